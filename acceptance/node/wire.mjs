@@ -1,0 +1,52 @@
+// How the official SDK reaches our server, and what the tests look at below the SDK.
+import assert from "node:assert/strict";
+import twilio from "twilio";
+
+const TWILIO_HOSTS = /^https:\/\/(verify|notify)\.twilio\.com/;
+
+export const server = account("");
+export const stranger = account("OTHER_");
+
+/** One account on the server under test, as the launcher tells of it. */
+function account(which) {
+  const told = (name) => {
+    const value = process.env[`ACCEPTANCE_${name}`];
+    assert.ok(value, `ACCEPTANCE_${name} is not set: run this through with_server.py`);
+    return value;
+  };
+  return { url: told("URL"), sid: told(`${which}ACCOUNT_SID`), token: told(`${which}AUTH_TOKEN`) };
+}
+
+/** Sends to our server what the SDK addresses to Twilio, and keeps what came back for a closer look. */
+export class Redirected extends twilio.RequestClient {
+  requests = [];
+
+  async request(options) {
+    const uri = options.uri.replace(TWILIO_HOSTS, server.url);
+    this.requests.push(`${options.method} ${uri}`);
+    this.response = await super.request({ ...options, uri });
+    return this.response;
+  }
+}
+
+/** The official SDK, unchanged but for the host it talks to. */
+export function connect(account = server, token = account.token) {
+  return twilio(account.sid, token, { httpClient: new Redirected() });
+}
+
+/** Expects the SDK to reject with this HTTP status and this error code. */
+export async function refused(call, status, code, message = "") {
+  await assert.rejects(call, (error) => {
+    assert.deepEqual([error.status, error.code], [status, code], error.message);
+    assert.ok(error.message.includes(message), error.message);
+    assert.equal(error.moreInfo, `https://www.twilio.com/docs/errors/${code}`);
+    return true;
+  });
+}
+
+/** A moment as the server tells it: to the second, and not long ago. */
+export function assertJustNow(date) {
+  assert.ok(date instanceof Date, `not a date: ${date}`);
+  assert.equal(date.getMilliseconds(), 0);
+  assert.ok(Math.abs(Date.now() - date) < 60_000, `not now: ${date.toISOString()}`);
+}

@@ -1,0 +1,93 @@
+"""What the tests start from: two accounts, a service for each test module, and a phone that is ready."""
+
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from phone import Phone
+from wire import Server
+
+
+@pytest.fixture(scope="session")
+def server():
+    return Server.from_environment()
+
+
+@pytest.fixture(scope="session")
+def stranger():
+    """Another account on the same server."""
+    return Server.from_environment("OTHER_")
+
+
+@pytest.fixture
+def client(server):
+    return server.client()
+
+
+@pytest.fixture(scope="module")
+def service(server):
+    """A service that lasts for the tests of one module."""
+    service = server.client().verify.v2.services.create(friendly_name="Owl Bank")
+    yield service
+    service.delete()
+
+
+@pytest.fixture
+def identity():
+    """A user that nobody has heard of."""
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
+def entity(client, service, identity):
+    """That user's place below the service; nothing is there yet."""
+    return client.verify.v2.services(service.sid).entities(identity)
+
+
+@pytest.fixture
+def enrol(server):
+    """Makes a factor with backend credentials, as an application does on behalf of a phone."""
+
+    def make(entity, phone=None, platform="fcm", **more):
+        phone = phone or Phone(server.url)
+        if platform == "fcm":
+            more.setdefault("config_notification_token", "fcm-registration-token-" + "0" * 40)
+        factor = entity.new_factors.create(
+            **{
+                "friendly_name": "Ann's phone",
+                "factor_type": "push",
+                "binding_alg": "ES256",
+                "binding_public_key": phone.public_key,
+                "config_app_id": "com.example.owlbank",
+                "config_notification_platform": platform,
+                "config_sdk_version": "0.9.0",
+                **more,
+            }
+        )
+        phone.keep(factor)
+        return phone, factor
+
+    return make
+
+
+@pytest.fixture
+def verified(entity, enrol):
+    """A user with a phone that can be challenged."""
+
+    def make(platform="fcm"):
+        phone, factor = enrol(entity, platform=platform)
+        entity.factors(factor.sid).update(auth_payload=phone.proof())
+        return phone
+
+    return make
+
+
+@pytest.fixture
+def ann(entity, verified):
+    """Ann: her entity, her phone, and a way to ask her something."""
+    phone = verified()
+
+    def ask(message="Log in to Owl Bank?", **more):
+        return entity.challenges.create(factor_sid=phone.sid, details_message=message, **more)
+
+    return SimpleNamespace(entity=entity, phone=phone, ask=ask)

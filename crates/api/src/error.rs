@@ -1,0 +1,224 @@
+//! One door for errors: whatever went wrong becomes a row of [`rows`], and here alone.
+//!
+//! An [`ApiError`] travels as an extension of an empty response until the [envelope](crate::envelope) writes the body:
+//! only there the path and the request's id are at hand.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::device_token::TokenFault;
+use countersign_domain::invalid::Invalid;
+use countersign_store::StoreError;
+use countersign_verify::{AuthFault, VerifyError};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::rows::{self, Row};
+
+/// Where Twilio explains a code; kept, since people look codes up there.
+const MORE_INFO: &str = "https://www.twilio.com/docs/errors/";
+
+/// Why a request was not served.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    row: &'static Row,
+    parameter: Option<&'static str>,
+    reason: Option<Cow<'static, str>>,
+    /// For the log; the caller never sees it.
+    cause: Option<String>,
+}
+
+impl From<&'static Row> for ApiError {
+    fn from(row: &'static Row) -> Self {
+        Self { row, parameter: None, reason: None, cause: None }
+    }
+}
+
+impl ApiError {
+    /// A parameter that was not taken.
+    pub(crate) fn parameter(row: &'static Row, name: &'static str, why: Invalid) -> Self {
+        Self { parameter: Some(name), reason: Some(why.0), ..row.into() }
+    }
+
+    /// A required parameter that is not there.
+    pub(crate) fn missing(name: &'static str) -> Self {
+        Self { parameter: Some(name), ..(&rows::MISSING).into() }
+    }
+
+    /// A row with a reason of its own.
+    pub(crate) fn because(row: &'static Row, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Some(reason.into()), ..row.into() }
+    }
+
+    /// A fault of ours.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..(&rows::INTERNAL).into() }
+    }
+
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.row.status
+    }
+
+    /// Fills the empty response that carried it. `path` is the request's, `request` its id for the log.
+    pub(crate) fn write(self, response: &mut Response, path: &str, request: &HeaderValue) {
+        let code = self.row.code;
+        if self.row.status.is_server_error() {
+            let request = request.to_str().unwrap_or_default();
+            let cause = self.cause.as_deref().unwrap_or("no cause given");
+            tracing::error!(request, code, cause, "A request failed on our side: {cause}");
+        }
+        *response.status_mut() = self.row.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.row.status == StatusCode::UNAUTHORIZED {
+            let realm = HeaderValue::from_static("Basic realm=\"Twilio API\"");
+            headers.insert(WWW_AUTHENTICATE, realm);
+        }
+        if let Some(seconds) = self.row.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        *response.body_mut() = Body::from(self.body(path));
+    }
+
+    fn body(&self, path: &str) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Details<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            parameter: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        struct Body<'a> {
+            code: u32,
+            message: &'a str,
+            more_info: &'a str,
+            status: u16,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details: Option<Details<'a>>,
+        }
+        let details = Details { parameter: self.parameter, reason: self.reason.as_deref() };
+        let has_details = self.parameter.is_some() || self.reason.is_some();
+        serde_json::to_vec(&Body {
+            code: self.row.code,
+            message: &self.message(path),
+            more_info: &format!("{MORE_INFO}{}", self.row.code),
+            status: self.row.status.as_u16(),
+            details: has_details.then_some(details),
+        })
+        .unwrap_or_default()
+    }
+
+    /// The sentence. The path of a 404 is shown without its version, as Twilio does.
+    fn message(&self, path: &str) -> Cow<'static, str> {
+        let subject = if std::ptr::eq(self.row, &raw const rows::NOT_FOUND) {
+            let versionless = path.strip_prefix("/v2").or_else(|| path.strip_prefix("/v1"));
+            Some(versionless.filter(|rest| rest.starts_with('/')).unwrap_or(path))
+        } else {
+            self.parameter
+        };
+        match (self.row.naming, subject) {
+            (Some(naming), Some(subject)) => naming.replacen("{}", subject, 1).into(),
+            (Some(_), None) | (None, _) => self.row.text.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.row.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Which row a bad parameter belongs to that is judged further inside (the rule at the end of wire reference §1.6).
+fn row_of(parameter: &str) -> &'static Row {
+    match parameter {
+        "Ttl" | "Type" | "Certificate" | "PrivateKey" | "Sandbox" | "ApiKey" | "Secret" | "KeyId"
+        | "TeamId" | "Topic" => &rows::OTHER_PARAMETER,
+        _ => &rows::PARAMETER,
+    }
+}
+
+impl From<VerifyError> for ApiError {
+    fn from(error: VerifyError) -> Self {
+        let row = match error {
+            VerifyError::NotFound => &rows::NOT_FOUND,
+            VerifyError::Forbidden => &rows::FORBIDDEN,
+            VerifyError::ServiceParameter(name, why) => {
+                return Self::parameter(&rows::SERVICE_PARAMETER, name, why);
+            }
+            VerifyError::Parameter(name, why) => return Self::parameter(row_of(name), name, why),
+            VerifyError::EntityExists => &rows::ENTITY_EXISTS,
+            VerifyError::TooManyEntities => &rows::TOO_MANY_ENTITIES,
+            VerifyError::TooManyRequests => &rows::TOO_MANY_REQUESTS,
+            VerifyError::FactorExists => &rows::FACTOR_EXISTS,
+            VerifyError::TooManyFactors => &rows::TOO_MANY_FACTORS,
+            VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
+            VerifyError::TokenNotForThis => &rows::TOKEN_NOT_FOR_THIS,
+            VerifyError::FactorNotProved => &rows::FACTOR_NOT_PROVED,
+            VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
+            VerifyError::FactorTypeUnsupported => &rows::UNSUPPORTED,
+            VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
+            VerifyError::CannotAnswer(CannotAnswer::Expired) => &rows::CHALLENGE_EXPIRED,
+            VerifyError::CannotAnswer(CannotAnswer::AlreadyAnswered) => &rows::ALREADY_ANSWERED,
+            VerifyError::AnswerMalformed => {
+                let why = Invalid::because("must be a compact JWS with alg ES256");
+                return Self::parameter(&rows::PARAMETER, "AuthPayload", why);
+            }
+            VerifyError::AnswerRejected => &rows::ANSWER_REJECTED,
+            VerifyError::TooManyAnswers => &rows::TOO_MANY_ANSWERS,
+            VerifyError::PlatformNone => &rows::PLATFORM_NONE,
+            VerifyError::TooManyNotifications => &rows::TOO_MANY_NOTIFICATIONS,
+            VerifyError::Conflict => &rows::CONFLICT,
+            VerifyError::Store(fault) => return fault.into(),
+        };
+        row.into()
+    }
+}
+
+impl From<AuthFault> for ApiError {
+    fn from(fault: AuthFault) -> Self {
+        let row = match fault {
+            AuthFault::Unknown => &rows::AUTHENTICATE,
+            AuthFault::AccessToken => &rows::TOKEN_INVALID,
+            AuthFault::AccessTokenExpired => &rows::TOKEN_EXPIRED,
+            AuthFault::Device(fault) => return fault.into(),
+            AuthFault::TooManyRequests => &rows::TOO_MANY_REQUESTS,
+            AuthFault::Store(fault) => return fault.into(),
+        };
+        row.into()
+    }
+}
+
+impl From<TokenFault> for ApiError {
+    /// The reason names the measured skew, which is what a developer with a wrong clock needs to see.
+    fn from(fault: TokenFault) -> Self {
+        let row = match fault {
+            TokenFault::Form => &rows::JWT_HEADER,
+            TokenFault::Signature => &rows::JWT_UNKNOWN_KEY,
+            TokenFault::Subject => &rows::JWT_SUBJECT,
+            TokenFault::Claims => &rows::JWT_CLAIMS,
+            TokenFault::NotYetValid(_) => &rows::NOT_YET_VALID,
+            TokenFault::Expired(_) => &rows::JWT_EXPIRED,
+            TokenFault::TooLong => &rows::JWT_TOO_LONG,
+        };
+        Self::because(row, fault.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let row = match error {
+            StoreError::Unavailable(_) => &rows::UNAVAILABLE,
+            StoreError::Corrupt(_) => &rows::INTERNAL,
+        };
+        Self { cause: Some(error.to_string()), ..row.into() }
+    }
+}

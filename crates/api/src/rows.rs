@@ -1,0 +1,101 @@
+//! Every code that a caller of ours can see, with its status and its text (wire reference §1.6). A snapshot pins each
+//! row.
+
+use http::StatusCode;
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Twilio's number for it.
+    pub(crate) code: u32,
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// What it says when there is nothing to name.
+    pub(crate) text: &'static str,
+    /// What it says of a parameter or a path, which takes the place of `{}`.
+    pub(crate) naming: Option<&'static str>,
+    /// After how many seconds it is worth trying again.
+    pub(crate) retry_after: Option<u16>,
+}
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:literal) => {
+        Some($value)
+    };
+}
+
+macro_rules! rows {
+    ($($name:ident = $code:literal $status:ident $text:literal
+        $(naming $naming:literal)? $(retry $retry:literal)?;)*) => {
+        $(pub(crate) static $name: Row = Row {
+            code: $code,
+            status: StatusCode::$status,
+            text: $text,
+            naming: optional!($($naming)?),
+            retry_after: optional!($($retry)?),
+        };)*
+
+        #[cfg(test)]
+        pub(crate) static ALL: &[&Row] = &[$(&$name),*];
+    };
+}
+
+rows! {
+    MISSING = 20001 BAD_REQUEST "Missing required parameter in the post body"
+        naming "Missing required parameter {} in the post body";
+    PAGE_SIZE = 20001 BAD_REQUEST "Invalid PageSize.";
+    AUTHENTICATE = 20003 UNAUTHORIZED "Authenticate";
+    METHOD_NOT_ALLOWED = 20004 METHOD_NOT_ALLOWED "Method not allowed";
+    PAGE_SIZE_TOO_LARGE = 20007 BAD_REQUEST "Page size too large";
+    TOKEN_INVALID = 20101 UNAUTHORIZED "Invalid Access Token";
+    TOKEN_EXPIRED = 20104 UNAUTHORIZED "Access Token expired or expiration date invalid";
+    NOT_YET_VALID = 20105 UNAUTHORIZED "Access Token not yet valid";
+    JWT_UNKNOWN_KEY = 20151 UNAUTHORIZED "Authentication Failed";
+    JWT_HEADER = 20152 UNAUTHORIZED "Invalid Header";
+    JWT_SUBJECT = 20153 UNAUTHORIZED "Invalid Issuer Or Subject";
+    JWT_CLAIMS = 20154 UNAUTHORIZED "Invalid Claim Set";
+    JWT_EXPIRED = 20156 UNAUTHORIZED "Expired or Invalid Expiration in Token";
+    JWT_TOO_LONG = 20157 UNAUTHORIZED "Expiration Time Exceeds Maximum Time Allowed";
+    FORBIDDEN = 20403 FORBIDDEN "Forbidden";
+    NOT_FOUND = 20404 NOT_FOUND "The requested resource was not found"
+        naming "The requested resource {} was not found";
+    REQUEST_TIMEOUT = 20408 REQUEST_TIMEOUT "Request Timeout";
+    CONFLICT = 20409 CONFLICT "Conflict";
+    BODY_TOO_LARGE = 20413 PAYLOAD_TOO_LARGE "Request body too large";
+    UNREADABLE_BODY = 20422 BAD_REQUEST "Invalid Parameter";
+    UPGRADE_REQUIRED = 20426 UPGRADE_REQUIRED "Upgrade Required";
+    TOO_MANY_REQUESTS = 20429 TOO_MANY_REQUESTS "Too Many Requests" retry 1;
+    HEADERS_TOO_LARGE = 20431 REQUEST_HEADER_FIELDS_TOO_LARGE "Request header fields too large";
+    INTERNAL = 20500 INTERNAL_SERVER_ERROR "Internal Server Error";
+    UNAVAILABLE = 20503 SERVICE_UNAVAILABLE "Service unavailable" retry 1;
+    SERVICE_PARAMETER = 60200 BAD_REQUEST "Invalid parameter" naming "Invalid parameter: {}";
+    UNSUPPORTED = 60204 FORBIDDEN "Service does not support this feature";
+    OTHER_PARAMETER = 60300 BAD_REQUEST "Invalid Param" naming "Invalid parameter: {}";
+    ENTITY_EXISTS = 60301 CONFLICT "Entity already exists";
+    ACCESS_TOKEN_PARAMETER = 60305 BAD_REQUEST "Access Token parameters are invalid"
+        naming "Invalid parameter: {}";
+    PARAMETER = 60306 BAD_REQUEST "Invalid Request" naming "Invalid parameter: {}";
+    PLATFORM_NONE = 60307 BAD_REQUEST
+        "Cannot resend push notifications to 'none' notification platform";
+    TOO_MANY_ANSWERS = 60308 TOO_MANY_REQUESTS "Challenge verification attempts limit reached"
+        retry 60;
+    TOO_MANY_NOTIFICATIONS = 60309 TOO_MANY_REQUESTS
+        "Push notifications limit reached for a Challenge" retry 60;
+    FACTOR_NOT_PROVED = 60311 FORBIDDEN "Factor verification failed";
+    TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached" retry 60;
+    TOKEN_NOT_FOR_THIS = 60313 FORBIDDEN "Unauthorized factor creation";
+    BINDING = 60314 BAD_REQUEST "Factors binding format is invalid";
+    TOO_MANY_FACTORS = 60315 BAD_REQUEST
+        "Reached max limit of 20 push Factors associated per Entity";
+    FACTOR_EXISTS = 60317 CONFLICT "Factor already exists";
+    FACTOR_UNVERIFIED = 60318 FORBIDDEN "Factor is unverified";
+    ALREADY_ANSWERED = 60322 FORBIDDEN "Challenge already responded";
+    CHALLENGE_EXPIRED = 60323 FORBIDDEN "Challenge expired";
+    ANSWER_REJECTED = 60324 FORBIDDEN "Challenge verification failed";
+    TOO_MANY_FACTORS_TODAY = 60326 TOO_MANY_REQUESTS
+        "Too many requests to create factors for the entity" retry 3600;
+    TOO_MANY_ENTITIES = 60328 TOO_MANY_REQUESTS "Entities rate limit exceeded" retry 1;
+}

@@ -1,0 +1,175 @@
+//! The words of the device stream, as `docs/device-stream.md` has them: meaning to text, and text to meaning.
+
+use countersign_bus::Offer;
+use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
+use countersign_domain::text::Message;
+use countersign_domain::time::Instant;
+use serde::{Deserialize, Serialize};
+
+/// The longest message a device may send.
+pub(super) const LONGEST: usize = 4 * 1024;
+
+/// What the server says once it knows the device.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ServerFrame<'a> {
+    Linked {
+        factor_sid: FactorSid,
+        server_time: Instant,
+        ping_seconds: u64,
+    },
+    VerifyPushChallenge {
+        notification_sid: NotificationSid,
+        challenge_sid: ChallengeSid,
+        factor_sid: FactorSid,
+        message: &'a Message,
+        expires_at: String,
+    },
+}
+
+/// The frame that tells a device that it is known.
+pub(super) fn linked(factor: FactorSid, now: Instant, ping_seconds: u64) -> String {
+    print(&ServerFrame::Linked { factor_sid: factor, server_time: now, ping_seconds })
+}
+
+/// The frame of a prompt.
+pub(super) fn prompt(offer: &Offer) -> String {
+    print(&ServerFrame::VerifyPushChallenge {
+        notification_sid: offer.notification,
+        challenge_sid: offer.challenge,
+        factor_sid: offer.factor,
+        message: &offer.message,
+        expires_at: offer.expires_at.to_millis_string(),
+    })
+}
+
+fn print(frame: &ServerFrame<'_>) -> String {
+    serde_json::to_string(frame).unwrap_or_else(|_| unreachable!("texts and numbers can be printed"))
+}
+
+/// What a device says once it is known.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum DeviceFrame {
+    /// It has the notification.
+    Ack {
+        /// Which one.
+        notification_sid: NotificationSid,
+    },
+}
+
+/// Why a text is no frame of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoFrame {
+    /// Longer than [`LONGEST`].
+    TooLong,
+    /// Not a JSON object.
+    NotJson,
+    /// A type we do not know, or a member that is missing or malformed.
+    Unknown,
+}
+
+impl DeviceFrame {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, as far as the close codes tell faults apart.
+    pub(super) fn parse(text: &str) -> Result<Self, NoFrame> {
+        if text.len() > LONGEST {
+            return Err(NoFrame::TooLong);
+        }
+        // Serde takes an array for a tagged enum just as well; the contract does not.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(NoFrame::NotJson);
+        }
+        serde_json::from_str(text).map_err(|fault| match fault.classify() {
+            serde_json::error::Category::Data => NoFrame::Unknown,
+            _ => NoFrame::NotJson,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::socket::tests::{an_offer, factor};
+
+    const NT: &str = "NT0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn server_frames_are_those_of_the_contract() {
+        let at = Instant::from_micros(1_700_000_000_512_000);
+        assert_eq!(
+            linked(factor(7), at, 45),
+            format!(
+                r#"{{"type":"linked","factor_sid":"{}","server_time":"2023-11-14T22:13:20Z","ping_seconds":45}}"#,
+                factor(7)
+            )
+        );
+        let offer = an_offer(1, at);
+        assert_eq!(
+            prompt(&offer),
+            format!(
+                r#"{{"type":"verify_push_challenge","notification_sid":"{}","challenge_sid":"{}","factor_sid":"{}","message":"Log in from \"Lisbon\"?","expires_at":"2023-11-14T22:13:20.512Z"}}"#,
+                offer.notification, offer.challenge, offer.factor
+            )
+        );
+    }
+
+    #[test]
+    fn an_ack_is_read_and_unknown_members_are_ignored() {
+        for text in [
+            format!(r#"{{"type":"ack","notification_sid":"{NT}"}}"#),
+            format!(r#" {{"new":[{{}}],"notification_sid":"{NT}","type":"ack"}} "#),
+        ] {
+            let notification_sid = NT.parse().unwrap();
+            assert_eq!(DeviceFrame::parse(&text), Ok(DeviceFrame::Ack { notification_sid }));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_frame() {
+        let array = format!(r#"["ack","{NT}"]"#);
+        let long = format!(r#"{{"type":"ack","notification_sid":"{NT}","x":"{}"}}"#, "x".repeat(LONGEST));
+        for (text, fault) in [
+            ("", NoFrame::NotJson),
+            ("hello", NoFrame::NotJson),
+            ("{", NoFrame::NotJson),
+            ("{} {}", NoFrame::Unknown),
+            (array.as_str(), NoFrame::NotJson),
+            ("null", NoFrame::NotJson),
+            ("{}", NoFrame::Unknown),
+            (r#"{"type":"nack"}"#, NoFrame::Unknown),
+            (r#"{"type":1}"#, NoFrame::Unknown),
+            (r#"{"type":"ack"}"#, NoFrame::Unknown),
+            (r#"{"type":"ack","notification_sid":"NT12"}"#, NoFrame::Unknown),
+            (r#"{"type":"ack","notification_sid":null}"#, NoFrame::Unknown),
+            (long.as_str(), NoFrame::TooLong),
+        ] {
+            assert_eq!(DeviceFrame::parse(text), Err(fault), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_frame_or_none(text in "\\PC*") {
+            let _ = DeviceFrame::parse(&text);
+        }
+
+        #[test]
+        fn any_object_is_a_frame_or_none(kind in "ack|nack|", sid in "(NT[0-9a-f]{30,34})|[^\"\\\\]*") {
+            let text = format!(r#"{{"type":"{kind}","notification_sid":"{sid}"}}"#);
+            let read = DeviceFrame::parse(&text);
+            prop_assert_eq!(read.is_ok(), kind == "ack" && sid.parse::<NotificationSid>().is_ok());
+        }
+
+        #[test]
+        fn any_message_survives(text in "(?s).{1,256}") {
+            let offer = Offer { message: Message::parse(text.clone()).unwrap(), ..an_offer(1, Instant::from_seconds(9)) };
+            let printed: serde_json::Value = serde_json::from_str(&prompt(&offer)).unwrap();
+            prop_assert_eq!(printed["message"].as_str(), Some(text.as_str()));
+        }
+    }
+}

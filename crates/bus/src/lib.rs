@@ -1,0 +1,13 @@
+//! How parts and nodes nudge each other. Losing a message is allowed: it costs latency, never a push, since whatever
+//! must not be lost is a row in the database.
+//!
+//! [`seam`] is what a bus must be able to do; [`local`] does it within one process. [`handover`] is the short way from
+//! whoever stores a delivery to the engine beside it.
+
+pub mod handover;
+pub mod local;
+pub mod seam;
+
+pub use handover::{HandOver, Place, Work};
+pub use local::LocalBus;
+pub use seam::{Attachment, Bus, Changed, Offer, Parting, Pending, Reception, Watch};

@@ -1,0 +1,1 @@
+//! The durable engine: dispatcher, settler, expirer, rescuer, cleaner.

@@ -1,0 +1,56 @@
+//! What an operator can measure. Names and labels are in one place, so that a dashboard can be written from it.
+
+use std::time::Duration;
+
+use countersign_domain::address::Platform;
+use countersign_domain::delivery::Outcome;
+use countersign_domain::sid::NotificationSid;
+use countersign_domain::time::Instant;
+use metrics::{counter, gauge, histogram};
+
+pub(crate) fn attempt(platform: Platform, outcome: Outcome, took: Duration) {
+    counter!("countersign_delivery_attempts_total", "platform" => platform.as_str(), "outcome" => outcome.as_str())
+        .increment(1);
+    histogram!("countersign_delivery_attempt_seconds", "platform" => platform.as_str())
+        .record(took);
+}
+
+/// A provider or a device took it: how long after the notification was made. Its SID begins with the milliseconds of
+/// that instant, so nothing has to be read.
+pub(crate) fn taken(platform: Platform, notification: NotificationSid, at: Instant) {
+    let [a, b, c, d, e, f, ..] = *notification.as_bytes();
+    let made = i64::from_be_bytes([0, 0, a, b, c, d, e, f]).saturating_mul(1_000);
+    histogram!("countersign_delivery_seconds", "platform" => platform.as_str())
+        .record(at.since(Instant::from_micros(made)));
+}
+
+pub(crate) fn in_hand(more: bool) {
+    let gauge = gauge!("countersign_delivery_in_hand");
+    if more {
+        gauge.increment(1.0);
+    } else {
+        gauge.decrement(1.0);
+    }
+}
+
+pub(crate) fn settled(batch: usize, lost: usize) {
+    histogram!("countersign_delivery_settle_batch").record(count(batch));
+    counter!("countersign_delivery_lost_leases_total").increment(lost as u64);
+}
+
+/// A delivery was put aside since too many wait for the same destination.
+pub(crate) fn crowded_out() {
+    counter!("countersign_delivery_crowded_out_total").increment(1);
+}
+
+pub(crate) fn swept(duty: &'static str, rows: usize) {
+    counter!("countersign_duty_rows_total", "duty" => duty).increment(rows as u64);
+}
+
+pub(crate) fn failed(duty: &'static str) {
+    counter!("countersign_duty_errors_total", "duty" => duty).increment(1);
+}
+
+fn count(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::from(u32::MAX), f64::from)
+}

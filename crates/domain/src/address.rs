@@ -1,0 +1,182 @@
+//! Where a device is reached (wire reference §2.3, §5.6).
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use url::Url;
+
+use crate::invalid::Invalid;
+use crate::text::bounded;
+
+/// The ways to reach a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// Apple's push service.
+    Apn,
+    /// Google's.
+    Fcm,
+    /// A browser's push service, by RFC 8030.
+    WebPush,
+    /// The WebSocket that the device holds to us.
+    Stream,
+    /// Not at all: the device polls.
+    None,
+}
+
+impl Platform {
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apn => "apn",
+            Self::Fcm => "fcm",
+            Self::WebPush => "webpush",
+            Self::Stream => "stream",
+            Self::None => "none",
+        }
+    }
+}
+
+impl FromStr for Platform {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [
+            Self::Apn,
+            Self::Fcm,
+            Self::WebPush,
+            Self::Stream,
+            Self::None,
+        ]
+        .into_iter()
+        .find(|platform| platform.as_str() == text)
+        .ok_or(Invalid::because(
+            "must be apn, fcm, webpush, stream or none",
+        ))
+    }
+}
+
+/// A push service's name for one installation of an app. Whoever holds it can push to that device, so it prints as
+/// its length only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushToken(String);
+
+impl PushToken {
+    /// The token, for the push service and for the device's own factor.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PushToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PushToken({} characters)", self.0.len())
+    }
+}
+
+/// A platform and, where that needs one, the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    platform: Platform,
+    token: Option<PushToken>,
+}
+
+/// Which half of an address is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadToken(pub Invalid);
+
+impl Address {
+    /// An address for `platform`. A token given for a platform that has none is dropped.
+    ///
+    /// # Errors
+    /// The token is missing, has the wrong length (32 to 255 characters; `webpush`: at most 2,048), is not hex
+    /// (`apn`) or is no Web Push subscription (`webpush`). With `strict` off, the least length is 1.
+    pub fn new(platform: Platform, token: Option<&str>, strict: bool) -> Result<Self, BadToken> {
+        let least = if strict { 32 } else { 1 };
+        let required = || token.ok_or(BadToken(Invalid::because("is required for this platform")));
+        let token = match platform {
+            Platform::Stream | Platform::None => None,
+            Platform::Apn => {
+                let token = required()?;
+                bounded(token, least, 255).map_err(BadToken)?;
+                if !token.bytes().all(|c| c.is_ascii_hexdigit()) {
+                    return Err(BadToken(Invalid::because(
+                        "must hold only hexadecimal digits",
+                    )));
+                }
+                Some(token)
+            }
+            Platform::Fcm => {
+                let token = required()?;
+                bounded(token, least, 255).map_err(BadToken)?;
+                Some(token)
+            }
+            Platform::WebPush => {
+                let token = required()?;
+                bounded(token, 2, 2_048).map_err(BadToken)?;
+                check_subscription(token).map_err(BadToken)?;
+                Some(token)
+            }
+        };
+        Ok(Self {
+            platform,
+            token: token.map(|token| PushToken(token.to_owned())),
+        })
+    }
+
+    /// From the two columns that a database keeps. A platform that needs a token and has none has lost it: the push
+    /// service said that it is gone.
+    pub fn from_stored(platform: Platform, token: Option<String>) -> Self {
+        Self {
+            platform,
+            token: token.map(PushToken),
+        }
+    }
+
+    /// The platform.
+    pub const fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// Whether a push can go there. Not to `none`, and not where the push service said that the token is gone: such a
+    /// factor acts as `none` until it is updated (wire reference §5.2).
+    pub const fn can_be_reached(&self) -> bool {
+        match self.platform {
+            Platform::None => false,
+            Platform::Stream => true,
+            Platform::Apn | Platform::Fcm | Platform::WebPush => self.token.is_some(),
+        }
+    }
+
+    /// The token, where there is one.
+    pub const fn token(&self) -> Option<&PushToken> {
+        self.token.as_ref()
+    }
+}
+
+/// A subscription as a browser's `PushSubscription.toJSON()` gives it.
+fn check_subscription(text: &str) -> Result<(), Invalid> {
+    const FORM: Invalid =
+        Invalid::because("must be a subscription: {\"endpoint\",\"keys\":{\"p256dh\",\"auth\"}}");
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| FORM)?;
+    let endpoint = value["endpoint"]
+        .as_str()
+        .and_then(|text| Url::parse(text).ok())
+        .ok_or(FORM)?;
+    if endpoint.scheme() != "https" || endpoint.host().is_none() {
+        return Err(Invalid::because("must hold an https endpoint"));
+    }
+    let key = |name: &str| {
+        value["keys"][name]
+            .as_str()
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .ok_or(FORM)
+    };
+    if crate::key::DeviceKey::from_point(&key("p256dh")?).is_none() || key("auth")?.len() != 16 {
+        return Err(Invalid::because(
+            "must hold a P-256 point as p256dh and 16 bytes as auth",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! A signed answer, checked (wire reference §3.7).
+
+use serde_json::Value;
+
+use crate::challenge::{Challenge, Verdict};
+use crate::jws::Jws;
+use crate::key::DeviceKey;
+
+/// An answer whose signature and signed fields have been checked against one challenge. Only [`check`] makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedAnswer(Verdict);
+
+impl VerifiedAnswer {
+    /// What was answered.
+    pub const fn verdict(self) -> Verdict {
+        self.0
+    }
+}
+
+/// Why an answer is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerFault {
+    /// The text is no JWS with ES256.
+    #[error("not a signed answer")]
+    Form,
+    /// The signature is not of the factor's key, a signed member is missing or differs from the challenge's, or the
+    /// status is neither `approved` nor `denied`.
+    #[error("challenge verification failed")]
+    Mismatch,
+}
+
+/// Checks an answer: the signature first, then every member that the device was asked to sign (`fields`, of
+/// [`crate::challenge::SIGNED_FIELDS`]), compared as JSON values and never as text, since platforms differ in escapes
+/// and in the order of keys.
+///
+/// # Errors
+/// See [`AnswerFault`].
+pub fn check(
+    text: &str,
+    challenge: &Challenge,
+    fields: &[&str],
+    key: &DeviceKey,
+) -> Result<VerifiedAnswer, AnswerFault> {
+    let jws = Jws::parse(text).map_err(|_| AnswerFault::Form)?;
+    if !jws.is_signed_by(key) {
+        return Err(AnswerFault::Mismatch);
+    }
+    let (signed, asked) = (&jws.payload, challenge.signed_members());
+    let agrees = |name: &&str| {
+        asked
+            .get(*name)
+            .is_some_and(|value| signed.get(*name) == Some(value))
+    };
+    if !fields.iter().all(agrees) {
+        return Err(AnswerFault::Mismatch);
+    }
+    match signed.get("status").and_then(Value::as_str) {
+        Some("approved") => Ok(VerifiedAnswer(Verdict::Approved)),
+        Some("denied") => Ok(VerifiedAnswer(Verdict::Denied)),
+        _ => Err(AnswerFault::Mismatch),
+    }
+}

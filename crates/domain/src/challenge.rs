@@ -1,0 +1,267 @@
+//! A challenge: a question to one device, open until it is answered or expires. `docs/states.md` draws its life.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::VerifiedAnswer;
+use crate::entity::Owner;
+use crate::factor::FactorType;
+use crate::invalid::Invalid;
+use crate::sid::{ChallengeSid, FactorSid};
+use crate::text::{Message, StringMap, bounded};
+use crate::time::Instant;
+
+/// How long a challenge lives if nothing else is asked for.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// How long it may live at most.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// How many label-value pairs a challenge may show.
+pub const MOST_FIELDS: usize = 20;
+
+/// The top-level members of a challenge that a device signs: those that never change (wire reference §3.7).
+pub const SIGNED_FIELDS: [&str; 11] = [
+    "sid",
+    "account_sid",
+    "service_sid",
+    "entity_sid",
+    "identity",
+    "factor_sid",
+    "factor_type",
+    "date_created",
+    "expiration_date",
+    "details",
+    "hidden_details",
+];
+
+/// What the person decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Yes.
+    Approved,
+    /// No.
+    Denied,
+}
+
+/// What an application sees of a challenge's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChallengeStatus {
+    /// Waiting for an answer.
+    Pending,
+    /// Nobody answered in time.
+    Expired,
+    /// Answered with yes.
+    Approved,
+    /// Answered with no.
+    Denied,
+}
+
+impl ChallengeStatus {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl FromStr for ChallengeStatus {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [Self::Pending, Self::Expired, Self::Approved, Self::Denied]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(Invalid::because(
+                "must be pending, expired, approved or denied",
+            ))
+    }
+}
+
+/// What is recorded of a challenge's state. Expiry is not: it follows from the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeState {
+    /// No answer yet.
+    Pending,
+    /// The first answer, which is the last.
+    Answered {
+        /// What it was.
+        verdict: Verdict,
+        /// When it came.
+        at: Instant,
+    },
+}
+
+/// A label and a value that the person is shown, such as the place of a login.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Field {
+    /// At most 36 characters.
+    pub label: String,
+    /// At most 128 characters.
+    pub value: String,
+}
+
+impl Field {
+    /// Reads the text of a JSON object with `label` and `value`.
+    ///
+    /// # Errors
+    /// Not such an object, or a member that is too long.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let field: Self = serde_json::from_str(text).map_err(|_| {
+            Invalid::because("must be a JSON object with the strings label and value")
+        })?;
+        bounded(&field.label, 0, 36)?;
+        bounded(&field.value, 0, 128)?;
+        Ok(field)
+    }
+}
+
+/// What the person is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// The question.
+    pub message: Message,
+    /// What helps to decide it, at most [`MOST_FIELDS`].
+    pub fields: Vec<Field>,
+    /// When it was asked, if the service shows that (`Push.IncludeDate`).
+    pub date: Option<Instant>,
+}
+
+/// A challenge. All but its state and its metadata is fixed when it is made, since devices sign it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// Its SID.
+    pub sid: ChallengeSid,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The device that is asked.
+    pub factor: FactorSid,
+    /// By what the answer is proved.
+    pub factor_type: FactorType,
+    /// What is asked.
+    pub details: Details,
+    /// What the device signs and does not show.
+    pub hidden_details: Option<StringMap>,
+    /// What the application adds later.
+    pub metadata: Option<StringMap>,
+    /// Where it stands.
+    pub state: ChallengeState,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// From this instant on it cannot be answered. Whole seconds.
+    pub expires_at: Instant,
+}
+
+/// Why an answer came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotAnswer {
+    /// It expired unanswered.
+    #[error("challenge expired")]
+    Expired,
+    /// Somebody answered before.
+    #[error("challenge already responded")]
+    AlreadyAnswered,
+}
+
+impl Challenge {
+    /// What an application sees at `now`. An answered challenge never expires.
+    pub fn status(&self, now: Instant) -> ChallengeStatus {
+        match self.state {
+            ChallengeState::Pending if now < self.expires_at => ChallengeStatus::Pending,
+            ChallengeState::Pending => ChallengeStatus::Expired,
+            ChallengeState::Answered {
+                verdict: Verdict::Approved,
+                ..
+            } => ChallengeStatus::Approved,
+            ChallengeState::Answered {
+                verdict: Verdict::Denied,
+                ..
+            } => ChallengeStatus::Denied,
+        }
+    }
+
+    /// Whether an answer, or another notification, would still make sense at `now`.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn is_open(&self, now: Instant) -> Result<(), CannotAnswer> {
+        match self.status(now) {
+            ChallengeStatus::Pending => Ok(()),
+            ChallengeStatus::Expired => Err(CannotAnswer::Expired),
+            ChallengeStatus::Approved | ChallengeStatus::Denied => {
+                Err(CannotAnswer::AlreadyAnswered)
+            }
+        }
+    }
+
+    /// Records a device's answer. Only signature checking can make a [`VerifiedAnswer`], so an unchecked answer
+    /// cannot reach this line.
+    ///
+    /// # Errors
+    /// The challenge is no longer open.
+    pub fn answer(self, answer: &VerifiedAnswer, now: Instant) -> Result<Self, CannotAnswer> {
+        self.is_open(now)?;
+        let state = ChallengeState::Answered {
+            verdict: answer.verdict(),
+            at: now,
+        };
+        Ok(Self {
+            state,
+            updated_at: now,
+            ..self
+        })
+    }
+
+    /// The members of the challenge's JSON form that a device signs, one for each of [`SIGNED_FIELDS`]. What the
+    /// API shows and what an answer is held against are both made here, so they cannot differ.
+    pub fn signed_members(&self) -> Map<String, Value> {
+        let mut details = json!({
+            "message": self.details.message,
+            "fields": self.details.fields,
+        });
+        if let Some(date) = self.details.date {
+            details["date"] = json!(date);
+        }
+        let members = json!({
+            "sid": self.sid,
+            "account_sid": self.owner.account,
+            "service_sid": self.owner.service,
+            "entity_sid": self.owner.entity,
+            "identity": self.owner.identity,
+            "factor_sid": self.factor,
+            "factor_type": self.factor_type.as_str(),
+            "date_created": self.created_at,
+            "expiration_date": self.expires_at,
+            "details": details,
+            "hidden_details": self.hidden_details.as_ref().map(StringMap::to_value),
+        });
+        match members {
+            Value::Object(members) => members,
+            _ => unreachable!("json!({{…}}) is an object"),
+        }
+    }
+}
+
+/// When a challenge made at `now` expires, if `asked` for; whole seconds.
+///
+/// # Errors
+/// Not in the future, or further than [`LONGEST_LIFETIME`].
+pub fn expiry(now: Instant, asked: Option<Instant>) -> Result<Instant, Invalid> {
+    let Some(asked) = asked else {
+        return Ok((now + DEFAULT_LIFETIME).whole_seconds());
+    };
+    let asked = asked.whole_seconds();
+    if asked <= now {
+        Err(Invalid::because("must be in the future"))
+    } else if asked > now + LONGEST_LIFETIME {
+        Err(Invalid::because("must be at most 60 minutes ahead"))
+    } else {
+        Ok(asked)
+    }
+}

@@ -1,0 +1,68 @@
+//! A push credential: what a push service wants to see before it carries our pushes (wire reference §2.9).
+
+use std::str::FromStr;
+
+use crate::invalid::Invalid;
+use crate::secret::Sealed;
+use crate::sid::{AccountSid, CredentialSid};
+use crate::time::Instant;
+
+/// Whose push service a credential is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialType {
+    /// Apple.
+    Apn,
+    /// Google.
+    Fcm,
+    /// Google, before FCM; kept and shown only.
+    Gcm,
+}
+
+impl CredentialType {
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apn => "apn",
+            Self::Fcm => "fcm",
+            Self::Gcm => "gcm",
+        }
+    }
+}
+
+impl FromStr for CredentialType {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        [Self::Apn, Self::Fcm, Self::Gcm]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(Invalid::because("must be apn, fcm or gcm"))
+    }
+}
+
+/// A push credential. Its secrets can be written and never read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its SID.
+    pub sid: CredentialSid,
+    /// Whose it is.
+    pub account: AccountSid,
+    /// Whose push service it is for.
+    pub kind: CredentialType,
+    /// What the operator calls it.
+    pub friendly_name: Option<String>,
+    /// Apple's test environment.
+    pub sandbox: bool,
+    /// Apple's ten-character id of a `.p8` key.
+    pub key_id: Option<String>,
+    /// Apple's ten-character id of the developer team.
+    pub team_id: Option<String>,
+    /// The topic, if it is not the factor's app id.
+    pub topic: Option<String>,
+    /// Certificate, private key, API key and service account, as one sealed JSON document.
+    pub secrets: Sealed,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+}

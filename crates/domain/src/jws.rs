@@ -1,0 +1,62 @@
+//! Compact JWS with ES256 (RFC 7515, RFC 7518 §3.4), the form of everything a device signs but its enrolment.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::key::DeviceKey;
+
+/// A token whose form is right and whose signature has not been checked yet.
+#[derive(Debug)]
+pub struct Jws {
+    /// The protected header.
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub payload: Map<String, Value>,
+    signed: String,
+    signature: [u8; 64],
+}
+
+/// The text is no compact JWS of JSON objects with a 64-byte signature and `"alg": "ES256"`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a compact JWS with alg ES256")]
+pub struct NotJws;
+
+impl Jws {
+    /// Splits and decodes a token. `alg` must be exactly `ES256`: never `none`, never a MAC.
+    ///
+    /// # Errors
+    /// [`NotJws`] for every fault of form.
+    pub fn parse(text: &str) -> Result<Self, NotJws> {
+        let mut parts = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(NotJws);
+        };
+        let signed = text[..header.len() + 1 + payload.len()].to_owned();
+        let header = object(header)?;
+        if header.get("alg").and_then(Value::as_str) != Some("ES256") {
+            return Err(NotJws);
+        }
+        let payload = object(payload)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NotJws)?;
+        let signature = signature.try_into().map_err(|_| NotJws)?;
+        Ok(Self {
+            header,
+            payload,
+            signed,
+            signature,
+        })
+    }
+
+    /// Whether the signature is that of `key`.
+    pub fn is_signed_by(&self, key: &DeviceKey) -> bool {
+        key.signed_raw(self.signed.as_bytes(), &self.signature)
+    }
+}
+
+fn object(part: &str) -> Result<Map<String, Value>, NotJws> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| NotJws)?;
+    serde_json::from_slice(&bytes).map_err(|_| NotJws)
+}

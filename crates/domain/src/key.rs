@@ -1,0 +1,78 @@
+//! A device's public key, and signatures made with its other half.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ParsedPublicKey, UnparsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::invalid::Invalid;
+
+/// What stands before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
+const SPKI_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// A P-256 public key: an uncompressed point that lies on the curve. The private half never leaves the device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DeviceKey([u8; 65]);
+
+impl DeviceKey {
+    /// Reads base64 (standard, padded) of a DER SubjectPublicKeyInfo, as devices send it.
+    ///
+    /// # Errors
+    /// Not base64, not a P-256 key in that form, or a point off the curve.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const FORM: Invalid = Invalid::because(
+            "must be base64 of a DER SubjectPublicKeyInfo that holds an uncompressed P-256 point",
+        );
+        let der = STANDARD.decode(text).map_err(|_| FORM)?;
+        let point = der.strip_prefix(&SPKI_PREFIX).ok_or(FORM)?;
+        Self::from_point(point).ok_or(FORM)
+    }
+
+    /// From the 65 bytes of an uncompressed point; `None` if they are no point of the curve.
+    pub fn from_point(point: &[u8]) -> Option<Self> {
+        let bytes: [u8; 65] = point.try_into().ok()?;
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// From bytes that [`DeviceKey::as_point`] gave: not checked again.
+    pub const fn from_stored(point: [u8; 65]) -> Self {
+        Self(point)
+    }
+
+    /// The uncompressed point.
+    pub const fn as_point(&self) -> &[u8; 65] {
+        &self.0
+    }
+
+    /// As it was sent: base64 of the DER SubjectPublicKeyInfo.
+    pub fn to_text(self) -> String {
+        STANDARD.encode([SPKI_PREFIX.as_slice(), &self.0].concat())
+    }
+
+    /// Whether `signature`, raw r‖s of 64 bytes as in a JWS, is this key's over `message`.
+    pub fn signed_raw(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0)
+            .verify(message, signature)
+            .is_ok()
+    }
+
+    /// Whether `signature`, in DER, is this key's over `message`.
+    pub fn signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.0)
+            .verify(message, signature)
+            .is_ok()
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}

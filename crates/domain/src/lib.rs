@@ -1,0 +1,29 @@
+//! Words and rules of Countersign.
+//!
+//! What a challenge is, whether it may be answered, when the next try of a delivery is: decided here, by pure
+//! functions over plain values. Nothing here awaits, opens or reads anything; time and randomness are handed in
+//! through [`world`].
+
+pub mod access_token;
+pub mod account;
+pub mod address;
+pub mod answer;
+pub mod backoff;
+pub mod challenge;
+pub mod credential;
+pub mod delivery;
+pub mod device_token;
+pub mod entity;
+pub mod factor;
+pub mod invalid;
+pub mod jws;
+pub mod key;
+pub mod limits;
+pub mod notification;
+pub mod secret;
+pub mod service;
+pub mod sid;
+pub mod text;
+pub mod time;
+pub mod webhook;
+pub mod world;

@@ -1,0 +1,46 @@
+//! How much of everything a caller may have (wire reference §8 #15). In every limit 0 means none.
+
+/// The limits of one installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Explicit notifications of one challenge; the automatic one is not counted. 429/60309.
+    pub notifications_per_challenge: u32,
+    /// Challenges of one factor in a rolling hour. 429/60312.
+    pub challenges_per_factor_per_hour: u32,
+    /// Challenges of one factor in a rolling day. 429/60312.
+    pub challenges_per_factor_per_day: u32,
+    /// Challenges of all factors of one entity in a rolling hour. 429/60312.
+    pub challenges_per_entity_per_hour: u32,
+    /// Push factors that one entity may have at a time. 400/60315.
+    pub push_factors_per_entity: u32,
+    /// Factors made for one entity in a day that begins with the first of them. 429/60326.
+    pub factors_per_entity_per_day: u32,
+    /// Entities made in one account in a second, those made by enrolment included. 429/60328.
+    pub entities_per_account_per_second: u32,
+    /// Requests of one account in a second. 429/20429.
+    pub requests_per_account_per_second: u32,
+    /// Wrong signatures that exhaust a push challenge.
+    pub wrong_answers_per_push_challenge: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            notifications_per_challenge: 3,
+            challenges_per_factor_per_hour: 120,
+            challenges_per_factor_per_day: 0,
+            challenges_per_entity_per_hour: 0,
+            push_factors_per_entity: 20,
+            factors_per_entity_per_day: 100,
+            entities_per_account_per_second: 40,
+            requests_per_account_per_second: 0,
+            wrong_answers_per_push_challenge: 0,
+        }
+    }
+}
+
+/// Whether one more is too many when `have` are there already.
+pub const fn is_reached(limit: u32, have: u32) -> bool {
+    limit != 0 && have >= limit
+}

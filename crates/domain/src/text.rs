@@ -1,0 +1,168 @@
+//! Bounded texts. Each has one constructor, which enforces the documented length and alphabet; inside there is no
+//! second check. Lengths are in characters (Unicode scalar values).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::invalid::Invalid;
+
+/// Checks a length in characters.
+///
+/// # Errors
+/// Outside `least..=most`.
+pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
+    let found = text.chars().count();
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(Invalid::length(least, most, found))
+    }
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes a text that keeps the rules of this type.
+            ///
+            /// # Errors
+            /// Says which rule is broken.
+            pub fn parse(text: impl Into<String>) -> Result<Self, Invalid> {
+                let text = text.into();
+                let check: fn(&str) -> Result<(), Invalid> = $check;
+                check(&text).map(|()| Self(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text!(
+    /// The application's own name for a person: 8 to 64 letters, digits and dashes. Compared exactly, case included
+    /// (wire reference §1.3, §8 #10).
+    Identity,
+    |text| {
+        bounded(text, 8, 64)?;
+        if text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
+            Ok(())
+        } else {
+            Err(Invalid::because("must hold only letters, digits and dashes"))
+        }
+    }
+);
+text!(
+    /// What a person calls a device, or an operator a webhook or a credential: 1 to 64 characters.
+    FriendlyName,
+    |text| bounded(text, 1, 64)
+);
+text!(
+    /// What an application calls a service: 1 to 32 letters, digits, spaces, dashes and underscores, of which at
+    /// most four are digits (wire reference §2.1).
+    ServiceName,
+    |text| {
+        bounded(text, 1, 32)?;
+        if !text.chars().all(|c| c.is_alphanumeric() || " -_".contains(c)) {
+            return Err(Invalid::because("must hold only letters, digits, spaces, dashes and underscores"));
+        }
+        if text.chars().filter(char::is_ascii_digit).count() > 4 {
+            return Err(Invalid::because("must hold at most 4 digits"));
+        }
+        Ok(())
+    }
+);
+text!(
+    /// The app's Android package or iOS bundle id: 1 to 100 characters.
+    AppId,
+    |text| bounded(text, 1, 100)
+);
+text!(
+    /// What the device's SDK calls its version: 1 to 64 characters.
+    SdkVersion,
+    |text| bounded(text, 1, 64)
+);
+text!(
+    /// The question that a challenge asks: 1 to 256 characters.
+    Message,
+    |text| bounded(text, 1, 256)
+);
+
+/// A JSON object whose values are all strings, from at most 1,024 characters of text: metadata and hidden details.
+/// (iOS rejects values of any other kind, wire reference §2.3.)
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StringMap(Map<String, Value>);
+
+impl StringMap {
+    /// Reads the text of a JSON object.
+    ///
+    /// # Errors
+    /// Too long, not JSON, not an object, or a value that is no string.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        bounded(text, 2, 1_024)?;
+        Self::from_stored(text)
+    }
+
+    /// Reads back what [`StringMap::to_text`] wrote.
+    ///
+    /// # Errors
+    /// As [`StringMap::parse`], length apart.
+    pub fn from_stored(text: &str) -> Result<Self, Invalid> {
+        let object: Map<String, Value> =
+            serde_json::from_str(text).map_err(|_| Invalid::because("must be a JSON object"))?;
+        if object.values().all(Value::is_string) {
+            Ok(Self(object))
+        } else {
+            Err(Invalid::because(
+                "must be a JSON object whose values are strings",
+            ))
+        }
+    }
+
+    /// Compact JSON.
+    pub fn to_text(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
+    /// As a JSON value.
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+impl fmt::Debug for StringMap {
+    /// Its keys only: the values may be what the application chose to hide.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

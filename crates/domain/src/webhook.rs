@@ -1,0 +1,153 @@
+//! A webhook: where an application hears what happened (wire reference §2.7, §6).
+
+use std::str::FromStr;
+
+use crate::invalid::Invalid;
+use crate::sid::{AccountSid, ServiceSid, WebhookSid};
+use crate::text::FriendlyName;
+use crate::time::Instant;
+
+/// What a webhook can subscribe to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventType {
+    /// `*`: all of Twilio's, none of ours.
+    All,
+    /// A factor was made; it receives no challenges yet.
+    FactorCreated,
+    /// A device proved that it holds its key.
+    FactorVerified,
+    /// A factor was removed.
+    FactorDeleted,
+    /// The person said yes.
+    ChallengeApproved,
+    /// The person said no.
+    ChallengeDenied,
+    /// Ours: nobody answered in time.
+    ChallengeExpired,
+    /// Ours: a device has the push.
+    NotificationDelivered,
+    /// Ours: a push cannot be delivered.
+    NotificationFailed,
+    /// Ours: a push was not delivered within its TTL.
+    NotificationExpired,
+}
+
+const WORDS: [(EventType, &str); 10] = [
+    (EventType::All, "*"),
+    (EventType::FactorCreated, "factor.created"),
+    (EventType::FactorVerified, "factor.verified"),
+    (EventType::FactorDeleted, "factor.deleted"),
+    (EventType::ChallengeApproved, "challenge.approved"),
+    (EventType::ChallengeDenied, "challenge.denied"),
+    (EventType::ChallengeExpired, "challenge.expired"),
+    (EventType::NotificationDelivered, "notification.delivered"),
+    (EventType::NotificationFailed, "notification.failed"),
+    (EventType::NotificationExpired, "notification.expired"),
+];
+
+impl EventType {
+    /// The word on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        WORDS
+            .iter()
+            .find(|(event, _)| *event == self)
+            .map_or("", |(_, word)| word)
+    }
+}
+
+impl FromStr for EventType {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        WORDS
+            .iter()
+            .find(|(_, word)| *word == text)
+            .map(|(event, _)| *event)
+            .ok_or(Invalid::because(
+                "must be * or a known event, such as challenge.approved",
+            ))
+    }
+}
+
+/// Which body a webhook receives (wire reference §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WebhookVersion {
+    /// The short one.
+    V1,
+    /// The long one.
+    V2,
+}
+
+impl WebhookVersion {
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+impl FromStr for WebhookVersion {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "v1" => Ok(Self::V1),
+            "v2" => Ok(Self::V2),
+            _ => Err(Invalid::because("must be v1 or v2")),
+        }
+    }
+}
+
+/// An absolute http or https URL without user info.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookUrl(String);
+
+impl WebhookUrl {
+    /// Takes a URL, and keeps it exactly as written: it is signed so.
+    ///
+    /// # Errors
+    /// Not absolute, another scheme, user info, or longer than 2,048 characters.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        crate::text::bounded(text, 1, 2_048)?;
+        let url = url::Url::parse(text).map_err(|_| Invalid::because("must be an absolute URL"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(Invalid::because("must be an absolute http or https URL"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Invalid::because("must not hold a user name or a password"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its SID.
+    pub sid: WebhookSid,
+    /// Whose it is.
+    pub account: AccountSid,
+    /// The service whose events it hears.
+    pub service: ServiceSid,
+    /// What the operator calls it.
+    pub friendly_name: FriendlyName,
+    /// What it hears.
+    pub event_types: Vec<EventType>,
+    /// Where it listens.
+    pub url: WebhookUrl,
+    /// Whether it is called at all.
+    pub enabled: bool,
+    /// Which body it receives.
+    pub version: WebhookVersion,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+}

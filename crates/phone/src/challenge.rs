@@ -1,0 +1,230 @@
+//! A challenge as a device reads it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::enrol::text;
+use crate::error::Error;
+
+/// A question to the person, with all that is needed to answer it.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    /// The challenge, `YC…`.
+    pub sid: String,
+    /// The factor that is asked, `YF…`.
+    pub factor_sid: String,
+    /// Where it stands.
+    pub status: ChallengeStatus,
+    /// The question.
+    pub message: String,
+    /// Further lines to show with it.
+    pub fields: Vec<Field>,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// After this it cannot be answered.
+    pub expires_at: Timestamp,
+    /// The whole body, as the server sent it.
+    pub body: Map<String, Value>,
+    /// The names of what an answer must sign; the server says so only while the challenge is pending,
+    /// and only when one challenge is fetched.
+    pub fields_to_sign: Option<Vec<String>>,
+}
+
+/// A line of a challenge, such as a place or an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// What it is.
+    pub label: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Where a challenge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeStatus {
+    /// Waiting for an answer.
+    Pending,
+    /// Nobody answered in time.
+    Expired,
+    /// Answered yes.
+    Approved,
+    /// Answered no.
+    Denied,
+}
+
+/// The person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Approved,
+    /// No.
+    Denied,
+}
+
+impl Challenge {
+    /// Reads a challenge as strictly as both mobile SDKs together.
+    pub(crate) fn parse(
+        body: Map<String, Value>,
+        fields_to_sign: Option<&str>,
+    ) -> Result<Self, Error> {
+        wire_date(&text(&body, "date_updated")?)?;
+        let details = body.get("details").and_then(Value::as_object);
+        let details = details.ok_or_else(|| Error::malformed("a challenge without details"))?;
+        match details.get("date") {
+            None => {}
+            Some(Value::String(date)) => wire_date(date).map(|_| ())?,
+            Some(_) => {
+                return Err(Error::malformed(
+                    "details.date is neither absent nor a date",
+                ));
+            }
+        }
+        let fields = match details.get("fields") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(fields)) => {
+                fields.iter().map(Field::parse).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(Error::malformed("details.fields is no list")),
+        };
+        Ok(Self {
+            sid: text(&body, "sid")?,
+            factor_sid: text(&body, "factor_sid")?,
+            status: ChallengeStatus::parse(&text(&body, "status")?)?,
+            message: text(details, "message")?,
+            fields,
+            created_at: wire_date(&text(&body, "date_created")?)?,
+            expires_at: wire_date(&text(&body, "expiration_date")?)?,
+            // not trimmed, as the SDKs do not trim either
+            fields_to_sign: fields_to_sign
+                .map(|names| names.split(',').map(str::to_owned).collect()),
+            body,
+        })
+    }
+}
+
+impl Field {
+    fn parse(value: &Value) -> Result<Self, Error> {
+        let field = value.as_object();
+        let field = field.ok_or_else(|| Error::malformed("a field of details is no object"))?;
+        Ok(Self {
+            label: text(field, "label")?,
+            value: text(field, "value")?,
+        })
+    }
+}
+
+impl ChallengeStatus {
+    fn parse(word: &str) -> Result<Self, Error> {
+        match word {
+            "pending" => Ok(Self::Pending),
+            "expired" => Ok(Self::Expired),
+            "approved" => Ok(Self::Approved),
+            "denied" => Ok(Self::Denied),
+            other => Err(Error::malformed(format!("a challenge of status {other}"))),
+        }
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl Verdict {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.status().as_str()
+    }
+
+    /// Where a challenge stands after this answer.
+    pub fn status(self) -> ChallengeStatus {
+        match self {
+            Self::Approved => ChallengeStatus::Approved,
+            Self::Denied => ChallengeStatus::Denied,
+        }
+    }
+}
+
+impl fmt::Display for ChallengeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads a date of a resource. Only `YYYY-MM-DDTHH:MM:SSZ` will do: the Android SDK fails on anything else.
+pub(crate) fn wire_date(text: &str) -> Result<Timestamp, Error> {
+    let shape = text.len() == "2023-11-14T22:13:20Z".len() && text.ends_with('Z');
+    let date = shape.then(|| text.parse().ok()).flatten();
+    date.ok_or_else(|| Error::malformed(format!("{text} is no date of this API")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::vectors;
+
+    #[test]
+    fn the_documented_challenge_is_understood() {
+        let challenge = Challenge::parse(vectors::challenge(), Some("sid,details")).unwrap();
+        assert_eq!(challenge.sid, vectors::CHALLENGE_SID);
+        assert_eq!(challenge.status, ChallengeStatus::Pending);
+        assert_eq!(challenge.message, "Login to Owl Bank?");
+        assert_eq!(challenge.fields[0].value, "/login");
+        assert_eq!(challenge.expires_at.as_second(), 1_700_000_300);
+        assert_eq!(challenge.fields_to_sign.unwrap(), ["sid", "details"]);
+    }
+
+    #[test]
+    fn a_challenge_that_an_sdk_would_not_read_is_malformed() {
+        let needed = [
+            "sid",
+            "factor_sid",
+            "status",
+            "date_created",
+            "date_updated",
+        ];
+        for name in needed.into_iter().chain(["expiration_date", "details"]) {
+            let mut body = vectors::challenge();
+            body.remove(name);
+            assert!(
+                matches!(Challenge::parse(body, None), Err(Error::Malformed(_))),
+                "{name}"
+            );
+        }
+        let mut body = vectors::challenge();
+        body["details"]["date"] = Value::Null;
+        assert!(matches!(
+            Challenge::parse(body, None),
+            Err(Error::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn dates_have_one_form_only() {
+        assert_eq!(
+            wire_date("2023-11-14T22:13:20Z").unwrap().as_second(),
+            1_700_000_000
+        );
+        for other in [
+            "2023-11-14T22:13:20.000Z",
+            "2023-11-14T22:13:20+00:00",
+            "2023-11-14",
+            "",
+        ] {
+            assert!(wire_date(other).is_err(), "{other}");
+        }
+    }
+}

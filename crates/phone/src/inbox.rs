@@ -1,0 +1,178 @@
+//! Reading what is asked, and answering it.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::challenge::{Challenge, ChallengeStatus, Verdict};
+use crate::error::Error;
+use crate::jwt::answer_jwt;
+use crate::phone::Phone;
+
+/// What the mobile SDKs ask for at once.
+const PAGE_SIZE: &str = "20";
+
+impl Phone {
+    /// All challenges of this phone, oldest first, or those of one status. Reads every page.
+    pub async fn challenges(
+        &self,
+        status: Option<ChallengeStatus>,
+    ) -> Result<Vec<Challenge>, Error> {
+        let mut challenges = Vec::new();
+        let mut token = None;
+        loop {
+            let mut url = self.entity_url(&["Challenges"])?;
+            url.query_pairs_mut()
+                .append_pair("PageSize", PAGE_SIZE)
+                .append_pair("FactorSid", self.factor_sid())
+                .append_pair("Order", "asc")
+                .extend_pairs(status.map(|status| ("Status", status.as_str())))
+                .extend_pairs(token.as_deref().map(|token| ("PageToken", token)));
+            let page = Page::parse(self.get(url).await?.object()?)?;
+            for body in page.challenges {
+                challenges.push(self.ours(Challenge::parse(body, None)?)?);
+            }
+            match page.next {
+                None => return Ok(challenges),
+                Some(next) if Some(&next) == token.as_ref() => {
+                    return Err(Error::malformed("a page that comes after itself"));
+                }
+                next => token = next,
+            }
+        }
+    }
+
+    /// One challenge, with the list of what an answer must sign while it is pending.
+    pub async fn challenge(&self, sid: &str) -> Result<Challenge, Error> {
+        let answer = self.get(self.entity_url(&["Challenges", sid])?).await?;
+        let fields_to_sign = answer.fields_to_sign.as_deref();
+        self.ours(Challenge::parse(answer.object()?, fields_to_sign)?)
+    }
+
+    /// Answers a challenge as the mobile SDKs do: reads it, answers, and reads it again to see that
+    /// the answer stands. One that is not pending is refused here, without asking the server.
+    pub async fn answer(&self, sid: &str, verdict: Verdict) -> Result<Challenge, Error> {
+        let asked = self.challenge(sid).await?;
+        self.send_answer(&asked, verdict).await?;
+        let answered = self.challenge(sid).await?;
+        match answered.status {
+            status if status == verdict.status() => Ok(answered),
+            status => Err(Error::NotUpdated(status)),
+        }
+    }
+
+    /// Sends the answer to a challenge that was read before: the middle of [`answer`](Self::answer).
+    pub async fn send_answer(&self, challenge: &Challenge, verdict: Verdict) -> Result<(), Error> {
+        let payload = self.signed_answer(challenge, verdict)?;
+        let url = self.entity_url(&["Challenges", &challenge.sid])?;
+        // the SDKs ignore the body: reading the challenge again tells more
+        self.post(url, &[("AuthPayload", &payload)])
+            .await
+            .map(|_| ())
+    }
+
+    /// The `AuthPayload` that would answer a challenge.
+    pub fn signed_answer(&self, challenge: &Challenge, verdict: Verdict) -> Result<String, Error> {
+        if challenge.status != ChallengeStatus::Pending {
+            return Err(Error::NotPending(challenge.status));
+        }
+        let fields = challenge
+            .fields_to_sign
+            .as_deref()
+            .ok_or(Error::NotSignable)?;
+        answer_jwt(self.key(), &challenge.body, fields, verdict)
+    }
+
+    fn ours(&self, challenge: Challenge) -> Result<Challenge, Error> {
+        match challenge.factor_sid == self.factor_sid() {
+            true => Ok(challenge),
+            false => Err(Error::WrongFactor(challenge.factor_sid)),
+        }
+    }
+}
+
+/// One page of a list, and the token of the next.
+struct Page {
+    challenges: Vec<serde_json::Map<String, Value>>,
+    next: Option<String>,
+}
+
+impl Page {
+    fn parse(mut body: serde_json::Map<String, Value>) -> Result<Self, Error> {
+        let meta = body.remove("meta").unwrap_or_default();
+        // both SDKs fail when one of these is no integer
+        if !meta["page"].is_i64() || !meta["page_size"].is_i64() {
+            return Err(Error::malformed("meta without page and page_size"));
+        }
+        if meta["key"] != "challenges" {
+            return Err(Error::malformed("meta.key does not name the list"));
+        }
+        let next = match &meta["next_page_url"] {
+            Value::Null => None,
+            Value::String(url) => Some(page_token(url)?),
+            _ => return Err(Error::malformed("next_page_url is no URL")),
+        };
+        let list = body.remove("challenges").unwrap_or_default();
+        let challenges = serde_json::from_value(list)
+            .map_err(|error| Error::malformed(format!("no list of challenges: {error}")))?;
+        Ok(Self { challenges, next })
+    }
+}
+
+/// The `PageToken` of a page's URL: all that the mobile SDKs take from it; the rest they build anew.
+fn page_token(page_url: &str) -> Result<String, Error> {
+    let url = Url::parse(page_url)
+        .map_err(|error| Error::malformed(format!("the page URL {page_url}: {error}")))?;
+    let token = url.query_pairs().find(|(name, _)| name == "PageToken");
+    token
+        .map(|(_, value)| value.into_owned())
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Error::malformed(format!("the page URL {page_url} has no PageToken")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn page(next: &Value) -> Result<Page, Error> {
+        let body = json!({
+            "challenges": [],
+            "meta": {"page": 0, "page_size": 20, "key": "challenges", "next_page_url": next},
+        });
+        Page::parse(body.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn the_token_is_taken_from_the_next_page_url() {
+        let url = "https://h.example/v2/x?PageSize=20&Page=1&PageToken=DNYC033ef130&Order=asc";
+        assert_eq!(
+            page(&json!(url)).unwrap().next.as_deref(),
+            Some("DNYC033ef130")
+        );
+        assert_eq!(page(&Value::Null).unwrap().next, None);
+    }
+
+    #[test]
+    fn a_next_page_without_a_token_or_an_origin_is_malformed() {
+        for url in [
+            "https://h.example/v2/x?Page=1",
+            "/v2/x?PageToken=a",
+            "https://h/?PageToken=",
+        ] {
+            assert!(
+                matches!(page(&json!(url)), Err(Error::Malformed(_))),
+                "{url}"
+            );
+        }
+        assert!(matches!(page(&json!(1)), Err(Error::Malformed(_))));
+    }
+
+    #[test]
+    fn a_list_without_the_numbers_of_its_page_is_malformed() {
+        for meta in [json!(null), json!({"page": 0, "key": "challenges"})] {
+            let body = json!({"challenges": [], "meta": meta});
+            assert!(Page::parse(body.as_object().unwrap().clone()).is_err());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The two tokens a device makes: one says who calls, the other says yes or no.
+//!
+//! Pure functions of a key, a time and what is signed, so that a test can make any token, also a
+//! wrong one.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use crate::challenge::Verdict;
+use crate::error::Error;
+use crate::key::DeviceKey;
+
+/// How long a device token is good for, in seconds: what the mobile SDKs use.
+pub const LIFETIME: i64 = 600;
+
+/// What a device token says about the device, apart from its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Device<'a> {
+    /// `config.credential_sid` of the factor: which key signed.
+    pub credential_sid: &'a str,
+    /// The account of the factor.
+    pub account_sid: &'a str,
+}
+
+/// Makes the token that a device sends as the password of each call; on a stream it also holds the
+/// server's `nonce`.
+pub fn device_jwt(
+    key: &DeviceKey,
+    device: Device<'_>,
+    now: i64,
+    nonce: Option<&str>,
+) -> Result<String, Error> {
+    let header = json!({
+        "cty": "twilio-pba;v=1",
+        "kid": device.credential_sid,
+        "typ": "JWT",
+        "alg": "ES256",
+    });
+    let mut payload = json!({
+        "sub": device.account_sid,
+        "nbf": now,
+        "exp": now.saturating_add(LIFETIME),
+    });
+    if let Some(nonce) = nonce {
+        payload["nonce"] = nonce.into();
+    }
+    signed(key, &header, &payload)
+}
+
+/// Makes the `AuthPayload` that answers a challenge: the fields to sign as the server sent them, and
+/// the verdict as `status`.
+pub fn answer_jwt(
+    key: &DeviceKey,
+    challenge: &Map<String, Value>,
+    fields_to_sign: &[String],
+    verdict: Verdict,
+) -> Result<String, Error> {
+    let mut payload = Map::new();
+    for name in fields_to_sign {
+        let value = challenge
+            .get(name)
+            .ok_or_else(|| Error::FieldToSignMissing(name.clone()))?;
+        payload.insert(name.clone(), value.clone());
+    }
+    // last, because the server may list `status` too, and then with the old value
+    payload.insert("status".into(), verdict.as_str().into());
+    signed(
+        key,
+        &json!({"typ": "JWT", "alg": "ES256"}),
+        &Value::Object(payload),
+    )
+}
+
+/// Signs a header and a payload into a compact JWS.
+///
+/// Slashes are written `\/`, as the JSON libraries of both mobile platforms do: a server that
+/// compares text instead of JSON values is found out.
+pub fn signed(key: &DeviceKey, header: &Value, payload: &Value) -> Result<String, Error> {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string().replace('/', "\\/"));
+    let message = format!("{}.{}", part(header), part(payload));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign_raw(message.as_bytes())?);
+    Ok(format!("{message}.{signature}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::vectors::{self, opened};
+
+    fn device() -> Device<'static> {
+        Device {
+            credential_sid: vectors::CREDENTIAL_SID,
+            account_sid: vectors::ACCOUNT_SID,
+        }
+    }
+
+    #[test]
+    fn a_device_token_says_what_the_documented_one_says() {
+        let ours = device_jwt(&vectors::key(), device(), 1_700_000_000, None).unwrap();
+        assert_eq!(
+            opened(&ours, vectors::PUBLIC_KEY),
+            opened(vectors::DEVICE_JWT, vectors::PUBLIC_KEY)
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_in_the_payload_and_nothing_else_changes() {
+        let token = device_jwt(&vectors::key(), device(), 5, Some("00ff")).unwrap();
+        let (_, payload) = opened(&token, vectors::PUBLIC_KEY);
+        let expected = json!({"sub": vectors::ACCOUNT_SID, "nbf": 5, "exp": 605, "nonce": "00ff"});
+        assert_eq!(payload, expected);
+    }
+
+    #[test]
+    fn an_answer_says_what_the_documented_one_says() {
+        let ours = answer_jwt(
+            &vectors::key(),
+            &vectors::challenge(),
+            &vectors::documented_fields(),
+            Verdict::Approved,
+        )
+        .unwrap();
+        assert_eq!(
+            opened(&ours, vectors::PUBLIC_KEY),
+            opened(vectors::ANSWER_JWT, vectors::PUBLIC_KEY)
+        );
+    }
+
+    #[test]
+    fn slashes_are_escaped_as_on_a_phone() {
+        let fields = vectors::documented_fields();
+        let challenge = vectors::challenge();
+        let token = answer_jwt(&vectors::key(), &challenge, &fields, Verdict::Denied).unwrap();
+        let payload = token.split('.').nth(1).unwrap();
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        assert!(text.contains(r#""\/login""#), "{text}");
+        assert!(text.contains(r#""status":"denied""#), "{text}");
+    }
+
+    #[test]
+    fn a_listed_status_is_overwritten_by_the_verdict() {
+        let fields = ["sid".to_owned(), "status".to_owned()];
+        let challenge = vectors::challenge();
+        let token = answer_jwt(&vectors::key(), &challenge, &fields, Verdict::Denied).unwrap();
+        let (_, payload) = opened(&token, vectors::PUBLIC_KEY);
+        assert_eq!(payload["status"], "denied");
+    }
+
+    #[test]
+    fn a_listed_field_that_is_not_there_is_fatal_but_null_is_fine() {
+        let challenge = vectors::challenge();
+        let null = ["hidden_details".to_owned()];
+        answer_jwt(&vectors::key(), &challenge, &null, Verdict::Approved).unwrap();
+
+        let missing = ["wallpaper".to_owned()];
+        let refused = answer_jwt(&vectors::key(), &challenge, &missing, Verdict::Approved);
+        assert!(matches!(refused, Err(Error::FieldToSignMissing(name)) if name == "wallpaper"));
+    }
+}

@@ -1,0 +1,58 @@
+//! A virtual phone: key, enrolment, inbox, approve, deny.
+//!
+//! It speaks the protocol of the mobile SDKs of Verify Push over real HTTP, and the device stream
+//! over a real WebSocket, with a real P-256 key. It shares no code with the server on purpose: a
+//! mistake made on both sides of a shared line would pass every test. Where the SDKs are strict, so
+//! is the phone: an answer that would crash an Android app is [`Error::Malformed`] here.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), countersign_phone::Error> {
+//! use countersign_phone::{Authority, Enrolment, Options, Phone, Server, Verdict};
+//!
+//! let server = Server::new("http://127.0.0.1:8080", &Options::default())?;
+//! let authority = Authority::AccessToken("…".into());
+//! let phone = Phone::enrol(&server, &Enrolment::new("VA…", "alice-0001", authority)).await?;
+//!
+//! let mut stream = phone.connect().await?;
+//! let prompt = stream.next_prompt().await?;
+//! phone.answer(&prompt.challenge_sid, Verdict::Approved).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `key.rs`, `jwt.rs` | signatures, and the two tokens made with them |
+//! | `clock.rs` | the device's own time, and how wrong it is |
+//! | `server.rs` | addresses, TLS, headers, error bodies |
+//! | `enrol.rs`, `phone.rs` | a factor's life: made, verified, changed, deleted |
+//! | `challenge.rs`, `inbox.rs` | what is asked, and the answer to it |
+//! | `frame.rs`, `stream.rs`, `listen.rs` | the device stream: its words, one connection, a loop of connections |
+//! | `file.rs` | a phone that outlives its process |
+
+mod challenge;
+mod clock;
+mod enrol;
+mod error;
+mod file;
+mod frame;
+mod inbox;
+pub mod jwt;
+mod key;
+mod listen;
+mod phone;
+mod server;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+pub use challenge::{Challenge, ChallengeStatus, Field, Verdict};
+pub use clock::{LocalTime, system_time};
+pub use enrol::{Authority, Enrolment, Platform};
+pub use error::{ApiError, Error};
+pub use frame::{Closed, Linked, Prompt, Refusal};
+pub use key::DeviceKey;
+pub use listen::{Backoff, Event, Listener};
+pub use phone::Phone;
+pub use server::{Options, Server};
+pub use stream::Stream;

@@ -1,0 +1,296 @@
+//! The server as a phone sees it: an address, its certificates, its headers and its error bodies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::{Certificate, Client, ClientBuilder, Method, redirect};
+use serde_json::{Map, Value};
+use url::{Host, Url};
+
+use crate::clock::{LocalTime, system_time};
+use crate::error::{ApiError, Error};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const SIGNATURE_FIELDS: &str = "twilio-verify-signature-fields";
+
+/// How to reach a server, beyond its address.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// PEM certificates to trust besides the system's, for a private CA.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Allows plain http to other machines, where everybody on the way can read along.
+    pub insecure_http: bool,
+    /// The device's own clock; the system's when absent.
+    pub local_time: Option<LocalTime>,
+}
+
+/// A server. Cheap to clone; phones that share one share its connections.
+#[derive(Clone)]
+pub struct Server {
+    base: Url,
+    calls: Client,
+    upgrades: Client,
+    local_time: LocalTime,
+}
+
+/// One call as a device makes it.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) form: &'a [(&'a str, &'a str)],
+}
+
+/// What came back, whatever the status.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The `Date` header, in Unix seconds.
+    pub(crate) date: Option<i64>,
+    /// The `Twilio-Verify-Signature-Fields` header.
+    pub(crate) fields_to_sign: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Server {
+    /// Takes the base URL of a server, such as `https://verify.example.com`; a path before `/v2` is kept.
+    pub fn new(base_url: &str, options: &Options) -> Result<Self, Error> {
+        let base = Url::parse(base_url).map_err(|error| Error::Address(error.to_string()))?;
+        let loopback = is_loopback(&base);
+        match base.scheme() {
+            "https" => {}
+            "http" if loopback || options.insecure_http => {}
+            "http" => {
+                return Err(Error::Address("plain http is for loopback only".into()));
+            }
+            other => {
+                return Err(Error::Address(format!("{other} is neither http nor https")));
+            }
+        }
+        let builder = || {
+            client(
+                base.scheme() == "https",
+                loopback,
+                options.ca_pem.as_deref(),
+            )
+        };
+        let build = |builder: ClientBuilder| {
+            builder
+                .build()
+                .map_err(|error| Error::Address(error.to_string()))
+        };
+        Ok(Self {
+            calls: build(builder()?.timeout(Duration::from_secs(30)))?,
+            // a WebSocket begins as HTTP/1.1, and stays open
+            upgrades: build(builder()?.http1_only())?,
+            local_time: options
+                .local_time
+                .clone()
+                .unwrap_or_else(|| Arc::new(system_time)),
+            base,
+        })
+    }
+
+    /// The base URL.
+    pub fn base_url(&self) -> &Url {
+        &self.base
+    }
+
+    pub(crate) fn local_time(&self) -> LocalTime {
+        self.local_time.clone()
+    }
+
+    /// The URL of a path below the base.
+    pub(crate) fn url(&self, path: &[&str]) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.path_segments_mut()
+            .map_err(|()| Error::Address("it has no path".into()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    /// Makes one call with the given user and password, with the headers of the mobile SDKs.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        (user, password): (&str, &str),
+    ) -> Result<Answer, Error> {
+        // both SDKs ask for a form and parse JSON when they read
+        let accept = match call.method {
+            Method::GET => FORM,
+            _ => "application/json",
+        };
+        let mut request = self
+            .calls
+            .request(call.method.clone(), call.url.clone())
+            .basic_auth(user, Some(password))
+            .header(ACCEPT, accept);
+        request = match call.form {
+            [] => request.header(CONTENT_TYPE, FORM),
+            form => request.form(form),
+        };
+        Answer::read(request.send().await.map_err(Error::Unreachable)?).await
+    }
+
+    /// Asks for an upgrade and returns the response to it, whatever it is.
+    pub(crate) async fn upgrade(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, Error> {
+        let request = self.upgrades.get(url).headers(headers);
+        request.send().await.map_err(Error::Unreachable)
+    }
+}
+
+impl Answer {
+    pub(crate) async fn read(response: reqwest::Response) -> Result<Self, Error> {
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        Ok(Self {
+            status: response.status().as_u16(),
+            date: header(DATE.as_str()).and_then(|date| unix_seconds(&date)),
+            fields_to_sign: header(SIGNATURE_FIELDS),
+            body: response.bytes().await.map_err(Error::Unreachable)?.into(),
+        })
+    }
+
+    /// This answer, if the status is one of success; else the API's error.
+    pub(crate) fn accepted(self) -> Result<Self, Error> {
+        match self.status {
+            200..300 => Ok(self),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// The body as a JSON object.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::malformed(format!("not a JSON object: {error}")))
+    }
+
+    fn refusal(&self) -> Error {
+        // the iOS SDK drops an error whose code is no integer or whose message is no string
+        let parse = || {
+            let mut body = self.object().ok()?;
+            Some(ApiError {
+                status: self.status,
+                code: body.get("code")?.as_i64()?,
+                message: body.get("message")?.as_str()?.to_owned(),
+                details: body.remove("details"),
+            })
+        };
+        let status = self.status;
+        parse().map_or(Error::NotTheApi { status }, Error::Api)
+    }
+}
+
+fn client(https: bool, loopback: bool, ca_pem: Option<&[u8]>) -> Result<ClientBuilder, Error> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("countersign-phone/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        // a device's credentials go to the server it knows, and nowhere else
+        .redirect(redirect::Policy::none());
+    if loopback {
+        builder = builder.no_proxy();
+    }
+    Ok(match ca_pem {
+        // plain http never needs the system's certificates, and reading them takes time
+        _ if !https => builder.tls_certs_only([]),
+        None => builder,
+        Some(pem) => {
+            let certificates = Certificate::from_pem_bundle(pem)
+                .map_err(|error| Error::Address(format!("the CA file: {error}")))?;
+            builder.tls_certs_merge(certificates)
+        }
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// An HTTP date (`Tue, 14 Nov 2023 22:13:20 GMT`) in Unix seconds.
+fn unix_seconds(http_date: &str) -> Option<i64> {
+    let parser = rfc2822::DateTimeParser::new();
+    Some(parser.parse_timestamp(http_date).ok()?.as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(base: &str) -> Result<Server, Error> {
+        Server::new(base, &Options::default())
+    }
+
+    #[test]
+    fn paths_go_below_the_base() {
+        for base in ["http://localhost:1/api", "http://localhost:1/api/?x=1"] {
+            let url = server(base).unwrap().url(&["v2", "Services", "a b"]);
+            let expected = "http://localhost:1/api/v2/Services/a%20b";
+            assert_eq!(url.unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_unless_allowed() {
+        for fine in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost",
+        ] {
+            assert!(server(fine).is_ok(), "{fine}");
+        }
+        for bad in [
+            "http://example.com",
+            "ftp://localhost",
+            "localhost:8080",
+            "",
+        ] {
+            assert!(matches!(server(bad), Err(Error::Address(_))), "{bad}");
+        }
+        let insecure_http = true;
+        let options = Options {
+            insecure_http,
+            ..Options::default()
+        };
+        assert!(Server::new("http://countersign:8080", &options).is_ok());
+    }
+
+    #[test]
+    fn the_date_header_is_read() {
+        let date = unix_seconds("Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(date, Some(1_700_000_000));
+        assert_eq!(unix_seconds("yesterday"), None);
+    }
+
+    #[test]
+    fn an_error_body_is_kept_as_data_and_anything_else_is_not_the_api() {
+        let refusal = |body: &str| {
+            let body = body.as_bytes().to_vec();
+            let answer = Answer {
+                status: 403,
+                date: None,
+                fields_to_sign: None,
+                body,
+            };
+            answer.accepted().map(|_| ()).unwrap_err()
+        };
+        let error = refusal(r#"{"code":60318,"message":"Factor is unverified","status":403}"#);
+        assert_eq!(error.code(), Some(60318));
+        assert_eq!(error.to_string(), "Factor is unverified (60318, HTTP 403)");
+        for other in ["", "<html>", r#"{"code":"60318","message":"text code"}"#] {
+            assert!(matches!(refusal(other), Error::NotTheApi { status: 403 }));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Connection after connection.
+
+use std::time::Duration;
+
+use tokio::join;
+
+use super::fake_stream::{Door, ShutDoor, prompt};
+use super::vectors;
+use crate::{Backoff, Error, Event, Listener, Phone};
+
+/// A phone in a hurry, so that no test waits for time.
+fn listen(phone: &Phone) -> Listener {
+    phone.listen_with(Backoff {
+        first: Duration::ZERO,
+        most: Duration::ZERO,
+        come_back: Duration::ZERO,
+    })
+}
+
+async fn linked(listener: &mut Listener) {
+    let event = listener.next().await.unwrap();
+    assert!(matches!(event, Event::Linked(_)), "{event:?}");
+}
+
+async fn prompted(listener: &mut Listener) -> String {
+    match listener.next().await.unwrap() {
+        Event::Prompt(prompt) => prompt.notification_sid,
+        other => panic!("not a prompt: {other:?}"),
+    }
+}
+
+async fn lost(listener: &mut Listener) -> Error {
+    match listener.next().await.unwrap() {
+        Event::Lost { error, .. } => error,
+        other => panic!("not lost: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_or_breaks_is_visited_again() {
+    let door = Door::open().await;
+    let phone = vectors::phone(&door.base_url());
+    let server = async {
+        door.link().await.close(1001, "restart").await;
+        drop(door.link().await);
+        let mut third = door.link().await;
+        third.say(&prompt("NT3")).await;
+        third.hear().await;
+        third
+    };
+    let device = async {
+        let mut listener = listen(&phone);
+        linked(&mut listener).await;
+        let stopped = lost(&mut listener).await;
+        assert!(matches!(stopped, Error::Closed(closed) if closed.code == 1001));
+        linked(&mut listener).await;
+        let broke = lost(&mut listener).await;
+        assert!(
+            matches!(broke, Error::Closed(_) | Error::Socket(_)),
+            "{broke}"
+        );
+        linked(&mut listener).await;
+        assert_eq!(prompted(&mut listener).await, "NT3");
+        listener
+    };
+    join!(server, device);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_tried_until_it_is_up() {
+    let door = ShutDoor::new();
+    let phone = vectors::phone(&door.base_url());
+    let mut listener = listen(&phone);
+    for _ in 0..3 {
+        assert!(matches!(lost(&mut listener).await, Error::Unreachable(_)));
+    }
+    let door = door.open();
+    let (_visitor, ()) = join!(door.link(), linked(&mut listener));
+}
+
+#[tokio::test]
+async fn a_factor_that_is_gone_or_replaced_is_not_tried_again() {
+    for code in [4404, 4409] {
+        let door = Door::open().await;
+        let phone = vectors::phone(&door.base_url());
+        let server = async { door.link().await.close(code, "").await };
+        let device = async {
+            let mut listener = listen(&phone);
+            linked(&mut listener).await;
+            listener.next().await.unwrap_err()
+        };
+        let ((), error) = join!(server, device);
+        assert!(matches!(error, Error::Closed(closed) if closed.code == code));
+    }
+}
+
+#[tokio::test]
+async fn the_automatic_ack_stays_off_over_connections() {
+    let door = Door::open().await;
+    let phone = vectors::phone(&door.base_url());
+    let server = async {
+        let mut first = door.link().await;
+        first.say(&prompt("NT1")).await;
+        first.close(1001, "").await;
+        let mut second = door.link().await;
+        second.say(&prompt("NT2")).await;
+        second.say(&prompt("NT3")).await;
+        assert!(second.hear().await.contains("NT3"));
+        second
+    };
+    let device = async {
+        let mut listener = listen(&phone);
+        listener.set_automatic_ack(false);
+        linked(&mut listener).await;
+        prompted(&mut listener).await;
+        lost(&mut listener).await;
+        linked(&mut listener).await;
+        prompted(&mut listener).await;
+        let Event::Prompt(third) = listener.next().await.unwrap() else {
+            panic!("not a prompt");
+        };
+        listener.ack(&third).await.unwrap();
+        listener
+    };
+    join!(server, device);
+}

@@ -1,0 +1,9 @@
+//! The phone against small servers that do as they are told, and the documented vectors.
+
+mod calls;
+mod fake_api;
+mod fake_stream;
+mod listening;
+mod streaming;
+mod tls;
+pub(crate) mod vectors;

@@ -1,0 +1,28 @@
+//! Push services that this server has no client for: their pushes fail at once and visibly, and the challenge lives on,
+//! since a device can always poll.
+
+use async_trait::async_trait;
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::notification::Code;
+
+use crate::seam::Provider;
+
+/// Refuses every push with 52004.
+pub struct Absent;
+
+#[async_trait]
+impl Provider for Absent {
+    async fn send(&self, push: &Push) -> Attempt {
+        let platform = push.target.address.platform().as_str();
+        Attempt {
+            outcome: Outcome::Refused {
+                breaks_credential: false,
+            },
+            provider_status: None,
+            provider_reason: Some(format!(
+                "this server has no client for platform {platform} yet"
+            )),
+            code: Some(Code::NO_CREDENTIAL),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Our own wire: over the bus to whoever holds the device's socket.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_bus::{Bus, Offer, Reception};
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::notification::Code;
+
+use crate::seam::Provider;
+
+/// The device stream.
+pub struct Stream {
+    bus: Arc<dyn Bus>,
+}
+
+impl Stream {
+    /// Over a bus.
+    pub fn new(bus: Arc<dyn Bus>) -> Self {
+        Self { bus }
+    }
+}
+
+#[async_trait]
+impl Provider for Stream {
+    async fn send(&self, push: &Push) -> Attempt {
+        let offer = Offer {
+            notification: push.notification,
+            challenge: push.challenge,
+            factor: push.factor,
+            message: push.message.clone(),
+            expires_at: push.expires_at,
+        };
+        match self.bus.offer(offer).await {
+            Reception::Acknowledged => Attempt::plain(Outcome::Acknowledged, None),
+            Reception::Unacknowledged => Attempt::plain(Outcome::Unacknowledged, None),
+            Reception::Nobody => Attempt::plain(Outcome::Offline, Some(Code::NO_DESTINATION)),
+            // The device is there and slow: not parked, which would wait for it to come back.
+            Reception::Busy => Attempt::plain(Outcome::Later { not_before: None }, None),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Opening the file: one connection that writes, a few that read.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use countersign_store::StoreError;
+use refinery::{Migration, Runner};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Options;
+use crate::trouble::Trouble;
+
+/// Forward only. A change of the schema is another line here.
+const MIGRATIONS: [(&str, &str); 1] = [(
+    "V1__first_schema",
+    include_str!("../migrations/V1__first_schema.sql"),
+)];
+
+/// More than there are statements, so that each is prepared once.
+const STATEMENTS_KEPT: usize = 256;
+
+/// A log of that many pages (16 MiB) is folded back into the file.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// Opens the connection that writes; makes the file if there is none.
+pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let open = || -> Result<Connection, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(options.busy_timeout)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        // FULL: a commit is on the disk before it is answered. Foreign keys are off, since rows outlive their owners
+        // until the cleaner comes.
+        db.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = OFF;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+             PRAGMA journal_size_limit = 67108864;
+             PRAGMA cache_size = -{};",
+            u64::from(options.cache_mib) * 1_024,
+        ))?;
+        if let Some(pages) = options.max_pages {
+            db.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
+        }
+        Ok(db)
+    };
+    let db = open().map_err(|error| cannot_open(path, &error))?;
+    let mode: String = db
+        .query_row("PRAGMA journal_mode", (), |row| row.get(0))
+        .map_err(|error| cannot_open(path, &error))?;
+    if mode == "wal" {
+        Ok(db)
+    } else {
+        Err(cannot_open(path, &"its file system has no write-ahead log"))
+    }
+}
+
+/// Brings the schema up to date.
+pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let migrations: Result<Vec<_>, _> = MIGRATIONS
+        .iter()
+        .map(|(name, sql)| Migration::unapplied(name, sql))
+        .collect();
+    migrations
+        .and_then(|migrations| Runner::new(&migrations).run(db))
+        .map(|_| ())
+        .map_err(|error| cannot_open(path, &error))
+}
+
+fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(options.busy_timeout)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Every commit empties the page caches of the readers, so they read through a map of the file instead.
+    db.execute_batch(&format!(
+        "PRAGMA query_only = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA mmap_size = {};",
+        u64::from(options.mmap_mib) * 1_024 * 1_024,
+    ))?;
+    Ok(db)
+}
+
+fn cannot_open(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("cannot open {}: {error}", path.display()))
+}
+
+/// The connections that read. A read is over in microseconds, so it runs on the caller's thread, which takes a
+/// connection and gives it back; nobody waits for one.
+pub(crate) struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    path: Box<Path>,
+    options: Options,
+}
+
+impl Readers {
+    /// Opens the first one, to know that it can be done.
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let first = reader(path, options).map_err(|error| cannot_open(path, &error))?;
+        Ok(Self {
+            idle: Mutex::new(vec![first]),
+            path: path.into(),
+            options: options.clone(),
+        })
+    }
+
+    /// Reads, seeing every commit so far.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let idle = self.lock().pop();
+        let db = match idle {
+            Some(db) => db,
+            None => reader(&self.path, &self.options)
+                .map_err(|error| cannot_open(&self.path, &error))?,
+        };
+        let found = read(&db);
+        // one that failed is closed: a fresh one may fare better
+        if !matches!(found, Err(Trouble::Sql(_))) {
+            let mut idle = self.lock();
+            if idle.len() < self.options.readers {
+                idle.push(db);
+            }
+        }
+        Ok(found?)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        // a thread that panicked in between took its connection along; the rest are whole
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,118 @@
+//! The default store: one SQLite file, one writer thread, group commit.
+//!
+//! Writes are commands, queued to one thread that commits many of them with one sync ([`writer`]); reads run on
+//! connections of their own, on the caller's thread, and see every acknowledged write. Several processes may have the
+//! file open: every command takes the file's write lock before it looks at anything it decides by.
+
+mod access_tokens;
+mod accounts;
+mod cells;
+mod challenges;
+mod connection;
+mod credentials;
+mod deliveries;
+mod entities;
+mod factors;
+mod notifications;
+mod paging;
+#[cfg(test)]
+mod plans;
+mod rows;
+mod services;
+mod settle;
+mod statement;
+mod trouble;
+mod upkeep;
+mod webhooks;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use countersign_store::seam::{Answer, Store};
+use rusqlite::Connection;
+
+use connection::Readers;
+use trouble::Trouble;
+use writer::{Command, Writer};
+
+/// How the file is opened and worked on.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many connections that read are kept open while nobody uses them.
+    pub readers: usize,
+    /// How many commands may wait for the writer; one more is refused at once, as unavailable.
+    pub queue: usize,
+    /// How many commands share a commit at most.
+    pub batch: usize,
+    /// The writer's page cache, in MiB.
+    pub cache_mib: u32,
+    /// How much of the file readers map into memory, in MiB; 0: nothing, they read it page by page.
+    pub mmap_mib: u32,
+    /// How long a command waits while another process writes.
+    pub busy_timeout: Duration,
+    /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
+    pub max_pages: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            readers: 8,
+            queue: 4_096,
+            batch: 512,
+            cache_mib: 64,
+            mmap_mib: 256,
+            busy_timeout: Duration::from_secs(5),
+            max_pages: None,
+        }
+    }
+}
+
+/// A store in one SQLite file. Dropping it waits until everything queued is written.
+pub struct SqliteStore {
+    // the readers go first, so that the writer is the last to close the file and folds its log back
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, or was made by a newer version.
+    // by value as every other set of options is; it is kept
+    #[expect(clippy::needless_pass_by_value, reason = "callers build it on the spot")]
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
+        let path = path.as_ref();
+        let mut db = connection::writer(path, &options)?;
+        connection::migrate(&mut db, path)?;
+        Ok(Self {
+            readers: Readers::open(path, &options)?,
+            writer: Writer::start(db, path.to_owned(), &options)?,
+        })
+    }
+
+    /// Queues a command and waits until it is committed.
+    async fn write<C: Command>(&self, command: C) -> Answer<C::Answer> {
+        self.writer.run(command).await
+    }
+
+    /// Reads.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Answer<T> {
+        self.readers.read(read)
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl Store for SqliteStore {}
+
+/// A number of rows for `LIMIT`.
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,258 @@
+//! The writer: one thread that owns the one connection that writes.
+//!
+//! Commands wait in a bounded queue. The thread takes what is there, up to a bound, runs it all in one transaction and
+//! answers everybody after the commit. There is no timer: while a commit is in flight, the next batch gathers by itself.
+//!
+//! A command decides before it writes, so one that answers a refusal has written nothing. One that fails otherwise
+//! (which takes a bad row, or a bug) must not sink its neighbours and must leave nothing behind: the batch is rolled
+//! back and run once more, now with a savepoint around each command. That is rare, and so the common path pays for no
+//! savepoints.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use countersign_store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Options;
+use crate::connection;
+use crate::statement::execute;
+use crate::trouble::Trouble;
+
+/// A value that says what is to be written.
+pub(crate) trait Command: Send + 'static {
+    /// What it answers.
+    type Answer: Send;
+
+    /// Writes it, within a transaction that the writer began. May run a second time after the first was rolled back.
+    fn run(&self, db: &Connection) -> Result<Self::Answer, Trouble>;
+}
+
+/// A command in the queue, whatever its answer is.
+trait Job: Send {
+    /// Runs it and keeps the answer for later.
+    fn run(&mut self, db: &Connection) -> Result<(), Trouble>;
+    /// Answers this instead, once the others are committed.
+    fn set_failure(&mut self, error: StoreError);
+    /// Hands out the answer: what was written is durable now.
+    fn answer(self: Box<Self>);
+    /// Nothing was written, or nobody knows.
+    fn refuse(self: Box<Self>, error: StoreError);
+}
+
+struct Slot<C: Command> {
+    command: C,
+    answer: Option<Result<C::Answer, StoreError>>,
+    caller: oneshot::Sender<Result<C::Answer, StoreError>>,
+}
+
+impl<C: Command> Job for Slot<C> {
+    fn run(&mut self, db: &Connection) -> Result<(), Trouble> {
+        self.answer = Some(Ok(self.command.run(db)?));
+        Ok(())
+    }
+
+    fn set_failure(&mut self, error: StoreError) {
+        self.answer = Some(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(answer) = self.answer {
+            // a caller that has gone away no longer wants to know
+            let _ = self.caller.send(answer);
+        }
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        let _ = self.caller.send(Err(error));
+    }
+}
+
+/// The door to the writer. Dropping it waits until everything queued is written.
+pub(crate) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread with a connection that is ready.
+    pub(crate) fn start(
+        db: Connection,
+        path: PathBuf,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
+        let (queue, jobs) = mpsc::channel(options.queue.max(1));
+        let state = Thread {
+            db: Some(db),
+            path,
+            options: options.clone(),
+            jobs,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || state.work())
+            .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues a command and waits for its answer.
+    pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Slot {
+            command,
+            answer: None,
+            caller,
+        });
+        let queued = self.queue.as_ref().map(|queue| queue.try_send(job));
+        match queued {
+            Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
+            Some(Err(mpsc::error::TrySendError::Full(_))) => Err(StoreError::Unavailable(
+                "too many writes are waiting".to_owned(),
+            )),
+            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Err(stopped()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // its panic, if that is how it ended, has been printed
+            let _ = thread.join();
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".to_owned())
+}
+
+struct Thread {
+    db: Option<Connection>,
+    path: PathBuf,
+    options: Options,
+    jobs: mpsc::Receiver<Box<dyn Job>>,
+}
+
+impl Thread {
+    fn work(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < self.options.batch {
+                let Ok(job) = self.jobs.try_recv() else { break };
+                batch.push(job);
+            }
+            metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
+            metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
+            match self.write(&mut batch) {
+                Ok(()) => batch.into_iter().for_each(|job| job.answer()),
+                Err(error) => {
+                    tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
+                    batch
+                        .into_iter()
+                        .for_each(|job| job.refuse(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => connection::writer(&self.path, &self.options)?,
+        };
+        match transact(&db, batch) {
+            Ok(()) => {
+                self.db = Some(db);
+                Ok(())
+            }
+            // otherwise the connection is closed, and the next batch opens the file anew, which recovers it
+            Err(lost) => {
+                if lost.connection_is_sound {
+                    self.db = Some(db);
+                }
+                Err(lost.error)
+            }
+        }
+    }
+}
+
+/// Why a whole batch came to nothing, as far as anybody knows.
+struct Lost {
+    error: StoreError,
+    connection_is_sound: bool,
+}
+
+impl Lost {
+    /// While running, so what was written is rolled back, now or when the connection is closed.
+    fn running(db: &Connection, error: impl Into<Trouble>) -> Self {
+        Self {
+            error: error.into().into(),
+            connection_is_sound: db.is_autocommit(),
+        }
+    }
+
+    /// While committing: what was written may be there or not.
+    fn committing(error: &rusqlite::Error) -> Self {
+        Self {
+            error: StoreError::Unavailable(format!("the commit failed: {error}")),
+            connection_is_sound: false,
+        }
+    }
+}
+
+/// Runs a batch in a transaction.
+fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+    let simple = |sql| execute(db, sql, ()).map_err(|error| Lost::running(db, error));
+    simple("BEGIN IMMEDIATE")?;
+    for job in &mut *batch {
+        match job.run(db) {
+            Ok(()) => {}
+            Err(trouble) if db.is_autocommit() => return Err(Lost::running(db, trouble)),
+            Err(_) => {
+                simple("ROLLBACK")?;
+                simple("BEGIN IMMEDIATE")?;
+                run_each_alone(db, batch)?;
+                break;
+            }
+        }
+    }
+    let began = Instant::now();
+    match db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(())) {
+        Ok(_) => {
+            metrics::histogram!("countersign_store_commit_seconds").record(began.elapsed());
+            Ok(())
+        }
+        Err(error) => Err(Lost::committing(&error)),
+    }
+}
+
+/// The second run of a batch in which a command failed: that one fails alone.
+fn run_each_alone(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+    let simple = |sql| execute(db, sql, ()).map_err(|error| Lost::running(db, error));
+    for job in batch {
+        simple("SAVEPOINT command")?;
+        if let Err(trouble) = job.run(db) {
+            if db.is_autocommit() {
+                return Err(Lost::running(db, trouble));
+            }
+            simple("ROLLBACK TO command")?;
+            let error = StoreError::from(trouble);
+            tracing::error!(%error, "a write failed");
+            job.set_failure(error);
+        }
+        simple("RELEASE command")?;
+    }
+    Ok(())
+}
+
+/// For the metrics, which know no other number.
+fn float(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

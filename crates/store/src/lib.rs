@@ -1,0 +1,11 @@
+//! What a database must be able to do. `seam.rs` is the contract, [`conformance`] are the rules that every backend
+//! keeps, as public code that each backend's tests run.
+
+pub mod conformance;
+pub mod error;
+pub mod page;
+pub mod seam;
+
+pub use error::StoreError;
+pub use page::{Cursor, Order, Page, PageQuery, Side};
+pub use seam::Store;

@@ -1,0 +1,442 @@
+//! Everything this server asks of a database.
+//!
+//! Each method is one atomic command, durable when its future resolves, or one read, which sees every command that was
+//! acknowledged before it began. No connection, transaction, row type or SQL error crosses the seam. A command is
+//! conditional where it must be and answers which condition failed; one that fails leaves nothing behind. "Not found"
+//! is `Ok(None)` or a word of the answer, never an error. An entity that was deleted, or whose service was, is not
+//! found from that moment on, nor is anything below it.
+//!
+//! Every method can fail with [`StoreError`], and for no other reason than it names.
+//!
+//! # Adding a method
+//! 1. Write it here, in the trait of its noun, with the condition and the answer it gives.
+//! 2. Write its rules in `conformance/<noun>.rs` and list them in `conformance/mod.rs`.
+//! 3. Implement it in each backend, in the file of the same name, and extend the migrations of all of them.
+//! 4. Call it from `verify` or `delivery`, never from `api`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_domain::access_token::AccessToken;
+use countersign_domain::account::{Account, ApiKey};
+use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
+use countersign_domain::credential::Credential;
+use countersign_domain::delivery::{Lease, NewNotification, NodeId, Prospect, Settled};
+use countersign_domain::entity::Entity;
+use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::notification::Notification;
+use countersign_domain::service::Service;
+use countersign_domain::sid::{
+    AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
+    FactorSid, NotificationSid, ServiceSid, WebhookSid,
+};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+
+use crate::error::StoreError;
+use crate::page::{Page, PageQuery};
+
+/// The answer of every method.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// Whether a new record is there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is.
+    Done,
+    /// One with the same key was there before.
+    NotUnique,
+    /// What it belongs to does not exist.
+    NoParent,
+}
+
+/// Whether a record was replaced, which happens only if nobody changed it meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// It was.
+    Done,
+    /// Somebody was faster: read it again and decide again.
+    Stale,
+    /// It does not exist.
+    Gone,
+}
+
+/// Accounts and their API keys.
+#[async_trait]
+pub trait Accounts {
+    /// Stores a new account.
+    async fn create_account(&self, account: &Account) -> Answer<Inserted>;
+    /// Reads an account.
+    async fn account(&self, sid: AccountSid) -> Answer<Option<Account>>;
+    /// Lists all accounts.
+    async fn accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>>;
+    /// Replaces an account, only if its `updated_at` is still `was`.
+    async fn update_account(&self, account: &Account, was: Instant) -> Answer<Updated>;
+    /// Stores a new API key; [`Inserted::NoParent`] without its account.
+    async fn create_api_key(&self, key: &ApiKey) -> Answer<Inserted>;
+    /// Reads an API key.
+    async fn api_key(&self, sid: ApiKeySid) -> Answer<Option<ApiKey>>;
+    /// Lists the API keys of an account.
+    async fn api_keys(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ApiKeySid>,
+    ) -> Answer<Page<ApiKey>>;
+    /// Removes an API key; whether it was there.
+    async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<bool>;
+}
+
+/// Services.
+#[async_trait]
+pub trait Services {
+    /// Stores a new service; [`Inserted::NoParent`] without its account.
+    async fn create_service(&self, service: &Service) -> Answer<Inserted>;
+    /// Reads a service.
+    async fn service(&self, sid: ServiceSid) -> Answer<Option<Service>>;
+    /// Lists the services of an account.
+    async fn services(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ServiceSid>,
+    ) -> Answer<Page<Service>>;
+    /// Replaces a service's settings, only if its `updated_at` is still `was`.
+    async fn update_service(&self, service: &Service, was: Instant) -> Answer<Updated>;
+    /// Deletes a service; whether it was there. Everything below is unreachable at once and is removed by
+    /// [`Upkeep::clean`] in time.
+    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> Answer<bool>;
+}
+
+/// Entities.
+#[async_trait]
+pub trait Entities {
+    /// Stores a new entity; its identity is unique in its service. [`Inserted::NoParent`] without the service.
+    async fn create_entity(&self, entity: &Entity) -> Answer<Inserted>;
+    /// Reads an entity.
+    async fn entity(&self, service: ServiceSid, identity: &Identity) -> Answer<Option<Entity>>;
+    /// Lists the entities of a service.
+    async fn entities(
+        &self,
+        service: ServiceSid,
+        page: PageQuery<EntitySid>,
+    ) -> Answer<Page<Entity>>;
+    /// Deletes an entity; whether it was there. Everything below is unreachable at once, and the identity can be used
+    /// again at once.
+    async fn delete_entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        at: Instant,
+    ) -> Answer<bool>;
+}
+
+/// A factor to be stored, with the conditions it is stored under.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// The factor. If its identity has an entity already, that one's SID takes the place of `factor.owner.entity`;
+    /// otherwise the entity is made with the SID given.
+    pub factor: Factor,
+    /// The access token that is used up by this enrolment.
+    pub token: Option<AccessTokenSid>,
+    /// The most push factors that an entity may have; 0: no limit.
+    pub most_per_entity: u32,
+    /// The most factors that may be made for an entity in a day, deleted ones included; the day begins with the first
+    /// of them. 0: no limit.
+    pub most_per_day: u32,
+}
+
+/// What became of an enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolled {
+    /// It is stored, for the entity of this SID.
+    Done(EntitySid),
+    /// The access token was used before, has expired, or is unknown to that service.
+    TokenSpent,
+    /// A living factor of the same entity has the same public key.
+    KeyTaken,
+    /// [`Enrolment::most_per_entity`] is reached.
+    TooMany,
+    /// [`Enrolment::most_per_day`] is reached.
+    TooManyToday,
+    /// The service does not exist.
+    NoService,
+}
+
+/// Factors. One that lapsed unverified ([`Factor::has_lapsed`]) may still be found until the cleaner takes it; callers
+/// judge that by the clock.
+#[async_trait]
+pub trait Factors {
+    /// Stores a new factor, makes its entity if need be and uses up the access token: all, or nothing.
+    async fn enrol_factor(&self, enrolment: &Enrolment) -> Answer<Enrolled>;
+    /// Reads a factor by its path.
+    async fn factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<Factor>>;
+    /// Reads the factor whose key has this id.
+    async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>>;
+    /// Lists the factors of an entity.
+    async fn factors(&self, entity: EntitySid, page: PageQuery<FactorSid>) -> Answer<Page<Factor>>;
+    /// Changes a factor and answers what it is now. With a new address, its parked deliveries become due at `at`, so
+    /// that they go there.
+    async fn update_factor(
+        &self,
+        entity: EntitySid,
+        sid: FactorSid,
+        change: &FactorChange,
+        at: Instant,
+    ) -> Answer<Option<Factor>>;
+    /// Deletes a factor and cancels its parked deliveries; whether it was there.
+    async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool>;
+}
+
+/// A challenge to be stored, with the push that it causes and the conditions it is stored under.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The challenge.
+    pub challenge: Challenge,
+    /// Its automatic notification, if the factor gets any.
+    pub notification: Option<NewNotification>,
+    /// The most challenges of the factor within the last hour; 0: no limit.
+    pub most_per_factor_hour: u32,
+    /// The most challenges of the factor within the last day; 0: no limit.
+    pub most_per_factor_day: u32,
+    /// The most challenges of the entity within the last hour; 0: no limit.
+    pub most_per_entity_hour: u32,
+}
+
+/// What became of a new challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It is stored.
+    Done,
+    /// A limit is reached.
+    TooMany,
+    /// The factor does not exist, or is not verified.
+    NoFactor,
+}
+
+/// Which challenges a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChallengeFilter {
+    /// Of this factor only.
+    pub factor: Option<FactorSid>,
+    /// In this state only, as of the instant the list is read at.
+    pub status: Option<ChallengeStatus>,
+}
+
+/// Whether an answer is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is, and is recorded.
+    Done,
+    /// It is not, or came too late.
+    Refused(CannotAnswer),
+    /// The challenge or its factor does not exist.
+    Gone,
+}
+
+/// Challenges.
+#[async_trait]
+pub trait Challenges {
+    /// Stores a new challenge and the notification that it causes, only if its factor exists and is verified: both,
+    /// or neither.
+    async fn open_challenge(&self, opening: &Opening) -> Answer<Opened>;
+    /// Reads a challenge by its path, and its factor, if that still exists.
+    async fn challenge(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Option<(Challenge, Option<Factor>)>>;
+    /// Lists the challenges of an entity, judging their status at `now`.
+    async fn challenges(
+        &self,
+        entity: EntitySid,
+        filter: ChallengeFilter,
+        now: Instant,
+        page: PageQuery<ChallengeSid>,
+    ) -> Answer<Page<Challenge>>;
+    /// Records an answer, only while the challenge is pending and unexpired at `at` and its factor exists. Its
+    /// deliveries end: `sent` where already written to the device's stream, otherwise `cancelled`, reason `answered`.
+    async fn answer_challenge(
+        &self,
+        sid: ChallengeSid,
+        verdict: Verdict,
+        at: Instant,
+    ) -> Answer<Recorded>;
+    /// Replaces a challenge's metadata; whether the challenge exists.
+    async fn update_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: &StringMap,
+        at: Instant,
+    ) -> Answer<bool>;
+    /// Counts one more wrong signature and answers how many there are.
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32>;
+}
+
+/// What became of a notification that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notified {
+    /// It is stored, with its delivery as its [`countersign_domain::delivery::Birth`] says.
+    Done,
+    /// The challenge is no longer open.
+    Refused(CannotAnswer),
+    /// The challenge has as many as it may have.
+    TooMany,
+    /// The challenge does not exist.
+    Gone,
+}
+
+/// Notifications.
+#[async_trait]
+pub trait Notifications {
+    /// Stores a notification and its delivery, only while the challenge is pending and unexpired at its creation and
+    /// has fewer than `most` notifications, the automatic one not counted (0: no limit).
+    async fn notify(&self, new: &NewNotification, most: u32) -> Answer<Notified>;
+    /// Reads a notification of a challenge.
+    async fn notification(
+        &self,
+        challenge: ChallengeSid,
+        sid: NotificationSid,
+    ) -> Answer<Option<Notification>>;
+    /// Lists the notifications of a challenge, the automatic one first.
+    async fn notifications(
+        &self,
+        challenge: ChallengeSid,
+        page: PageQuery<NotificationSid>,
+    ) -> Answer<Page<Notification>>;
+    /// The device has fetched this challenge: its notifications that stand at `sent`, or were written to the stream
+    /// and are unacknowledged, become `delivered`, and the latter's deliveries end. Writes only if there are any.
+    async fn mark_fetched(&self, challenge: ChallengeSid, at: Instant) -> Answer<()>;
+}
+
+/// Access tokens.
+#[async_trait]
+pub trait AccessTokens {
+    /// Stores a new access token; [`Inserted::NoParent`] without its service.
+    async fn create_access_token(&self, token: &AccessToken) -> Answer<Inserted>;
+    /// Reads an access token of a service, used and expired ones included until the cleaner takes them.
+    async fn access_token(
+        &self,
+        service: ServiceSid,
+        sid: AccessTokenSid,
+    ) -> Answer<Option<AccessToken>>;
+}
+
+/// Webhooks.
+#[async_trait]
+pub trait Webhooks {
+    /// Stores a new webhook; [`Inserted::NoParent`] without its service.
+    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted>;
+    /// Reads a webhook of a service.
+    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>>;
+    /// Lists the webhooks of a service.
+    async fn webhooks(
+        &self,
+        service: ServiceSid,
+        page: PageQuery<WebhookSid>,
+    ) -> Answer<Page<Webhook>>;
+    /// Replaces a webhook, only if its `updated_at` is still `was`.
+    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> Answer<Updated>;
+    /// Removes a webhook; whether it was there.
+    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool>;
+}
+
+/// Push credentials.
+#[async_trait]
+pub trait Credentials {
+    /// Stores a new credential; [`Inserted::NoParent`] without its account.
+    async fn create_credential(&self, credential: &Credential) -> Answer<Inserted>;
+    /// Reads a credential.
+    async fn credential(&self, sid: CredentialSid) -> Answer<Option<Credential>>;
+    /// Lists the credentials of an account.
+    async fn credentials(
+        &self,
+        account: AccountSid,
+        page: PageQuery<CredentialSid>,
+    ) -> Answer<Page<Credential>>;
+    /// Replaces a credential, only if its `updated_at` is still `was`.
+    async fn update_credential(&self, credential: &Credential, was: Instant) -> Answer<Updated>;
+    /// Removes a credential; whether it was there.
+    async fn delete_credential(&self, sid: CredentialSid) -> Answer<bool>;
+}
+
+/// Deliveries: what the engine does.
+#[async_trait]
+pub trait Deliveries {
+    /// Leases up to `most` deliveries that are due at `now`, those due the longest first, passing over any that are
+    /// leased, and over those whose deadline has passed.
+    async fn lease_due(
+        &self,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<Lease>>;
+    /// Leases up to `most` parked deliveries of a factor: of each challenge the newest only, earliest deadline first,
+    /// none whose deadline has passed at `now`.
+    async fn lease_parked(
+        &self,
+        factor: FactorSid,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<Lease>>;
+    /// When the next delivery falls due, if any is waiting for its time.
+    async fn next_due(&self) -> Answer<Option<Instant>>;
+    /// Reads what an attempt must know.
+    async fn prospect(&self, lease: &Lease) -> Answer<Prospect>;
+    /// Writes what became of leased deliveries, and answers those whose lease was lost: of these only the attempt is
+    /// recorded. An ending `delivered` also cancels the older parked deliveries of the challenge, as superseded.
+    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>>;
+    /// Ends up to `most` due or parked deliveries whose deadline has passed at `now`; how many.
+    async fn expire(&self, now: Instant, most: usize) -> Answer<usize>;
+    /// Makes due up to `most` deliveries whose lease has run out at `now`; how many.
+    async fn rescue(&self, now: Instant, most: usize) -> Answer<usize>;
+    /// Makes due up to `most` deliveries leased by any other node than `node`, whatever their lease says; how many.
+    /// For a database that no other node can be using.
+    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize>;
+}
+
+/// What the cleaner may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// How long challenges and their notifications are kept after they were made.
+    pub challenges: Duration,
+}
+
+/// What keeps the database in shape.
+#[async_trait]
+pub trait Upkeep {
+    /// Removes up to `most` rows of what is no longer wanted: what is below deleted services and entities, factors
+    /// that lapsed unverified, expired access tokens, challenges older than the retention with their notifications.
+    /// Answers how many; fewer than `most` means that nothing is left to do.
+    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize>;
+    /// Whether a command could be written now.
+    async fn check(&self) -> Answer<()>;
+    /// Keeps a value that only the right master key can make, if none is kept yet, and answers the one that is.
+    async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]>;
+}
+
+/// A database.
+pub trait Store:
+    Accounts
+    + Services
+    + Entities
+    + Factors
+    + Challenges
+    + Notifications
+    + AccessTokens
+    + Webhooks
+    + Credentials
+    + Deliveries
+    + Upkeep
+    + Send
+    + Sync
+{
+}

@@ -1,0 +1,1 @@
+//! For tests only: a hand-moved clock, seeded entropy, builders.

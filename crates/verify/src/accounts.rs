@@ -1,0 +1,222 @@
+//! Accounts, their tokens and API keys: what the command line manages.
+
+use countersign_bus::Changed;
+use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_domain::world::random;
+use countersign_store::seam::{Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::keys::CannotOpen;
+use crate::{Answer, Verify, VerifyError};
+
+/// The least length of a token that an operator chooses.
+pub const SHORTEST_TOKEN: usize = 32;
+/// How often an optimistic update is tried before it is a conflict.
+pub(crate) const TRIES: usize = 8;
+
+/// What became of the wish that there be a first account.
+#[derive(Debug)]
+pub enum FirstAccount {
+    /// There are accounts already. `as_wished` tells whether the wished one is there with the wished token.
+    Exists {
+        /// Whether it is.
+        as_wished: bool,
+    },
+    /// It was made.
+    Made {
+        /// Its SID.
+        account: AccountSid,
+        /// Its token: shown once, and kept sealed.
+        token: Secret,
+    },
+}
+
+impl Verify {
+    /// Makes an account of that name, with a fresh token.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn create_account(&self, friendly_name: &str) -> Answer<(Account, Secret)> {
+        let sid = AccountSid::mint(self.now(), &*self.entropy);
+        let token = self.fresh_secret();
+        let account = self.store_account(sid, friendly_name, &token).await?;
+        Ok((account.ok_or(VerifyError::Conflict)?, token))
+    }
+
+    /// Sees to it that there is an account: the wished one, or a fresh one. Changes nothing if there is any already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn first_account(
+        &self,
+        wished: Option<(AccountSid, Secret)>,
+    ) -> Answer<FirstAccount> {
+        if !self.store.accounts(PageQuery::first(1)).await?.items.is_empty() {
+            let Some((sid, token)) = wished else {
+                return Ok(FirstAccount::Exists { as_wished: true });
+            };
+            let account = self.store.account(sid).await?;
+            let hash = self.keys.hash(token.expose());
+            let as_wished = account.is_some_and(|account| account.accepts(hash));
+            return Ok(FirstAccount::Exists { as_wished });
+        }
+        let (sid, token) = wished
+            .unwrap_or_else(|| (AccountSid::mint(self.now(), &*self.entropy), self.fresh_secret()));
+        match self.store_account(sid, "first account", &token).await? {
+            Some(_) => Ok(FirstAccount::Made { account: sid, token }),
+            // Another process was faster.
+            None => Ok(FirstAccount::Exists { as_wished: true }),
+        }
+    }
+
+    /// Lists all accounts.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn list_accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+        Ok(self.store.accounts(page).await?)
+    }
+
+    /// Gives an account a fresh secondary token, which works beside the primary one at once; an older secondary one
+    /// stops working.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn rotate_token(&self, sid: AccountSid) -> Answer<Secret> {
+        let token = self.fresh_secret();
+        self.change_account(sid, |account| {
+            account.secondary = Some(self.keep_token(sid, &token));
+            Ok(())
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// Swaps an account's tokens: the secondary one becomes primary and signs webhooks; the other still works.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], or [`VerifyError::Conflict`] without a secondary token.
+    pub async fn promote_token(&self, sid: AccountSid) -> Answer<()> {
+        self.change_account(sid, |account| {
+            let secondary = account.secondary.take().ok_or(VerifyError::Conflict)?;
+            account.secondary = Some(std::mem::replace(&mut account.primary, secondary));
+            Ok(())
+        })
+        .await
+    }
+
+    /// The token that signs an account's webhooks.
+    ///
+    /// # Errors
+    /// The row was sealed under another key, or for another account.
+    pub fn primary_token(&self, account: &Account) -> Result<Secret, CannotOpen> {
+        self.keys.open(&account.primary.sealed, &token_place(account.sid))
+    }
+
+    /// Makes an API key; its secret is shown once and not kept.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the account.
+    pub async fn create_api_key(
+        &self,
+        account: AccountSid,
+        friendly_name: &str,
+    ) -> Answer<(ApiKey, Secret)> {
+        let secret = self.fresh_secret();
+        let key = ApiKey {
+            sid: ApiKeySid::mint(self.now(), &*self.entropy),
+            account,
+            friendly_name: friendly_name.to_owned(),
+            hash: self.keys.hash(secret.expose()),
+            created_at: self.now(),
+        };
+        match self.store.create_api_key(&key).await? {
+            Inserted::Done => Ok((key, secret)),
+            Inserted::NoParent => Err(VerifyError::NotFound),
+            Inserted::NotUnique => Err(VerifyError::Conflict),
+        }
+    }
+
+    /// Lists an account's API keys.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn api_keys(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ApiKeySid>,
+    ) -> Answer<Page<ApiKey>> {
+        Ok(self.store.api_keys(account, page).await?)
+    }
+
+    /// Revokes an API key.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<()> {
+        let was_there = self.store.delete_api_key(sid).await?;
+        self.bus.announce(Changed::ApiKey(sid)).await;
+        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+    }
+
+    async fn store_account(
+        &self,
+        sid: AccountSid,
+        friendly_name: &str,
+        token: &Secret,
+    ) -> Answer<Option<Account>> {
+        let now = self.now();
+        let account = Account {
+            sid,
+            friendly_name: friendly_name.to_owned(),
+            primary: self.keep_token(sid, token),
+            secondary: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let inserted = self.store.create_account(&account).await?;
+        Ok((inserted == Inserted::Done).then_some(account))
+    }
+
+    async fn change_account(
+        &self,
+        sid: AccountSid,
+        change: impl Fn(&mut Account) -> Answer<()>,
+    ) -> Answer<()> {
+        for _ in 0..TRIES {
+            let mut account = self.store.account(sid).await?.ok_or(VerifyError::NotFound)?;
+            let was = account.updated_at;
+            change(&mut account)?;
+            account.updated_at = self.later_than(was);
+            match self.store.update_account(&account, was).await? {
+                Updated::Done => {
+                    self.bus.announce(Changed::Account(sid)).await;
+                    return Ok(());
+                }
+                Updated::Stale => {}
+                Updated::Gone => return Err(VerifyError::NotFound),
+            }
+        }
+        Err(VerifyError::Conflict)
+    }
+
+    fn keep_token(&self, account: AccountSid, token: &Secret) -> AuthToken {
+        AuthToken {
+            sealed: self.keys.seal(token, &token_place(account), &*self.entropy),
+            hash: self.keys.hash(token.expose()),
+        }
+    }
+
+    /// 32 hexadecimal digits, as Twilio's tokens have.
+    fn fresh_secret(&self) -> Secret {
+        let digits = random::<16>(&*self.entropy).map(|byte| format!("{byte:02x}"));
+        Secret::new(digits.concat())
+    }
+}
+
+/// Both tokens share it, so that they can be swapped.
+fn token_place(account: AccountSid) -> String {
+    format!("accounts/{account}/token")
+}

@@ -1,0 +1,287 @@
+//! Challenges.
+
+use std::time::Duration;
+
+use countersign_domain::answer::{self, AnswerFault};
+use countersign_domain::challenge::{
+    Challenge, ChallengeState, ChallengeStatus, Details, Field, SIGNED_FIELDS, expiry,
+};
+use countersign_domain::factor::{Factor, FactorStatus, FactorType};
+use countersign_domain::limits::is_reached;
+use countersign_domain::notification::automatic_ttl;
+use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
+use countersign_domain::text::{Identity, Message, StringMap};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{ChallengeFilter, Opened, Opening, Recorded};
+use countersign_store::{Page, PageQuery};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::own_path;
+use crate::{Answer, Caller, Verify, VerifyError};
+
+/// What an application asks a person.
+#[derive(Debug, Clone)]
+pub struct NewChallenge {
+    /// The device to ask.
+    pub factor: FactorSid,
+    /// Until when; five minutes if absent.
+    pub expires_at: Option<Instant>,
+    /// The question.
+    pub message: Message,
+    /// What helps to decide it, at most [`countersign_domain::challenge::MOST_FIELDS`].
+    pub fields: Vec<Field>,
+    /// What is signed and not shown.
+    pub hidden_details: Option<StringMap>,
+}
+
+/// What an update says; absent means unchanged.
+#[derive(Debug, Clone, Default)]
+pub struct ChallengeUpdate {
+    /// The device's signed answer.
+    pub auth_payload: Option<String>,
+    /// What the application adds.
+    pub metadata: Option<StringMap>,
+}
+
+impl Verify {
+    /// Opens a challenge, and pushes it to its device.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the factor, [`VerifyError::FactorUnverified`],
+    /// [`VerifyError::TooManyChallenges`], an expiry out of bounds.
+    pub async fn create_challenge(
+        &self,
+        account: countersign_domain::sid::AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        new: NewChallenge,
+    ) -> Answer<Challenge> {
+        let settings = self.service(account, service).await?;
+        let now = self.now();
+        let expires_at = expiry(now, new.expires_at)
+            .map_err(|reason| VerifyError::Parameter("ExpirationDate", reason))?;
+        let factor = self.store.factor(service, identity, new.factor).await?;
+        let factor =
+            factor.filter(|factor| !factor.has_lapsed(now)).ok_or(VerifyError::NotFound)?;
+        if factor.status == FactorStatus::Unverified {
+            return Err(VerifyError::FactorUnverified);
+        }
+        let challenge = Challenge {
+            sid: ChallengeSid::mint(FactorType::Push, now, &*self.entropy),
+            owner: factor.owner.clone(),
+            factor: factor.sid,
+            factor_type: FactorType::Push,
+            details: Details {
+                message: new.message,
+                fields: new.fields,
+                date: settings.settings.push.include_date.then_some(now.whole_seconds()),
+            },
+            hidden_details: new.hidden_details,
+            metadata: None,
+            state: ChallengeState::Pending,
+            created_at: now,
+            updated_at: now,
+            expires_at,
+        };
+        let planned = if factor.address.can_be_reached() {
+            Some(self.plan(&challenge, &factor, automatic_ttl(&challenge), true, now).await)
+        } else {
+            None
+        };
+        let limits = &self.options.limits;
+        let opening = Opening {
+            challenge,
+            notification: planned.as_ref().map(|planned| planned.new),
+            most_per_factor_hour: limits.challenges_per_factor_per_hour,
+            most_per_factor_day: limits.challenges_per_factor_per_day,
+            most_per_entity_hour: limits.challenges_per_entity_per_hour,
+        };
+        match self.store.open_challenge(&opening).await? {
+            Opened::Done => {
+                if let Some(planned) = planned {
+                    self.hand_over(planned).await;
+                }
+                Ok(opening.challenge)
+            }
+            Opened::TooMany => Err(VerifyError::TooManyChallenges),
+            Opened::NoFactor => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// A challenge. A device that fetches a pending one of its own has evidently received it: its notifications that
+    /// were sent count as delivered.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], also for a device that asks for another one's; [`VerifyError::Forbidden`] for a
+    /// device on another path.
+    pub async fn challenge(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Challenge> {
+        let (challenge, _) = self.reach_challenge(caller, service, identity, sid).await?;
+        let now = self.now();
+        if matches!(caller, Caller::Device(_))
+            && challenge.status(now) == ChallengeStatus::Pending
+            && let Err(error) = self.store.mark_fetched(sid, now).await
+        {
+            tracing::warn!(challenge = %sid, %error, "could not note that a device fetched a challenge");
+        }
+        Ok(challenge)
+    }
+
+    /// The same, but waits up to `most` for the challenge to leave `pending`; `stop` ends the wait early.
+    ///
+    /// # Errors
+    /// Those of [`Verify::challenge`].
+    pub async fn wait_for_challenge(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+        most: Duration,
+        stop: &CancellationToken,
+    ) -> Answer<Challenge> {
+        let until = self.now() + most;
+        let waiter = self.waiters.enter(caller.account());
+        let watch = self.bus.watch(sid).await;
+        loop {
+            let changed = watch.changed();
+            let challenge = self.challenge(caller, service, identity, sid).await?;
+            let now = self.now();
+            let is_over = challenge.status(now) != ChallengeStatus::Pending || now >= until;
+            if is_over || waiter.is_none() || stop.is_cancelled() {
+                return Ok(challenge);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.clock.sleep_until(until.min(challenge.expires_at)) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Lists an entity's challenges; a device sees those of its own factor.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the entity; [`VerifyError::Forbidden`] for a device on another path or that
+    /// asks for another one's.
+    pub async fn challenges(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        mut filter: ChallengeFilter,
+        page: PageQuery<ChallengeSid>,
+    ) -> Answer<Page<Challenge>> {
+        let entity = match caller {
+            Caller::Application(account) => {
+                self.entity(*account, service, identity).await?.owner.entity
+            }
+            Caller::Device(factor) => {
+                own_path(&factor.owner, service, identity)?;
+                if *filter.factor.get_or_insert(factor.sid) != factor.sid {
+                    return Err(VerifyError::Forbidden);
+                }
+                factor.owner.entity
+            }
+            Caller::Enrolling(_) => return Err(VerifyError::Forbidden),
+        };
+        Ok(self.store.challenges(entity, filter, self.now(), page).await?)
+    }
+
+    /// Records a device's answer, or an application's metadata, or both. Whoever brings an answer: it is the signature
+    /// that counts.
+    ///
+    /// # Errors
+    /// Those of [`Verify::challenge`]; [`VerifyError::CannotAnswer`], [`VerifyError::AnswerMalformed`],
+    /// [`VerifyError::AnswerRejected`], [`VerifyError::TooManyAnswers`].
+    pub async fn update_challenge(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+        update: ChallengeUpdate,
+    ) -> Answer<Challenge> {
+        let (mut challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
+        if let Some(payload) = &update.auth_payload {
+            challenge = self.answer(challenge, factor.as_ref(), payload).await?;
+        }
+        if let Some(metadata) = update.metadata {
+            let now = self.now();
+            if !self.store.update_challenge(sid, &metadata, now).await? {
+                return Err(VerifyError::NotFound);
+            }
+            challenge.metadata = Some(metadata);
+            challenge.updated_at = now;
+        }
+        Ok(challenge)
+    }
+
+    /// Judges an answer and records it if it is the first: the challenge's state, then the signature, then what was
+    /// signed.
+    async fn answer(
+        &self,
+        challenge: Challenge,
+        factor: Option<&Factor>,
+        payload: &str,
+    ) -> Answer<Challenge> {
+        let (now, sid) = (self.now(), challenge.sid);
+        challenge.is_open(now)?;
+        let factor = factor.ok_or(VerifyError::AnswerRejected)?;
+        let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
+            Ok(answer) => answer,
+            Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),
+            Err(AnswerFault::Mismatch) => return Err(self.count_wrong_answer(sid).await?),
+        };
+        let answered = challenge.answer(&answer, now)?;
+        match self.store.answer_challenge(sid, answer.verdict(), now).await? {
+            Recorded::Done => {
+                self.bus.settle(sid).await;
+                Ok(answered)
+            }
+            Recorded::Refused(why) => Err(why.into()),
+            Recorded::Gone => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// A wrong signature does not consume a challenge, unless the operator set a limit.
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<VerifyError> {
+        let limit = self.options.limits.wrong_answers_per_push_challenge;
+        if limit == 0 {
+            return Ok(VerifyError::AnswerRejected);
+        }
+        let wrong = self.store.count_wrong_answer(sid).await?;
+        let is_last = is_reached(limit, wrong.saturating_sub(1));
+        Ok(if is_last { VerifyError::TooManyAnswers } else { VerifyError::AnswerRejected })
+    }
+
+    /// For calls on one challenge: an application reaches all of its account's, a device those of its own factor.
+    async fn reach_challenge(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<(Challenge, Option<Factor>)> {
+        let own = match caller {
+            Caller::Application(account) => {
+                self.service(*account, service).await?;
+                None
+            }
+            Caller::Device(factor) => {
+                own_path(&factor.owner, service, identity)?;
+                Some(factor.sid)
+            }
+            Caller::Enrolling(_) => return Err(VerifyError::Forbidden),
+        };
+        let found = self.store.challenge(service, identity, sid).await?;
+        found
+            .filter(|(challenge, _)| own.is_none_or(|factor| challenge.factor == factor))
+            .ok_or(VerifyError::NotFound)
+    }
+}

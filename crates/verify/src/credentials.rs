@@ -1,0 +1,180 @@
+//! Push credentials. Their secrets go in and never come out.
+
+use countersign_bus::Changed;
+use countersign_domain::credential::{Credential, CredentialType};
+use countersign_domain::secret::{Sealed, Secret};
+use countersign_domain::sid::{AccountSid, CredentialSid};
+use countersign_store::seam::{Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::TRIES;
+use crate::{Answer, Verify, VerifyError};
+
+/// The secret half of a credential; absent means unchanged in an update.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialSecrets {
+    /// APNs: a certificate in PEM.
+    pub certificate: Option<Secret>,
+    /// APNs: a private key in PEM.
+    pub private_key: Option<Secret>,
+    /// GCM: an API key.
+    pub api_key: Option<Secret>,
+    /// FCM: the service account's JSON.
+    pub secret: Option<Secret>,
+}
+
+/// How they lie in the database, once sealed.
+#[derive(Default, Serialize, Deserialize)]
+struct Stored {
+    certificate: Option<String>,
+    private_key: Option<String>,
+    api_key: Option<String>,
+    secret: Option<String>,
+}
+
+/// What an operator says of a credential; absent means unchanged in an update.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialUpdate {
+    /// What the operator calls it.
+    pub friendly_name: Option<String>,
+    /// Apple's test environment.
+    pub sandbox: Option<bool>,
+    /// Apple's id of the key.
+    pub key_id: Option<String>,
+    /// Apple's id of the team.
+    pub team_id: Option<String>,
+    /// The topic, if it is not the factor's app id.
+    pub topic: Option<String>,
+    /// The secrets.
+    pub secrets: CredentialSecrets,
+}
+
+impl Verify {
+    /// Makes a credential.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the account.
+    pub async fn create_credential(
+        &self,
+        account: AccountSid,
+        kind: CredentialType,
+        new: CredentialUpdate,
+    ) -> Answer<Credential> {
+        let now = self.now();
+        let sid = CredentialSid::mint(now, &*self.entropy);
+        let credential = Credential {
+            sid,
+            account,
+            kind,
+            friendly_name: new.friendly_name,
+            sandbox: new.sandbox.unwrap_or(false),
+            key_id: new.key_id,
+            team_id: new.team_id,
+            topic: new.topic,
+            secrets: self.seal_secrets(sid, &new.secrets, Stored::default()),
+            created_at: now,
+            updated_at: now,
+        };
+        match self.store.create_credential(&credential).await? {
+            Inserted::Done => Ok(credential),
+            Inserted::NoParent => Err(VerifyError::NotFound),
+            Inserted::NotUnique => Err(VerifyError::Conflict),
+        }
+    }
+
+    /// A credential.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn credential(&self, account: AccountSid, sid: CredentialSid) -> Answer<Credential> {
+        let credential = self.store.credential(sid).await?;
+        credential.filter(|found| found.account == account).ok_or(VerifyError::NotFound)
+    }
+
+    /// Lists an account's credentials.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn credentials(
+        &self,
+        account: AccountSid,
+        page: PageQuery<CredentialSid>,
+    ) -> Answer<Page<Credential>> {
+        Ok(self.store.credentials(account, page).await?)
+    }
+
+    /// Changes a credential.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn update_credential(
+        &self,
+        account: AccountSid,
+        sid: CredentialSid,
+        update: &CredentialUpdate,
+    ) -> Answer<Credential> {
+        for _ in 0..TRIES {
+            let old = self.credential(account, sid).await?;
+            let stored = self.open_secrets(&old)?;
+            let new = Credential {
+                friendly_name: update.friendly_name.clone().or(old.friendly_name),
+                sandbox: update.sandbox.unwrap_or(old.sandbox),
+                key_id: update.key_id.clone().or(old.key_id),
+                team_id: update.team_id.clone().or(old.team_id),
+                topic: update.topic.clone().or(old.topic),
+                secrets: self.seal_secrets(sid, &update.secrets, stored),
+                updated_at: self.later_than(old.updated_at),
+                ..old
+            };
+            match self.store.update_credential(&new, old.updated_at).await? {
+                Updated::Done => {
+                    self.bus.announce(Changed::Credential(sid)).await;
+                    return Ok(new);
+                }
+                Updated::Stale => {}
+                Updated::Gone => return Err(VerifyError::NotFound),
+            }
+        }
+        Err(VerifyError::Conflict)
+    }
+
+    /// Removes a credential. Services that name it have none from then on.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_credential(&self, account: AccountSid, sid: CredentialSid) -> Answer<()> {
+        self.credential(account, sid).await?;
+        let was_there = self.store.delete_credential(sid).await?;
+        self.bus.announce(Changed::Credential(sid)).await;
+        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+    }
+
+    fn seal_secrets(&self, sid: CredentialSid, new: &CredentialSecrets, old: Stored) -> Sealed {
+        let newer = |new: &Option<Secret>, old: Option<String>| {
+            new.as_ref().map(|secret| secret.expose().to_owned()).or(old)
+        };
+        let stored = Stored {
+            certificate: newer(&new.certificate, old.certificate),
+            private_key: newer(&new.private_key, old.private_key),
+            api_key: newer(&new.api_key, old.api_key),
+            secret: newer(&new.secret, old.secret),
+        };
+        let text = serde_json::to_string(&stored).expect("four texts are plain data");
+        self.keys.seal(&Secret::new(text), &place(sid), &*self.entropy)
+    }
+
+    fn open_secrets(&self, credential: &Credential) -> Answer<Stored> {
+        let corrupt = || {
+            let row = format!("credentials {}", credential.sid);
+            VerifyError::Store(countersign_store::StoreError::Corrupt(row))
+        };
+        let text =
+            self.keys.open(&credential.secrets, &place(credential.sid)).map_err(|_| corrupt())?;
+        serde_json::from_str(text.expose()).map_err(|_| corrupt())
+    }
+}
+
+fn place(sid: CredentialSid) -> String {
+    format!("credentials/{sid}/secrets")
+}

@@ -1,0 +1,99 @@
+//! Entities.
+
+use countersign_domain::entity::{Entity, Owner};
+use countersign_domain::sid::{AccountSid, EntitySid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_store::seam::Inserted;
+use countersign_store::{Page, PageQuery};
+
+use crate::{Answer, Verify, VerifyError};
+
+/// More devices than an entity can have: one page holds them all.
+const ALL_DEVICES: u16 = 1_000;
+
+impl Verify {
+    /// Makes an entity.
+    ///
+    /// # Errors
+    /// [`VerifyError::EntityExists`], [`VerifyError::TooManyEntities`], [`VerifyError::NotFound`] without the service.
+    pub async fn create_entity(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: Identity,
+    ) -> Answer<Entity> {
+        self.service(account, service).await?;
+        if !self.rates.allow_entity(account) {
+            return Err(VerifyError::TooManyEntities);
+        }
+        let now = self.now();
+        let owner = self.new_owner(account, service, identity);
+        let entity = Entity { owner, created_at: now, updated_at: now };
+        match self.store.create_entity(&entity).await? {
+            Inserted::Done => Ok(entity),
+            Inserted::NotUnique => Err(VerifyError::EntityExists),
+            Inserted::NoParent => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// The entity of that identity.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn entity(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> Answer<Entity> {
+        self.service(account, service).await?;
+        self.store.entity(service, identity).await?.ok_or(VerifyError::NotFound)
+    }
+
+    /// Lists a service's entities.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the service.
+    pub async fn entities(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        page: PageQuery<EntitySid>,
+    ) -> Answer<Page<Entity>> {
+        self.service(account, service).await?;
+        Ok(self.store.entities(service, page).await?)
+    }
+
+    /// Deletes an entity and, in time, everything below it, which cannot be reached from now on. Its devices' streams
+    /// end.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_entity(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> Answer<()> {
+        let entity = self.entity(account, service, identity).await?;
+        let devices =
+            self.store.factors(entity.owner.entity, PageQuery::first(ALL_DEVICES)).await?;
+        if !self.store.delete_entity(service, identity, self.now()).await? {
+            return Err(VerifyError::NotFound);
+        }
+        for factor in devices.items {
+            self.bus.dismiss(factor.sid).await;
+        }
+        Ok(())
+    }
+
+    /// The place of an entity that may have to be made.
+    pub(crate) fn new_owner(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: Identity,
+    ) -> Owner {
+        Owner { account, service, entity: EntitySid::mint(self.now(), &*self.entropy), identity }
+    }
+}

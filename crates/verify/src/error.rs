@@ -1,0 +1,103 @@
+//! Why a use case came to nothing, in our own words. `api` alone turns them into statuses and codes.
+
+use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::device_token::TokenFault;
+use countersign_domain::invalid::Invalid;
+use countersign_store::StoreError;
+
+/// Why a use case was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Nothing of that name is there for this caller: unknown, deleted, or somebody else's.
+    #[error("not found")]
+    NotFound,
+    /// The caller is known, and may not do this.
+    #[error("forbidden")]
+    Forbidden,
+    /// A service parameter that only the store or the clock could judge.
+    #[error("invalid service parameter {0}: {1}")]
+    ServiceParameter(&'static str, Invalid),
+    /// Any other parameter that only the store or the clock could judge.
+    #[error("invalid parameter {0}: {1}")]
+    Parameter(&'static str, Invalid),
+    /// The identity has an entity in the service.
+    #[error("entity already exists")]
+    EntityExists,
+    /// Entities are made too fast in this account.
+    #[error("entities rate limit exceeded")]
+    TooManyEntities,
+    /// The account makes too many requests.
+    #[error("too many requests")]
+    TooManyRequests,
+    /// A living factor of the entity has the same public key.
+    #[error("factor already exists")]
+    FactorExists,
+    /// The entity has as many push factors as it may have.
+    #[error("too many factors")]
+    TooManyFactors,
+    /// Too many factors were made for the entity today.
+    #[error("too many factors today")]
+    TooManyFactorsToday,
+    /// The access token is used up, or is for another identity, service or type.
+    #[error("unauthorized factor creation")]
+    TokenNotForThis,
+    /// The signature does not prove possession of the factor's key.
+    #[error("factor verification failed")]
+    FactorNotProved,
+    /// The factor has not been verified.
+    #[error("factor is unverified")]
+    FactorUnverified,
+    /// Factors of this type are not supported.
+    #[error("factor type not supported")]
+    FactorTypeUnsupported,
+    /// The factor, or its entity, has been asked too often.
+    #[error("challenge limit reached")]
+    TooManyChallenges,
+    /// The challenge is no longer open.
+    #[error("{0}")]
+    CannotAnswer(#[from] CannotAnswer),
+    /// The answer is no signed token at all.
+    #[error("malformed answer")]
+    AnswerMalformed,
+    /// The answer's signature or a signed member is wrong.
+    #[error("challenge verification failed")]
+    AnswerRejected,
+    /// The challenge has seen too many wrong answers.
+    #[error("too many wrong answers")]
+    TooManyAnswers,
+    /// The factor gets no pushes.
+    #[error("factor has platform none")]
+    PlatformNone,
+    /// The challenge has as many notifications as it may have.
+    #[error("notification limit reached")]
+    TooManyNotifications,
+    /// Others keep changing the same record.
+    #[error("conflict")]
+    Conflict,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a caller is not who they say they are. Always a 401, except for the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthFault {
+    /// Unknown user, wrong secret, or neither.
+    #[error("authenticate")]
+    Unknown,
+    /// An access token that we did not make.
+    #[error("invalid access token")]
+    AccessToken,
+    /// An access token whose time is over.
+    #[error("access token expired")]
+    AccessTokenExpired,
+    /// A device token that is not good enough.
+    #[error("{0}")]
+    Device(#[from] TokenFault),
+    /// The account makes too many requests.
+    #[error("too many requests")]
+    TooManyRequests,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

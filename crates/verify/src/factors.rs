@@ -1,0 +1,217 @@
+//! Factors.
+
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::factor::{Factor, FactorChange, FactorStatus, FactorType};
+use countersign_domain::key::DeviceKey;
+use countersign_domain::sid::{AccountSid, FactorKeySid, FactorSid, ServiceSid};
+use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion, StringMap};
+use countersign_store::seam::{Enrolled, Enrolment};
+use countersign_store::{Page, PageQuery};
+
+use crate::{Answer, Caller, Verify, VerifyError};
+
+/// What a device, or its application, says of a new factor.
+#[derive(Debug, Clone)]
+pub struct NewFactor {
+    /// What the person calls the device.
+    pub friendly_name: FriendlyName,
+    /// The device's public key.
+    pub key: DeviceKey,
+    /// The app on it.
+    pub app_id: AppId,
+    /// The version of the app's SDK.
+    pub sdk_version: SdkVersion,
+    /// Where it is reached.
+    pub address: Address,
+    /// What the application keeps with it.
+    pub metadata: Option<StringMap>,
+}
+
+/// What an update says; absent means unchanged.
+#[derive(Debug, Clone, Default)]
+pub struct FactorUpdate {
+    /// A signature (DER) over the factor's SID, which proves possession of the key.
+    pub proof: Option<Vec<u8>>,
+    /// A new name.
+    pub friendly_name: Option<FriendlyName>,
+    /// A new platform.
+    pub platform: Option<Platform>,
+    /// A new push token.
+    pub token: Option<String>,
+    /// A new SDK.
+    pub sdk_version: Option<SdkVersion>,
+    /// A new app id.
+    pub app_id: Option<AppId>,
+}
+
+impl Verify {
+    /// Enrols a push factor, by an application or by a device with an access token, which is used up by it. Makes the
+    /// entity if need be.
+    ///
+    /// # Errors
+    /// [`VerifyError::TokenNotForThis`], [`VerifyError::FactorExists`], [`VerifyError::TooManyFactors`],
+    /// [`VerifyError::TooManyFactorsToday`], [`VerifyError::TooManyEntities`], [`VerifyError::NotFound`] without the
+    /// service, [`VerifyError::Forbidden`] for a device that is enrolled already.
+    pub async fn enrol(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        new: NewFactor,
+    ) -> Answer<Factor> {
+        let (account, token) = match caller {
+            Caller::Application(account) => (*account, None),
+            Caller::Enrolling(token) if token.service == service && token.identity == *identity => {
+                (token.account, Some(token.sid))
+            }
+            Caller::Enrolling(_) => return Err(VerifyError::TokenNotForThis),
+            Caller::Device(_) => return Err(VerifyError::Forbidden),
+        };
+        self.service(account, service).await?;
+        let is_new = self.store.entity(service, identity).await?.is_none();
+        if is_new && !self.rates.allow_entity(account) {
+            return Err(VerifyError::TooManyEntities);
+        }
+        let now = self.now();
+        let mut factor = Factor {
+            sid: FactorSid::mint(FactorType::Push, now, &*self.entropy),
+            owner: self.new_owner(account, service, identity.clone()),
+            friendly_name: new.friendly_name,
+            status: FactorStatus::Unverified,
+            key: new.key,
+            key_sid: FactorKeySid::mint(now, &*self.entropy),
+            app_id: new.app_id,
+            sdk_version: new.sdk_version,
+            address: new.address,
+            metadata: new.metadata,
+            created_at: now,
+            updated_at: now,
+        };
+        let limits = &self.options.limits;
+        let enrolment = Enrolment {
+            factor: factor.clone(),
+            token,
+            most_per_entity: limits.push_factors_per_entity,
+            most_per_day: limits.factors_per_entity_per_day,
+        };
+        match self.store.enrol_factor(&enrolment).await? {
+            Enrolled::Done(entity) => {
+                factor.owner.entity = entity;
+                Ok(factor)
+            }
+            Enrolled::TokenSpent => Err(VerifyError::TokenNotForThis),
+            Enrolled::KeyTaken => Err(VerifyError::FactorExists),
+            Enrolled::TooMany => Err(VerifyError::TooManyFactors),
+            Enrolled::TooManyToday => Err(VerifyError::TooManyFactorsToday),
+            Enrolled::NoService => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// A factor.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], or [`VerifyError::Forbidden`] for a device that asks for another one's.
+    pub async fn factor(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Factor> {
+        self.reach_factor(caller, service, identity, sid).await
+    }
+
+    /// Lists an entity's factors.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the entity.
+    pub async fn factors(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        page: PageQuery<FactorSid>,
+    ) -> Answer<Page<Factor>> {
+        let entity = self.entity(account, service, identity).await?;
+        Ok(self.store.factors(entity.owner.entity, page).await?)
+    }
+
+    /// Changes a factor, verifies it if a proof is given, or both. Nothing is required.
+    ///
+    /// # Errors
+    /// Those of [`Verify::factor`]; [`VerifyError::FactorNotProved`]; a token that does not fit the platform.
+    pub async fn update_factor(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+        update: FactorUpdate,
+    ) -> Answer<Factor> {
+        let factor = self.reach_factor(caller, service, identity, sid).await?;
+        if let Some(proof) = &update.proof
+            && !factor.is_proved_by(proof)
+        {
+            return Err(VerifyError::FactorNotProved);
+        }
+        let address =
+            self.new_address(&factor.address, update.platform, update.token.as_deref())?;
+        let leaves_stream = factor.address.platform() == Platform::Stream
+            && address.as_ref().is_some_and(|new| new.platform() != Platform::Stream);
+        let change = FactorChange {
+            verified: update.proof.is_some(),
+            friendly_name: update.friendly_name,
+            address,
+            sdk_version: update.sdk_version,
+            app_id: update.app_id,
+        };
+        if change == FactorChange::default() {
+            return Ok(factor);
+        }
+        let moves = change.address.is_some();
+        let now = self.later_than(factor.updated_at);
+        let factor = self.store.update_factor(factor.owner.entity, sid, &change, now).await?;
+        let factor = factor.ok_or(VerifyError::NotFound)?;
+        if leaves_stream {
+            self.bus.dismiss(sid).await;
+        }
+        if moves {
+            // What was parked for the old address is due now.
+            self.handover.wake();
+        }
+        Ok(factor)
+    }
+
+    /// Deletes a factor. What was parked for it is cancelled, and its stream ends.
+    ///
+    /// # Errors
+    /// Those of [`Verify::factor`].
+    pub async fn delete_factor(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<()> {
+        let factor = self.reach_factor(caller, service, identity, sid).await?;
+        let was_there = self.store.delete_factor(factor.owner.entity, sid, self.now()).await?;
+        self.bus.dismiss(sid).await;
+        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+    }
+
+    /// The address after an update, if that changes it. The platform in use may be named without its token.
+    fn new_address(
+        &self,
+        old: &Address,
+        platform: Option<Platform>,
+        token: Option<&str>,
+    ) -> Answer<Option<Address>> {
+        let wanted = platform.unwrap_or(old.platform());
+        if token.is_none() && wanted == old.platform() {
+            return Ok(None);
+        }
+        let new = Address::new(wanted, token, self.options.strict_tokens)
+            .map_err(|bad| VerifyError::Parameter("Config.NotificationToken", bad.0))?;
+        Ok((new != *old).then_some(new))
+    }
+}

@@ -1,0 +1,150 @@
+//! The keys of one installation, all derived from its master key: one to seal secrets at rest, one to recognise
+//! secrets by, one for access tokens, and a value that tells a wrong master key.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
+use countersign_domain::secret::{Sealed, Secret, SecretHash};
+use countersign_domain::world::{Entropy, random};
+use zeroize::Zeroizing;
+
+/// The 32 bytes that everything secret rests on.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+impl MasterKey {
+    /// From its bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("•••")
+    }
+}
+
+/// The first byte of everything sealed: which key did it. There is one so far.
+const KEY_ID: u8 = 1;
+
+/// What was sealed cannot be opened: another master key, or a row that somebody moved or changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed secret cannot be opened")]
+pub struct CannotOpen;
+
+/// The derived keys.
+pub struct Keys {
+    seal: LessSafeKey,
+    hash: hmac::Key,
+    access_token: LessSafeKey,
+    check: [u8; 32],
+}
+
+impl Keys {
+    /// Derives them, by HMAC-SHA-256 of a label under the master key.
+    pub fn derive(master: &MasterKey) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, master.0.as_slice());
+        let derive = |label: &str| {
+            let mut bytes = Zeroizing::new([0; 32]);
+            bytes.copy_from_slice(hmac::sign(&root, label.as_bytes()).as_ref());
+            bytes
+        };
+        Self {
+            seal: cipher(&derive("countersign seal 1")),
+            hash: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign secret hash 1").as_slice()),
+            access_token: cipher(&derive("countersign access token 1")),
+            check: *derive("countersign check 1"),
+        }
+    }
+
+    /// A value that only this master key makes and that tells nothing about it.
+    pub const fn check_value(&self) -> [u8; 32] {
+        self.check
+    }
+
+    /// By what a secret is recognised later.
+    pub fn hash(&self, secret: &str) -> SecretHash {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(hmac::sign(&self.hash, secret.as_bytes()).as_ref());
+        SecretHash(bytes)
+    }
+
+    /// Seals a secret for one place: table, row and column. It opens nowhere else.
+    pub fn seal(&self, secret: &Secret, place: &str, entropy: &dyn Entropy) -> Sealed {
+        let nonce = random::<12>(entropy);
+        let text = encrypt(&self.seal, nonce, place.as_bytes(), secret.expose().as_bytes());
+        Sealed::from_bytes([&[KEY_ID], nonce.as_slice(), &text].concat())
+    }
+
+    /// Opens a secret that was sealed for that place.
+    ///
+    /// # Errors
+    /// See [`CannotOpen`].
+    pub fn open(&self, sealed: &Sealed, place: &str) -> Result<Secret, CannotOpen> {
+        let (&[KEY_ID], rest) = sealed.as_bytes().split_first_chunk().ok_or(CannotOpen)? else {
+            return Err(CannotOpen);
+        };
+        let (nonce, text) = rest.split_first_chunk::<12>().ok_or(CannotOpen)?;
+        let text = decrypt(&self.seal, *nonce, place.as_bytes(), text)?;
+        String::from_utf8(text).map(Secret::new).map_err(|_| CannotOpen)
+    }
+
+    /// Encrypts the claims of an access token; ciphertext with the tag at its end.
+    pub(crate) fn encrypt_token(&self, nonce: [u8; 12], header: &[u8], claims: &[u8]) -> Vec<u8> {
+        encrypt(&self.access_token, nonce, header, claims)
+    }
+
+    /// Decrypts the claims of an access token.
+    pub(crate) fn decrypt_token(
+        &self,
+        nonce: [u8; 12],
+        header: &[u8],
+        text: &[u8],
+    ) -> Result<Vec<u8>, CannotOpen> {
+        decrypt(&self.access_token, nonce, header, text)
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes"))
+}
+
+fn encrypt(key: &LessSafeKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let mut text = plain.to_vec();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
+        .expect("a secret is far below the 64 GiB that AES-GCM takes");
+    text
+}
+
+fn decrypt(
+    key: &LessSafeKey,
+    nonce: [u8; 12],
+    aad: &[u8],
+    text: &[u8],
+) -> Result<Vec<u8>, CannotOpen> {
+    let mut text = text.to_vec();
+    let plain = key
+        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
+        .map_err(|_| CannotOpen)?
+        .len();
+    text.truncate(plain);
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_testkit::SeededEntropy;
+
+    #[test]
+    fn a_secret_opens_only_in_its_place_and_under_its_key() {
+        let keys = Keys::derive(&MasterKey::new([7; 32]));
+        let sealed = keys.seal(&Secret::new("hush"), "accounts/1/token", &SeededEntropy::new(1));
+        assert_eq!(keys.open(&sealed, "accounts/1/token").unwrap().expose(), "hush");
+        assert_eq!(keys.open(&sealed, "accounts/2/token").unwrap_err(), CannotOpen);
+        let others = Keys::derive(&MasterKey::new([8; 32]));
+        assert_eq!(others.open(&sealed, "accounts/1/token").unwrap_err(), CannotOpen);
+        let cut = Sealed::from_bytes(sealed.as_bytes()[..9].to_vec());
+        assert_eq!(keys.open(&cut, "accounts/1/token").unwrap_err(), CannotOpen);
+    }
+}

@@ -1,0 +1,173 @@
+//! Use cases: one file per noun, one method per use case.
+//!
+//! A use case reads what it needs, decides with a pure function of the domain, and hands the store one command that
+//! holds the whole consequence. It knows no HTTP and no SQL.
+
+pub mod access_tokens;
+pub mod accounts;
+pub mod auth;
+mod cache;
+pub mod challenges;
+pub mod credentials;
+pub mod entities;
+pub mod error;
+pub mod factors;
+pub mod keys;
+pub mod notifications;
+mod rates;
+pub mod services;
+pub mod waiting;
+pub mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_bus::{Bus, Changed, HandOver};
+use countersign_domain::account::{Account, ApiKey};
+use countersign_domain::delivery::NodeId;
+use countersign_domain::limits::Limits;
+use countersign_domain::service::Service;
+use countersign_domain::sid::{AccountSid, ApiKeySid, RequestSid, ServiceSid};
+use countersign_domain::time::Instant;
+use countersign_domain::world::{Clock, Entropy};
+use countersign_store::{Store, StoreError};
+
+pub use auth::Caller;
+pub use error::{AuthFault, VerifyError};
+pub use keys::{Keys, MasterKey};
+
+use crate::cache::Cache;
+use crate::rates::Rates;
+use crate::waiting::Waiters;
+
+/// What every use case answers.
+pub type Answer<T> = Result<T, VerifyError>;
+
+/// Who does the work beside us: all that a use case may ask for.
+pub struct Parts {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The wire to sockets and other nodes.
+    pub bus: Arc<dyn Bus>,
+    /// The way to this process's engine.
+    pub handover: HandOver,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The keys of this installation.
+    pub keys: Keys,
+    /// This run of this process.
+    pub node: NodeId,
+}
+
+/// What an operator can choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How much of everything a caller may have.
+    pub limits: Limits,
+    /// Whether push tokens of less than 32 characters are refused.
+    pub strict_tokens: bool,
+    /// How long a delivery is ours before others may take it over.
+    pub lease: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), strict_tokens: true, lease: Duration::from_secs(30) }
+    }
+}
+
+/// The use cases.
+pub struct Verify {
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    handover: HandOver,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    keys: Keys,
+    node: NodeId,
+    options: Options,
+    accounts: Arc<Cache<AccountSid, Account>>,
+    api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
+    services: Arc<Cache<ServiceSid, Service>>,
+    rates: Rates,
+    waiters: Waiters,
+}
+
+impl Verify {
+    /// Over these parts.
+    pub fn new(parts: Parts, options: Options) -> Self {
+        let accounts = Arc::new(Cache::new(10_000));
+        let api_keys = Arc::new(Cache::new(10_000));
+        let services = Arc::new(Cache::new(10_000));
+        parts.bus.listen({
+            let (accounts, api_keys, services) =
+                (Arc::clone(&accounts), Arc::clone(&api_keys), Arc::clone(&services));
+            Box::new(move |changed| match changed {
+                Changed::Account(sid) => accounts.forget(&sid),
+                Changed::ApiKey(sid) => api_keys.forget(&sid),
+                Changed::Service(sid) => services.forget(&sid),
+                Changed::Credential(_) => {}
+            })
+        });
+        Self {
+            rates: Rates::new(&options.limits, Arc::clone(&parts.clock)),
+            store: parts.store,
+            bus: parts.bus,
+            handover: parts.handover,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            keys: parts.keys,
+            node: parts.node,
+            options,
+            accounts,
+            api_keys,
+            services,
+            waiters: Waiters::default(),
+        }
+    }
+
+    /// The present instant, of the clock that everything here goes by.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// This run of this process.
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// A fresh id for a request.
+    pub fn request_sid(&self) -> RequestSid {
+        RequestSid::mint(self.now(), &*self.entropy)
+    }
+
+    /// Whether push tokens of less than 32 characters are refused.
+    pub const fn strict_tokens(&self) -> bool {
+        self.options.strict_tokens
+    }
+
+    /// Whether requests could be served now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
+    /// Whether the database was made under the same master key; if it has never seen one, it has now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn has_right_key(&self) -> Result<bool, StoreError> {
+        let value = self.keys.check_value();
+        Ok(self.store.key_check(value).await? == value)
+    }
+
+    /// An instant for `updated_at` that is later than the last one, however the clock behaves: it is what an
+    /// optimistic update compares.
+    fn later_than(&self, was: Instant) -> Instant {
+        self.now().max(was + Duration::from_micros(1))
+    }
+}

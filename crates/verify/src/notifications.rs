@@ -1,0 +1,152 @@
+//! Notifications: the heart.
+
+use countersign_bus::Place;
+use countersign_domain::address::Platform;
+use countersign_domain::challenge::Challenge;
+use countersign_domain::delivery::{Birth, Delivery, NewNotification};
+use countersign_domain::entity::Owner;
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::notification::{Ending, Notification, deadline};
+use countersign_domain::sid::{AccountSid, ChallengeSid, NotificationSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_store::seam::Notified;
+use countersign_store::{Page, PageQuery};
+
+use crate::{Answer, Caller, Verify, VerifyError};
+
+/// A notification that is about to be stored, and the place in the dispatcher that is kept for it.
+pub(crate) struct Planned {
+    pub(crate) new: NewNotification,
+    place: Option<Place>,
+}
+
+impl Verify {
+    /// Pushes a challenge again. `ttl` is within [`countersign_domain::notification::TTL`].
+    ///
+    /// # Errors
+    /// In this order: [`VerifyError::NotFound`], [`VerifyError::CannotAnswer`], a challenge of a TOTP factor,
+    /// [`VerifyError::NotFound`] when the factor is gone, [`VerifyError::PlatformNone`],
+    /// [`VerifyError::TooManyNotifications`].
+    pub async fn notify(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+        ttl: u16,
+    ) -> Answer<(Owner, NewNotification)> {
+        self.service(account, service).await?;
+        let found = self.store.challenge(service, identity, sid).await?;
+        let (challenge, factor) = found.ok_or(VerifyError::NotFound)?;
+        let now = self.now();
+        challenge.is_open(now)?;
+        if challenge.factor_type == FactorType::Totp {
+            let reason = Invalid::because("must be the challenge of a push factor");
+            return Err(VerifyError::Parameter("ChallengeSid", reason));
+        }
+        let factor = factor.ok_or(VerifyError::NotFound)?;
+        if !factor.address.can_be_reached() {
+            return Err(VerifyError::PlatformNone);
+        }
+        let planned = self.plan(&challenge, &factor, ttl, false, now).await;
+        let new = planned.new;
+        let most = self.options.limits.notifications_per_challenge;
+        match self.store.notify(&new, most).await? {
+            Notified::Done => {
+                self.hand_over(planned).await;
+                Ok((challenge.owner, new))
+            }
+            Notified::Refused(why) => Err(why.into()),
+            Notified::TooMany => Err(VerifyError::TooManyNotifications),
+            Notified::Gone => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// A notification of a challenge, and whose it is.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn notification(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        challenge: ChallengeSid,
+        sid: NotificationSid,
+    ) -> Answer<(Owner, Notification)> {
+        let caller = Caller::Application(account);
+        let owner = self.challenge(&caller, service, identity, challenge).await?.owner;
+        let notification = self.store.notification(challenge, sid).await?;
+        Ok((owner, notification.ok_or(VerifyError::NotFound)?))
+    }
+
+    /// Lists the notifications of a challenge, the automatic one first, and whose they are.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the challenge.
+    pub async fn notifications(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        challenge: ChallengeSid,
+        page: PageQuery<NotificationSid>,
+    ) -> Answer<(Owner, Page<Notification>)> {
+        let caller = Caller::Application(account);
+        let owner = self.challenge(&caller, service, identity, challenge).await?.owner;
+        Ok((owner, self.store.notifications(challenge, page).await?))
+    }
+
+    /// Decides how a notification comes into the world. A place in the dispatcher is taken before it is stored, so
+    /// that a row which is born leased is surely handed over.
+    pub(crate) async fn plan(
+        &self,
+        challenge: &Challenge,
+        factor: &Factor,
+        ttl: u16,
+        automatic: bool,
+        now: Instant,
+    ) -> Planned {
+        let once = ttl == 0;
+        let is_away = factor.address.platform() == Platform::Stream
+            && !self.bus.is_attached(factor.sid).await;
+        let place = if is_away && !once { None } else { self.handover.reserve() };
+        let birth = match &place {
+            Some(_) if once => Birth::Immediate,
+            None if once => Birth::Stillborn(Ending::NOT_ATTEMPTED),
+            Some(_) => Birth::Leased { until: now + self.options.lease },
+            None if is_away => Birth::Parked,
+            None => Birth::Due,
+        };
+        let delivery = Delivery {
+            notification: NotificationSid::mint(now, &*self.entropy),
+            challenge: challenge.sid,
+            factor: factor.sid,
+            entity: challenge.owner.entity,
+            deadline: deadline(now, ttl, challenge),
+            once,
+            attempts: 0,
+        };
+        let new =
+            NewNotification { delivery, automatic, ttl, created_at: now, node: self.node, birth };
+        Planned { new, place }
+    }
+
+    /// Sees to it, after the commit, that somebody takes the delivery up.
+    pub(crate) async fn hand_over(&self, planned: Planned) {
+        let Planned { new, place } = planned;
+        match (new.birth, new.lease(), place) {
+            (_, Some(lease), Some(place)) => place.hand_over(lease),
+            (Birth::Parked, ..) => {
+                // The device may have connected, and found nothing, while this was being stored.
+                if self.bus.is_attached(new.delivery.factor).await {
+                    self.handover.connected(new.delivery.factor).await;
+                }
+            }
+            (Birth::Due, ..) => self.handover.wake(),
+            (Birth::Leased { .. } | Birth::Immediate | Birth::Stillborn(_), ..) => {}
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Services.
+
+use std::sync::Arc;
+
+use countersign_bus::Changed;
+use countersign_domain::credential::CredentialType;
+use countersign_domain::invalid::Invalid;
+use countersign_domain::service::{Service, ServiceSettings};
+use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
+use countersign_store::seam::{Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::accounts::TRIES;
+use crate::{Answer, Verify, VerifyError};
+
+impl Verify {
+    /// Makes a service.
+    ///
+    /// # Errors
+    /// [`VerifyError::ServiceParameter`] for a push credential that the account does not have.
+    pub async fn create_service(
+        &self,
+        account: AccountSid,
+        settings: ServiceSettings,
+    ) -> Answer<Service> {
+        self.check_push_credentials(account, &settings).await?;
+        let now = self.now();
+        let sid = ServiceSid::mint(now, &*self.entropy);
+        let service = Service { sid, account, settings, created_at: now, updated_at: now };
+        match self.store.create_service(&service).await? {
+            Inserted::Done => Ok(service),
+            Inserted::NoParent => Err(VerifyError::NotFound),
+            Inserted::NotUnique => Err(VerifyError::Conflict),
+        }
+    }
+
+    /// The service, if it is the account's. From memory, at most ten seconds old.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn service(&self, account: AccountSid, sid: ServiceSid) -> Answer<Arc<Service>> {
+        let service = self.services.get(sid, self.now(), self.store.service(sid)).await?;
+        service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
+    }
+
+    /// Lists an account's services.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn services(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ServiceSid>,
+    ) -> Answer<Page<Service>> {
+        Ok(self.store.services(account, page).await?)
+    }
+
+    /// Changes a service's settings by `edit`, which runs again if somebody else was faster.
+    ///
+    /// # Errors
+    /// Those of `edit`; [`VerifyError::NotFound`]; a push credential that the account does not have.
+    pub async fn update_service<E: From<VerifyError>>(
+        &self,
+        account: AccountSid,
+        sid: ServiceSid,
+        edit: impl Fn(&mut ServiceSettings) -> Result<(), E> + Send + Sync,
+    ) -> Result<Service, E> {
+        for _ in 0..TRIES {
+            let service = self.store.service(sid).await.map_err(VerifyError::from)?;
+            let mut service = service
+                .filter(|service| service.account == account)
+                .ok_or(VerifyError::NotFound)?;
+            let was = service.updated_at;
+            edit(&mut service.settings)?;
+            self.check_push_credentials(account, &service.settings).await?;
+            service.updated_at = self.later_than(was);
+            match self.store.update_service(&service, was).await.map_err(VerifyError::from)? {
+                Updated::Done => {
+                    self.bus.announce(Changed::Service(sid)).await;
+                    return Ok(service);
+                }
+                Updated::Stale => {}
+                Updated::Gone => return Err(VerifyError::NotFound.into()),
+            }
+        }
+        Err(VerifyError::Conflict.into())
+    }
+
+    /// Deletes a service and, in time, everything below it, which cannot be reached from now on.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_service(&self, account: AccountSid, sid: ServiceSid) -> Answer<()> {
+        self.service(account, sid).await?;
+        let was_there = self.store.delete_service(sid, self.now()).await?;
+        self.bus.announce(Changed::Service(sid)).await;
+        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+    }
+
+    async fn check_push_credentials(
+        &self,
+        account: AccountSid,
+        settings: &ServiceSettings,
+    ) -> Answer<()> {
+        let push = &settings.push;
+        let wanted = [
+            ("Push.ApnCredentialSid", push.apn_credential_sid, CredentialType::Apn),
+            ("Push.FcmCredentialSid", push.fcm_credential_sid, CredentialType::Fcm),
+        ];
+        for (parameter, sid, kind) in wanted {
+            if let Some(sid) = sid
+                && !self.has_credential(account, sid, kind).await?
+            {
+                let reason = Invalid::because("must be a credential of this account and platform");
+                return Err(VerifyError::ServiceParameter(parameter, reason));
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_credential(
+        &self,
+        account: AccountSid,
+        sid: CredentialSid,
+        kind: CredentialType,
+    ) -> Answer<bool> {
+        let credential = self.store.credential(sid).await?;
+        Ok(credential.is_some_and(|found| found.account == account && found.kind == kind))
+    }
+}

@@ -1,0 +1,126 @@
+//! Webhooks.
+
+use countersign_domain::sid::{AccountSid, ServiceSid, WebhookSid};
+use countersign_domain::text::FriendlyName;
+use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
+use countersign_store::seam::{Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::accounts::TRIES;
+use crate::{Answer, Verify, VerifyError};
+
+/// What an application says of a new webhook.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    /// What the operator calls it.
+    pub friendly_name: FriendlyName,
+    /// What it hears; not empty.
+    pub event_types: Vec<EventType>,
+    /// Where it listens.
+    pub url: WebhookUrl,
+    /// Whether it is called at all.
+    pub enabled: bool,
+    /// Which body it receives.
+    pub version: WebhookVersion,
+}
+
+impl Verify {
+    /// Makes a webhook.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the service.
+    pub async fn create_webhook(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        new: NewWebhook,
+    ) -> Answer<Webhook> {
+        self.service(account, service).await?;
+        let now = self.now();
+        let webhook = Webhook {
+            sid: WebhookSid::mint(now, &*self.entropy),
+            account,
+            service,
+            friendly_name: new.friendly_name,
+            event_types: new.event_types,
+            url: new.url,
+            enabled: new.enabled,
+            version: new.version,
+            created_at: now,
+            updated_at: now,
+        };
+        match self.store.create_webhook(&webhook).await? {
+            Inserted::Done => Ok(webhook),
+            Inserted::NoParent => Err(VerifyError::NotFound),
+            Inserted::NotUnique => Err(VerifyError::Conflict),
+        }
+    }
+
+    /// A webhook.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn webhook(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+    ) -> Answer<Webhook> {
+        self.service(account, service).await?;
+        self.store.webhook(service, sid).await?.ok_or(VerifyError::NotFound)
+    }
+
+    /// Lists a service's webhooks.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the service.
+    pub async fn webhooks(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        page: PageQuery<WebhookSid>,
+    ) -> Answer<Page<Webhook>> {
+        self.service(account, service).await?;
+        Ok(self.store.webhooks(service, page).await?)
+    }
+
+    /// Changes a webhook by `edit`, which runs again if somebody else was faster.
+    ///
+    /// # Errors
+    /// Those of `edit`; [`VerifyError::NotFound`].
+    pub async fn update_webhook<E: From<VerifyError>>(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+        edit: impl Fn(&mut Webhook) -> Result<(), E> + Send + Sync,
+    ) -> Result<Webhook, E> {
+        for _ in 0..TRIES {
+            let mut webhook = self.webhook(account, service, sid).await?;
+            let was = webhook.updated_at;
+            edit(&mut webhook)?;
+            webhook.updated_at = self.later_than(was);
+            match self.store.update_webhook(&webhook, was).await.map_err(VerifyError::from)? {
+                Updated::Done => return Ok(webhook),
+                Updated::Stale => {}
+                Updated::Gone => return Err(VerifyError::NotFound.into()),
+            }
+        }
+        Err(VerifyError::Conflict.into())
+    }
+
+    /// Removes a webhook.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_webhook(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+    ) -> Answer<()> {
+        self.service(account, service).await?;
+        let was_there = self.store.delete_webhook(service, sid).await?;
+        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+    }
+}

@@ -58,9 +58,9 @@ impl ApiError {
         Self { cause: Some(cause.to_string()), ..(&rows::INTERNAL).into() }
     }
 
-    /// The HTTP status.
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.row.status
+    /// The number and the text, for where there is no response to write them to.
+    pub(crate) const fn code_and_text(&self) -> (u32, &'static str) {
+        (self.row.code, self.row.text)
     }
 
     /// Fills the empty response that carried it. `path` is the request's, `request` its id for the log.
@@ -140,8 +140,8 @@ impl IntoResponse for ApiError {
 /// Which row a bad parameter belongs to that is judged further inside (the rule at the end of wire reference §1.6).
 fn row_of(parameter: &str) -> &'static Row {
     match parameter {
-        "Ttl" | "Type" | "Certificate" | "PrivateKey" | "Sandbox" | "ApiKey" | "Secret" | "KeyId"
-        | "TeamId" | "Topic" => &rows::OTHER_PARAMETER,
+        "Ttl" | "Type" | "Certificate" | "PrivateKey" | "Sandbox" | "ApiKey" | "Secret"
+        | "KeyId" | "TeamId" | "Topic" => &rows::OTHER_PARAMETER,
         _ => &rows::PARAMETER,
     }
 }

@@ -58,29 +58,29 @@ impl<'a> Params<'a> {
     }
 
     /// A scalar parameter, read by `parse`.
-    pub(crate) fn optional<T>(
-        &self,
+    pub(crate) fn optional<'p, T>(
+        &'p self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+        parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
     ) -> Result<Option<T>, ApiError> {
         let text = self.text(name)?;
         text.map(parse).transpose().map_err(|why| self.bad(name, why))
     }
 
     /// A scalar parameter that must be there.
-    pub(crate) fn required<T>(
-        &self,
+    pub(crate) fn required<'p, T>(
+        &'p self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+        parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
         self.optional(name, parse)?.ok_or_else(|| ApiError::missing(name))
     }
 
     /// A scalar parameter without which the others make no sense: absent, it is as bad as wrong.
-    pub(crate) fn needed<T>(
-        &self,
+    pub(crate) fn needed<'p, T>(
+        &'p self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+        parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
         self.optional(name, parse)?.ok_or_else(|| self.bad(name, Invalid::because("is required")))
     }
@@ -146,4 +146,3 @@ fn decode(part: &[u8]) -> Result<Cow<'_, str>, ApiError> {
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
-

@@ -62,10 +62,7 @@ impl Gate {
     }
 
     fn pass(self: &Arc<Self>, pass: OwnedSemaphorePermit) -> Pass {
-        Pass {
-            _pass: pass,
-            _gate: Arc::clone(self),
-        }
+        Pass { _pass: pass, _gate: Arc::clone(self) }
     }
 }
 
@@ -95,5 +92,75 @@ impl Gates {
             *known = Arc::downgrade(&gate);
             gate
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::address::Address;
+    use countersign_domain::sid::{AccountSid, ServiceSid};
+    use countersign_domain::text::AppId;
+
+    use super::*;
+
+    fn target(platform: Platform, credential: u8) -> Target {
+        Target {
+            account: AccountSid::from_bytes([1; 16]),
+            service: ServiceSid::from_bytes([2; 16]),
+            address: Address::from_stored(platform, None),
+            app_id: AppId::parse("com.example.app").expect("an app id"),
+            credential: Some(CredentialSid::from_bytes([credential; 16])),
+        }
+    }
+
+    fn gates() -> Gates {
+        Gates::new(&Options {
+            stream_attempts: 1,
+            credential_attempts: 2,
+            waiting: 1,
+            ..Options::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn one_credential_does_not_take_another_ones_turn() {
+        let gates = gates();
+        let busy = gates.to(&target(Platform::Fcm, 3));
+        let (one, _two) = (busy.try_pass().expect("free"), busy.try_pass().expect("free"));
+        assert!(gates.to(&target(Platform::Fcm, 3)).try_pass().is_none());
+        assert!(gates.to(&target(Platform::Fcm, 4)).try_pass().is_some());
+        assert!(gates.to(&target(Platform::Apn, 3)).try_pass().is_some());
+        drop(one);
+        assert!(gates.to(&target(Platform::Fcm, 3)).try_pass().is_some());
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let gate = gates().to(&target(Platform::Stream, 3));
+        let pass = gate.try_pass().expect("free");
+        let waits = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move { gate.wait().await.is_ok() }
+        });
+        while gate.seats.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(gate.wait().await.is_err());
+        drop(pass);
+        assert!(waits.await.expect("no panic"));
+    }
+
+    #[tokio::test]
+    async fn destinations_nobody_goes_to_are_forgotten() {
+        let gates = gates();
+        for n in 0..u16::try_from(MANY * 2).expect("small") {
+            let [high, low] = n.to_be_bytes();
+            let mut target = target(Platform::Fcm, 0);
+            let mut sid = [0; 16];
+            (sid[0], sid[1]) = (high, low);
+            target.credential = Some(CredentialSid::from_bytes(sid));
+            assert!(gates.to(&target).try_pass().is_some());
+        }
+        assert!(gates.others.lock().expect("no panic").len() <= MANY);
     }
 }

@@ -54,9 +54,7 @@ impl Default for Options {
             sweep: Duration::from_secs(1),
             clean: Duration::from_secs(60),
             batch: 500,
-            retention: Retention {
-                challenges: Duration::from_secs(30 * 24 * 60 * 60),
-            },
+            retention: Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) },
             alone: false,
         }
     }

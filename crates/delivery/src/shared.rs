@@ -8,7 +8,7 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::Providers;
-use countersign_store::Store;
+use countersign_store::seam::{Deliveries, Upkeep};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +23,8 @@ use crate::signals::Signals;
 use crate::visits::Visits;
 
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) upkeep: Arc<dyn Upkeep + Send + Sync>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) providers: Arc<Providers>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -53,6 +54,12 @@ impl Hold {
     /// One of several.
     pub(crate) fn split(&mut self) -> Option<Self> {
         self.0.split(1).map(Self)
+    }
+}
+
+impl From<OwnedSemaphorePermit> for Hold {
+    fn from(room: OwnedSemaphorePermit) -> Self {
+        Self(room)
     }
 }
 
@@ -120,4 +127,15 @@ impl Shared {
 fn pause(failures: u32) -> Duration {
     let whole = Duration::from_millis(50) * (1 << failures.saturating_sub(1).min(10));
     whole.min(Duration::from_secs(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stop_growing() {
+        let millis = |failures| pause(failures).as_millis();
+        assert_eq!([1, 2, 7, 8, 40].map(millis), [50, 100, 3_200, 5_000, 5_000]);
+    }
 }

@@ -31,6 +31,8 @@ pub struct Counts {
     pub rescuer_sweeps: u64,
     /// Leases of earlier runs that were voided.
     pub voided: u64,
+    /// Sweeps of the voider that left nothing: one, at the end of its duty.
+    pub voider_sweeps: u64,
     /// Rows that the cleaner removed.
     pub cleaned: u64,
     /// Sweeps of the cleaner that left nothing.
@@ -57,11 +59,7 @@ impl Signals {
     pub async fn wait_for(&self, enough: impl FnMut(&Counts) -> bool) -> Counts {
         let mut counts = self.0.subscribe();
         // The sender lives as long as `self`.
-        counts
-            .wait_for(enough)
-            .await
-            .map(|counts| *counts)
-            .unwrap_or_default()
+        counts.wait_for(enough).await.map(|counts| *counts).unwrap_or_default()
     }
 
     pub(crate) fn add(&self, what: impl FnOnce(&mut Counts)) {

@@ -31,11 +31,7 @@ impl Visits {
         let mut all = self.lock();
         let seen = all.entry(factor).or_default();
         seen.on_their_way += 1;
-        Visit {
-            visits: self,
-            factor,
-            before: seen.connects,
-        }
+        Visit { visits: self, factor, before: seen.connects }
     }
 
     /// A device has connected. To be told before its parked deliveries are read.
@@ -55,8 +51,7 @@ impl Visit<'_> {
     /// Whether the device has connected since the prompt set out.
     pub(crate) fn was_met(&self) -> bool {
         let all = self.visits.lock();
-        all.get(&self.factor)
-            .is_some_and(|seen| seen.connects > self.before)
+        all.get(&self.factor).is_some_and(|seen| seen.connects > self.before)
     }
 }
 
@@ -69,5 +64,28 @@ impl Drop for Visit<'_> {
                 all.remove(&self.factor);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHONE: FactorSid = FactorSid::from_bytes([3; 16]);
+
+    #[test]
+    fn only_those_on_their_way_are_met() {
+        let visits = Visits::default();
+        visits.connected(PHONE);
+        let first = visits.begin(PHONE);
+        assert!(!first.was_met());
+        visits.connected(PHONE);
+        let second = visits.begin(PHONE);
+        assert!(first.was_met() && !second.was_met());
+        drop(first);
+        visits.connected(PHONE);
+        assert!(second.was_met());
+        drop(second);
+        assert!(visits.lock().is_empty());
     }
 }

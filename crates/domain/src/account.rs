@@ -33,10 +33,7 @@ pub struct Account {
 impl Account {
     /// Whether `secret` is one of its tokens.
     pub fn accepts(&self, secret: SecretHash) -> bool {
-        let secondary = self
-            .secondary
-            .as_ref()
-            .is_some_and(|token| token.hash == secret);
+        let secondary = self.secondary.as_ref().is_some_and(|token| token.hash == secret);
         (self.primary.hash == secret) | secondary
     }
 }

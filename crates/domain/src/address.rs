@@ -42,18 +42,10 @@ impl FromStr for Platform {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        [
-            Self::Apn,
-            Self::Fcm,
-            Self::WebPush,
-            Self::Stream,
-            Self::None,
-        ]
-        .into_iter()
-        .find(|platform| platform.as_str() == text)
-        .ok_or(Invalid::because(
-            "must be apn, fcm, webpush, stream or none",
-        ))
+        [Self::Apn, Self::Fcm, Self::WebPush, Self::Stream, Self::None]
+            .into_iter()
+            .find(|platform| platform.as_str() == text)
+            .ok_or(Invalid::because("must be apn, fcm, webpush, stream or none"))
     }
 }
 
@@ -101,9 +93,7 @@ impl Address {
                 let token = required()?;
                 bounded(token, least, 255).map_err(BadToken)?;
                 if !token.bytes().all(|c| c.is_ascii_hexdigit()) {
-                    return Err(BadToken(Invalid::because(
-                        "must hold only hexadecimal digits",
-                    )));
+                    return Err(BadToken(Invalid::because("must hold only hexadecimal digits")));
                 }
                 Some(token)
             }
@@ -119,19 +109,13 @@ impl Address {
                 Some(token)
             }
         };
-        Ok(Self {
-            platform,
-            token: token.map(|token| PushToken(token.to_owned())),
-        })
+        Ok(Self { platform, token: token.map(|token| PushToken(token.to_owned())) })
     }
 
     /// From the two columns that a database keeps. A platform that needs a token and has none has lost it: the push
     /// service said that it is gone.
     pub fn from_stored(platform: Platform, token: Option<String>) -> Self {
-        Self {
-            platform,
-            token: token.map(PushToken),
-        }
+        Self { platform, token: token.map(PushToken) }
     }
 
     /// The platform.
@@ -160,23 +144,15 @@ fn check_subscription(text: &str) -> Result<(), Invalid> {
     const FORM: Invalid =
         Invalid::because("must be a subscription: {\"endpoint\",\"keys\":{\"p256dh\",\"auth\"}}");
     let value: serde_json::Value = serde_json::from_str(text).map_err(|_| FORM)?;
-    let endpoint = value["endpoint"]
-        .as_str()
-        .and_then(|text| Url::parse(text).ok())
-        .ok_or(FORM)?;
+    let endpoint = value["endpoint"].as_str().and_then(|text| Url::parse(text).ok()).ok_or(FORM)?;
     if endpoint.scheme() != "https" || endpoint.host().is_none() {
         return Err(Invalid::because("must hold an https endpoint"));
     }
     let key = |name: &str| {
-        value["keys"][name]
-            .as_str()
-            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-            .ok_or(FORM)
+        value["keys"][name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(FORM)
     };
     if crate::key::DeviceKey::from_point(&key("p256dh")?).is_none() || key("auth")?.len() != 16 {
-        return Err(Invalid::because(
-            "must hold a P-256 point as p256dh and 16 bytes as auth",
-        ));
+        return Err(Invalid::because("must hold a P-256 point as p256dh and 16 bytes as auth"));
     }
     Ok(())
 }

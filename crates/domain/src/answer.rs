@@ -46,11 +46,8 @@ pub fn check(
         return Err(AnswerFault::Mismatch);
     }
     let (signed, asked) = (&jws.payload, challenge.signed_members());
-    let agrees = |name: &&str| {
-        asked
-            .get(*name)
-            .is_some_and(|value| signed.get(*name) == Some(value))
-    };
+    let agrees =
+        |name: &&str| asked.get(*name).is_some_and(|value| signed.get(*name) == Some(value));
     if !fields.iter().all(agrees) {
         return Err(AnswerFault::Mismatch);
     }

@@ -10,9 +10,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How long to wait after `attempts` failed ones (1 or more): doubling from one second to thirty, of which a random
 /// half is taken off, so that deliveries which failed together do not come back together. `jitter` is any number.
 pub fn delay(attempts: u32, jitter: u32) -> Duration {
-    let whole = FIRST
-        .saturating_mul(1 << attempts.saturating_sub(1).min(10))
-        .min(LONGEST);
+    let whole = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(LONGEST);
     whole - whole.mul_f64(f64::from(jitter) / f64::from(u32::MAX) / 2.0)
 }
 

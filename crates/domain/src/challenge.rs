@@ -76,9 +76,7 @@ impl FromStr for ChallengeStatus {
         [Self::Pending, Self::Expired, Self::Approved, Self::Denied]
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or(Invalid::because(
-                "must be pending, expired, approved or denied",
-            ))
+            .ok_or(Invalid::because("must be pending, expired, approved or denied"))
     }
 }
 
@@ -111,9 +109,13 @@ impl Field {
     /// # Errors
     /// Not such an object, or a member that is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let field: Self = serde_json::from_str(text).map_err(|_| {
-            Invalid::because("must be a JSON object with the strings label and value")
-        })?;
+        const FORM: Invalid =
+            Invalid::because("must be a JSON object with the strings label and value");
+        // Serde would take an array of the two as well.
+        if !text.trim_start().starts_with('{') {
+            return Err(FORM);
+        }
+        let field: Self = serde_json::from_str(text).map_err(|_| FORM)?;
         bounded(&field.label, 0, 36)?;
         bounded(&field.value, 0, 128)?;
         Ok(field)
@@ -175,14 +177,10 @@ impl Challenge {
         match self.state {
             ChallengeState::Pending if now < self.expires_at => ChallengeStatus::Pending,
             ChallengeState::Pending => ChallengeStatus::Expired,
-            ChallengeState::Answered {
-                verdict: Verdict::Approved,
-                ..
-            } => ChallengeStatus::Approved,
-            ChallengeState::Answered {
-                verdict: Verdict::Denied,
-                ..
-            } => ChallengeStatus::Denied,
+            ChallengeState::Answered { verdict: Verdict::Approved, .. } => {
+                ChallengeStatus::Approved
+            }
+            ChallengeState::Answered { verdict: Verdict::Denied, .. } => ChallengeStatus::Denied,
         }
     }
 
@@ -207,15 +205,8 @@ impl Challenge {
     /// The challenge is no longer open.
     pub fn answer(self, answer: &VerifiedAnswer, now: Instant) -> Result<Self, CannotAnswer> {
         self.is_open(now)?;
-        let state = ChallengeState::Answered {
-            verdict: answer.verdict(),
-            at: now,
-        };
-        Ok(Self {
-            state,
-            updated_at: now,
-            ..self
-        })
+        let state = ChallengeState::Answered { verdict: answer.verdict(), at: now };
+        Ok(Self { state, updated_at: now, ..self })
     }
 
     /// The members of the challenge's JSON form that a device signs, one for each of [`SIGNED_FIELDS`]. What the

@@ -21,11 +21,7 @@ pub struct NodeId(pub [u8; 16]);
 
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "node-{:02x}{:02x}{:02x}{:02x}",
-            self.0[0], self.0[1], self.0[2], self.0[3]
-        )
+        write!(f, "node-{:02x}{:02x}{:02x}{:02x}", self.0[0], self.0[1], self.0[2], self.0[3])
     }
 }
 
@@ -124,11 +120,7 @@ impl NewNotification {
             Birth::Immediate => self.delivery.deadline,
             Birth::Due | Birth::Parked | Birth::Stillborn(_) => return None,
         };
-        Some(Lease {
-            delivery: self.delivery,
-            node: self.node,
-            until,
-        })
+        Some(Lease { delivery: self.delivery, node: self.node, until })
     }
 }
 
@@ -181,11 +173,7 @@ impl Push {
     /// The seconds that a provider is told: the remaining ones, rounded down, but 1 while any time is left, and 0 only
     /// for `Ttl=0` (wire reference §5.5).
     pub fn remaining_seconds(&self, now: Instant) -> u64 {
-        if self.once {
-            0
-        } else {
-            self.expires_at.since(now).as_secs().max(1)
-        }
+        if self.once { 0 } else { self.expires_at.since(now).as_secs().max(1) }
     }
 }
 
@@ -202,16 +190,10 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     let Some((state, message)) = prospect.challenge else {
         return Err(Some(Ending::cancelled(Reason::FactorGone)));
     };
-    if let ChallengeState::Answered {
-        verdict: Verdict::Approved | Verdict::Denied,
-        ..
-    } = state
-    {
+    if let ChallengeState::Answered { verdict: Verdict::Approved | Verdict::Denied, .. } = state {
         return Err(Some(Ending::cancelled(Reason::Answered)));
     }
-    let target = prospect
-        .factor
-        .filter(|target| target.address.can_be_reached());
+    let target = prospect.factor.filter(|target| target.address.can_be_reached());
     let target = target.ok_or(Some(Ending::cancelled(Reason::FactorGone)))?;
     Ok(Push {
         notification: delivery.notification,
@@ -226,11 +208,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
 
 /// How a delivery ends whose deadline has passed.
 pub fn overdue(delivery: &Delivery) -> Ending {
-    if delivery.attempts == 0 && delivery.once {
-        Ending::NOT_ATTEMPTED
-    } else {
-        Ending::EXPIRED
-    }
+    if delivery.attempts == 0 && delivery.once { Ending::NOT_ATTEMPTED } else { Ending::EXPIRED }
 }
 
 /// What became of one attempt, with the push service's own words for the record.
@@ -292,12 +270,7 @@ impl Outcome {
 impl Attempt {
     /// An attempt without any words of a push service.
     pub const fn plain(outcome: Outcome, code: Option<Code>) -> Self {
-        Self {
-            outcome,
-            provider_status: None,
-            provider_reason: None,
-            code,
-        }
+        Self { outcome, provider_status: None, provider_reason: None, code }
     }
 
     /// For the record.
@@ -339,16 +312,14 @@ pub fn after_attempt(delivery: &Delivery, attempt: &Attempt, now: Instant, jitte
         Outcome::Accepted => After::Done(Ending::SENT),
         Outcome::Acknowledged => After::Done(Ending::DELIVERED),
         Outcome::Unacknowledged if delivery.once => After::Done(Ending::SENT),
-        Outcome::Offline if delivery.once => After::Done(Ending::failed(
-            Reason::DeviceOffline,
-            code(Code::NO_DESTINATION),
-        )),
+        Outcome::Offline if delivery.once => {
+            After::Done(Ending::failed(Reason::DeviceOffline, code(Code::NO_DESTINATION)))
+        }
         Outcome::Unacknowledged | Outcome::Offline if now < delivery.deadline => After::Park,
         Outcome::Unacknowledged | Outcome::Offline => After::Done(Ending::EXPIRED),
-        Outcome::Gone { .. } => After::Done(Ending::failed(
-            Reason::AddressGone,
-            code(Code::NO_DESTINATION),
-        )),
+        Outcome::Gone { .. } => {
+            After::Done(Ending::failed(Reason::AddressGone, code(Code::NO_DESTINATION)))
+        }
         Outcome::Refused { .. } => {
             After::Done(Ending::failed(Reason::Refused, code(Code::INTERNAL)))
         }

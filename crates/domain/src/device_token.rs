@@ -62,9 +62,7 @@ impl DeviceToken {
         if !text_of("cty").is_some_and(|cty| cty.starts_with("twilio-pba")) {
             return Err(TokenFault::Form);
         }
-        let key = text_of("kid")
-            .and_then(|kid| kid.parse().ok())
-            .ok_or(TokenFault::Form)?;
+        let key = text_of("kid").and_then(|kid| kid.parse().ok()).ok_or(TokenFault::Form)?;
         Ok(Self { key, jws })
     }
 
@@ -109,9 +107,7 @@ impl DeviceToken {
             clippy::cast_possible_truncation,
             reason = "`as` saturates, and a fraction is of no use"
         )]
-        let seconds = value
-            .as_i64()
-            .or_else(|| value.as_f64().map(|seconds| seconds as i64));
+        let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
         seconds.map(Instant::from_seconds).ok_or(TokenFault::Claims)
     }
 }

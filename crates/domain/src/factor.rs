@@ -104,8 +104,7 @@ pub struct Factor {
 impl Factor {
     /// Whether `signature` (DER) over the SID proves possession of the key (wire reference §3.3).
     pub fn is_proved_by(&self, signature: &[u8]) -> bool {
-        self.key
-            .signed_der(self.sid.to_string().as_bytes(), signature)
+        self.key.signed_der(self.sid.to_string().as_bytes(), signature)
     }
 
     /// Whether it was left unverified for so long that it counts as gone at `now`.

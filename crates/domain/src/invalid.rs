@@ -16,9 +16,7 @@ impl Invalid {
 
     /// "must have `least` to `most` characters, has `found`".
     pub fn length(least: usize, most: usize, found: usize) -> Self {
-        Self(Cow::Owned(format!(
-            "must have {least} to {most} characters, has {found}"
-        )))
+        Self(Cow::Owned(format!("must have {least} to {most} characters, has {found}")))
     }
 }
 

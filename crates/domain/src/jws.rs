@@ -14,16 +14,17 @@ pub struct Jws {
     /// The claims.
     pub payload: Map<String, Value>,
     signed: String,
-    signature: [u8; 64],
+    signature: Vec<u8>,
 }
 
-/// The text is no compact JWS of JSON objects with a 64-byte signature and `"alg": "ES256"`.
+/// The text is no compact JWS of JSON objects with `"alg": "ES256"`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a compact JWS with alg ES256")]
 pub struct NotJws;
 
 impl Jws {
-    /// Splits and decodes a token. `alg` must be exactly `ES256`: never `none`, never a MAC.
+    /// Splits and decodes a token. `alg` must be exactly `ES256`: never `none`, never a MAC. A signature of the wrong
+    /// length is a wrong signature and no fault of form: iOS makes one now and then (wire reference §3.4).
     ///
     /// # Errors
     /// [`NotJws`] for every fault of form.
@@ -41,13 +42,7 @@ impl Jws {
         }
         let payload = object(payload)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NotJws)?;
-        let signature = signature.try_into().map_err(|_| NotJws)?;
-        Ok(Self {
-            header,
-            payload,
-            signed,
-            signature,
-        })
+        Ok(Self { header, payload, signed, signature })
     }
 
     /// Whether the signature is that of `key`.

@@ -58,16 +58,12 @@ impl DeviceKey {
 
     /// Whether `signature`, raw r‖s of 64 bytes as in a JWS, is this key's over `message`.
     pub fn signed_raw(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0)
-            .verify(message, signature)
-            .is_ok()
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0).verify(message, signature).is_ok()
     }
 
     /// Whether `signature`, in DER, is this key's over `message`.
     pub fn signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.0)
-            .verify(message, signature)
-            .is_ok()
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.0).verify(message, signature).is_ok()
     }
 }
 

@@ -18,21 +18,16 @@ pub const DEFAULT_TTL: u16 = 300;
 /// How long after its creation the one attempt of a notification of `Ttl=0` may still start.
 pub const ONCE_WITHIN: Duration = Duration::from_secs(1);
 
-/// The TTL of the push that a new challenge sends by itself: 300 seconds, or its lifetime if that is shorter.
+/// The TTL of the push that a new challenge sends by itself: 300 seconds, or its lifetime if that is shorter. Rounded
+/// up, since 0 would mean something else; the challenge's expiry bounds the delivery in any case.
 pub fn automatic_ttl(challenge: &Challenge) -> u16 {
-    let lifetime = challenge.expires_at.since(challenge.created_at).as_secs();
-    u16::try_from(lifetime)
-        .unwrap_or(DEFAULT_TTL)
-        .min(DEFAULT_TTL)
+    let lifetime = challenge.expires_at.since(challenge.created_at).as_millis().div_ceil(1_000);
+    u16::try_from(lifetime).unwrap_or(DEFAULT_TTL).clamp(1, DEFAULT_TTL)
 }
 
 /// From this instant on no attempt may start: the TTL has elapsed, or the challenge has expired.
 pub fn deadline(created_at: Instant, ttl: u16, challenge: &Challenge) -> Instant {
-    let valid = if ttl == 0 {
-        ONCE_WITHIN
-    } else {
-        Duration::from_secs(ttl.into())
-    };
+    let valid = if ttl == 0 { ONCE_WITHIN } else { Duration::from_secs(ttl.into()) };
     (created_at + valid).min(challenge.expires_at)
 }
 
@@ -174,23 +169,12 @@ pub struct Ending {
 
 impl Ending {
     /// The push service took it; or it was written to the stream once and for all.
-    pub const SENT: Self = Self {
-        status: Status::Sent,
-        reason: None,
-        code: None,
-    };
+    pub const SENT: Self = Self { status: Status::Sent, reason: None, code: None };
     /// The device has it.
-    pub const DELIVERED: Self = Self {
-        status: Status::Delivered,
-        reason: None,
-        code: None,
-    };
+    pub const DELIVERED: Self = Self { status: Status::Delivered, reason: None, code: None };
     /// The deadline passed after at least one attempt, or while the device was away.
-    pub const EXPIRED: Self = Self {
-        status: Status::Expired,
-        reason: None,
-        code: Some(Code::TTL_PASSED),
-    };
+    pub const EXPIRED: Self =
+        Self { status: Status::Expired, reason: None, code: Some(Code::TTL_PASSED) };
     /// The deadline passed before the first attempt.
     pub const NOT_ATTEMPTED: Self = Self {
         status: Status::Expired,
@@ -200,20 +184,12 @@ impl Ending {
 
     /// It cannot be delivered.
     pub const fn failed(reason: Reason, code: Code) -> Self {
-        Self {
-            status: Status::Failed,
-            reason: Some(reason),
-            code: Some(code),
-        }
+        Self { status: Status::Failed, reason: Some(reason), code: Some(code) }
     }
 
     /// It is no longer wanted.
     pub const fn cancelled(reason: Reason) -> Self {
-        Self {
-            status: Status::Cancelled,
-            reason: Some(reason),
-            code: None,
-        }
+        Self { status: Status::Cancelled, reason: Some(reason), code: None }
     }
 }
 
@@ -277,11 +253,7 @@ impl Notification {
     /// Where it stands, as seen by the process `node`. A notification of `Ttl=0` has no delivery on record, so
     /// without an ending it is being sent by the process that made it, or was lost with that process.
     pub fn standing(&self, node: NodeId) -> Ending {
-        let now = |status, reason| Ending {
-            status,
-            reason,
-            code: None,
-        };
+        let now = |status, reason| Ending { status, reason, code: None };
         match (self.ending, self.delivery) {
             (Some(ending), _) => ending,
             (None, Some((DeliveryState::Parked, _))) => {

@@ -73,12 +73,7 @@ impl ServiceSettings {
             verify_event_subscription_enabled: false,
             default_template_sid: None,
             push: PushSettings::default(),
-            totp: TotpSettings {
-                issuer: None,
-                time_step: 30,
-                code_length: 6,
-                skew: 1,
-            },
+            totp: TotpSettings { issuer: None, time_step: 30, code_length: 6, skew: 1 },
             whatsapp: WhatsappSettings::default(),
             passkeys: PasskeySettings::default(),
         }

@@ -22,18 +22,10 @@ fn fill_ordered(bytes: &mut [u8; 16], at: usize, now: Instant, entropy: &dyn Ent
 }
 
 fn parse_hex(text: &str, prefix: &str) -> Result<[u8; 16], Invalid> {
-    let digits = text
-        .strip_prefix(prefix)
-        .filter(|digits| digits.len() == 32)
-        .ok_or(FORM)?;
+    let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 32).ok_or(FORM)?;
     let mut bytes = [0; 16];
     for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let digit = |c: u8| {
-            (c as char)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-                .ok_or(FORM)
-        };
+        let digit = |c: u8| (c as char).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(FORM);
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Ok(bytes)

@@ -13,11 +13,7 @@ use crate::invalid::Invalid;
 /// Outside `least..=most`.
 pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
     let found = text.chars().count();
-    if (least..=most).contains(&found) {
-        Ok(())
-    } else {
-        Err(Invalid::length(least, most, found))
-    }
+    if (least..=most).contains(&found) { Ok(()) } else { Err(Invalid::length(least, most, found)) }
 }
 
 macro_rules! text {
@@ -96,7 +92,7 @@ text!(
         if !text.chars().all(|c| c.is_alphanumeric() || " -_".contains(c)) {
             return Err(Invalid::because("must hold only letters, digits, spaces, dashes and underscores"));
         }
-        if text.chars().filter(char::is_ascii_digit).count() > 4 {
+        if text.chars().filter(|c| c.is_numeric()).count() > 4 {
             return Err(Invalid::because("must hold at most 4 digits"));
         }
         Ok(())
@@ -143,9 +139,7 @@ impl StringMap {
         if object.values().all(Value::is_string) {
             Ok(Self(object))
         } else {
-            Err(Invalid::because(
-                "must be a JSON object whose values are strings",
-            ))
+            Err(Invalid::because("must be a JSON object whose values are strings"))
         }
     }
 

@@ -15,11 +15,11 @@ use crate::invalid::Invalid;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(i64);
 
-/// The last instant of the year 9999, the last one that RFC 3339 can write.
-const LAST: i64 = 253_402_300_799_999_999;
+/// The last whole second that `jiff` can hold; it leaves room for every offset within the year 9999.
+const LAST: i64 = 253_402_207_199_999_999;
 
 impl Instant {
-    /// From microseconds since 1970, held within the years 1970 to 9999 so that it can always be printed.
+    /// From microseconds since 1970, held within the years that can be printed, 1970 to 9999.
     pub const fn from_micros(micros: i64) -> Self {
         Self(if micros < 0 {
             0
@@ -62,18 +62,14 @@ impl Instant {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because("must be a date such as 2026-01-31T12:00:00Z");
         let at: Timestamp = text.parse().map_err(|_| FORM)?;
-        if at.as_microsecond() < 0 {
-            Err(FORM)
-        } else {
-            Ok(Self::from_micros(at.as_microsecond()))
-        }
+        if at.as_microsecond() < 0 { Err(FORM) } else { Ok(Self::from_micros(at.as_microsecond())) }
     }
 
     /// As the `Date` header has it: `Tue, 14 Nov 2023 22:13:20 GMT`.
     pub fn to_http_date(self) -> String {
         rfc2822::DateTimePrinter::new()
             .timestamp_to_rfc9110_string(&self.timestamp())
-            .unwrap_or_else(|_| unreachable!("years 1970 to 9999 can be printed"))
+            .unwrap_or_else(|_| unreachable!("instants are within what can be printed"))
     }
 
     /// With milliseconds, for frames of our own: `2023-11-14T22:13:20.512Z`.
@@ -83,7 +79,7 @@ impl Instant {
 
     fn timestamp(self) -> Timestamp {
         Timestamp::from_microsecond(self.0)
-            .unwrap_or_else(|_| unreachable!("years 1970 to 9999 are within jiff's range"))
+            .unwrap_or_else(|_| unreachable!("instants are within the range of jiff"))
     }
 }
 
@@ -104,8 +100,7 @@ impl Add<Duration> for Instant {
 
     fn add(self, span: Duration) -> Self {
         Self::from_micros(
-            self.0
-                .saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+            self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
         )
     }
 }
@@ -115,8 +110,7 @@ impl Sub<Duration> for Instant {
 
     fn sub(self, span: Duration) -> Self {
         Self::from_micros(
-            self.0
-                .saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+            self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
         )
     }
 }
@@ -141,41 +135,20 @@ mod tests {
 
     #[test]
     fn reads_offsets_and_fractions() {
-        for text in [
-            "2023-11-14T22:13:20Z",
-            "2023-11-14T23:13:20+01:00",
-            "2023-11-14T22:13:20.000Z",
-        ] {
-            assert_eq!(
-                Instant::parse(text),
-                Ok(Instant::from_seconds(1_700_000_000)),
-                "{text}"
-            );
+        for text in
+            ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20.000Z"]
+        {
+            assert_eq!(Instant::parse(text), Ok(Instant::from_seconds(1_700_000_000)), "{text}");
         }
-        for text in [
-            "",
-            "tomorrow",
-            "2023-11-14",
-            "1700000000",
-            "1969-12-31T23:59:59Z",
-        ] {
+        for text in ["", "tomorrow", "2023-11-14", "1700000000", "1969-12-31T23:59:59Z"] {
             assert!(Instant::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_ends_of_time_can_be_printed() {
-        assert_eq!(
-            Instant::from_micros(i64::MAX).to_string(),
-            "9999-12-31T23:59:59Z"
-        );
-        assert_eq!(
-            Instant::from_micros(i64::MIN).to_string(),
-            "1970-01-01T00:00:00Z"
-        );
-        assert_eq!(
-            (Instant::from_seconds(0) - Duration::from_secs(9)).as_micros(),
-            0
-        );
+        assert_eq!(Instant::from_micros(i64::MAX).to_string(), "9999-12-30T21:59:59Z");
+        assert_eq!(Instant::from_micros(i64::MIN).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!((Instant::from_seconds(0) - Duration::from_secs(9)).as_micros(), 0);
     }
 }

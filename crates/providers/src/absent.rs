@@ -15,13 +15,9 @@ impl Provider for Absent {
     async fn send(&self, push: &Push) -> Attempt {
         let platform = push.target.address.platform().as_str();
         Attempt {
-            outcome: Outcome::Refused {
-                breaks_credential: false,
-            },
+            outcome: Outcome::Refused { breaks_credential: false },
             provider_status: None,
-            provider_reason: Some(format!(
-                "this server has no client for platform {platform} yet"
-            )),
+            provider_reason: Some(format!("this server has no client for platform {platform} yet")),
             code: Some(Code::NO_CREDENTIAL),
         }
     }

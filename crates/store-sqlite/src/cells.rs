@@ -15,11 +15,7 @@ pub(crate) struct Cells<'a, 'row> {
 impl<'a, 'row> Cells<'a, 'row> {
     /// From the first one on.
     pub(crate) fn of(row: &'a Row<'row>, table: &'static str) -> Self {
-        Self {
-            row,
-            table,
-            next: 0,
-        }
+        Self { row, table, next: 0 }
     }
 
     /// The cells that follow those of the table before it in a join.
@@ -44,10 +40,7 @@ impl<'a, 'row> Cells<'a, 'row> {
     }
 
     /// The next cell, a text, as what it stands for.
-    pub(crate) fn parse<T>(
-        &mut self,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    pub(crate) fn parse<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Trouble> {
         let at = self.step();
         let text = self.row.get_ref(at).ok().and_then(|cell| cell.as_str().ok());
         text.and_then(parse).ok_or_else(|| self.corrupt(at))

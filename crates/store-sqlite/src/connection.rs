@@ -11,10 +11,8 @@ use crate::Options;
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "V1__first_schema",
-    include_str!("../migrations/V1__first_schema.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 1] =
+    [("V1__first_schema", include_str!("../migrations/V1__first_schema.sql"))];
 
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
@@ -61,10 +59,8 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
 
 /// Brings the schema up to date.
 pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let migrations: Result<Vec<_>, _> = MIGRATIONS
-        .iter()
-        .map(|(name, sql)| Migration::unapplied(name, sql))
-        .collect();
+    let migrations: Result<Vec<_>, _> =
+        MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
     migrations
         .and_then(|migrations| Runner::new(&migrations).run(db))
         .map(|_| ())
@@ -102,11 +98,7 @@ impl Readers {
     /// Opens the first one, to know that it can be done.
     pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
         let first = reader(path, options).map_err(|error| cannot_open(path, &error))?;
-        Ok(Self {
-            idle: Mutex::new(vec![first]),
-            path: path.into(),
-            options: options.clone(),
-        })
+        Ok(Self { idle: Mutex::new(vec![first]), path: path.into(), options: options.clone() })
     }
 
     /// Reads, seeing every commit so far.

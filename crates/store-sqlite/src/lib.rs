@@ -11,12 +11,16 @@ mod challenges;
 mod connection;
 mod credentials;
 mod deliveries;
+mod enrolment;
 mod entities;
 mod factors;
 mod notifications;
+mod opening;
 mod paging;
 #[cfg(test)]
 mod plans;
+
+mod prospect;
 mod rows;
 mod services;
 mod settle;
@@ -29,6 +33,7 @@ mod writer;
 use std::path::Path;
 use std::time::Duration;
 
+use countersign_store::StoreError;
 use countersign_store::seam::{Answer, Store};
 use rusqlite::Connection;
 
@@ -81,15 +86,13 @@ impl SqliteStore {
     ///
     /// # Errors
     /// The file cannot be opened or written, or was made by a newer version.
-    // by value as every other set of options is; it is kept
-    #[expect(clippy::needless_pass_by_value, reason = "callers build it on the spot")]
     pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
         let path = path.as_ref();
         let mut db = connection::writer(path, &options)?;
         connection::migrate(&mut db, path)?;
         Ok(Self {
             readers: Readers::open(path, &options)?,
-            writer: Writer::start(db, path.to_owned(), &options)?,
+            writer: Writer::start(db, path.to_owned(), options)?,
         })
     }
 
@@ -115,4 +118,9 @@ impl Store for SqliteStore {}
 /// A number of rows for `LIMIT`.
 fn limit(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// A value as the JSON text that a column keeps.
+fn json<T: serde::Serialize>(value: &T) -> Answer<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

@@ -79,10 +79,7 @@ pub(crate) fn keyed<S, K>(query: PageQuery<S>, key: impl FnOnce(S) -> K) -> Page
     PageQuery {
         size: query.size,
         order: query.order,
-        cursor: query.cursor.map(|cursor| Cursor {
-            sid: key(cursor.sid),
-            side: cursor.side,
-        }),
+        cursor: query.cursor.map(|cursor| Cursor { sid: key(cursor.sid), side: cursor.side }),
     }
 }
 
@@ -110,9 +107,7 @@ impl Listing<'_> {
         let size = usize::from(query.size);
         let side = query.cursor.map_or(Side::After, |cursor| cursor.side);
         let up = (query.order == Order::Ascending) == (side == Side::After);
-        let from = query
-            .cursor
-            .map_or_else(|| K::beyond(!up), |cursor| cursor.sid.place());
+        let from = query.cursor.map_or_else(|| K::beyond(!up), |cursor| cursor.sid.place());
 
         let mut items = self.rows(db, up, &from, query.size + 1, &read)?;
         let more = items.len() > size;
@@ -134,11 +129,7 @@ impl Listing<'_> {
                 (more, others)
             }
         };
-        Ok(Page {
-            items,
-            has_previous,
-            has_next,
-        })
+        Ok(Page { items, has_previous, has_next })
     }
 
     fn rows<T>(
@@ -151,11 +142,6 @@ impl Listing<'_> {
     ) -> Result<Vec<T>, Trouble> {
         let mut params: Vec<&dyn ToSql> = vec![self.owner, from, &most];
         params.extend(self.filters);
-        all(
-            db,
-            if up { self.up } else { self.down },
-            params.as_slice(),
-            read,
-        )
+        all(db, if up { self.up } else { self.down }, params.as_slice(), read)
     }
 }

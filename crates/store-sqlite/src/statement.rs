@@ -1,5 +1,6 @@
 //! Running statements. Every text is prepared once for each connection and kept.
 
+use countersign_store::seam::{Inserted, Updated};
 use rusqlite::{Connection, Params, Row};
 
 use crate::trouble::Trouble;
@@ -35,11 +36,7 @@ macro_rules! living {
 pub(crate) use living;
 
 /// Runs a statement that writes; how many rows it touched.
-pub(crate) fn execute(
-    db: &Connection,
-    sql: &str,
-    params: impl Params,
-) -> Result<usize, Trouble> {
+pub(crate) fn execute(db: &Connection, sql: &str, params: impl Params) -> Result<usize, Trouble> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }
 
@@ -74,4 +71,23 @@ pub(crate) fn all<T>(
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+/// What an insertion that steps aside for an existing row came to.
+pub(crate) const fn inserted(rows: usize) -> Inserted {
+    if rows == 0 { Inserted::NotUnique } else { Inserted::Done }
+}
+
+/// What an update on the condition that nobody was faster came to.
+pub(crate) fn updated(
+    rows: usize,
+    exists: impl FnOnce() -> Result<bool, Trouble>,
+) -> Result<Updated, Trouble> {
+    Ok(if rows > 0 {
+        Updated::Done
+    } else if exists()? {
+        Updated::Stale
+    } else {
+        Updated::Gone
+    })
 }

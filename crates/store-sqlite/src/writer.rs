@@ -81,39 +81,27 @@ impl Writer {
     pub(crate) fn start(
         db: Connection,
         path: PathBuf,
-        options: &Options,
+        options: Options,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(options.queue.max(1));
-        let state = Thread {
-            db: Some(db),
-            path,
-            options: options.clone(),
-            jobs,
-        };
+        let state = Thread { db: Some(db), path, options, jobs };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
             .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     /// Queues a command and waits for its answer.
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, StoreError> {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Slot {
-            command,
-            answer: None,
-            caller,
-        });
+        let job = Box::new(Slot { command, answer: None, caller });
         let queued = self.queue.as_ref().map(|queue| queue.try_send(job));
         match queued {
             Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Some(Err(mpsc::error::TrySendError::Full(_))) => Err(StoreError::Unavailable(
-                "too many writes are waiting".to_owned(),
-            )),
+            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+                Err(StoreError::Unavailable("too many writes are waiting".to_owned()))
+            }
             Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Err(stopped()),
         }
     }
@@ -151,12 +139,10 @@ impl Thread {
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
             match self.write(&mut batch) {
-                Ok(()) => batch.into_iter().for_each(|job| job.answer()),
+                Ok(()) => batch.into_iter().for_each(Job::answer),
                 Err(error) => {
                     tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
-                    batch
-                        .into_iter()
-                        .for_each(|job| job.refuse(error.clone()));
+                    batch.into_iter().for_each(|job| job.refuse(error.clone()));
                 }
             }
         }
@@ -192,10 +178,7 @@ struct Lost {
 impl Lost {
     /// While running, so what was written is rolled back, now or when the connection is closed.
     fn running(db: &Connection, error: impl Into<Trouble>) -> Self {
-        Self {
-            error: error.into().into(),
-            connection_is_sound: db.is_autocommit(),
-        }
+        Self { error: error.into().into(), connection_is_sound: db.is_autocommit() }
     }
 
     /// While committing: what was written may be there or not.

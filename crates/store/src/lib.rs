@@ -1,6 +1,7 @@
-//! What a database must be able to do. `seam.rs` is the contract, [`conformance`] are the rules that every backend
+//! What a database must be able to do. `seam.rs` is the contract, `conformance` are the rules that every backend
 //! keeps, as public code that each backend's tests run.
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
 pub mod page;

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use countersign_domain::time::Instant;
+use countersign_verify::AuthFault;
 use serde::Serialize;
 
 use super::frames::NoFrame;
-
-/// What a close frame has room for (RFC 6455 §5.5, less the two bytes of the code).
-const LONGEST_REASON: usize = 123;
+use crate::error::ApiError;
 
 /// A close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,18 +55,21 @@ impl Close {
         Self { code, reason: Cow::Borrowed(reason) }
     }
 
-    /// The device is not who it would have to be. `code` and `message` are of the API's error table.
-    pub(super) fn refused(code: u32, message: &str, now: Instant) -> Self {
-        let print = |message| {
-            serde_json::to_string(&Refusal { code, message, server_time: now })
-                .unwrap_or_else(|_| unreachable!("texts and numbers can be printed"))
-        };
-        let mut reason = print(message);
-        if reason.len() > LONGEST_REASON {
-            // The code says it all; a reason that does not fit would break the frame.
-            reason = print("");
-        }
+    /// The device is not who it would have to be, as a row of the API's error table says it.
+    pub(super) fn refused(error: impl Into<ApiError>, now: Instant) -> Self {
+        let (code, message) = error.into().code_and_text();
+        let reason = serde_json::to_string(&Refusal { code, message, server_time: now })
+            .unwrap_or_else(|_| unreachable!("texts and numbers can be printed"));
         Self { code: 4401, reason: Cow::Owned(reason) }
+    }
+
+    /// What a device is told whose token was not good enough. Where the fault is ours it must not think that it is not
+    /// known any more.
+    pub(super) fn after(fault: AuthFault, now: Instant) -> Self {
+        match fault {
+            AuthFault::Store(_) | AuthFault::TooManyRequests => Self::OVERLOADED,
+            fault => Self::refused(fault, now),
+        }
     }
 }
 
@@ -89,12 +91,16 @@ impl From<Close> for End {
 
 #[cfg(test)]
 mod tests {
+    use countersign_domain::device_token::TokenFault;
+    use countersign_store::StoreError;
+
     use super::*;
+    use crate::rows;
 
     #[test]
     fn a_refusal_says_code_message_and_time() {
         let at = Instant::from_seconds(1_795_341_600);
-        let close = Close::refused(20151, "Authentication Failed", at);
+        let close = Close::after(TokenFault::Signature.into(), at);
         assert_eq!(close.code, 4401);
         assert_eq!(
             close.reason,
@@ -103,14 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_fits_into_a_close_frame() {
-        let at = Instant::from_seconds(0);
-        let longest = Close::refused(20157, "Expiration Time Exceeds Maximum Time Allowed", at);
-        assert!(longest.reason.contains("Exceeds"));
-        for message in ["\u{1}".repeat(40), "x".repeat(500), "é".repeat(61)] {
-            let close = Close::refused(20151, &message, at);
-            assert!(close.reason.len() <= LONGEST_REASON);
-            assert!(serde_json::from_str::<serde_json::Value>(&close.reason).is_ok());
+    fn every_refusal_fits_into_a_close_frame() {
+        for row in rows::ALL.iter().copied().filter(|row| row.code < 30_000) {
+            // RFC 6455 §5.5, less the two bytes of the code
+            assert!(Close::refused(row, Instant::default()).reason.len() <= 123, "{}", row.code);
         }
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_no_refusal() {
+        let fault = AuthFault::Store(StoreError::Unavailable("gone".into()));
+        assert_eq!(Close::after(fault, Instant::default()), Close::OVERLOADED);
+        assert_eq!(Close::after(AuthFault::TooManyRequests, Instant::default()).code, 1013);
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn prompt(offer: &Offer) -> String {
 }
 
 fn print(frame: &ServerFrame<'_>) -> String {
-    serde_json::to_string(frame).unwrap_or_else(|_| unreachable!("texts and numbers can be printed"))
+    serde_json::to_string(frame)
+        .unwrap_or_else(|_| unreachable!("texts and numbers can be printed"))
 }
 
 /// What a device says once it is known.
@@ -132,7 +133,8 @@ mod tests {
     #[test]
     fn anything_else_is_no_frame() {
         let array = format!(r#"["ack","{NT}"]"#);
-        let long = format!(r#"{{"type":"ack","notification_sid":"{NT}","x":"{}"}}"#, "x".repeat(LONGEST));
+        let long =
+            format!(r#"{{"type":"ack","notification_sid":"{NT}","x":"{}"}}"#, "x".repeat(LONGEST));
         for (text, fault) in [
             ("", NoFrame::NotJson),
             ("hello", NoFrame::NotJson),

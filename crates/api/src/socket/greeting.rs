@@ -14,6 +14,7 @@ use countersign_domain::world::{Entropy, random};
 
 use super::close::{Close, End};
 use super::protocol::Heard;
+use crate::rows;
 
 /// How long a device may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,7 +56,7 @@ impl Greeting {
         if now < self.deadline {
             return Ok(());
         }
-        Err(Close::refused(20003, "Authenticate", now).into())
+        Err(Close::refused(&rows::AUTHENTICATE, now).into())
     }
 
     /// Takes what the device said; gives the token to check, once there is one.
@@ -77,7 +78,7 @@ impl Greeting {
         now: Instant,
     ) -> Result<FactorSid, Close> {
         if !token.nonce().is_some_and(|nonce| same(nonce, &self.nonce)) {
-            return Err(Close::refused(20154, "Invalid Claim Set", now));
+            return Err(Close::refused(&rows::JWT_CLAIMS, now));
         }
         let its_own = factor.sid == claim.factor
             && factor.owner.service == claim.service
@@ -85,7 +86,7 @@ impl Greeting {
         if its_own && factor.address.platform() == Platform::Stream {
             Ok(factor.sid)
         } else {
-            Err(Close::refused(20403, "Forbidden", now))
+            Err(Close::refused(&rows::FORBIDDEN, now))
         }
     }
 }

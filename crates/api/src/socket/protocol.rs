@@ -164,7 +164,8 @@ impl Linked {
 
     /// Does what is due at `now`; true means that a ping is to be written.
     pub(super) fn tick(&mut self, now: Instant) -> Result<bool, End> {
-        while let Some((_, offered)) = self.unacknowledged.pop_front_if(|(until, _)| *until <= now) {
+        while let Some((_, offered)) = self.unacknowledged.pop_front_if(|(until, _)| *until <= now)
+        {
             offered.settle(Reception::Unacknowledged);
         }
         self.tidy();
@@ -199,7 +200,7 @@ impl Linked {
 
     /// A burst of prompts must not cost memory for the rest of an idle connection.
     fn tidy(&mut self) {
-        if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > 0 {
+        if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > 4 {
             self.unacknowledged = VecDeque::new();
         }
     }

@@ -1,0 +1,68 @@
+//! Who is calling (wire reference §1.2). These extractors stand first in every handler, so that nobody learns anything
+//! about a path or a parameter before they have said who they are.
+
+use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_domain::sid::AccountSid;
+use countersign_verify::{AuthFault, Caller};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::error::ApiError;
+use crate::state::Shared;
+
+/// Anybody whose credentials are good: an application or a device.
+pub(crate) struct Anybody(pub(crate) Caller);
+
+/// An application; a device may not do this, however good its credentials are.
+pub(crate) struct Backend(pub(crate) AccountSid);
+
+impl FromRequestParts<Shared> for Anybody {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let pair = basic(&parts.headers).ok_or(AuthFault::Unknown)?;
+        let (user, password) = pair.split_once(':').ok_or(AuthFault::Unknown)?;
+        Ok(Self(state.verify.authenticate(user, password).await?))
+    }
+}
+
+impl FromRequestParts<Shared> for Backend {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
+        Ok(Self(caller.application()?))
+    }
+}
+
+/// User and password with a colon between them. The password may hold anything, colons too.
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("Basic QUM6c2VjcmV0", Some("AC:secret"))]
+    #[case("basic  dG9rZW46YTpi", Some("token:a:b"))]
+    #[case("Bearer QUM6c2VjcmV0", None)]
+    #[case("Basic", None)]
+    #[case("Basic QUM6c2VjcmV0=", None)]
+    #[case("Basic /w==", None)]
+    fn reads_basic_credentials(#[case] header: &'static str, #[case] pair: Option<&str>) {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(header))]);
+        assert_eq!(basic(&headers).as_deref(), pair);
+    }
+}

@@ -1,0 +1,75 @@
+//! What a request carries: a form in its body, or a query in its path.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::error::ApiError;
+use crate::params::Params;
+use crate::rows::{self, Row};
+use crate::state::{ApiOptions, Shared};
+
+/// The body of a POST. Whatever content type it claims, it is read as a form, and it may be empty.
+pub(crate) struct Form(Bytes);
+
+impl Form {
+    /// Its parameters; `bad` is the row of those that are not taken.
+    pub(crate) fn params(&self, bad: &'static Row) -> Result<Params<'_>, ApiError> {
+        Params::parse(&self.0, bad)
+    }
+}
+
+impl FromRequest<Shared> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &Shared) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        read(&parts.headers, body, &state.options).await.map(Self)
+    }
+}
+
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    options: &ApiOptions,
+) -> Result<Bytes, ApiError> {
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > options.body_limit) {
+        return Err((&rows::BODY_TOO_LARGE).into());
+    }
+    let whole = Limited::new(body, options.body_limit).collect();
+    match tokio::time::timeout(options.body_timeout, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err((&rows::BODY_TOO_LARGE).into()),
+        Ok(Err(_)) => Err(ApiError::because(&rows::UNREADABLE_BODY, "the body broke off")),
+        Err(_) => Err((&rows::REQUEST_TIMEOUT).into()),
+    }
+}
+
+/// The path and query of a GET.
+pub(crate) struct Query(Uri);
+
+impl Query {
+    /// Its parameters.
+    pub(crate) fn params(&self) -> Result<Params<'_>, ApiError> {
+        Params::parse(self.0.query().unwrap_or_default().as_bytes(), &rows::PARAMETER)
+    }
+
+    /// The path before it.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.uri.clone()))
+    }
+}

@@ -1,0 +1,56 @@
+//! What a machine asks: is the process alive, may it be sent requests, how is it doing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+
+use crate::envelope::Envelope;
+use crate::error::ApiError;
+use crate::reply::{self, Answer};
+use crate::router::{no_such_method, no_such_path, stamp};
+use crate::rows;
+use crate::state::{ApiState, Shared};
+
+/// Writes all metrics in Prometheus' format.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Health, readiness and metrics, for a listener of their own. None of them asks for credentials.
+pub fn ops_router(state: &Arc<ApiState>, metrics: Render) -> Router {
+    let routes = routes().with_state(Arc::clone(state));
+    let metrics = get(async move || {
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()).into_response()
+    });
+    let routes = routes
+        .route("/metrics", metrics)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method);
+    Envelope::around(routes, stamp(state), state.options.header_limit)
+}
+
+/// Health and readiness.
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route("/healthz", get(health)).route("/readyz", get(readiness))
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+}
+
+async fn health() -> Answer {
+    reply::ok(&Status { status: "ok" })
+}
+
+/// Not ready means: send requests elsewhere. A server that stops says so before it stops listening.
+async fn readiness(State(state): State<Shared>) -> Result<Response, ApiError> {
+    if state.shutdown.is_cancelled() {
+        return Err(ApiError::because(&rows::UNAVAILABLE, "the server is stopping"));
+    }
+    state.verify.ready().await?;
+    reply::ok(&Status { status: "ready" })
+}

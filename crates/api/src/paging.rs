@@ -1,0 +1,163 @@
+//! Pages of a list (wire reference §1.7).
+//!
+//! A page token names an item and a side of it, and carries a hash of the list and its filters, so that it is good
+//! for nothing else. Nothing is kept on the server and no token expires.
+
+use std::fmt::{Display, Write as _};
+use std::str::FromStr;
+
+use countersign_domain::invalid::Invalid;
+use countersign_store::{Cursor, Order, Page, PageQuery, Side};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use crate::body::Query;
+use crate::error::ApiError;
+use crate::params::{Params, integer};
+use crate::reply::{self, Answer};
+use crate::rows;
+use crate::urls::PublicUrl;
+
+const DEFAULT_SIZE: u16 = 50;
+const MOST: u32 = 1_000;
+
+/// Which page of which list is asked for.
+#[derive(Debug)]
+pub(crate) struct Paging<S> {
+    /// For the store.
+    pub(crate) query: PageQuery<S>,
+    /// Path and filters; every URL of the list begins so.
+    list: String,
+    /// What the client counts; we only echo it.
+    page: u32,
+    token: Option<String>,
+}
+
+impl<S: FromStr + Display + Copy> Paging<S> {
+    /// Reads the three paging parameters. `filters` are the list's own, as they are to stand in URLs.
+    pub(crate) fn read(
+        query: &Query,
+        params: &Params<'_>,
+        order: Order,
+        filters: &[(&str, Option<String>)],
+    ) -> Result<Self, ApiError> {
+        let mut list = format!("{}?", query.path());
+        for (name, value) in filters {
+            if let Some(value) = value {
+                // Writing to a string cannot fail.
+                let _ = write!(list, "{name}={value}&");
+            }
+        }
+        let size = params.text("PageSize")?.map_or(Ok(DEFAULT_SIZE), size)?;
+        let page = params.optional("Page", integer(0..=u32::MAX))?.unwrap_or(0);
+        let token = params.text("PageToken")?.filter(|token| !token.is_empty());
+        let cursor = token.map(|token| {
+            let foreign = Invalid::because("is not a token of this list");
+            parse_token(token, &list).ok_or_else(|| params.bad("PageToken", foreign))
+        });
+        Ok(Self {
+            query: PageQuery { size, order, cursor: cursor.transpose()? },
+            token: token.map(str::to_owned),
+            list,
+            page,
+        })
+    }
+
+    /// The page of the list whose items are under `key`.
+    pub(crate) fn reply<'p, T, V: Serialize>(
+        &self,
+        base: &PublicUrl,
+        key: &'static str,
+        page: &'p Page<T>,
+        sid: impl Fn(&T) -> S,
+        view: impl Fn(&'p T) -> V,
+    ) -> Answer {
+        let token = |has: bool, item: Option<&T>, side| {
+            item.filter(|_| has).map(|item| print_token(side, sid(item), &self.list))
+        };
+        let previous = token(page.has_previous, page.items.first(), Side::Before);
+        let next = token(page.has_next, page.items.last(), Side::After);
+        let url = |number: u32, token: Option<&str>| {
+            let (list, size) = (&self.list, self.query.size);
+            let mut url = base.of(format_args!("{list}PageSize={size}&Page={number}"));
+            if let Some(token) = token {
+                url.extend(["&PageToken=", token]);
+            }
+            url
+        };
+        let meta = Meta {
+            page: self.page,
+            page_size: self.query.size,
+            first_page_url: url(0, None),
+            previous_page_url: previous.map(|it| url(self.page.saturating_sub(1), Some(&it))),
+            url: url(self.page, self.token.as_deref()),
+            next_page_url: next.map(|it| url(self.page.saturating_add(1), Some(&it))),
+            key,
+        };
+        reply::ok(&List { items: page.items.iter().map(view).collect(), meta })
+    }
+}
+
+#[derive(Serialize)]
+struct Meta {
+    page: u32,
+    page_size: u16,
+    first_page_url: String,
+    previous_page_url: Option<String>,
+    url: String,
+    next_page_url: Option<String>,
+    key: &'static str,
+}
+
+struct List<V> {
+    items: Vec<V>,
+    meta: Meta,
+}
+
+impl<V: Serialize> Serialize for List<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_map(Some(2))?;
+        list.serialize_entry(self.meta.key, &self.items)?;
+        list.serialize_entry("meta", &self.meta)?;
+        list.end()
+    }
+}
+
+fn size(text: &str) -> Result<u16, ApiError> {
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    // Digits that are too many for a number are too many for a page.
+    let size = digits.then(|| text.parse().unwrap_or(u32::MAX)).unwrap_or(0);
+    match size {
+        0 => Err((&rows::PAGE_SIZE).into()),
+        1..=MOST => u16::try_from(size).map_err(|error| ApiError::internal(&error)),
+        _ => Err((&rows::PAGE_SIZE_TOO_LARGE).into()),
+    }
+}
+
+/// A letter for the side, the SID, and eight digits for the list: nothing that a URL would have to escape.
+pub(crate) fn print_token(side: Side, sid: impl Display, list: &str) -> String {
+    let side = match side {
+        Side::After => 'A',
+        Side::Before => 'B',
+    };
+    format!("{side}{sid}{:08x}", fingerprint(list))
+}
+
+pub(crate) fn parse_token<S: FromStr>(token: &str, list: &str) -> Option<Cursor<S>> {
+    let (rest, hash) = token.split_at_checked(token.len().checked_sub(8)?)?;
+    if hash != format!("{:08x}", fingerprint(list)) {
+        return None;
+    }
+    let (side, sid) = rest.split_at_checked(1)?;
+    let side = match side {
+        "A" => Side::After,
+        "B" => Side::Before,
+        _ => return None,
+    };
+    Some(Cursor { sid: sid.parse().ok()?, side })
+}
+
+/// FNV-1a. It catches mistakes, not attacks: a forged token only says where in one's own list to start.
+fn fingerprint(list: &str) -> u32 {
+    list.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,92 @@
+//! Every route, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::envelope::Envelope;
+use crate::error::ApiError;
+use crate::headers::Stamp;
+use crate::socket::{self, SocketParts};
+use crate::state::{ApiState, Shared};
+use crate::v1::credentials;
+use crate::v2::{access_tokens, challenges, entities, factors, notifications, services, webhooks};
+use crate::{ops, rows};
+
+/// The whole API, ready to be served.
+pub fn router(state: &Arc<ApiState>) -> Router {
+    let mut routes = api().merge(streams(&state.sockets));
+    if state.options.ops_on_main {
+        routes = routes.merge(ops::routes());
+    }
+    let routes = routes
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(Arc::clone(state));
+    Envelope::around(routes, stamp(state), state.options.header_limit)
+}
+
+fn api() -> Router<Shared> {
+    let service = "/v2/Services/{ServiceSid}";
+    let entity = format!("{service}/Entities/{{Identity}}");
+    let factor = format!("{entity}/Factors/{{FactorSid}}");
+    let challenge = format!("{entity}/Challenges/{{ChallengeSid}}");
+    Router::new()
+        // what an application sets up
+        .route("/v2/Services", get(services::list).post(services::create))
+        .route(service, get(services::fetch).post(services::update).delete(services::delete))
+        .route(&format!("{service}/Webhooks"), get(webhooks::list).post(webhooks::create))
+        .route(
+            &format!("{service}/Webhooks/{{WebhookSid}}"),
+            get(webhooks::fetch).post(webhooks::update).delete(webhooks::delete),
+        )
+        .route("/v1/Credentials", get(credentials::list).post(credentials::create))
+        .route(
+            "/v1/Credentials/{CredentialSid}",
+            get(credentials::fetch).post(credentials::update).delete(credentials::delete),
+        )
+        // whom it asks
+        .route(&format!("{service}/Entities"), get(entities::list).post(entities::create))
+        .route(&entity, get(entities::fetch).delete(entities::delete))
+        .route(&format!("{service}/AccessTokens"), post(access_tokens::create))
+        .route(&format!("{service}/AccessTokens/{{AccessTokenSid}}"), get(access_tokens::fetch))
+        // what it asks, and how the push goes
+        .route(
+            &format!("{challenge}/Notifications"),
+            get(notifications::list).post(notifications::create),
+        )
+        .route(&format!("{challenge}/Notifications/{{NotificationSid}}"), get(notifications::fetch))
+        // applications and devices
+        .route(&format!("{entity}/Factors"), get(factors::list).post(factors::create))
+        .route(&factor, get(factors::fetch).post(factors::update).delete(factors::delete))
+        .route(&format!("{entity}/Challenges"), get(challenges::list).post(challenges::create))
+        .route(&challenge, get(challenges::fetch).post(challenges::update))
+    // devices
+    // .route(&format!("{factor}/Stream"), get(socket::upgrade))
+    // anybody
+    // .route("/v2/Forms/{FormType}", get(forms::fetch))
+    // .route("/openapi.json", get(openapi::fetch))
+}
+
+/// Devices, over a WebSocket: an upgraded GET, or CONNECT over HTTP/2.
+fn streams(sockets: &Arc<SocketParts>) -> Router<Shared> {
+    let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream";
+    let stream = get(socket::stream).connect(socket::stream);
+    Router::new().route(path, stream).with_state(Arc::clone(sockets))
+}
+
+/// What writes the headers of every response.
+pub(crate) fn stamp(state: &ApiState) -> Arc<Stamp> {
+    let verify = Arc::clone(&state.verify);
+    Arc::new(Stamp::new(verify, &state.public_url))
+}
+
+pub(crate) async fn no_such_path() -> ApiError {
+    (&rows::NOT_FOUND).into()
+}
+
+/// The router adds `Allow`.
+pub(crate) async fn no_such_method() -> ApiError {
+    (&rows::METHOD_NOT_ALLOWED).into()
+}

@@ -1,0 +1,112 @@
+//! The device stream: a WebSocket that a device holds to us (`docs/device-stream.md`).
+//!
+//! The conversation ([`greeting`], [`protocol`]) knows no socket; the [`pump`] carries it over one; [`admission`]
+//! bounds how many there are.
+
+pub mod admission;
+mod close;
+mod frames;
+mod greeting;
+mod protocol;
+mod pump;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Extension;
+use axum::extract::rejection::ExtensionRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::response::{IntoResponse, Response};
+use countersign_bus::{Bus, HandOver};
+use countersign_domain::device_token::DeviceToken;
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::{FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::world::{Clock, Entropy};
+use countersign_verify::{AuthFault, Verify};
+use http::HeaderValue;
+use http::header::UPGRADE;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::admission::{Admission, Turned};
+use self::greeting::Claim;
+use crate::error::ApiError;
+use crate::paths::In;
+use crate::rows;
+
+/// Tells who signed a device's token.
+#[async_trait]
+pub trait DeviceAuth: Send + Sync {
+    /// Judges a token: everything but the path and the nonce.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault>;
+}
+
+#[async_trait]
+impl DeviceAuth for Verify {
+    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
+        self.authenticate_device(token).await
+    }
+}
+
+/// All that the sockets of a process share.
+pub struct SocketParts {
+    /// The wire over which offers come.
+    pub bus: Arc<dyn Bus>,
+    /// The way to the engine, which is told of devices that connect.
+    pub handover: HandOver,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where nonces come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who judges tokens.
+    pub auth: Arc<dyn DeviceAuth>,
+    /// Cancelled when the process stops: every socket then says 1001.
+    pub shutdown: CancellationToken,
+    /// Counts sockets, so that whoever stops the process can wait for their goodbyes.
+    pub tracker: TaskTracker,
+    /// How many sockets there may be.
+    pub admission: Admission,
+}
+
+/// `GET /v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{Sid}/Stream`; over HTTP/2, `CONNECT`.
+pub(crate) async fn stream(
+    State(parts): State<Arc<SocketParts>>,
+    path: Result<In<(ServiceSid, Identity, FactorSid)>, ApiError>,
+    from: Result<Extension<ConnectInfo<SocketAddr>>, ExtensionRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let mut response = ApiError::from(&rows::UPGRADE_REQUIRED).into_response();
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        return response;
+    };
+    let claim = match path {
+        Ok(In((service, identity, factor))) => Claim { service, identity, factor },
+        Err(error) => return error.into_response(),
+    };
+    let from = from.ok().map(|Extension(ConnectInfo(address))| address.ip());
+    let stranger = match parts.admission.admit(from) {
+        Ok(stranger) => stranger,
+        Err(Turned::Full) => return ApiError::from(&rows::UNAVAILABLE).into_response(),
+        Err(Turned::AddressFull) => {
+            return ApiError::from(&rows::TOO_MANY_REQUESTS).into_response();
+        }
+    };
+    let token = parts.tracker.token();
+    transport::bounded(upgrade).on_upgrade(move |socket| {
+        // A task of its own: the one that waited for the upgrade is larger than an idle socket should be.
+        parts.tracker.clone().spawn(pump::hold(socket, claim, stranger, parts));
+        drop(token);
+        std::future::ready(())
+    })
+}

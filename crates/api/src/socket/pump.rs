@@ -1,0 +1,203 @@
+//! Moves bytes and time between a socket and the conversation, and decides nothing.
+
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bytes::Bytes;
+use countersign_bus::Attachment;
+use countersign_domain::device_token::DeviceToken;
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::FactorSid;
+use countersign_domain::time::Instant;
+use countersign_domain::world::{Clock, Sleep, random};
+use tokio::select;
+
+use super::SocketParts;
+use super::admission::{Guest, Stranger};
+use super::close::{Close, End};
+use super::greeting::{Claim, Greeting};
+use super::protocol::{self, LONGEST_LIFE, Linked};
+use super::transport::Transport;
+
+/// How long the database may take to say who a device is.
+const CHECK_WITHIN: Duration = Duration::from_secs(10);
+/// How long a device may take to answer our goodbye.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+/// By how much some lives are shorter than the longest, so that devices that came together do not leave together.
+const SPREAD_MILLIS: u32 = 5 * 60 * 1_000;
+
+/// A device that is known, and findable.
+struct Arrival {
+    factor: FactorSid,
+    linked: Linked,
+    first: String,
+    attachment: Attachment,
+    /// Held as long as the device stays.
+    _guest: Guest,
+}
+
+/// Holds one socket, from the nonce to the goodbye.
+pub(super) async fn hold(
+    socket: WebSocket,
+    claim: Claim,
+    stranger: Stranger,
+    parts: Arc<SocketParts>,
+) {
+    let mut transport = Transport::new(socket);
+    // Boxed, and so gone when the device is linked: an idle socket pays for what it uses.
+    let greeted = Box::pin(greet(&mut transport, claim, stranger, &parts)).await;
+    let end = match greeted {
+        Ok(arrival) => converse(&mut transport, arrival, &parts).await,
+        Err(end) => end,
+    };
+    Box::pin(part(&mut transport, end, &*parts.clock)).await;
+}
+
+async fn greet(
+    transport: &mut Transport,
+    claim: Claim,
+    stranger: Stranger,
+    parts: &SocketParts,
+) -> Result<Box<Arrival>, End> {
+    let greeting = Greeting::new(&*parts.entropy, parts.clock.now());
+    transport.send(Message::text(greeting.nonce()));
+    let (factor, token) = identify(transport, &greeting, parts).await?;
+    let now = parts.clock.now();
+    let factor = greeting.admit(&claim, &factor, &token, now)?;
+
+    let guest = stranger.link().ok_or(Close::OVERLOADED)?;
+    // Findable first: whatever is parked from here on is seen by those who look after `connected`, or finds us.
+    let attachment = parts.bus.attach(factor, now).await.ok_or(Close::TOO_OFTEN)?;
+    let (linked, first) = Linked::begin(factor, now, life(parts));
+    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest }))
+}
+
+/// Waits for the token, and has it checked.
+async fn identify(
+    transport: &mut Transport,
+    greeting: &Greeting,
+    parts: &SocketParts,
+) -> Result<(Factor, DeviceToken), End> {
+    let mut shutdown = pin!(parts.shutdown.cancelled());
+    let mut alarm = parts.clock.sleep_until(greeting.deadline());
+    loop {
+        let event = select! {
+            event = transport.next() => event,
+            () = &mut shutdown => return Err(Close::STOPPING.into()),
+            () = &mut alarm => {
+                greeting.tick(parts.clock.now())?;
+                alarm = parts.clock.sleep_until(greeting.deadline());
+                continue;
+            }
+        };
+        let Some(heard) = event.heard() else { continue };
+        let Some(token) = greeting.hear(heard, parts.clock.now())? else { continue };
+        let late = parts.clock.sleep_until(parts.clock.now() + CHECK_WITHIN);
+        let checked = select! {
+            checked = parts.auth.authenticate(token) => checked,
+            () = &mut shutdown => return Err(Close::STOPPING.into()),
+            () = late => return Err(Close::OVERLOADED.into()),
+        };
+        return checked.map_err(|fault| Close::after(fault, parts.clock.now()).into());
+    }
+}
+
+/// How long this connection may last.
+fn life(parts: &SocketParts) -> Duration {
+    let drawn = u32::from_be_bytes(random(&*parts.entropy)) % SPREAD_MILLIS;
+    LONGEST_LIFE - Duration::from_millis(drawn.into())
+}
+
+/// An instant to wait for. Set anew only for an earlier one: most waits are for acks, which come long before.
+struct Alarm {
+    at: Instant,
+    sleep: Sleep,
+}
+
+impl Alarm {
+    fn new(clock: &dyn Clock, at: Instant) -> Self {
+        Self { at, sleep: clock.sleep_until(at) }
+    }
+}
+
+async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &SocketParts) -> End {
+    let Arrival { factor, mut linked, first, mut attachment, _guest } = *arrival;
+    transport.send(Message::text(first));
+    // Beside the conversation, not before it: the engine may be waiting for what we have yet to write.
+    let handover = parts.handover.clone();
+    let mut announcing: Option<Pin<Box<dyn Future<Output = ()> + Send>>> =
+        Some(Box::pin(async move { handover.connected(factor).await }));
+    let clock = &*parts.clock;
+    let mut shutdown = pin!(parts.shutdown.cancelled());
+    let mut alarm = Alarm::new(clock, linked.deadline());
+    let mut is_offered = true;
+    loop {
+        if linked.deadline() < alarm.at {
+            alarm = Alarm::new(clock, linked.deadline());
+        }
+        let went_on = select! {
+            event = transport.next() => match event.heard() {
+                None => {
+                    linked.written(clock.now());
+                    Ok(())
+                }
+                Some(heard) => linked.hear(heard, clock.now()),
+            },
+            pending = attachment.offers.recv(), if is_offered && linked.has_room() => {
+                is_offered = pending.is_some();
+                let frame = pending.and_then(|pending| linked.offer(*pending, clock.now()));
+                if let Some(frame) = frame {
+                    transport.send(Message::text(frame));
+                }
+                Ok(())
+            }
+            () = &mut alarm.sleep => {
+                let ticked = linked.tick(clock.now());
+                alarm = Alarm::new(clock, linked.deadline());
+                ticked.map(|is_ping_due| if is_ping_due {
+                    transport.send(Message::Ping(Bytes::new()));
+                })
+            }
+            parting = &mut attachment.parting => Err(protocol::parted(parting.ok()).into()),
+            () = &mut shutdown => Err(Close::STOPPING.into()),
+            () = finished(&mut announcing) => {
+                announcing = None;
+                Ok(())
+            }
+        };
+        if let Err(end) = went_on {
+            return end;
+        }
+    }
+}
+
+/// Waits for a future that may not be there any more.
+async fn finished(future: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+/// Says goodbye, and waits a moment for the device to do so too: a connection that is cut at once may lose the reason.
+async fn part(transport: &mut Transport, end: End, clock: &dyn Clock) {
+    match end {
+        End::Lost => return,
+        End::Left => {}
+        End::Close(Close { code, reason }) => {
+            tracing::debug!(code, "a device stream is closed");
+            transport
+                .send(Message::Close(Some(CloseFrame { code, reason: reason.as_ref().into() })));
+        }
+    }
+    let mut patience = clock.sleep_until(clock.now() + GOODBYE_WITHIN);
+    loop {
+        select! {
+            event = transport.next() => if event.is_final() { return },
+            () = &mut patience => return,
+        }
+    }
+}

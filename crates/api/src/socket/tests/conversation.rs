@@ -1,0 +1,271 @@
+//! The conversation with a device that is known, by hand: no socket, no clock, no waiting.
+
+use std::time::Duration;
+
+use countersign_bus::{Parting, Pending, Reception};
+use countersign_domain::time::Instant;
+use proptest::prelude::*;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{self, Receiver};
+
+use super::{START, ack, an_offer, factor};
+use crate::socket::close::{Close, End};
+use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED, parted};
+
+const SECOND: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(3_600);
+
+/// A conversation whose first frame has left.
+fn linked() -> Linked {
+    let (mut linked, first) = Linked::begin(factor(7), START, LONGEST_LIFE);
+    assert!(first.starts_with(r#"{"type":"linked""#));
+    assert!(!linked.has_room(), "nothing before the linked frame has left");
+    linked.written(START);
+    linked
+}
+
+fn pending(n: u8, expires_at: Instant) -> (Pending, Receiver<Reception>) {
+    let (reply, reception) = oneshot::channel();
+    (Pending { offer: an_offer(n, expires_at), reply }, reception)
+}
+
+/// Offers a prompt, and lets it leave.
+fn offer(linked: &mut Linked, n: u8, now: Instant) -> Receiver<Reception> {
+    let (pending, reception) = pending(n, now + LATER);
+    assert!(linked.offer(pending, now).is_some());
+    linked.written(now);
+    reception
+}
+
+/// What became of an offer: nothing yet, or something; a reply that was dropped reads as `Nobody`.
+fn fate(reception: &mut Receiver<Reception>) -> Option<Reception> {
+    match reception.try_recv() {
+        Ok(reception) => Some(reception),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Closed) => Some(Reception::Nobody),
+    }
+}
+
+#[test]
+fn an_ack_settles_one_prompt_once() {
+    let mut linked = linked();
+    let (mut one, mut two) = (offer(&mut linked, 1, START), offer(&mut linked, 2, START));
+    assert_eq!(linked.hear(Heard::Text(&ack(2)), START), Ok(()));
+    assert_eq!((fate(&mut one), fate(&mut two)), (None, Some(Reception::Acknowledged)));
+    assert_eq!(linked.hear(Heard::Text(&ack(2)), START), Ok(()), "again: changes nothing");
+    assert_eq!(linked.hear(Heard::Text(&ack(3)), START), Ok(()), "unknown: changes nothing");
+    drop(linked);
+    assert_eq!(fate(&mut one), Some(Reception::Unacknowledged));
+}
+
+#[test]
+fn an_ack_may_overtake_the_news_that_the_prompt_has_left() {
+    let mut linked = linked();
+    let (pending, mut reception) = pending(1, START + LATER);
+    assert!(linked.offer(pending, START).is_some());
+    assert_eq!(linked.hear(Heard::Text(&ack(1)), START), Ok(()));
+    assert_eq!(fate(&mut reception), Some(Reception::Acknowledged));
+    assert!(!linked.has_room(), "it is still being written");
+    linked.written(START);
+    assert!(linked.has_room());
+}
+
+#[test]
+fn without_an_ack_it_is_given_up_after_ten_seconds_and_a_late_ack_changes_nothing() {
+    let mut linked = linked();
+    let mut reception = offer(&mut linked, 1, START + 3 * SECOND);
+    assert_eq!(linked.deadline(), START + 13 * SECOND);
+    assert_eq!(linked.tick(START + 12 * SECOND), Ok(false));
+    assert_eq!(fate(&mut reception), None);
+    assert_eq!(linked.tick(START + 13 * SECOND), Ok(false));
+    assert_eq!(fate(&mut reception), Some(Reception::Unacknowledged));
+    assert_eq!(linked.hear(Heard::Text(&ack(1)), START + 14 * SECOND), Ok(()));
+}
+
+#[test]
+fn a_hundred_wait_for_their_ack_and_no_more() {
+    let mut linked = linked();
+    let mut receptions: Vec<_> = (0..100).map(|n| offer(&mut linked, n, START)).collect();
+    assert!(!linked.has_room());
+    let (more, mut turned_away) = pending(200, START + LATER);
+    assert_eq!(linked.offer(more, START), None);
+    assert_eq!(fate(&mut turned_away), Some(Reception::Nobody));
+    assert_eq!(linked.hear(Heard::Text(&ack(50)), START), Ok(()));
+    assert!(linked.has_room());
+    assert_eq!(fate(&mut receptions[50]), Some(Reception::Acknowledged));
+}
+
+#[test]
+fn a_prompt_that_must_not_be_shown_any_more_is_not_written() {
+    let mut linked = linked();
+    let (pending, mut reception) = pending(1, START + SECOND);
+    assert_eq!(linked.offer(pending, START + SECOND), None);
+    assert_eq!(fate(&mut reception), Some(Reception::Nobody));
+    assert!(linked.has_room());
+}
+
+#[test]
+fn what_had_not_left_when_it_ended_was_received_by_nobody() {
+    let mut linked = linked();
+    let (pending, mut reception) = pending(1, START + LATER);
+    assert!(linked.offer(pending, START).is_some());
+    drop(linked);
+    assert_eq!(fate(&mut reception), Some(Reception::Nobody));
+}
+
+#[test]
+fn it_pings_every_45_seconds_and_whoever_is_silent_is_gone_after_100() {
+    let mut linked = linked();
+    assert_eq!(linked.deadline(), START + 45 * SECOND);
+    assert_eq!(linked.tick(START + 44 * SECOND), Ok(false));
+    assert_eq!(linked.tick(START + 45 * SECOND), Ok(true));
+    linked.written(START + 45 * SECOND);
+    assert_eq!(linked.hear(Heard::Beat, START + 46 * SECOND), Ok(()));
+    assert_eq!(linked.tick(START + 90 * SECOND), Ok(true));
+    linked.written(START + 90 * SECOND);
+    assert_eq!(linked.tick(START + 135 * SECOND), Ok(true));
+    linked.written(START + 135 * SECOND);
+    assert_eq!(linked.deadline(), START + 146 * SECOND);
+    assert_eq!(linked.tick(START + 145 * SECOND), Ok(false));
+    assert_eq!(linked.tick(START + 146 * SECOND), Err(Close::SILENT.into()));
+}
+
+#[test]
+fn a_connection_that_takes_nothing_is_lost_after_ten_seconds() {
+    let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
+    assert_eq!(linked.deadline(), START + 10 * SECOND);
+    assert_eq!(linked.tick(START + 10 * SECOND), Err(End::Lost));
+}
+
+#[test]
+fn no_ping_is_written_into_a_frame() {
+    let mut linked = linked();
+    let now = START + 40 * SECOND;
+    let (pending, _reception) = pending(1, now + LATER);
+    assert!(linked.offer(pending, now).is_some());
+    assert_eq!(linked.tick(START + 45 * SECOND), Ok(false));
+    linked.written(START + 46 * SECOND);
+    assert_eq!(linked.tick(START + 90 * SECOND), Ok(true));
+}
+
+#[test]
+fn a_connection_lives_an_hour_at_most() {
+    for (life, ends) in [(LATER / 2, LATER / 2), (2 * LATER, LATER)] {
+        let (mut linked, _) = Linked::begin(factor(7), START, life);
+        linked.written(START);
+        let just_before = START + ends - SECOND;
+        assert_eq!(linked.hear(Heard::Beat, just_before), Ok(()));
+        assert_eq!(linked.tick(just_before), Ok(true));
+        linked.written(just_before);
+        assert_eq!(linked.tick(START + ends), Err(Close::OLD.into()));
+    }
+}
+
+#[test]
+fn every_row_of_the_close_table() {
+    for (heard, code) in [
+        (Heard::Text("no json"), 1007),
+        (Heard::Text("[]"), 1007),
+        (Heard::Text("{}"), 1002),
+        (Heard::Text(r#"{"type":"weather"}"#), 1002),
+        (Heard::Text(&"x".repeat(4097)), 1009),
+        (Heard::Binary, 1003),
+        (Heard::NotUtf8, 1007),
+        (Heard::TooLarge, 1009),
+        (Heard::Violation, 1002),
+    ] {
+        let Err(End::Close(close)) = linked().hear(heard, START) else { panic!("{heard:?}") };
+        assert_eq!(close.code, code, "{heard:?}");
+    }
+    assert_eq!(linked().hear(Heard::Farewell, START), Err(End::Left));
+    assert_eq!(linked().hear(Heard::Silence, START), Err(End::Lost));
+    assert_eq!(parted(Some(Parting::Replaced)).code, 4409);
+    assert_eq!(parted(Some(Parting::Dismissed)).code, 4404);
+    assert_eq!(parted(None).code, 1001);
+    assert_eq!(Close::STOPPING.code, 1001);
+    assert_eq!((Close::OVERLOADED.code, Close::TOO_OFTEN.code), (1013, 1013));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Offer { n: u8, lives: u8 },
+    Written,
+    Ack(u8),
+    Beat,
+    Text(String),
+    Wait(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (any::<u8>(), 0..30_u8).prop_map(|(n, lives)| Step::Offer { n, lives }),
+        8 => Just(Step::Written),
+        4 => any::<u8>().prop_map(Step::Ack),
+        2 => Just(Step::Beat),
+        1 => "\\PC{0,9}".prop_map(Step::Text),
+        2 => (0..60_u8).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 0..500)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: no panic, no frame into another, never more than a hundred without an ack,
+    /// nothing written that must not be shown, and exactly one reception for each offer.
+    #[test]
+    fn any_conversation_keeps_its_promises(steps in steps()) {
+        let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
+        let (mut now, mut is_writing, mut open, mut end) = (START, true, Vec::new(), Ok(false));
+        for step in steps {
+            match step {
+                Step::Offer { n, lives } => {
+                    let has_room = linked.has_room();
+                    prop_assert!(!(has_room && is_writing));
+                    let (pending, reception) = pending(n, now + lives.into_duration());
+                    let frame = linked.offer(pending, now);
+                    prop_assert_eq!(frame.is_some(), has_room && lives > 0);
+                    is_writing |= frame.is_some();
+                    open.push((n, frame.is_some(), reception));
+                }
+                Step::Written => {
+                    linked.written(now);
+                    is_writing = false;
+                }
+                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now).map(|()| false),
+                Step::Beat => end = linked.hear(Heard::Beat, now).map(|()| false),
+                Step::Text(text) => end = linked.hear(Heard::Text(&text), now).map(|()| false),
+                Step::Wait(seconds) => {
+                    now = now + seconds.into_duration();
+                    end = linked.tick(now);
+                    is_writing |= end == Ok(true);
+                    prop_assert!(end.is_err() || now < linked.deadline(), "all that was due is done");
+                }
+            }
+            let mut waiting = 0;
+            for (_, was_written, reception) in &mut open {
+                if reception.is_terminated() { continue }
+                match fate(reception) {
+                    None => waiting += 1,
+                    Some(Reception::Nobody) => prop_assert!(!*was_written),
+                    Some(Reception::Acknowledged | Reception::Unacknowledged) => prop_assert!(*was_written),
+                    Some(Reception::Busy) => prop_assert!(false, "that is for the bus to say"),
+                }
+            }
+            prop_assert!(waiting <= MOST_UNACKNOWLEDGED + usize::from(is_writing));
+            if end.is_err() { break }
+        }
+        drop(linked);
+        for (_, _, reception) in &mut open {
+            prop_assert!(reception.is_terminated() || fate(reception).is_some());
+        }
+    }
+}
+
+trait IntoDuration {
+    fn into_duration(self) -> Duration;
+}
+
+impl IntoDuration for u8 {
+    fn into_duration(self) -> Duration {
+        Duration::from_secs(self.into())
+    }
+}

@@ -1,0 +1,119 @@
+//! The conversation with a stranger, by hand.
+
+use std::time::Duration;
+
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::ServiceSid;
+use countersign_domain::text::Identity;
+use proptest::prelude::*;
+
+use super::{START, Same, device, factor, parsed_token, service};
+use crate::socket::close::{Close, End};
+use crate::socket::greeting::{Claim, Greeting};
+use crate::socket::protocol::Heard;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn greeting() -> Greeting {
+    Greeting::new(&Same(0x0a), START)
+}
+
+fn code(end: &End) -> u16 {
+    match end {
+        End::Close(close) => close.code,
+        End::Left | End::Lost => 0,
+    }
+}
+
+fn reason(close: &Close) -> serde_json::Value {
+    serde_json::from_str(&close.reason).unwrap()
+}
+
+#[test]
+fn the_nonce_is_32_hexadecimal_digits() {
+    assert_eq!(greeting().nonce(), "0a".repeat(16));
+}
+
+#[test]
+fn the_first_text_is_the_token_and_beats_are_none() {
+    let greeting = greeting();
+    assert_eq!(greeting.hear(Heard::Beat, START), Ok(None));
+    assert_eq!(greeting.hear(Heard::Text("a.b.c"), START), Ok(Some("a.b.c")));
+}
+
+#[test]
+fn whoever_says_nothing_for_five_seconds_is_refused() {
+    let greeting = greeting();
+    assert_eq!(greeting.deadline(), START + 5 * SECOND);
+    assert_eq!(greeting.tick(START + 4 * SECOND), Ok(()));
+    let Err(End::Close(close)) = greeting.tick(START + 5 * SECOND) else { panic!("not refused") };
+    assert_eq!((close.code, &reason(&close)["code"]), (4401, &20003.into()));
+    assert_eq!(reason(&close)["server_time"], "2026-11-22T10:00:05Z");
+    assert!(greeting.hear(Heard::Text("a.b.c"), START + 5 * SECOND).is_err(), "too late");
+}
+
+#[test]
+fn what_is_no_text_ends_it() {
+    for (heard, expected) in [
+        (Heard::Binary, 1003),
+        (Heard::NotUtf8, 1007),
+        (Heard::TooLarge, 1009),
+        (Heard::Violation, 1002),
+        (Heard::Farewell, 0),
+        (Heard::Silence, 0),
+    ] {
+        let end = greeting().hear(heard, START).unwrap_err();
+        assert_eq!(code(&end), expected, "{heard:?}");
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        service: service(),
+        identity: Identity::parse("alice-0001").unwrap(),
+        factor: factor(7),
+    }
+}
+
+#[test]
+fn the_owner_of_the_token_gets_its_own_stream() {
+    let nonce = "0a".repeat(16);
+    let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), START);
+    assert_eq!(admitted, Ok(factor(7)));
+}
+
+#[test]
+fn the_nonce_must_be_in_the_token() {
+    let nearly = format!("{}0b", "0a".repeat(15));
+    for nonce in [None, Some(""), Some("0a"), Some(nearly.as_str())] {
+        let refused = greeting().admit(&claim(), &device(7), &parsed_token(7, nonce), START);
+        assert_eq!(reason(&refused.unwrap_err())["code"], 20154, "{nonce:?}");
+    }
+}
+
+#[test]
+fn nobody_gets_another_stream_than_its_own() {
+    let apn = Address::new(Platform::Apn, Some(&"ab".repeat(16)), true).unwrap();
+    let elsewhere = ServiceSid::from_bytes([9; 16]);
+    let bob = Identity::parse("bob-000001").unwrap();
+    for (claim, device) in [
+        (Claim { factor: factor(8), ..claim() }, device(7)),
+        (Claim { service: elsewhere, ..claim() }, device(7)),
+        (Claim { identity: bob, ..claim() }, device(7)),
+        (claim(), Factor { address: apn, ..device(7) }),
+    ] {
+        let nonce = "0a".repeat(16);
+        let refused = greeting().admit(&claim, &device, &parsed_token(7, Some(&nonce)), START);
+        let close = refused.unwrap_err();
+        assert_eq!((close.code, &reason(&close)["code"]), (4401, &20403.into()), "{claim:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn only_the_nonce_itself_is_the_nonce(nonce in "[0a]{30,34}|\\PC{0,40}") {
+        let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), START);
+        prop_assert_eq!(admitted.is_ok(), nonce == "0a".repeat(16));
+    }
+}

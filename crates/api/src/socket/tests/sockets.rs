@@ -1,0 +1,271 @@
+//! The whole, over real sockets. Waits are for events; time passes only where the clock is moved.
+
+use countersign_bus::{Bus, Reception};
+use countersign_domain::text::Message as Question;
+use countersign_domain::time::Instant;
+use http::StatusCode;
+use http::header::UPGRADE;
+use rstest::rstest;
+use serde_json::Value;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tower::ServiceExt as _;
+
+use super::support::{Client, Server, path_of};
+use super::{START, ack, an_offer, factor, token};
+use crate::socket::admission::Bounds;
+
+fn later() -> Instant {
+    START + Duration::from_secs(3_600)
+}
+
+/// Says who it is, and is refused.
+async fn refusal(server: &Server, n: u8, claims: u8, nonce: Option<&str>) -> Value {
+    let mut client = server.open(n).await;
+    let fresh = client.text().await;
+    client.say(&token(claims, Some(nonce.unwrap_or(&fresh)))).await;
+    let (code, reason) = client.close().await;
+    assert_eq!(code, 4401);
+    serde_json::from_str(&reason).unwrap()
+}
+
+#[tokio::test]
+async fn a_prompt_comes_down_and_its_ack_goes_up() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    assert_eq!((server.parts.admission.linked(), server.parts.admission.unauthenticated()), (1, 0));
+
+    let reception = server.offer(an_offer(1, later()));
+    let prompt: Value = serde_json::from_str(&client.text().await).unwrap();
+    assert_eq!(prompt["type"], "verify_push_challenge");
+    assert_eq!(prompt["notification_sid"], an_offer(1, later()).notification.to_string());
+    client.say(&ack(1)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_prompt_without_an_ack_is_given_up_and_the_stream_goes_on() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    let reception = server.offer(an_offer(1, later()));
+    client.text().await;
+    client.settle().await;
+    server.clock.advance(10);
+    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+
+    client.say(&ack(1)).await;
+    let reception = server.offer(an_offer(2, later()));
+    client.text().await;
+    client.say(&ack(2)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_device_that_vanishes_acknowledges_nothing() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    let reception = server.offer(an_offer(1, later()));
+    client.text().await;
+    client.settle().await;
+    drop(client);
+    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+    server.quiet().await;
+    assert!(!server.bus.is_attached(factor(7)).await);
+    assert_eq!(server.parts.admission.linked(), 0);
+}
+
+#[tokio::test]
+async fn strangers_are_refused_with_a_reason_and_the_time() {
+    let server = Server::start();
+    let unknown = refusal(&server, 7, 9, None).await;
+    assert_eq!(
+        (&unknown["code"], &unknown["message"]),
+        (&20151.into(), &"Authentication Failed".into())
+    );
+    assert_eq!(unknown["server_time"], "2026-11-22T10:00:00Z");
+    assert_eq!(refusal(&server, 7, 7, Some("another")).await["code"], 20154);
+    assert_eq!(refusal(&server, 7, 8, None).await["code"], 20403);
+    let mut client = server.open(7).await;
+    client.text().await;
+    client.say("no token").await;
+    let (_, reason) = client.close().await;
+    assert!(reason.starts_with(r#"{"code":20152,"#), "{reason}");
+    server.quiet().await;
+    assert_eq!(server.parts.admission.unauthenticated(), 0);
+}
+
+#[tokio::test]
+async fn whoever_never_speaks_is_refused_after_five_seconds() {
+    let server = Server::start();
+    let mut client = server.open(7).await;
+    client.text().await;
+    client.settle().await;
+    server.clock.advance(5);
+    let (code, reason) = client.close().await;
+    assert_eq!(code, 4401);
+    assert!(reason.starts_with(r#"{"code":20003,"#), "{reason}");
+}
+
+#[tokio::test]
+async fn a_newer_connection_takes_over_once_a_second() {
+    let mut server = Server::start();
+    let first = server.link(7).await;
+    let mut hasty = server.open(7).await;
+    let nonce = hasty.text().await;
+    hasty.say(&token(7, Some(&nonce))).await;
+    assert_eq!(hasty.close().await.0, 1013);
+
+    server.clock.advance(1);
+    let mut second = server.link(7).await;
+    assert_eq!(first.close().await.0, 4409);
+    let reception = server.offer(an_offer(1, later()));
+    second.text().await;
+    second.say(&ack(1)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_factor_that_is_gone_is_told() {
+    let mut server = Server::start();
+    let client = server.link(7).await;
+    server.bus.dismiss(factor(7)).await;
+    assert_eq!(client.close().await.0, 4404);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_tells_everybody_to_come_back_and_can_wait_for_them() {
+    let mut server = Server::start();
+    let linked = server.link(7).await;
+    let mut stranger = server.open(8).await;
+    stranger.text().await;
+    server.parts.shutdown.cancel();
+    assert_eq!(linked.close().await.0, 1001);
+    assert_eq!(stranger.close().await.0, 1001);
+    server.quiet().await;
+}
+
+#[rstest]
+#[case(Message::binary("bytes"), 1003, 1003)]
+#[case(Message::text("x".repeat(4_097)), 1009, 1009)]
+#[case(Message::text("x".repeat(16_000)), 1009, 1009)]
+#[case(Message::text("x".repeat(4_096)), 1007, 4401)]
+#[case(Message::text(r#"{"type":"weather"}"#), 1002, 4401)]
+#[tokio::test]
+async fn what_is_no_frame_closes_the_stream(
+    #[case] message: Message,
+    #[case] linked_code: u16,
+    #[case] stranger_code: u16,
+) {
+    let mut server = Server::start();
+    let mut linked = server.link(7).await;
+    linked.send(message.clone()).await;
+    assert_eq!(linked.close().await.0, linked_code);
+
+    let mut stranger = server.open(8).await;
+    stranger.text().await;
+    stranger.send(message).await;
+    assert_eq!(stranger.close().await.0, stranger_code);
+}
+
+#[tokio::test]
+async fn a_silent_device_is_pinged_and_then_given_up() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    client.settle().await;
+    server.clock.advance(45);
+    client.pinged().await;
+    client.settle().await;
+    server.clock.advance(100);
+    assert_eq!(client.close().await.0, 1001);
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_read_is_given_up() {
+    let mut server = Server::start();
+    let client = server.link(7).await;
+    let offers: Vec<_> = (0..100)
+        .map(|n| {
+            let message = Question::parse("ü".repeat(256)).unwrap();
+            server.offer(countersign_bus::Offer { message, ..an_offer(n, later()) })
+        })
+        .collect();
+    // Less than what would make it old or silent: only a write that takes too long can end it.
+    for _ in 0..90 {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        server.clock.advance(1);
+    }
+    server.quiet().await;
+    let mut fates = Vec::new();
+    for offer in offers {
+        fates.push(offer.await.unwrap());
+    }
+    assert!(fates.contains(&Reception::Nobody), "what was never written");
+    assert!(!fates.contains(&Reception::Acknowledged));
+    drop(client);
+}
+
+fn status(opened: Result<Client, tungstenite::Error>) -> StatusCode {
+    match opened {
+        Err(tungstenite::Error::Http(response)) => response.status(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("let in"),
+    }
+}
+
+#[tokio::test]
+async fn too_many_strangers_are_turned_away() {
+    let mut server = Server::with(Bounds { unauthenticated: 1, ..Bounds::default() });
+    let held = server.open(7).await;
+    assert_eq!(status(server.try_open(8).await), StatusCode::SERVICE_UNAVAILABLE);
+    drop(held);
+    while server.parts.admission.unauthenticated() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let _linked = server.link(7).await;
+    assert!(server.try_open(8).await.is_ok(), "who is linked is no stranger");
+
+    let server = Server::with(Bounds { unauthenticated_per_address: 1, ..Bounds::default() });
+    let _held = server.open(7).await;
+    assert_eq!(status(server.try_open(8).await), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn too_many_devices_are_told_to_come_back_later() {
+    let mut server = Server::with(Bounds { linked: 1, ..Bounds::default() });
+    let _linked = server.link(7).await;
+    let mut client = server.open(8).await;
+    let nonce = client.text().await;
+    client.say(&token(8, Some(&nonce))).await;
+    assert_eq!(client.close().await.0, 1013);
+}
+
+#[tokio::test]
+async fn a_malformed_path_is_refused_before_the_upgrade() {
+    let server = Server::start();
+    let path = path_of(7).replace("alice-0001", "al%20ice-0001");
+    assert_eq!(status(server.try_open_path(&path).await), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn without_an_upgrade_there_is_no_stream() {
+    let server = Server::start();
+    let routes = axum::Router::new()
+        .route("/{a}/{b}/{c}", axum::routing::get(crate::socket::stream))
+        .with_state(server.parts.clone());
+    let request = http::Request::get("/a/b/c").body(axum::body::Body::empty()).unwrap();
+    let response = routes.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+    assert_eq!(response.headers()[UPGRADE], "websocket");
+}
+
+/// What an idle device costs is mostly this task; it must not grow unseen.
+#[test]
+fn the_task_of_a_socket_is_small() {
+    fn size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+    let size = size(crate::socket::pump::hold);
+    assert!(size <= 1_536, "{size} bytes");
+}

@@ -1,0 +1,224 @@
+//! A server on loopback with a hand-moved clock, and a client that does as it is told.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::routing::get;
+use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover::Inbox};
+use countersign_domain::device_token::{DeviceToken, TokenFault};
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::FactorKeySid;
+use countersign_domain::time::Instant;
+use countersign_domain::world::{Clock, Sleep};
+use countersign_verify::AuthFault;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{START, Same, device, service, token};
+use crate::socket::admission::{Admission, Bounds};
+use crate::socket::{DeviceAuth, SocketParts, stream};
+
+/// A clock that stands still until it is moved.
+pub(super) struct HandMoved(Mutex<Hands>);
+
+struct Hands {
+    now: Instant,
+    sleepers: Vec<(Instant, oneshot::Sender<()>)>,
+}
+
+impl HandMoved {
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        let mut hands = self.hands();
+        let now = hands.now + Duration::from_secs(seconds);
+        hands.now = now;
+        for (_, sleeper) in hands.sleepers.extract_if(.., |(until, _)| *until <= now) {
+            let _ = sleeper.send(());
+        }
+    }
+}
+
+impl Clock for HandMoved {
+    fn now(&self) -> Instant {
+        self.hands().now
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        let mut hands = self.hands();
+        if at <= hands.now {
+            return Box::pin(std::future::ready(()));
+        }
+        hands.sleepers.retain(|(_, sleeper)| !sleeper.is_closed());
+        let (sleeper, woken) = oneshot::channel();
+        hands.sleepers.push((at, sleeper));
+        Box::pin(async move { woken.await.unwrap_or_default() })
+    }
+}
+
+/// Knows some devices by their keys, and believes every signature.
+struct Believing(HashMap<FactorKeySid, Factor>);
+
+#[async_trait]
+impl DeviceAuth for Believing {
+    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
+        let token = DeviceToken::parse(token)?;
+        let factor = self.0.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
+        Ok((factor, token))
+    }
+}
+
+/// A server that knows the devices 7 and 8.
+pub(super) struct Server {
+    pub(super) clock: Arc<HandMoved>,
+    pub(super) bus: Arc<LocalBus>,
+    pub(super) parts: Arc<SocketParts>,
+    engine: Inbox,
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Server {
+    pub(super) fn start() -> Self {
+        Self::with(Bounds::default())
+    }
+
+    pub(super) fn with(bounds: Bounds) -> Self {
+        let clock = Arc::new(HandMoved(Mutex::new(Hands { now: START, sleepers: Vec::new() })));
+        let bus = Arc::new(LocalBus::default());
+        let (handover, engine) = HandOver::new(8);
+        let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor));
+        let parts = Arc::new(SocketParts {
+            bus: bus.clone(),
+            handover,
+            clock: clock.clone(),
+            entropy: Arc::new(Same(0)),
+            auth: Arc::new(Believing(known.into())),
+            shutdown: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            admission: Admission::new(bounds),
+        });
+        let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream";
+        let routes = Router::new().route(path, get(stream)).with_state(Arc::clone(&parts));
+        let socket = TcpSocket::new_v4().unwrap();
+        // Small, so that a client that does not read is soon noticed.
+        socket.set_send_buffer_size(4_096).unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(64).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { clock, bus, parts, engine, address, serving }
+    }
+
+    /// Opens the stream of factor `n`, and waits for the answer to that.
+    pub(super) async fn try_open(&self, n: u8) -> Result<Client, tungstenite::Error> {
+        self.try_open_path(&path_of(n)).await
+    }
+
+    pub(super) async fn try_open_path(&self, path: &str) -> Result<Client, tungstenite::Error> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let stream = socket.connect(self.address).await.unwrap();
+        let url = format!("ws://{}{path}", self.address);
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await?;
+        Ok(Client(socket))
+    }
+
+    pub(super) async fn open(&self, n: u8) -> Client {
+        self.try_open(n).await.unwrap()
+    }
+
+    /// A client that has been linked as factor `n`, of which the engine has been told.
+    pub(super) async fn link(&mut self, n: u8) -> Client {
+        let mut client = self.open(n).await;
+        let nonce = client.text().await;
+        client.say(&token(n, Some(&nonce))).await;
+        let linked: serde_json::Value = serde_json::from_str(&client.text().await).unwrap();
+        assert_eq!((&linked["type"], &linked["ping_seconds"]), (&"linked".into(), &45.into()));
+        assert_eq!(linked["factor_sid"], device(n).sid.to_string());
+        let Some(Work::Connected(factor)) = self.engine.work.recv().await else {
+            panic!("no word")
+        };
+        assert_eq!(factor, device(n).sid);
+        client
+    }
+
+    /// Offers a prompt; the answer comes when the device has been heard.
+    pub(super) fn offer(&self, offer: Offer) -> JoinHandle<Reception> {
+        let bus = Arc::clone(&self.bus);
+        tokio::spawn(async move { bus.offer(offer).await })
+    }
+
+    /// Waits until the last socket is gone.
+    pub(super) async fn quiet(&self) {
+        self.parts.tracker.close();
+        self.parts.tracker.wait().await;
+    }
+}
+
+pub(super) fn path_of(n: u8) -> String {
+    format!("/v2/Services/{}/Entities/alice-0001/Factors/{}/Stream", service(), device(n).sid)
+}
+
+/// The other end.
+pub(super) struct Client(WebSocketStream<TcpStream>);
+
+impl Client {
+    async fn next(&mut self) -> Message {
+        self.0.next().await.expect("the stream goes on").expect("a message")
+    }
+
+    /// The next frame, which is text.
+    pub(super) async fn text(&mut self) -> String {
+        match self.next().await {
+            Message::Text(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The close that comes next, and whatever the server says after that: nothing.
+    pub(super) async fn close(mut self) -> (u16, String) {
+        let Message::Close(Some(close)) = self.next().await else { panic!("not closed") };
+        while let Some(Ok(_)) = self.0.next().await {}
+        (close.code.into(), close.reason.to_string())
+    }
+
+    pub(super) async fn send(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.send(Message::text(text)).await;
+    }
+
+    /// Waits until the server has dealt with everything before this.
+    pub(super) async fn settle(&mut self) {
+        self.send(Message::Ping("settled?".into())).await;
+        assert!(matches!(self.next().await, Message::Pong(_)));
+    }
+
+    /// Waits for the server's ping, and answers it.
+    pub(super) async fn pinged(&mut self) {
+        assert!(matches!(self.next().await, Message::Ping(_)));
+        self.0.flush().await.unwrap();
+    }
+}

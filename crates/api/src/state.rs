@@ -1,0 +1,51 @@
+//! What handlers may use, which is little.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_verify::Verify;
+use tokio_util::sync::CancellationToken;
+
+use crate::socket::SocketParts;
+use crate::urls::PublicUrl;
+
+/// What an operator can choose about HTTP.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// The most bytes of a request's body. Must leave room for an `AuthPayload` of 16 KiB (wire reference §3.9).
+    pub body_limit: usize,
+    /// The most bytes of a request's path and headers together.
+    pub header_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Whether `/healthz` and `/readyz` answer beside the API; they do not if there is an admin listener.
+    pub ops_on_main: bool,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            body_limit: 64 * 1024,
+            header_limit: 16 * 1024,
+            body_timeout: Duration::from_secs(30),
+            ops_on_main: true,
+        }
+    }
+}
+
+/// Everything a handler is handed. Shared as [`Shared`].
+pub struct ApiState {
+    /// The use cases.
+    pub verify: Arc<Verify>,
+    /// Where the world sees us; all URLs in answers begin with it.
+    pub public_url: PublicUrl,
+    /// What the operator chose.
+    pub options: ApiOptions,
+    /// What device streams share.
+    pub sockets: Arc<SocketParts>,
+    /// Cancelled when the server stops: long polls answer, readiness says no.
+    pub shutdown: CancellationToken,
+}
+
+/// How handlers hold the state.
+pub(crate) type Shared = Arc<ApiState>;

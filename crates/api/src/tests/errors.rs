@@ -1,0 +1,146 @@
+//! The error table, row by row, and what a caller sees of it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::response::IntoResponse as _;
+use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::device_token::TokenFault;
+use countersign_domain::invalid::Invalid;
+use countersign_store::StoreError;
+use countersign_verify::{AuthFault, VerifyError};
+use http::HeaderValue;
+use http_body_util::BodyExt as _;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::rows::{self, Row};
+
+const PATH: &str = "/v2/Services/VA1";
+
+async fn seen(error: ApiError) -> (http::HeaderMap, Value) {
+    let mut response = error.clone().into_response();
+    error.write(&mut response, PATH, &HeaderValue::from_static("RQ1"));
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["status"], parts.status.as_u16());
+    (parts.headers, body)
+}
+
+#[test]
+fn the_table() {
+    let mut table = String::new();
+    for Row { code, status, text, naming, retry_after } in rows::ALL {
+        let retry = retry_after.map(|seconds| format!(" (retry after {seconds} s)"));
+        let naming = naming.map(|naming| format!(" | {naming}"));
+        let (retry, naming) = (retry.unwrap_or_default(), naming.unwrap_or_default());
+        writeln!(table, "{code} {} {text}{naming}{retry}", status.as_u16()).expect("a string");
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn every_429_says_when_to_come_back() {
+    let mut limits = rows::ALL.iter().filter(|row| row.status.as_u16() == 429);
+    assert!(limits.all(|row| row.retry_after.is_some()));
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_use_case_has_a_row() {
+    let why = || Invalid::because("must be better");
+    let refusals = [
+        VerifyError::NotFound,
+        VerifyError::Forbidden,
+        VerifyError::ServiceParameter("Push.ApnCredentialSid", why()),
+        VerifyError::Parameter("ExpirationDate", why()),
+        VerifyError::Parameter("Secret", why()),
+        VerifyError::EntityExists,
+        VerifyError::TooManyEntities,
+        VerifyError::TooManyRequests,
+        VerifyError::FactorExists,
+        VerifyError::TooManyFactors,
+        VerifyError::TooManyFactorsToday,
+        VerifyError::TokenNotForThis,
+        VerifyError::FactorNotProved,
+        VerifyError::FactorUnverified,
+        VerifyError::FactorTypeUnsupported,
+        VerifyError::TooManyChallenges,
+        CannotAnswer::Expired.into(),
+        CannotAnswer::AlreadyAnswered.into(),
+        VerifyError::AnswerMalformed,
+        VerifyError::AnswerRejected,
+        VerifyError::TooManyAnswers,
+        VerifyError::PlatformNone,
+        VerifyError::TooManyNotifications,
+        VerifyError::Conflict,
+        StoreError::Unavailable("disk full at /secret".into()).into(),
+        StoreError::Corrupt("row 7 of secrets".into()).into(),
+    ];
+    let mut bodies = String::new();
+    for refusal in refusals {
+        let (_, body) = seen(refusal.clone().into()).await;
+        assert!(!body.to_string().contains("secret"), "{body}");
+        writeln!(bodies, "{refusal:?}\n  {body}").expect("a string");
+    }
+    insta::assert_snapshot!(bodies);
+}
+
+#[rstest]
+#[case(AuthFault::Unknown, 20003)]
+#[case(AuthFault::AccessToken, 20101)]
+#[case(AuthFault::AccessTokenExpired, 20104)]
+#[case(TokenFault::Form.into(), 20152)]
+#[case(TokenFault::Signature.into(), 20151)]
+#[case(TokenFault::Subject.into(), 20153)]
+#[case(TokenFault::Claims.into(), 20154)]
+#[case(TokenFault::NotYetValid(Duration::from_secs(700)).into(), 20105)]
+#[case(TokenFault::Expired(Duration::from_secs(700)).into(), 20156)]
+#[case(TokenFault::TooLong.into(), 20157)]
+#[tokio::test]
+async fn bad_credentials_are_a_401(#[case] fault: AuthFault, #[case] code: u32) {
+    let (headers, body) = seen(fault.into()).await;
+    assert_eq!((&body["status"], &body["code"]), (&json!(401), &json!(code)));
+    assert_eq!(headers["www-authenticate"], "Basic realm=\"Twilio API\"");
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_by_how_much() {
+    let fault = AuthFault::from(TokenFault::Expired(Duration::from_secs(700)));
+    let (_, body) = seen(fault.into()).await;
+    assert_eq!(body["details"], json!({"reason": "expired 700 s ago"}));
+}
+
+#[tokio::test]
+async fn a_parameter_is_named_and_the_sdks_special_keys_are_absent() {
+    let error = ApiError::parameter(&rows::OTHER_PARAMETER, "Ttl", Invalid::because("must be 0"));
+    let (_, body) = seen(error).await;
+    let expected = json!({
+        "code": 60300,
+        "message": "Invalid parameter: Ttl",
+        "more_info": "https://www.twilio.com/docs/errors/60300",
+        "status": 400,
+        "details": {"parameter": "Ttl", "reason": "must be 0"},
+    });
+    assert_eq!(body, expected);
+    let (_, body) = seen(ApiError::missing("FriendlyName")).await;
+    let message = "Missing required parameter FriendlyName in the post body";
+    assert_eq!((&body["code"], &body["message"]), (&json!(20001), &json!(message)));
+}
+
+#[rstest]
+#[case("/v2/Services/VA1", "/Services/VA1")]
+#[case("/v1/Credentials/CR1", "/Credentials/CR1")]
+#[case("/v22", "/v22")]
+#[case("/v2", "/v2")]
+#[case("/", "/")]
+#[tokio::test]
+async fn a_404_names_the_path_without_its_version(#[case] path: &str, #[case] shown: &str) {
+    let error = ApiError::from(&rows::NOT_FOUND);
+    let mut response = error.clone().into_response();
+    error.write(&mut response, path, &HeaderValue::from_static("RQ1"));
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["message"], format!("The requested resource {shown} was not found"));
+}

@@ -1,0 +1,119 @@
+//! Pages: tokens, bounds and the `meta` block.
+
+use axum::extract::FromRequestParts as _;
+use countersign_domain::sid::{ChallengeSid, ServiceSid};
+use countersign_store::{Order, Page, Side};
+use http::Request;
+use http_body_util::BodyExt as _;
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::Value;
+
+use super::base;
+use crate::body::Query;
+use crate::error::ApiError;
+use crate::paging::Paging;
+
+const LIST: &str = "/v2/Services/VA1/Entities/ann-smith/Challenges";
+
+async fn read(uri: &str, status: Option<&str>) -> Result<Paging<ChallengeSid>, ApiError> {
+    let (mut parts, ()) = Request::get(uri).body(()).expect("a URI").into_parts();
+    let Ok(query) = Query::from_request_parts(&mut parts, &()).await;
+    let filters = [("Status", status.map(str::to_owned)), ("Order", None)];
+    Paging::read(&query, &query.params()?, Order::Ascending, &filters)
+}
+
+async fn reply(paging: &Paging<ChallengeSid>, items: Vec<ChallengeSid>, more: bool) -> Value {
+    let page = Page { items, has_previous: paging.query.cursor.is_some(), has_next: more };
+    let response = paging.reply(&base(), "challenges", &page, |sid| *sid, |sid| *sid);
+    let body = response.expect("a reply").into_body().collect().await.expect("a body");
+    serde_json::from_slice(&body.to_bytes()).expect("JSON")
+}
+
+const fn sid(number: u8) -> ChallengeSid {
+    let mut bytes = [0; 16];
+    bytes[0] = 3;
+    bytes[15] = number;
+    ChallengeSid::from_bytes(bytes)
+}
+
+/// The path and query of a URL of ours.
+fn path_of(url: &Value) -> &str {
+    url.as_str().expect("a URL").strip_prefix(base().as_str()).expect("one of ours")
+}
+
+#[tokio::test]
+async fn an_empty_list_looks_as_documented() {
+    let paging = read(LIST, None).await.expect("a page");
+    insta::assert_json_snapshot!(reply(&paging, Vec::new(), false).await);
+}
+
+#[tokio::test]
+async fn urls_keep_size_and_filters_and_lead_on_and_back() {
+    let first = read(&format!("{LIST}?PageSize=2&Status=pending"), Some("pending")).await;
+    let first = reply(&first.expect("a page"), vec![sid(1), sid(2)], true).await;
+    insta::assert_json_snapshot!("first", first);
+
+    let next = path_of(&first["meta"]["next_page_url"]);
+    let second = read(next, Some("pending")).await.expect("the next page");
+    let cursor = second.query.cursor.expect("a cursor");
+    assert_eq!((cursor.sid, cursor.side, second.query.size), (sid(2), Side::After, 2));
+    let second = reply(&second, vec![sid(3)], false).await;
+    insta::assert_json_snapshot!("second", second);
+
+    let previous = path_of(&second["meta"]["previous_page_url"]);
+    let back = read(previous, Some("pending")).await.expect("the page before");
+    let cursor = back.query.cursor.expect("a cursor");
+    assert_eq!((cursor.sid, cursor.side), (sid(3), Side::Before));
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_list_and_filters_only() {
+    let first = read(LIST, None).await.expect("a page");
+    let first = reply(&first, vec![sid(1)], true).await;
+    let next = path_of(&first["meta"]["next_page_url"]);
+    assert!(read(next, None).await.is_ok());
+    let other_size = next.replace("PageSize=50", "PageSize=7").replace("PageToken", "pageToken");
+    assert!(read(&other_size, None).await.is_ok());
+    assert_eq!(read(next, Some("pending")).await.expect_err("a filter").code_and_text().0, 60306);
+    let other_list = next.replace("ann-smith", "bob-smith");
+    assert_eq!(read(&other_list, None).await.expect_err("a list").code_and_text().0, 60306);
+    let other_kind = next.replace("YC", "YF");
+    assert_eq!(read(&other_kind, None).await.expect_err("a kind").code_and_text().0, 60306);
+}
+
+#[rstest]
+#[case("", None)]
+#[case("PageSize=1000&Page=3&PageToken=", None)]
+#[case("PageSize=1001", Some(20007))]
+#[case("PageSize=99999999999", Some(20007))]
+#[case("PageSize=0", Some(20001))]
+#[case("PageSize=", Some(20001))]
+#[case("PageSize=ten", Some(20001))]
+#[case("PageSize=-1", Some(20001))]
+#[case("PageSize=1&pagesize=1", Some(60306))]
+#[case("Page=-1", Some(60306))]
+#[case("PageToken=x", Some(60306))]
+#[case("PageToken=%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC", Some(60306))]
+#[tokio::test]
+async fn judges_its_parameters(#[case] query: &str, #[case] code: Option<u32>) {
+    let error = read(&format!("{LIST}?{query}"), None).await.err();
+    assert_eq!(error.map(|error| error.code_and_text().0), code);
+}
+
+proptest! {
+    #[test]
+    fn any_sid_survives_the_wire_unescaped(bytes: [u8; 16], list: String, after: bool) {
+        let side = if after { Side::After } else { Side::Before };
+        let sid = ServiceSid::from_bytes(bytes);
+        let token = crate::paging::print_token(side, sid, &list);
+        prop_assert!(token.bytes().all(|c| c.is_ascii_alphanumeric()));
+        let cursor = crate::paging::parse_token::<ServiceSid>(&token, &list).expect("ours");
+        prop_assert_eq!((cursor.sid, cursor.side), (sid, side));
+    }
+
+    #[test]
+    fn any_text_is_a_token_or_not(token: String, list: String) {
+        prop_assert!(crate::paging::parse_token::<ServiceSid>(&token, &list).is_none());
+    }
+}

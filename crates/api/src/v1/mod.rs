@@ -1,0 +1,3 @@
+//! What we serve of Notify v1.
+
+pub(crate) mod credentials;

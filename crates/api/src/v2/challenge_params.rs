@@ -1,0 +1,122 @@
+//! The forms of a challenge, and the filters of a list of them (wire reference §2.4).
+
+use countersign_domain::challenge::{Field, MOST_FIELDS};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::text::{Message, StringMap, bounded};
+use countersign_domain::time::Instant;
+use countersign_store::Order;
+use countersign_store::seam::ChallengeFilter;
+use countersign_verify::challenges::{ChallengeUpdate, NewChallenge};
+
+use crate::error::ApiError;
+use crate::params::Params;
+
+/// Our largest challenge, signed, is longer than the 5,456 characters of Twilio's description (wire reference §3.9).
+const LONGEST_ANSWER: usize = 32 * 1024;
+
+/// A new challenge. `AuthPayload` is for factors that we do not have, and ignored.
+pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
+    let factor = params.required("FactorSid", str::parse)?;
+    let fields: Result<Vec<Field>, Invalid> =
+        params.all("Details.Fields").take(MOST_FIELDS + 1).map(Field::parse).collect();
+    let fields = fields.and_then(|fields| {
+        if fields.len() > MOST_FIELDS {
+            Err(Invalid(format!("must be given at most {MOST_FIELDS} times").into()))
+        } else {
+            Ok(fields)
+        }
+    });
+    Ok(NewChallenge {
+        factor,
+        expires_at: params.optional("ExpirationDate", Instant::parse)?,
+        message: params.needed("Details.Message", Message::parse)?,
+        fields: fields.map_err(|why| params.bad("Details.Fields", why))?,
+        hidden_details: params.optional("HiddenDetails", StringMap::parse)?,
+    })
+}
+
+/// What an update says.
+pub(super) fn update(params: &Params<'_>) -> Result<ChallengeUpdate, ApiError> {
+    let answer = |text: &str| bounded(text, 1, LONGEST_ANSWER).map(|()| text.to_owned());
+    Ok(ChallengeUpdate {
+        auth_payload: params.optional("AuthPayload", answer)?,
+        metadata: params.optional("Metadata", StringMap::parse)?,
+    })
+}
+
+/// What a list holds, and in which order, if the caller said.
+pub(super) fn filter(params: &Params<'_>) -> Result<(ChallengeFilter, Option<Order>), ApiError> {
+    let filter = ChallengeFilter {
+        factor: params.optional("FactorSid", str::parse)?,
+        status: params.optional("Status", str::parse)?,
+    };
+    let order = params.optional("Order", |text| match text {
+        "asc" => Ok(Order::Ascending),
+        "desc" => Ok(Order::Descending),
+        _ => Err(Invalid::because("must be asc or desc")),
+    })?;
+    Ok((filter, order))
+}
+
+/// The order as it stands in a query.
+pub(super) const fn word(order: Order) -> &'static str {
+    match order {
+        Order::Ascending => "asc",
+        Order::Descending => "desc",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::rows;
+
+    const FACTOR: &str = "FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
+
+    fn read(form: &str) -> Result<NewChallenge, ApiError> {
+        create(&Params::parse(form.as_bytes(), &rows::PARAMETER)?)
+    }
+
+    #[rstest]
+    #[case("", 60306)]
+    #[case("&Details.Message=", 60306)]
+    #[case("&Details.Message=Hi&ExpirationDate=tomorrow", 60306)]
+    #[case("&Details.Message=Hi&Details.Fields=Path", 60306)]
+    #[case(r#"&Details.Message=Hi&Details.Fields={"label":1,"value":""}"#, 60306)]
+    #[case("&Details.Message=Hi&HiddenDetails=[]", 60306)]
+    #[case(r#"&Details.Message=Hi&HiddenDetails={"n":1}"#, 60306)]
+    #[case("&FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f", 60306)]
+    fn refuses(#[case] rest: &str, #[case] code: u32) {
+        let form = format!("{FACTOR}{rest}");
+        assert_eq!(read(&form).expect_err(&form).code_and_text().0, code);
+    }
+
+    #[test]
+    fn needs_a_factor() {
+        let absent = read("Details.Message=Hi").expect_err("no factor");
+        assert_eq!(absent.code_and_text().0, 20001);
+        let challenge = read("FactorSid=YC03a1b2c3d4e5f60718293a4b5c6d7e8f&Details.Message=Hi");
+        assert_eq!(challenge.expect_err("no factor").code_and_text().0, 60306);
+    }
+
+    #[test]
+    fn takes_twenty_fields_and_no_more() {
+        let field = r#"&Details.Fields={"label":"Path","value":"/login"}"#;
+        let form = |count| format!("{FACTOR}&Details.Message=Hi{}", field.repeat(count));
+        assert_eq!(read(&form(20)).expect("twenty").fields.len(), 20);
+        assert_eq!(read(&form(21)).expect_err("too many").code_and_text().0, 60306);
+    }
+
+    #[rstest]
+    #[case("", true)]
+    #[case("FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f&Status=pending&Order=desc", true)]
+    #[case("Status=open", false)]
+    #[case("Order=DESC", false)]
+    #[case("FactorSid=YF", false)]
+    fn filters(#[case] query: &str, #[case] good: bool) {
+        let params = Params::parse(query.as_bytes(), &rows::PARAMETER).expect(query);
+        assert_eq!(filter(&params).is_ok(), good);
+    }
+}

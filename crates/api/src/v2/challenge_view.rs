@@ -1,0 +1,85 @@
+//! How a challenge is shown.
+
+use countersign_domain::challenge::{Challenge, ChallengeState};
+use countersign_domain::text::StringMap;
+use countersign_domain::time::Instant;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::urls::PublicUrl;
+
+#[derive(Serialize)]
+pub(super) struct ChallengeView<'a> {
+    /// What a device signs is shown exactly as an answer will be held against it: both come from the domain.
+    #[serde(flatten)]
+    signed: Map<String, Value>,
+    date_updated: Instant,
+    date_responded: Option<Instant>,
+    status: &'static str,
+    /// Twilio's other words for it have no known meaning.
+    responded_reason: &'static str,
+    metadata: Option<&'a StringMap>,
+    url: String,
+    links: Links,
+}
+
+#[derive(Serialize)]
+struct Links {
+    notifications: String,
+}
+
+impl<'a> ChallengeView<'a> {
+    pub(super) fn of(challenge: &'a Challenge, now: Instant, base: &PublicUrl) -> Self {
+        let url = base.challenge(&challenge.owner, challenge.sid);
+        Self {
+            signed: challenge.signed_members(),
+            date_updated: challenge.updated_at,
+            date_responded: match challenge.state {
+                ChallengeState::Pending => None,
+                ChallengeState::Answered { at, .. } => Some(at),
+            },
+            status: challenge.status(now).as_str(),
+            responded_reason: "none",
+            metadata: challenge.metadata.as_ref(),
+            links: Links { notifications: format!("{url}/Notifications") },
+            url,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_domain::challenge::{SIGNED_FIELDS, Verdict};
+
+    use super::*;
+    use crate::tests::{at, base, challenge};
+
+    #[test]
+    fn looks_as_documented() {
+        insta::assert_json_snapshot!(ChallengeView::of(&challenge(), at(), &base()));
+    }
+
+    #[test]
+    fn shows_all_that_is_signed() {
+        let view = serde_json::to_value(ChallengeView::of(&challenge(), at(), &base()));
+        let view = view.expect("JSON");
+        // A null is fine, a missing member makes the SDKs fail.
+        assert!(SIGNED_FIELDS.iter().all(|name| view.get(name).is_some()));
+        // And a null date would, too.
+        assert!(view["details"].get("date").is_none());
+    }
+
+    #[test]
+    fn shows_when_it_was_answered_and_when_it_expired() {
+        let now = at() + Duration::from_secs(10);
+        let state = ChallengeState::Answered { verdict: Verdict::Denied, at: now };
+        let answered = Challenge { state, updated_at: now, ..challenge() };
+        let view = ChallengeView::of(&answered, now, &base());
+        assert_eq!((view.status, view.date_responded), ("denied", Some(now)));
+        let expired = challenge();
+        let view = ChallengeView::of(&expired, expired.expires_at, &base());
+        assert_eq!((view.status, view.date_responded), ("expired", None));
+    }
+}

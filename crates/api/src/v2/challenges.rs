@@ -1,0 +1,95 @@
+//! Challenges (wire reference §2.4, §3.7).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
+use countersign_domain::sid::{ChallengeSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_store::Order;
+use http::{HeaderName, HeaderValue};
+
+use super::challenge_params;
+use super::challenge_view::ChallengeView;
+use crate::auth::{Anybody, Backend};
+use crate::body::{Form, Query};
+use crate::error::ApiError;
+use crate::paging::Paging;
+use crate::params::integer;
+use crate::paths::In;
+use crate::reply::{self, Answer};
+use crate::rows;
+use crate::state::Shared;
+
+/// Names the members that a device is to sign. Without it the mobile SDKs can show a challenge and not answer it.
+const SIGNATURE_FIELDS: HeaderName = HeaderName::from_static("twilio-verify-signature-fields");
+/// The most seconds that a long poll may ask for.
+const LONGEST_WAIT: u64 = 50;
+
+pub(crate) async fn create(
+    State(state): State<Shared>,
+    Backend(account): Backend,
+    In((service, identity)): In<(ServiceSid, Identity)>,
+    form: Form,
+) -> Answer {
+    let new = challenge_params::create(&form.params(&rows::PARAMETER)?)?;
+    let challenge = state.verify.create_challenge(account, service, &identity, new).await?;
+    let now = state.verify.now();
+    reply::created(&ChallengeView::of(&challenge, now, &state.public_url))
+}
+
+pub(crate) async fn fetch(
+    State(state): State<Shared>,
+    Anybody(caller): Anybody,
+    In((service, identity, sid)): In<(ServiceSid, Identity, ChallengeSid)>,
+    query: Query,
+) -> Answer {
+    let verify = &state.verify;
+    let wait = query.params()?.optional("WaitSeconds", integer(0..=LONGEST_WAIT))?.unwrap_or(0);
+    let challenge = if wait == 0 {
+        verify.challenge(&caller, service, &identity, sid).await?
+    } else {
+        let most = Duration::from_secs(wait);
+        verify.wait_for_challenge(&caller, service, &identity, sid, most, &state.shutdown).await?
+    };
+    let now = verify.now();
+    let mut response = reply::ok(&ChallengeView::of(&challenge, now, &state.public_url))?;
+    if challenge.status(now) == ChallengeStatus::Pending {
+        let fields = HeaderValue::try_from(SIGNED_FIELDS.join(","));
+        let fields = fields.map_err(|error| ApiError::internal(&error))?;
+        response.headers_mut().insert(SIGNATURE_FIELDS, fields);
+    }
+    Ok(response)
+}
+
+pub(crate) async fn list(
+    State(state): State<Shared>,
+    Anybody(caller): Anybody,
+    In((service, identity)): In<(ServiceSid, Identity)>,
+    query: Query,
+) -> Answer {
+    let params = query.params()?;
+    let (filter, order) = challenge_params::filter(&params)?;
+    let filters = [
+        ("FactorSid", filter.factor.map(|sid| sid.to_string())),
+        ("Status", filter.status.map(|status| status.as_str().to_owned())),
+        ("Order", order.map(|order| challenge_params::word(order).to_owned())),
+    ];
+    let paging = Paging::read(&query, &params, order.unwrap_or(Order::Ascending), &filters)?;
+    let verify = &state.verify;
+    let page = verify.challenges(&caller, service, &identity, filter, paging.query).await?;
+    let (now, base) = (verify.now(), &state.public_url);
+    paging.reply(base, "challenges", &page, |it| it.sid, |it| ChallengeView::of(it, now, base))
+}
+
+pub(crate) async fn update(
+    State(state): State<Shared>,
+    Anybody(caller): Anybody,
+    In((service, identity, sid)): In<(ServiceSid, Identity, ChallengeSid)>,
+    form: Form,
+) -> Answer {
+    let update = challenge_params::update(&form.params(&rows::PARAMETER)?)?;
+    let verify = &state.verify;
+    let challenge = verify.update_challenge(&caller, service, &identity, sid, update).await?;
+    reply::ok(&ChallengeView::of(&challenge, verify.now(), &state.public_url))
+}

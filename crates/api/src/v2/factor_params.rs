@@ -1,0 +1,161 @@
+//! The forms of a factor (wire reference §2.3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::factor::FactorType;
+use countersign_domain::invalid::Invalid;
+use countersign_domain::key::DeviceKey;
+use countersign_domain::text::{AppId, FriendlyName, SdkVersion, StringMap};
+use countersign_verify::factors::{FactorUpdate, NewFactor};
+
+use crate::error::ApiError;
+use crate::params::{Params, integer};
+use crate::rows;
+
+/// A new factor. One of type `totp` is refused, but only when its parameters are right.
+pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<NewFactor, ApiError> {
+    let friendly_name = params.required("FriendlyName", FriendlyName::parse)?;
+    match params.required("FactorType", str::parse)? {
+        FactorType::Push => {}
+        FactorType::Totp => {
+            check_totp(params)?;
+            return Err((&rows::UNSUPPORTED).into());
+        }
+    }
+    let app_id = params.needed("Config.AppId", AppId::parse)?;
+    let sdk_version = params.needed("Config.SdkVersion", SdkVersion::parse)?;
+    let platform = params.needed("Config.NotificationPlatform", str::parse::<Platform>)?;
+    let token = params.text("Config.NotificationToken")?;
+    let address = Address::new(platform, token, strict_tokens)
+        .map_err(|bad| params.bad("Config.NotificationToken", bad.0))?;
+    Ok(NewFactor {
+        friendly_name,
+        key: key(params)?,
+        app_id,
+        sdk_version,
+        address,
+        metadata: params.optional("Metadata", StringMap::parse)?,
+    })
+}
+
+/// What an update changes. Nothing is required, and what both SDKs send beyond the description is taken.
+pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
+    check_totp_config(params)?;
+    Ok(FactorUpdate {
+        proof: params.optional("AuthPayload", signature)?,
+        friendly_name: params.optional("FriendlyName", FriendlyName::parse)?,
+        platform: params.optional("Config.NotificationPlatform", str::parse)?,
+        token: params.text("Config.NotificationToken")?.map(str::to_owned),
+        sdk_version: params.optional("Config.SdkVersion", SdkVersion::parse)?,
+        app_id: params.optional("Config.AppId", AppId::parse)?,
+    })
+}
+
+fn signature(text: &str) -> Result<Vec<u8>, Invalid> {
+    let der = STANDARD.decode(text).ok().filter(|der| !der.is_empty());
+    der.ok_or(Invalid::because("must be base64 of a DER signature"))
+}
+
+/// The binding has a row of its own.
+fn key(params: &Params<'_>) -> Result<DeviceKey, ApiError> {
+    let bad = |name| move |why| ApiError::parameter(&rows::BINDING, name, why);
+    if params.text("Binding.Alg")?.is_some_and(|alg| alg != "ES256") {
+        return Err(bad("Binding.Alg")(Invalid::because("must be ES256")));
+    }
+    let text = params.text("Binding.PublicKey")?;
+    let text = text.ok_or(Invalid::because("is required")).map_err(bad("Binding.PublicKey"))?;
+    DeviceKey::parse(text).map_err(bad("Binding.PublicKey"))
+}
+
+fn check_totp(params: &Params<'_>) -> Result<(), ApiError> {
+    check_totp_config(params)?;
+    let is_base32 = |text: &str| {
+        let digits = text.trim_end_matches('=');
+        let is_digit = |c: u8| c.is_ascii_alphabetic() || (b'2'..=b'7').contains(&c);
+        !digits.is_empty() && digits.bytes().all(is_digit)
+    };
+    if params.text("Binding.Secret")?.is_some_and(|secret| !is_base32(secret)) {
+        let why = Invalid::because("must be Base32");
+        return Err(ApiError::parameter(&rows::BINDING, "Binding.Secret", why));
+    }
+    Ok(())
+}
+
+fn check_totp_config(params: &Params<'_>) -> Result<(), ApiError> {
+    params.optional("Config.TimeStep", integer(20u8..=60))?;
+    params.optional("Config.Skew", integer(0u8..=2))?;
+    params.optional("Config.CodeLength", integer(3u8..=8))?;
+    params.optional("Config.Alg", |text| match text {
+        "sha1" | "sha256" | "sha512" => Ok(()),
+        _ => Err(Invalid::because("must be sha1, sha256 or sha512")),
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const GOOD: &str = "FriendlyName=Ann%27s+phone&FactorType=push&Binding.Alg=ES256\
+        &Binding.PublicKey=MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mli\
+        LmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1%2Bn1F3o8KU1EYimQ==\
+        &Config.SdkVersion=0.9.0&Config.AppId=com.example.myapp&Config.NotificationPlatform=none\
+        &Metadata=%7B%22os%22%3A%22Android%22%7D";
+
+    fn read(form: &str) -> Result<NewFactor, ApiError> {
+        create(&Params::parse(form.as_bytes(), &rows::PARAMETER)?, true)
+    }
+
+    /// The good form without some of its parameters, and with some more.
+    fn changed(without: &str, with: &str) -> String {
+        let kept = GOOD.split('&').filter(|pair| !pair.starts_with(&format!("{without}=")));
+        kept.chain([with]).collect::<Vec<_>>().join("&")
+    }
+
+    #[test]
+    fn takes_what_the_sdks_send() {
+        let new = read(GOOD).expect("a form");
+        assert_eq!(new.friendly_name.as_str(), "Ann's phone");
+        assert_eq!(new.address.platform(), Platform::None);
+        let with_empty_token = format!("{GOOD}&Config.NotificationToken=");
+        assert!(read(&with_empty_token).is_ok());
+    }
+
+    #[rstest]
+    #[case("FriendlyName", "", 20001)]
+    #[case("FriendlyName", "FriendlyName=", 60306)]
+    #[case("FactorType", "", 20001)]
+    #[case("FactorType", "FactorType=sms", 60306)]
+    #[case("FactorType", "FactorType=totp", 60204)]
+    #[case("FactorType", "FactorType=totp&Config.Skew=3", 60306)]
+    #[case("FactorType", "FactorType=totp&Binding.Secret=1", 60314)]
+    #[case("Binding.Alg", "Binding.Alg=RS256", 60314)]
+    #[case("Binding.PublicKey", "", 60314)]
+    #[case("Binding.PublicKey", "Binding.PublicKey=MFkw", 60314)]
+    #[case("Config.SdkVersion", "", 60306)]
+    #[case("Config.AppId", "", 60306)]
+    #[case("Config.NotificationPlatform", "", 60306)]
+    #[case("Config.NotificationPlatform", "Config.NotificationPlatform=pigeon", 60306)]
+    #[case("Config.NotificationPlatform", "Config.NotificationPlatform=fcm", 60306)]
+    #[case("Metadata", "Metadata=%7B%22os%22%3A1%7D", 60306)]
+    #[case("", "Metadata=%7B%7D", 60306)]
+    fn refuses(#[case] without: &str, #[case] with: &str, #[case] code: u32) {
+        let form = changed(without, with);
+        assert_eq!(read(&form).expect_err(&form).code_and_text().0, code);
+    }
+
+    #[rstest]
+    #[case("", None)]
+    #[case("AuthPayload=MEUCIQ==&Unknown=x", None)]
+    #[case("Config.AppId=com.example.app&Config.NotificationPlatform=none", None)]
+    #[case("AuthPayload=123456", Some(60306))]
+    #[case("AuthPayload=", Some(60306))]
+    #[case("Config.NotificationPlatform=pigeon", Some(60306))]
+    fn an_update_requires_nothing(#[case] form: &str, #[case] code: Option<u32>) {
+        let params = Params::parse(form.as_bytes(), &rows::PARAMETER).expect(form);
+        assert_eq!(update(&params).err().map(|error| error.code_and_text().0), code);
+    }
+}

@@ -1,0 +1,15 @@
+//! The resources of Verify v2: form in, view out.
+
+pub(crate) mod access_tokens;
+mod challenge_params;
+mod challenge_view;
+pub(crate) mod challenges;
+pub(crate) mod entities;
+mod factor_params;
+mod factor_view;
+pub(crate) mod factors;
+mod notification_view;
+pub(crate) mod notifications;
+mod service_params;
+pub(crate) mod services;
+pub(crate) mod webhooks;

@@ -1,0 +1,156 @@
+//! Connected devices: each holds its stream, acknowledges what comes, and notes when it came.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::ledger::{Sid, sid_after};
+use crate::population::Population;
+use crate::server::Server;
+use crate::socket::{Heard, Socket};
+
+/// Devices come from several addresses of the loopback net, since a server bounds what one address may begin at once
+/// (20 by default), and a pair of addresses has only so many ports.
+const ADDRESSES: u8 = 8;
+const AT_ONCE: usize = 12;
+const TRIES: u32 = 5;
+const LINKED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Devices on their streams. Dropping it breaks their connections.
+pub(crate) struct Fleet {
+    devices: JoinSet<()>,
+    notes: Arc<Notes>,
+    gates: Vec<Arc<Semaphore>>,
+}
+
+/// What all devices saw.
+#[derive(Default)]
+struct Notes {
+    seen: Mutex<Vec<(Sid, Instant)>>,
+    lost: AtomicU64,
+    last_loss: Mutex<Option<String>>,
+}
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        let gate = |_| Arc::new(Semaphore::new(AT_ONCE));
+        let gates = (0..ADDRESSES).map(gate).collect();
+        Self { devices: JoinSet::new(), notes: Arc::default(), gates }
+    }
+
+    /// Connects some of the devices, and returns when the last of them is linked.
+    pub(crate) async fn connect(
+        &mut self,
+        server: &Server,
+        population: &Arc<Population>,
+        which: std::ops::Range<usize>,
+    ) -> Result<()> {
+        let mut linking = JoinSet::new();
+        for number in which {
+            let gate = number % self.gates.len();
+            let from = Ipv4Addr::new(127, 0, 0, u8::try_from(gate)? + 1);
+            let (gate, to) = (Arc::clone(&self.gates[gate]), server.target.address);
+            let population = Arc::clone(population);
+            linking.spawn(async move {
+                let _permit = gate.acquire_owned().await?;
+                let mut tries = 0;
+                loop {
+                    let linked = timeout(LINKED_WITHIN, link(to, from, &population, number)).await;
+                    tries += 1;
+                    match linked.context("the server is silent").flatten() {
+                        Ok(socket) => return Ok(socket),
+                        Err(error) if tries == TRIES => return Err(error),
+                        Err(_) => sleep(Duration::from_millis(50) * tries).await,
+                    }
+                }
+            });
+        }
+        while let Some(linked) = linking.join_next().await {
+            let socket = linked?.context("a device could not connect")?;
+            self.devices.spawn(hold(socket, Arc::clone(&self.notes)));
+        }
+        self.all_there()
+    }
+
+    /// An error if a device lost its connection.
+    pub(crate) fn all_there(&self) -> Result<()> {
+        let lost = self.notes.lost.load(Ordering::Relaxed);
+        let why = self.notes.last_loss.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ensure!(lost == 0, "{lost} devices lost their connection: {}", why.unwrap_or_default());
+        Ok(())
+    }
+
+    /// How many prompts came so far, since they were taken last.
+    pub(crate) fn count(&self) -> usize {
+        self.notes.seen.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The prompts that came, since they were taken last.
+    pub(crate) fn take(&self) -> Vec<(Sid, Instant)> {
+        std::mem::take(&mut *self.notes.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until `expected` prompts came and then none for a moment, or none came for `patience`.
+    pub(crate) async fn settle(&self, expected: usize, patience: Duration) {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let (mut count, mut since) = (self.count(), Instant::now());
+        let begin = since;
+        while begin.elapsed() < patience * 5 {
+            sleep(Duration::from_millis(20)).await;
+            let now = self.count();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+            let quiet = since.elapsed();
+            if quiet >= patience || (count >= expected && quiet >= MOMENT) {
+                return;
+            }
+        }
+    }
+}
+
+async fn link(
+    to: std::net::SocketAddr,
+    from: Ipv4Addr,
+    population: &Population,
+    number: usize,
+) -> Result<Socket> {
+    let device = &population.devices[number];
+    let mut socket = Socket::open(to, from, &population.stream_path(device)).await?;
+    let token = match socket.next().await? {
+        Heard::Text(nonce) => population.token(device, Some(nonce))?,
+        Heard::Closed(code) => bail!("closed with {code} instead of a nonce"),
+    };
+    socket.send_text(&token).await?;
+    match socket.next().await? {
+        Heard::Text(text) if text.contains(r#""type":"linked""#) => {}
+        other => bail!("not linked: {other:?}"),
+    }
+    Ok(socket)
+}
+
+async fn hold(mut socket: Socket, notes: Arc<Notes>) {
+    let why = loop {
+        let sid = match socket.next().await {
+            Ok(Heard::Text(text)) => sid_after(text.as_bytes(), br#""notification_sid":"NT"#),
+            Ok(Heard::Closed(code)) => break format!("closed with {code}"),
+            Err(error) => break error.to_string(),
+        };
+        // another type of frame, which a device ignores
+        let Some(sid) = sid else { continue };
+        let now = Instant::now();
+        notes.seen.lock().unwrap_or_else(PoisonError::into_inner).push((sid, now));
+        let ack = format!(r#"{{"type":"ack","notification_sid":"NT{sid:032x}"}}"#);
+        if let Err(error) = socket.send_text(&ack).await {
+            break error.to_string();
+        }
+    };
+    notes.lost.fetch_add(1, Ordering::Relaxed);
+    *notes.last_loss.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+}

@@ -1,0 +1,132 @@
+//! Accounts for every notification: what was promised with a 201, and what the devices saw.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::load::Observer;
+use crate::stats::Histogram;
+
+/// The 32 digits of a notification's SID.
+pub(crate) type Sid = u128;
+
+/// What was promised.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Promise {
+    pub(crate) sid: Sid,
+    /// The number of its request.
+    pub(crate) request: u64,
+    /// When it was to be asked for.
+    pub(crate) start: Instant,
+}
+
+/// Gathers promises while a load runs.
+#[derive(Clone, Default)]
+pub(crate) struct Promises {
+    made: Arc<Mutex<Vec<Promise>>>,
+}
+
+impl Promises {
+    pub(crate) fn observer(&self) -> Observer {
+        let made = Arc::clone(&self.made);
+        Arc::new(move |request, start, answer| {
+            if let Some(sid) = sid_after(answer.body, br#""sid":"NT"#) {
+                let promise = Promise { sid, request, start };
+                made.lock().unwrap_or_else(PoisonError::into_inner).push(promise);
+            }
+        })
+    }
+
+    pub(crate) fn take(&self) -> Vec<Promise> {
+        std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What became of the promises.
+#[derive(Default)]
+pub(crate) struct Balance {
+    /// Promised and never seen.
+    pub(crate) missing: Vec<Promise>,
+    /// Seen again, that often.
+    pub(crate) duplicated: u64,
+    /// Seen when the TTL was over.
+    pub(crate) late: u64,
+    /// Seen and never promised: the answer was lost, or was no 201.
+    pub(crate) unknown: u64,
+    /// From the start of the request to the first frame.
+    pub(crate) latency: Histogram,
+    /// First frames between the two instants.
+    pub(crate) within: u64,
+}
+
+impl Balance {
+    /// Of promises and frames; `window` is what [`within`](Self::within) counts, and latencies are those of requests
+    /// that began in it.
+    pub(crate) fn of(
+        promises: &[Promise],
+        frames: &[(Sid, Instant)],
+        ttl: Duration,
+        window: (Instant, Instant),
+    ) -> Self {
+        let mut balance = Self::default();
+        let mut first: HashMap<Sid, (Instant, bool)> = HashMap::with_capacity(frames.len());
+        for (sid, at) in frames {
+            match first.entry(*sid) {
+                std::collections::hash_map::Entry::Occupied(_) => balance.duplicated += 1,
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert((*at, false));
+                    balance.within += u64::from(*at >= window.0 && *at < window.1);
+                }
+            }
+        }
+        for promise in promises {
+            let Some((at, promised)) = first.get_mut(&promise.sid) else {
+                balance.missing.push(*promise);
+                continue;
+            };
+            *promised = true;
+            let took = at.saturating_duration_since(promise.start);
+            balance.late += u64::from(took >= ttl);
+            if promise.start >= window.0 {
+                balance.latency.record(took);
+            }
+        }
+        balance.unknown = first.values().filter(|(_, promised)| !promised).count() as u64;
+        balance
+    }
+}
+
+/// The SID whose digits follow `mark`.
+pub(crate) fn sid_after(text: &[u8], mark: &[u8]) -> Option<Sid> {
+    let at = text.windows(mark.len()).position(|window| window == mark)? + mark.len();
+    let digits = str::from_utf8(text.get(at..at + 32)?).ok()?;
+    Sid::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promise_is_accounted_for() {
+        let begin = Instant::now();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let promise = |sid, start| Promise { sid, request: 0, start: at(start) };
+        let promises = [promise(1, 0), promise(2, 10), promise(3, 20), promise(4, 30)];
+        // 1 comes twice, 2 never, 3 too late, 9 was not promised
+        let frames = [(1, at(5)), (1, at(6)), (3, at(2_000)), (4, at(31)), (9, at(40))];
+        let balance = Balance::of(&promises, &frames, Duration::from_secs(1), (at(0), at(100)));
+        let missing: Vec<_> = balance.missing.iter().map(|promise| promise.sid).collect();
+        assert_eq!(missing, [2]);
+        assert_eq!((balance.duplicated, balance.late, balance.unknown), (1, 1, 1));
+        assert_eq!((balance.within, balance.latency.count()), (3, 3));
+    }
+
+    #[test]
+    fn a_sid_is_found_by_what_stands_before_it() {
+        let text = br#"{"sid":"NT000000000000000000000000000000ff","x":1}"#;
+        assert_eq!(sid_after(text, br#""sid":"NT"#), Some(255));
+        assert_eq!(sid_after(&text[..30], br#""sid":"NT"#), None);
+        assert_eq!(sid_after(b"", br#""sid":"NT"#), None);
+    }
+}

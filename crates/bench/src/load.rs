@@ -1,0 +1,243 @@
+//! Load: many connections that ask, each on a task of its own, and what came of it.
+//!
+//! Server and generator share the machine, so the generator is kept cheap: requests are made in advance, one thread
+//! serves all connections, and an answer costs a look at its status and its length.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+
+use crate::http::{Answer, Connection};
+use crate::machine::{Meter, Usage};
+use crate::pace::{Pace, Turns};
+use crate::stats::Histogram;
+
+/// A server that is silent for so long after the end of a run is not waited for.
+const GRACE: Duration = Duration::from_secs(20);
+/// How often connections may break in one run before it is given up.
+const BREAKS: u64 = 100;
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// Its process, whose processor time is measured.
+    pub(crate) pid: u32,
+}
+
+/// What is asked: each in turn, then from the start again.
+pub(crate) struct Requests {
+    pub(crate) wire: Vec<Vec<u8>>,
+    /// The status that counts as an answer.
+    pub(crate) expected: u16,
+}
+
+/// How it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) connections: usize,
+    pub(crate) pace: Pace,
+    /// At first nothing is measured.
+    pub(crate) warm: Duration,
+    pub(crate) window: Duration,
+}
+
+/// What came of it.
+pub(crate) struct Load {
+    /// Expected answers within the window.
+    pub(crate) answered: u64,
+    /// Anything else, at any time.
+    pub(crate) failed: u64,
+    /// What the first of these was.
+    pub(crate) failure: Option<String>,
+    pub(crate) elapsed: Duration,
+    /// From the start, which for a schedule is the scheduled one, to the whole answer.
+    pub(crate) latency: Histogram,
+    pub(crate) usage: Usage,
+}
+
+impl Load {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.answered as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Sees every expected answer: the number of its turn, its start, and itself.
+pub(crate) type Observer = Arc<dyn Fn(u64, Instant, &Answer<'_>) + Send + Sync>;
+
+struct Shared {
+    target: Target,
+    requests: Arc<Requests>,
+    turns: Arc<Turns>,
+    observer: Option<Observer>,
+    from: Instant,
+    to: Instant,
+    failed: AtomicU64,
+    breaks: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    answered: u64,
+    latency: Histogram,
+    failure: Option<String>,
+}
+
+/// Asks.
+pub(crate) async fn run(
+    target: Target,
+    requests: &Arc<Requests>,
+    plan: Plan,
+    observer: Option<Observer>,
+) -> Result<Load> {
+    ensure!(!requests.wire.is_empty() && plan.connections > 0, "nothing to ask");
+    let mut connections = Vec::with_capacity(plan.connections);
+    for _ in 0..plan.connections {
+        let connection = Connection::open(target.address).await;
+        connections.push(connection.context("cannot connect to the server")?);
+    }
+    let counted = matches!(plan.pace, Pace::Times(_));
+    let begin = Instant::now();
+    let from = if counted { begin } else { begin + plan.warm };
+    let to = begin + plan.warm + plan.window;
+    let turns = Turns::new(plan.pace, begin, to);
+    let shared = Arc::new(Shared {
+        target,
+        requests: Arc::clone(requests),
+        turns: Arc::clone(&turns),
+        observer,
+        from,
+        to,
+        failed: AtomicU64::new(0),
+        breaks: AtomicU64::new(0),
+        seen: Mutex::default(),
+    });
+
+    let mut workers = JoinSet::new();
+    for connection in connections {
+        workers.spawn(Arc::clone(&shared).work(connection));
+    }
+    let _clock = turns.start_clock();
+    let mut usage = Usage::default();
+    let mut elapsed = plan.window;
+    if counted {
+        let meter = Meter::start(target.pid);
+        wait_for(&mut workers, plan.window + GRACE).await?;
+        (usage, elapsed) = (meter.stop(), begin.elapsed());
+    } else {
+        sleep_until(from.into()).await;
+        let meter = Meter::start(target.pid);
+        sleep_until(to.into()).await;
+        usage = meter.stop();
+        wait_for(&mut workers, GRACE).await?;
+    }
+
+    let failed = shared.failed.load(Ordering::Relaxed);
+    let Seen { answered, latency, failure } =
+        std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Load { answered, failed, failure, elapsed, latency, usage })
+}
+
+/// Asks each request once and gives all answers, head and body, in order. Any other status is an error.
+pub(crate) async fn each(
+    target: Target,
+    wire: Vec<Vec<u8>>,
+    expected: u16,
+    connections: usize,
+) -> Result<Vec<Reply>> {
+    let count = wire.len();
+    let replies = Arc::new(Mutex::new(vec![Reply::default(); count]));
+    let keep = {
+        let replies = Arc::clone(&replies);
+        move |number: u64, _: Instant, answer: &Answer<'_>| {
+            let reply = Reply { head: answer.head.into(), body: answer.body.into() };
+            let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(slot) = usize::try_from(number).ok().and_then(|n| replies.get_mut(n)) {
+                *slot = reply;
+            }
+        }
+    };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let plan = Plan {
+        connections: connections.min(count),
+        pace: Pace::Times(count as u64),
+        warm: Duration::ZERO,
+        // a bound, not an expectation: a millisecond each on an idle machine
+        window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,
+    };
+    let load = run(target, &Arc::new(Requests { wire, expected }), plan, Some(Arc::new(keep))).await?;
+    if let Some(failure) = load.failure {
+        bail!("{} of {count} requests failed, the first with {failure}", load.failed);
+    }
+    let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut *replies))
+}
+
+/// An answer that is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reply {
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+async fn wait_for(workers: &mut JoinSet<Result<()>>, patience: Duration) -> Result<()> {
+    let all = async {
+        while let Some(ended) = workers.join_next().await {
+            ended.context("a connection of the load generator panicked")??;
+        }
+        Ok(())
+    };
+    timeout(patience, all).await.context("the server did not answer in time")?
+}
+
+impl Shared {
+    async fn work(self: Arc<Self>, mut connection: Connection) -> Result<()> {
+        let wires = &self.requests.wire;
+        while let Some(turn) = self.turns.next().await {
+            let at = usize::try_from(turn.number).unwrap_or(0) % wires.len();
+            match connection.call(&wires[at]).await {
+                Ok(answer) if answer.status == self.requests.expected => {
+                    self.answered(turn.start);
+                    if let Some(observer) = &self.observer {
+                        observer(turn.number, turn.start, &answer);
+                    }
+                }
+                Ok(answer) => self.failed(answer.text()),
+                Err(error) => {
+                    self.failed(error.to_string());
+                    let breaks = self.breaks.fetch_add(1, Ordering::Relaxed);
+                    ensure!(breaks < BREAKS, "connections break again and again: {error}");
+                    connection = Connection::open(self.target.address).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&self, start: Instant) {
+        let now = Instant::now();
+        // a schedule is judged by its starts: that an answer came too late for the window is its point
+        let within = match self.turns.pace() {
+            Pace::Closed => start >= self.from && now <= self.to,
+            Pace::Open(_) | Pace::Times(_) => start >= self.from,
+        };
+        if within {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.answered += 1;
+            seen.latency.record(now.duration_since(start));
+        }
+    }
+
+    fn failed(&self, what: String) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).failure.get_or_insert(what);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the machine says of itself and of processes, as Linux tells it in `/proc`.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+/// The kernel counts processor time in hundredths of a second, whatever the processor.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Processor seconds spent in a window.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// By the server.
+    pub(crate) server: f64,
+    /// By neither the server nor this process, as a share of one core: how noisy the window was.
+    pub(crate) others: f64,
+}
+
+/// Measures from its start to its stop.
+pub(crate) struct Meter {
+    pid: u32,
+    begin: std::time::Instant,
+    server: f64,
+    own: f64,
+    all: f64,
+}
+
+impl Meter {
+    pub(crate) fn start(pid: u32) -> Self {
+        let begin = std::time::Instant::now();
+        let (server, own, all) = (seconds_of(pid), seconds_of(std::process::id()), busy_seconds());
+        Self { pid, begin, server, own, all }
+    }
+
+    pub(crate) fn stop(self) -> Usage {
+        let now = Self::start(self.pid);
+        let wall = now.begin.duration_since(self.begin).as_secs_f64().max(1e-9);
+        let server = (now.server - self.server).max(0.0);
+        let others = now.all - self.all - server - (now.own - self.own);
+        Usage { server, others: (others / wall).max(0.0) }
+    }
+}
+
+/// User and system time of a process.
+fn seconds_of(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // the name in parentheses may hold anything
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+        / TICKS_PER_SECOND
+}
+
+/// Time that all cores together were not idle.
+fn busy_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<f64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    // user, nice, system, (idle, waiting for the disk), interrupts of both kinds
+    let busy = [0, 1, 2, 5, 6].map(|at| fields.get(at).copied().unwrap_or(0.0));
+    busy.iter().sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// Memory of a process, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memory {
+    /// All that is resident.
+    pub(crate) resident: f64,
+    /// The part of it that is the process's own, not pages of files such as the database.
+    pub(crate) private: f64,
+}
+
+impl Memory {
+    pub(crate) fn of(pid: u32) -> Self {
+        let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kib = |name| field(&text, name).and_then(|value| value.parse::<f64>().ok());
+        let bytes = |name| kib(name).unwrap_or(0.0) * 1024.0;
+        Self { resident: bytes("VmRSS"), private: bytes("RssAnon") }
+    }
+}
+
+/// How many files and sockets a process may have open.
+pub(crate) fn descriptors_max() -> usize {
+    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024)
+}
+
+/// The machine, for the report.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    processor: String,
+    cores: usize,
+    memory_gib: f64,
+    kernel: String,
+    /// Of the folder that holds the databases.
+    file_system: String,
+    load_before: String,
+}
+
+impl Machine {
+    pub(crate) fn look(folder: &Path) -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|kib| kib.parse::<f64>().ok());
+        let load = read("/proc/loadavg");
+        Self {
+            processor: processor_of(&read("/proc/cpuinfo")),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_gib: (memory.unwrap_or(0.0) / 1024.0 / 1024.0 * 10.0).round() / 10.0,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            file_system: file_system_of(folder, &read("/proc/self/mounts")),
+            load_before: load.split_whitespace().take(3).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    /// One line for a person.
+    pub(crate) fn text(&self) -> String {
+        format!(
+            "{} cores ({}), {} GiB, Linux {}, databases on {}, load before: {}",
+            self.cores, self.processor, self.memory_gib, self.kernel, self.file_system, self.load_before
+        )
+    }
+
+    /// Whether a commit there costs nothing and so says nothing.
+    pub(crate) fn disk_is_memory(&self) -> bool {
+        matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
+    }
+}
+
+fn processor_of(cpuinfo: &str) -> String {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"));
+    let name = line.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
+    name.unwrap_or(std::env::consts::ARCH).to_owned()
+}
+
+/// The first word after `name:`, or after `name` and some space before the colon.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_once(':')?.1.split_whitespace().next()
+}
+
+/// The type of the mount with the longest path that the folder is below.
+fn file_system_of(folder: &Path, mounts: &str) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let below = mounts.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (point, kind) = (words.next()?, words.next()?);
+        folder.starts_with(point).then_some((point.len(), kind))
+    });
+    below.max_by_key(|(length, _)| *length).map_or("unknown", |(_, kind)| kind).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_names_the_file_system() {
+        let mounts = "/dev/a / ext4 rw 0 0\nnone /tmp tmpfs rw 0 0\n";
+        assert_eq!(file_system_of(Path::new("/tmp/x/not-there"), mounts), "tmpfs");
+        assert_eq!(file_system_of(Path::new("/tmpx"), mounts), "ext4");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_memory_and_uses_time() {
+        let memory = Memory::of(std::process::id());
+        assert!(memory.private > 0.0 && memory.private <= memory.resident);
+        let meter = Meter::start(std::process::id());
+        let begin = std::time::Instant::now();
+        while begin.elapsed().as_millis() < 60 {
+            std::hint::spin_loop();
+        }
+        assert!(meter.stop().server > 0.0);
+        assert!(descriptors_max() > 0);
+    }
+}

@@ -1,0 +1,174 @@
+//! Who is in the database before anything is measured: entities with a verified stream device each, and challenges.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use countersign_phone::{DeviceKey, jwt, system_time};
+use serde_json::Value;
+
+use crate::http::{form, get, post};
+use crate::load::{Reply, Requests, each};
+use crate::server::Server;
+
+/// Connections that make all this.
+const MAKERS: usize = 32;
+/// The longest life of a challenge, less what the slowest maker needs.
+const LIFETIME: Duration = Duration::from_secs(59 * 60);
+/// Challenges that live for less than this are made anew before a run.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+
+/// The people of one service. They all hold the same key, which only saves time.
+pub(crate) struct Population {
+    service: String,
+    account_sid: String,
+    key: DeviceKey,
+    pub(crate) devices: Vec<Device>,
+}
+
+/// A person's device.
+#[derive(Debug, Clone)]
+pub(crate) struct Device {
+    identity: String,
+    pub(crate) factor_sid: String,
+    credential_sid: String,
+}
+
+/// Challenges, which expire.
+pub(crate) struct Challenges {
+    /// The path of each, and who is asked.
+    pub(crate) all: Vec<(String, usize)>,
+    expire: Instant,
+}
+
+impl Population {
+    /// Enrols so many.
+    pub(crate) async fn enrol(server: &Server, account_sid: &str, count: usize) -> Result<Self> {
+        let service = server.post("/v2/Services", &form(&[("FriendlyName", "bench")]));
+        let service = text(&json(&each(server.target, vec![service], 201, 1).await?[0])?, "sid")?;
+        let key = DeviceKey::generate()?;
+        let public_key = key.public_key_base64()?;
+        let enrolment = form(&[
+            ("FriendlyName", "bench"),
+            ("FactorType", "push"),
+            ("Binding.PublicKey", &public_key),
+            ("Binding.Alg", "ES256"),
+            ("Config.SdkVersion", "1.0.0"),
+            ("Config.AppId", "countersign.bench"),
+            ("Config.NotificationPlatform", "stream"),
+        ]);
+        let identities: Vec<_> = (0..count).map(identity).collect();
+        let factors = |identity: &str| format!("/v2/Services/{service}/Entities/{identity}/Factors");
+        let wire = identities.iter().map(|id| server.post(&factors(id), &enrolment)).collect();
+        let enrolled = each(server.target, wire, 201, MAKERS).await.context("enrolment")?;
+
+        let mut devices = Vec::with_capacity(count);
+        let mut proofs = Vec::with_capacity(count);
+        for (identity, reply) in identities.into_iter().zip(&enrolled) {
+            let body = json(reply)?;
+            let factor_sid = text(&body, "sid")?;
+            let proof = key.sign_der_base64(factor_sid.as_bytes())?;
+            let path = format!("{}/{factor_sid}", factors(&identity));
+            proofs.push(server.post(&path, &form(&[("AuthPayload", &proof)])));
+            let credential_sid = text(&body["config"], "credential_sid")?;
+            devices.push(Device { identity, factor_sid, credential_sid });
+        }
+        each(server.target, proofs, 200, MAKERS).await.context("verification")?;
+        Ok(Self { service, account_sid: account_sid.to_owned(), key, devices })
+    }
+
+    /// Asks the devices in turn until there are `count` challenges.
+    pub(crate) async fn challenge(&self, server: &Server, count: usize) -> Result<Challenges> {
+        let expire = Instant::now() + LIFETIME;
+        let seconds = i64::try_from(LIFETIME.as_secs())?;
+        let date = jiff::Timestamp::from_second(system_time() + seconds)?.to_string();
+        let (mut wire, mut of) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for number in 0..count {
+            let device = number % self.devices.len();
+            let Device { identity, factor_sid, .. } = &self.devices[device];
+            let path = format!("/v2/Services/{}/Entities/{identity}/Challenges", self.service);
+            let question = form(&[
+                ("FactorSid", factor_sid),
+                ("ExpirationDate", &date),
+                ("Details.Message", "Log in from Lisbon?"),
+            ]);
+            wire.push(server.post(&path, &question));
+            of.push((path, device));
+        }
+        let made = each(server.target, wire, 201, MAKERS).await.context("challenges")?;
+        let sid_of = |reply| json(reply).and_then(|body| text(&body, "sid"));
+        let all = made.iter().zip(of).map(|(reply, (path, device))| {
+            Ok((format!("{path}/{}", sid_of(reply)?), device))
+        });
+        Ok(Challenges { all: all.collect::<Result<_>>()?, expire })
+    }
+
+    /// Makes them anew if they are about to expire.
+    pub(crate) async fn freshen(&self, server: &Server, challenges: &mut Challenges) -> Result<()> {
+        if challenges.expire.saturating_duration_since(Instant::now()) < FRESH {
+            *challenges = self.challenge(server, challenges.all.len()).await?;
+        }
+        Ok(())
+    }
+
+    /// Where a device holds its stream.
+    pub(crate) fn stream_path(&self, device: &Device) -> String {
+        let Device { identity, factor_sid, .. } = device;
+        format!("/v2/Services/{}/Entities/{identity}/Factors/{factor_sid}/Stream", self.service)
+    }
+
+    /// A device's token; on a stream it holds the server's nonce.
+    pub(crate) fn token(&self, device: &Device, nonce: Option<&str>) -> Result<String> {
+        let who =
+            jwt::Device { credential_sid: &device.credential_sid, account_sid: &self.account_sid };
+        Ok(jwt::device_jwt(&self.key, who, system_time(), nonce)?)
+    }
+
+    /// The requests that answer each challenge, as its device: read, signed, ready to be sent.
+    pub(crate) async fn answers(&self, server: &Server, challenges: &Challenges) -> Result<Requests> {
+        let tokens = self.devices.iter().map(|device| {
+            Ok(crate::http::basic("token", &self.token(device, None)?))
+        });
+        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let host = server.target.address;
+        let read = challenges.all.iter().map(|(path, device)| get(host, path, &tokens[*device]));
+        let replies = each(server.target, read.collect(), 200, MAKERS).await.context("reading")?;
+        let mut wire = Vec::with_capacity(replies.len());
+        for (reply, (path, device)) in replies.iter().zip(&challenges.all) {
+            let fields = crate::http::header(&reply.head, "Twilio-Verify-Signature-Fields");
+            let fields = fields.context("a challenge without the list of fields to sign")?;
+            let fields: Vec<_> = fields.split(',').map(str::to_owned).collect();
+            let Value::Object(body) = json(reply)? else { continue };
+            let approved = countersign_phone::Verdict::Approved;
+            let payload = jwt::answer_jwt(&self.key, &body, &fields, approved)?;
+            let answer = form(&[("AuthPayload", &payload)]);
+            wire.push(post(host, path, &tokens[*device], &answer));
+        }
+        ensure!(wire.len() == challenges.all.len(), "a challenge that is no object");
+        Ok(Requests { wire, expected: 200 })
+    }
+}
+
+impl Challenges {
+    /// A request for each that pushes it again.
+    pub(crate) fn notify(&self, server: &Server, ttl: u32) -> Arc<Requests> {
+        let form = form(&[("Ttl", &ttl.to_string())]);
+        let wire = |(path, _): &(String, usize)| server.post(&format!("{path}/Notifications"), &form);
+        Arc::new(Requests { wire: self.all.iter().map(wire).collect(), expected: 201 })
+    }
+}
+
+/// Spread over the alphabet, as the names of people are.
+fn identity(number: usize) -> String {
+    let spread = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{spread:016x}-bench-{number:07}")
+}
+
+fn json(reply: &Reply) -> Result<Value> {
+    serde_json::from_slice(&reply.body).context("an answer that is not JSON")
+}
+
+fn text(value: &Value, name: &str) -> Result<String> {
+    let text = value[name].as_str();
+    Ok(text.with_context(|| format!("an answer without {name}"))?.to_owned())
+}

@@ -1,0 +1,121 @@
+//! The server under test: the real binary, its default durable settings, a folder of its own.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::time::sleep;
+
+use crate::http::{Connection, basic, get, post};
+use crate::load::Target;
+use crate::process::{Process, free_address};
+
+/// A server that is not ready by then never will be.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How often it is asked; the time to ready is off by no more.
+const ASKED_EVERY: Duration = Duration::from_millis(2);
+
+/// Limits that exist to stop what a benchmark does. Everything else stays as it is delivered.
+pub(crate) const LIFTED: [&str; 3] = [
+    "limits.entities_per_account_per_second=0",
+    "limits.challenges_per_factor_per_hour=0",
+    "limits.notifications_per_challenge=0",
+];
+
+/// Where servers come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Installation {
+    pub(crate) binary: PathBuf,
+    account_sid: String,
+    auth_token: String,
+}
+
+/// A server that is ready.
+pub(crate) struct Server {
+    process: Process,
+    authorization: String,
+    pub(crate) target: Target,
+    /// From the start of the process to its readiness.
+    pub(crate) ready_after: Duration,
+}
+
+impl Installation {
+    /// With an account of its own.
+    pub(crate) fn new(binary: PathBuf) -> Self {
+        let random = || format!("{:016x}", RandomState::new().build_hasher().finish());
+        Self {
+            binary,
+            account_sid: format!("AC{}{}", random(), random()),
+            auth_token: [random(), random(), random()].concat(),
+        }
+    }
+
+    pub(crate) fn account_sid(&self) -> &str {
+        &self.account_sid
+    }
+
+    /// Starts a server on a folder, which may be empty, and waits until it is ready.
+    pub(crate) async fn start(&self, folder: &Path) -> Result<Server> {
+        let address = free_address()?;
+        let mut command = Command::new(&self.binary);
+        command.arg("serve");
+        command.args(["--listen", &address.to_string(), "--public-url", &format!("http://{address}")]);
+        command.arg("--data-dir").arg(folder.join("data"));
+        for limit in LIFTED {
+            command.args(["--set", limit]);
+        }
+        command.env("COUNTERSIGN_ACCOUNT_SID", &self.account_sid);
+        command.env("COUNTERSIGN_AUTH_TOKEN", &self.auth_token);
+
+        let begin = Instant::now();
+        let process = Process::start(&mut command, &folder.join("server.log"))?;
+        let mut server = Server {
+            target: Target { address, pid: process.pid() },
+            authorization: basic(&self.account_sid, &self.auth_token),
+            process,
+            ready_after: Duration::ZERO,
+        };
+        while !server.is_ready().await {
+            server.process.still_runs().context("the server did not get ready")?;
+            if begin.elapsed() > READY_WITHIN {
+                bail!("the server was not ready in time:\n{}", server.process.last_words());
+            }
+            sleep(ASKED_EVERY).await;
+        }
+        server.ready_after = begin.elapsed();
+        Ok(server)
+    }
+}
+
+impl Server {
+    async fn is_ready(&self) -> bool {
+        let Ok(mut connection) = Connection::open(self.target.address).await else {
+            return false;
+        };
+        let answer = connection.call(&self.get("/readyz")).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// A request of the account that reads.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        get(self.target.address, path, &self.authorization)
+    }
+
+    /// A request of the account that sends a form.
+    pub(crate) fn post(&self, path: &str, form: &str) -> Vec<u8> {
+        post(self.target.address, path, &self.authorization, form)
+    }
+
+    /// Ends it as a power cut does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// An error with the server's last words, if it has ended by itself.
+    pub(crate) fn still_runs(&mut self) -> Result<()> {
+        self.process.still_runs().context("the server")
+    }
+}

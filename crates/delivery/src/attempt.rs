@@ -1,0 +1,126 @@
+//! One delivery, from the lease to the commit of what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::backoff;
+use countersign_domain::delivery::{
+    After, Attempt, Delivery, Happening, Lease, Outcome, after_attempt,
+};
+use countersign_domain::time::Instant;
+use tokio::task::JoinHandle;
+
+use crate::ready::{self, Readiness};
+use crate::shared::{Hold, InHand, Shared};
+use crate::visits::Visit;
+use crate::{metrics, replay, send};
+
+/// An attempt on its way: its outcome, if there was one; `None` outside if the engine was killed first.
+pub(crate) type Running = JoinHandle<Option<Option<Outcome>>>;
+
+/// So long before a lease runs out its attempt is given up, so that the result is written while the lease holds.
+const MARGIN: Duration = Duration::from_secs(2);
+/// So long after its deadline the one attempt of a `Ttl=0` is given up. A device has as long to acknowledge.
+const ONCE_MARGIN: Duration = Duration::from_secs(10);
+/// An offer that found nobody is repeated at once for a device that is there after all, but only for the first few
+/// attempts: a socket that is slow to end must not be asked in a tight loop.
+const AT_ONCE: u32 = 3;
+
+/// Begins with a delivery.
+pub(crate) fn begin(shared: &Arc<Shared>, lease: Lease, hold: Hold) -> Running {
+    shared.signals.add(|counts| counts.begun += 1);
+    let whole = run(Arc::clone(shared), lease, hold);
+    let kill = shared.kill.clone();
+    shared.tasks.spawn(kill.run_until_cancelled_owned(whole))
+}
+
+/// From then on the attempt is given up, however it stands.
+pub(crate) fn limit(lease: &Lease) -> Instant {
+    if lease.delivery.once { lease.delivery.deadline + ONCE_MARGIN } else { lease.until - MARGIN }
+}
+
+async fn run(shared: Arc<Shared>, lease: Lease, hold: Hold) -> Option<Outcome> {
+    let _in_hand = InHand::new(hold);
+    let (push, started, pass) = match ready::make(&shared, &lease).await {
+        Readiness::Ready { push, now, pass } => (push, now, pass),
+        Readiness::Over(ending, now) => {
+            let over = Happening::Ended(ending);
+            shared.results.settle(lease, over, now).await;
+            return None;
+        }
+        Readiness::NotOurs => return None,
+    };
+    let platform = push.target.address.platform();
+    let visit = (platform == Platform::Stream).then(|| shared.visits.begin(push.factor));
+    let attempt = send::send(&shared, &lease, &push, started).await;
+    drop(pass);
+
+    let now = shared.clock.now();
+    let outcome = attempt.outcome;
+    let after = after_attempt(&lease.delivery, &attempt, now, shared.jitter());
+    measure(&lease.delivery, platform, outcome, started, now);
+    let what = Happening::Attempted {
+        record: attempt.record(platform, started, now.since(started)),
+        after,
+        forget: dead_address(&attempt, push.target.address, started),
+    };
+    shared.results.settle(lease, what, now).await;
+    match after {
+        After::Done(_) => {}
+        After::Retry { at } => shared.alarm.earlier(at),
+        After::Park => {
+            // A device that does not acknowledge must not be flooded: only if it has connected anew is it asked again.
+            let may_be_there = match outcome {
+                Outcome::Unacknowledged => visit.as_ref().is_some_and(Visit::was_met),
+                _ => true,
+            };
+            if may_be_there {
+                look_once_more(&shared, &lease.delivery).await;
+            }
+        }
+    }
+    Some(outcome)
+}
+
+/// Whoever parks a delivery looks for the device once more after the commit. The device may have connected before that
+/// and found nothing parked.
+async fn look_once_more(shared: &Arc<Shared>, delivery: &Delivery) {
+    if !shared.bus.is_attached(delivery.factor).await {
+        return;
+    }
+    if delivery.attempts >= AT_ONCE {
+        let pause = backoff::delay(delivery.attempts, shared.jitter());
+        let pause = shared.clock.sleep_until(shared.clock.now() + pause);
+        if shared.stop.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+    }
+    replay::want(shared, delivery.factor);
+}
+
+/// The address to forget. Without a word on how long it has been dead, it is forgotten unless it was registered anew
+/// while the attempt ran.
+fn dead_address(
+    attempt: &Attempt,
+    address: Address,
+    started: Instant,
+) -> Option<(Address, Instant)> {
+    match attempt.outcome {
+        Outcome::Gone { since } => Some((address, since.unwrap_or(started))),
+        _ => None,
+    }
+}
+
+fn measure(
+    delivery: &Delivery,
+    platform: Platform,
+    outcome: Outcome,
+    started: Instant,
+    now: Instant,
+) {
+    metrics::attempt(platform, outcome, now.since(started));
+    if matches!(outcome, Outcome::Accepted | Outcome::Acknowledged) {
+        metrics::taken(platform, delivery.notification, now);
+    }
+}

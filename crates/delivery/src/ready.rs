@@ -1,0 +1,111 @@
+//! Whether an attempt may start: read what it must know, wait for its turn, and judge it by the clock right before.
+
+use countersign_domain::delivery::{Lease, Prospect, Push, Target, overdue, prepare};
+use countersign_domain::notification::Ending;
+use countersign_domain::time::Instant;
+use countersign_store::StoreError;
+
+use crate::attempt;
+use crate::gates::{Crowded, Pass};
+use crate::metrics;
+use crate::shared::Shared;
+
+/// What is to be done with a delivery now.
+pub(crate) enum Readiness {
+    /// Send this.
+    Ready {
+        /// The push.
+        push: Box<Push>,
+        /// The instant at which the deadline was judged: the start of the attempt.
+        now: Instant,
+        /// To be held while the attempt runs.
+        pass: Pass,
+    },
+    /// It has ended without an attempt.
+    Over(Ending, Instant),
+    /// It is no longer ours. Where the lease still runs, the rescuer returns it.
+    NotOurs,
+}
+
+/// Why there is nothing to send.
+enum Obstacle {
+    /// The domain says so.
+    Domain(Option<Ending>, Instant),
+    /// Something could not be had in time: the database's word, or a turn at a busy destination.
+    Time,
+}
+
+pub(crate) async fn make(shared: &Shared, lease: &Lease) -> Readiness {
+    let (ending, now) = match try_make(shared, lease).await {
+        Ok(ready) => return ready,
+        Err(Obstacle::Domain(ending, now)) => (ending, now),
+        // Without a row nobody else will end it.
+        Err(Obstacle::Time) if lease.delivery.once => {
+            (Some(overdue(&lease.delivery)), shared.clock.now())
+        }
+        Err(Obstacle::Time) => (None, shared.clock.now()),
+    };
+    ending.map_or(Readiness::NotOurs, |ending| Readiness::Over(ending, now))
+}
+
+async fn try_make(shared: &Shared, lease: &Lease) -> Result<Readiness, Obstacle> {
+    let mut prospect = read(shared, lease).await?;
+    let mut pass = None;
+    if let Some(target) = &prospect.factor {
+        let gate = shared.gates.to(target);
+        pass = gate.try_pass();
+        if pass.is_none() {
+            pass = Some(wait(shared, lease, target).await?);
+            // The wait may have been long: the challenge may be answered, the lease lost.
+            prospect = read(shared, lease).await?;
+        }
+    }
+    let now = shared.clock.now();
+    if now >= attempt::limit(lease) {
+        return Err(Obstacle::Time);
+    }
+    let push = prepare(lease, prospect, now).map_err(|ending| Obstacle::Domain(ending, now))?;
+    // A target that appears between two reads has no pass; its delivery comes back when its lease runs out.
+    let pass = pass.ok_or(Obstacle::Time)?;
+    let push = Box::new(push);
+    Ok(Readiness::Ready { push, now, pass })
+}
+
+/// From then on an attempt is not worth waiting for.
+fn patience(lease: &Lease) -> Instant {
+    attempt::limit(lease).min(lease.delivery.deadline)
+}
+
+async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, Obstacle> {
+    let gate = shared.gates.to(target);
+    let pass = tokio::select! {
+        biased;
+        pass = gate.wait() => pass,
+        () = shared.clock.sleep_until(patience(lease)) => return Err(Obstacle::Time),
+    };
+    pass.map_err(|Crowded| {
+        metrics::crowded_out();
+        let notification = lease.delivery.notification;
+        tracing::debug!(%notification, "too many deliveries wait for the same destination");
+        Obstacle::Time
+    })
+}
+
+/// Reads what the attempt must know, more than once if the database is down for a moment.
+async fn read(shared: &Shared, lease: &Lease) -> Result<Prospect, Obstacle> {
+    let notification = lease.delivery.notification;
+    let mut failures = 0;
+    loop {
+        let error = match shared.deliveries.prospect(lease).await {
+            Ok(prospect) => return Ok(prospect),
+            Err(error) => error,
+        };
+        failures += 1;
+        metrics::failed("attempt");
+        tracing::warn!(%error, %notification, failures, "a delivery cannot be read now");
+        if matches!(error, StoreError::Corrupt(_)) || shared.clock.now() >= patience(lease) {
+            return Err(Obstacle::Time);
+        }
+        shared.pause(failures).await;
+    }
+}

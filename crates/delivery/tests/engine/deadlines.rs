@@ -1,0 +1,97 @@
+//! The promise of §2: no attempt starts at or after the deadline, whatever the provider says and however time passes.
+
+use std::time::Duration;
+
+use countersign_delivery::Options;
+use countersign_domain::address::Platform;
+use countersign_domain::delivery::Outcome;
+use proptest::prelude::*;
+
+use crate::support::{Act, World, secs};
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    Later,
+    NotBefore(u64),
+    Unacknowledged,
+    Accepted,
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    prop_oneof![
+        6 => Just(Word::Later),
+        2 => (0_u64..40_000).prop_map(Word::NotBefore),
+        1 => Just(Word::Unacknowledged),
+        1 => Just(Word::Accepted),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_attempted_at_or_after_its_deadline(
+        ttl in 0_u16..=20,
+        lifetime in 1_u64..=30,
+        queued in 0_u64..=3_000,
+        words in prop::collection::vec(word(), 0..12),
+        steps in prop::collection::vec(1_u64..=5_000, 1..20),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(check(ttl, lifetime, queued, &words, &steps))?;
+    }
+}
+
+async fn check(
+    ttl: u16,
+    lifetime: u64,
+    queued: u64,
+    words: &[Word],
+    steps: &[u64],
+) -> Result<(), TestCaseError> {
+    let mut world = World::still(Options::default()).await;
+    let start = world.now();
+    world.script.then(words.iter().map(|word| {
+        Act::Say(match *word {
+            Word::Later => Outcome::Later { not_before: None },
+            Word::NotBefore(millis) => {
+                Outcome::Later { not_before: Some(start + Duration::from_millis(millis)) }
+            }
+            Word::Unacknowledged => Outcome::Unacknowledged,
+            Word::Accepted => Outcome::Accepted,
+        })
+    }));
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask_for(&phone, secs(lifetime)).await;
+    let push = world.push(&challenge, ttl).await;
+    world.pass(Duration::from_millis(queued));
+    world.begin();
+    for step in steps {
+        world.deliver_everything().await;
+        world.pass(Duration::from_millis(*step));
+    }
+    world.pass(secs(40));
+    for _ in 0..60 {
+        world.deliver_everything().await;
+        if world.notification(&challenge, push).await.ending.is_some() {
+            break;
+        }
+        let sweeps = world.engine().signals().counts().expirer_sweeps;
+        world.pass(Duration::from_millis(1_200));
+        world.wait_for(|counts| counts.expirer_sweeps > sweeps).await;
+    }
+
+    let valid = if ttl == 0 { secs(1) } else { secs(ttl.into()) };
+    let deadline = start + valid.min(secs(lifetime));
+    for call in world.script.calls() {
+        prop_assert_eq!(call.deadline, deadline);
+        prop_assert!(call.at < deadline, "{:?}", call);
+        prop_assert_eq!(call.remaining == 0, ttl == 0);
+    }
+    let ending = world.notification(&challenge, push).await.ending;
+    prop_assert!(ending.is_some(), "it has ended");
+    if ttl == 0 {
+        prop_assert!(world.script.calls().len() <= 1);
+    }
+    Ok(())
+}

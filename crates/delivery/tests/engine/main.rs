@@ -1,0 +1,10 @@
+//! The engine on a real database, with hands that the tests move. Tests wait for events, never for time.
+
+mod deadlines;
+mod outages;
+mod providers;
+mod races;
+mod restarts;
+mod streams;
+#[expect(clippy::unwrap_used, reason = "what tests are made of fails as tests do")]
+mod support;

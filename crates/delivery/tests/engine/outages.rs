@@ -1,0 +1,105 @@
+//! The database goes away and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use countersign_domain::address::Platform;
+use countersign_domain::notification::Status;
+use tokio::sync::Notify;
+
+use crate::support::{Act, World, secs};
+
+#[tokio::test]
+async fn results_are_kept_until_they_can_be_written() {
+    let world = World::start().await;
+    let word = Arc::new(Notify::new());
+    world.script.then([Act::WaitFor(word.clone())]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.attempted == 1).await;
+    world.unplug(true);
+    word.notify_one();
+    for refused in 1..=5 {
+        world.wait_for(|counts| counts.refused == refused).await;
+        world.pass(secs(1));
+    }
+    world.unplug(false);
+    world.pass(secs(6));
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.engine().signals().counts().lost, 0);
+    assert_eq!(world.script.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_is_read_again() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    world.deliver_everything().await;
+    world.unplug(true);
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.begun == 1).await;
+    settle_down().await;
+    world.unplug(false);
+    world.pass(secs(1));
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_for_long_is_not_lost() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    world.unplug(true);
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.begun == 1).await;
+    for _ in 0..12 {
+        world.pass(secs(3));
+        settle_down().await;
+    }
+    world.unplug(false);
+    world.sweep_until(|counts| counts.rescued == 1).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn a_device_that_connects_meanwhile_gets_what_is_parked() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.unplug(true);
+    let mut device = world.connect(&phone).await;
+    settle_down().await;
+    world.unplug(false);
+    world.pass(secs(1));
+    assert_eq!(device.acknowledge().await, push);
+}
+
+#[tokio::test]
+async fn nobody_asks_an_unplugged_database_in_a_tight_loop() {
+    let world = World::start().await;
+    world.deliver_everything().await;
+    world.unplug(true);
+    settle_down().await;
+    let before = world.asked.load(Ordering::SeqCst);
+    settle_down().await;
+    assert_eq!(world.asked.load(Ordering::SeqCst), before);
+    for _ in 0..10 {
+        world.pass(secs(1));
+        settle_down().await;
+    }
+    let asked = world.asked.load(Ordering::SeqCst) - before;
+    assert!((10..=60).contains(&asked), "{asked}");
+}
+
+/// Lets all tasks run until they wait for the clock: an unplugged database answers at once.
+async fn settle_down() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

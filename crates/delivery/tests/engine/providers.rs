@@ -1,0 +1,247 @@
+//! Push services: those that fail, hang, panic, or have too much to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_delivery::Options;
+use countersign_domain::address::Platform;
+use countersign_domain::challenge::Challenge;
+use countersign_domain::delivery::{Birth, DeliveryState, Outcome};
+use countersign_domain::notification::{Reason, Status};
+use countersign_domain::sid::NotificationSid;
+use countersign_domain::time::Instant;
+use tokio::sync::Notify;
+
+use crate::support::{Act, World, secs};
+
+const LATER: Act = Act::Say(Outcome::Later { not_before: None });
+
+#[tokio::test]
+async fn an_accepted_push_is_sent_and_done() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.outcomes(&challenge, push).await, ["accepted"]);
+    let [call] = world.script.calls()[..] else { panic!("one attempt") };
+    assert_eq!((call.notification, call.remaining), (push, 300));
+}
+
+/// Moves the hands to the next retry of a push; `None` if it has ended.
+async fn skip_to_retry(
+    world: &World,
+    challenge: &Challenge,
+    push: NotificationSid,
+) -> Option<Instant> {
+    let (state, _) = world.notification(challenge, push).await.delivery?;
+    let DeliveryState::Due { at } = state else { panic!("{state:?}") };
+    world.pass(at.since(world.now()));
+    world.deliver_everything().await;
+    Some(at)
+}
+
+#[tokio::test]
+async fn a_failing_provider_is_tried_with_growing_pauses_and_once_right_before_the_end() {
+    let world = World::start().await;
+    world.script.then(std::iter::repeat_n(LATER, 100));
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 60).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    while skip_to_retry(&world, &challenge, push).await.is_some() {}
+
+    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    let calls = world.script.calls();
+    for (n, pair) in (0..).zip(calls.windows(2)) {
+        let gap = pair[1].at.since(pair[0].at);
+        let whole = secs(1 << n).min(secs(30));
+        assert!(gap <= whole, "{n}: {gap:?}");
+        let is_last = pair[1] == *calls.last().unwrap();
+        assert!(is_last || gap >= whole / 2, "{n}: {gap:?}");
+    }
+    let last = calls.last().unwrap();
+    assert_eq!((last.deadline.since(last.at), last.remaining), (secs(1), 1));
+}
+
+#[tokio::test]
+async fn a_wish_of_the_provider_is_granted_within_the_ttl() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let wish = challenge.created_at + secs(40);
+    world.script.then([Act::Say(Outcome::Later { not_before: Some(wish) })]);
+    let push = world.push(&challenge, 300).await;
+    world.deliver_everything().await;
+    assert_eq!(skip_to_retry(&world, &challenge, push).await, Some(wish));
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+
+    let too_late = challenge.created_at + secs(100);
+    world.script.then([Act::Say(Outcome::Later { not_before: Some(too_late) })]);
+    let push = world.push(&challenge, 60).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_is_given_up_while_the_lease_holds() {
+    let world = World::start().await;
+    world.script.then([Act::Hang]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.attempted == 1).await;
+    world.pass(world.options.lease - secs(2));
+    let counts = world.wait_for(|counts| counts.settled == 1).await;
+    assert_eq!((counts.lost, counts.rescued), (0, 0));
+    assert_eq!(world.outcomes(&challenge, push).await, ["later"]);
+
+    skip_to_retry(&world, &challenge, push).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_has_failed_and_nothing_else_has() {
+    let world = World::start().await;
+    world.script.then([Act::Panic]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    skip_to_retry(&world, &challenge, push).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn ttl_0_is_tried_once() {
+    let world = World::start().await;
+    world.script.then([LATER, Act::Hang]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 0).await;
+    world.deliver_everything().await;
+    let failed = (Status::Failed, Some(Reason::AttemptFailed));
+    assert_eq!(world.standing(&challenge, push).await, failed);
+
+    let push = world.push(&challenge, 0).await;
+    world.wait_for(|counts| counts.attempted == 2).await;
+    world.pass(secs(11));
+    world.wait_for(|counts| counts.settled == 2).await;
+    assert_eq!(world.standing(&challenge, push).await, failed);
+    assert!(world.script.calls().iter().all(|call| call.remaining == 0));
+}
+
+#[tokio::test]
+async fn a_dead_address_is_forgotten() {
+    let world = World::start().await;
+    world.script.then([Act::Say(Outcome::Gone { since: None })]);
+    let phone = world.enrol(Platform::Fcm).await;
+    world.pass(secs(1));
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.deliver_everything().await;
+    let failed = (Status::Failed, Some(Reason::AddressGone));
+    assert_eq!(world.standing(&challenge, push).await, failed);
+
+    let push = world.push(&challenge, 300).await;
+    world.deliver_everything().await;
+    let cancelled = (Status::Cancelled, Some(Reason::FactorGone));
+    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    assert_eq!(world.script.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn one_destination_gets_so_many_at_once() {
+    let options = Options { credential_attempts: 2, ..Options::default() };
+    let world = World::with(options).await;
+    let word = Arc::new(Notify::new());
+    world.script.then(std::iter::repeat_n(Act::WaitFor(word.clone()), 5));
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    for _ in 0..5 {
+        world.push(&challenge, 300).await;
+    }
+    world.wait_for(|counts| counts.begun == 5).await;
+    for going in 2..=5 {
+        world.wait_for(|counts| counts.attempted == going).await;
+        assert_eq!(world.script.calls().len() as u64, going);
+        word.notify_one();
+    }
+    word.notify_one();
+    world.deliver_everything().await;
+    assert_eq!(world.engine().signals().counts().settled, 5);
+}
+
+#[tokio::test]
+async fn what_finds_no_seat_before_a_busy_destination_comes_back_when_its_lease_is_over() {
+    let options = Options { credential_attempts: 1, waiting: 1, ..Options::default() };
+    let world = World::with(options).await;
+    let word = Arc::new(Notify::new());
+    world.script.then([Act::WaitFor(word.clone())]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    for _ in 0..3 {
+        world.push(&challenge, 300).await;
+    }
+    world.wait_for(|counts| counts.begun == 3).await;
+    word.notify_one();
+    world.deliver_everything().await;
+    assert_eq!(world.engine().signals().counts().settled, 2);
+    world.sweep_until(|counts| counts.rescued == 1).await;
+    world.deliver_everything().await;
+    assert_eq!(world.engine().signals().counts().settled, 3);
+}
+
+#[tokio::test]
+async fn what_waited_for_its_turn_is_looked_at_again() {
+    let options = Options { credential_attempts: 1, ..Options::default() };
+    let world = World::with(options).await;
+    let word = Arc::new(Notify::new());
+    world.script.then([Act::WaitFor(word.clone())]);
+    let phone = world.enrol(Platform::Fcm).await;
+    world.push(&world.ask(&phone).await, 300).await;
+    world.wait_for(|counts| counts.attempted == 1).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.begun == 2).await;
+    world.pass(Duration::from_millis(10));
+    world.answer(&challenge).await;
+    word.notify_one();
+    world.deliver_everything().await;
+    assert_eq!(world.script.calls().len(), 1);
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.standing(&challenge, push).await, cancelled);
+}
+
+#[tokio::test]
+async fn what_was_born_without_a_place_is_found() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let new = world.store_notification(&challenge, 300, Birth::Due).await;
+    let push = new.delivery.notification;
+    world.handover.wake();
+    world.wait_for(|counts| counts.settled == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn a_retry_begins_by_itself_and_on_time() {
+    let world = World::start().await;
+    world.deliver_everything().await;
+    world.script.then([LATER]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.settled == 1).await;
+    let (state, _) = world.notification(&challenge, push).await.delivery.unwrap();
+    let DeliveryState::Due { at } = state else { panic!("{state:?}") };
+    world.pass(at.since(world.now()));
+    world.wait_for(|counts| counts.settled == 2).await;
+    let calls = world.script.calls();
+    assert_eq!(calls[1].at, at);
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}

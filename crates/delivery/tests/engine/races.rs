@@ -1,0 +1,158 @@
+//! Two things at once, in as many orders as two threads and many rounds give.
+
+use std::sync::Arc;
+
+use countersign_bus::Reception;
+use countersign_delivery::Options;
+use countersign_domain::address::Platform;
+use countersign_domain::notification::{Reason, Status};
+use tokio::sync::Notify;
+
+use crate::support::{Act, Device, World, secs};
+
+async fn yields(n: usize) {
+    for _ in 0..n {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whoever parks looks for the device after the commit; whoever connects reads what is parked. One of them sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_connects_while_its_push_is_parked_gets_it() {
+    let world = World::start().await;
+    for round in 0..200 {
+        let phone = world.enrol(Platform::Stream).await;
+        let challenge = world.ask(&phone).await;
+        let push = world.push_leased(&challenge, 300).await;
+        yields(round % 50 * 4).await;
+        let mut device = world.connect(&phone).await;
+        assert_eq!(device.acknowledge().await, push, "round {round}");
+        world.deliver_everything().await;
+        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered);
+    }
+}
+
+/// The older socket ends, with or without an ack, while the newer one begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_survives_the_change_of_sockets() {
+    let world = World::start().await;
+    for round in 0..200 {
+        let phone = world.enrol(Platform::Stream).await;
+        let mut older = world.connect(&phone).await;
+        let challenge = world.ask(&phone).await;
+        let push = world.push(&challenge, 300).await;
+        let pending = older.next().await;
+        world.pass(secs(1));
+
+        let ends = tokio::spawn(async move {
+            yields(round % 7 * 10).await;
+            let word =
+                if round % 4 == 0 { Reception::Acknowledged } else { Reception::Unacknowledged };
+            let _ = pending.reply.send(word);
+            yields(round % 3).await;
+            drop(older);
+        });
+        yields(round % 11 * 10).await;
+        let newer = world.connect(&phone).await.acknowledge_all();
+        ends.await.unwrap();
+        world.deliver_everything().await;
+        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered, "round {round}");
+        assert!(newer.seen().len() <= 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_during_the_attempt_ends_the_delivery() {
+    let world = World::start().await;
+    let word = Arc::new(Notify::new());
+    world.script.then([Act::WaitFor(word.clone())]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.attempted == 1).await;
+    world.answer(&challenge).await;
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.standing(&challenge, push).await, cancelled);
+
+    word.notify_one();
+    world.wait_for(|counts| counts.lost == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    assert_eq!(world.outcomes(&challenge, push).await, ["accepted"], "the attempt is on record");
+}
+
+#[tokio::test]
+async fn an_answer_to_what_was_written_leaves_it_sent() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    let pending = device.next().await;
+    world.pass(Options::default().written_after);
+    world.wait_for(|counts| counts.written == 1).await;
+    world.answer(&challenge).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+
+    let _ = pending.reply.send(Reception::Unacknowledged);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert!(device.sees_nothing());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_against_an_attempt_has_one_of_two_ends() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    for round in 0..100 {
+        let challenge = world.ask(&phone).await;
+        let push = world.push(&challenge, 300).await;
+        yields(round % 25).await;
+        world.answer(&challenge).await;
+        world.deliver_everything().await;
+        let (status, reason) = world.standing(&challenge, push).await;
+        assert!(
+            matches!(
+                (status, reason),
+                (Status::Sent, None) | (Status::Cancelled, Some(Reason::Answered))
+            ),
+            "{status:?} {reason:?}"
+        );
+        let calls = world.script.calls();
+        assert!(calls.iter().filter(|call| call.notification == push).count() <= 1);
+    }
+}
+
+/// Many devices come back at once, while pushes for them are stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_returns_misses_nothing() {
+    let world = World::start().await;
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        let phone = world.enrol(Platform::Stream).await;
+        let challenge = world.ask(&phone).await;
+        let push = world.push(&challenge, 300).await;
+        crowd.push((phone, challenge, push));
+    }
+    let devices = crowd.iter().map(|(phone, ..)| {
+        let (bus, handover) = (world.bus.clone(), world.handover.clone());
+        let (factor, now) = (phone.sid, phone.created_at);
+        tokio::spawn(async move {
+            Device::connect(&bus, &handover, factor, now).await.acknowledge_all()
+        })
+    });
+    let devices: Vec<_> = devices.collect();
+    let mut more = Vec::new();
+    for (phone, ..) in &crowd {
+        let challenge = world.ask(phone).await;
+        let push = world.push_leased(&challenge, 300).await;
+        more.push((phone.clone(), challenge, push));
+    }
+    let mut connected = Vec::new();
+    for device in devices {
+        connected.push(device.await.unwrap());
+    }
+    world.deliver_everything().await;
+    for (_, challenge, push) in crowd.iter().chain(&more) {
+        assert_eq!(world.standing(challenge, *push).await.0, Status::Delivered);
+    }
+}

@@ -1,0 +1,281 @@
+//! Devices on our own stream: there, away, back in time, back too late, silent.
+
+use std::collections::BTreeSet;
+
+use countersign_bus::{Parting, Reception};
+use countersign_delivery::Options;
+use countersign_domain::address::Platform;
+use countersign_domain::notification::{Code, Reason, Status};
+
+use crate::support::{World, secs};
+
+#[tokio::test]
+async fn a_device_that_is_there_gets_it_at_once() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    assert_eq!(world.standing(&challenge, push).await.0, Status::Sending);
+
+    assert_eq!(device.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.outcomes(&challenge, push).await, ["acknowledged"]);
+    assert_eq!(world.engine().signals().counts().written, 0, "no mark for a quick device");
+}
+
+#[tokio::test]
+async fn what_is_not_acknowledged_at_once_reads_sent() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    let pending = device.next().await;
+    world.pass(Options::default().written_after);
+    world.wait_for(|counts| counts.written == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+
+    pending.reply.send(Reception::Acknowledged).unwrap();
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_in_time_gets_it() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    assert_eq!(world.standing(&challenge, push).await, waiting);
+
+    world.pass(secs(200));
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, waiting);
+    let mut device = world.connect(&phone).await;
+    assert_eq!(device.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_too_late_gets_nothing() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 10).await;
+    world.pass(secs(10));
+    let mut device = world.connect(&phone).await;
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+
+    world.sweep_until(|counts| counts.expired == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(
+        world.notification(&challenge, push).await.ending.unwrap().code,
+        Some(Code::TTL_PASSED)
+    );
+}
+
+#[tokio::test]
+async fn a_silent_device_is_asked_again_only_when_it_reconnects() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    let pending = device.next().await;
+    world.pass(secs(10));
+    pending.reply.send(Reception::Unacknowledged).unwrap();
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    assert_eq!(world.standing(&challenge, push).await, waiting);
+
+    drop(device);
+    let mut device = world.connect(&phone).await;
+    assert_eq!(device.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.outcomes(&challenge, push).await, ["unacknowledged", "acknowledged"]);
+}
+
+#[tokio::test]
+async fn what_the_older_socket_did_not_acknowledge_goes_to_the_newer_one() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut older = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    let pending = older.next().await;
+    world.pass(secs(1));
+    let mut newer = world.connect(&phone).await;
+    assert_eq!(older.attachment.parting.await, Ok(Parting::Replaced));
+    world.wait_for(|counts| counts.replayed == 2).await;
+    assert!(newer.sees_nothing(), "it is still on its way to the older one");
+
+    pending.reply.send(Reception::Unacknowledged).unwrap();
+    assert_eq!(newer.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+}
+
+#[tokio::test]
+async fn only_the_newest_push_of_a_challenge_is_replayed() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let challenge = world.ask(&phone).await;
+    let older = world.push(&challenge, 300).await;
+    world.pass(secs(1));
+    let newer = world.push(&challenge, 30).await;
+    let mut device = world.connect(&phone).await;
+    assert_eq!(device.acknowledge().await, newer);
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+    assert_eq!(world.standing(&challenge, newer).await, (Status::Delivered, None));
+    let superseded = (Status::Cancelled, Some(Reason::Superseded));
+    assert_eq!(world.standing(&challenge, older).await, superseded);
+}
+
+#[tokio::test]
+async fn no_more_than_a_hundred_wait_for_a_device_and_the_most_urgent_go_first() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut pushes = Vec::new();
+    for at in 0..130 {
+        let challenge = world.ask(&phone).await;
+        pushes.push((world.push(&challenge, 300 - at).await, challenge));
+    }
+    let mut device = world.connect(&phone).await;
+    let mut offered = Vec::new();
+    for _ in 0..100 {
+        offered.push(device.next().await);
+    }
+    world.wait_for(|counts| counts.attempted == 100 && counts.replayed == 1).await;
+    assert!(device.sees_nothing());
+    let urgent: BTreeSet<_> = pushes[30..].iter().map(|(push, _)| *push).collect();
+    assert_eq!(urgent, offered.iter().map(|pending| pending.offer.notification).collect());
+
+    for pending in offered {
+        pending.reply.send(Reception::Acknowledged).unwrap();
+    }
+    for _ in 0..30 {
+        device.acknowledge().await;
+    }
+    world.deliver_everything().await;
+    for (push, challenge) in pushes {
+        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered);
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_acknowledges_nothing_of_a_hundred_gets_no_more() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    for _ in 0..110 {
+        let challenge = world.ask(&phone).await;
+        world.push(&challenge, 300).await;
+    }
+    let mut device = world.connect(&phone).await;
+    for _ in 0..100 {
+        device.next().await.reply.send(Reception::Unacknowledged).unwrap();
+    }
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+}
+
+#[tokio::test]
+async fn ttl_0_reaches_a_device_that_is_there() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 0).await;
+    assert_eq!(device.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+}
+
+#[tokio::test]
+async fn ttl_0_is_never_replayed() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 0).await;
+    let pending = device.next().await;
+    world.pass(Options::default().written_after);
+    world.wait_for(|counts| counts.written == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    world.pass(secs(10));
+    pending.reply.send(Reception::Unacknowledged).unwrap();
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+
+    drop(device);
+    let mut device = world.connect(&phone).await;
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+}
+
+#[tokio::test]
+async fn ttl_0_and_nobody_there_fails() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 0).await;
+    world.deliver_everything().await;
+    let failed = (Status::Failed, Some(Reason::DeviceOffline));
+    assert_eq!(world.standing(&challenge, push).await, failed);
+    let ending = world.notification(&challenge, push).await.ending.unwrap();
+    assert_eq!(ending.code, Some(Code::NO_DESTINATION));
+}
+
+#[tokio::test]
+async fn ttl_0_that_nobody_started_within_a_second_is_not_started() {
+    let mut world = World::still(Options::default()).await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 0).await;
+    world.pass(secs(1));
+    world.begin();
+    world.deliver_everything().await;
+    assert!(device.sees_nothing());
+    let expired = (Status::Expired, Some(Reason::NotAttempted));
+    assert_eq!(world.standing(&challenge, push).await, expired);
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_offers_and_writes_none_is_not_asked_in_a_tight_loop() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    for _ in 0..4 {
+        drop(device.next().await);
+    }
+    world.wait_for(|counts| counts.settled == 4).await;
+    assert!(device.sees_nothing());
+    world.pass(secs(4));
+    assert_eq!(device.acknowledge().await, push);
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+}
+
+#[tokio::test]
+async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    device.next().await.reply.send(Reception::Busy).unwrap();
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    world.pass(secs(1));
+    assert_eq!(device.acknowledge().await, push);
+}

@@ -1,0 +1,78 @@
+//! A device on the stream, moved by hand.
+
+use std::sync::{Arc, Mutex};
+
+use countersign_bus::{Attachment, Bus as _, HandOver, LocalBus, Pending, Reception};
+use countersign_domain::sid::{FactorSid, NotificationSid};
+use countersign_domain::time::Instant;
+use tokio::task::JoinHandle;
+
+/// A device that is connected. Dropping it ends its socket.
+pub(crate) struct Device {
+    pub(crate) attachment: Attachment,
+}
+
+impl Device {
+    /// Connects as a socket does: findable first, then the engine is told.
+    pub(crate) async fn connect(
+        bus: &LocalBus,
+        handover: &HandOver,
+        factor: FactorSid,
+        now: Instant,
+    ) -> Self {
+        let attachment = bus.attach(factor, now).await.expect("the older socket is old enough");
+        handover.connected(factor).await;
+        Self { attachment }
+    }
+
+    /// The next offer.
+    pub(crate) async fn next(&mut self) -> Box<Pending> {
+        self.attachment.offers.recv().await.expect("the socket is held")
+    }
+
+    /// Whether no offer is waiting.
+    pub(crate) fn sees_nothing(&mut self) -> bool {
+        self.attachment.offers.try_recv().is_err()
+    }
+
+    /// Acknowledges the next offer and says which it was.
+    pub(crate) async fn acknowledge(&mut self) -> NotificationSid {
+        let pending = self.next().await;
+        let sid = pending.offer.notification;
+        let _ = pending.reply.send(Reception::Acknowledged);
+        sid
+    }
+
+    /// Acknowledges all that comes, in the background.
+    pub(crate) fn acknowledge_all(self) -> Obedient {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            // The whole device moves in, not only its offers: it holds its socket.
+            let mut device = self;
+            while let Some(pending) = device.attachment.offers.recv().await {
+                noted.lock().unwrap().push(pending.offer.notification);
+                let _ = pending.reply.send(Reception::Acknowledged);
+            }
+        });
+        Obedient { seen, task }
+    }
+}
+
+/// A device that acknowledges whatever it is offered.
+pub(crate) struct Obedient {
+    seen: Arc<Mutex<Vec<NotificationSid>>>,
+    task: JoinHandle<()>,
+}
+
+impl Obedient {
+    pub(crate) fn seen(&self) -> Vec<NotificationSid> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Obedient {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,83 @@
+//! A database that can be unplugged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
+use countersign_domain::sid::{FactorSid, NotificationSid};
+use countersign_domain::time::Instant;
+use countersign_store::StoreError;
+use countersign_store::seam::{Answer, Deliveries, Retention, Upkeep};
+use countersign_store_sqlite::SqliteStore;
+
+pub(crate) struct Faulty {
+    pub(crate) inner: Arc<SqliteStore>,
+    pub(crate) down: Arc<AtomicBool>,
+    pub(crate) asked: Arc<AtomicU64>,
+}
+
+impl Faulty {
+    fn up(&self) -> Answer<&SqliteStore> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            Err(StoreError::Unavailable("unplugged".to_owned()))
+        } else {
+            Ok(&self.inner)
+        }
+    }
+}
+
+#[async_trait]
+impl Deliveries for Faulty {
+    async fn lease_due(
+        &self,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<Lease>> {
+        self.up()?.lease_due(node, now, until, most).await
+    }
+    async fn lease_parked(
+        &self,
+        factor: FactorSid,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<Lease>> {
+        self.up()?.lease_parked(factor, node, now, until, most).await
+    }
+    async fn next_due(&self) -> Answer<Option<Instant>> {
+        self.up()?.next_due().await
+    }
+    async fn prospect(&self, lease: &Lease) -> Answer<Prospect> {
+        self.up()?.prospect(lease).await
+    }
+    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {
+        self.up()?.settle(settled).await
+    }
+    async fn expire(&self, now: Instant, most: usize) -> Answer<usize> {
+        self.up()?.expire(now, most).await
+    }
+    async fn rescue(&self, now: Instant, most: usize) -> Answer<usize> {
+        self.up()?.rescue(now, most).await
+    }
+    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+        self.up()?.void_leases(node, now, most).await
+    }
+}
+
+#[async_trait]
+impl Upkeep for Faulty {
+    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
+        self.up()?.clean(now, retention, most).await
+    }
+    async fn check(&self) -> Answer<()> {
+        self.up()?.check().await
+    }
+    async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {
+        self.up()?.key_check(value).await
+    }
+}

@@ -1,0 +1,10 @@
+//! A small world around one engine.
+
+mod device;
+mod faulty;
+mod script;
+mod world;
+
+pub(crate) use device::Device;
+pub(crate) use script::Act;
+pub(crate) use world::{World, secs};

@@ -1,0 +1,277 @@
+//! The world itself: a database in a folder of its own, a bus, a clock, and an engine that can be killed and restarted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use countersign_bus::handover::Inbox;
+use countersign_bus::{Bus, HandOver, LocalBus};
+use countersign_delivery::{Counts, Engine, Options, Parts};
+use countersign_domain::account::Account;
+use countersign_domain::address::Platform;
+use countersign_domain::challenge::{Challenge, Verdict};
+use countersign_domain::delivery::{Birth, NewNotification};
+use countersign_domain::factor::Factor;
+use countersign_domain::notification::{Notification, Reason, Status};
+use countersign_domain::service::Service;
+use countersign_domain::sid::NotificationSid;
+use countersign_domain::time::Instant;
+use countersign_providers::Providers;
+use countersign_store::seam::{
+    Accounts, Challenges, Enrolled, Enrolment, Factors, Inserted, Notifications, Notified, Opened,
+    Opening, Recorded, Services,
+};
+use countersign_store_sqlite::SqliteStore;
+use countersign_testkit::Maker;
+
+use super::device::Device;
+use super::faulty::Faulty;
+use super::script::Script;
+
+pub(crate) const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// One node, its database, and whoever speaks to it.
+pub(crate) struct World {
+    pub(crate) make: Maker,
+    pub(crate) bus: LocalBus,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) script: Script,
+    pub(crate) down: Arc<AtomicBool>,
+    pub(crate) asked: Arc<AtomicU64>,
+    pub(crate) handover: HandOver,
+    pub(crate) options: Options,
+    service: Service,
+    inbox: Option<Inbox>,
+    engine: Option<Engine>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// With a running engine.
+    pub(crate) async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// With a running engine of these options.
+    pub(crate) async fn with(options: Options) -> Self {
+        let mut world = Self::still(options).await;
+        world.begin();
+        world
+    }
+
+    /// Before its engine starts.
+    pub(crate) async fn still(options: Options) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the database");
+        let path = folder.path().join("countersign.db");
+        let store = SqliteStore::open(path, Default::default()).expect("a new database");
+        let make = Maker::new(7);
+        let account = make.account();
+        let service = make.service(&account);
+        furnish(&store, &account, &service).await;
+        let (handover, inbox) = HandOver::new(options.places);
+        Self {
+            script: Script::new(Arc::new(make.clock.clone())),
+            make,
+            bus: LocalBus::default(),
+            store: Arc::new(store),
+            down: Arc::default(),
+            asked: Arc::default(),
+            handover,
+            options,
+            service,
+            inbox: Some(inbox),
+            engine: None,
+            _folder: folder,
+        }
+    }
+
+    /// Starts the engine.
+    pub(crate) fn begin(&mut self) {
+        let bus: Arc<dyn Bus> = Arc::new(self.bus.clone());
+        let providers = Providers::new(Arc::clone(&bus)).with(Platform::Fcm, self.script.clone());
+        let store = Arc::new(Faulty {
+            inner: self.store.clone(),
+            down: self.down.clone(),
+            asked: self.asked.clone(),
+        });
+        self.engine = Some(Engine::start(Parts {
+            deliveries: store.clone(),
+            upkeep: store,
+            bus,
+            providers: Arc::new(providers),
+            clock: Arc::new(self.make.clock.clone()),
+            entropy: Arc::new(self.make.entropy.clone()),
+            inbox: self.inbox.take().expect("one engine at a time"),
+            handover: self.handover.clone(),
+            node: self.make.node,
+            options: self.options,
+        }));
+    }
+
+    /// Ends the engine as a crash would. What was in memory is lost.
+    pub(crate) fn crash(&mut self) {
+        self.engine = None;
+        let (handover, inbox) = HandOver::new(self.options.places);
+        (self.handover, self.inbox) = (handover, Some(inbox));
+        self.make.node = self.make.other_node();
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("the engine runs")
+    }
+
+    pub(crate) async fn wait_for(&self, enough: impl FnMut(&Counts) -> bool) -> Counts {
+        self.engine().signals().wait_for(enough).await
+    }
+
+    /// Waits until all is delivered that can be.
+    pub(crate) async fn deliver_everything(&self) {
+        self.engine().idle().await;
+    }
+
+    /// Moves the hands.
+    pub(crate) fn pass(&self, span: Duration) {
+        self.make.clock.advance(span);
+    }
+
+    /// Unplugs the database from the engine, or plugs it in again.
+    pub(crate) fn unplug(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.make.now()
+    }
+
+    /// A new person with a verified device: on our stream, or at FCM.
+    pub(crate) async fn enrol(&self, platform: Platform) -> Factor {
+        let owner = self.make.entity(&self.service, &self.make.identity()).owner;
+        let mut factor = self.make.factor(&owner);
+        if platform == Platform::Fcm {
+            factor.address = self.make.fcm_address();
+        }
+        let enrolment =
+            Enrolment { factor: factor.clone(), token: None, most_per_entity: 0, most_per_day: 0 };
+        let enrolled = self.store.enrol_factor(&enrolment).await;
+        assert_eq!(enrolled, Ok(Enrolled::Done(factor.owner.entity)));
+        factor
+    }
+
+    /// Asks a device something, for five minutes, without the automatic push.
+    pub(crate) async fn ask(&self, factor: &Factor) -> Challenge {
+        self.ask_for(factor, secs(300)).await
+    }
+
+    pub(crate) async fn ask_for(&self, factor: &Factor, lifetime: Duration) -> Challenge {
+        let mut challenge = self.make.challenge(factor);
+        challenge.expires_at = self.now() + lifetime;
+        let opening = Opening {
+            challenge: challenge.clone(),
+            notification: None,
+            most_per_factor_hour: 0,
+            most_per_factor_day: 0,
+            most_per_entity_hour: 0,
+        };
+        assert_eq!(self.store.open_challenge(&opening).await, Ok(Opened::Done));
+        challenge
+    }
+
+    /// Pushes a challenge as the API does: born parked if it is a stream and nobody is there, else handed over.
+    pub(crate) async fn push(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
+        let found =
+            self.store.challenge(challenge.owner.service, &challenge.owner.identity, challenge.sid);
+        let (_, factor) = found.await.unwrap().expect("the challenge");
+        let is_stream = factor.unwrap().address.platform() == Platform::Stream;
+        let away = is_stream && !self.bus.is_attached(challenge.factor).await;
+        if away && ttl > 0 {
+            self.store_notification(challenge, ttl, Birth::Parked).await.delivery.notification
+        } else {
+            self.push_leased(challenge, ttl).await
+        }
+    }
+
+    /// Pushes a challenge by handing it over, whether or not a device is there.
+    pub(crate) async fn push_leased(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
+        let place = self.handover.reserve().expect("a place");
+        let until = self.now() + self.options.lease;
+        let birth = if ttl == 0 { Birth::Immediate } else { Birth::Leased { until } };
+        let new = self.store_notification(challenge, ttl, birth).await;
+        place.hand_over(new.lease().expect("born with a lease"));
+        new.delivery.notification
+    }
+
+    /// Stores a notification and tells nobody.
+    pub(crate) async fn store_notification(
+        &self,
+        challenge: &Challenge,
+        ttl: u16,
+        birth: Birth,
+    ) -> NewNotification {
+        let new = self.make.notification(challenge, ttl, birth);
+        assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
+        new
+    }
+
+    pub(crate) async fn answer(&self, challenge: &Challenge) {
+        let answered =
+            self.store.answer_challenge(challenge.sid, Verdict::Approved, self.now()).await;
+        assert_eq!(answered, Ok(Recorded::Done));
+    }
+
+    pub(crate) async fn connect(&self, factor: &Factor) -> Device {
+        Device::connect(&self.bus, &self.handover, factor.sid, self.now()).await
+    }
+
+    pub(crate) async fn notification(
+        &self,
+        challenge: &Challenge,
+        sid: NotificationSid,
+    ) -> Notification {
+        self.store.notification(challenge.sid, sid).await.unwrap().expect("the notification")
+    }
+
+    /// Where a notification stands.
+    pub(crate) async fn standing(
+        &self,
+        challenge: &Challenge,
+        sid: NotificationSid,
+    ) -> (Status, Option<Reason>) {
+        let standing = self.notification(challenge, sid).await.standing(self.make.node);
+        (standing.status, standing.reason)
+    }
+
+    /// The outcomes of a notification's attempts.
+    pub(crate) async fn outcomes(
+        &self,
+        challenge: &Challenge,
+        sid: NotificationSid,
+    ) -> Vec<String> {
+        let notification = self.notification(challenge, sid).await;
+        notification.attempts.into_iter().map(|attempt| attempt.outcome).collect()
+    }
+
+    /// Lets the sweeping duties run, more than a second later each time, until they have done enough.
+    pub(crate) async fn sweep_until(&self, mut enough: impl FnMut(&Counts) -> bool) {
+        for _ in 0..60 {
+            let before = self.engine().signals().counts();
+            if enough(&before) {
+                return;
+            }
+            self.pass(Duration::from_millis(1_200));
+            self.wait_for(|now| {
+                enough(now)
+                    || (now.expirer_sweeps > before.expirer_sweeps
+                        && now.rescuer_sweeps > before.rescuer_sweeps)
+            })
+            .await;
+        }
+        panic!("swept for a minute, and it was not enough");
+    }
+}
+
+async fn furnish(store: &SqliteStore, account: &Account, service: &Service) {
+    assert_eq!(store.create_account(account).await, Ok(Inserted::Done));
+    assert_eq!(store.create_service(service).await, Ok(Inserted::Done));
+}

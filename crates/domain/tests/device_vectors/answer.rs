@@ -1,0 +1,207 @@
+//! A signed answer: the worked example, and every refusal.
+
+use countersign_domain::answer::{AnswerFault, check};
+use countersign_domain::challenge::{
+    CannotAnswer, Challenge, ChallengeStatus, Field, MOST_FIELDS, SIGNED_FIELDS, Verdict,
+};
+use countersign_domain::text::{Message, StringMap};
+use serde_json::{Value, json};
+
+use crate::example::{
+    ANSWER, DEVICE_TOKEN, Hand, ITS_FIELDS, challenge, factor, noon, signature_of, with,
+    with_signature,
+};
+
+const HEADER: &str = r#"{"typ":"JWT","alg":"ES256"}"#;
+
+/// What the device of the example signs if it says `status` to this challenge.
+fn payload(challenge: &Challenge, status: &str) -> Value {
+    with(Value::Object(challenge.signed_members()), "status", Some(json!(status)))
+}
+
+fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerFault> {
+    check(token, challenge, &SIGNED_FIELDS, &factor().key).map(|answer| answer.verdict())
+}
+
+/// Judges this payload, signed by the right hand, against the challenge of the example.
+fn judge_payload(payload: &Value) -> Result<Verdict, AnswerFault> {
+    judge(&Hand::known().sign_text(HEADER, &payload.to_string()), &challenge())
+}
+
+#[test]
+fn the_worked_example_approves() {
+    assert_eq!(ANSWER.len(), 794);
+    let answer = check(ANSWER, &challenge(), &ITS_FIELDS, &factor().key).unwrap();
+    assert_eq!(answer.verdict(), Verdict::Approved);
+    let answered = challenge().answer(&answer, noon()).unwrap();
+    assert_eq!(answered.status(noon()), ChallengeStatus::Approved);
+    assert_eq!(answered.answer(&answer, noon()), Err(CannotAnswer::AlreadyAnswered));
+}
+
+/// The example signs all that we ask for but `factor_type`.
+#[test]
+fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
+    assert_eq!(judge(ANSWER, &challenge()), Err(AnswerFault::Mismatch));
+    let asked_for_more = [ITS_FIELDS.as_slice(), &["status_of_nothing"]].concat();
+    let answer = check(ANSWER, &challenge(), &asked_for_more, &factor().key);
+    assert_eq!(answer, Err(AnswerFault::Mismatch));
+}
+
+#[test]
+fn all_that_we_ask_for_is_in_the_challenge() {
+    let members = challenge().signed_members();
+    let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
+    let mut asked = SIGNED_FIELDS.to_vec();
+    names.sort_unstable();
+    asked.sort_unstable();
+    assert_eq!(names, asked);
+}
+
+#[test]
+fn both_words_are_understood_and_no_other() {
+    assert_eq!(judge_payload(&payload(&challenge(), "approved")), Ok(Verdict::Approved));
+    assert_eq!(judge_payload(&payload(&challenge(), "denied")), Ok(Verdict::Denied));
+    for word in ["Approved", "APPROVED", "pending", "expired", "yes", "", "approved "] {
+        let payload = payload(&challenge(), word);
+        assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{word:?}");
+    }
+    for status in [None, Some(json!(true)), Some(json!(null)), Some(json!(["approved"]))] {
+        let payload = with(payload(&challenge(), ""), "status", status);
+        assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{payload}");
+    }
+}
+
+#[test]
+fn every_signed_member_must_be_there_and_be_the_same() {
+    let good = payload(&challenge(), "approved");
+    let elsewhere = json!("YC03f1e2d3c4b5a69788796a5b4c3d2e1e");
+    for name in SIGNED_FIELDS {
+        for wrong in [None, Some(elsewhere.clone()), Some(json!({})), Some(json!(0))] {
+            let payload = with(good.clone(), name, wrong);
+            assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{payload}");
+        }
+    }
+    let hidden = with(good.clone(), "hidden_details", Some(json!({"amount": "1"})));
+    assert_eq!(judge_payload(&hidden), Err(AnswerFault::Mismatch));
+    let more = with(good, "date_updated", Some(json!("2023-11-14T22:13:20Z")));
+    assert_eq!(judge_payload(&more), Ok(Verdict::Approved), "more than was asked for is no fault");
+}
+
+#[test]
+fn what_the_person_was_shown_must_be_the_same_to_the_letter() {
+    let judge_changed = |change: fn(&mut Value)| {
+        let mut payload = payload(&challenge(), "approved");
+        change(&mut payload["details"]);
+        judge_payload(&payload)
+    };
+    assert_eq!(judge_changed(|_| ()), Ok(Verdict::Approved));
+    let changes: [fn(&mut Value); 7] = [
+        |details| details["message"] = json!("Login to Owl Bank"),
+        |details| details["message"] = json!("login to Owl Bank?"),
+        |details| details["fields"][0]["value"] = json!("/logout"),
+        |details| details["fields"][0]["label"] = json!("path"),
+        |details| details["fields"] = json!([]),
+        |details| details["fields"] = json!([details["fields"][0], details["fields"][0]]),
+        |details| details["date"] = json!("2023-11-14T22:13:20Z"),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        assert_eq!(judge_changed(change), Err(AnswerFault::Mismatch), "change {number}");
+    }
+}
+
+/// Android and iOS escape every `/`, and neither keeps the order of keys.
+#[test]
+fn escapes_order_and_spaces_do_not_matter() {
+    let text = r#"{ "status" : "approved",
+        "hidden_details":null, "factor_type":"\u0070ush",
+        "details":{"fields":[{"value":"\/login","label":"Path"}],"message":"Login to Owl Bank\u003f"},
+        "expiration_date":"2023-11-14T22:18:20Z","date_created":"2023-11-14T22:13:20Z",
+        "factor_sid":"YF03a1b2c3d4e5f60718293a4b5c6d7e8f",
+        "identity":"ff483d1ff591898a9942916050d2ca3f",
+        "entity_sid":"YE00000000000000000000000000000001",
+        "service_sid":"VA00000000000000000000000000000001",
+        "account_sid":"AC00000000000000000000000000000001",
+        "sid":"YC03f1e2d3c4b5a69788796a5b4c3d2e1f" }"#;
+    let header = r#"{"alg":"ES256","typ":"JWT"}"#;
+    let token = Hand::known().sign_text(header, text);
+    assert_eq!(judge(&token, &challenge()), Ok(Verdict::Approved));
+}
+
+#[test]
+fn unicode_is_compared_by_what_it_means() {
+    let mut asked = challenge();
+    asked.details.message = Message::parse("Überweisung an Zoë? 🦉\u{202e}").unwrap();
+    asked.hidden_details = Some(StringMap::parse(r#"{"Ort":"Lisboa — São Bento"}"#).unwrap());
+    let plain = payload(&asked, "denied").to_string();
+    assert_eq!(judge(&Hand::known().sign_text(HEADER, &plain), &asked), Ok(Verdict::Denied));
+
+    let escaped = plain
+        .replace('Ü', r"\u00DC")
+        .replace('🦉', r"\ud83e\udd89")
+        .replace('\u{202e}', r"\u202E")
+        .replace('—', r"\u2014");
+    assert_ne!(escaped, plain);
+    assert_eq!(judge(&Hand::known().sign_text(HEADER, &escaped), &asked), Ok(Verdict::Denied));
+
+    let decomposed = plain.replace('ë', "e\u{308}");
+    let token = Hand::known().sign_text(HEADER, &decomposed);
+    assert_eq!(judge(&token, &asked), Err(AnswerFault::Mismatch), "looks the same, is not");
+    let half = plain.replace('🦉', r"\ud83e");
+    let token = Hand::known().sign_text(HEADER, &half);
+    assert_eq!(judge(&token, &asked), Err(AnswerFault::Form), "half a pair is no JSON text");
+}
+
+#[test]
+fn a_date_that_is_shown_is_signed() {
+    let mut dated = challenge();
+    dated.details.date = Some(noon());
+    assert_eq!(dated.signed_members()["details"]["date"], "2023-11-14T22:13:20Z");
+    let sign =
+        |of: &Challenge| Hand::known().sign_text(HEADER, &payload(of, "approved").to_string());
+    assert_eq!(judge(&sign(&dated), &dated), Ok(Verdict::Approved));
+    assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerFault::Mismatch));
+    assert!(challenge().signed_members()["details"].get("date").is_none(), "omitted, never null");
+}
+
+#[test]
+fn only_the_factors_key_can_answer() {
+    let good = payload(&challenge(), "approved").to_string();
+    let stranger = Hand::strange().sign_text(HEADER, &good);
+    assert_eq!(judge(&stranger, &challenge()), Err(AnswerFault::Mismatch));
+    let token = Hand::known().sign_text(HEADER, &good);
+    let whole = signature_of(&token);
+    for length in [0, 32, 62, 63] {
+        let cut = with_signature(&token, &whole[..length]);
+        assert_eq!(judge(&cut, &challenge()), Err(AnswerFault::Mismatch), "{length} bytes");
+    }
+}
+
+#[test]
+fn what_is_no_signed_token_is_a_fault_of_form() {
+    let good = payload(&challenge(), "approved").to_string();
+    let none = with_signature(&Hand::known().sign_text(r#"{"alg":"none"}"#, &good), []);
+    let mac = Hand::known().sign_text(r#"{"typ":"JWT","alg":"HS256"}"#, &good);
+    for wrong in ["", "approved", "a.b.c", &good, &none, &mac] {
+        assert_eq!(judge(wrong, &challenge()), Err(AnswerFault::Form), "{wrong}");
+    }
+    assert_eq!(
+        judge(DEVICE_TOKEN, &challenge()),
+        Err(AnswerFault::Mismatch),
+        "signs nothing of it"
+    );
+}
+
+/// Its token is far longer than the documented 5,456 characters, and must pass.
+#[test]
+fn the_largest_challenge_can_be_answered() {
+    let mut asked = challenge();
+    asked.details.message = Message::parse("/".repeat(256)).unwrap();
+    let field = Field { label: "/".repeat(36), value: "é".repeat(128) };
+    asked.details.fields = vec![field; MOST_FIELDS];
+    let hidden = format!(r#"{{"a":"{}"}}"#, "/".repeat(1_016));
+    asked.hidden_details = Some(StringMap::parse(&hidden).unwrap());
+    let escaped = payload(&asked, "approved").to_string().replace('/', r"\/");
+    let token = Hand::known().sign_text(HEADER, &escaped);
+    assert!(token.len() > 5_456);
+    assert_eq!(judge(&token, &asked), Ok(Verdict::Approved));
+}

@@ -1,0 +1,220 @@
+//! The JWT by which a device says who it is: the worked example, and every refusal.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use countersign_domain::device_token::{DeviceToken, LEEWAY, LONGEST, TokenFault};
+use countersign_domain::time::Instant;
+use serde_json::{Value, json};
+
+use crate::example::{
+    ANSWER, DEVICE_TOKEN, Hand, KEY_SID, account, factor, noon, signature_of, token_header,
+    token_payload, with, with_signature,
+};
+
+const TICK: Duration = Duration::from_micros(1);
+
+fn check(token: &str, now: Instant) -> Result<(), TokenFault> {
+    DeviceToken::parse(token)?.check(&factor().key, account(), now)
+}
+
+/// Checks the example's token with another header.
+fn check_header(header: &Value) -> Result<(), TokenFault> {
+    check(&Hand::known().sign(header, &token_payload()), noon())
+}
+
+/// Checks the example's token with another payload.
+fn check_payload(payload: &Value) -> Result<(), TokenFault> {
+    check(&Hand::known().sign(&token_header(), payload), noon())
+}
+
+#[test]
+fn the_worked_example_passes() {
+    let token = DeviceToken::parse(DEVICE_TOKEN).unwrap();
+    assert_eq!(token.key, KEY_SID.parse().unwrap());
+    assert_eq!(token.nonce(), None);
+    assert_eq!(token.check(&factor().key, account(), noon()), Ok(()));
+}
+
+#[test]
+fn a_clock_may_be_off_by_the_leeway_and_no_more() {
+    let (begins, ends) = (noon(), Instant::from_seconds(1_700_000_600));
+    assert_eq!(LEEWAY, Duration::from_secs(60));
+    let early = begins - LEEWAY;
+    assert_eq!(check(DEVICE_TOKEN, early), Ok(()));
+    assert_eq!(check(DEVICE_TOKEN, early - TICK), Err(TokenFault::NotYetValid(LEEWAY + TICK)));
+    let late = ends + LEEWAY;
+    assert_eq!(check(DEVICE_TOKEN, late - TICK), Ok(()));
+    assert_eq!(check(DEVICE_TOKEN, late), Err(TokenFault::Expired(LEEWAY)));
+}
+
+#[test]
+fn it_is_valid_for_900_s_at_most() {
+    assert_eq!(LONGEST, Duration::from_secs(900));
+    let ending = |exp: Value| check_payload(&with(token_payload(), "exp", Some(exp)));
+    assert_eq!(ending(json!(1_700_000_900)), Ok(()));
+    assert_eq!(ending(json!(1_700_000_901)), Err(TokenFault::TooLong));
+    assert_eq!(ending(json!(i64::MAX)), Err(TokenFault::TooLong));
+    assert_eq!(ending(json!(u64::MAX)), Err(TokenFault::TooLong));
+    assert_eq!(ending(json!(1e300)), Err(TokenFault::TooLong));
+    assert_eq!(ending(json!(i64::MIN)), Err(TokenFault::Expired(noon().since(Instant::default()))));
+}
+
+#[test]
+fn both_times_are_needed_and_are_numbers() {
+    for claim in ["nbf", "exp"] {
+        for wrong in [None, Some(json!("1700000300")), Some(json!(null)), Some(json!([]))] {
+            let payload = with(token_payload(), claim, wrong);
+            assert_eq!(check_payload(&payload), Err(TokenFault::Claims), "{payload}");
+        }
+    }
+    let payload = with(token_payload(), "nbf", Some(json!(1_700_000_000.75)));
+    assert_eq!(check_payload(&payload), Ok(()), "a fraction is dropped");
+}
+
+#[test]
+fn the_algorithm_is_es256_and_nothing_else() {
+    let words = ["none", "None", "HS256", "RS256", "ES384", "ES256K", "es256", "ES256 ", ""];
+    let wrong = words.map(|word| Some(json!(word)));
+    for alg in wrong.into_iter().chain([None, Some(json!(null)), Some(json!(["ES256"]))]) {
+        let header = with(token_header(), "alg", alg);
+        assert_eq!(check_header(&header), Err(TokenFault::Form), "{header}");
+    }
+}
+
+#[test]
+fn an_unsigned_token_is_refused() {
+    let (signed, _) = DEVICE_TOKEN.rsplit_once('.').unwrap();
+    assert_eq!(check(&format!("{signed}."), noon()), Err(TokenFault::Signature));
+    assert_eq!(check(signed, noon()), Err(TokenFault::Form));
+    let header = with(token_header(), "alg", Some(json!("none")));
+    let token = with_signature(&Hand::known().sign(&header, &token_payload()), []);
+    assert_eq!(check(&token, noon()), Err(TokenFault::Form));
+}
+
+/// Any holder of the public key could make this one, if the key were taken for a shared secret.
+#[test]
+fn a_mac_made_with_the_public_key_is_refused() {
+    use aws_lc_rs::hmac;
+    let header = with(token_header(), "alg", Some(json!("HS256")));
+    let token = Hand::known().sign(&header, &token_payload());
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let mac = hmac::Key::new(hmac::HMAC_SHA256, factor().key.as_point());
+    let mac = hmac::sign(&mac, signed.as_bytes());
+    assert_eq!(check(&with_signature(&token, mac), noon()), Err(TokenFault::Form));
+}
+
+#[test]
+fn the_content_type_is_that_of_device_tokens() {
+    let newer = with(token_header(), "cty", Some(json!("twilio-pba;v=2")));
+    assert_eq!(check_header(&newer), Ok(()));
+    for cty in [None, Some(json!("JWT")), Some(json!("twilio-fpa;v=1")), Some(json!(1))] {
+        let header = with(token_header(), "cty", cty);
+        assert_eq!(check_header(&header), Err(TokenFault::Form), "{header}");
+    }
+}
+
+#[test]
+fn the_kid_is_the_sid_of_a_key() {
+    let upper = with(token_header(), "kid", Some(json!(KEY_SID.to_uppercase())));
+    assert_eq!(check_header(&upper), Ok(()), "hexadecimal digits may be capital");
+    let factor_sid = json!(factor().sid);
+    for kid in [None, Some(factor_sid), Some(json!("")), Some(json!("CR01")), Some(json!(7))] {
+        let header = with(token_header(), "kid", kid);
+        assert_eq!(check_header(&header), Err(TokenFault::Form), "{header}");
+    }
+}
+
+#[test]
+fn the_signature_is_of_the_key_over_these_very_bytes() {
+    let stranger = Hand::strange().sign(&token_header(), &token_payload());
+    assert_eq!(check(&stranger, noon()), Err(TokenFault::Signature));
+
+    let other = Hand::known().sign(&token_header(), &json!({"sub": "AC", "exp": 1, "nbf": 0}));
+    let swapped = with_signature(DEVICE_TOKEN, signature_of(&other));
+    assert_eq!(check(&swapped, noon()), Err(TokenFault::Signature));
+
+    for at in 0..64 {
+        let mut wrong = signature_of(DEVICE_TOKEN);
+        wrong[at] ^= 0x80;
+        let token = with_signature(DEVICE_TOKEN, wrong);
+        assert_eq!(check(&token, noon()), Err(TokenFault::Signature), "byte {at}");
+    }
+}
+
+/// iOS sends a shorter one about once in 65,000 times; to call it badly signed makes it try again.
+#[test]
+fn a_signature_of_another_length_is_a_bad_signature() {
+    let whole = signature_of(DEVICE_TOKEN);
+    for length in [0, 1, 32, 62, 63] {
+        let token = with_signature(DEVICE_TOKEN, &whole[..length]);
+        assert_eq!(check(&token, noon()), Err(TokenFault::Signature), "{length} bytes");
+    }
+    let token = with_signature(DEVICE_TOKEN, [whole.as_slice(), &[0]].concat());
+    assert_eq!(check(&token, noon()), Err(TokenFault::Signature));
+    let zeros = with_signature(DEVICE_TOKEN, [0; 64]);
+    assert_eq!(check(&zeros, noon()), Err(TokenFault::Signature));
+}
+
+#[test]
+fn the_subject_is_the_factors_account() {
+    for sub in [None, Some(json!("AC00000000000000000000000000000002")), Some(json!(1))] {
+        let payload = with(token_payload(), "sub", sub);
+        assert_eq!(check_payload(&payload), Err(TokenFault::Subject), "{payload}");
+    }
+}
+
+/// Signature, subject, claims, time: a device that fails several is told of the first.
+#[test]
+fn the_checks_run_in_one_order() {
+    let late = Instant::from_seconds(1_800_000_000);
+    let all_wrong = json!({"sub": "AC", "exp": 5_000_000_000_i64});
+    let stranger = Hand::strange().sign(&token_header(), &all_wrong);
+    assert_eq!(check(&stranger, late), Err(TokenFault::Signature));
+    let known = |payload: &Value| check(&Hand::known().sign(&token_header(), payload), late);
+    assert_eq!(known(&all_wrong), Err(TokenFault::Subject));
+    assert_eq!(known(&with(token_payload(), "nbf", None)), Err(TokenFault::Claims));
+    assert!(matches!(known(&token_payload()), Err(TokenFault::Expired(_))));
+    let long_ago = with(token_payload(), "nbf", Some(json!(0)));
+    assert!(matches!(known(&long_ago), Err(TokenFault::Expired(_))));
+}
+
+#[test]
+fn the_form_is_three_parts_of_unpadded_base64url() {
+    let header = URL_SAFE_NO_PAD.encode(token_header().to_string());
+    let [_, payload, signature] = DEVICE_TOKEN.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts");
+    };
+    let spaced = token_header().to_string().replace('{', "{ ");
+    let padded = URL_SAFE.encode(&spaced);
+    assert!(padded.ends_with('='), "or this shows nothing");
+    for wrong in [
+        String::new(),
+        "..".into(),
+        "a.b.c".into(),
+        format!("{DEVICE_TOKEN}.{signature}"),
+        format!("{padded}.{payload}.{signature}"),
+        format!("{header}.{payload}.{signature}="),
+        format!("{header}.{payload}.{}", signature.replace(['-', '_'], "+")),
+        format!(" {header}.{payload}.{signature}"),
+        Hand::known().sign(&json!(["ES256"]), &token_payload()),
+        Hand::known().sign(&token_header(), &json!("sub")),
+        Hand::known().sign_text(&token_header().to_string(), "{\"sub\":"),
+    ] {
+        assert_eq!(check(&wrong, noon()), Err(TokenFault::Form), "{wrong}");
+    }
+    assert_eq!(check(ANSWER, noon()), Err(TokenFault::Form), "an answer is no device token");
+}
+
+#[test]
+fn a_token_for_the_stream_carries_a_nonce() {
+    let nonce = |value: Value| {
+        let payload = with(token_payload(), "nonce", Some(value));
+        let token = DeviceToken::parse(&Hand::known().sign(&token_header(), &payload)).unwrap();
+        assert_eq!(token.check(&factor().key, account(), noon()), Ok(()));
+        token.nonce().map(str::to_owned)
+    };
+    assert_eq!(nonce(json!("0123abcd")).as_deref(), Some("0123abcd"));
+    assert_eq!(nonce(json!(123)), None);
+}

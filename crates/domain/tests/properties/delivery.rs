@@ -1,0 +1,190 @@
+//! Nothing is tried at or after its deadline, and whatever an attempt comes to, it is clear what follows.
+
+use std::time::Duration;
+
+use countersign_domain::backoff;
+use countersign_domain::challenge::ChallengeState;
+use countersign_domain::delivery::{
+    After, Attempt, Birth, Delivery, Lease, NewNotification, NodeId, Outcome, Prospect, Push,
+    after_attempt, overdue, prepare,
+};
+use countersign_domain::notification::{
+    Code, Ending, Reason, Status, TTL, automatic_ttl, deadline,
+};
+use countersign_domain::time::Instant;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::draw::{around, attempt, challenge, delivery, message, span, state, target};
+
+/// A delivery, and an instant not far from its deadline.
+fn delivery_at() -> impl Strategy<Value = (Delivery, Instant)> {
+    delivery().prop_flat_map(|delivery| (Just(delivery), around(delivery.deadline)))
+}
+
+/// The same, and an attempt that ended then; with a number for the jitter.
+fn attempted() -> impl Strategy<Value = (Delivery, Attempt, Instant, u32)> {
+    delivery_at()
+        .prop_flat_map(|(delivery, now)| (Just(delivery), attempt(now), Just(now), any::<u32>()))
+}
+
+fn prospect() -> impl Strategy<Value = Prospect> {
+    (any::<bool>(), option::of(state()), option::of(target())).prop_map(
+        |(lease_holds, state, factor)| Prospect {
+            lease_holds,
+            challenge: state.map(|state| (state, message())),
+            factor,
+        },
+    )
+}
+
+/// An instant from `start` on and before `end`: what `after` exceeds is folded back.
+fn between(start: Instant, end: Instant, after: Duration) -> Instant {
+    let whole = end.since(start).as_micros().max(1);
+    let micros = u64::try_from(after.as_micros() % whole).expect("less than an hour");
+    start + Duration::from_micros(micros)
+}
+
+/// Whether the words of an ending belong together.
+fn is_sound(ending: Ending) -> bool {
+    match ending.status {
+        Status::Queued | Status::Sending => false,
+        Status::Sent | Status::Delivered => ending.reason.is_none() && ending.code.is_none(),
+        Status::Failed => ending.reason.is_some() && ending.code.is_some(),
+        Status::Expired => ending.code == Some(Code::TTL_PASSED),
+        Status::Cancelled => ending.reason.is_some() && ending.code.is_none(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_attempt_is_planned_at_or_after_the_deadline((delivery, attempt, now, jitter) in attempted()) {
+        match after_attempt(&delivery, &attempt, now, jitter) {
+            After::Retry { at } => prop_assert!(now < at && at < delivery.deadline),
+            After::Park => prop_assert!(now < delivery.deadline),
+            After::Done(ending) => prop_assert!(is_sound(ending), "{:?}", ending),
+        }
+    }
+
+    #[test]
+    fn now_or_never_is_over_after_one_attempt((mut delivery, attempt, now, jitter) in attempted()) {
+        delivery.once = true;
+        prop_assert!(matches!(after_attempt(&delivery, &attempt, now, jitter), After::Done(_)));
+    }
+
+    #[test]
+    fn a_provider_that_asks_for_time_gets_it((delivery, attempt, now, jitter) in attempted()) {
+        if let Outcome::Later { not_before: Some(wish) } = attempt.outcome
+            && let After::Retry { at } = after_attempt(&delivery, &attempt, now, jitter)
+        {
+            prop_assert!(at >= wish);
+        }
+    }
+
+    /// A provider that fails for the whole life of a push is tried a bounded number of times, the last one shortly
+    /// before the end.
+    #[test]
+    fn a_push_that_always_fails_comes_to_an_end((delivery, _, _, jitter) in attempted(), took in 0..3_000_u64) {
+        let mut delivery = delivery;
+        (delivery.once, delivery.attempts) = (false, 0);
+        let mut now = delivery.deadline - Duration::from_secs(300);
+        let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
+        loop {
+            now = now + Duration::from_millis(took);
+            match after_attempt(&delivery, &failed, now, jitter) {
+                After::Retry { at } => now = at,
+                After::Done(ending) => { prop_assert_eq!(ending, Ending::EXPIRED); break }
+                After::Park => prop_assert!(false, "parked"),
+            }
+            delivery.attempts += 1;
+            prop_assert!(delivery.attempts < 40);
+        }
+        prop_assert!(delivery.deadline.since(now) <= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_starts_starts_in_time(
+        (delivery, now) in delivery_at(), until in span(), prospect in prospect(),
+    ) {
+        let lease = Lease { delivery, node: NodeId([0; 16]), until: now - Duration::from_secs(2) + until };
+        let (holds, state) = (prospect.lease_holds, prospect.challenge.as_ref().map(|(state, _)| *state));
+        let can_be_reached = prospect.factor.as_ref().is_some_and(|target| target.address.can_be_reached());
+        match prepare(&lease, prospect, now) {
+            Ok(push) => {
+                prop_assert!(holds && now < delivery.deadline);
+                prop_assert!(delivery.once || now < lease.until);
+                prop_assert_eq!(state, Some(ChallengeState::Pending));
+                prop_assert!(can_be_reached);
+                prop_assert_eq!((push.expires_at, push.once), (delivery.deadline, delivery.once));
+            }
+            Err(Some(ending)) => {
+                prop_assert!(holds && is_sound(ending), "{:?}", ending);
+                let why = match (now < delivery.deadline, state) {
+                    (false, _) => overdue(&delivery),
+                    (true, Some(ChallengeState::Answered { .. })) => Ending::cancelled(Reason::Answered),
+                    (true, _) => Ending::cancelled(Reason::FactorGone),
+                };
+                prop_assert_eq!(ending, why);
+            }
+            Err(None) => prop_assert!(!holds || (!delivery.once && now >= lease.until)),
+        }
+    }
+
+    /// From the request to the provider: what it is told never exceeds what was asked for or the challenge's life, and
+    /// is 0 for now-or-never alone.
+    #[test]
+    fn a_provider_is_told_what_is_left(
+        challenge in challenge(), asked_after in span(), ttl in TTL, (delivery, _) in delivery_at(),
+        tried_after in span(), target in target(),
+    ) {
+        let created_at = between(challenge.created_at, challenge.expires_at, asked_after);
+        let deadline = deadline(created_at, ttl, &challenge);
+        prop_assert!(created_at < deadline && deadline <= challenge.expires_at);
+        prop_assert!(deadline.since(created_at) <= Duration::from_secs(u64::from(ttl.max(1))));
+
+        let now = between(created_at, deadline, tried_after);
+        let push = Push {
+            notification: delivery.notification, challenge: challenge.sid, factor: challenge.factor,
+            message: message(), target, expires_at: deadline, once: ttl == 0,
+        };
+        let told = push.remaining_seconds(now);
+        prop_assert_eq!(told == 0, ttl == 0);
+        prop_assert!(told <= u64::from(ttl));
+        prop_assert!(told <= 1 || now + Duration::from_secs(told) <= deadline);
+    }
+
+    #[test]
+    fn the_first_push_of_a_challenge_is_never_now_or_never(challenge in challenge()) {
+        let ttl = automatic_ttl(&challenge);
+        prop_assert!((1..=300).contains(&ttl));
+        let lifetime = challenge.expires_at.since(challenge.created_at);
+        let until = deadline(challenge.created_at, ttl, &challenge);
+        let lives = until.since(challenge.created_at);
+        prop_assert_eq!(lives, lifetime.min(Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn backoff_stays_within_its_bounds(attempts: u32, jitter: u32) {
+        let (delay, whole) = (backoff::delay(attempts, jitter), backoff::delay(attempts, 0));
+        prop_assert!(delay <= whole && delay >= whole / 2);
+        prop_assert!(whole >= Duration::from_secs(1) && whole <= Duration::from_secs(30));
+        prop_assert!(backoff::delay(attempts.saturating_add(1), 0) >= whole);
+    }
+
+    #[test]
+    fn only_what_somebody_holds_is_handed_over((delivery, now) in delivery_at(), which in 0..5) {
+        let birth = match which {
+            0 => Birth::Leased { until: now },
+            1 => Birth::Immediate,
+            2 => Birth::Due,
+            3 => Birth::Parked,
+            _ => Birth::Stillborn(Ending::NOT_ATTEMPTED),
+        };
+        let node = NodeId([7; 16]);
+        let new = NewNotification { delivery, automatic: false, ttl: 0, created_at: now, node, birth };
+        let until = match which { 0 => Some(now), 1 => Some(delivery.deadline), _ => None };
+        prop_assert_eq!(new.lease(), until.map(|until| Lease { delivery, node, until }));
+    }
+}

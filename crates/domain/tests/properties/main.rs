@@ -1,0 +1,9 @@
+//! The laws that hold for all inputs.
+
+mod challenge;
+mod delivery;
+mod draw;
+mod notification;
+mod parsers;
+mod sid;
+mod time;

@@ -1,0 +1,215 @@
+//! The command line: what can be said, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Push verification that you run yourself: an application asks, a person's device answers with a signature.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, about, max_term_width = 100)]
+#[command(after_help = "Start here:\n  countersign demo     the whole story in a minute, nothing to set up\n  countersign serve    the server; makes its data folder and a first account\n\nEvery setting can stand in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set.")]
+pub struct Cli {
+    /// Settings for all commands.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Settings that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// A TOML file with settings
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The folder of the database and the master key [default: countersign-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Any setting; may be given more than once
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
+    pub settings: Vec<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Show the whole story on this machine: a server, a virtual phone, a challenge, a signed answer
+    Demo(Demo),
+    /// A virtual phone in the terminal, speaking the protocol of the mobile SDKs
+    #[command(subcommand)]
+    Phone(Phone),
+    /// Make and list accounts, change their tokens, make and revoke API keys
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// Check the configuration and try everything that the server would need
+    Doctor,
+    /// Print the OpenAPI document of the API
+    Openapi,
+}
+
+/// `serve`
+#[derive(Debug, Clone, Default, Args)]
+pub struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// What callers reach this server by; page URLs begin with it [default: from --listen]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Allow plain http on an address that others can reach, such as behind a proxy that ends TLS
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+/// `demo`
+#[derive(Debug, Clone, Default, Args)]
+pub struct Demo {
+    /// Exit after the story: with 0 if every step went well
+    #[arg(long)]
+    pub once: bool,
+    /// Where to listen [default: a free port of this machine]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+}
+
+/// `phone`
+#[derive(Debug, Subcommand)]
+pub enum Phone {
+    /// Make a key, enrol it as a factor, verify it and keep it in a file
+    Enrol(Enrol),
+    /// Hold the device stream and show challenges as they come; answer by key press
+    Listen(Listen),
+    /// Show the challenges of this phone
+    Challenges(Challenges),
+    /// Approve a challenge
+    Approve(Reply),
+    /// Deny a challenge
+    Deny(Reply),
+    /// Delete the factor at the server, and the file
+    Remove(KeyFile),
+}
+
+/// Where a phone keeps its key.
+#[derive(Debug, Clone, Args)]
+pub struct KeyFile {
+    /// The file that holds the phone's key
+    #[arg(long, value_name = "FILE", default_value = "phone.json")]
+    pub file: PathBuf,
+    /// A certificate authority to trust besides the system's, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Allow plain http to other machines
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+/// `phone enrol`
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// Where the key is kept.
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// The server, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    pub server: String,
+    /// The service's SID (VA…)
+    #[arg(long, value_name = "SID")]
+    pub service: String,
+    /// The application's name for the person, 8 to 64 letters, digits and dashes
+    #[arg(long)]
+    pub identity: String,
+    /// What the person calls this phone
+    #[arg(long, default_value = "Virtual phone")]
+    pub name: String,
+    /// stream: the server pushes over a WebSocket; none: the phone polls
+    #[arg(long, value_parser = ["stream", "none"], default_value = "stream")]
+    pub platform: String,
+    /// An access token, as an application gives it to its app; - reads it from standard input
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["account", "auth_token"], required_unless_present = "account")]
+    pub access_token: Option<String>,
+    /// Instead of an access token: the account's SID (AC…) or an API key's (SK…)
+    #[arg(long, value_name = "SID", requires = "auth_token")]
+    pub account: Option<String>,
+    /// The account's auth token, or the key's secret; - reads it from standard input
+    #[arg(long, value_name = "TOKEN", env = "COUNTERSIGN_PHONE_AUTH_TOKEN", hide_env_values = true)]
+    pub auth_token: Option<String>,
+}
+
+/// `phone listen`
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where the key is kept.
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// Approve whatever comes
+    #[arg(long, conflicts_with = "deny_all")]
+    pub approve_all: bool,
+    /// Deny whatever comes
+    #[arg(long)]
+    pub deny_all: bool,
+}
+
+/// `phone challenges`
+#[derive(Debug, Args)]
+pub struct Challenges {
+    /// Where the key is kept.
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// Not only pending ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `phone approve`, `phone deny`
+#[derive(Debug, Args)]
+pub struct Reply {
+    /// The challenge's SID (YC…)
+    pub challenge: String,
+    /// Where the key is kept.
+    #[command(flatten)]
+    pub key: KeyFile,
+}
+
+/// `accounts`
+#[derive(Debug, Subcommand)]
+pub enum Accounts {
+    /// Make an account; prints its SID and auth token, which is shown this once
+    Create {
+        /// What you call it
+        #[arg(long, default_value = "account")]
+        name: String,
+    },
+    /// List all accounts
+    List,
+    /// Give an account a secondary auth token, which works beside the primary one
+    Rotate {
+        /// The account's SID (AC…)
+        account: String,
+    },
+    /// Swap an account's tokens: the secondary one becomes the primary one, which signs webhooks
+    Promote {
+        /// The account's SID (AC…)
+        account: String,
+    },
+    /// Make an API key; prints its SID and secret, which is shown this once
+    CreateKey {
+        /// The account's SID (AC…)
+        account: String,
+        /// What you call it
+        #[arg(long, default_value = "key")]
+        name: String,
+    },
+    /// List an account's API keys
+    ListKeys {
+        /// The account's SID (AC…)
+        account: String,
+    },
+    /// Revoke an API key
+    RevokeKey {
+        /// The key's SID (SK…)
+        key: String,
+    },
+}

@@ -1,0 +1,125 @@
+//! `countersign accounts`: works beside a running server, which sees changes within ten seconds.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use countersign_bus::{HandOver, LocalBus};
+use countersign_domain::account::Account;
+use countersign_domain::sid::AccountSid;
+use countersign_store::{Cursor, Page, PageQuery, Side};
+use countersign_verify::{Verify, VerifyError};
+
+use crate::cli::Accounts;
+use crate::config::Config;
+use crate::folder;
+use crate::wiring::{World, open_store, use_cases};
+
+/// Rows that are read at a time.
+const PAGE: u16 = 500;
+
+pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()> {
+    let verify = open(config).await?;
+    match command {
+        Accounts::Create { name } => {
+            let (account, token) = verify.create_account(&name).await?;
+            println!("account_sid={}\nauth_token={}", account.sid, token.expose());
+        }
+        Accounts::List => list(&verify).await?,
+        Accounts::Rotate { account } => {
+            let sid = parse(&account)?;
+            let token = verify.rotate_token(sid).await.map_err(explain(&account))?;
+            println!("secondary_auth_token={}", token.expose());
+            eprintln!("Both tokens work now. When all callers use the new one: countersign accounts promote {sid}");
+        }
+        Accounts::Promote { account } => {
+            let sid = parse(&account)?;
+            match verify.promote_token(sid).await {
+                Err(VerifyError::Conflict) => {
+                    anyhow::bail!("{sid} has no secondary token: countersign accounts rotate {sid} makes one")
+                }
+                promoted => promoted.map_err(explain(&account))?,
+            }
+            eprintln!("The secondary token is the primary one now and signs webhooks; the other still works, until the next rotation.");
+        }
+        Accounts::CreateKey { account, name } => {
+            let sid = parse(&account)?;
+            let (key, secret) = verify.create_api_key(sid, &name).await.map_err(explain(&account))?;
+            println!("api_key_sid={}\napi_key_secret={}", key.sid, secret.expose());
+        }
+        Accounts::ListKeys { account } => {
+            let sid = parse(&account)?;
+            let keys = all(PAGE, |page| verify.api_keys(sid, page), |key| key.sid).await?;
+            for key in keys {
+                println!("{}  {}  {}", key.sid, key.created_at, key.friendly_name);
+            }
+        }
+        Accounts::RevokeKey { key } => {
+            let sid = key.parse().with_context(|| format!("{key} is no API key's SID (SK…)"))?;
+            verify.delete_api_key(sid).await.map_err(explain(&key))?;
+            eprintln!("{sid} is revoked; a running server knows within ten seconds.");
+        }
+    }
+    Ok(())
+}
+
+/// The use cases over the database in the data folder, which a server may be using at the same time.
+async fn open(config: &Config) -> anyhow::Result<Verify> {
+    let world = World::real();
+    folder::make(&config.data_dir)?;
+    let (key, _) = folder::master_key(
+        &config.data_dir,
+        &config.database(),
+        |name| std::env::var(name).ok(),
+        &*world.entropy,
+        true,
+    )?;
+    let store = Arc::new(open_store(config)?);
+    // Nobody is there to deliver; accounts cause no deliveries.
+    let (handover, _) = HandOver::new(1);
+    use_cases(config, &world, store, &key, Arc::new(LocalBus::default()), handover).await
+}
+
+async fn list(verify: &Verify) -> anyhow::Result<()> {
+    let accounts: Vec<Account> =
+        all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
+    ensure!(!accounts.is_empty(), "there are no accounts: countersign accounts create makes one");
+    for account in accounts {
+        let tokens = if account.secondary.is_some() { "two tokens" } else { "one token" };
+        println!("{}  {}  {tokens}  {}", account.sid, account.created_at, account.friendly_name);
+    }
+    Ok(())
+}
+
+/// All items of a list, page by page.
+async fn all<T, S, F>(
+    size: u16,
+    read: impl Fn(PageQuery<S>) -> F,
+    sid: impl Fn(&T) -> S,
+) -> anyhow::Result<Vec<T>>
+where
+    F: Future<Output = countersign_verify::Answer<Page<T>>>,
+{
+    let mut items = Vec::new();
+    let mut query = PageQuery::first(size);
+    loop {
+        let page = read(query).await?;
+        items.extend(page.items);
+        let Some(last) = items.last().filter(|_| page.has_next) else { return Ok(items) };
+        query = PageQuery {
+            cursor: Some(Cursor { sid: sid(last), side: Side::After }),
+            ..PageQuery::first(size)
+        };
+    }
+}
+
+fn parse(account: &str) -> anyhow::Result<AccountSid> {
+    account.parse().with_context(|| format!("{account} is no account's SID (AC…)"))
+}
+
+fn explain(sid: &str) -> impl FnOnce(VerifyError) -> anyhow::Error {
+    let sid = sid.to_owned();
+    move |error| match error {
+        VerifyError::NotFound => anyhow::anyhow!("there is no {sid}"),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `countersign doctor`: loads the configuration, tries everything that the server would need, and says in one line
+//! each what is wrong.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use countersign_bus::{HandOver, LocalBus};
+
+use crate::cli::Common;
+use crate::config::Config;
+use crate::wiring::{World, open_store, use_cases};
+use crate::{folder, listener};
+
+/// What was found, line by line.
+#[derive(Default)]
+struct Findings {
+    wrong: usize,
+}
+
+impl Findings {
+    fn note(&mut self, what: &str, found: anyhow::Result<String>) {
+        match found {
+            Ok(found) => println!("ok     {what}: {found}"),
+            Err(error) => {
+                self.wrong += 1;
+                println!("WRONG  {what}: {error:#}");
+            }
+        }
+    }
+}
+
+pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    let config = super::load(common, &[]);
+    match config {
+        Err(error) => findings.note("configuration", Err(error)),
+        Ok(config) => {
+            findings.note("configuration", Ok("every key is known".to_owned()));
+            let serving = folder::make(&config.data_dir).map(|()| folder::lock(&config.data_dir));
+            // A server that holds the folder also holds the address, and is no fault.
+            let is_serving = matches!(&serving, Ok(Err(_)));
+            findings.note("data folder", serving.map(|_| state_of(&config, is_serving)));
+            findings.note("database and master key", database(&config).await);
+            for (what, address) in
+                [("http.listen", Some(config.http.listen)), ("admin.listen", config.admin.listen)]
+            {
+                if let Some(address) = address {
+                    findings.note(what, address_is_free(address, is_serving));
+                }
+            }
+            if let Some((chain, key)) =
+                config.http.tls_certificate.as_ref().zip(config.http.tls_key.as_ref())
+            {
+                let read = RustlsConfig::from_pem_file(chain, key).await;
+                findings.note(
+                    "http.tls_certificate",
+                    read.map(|_| "can be used".to_owned()).map_err(Into::into),
+                );
+            }
+        }
+    }
+    match findings.wrong {
+        0 => println!("All is well."),
+        wrong => println!("{wrong} thing{} to mend.", if wrong == 1 { "" } else { "s" }),
+    }
+    Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn state_of(config: &Config, is_serving: bool) -> String {
+    let user = if is_serving { "a server is using it" } else { "no server is using it" };
+    format!("{} ({user})", config.data_dir.display())
+}
+
+/// Opens and migrates the database as the server would, writes to it, and checks the key.
+async fn database(config: &Config) -> anyhow::Result<String> {
+    let world = World::real();
+    let (key, _) = folder::master_key(
+        &config.data_dir,
+        &config.database(),
+        |name| std::env::var(name).ok(),
+        &*world.entropy,
+        true,
+    )?;
+    let store = Arc::new(open_store(config)?);
+    let (handover, _) = HandOver::new(1);
+    let bus = Arc::new(LocalBus::default());
+    let verify = use_cases(config, &world, store, &key, bus, handover).await?;
+    verify.ready().await?;
+    Ok(format!("{} can be written, and the key is the right one", config.database().display()))
+}
+
+fn address_is_free(address: SocketAddr, is_serving: bool) -> anyhow::Result<String> {
+    match listener::bind(address) {
+        Ok(_) => Ok(format!("{address} is free")),
+        Err(_) if is_serving => Ok(format!("{address} is in use, and a server is running")),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,73 @@
+//! The commands. Each prints for a person and ends with a sensible code: 0 went well, 1 did not, 2 was not understood.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+
+mod accounts;
+mod demo;
+mod doctor;
+mod phone;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::cli::{Cli, Command, Common};
+use crate::config::{Config, Sources};
+
+/// Runs a command to its end.
+pub fn run(cli: Cli) -> ExitCode {
+    match execute(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("countersign: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Serve(flags) => {
+            let config = load(&common, &serve::settings(&flags))?;
+            runtime()?.block_on(serve::run(config)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
+        Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),
+        Command::Accounts(accounts) => {
+            let config = load(&common, &[])?;
+            runtime()?.block_on(accounts::run(&config, accounts)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Doctor => runtime()?.block_on(doctor::run(&common)),
+        Command::Openapi => {
+            let config = load(&common, &[])?;
+            let url = config.http.public_url.map_or_else(
+                || "http://127.0.0.1:8080".to_owned(),
+                |url| url.as_str().trim_end_matches('/').to_owned(),
+            );
+            let document = serde_json::json!({ "servers": [url] });
+            println!("{}", serde_json::to_string_pretty(&document)?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
+}
+
+/// The configuration: file, environment, the command's own flags, `--set`.
+fn load(common: &Common, flags: &[String]) -> anyhow::Result<Config> {
+    let mut settings = flags.to_vec();
+    if let Some(folder) = &common.data_dir {
+        settings.push(format!("data_dir={}", folder.display()));
+    }
+    settings.extend(common.settings.iter().cloned());
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Config::load(&Sources { file: common.config.clone(), environment, settings })
+}

@@ -1,0 +1,170 @@
+//! `countersign serve`
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use countersign_api::Render;
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::AccountSid;
+use countersign_verify::accounts::{FirstAccount, SHORTEST_TOKEN};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Serve;
+use crate::config::{Config, read_secret_file};
+use crate::folder::{self, KeyOrigin};
+use crate::wiring::{Server, World, open_store};
+use crate::{telemetry, wiring};
+
+/// The command's flags as settings.
+pub(super) fn settings(flags: &Serve) -> Vec<String> {
+    let mut settings = Vec::new();
+    let mut set = |key: &str, value: &str| settings.push(format!("{key}={value}"));
+    if let Some(listen) = &flags.listen {
+        set("http.listen", listen);
+    }
+    if let Some(url) = &flags.public_url {
+        set("http.public_url", url);
+    }
+    if flags.insecure_http {
+        set("http.insecure_http", "true");
+    }
+    settings
+}
+
+/// Runs the server until it is told to stop.
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+    let wished = wished_account(|name| std::env::var(name).ok())?;
+    telemetry::start_logs(&config.log)?;
+    let metrics = telemetry::start_metrics()?;
+    let metrics: Render = Arc::new(move || metrics.render());
+    // Taken before anything is started, so that a signal during the start is not lost.
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+
+    folder::make(&config.data_dir)?;
+    let _lock = folder::lock(&config.data_dir)?;
+    let world = World::real();
+    let key = master_key(&config, &world)?;
+    let store = Arc::new(open_store(&config)?);
+    let server = Server::start(&config, &world, store, &key, metrics).await?;
+    first_account(&config, &server, wished).await?;
+    tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
+    if let Some(address) = server.admin_address {
+        tracing::info!(%address, "health, readiness and metrics are on the operator's listener");
+    }
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("countersign stops: it finishes what is in flight");
+    let stopped = server.stop();
+    tokio::select! {
+        () = stopped => tracing::info!("countersign has stopped"),
+        _ = interrupt.recv() => bail!("stopped at once by a second interrupt"),
+    }
+    Ok(())
+}
+
+fn master_key(config: &Config, world: &World) -> anyhow::Result<countersign_verify::MasterKey> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (key, origin) = folder::master_key(
+        &config.data_dir,
+        &config.database(),
+        variable,
+        &*world.entropy,
+        true,
+    )?;
+    if let KeyOrigin::Made(path) = origin {
+        tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
+    }
+    Ok(key)
+}
+
+/// The first account that the environment names.
+fn wished_account(
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<(AccountSid, Secret)>> {
+    let sid = variable("COUNTERSIGN_ACCOUNT_SID");
+    let token = match (variable("COUNTERSIGN_AUTH_TOKEN"), variable("COUNTERSIGN_AUTH_TOKEN_FILE")) {
+        (Some(_), Some(_)) => {
+            bail!("COUNTERSIGN_AUTH_TOKEN and COUNTERSIGN_AUTH_TOKEN_FILE are both set: set one")
+        }
+        (Some(token), None) => Some(token),
+        (None, Some(path)) => Some(
+            read_secret_file(path.as_ref()).context("COUNTERSIGN_AUTH_TOKEN_FILE is not right")?,
+        ),
+        (None, None) => None,
+    };
+    match (sid, token) {
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!(
+            "COUNTERSIGN_ACCOUNT_SID is set, and neither COUNTERSIGN_AUTH_TOKEN nor COUNTERSIGN_AUTH_TOKEN_FILE is"
+        ),
+        (None, Some(_)) => bail!("an auth token is set, and COUNTERSIGN_ACCOUNT_SID is not"),
+        (Some(sid), Some(token)) => {
+            let sid: AccountSid = sid.parse().context(
+                "COUNTERSIGN_ACCOUNT_SID is not right: AC and 32 hexadecimal digits are",
+            )?;
+            ensure!(
+                token.chars().count() >= SHORTEST_TOKEN,
+                "the auth token in the environment has under {SHORTEST_TOKEN} characters"
+            );
+            Ok(Some((sid, Secret::new(token))))
+        }
+    }
+}
+
+/// Sees to it that there is an account, and tells a new one's token once: on a terminal, or in a file that only its
+/// owner may read.
+async fn first_account(
+    config: &Config,
+    server: &wiring::Server,
+    wished: Option<(AccountSid, Secret)>,
+) -> anyhow::Result<()> {
+    let was_wished = wished.is_some();
+    match server.verify.first_account(wished).await? {
+        FirstAccount::Exists { as_wished: true } => {}
+        FirstAccount::Exists { as_wished: false } => {
+            tracing::warn!(
+                "the account in the environment changes nothing: accounts exist already, and it is not one of them with that token"
+            );
+        }
+        FirstAccount::Made { account, .. } if was_wished => {
+            tracing::info!(%account, "the first account was made, as the environment names it");
+        }
+        FirstAccount::Made { account, token } if std::io::stdout().is_terminal() => {
+            println!("\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n", token.expose());
+        }
+        FirstAccount::Made { account, token } => {
+            let path = config.data_dir.join("first-account");
+            let text = format!("account_sid={account}\nauth_token={}\n", token.expose());
+            folder::write_secret(&path, &text)?;
+            println!("the first account's SID and auth token are in {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wished(variables: &[(&str, &str)]) -> anyhow::Result<Option<(AccountSid, Secret)>> {
+        wished_account(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_account_is_named_whole_or_not_at_all() {
+        let sid = ("COUNTERSIGN_ACCOUNT_SID", "AC00000000000000000000000000000001");
+        let token = ("COUNTERSIGN_AUTH_TOKEN", "0123456789abcdef0123456789abcdef");
+        assert!(wished(&[]).unwrap().is_none());
+        assert_eq!(wished(&[sid, token]).unwrap().unwrap().0.to_string(), sid.1);
+        for half in [&[sid][..], &[token], &[sid, (token.0, "short")], &[("COUNTERSIGN_ACCOUNT_SID", "AC1"), token]] {
+            assert!(wished(half).is_err(), "{half:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Configuration: one TOML file, the environment (`COUNTERSIGN_LIMITS__X` for `limits.x`), `--set limits.x=…`; the
+//! later wins. Unknown keys are errors. Each section turns into the plain options of the crate it configures; nothing
+//! below this crate reads a file or a variable.
+
+mod sections;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use config::builder::{ConfigBuilder, DefaultState};
+use config::{Environment, File, FileFormat, Value};
+use serde::{Deserialize, Serialize};
+
+pub use sections::{Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream};
+
+/// Variables that are read elsewhere and are no configuration keys.
+const NOT_KEYS: [&str; 6] = [
+    "COUNTERSIGN_ACCOUNT_SID",
+    "COUNTERSIGN_AUTH_TOKEN",
+    "COUNTERSIGN_AUTH_TOKEN_FILE",
+    "COUNTERSIGN_MASTER_KEY",
+    "COUNTERSIGN_MASTER_KEY_FILE",
+    "COUNTERSIGN_CONFIG",
+];
+
+/// All of it. Every key has a default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder of the database, the master key and the first account's secret.
+    pub data_dir: PathBuf,
+    /// The main listener.
+    pub http: Http,
+    /// The operator's listener.
+    pub admin: Admin,
+    /// The database.
+    pub store: StoreSection,
+    /// The delivery engine.
+    pub delivery: Delivery,
+    /// Device streams.
+    pub stream: Stream,
+    /// What devices may register.
+    pub devices: Devices,
+    /// How much of everything a caller may have; 0 means no limit.
+    pub limits: countersign_domain::limits::Limits,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("countersign-data"),
+            http: Http::default(),
+            admin: Admin::default(),
+            store: StoreSection::default(),
+            delivery: Delivery::default(),
+            stream: Stream::default(),
+            devices: Devices::default(),
+            limits: countersign_domain::limits::Limits::default(),
+            retention: Retention::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// Where configuration comes from, beside the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A TOML file, which must exist if it is named.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: HashMap<String, String>,
+    /// `section.key=value`, in order.
+    pub settings: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a key that does not exist, a value of the wrong type or out of bounds; each names
+    /// the key.
+    pub fn load(sources: &Sources) -> anyhow::Result<Self> {
+        let mut builder = config::Config::builder();
+        if let Some(path) = &sources.file {
+            builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+        }
+        let environment = sources
+            .environment
+            .iter()
+            .filter(|(name, _)| {
+                name.starts_with("COUNTERSIGN_") && !NOT_KEYS.contains(&name.as_str())
+            })
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        builder = builder.add_source(
+            Environment::with_prefix("COUNTERSIGN")
+                .prefix_separator("_")
+                .separator("__")
+                .try_parsing(true)
+                .source(Some(environment)),
+        );
+        for setting in &sources.settings {
+            builder = set(builder, setting)?;
+        }
+        let config: Self = builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .context("the configuration is not right")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("countersign.db")
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        self.http.check()?;
+        self.store.check()?;
+        self.delivery.check()?;
+        Ok(())
+    }
+}
+
+/// One `section.key=value`, whose value is read as TOML would: a number, a truth value, or else text.
+fn set(
+    builder: ConfigBuilder<DefaultState>,
+    setting: &str,
+) -> anyhow::Result<ConfigBuilder<DefaultState>> {
+    let Some((key, value)) = setting.split_once('=') else {
+        bail!("--set {setting}: expected section.key=value");
+    };
+    let typed = if let Ok(number) = value.parse::<i64>() {
+        Value::from(number)
+    } else if let Ok(truth) = value.parse::<bool>() {
+        Value::from(truth)
+    } else {
+        Value::from(value)
+    };
+    builder.set_override(key, typed).with_context(|| format!("--set {setting}"))
+}
+
+/// The text of a file that may hold a secret, without the line break at its end.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_secret_file(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("countersign.toml");
+        std::fs::write(&path, file).unwrap();
+        Config::load(&Sources {
+            file: Some(path),
+            environment: variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            settings: settings.iter().map(|setting| (*setting).into()).collect(),
+        })
+    }
+
+    #[test]
+    fn nothing_has_to_be_said() {
+        let config = Config::load(&Sources::default()).unwrap();
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.limits.notifications_per_challenge, 3);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let file = "[limits]\nnotifications_per_challenge = 4\nchallenges_per_factor_per_hour = 5\npush_factors_per_entity = 6";
+        let variables = [
+            ("COUNTERSIGN_LIMITS__CHALLENGES_PER_FACTOR_PER_HOUR", "50"),
+            ("COUNTERSIGN_LIMITS__PUSH_FACTORS_PER_ENTITY", "60"),
+            ("COUNTERSIGN_ACCOUNT_SID", "AC-is-no-key"),
+        ];
+        let limits = load(file, &variables, &["limits.push_factors_per_entity=600"]).unwrap().limits;
+        assert_eq!(limits.notifications_per_challenge, 4);
+        assert_eq!(limits.challenges_per_factor_per_hour, 50);
+        assert_eq!(limits.push_factors_per_entity, 600);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_wherever_it_stands() {
+        let error = |file, variables: &[_], settings: &[_]| {
+            format!("{:#}", load(file, variables, settings).unwrap_err())
+        };
+        assert!(error("[limits]\nnonsense = 1", &[], &[]).contains("nonsense"));
+        assert!(error("", &[("COUNTERSIGN_HTTP__NONSENSE", "1")], &[]).contains("nonsense"));
+        assert!(error("", &[], &["log.nonsense=1"]).contains("nonsense"));
+        assert!(error("nonsense = 1", &[], &[]).contains("nonsense"));
+        assert!(error("", &[], &["nonsense"]).contains("section.key=value"));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        let error = load("[limits]\nnotifications_per_challenge = \"many\"", &[], &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("limits.notifications_per_challenge"), "{error:#}");
+        let error = load("", &[], &["http.listen=nowhere"]).unwrap_err();
+        assert!(format!("{error:#}").contains("http.listen"), "{error:#}");
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let error = load("[http]\ntls_certificate = \"a.pem\"", &[], &[]).unwrap_err();
+        assert!(format!("{error:#}").contains("http.tls_key"), "{error:#}");
+    }
+}

@@ -1,0 +1,226 @@
+//! The sections of the configuration, each with its defaults and bounds.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// `[http]`: the main listener.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What callers reach this server by; page URLs and `url` members begin with it. From `listen` if absent.
+    pub public_url: Option<Url>,
+    /// Allows plain http on an address that is not of this machine alone, such as behind a proxy that ends TLS.
+    pub insecure_http: bool,
+    /// A certificate chain in PEM; read again when it changes. With it the listener speaks https.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// The largest sum of header names and values, in bytes.
+    pub header_bytes_max: usize,
+    /// Requests that may be in work at a time; more are answered 503. 0 means no bound.
+    pub requests_max: usize,
+    /// Seconds that a client has to send its headers.
+    pub header_seconds: u64,
+    /// Seconds that work in flight has to end on shutdown.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            insecure_http: false,
+            tls_certificate: None,
+            tls_key: None,
+            body_bytes_max: 64 * 1024,
+            header_bytes_max: 16 * 1024,
+            requests_max: 10_000,
+            header_seconds: 10,
+            shutdown_seconds: 10,
+        }
+    }
+}
+
+impl Http {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => bail!("http.tls_certificate is set, and http.tls_key is not"),
+            (None, Some(_)) => bail!("http.tls_key is set, and http.tls_certificate is not"),
+            (None, None) if !self.listen.ip().is_loopback() && !self.insecure_http => bail!(
+                "http.listen is {}, which others can reach, over plain http: set http.tls_certificate and http.tls_key, \
+                 or say --insecure-http if a proxy before it ends TLS",
+                self.listen
+            ),
+            _ => {}
+        }
+        if let Some(url) = &self.public_url {
+            ensure!(
+                matches!(url.scheme(), "http" | "https") && url.host().is_some(),
+                "http.public_url must be an http or https URL"
+            );
+            ensure!(
+                url.query().is_none() && url.fragment().is_none(),
+                "http.public_url must have no query and no fragment"
+            );
+        }
+        ensure!(self.body_bytes_max >= 32 * 1024, "http.body_bytes_max must be at least 32768");
+        ensure!(self.header_bytes_max >= 8 * 1024, "http.header_bytes_max must be at least 8192");
+        Ok(())
+    }
+
+    /// How long work in flight has to end on shutdown.
+    pub const fn shutdown(&self) -> Duration {
+        Duration::from_secs(self.shutdown_seconds)
+    }
+}
+
+/// `[admin]`: the operator's listener.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain http. If absent, the first two are on the main
+    /// listener and the third is nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[store]`: the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// Connections that read.
+    pub readers: usize,
+    /// Commands that may wait for the writer; more are answered 503.
+    pub queue_max: usize,
+    /// Commands that share one commit at most.
+    pub batch_max: usize,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self { readers: 4, queue_max: 4_096, batch_max: 512 }
+    }
+}
+
+impl StoreSection {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!((1..=64).contains(&self.readers), "store.readers must be 1 to 64");
+        ensure!(self.queue_max >= 1, "store.queue_max must be at least 1");
+        ensure!(self.batch_max >= 1, "store.batch_max must be at least 1");
+        Ok(())
+    }
+}
+
+/// `[delivery]`: the engine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Seconds after which others may take over what a node works on.
+    pub lease_seconds: u64,
+    /// Deliveries that may wait in memory for the dispatcher; more wait in the database.
+    pub queue_max: usize,
+    /// Pushes that may wait for a device's acknowledgement at a time.
+    pub in_flight_max: usize,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { lease_seconds: 30, queue_max: 10_000, in_flight_max: 10_000 }
+    }
+}
+
+impl Delivery {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        // A device has ten seconds for its acknowledgement; a shorter lease would be lost before.
+        ensure!((12..=300).contains(&self.lease_seconds), "delivery.lease_seconds must be 12 to 300");
+        ensure!(self.queue_max >= 1, "delivery.queue_max must be at least 1");
+        ensure!(self.in_flight_max >= 1, "delivery.in_flight_max must be at least 1");
+        Ok(())
+    }
+
+    /// How long a delivery is ours.
+    pub const fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+}
+
+/// `[stream]`: device streams.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stream {
+    /// Sockets that have not said yet who they are, in all.
+    pub unauthenticated_max: usize,
+    /// The same, from one address.
+    pub unauthenticated_per_address: usize,
+    /// Sockets in all; 0 means no bound.
+    pub sockets_max: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self { unauthenticated_max: 1_000, unauthenticated_per_address: 20, sockets_max: 0 }
+    }
+}
+
+/// `[devices]`: what devices may register.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Devices {
+    /// Refuses push tokens of less than 32 characters, as documented.
+    pub strict_push_tokens: bool,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { strict_push_tokens: true }
+    }
+}
+
+/// `[retention]`: how long things are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days that challenges and their notifications are kept.
+    pub challenges_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { challenges_days: 30 }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`: what is logged, and how. Always to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// A filter such as `info` or `info,countersign_delivery=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, filter: "info".to_owned() }
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary's own crate: configuration, command line and wiring. The only one that knows all the others.
+//!
+//! It is a library too, so that end-to-end tests start the very server that the binary starts.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod folder;
+pub mod listener;
+pub mod telemetry;
+pub mod wiring;
+pub mod world;

@@ -1,0 +1,258 @@
+//! The one place where concrete types are named: everything is made here, handed what it needs, and stopped in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use countersign_api::socket::SocketParts;
+use countersign_api::socket::admission::{Admission, Bounds};
+use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
+use countersign_bus::{Bus, HandOver, LocalBus};
+use countersign_delivery::Engine;
+use countersign_domain::delivery::NodeId;
+use countersign_domain::world::{Clock, Entropy, random};
+use countersign_providers::Providers;
+use countersign_store::Store;
+use countersign_store::seam::Retention;
+use countersign_store_sqlite::SqliteStore;
+use countersign_verify::{Keys, MasterKey, Verify};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::config::Config;
+use crate::listener::{self, Certificate, Listener};
+
+/// What a server asks of the world.
+#[derive(Clone)]
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl World {
+    /// The real one.
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(crate::world::SystemClock),
+            entropy: Arc::new(crate::world::OsEntropy),
+        }
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// The use cases, for whoever starts it.
+    pub verify: Arc<Verify>,
+    /// What callers reach it by.
+    pub public_url: Url,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where the operator's listener is, if there is one.
+    pub admin_address: Option<SocketAddr>,
+    /// The engine, whose signals tests await.
+    pub engine: Engine,
+    /// The wire between parts, for tests to look at.
+    pub bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+    main: Listener,
+    admin: Option<Listener>,
+    shutdown: CancellationToken,
+    sockets: TaskTracker,
+    within: Duration,
+}
+
+/// Opens the database.
+///
+/// # Errors
+/// It cannot be opened or migrated.
+pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
+    let options = countersign_store_sqlite::Options {
+        readers: config.store.readers,
+        queue: config.store.queue_max,
+        batch: config.store.batch_max,
+        ..Default::default()
+    };
+    let path = config.database();
+    SqliteStore::open(&path, options)
+        .with_context(|| format!("cannot open the database {}", path.display()))
+}
+
+/// The use cases over a database, without a server: what the commands that manage accounts need.
+///
+/// # Errors
+/// The database was made under another master key, or cannot be read.
+pub async fn use_cases(
+    config: &Config,
+    world: &World,
+    store: Arc<dyn Store>,
+    key: &MasterKey,
+    bus: Arc<dyn Bus>,
+    handover: HandOver,
+) -> anyhow::Result<Verify> {
+    let parts = countersign_verify::Parts {
+        store,
+        bus,
+        handover,
+        clock: Arc::clone(&world.clock),
+        entropy: Arc::clone(&world.entropy),
+        keys: Keys::derive(key),
+        node: NodeId(random(&*world.entropy)),
+    };
+    let options = countersign_verify::Options {
+        limits: config.limits,
+        strict_tokens: config.devices.strict_push_tokens,
+        lease: config.delivery.lease(),
+    };
+    let verify = Verify::new(parts, options);
+    ensure!(
+        verify.has_right_key().await?,
+        "this is not the master key that the database was made under"
+    );
+    Ok(verify)
+}
+
+impl Server {
+    /// Starts a server over a database.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, a certificate that cannot be used, a wrong master key.
+    pub async fn start(
+        config: &Config,
+        world: &World,
+        store: Arc<dyn Store>,
+        key: &MasterKey,
+        metrics: Render,
+    ) -> anyhow::Result<Self> {
+        let socket = listener::bind(config.http.listen)?;
+        let address = socket.local_addr()?;
+        let public_url = public_url(config, address)?;
+        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let (handover, inbox) = HandOver::new(config.delivery.queue_max);
+        let verify = use_cases(
+            config,
+            world,
+            Arc::clone(&store),
+            key,
+            Arc::clone(&bus),
+            handover.clone(),
+        )
+        .await?;
+        let verify = Arc::new(verify);
+
+        let engine = Engine::start(countersign_delivery::Parts {
+            deliveries: Arc::clone(&store) as _,
+            upkeep: store,
+            bus: Arc::clone(&bus),
+            providers: Arc::new(Providers::new(Arc::clone(&bus))),
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+            inbox,
+            handover: handover.clone(),
+            node: verify.node(),
+            options: engine_options(config),
+        });
+
+        let (shutdown, sockets) = (CancellationToken::new(), TaskTracker::new());
+        let device_streams = Arc::new(SocketParts {
+            bus: Arc::clone(&bus),
+            handover,
+            clock: Arc::clone(&world.clock),
+            entropy: Arc::clone(&world.entropy),
+            auth: Arc::clone(&verify) as _,
+            shutdown: shutdown.clone(),
+            tracker: sockets.clone(),
+            admission: Admission::new(Bounds {
+                unauthenticated: config.stream.unauthenticated_max,
+                unauthenticated_per_address: config.stream.unauthenticated_per_address,
+                linked: config.stream.sockets_max,
+            }),
+        });
+        let state = Arc::new(ApiState {
+            verify: Arc::clone(&verify),
+            public_url: PublicUrl::parse(public_url.as_str()).context("http.public_url")?,
+            options: ApiOptions {
+                body_limit: config.http.body_bytes_max,
+                header_limit: config.http.header_bytes_max,
+                ops_on_main: config.admin.listen.is_none(),
+                ..ApiOptions::default()
+            },
+            sockets: device_streams,
+            shutdown: shutdown.clone(),
+        });
+        let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
+        let certificate = certificate.map(|(chain, key)| Certificate { chain, key });
+        let header_within = Duration::from_secs(config.http.header_seconds);
+        let router = countersign_api::router(&state);
+        let main = Listener::start(socket, router, certificate, header_within).await?;
+        let admin = match config.admin.listen {
+            None => None,
+            Some(address) => {
+                let router = countersign_api::ops_router(&state, metrics);
+                let socket = listener::bind(address)?;
+                Some(Listener::start(socket, router, None, header_within).await?)
+            }
+        };
+        Ok(Self {
+            verify,
+            public_url,
+            address,
+            admin_address: admin.as_ref().map(|listener| listener.address),
+            engine,
+            bus,
+            clock: Arc::clone(&world.clock),
+            main,
+            admin,
+            shutdown,
+            sockets,
+            within: config.http.shutdown(),
+        })
+    }
+
+    /// Stops: no new requests, long polls answer, sockets are told to come back, what is in flight ends and is written
+    /// down; all within the configured time.
+    pub async fn stop(self) {
+        let deadline = self.clock.now() + self.within;
+        self.shutdown.cancel();
+        self.sockets.close();
+        let listeners = async {
+            self.main.stop(self.within).await;
+            if let Some(admin) = self.admin {
+                admin.stop(self.within).await;
+            }
+        };
+        let sockets = async {
+            tokio::select! {
+                () = self.sockets.wait() => {}
+                () = self.clock.sleep_until(deadline) => {
+                    tracing::warn!(sockets = self.sockets.len(), "some device streams did not end in time");
+                }
+            }
+        };
+        tokio::join!(listeners, sockets);
+        self.engine.stop(deadline.max(self.clock.now() + Duration::from_secs(1))).await;
+    }
+}
+
+fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
+    if let Some(url) = &config.http.public_url {
+        return Ok(url.clone());
+    }
+    let scheme = if config.http.tls_certificate.is_some() { "https" } else { "http" };
+    Ok(Url::parse(&format!("{scheme}://{address}"))?)
+}
+
+fn engine_options(config: &Config) -> countersign_delivery::Options {
+    let day = Duration::from_secs(24 * 60 * 60);
+    countersign_delivery::Options {
+        places: config.delivery.queue_max,
+        stream_attempts: config.delivery.in_flight_max,
+        lease: config.delivery.lease(),
+        retention: Retention { challenges: day * config.retention.challenges_days },
+        alone: true,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,45 @@
+//! The real world: the system's clock and its random bytes. The only place that asks for them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign_domain::time::Instant;
+use countersign_domain::world::{Clock, Entropy, Sleep};
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+/// The longest single sleep: after it the clock is asked again, so that a clock that was set meanwhile, or a machine
+/// that slept, delays nothing for long.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Box::pin(async move {
+            loop {
+                let left = at.since(Self.now());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+            }
+        })
+    }
+}
+
+/// The system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        #[expect(clippy::disallowed_methods, reason = "this is the entropy")]
+        getrandom::fill(bytes).expect("the system has random bytes");
+    }
+}

@@ -1,0 +1,204 @@
+//! The stage: a server with the wiring of the binary over a database of its own.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::world::Clock as _;
+use countersign_phone::{Authority, Enrolment, Options, Phone, Platform};
+use countersign_server::config::{Config, Sources};
+use countersign_server::wiring::{Server, World, open_store};
+use countersign_testkit::{ManualClock, SeededEntropy};
+use countersign_verify::MasterKey;
+use serde_json::Value;
+
+use super::api::Caller;
+
+/// A server, an application with an account and a service, and the hands of the clock.
+pub struct TestApp {
+    pub clock: ManualClock,
+    pub server: Option<Server>,
+    pub account: String,
+    pub token: String,
+    pub service: String,
+    config: Config,
+    world: World,
+    folder: tempfile::TempDir,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With settings as after `--set`.
+    pub async fn start_with(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = ManualClock::new();
+        let world = World {
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(SeededEntropy::new(20_260_101)),
+        };
+        let mut config = configure(folder.path(), settings);
+        let server = open(&config, &world).await;
+        // Whoever knows this server finds the next one at the same address.
+        config.http.listen = server.address;
+        let (account, token) = server.verify.create_account("first").await.expect("an account");
+        let mut app = Self {
+            clock,
+            server: Some(server),
+            account: account.sid.to_string(),
+            token: token.expose().to_owned(),
+            service: String::new(),
+            config,
+            world,
+            folder,
+        };
+        app.service = app.api().post("/v2/Services", &[("FriendlyName", "owlbank")]).await.text("sid");
+        app
+    }
+
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("a server runs")
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends the server as a crash would, and starts another over the same database.
+    pub async fn crash_and_restart(&mut self) {
+        drop(self.server.take());
+        self.server = Some(open(&self.config, &self.world).await);
+    }
+
+    /// Stops the server as SIGTERM would, and starts another over the same database.
+    pub async fn restart(&mut self) {
+        self.server.take().expect("a server runs").stop().await;
+        self.server = Some(open(&self.config, &self.world).await);
+    }
+
+    /// The application, with the account's token.
+    pub fn api(&self) -> Caller {
+        Caller {
+            client: client(),
+            base: self.server().public_url.as_str().trim_end_matches('/').to_owned(),
+            user: self.account.clone(),
+            password: self.token.clone(),
+        }
+    }
+
+    /// A second account's application.
+    pub async fn stranger(&self) -> Caller {
+        let (account, token) = self.server().verify.create_account("other").await.expect("one");
+        self.api().with(&account.sid.to_string(), token.expose())
+    }
+
+    pub fn entity(&self, identity: &str) -> String {
+        format!("/v2/Services/{}/Entities/{identity}", self.service)
+    }
+
+    /// Moves the hands, and lets everything that falls due by then happen.
+    pub async fn pass(&self, span: Duration) {
+        self.clock.advance(span);
+        self.deliver_everything().await;
+    }
+
+    /// Waits until all that can be delivered now has been, and is written down.
+    pub async fn deliver_everything(&self) {
+        self.server().engine.idle().await;
+    }
+
+    /// A phone on the server's clock, verified, reached by its stream.
+    pub async fn enrol_phone(&self, identity: &str) -> Phone {
+        self.enrol(identity, Platform::Stream).await
+    }
+
+    pub async fn enrol(&self, identity: &str, platform: Platform) -> Phone {
+        let path = format!("/v2/Services/{}/AccessTokens", self.service);
+        let form = [("Identity", identity), ("FactorType", "push")];
+        let token = self.api().post(&path, &form).await.text("token");
+        let authority = Authority::AccessToken(token);
+        let enrolment = Enrolment { platform, ..Enrolment::new(&self.service, identity, authority) };
+        Phone::enrol(&self.phone_server(), &enrolment).await.expect("the phone enrols")
+    }
+
+    /// The server, as phones reach it.
+    pub fn phone_server(&self) -> countersign_phone::Server {
+        let clock = self.clock.clone();
+        let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
+        let options = Options { local_time, ..Options::default() };
+        countersign_phone::Server::new(&self.api().base, &options).expect("a server's address")
+    }
+
+    pub fn challenges_path(&self, phone: &Phone) -> String {
+        format!("{}/Challenges", self.entity(phone.identity()))
+    }
+
+    /// Opens a challenge; its SID.
+    pub async fn challenge(&self, phone: &Phone, message: &str) -> String {
+        let form = [("FactorSid", phone.factor_sid()), ("Details.Message", message)];
+        let reply = self.api().post(&self.challenges_path(phone), &form).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.text("sid")
+    }
+
+    /// The call that all of this is for.
+    pub async fn notify(&self, phone: &Phone, challenge: &str, ttl: u16) -> Value {
+        let path = format!("{}/{challenge}/Notifications", self.challenges_path(phone));
+        self.api().post(&path, &[("Ttl", &ttl.to_string())]).await.expect(201)
+    }
+
+    /// A challenge as the application sees it.
+    pub async fn read_challenge(&self, phone: &Phone, challenge: &str) -> Value {
+        self.api().get(&format!("{}/{challenge}", self.challenges_path(phone))).await.expect(200)
+    }
+
+    /// The notifications of a challenge, the automatic one first, each as "status reason".
+    pub async fn standing(&self, phone: &Phone, challenge: &str) -> Vec<String> {
+        let listed = self.notifications(phone, challenge).await;
+        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        listed.iter().map(|n| format!("{} {}", word(&n["status"]), word(&n["status_reason"]))).collect()
+    }
+
+    /// The notifications of a challenge, whole.
+    pub async fn notifications(&self, phone: &Phone, challenge: &str) -> Vec<Value> {
+        let path = format!("{}/{challenge}/Notifications", self.challenges_path(phone));
+        let body = self.api().get(&path).await.expect(200);
+        body["notifications"].as_array().expect("a list").clone()
+    }
+}
+
+fn configure(folder: &Path, settings: &[&str]) -> Config {
+    let mut all = vec![
+        format!("data_dir={}", folder.display()),
+        "http.listen=127.0.0.1:0".to_owned(),
+        "http.shutdown_seconds=2".to_owned(),
+    ];
+    all.extend(settings.iter().map(|setting| (*setting).to_owned()));
+    Config::load(&Sources { file: None, environment: HashMap::new(), settings: all })
+        .expect("a configuration")
+}
+
+async fn open(config: &Config, world: &World) -> Server {
+    let store = Arc::new(open_store(config).expect("the database opens"));
+    let key = MasterKey::new([1; 32]);
+    for _ in 0..1_000 {
+        let started = Server::start(config, world, Arc::clone(&store) as _, &key, Arc::new(String::new));
+        match started.await {
+            Ok(server) => return server,
+            // The one before is letting go of the address.
+            Err(error) if format!("{error:#}").contains("cannot listen") => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("it starts: {error:#}"),
+        }
+    }
+    panic!("the address stays taken");
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().expect("a client")
+}

@@ -1,0 +1,75 @@
+//! Access tokens.
+
+use async_trait::async_trait;
+use countersign_domain::access_token::AccessToken;
+use countersign_domain::sid::{AccessTokenSid, ServiceSid};
+use countersign_domain::text::FriendlyName;
+use countersign_store::seam::{AccessTokens, Answer, Inserted};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::rows::{self, access_token_columns};
+use crate::statement::{execute, exists, inserted, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, services};
+
+statements! {
+    READ = concat!(
+        "SELECT ", access_token_columns!(), " FROM access_tokens t JOIN services s ON s.sid = t.service_sid ",
+        "WHERE t.service_sid = ?1 AND t.sid = ?2"
+    );
+    INSERT = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, factor_friendly_name, \
+              ttl, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    /// One that can still be used at `?3`.
+    IS_GOOD = "SELECT 1 FROM access_tokens WHERE service_sid = ?1 AND sid = ?2 AND used_at IS NULL AND expires_at > ?3";
+    USE_UP = "UPDATE access_tokens SET used_at = ?3 WHERE service_sid = ?1 AND sid = ?2";
+}
+
+struct Create(AccessToken);
+
+impl Command for Create {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let token = &self.0;
+        if !exists(db, services::EXISTS, [token.service.as_bytes()])? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = execute(
+            db,
+            INSERT,
+            params![
+                token.sid.as_bytes(),
+                token.account.as_bytes(),
+                token.service.as_bytes(),
+                token.identity.as_str(),
+                token.factor_type.as_str(),
+                token.factor_friendly_name.as_ref().map(FriendlyName::as_str),
+                token.ttl,
+                token.created_at.as_micros(),
+                token.expires_at().as_micros(),
+            ],
+        )?;
+        Ok(inserted(rows))
+    }
+}
+
+#[async_trait]
+impl AccessTokens for SqliteStore {
+    async fn create_access_token(&self, token: &AccessToken) -> Answer<Inserted> {
+        self.write(Create(token.clone())).await
+    }
+
+    async fn access_token(
+        &self,
+        service: ServiceSid,
+        sid: AccessTokenSid,
+    ) -> Answer<Option<AccessToken>> {
+        self.read(|db| {
+            one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
+                rows::access_token(Cells::of(row, "access_tokens"))
+            })
+        })
+    }
+}

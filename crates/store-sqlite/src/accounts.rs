@@ -1,0 +1,189 @@
+//! Accounts and their API keys.
+
+use async_trait::async_trait;
+use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Accounts, Answer, Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::SqliteStore;
+use crate::cells::Cells;
+use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::rows::{self, account_columns, api_key_columns};
+use crate::statement::{execute, exists, inserted, one, statements, updated};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+
+statements! {
+    EXISTS = "SELECT 1 FROM accounts WHERE sid = ?1";
+    READ = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = ?1");
+    UP = upwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
+    DOWN = downwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
+    INSERT = concat!(
+        "INSERT INTO accounts (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ",
+        "ON CONFLICT DO NOTHING"
+    );
+    UPDATE = "UPDATE accounts SET friendly_name = ?2, primary_sealed = ?3, primary_hash = ?4, secondary_sealed = ?5, \
+              secondary_hash = ?6, updated_at = ?7 WHERE sid = ?1 AND updated_at = ?8";
+    KEY_READ = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE sid = ?1");
+    KEY_UP = upwards!("sid"; "SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = ?1");
+    KEY_DOWN = downwards!("sid"; "SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = ?1");
+    KEY_INSERT = concat!(
+        "INSERT INTO api_keys (", api_key_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
+    );
+    KEY_DELETE = "DELETE FROM api_keys WHERE sid = ?1";
+}
+
+/// The two halves of the secondary token, each its own column.
+fn halves(token: Option<&AuthToken>) -> (Option<&[u8]>, Option<&[u8; 32]>) {
+    (token.map(|token| token.sealed.as_bytes()), token.map(|token| &token.hash.0))
+}
+
+struct CreateAccount(Account);
+
+impl Command for CreateAccount {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let account = &self.0;
+        let (sealed, hash) = halves(account.secondary.as_ref());
+        let rows = execute(
+            db,
+            INSERT,
+            params![
+                account.sid.as_bytes(),
+                account.friendly_name,
+                account.primary.sealed.as_bytes(),
+                account.primary.hash.0,
+                sealed,
+                hash,
+                account.created_at.as_micros(),
+                account.updated_at.as_micros(),
+            ],
+        )?;
+        Ok(inserted(rows))
+    }
+}
+
+struct UpdateAccount(Account, Instant);
+
+impl Command for UpdateAccount {
+    type Answer = Updated;
+
+    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+        let Self(account, was) = self;
+        let (sealed, hash) = halves(account.secondary.as_ref());
+        let rows = execute(
+            db,
+            UPDATE,
+            params![
+                account.sid.as_bytes(),
+                account.friendly_name,
+                account.primary.sealed.as_bytes(),
+                account.primary.hash.0,
+                sealed,
+                hash,
+                account.updated_at.as_micros(),
+                was.as_micros(),
+            ],
+        )?;
+        updated(rows, || exists(db, EXISTS, [account.sid.as_bytes()]))
+    }
+}
+
+struct CreateApiKey(ApiKey);
+
+impl Command for CreateApiKey {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let key = &self.0;
+        if !exists(db, EXISTS, [key.account.as_bytes()])? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = execute(
+            db,
+            KEY_INSERT,
+            params![
+                key.sid.as_bytes(),
+                key.account.as_bytes(),
+                key.friendly_name,
+                key.hash.0,
+                key.created_at.as_micros(),
+            ],
+        )?;
+        Ok(inserted(rows))
+    }
+}
+
+struct DeleteApiKey(ApiKeySid);
+
+impl Command for DeleteApiKey {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        Ok(execute(db, KEY_DELETE, [self.0.as_bytes()])? > 0)
+    }
+}
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn create_account(&self, account: &Account) -> Answer<Inserted> {
+        self.write(CreateAccount(account.clone())).await
+    }
+
+    async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {
+        self.read(|db| {
+            one(db, READ, [sid.as_bytes()], |row| rows::account(Cells::of(row, "accounts")))
+        })
+    }
+
+    async fn accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+        let listing = Listing { up: UP, down: DOWN, owner: &rusqlite::types::Null, filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::account(Cells::of(row, "accounts")),
+                |account| *account.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn update_account(&self, account: &Account, was: Instant) -> Answer<Updated> {
+        self.write(UpdateAccount(account.clone(), was)).await
+    }
+
+    async fn create_api_key(&self, key: &ApiKey) -> Answer<Inserted> {
+        self.write(CreateApiKey(key.clone())).await
+    }
+
+    async fn api_key(&self, sid: ApiKeySid) -> Answer<Option<ApiKey>> {
+        self.read(|db| {
+            one(db, KEY_READ, [sid.as_bytes()], |row| rows::api_key(Cells::of(row, "api_keys")))
+        })
+    }
+
+    async fn api_keys(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ApiKeySid>,
+    ) -> Answer<Page<ApiKey>> {
+        let listing =
+            Listing { up: KEY_UP, down: KEY_DOWN, owner: account.as_bytes(), filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::api_key(Cells::of(row, "api_keys")),
+                |key| *key.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<bool> {
+        self.write(DeleteApiKey(sid)).await
+    }
+}

@@ -1,0 +1,243 @@
+//! Challenges.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::{
+    CannotAnswer, Challenge, ChallengeState, ChallengeStatus, LONGEST_LIFETIME, Verdict,
+};
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::paging::{Key, Listing, keyed};
+use crate::rows::{self, challenge_columns, factor_columns};
+use crate::statement::{execute, exists, living, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, deliveries, json, opening};
+
+/// The challenges of a living entity. `?4` is a factor, `?5` a status at `?6`.
+macro_rules! of_entity {
+    () => {
+        concat!(
+            "SELECT ",
+            challenge_columns!(),
+            " FROM challenges c",
+            living!("c"),
+            "WHERE c.entity_sid = ?1 AND (?4 IS NULL OR c.factor_sid = ?4) AND (?5 IS NULL OR ?5 = \
+             CASE WHEN c.state = 'pending' AND c.expires_at <= ?6 THEN 'expired' ELSE c.state END)"
+        )
+    };
+}
+
+statements! {
+    STANDING = concat!(
+        "SELECT c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c", living!("c"),
+        "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
+    );
+    READ = concat!(
+        "SELECT ", challenge_columns!(), ", ", factor_columns!(), " FROM challenges c", living!("c"),
+        "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
+        "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
+    );
+    /// From `?2` or from `?7` on, below which none can have that status: one bound, so that the index is entered there.
+    UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) ORDER BY c.sid LIMIT ?3");
+    DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < ?2 ORDER BY c.sid DESC LIMIT ?3");
+    ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
+    UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
+    COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
+}
+
+/// What a challenge is judged by.
+pub(crate) struct Standing {
+    state: ChallengeState,
+    expires_at: Instant,
+    has_factor: bool,
+}
+
+impl Standing {
+    /// As [`Challenge::is_open`] judges it.
+    pub(crate) fn is_open(&self, at: Instant) -> Result<(), CannotAnswer> {
+        match self.state {
+            ChallengeState::Pending if at < self.expires_at => Ok(()),
+            ChallengeState::Pending => Err(CannotAnswer::Expired),
+            ChallengeState::Answered { .. } => Err(CannotAnswer::AlreadyAnswered),
+        }
+    }
+}
+
+/// Where a challenge of a living entity stands.
+pub(crate) fn standing(db: &Connection, sid: ChallengeSid) -> Result<Option<Standing>, Trouble> {
+    one(db, STANDING, [sid.as_bytes()], |row| {
+        let mut cells = Cells::of(row, "challenges");
+        Ok(Standing {
+            state: rows::challenge_state(&mut cells)?,
+            expires_at: cells.make(Instant::from_micros)?,
+            has_factor: cells.take()?,
+        })
+    })
+}
+
+struct RecordAnswer {
+    sid: ChallengeSid,
+    verdict: Verdict,
+    at: Instant,
+}
+
+impl Command for RecordAnswer {
+    type Answer = Recorded;
+
+    fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
+        let standing = standing(db, self.sid)?.filter(|standing| standing.has_factor);
+        let Some(standing) = standing else {
+            return Ok(Recorded::Gone);
+        };
+        if let Err(refused) = standing.is_open(self.at) {
+            return Ok(Recorded::Refused(refused));
+        }
+        let word = match self.verdict {
+            Verdict::Approved => ChallengeStatus::Approved.as_str(),
+            Verdict::Denied => ChallengeStatus::Denied.as_str(),
+        };
+        execute(db, ANSWER, params![self.sid.as_bytes(), word, self.at.as_micros()])?;
+        for open in deliveries::of_challenge(db, self.sid)? {
+            let ending =
+                if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
+            open.end(db, ending, self.at)?;
+        }
+        Ok(Recorded::Done)
+    }
+}
+
+struct Update {
+    sid: ChallengeSid,
+    metadata: String,
+    at: Instant,
+}
+
+impl Command for Update {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        if !exists(db, STANDING, [self.sid.as_bytes()])? {
+            return Ok(false);
+        }
+        let params = params![self.sid.as_bytes(), self.metadata, self.at.as_micros()];
+        Ok(execute(db, UPDATE, params)? > 0)
+    }
+}
+
+struct CountWrong(ChallengeSid);
+
+impl Command for CountWrong {
+    type Answer = u32;
+
+    fn run(&self, db: &Connection) -> Result<u32, Trouble> {
+        if !exists(db, STANDING, [self.0.as_bytes()])? {
+            return Ok(0);
+        }
+        let count =
+            one(db, COUNT_WRONG, [self.0.as_bytes()], |row| Cells::of(row, "challenges").take())?;
+        Ok(count.unwrap_or(0))
+    }
+}
+
+#[async_trait]
+impl Challenges for SqliteStore {
+    async fn open_challenge(&self, opening: &Opening) -> Answer<Opened> {
+        let challenge = &opening.challenge;
+        self.write(opening::Open {
+            fields: json(&challenge.details.fields)?,
+            hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
+            metadata: challenge.metadata.as_ref().map(StringMap::to_text),
+            opening: opening.clone(),
+        })
+        .await
+    }
+
+    async fn challenge(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Option<(Challenge, Option<Factor>)>> {
+        self.read(|db| {
+            let key = params![sid.as_bytes(), service.as_bytes(), identity.as_str()];
+            one(db, READ, key, |row| {
+                let mut cells = Cells::of(row, "challenges");
+                let challenge = rows::challenge(&mut cells)?;
+                let cells = cells.then("factors");
+                if cells.is_null() {
+                    return Ok((challenge, None));
+                }
+                Ok((challenge, Some(rows::factor(cells)?)))
+            })
+        })
+    }
+
+    async fn challenges(
+        &self,
+        entity: EntitySid,
+        filter: ChallengeFilter,
+        now: Instant,
+        page: PageQuery<ChallengeSid>,
+    ) -> Answer<Page<Challenge>> {
+        // A device asks for what is pending again and again, and its entity may have a long history. All that is
+        // pending was made within the longest lifetime, and only push factors have challenges.
+        let oldest = match filter.status {
+            Some(ChallengeStatus::Pending) => {
+                ChallengeSid::least(FactorType::Push, now - LONGEST_LIFETIME)
+                    .as_bytes()
+                    .beside(false)
+            }
+            _ => <[u8; 16]>::beyond(false),
+        };
+        let factor = filter.factor.as_ref().map(FactorSid::as_bytes);
+        let listing = Listing {
+            up: UP,
+            down: DOWN,
+            owner: entity.as_bytes(),
+            filters: &[
+                &factor,
+                &filter.status.map(ChallengeStatus::as_str),
+                &now.as_micros(),
+                &oldest,
+            ],
+        };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::challenge(&mut Cells::of(row, "challenges")),
+                |challenge| *challenge.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn answer_challenge(
+        &self,
+        sid: ChallengeSid,
+        verdict: Verdict,
+        at: Instant,
+    ) -> Answer<Recorded> {
+        self.write(RecordAnswer { sid, verdict, at }).await
+    }
+
+    async fn update_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: &StringMap,
+        at: Instant,
+    ) -> Answer<bool> {
+        self.write(Update { sid, metadata: metadata.to_text(), at }).await
+    }
+
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {
+        self.write(CountWrong(sid)).await
+    }
+}

@@ -1,0 +1,164 @@
+//! The command that enrols a factor.
+
+use std::time::Duration;
+
+use countersign_domain::address::PushToken;
+use countersign_domain::factor::UNVERIFIED_FOR;
+use countersign_domain::limits::is_reached;
+use countersign_domain::sid::EntitySid;
+use countersign_domain::text::StringMap;
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Enrolled, Enrolment};
+use rusqlite::{Connection, params};
+
+use crate::access_tokens::{IS_GOOD, USE_UP};
+use crate::cells::Cells;
+use crate::statement::{execute, exists, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{entities, services};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+statements! {
+    ENTITY = "SELECT sid, day_began_at, day_factors FROM entities WHERE service_sid = ?1 AND identity = ?2";
+    COUNT_IN_DAY = "UPDATE entities SET day_began_at = ?3, day_factors = ?4 WHERE service_sid = ?1 AND identity = ?2";
+    /// Of those that live: one left unverified since `?2` counts as gone.
+    LIVING = "SELECT count(*) FROM factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2)";
+    KEY_TAKEN = "SELECT 1 FROM factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2) \
+                 AND public_key = ?3";
+    INSERT = "INSERT INTO factors (entity_sid, sid, service_sid, identity, account_sid, key_sid, public_key, status, \
+              platform, created_at, updated_at, addressed_at, friendly_name, app_id, sdk_version, token, metadata) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?10, ?12, ?13, ?14, ?15, ?16)";
+}
+
+/// Enrols it: the factor, its entity and the end of its access token, or none of them.
+pub(crate) struct Enrol(pub(crate) Enrolment);
+
+/// An entity that is there already, and the day in which its factors are counted.
+struct Present {
+    sid: EntitySid,
+    day_began_at: Instant,
+    day_factors: u32,
+}
+
+impl Enrol {
+    fn entity(&self, db: &Connection) -> Result<Option<Present>, Trouble> {
+        let owner = &self.0.factor.owner;
+        let key = params![owner.service.as_bytes(), owner.identity.as_str()];
+        one(db, ENTITY, key, |row| {
+            let mut cells = Cells::of(row, "entities");
+            Ok(Present {
+                sid: cells.make(EntitySid::from_bytes)?,
+                day_began_at: cells.make(Instant::from_micros)?,
+                day_factors: cells.take()?,
+            })
+        })
+    }
+
+    /// The day that the new factor is counted in, and how many were before it.
+    fn day(&self, entity: &Present) -> (Instant, u32) {
+        let now = self.0.factor.created_at;
+        if entity.day_factors == 0 || now >= entity.day_began_at + DAY {
+            (now, 0)
+        } else {
+            (entity.day_began_at, entity.day_factors)
+        }
+    }
+
+    /// Why the factor cannot be stored, if so. Everything is decided here, before anything is written.
+    fn refusal(
+        &self,
+        db: &Connection,
+        entity: Option<&Present>,
+    ) -> Result<Option<Enrolled>, Trouble> {
+        let Enrolment { factor, token, most_per_entity, most_per_day } = &self.0;
+        let now = factor.created_at;
+        let service = factor.owner.service.as_bytes();
+        if !exists(db, services::EXISTS, [service])? {
+            return Ok(Some(Enrolled::NoService));
+        }
+        if let Some(token) = token
+            && !exists(db, IS_GOOD, params![service, token.as_bytes(), now.as_micros()])?
+        {
+            return Ok(Some(Enrolled::TokenSpent));
+        }
+        let Some(entity) = entity else {
+            return Ok(None);
+        };
+        let lapsed = (now - UNVERIFIED_FOR).as_micros();
+        let sid = entity.sid.as_bytes();
+        if exists(db, KEY_TAKEN, params![sid, lapsed, factor.key.as_point()])? {
+            return Ok(Some(Enrolled::KeyTaken));
+        }
+        let living = one(db, LIVING, params![sid, lapsed], |row| Cells::of(row, "factors").take())?;
+        if is_reached(*most_per_entity, living.unwrap_or(0)) {
+            return Ok(Some(Enrolled::TooMany));
+        }
+        if is_reached(*most_per_day, self.day(entity).1) {
+            return Ok(Some(Enrolled::TooManyToday));
+        }
+        Ok(None)
+    }
+
+    fn insert(&self, db: &Connection, entity: EntitySid) -> Result<(), Trouble> {
+        let factor = &self.0.factor;
+        execute(
+            db,
+            INSERT,
+            params![
+                entity.as_bytes(),
+                factor.sid.as_bytes(),
+                factor.owner.service.as_bytes(),
+                factor.owner.identity.as_str(),
+                factor.owner.account.as_bytes(),
+                factor.key_sid.as_bytes(),
+                factor.key.as_point(),
+                factor.status.as_str(),
+                factor.address.platform().as_str(),
+                factor.created_at.as_micros(),
+                factor.updated_at.as_micros(),
+                factor.friendly_name.as_str(),
+                factor.app_id.as_str(),
+                factor.sdk_version.as_str(),
+                factor.address.token().map(PushToken::expose),
+                factor.metadata.as_ref().map(StringMap::to_text),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+impl Command for Enrol {
+    type Answer = Enrolled;
+
+    fn run(&self, db: &Connection) -> Result<Enrolled, Trouble> {
+        let present = self.entity(db)?;
+        if let Some(refusal) = self.refusal(db, present.as_ref())? {
+            return Ok(refusal);
+        }
+        let Enrolment { factor, token, .. } = &self.0;
+        let owner = &factor.owner;
+        let service = owner.service.as_bytes();
+        let now = factor.created_at;
+        let entity = match present {
+            Some(entity) => {
+                let (began, before) = self.day(&entity);
+                let identity = owner.identity.as_str();
+                let params = params![service, identity, began.as_micros(), before + 1];
+                execute(db, COUNT_IN_DAY, params)?;
+                entity.sid
+            }
+            None => {
+                entities::insert(db, owner, now, now, 1)?;
+                owner.entity
+            }
+        };
+        if let Some(token) = token {
+            let params = params![service, token.as_bytes(), now.as_micros()];
+            execute(db, USE_UP, params)?;
+        }
+        self.insert(db, entity)?;
+        Ok(Enrolled::Done(entity))
+    }
+}

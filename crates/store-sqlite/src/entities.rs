@@ -1,0 +1,132 @@
+//! Entities.
+
+use async_trait::async_trait;
+use countersign_domain::entity::{Entity, Owner};
+use countersign_domain::sid::{EntitySid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, Entities, Inserted};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::rows::{self, entity_columns};
+use crate::statement::{execute, exists, inserted, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, services};
+
+/// The entities of a living service.
+macro_rules! of_service {
+    () => {
+        "FROM entities e JOIN services s ON s.sid = e.service_sid WHERE e.service_sid = ?1"
+    };
+}
+
+statements! {
+    SID = concat!("SELECT e.sid ", of_service!(), " AND e.identity = ?2");
+    READ = concat!("SELECT ", entity_columns!(), " ", of_service!(), " AND e.identity = ?2");
+    UP = upwards!("e.sid"; "SELECT ", entity_columns!(), " ", of_service!());
+    DOWN = downwards!("e.sid"; "SELECT ", entity_columns!(), " ", of_service!());
+    INSERT = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, day_began_at, \
+              day_factors) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7) ON CONFLICT DO NOTHING";
+    DELETE = "DELETE FROM entities WHERE service_sid = ?1 AND identity = ?2";
+    /// What lies below is swept up by the cleaner.
+    REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('entity', ?1, ?2) ON CONFLICT DO NOTHING";
+}
+
+/// Inserts an entity for which `day_factors` factors have been made; 0 if there is one already.
+pub(crate) fn insert(
+    db: &Connection,
+    owner: &Owner,
+    created_at: Instant,
+    updated_at: Instant,
+    day_factors: u32,
+) -> Result<usize, Trouble> {
+    execute(
+        db,
+        INSERT,
+        params![
+            owner.service.as_bytes(),
+            owner.identity.as_str(),
+            owner.entity.as_bytes(),
+            owner.account.as_bytes(),
+            created_at.as_micros(),
+            updated_at.as_micros(),
+            day_factors,
+        ],
+    )
+}
+
+struct Create(Entity);
+
+impl Command for Create {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let entity = &self.0;
+        if !exists(db, services::EXISTS, [entity.owner.service.as_bytes()])? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = insert(db, &entity.owner, entity.created_at, entity.updated_at, 0)?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Delete(ServiceSid, Identity, Instant);
+
+impl Command for Delete {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let Self(service, identity, at) = self;
+        let key = params![service.as_bytes(), identity.as_str()];
+        let Some(sid) = one(db, SID, key, |row| Cells::of(row, "entities").take::<[u8; 16]>())?
+        else {
+            return Ok(false);
+        };
+        execute(db, DELETE, key)?;
+        execute(db, REMOVED, params![sid, at.as_micros()])?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Entities for SqliteStore {
+    async fn create_entity(&self, entity: &Entity) -> Answer<Inserted> {
+        self.write(Create(entity.clone())).await
+    }
+
+    async fn entity(&self, service: ServiceSid, identity: &Identity) -> Answer<Option<Entity>> {
+        self.read(|db| {
+            let key = params![service.as_bytes(), identity.as_str()];
+            one(db, READ, key, |row| rows::entity(Cells::of(row, "entities")))
+        })
+    }
+
+    async fn entities(
+        &self,
+        service: ServiceSid,
+        page: PageQuery<EntitySid>,
+    ) -> Answer<Page<Entity>> {
+        let listing = Listing { up: UP, down: DOWN, owner: service.as_bytes(), filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::entity(Cells::of(row, "entities")),
+                |entity| *entity.owner.entity.as_bytes(),
+            )
+        })
+    }
+
+    async fn delete_entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        at: Instant,
+    ) -> Answer<bool> {
+        self.write(Delete(service, identity.clone(), at)).await
+    }
+}

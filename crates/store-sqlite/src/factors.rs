@@ -1,0 +1,177 @@
+//! Factors. How one comes into being is written in [`crate::enrolment`].
+
+use async_trait::async_trait;
+use countersign_domain::address::PushToken;
+use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
+use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::SqliteStore;
+use crate::cells::Cells;
+use crate::deliveries::OpenEnd;
+use crate::enrolment::Enrol;
+use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::rows::{self, factor_columns};
+use crate::statement::{all, execute, living, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+
+/// The factors of living entities.
+macro_rules! select {
+    () => {
+        concat!("SELECT ", factor_columns!(), " FROM factors f", living!("f"))
+    };
+}
+
+statements! {
+    READ = concat!(
+        "SELECT ", factor_columns!(), " FROM entities e JOIN services s ON s.sid = e.service_sid ",
+        "JOIN factors f ON f.entity_sid = e.sid WHERE e.service_sid = ?1 AND e.identity = ?2 AND f.sid = ?3"
+    );
+    OF_ENTITY = concat!(select!(), "WHERE f.entity_sid = ?1 AND f.sid = ?2");
+    BY_KEY = concat!(select!(), "WHERE f.key_sid = ?1");
+    UP = upwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
+    DOWN = downwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
+    UPDATE = "UPDATE factors SET status = ?3, friendly_name = ?4, platform = ?5, token = ?6, sdk_version = ?7, \
+              app_id = ?8, updated_at = ?9, addressed_at = coalesce(?10, addressed_at) \
+              WHERE entity_sid = ?1 AND sid = ?2";
+    DELETE = "DELETE FROM factors WHERE entity_sid = ?1 AND sid = ?2";
+    WAKE_PARKED = "UPDATE deliveries SET state = 'due', wake_at = min(?2, deadline), changed_at = ?2 \
+                   WHERE factor_sid = ?1 AND state = 'parked'";
+    PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+              WHERE factor_sid = ?1 AND state = 'parked'";
+}
+
+fn of_entity(
+    db: &Connection,
+    entity: EntitySid,
+    sid: FactorSid,
+) -> Result<Option<Factor>, Trouble> {
+    one(db, OF_ENTITY, [entity.as_bytes(), sid.as_bytes()], |row| {
+        rows::factor(Cells::of(row, "factors"))
+    })
+}
+
+struct Update {
+    entity: EntitySid,
+    sid: FactorSid,
+    change: FactorChange,
+    at: Instant,
+}
+
+impl Command for Update {
+    type Answer = Option<Factor>;
+
+    fn run(&self, db: &Connection) -> Result<Option<Factor>, Trouble> {
+        let Some(was) = of_entity(db, self.entity, self.sid)? else {
+            return Ok(None);
+        };
+        let change = self.change.clone();
+        let moved = change.address.as_ref().is_some_and(|address| *address != was.address);
+        let registered = change.address.as_ref().map(|_| self.at.as_micros());
+        let factor = Factor {
+            status: if change.verified { FactorStatus::Verified } else { was.status },
+            friendly_name: change.friendly_name.unwrap_or(was.friendly_name),
+            address: change.address.unwrap_or(was.address),
+            sdk_version: change.sdk_version.unwrap_or(was.sdk_version),
+            app_id: change.app_id.unwrap_or(was.app_id),
+            updated_at: self.at,
+            ..was
+        };
+        execute(
+            db,
+            UPDATE,
+            params![
+                self.entity.as_bytes(),
+                self.sid.as_bytes(),
+                factor.status.as_str(),
+                factor.friendly_name.as_str(),
+                factor.address.platform().as_str(),
+                factor.address.token().map(PushToken::expose),
+                factor.sdk_version.as_str(),
+                factor.app_id.as_str(),
+                self.at.as_micros(),
+                registered,
+            ],
+        )?;
+        if moved {
+            let params = params![self.sid.as_bytes(), self.at.as_micros()];
+            execute(db, WAKE_PARKED, params)?;
+        }
+        Ok(Some(factor))
+    }
+}
+
+struct Delete(EntitySid, FactorSid, Instant);
+
+impl Command for Delete {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let Self(entity, sid, at) = *self;
+        if of_entity(db, entity, sid)?.is_none() {
+            return Ok(false);
+        }
+        execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
+        for open in all(db, PARKED, [sid.as_bytes()], OpenEnd::read)? {
+            open.end(db, Ending::cancelled(Reason::FactorGone), at)?;
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Factors for SqliteStore {
+    async fn enrol_factor(&self, enrolment: &Enrolment) -> Answer<Enrolled> {
+        self.write(Enrol(enrolment.clone())).await
+    }
+
+    async fn factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<Factor>> {
+        self.read(|db| {
+            let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
+            one(db, READ, key, |row| rows::factor(Cells::of(row, "factors")))
+        })
+    }
+
+    async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>> {
+        self.read(|db| {
+            one(db, BY_KEY, [key.as_bytes()], |row| rows::factor(Cells::of(row, "factors")))
+        })
+    }
+
+    async fn factors(&self, entity: EntitySid, page: PageQuery<FactorSid>) -> Answer<Page<Factor>> {
+        let listing = Listing { up: UP, down: DOWN, owner: entity.as_bytes(), filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::factor(Cells::of(row, "factors")),
+                |factor| *factor.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn update_factor(
+        &self,
+        entity: EntitySid,
+        sid: FactorSid,
+        change: &FactorChange,
+        at: Instant,
+    ) -> Answer<Option<Factor>> {
+        self.write(Update { entity, sid, change: change.clone(), at }).await
+    }
+
+    async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool> {
+        self.write(Delete(entity, sid, at)).await
+    }
+}

@@ -1,0 +1,58 @@
+//! No statement may look at all rows of a table: what costs nothing in a test stops a server with a million entities.
+
+use rusqlite::Connection;
+
+use crate::{Options, connection};
+
+/// Every statement, by the file it is written in.
+const ALL: [(&str, &[(&str, &str)]); 15] = [
+    ("access_tokens", crate::access_tokens::STATEMENTS),
+    ("accounts", crate::accounts::STATEMENTS),
+    ("challenges", crate::challenges::STATEMENTS),
+    ("credentials", crate::credentials::STATEMENTS),
+    ("deliveries", crate::deliveries::STATEMENTS),
+    ("enrolment", crate::enrolment::STATEMENTS),
+    ("entities", crate::entities::STATEMENTS),
+    ("factors", crate::factors::STATEMENTS),
+    ("notifications", crate::notifications::STATEMENTS),
+    ("opening", crate::opening::STATEMENTS),
+    ("prospect", crate::prospect::STATEMENTS),
+    ("services", crate::services::STATEMENTS),
+    ("settle", crate::settle::STATEMENTS),
+    ("upkeep", crate::upkeep::STATEMENTS),
+    ("webhooks", crate::webhooks::STATEMENTS),
+];
+
+/// Of what is parked for one factor, the newest of each challenge, by deadline: as few rows as that factor has.
+const MAY_SORT: [&str; 1] = ["deliveries::PARKED"];
+
+/// The steps of a plan, in SQLite's words.
+fn steps(db: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nothing = vec![rusqlite::types::Null; plan.parameter_count()];
+    let steps = plan.query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"));
+    steps.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_statement_finds_its_rows_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let mut db = connection::writer(&path, &Options::default()).unwrap();
+    connection::migrate(&mut db, &path).unwrap();
+
+    let mut slow = Vec::new();
+    for (file, statements) in ALL {
+        for (name, sql) in statements {
+            let name = format!("{file}::{name}");
+            for step in steps(&db, sql) {
+                let scans = step.starts_with("SCAN ") && !step.starts_with("SCAN (subquery");
+                let sorts = step.contains("TEMP B-TREE") && !MAY_SORT.contains(&name.as_str());
+                if scans || sorts {
+                    slow.push(format!("{name}: {step}"));
+                }
+            }
+        }
+    }
+    assert_eq!(slow, Vec::<String>::new());
+}

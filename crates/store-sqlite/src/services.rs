@@ -1,0 +1,137 @@
+//! Services.
+
+use async_trait::async_trait;
+use countersign_domain::service::Service;
+use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, Inserted, Services, Updated};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::rows::{self, service_columns};
+use crate::statement::{execute, exists, inserted, one, statements, updated};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, accounts, json};
+
+statements! {
+    EXISTS = "SELECT 1 FROM services WHERE sid = ?1";
+    READ = concat!("SELECT ", service_columns!(), " FROM services WHERE sid = ?1");
+    UP = upwards!("sid"; "SELECT ", service_columns!(), " FROM services WHERE account_sid = ?1");
+    DOWN = downwards!("sid"; "SELECT ", service_columns!(), " FROM services WHERE account_sid = ?1");
+    INSERT = concat!(
+        "INSERT INTO services (", service_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
+    );
+    UPDATE = "UPDATE services SET settings = ?2, updated_at = ?3 WHERE sid = ?1 AND updated_at = ?4";
+    DELETE = "DELETE FROM services WHERE sid = ?1";
+    /// What lies below is swept up by the cleaner.
+    REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', ?1, ?2) ON CONFLICT DO NOTHING";
+}
+
+struct Create {
+    service: Service,
+    settings: String,
+}
+
+impl Command for Create {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let service = &self.service;
+        if !exists(db, accounts::EXISTS, [service.account.as_bytes()])? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = execute(
+            db,
+            INSERT,
+            params![
+                service.sid.as_bytes(),
+                service.account.as_bytes(),
+                self.settings,
+                service.created_at.as_micros(),
+                service.updated_at.as_micros(),
+            ],
+        )?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Update {
+    sid: ServiceSid,
+    settings: String,
+    at: Instant,
+    was: Instant,
+}
+
+impl Command for Update {
+    type Answer = Updated;
+
+    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+        let rows = execute(
+            db,
+            UPDATE,
+            params![self.sid.as_bytes(), self.settings, self.at.as_micros(), self.was.as_micros(),],
+        )?;
+        updated(rows, || exists(db, EXISTS, [self.sid.as_bytes()]))
+    }
+}
+
+struct Delete(ServiceSid, Instant);
+
+impl Command for Delete {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let Self(sid, at) = self;
+        if execute(db, DELETE, [sid.as_bytes()])? == 0 {
+            return Ok(false);
+        }
+        execute(db, REMOVED, params![sid.as_bytes(), at.as_micros()])?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Services for SqliteStore {
+    async fn create_service(&self, service: &Service) -> Answer<Inserted> {
+        self.write(Create { service: service.clone(), settings: json(&service.settings)? }).await
+    }
+
+    async fn service(&self, sid: ServiceSid) -> Answer<Option<Service>> {
+        self.read(|db| {
+            one(db, READ, [sid.as_bytes()], |row| rows::service(Cells::of(row, "services")))
+        })
+    }
+
+    async fn services(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ServiceSid>,
+    ) -> Answer<Page<Service>> {
+        let listing = Listing { up: UP, down: DOWN, owner: account.as_bytes(), filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::service(Cells::of(row, "services")),
+                |service| *service.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn update_service(&self, service: &Service, was: Instant) -> Answer<Updated> {
+        self.write(Update {
+            sid: service.sid,
+            settings: json(&service.settings)?,
+            at: service.updated_at,
+            was,
+        })
+        .await
+    }
+
+    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> Answer<bool> {
+        self.write(Delete(sid, at)).await
+    }
+}

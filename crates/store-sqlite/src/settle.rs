@@ -1,0 +1,178 @@
+//! What became of leased deliveries. The whole slice is one command.
+
+use countersign_domain::address::PushToken;
+use countersign_domain::delivery::{After, Happening, Settled};
+use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::sid::{ChallengeSid, NotificationSid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::Answer;
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::deliveries::{self, OpenEnd};
+use crate::json;
+use crate::notifications::{close, ordinal, record};
+use crate::prospect::LEASE_HOLDS;
+use crate::statement::{all, execute, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+
+statements! {
+    WRITTEN = "UPDATE deliveries SET written = true, changed_at = ?3 WHERE challenge_sid = ?1 AND notification_sid = ?2";
+    /// Parked (`?3`), it wakes at its deadline; due, before it.
+    GIVE_BACK = "UPDATE deliveries SET state = ?3, node = NULL, wake_at = min(?4, deadline), attempts = attempts + 1, \
+                 written = false, changed_at = ?5 WHERE challenge_sid = ?1 AND notification_sid = ?2";
+    OLDER_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+                    WHERE challenge_sid = ?1 AND state = 'parked' AND ordinal < ?2";
+    /// Only if nobody has registered the address again since.
+    FORGET = "UPDATE factors SET token = NULL, updated_at = ?6 WHERE entity_sid = ?1 AND sid = ?2 AND platform = ?3 \
+              AND token = ?4 AND addressed_at < ?5";
+}
+
+/// Settles them.
+pub(crate) struct Settle(Vec<Piece>);
+
+struct Piece {
+    settled: Settled,
+    /// The attempt as the notification's row keeps it; empty if none was made.
+    line: String,
+}
+
+impl Settle {
+    /// Makes the texts ready before the command is queued.
+    pub(crate) fn of(settled: &[Settled]) -> Answer<Self> {
+        let piece = |settled: &Settled| {
+            let line = match &settled.what {
+                Happening::Attempted { record, .. } => json(record)? + "\n",
+                Happening::Written | Happening::Ended(_) => String::new(),
+            };
+            let settled = settled.clone();
+            Ok(Piece { settled, line })
+        };
+        settled.iter().map(piece).collect::<Answer<_>>().map(Self)
+    }
+}
+
+impl Command for Settle {
+    type Answer = Vec<NotificationSid>;
+
+    fn run(&self, db: &Connection) -> Result<Vec<NotificationSid>, Trouble> {
+        let mut lost = Vec::new();
+        for piece in &self.0 {
+            if !piece.settle(db)? {
+                lost.push(piece.settled.lease.delivery.notification);
+            }
+        }
+        Ok(lost)
+    }
+}
+
+impl Piece {
+    /// Whether the lease still held. A `Ttl=0` has no row that another could have taken.
+    fn settle(&self, db: &Connection) -> Result<bool, Trouble> {
+        let lease = &self.settled.lease;
+        let (challenge, notification) = (lease.delivery.challenge, lease.delivery.notification);
+        let held = if lease.delivery.once {
+            ordinal(db, challenge, notification)?
+        } else {
+            let key = params![
+                challenge.as_bytes(),
+                notification.as_bytes(),
+                lease.node.0,
+                lease.until.as_micros()
+            ];
+            one(db, LEASE_HOLDS, key, |row| Cells::of(row, "deliveries").take())?
+        };
+        if let Some(ordinal) = held {
+            self.write(db, ordinal)?;
+        } else if !self.line.is_empty()
+            && let Some(ordinal) = ordinal(db, challenge, notification)?
+        {
+            record(db, challenge, ordinal, &self.line, self.settled.at)?;
+        }
+        Ok(held.is_some())
+    }
+
+    fn write(&self, db: &Connection, ordinal: i64) -> Result<(), Trouble> {
+        let delivery = &self.settled.lease.delivery;
+        let at = self.settled.at;
+        match &self.settled.what {
+            // without a row to remember it, `sent` is said at once; the ack may still make it `delivered`
+            Happening::Written if delivery.once => self.finish(db, ordinal, Ending::SENT),
+            Happening::Written => {
+                let (challenge, notification) = self.key();
+                execute(db, WRITTEN, params![challenge, notification, at.as_micros()]).map(|_| ())
+            }
+            Happening::Ended(ending) => self.finish(db, ordinal, *ending),
+            Happening::Attempted { after, forget, .. } => {
+                match *after {
+                    After::Done(ending) => self.finish(db, ordinal, ending)?,
+                    After::Park => self.give_back(db, ordinal, "parked", delivery.deadline)?,
+                    After::Retry { at } => self.give_back(db, ordinal, "due", at)?,
+                }
+                let Some((address, before)) = forget else {
+                    return Ok(());
+                };
+                let params = params![
+                    delivery.entity.as_bytes(),
+                    delivery.factor.as_bytes(),
+                    address.platform().as_str(),
+                    address.token().map(PushToken::expose),
+                    before.as_micros(),
+                    at.as_micros(),
+                ];
+                execute(db, FORGET, params).map(|_| ())
+            }
+        }
+    }
+
+    fn key(&self) -> (&[u8; 16], &[u8; 16]) {
+        let delivery = &self.settled.lease.delivery;
+        (delivery.challenge.as_bytes(), delivery.notification.as_bytes())
+    }
+
+    fn finish(&self, db: &Connection, ordinal: i64, ending: Ending) -> Result<(), Trouble> {
+        let delivery = &self.settled.lease.delivery;
+        let at = self.settled.at;
+        if !delivery.once {
+            deliveries::delete(db, delivery.challenge, delivery.notification)?;
+        }
+        let closed = close(db, delivery.challenge, ordinal, ending, &self.line, at)?;
+        if !closed && !self.line.is_empty() {
+            record(db, delivery.challenge, ordinal, &self.line, at)?;
+        }
+        if ending.status == Status::Delivered {
+            supersede(db, delivery.challenge, ordinal, at)?;
+        }
+        Ok(())
+    }
+
+    fn give_back(
+        &self,
+        db: &Connection,
+        ordinal: i64,
+        state: &str,
+        wake_at: Instant,
+    ) -> Result<(), Trouble> {
+        let (challenge, notification) = self.key();
+        let at = self.settled.at;
+        let params = params![challenge, notification, state, wake_at.as_micros(), at.as_micros()];
+        execute(db, GIVE_BACK, params)?;
+        let challenge = self.settled.lease.delivery.challenge;
+        record(db, challenge, ordinal, &self.line, at)
+    }
+}
+
+/// The device has this notification: older ones of the same challenge would tell it nothing new.
+fn supersede(
+    db: &Connection,
+    challenge: ChallengeSid,
+    ordinal: i64,
+    at: Instant,
+) -> Result<(), Trouble> {
+    let key = params![challenge.as_bytes(), ordinal];
+    for older in all(db, OLDER_PARKED, key, OpenEnd::read)? {
+        older.end(db, Ending::cancelled(Reason::Superseded), at)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Webhooks.
+
+use async_trait::async_trait;
+use countersign_domain::sid::{ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
+use countersign_store::{Page, PageQuery};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::rows::{self, webhook_columns};
+use crate::statement::{execute, exists, inserted, one, statements, updated};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, services};
+
+/// The webhooks of a living service.
+macro_rules! of_service {
+    () => {
+        "FROM webhooks w JOIN services s ON s.sid = w.service_sid WHERE w.service_sid = ?1"
+    };
+}
+
+statements! {
+    EXISTS = concat!("SELECT 1 ", of_service!(), " AND w.sid = ?2");
+    READ = concat!("SELECT ", webhook_columns!(), " ", of_service!(), " AND w.sid = ?2");
+    UP = upwards!("w.sid"; "SELECT ", webhook_columns!(), " ", of_service!());
+    DOWN = downwards!("w.sid"; "SELECT ", webhook_columns!(), " ", of_service!());
+    INSERT = "INSERT INTO webhooks (sid, account_sid, service_sid, friendly_name, event_types, url, enabled, version, \
+              created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+    UPDATE = "UPDATE webhooks SET friendly_name = ?3, event_types = ?4, url = ?5, enabled = ?6, version = ?7, \
+              updated_at = ?8 WHERE service_sid = ?1 AND sid = ?2 AND updated_at = ?9";
+    DELETE = "DELETE FROM webhooks WHERE service_sid = ?1 AND sid = ?2";
+}
+
+fn words(webhook: &Webhook) -> String {
+    let words: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
+    words.join(" ")
+}
+
+struct Create(Webhook);
+
+impl Command for Create {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        let webhook = &self.0;
+        if !exists(db, services::EXISTS, [webhook.service.as_bytes()])? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = execute(
+            db,
+            INSERT,
+            params![
+                webhook.sid.as_bytes(),
+                webhook.account.as_bytes(),
+                webhook.service.as_bytes(),
+                webhook.friendly_name.as_str(),
+                words(webhook),
+                webhook.url.as_str(),
+                webhook.enabled,
+                webhook.version.as_str(),
+                webhook.created_at.as_micros(),
+                webhook.updated_at.as_micros(),
+            ],
+        )?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Update(Webhook, Instant);
+
+impl Command for Update {
+    type Answer = Updated;
+
+    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+        let Self(webhook, was) = self;
+        let key = [webhook.service.as_bytes(), webhook.sid.as_bytes()];
+        if !exists(db, EXISTS, key)? {
+            return Ok(Updated::Gone);
+        }
+        let rows = execute(
+            db,
+            UPDATE,
+            params![
+                key[0],
+                key[1],
+                webhook.friendly_name.as_str(),
+                words(webhook),
+                webhook.url.as_str(),
+                webhook.enabled,
+                webhook.version.as_str(),
+                webhook.updated_at.as_micros(),
+                was.as_micros(),
+            ],
+        )?;
+        updated(rows, || Ok(true))
+    }
+}
+
+struct Delete(ServiceSid, WebhookSid);
+
+impl Command for Delete {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let key = [self.0.as_bytes(), self.1.as_bytes()];
+        Ok(exists(db, EXISTS, key)? && execute(db, DELETE, key)? > 0)
+    }
+}
+
+#[async_trait]
+impl Webhooks for SqliteStore {
+    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted> {
+        self.write(Create(webhook.clone())).await
+    }
+
+    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {
+        self.read(|db| {
+            one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
+                rows::webhook(Cells::of(row, "webhooks"))
+            })
+        })
+    }
+
+    async fn webhooks(
+        &self,
+        service: ServiceSid,
+        page: PageQuery<WebhookSid>,
+    ) -> Answer<Page<Webhook>> {
+        let listing = Listing { up: UP, down: DOWN, owner: service.as_bytes(), filters: &[] };
+        self.read(|db| {
+            listing.page(
+                db,
+                keyed(page, |sid| *sid.as_bytes()),
+                |row| rows::webhook(Cells::of(row, "webhooks")),
+                |webhook| *webhook.sid.as_bytes(),
+            )
+        })
+    }
+
+    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> Answer<Updated> {
+        self.write(Update(webhook.clone(), was)).await
+    }
+
+    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool> {
+        self.write(Delete(service, sid)).await
+    }
+}

@@ -1,0 +1,261 @@
+//! What a rule plays on: a fresh store, and a maker of things that it can put there.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::account::Account;
+use countersign_domain::address::Platform;
+use countersign_domain::challenge::Challenge;
+use countersign_domain::delivery::{After, Attempt, Birth, Happening, Lease, NewNotification};
+use countersign_domain::delivery::{Outcome, Settled};
+use countersign_domain::factor::Factor;
+use countersign_domain::notification::{AttemptRecord, Ending, Notification};
+use countersign_domain::service::Service;
+use countersign_domain::sid::{AccessTokenSid, EntitySid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_testkit::Maker;
+
+use crate::page::{Cursor, Order, Page, PageQuery, Side};
+use crate::seam::{Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Store};
+
+/// A fresh store and a maker.
+#[derive(Clone)]
+pub struct Stage {
+    /// What is tried; nothing is in it.
+    pub store: Arc<dyn Store>,
+    /// Makes what is put there, and holds the hands of the clock.
+    pub make: Maker,
+}
+
+impl Stage {
+    /// With a store that nobody has used.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, make: Maker::new(7) }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Instant {
+        self.make.now()
+    }
+
+    /// So many seconds from now.
+    pub fn later(&self, seconds: u64) -> Instant {
+        self.now() + Duration::from_secs(seconds)
+    }
+
+    /// Lets so many seconds pass.
+    pub fn pass(&self, seconds: u64) {
+        self.make.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Stores an account.
+    pub async fn account(&self) -> Account {
+        let account = self.make.account();
+        assert_eq!(self.store.create_account(&account).await, Ok(Inserted::Done));
+        account
+    }
+
+    /// Stores a service of a new account.
+    pub async fn service(&self) -> Service {
+        let service = self.make.service(&self.account().await);
+        assert_eq!(self.store.create_service(&service).await, Ok(Inserted::Done));
+        service
+    }
+
+    /// Stores a factor of `identity`, and its entity if need be.
+    pub async fn factor_of(&self, service: &Service, identity: &Identity) -> Factor {
+        let mut factor = self.make.factor(&self.make.entity(service, identity).owner);
+        match self.enrol(&factor, None).await {
+            Enrolled::Done(entity) => factor.owner.entity = entity,
+            refused => panic!("{refused:?}"),
+        }
+        factor
+    }
+
+    /// Stores a factor of a new entity of a new service.
+    pub async fn factor(&self) -> Factor {
+        self.factor_of(&self.service().await, &self.make.identity()).await
+    }
+
+    /// Enrols a factor without limits.
+    pub async fn enrol(&self, factor: &Factor, token: Option<AccessTokenSid>) -> Enrolled {
+        let enrolment =
+            Enrolment { factor: factor.clone(), token, most_per_entity: 0, most_per_day: 0 };
+        self.store.enrol_factor(&enrolment).await.unwrap()
+    }
+
+    /// The factor as it is stored now.
+    pub async fn stored(&self, factor: &Factor) -> Option<Factor> {
+        let owner = &factor.owner;
+        self.store.factor(owner.service, &owner.identity, factor.sid).await.unwrap()
+    }
+
+    /// Stores a challenge that sends nothing by itself.
+    pub async fn challenge(&self, factor: &Factor) -> Challenge {
+        let challenge = self.make.challenge(factor);
+        assert_eq!(self.open(&challenge, None).await, Opened::Done);
+        challenge
+    }
+
+    /// Opens a challenge without limits.
+    pub async fn open(
+        &self,
+        challenge: &Challenge,
+        notification: Option<NewNotification>,
+    ) -> Opened {
+        let opening = Opening {
+            challenge: challenge.clone(),
+            notification,
+            most_per_factor_hour: 0,
+            most_per_factor_day: 0,
+            most_per_entity_hour: 0,
+        };
+        self.store.open_challenge(&opening).await.unwrap()
+    }
+
+    /// The challenge as it is stored now.
+    pub async fn challenge_now(&self, challenge: &Challenge) -> Option<Challenge> {
+        let owner = &challenge.owner;
+        let found = self.store.challenge(owner.service, &owner.identity, challenge.sid).await;
+        found.unwrap().map(|(challenge, _)| challenge)
+    }
+
+    /// Stores a notification.
+    pub async fn notify(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
+        let new = self.make.notification(challenge, ttl, birth);
+        assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
+        new
+    }
+
+    /// Stores a notification that this process holds for half a minute.
+    pub async fn leased(&self, challenge: &Challenge) -> Lease {
+        let birth = Birth::Leased { until: self.later(30) };
+        self.notify(challenge, 300, birth).await.lease().unwrap()
+    }
+
+    /// Stores one that is due at once.
+    pub async fn due(&self, challenge: &Challenge) -> NewNotification {
+        self.notify(challenge, 300, Birth::Due).await
+    }
+
+    /// Stores one that waits for its device.
+    pub async fn parked(&self, challenge: &Challenge) -> NewNotification {
+        self.notify(challenge, 300, Birth::Parked).await
+    }
+
+    /// Leases what is due, for half a minute.
+    pub async fn lease_due(&self, most: usize) -> Vec<Lease> {
+        let (now, until) = (self.now(), self.later(30));
+        self.store.lease_due(self.make.node, now, until, most).await.unwrap()
+    }
+
+    /// The notification of `lease` as it is stored now.
+    pub async fn notification(&self, lease: impl Into<Which>) -> Notification {
+        let Which(lease) = lease.into();
+        let (challenge, sid) = (lease.challenge, lease.notification);
+        self.store.notification(challenge, sid).await.unwrap().unwrap()
+    }
+
+    /// How it ended, if it has.
+    pub async fn ending(&self, lease: impl Into<Which>) -> Option<Ending> {
+        self.notification(lease).await.ending
+    }
+
+    /// Settles one delivery now; whether its lease held.
+    pub async fn settle(&self, lease: &Lease, what: Happening) -> bool {
+        let settled = Settled { lease: *lease, what, at: self.now() };
+        self.store.settle(&[settled]).await.unwrap().is_empty()
+    }
+
+    /// The record of an attempt that starts now.
+    pub fn record(&self, outcome: Outcome) -> AttemptRecord {
+        let took = Duration::from_millis(12);
+        Attempt::plain(outcome, None).record(Platform::Stream, self.now(), took)
+    }
+
+    /// An attempt with that outcome, and what follows.
+    pub fn attempted(&self, outcome: Outcome, after: After) -> Happening {
+        Happening::Attempted { record: self.record(outcome), after, forget: None }
+    }
+
+    /// An attempt that the device acknowledged.
+    pub fn delivered(&self) -> Happening {
+        self.attempted(Outcome::Acknowledged, After::Done(Ending::DELIVERED))
+    }
+
+    /// Opens an entity of its own with nothing below.
+    pub async fn entity(&self, service: &Service, identity: &Identity) -> EntitySid {
+        let entity = self.make.entity(service, identity);
+        assert_eq!(self.store.create_entity(&entity).await, Ok(Inserted::Done));
+        entity.owner.entity
+    }
+}
+
+/// Which notification is meant, by whatever names it.
+pub struct Which(countersign_domain::delivery::Delivery);
+
+impl From<&Lease> for Which {
+    fn from(lease: &Lease) -> Self {
+        Self(lease.delivery)
+    }
+}
+
+impl From<&NewNotification> for Which {
+    fn from(new: &NewNotification) -> Self {
+        Self(new.delivery)
+    }
+}
+
+/// Walks a list there and back, in both orders and in pages of several sizes. `expected` is in ascending order.
+pub(super) async fn walks<S: Copy + Eq + Hash + Debug>(
+    expected: &[S],
+    read: impl AsyncFn(PageQuery<S>) -> Page<S>,
+) {
+    let distinct: HashSet<_> = expected.iter().collect();
+    assert_eq!(distinct.len(), expected.len());
+    for order in [Order::Ascending, Order::Descending] {
+        let mut list = expected.to_vec();
+        if order == Order::Descending {
+            list.reverse();
+        }
+        for size in [1, 2, expected.len(), expected.len() + 1] {
+            walks_in(&list, order, size, &read).await;
+        }
+    }
+}
+
+async fn walks_in<S: Copy + Eq + Debug>(
+    list: &[S],
+    order: Order,
+    size: usize,
+    read: &impl AsyncFn(PageQuery<S>) -> Page<S>,
+) {
+    let query = |cursor| PageQuery { size: u16::try_from(size).unwrap(), order, cursor };
+    let place = |sid, side| query(Some(Cursor { sid, side }));
+    let (mut at, mut next) = (0, query(None));
+    loop {
+        let end = list.len().min(at + size);
+        let page = read(next).await;
+        assert_eq!(page.items, list[at..end]);
+        assert_eq!((page.has_previous, page.has_next), (at > 0, end < list.len()));
+        if !page.has_next {
+            break;
+        }
+        (at, next) = (end, place(list[end - 1], Side::After));
+    }
+    // beyond the end there is nothing, and all of it lies before
+    let beyond = read(place(list[list.len() - 1], Side::After)).await;
+    assert_eq!((beyond.items, beyond.has_previous, beyond.has_next), (vec![], true, false));
+
+    while at > 0 {
+        let page = read(place(list[at], Side::Before)).await;
+        let start = at.saturating_sub(size);
+        assert_eq!(page.items, list[start..at]);
+        assert_eq!((page.has_previous, page.has_next), (start > 0, true));
+        at = start;
+    }
+}

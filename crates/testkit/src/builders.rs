@@ -1,0 +1,300 @@
+//! The past of a test: valid things with sane defaults, of which it changes what it is about.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use countersign_domain::access_token::{AccessToken, DEFAULT_TTL};
+use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::challenge::{Challenge, ChallengeState, DEFAULT_LIFETIME, Details, Field};
+use countersign_domain::credential::{Credential, CredentialType};
+use countersign_domain::delivery::{Birth, Delivery, NewNotification, NodeId};
+use countersign_domain::entity::{Entity, Owner};
+use countersign_domain::factor::{Factor, FactorStatus, FactorType};
+use countersign_domain::key::DeviceKey;
+use countersign_domain::notification;
+use countersign_domain::secret::{Sealed, SecretHash};
+use countersign_domain::service::{Service, ServiceSettings};
+use countersign_domain::sid::{
+    AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
+    FactorSid, NotificationSid, ServiceSid, WebhookSid,
+};
+use countersign_domain::text::StringMap;
+use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
+use countersign_domain::world::{Clock, random};
+
+use crate::{ManualClock, SeededEntropy};
+
+/// The curve's base point and its next multiples, without the leading byte.
+const POINTS: [&str; 6] = [
+    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+     4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+    "7cf27b188d034f7e8a52380304b51ac3c08969e277f21b35a60b48fc47669978\
+     07775510db8ed040293d9ac69f7430dbba7dade63ce982299e04b79d227873d1",
+    "5ecbe4d1a6330a44c8f7ef951d4bf165e6c6b721efada985fb41661bc6e7fd6c\
+     8734640c4998ff7e374b06ce1a64a2ecd82ab036384fb83d9a79b127a27d5032",
+    "e2534a3532d08fbba02dde659ee62bd0031fe2db785596ef509302446b030852\
+     e0f1575a4c633cc719dfee5fda862d764efc96c3f30ee0055c42c23f184ed8c6",
+    "51590b7a515140d2d784c85608668fdfef8c82fd1f5be52421554a0dc3d033ed\
+     e0c17da8904a727d8ae1bf36bf8a79260d012f00d4d80888d1d0bb44fda16da4",
+    "b01a172a76a4602c92d3242cb897dde3024c740debb215b4c6b0aae93c2291a9\
+     e85c10743237dad56fec0e2dfba703791c00f7701c7e16bdfd7c48538fc77fe2",
+];
+
+/// A real public key: one of six, by `number`.
+pub fn device_key(number: usize) -> DeviceKey {
+    let hex = POINTS[number % POINTS.len()].as_bytes();
+    let digit = |at: usize| match hex[at] {
+        letter @ b'a'..=b'f' => letter - b'a' + 10,
+        number => number - b'0',
+    };
+    let mut point = [4; 65];
+    for (at, byte) in point[1..].iter_mut().enumerate() {
+        *byte = digit(2 * at) << 4 | digit(2 * at + 1);
+    }
+    DeviceKey::from_stored(point)
+}
+
+/// Makes things, at the instant of its clock, with SIDs from its entropy.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    /// Tells when a thing is made.
+    pub clock: ManualClock,
+    /// Where SIDs come from.
+    pub entropy: SeededEntropy,
+    /// The process that it all happens in.
+    pub node: NodeId,
+    keys: Arc<AtomicUsize>,
+}
+
+impl Maker {
+    /// The same things for the same seed.
+    pub fn new(seed: u64) -> Self {
+        let entropy = SeededEntropy::new(seed);
+        Self {
+            clock: ManualClock::new(),
+            node: NodeId(random(&entropy)),
+            entropy,
+            keys: Arc::default(),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Another process.
+    pub fn other_node(&self) -> NodeId {
+        NodeId(random(&self.entropy))
+    }
+
+    /// An auth token; its seal is nobody's.
+    pub fn auth_token(&self) -> AuthToken {
+        AuthToken {
+            sealed: Sealed::from_bytes(random::<60>(&self.entropy).to_vec()),
+            hash: SecretHash(random(&self.entropy)),
+        }
+    }
+
+    /// An account with a primary token.
+    pub fn account(&self) -> Account {
+        Account {
+            sid: AccountSid::mint(self.now(), &self.entropy),
+            friendly_name: "Owl Bank".to_owned(),
+            primary: self.auth_token(),
+            secondary: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// An API key.
+    pub fn api_key(&self, account: &Account) -> ApiKey {
+        ApiKey {
+            sid: ApiKeySid::mint(self.now(), &self.entropy),
+            account: account.sid,
+            friendly_name: "backend".to_owned(),
+            hash: SecretHash(random(&self.entropy)),
+            created_at: self.now(),
+        }
+    }
+
+    /// A service without credentials.
+    pub fn service(&self, account: &Account) -> Service {
+        Service {
+            sid: ServiceSid::mint(self.now(), &self.entropy),
+            account: account.sid,
+            settings: ServiceSettings::named(valid(ServiceName::parse("Owl Bank"))),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// A credential for FCM.
+    pub fn credential(&self, account: &Account) -> Credential {
+        Credential {
+            sid: CredentialSid::mint(self.now(), &self.entropy),
+            account: account.sid,
+            kind: CredentialType::Fcm,
+            friendly_name: Some("the app".to_owned()),
+            sandbox: false,
+            key_id: None,
+            team_id: None,
+            topic: None,
+            secrets: Sealed::from_bytes(random::<60>(&self.entropy).to_vec()),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// A webhook that hears of answers.
+    pub fn webhook(&self, service: &Service) -> Webhook {
+        Webhook {
+            sid: WebhookSid::mint(self.now(), &self.entropy),
+            account: service.account,
+            service: service.sid,
+            friendly_name: valid(FriendlyName::parse("audit")),
+            event_types: vec![EventType::ChallengeApproved, EventType::ChallengeDenied],
+            url: valid(WebhookUrl::parse("https://owlbank.example.com/hook")),
+            enabled: true,
+            version: WebhookVersion::V2,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// A token for one push factor of `identity`.
+    pub fn access_token(&self, service: &Service, identity: &Identity) -> AccessToken {
+        AccessToken {
+            sid: AccessTokenSid::mint(self.now(), &self.entropy),
+            account: service.account,
+            service: service.sid,
+            identity: identity.clone(),
+            factor_type: FactorType::Push,
+            factor_friendly_name: None,
+            ttl: DEFAULT_TTL,
+            created_at: self.now(),
+        }
+    }
+
+    /// An identity that nobody has yet.
+    pub fn identity(&self) -> Identity {
+        valid(Identity::parse(format!("person-{:016x}", self.entropy.next())))
+    }
+
+    /// An entity of that identity.
+    pub fn entity(&self, service: &Service, identity: &Identity) -> Entity {
+        Entity {
+            owner: Owner {
+                account: service.account,
+                service: service.sid,
+                entity: EntitySid::mint(self.now(), &self.entropy),
+                identity: identity.clone(),
+            },
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// A verified factor that is reached on our stream, with a real public key, which comes back with the seventh.
+    pub fn factor(&self, owner: &Owner) -> Factor {
+        Factor {
+            sid: FactorSid::mint(FactorType::Push, self.now(), &self.entropy),
+            owner: owner.clone(),
+            friendly_name: valid(FriendlyName::parse("Ann's phone")),
+            status: FactorStatus::Verified,
+            key: device_key(self.keys.fetch_add(1, Ordering::Relaxed)),
+            key_sid: FactorKeySid::mint(self.now(), &self.entropy),
+            app_id: valid(AppId::parse("com.example.owlbank")),
+            sdk_version: valid(SdkVersion::parse("1.3.0")),
+            address: Address::from_stored(Platform::Stream, None),
+            metadata: StringMap::parse(r#"{"model":"Pixel"}"#).ok(),
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// An address at FCM.
+    pub fn fcm_address(&self) -> Address {
+        Address::from_stored(Platform::Fcm, Some(format!("{:040x}", self.entropy.next())))
+    }
+
+    /// A pending challenge of five minutes.
+    pub fn challenge(&self, factor: &Factor) -> Challenge {
+        Challenge {
+            sid: ChallengeSid::mint(FactorType::Push, self.now(), &self.entropy),
+            owner: factor.owner.clone(),
+            factor: factor.sid,
+            factor_type: FactorType::Push,
+            details: Details {
+                message: valid(Message::parse("Log in from Lisbon?")),
+                fields: vec![Field { label: "IP".to_owned(), value: "192.0.2.7".to_owned() }],
+                date: Some(self.now()),
+            },
+            hidden_details: StringMap::parse(r#"{"ip":"192.0.2.7"}"#).ok(),
+            metadata: None,
+            state: ChallengeState::Pending,
+            created_at: self.now(),
+            updated_at: self.now(),
+            expires_at: (self.now() + DEFAULT_LIFETIME).whole_seconds(),
+        }
+    }
+
+    /// A notification that somebody asked for, and its delivery.
+    pub fn notification(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
+        NewNotification {
+            delivery: Delivery {
+                notification: NotificationSid::mint(self.now(), &self.entropy),
+                challenge: challenge.sid,
+                factor: challenge.factor,
+                entity: challenge.owner.entity,
+                deadline: notification::deadline(self.now(), ttl, challenge),
+                once: ttl == 0,
+                attempts: 0,
+            },
+            automatic: false,
+            ttl,
+            created_at: self.now(),
+            node: self.node,
+            birth,
+        }
+    }
+
+    /// The notification that a new challenge sends by itself, leased for half a minute.
+    pub fn automatic(&self, challenge: &Challenge) -> NewNotification {
+        let ttl = notification::automatic_ttl(challenge);
+        let until = self.now() + Duration::from_secs(30);
+        let new = self.notification(challenge, ttl, Birth::Leased { until });
+        NewNotification { automatic: true, ..new }
+    }
+}
+
+/// What a default is made of keeps the rules, or the first test that uses it says so.
+fn valid<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
+    made.unwrap_or_else(|error| panic!("a default breaks the rules: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_lie_on_the_curve_and_differ() {
+        for number in 0..POINTS.len() {
+            let key = device_key(number);
+            assert_eq!(DeviceKey::from_point(key.as_point()), Some(key));
+            assert_ne!(key, device_key(number + 1));
+        }
+    }
+
+    #[test]
+    fn a_seed_is_a_story() {
+        let account = |seed| Maker::new(seed).account();
+        assert_eq!(account(1), account(1));
+        assert_ne!(account(1), account(2));
+    }
+}

@@ -12,7 +12,7 @@ use countersign_domain::device_token::TokenFault;
 use countersign_domain::invalid::Invalid;
 use countersign_store::StoreError;
 use countersign_verify::{AuthFault, VerifyError};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -73,6 +73,8 @@ impl ApiError {
         }
         *response.status_mut() = self.row.status;
         let headers = response.headers_mut();
+        // The router has written down the length of the empty body that stood here until now.
+        headers.remove(CONTENT_LENGTH);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.row.status == StatusCode::UNAUTHORIZED {
             let realm = HeaderValue::from_static("Basic realm=\"Twilio API\"");

@@ -21,7 +21,7 @@ pub const ONCE_WITHIN: Duration = Duration::from_secs(1);
 /// The TTL of the push that a new challenge sends by itself: 300 seconds, or its lifetime if that is shorter. Rounded
 /// up, since 0 would mean something else; the challenge's expiry bounds the delivery in any case.
 pub fn automatic_ttl(challenge: &Challenge) -> u16 {
-    let lifetime = challenge.expires_at.since(challenge.created_at).as_millis().div_ceil(1_000);
+    let lifetime = challenge.expires_at.since(challenge.created_at).as_micros().div_ceil(1_000_000);
     u16::try_from(lifetime).unwrap_or(DEFAULT_TTL).clamp(1, DEFAULT_TTL)
 }
 

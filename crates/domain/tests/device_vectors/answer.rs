@@ -1,6 +1,6 @@
 //! A signed answer: the worked example, and every refusal.
 
-use countersign_domain::answer::{AnswerFault, check};
+use countersign_domain::answer::{AnswerFault, VerifiedAnswer, check};
 use countersign_domain::challenge::{
     CannotAnswer, Challenge, ChallengeStatus, Field, MOST_FIELDS, SIGNED_FIELDS, Verdict,
 };
@@ -20,7 +20,7 @@ fn payload(challenge: &Challenge, status: &str) -> Value {
 }
 
 fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerFault> {
-    check(token, challenge, &SIGNED_FIELDS, &factor().key).map(|answer| answer.verdict())
+    check(token, challenge, &SIGNED_FIELDS, &factor().key).map(VerifiedAnswer::verdict)
 }
 
 /// Judges this payload, signed by the right hand, against the challenge of the example.

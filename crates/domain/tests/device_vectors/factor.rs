@@ -7,7 +7,7 @@ use countersign_domain::key::DeviceKey;
 use crate::example::{FACTOR_SIGNATURE, Hand, PUBLIC_KEY, factor};
 
 fn proof() -> Vec<u8> {
-    STANDARD.decode(FACTOR_SIGNATURE).unwrap()
+    STANDARD.decode(FACTOR_SIGNATURE).expect("base64")
 }
 
 #[test]

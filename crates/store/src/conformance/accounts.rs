@@ -2,9 +2,8 @@
 
 use countersign_domain::account::Account;
 use countersign_domain::secret::SecretHash;
-use countersign_domain::sid::ApiKeySid;
 
-use super::stage::{Stage, walks};
+use super::stage::{Stage, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{Inserted, Updated};
 
@@ -90,21 +89,21 @@ pub async fn a_deleted_api_key_is_gone(stage: &Stage) {
     assert_eq!(left.items, [other]);
 }
 
-/// Each account's for itself, stable when the item at the cursor is deleted.
+/// Each account's for itself, and past one that is deleted meanwhile.
 pub async fn api_keys_are_listed_page_by_page(stage: &Stage) {
     let (account, other) = (stage.account().await, stage.account().await);
     let store = &stage.store;
-    let mut sids: Vec<ApiKeySid> = Vec::new();
+    let mut sids = Vec::new();
     for _ in 0..5 {
-        for account in [&account, &other] {
-            let key = stage.make.api_key(account);
-            assert_eq!(store.create_api_key(&key).await, Ok(Inserted::Done));
-            if account.sid == key.account && std::ptr::eq(account, &raw const *account) {
-                sids.push(key.sid);
-            }
+        let (key, foreign) = (stage.make.api_key(&account), stage.make.api_key(&other));
+        for key in [&key, &foreign] {
+            assert_eq!(store.create_api_key(key).await, Ok(Inserted::Done));
         }
+        sids.push(key.sid);
         stage.pass(1);
     }
     let read = async |page| store.api_keys(account.sid, page).await.unwrap().map(|key| key.sid);
     walks(&sids, read).await;
+    let delete = async |sid| assert_eq!(store.delete_api_key(sid).await, Ok(true));
+    walks_past_a_deleted_one(&sids, read, delete).await;
 }

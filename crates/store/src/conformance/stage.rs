@@ -259,3 +259,24 @@ async fn walks_in<S: Copy + Eq + Debug>(
         at = start;
     }
 }
+
+/// A cursor keeps its place when its item is deleted. `expected` is in ascending order.
+pub(super) async fn walks_past_a_deleted_one<S: Copy + Eq + Debug>(
+    expected: &[S],
+    read: impl AsyncFn(PageQuery<S>) -> Page<S>,
+    delete: impl AsyncFn(S),
+) {
+    let first = read(PageQuery::first(2)).await;
+    assert_eq!(first.items, expected[..2]);
+    let query = |side| {
+        let cursor = Some(Cursor { sid: expected[1], side });
+        PageQuery { cursor, ..PageQuery::first(2) }
+    };
+    delete(expected[1]).await;
+    let after = read(query(Side::After)).await;
+    assert_eq!(after.items, expected[2..4]);
+    assert!(after.has_previous);
+    let before = read(query(Side::Before)).await;
+    assert_eq!(before.items, expected[..1]);
+    assert!(!before.has_previous && before.has_next);
+}

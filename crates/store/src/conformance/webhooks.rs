@@ -1,0 +1,72 @@
+//! Webhooks.
+
+use countersign_domain::text::FriendlyName;
+use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
+
+use super::stage::{Stage, walks, walks_past_a_deleted_one};
+use crate::seam::{Inserted, Updated};
+
+/// In its own service only.
+pub async fn a_webhook_reads_back_as_it_was_stored(stage: &Stage) {
+    let (service, other) = (stage.service().await, stage.service().await);
+    let webhook = stage.make.webhook(&service);
+    let store = &stage.store;
+    assert_eq!(store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(store.create_webhook(&webhook).await, Ok(Inserted::NotUnique));
+    assert_eq!(store.webhook(other.sid, webhook.sid).await, Ok(None));
+    assert_eq!(store.delete_webhook(other.sid, webhook.sid).await, Ok(false));
+    assert_eq!(store.webhook(service.sid, webhook.sid).await, Ok(Some(webhook)));
+}
+
+/// Otherwise nothing is stored.
+pub async fn a_webhook_needs_its_service(stage: &Stage) {
+    let service = stage.make.service(&stage.account().await);
+    let webhook = stage.make.webhook(&service);
+    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::NoParent));
+    assert_eq!(stage.store.create_service(&service).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.webhook(service.sid, webhook.sid).await, Ok(None));
+}
+
+/// Two who read the same do not both replace it.
+pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
+    let service = stage.service().await;
+    let was = stage.make.webhook(&service);
+    let store = &stage.store;
+    assert_eq!(store.create_webhook(&was).await, Ok(Inserted::Done));
+    stage.pass(1);
+    let now = Webhook {
+        friendly_name: FriendlyName::parse("renamed").unwrap(),
+        event_types: vec![EventType::All, EventType::NotificationFailed],
+        url: WebhookUrl::parse("http://127.0.0.1:9/").unwrap(),
+        enabled: false,
+        version: WebhookVersion::V1,
+        updated_at: stage.now(),
+        ..was.clone()
+    };
+    assert_eq!(store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(store.update_webhook(&was, was.updated_at).await, Ok(Updated::Stale));
+    assert_eq!(store.webhook(service.sid, was.sid).await, Ok(Some(now.clone())));
+    assert_eq!(store.delete_webhook(service.sid, was.sid).await, Ok(true));
+    assert_eq!(store.delete_webhook(service.sid, was.sid).await, Ok(false));
+    assert_eq!(store.update_webhook(&was, now.updated_at).await, Ok(Updated::Gone));
+    assert_eq!(store.webhook(service.sid, was.sid).await, Ok(None));
+}
+
+/// Each service's for itself, and past one that is deleted meanwhile.
+pub async fn webhooks_are_listed_page_by_page(stage: &Stage) {
+    let (service, other) = (stage.service().await, stage.service().await);
+    let store = &stage.store;
+    let mut sids = Vec::new();
+    for _ in 0..5 {
+        let (webhook, foreign) = (stage.make.webhook(&service), stage.make.webhook(&other));
+        for webhook in [&webhook, &foreign] {
+            assert_eq!(store.create_webhook(webhook).await, Ok(Inserted::Done));
+        }
+        sids.push(webhook.sid);
+        stage.pass(1);
+    }
+    let read = async |page| store.webhooks(service.sid, page).await.unwrap().map(|w| w.sid);
+    walks(&sids, read).await;
+    let delete = async |sid| assert_eq!(store.delete_webhook(service.sid, sid).await, Ok(true));
+    walks_past_a_deleted_one(&sids, read, delete).await;
+}

@@ -6,7 +6,7 @@ from wire import assert_refused, refused
 
 def test_a_wrong_token_is_refused(server):
     with refused(401, 20003, "Authenticate"):
-        server.client(auth_token="x" * 32).verify.v2.services.list(limit=1)
+        server.client(auth_token="x" * 32).verify.v2.services("VA" + "0" * 32).fetch()
 
 
 @pytest.mark.parametrize("auth", [None, ("AC" + "0" * 32, "x" * 32), ("token", "x.y.z")])

@@ -26,7 +26,8 @@ use crate::load::{Requests, Target};
 use crate::process::{Process, free_address};
 use crate::rows::{Row, Rows};
 
-const ACCOUNT: (&str, &str) = ("AC00000000000000000000000000000001", "not-a-secret-of-anybody-and-long-enough");
+const ACCOUNT: (&str, &str) =
+    ("AC00000000000000000000000000000001", "not-a-secret-of-anybody-and-long-enough");
 const PATHS: usize = 2_000;
 
 /// What the real server answers, byte for byte in length.
@@ -135,7 +136,8 @@ async fn create(
         return empty(StatusCode::UNAUTHORIZED);
     }
     let ttl = form_urlencoded::parse(&form).find(|(name, _)| name == "Ttl");
-    let Some(ttl) = ttl.and_then(|(_, value)| value.parse::<u32>().ok()).filter(|ttl| *ttl <= 300) else {
+    let Some(ttl) = ttl.and_then(|(_, value)| value.parse::<u32>().ok()).filter(|ttl| *ttl <= 300)
+    else {
         return empty(StatusCode::BAD_REQUEST);
     };
     if let Some(rows) = &yardstick.rows {

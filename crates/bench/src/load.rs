@@ -55,6 +55,7 @@ pub(crate) struct Load {
     pub(crate) failed: u64,
     /// What the first of these was.
     pub(crate) failure: Option<String>,
+    pub(crate) window: (Instant, Instant),
     pub(crate) elapsed: Duration,
     /// From the start, which for a schedule is the scheduled one, to the whole answer.
     pub(crate) latency: Histogram,
@@ -124,7 +125,7 @@ pub(crate) async fn run(
         workers.spawn(Arc::clone(&shared).work(connection));
     }
     let _clock = turns.start_clock();
-    let mut usage = Usage::default();
+    let usage;
     let mut elapsed = plan.window;
     if counted {
         let meter = Meter::start(target.pid);
@@ -141,7 +142,7 @@ pub(crate) async fn run(
     let failed = shared.failed.load(Ordering::Relaxed);
     let Seen { answered, latency, failure } =
         std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Load { answered, failed, failure, elapsed, latency, usage })
+    Ok(Load { answered, failed, failure, window: (from, to), elapsed, latency, usage })
 }
 
 /// Asks each request once and gives all answers, head and body, in order. Any other status is an error.
@@ -173,7 +174,8 @@ pub(crate) async fn each(
         // a bound, not an expectation: a millisecond each on an idle machine
         window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,
     };
-    let load = run(target, &Arc::new(Requests { wire, expected }), plan, Some(Arc::new(keep))).await?;
+    let load =
+        run(target, &Arc::new(Requests { wire, expected }), plan, Some(Arc::new(keep))).await?;
     if let Some(failure) = load.failure {
         bail!("{} of {count} requests failed, the first with {failure}", load.failed);
     }

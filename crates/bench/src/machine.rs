@@ -47,7 +47,12 @@ fn seconds_of(pid: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // the name in parentheses may hold anything
     let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
-    fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+    fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
         / TICKS_PER_SECOND
 }
 
@@ -108,7 +113,8 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn look(folder: &Path) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|kib| kib.parse::<f64>().ok());
+        let memory =
+            field(&read("/proc/meminfo"), "MemTotal").and_then(|kib| kib.parse::<f64>().ok());
         let load = read("/proc/loadavg");
         Self {
             processor: processor_of(&read("/proc/cpuinfo")),
@@ -124,7 +130,12 @@ impl Machine {
     pub(crate) fn text(&self) -> String {
         format!(
             "{} cores ({}), {} GiB, Linux {}, databases on {}, load before: {}",
-            self.cores, self.processor, self.memory_gib, self.kernel, self.file_system, self.load_before
+            self.cores,
+            self.processor,
+            self.memory_gib,
+            self.kernel,
+            self.file_system,
+            self.load_before
         )
     }
 

@@ -58,7 +58,8 @@ impl Population {
             ("Config.NotificationPlatform", "stream"),
         ]);
         let identities: Vec<_> = (0..count).map(identity).collect();
-        let factors = |identity: &str| format!("/v2/Services/{service}/Entities/{identity}/Factors");
+        let factors =
+            |identity: &str| format!("/v2/Services/{service}/Entities/{identity}/Factors");
         let wire = identities.iter().map(|id| server.post(&factors(id), &enrolment)).collect();
         let enrolled = each(server.target, wire, 201, MAKERS).await.context("enrolment")?;
 
@@ -97,9 +98,10 @@ impl Population {
         }
         let made = each(server.target, wire, 201, MAKERS).await.context("challenges")?;
         let sid_of = |reply| json(reply).and_then(|body| text(&body, "sid"));
-        let all = made.iter().zip(of).map(|(reply, (path, device))| {
-            Ok((format!("{path}/{}", sid_of(reply)?), device))
-        });
+        let all = made
+            .iter()
+            .zip(of)
+            .map(|(reply, (path, device))| Ok((format!("{path}/{}", sid_of(reply)?), device)));
         Ok(Challenges { all: all.collect::<Result<_>>()?, expire })
     }
 
@@ -125,10 +127,15 @@ impl Population {
     }
 
     /// The requests that answer each challenge, as its device: read, signed, ready to be sent.
-    pub(crate) async fn answers(&self, server: &Server, challenges: &Challenges) -> Result<Requests> {
-        let tokens = self.devices.iter().map(|device| {
-            Ok(crate::http::basic("token", &self.token(device, None)?))
-        });
+    pub(crate) async fn answers(
+        &self,
+        server: &Server,
+        challenges: &Challenges,
+    ) -> Result<Requests> {
+        let tokens = self
+            .devices
+            .iter()
+            .map(|device| Ok(crate::http::basic("token", &self.token(device, None)?)));
         let tokens = tokens.collect::<Result<Vec<_>>>()?;
         let host = server.target.address;
         let read = challenges.all.iter().map(|(path, device)| get(host, path, &tokens[*device]));
@@ -153,7 +160,8 @@ impl Challenges {
     /// A request for each that pushes it again.
     pub(crate) fn notify(&self, server: &Server, ttl: u32) -> Arc<Requests> {
         let form = form(&[("Ttl", &ttl.to_string())]);
-        let wire = |(path, _): &(String, usize)| server.post(&format!("{path}/Notifications"), &form);
+        let wire =
+            |(path, _): &(String, usize)| server.post(&format!("{path}/Notifications"), &form);
         Arc::new(Requests { wire: self.all.iter().map(wire).collect(), expected: 201 })
     }
 }

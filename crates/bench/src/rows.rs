@@ -12,12 +12,16 @@ use tokio::sync::oneshot;
 const QUEUE: usize = 4_096;
 const BATCH: usize = 512;
 
+/// Any large odd number will do.
+const SCATTER: i64 = 0x1e37_79b9_7f4a_7c15;
+
 const TABLE: &str = "CREATE TABLE notifications (
     sid TEXT NOT NULL PRIMARY KEY, account_sid TEXT NOT NULL, service_sid TEXT NOT NULL, entity_sid TEXT NOT NULL,
     identity TEXT NOT NULL, challenge_sid TEXT NOT NULL, factor_sid TEXT NOT NULL, priority TEXT NOT NULL,
     ttl INTEGER NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL, deadline INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID";
-const INSERT: &str = "INSERT INTO notifications VALUES (?1, ?2, ?3, ?2, ?4, ?5, ?5, 'high', ?6, 'queued', ?7, ?7)";
+const INSERT: &str =
+    "INSERT INTO notifications VALUES (?1, ?2, ?3, ?2, ?4, ?5, ?5, 'high', ?6, 'queued', ?7, ?7)";
 
 /// What a request leaves behind.
 pub(crate) struct Row {
@@ -63,7 +67,7 @@ impl Rows {
 }
 
 fn write(db: &Connection, waiting: &Receiver<Waiting>) -> rusqlite::Result<()> {
-    let mut number: u64 = 0;
+    let mut number: i64 = 0;
     let mut done = Vec::with_capacity(BATCH);
     while let Ok(first) = waiting.recv() {
         db.execute_batch("BEGIN IMMEDIATE")?;
@@ -72,7 +76,7 @@ fn write(db: &Connection, waiting: &Receiver<Waiting>) -> rusqlite::Result<()> {
         while let Some((row, caller)) = next {
             // grows like the time-ordered SIDs of the real server, then looks random like them
             number += 1;
-            let sid = format!("NT{number:016x}{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let sid = format!("NT{number:016x}{:016x}", number.wrapping_mul(SCATTER));
             let Row { account, service, identity, challenge, ttl } = row;
             insert.execute((sid, account, service, identity, challenge, ttl, number))?;
             done.push(caller);

@@ -62,7 +62,12 @@ impl Installation {
         let address = free_address()?;
         let mut command = Command::new(&self.binary);
         command.arg("serve");
-        command.args(["--listen", &address.to_string(), "--public-url", &format!("http://{address}")]);
+        command.args([
+            "--listen",
+            &address.to_string(),
+            "--public-url",
+            &format!("http://{address}"),
+        ]);
         command.arg("--data-dir").arg(folder.join("data"));
         for limit in LIFTED {
             command.args(["--set", limit]);

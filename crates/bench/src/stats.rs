@@ -32,6 +32,7 @@ impl Histogram {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.total
     }

@@ -72,7 +72,7 @@ async fn run(shared: Arc<Shared>, lease: Lease, hold: Hold) -> Option<Outcome> {
         After::Park => {
             // A device that does not acknowledge must not be flooded: only if it has connected anew is it asked again.
             let may_be_there = match outcome {
-                Outcome::Unacknowledged => visit.as_ref().is_some_and(|_| false),
+                Outcome::Unacknowledged => visit.as_ref().is_some_and(Visit::was_met),
                 _ => true,
             };
             if may_be_there {

@@ -52,3 +52,29 @@ pub struct ApiKey {
     /// When it was made.
     pub created_at: Instant,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(byte: u8) -> AuthToken {
+        AuthToken { sealed: Sealed::from_bytes(Vec::new()), hash: SecretHash([byte; 32]) }
+    }
+
+    #[test]
+    fn both_tokens_are_accepted_and_no_other() {
+        let mut account = Account {
+            sid: AccountSid::from_bytes([0; 16]),
+            friendly_name: "owlbank".into(),
+            primary: token(1),
+            secondary: None,
+            created_at: Instant::default(),
+            updated_at: Instant::default(),
+        };
+        assert!(account.accepts(SecretHash([1; 32])));
+        assert!(!account.accepts(SecretHash([2; 32])));
+        account.secondary = Some(token(2));
+        assert!(account.accepts(SecretHash([1; 32])) && account.accepts(SecretHash([2; 32])));
+        assert!(!account.accepts(SecretHash([0; 32])));
+    }
+}

@@ -156,3 +156,69 @@ fn check_subscription(text: &str) -> Result<(), Invalid> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POINT: &str =
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+
+    fn takes(platform: Platform, token: &str) -> bool {
+        Address::new(platform, Some(token), true).is_ok()
+    }
+
+    #[test]
+    fn push_tokens_have_32_to_255_characters() {
+        for platform in [Platform::Apn, Platform::Fcm] {
+            let takes = |length| takes(platform, &"a".repeat(length));
+            assert!(takes(32) && takes(255), "{platform:?}");
+            assert!(!takes(31) && !takes(256) && !takes(0), "{platform:?}");
+            assert!(Address::new(platform, None, true).is_err(), "{platform:?}");
+            assert!(Address::new(platform, Some("abc"), false).is_ok(), "{platform:?}");
+            assert!(Address::new(platform, Some(""), false).is_err(), "{platform:?}");
+        }
+        let owl = "owl:".repeat(16);
+        assert!(takes(Platform::Fcm, &owl));
+        assert!(!takes(Platform::Apn, &owl), "hexadecimal digits only");
+    }
+
+    #[test]
+    fn where_no_token_is_needed_one_is_dropped() {
+        for platform in [Platform::Stream, Platform::None] {
+            let address = Address::new(platform, Some("anything"), true).unwrap();
+            assert_eq!(address, Address::new(platform, None, true).unwrap());
+            assert_eq!(address.token(), None);
+        }
+    }
+
+    #[test]
+    fn who_lost_the_token_cannot_be_reached() {
+        let token = || Some("a".repeat(64));
+        assert!(Address::from_stored(Platform::Fcm, token()).can_be_reached());
+        assert!(!Address::from_stored(Platform::Fcm, None).can_be_reached());
+        assert!(Address::from_stored(Platform::Stream, None).can_be_reached());
+        assert!(!Address::from_stored(Platform::None, token()).can_be_reached());
+    }
+
+    #[test]
+    fn a_subscription_is_complete_and_https() {
+        let of = |endpoint: &str, point: &str, auth: &str| {
+            format!(r#"{{"endpoint":"{endpoint}","keys":{{"p256dh":"{point}","auth":"{auth}"}}}}"#)
+        };
+        let (endpoint, auth) = ("https://push.example.com/x", "BTBZMqHH6r4Tts7J_aSIgg");
+        assert!(takes(Platform::WebPush, &of(endpoint, POINT, auth)));
+        for wrong in [
+            of("http://push.example.com/x", POINT, auth),
+            of("push.example.com", POINT, auth),
+            of(endpoint, &POINT[1..], auth),
+            of(endpoint, &POINT.replace("BCVx", "BCVy"), auth),
+            of(endpoint, POINT, "BTBZ"),
+            of(&format!("{endpoint}{}", "x".repeat(2_048)), POINT, auth),
+            r#"{"endpoint":"https://push.example.com/x"}"#.to_owned(),
+            "[]".to_owned(),
+        ] {
+            assert!(!takes(Platform::WebPush, &wrong), "{wrong}");
+        }
+    }
+}

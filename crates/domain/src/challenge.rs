@@ -256,3 +256,37 @@ pub fn expiry(now: Instant, asked: Option<Instant>) -> Result<Instant, Invalid> 
         Ok(asked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_an_object_of_two_bounded_strings() {
+        let field = Field::parse(r#" {"value":"\/login","label":"Path","more":1} "#).unwrap();
+        assert_eq!(field, Field { label: "Path".into(), value: "/login".into() });
+        let of = |label: usize, value: usize| {
+            let (label, value) = ("é".repeat(label), "é".repeat(value));
+            Field::parse(&format!(r#"{{"label":"{label}","value":"{value}"}}"#))
+        };
+        assert!(of(36, 128).is_ok() && of(0, 0).is_ok());
+        assert!(of(37, 1).is_err() && of(1, 129).is_err());
+        let two = r#"{"label":"a","value":"b"}{"label":"a","value":"b"}"#;
+        let number = r#"{"label":"a","value":1}"#;
+        for wrong in ["", "null", r#"["Path","/login"]"#, r#"{"label":"a"}"#, number, two] {
+            assert!(Field::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_lies_within_the_hour() {
+        let now = Instant::from_micros(1_700_000_000_500_000);
+        let at = |seconds: i64| Instant::from_seconds(1_700_000_000 + seconds);
+        assert_eq!(expiry(now, None), Ok(at(300)));
+        assert_eq!(expiry(now, Some(at(1))), Ok(at(1)));
+        assert_eq!(expiry(now, Some(at(3_600))), Ok(at(3_600)));
+        assert!(expiry(now, Some(at(3_601))).is_err());
+        assert!(expiry(now, Some(at(0))).is_err());
+        assert!(expiry(at(0), Some(at(0))).is_err(), "now is not the future");
+    }
+}

@@ -365,3 +365,6 @@ pub enum Happening {
     /// It ended without an attempt.
     Ended(Ending),
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,54 @@ pub struct FactorChange {
     /// The app changed its id.
     pub app_id: Option<AppId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Platform;
+    use crate::sid::{AccountSid, EntitySid, ServiceSid};
+    use crate::text::Identity;
+
+    fn factor(status: FactorStatus) -> Factor {
+        let mut point = [0; 65];
+        point[0] = 4;
+        Factor {
+            sid: FactorSid::from_bytes([3; 16]),
+            owner: Owner {
+                account: AccountSid::from_bytes([0; 16]),
+                service: ServiceSid::from_bytes([0; 16]),
+                entity: EntitySid::from_bytes([0; 16]),
+                identity: Identity::parse("ann-of-owlbank").unwrap(),
+            },
+            friendly_name: FriendlyName::parse("Ann's phone").unwrap(),
+            status,
+            key: DeviceKey::from_stored(point),
+            key_sid: FactorKeySid::from_bytes([0; 16]),
+            app_id: AppId::parse("com.example.owlbank").unwrap(),
+            sdk_version: SdkVersion::parse("0.9.0").unwrap(),
+            address: Address::new(Platform::None, None, true).unwrap(),
+            metadata: None,
+            created_at: Instant::from_seconds(1_700_000_000),
+            updated_at: Instant::from_seconds(1_700_000_000),
+        }
+    }
+
+    #[test]
+    fn only_an_unverified_factor_lapses_and_after_a_day() {
+        let day = Instant::from_seconds(1_700_000_000 + 24 * 60 * 60);
+        let unverified = factor(FactorStatus::Unverified);
+        assert!(!unverified.has_lapsed(day - Duration::from_micros(1)));
+        assert!(unverified.has_lapsed(day));
+        assert!(!factor(FactorStatus::Verified).has_lapsed(day));
+    }
+
+    #[test]
+    fn types_are_known_by_their_exact_words() {
+        for kind in [FactorType::Push, FactorType::Totp] {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        for wrong in ["", "Push", "push ", "passkeys", "sms"] {
+            assert!(wrong.parse::<FactorType>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -72,3 +72,48 @@ impl fmt::Debug for DeviceKey {
         f.write_str(&self.to_text())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
+
+    #[test]
+    fn a_key_is_read_and_shown_as_it_was_sent() {
+        let key = DeviceKey::parse(KEY).unwrap();
+        assert_eq!((KEY.len(), key.to_text().as_str()), (124, KEY));
+        assert_eq!(DeviceKey::from_point(key.as_point()), Some(key));
+        assert_eq!(DeviceKey::from_stored(*key.as_point()), key);
+    }
+
+    #[test]
+    fn only_a_point_of_the_curve_is_a_key() {
+        let point = *DeviceKey::parse(KEY).unwrap().as_point();
+        for (at, name) in [(0, "another form"), (1, "x is off"), (64, "y is off")] {
+            for bit in [1, 2, 4] {
+                let mut wrong = point;
+                wrong[at] ^= bit;
+                assert_eq!(DeviceKey::from_point(&wrong), None, "{name}: {bit}");
+            }
+        }
+        let (compressed, at_infinity) = (&point[..33], [0; 1]);
+        assert_eq!(DeviceKey::from_point(compressed), None);
+        assert_eq!(DeviceKey::from_point(&at_infinity), None);
+        assert_eq!(DeviceKey::from_point(&[0; 65]), None);
+    }
+
+    #[test]
+    fn another_wrapping_is_refused() {
+        let der = STANDARD.decode(KEY).unwrap();
+        let mut another_curve = der.clone();
+        another_curve[22] = 0x06;
+        let longer = [der.as_slice(), &[0]].concat();
+        for wrong in [&der[26..], &der[..90], &another_curve, &longer] {
+            assert!(DeviceKey::parse(&STANDARD.encode(wrong)).is_err());
+        }
+        for wrong in ["", "MFkw", KEY.trim_end_matches('='), &format!("{KEY}\n")] {
+            assert!(DeviceKey::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

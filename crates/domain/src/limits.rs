@@ -44,3 +44,22 @@ impl Default for Limits {
 pub const fn is_reached(limit: u32, have: u32) -> bool {
     limit != 0 && have >= limit
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_not_set_has_its_default_and_an_unknown_one_is_an_error() {
+        let limits: Limits = serde_json::from_str(r#"{"notifications_per_challenge":0}"#).unwrap();
+        assert_eq!(limits, Limits { notifications_per_challenge: 0, ..Limits::default() });
+        assert!(serde_json::from_str::<Limits>(r#"{"notification_per_challenge":0}"#).is_err());
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        assert!(!is_reached(0, u32::MAX));
+        assert!(!is_reached(3, 2));
+        assert!(is_reached(3, 3) && is_reached(3, 4));
+    }
+}

@@ -272,3 +272,37 @@ impl Notification {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_back_and_no_other() {
+        for status in Status::ALL {
+            assert_eq!(Status::from_word(status.as_str()), Some(status));
+        }
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_word(reason.as_str()), Some(reason));
+        }
+        assert_eq!(Status::from_word("Sent"), None);
+        assert_eq!(Reason::from_word(""), None);
+    }
+
+    #[test]
+    fn an_attempt_of_a_newer_version_is_still_read() {
+        let record = AttemptRecord {
+            started_at_micros: 1_700_000_000_000_000,
+            micros: 1,
+            platform: "pigeon".into(),
+            outcome: "taken".into(),
+            provider_status: None,
+            provider_reason: None,
+            code: None,
+        };
+        assert_eq!(record.platform(), None);
+        assert_eq!(record.started_at(), Instant::from_seconds(1_700_000_000));
+        let known = AttemptRecord { platform: "webpush".into(), ..record };
+        assert_eq!(known.platform(), Some(Platform::WebPush));
+    }
+}

@@ -66,3 +66,23 @@ impl fmt::Debug for SecretHash {
         f.write_str("•••")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_secret_is_printed() {
+        assert_eq!(format!("{:?}", Secret::new("owl")), "•••");
+        assert_eq!(format!("{:?}", SecretHash([1; 32])), "•••");
+        assert_eq!(format!("{:?}", Sealed::from_bytes(vec![1, 2])), "Sealed(2 bytes)");
+    }
+
+    #[test]
+    fn hashes_are_equal_only_as_a_whole() {
+        let mut other = [1; 32];
+        other[31] = 2;
+        assert_eq!(SecretHash([1; 32]), SecretHash([1; 32]));
+        assert_ne!(SecretHash([1; 32]), SecretHash(other));
+    }
+}

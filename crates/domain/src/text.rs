@@ -160,3 +160,59 @@ impl fmt::Debug for StringMap {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_counted_in_characters_and_said() {
+        assert!(Identity::parse("abcd-123").is_ok());
+        assert!(Identity::parse("x".repeat(64)).is_ok());
+        let short = Identity::parse("abc-123").unwrap_err();
+        assert_eq!(short.to_string(), "must have 8 to 64 characters, has 7");
+        assert!(Identity::parse("x".repeat(65)).is_err());
+        assert!(Message::parse("🦉".repeat(256)).is_ok(), "characters, not bytes");
+        assert!(Message::parse("🦉".repeat(257)).is_err());
+    }
+
+    #[test]
+    fn an_identity_is_letters_digits_and_dashes() {
+        for wrong in ["ann@example.com", "ann smith", "ann_smith", "zoë-smith", "١٢٣٤٥٦٧٨"]
+        {
+            assert!(Identity::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_ne!(Identity::parse("ANN-SMITH").unwrap(), Identity::parse("ann-smith").unwrap());
+    }
+
+    #[test]
+    fn a_service_name_has_few_digits_of_any_script() {
+        for good in ["owlbank", "Owl Bank_EU-2024", "Zürich", "x"] {
+            assert!(ServiceName::parse(good).is_ok(), "{good}");
+        }
+        for wrong in ["", "Owl 12345", "Owl ١٢٣٤٥", "Owl!", "Owl\tBank", "a.example"] {
+            assert!(ServiceName::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(ServiceName::parse("x".repeat(32)).is_ok());
+        assert!(ServiceName::parse("x".repeat(33)).is_err());
+    }
+
+    #[test]
+    fn a_string_map_holds_strings_and_hides_them() {
+        let map = StringMap::parse(r#" {"b":"\/2","a":"1"} "#).unwrap();
+        assert_eq!(map.to_text(), r#"{"a":"1","b":"/2"}"#);
+        assert_eq!(format!("{map:?}"), r#"{"a", "b"}"#);
+        assert!(StringMap::parse("{}").is_ok());
+        for wrong in ["", "null", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a""#] {
+            assert!(StringMap::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_string_map_comes_from_1024_characters_at_most() {
+        let of = |characters: usize| format!(r#"{{"a":"{}"}}"#, "é".repeat(characters - 8));
+        assert!(StringMap::parse(&of(1_024)).is_ok());
+        assert!(StringMap::parse(&of(1_025)).is_err());
+        assert!(StringMap::from_stored(&of(1_025)).is_ok(), "what is stored was judged before");
+    }
+}

@@ -156,3 +156,51 @@ pub struct Webhook {
     /// When it was last changed.
     pub updated_at: Instant,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_absolute_and_without_user_info() {
+        for good in [
+            "https://owlbank.example.com/hook",
+            "http://127.0.0.1:8081",
+            "HTTPS://[::1]/hook?tenant=7&at=me@example.com#x",
+        ] {
+            assert_eq!(WebhookUrl::parse(good).unwrap().as_str(), good);
+        }
+        for wrong in [
+            "",
+            "owlbank.example.com/hook",
+            "/hook",
+            "ftp://owlbank.example.com",
+            "file:///etc/passwd",
+            "https://",
+            "https:owlbank.example.com",
+            "https:///owlbank.example.com",
+            "https:\\\\owlbank.example.com",
+            " https://owlbank.example.com",
+            "https://owlbank.example.com/a b",
+            "https://owl\nbank.example.com",
+            "https://ann@owlbank.example.com",
+            "https://ann:secret@owlbank.example.com",
+            "https://@owlbank.example.com",
+        ] {
+            assert!(WebhookUrl::parse(wrong).is_err(), "{wrong:?}");
+        }
+        let long = format!("https://owlbank.example.com/{}", "x".repeat(2_048));
+        assert!(WebhookUrl::parse(&long).is_err());
+    }
+
+    #[test]
+    fn events_are_known_by_their_exact_words() {
+        for (event, word) in WORDS {
+            assert_eq!(event.as_str(), word);
+            assert_eq!(word.parse(), Ok(event));
+        }
+        for wrong in ["", "challenge", "challenge.Approved", "challenge.*", "challenge.created"] {
+            assert!(wrong.parse::<EventType>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 /// Push verification that you run yourself: an application asks, a person's device answers with a signature.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, about, max_term_width = 100)]
-#[command(after_help = "Start here:\n  countersign demo     the whole story in a minute, nothing to set up\n  countersign serve    the server; makes its data folder and a first account\n\nEvery setting can stand in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set.")]
+#[command(
+    after_help = "Start here:\n  countersign demo     the whole story in a minute, nothing to set up\n  countersign serve    the server; makes its data folder and a first account\n\nEvery setting can stand in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set."
+)]
 pub struct Cli {
     /// Settings for all commands.
     #[command(flatten)]
@@ -134,7 +136,12 @@ pub struct Enrol {
     #[arg(long, value_name = "SID", requires = "auth_token")]
     pub account: Option<String>,
     /// The account's auth token, or the key's secret; - reads it from standard input
-    #[arg(long, value_name = "TOKEN", env = "COUNTERSIGN_PHONE_AUTH_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "COUNTERSIGN_PHONE_AUTH_TOKEN",
+        hide_env_values = true
+    )]
     pub auth_token: Option<String>,
 }
 

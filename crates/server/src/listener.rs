@@ -41,7 +41,8 @@ pub struct Listener {
 /// # Errors
 /// It is taken, or not ours.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let socket = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let socket =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
@@ -70,8 +71,8 @@ impl Listener {
                 let tls = RustlsConfig::from_pem_file(&certificate.chain, &certificate.key)
                     .await
                     .with_context(|| {
-                        format!("cannot use the certificate {}", certificate.chain.display())
-                    })?;
+                    format!("cannot use the certificate {}", certificate.chain.display())
+                })?;
                 let mut server =
                     axum_server::from_tcp_rustls(socket, tls.clone())?.handle(handle.clone());
                 shape(server.http_builder(), header_within);
@@ -140,7 +141,9 @@ async fn reload_on_change(tls: RustlsConfig, certificate: Certificate) {
         }
         known = now;
         match tls.reload_from_pem_file(&files.chain, &files.key).await {
-            Ok(()) => tracing::info!(certificate = %files.chain.display(), "the certificate was reloaded"),
+            Ok(()) => {
+                tracing::info!(certificate = %files.chain.display(), "the certificate was reloaded")
+            }
             Err(error) => {
                 tracing::error!(certificate = %files.chain.display(), %error, "the new certificate is not right; the old one stays");
             }

@@ -132,15 +132,9 @@ impl Server {
         let public_url = public_url(config, address)?;
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
-        let verify = use_cases(
-            config,
-            world,
-            Arc::clone(&store),
-            key,
-            Arc::clone(&bus),
-            handover.clone(),
-        )
-        .await?;
+        let verify =
+            use_cases(config, world, Arc::clone(&store), key, Arc::clone(&bus), handover.clone())
+                .await?;
         let verify = Arc::new(verify);
 
         let engine = Engine::start(countersign_delivery::Parts {

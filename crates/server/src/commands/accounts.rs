@@ -29,21 +29,28 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             let sid = parse(&account)?;
             let token = verify.rotate_token(sid).await.map_err(explain(&account))?;
             println!("secondary_auth_token={}", token.expose());
-            eprintln!("Both tokens work now. When all callers use the new one: countersign accounts promote {sid}");
+            eprintln!(
+                "Both tokens work now. When all callers use the new one: countersign accounts promote {sid}"
+            );
         }
         Accounts::Promote { account } => {
             let sid = parse(&account)?;
             match verify.promote_token(sid).await {
                 Err(VerifyError::Conflict) => {
-                    anyhow::bail!("{sid} has no secondary token: countersign accounts rotate {sid} makes one")
+                    anyhow::bail!(
+                        "{sid} has no secondary token: countersign accounts rotate {sid} makes one"
+                    )
                 }
                 promoted => promoted.map_err(explain(&account))?,
             }
-            eprintln!("The secondary token is the primary one now and signs webhooks; the other still works, until the next rotation.");
+            eprintln!(
+                "The secondary token is the primary one now and signs webhooks; the other still works, until the next rotation."
+            );
         }
         Accounts::CreateKey { account, name } => {
             let sid = parse(&account)?;
-            let (key, secret) = verify.create_api_key(sid, &name).await.map_err(explain(&account))?;
+            let (key, secret) =
+                verify.create_api_key(sid, &name).await.map_err(explain(&account))?;
             println!("api_key_sid={}\napi_key_secret={}", key.sid, secret.expose());
         }
         Accounts::ListKeys { account } => {

@@ -1,1 +1,210 @@
-pub(super) async fn run(_: crate::cli::Phone) -> anyhow::Result<std::process::ExitCode> { anyhow::bail!("soon") }
+//! `countersign phone`: a virtual phone in the terminal. It knows no more of the server than a real one does.
+
+mod inbox;
+mod listen;
+pub(super) mod screen;
+mod source;
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use countersign_phone::{
+    Authority, ChallengeStatus, Enrolment, Error, Options, Phone, Platform, Server, Verdict,
+};
+
+use self::screen::{Card, Paint, plain, time_left};
+use crate::cli;
+
+/// Does what the command says.
+pub(super) async fn run(command: cli::Phone) -> anyhow::Result<ExitCode> {
+    match command {
+        cli::Phone::Enrol(flags) => enrol(flags).await?,
+        cli::Phone::Listen(flags) => listen::run(load(&flags.key)?, &flags).await?,
+        cli::Phone::Challenges(flags) => challenges(&load(&flags.key)?, flags.all).await?,
+        cli::Phone::Approve(flags) => answer(&flags, Verdict::Approved).await?,
+        cli::Phone::Deny(flags) => answer(&flags, Verdict::Denied).await?,
+        cli::Phone::Remove(key) => remove(&key).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn enrol(flags: cli::Enrol) -> anyhow::Result<()> {
+    let path = flags.key.file.clone();
+    ensure!(
+        path.symlink_metadata().is_err(),
+        "{} is there already: take another --file, or remove that phone first",
+        path.display()
+    );
+    let server = Server::new(&flags.server, &options(&flags.key)?).map_err(explain)?;
+    let enrolment = enrolment(flags)?;
+    let phone = Phone::enrol(&server, &enrolment).await.map_err(explain)?;
+    if let Err(error) = phone.save(&path) {
+        // A factor whose key is nowhere would only be in the way.
+        let left = phone.delete().await.err().map_or("", |_| "; its factor is left at the server");
+        return Err(explain(error))
+            .with_context(|| format!("cannot write {}{left}", path.display()));
+    }
+    println!("enrolled and verified: {}", phone.factor_sid());
+    println!(
+        "its key is in {}; next: countersign phone listen{}",
+        path.display(),
+        file_flag(&path)
+    );
+    Ok(())
+}
+
+fn enrolment(flags: cli::Enrol) -> anyhow::Result<Enrolment> {
+    let authority = match (flags.access_token, flags.account, flags.auth_token) {
+        (Some(token), ..) => Authority::AccessToken(given(token, "access token")?),
+        (None, Some(sid), Some(token)) => {
+            Authority::Account { sid, auth_token: given(token, "auth token")? }
+        }
+        _ => anyhow::bail!("give --access-token, or --account with --auth-token"),
+    };
+    Ok(Enrolment {
+        friendly_name: flags.name,
+        platform: if flags.platform == "none" { Platform::None } else { Platform::Stream },
+        ..Enrolment::new(flags.service, flags.identity, authority)
+    })
+}
+
+/// A secret as it was given, or the first line of standard input for `-`.
+fn given(secret: String, what: &str) -> anyhow::Result<String> {
+    if secret != "-" {
+        return Ok(secret);
+    }
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        eprint!("{what}: ");
+    }
+    let mut line = String::new();
+    input.lock().read_line(&mut line).with_context(|| format!("cannot read the {what}"))?;
+    let secret = line.trim();
+    ensure!(!secret.is_empty(), "there is no {what} on standard input");
+    Ok(secret.to_owned())
+}
+
+async fn challenges(phone: &Phone, all: bool) -> anyhow::Result<()> {
+    let wanted = (!all).then_some(ChallengeStatus::Pending);
+    let challenges = phone.challenges(wanted).await.map_err(explain)?;
+    if challenges.is_empty() {
+        println!("no {}challenges", if all { "" } else { "pending " });
+    }
+    let paint = Paint::of_stdout();
+    for challenge in &challenges {
+        let note = match challenge.status {
+            ChallengeStatus::Pending => format!("open for {}", time_left(phone, challenge)),
+            status => status.to_string(),
+        };
+        println!("{}  {}", challenge.sid, paint.bold(plain(&challenge.message)));
+        println!("{}", paint.dim(format_args!("  {note}, asked {}", challenge.created_at)));
+    }
+    Ok(())
+}
+
+async fn answer(flags: &cli::Reply, verdict: Verdict) -> anyhow::Result<()> {
+    let phone = load(&flags.key)?;
+    let paint = Paint::of_stdout();
+    let challenge = phone.challenge(&flags.challenge).await.map_err(explain)?;
+    println!("{}", Card::new(&phone, &challenge, paint));
+    let answered = phone.answer(&challenge.sid, verdict).await.map_err(explain)?;
+    println!("  {}", paint.verdict(answered.status));
+    Ok(())
+}
+
+async fn remove(key: &cli::KeyFile) -> anyhow::Result<()> {
+    let phone = load(key)?;
+    phone.delete().await.map_err(explain)?;
+    std::fs::remove_file(&key.file)
+        .with_context(|| format!("the factor is deleted; cannot delete {}", key.file.display()))?;
+    println!("{} is deleted at the server, and {} here", phone.factor_sid(), key.file.display());
+    Ok(())
+}
+
+fn load(key: &cli::KeyFile) -> anyhow::Result<Phone> {
+    let path = key.file.display();
+    ensure!(key.file.exists(), "there is no {path}: countersign phone enrol makes one");
+    Phone::load(&key.file, &options(key)?)
+        .map_err(explain)
+        .with_context(|| format!("cannot use {path}"))
+}
+
+fn options(key: &cli::KeyFile) -> anyhow::Result<Options> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    Ok(Options {
+        ca_pem: key.ca.as_ref().map(read).transpose()?,
+        insecure_http: key.insecure_http,
+        ..Options::default()
+    })
+}
+
+fn file_flag(path: &Path) -> String {
+    match path.to_str() {
+        Some("phone.json") => String::new(),
+        _ => format!(" --file {}", path.display()),
+    }
+}
+
+/// The error for a person. A refused stream says why in JSON; here it reads as any other refusal does.
+fn explain(error: Error) -> anyhow::Error {
+    let refusal = match &error {
+        Error::Closed(closed) => closed.refusal(),
+        _ => None,
+    };
+    match (refusal, error) {
+        (Some(refusal), _) => {
+            anyhow::anyhow!("the server refused the stream: {} ({})", refusal.message, refusal.code)
+        }
+        (None, error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use countersign_phone::Closed;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn enrol_flags(words: &[&str]) -> cli::Enrol {
+        let fixed = ["countersign", "phone", "enrol", "--server", "http://127.0.0.1:1"];
+        let who = ["--service", "VA1", "--identity", "somebody"];
+        let cli = Cli::try_parse_from(fixed.iter().chain(&who).chain(words)).unwrap();
+        let Command::Phone(cli::Phone::Enrol(flags)) = cli.command else { panic!("not enrol") };
+        flags
+    }
+
+    #[test]
+    fn a_phone_enrols_with_an_access_token_or_as_the_account() {
+        let with_token = enrolment(enrol_flags(&["--access-token", "t"])).unwrap();
+        assert!(matches!(with_token.authority, Authority::AccessToken(token) if token == "t"));
+        assert_eq!(with_token.platform, Platform::Stream);
+        let words = ["--account", "AC1", "--auth-token", "hush", "--platform", "none"];
+        let as_account = enrolment(enrol_flags(&words)).unwrap();
+        assert!(matches!(as_account.authority, Authority::Account { sid, .. } if sid == "AC1"));
+        assert_eq!(as_account.platform, Platform::None);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_there_is_left_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let error = enrol(enrol_flags(&["--access-token", "t", "--file", path])).await.unwrap_err();
+        assert!(error.to_string().contains("there already"), "{error}");
+        assert_eq!(std::fs::read(path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_refused_stream_reads_as_a_refusal() {
+        let reason =
+            r#"{"code":20003,"message":"Authenticate","server_time":"2026-11-22T10:00:00Z"}"#;
+        let closed = Closed { code: Closed::REFUSED, reason: reason.into() };
+        let text = explain(Error::Closed(closed)).to_string();
+        assert_eq!(text, "the server refused the stream: Authenticate (20003)");
+    }
+}

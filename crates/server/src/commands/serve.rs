@@ -69,13 +69,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 
 fn master_key(config: &Config, world: &World) -> anyhow::Result<countersign_verify::MasterKey> {
     let variable = |name: &str| std::env::var(name).ok();
-    let (key, origin) = folder::master_key(
-        &config.data_dir,
-        &config.database(),
-        variable,
-        &*world.entropy,
-        true,
-    )?;
+    let (key, origin) =
+        folder::master_key(&config.data_dir, &config.database(), variable, &*world.entropy, true)?;
     if let KeyOrigin::Made(path) = origin {
         tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
     }
@@ -87,7 +82,8 @@ fn wished_account(
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<(AccountSid, Secret)>> {
     let sid = variable("COUNTERSIGN_ACCOUNT_SID");
-    let token = match (variable("COUNTERSIGN_AUTH_TOKEN"), variable("COUNTERSIGN_AUTH_TOKEN_FILE")) {
+    let token = match (variable("COUNTERSIGN_AUTH_TOKEN"), variable("COUNTERSIGN_AUTH_TOKEN_FILE"))
+    {
         (Some(_), Some(_)) => {
             bail!("COUNTERSIGN_AUTH_TOKEN and COUNTERSIGN_AUTH_TOKEN_FILE are both set: set one")
         }
@@ -135,7 +131,10 @@ async fn first_account(
             tracing::info!(%account, "the first account was made, as the environment names it");
         }
         FirstAccount::Made { account, token } if std::io::stdout().is_terminal() => {
-            println!("\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n", token.expose());
+            println!(
+                "\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n",
+                token.expose()
+            );
         }
         FirstAccount::Made { account, token } => {
             let path = config.data_dir.join("first-account");
@@ -163,7 +162,12 @@ mod tests {
         let token = ("COUNTERSIGN_AUTH_TOKEN", "0123456789abcdef0123456789abcdef");
         assert!(wished(&[]).unwrap().is_none());
         assert_eq!(wished(&[sid, token]).unwrap().unwrap().0.to_string(), sid.1);
-        for half in [&[sid][..], &[token], &[sid, (token.0, "short")], &[("COUNTERSIGN_ACCOUNT_SID", "AC1"), token]] {
+        for half in [
+            &[sid][..],
+            &[token],
+            &[sid, (token.0, "short")],
+            &[("COUNTERSIGN_ACCOUNT_SID", "AC1"), token],
+        ] {
             assert!(wished(half).is_err(), "{half:?}");
         }
     }

@@ -12,7 +12,9 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 
-pub use sections::{Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream};
+pub use sections::{
+    Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream,
+};
 
 /// Variables that are read elsewhere and are no configuration keys.
 const NOT_KEYS: [&str; 6] = [
@@ -151,8 +153,8 @@ fn set(
 /// # Errors
 /// It cannot be read.
 pub fn read_secret_file(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -186,7 +188,8 @@ mod tests {
             ("COUNTERSIGN_LIMITS__PUSH_FACTORS_PER_ENTITY", "60"),
             ("COUNTERSIGN_ACCOUNT_SID", "AC-is-no-key"),
         ];
-        let limits = load(file, &variables, &["limits.push_factors_per_entity=600"]).unwrap().limits;
+        let limits =
+            load(file, &variables, &["limits.push_factors_per_entity=600"]).unwrap().limits;
         assert_eq!(limits.notifications_per_challenge, 4);
         assert_eq!(limits.challenges_per_factor_per_hour, 50);
         assert_eq!(limits.push_factors_per_entity, 600);

@@ -141,7 +141,10 @@ impl Default for Delivery {
 impl Delivery {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         // A device has ten seconds for its acknowledgement; a shorter lease would be lost before.
-        ensure!((12..=300).contains(&self.lease_seconds), "delivery.lease_seconds must be 12 to 300");
+        ensure!(
+            (12..=300).contains(&self.lease_seconds),
+            "delivery.lease_seconds must be 12 to 300"
+        );
         ensure!(self.queue_max >= 1, "delivery.queue_max must be at least 1");
         ensure!(self.in_flight_max >= 1, "delivery.in_flight_max must be at least 1");
         Ok(())
@@ -221,6 +224,6 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Human, filter: "info".to_owned() }
+        Self { format: LogFormat::Human, filter: "info,refinery_core=warn".to_owned() }
     }
 }

@@ -14,7 +14,10 @@ async fn an_approved_challenge_is_seen_by_the_application() {
 
     let challenge = app.challenge(&phone, "Pay 40 EUR?").await;
     let prompt = stream.next_prompt().await.unwrap();
-    assert_eq!((prompt.challenge_sid.as_str(), prompt.message.as_str()), (&*challenge, "Pay 40 EUR?"));
+    assert_eq!(
+        (prompt.challenge_sid.as_str(), prompt.message.as_str()),
+        (&*challenge, "Pay 40 EUR?")
+    );
     phone.answer(&challenge, Verdict::Approved).await.unwrap();
 
     assert_eq!(app.read_challenge(&phone, &challenge).await["status"], "approved");
@@ -61,7 +64,10 @@ async fn a_ttl_of_zero_is_now_or_never() {
     app.notify(&phone, &challenge, 0).await;
     app.deliver_everything().await;
     let never = &app.notifications(&phone, &challenge).await[1];
-    assert_eq!((&never["status"], &never["status_reason"]), (&"failed".into(), &"device_offline".into()));
+    assert_eq!(
+        (&never["status"], &never["status_reason"]),
+        (&"failed".into(), &"device_offline".into())
+    );
     assert_eq!(never["error_code"], 52001);
 
     let mut stream = phone.connect().await.unwrap();

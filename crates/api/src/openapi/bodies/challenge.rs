@@ -6,8 +6,8 @@ use super::STRINGS;
 use crate::openapi::kind::Kind;
 use crate::openapi::parameter::{Parameter, for_codes, for_push, optional, required};
 
-/// One label with its value: 36 and 128 characters, and what JSON puts around and between them.
-const FIELD: Kind = Kind::Json(1_024);
+/// One label with its value: 36 and 128 characters, each of which JSON may write as twelve, and what is around them.
+const FIELD: Kind = Kind::Json(2_048);
 
 /// A new challenge.
 pub(crate) const CHALLENGE: &[Parameter] = &[

@@ -195,10 +195,10 @@ impl Client {
         }
     }
 
-    /// The close that comes next, and whatever the server says after that: nothing.
+    /// The close that comes next; it is answered.
     pub(super) async fn close(mut self) -> (u16, String) {
         let Message::Close(Some(close)) = self.next().await else { panic!("not closed") };
-        while let Some(Ok(_)) = self.0.next().await {}
+        let _ = self.0.flush().await;
         (close.code.into(), close.reason.to_string())
     }
 

@@ -55,7 +55,8 @@ impl TestApp {
             world,
             folder,
         };
-        app.service = app.api().post("/v2/Services", &[("FriendlyName", "owlbank")]).await.text("sid");
+        app.service =
+            app.api().post("/v2/Services", &[("FriendlyName", "owlbank")]).await.text("sid");
         app
     }
 
@@ -121,7 +122,8 @@ impl TestApp {
         let form = [("Identity", identity), ("FactorType", "push")];
         let token = self.api().post(&path, &form).await.text("token");
         let authority = Authority::AccessToken(token);
-        let enrolment = Enrolment { platform, ..Enrolment::new(&self.service, identity, authority) };
+        let enrolment =
+            Enrolment { platform, ..Enrolment::new(&self.service, identity, authority) };
         Phone::enrol(&self.phone_server(), &enrolment).await.expect("the phone enrols")
     }
 
@@ -160,7 +162,10 @@ impl TestApp {
     pub async fn standing(&self, phone: &Phone, challenge: &str) -> Vec<String> {
         let listed = self.notifications(phone, challenge).await;
         let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        listed.iter().map(|n| format!("{} {}", word(&n["status"]), word(&n["status_reason"]))).collect()
+        listed
+            .iter()
+            .map(|n| format!("{} {}", word(&n["status"]), word(&n["status_reason"])))
+            .collect()
     }
 
     /// The notifications of a challenge, whole.
@@ -186,7 +191,8 @@ async fn open(config: &Config, world: &World) -> Server {
     let store = Arc::new(open_store(config).expect("the database opens"));
     let key = MasterKey::new([1; 32]);
     for _ in 0..1_000 {
-        let started = Server::start(config, world, Arc::clone(&store) as _, &key, Arc::new(String::new));
+        let started =
+            Server::start(config, world, Arc::clone(&store) as _, &key, Arc::new(String::new));
         match started.await {
             Ok(server) => return server,
             // The one before is letting go of the address.

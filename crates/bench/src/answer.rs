@@ -1,0 +1,38 @@
+//! `answer`: how many signed answers of devices are checked and made durable in a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::bench::Bench;
+use crate::load::{self, Plan};
+use crate::pace::Pace;
+use crate::population::Population;
+
+/// A bound, not an expectation.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Every challenge is answered once; the answers are signed before the clock starts.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    const PART: &str = "answer";
+    for _ in 0..bench.scale.repeats {
+        let floor = bench.bare_floor(PART).await?;
+        let (mut server, _folder) = bench.fresh_server().await?;
+        let account = bench.installation.account_sid();
+        let population = Population::enrol(&server, account, bench.scale.entities).await?;
+        let challenges = population.challenge(&server, bench.scale.answers).await?;
+        let requests = population.answers(&server, &challenges).await?;
+        let plan = Plan {
+            connections: bench.connections().min(requests.wire.len()),
+            pace: Pace::Times(requests.wire.len() as u64),
+            warm: Duration::ZERO,
+            window: LONGEST,
+        };
+        let load = load::run(server.target, &Arc::new(requests), plan, None).await?;
+        let name = format!("signed answers, {} connections", plan.connections);
+        bench.report.add_load(PART, &name, &load, Some(floor));
+        server.still_runs()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What all parts share: how big and how long, where servers come from, and where readings go.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::floor::{Floor, Kind};
+use crate::load::{self, Load, Plan};
+use crate::pace::Pace;
+use crate::report::Report;
+use crate::server::{Installation, Server};
+
+/// How big everything is. The defaults of the command line, or tiny.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
+    pub(crate) repeats: usize,
+    pub(crate) warm: Duration,
+    pub(crate) window: Duration,
+    /// Entities with a device each, and challenges, that notifications are spread over.
+    pub(crate) entities: usize,
+    /// Connections of a closed loop; the first is also that of the floor.
+    pub(crate) connections: Vec<usize>,
+    /// Requests a second of the slow schedule.
+    pub(crate) slow: f64,
+    /// Connected devices that are delivered to.
+    pub(crate) devices: Vec<usize>,
+    /// Connected devices that do nothing.
+    pub(crate) idle: Vec<usize>,
+    pub(crate) answers: usize,
+    pub(crate) pending: u64,
+    pub(crate) old_entities: u64,
+    pub(crate) old_notifications: u64,
+}
+
+impl Scale {
+    /// Everything at once in seconds: to see that it works, not how fast.
+    pub(crate) fn tiny() -> Self {
+        Self {
+            repeats: 1,
+            warm: Duration::from_millis(20),
+            window: Duration::from_millis(200),
+            entities: 10,
+            connections: vec![4],
+            slow: 50.0,
+            devices: vec![1, 5],
+            idle: vec![20],
+            answers: 20,
+            pending: 50,
+            old_entities: 50,
+            old_notifications: 300,
+        }
+    }
+}
+
+/// One run of the benchmark.
+pub(crate) struct Bench {
+    pub(crate) scale: Scale,
+    pub(crate) installation: Installation,
+    pub(crate) report: Report,
+    /// Where the folders of servers are made.
+    pub(crate) folder: PathBuf,
+}
+
+impl Bench {
+    /// An empty folder that vanishes when it is dropped.
+    pub(crate) fn fresh_folder(&self) -> Result<TempDir> {
+        let made = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(&self.folder);
+        made.with_context(|| format!("cannot make a folder in {}", self.folder.display()))
+    }
+
+    /// A server with nothing in it.
+    pub(crate) async fn fresh_server(&self) -> Result<(Server, TempDir)> {
+        let folder = self.fresh_folder()?;
+        Ok((self.installation.start(folder.path()).await?, folder))
+    }
+
+    pub(crate) fn plan(&self, connections: usize, pace: Pace) -> Plan {
+        Plan { connections, pace, warm: self.scale.warm, window: self.scale.window }
+    }
+
+    /// The connections of the floor, and of what is compared with it.
+    pub(crate) fn connections(&self) -> usize {
+        self.scale.connections.first().copied().unwrap_or(64)
+    }
+
+    /// Measures a yardstick now, for the ratios of this repeat; nothing else runs meanwhile.
+    pub(crate) async fn floor(&self, kind: Kind, connections: usize) -> Result<Load> {
+        let folder = self.fresh_folder()?;
+        let floor = Floor::start(kind, folder.path()).await?;
+        let plan = self.plan(connections, Pace::Closed);
+        load::run(floor.target, &floor.requests, plan, None).await
+    }
+
+    /// Measures the bare floor and puts it into the table of a part; its requests per second.
+    pub(crate) async fn bare_floor(&mut self, part: &'static str) -> Result<f64> {
+        let connections = self.connections();
+        let load = self.floor(Kind::Bare, connections).await?;
+        self.report.add_load(part, &format!("floor, {connections} connections"), &load, None);
+        Ok(load.per_second())
+    }
+}

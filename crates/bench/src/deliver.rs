@@ -1,0 +1,143 @@
+//! `deliver`: from the request to the frame on a device's stream, with every notification accounted for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::bench::Bench;
+use crate::fleet::Fleet;
+use crate::ledger::{Balance, Promise, Promises};
+use crate::load::{self, Load, Requests, each};
+use crate::notify::TTL;
+use crate::pace::Pace;
+use crate::population::{Challenges, Population};
+use crate::server::Server;
+
+const PART: &str = "deliver";
+/// A prompt that is not acknowledged is offered again after ten seconds at the latest.
+const PATIENCE: Duration = Duration::from_secs(13);
+/// Missing notifications that are looked up, at most.
+const LOOKED_UP: usize = 200;
+
+/// Connected devices, and how they are asked for.
+struct Scene {
+    server: Server,
+    fleet: Fleet,
+    challenges: Challenges,
+    requests: Arc<Requests>,
+    who: String,
+}
+
+/// For each number of devices: the most, then half of it, then a slow schedule.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    for _ in 0..bench.scale.repeats {
+        let floor = bench.bare_floor(PART).await?;
+        for devices in bench.scale.devices.clone() {
+            let (mut scene, _folder) = set(bench, devices).await?;
+            let most = measure(bench, &scene, Pace::Closed, "the most", floor).await?;
+            let half = Pace::Open((most / 2.0).max(1.0));
+            measure(bench, &scene, half, "on schedule at half the most", floor).await?;
+            let slow = bench.scale.slow;
+            let name = format!("on schedule at {slow} per s");
+            measure(bench, &scene, Pace::Open(slow), &name, floor).await?;
+            scene.server.still_runs()?;
+        }
+    }
+    Ok(())
+}
+
+async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)> {
+    let (server, folder) = bench.fresh_server().await?;
+    let account = bench.installation.account_sid();
+    let population = Arc::new(Population::enrol(&server, account, devices).await?);
+    let mut fleet = Fleet::new();
+    fleet.connect(&server, &population, 0..devices).await?;
+    // many challenges, also of one device: a newer prompt of a challenge may replace an older one
+    let challenges = population.challenge(&server, devices.max(bench.scale.entities)).await?;
+    // their automatic pushes come first, and are nobody's
+    fleet.settle(challenges.all.len(), PATIENCE).await;
+    fleet.take();
+    let requests = challenges.notify(&server, TTL);
+    let who = match devices {
+        1 => "1 device".to_owned(),
+        devices => format!("{devices} devices"),
+    };
+    Ok((Scene { server, fleet, challenges, requests, who }, folder))
+}
+
+/// The rate at which frames came.
+async fn measure(
+    bench: &mut Bench,
+    scene: &Scene,
+    pace: Pace,
+    how: &str,
+    floor: f64,
+) -> Result<f64> {
+    let promises = Promises::default();
+    let plan = bench.plan(bench.connections(), pace);
+    let observer = Some(promises.observer());
+    let load = load::run(scene.server.target, &scene.requests, plan, observer).await?;
+    let promises = promises.take();
+    scene.fleet.settle(promises.len(), PATIENCE).await;
+    let frames = scene.fleet.take();
+    let ttl = Duration::from_secs(TTL.into());
+    let balance = Balance::of(&promises, &frames, ttl, load.window);
+    scene.fleet.all_there()?;
+
+    let name = format!("{}, {how}", scene.who);
+    let superseded = superseded(scene, &balance.missing).await?;
+    let rate = balance.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
+    record(bench, &name, &load, &balance, (rate, superseded, floor));
+    Ok(rate)
+}
+
+fn record(
+    bench: &mut Bench,
+    name: &str,
+    load: &Load,
+    balance: &Balance,
+    (rate, superseded, floor): (f64, u64, f64),
+) {
+    let mut readings = vec![("frames per s", rate), ("x floor", rate / floor.max(1e-9))];
+    for (column, share) in [("p50 ms", 0.5), ("p99 ms", 0.99)] {
+        readings.extend(balance.latency.quantile_ms(share).map(|ms| (column, ms)));
+    }
+    readings.push(("max ms", balance.latency.longest_ms()));
+    readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
+    readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
+    readings.push(("others' CPU", load.usage.others));
+    let lost = balance.missing.len() as u64 - superseded;
+    let counts = [
+        ("lost", lost),
+        ("twice", balance.duplicated),
+        ("late", balance.late),
+        ("unpromised", balance.unknown),
+    ];
+    readings.extend(counts.map(|(column, count)| (column, count as f64)));
+    bench.report.add(PART, name, &readings);
+    for (what, count) in counts {
+        if count > 0 {
+            bench.report.fault(format!("{PART}: {name}: {count} {what}"));
+        }
+    }
+    if superseded > 0 {
+        bench
+            .report
+            .note(format!("{name}: {superseded} replaced by a newer prompt of the same challenge"));
+    }
+    bench.report.fault_of(PART, name, load);
+}
+
+/// Of those that no device saw: how many the server itself says were replaced by a newer one.
+async fn superseded(scene: &Scene, missing: &[Promise]) -> Result<u64> {
+    let all = &scene.challenges.all;
+    let wire = missing.iter().take(LOOKED_UP).map(|promise| {
+        let at = usize::try_from(promise.request).unwrap_or(0) % all.len();
+        scene.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
+    });
+    let replies =
+        each(scene.server.target, wire.collect(), 200, 4).await.context("a missing one")?;
+    let is_superseded = |body: &[u8]| body.windows(10).any(|word| word == b"superseded");
+    Ok(replies.iter().filter(|reply| is_superseded(&reply.body)).count() as u64)
+}

@@ -1,0 +1,59 @@
+//! `idle`: what a connected device costs while nothing happens.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::bench::Bench;
+use crate::fleet::Fleet;
+use crate::machine::{Memory, descriptors_max};
+use crate::population::Population;
+
+/// Files, listeners and other connections that need descriptors too.
+const OTHER_DESCRIPTORS: usize = 500;
+/// Allocators give memory back with some delay.
+const REST: Duration = Duration::from_secs(2);
+
+/// Memory before and after so many devices connected.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    let limit = descriptors_max().saturating_sub(OTHER_DESCRIPTORS);
+    let mut counts: Vec<_> = bench.scale.idle.iter().map(|count| (*count).min(limit)).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    if bench.scale.idle.iter().any(|count| *count > limit) {
+        bench.report.note(format!(
+            "idle devices are bounded by the limit of open files (ulimit -n) to {limit}"
+        ));
+    }
+    let rest = REST.min(bench.scale.window);
+    for _ in 0..bench.scale.repeats {
+        let most = counts.last().copied().unwrap_or(0);
+        let (mut server, _folder) = bench.fresh_server().await?;
+        let account = bench.installation.account_sid();
+        let population = Arc::new(Population::enrol(&server, account, most).await?);
+        tokio::time::sleep(rest).await;
+        let before = Memory::of(server.target.pid);
+        let mut fleet = Fleet::new();
+        let mut connected = 0;
+        for count in &counts {
+            let begin = Instant::now();
+            fleet.connect(&server, &population, connected..*count).await?;
+            let rate = (count - connected) as f64 / begin.elapsed().as_secs_f64().max(1e-9);
+            connected = *count;
+            tokio::time::sleep(rest).await;
+            fleet.all_there()?;
+            let after = Memory::of(server.target.pid);
+            let each = |now: f64, then: f64| (now - then) / 1024.0 / (connected.max(1) as f64);
+            let readings = [
+                ("private KiB each", each(after.private, before.private)),
+                ("resident KiB each", each(after.resident, before.resident)),
+                ("server MiB before", before.resident / 1024.0 / 1024.0),
+                ("connected per s", rate),
+            ];
+            bench.report.add("idle", &format!("{connected} devices"), &readings);
+        }
+        server.still_runs()?;
+    }
+    Ok(())
+}

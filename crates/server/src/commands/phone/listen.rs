@@ -1,0 +1,251 @@
+//! `countersign phone listen`: shows challenges as they come, and answers them.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::time::{Duration, Instant};
+
+use countersign_phone::{Challenge, ChallengeStatus, Error, Event, Phone, Prompt, Verdict};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::explain;
+use super::inbox::{Arrival, Inbox};
+use super::screen::{Card, Paint, plain, server_time};
+use super::source::{ASK_EVERY, News, Source, may_pass};
+use crate::cli;
+
+const KEYS: &str = "a approve · d deny · s skip, and Enter";
+
+/// What is done with a challenge once it is shown.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// The same answer to all.
+    Answer(Verdict),
+    /// The person says.
+    Ask,
+    /// Nothing.
+    Show,
+}
+
+/// Listens until interrupted.
+pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let manner = match (flags.approve_all, flags.deny_all) {
+        (true, _) => Manner::Answer(Verdict::Approved),
+        (_, true) => Manner::Answer(Verdict::Denied),
+        _ if std::io::stdin().is_terminal() => Manner::Ask,
+        _ => Manner::Show,
+    };
+    let keys = matches!(manner, Manner::Ask).then(lines);
+    let mut source = Source::stream(&phone);
+    let mut desk = Desk {
+        phone,
+        manner,
+        inbox: Inbox::default(),
+        paint: Paint::of_stdout(),
+        connected: false,
+    };
+    let ended = tokio::select! {
+        ended = Box::pin(desk.work(&mut source, keys)) => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    };
+    source.close().await;
+    ended
+}
+
+/// Lines of standard input. Their thread ends with the process: nothing can interrupt its reading.
+fn lines() -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The next line; never, if there are no more.
+async fn next_line(keys: &mut Option<UnboundedReceiver<String>>) -> String {
+    if let Some(lines) = keys {
+        if let Some(line) = lines.recv().await {
+            return line;
+        }
+        *keys = None;
+    }
+    std::future::pending().await
+}
+
+/// Sleeps for so many seconds; for ever, if nothing is said.
+async fn sleep_for(seconds: Option<i64>) {
+    match seconds {
+        None => std::future::pending().await,
+        Some(seconds) => {
+            tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).await;
+        }
+    }
+}
+
+/// Where the person sits.
+struct Desk {
+    phone: Phone,
+    manner: Manner,
+    inbox: Inbox,
+    paint: Paint,
+    connected: bool,
+}
+
+impl Desk {
+    async fn work(
+        &mut self,
+        source: &mut Source,
+        mut keys: Option<UnboundedReceiver<String>>,
+    ) -> anyhow::Result<()> {
+        let phone = self.phone.clone();
+        loop {
+            let expiry = self.inbox.next_expiry().map(|at| at - server_time(&phone));
+            tokio::select! {
+                news = source.next(&phone) => self.hear(news.map_err(explain)?).await,
+                line = next_line(&mut keys) => self.press(&line).await,
+                () = sleep_for(expiry) => self.expire(),
+            }
+        }
+    }
+
+    async fn hear(&mut self, news: News) {
+        match news {
+            News::Stream(Event::Linked(_)) => {
+                let again = if self.connected { " again" } else { "" };
+                self.note(&format!("connected{again} as {}", self.phone.factor_sid()));
+                self.connected = true;
+                self.catch_up().await;
+            }
+            News::Stream(Event::Prompt(prompt)) => self.pushed(&prompt).await,
+            News::Stream(Event::Lost { error, again_in }) => {
+                let wait = again_in.as_secs_f64();
+                self.note(&format!("not connected ({:#}); again in {wait:.1} s", explain(error)));
+            }
+            News::NoStream => {
+                let every = ASK_EVERY.as_secs();
+                self.note(&format!(
+                    "nothing is pushed to this phone (its platform is not stream): it asks every {every} s"
+                ));
+            }
+            News::Pending(challenges) => self.pending(challenges).await,
+            News::NotNow(error) => {
+                self.note(&format!("{:#}; it asks again", explain(error)));
+            }
+        }
+    }
+
+    /// Shows what was asked while nobody listened.
+    async fn catch_up(&mut self) {
+        match self.phone.challenges(Some(ChallengeStatus::Pending)).await {
+            Ok(challenges) => self.pending(challenges).await,
+            Err(error) => self.note(&format!("cannot read what is pending: {:#}", explain(error))),
+        }
+    }
+
+    async fn pending(&mut self, challenges: Vec<Challenge>) {
+        for challenge in challenges {
+            if !self.inbox.has_shown(&challenge.sid) {
+                self.open(&challenge.sid, 0).await;
+            }
+        }
+    }
+
+    async fn pushed(&mut self, prompt: &Prompt) {
+        match self.inbox.pushed(&prompt.challenge_sid) {
+            Arrival::New => self.open(&prompt.challenge_sid, 1).await,
+            Arrival::Known => {}
+            Arrival::Again => self.note(&format!("asked again: {}", plain(&prompt.message))),
+        }
+    }
+
+    /// Fetches a challenge, shows it, and goes on as the manner is.
+    async fn open(&mut self, sid: &str, pushes: u32) {
+        let challenge = match self.phone.challenge(sid).await {
+            Ok(challenge) => challenge,
+            Err(error) => {
+                return self.note(&format!("cannot read {sid}: {:#}", explain(error)));
+            }
+        };
+        self.inbox.show(&challenge, pushes);
+        println!("\n{}", Card::new(&self.phone, &challenge, self.paint));
+        match self.manner {
+            _ if challenge.status != ChallengeStatus::Pending => {
+                println!("    it is {} already", self.paint.verdict(challenge.status));
+            }
+            Manner::Answer(verdict) => self.answer(challenge, verdict).await,
+            Manner::Ask => match self.inbox.keep(challenge) {
+                0 => println!("    {KEYS}"),
+                before => println!("    {before} before it"),
+            },
+            Manner::Show => {}
+        }
+    }
+
+    /// One line of the person's: a letter for the challenge that has waited longest.
+    async fn press(&mut self, line: &str) {
+        let Some(challenge) = self.inbox.take() else {
+            return self.note("nothing is open");
+        };
+        match line.trim() {
+            "a" | "A" => self.answer(challenge, Verdict::Approved).await,
+            "d" | "D" => self.answer(challenge, Verdict::Denied).await,
+            "s" | "S" => {
+                self.inbox.forget(&challenge.sid);
+                println!("    skipped; it stays pending");
+            }
+            _ => {
+                self.inbox.put_back(challenge);
+                return println!("    {KEYS}");
+            }
+        }
+        self.show_next();
+    }
+
+    async fn answer(&mut self, challenge: Challenge, verdict: Verdict) {
+        let began = Instant::now();
+        match self.phone.answer(&challenge.sid, verdict).await {
+            Ok(answered) => {
+                let took = began.elapsed().as_secs_f64() * 1_000.0;
+                println!("    {} in {took:.0} ms", self.paint.verdict(answered.status));
+            }
+            Err(Error::NotPending(status)) => {
+                println!("    it is {} already", self.paint.verdict(status));
+            }
+            Err(error) => {
+                let stays = may_pass(&error) && matches!(self.manner, Manner::Ask);
+                println!("    {}: {:#}", self.paint.bad("not answered"), explain(error));
+                if stays {
+                    self.inbox.put_back(challenge);
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        let over = self.inbox.expire(server_time(&self.phone));
+        for challenge in &over {
+            let message = plain(&challenge.message);
+            println!("\n  {}: {message}", self.paint.verdict(ChallengeStatus::Expired));
+        }
+        if !over.is_empty() {
+            self.show_next();
+        }
+    }
+
+    /// Shows what is to be answered now.
+    fn show_next(&self) {
+        if let Some(next) = self.inbox.oldest() {
+            println!("\n{}\n    {KEYS}", Card::new(&self.phone, next, self.paint));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        println!("{}", self.paint.dim(text));
+    }
+}

@@ -1,0 +1,118 @@
+//! How a challenge looks in a terminal.
+
+use std::fmt::{self, Display};
+use std::io::IsTerminal as _;
+
+use countersign_phone::{Challenge, ChallengeStatus, Phone, system_time};
+
+/// Colours, where they are welcome: on a terminal, and if `NO_COLOR` does not object.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::commands) struct Paint {
+    coloured: bool,
+}
+
+impl Paint {
+    pub(in crate::commands) fn of_stdout() -> Self {
+        let says = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { coloured: std::io::stdout().is_terminal() && !says("NO_COLOR") && !dumb }
+    }
+
+    pub(in crate::commands) fn bold(self, text: impl Display) -> String {
+        self.with("1", text)
+    }
+
+    pub(in crate::commands) fn dim(self, text: impl Display) -> String {
+        self.with("2", text)
+    }
+
+    pub(in crate::commands) fn good(self, text: impl Display) -> String {
+        self.with("32", text)
+    }
+
+    pub(in crate::commands) fn bad(self, text: impl Display) -> String {
+        self.with("31", text)
+    }
+
+    /// Where a challenge stands, in the colour of it.
+    pub(in crate::commands) fn verdict(self, status: ChallengeStatus) -> String {
+        match status {
+            ChallengeStatus::Approved => self.good(status),
+            ChallengeStatus::Denied | ChallengeStatus::Expired => self.bad(status),
+            ChallengeStatus::Pending => status.to_string(),
+        }
+    }
+
+    fn with(self, code: &str, text: impl Display) -> String {
+        if self.coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+}
+
+/// A challenge as the person sees it.
+pub(in crate::commands) struct Card<'a> {
+    challenge: &'a Challenge,
+    left: String,
+    paint: Paint,
+}
+
+impl<'a> Card<'a> {
+    pub(in crate::commands) fn new(phone: &Phone, challenge: &'a Challenge, paint: Paint) -> Self {
+        Self { challenge, left: time_left(phone, challenge), paint }
+    }
+}
+
+impl Display for Card<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { challenge, left, paint } = self;
+        writeln!(f, "  {}", paint.bold(plain(&challenge.message)))?;
+        let width = challenge.fields.iter().map(|field| field.label.chars().count()).max();
+        for field in &challenge.fields {
+            let (label, value) = (plain(&field.label), plain(&field.value));
+            writeln!(f, "    {label:width$}  {value}", width = width.unwrap_or(0))?;
+        }
+        write!(f, "    {}", paint.dim(format_args!("open for {left} · {}", challenge.sid)))
+    }
+}
+
+/// How long the challenge can still be answered, by the server's clock as far as the phone knows it.
+pub(in crate::commands) fn time_left(phone: &Phone, challenge: &Challenge) -> String {
+    span(challenge.expires_at.as_second().saturating_sub(server_time(phone)))
+}
+
+/// The server's time in Unix seconds, as far as the phone knows it.
+pub(super) fn server_time(phone: &Phone) -> i64 {
+    system_time().saturating_add(phone.clock_offset())
+}
+
+/// Text from elsewhere without what could command the terminal.
+pub(in crate::commands) fn plain(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+/// A number of seconds in words.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "no more time".to_owned(),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_well() {
+        let spans = [-5, 59, 60, 299, 3_600].map(span);
+        assert_eq!(spans, ["no more time", "59 s", "1 min 00 s", "4 min 59 s", "1 h 00 min"]);
+    }
+
+    #[test]
+    fn a_message_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\nc\u{202e}d é"), "a [2Jb c d é");
+    }
+}

@@ -1,9 +1,12 @@
 //! Every route, on one screen.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 
 use crate::envelope::Envelope;
 use crate::error::ApiError;
@@ -11,12 +14,12 @@ use crate::headers::Stamp;
 use crate::socket::{self, SocketParts};
 use crate::state::{ApiState, Shared};
 use crate::v1::credentials;
-use crate::v2::{access_tokens, challenges, entities, factors, notifications, services, webhooks};
-use crate::{ops, rows};
+use crate::v2::{access_tokens, challenges, entities, factors, forms, notifications, services, webhooks};
+use crate::{openapi, ops, rows};
 
 /// The whole API, ready to be served.
 pub fn router(state: &Arc<ApiState>) -> Router {
-    let mut routes = api().merge(streams(&state.sockets));
+    let mut routes = api().merge(streams(&state.sockets)).merge(description());
     if state.options.ops_on_main {
         routes = routes.merge(ops::routes());
     }
@@ -46,6 +49,7 @@ fn api() -> Router<Shared> {
             "/v1/Credentials/{CredentialSid}",
             get(credentials::fetch).post(credentials::update).delete(credentials::delete),
         )
+        .route("/v2/Forms/{FormType}", get(forms::fetch))
         // whom it asks
         .route(&format!("{service}/Entities"), get(entities::list).post(entities::create))
         .route(&entity, get(entities::fetch).delete(entities::delete))
@@ -62,11 +66,6 @@ fn api() -> Router<Shared> {
         .route(&factor, get(factors::fetch).post(factors::update).delete(factors::delete))
         .route(&format!("{entity}/Challenges"), get(challenges::list).post(challenges::create))
         .route(&challenge, get(challenges::fetch).post(challenges::update))
-    // devices
-    // .route(&format!("{factor}/Stream"), get(socket::upgrade))
-    // anybody
-    // .route("/v2/Forms/{FormType}", get(forms::fetch))
-    // .route("/openapi.json", get(openapi::fetch))
 }
 
 /// Devices, over a WebSocket: an upgraded GET, or CONNECT over HTTP/2.
@@ -74,6 +73,16 @@ fn streams(sockets: &Arc<SocketParts>) -> Router<Shared> {
     let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream";
     let stream = get(socket::stream).connect(socket::stream);
     Router::new().route(path, stream).with_state(Arc::clone(sockets))
+}
+
+/// The description of all this, for anybody; made when it is first asked for.
+fn description() -> Router<Shared> {
+    let text = Arc::new(OnceLock::<Bytes>::new());
+    let fetch = async move |State(state): State<Shared>| {
+        let text = text.get_or_init(|| openapi::text(state.public_url.as_str()).into());
+        ([(CONTENT_TYPE, "application/json")], text.clone())
+    };
+    Router::new().route("/openapi.json", get(fetch))
 }
 
 /// What writes the headers of every response.

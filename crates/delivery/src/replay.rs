@@ -69,7 +69,7 @@ async fn look(shared: Arc<Shared>, factor: FactorSid) {
         for attempt in begun {
             acknowledged |= matches!(attempt.await, Ok(Some(Some(Outcome::Acknowledged))));
         }
-        if acknowledged || true {
+        if acknowledged {
             want(&shared, factor);
         }
     }

@@ -141,7 +141,7 @@ impl Piece {
         if !closed && !self.line.is_empty() {
             record(db, delivery.challenge, ordinal, &self.line, at)?;
         }
-        if ending.status == Status::Delivered {
+        if closed && ending.status == Status::Delivered {
             supersede(db, delivery.challenge, ordinal, at)?;
         }
         Ok(())

@@ -239,3 +239,54 @@ fn run_each_alone(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Los
 fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+    use countersign_store::seam::Upkeep;
+
+    /// Ends the transaction under the feet of the batch, so that its commit fails.
+    struct Saboteur;
+
+    impl Command for Saboteur {
+        type Answer = ();
+
+        fn run(&self, db: &Connection) -> Result<(), Trouble> {
+            execute(db, "ROLLBACK", ()).map(|_| ())
+        }
+    }
+
+    /// Fails after the transaction is gone.
+    struct Wrecker;
+
+    impl Command for Wrecker {
+        type Answer = ();
+
+        fn run(&self, db: &Connection) -> Result<(), Trouble> {
+            execute(db, "ROLLBACK", ())?;
+            execute(db, "SELECT * FROM nowhere", ()).map(|_| ())
+        }
+    }
+
+    async fn the_writer_goes_on_after<C: Command>(command: C) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(path, Options::default()).unwrap();
+        let (lost, checked) = tokio::join!(store.write(command), store.check());
+        assert!(matches!(lost.err(), Some(StoreError::Unavailable(_))));
+        // whether it shared the lost batch depends on how fast the writer was
+        assert!(matches!(checked, Ok(()) | Err(StoreError::Unavailable(_))));
+        assert_eq!(store.check().await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_commit_the_file_is_opened_anew() {
+        the_writer_goes_on_after(Saboteur).await;
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_transaction_is_gone_is_lost() {
+        the_writer_goes_on_after(Wrecker).await;
+    }
+}

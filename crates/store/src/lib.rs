@@ -2,6 +2,10 @@
 //! keeps, as public code that each backend's tests run.
 
 #[cfg(feature = "conformance")]
+#[expect(
+    clippy::unwrap_used,
+    reason = "these are tests, though public: what they unwrap is what they try"
+)]
 pub mod conformance;
 pub mod error;
 pub mod page;

@@ -42,11 +42,7 @@ pub struct PageQuery<S> {
 impl<S> PageQuery<S> {
     /// The first page, oldest first.
     pub const fn first(size: u16) -> Self {
-        Self {
-            size,
-            order: Order::Ascending,
-            cursor: None,
-        }
+        Self { size, order: Order::Ascending, cursor: None }
     }
 }
 

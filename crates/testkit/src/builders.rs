@@ -12,7 +12,6 @@ use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::delivery::{Birth, Delivery, NewNotification, NodeId};
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
-use countersign_domain::key::DeviceKey;
 use countersign_domain::notification;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::service::{Service, ServiceSettings};
@@ -26,37 +25,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
 use countersign_domain::world::{Clock, random};
 
-use crate::{ManualClock, SeededEntropy};
-
-/// The curve's base point and its next multiples, without the leading byte.
-const POINTS: [&str; 6] = [
-    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
-     4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
-    "7cf27b188d034f7e8a52380304b51ac3c08969e277f21b35a60b48fc47669978\
-     07775510db8ed040293d9ac69f7430dbba7dade63ce982299e04b79d227873d1",
-    "5ecbe4d1a6330a44c8f7ef951d4bf165e6c6b721efada985fb41661bc6e7fd6c\
-     8734640c4998ff7e374b06ce1a64a2ecd82ab036384fb83d9a79b127a27d5032",
-    "e2534a3532d08fbba02dde659ee62bd0031fe2db785596ef509302446b030852\
-     e0f1575a4c633cc719dfee5fda862d764efc96c3f30ee0055c42c23f184ed8c6",
-    "51590b7a515140d2d784c85608668fdfef8c82fd1f5be52421554a0dc3d033ed\
-     e0c17da8904a727d8ae1bf36bf8a79260d012f00d4d80888d1d0bb44fda16da4",
-    "b01a172a76a4602c92d3242cb897dde3024c740debb215b4c6b0aae93c2291a9\
-     e85c10743237dad56fec0e2dfba703791c00f7701c7e16bdfd7c48538fc77fe2",
-];
-
-/// A real public key: one of six, by `number`.
-pub fn device_key(number: usize) -> DeviceKey {
-    let hex = POINTS[number % POINTS.len()].as_bytes();
-    let digit = |at: usize| match hex[at] {
-        letter @ b'a'..=b'f' => letter - b'a' + 10,
-        number => number - b'0',
-    };
-    let mut point = [4; 65];
-    for (at, byte) in point[1..].iter_mut().enumerate() {
-        *byte = digit(2 * at) << 4 | digit(2 * at + 1);
-    }
-    DeviceKey::from_stored(point)
-}
+use crate::{ManualClock, SeededEntropy, device_key};
 
 /// Makes things, at the instant of its clock, with SIDs from its entropy.
 #[derive(Debug, Clone)]
@@ -200,7 +169,7 @@ impl Maker {
         }
     }
 
-    /// A verified factor that is reached on our stream, with a real public key, which comes back with the seventh.
+    /// A verified factor that is reached on our stream, with a real public key, which comes back with the thirteenth.
     pub fn factor(&self, owner: &Owner) -> Factor {
         Factor {
             sid: FactorSid::mint(FactorType::Push, self.now(), &self.entropy),
@@ -281,15 +250,6 @@ fn valid<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_keys_lie_on_the_curve_and_differ() {
-        for number in 0..POINTS.len() {
-            let key = device_key(number);
-            assert_eq!(DeviceKey::from_point(key.as_point()), Some(key));
-            assert_ne!(key, device_key(number + 1));
-        }
-    }
 
     #[test]
     fn a_seed_is_a_story() {

@@ -3,7 +3,9 @@
 mod builders;
 mod clock;
 mod entropy;
+mod keys;
 
-pub use builders::{Maker, device_key};
+pub use builders::Maker;
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use keys::device_key;

@@ -1,8 +1,7 @@
 //! Every call that is served, one line or two for each. Its names are Twilio's, for generators.
 
-mod table;
-
-pub(super) use table::ALL;
+mod asking;
+mod setup;
 
 use super::parameter::Parameter;
 use crate::rows::Row;
@@ -81,13 +80,41 @@ pub(super) enum Answer {
     Deleted,
     /// 101.
     Upgraded,
+    /// 200 and this description.
+    Described,
+}
+
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
+    setup::ALL.iter().chain(asking::ALL)
+}
+
+/// The class and the name of a call.
+type Names = (&'static str, &'static str);
+
+const fn get(path: &'static str, names: Names, answer: Answer, words: &'static str) -> Operation {
+    Operation::new(Method::Get, path, names, answer, words)
+}
+
+const fn post(path: &'static str, names: Names, answer: Answer, words: &'static str) -> Operation {
+    Operation::new(Method::Post, path, names, answer, words)
+}
+
+const fn delete(
+    path: &'static str,
+    names: Names,
+    answer: Answer,
+    words: &'static str,
+) -> Operation {
+    Operation::new(Method::Delete, path, names, answer, words)
 }
 
 impl Operation {
+    /// For applications, with nothing in query and form.
     const fn new(
         method: Method,
         path: &'static str,
-        (tag, id): (&'static str, &'static str),
+        (tag, id): Names,
         answer: Answer,
         words: &'static str,
     ) -> Self {

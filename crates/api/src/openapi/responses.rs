@@ -25,7 +25,10 @@ pub(super) const REFUSALS: [(StatusCode, &str); 10] = [
         "The credentials are missing or wrong (20003, 201xx). A device compares `Date` with its clock and tries once \
          more.",
     ),
-    (StatusCode::FORBIDDEN, "The credentials are good, but not for this (20403, or what the call names)."),
+    (
+        StatusCode::FORBIDDEN,
+        "The credentials are good, but not for this (20403, or what the call names).",
+    ),
     (
         StatusCode::NOT_FOUND,
         "There is no such thing (20404), or it belongs to another account, service or identity.",
@@ -88,9 +91,8 @@ fn name(status: StatusCode) -> String {
 /// An answer with the five headers and `also`; `body` is its schema and an example.
 pub(super) fn answer(words: &str, also: &[&str], body: Option<(Node, Option<Value>)>) -> Node {
     let names = CROSS_ORIGIN.iter().map(|(name, ..)| name).chain(also);
-    let headers = names.map(|name| {
-        (*name, json!({"$ref": format!("#/components/headers/{name}")}).into())
-    });
+    let headers =
+        names.map(|name| (*name, json!({"$ref": format!("#/components/headers/{name}")}).into()));
     let mut members = vec![("description", words.into()), ("headers", Node::object(headers))];
     if let Some((schema, example)) = body {
         let mut content = vec![("schema", schema)];

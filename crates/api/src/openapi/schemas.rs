@@ -36,7 +36,8 @@ const fn property(name: &'static str, kind: Kind, words: &'static str) -> Proper
 }
 
 const ACCOUNT: Property = property("account_sid", Kind::Sid("AC"), "Whose it is.");
-const SERVICE_SID: Property = property("service_sid", Kind::Sid("VA"), "The service it belongs to.");
+const SERVICE_SID: Property =
+    property("service_sid", Kind::Sid("VA"), "The service it belongs to.");
 const ENTITY_SID: Property = property("entity_sid", Kind::Sid("YE"), "The entity it belongs to.");
 const IDENTITY: Property =
     property("identity", Kind::Text, "The application's own name for the person.");

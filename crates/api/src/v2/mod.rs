@@ -8,6 +8,7 @@ pub(crate) mod entities;
 mod factor_params;
 mod factor_view;
 pub(crate) mod factors;
+pub(crate) mod forms;
 mod notification_view;
 pub(crate) mod notifications;
 mod service_params;

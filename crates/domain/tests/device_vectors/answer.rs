@@ -1,5 +1,7 @@
 //! A signed answer: the worked example, and every refusal.
 
+use std::time::Duration;
+
 use countersign_domain::answer::{AnswerFault, VerifiedAnswer, check};
 use countersign_domain::challenge::{
     CannotAnswer, Challenge, ChallengeStatus, Field, MOST_FIELDS, SIGNED_FIELDS, Verdict,
@@ -36,6 +38,18 @@ fn the_worked_example_approves() {
     let answered = challenge().answer(&answer, noon()).unwrap();
     assert_eq!(answered.status(noon()), ChallengeStatus::Approved);
     assert_eq!(answered.answer(&answer, noon()), Err(CannotAnswer::AlreadyAnswered));
+}
+
+#[test]
+fn at_its_expiry_a_challenge_has_expired() {
+    let answer = check(ANSWER, &challenge(), &ITS_FIELDS, &factor().key).unwrap();
+    let expiry = challenge().expires_at;
+    let just_before = expiry - Duration::from_micros(1);
+    assert_eq!(challenge().status(just_before), ChallengeStatus::Pending);
+    assert_eq!(challenge().status(expiry), ChallengeStatus::Expired);
+    assert_eq!(challenge().answer(&answer, expiry), Err(CannotAnswer::Expired));
+    let answered = challenge().answer(&answer, just_before).unwrap();
+    assert_eq!(answered.status(expiry), ChallengeStatus::Approved, "an answer outlives the expiry");
 }
 
 /// The example signs all that we ask for but `factor_type`.

@@ -1,6 +1,133 @@
-pub(super) async fn run(
-    _: crate::cli::Common,
-    _: crate::cli::Demo,
-) -> anyhow::Result<std::process::ExitCode> {
-    anyhow::bail!("soon")
+//! `countersign demo`: the whole story on this machine, with everything real but the person. A server with a fresh
+//! database, an application that speaks its REST API, a phone that speaks the devices' protocol.
+
+mod application;
+mod handset;
+mod interactive;
+mod reply;
+mod scene;
+mod stage;
+mod story;
+mod timeline;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::AccountSid;
+use countersign_domain::world::random;
+use countersign_verify::MasterKey;
+use countersign_verify::accounts::FirstAccount;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::stage::Stage;
+use crate::cli::{Common, Demo};
+use crate::config::{Config, Sources};
+use crate::telemetry;
+use crate::wiring::{Server, World, open_store};
+
+/// The longest that the demo waits for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Tells the story; then, unless `--once`, keeps serving until interrupted.
+pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode> {
+    let mut interrupts = Interrupts::new()?;
+    let folder = tempfile::Builder::new().prefix("countersign-demo-").tempdir()?;
+    let config = config(common, &flags, folder.path())?;
+    telemetry::start_logs(&config.log)?;
+    let began = Instant::now();
+    let (server, account) = start(&config).await?;
+    let ready_in = began.elapsed();
+
+    let ended = show(&server, account, ready_in, &mut interrupts, flags.once).await;
+    server.stop().await;
+    let removed = folder.close().context("cannot remove the temporary folder");
+    ended.and(removed).map(|()| ExitCode::SUCCESS)
+}
+
+async fn show(
+    server: &Server,
+    account: (AccountSid, Secret),
+    ready_in: Duration,
+    interrupts: &mut Interrupts,
+    once: bool,
+) -> anyhow::Result<()> {
+    let telling = Box::pin(async {
+        let stage = Stage::set(server.address, account, ready_in).await?;
+        story::tell(&stage).await.map(|()| stage)
+    });
+    let stage = tokio::select! {
+        stage = telling => stage?,
+        () = interrupts.next() => bail!("interrupted before the end of the story"),
+    };
+    if once {
+        return Ok(());
+    }
+    tokio::select! {
+        ended = Box::pin(interactive::keep_serving(&stage)) => ended,
+        () = interrupts.next() => {
+            println!("\nStopping. Nothing is kept.");
+            Ok(())
+        }
+    }
+}
+
+/// The defaults, a free port, silence, and whatever `--set` says. Files and variables are left aside: they are for real
+/// servers.
+fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config> {
+    ensure!(
+        common.data_dir.is_none(),
+        "the demo keeps nothing: it makes a folder of its own and removes it, so --data-dir is of no use"
+    );
+    let listen = flags.listen.as_deref().unwrap_or("127.0.0.1:0");
+    let mut settings = vec![format!("http.listen={listen}"), "log.filter=off".to_owned()];
+    settings.extend(common.settings);
+    let config = Config::load(&Sources { settings, ..Sources::default() })?;
+    ensure!(config.http.tls_certificate.is_none(), "the demo speaks plain http on this machine");
+    Ok(Config { data_dir: folder.to_owned(), ..config })
+}
+
+async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))> {
+    let world = World::real();
+    let store = Arc::new(open_store(config)?);
+    let key = MasterKey::new(random(&*world.entropy));
+    let server = Server::start(config, &world, store, &key, Arc::new(String::new)).await?;
+    match server.verify.first_account(None).await? {
+        FirstAccount::Made { account, token } => Ok((server, (account, token))),
+        FirstAccount::Exists { .. } => bail!("a fresh database has an account already"),
+    }
+}
+
+/// What ends the demo from outside.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> anyhow::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Waits for something, and not for ever.
+async fn within<T>(
+    what: &str,
+    awaited: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    match tokio::time::timeout(PATIENCE, awaited).await {
+        Ok(result) => result.with_context(|| format!("while awaiting {what}")),
+        Err(_) => bail!("waited {} s in vain for {what}", PATIENCE.as_secs()),
+    }
 }

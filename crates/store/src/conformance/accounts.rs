@@ -11,8 +11,7 @@ use crate::seam::{Inserted, Updated};
 pub async fn an_account_reads_back_as_it_was_stored(stage: &Stage) {
     let plain = stage.account().await;
     assert_eq!(stage.store.account(plain.sid).await, Ok(Some(plain)));
-    let rotating =
-        Account { secondary: Some(stage.make.auth_token()), ..stage.make.account() };
+    let rotating = Account { secondary: Some(stage.make.auth_token()), ..stage.make.account() };
     assert_eq!(stage.store.create_account(&rotating).await, Ok(Inserted::Done));
     assert_eq!(stage.store.account(rotating.sid).await, Ok(Some(rotating)));
 }

@@ -9,9 +9,7 @@ use countersign_domain::text::{Identity, StringMap};
 
 use super::stage::{Stage, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
-use crate::seam::{
-    ChallengeFilter, Inserted, Notified, Opened, Recorded,
-};
+use crate::seam::{ChallengeFilter, Inserted, Notified, Opened, Recorded};
 
 /// By its identity.
 pub async fn an_entity_reads_back_as_it_was_stored(stage: &Stage) {

@@ -1,1 +1,216 @@
-//! The rules that every backend keeps.
+//! The rules that every backend keeps: each is a function with a sentence for a name, which plays on a fresh
+//! [`Stage`]. A backend's tests are one line, `countersign_store::conformance!(fresh);`, where `fresh` is an async
+//! function that makes an empty store, and whatever must live as long as it does:
+//!
+//! ```ignore
+//! async fn fresh() -> (Arc<dyn Store>, TempDir)
+//! ```
+
+pub mod access_tokens;
+pub mod accounts;
+pub mod answers;
+pub mod challenges;
+pub mod credentials;
+pub mod deliveries;
+pub mod entities;
+pub mod factors;
+pub mod notifications;
+pub mod services;
+pub mod settling;
+pub mod stage;
+pub mod upkeep;
+pub mod webhooks;
+
+pub use stage::Stage;
+
+/// Makes a `#[tokio::test]` of every rule.
+#[macro_export]
+macro_rules! conformance {
+    ($fresh:ident) => {
+        $crate::conformance_tests! { $fresh;
+            accounts {
+                an_account_reads_back_as_it_was_stored
+                an_account_is_stored_once
+                an_account_is_replaced_only_if_nobody_was_faster
+                accounts_are_listed_page_by_page
+                an_api_key_needs_its_account
+                a_deleted_api_key_is_gone
+                api_keys_are_listed_page_by_page
+            }
+            services {
+                a_service_reads_back_as_it_was_stored
+                a_service_needs_its_account
+                a_service_is_replaced_only_if_nobody_was_faster
+                services_are_listed_page_by_page
+                below_a_deleted_service_nothing_is_reachable
+                deleting_a_service_leaves_the_others_alone
+            }
+            entities {
+                an_entity_reads_back_as_it_was_stored
+                an_identity_is_unique_in_its_service
+                an_entity_needs_its_service
+                entities_are_listed_page_by_page
+                below_a_deleted_entity_nothing_is_reachable
+                the_identity_of_a_deleted_entity_is_free_at_once
+            }
+            factors {
+                a_factor_reads_back_as_it_was_enrolled
+                a_factor_joins_the_entity_that_is_there
+                a_factor_is_found_by_its_own_path_only
+                a_factor_needs_its_service
+                an_access_token_enrols_one_factor
+                a_token_that_expired_or_is_of_another_service_enrols_nobody
+                a_failed_enrolment_does_not_use_up_its_token
+                a_key_is_taken_only_by_a_living_factor_of_the_same_entity
+                an_entity_has_only_so_many_factors
+                only_so_many_factors_are_made_in_a_day
+                factors_are_listed_page_by_page
+                an_update_changes_only_what_it_names
+                an_update_verifies_a_factor
+                a_new_address_makes_parked_deliveries_due
+                deleting_a_factor_cancels_its_parked_deliveries
+            }
+            challenges {
+                a_challenge_reads_back_as_it_was_opened
+                a_challenge_and_its_notification_need_a_verified_factor
+                a_challenge_is_found_by_its_own_path_only
+                a_challenge_outlives_its_factor
+                a_factor_has_only_so_many_challenges
+                an_entity_has_only_so_many_challenges
+                challenges_are_listed_page_by_page
+                challenges_are_filtered_by_factor_and_status
+                an_update_replaces_a_challenges_metadata
+                wrong_answers_are_counted
+            }
+            answers {
+                the_first_answer_is_recorded
+                a_later_answer_is_refused
+                an_answer_to_an_expired_challenge_is_refused
+                of_racing_answers_one_wins
+                an_answer_needs_its_challenge_and_its_factor
+                an_answer_cancels_what_was_still_to_be_delivered
+                an_answer_leaves_what_was_written_to_the_stream_as_sent
+                an_answer_leaves_a_ttl_of_zero_to_its_holder
+                an_answered_or_expired_challenge_is_not_pushed_again
+            }
+            notifications {
+                a_notification_reads_back_as_it_was_stored
+                a_notification_is_found_by_its_own_challenge_only
+                notifications_are_listed_with_the_automatic_one_first
+                of_fifty_notifications_at_once_three_are_stored
+                every_stored_notification_counts
+                a_fetch_makes_sent_notifications_delivered
+                a_fetch_ends_what_was_written_to_the_stream
+                nothing_in_the_database_can_start_a_ttl_of_zero
+            }
+            access_tokens {
+                an_access_token_reads_back_as_it_was_stored
+                an_access_token_needs_its_service
+                used_and_expired_access_tokens_can_still_be_read
+            }
+            webhooks {
+                a_webhook_reads_back_as_it_was_stored
+                a_webhook_needs_its_service
+                a_webhook_is_replaced_only_if_nobody_was_faster
+                webhooks_are_listed_page_by_page
+            }
+            credentials {
+                a_credential_reads_back_as_it_was_stored
+                a_credential_needs_its_account
+                a_credential_is_replaced_only_if_nobody_was_faster
+                credentials_are_listed_page_by_page
+            }
+            deliveries {
+                a_lease_is_held_by_one_worker
+                workers_who_lease_at_once_share
+                those_due_the_longest_are_leased_first
+                nothing_is_leased_past_its_deadline
+                a_lease_that_ran_out_is_rescued
+                what_is_rescued_past_its_deadline_is_not_leased
+                rescue_expire_and_void_take_no_more_than_asked
+                the_leases_of_other_nodes_can_be_voided
+                what_outlives_its_deadline_expires
+                the_next_due_is_the_earliest
+                of_each_challenge_the_newest_parked_is_leased
+                an_older_parked_one_is_leased_when_the_newest_is_overdue
+                a_prospect_is_read_afresh
+                a_prospect_names_the_services_credential
+                a_lease_taken_again_is_another_one
+                the_lease_of_a_ttl_of_zero_holds_until_it_ends
+                the_deliveries_of_a_deleted_factor_have_no_target
+            }
+            settling {
+                an_ending_is_kept_with_its_attempt
+                a_delivery_can_end_without_an_attempt
+                a_retry_is_due_at_its_time
+                a_parked_delivery_waits_for_its_device
+                what_was_written_stands_at_sent
+                of_a_lost_lease_only_the_attempt_is_recorded
+                the_lost_leases_of_a_slice_are_named
+                a_delivered_notification_supersedes_older_parked_ones
+                a_sent_notification_supersedes_nothing
+                a_ttl_of_zero_ends_once
+                a_ttl_of_zero_may_go_from_sent_to_delivered
+                a_dead_address_is_forgotten
+                an_address_registered_since_is_not_forgotten
+            }
+            upkeep {
+                what_is_below_a_deleted_entity_is_removed_in_time
+                what_is_below_a_deleted_service_is_removed_in_time
+                a_factor_left_unverified_is_removed
+                an_expired_access_token_is_removed
+                a_challenge_is_removed_after_the_retention
+                settling_what_was_removed_is_a_lost_lease
+                a_store_that_takes_commands_says_so
+                the_first_key_check_is_kept
+                a_command_that_fails_sinks_no_other
+            }
+        }
+    };
+}
+
+/// The tests of [`conformance!`], by noun.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fresh:ident; $($noun:ident { $($rule:ident)* })*) => {$(
+        mod $noun {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    let (store, _keep) = super::$fresh().await;
+                    $crate::conformance::$noun::$rule(&$crate::conformance::Stage::new(store)).await;
+                }
+            )*
+        }
+    )*};
+}
+
+#[cfg(test)]
+mod tests {
+    /// A rule that nobody runs is no rule.
+    #[test]
+    fn every_rule_is_listed() {
+        let list = include_str!("mod.rs");
+        for noun in [
+            include_str!("accounts.rs"),
+            include_str!("services.rs"),
+            include_str!("entities.rs"),
+            include_str!("factors.rs"),
+            include_str!("challenges.rs"),
+            include_str!("answers.rs"),
+            include_str!("notifications.rs"),
+            include_str!("access_tokens.rs"),
+            include_str!("webhooks.rs"),
+            include_str!("credentials.rs"),
+            include_str!("deliveries.rs"),
+            include_str!("settling.rs"),
+            include_str!("upkeep.rs"),
+        ] {
+            let rules = noun.split("\npub async fn ").skip(1);
+            for rule in rules.filter_map(|rest| rest.split('(').next()) {
+                assert!(list.contains(&format!(" {rule}\n")), "{rule} is not listed");
+            }
+        }
+    }
+}

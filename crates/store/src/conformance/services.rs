@@ -67,8 +67,7 @@ pub async fn services_are_listed_page_by_page(stage: &Stage) {
     }
     let read = async |page| store.services(account.sid, page).await.unwrap().map(|s| s.sid);
     walks(&sids, read).await;
-    let delete =
-        async |sid| assert_eq!(store.delete_service(sid, stage.now()).await, Ok(true));
+    let delete = async |sid| assert_eq!(store.delete_service(sid, stage.now()).await, Ok(true));
     walks_past_a_deleted_one(&sids, read, delete).await;
 }
 

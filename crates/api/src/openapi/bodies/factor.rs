@@ -8,15 +8,13 @@ use crate::openapi::words::{
 };
 
 /// What stands before the point in every P-256 key, in base64; then 88 characters more.
-const PUBLIC_KEY: Kind = Kind::Matching(
-    124,
-    124,
-    "^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[0-9A-Za-z+/]{86}==$",
-);
+const PUBLIC_KEY: Kind =
+    Kind::Matching(124, 124, "^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[0-9A-Za-z+/]{86}==$");
 /// Which of its lengths is right depends on the platform.
 const TOKEN: Kind = Kind::Length(0, 2_048);
 const STEP: &str = "Seconds that a code is good for. Only for factors that answer with codes.";
-const SKEW: &str = "Steps before and after that are taken too. Only for factors that answer with codes.";
+const SKEW: &str =
+    "Steps before and after that are taken too. Only for factors that answer with codes.";
 const DIGITS: &str = "Digits of a code. Only for factors that answer with codes.";
 
 /// A new factor.
@@ -76,11 +74,7 @@ pub(crate) const FACTOR_UPDATE: &[Parameter] = &[
         TOKEN,
         "Under what the push service knows the device from now on; bounds as for a new factor.",
     ),
-    optional(
-        "Config.SdkVersion",
-        Kind::Length(1, 64),
-        "The version of the SDK inside the app.",
-    ),
+    optional("Config.SdkVersion", Kind::Length(1, 64), "The version of the SDK inside the app."),
     for_codes("Config.TimeStep", Kind::Whole(20..=60), STEP),
     for_codes("Config.Skew", Kind::Whole(0..=2), SKEW),
     for_codes("Config.CodeLength", Kind::Whole(3..=8), DIGITS),

@@ -24,7 +24,11 @@ pub(crate) const NOTIFICATION: &[Parameter] = &[optional(
 
 /// A new access token.
 pub(crate) const ACCESS_TOKEN: &[Parameter] = &[
-    required("Identity", IDENTITY, "For whom a factor may be enrolled. The entity need not exist yet."),
+    required(
+        "Identity",
+        IDENTITY,
+        "For whom a factor may be enrolled. The entity need not exist yet.",
+    ),
     required("FactorType", Kind::Named(&TOKEN_FACTOR_TYPES), ""),
     optional("FactorFriendlyName", NAME, "A name for the factor, for the application's use."),
     optional(

@@ -26,16 +26,8 @@ pub(super) const ALL: &[Schema] = &[
         words: "A notification, and how its delivery goes.",
         properties: &DETAILS,
     },
-    Schema {
-        name: "notification_attempt",
-        words: "One attempt at delivery.",
-        properties: ATTEMPT,
-    },
-    Schema {
-        name: "error_body",
-        words: "Why a request was refused.",
-        properties: ERROR,
-    },
+    Schema { name: "notification_attempt", words: "One attempt at delivery.", properties: ATTEMPT },
+    Schema { name: "error_body", words: "Why a request was refused.", properties: ERROR },
     Schema {
         name: "server_status",
         words: "How the server is.",

@@ -18,11 +18,7 @@ const METADATA: &str = "What the application keeps with it: an object of texts."
 const NAME: Property = property("friendly_name", Kind::Text, "What it is called.");
 
 pub(super) const ALL: &[Schema] = &[
-    Schema {
-        name: "verify.v2.service",
-        words: "One application's settings.",
-        properties: SERVICE,
-    },
+    Schema { name: "verify.v2.service", words: "One application's settings.", properties: SERVICE },
     Schema {
         name: "verify.v2.service.entity",
         words: "A person, under the application's name for them.",
@@ -163,7 +159,11 @@ const CHALLENGE: &[Property] = &[
         "What the person is shown: `message`, `fields` (each with `label` and `value`) and, if the service asks for \
          it, `date`.",
     ),
-    property("hidden_details", Kind::Any, "What only the device is told: null or an object of texts."),
+    property(
+        "hidden_details",
+        Kind::Any,
+        "What only the device is told: null or an object of texts.",
+    ),
     property("metadata", Kind::Any, METADATA),
     property("factor_type", Kind::Named(&CHALLENGE_FACTOR_TYPES), ""),
     URL,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover::Inbox};
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::factor::Factor;
@@ -124,6 +125,7 @@ impl Server {
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self { clock, bus, parts, engine, address, serving }

@@ -1,0 +1,125 @@
+//! That the document holds together.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::PUBLIC_URL;
+use crate::openapi::{document, text};
+
+/// Every object in the document, with its place.
+fn each<'a>(value: &'a Value, place: &str, see: &mut impl FnMut(&str, &'a Value)) {
+    see(place, value);
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                each(member, &format!("{place}/{name}"), see);
+            }
+        }
+        Value::Array(items) => {
+            for (nth, item) in items.iter().enumerate() {
+                each(item, &format!("{place}/{nth}"), see);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Path, method and operation, one after the other.
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods");
+        methods.iter().map(|(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_nothing_lies_idle() {
+    let document = document(PUBLIC_URL);
+    let mut named = HashSet::new();
+    each(&document, "#", &mut |place, value| {
+        if let Some(to) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = to.strip_prefix('#').expect(to);
+            assert!(document.pointer(pointer).is_some(), "{place} names {to}");
+            named.insert(to.to_owned());
+        }
+    });
+    for kind in ["schemas", "responses", "headers"] {
+        for name in document["components"][kind].as_object().expect(kind).keys() {
+            let place = format!("#/components/{kind}/{name}");
+            assert!(named.contains(&place), "nothing names {place}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_a_known_class() {
+    let document = document(PUBLIC_URL);
+    let tags: HashSet<_> = document["tags"]
+        .as_array()
+        .expect("tags")
+        .iter()
+        .map(|tag| tag["name"].as_str().expect("a name"))
+        .collect();
+    let mut ids = HashSet::new();
+    for (path, method, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().expect(path);
+        assert!(ids.insert(id), "{method} {path}: {id} is taken");
+        assert!(tags.contains(operation["tags"][0].as_str().expect(path)), "{method} {path}");
+    }
+    assert_eq!(ids.len(), 38);
+}
+
+#[test]
+fn every_place_in_a_path_is_declared() {
+    let document = document(PUBLIC_URL);
+    for (path, method, operation) in operations(&document) {
+        let places: Vec<_> =
+            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        let none = Vec::new();
+        let parameters = operation["parameters"].as_array().unwrap_or(&none);
+        let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path");
+        let declared: Vec<_> = in_path
+            .inspect(|parameter| assert_eq!(parameter["required"], true, "{path}"))
+            .map(|parameter| parameter["name"].as_str().expect(path))
+            .collect();
+        assert_eq!(declared, places, "{method} {path}");
+    }
+}
+
+#[test]
+fn every_answer_carries_the_five_headers() {
+    let document = document(PUBLIC_URL);
+    let responses = document["components"]["responses"].as_object().expect("responses");
+    let own = operations(&document)
+        .flat_map(|(path, _, operation)| operation["responses"].as_object().expect(path).iter());
+    for (status, response) in responses.iter().chain(own) {
+        if response.get("$ref").is_some() {
+            continue;
+        }
+        let headers = response["headers"].as_object().expect(status);
+        let cross_origin = headers.keys().filter(|name| name.starts_with("Access-Control-"));
+        assert_eq!(cross_origin.count(), 5, "{status}");
+    }
+}
+
+#[test]
+fn only_what_needs_no_credentials_asks_for_none() {
+    let document = document(PUBLIC_URL);
+    let open: Vec<_> = operations(&document)
+        .filter(|(_, _, operation)| operation["security"] == serde_json::json!([]))
+        .map(|(_, _, operation)| operation["operationId"].as_str().expect("an id"))
+        .collect();
+    assert_eq!(open, ["FetchHealth", "FetchDescription", "FetchReadiness", "OpenStream"]);
+}
+
+/// Generated methods take required parameters by position.
+#[test]
+fn the_parameters_of_a_form_keep_the_order_of_the_table() {
+    let text = text(PUBLIC_URL);
+    let webhook = text.split("\"CreateWebhookRequest\"").nth(1).expect("the form of a webhook");
+    let places = ["FriendlyName", "EventTypes", "WebhookUrl", "Status", "Version"]
+        .map(|name| webhook.find(&format!("\"{name}\": {{")).expect(name));
+    assert!(places.is_sorted(), "{places:?}");
+}

@@ -1,0 +1,119 @@
+//! After the story: the server keeps serving, the phone keeps listening, and the reader has three commands to paste.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use countersign_domain::world::Clock as _;
+use countersign_phone::{Challenge, ChallengeStatus, Event, Phone, Prompt, Verdict};
+use tokio::task::JoinSet;
+
+use super::reply::Made;
+use super::stage::Stage;
+use super::timeline::short;
+use crate::commands::phone::screen::{Card, Paint, plain};
+use crate::world::SystemClock;
+
+/// How long the person looks at a challenge: time enough to push it once more.
+const LOOKS: Duration = Duration::from_secs(15);
+/// How long the challenge stays open that is there to be pushed again; the API allows an hour.
+const STAYS_OPEN: Duration = Duration::from_secs(59 * 60);
+
+/// Serves and answers until it is dropped.
+pub(super) async fn keep_serving(stage: &Stage) -> anyhow::Result<()> {
+    let until = (SystemClock.now() + STAYS_OPEN).to_string();
+    let open = stage.challenge("Still there?", &[("ExpirationDate", &until)]);
+    let Made { sid: open } = stage.app.expect(&open, 201).await?.read()?;
+    invite(stage, &open);
+    let person = Person { phone: stage.phone.clone(), paint: stage.paint };
+    person.look_after(&open).await
+}
+
+fn invite(stage: &Stage, open: &str) {
+    let title = |text: &str| println!("\n  {}\n", stage.paint.bold(text));
+    println!("\n{}", stage.paint.bold("Your turn. The server serves until Ctrl-C, and the phone is on."));
+    println!("\n  account SID   {}\n  auth token    {}", stage.app.account, stage.app.token());
+    title("Ask the person something; the phone approves after a while");
+    println!("{}", stage.app.curl(&stage.challenge("Is it you?", &[]), "  "));
+    title("Push a challenge again; this one the phone leaves open");
+    println!("{}", stage.app.curl(&stage.notify(open, 150), "  "));
+    title("See what became of its pushes");
+    println!("{}\n", stage.app.curl(&stage.notifications(open), "  "));
+}
+
+/// Who holds the phone.
+struct Person {
+    phone: Phone,
+    paint: Paint,
+}
+
+impl Person {
+    /// Shows what comes, and approves it; all but one challenge, which stays open.
+    async fn look_after(&self, stays_open: &str) -> anyhow::Result<()> {
+        let mut listener = self.phone.listen();
+        let mut pushes = HashMap::new();
+        let mut answers = JoinSet::new();
+        loop {
+            tokio::select! {
+                event = listener.next() => match event? {
+                    Event::Linked(_) => self.note("the phone is connected"),
+                    Event::Lost { error, again_in } => {
+                        self.note(&format!("the phone is not connected ({error}); again in {again_in:.1?}"));
+                    }
+                    Event::Prompt(prompt) => {
+                        let count: &mut u32 = pushes.entry(prompt.challenge_sid.clone()).or_default();
+                        *count += 1;
+                        self.announce(&prompt, *count);
+                        if *count == 1 && let Some(challenge) = self.show(&prompt).await {
+                            if challenge.sid == stays_open {
+                                self.note("    left open");
+                            } else {
+                                self.note(&format!("    approves in {} s", LOOKS.as_secs()));
+                                answers.spawn(approve(self.phone.clone(), challenge));
+                            }
+                        }
+                    }
+                },
+                Some(answered) = answers.join_next() => self.tell(answered?),
+            }
+        }
+    }
+
+    fn announce(&self, prompt: &Prompt, count: u32) {
+        let (sid, message) = (short(&prompt.notification_sid), plain(&prompt.message));
+        self.note(&format!("push {sid}, number {count} of: {message}"));
+    }
+
+    async fn show(&self, prompt: &Prompt) -> Option<Challenge> {
+        match self.phone.challenge(&prompt.challenge_sid).await {
+            Ok(challenge) => {
+                println!("{}", Card::new(&self.phone, &challenge, self.paint));
+                (challenge.status == ChallengeStatus::Pending).then_some(challenge)
+            }
+            Err(error) => {
+                self.note(&format!("the phone cannot read {}: {error}", prompt.challenge_sid));
+                None
+            }
+        }
+    }
+
+    fn tell(&self, (challenge, answered): Answered) {
+        let (sid, message) = (short(&challenge.sid), plain(&challenge.message));
+        match answered {
+            Ok(answered) => println!("{sid} {}: {message}", self.paint.verdict(answered.status)),
+            Err(error) => println!("{sid} {}: {error}", self.paint.bad("not answered")),
+        }
+    }
+
+    fn note(&self, text: &str) {
+        println!("{}", self.paint.dim(text));
+    }
+}
+
+type Answered = (Challenge, Result<Challenge, countersign_phone::Error>);
+
+/// Looks at a challenge for a while, and approves it.
+async fn approve(phone: Phone, challenge: Challenge) -> Answered {
+    tokio::time::sleep(LOOKS).await;
+    let answered = phone.answer(&challenge.sid, Verdict::Approved).await;
+    (challenge, answered)
+}

@@ -1,0 +1,177 @@
+//! What the server answers, and the parts of it that the story looks at.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use reqwest::StatusCode;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::commands::phone::screen::plain;
+
+/// An answer, and when.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+    pub(super) sent: Instant,
+    pub(super) came: Instant,
+}
+
+/// A resource of which only the SID matters.
+#[derive(Deserialize)]
+pub(super) struct Made {
+    pub(super) sid: String,
+}
+
+/// A challenge as the application reads it.
+#[derive(Deserialize)]
+pub(super) struct ChallengeRead {
+    pub(super) sid: String,
+    pub(super) status: String,
+}
+
+/// A list of notifications.
+#[derive(Deserialize)]
+pub(super) struct Notifications {
+    pub(super) notifications: Vec<Notification>,
+}
+
+/// A notification with what became of it.
+#[derive(Deserialize)]
+pub(super) struct Notification {
+    pub(super) sid: String,
+    pub(super) ttl: u16,
+    pub(super) automatic: bool,
+    pub(super) status: String,
+    pub(super) status_reason: Option<String>,
+    pub(super) error_code: Option<i64>,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Deserialize)]
+struct Attempt {
+    platform: String,
+    outcome: String,
+    provider_status: Option<u16>,
+    provider_reason: Option<String>,
+    duration_ms: u64,
+}
+
+impl Reply {
+    pub(super) fn took(&self) -> Duration {
+        self.came - self.sent
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        serde_json::from_str(&self.text)
+            .with_context(|| format!("the answer is not as expected: {}", plain(&self.text)))
+    }
+}
+
+impl Notification {
+    /// The status, its reason and its code.
+    pub(super) fn standing(&self) -> String {
+        let code = self.error_code.map(|code| code.to_string());
+        let more: Vec<_> = self.status_reason.iter().chain(&code).map(String::as_str).collect();
+        match more.as_slice() {
+            [] => self.status.clone(),
+            more => format!("{} ({})", self.status, more.join(", ")),
+        }
+    }
+
+    pub(super) fn stands(&self, status: &str, reason: Option<&str>) -> bool {
+        self.status == status && self.status_reason.as_deref() == reason
+    }
+
+    /// The attempts, each with the provider's own words.
+    pub(super) fn attempts(&self) -> String {
+        let attempts: Vec<_> = self.attempts.iter().map(Attempt::to_string).collect();
+        if attempts.is_empty() { "no attempt".to_owned() } else { attempts.join("; ") }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.platform, self.outcome)?;
+        if let Some(status) = self.provider_status {
+            write!(f, " {status}")?;
+        }
+        if let Some(reason) = &self.provider_reason {
+            write!(f, " {}", plain(reason))?;
+        }
+        write!(f, " after {} ms", self.duration_ms)
+    }
+}
+
+/// A JSON object with its members in the order they were sent.
+pub(super) struct Members(Vec<(String, Value)>);
+
+impl Members {
+    /// Checks that there are exactly these members, each once.
+    pub(super) fn must_be(&self, names: &[&str]) -> anyhow::Result<()> {
+        let mut have: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        let mut wanted = names.to_vec();
+        have.sort_unstable();
+        wanted.sort_unstable();
+        ensure!(have == wanted, "the body should have {wanted:?}, and has {have:?}");
+        Ok(())
+    }
+
+    pub(super) fn must_read(&self, name: &str, wanted: &Value) -> anyhow::Result<()> {
+        let have = self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value);
+        ensure!(have == Some(wanted), "{name} should be {wanted}, and is {have:?}");
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One member to a line.
+    pub(super) fn lines(&self, indent: &str) -> String {
+        let members: Vec<_> =
+            self.0.iter().map(|(name, value)| format!("{indent}  \"{name}\": {value}")).collect();
+        format!("{indent}{{\n{}\n{indent}}}", members.join(",\n"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_keep_their_order_and_are_counted() {
+        let members: Members = serde_json::from_str(r#"{"b":1,"a":"x"}"#).unwrap();
+        assert_eq!(members.lines(""), "{\n  \"b\": 1,\n  \"a\": \"x\"\n}");
+        members.must_be(&["a", "b"]).unwrap();
+        assert!(members.must_be(&["a"]).is_err());
+        assert!(members.must_be(&["a", "b", "c"]).is_err());
+        let twice: Members = serde_json::from_str(r#"{"a":1,"a":1}"#).unwrap();
+        assert!(twice.must_be(&["a"]).is_err());
+        assert!(members.must_read("a", &"y".into()).is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! Who takes part: an application with its account, a service, a person, and the person's phone.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::AccountSid;
+use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
+use serde::Deserialize;
+
+use super::application::{Application, Call};
+use super::reply::Made;
+use super::timeline::millis;
+use super::within;
+use crate::commands::phone::screen::Paint;
+
+/// The application's name for the person.
+const IDENTITY: &str = "sam-porter";
+const SERVICE: &str = "Harbour Bank";
+
+/// Everything that the story needs.
+pub(super) struct Stage {
+    pub(super) app: Application,
+    pub(super) phone: Phone,
+    pub(super) paint: Paint,
+    /// The person's URL.
+    entity: String,
+    /// The service's SID.
+    pub(super) service: String,
+}
+
+#[derive(Deserialize)]
+struct AccessToken {
+    token: String,
+}
+
+impl Stage {
+    /// Makes the service, enrols the phone, and says so.
+    pub(super) async fn set(
+        address: SocketAddr,
+        (account, token): (AccountSid, Secret),
+        ready_in: Duration,
+    ) -> anyhow::Result<Self> {
+        let paint = Paint::of_stdout();
+        let base = format!("http://{}", reachable(address));
+        let app = Application::new(base, account.to_string(), token)?;
+        let line = |what: &str, value: String| println!("  {}  {value}", paint.dim(format_args!("{what:8}")));
+        println!("{}", paint.bold("Countersign: a server, an application and a phone, all on this machine"));
+        println!();
+        line("server", format!("{}, ready in {}, with an empty database", app.base, millis(ready_in)));
+        line("account", app.account.clone());
+
+        let services = Call::post(format!("{}/v2/Services", app.base), &[("FriendlyName", SERVICE)]);
+        let service = app.expect(&services, 201).await?.read::<Made>()?.sid;
+        line("service", format!("{service}, {SERVICE}"));
+
+        let began = Instant::now();
+        let phone = within("the phone to enrol", enrol(&app, &service)).await?;
+        let took = millis(began.elapsed());
+        line("phone", format!("{}, {}’s", phone.factor_sid(), phone.identity()));
+        line("", format!("enrolled with an access token and a P-256 key of its own, in {took}"));
+        let entity = format!("{}/v2/Services/{service}/Entities/{IDENTITY}", app.base);
+        Ok(Self { app, phone, paint, entity, service })
+    }
+
+    /// The call that asks the person something.
+    pub(super) fn challenge(&self, message: &str, more: &[(&'static str, &str)]) -> Call {
+        let mut form = vec![("FactorSid", self.phone.factor_sid()), ("Details.Message", message)];
+        form.extend(more);
+        Call::post(format!("{}/Challenges", self.entity), &form)
+    }
+
+    /// The URL of a challenge.
+    pub(super) fn challenge_url(&self, challenge: &str) -> String {
+        format!("{}/Challenges/{challenge}", self.entity)
+    }
+
+    /// The call that pushes a challenge again: the one that the API reference shows.
+    pub(super) fn notify(&self, challenge: &str, ttl: u16) -> Call {
+        let url = format!("{}/Notifications", self.challenge_url(challenge));
+        Call::post(url, &[("Ttl", &ttl.to_string())])
+    }
+
+    /// The call that tells what became of a challenge's notifications.
+    pub(super) fn notifications(&self, challenge: &str) -> Call {
+        Call::get(format!("{}/Notifications", self.challenge_url(challenge)))
+    }
+
+    /// The call that tells what became of one notification.
+    pub(super) fn notification(&self, challenge: &str, sid: &str) -> Call {
+        Call::get(format!("{}/Notifications/{sid}", self.challenge_url(challenge)))
+    }
+}
+
+/// The application gets an access token for the person, and the phone enrols with it.
+async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
+    let url = format!("{}/v2/Services/{service}/AccessTokens", app.base);
+    let call = Call::post(url, &[("Identity", IDENTITY), ("FactorType", "push")]);
+    let AccessToken { token } = app.expect(&call, 201).await?.read()?;
+    let options = Options { insecure_http: true, ..Options::default() };
+    let server = Server::new(&app.base, &options)?;
+    let enrolment = Enrolment {
+        friendly_name: "Sam’s phone".to_owned(),
+        ..Enrolment::new(service, IDENTITY, Authority::AccessToken(token))
+    };
+    Phone::enrol(&server, &enrolment).await.context("the phone cannot enrol")
+}
+
+/// Where callers of this machine reach a listener.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

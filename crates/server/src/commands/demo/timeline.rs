@@ -1,0 +1,67 @@
+//! What happened when, printed in that order.
+
+use std::time::{Duration, Instant};
+
+use crate::commands::phone::screen::Paint;
+
+/// Events since the story's zero.
+pub(super) struct Timeline {
+    zero: Instant,
+    paint: Paint,
+    events: Vec<(Instant, String)>,
+}
+
+impl Timeline {
+    pub(super) fn starting(zero: Instant, paint: Paint) -> Self {
+        Self { zero, paint, events: Vec::new() }
+    }
+
+    /// Notes what happened at an instant; it need not be the latest.
+    pub(super) fn note(&mut self, at: Instant, what: impl Into<String>) {
+        self.events.push((at, what.into()));
+    }
+
+    /// Begins anew: from now on offsets count from `zero`.
+    pub(super) fn restart(&mut self, zero: Instant) {
+        self.zero = zero;
+    }
+
+    /// Notes what happened just now.
+    pub(super) fn note_now(&mut self, what: impl Into<String>) {
+        self.note(Instant::now(), what);
+    }
+
+    /// Prints what has not been printed.
+    pub(super) fn print(&mut self) {
+        self.events.sort_by_key(|(at, _)| *at);
+        for (at, what) in self.events.drain(..) {
+            let offset = millis(at.saturating_duration_since(self.zero));
+            println!("  {}  {what}", self.paint.dim(format_args!("{offset:>10}")));
+        }
+    }
+}
+
+/// A span for a reader: `12.3 ms`.
+pub(super) fn millis(span: Duration) -> String {
+    format!("{:.1} ms", span.as_secs_f64() * 1_000.0)
+}
+
+/// A SID that is to be recognised, not copied.
+pub(super) fn short(sid: &str) -> String {
+    match (sid.get(..2), sid.get(sid.len().saturating_sub(6)..)) {
+        (Some(kind), Some(end)) if sid.len() > 8 => format!("{kind}…{end}"),
+        _ => sid.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sids_and_spans_are_short() {
+        assert_eq!(short("NT0123456789abcdef0123456789abcdef"), "NT…abcdef");
+        assert_eq!(short("NT1"), "NT1");
+        assert_eq!(millis(Duration::from_micros(1_250)), "1.2 ms");
+    }
+}

@@ -1,0 +1,244 @@
+//! What is particular to one SQLite file and one writer.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use countersign_domain::account::Account;
+use countersign_domain::factor::Factor;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::{Accounts, Enrolled, Enrolment, Factors, Inserted, Services, Upkeep};
+use countersign_store::{PageQuery, Store, StoreError};
+use countersign_store_sqlite::{Options, SqliteStore};
+use countersign_testkit::Maker;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// A folder with a database in it.
+struct File {
+    folder: TempDir,
+    options: Options,
+}
+
+impl File {
+    fn new(options: Options) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), options }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("store.db")
+    }
+
+    fn open(&self) -> Arc<SqliteStore> {
+        Arc::new(SqliteStore::open(self.path(), self.options.clone()).unwrap())
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::new(self.open() as Arc<dyn Store>)
+    }
+
+    /// Another process that has the file open.
+    fn other_process(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+/// Starts a command, as far as it goes without waiting.
+fn start<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let file = File::new(Options::default());
+    let stage = file.stage();
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let lease = stage.leased(&challenge).await;
+    let notification = stage.notification(&lease).await;
+    drop(stage.store);
+    assert!(!file.folder.path().join("store.db-wal").exists());
+
+    let stage = file.stage();
+    assert_eq!(stage.stored(&factor).await, Some(factor));
+    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
+    assert_eq!(stage.notification(&lease).await, notification);
+}
+
+#[tokio::test]
+async fn dropping_the_store_finishes_what_is_queued() {
+    let file = File::new(Options::default());
+    let store = file.open();
+    let account = Maker::new(1).account();
+    assert!(start(pin!(store.create_account(&account))).is_pending());
+    drop(store);
+    assert_eq!(file.open().account(account.sid).await, Ok(Some(account)));
+}
+
+#[tokio::test]
+async fn a_command_that_breaks_fails_alone_and_leaves_nothing() {
+    let file = File::new(Options::default());
+    let stage = file.stage();
+    let first = stage.factor().await;
+    let service = stage.store.service(first.owner.service).await.unwrap().unwrap();
+    let identity = stage.make.identity();
+    let token = stage.make.access_token(&service, &identity);
+    assert_eq!(stage.store.create_access_token(&token).await, Ok(Inserted::Done));
+    // the same key id in another entity: no condition speaks of it, the index refuses it
+    let owner = stage.make.entity(&service, &identity).owner;
+    let twin = Factor { key_sid: first.key_sid, ..stage.make.factor(&owner) };
+    let enrolment =
+        Enrolment { factor: twin, token: Some(token.sid), most_per_entity: 0, most_per_day: 0 };
+
+    // while somebody else writes, the batch gathers
+    let mut other = file.other_process();
+    let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let (store, accounts) = (stage.store.clone(), [stage.make.account(), stage.make.account()]);
+    let mut first = pin!(store.create_account(&accounts[0]));
+    let mut broken = pin!(store.enrol_factor(&enrolment));
+    let mut second = pin!(store.create_account(&accounts[1]));
+    assert!(start(first.as_mut()).is_pending());
+    assert!(start(broken.as_mut()).is_pending());
+    assert!(start(second.as_mut()).is_pending());
+    lock.rollback().unwrap();
+    assert_eq!(first.await, Ok(Inserted::Done));
+    assert_eq!(second.await, Ok(Inserted::Done));
+    assert!(matches!(broken.await, Err(StoreError::Unavailable(_))));
+
+    assert_eq!(store.entity(service.sid, &identity).await, Ok(None));
+    let factor = stage.make.factor(&owner);
+    let enrolled = stage.enrol(&factor, Some(token.sid)).await;
+    assert_eq!(enrolled, Enrolled::Done(owner.entity));
+}
+
+#[tokio::test]
+async fn a_full_queue_sheds_load_at_once() {
+    let file = File::new(Options { queue: 2, batch: 1, ..Options::default() });
+    let store = file.open();
+    let mut other = file.other_process();
+    let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let make = Maker::new(1);
+    let accounts: Vec<Account> = (0..8).map(|_| make.account()).collect();
+    let mut commands: Vec<_> =
+        accounts.iter().map(|account| store.create_account(account)).collect();
+    let (mut waiting, mut shed) = (Vec::new(), 0);
+    for mut command in commands.drain(..) {
+        match start(command.as_mut()) {
+            Poll::Pending => waiting.push(command),
+            Poll::Ready(Err(StoreError::Unavailable(_))) => shed += 1,
+            Poll::Ready(answer) => panic!("{answer:?}"),
+        }
+    }
+    // two in the queue, and perhaps one that the writer took already
+    assert!(waiting.len() == 2 || waiting.len() == 3, "{}", waiting.len());
+    assert_eq!(shed + waiting.len(), 8);
+    lock.rollback().unwrap();
+    for command in waiting {
+        assert_eq!(command.await, Ok(Inserted::Done));
+    }
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_until_there_is_room() {
+    let file = File::new(Options { max_pages: Some(80), ..Options::default() });
+    let stage = file.stage();
+    let factor = stage.factor().await;
+    let account = stage.store.account(factor.owner.account).await.unwrap().unwrap();
+    let mut stored = Vec::new();
+    let refused = loop {
+        let service = stage.make.service(&account);
+        match stage.store.create_service(&service).await {
+            Ok(inserted) => assert_eq!(inserted, Inserted::Done),
+            Err(error) => break error,
+        }
+        stored.push(service.sid);
+        assert!(stored.len() < 10_000);
+    };
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    // what is there can be read and deleted, and then there is room again
+    assert_eq!(stage.stored(&factor).await, Some(factor));
+    for sid in &stored {
+        assert_eq!(stage.store.delete_service(*sid, stage.now()).await, Ok(true));
+    }
+    assert_eq!(stage.store.create_service(&stage.make.service(&account)).await, Ok(Inserted::Done));
+}
+
+#[tokio::test]
+async fn another_process_that_writes_too_long_makes_it_unavailable() {
+    let file = File::new(Options { busy_timeout: Duration::from_millis(20), ..Options::default() });
+    let store = file.open();
+    let mut other = file.other_process();
+    let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
+    lock.rollback().unwrap();
+    assert_eq!(store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn two_processes_see_each_others_writes() {
+    let file = File::new(Options::default());
+    let (server, command_line) = (file.open(), file.open());
+    let make = Maker::new(1);
+    for (writes, reads) in [(&server, &command_line), (&command_line, &server)] {
+        let account = make.account();
+        assert_eq!(writes.create_account(&account).await, Ok(Inserted::Done));
+        assert_eq!(reads.account(account.sid).await, Ok(Some(account)));
+    }
+    let all = server.accounts(PageQuery::first(10)).await.unwrap();
+    assert_eq!(all.items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
+    let file = File::new(Options::default());
+    let stage = file.stage();
+    let (factor, other) = (stage.factor().await, stage.factor().await);
+    let db = file.other_process();
+    for (sql, column) in [
+        ("UPDATE factors SET public_key = x'0102'", "factors.public_key"),
+        ("UPDATE factors SET metadata = '[]'", "factors.metadata"),
+        ("UPDATE factors SET app_id = ''", "factors.app_id"),
+    ] {
+        let sql = format!("{sql} WHERE sid = ?1");
+        assert_eq!(db.execute(&sql, [factor.sid.as_bytes()]).unwrap(), 1);
+        let owner = &factor.owner;
+        let read = stage.store.factor(owner.service, &owner.identity, factor.sid).await;
+        assert_eq!(read, Err(StoreError::Corrupt(column.to_owned())));
+    }
+    let deleted = stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await;
+    assert!(matches!(deleted, Err(StoreError::Corrupt(_))));
+    assert_eq!(stage.stored(&other).await, Some(other));
+
+    let service = factor.owner.service;
+    db.execute("UPDATE services SET settings = '{}' WHERE sid = ?1", [service.as_bytes()]).unwrap();
+    let read = stage.store.service(service).await;
+    assert_eq!(read, Err(StoreError::Corrupt("services.settings".to_owned())));
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let file = File::new(Options::default());
+    drop(file.open());
+    file.other_process()
+        .execute(
+            "INSERT INTO refinery_schema_history SELECT 99, name, applied_on, checksum \
+             FROM refinery_schema_history WHERE version = 1",
+            (),
+        )
+        .unwrap();
+    let opened = SqliteStore::open(file.path(), Options::default());
+    assert!(matches!(opened.err(), Some(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_unavailable() {
+    let file = File::new(Options::default());
+    let opened = SqliteStore::open(file.folder.path().join("no/store.db"), Options::default());
+    assert!(matches!(opened.err(), Some(StoreError::Unavailable(_))));
+}

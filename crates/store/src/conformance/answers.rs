@@ -1,0 +1,153 @@
+//! Answers of challenges: the first one wins, and what was still to be delivered ends.
+
+use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
+use countersign_domain::delivery::{After, Birth, Happening, Outcome};
+use countersign_domain::notification::{Ending, Reason};
+use tokio::task::JoinSet;
+
+use super::stage::Stage;
+use crate::seam::{Notified, Recorded};
+
+/// With its verdict and its instant.
+pub async fn the_first_answer_is_recorded(stage: &Stage) {
+    let factor = stage.factor().await;
+    for verdict in [Verdict::Approved, Verdict::Denied] {
+        let challenge = stage.challenge(&factor).await;
+        stage.pass(1);
+        let at = stage.now();
+        let recorded = stage.store.answer_challenge(challenge.sid, verdict, at).await;
+        assert_eq!(recorded, Ok(Recorded::Done));
+        let state = ChallengeState::Answered { verdict, at };
+        let expected = Challenge { state, updated_at: at, ..challenge };
+        assert_eq!(stage.challenge_now(&expected).await, Some(expected));
+    }
+}
+
+/// Also when it says the same, and also after the challenge would have expired.
+pub async fn a_later_answer_is_refused(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let store = &stage.store;
+    let first = stage.now();
+    store.answer_challenge(challenge.sid, Verdict::Denied, first).await.unwrap();
+    for (verdict, seconds) in
+        [(Verdict::Approved, 1), (Verdict::Denied, 1), (Verdict::Approved, 600)]
+    {
+        let refused = Recorded::Refused(CannotAnswer::AlreadyAnswered);
+        let at = stage.later(seconds);
+        assert_eq!(store.answer_challenge(challenge.sid, verdict, at).await, Ok(refused));
+    }
+    let state = ChallengeState::Answered { verdict: Verdict::Denied, at: first };
+    assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
+}
+
+/// From the very instant of its expiry on.
+pub async fn an_answer_to_an_expired_challenge_is_refused(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let (store, verdict) = (&stage.store, Verdict::Approved);
+    let late = store.answer_challenge(challenge.sid, verdict, challenge.expires_at).await;
+    assert_eq!(late, Ok(Recorded::Refused(CannotAnswer::Expired)));
+    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge.clone()));
+    let last = challenge.expires_at - std::time::Duration::from_micros(1);
+    assert_eq!(store.answer_challenge(challenge.sid, verdict, last).await, Ok(Recorded::Done));
+}
+
+/// Whatever they say.
+pub async fn of_racing_answers_one_wins(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let mut devices = JoinSet::new();
+    for number in 0..8 {
+        let (store, sid, at) = (stage.store.clone(), challenge.sid, stage.now());
+        let verdict = if number % 2 == 0 { Verdict::Approved } else { Verdict::Denied };
+        devices.spawn(async move { (verdict, store.answer_challenge(sid, verdict, at).await) });
+    }
+    let mut answers = devices.join_all().await;
+    answers
+        .retain(|(_, recorded)| *recorded != Ok(Recorded::Refused(CannotAnswer::AlreadyAnswered)));
+    let [(verdict, Ok(Recorded::Done))] = answers[..] else { panic!("{answers:?}") };
+    let state = ChallengeState::Answered { verdict, at: stage.now() };
+    assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
+}
+
+/// Nobody can answer for a device that is gone.
+pub async fn an_answer_needs_its_challenge_and_its_factor(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let unknown = stage.make.challenge(&factor);
+    stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
+    for challenge in [&challenge, &unknown] {
+        let answered =
+            stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now()).await;
+        assert_eq!(answered, Ok(Recorded::Gone));
+    }
+    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
+}
+
+/// Be it due, leased or parked; those of other challenges go on.
+pub async fn an_answer_cancels_what_was_still_to_be_delivered(stage: &Stage) {
+    let factor = stage.factor().await;
+    let (challenge, other) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
+    let due = stage.due(&challenge).await;
+    let parked = stage.parked(&challenge).await;
+    let leased = stage.leased(&challenge).await;
+    let kept = stage.leased(&other).await;
+    stage.pass(1);
+    let answered =
+        stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now()).await;
+    assert_eq!(answered, Ok(Recorded::Done));
+
+    for notification in [
+        stage.notification(&due).await,
+        stage.notification(&parked).await,
+        stage.notification(&leased).await,
+    ] {
+        assert_eq!(notification.ending, Some(Ending::cancelled(Reason::Answered)));
+        assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
+    }
+    assert!(!stage.store.prospect(&leased).await.unwrap().lease_holds);
+    assert!(stage.store.prospect(&kept).await.unwrap().lease_holds);
+    let after = After::Done(Ending::SENT);
+    assert!(!stage.settle(&leased, stage.attempted(Outcome::Accepted, after)).await);
+    assert_eq!(stage.ending(&leased).await, Some(Ending::cancelled(Reason::Answered)));
+}
+
+/// The device has seen it, or will: it answered.
+pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let lease = stage.leased(&challenge).await;
+    assert!(stage.settle(&lease, Happening::Written).await);
+    stage.store.answer_challenge(challenge.sid, Verdict::Denied, stage.now()).await.unwrap();
+    let notification = stage.notification(&lease).await;
+    assert_eq!((notification.ending, notification.delivery), (Some(Ending::SENT), None));
+}
+
+/// It has no row that an answer could end: whoever holds it sees the answer before the attempt.
+pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    let at = stage.now();
+    stage.store.answer_challenge(challenge.sid, Verdict::Approved, at).await.unwrap();
+    let prospect = stage.store.prospect(&lease).await.unwrap();
+    let (state, _) = prospect.challenge.unwrap();
+    assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
+    let cancelled = Ending::cancelled(Reason::Answered);
+    assert!(stage.settle(&lease, Happening::Ended(cancelled)).await);
+    assert_eq!(stage.ending(&lease).await, Some(cancelled));
+}
+
+/// There is nothing left to ask.
+pub async fn an_answered_or_expired_challenge_is_not_pushed_again(stage: &Stage) {
+    let factor = stage.factor().await;
+    let (answered, expired) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
+    let at = stage.now();
+    stage.store.answer_challenge(answered.sid, Verdict::Approved, at).await.unwrap();
+    stage.make.clock.set(expired.expires_at);
+    for (challenge, why) in
+        [(answered, CannotAnswer::AlreadyAnswered), (expired, CannotAnswer::Expired)]
+    {
+        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        assert_eq!(stage.store.notify(&new, 3).await, Ok(Notified::Refused(why)));
+        let found = stage.store.notification(challenge.sid, new.delivery.notification).await;
+        assert_eq!(found, Ok(None));
+    }
+    assert_eq!(stage.store.next_due().await, Ok(None));
+}

@@ -1,0 +1,311 @@
+//! Deliveries: who holds them, and when they wake. What becomes of held ones is in [`super::settling`].
+
+use countersign_domain::address::Platform;
+use countersign_domain::challenge::{Challenge, ChallengeState};
+use countersign_domain::delivery::{Birth, DeliveryState, Lease};
+use countersign_domain::factor::FactorChange;
+use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::sid::NotificationSid;
+use tokio::task::JoinSet;
+
+use super::stage::Stage;
+use crate::seam::{Opened, Updated};
+
+fn sids(leases: &[Lease]) -> Vec<NotificationSid> {
+    leases.iter().map(|lease| lease.delivery.notification).collect()
+}
+
+/// Until it ends, or is given up.
+pub async fn a_lease_is_held_by_one_worker(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let new = stage.due(&challenge).await;
+    let leases = stage.lease_due(10).await;
+    let lease = Lease { delivery: new.delivery, node: stage.make.node, until: stage.later(30) };
+    assert_eq!(leases, [lease]);
+    assert_eq!(stage.lease_due(10).await, []);
+    assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+    let state = DeliveryState::Leased { node: lease.node, until: lease.until, written: false };
+    assert_eq!(stage.notification(&new).await.delivery, Some((state, 0)));
+}
+
+/// However many take at once.
+pub async fn workers_who_lease_at_once_share(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    for _ in 0..20 {
+        stage.due(&challenge).await;
+    }
+    let mut workers = JoinSet::new();
+    for _ in 0..10 {
+        let stage = stage.clone();
+        workers.spawn(async move { sids(&stage.lease_due(3).await) });
+    }
+    let mut taken = workers.join_all().await.concat();
+    taken.sort_unstable();
+    taken.dedup();
+    assert_eq!(taken.len(), 20);
+}
+
+/// No more than were asked for, and none before its time.
+pub async fn those_due_the_longest_are_leased_first(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        expected.push(stage.due(&challenge).await.delivery.notification);
+        stage.pass(1);
+    }
+    let (now, until) = (stage.now(), stage.later(30));
+    let future = stage.due(&challenge).await;
+    stage.make.clock.set(now - std::time::Duration::from_micros(1));
+    assert_eq!(sids(&stage.lease_due(2).await), expected[..2]);
+    assert_eq!(sids(&stage.lease_due(2).await), expected[2..]);
+    assert_eq!(stage.store.next_due().await, Ok(Some(now)));
+    let leases = stage.store.lease_due(stage.make.node, now, until, 2).await.unwrap();
+    assert_eq!(sids(&leases), [future.delivery.notification]);
+}
+
+/// At the deadline and after it, nothing can be leased.
+pub async fn nothing_is_leased_past_its_deadline(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    stage.notify(&challenge, 10, Birth::Due).await;
+    stage.notify(&challenge, 10, Birth::Parked).await;
+    stage.pass(10);
+    assert_eq!(stage.lease_due(10).await, []);
+    let (now, until) = (stage.now(), stage.later(30));
+    let parked = stage.store.lease_parked(factor.sid, stage.make.node, now, until, 10).await;
+    assert_eq!(parked, Ok(Vec::new()));
+}
+
+/// Nobody else takes it before its lease runs out; then it is due again, for whoever comes.
+pub async fn a_lease_that_ran_out_is_rescued(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let held = stage.leased(&challenge).await;
+    let store = &stage.store;
+    assert_eq!((stage.lease_due(10).await, store.next_due().await), (vec![], Ok(None)));
+    stage.pass(29);
+    assert_eq!(store.rescue(stage.now(), 10).await, Ok(0));
+    stage.pass(1);
+    assert_eq!(store.rescue(stage.now(), 10).await, Ok(1));
+    assert_eq!(store.rescue(stage.now(), 10).await, Ok(0));
+    assert!(!store.prospect(&held).await.unwrap().lease_holds);
+    assert_eq!(store.next_due().await, Ok(Some(stage.now())));
+    let state = DeliveryState::Due { at: stage.now() };
+    assert_eq!(stage.notification(&held).await.delivery, Some((state, 0)));
+    let leases = stage.lease_due(10).await;
+    assert_eq!(leases.len(), 1);
+    assert!(store.prospect(&leases[0]).await.unwrap().lease_holds);
+    assert!(!store.prospect(&held).await.unwrap().lease_holds);
+}
+
+/// It can only expire.
+pub async fn what_is_rescued_past_its_deadline_is_not_leased(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let birth = Birth::Leased { until: stage.later(30) };
+    let new = stage.notify(&challenge, 10, birth).await;
+    stage.pass(30);
+    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
+    assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
+    assert_eq!(stage.lease_due(10).await, []);
+    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(1));
+    assert_eq!(stage.ending(&new).await, Some(Ending::EXPIRED));
+}
+
+/// The rest waits for the next time.
+pub async fn rescue_expire_and_void_take_no_more_than_asked(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let (store, other) = (&stage.store, stage.make.other_node());
+    for _ in 0..5 {
+        stage.leased(&challenge).await;
+    }
+    stage.pass(30);
+    for expected in [2, 2, 1, 0] {
+        assert_eq!(store.rescue(stage.now(), 2).await, Ok(expected));
+    }
+    assert_eq!(stage.lease_due(10).await.len(), 5);
+    for expected in [2, 2, 1, 0] {
+        assert_eq!(store.void_leases(other, stage.now(), 2).await, Ok(expected));
+    }
+    for _ in 0..2 {
+        stage.parked(&challenge).await;
+    }
+    stage.make.clock.set(challenge.expires_at);
+    for expected in [3, 3, 1, 0] {
+        assert_eq!(store.expire(stage.now(), 3).await, Ok(expected));
+    }
+}
+
+/// Whatever their leases say; the node's own are kept.
+pub async fn the_leases_of_other_nodes_can_be_voided(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let own = stage.leased(&challenge).await;
+    let store = &stage.store;
+    assert_eq!(store.void_leases(own.node, stage.now(), 10).await, Ok(0));
+    assert!(store.prospect(&own).await.unwrap().lease_holds);
+    let other = stage.make.other_node();
+    assert_eq!(store.void_leases(other, stage.now(), 10).await, Ok(1));
+    assert!(!store.prospect(&own).await.unwrap().lease_holds);
+    assert_eq!(sids(&stage.lease_due(10).await), [own.delivery.notification]);
+}
+
+/// Due or parked, at the very instant; what has time left goes on.
+pub async fn what_outlives_its_deadline_expires(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let due = stage.notify(&challenge, 10, Birth::Due).await;
+    let parked = stage.notify(&challenge, 10, Birth::Parked).await;
+    let (later, leased) = (stage.due(&challenge).await, stage.leased(&challenge).await);
+    stage.pass(9);
+    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
+    stage.pass(1);
+    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(2));
+    for new in [due, parked] {
+        let notification = stage.notification(&new).await;
+        assert_eq!(notification.ending, Some(Ending::EXPIRED));
+        assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
+    }
+    assert_eq!(stage.ending(&later).await, None);
+    assert!(stage.store.prospect(&leased).await.unwrap().lease_holds);
+}
+
+/// And only what is waiting for its time counts.
+pub async fn the_next_due_is_the_earliest(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    assert_eq!(stage.store.next_due().await, Ok(None));
+    stage.parked(&challenge).await;
+    stage.leased(&challenge).await;
+    assert_eq!(stage.store.next_due().await, Ok(None));
+    stage.pass(1);
+    let first = stage.now();
+    stage.due(&challenge).await;
+    stage.pass(1);
+    stage.due(&challenge).await;
+    assert_eq!(stage.store.next_due().await, Ok(Some(first)));
+    assert_eq!(stage.lease_due(1).await.len(), 1);
+    assert_eq!(stage.store.next_due().await, Ok(Some(stage.now())));
+}
+
+/// Those of another factor stay where they are, and a leased one is not given out twice.
+pub async fn of_each_challenge_the_newest_parked_is_leased(stage: &Stage) {
+    let (factor, other) = (stage.factor().await, stage.factor().await);
+    // of the second challenge, the deadline is earlier
+    let late = stage.challenge(&factor).await;
+    let early = Challenge { expires_at: stage.later(60), ..stage.make.challenge(&factor) };
+    assert_eq!(stage.open(&early, None).await, Opened::Done);
+    stage.parked(&stage.challenge(&other).await).await;
+    let mut newest = Vec::new();
+    for challenge in [&late, &early] {
+        stage.parked(challenge).await;
+        newest.push(stage.parked(challenge).await.delivery.notification);
+        stage.due(challenge).await;
+    }
+    newest.reverse();
+    let (store, node) = (&stage.store, stage.make.node);
+    let (now, until) = (stage.now(), stage.later(30));
+    let first = store.lease_parked(factor.sid, node, now, until, 1).await.unwrap();
+    assert_eq!(sids(&first), newest[..1]);
+    assert_eq!((first[0].node, first[0].until), (node, until));
+    assert!(store.prospect(&first[0]).await.unwrap().lease_holds);
+    let rest = store.lease_parked(factor.sid, node, now, until, 10).await.unwrap();
+    assert_eq!(rest.len(), 2);
+    assert!(sids(&rest).contains(&newest[1]) && !sids(&rest).contains(&newest[0]));
+}
+
+/// When the newest has no time left, an older one that has may still tell the device.
+pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let older = stage.parked(&challenge).await;
+    stage.notify(&challenge, 10, Birth::Parked).await;
+    stage.pass(10);
+    let (now, until) = (stage.now(), stage.later(30));
+    let leases =
+        stage.store.lease_parked(factor.sid, stage.make.node, now, until, 10).await.unwrap();
+    assert_eq!(sids(&leases), [older.delivery.notification]);
+}
+
+/// The state of the challenge, and the factor as it is at that moment.
+pub async fn a_prospect_is_read_afresh(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let lease = stage.leased(&challenge).await;
+    let store = &stage.store;
+    let prospect = store.prospect(&lease).await.unwrap();
+    assert!(prospect.lease_holds);
+    let message = challenge.details.message.clone();
+    assert_eq!(prospect.challenge, Some((ChallengeState::Pending, message)));
+    let target = prospect.factor.unwrap();
+    let owner = &factor.owner;
+    assert_eq!((target.account, target.service), (owner.account, owner.service));
+    assert_eq!((target.address, target.app_id), (factor.address, factor.app_id));
+    assert_eq!(target.credential, None);
+
+    let address = Some(stage.make.fcm_address());
+    let change = FactorChange { address: address.clone(), ..FactorChange::default() };
+    store.update_factor(owner.entity, factor.sid, &change, stage.now()).await.unwrap();
+    let target = store.prospect(&lease).await.unwrap().factor.unwrap();
+    assert_eq!(Some(target.address), address);
+    store.delete_factor(owner.entity, factor.sid, stage.now()).await.unwrap();
+    let prospect = store.prospect(&lease).await.unwrap();
+    assert!(prospect.challenge.is_some() && prospect.factor.is_none());
+}
+
+/// That of the factor's platform, as the service names it at that moment.
+pub async fn a_prospect_names_the_services_credential(stage: &Stage) {
+    let factor = stage.factor().await;
+    let lease = stage.leased(&stage.challenge(&factor).await).await;
+    let store = &stage.store;
+    let mut service = store.service(factor.owner.service).await.unwrap().unwrap();
+    let account = store.account(service.account).await.unwrap().unwrap();
+    let (apn, fcm) = (stage.make.credential(&account).sid, stage.make.credential(&account).sid);
+    service.settings.push.apn_credential_sid = Some(apn);
+    service.settings.push.fcm_credential_sid = Some(fcm);
+    let updated = store.update_service(&service, service.updated_at).await;
+    assert_eq!(updated, Ok(Updated::Done));
+    for (platform, credential) in
+        [(Platform::Apn, Some(apn)), (Platform::Fcm, Some(fcm)), (Platform::Stream, None)]
+    {
+        let token = Some("ab".repeat(32)).filter(|_| platform != Platform::Stream);
+        let address = countersign_domain::address::Address::from_stored(platform, token);
+        let change = FactorChange { address: Some(address), ..FactorChange::default() };
+        let (entity, now) = (factor.owner.entity, stage.now());
+        store.update_factor(entity, factor.sid, &change, now).await.unwrap();
+        let target = store.prospect(&lease).await.unwrap().factor.unwrap();
+        assert_eq!((target.address.platform(), target.credential), (platform, credential));
+    }
+}
+
+/// Only the instant tells one lease of a node from the next.
+pub async fn a_lease_taken_again_is_another_one(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let held = stage.leased(&challenge).await;
+    stage.pass(30);
+    assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
+    let again = stage.lease_due(10).await;
+    assert_eq!((again[0].node, again[0].delivery), (held.node, held.delivery));
+    assert!(stage.store.prospect(&again[0]).await.unwrap().lease_holds);
+    assert!(!stage.store.prospect(&held).await.unwrap().lease_holds);
+    let foreign = Lease { node: stage.make.other_node(), ..again[0] };
+    assert!(!stage.store.prospect(&foreign).await.unwrap().lease_holds);
+}
+
+/// As long as it has no ending.
+pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(stage: &Stage) {
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+    assert!(stage.settle(&lease, stage.delivered()).await);
+    assert!(!stage.store.prospect(&lease).await.unwrap().lease_holds);
+}
+
+/// What is due or leased of a factor that was deleted is found to have no target.
+pub async fn the_deliveries_of_a_deleted_factor_have_no_target(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let due = stage.due(&challenge).await;
+    stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
+    let leases = stage.lease_due(10).await;
+    assert_eq!(stage.store.prospect(&leases[0]).await.unwrap().factor, None);
+    let gone = Ending::cancelled(Reason::FactorGone);
+    let ended = countersign_domain::delivery::Happening::Ended(gone);
+    assert!(stage.settle(&leases[0], ended).await);
+    assert_eq!(stage.ending(&due).await, Some(gone));
+}

@@ -17,6 +17,7 @@ use tower::Service;
 
 use crate::error::ApiError;
 use crate::headers::{Arrival, Stamp};
+use crate::state::ApiOptions;
 use crate::{paths, rows};
 
 /// Routes, enveloped. It stands outside of the router, since what it changes decides where a request is routed.
@@ -25,16 +26,23 @@ pub(crate) struct Envelope {
     routes: Router,
     stamp: Arc<Stamp>,
     header_limit: usize,
+    requests_max: usize,
 }
 
 impl Envelope {
     /// Around `routes`, as a router again.
-    pub(crate) fn around(routes: Router, stamp: Arc<Stamp>, header_limit: usize) -> Router {
-        Router::new().fallback_service(Self { routes, stamp, header_limit })
+    pub(crate) fn around(routes: Router, stamp: Arc<Stamp>, options: &ApiOptions) -> Router {
+        let ApiOptions { header_limit, requests_max, .. } = *options;
+        Router::new().fallback_service(Self { routes, stamp, header_limit, requests_max })
     }
 
     /// What can be said without asking any route.
-    fn judge(&self, request: &Request) -> Option<Response> {
+    fn judge(&self, request: &Request, serving: usize) -> Option<Response> {
+        let is_over = self.requests_max != 0 && serving > self.requests_max;
+        // Whoever asks whether we live is to hear that we do, above all now.
+        if is_over && !matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+            return Some(ApiError::from(&rows::UNAVAILABLE).into_response());
+        }
         let headers =
             request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
@@ -60,7 +68,7 @@ impl Service<Request> for Envelope {
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let arrival = self.stamp.arrival();
-        let judged = self.judge(&request);
+        let judged = self.judge(&request, arrival.serving());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         if let Some(plain) = paths::plain(&uri) {
             *request.uri_mut() = plain;

@@ -104,6 +104,11 @@ impl Stamp {
 }
 
 impl Arrival {
+    /// How many requests are being served, this one included.
+    pub(crate) const fn serving(&self) -> usize {
+        self.serving
+    }
+
     /// The request's id.
     pub(crate) const fn id(&self) -> &HeaderValue {
         &self.id

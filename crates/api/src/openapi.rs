@@ -1,7 +1,7 @@
 //! The description of our API, for generators of clients and for readers.
 //!
-//! It is made from tables: the parameters of every form ([`bodies`]), the properties of every answer ([`schemas`]) and
-//! every call ([`operations`]). Operations, schemas and arguments have the names, the types and the order of Twilio's
+//! It is made from tables: the parameters of every form (`bodies`), the properties of every answer (`schemas`) and
+//! every call (`operations`). Operations, schemas and arguments have the names, the types and the order of Twilio's
 //! description, so that a client that is generated from ours takes the place of one that is generated from Twilio's.
 //! It is OpenAPI 3.0, which generators understand best. `docs/openapi.json` is a copy, which a test compares.
 

@@ -29,7 +29,7 @@ pub fn ops_router(state: &Arc<ApiState>, metrics: Render) -> Router {
         .route("/metrics", metrics)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
-    Envelope::around(routes, stamp(state), state.options.header_limit)
+    Envelope::around(routes, stamp(state), &state.options)
 }
 
 /// Health and readiness.

@@ -126,7 +126,7 @@ impl<V: Serialize> Serialize for List<V> {
 fn size(text: &str) -> Result<u16, ApiError> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     // Digits that are too many for a number are too many for a page.
-    let size = digits.then(|| text.parse().unwrap_or(u32::MAX)).unwrap_or(0);
+    let size = if digits { text.parse().unwrap_or(u32::MAX) } else { 0 };
     match size {
         0 => Err((&rows::PAGE_SIZE).into()),
         1..=MOST => u16::try_from(size).map_err(|error| ApiError::internal(&error)),

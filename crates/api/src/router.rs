@@ -14,7 +14,9 @@ use crate::headers::Stamp;
 use crate::socket::{self, SocketParts};
 use crate::state::{ApiState, Shared};
 use crate::v1::credentials;
-use crate::v2::{access_tokens, challenges, entities, factors, forms, notifications, services, webhooks};
+use crate::v2::{
+    access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
+};
 use crate::{openapi, ops, rows};
 
 /// The whole API, ready to be served.
@@ -27,7 +29,7 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::clone(state));
-    Envelope::around(routes, stamp(state), state.options.header_limit)
+    Envelope::around(routes, stamp(state), &state.options)
 }
 
 fn api() -> Router<Shared> {

@@ -16,6 +16,9 @@ pub struct ApiOptions {
     pub body_limit: usize,
     /// The most bytes of a request's path and headers together.
     pub header_limit: usize,
+    /// Requests that may be in work at a time; one more is answered 503 at once, health and readiness excepted. 0: no
+    /// bound.
+    pub requests_max: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// Whether `/healthz` and `/readyz` answer beside the API; they do not if there is an admin listener.
@@ -27,6 +30,7 @@ impl Default for ApiOptions {
         Self {
             body_limit: 64 * 1024,
             header_limit: 16 * 1024,
+            requests_max: 10_000,
             body_timeout: Duration::from_secs(30),
             ops_on_main: true,
         }

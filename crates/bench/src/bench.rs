@@ -39,8 +39,8 @@ impl Scale {
     pub(crate) fn tiny() -> Self {
         Self {
             repeats: 1,
-            warm: Duration::from_millis(20),
-            window: Duration::from_millis(200),
+            warm: Duration::from_millis(10),
+            window: Duration::from_millis(120),
             entities: 10,
             connections: vec![4],
             slow: 50.0,
@@ -97,7 +97,13 @@ impl Bench {
     pub(crate) async fn bare_floor(&mut self, part: &'static str) -> Result<f64> {
         let connections = self.connections();
         let load = self.floor(Kind::Bare, connections).await?;
-        self.report.add_load(part, &format!("floor, {connections} connections"), &load, None);
-        Ok(load.per_second())
+        let floor = load.per_second();
+        self.report.add_load(
+            part,
+            &format!("floor, {connections} connections"),
+            &load,
+            Some(floor),
+        );
+        Ok(floor)
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
+use crate::calls::each;
 use crate::fleet::Fleet;
 use crate::ledger::{Balance, Promise, Promises};
-use crate::load::{self, Load, Requests, each};
+use crate::load::{self, Load, Requests};
 use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::{Challenges, Population};
@@ -35,12 +36,12 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let floor = bench.bare_floor(PART).await?;
         for devices in bench.scale.devices.clone() {
             let (mut scene, _folder) = set(bench, devices).await?;
-            let most = measure(bench, &scene, Pace::Closed, "the most", floor).await?;
+            let most = measure(bench, &scene, Pace::Closed, "the most", Some(floor)).await?;
             let half = Pace::Open((most / 2.0).max(1.0));
-            measure(bench, &scene, half, "on schedule at half the most", floor).await?;
+            measure(bench, &scene, half, "on schedule at half the most", None).await?;
             let slow = bench.scale.slow;
             let name = format!("on schedule at {slow} per s");
-            measure(bench, &scene, Pace::Open(slow), &name, floor).await?;
+            measure(bench, &scene, Pace::Open(slow), &name, None).await?;
             scene.server.still_runs()?;
         }
     }
@@ -72,7 +73,7 @@ async fn measure(
     scene: &Scene,
     pace: Pace,
     how: &str,
-    floor: f64,
+    floor: Option<f64>,
 ) -> Result<f64> {
     let promises = Promises::default();
     let plan = bench.plan(bench.connections(), pace);
@@ -97,16 +98,17 @@ fn record(
     name: &str,
     load: &Load,
     balance: &Balance,
-    (rate, superseded, floor): (f64, u64, f64),
+    (rate, superseded, floor): (f64, u64, Option<f64>),
 ) {
-    let mut readings = vec![("frames per s", rate), ("x floor", rate / floor.max(1e-9))];
+    let mut readings = vec![("per s", rate)];
+    readings.extend(floor.map(|floor| ("x floor", rate / floor.max(1e-9))));
     for (column, share) in [("p50 ms", 0.5), ("p99 ms", 0.99)] {
         readings.extend(balance.latency.quantile_ms(share).map(|ms| (column, ms)));
     }
     readings.push(("max ms", balance.latency.longest_ms()));
     readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
-    readings.push(("others' CPU", load.usage.others));
+    readings.push(("others %", load.usage.others * 100.0));
     let lost = balance.missing.len() as u64 - superseded;
     let counts = [
         ("lost", lost),

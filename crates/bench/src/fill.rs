@@ -79,7 +79,7 @@ pub(crate) fn fill(database: &Path, past: Past) -> Result<()> {
             batch.insert(&notification, &keys)?;
         }
     }
-    db.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE); ANALYZE;")?;
+    db.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
     Ok(())
 }
 

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
+use crate::calls::each;
 use crate::fill::{Past, fill};
 use crate::fleet::Fleet;
-use crate::load::{self, each};
+use crate::load;
 use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::Population;

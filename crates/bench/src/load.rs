@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
@@ -55,6 +55,7 @@ pub(crate) struct Load {
     pub(crate) failed: u64,
     /// What the first of these was.
     pub(crate) failure: Option<String>,
+    /// From when to when it was measured.
     pub(crate) window: (Instant, Instant),
     pub(crate) elapsed: Duration,
     /// From the start, which for a schedule is the scheduled one, to the whole answer.
@@ -143,51 +144,6 @@ pub(crate) async fn run(
     let Seen { answered, latency, failure } =
         std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Load { answered, failed, failure, window: (from, to), elapsed, latency, usage })
-}
-
-/// Asks each request once and gives all answers, head and body, in order. Any other status is an error.
-pub(crate) async fn each(
-    target: Target,
-    wire: Vec<Vec<u8>>,
-    expected: u16,
-    connections: usize,
-) -> Result<Vec<Reply>> {
-    let count = wire.len();
-    let replies = Arc::new(Mutex::new(vec![Reply::default(); count]));
-    let keep = {
-        let replies = Arc::clone(&replies);
-        move |number: u64, _: Instant, answer: &Answer<'_>| {
-            let reply = Reply { head: answer.head.into(), body: answer.body.into() };
-            let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(slot) = usize::try_from(number).ok().and_then(|n| replies.get_mut(n)) {
-                *slot = reply;
-            }
-        }
-    };
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let plan = Plan {
-        connections: connections.min(count),
-        pace: Pace::Times(count as u64),
-        warm: Duration::ZERO,
-        // a bound, not an expectation: a millisecond each on an idle machine
-        window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,
-    };
-    let load =
-        run(target, &Arc::new(Requests { wire, expected }), plan, Some(Arc::new(keep))).await?;
-    if let Some(failure) = load.failure {
-        bail!("{} of {count} requests failed, the first with {failure}", load.failed);
-    }
-    let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *replies))
-}
-
-/// An answer that is kept.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
-    pub(crate) head: Vec<u8>,
-    pub(crate) body: Vec<u8>,
 }
 
 async fn wait_for(workers: &mut JoinSet<Result<()>>, patience: Duration) -> Result<()> {

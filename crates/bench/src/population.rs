@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use countersign_phone::{DeviceKey, jwt, system_time};
 use serde_json::Value;
 
+use crate::calls::{Reply, each};
 use crate::http::{form, get, post};
-use crate::load::{Reply, Requests, each};
+use crate::load::Requests;
 use crate::server::Server;
 
 /// Connections that make all this.

@@ -31,7 +31,8 @@ struct Row {
 impl Report {
     pub(crate) fn new(machine: Machine) -> Self {
         let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-        let mut notes = vec![format!("lifted limits: {}", LIFTED.join(", "))];
+        let mut notes =
+            vec![format!("limits lifted by --set, all else as delivered: {}", LIFTED.join(", "))];
         if machine.disk_is_memory() {
             notes.push("the databases lie in memory: what is durable here costs nothing (--dir names another folder)".into());
         }
@@ -74,7 +75,7 @@ impl Report {
         readings.extend(load.latency.quantile_ms(0.99).map(|ms| ("p99 ms", ms)));
         readings.push(("max ms", load.latency.longest_ms()));
         readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
-        readings.push(("others' CPU", load.usage.others));
+        readings.push(("others %", load.usage.others * 100.0));
         self.add(part, name, &readings);
         self.fault_of(part, name, load);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::sleep;
 
 use crate::http::{Connection, basic, get, post};
@@ -83,7 +83,7 @@ impl Installation {
             process,
             ready_after: Duration::ZERO,
         };
-        while !server.is_ready().await {
+        while !server.answers("/readyz").await {
             server.process.still_runs().context("the server did not get ready")?;
             if begin.elapsed() > READY_WITHIN {
                 bail!("the server was not ready in time:\n{}", server.process.last_words());
@@ -91,16 +91,21 @@ impl Installation {
             sleep(ASKED_EVERY).await;
         }
         server.ready_after = begin.elapsed();
+        while !server.answers("/v2/Services?PageSize=1").await {
+            ensure!(begin.elapsed() < READY_WITHIN, "the server does not know the account");
+            sleep(ASKED_EVERY).await;
+        }
         Ok(server)
     }
 }
 
 impl Server {
-    async fn is_ready(&self) -> bool {
+    /// Whether a path gives 200.
+    async fn answers(&self, path: &str) -> bool {
         let Ok(mut connection) = Connection::open(self.target.address).await else {
             return false;
         };
-        let answer = connection.call(&self.get("/readyz")).await;
+        let answer = connection.call(&self.get(path)).await;
         answer.is_ok_and(|answer| answer.status == 200)
     }
 

@@ -171,6 +171,7 @@ impl Server {
             options: ApiOptions {
                 body_limit: config.http.body_bytes_max,
                 header_limit: config.http.header_bytes_max,
+                requests_max: config.http.requests_max,
                 ops_on_main: config.admin.listen.is_none(),
                 ..ApiOptions::default()
             },

@@ -12,7 +12,7 @@ use std::time::Duration;
 use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
 use countersign_store::conformance::Stage;
-use countersign_store::seam::{Accounts, Enrolled, Enrolment, Factors, Inserted, Services, Upkeep};
+use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_testkit::Maker;
@@ -49,7 +49,7 @@ impl File {
 }
 
 /// Starts a command, as far as it goes without waiting.
-fn start<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+fn start<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -200,10 +200,11 @@ async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
     let stage = file.stage();
     let (factor, other) = (stage.factor().await, stage.factor().await);
     let db = file.other_process();
+    // the first that is wrong, from left to right
     for (sql, column) in [
-        ("UPDATE factors SET public_key = x'0102'", "factors.public_key"),
         ("UPDATE factors SET metadata = '[]'", "factors.metadata"),
         ("UPDATE factors SET app_id = ''", "factors.app_id"),
+        ("UPDATE factors SET public_key = x'0102'", "factors.public_key"),
     ] {
         let sql = format!("{sql} WHERE sid = ?1");
         assert_eq!(db.execute(&sql, [factor.sid.as_bytes()]).unwrap(), 1);

@@ -13,7 +13,8 @@ const YF: &str = "YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
 const YK: &str = "YK00000000000000000000000000000001";
 const YW: &str = "YW00000000000000000000000000000001";
 const AT: &str = "2023-11-14T22:13:20Z";
-const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
+const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5\
+                   A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
 
 /// An example of what the named schema describes.
 pub(super) fn of(schema: &str, base: &str) -> Value {

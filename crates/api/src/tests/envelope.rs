@@ -48,10 +48,13 @@ fn app(public_url: &PublicUrl) -> Router {
         .route("/v2/Services", get(async || "served"))
         .route("/v2/Panic", get(panic))
         .route("/v2/Only", post(async || ()))
+        .route("/v2/Slow", get(std::future::pending::<()>))
+        .route("/healthz", get(async || "alive"))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
     let stamp = Stamp::new(Arc::new(Counting::default()), public_url);
-    Envelope::around(routes, Arc::new(stamp), 1_024)
+    let options = ApiOptions { header_limit: 1_024, requests_max: 2, ..ApiOptions::default() };
+    Envelope::around(routes, Arc::new(stamp), &options)
 }
 
 async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, Bytes) {
@@ -177,4 +180,23 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let read = body::read(&http::HeaderMap::new(), body, &options).await;
     assert_eq!(read.expect_err("late").code_and_text().0, 20408);
+}
+
+#[tokio::test]
+async fn past_the_bound_a_request_is_turned_away_and_health_is_not() {
+    let app = app(&base());
+    let slow = [0, 1].map(|_| {
+        let call = app.clone().oneshot(request(Method::GET, "/v2/Slow"));
+        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(call))
+    });
+    tokio::task::yield_now().await;
+    let (parts, _) = call(&app, request(Method::GET, "/v2/Services")).await;
+    assert_eq!(parts.status, 503);
+    assert_eq!(parts.headers["retry-after"], "1");
+    assert_eq!(call(&app, request(Method::GET, "/healthz")).await.0.status, 200);
+    for one in slow {
+        one.abort();
+        assert!(one.await.is_err());
+    }
+    assert_eq!(call(&app, request(Method::GET, "/v2/Services")).await.0.status, 200);
 }

@@ -1,4 +1,4 @@
-//! Notifications (wire reference §2.5; list and fetch are ours, `docs/api-compat.md`).
+//! Notifications (wire reference §2.5); their list and fetch are ours.
 
 use axum::extract::State;
 use countersign_domain::notification::{DEFAULT_TTL, TTL};

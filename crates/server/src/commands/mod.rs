@@ -45,8 +45,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
                 || "http://127.0.0.1:8080".to_owned(),
                 |url| url.as_str().trim_end_matches('/').to_owned(),
             );
-            let document = serde_json::json!({ "servers": [url] });
-            println!("{}", serde_json::to_string_pretty(&document)?);
+            print!("{}", countersign_api::openapi::text(&url));
             Ok(ExitCode::SUCCESS)
         }
     }

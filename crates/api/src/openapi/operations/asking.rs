@@ -23,7 +23,8 @@ const CHALLENGE_LIST: &[Parameter] = &[
 const CHALLENGE_FETCH: &[Parameter] = &[optional(
     "WaitSeconds",
     Kind::Whole(0..=50),
-    "Ours: while the challenge is pending, wait for the answer or the expiry, at most so many seconds.",
+    "Ours: while the challenge is pending, wait for the answer or the expiry, at most so many \
+     seconds.",
 )];
 
 pub(super) static ALL: &[Operation] = &[
@@ -37,11 +38,20 @@ pub(super) static ALL: &[Operation] = &[
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors",
         (NEW_FACTORS, "CreateNewFactor"),
         Made("verify.v2.service.entity.new_factor"),
-        "Enrols a device, which is unverified until it proves that it holds its key, and forgotten if it does not within 24 hours. Makes the entity if there is none.",
+        "Enrols a device, which is unverified until it proves that it holds its key, and forgotten \
+         if it does not within 24 hours. Makes the entity if there is none.",
     )
     .by(Callers::Enrolling)
     .form(bodies::FACTOR)
-    .refusing(&[&rows::BINDING, &rows::UNSUPPORTED, &rows::TOKEN_NOT_FOR_THIS, &rows::TOO_MANY_FACTORS, &rows::FACTOR_EXISTS, &rows::TOO_MANY_FACTORS_TODAY, &rows::TOO_MANY_ENTITIES]),
+    .refusing(&[
+        &rows::BINDING,
+        &rows::UNSUPPORTED,
+        &rows::TOKEN_NOT_FOR_THIS,
+        &rows::TOO_MANY_FACTORS,
+        &rows::FACTOR_EXISTS,
+        &rows::TOO_MANY_FACTORS_TODAY,
+        &rows::TOO_MANY_ENTITIES,
+    ]),
     get(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{Sid}",
         (FACTORS, "FetchFactor"),
@@ -69,7 +79,8 @@ pub(super) static ALL: &[Operation] = &[
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream",
         (STREAMS, "OpenStream"),
         Upgraded,
-        "Ours: the WebSocket of a factor of platform `stream`. The first frames say who is calling, see docs/device-stream.md.",
+        "Ours: the WebSocket of a factor of platform `stream`. The first frames say who is calling, \
+         see docs/device-stream.md.",
     )
     .by(Callers::Anybody)
     .refusing(&[&rows::UPGRADE_REQUIRED]),
@@ -85,7 +96,8 @@ pub(super) static ALL: &[Operation] = &[
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges",
         (CHALLENGES, "CreateChallenge"),
         Made("verify.v2.service.entity.challenge"),
-        "Asks a device, and sends the first push by itself. Does not wait for the push, and does not fail with it.",
+        "Asks a device, and sends the first push by itself. Does not wait for the push, and does \
+         not fail with it.",
     )
     .form(bodies::CHALLENGE)
     .refusing(&[&rows::FACTOR_UNVERIFIED, &rows::TOO_MANY_CHALLENGES]),
@@ -105,21 +117,34 @@ pub(super) static ALL: &[Operation] = &[
     )
     .by(Callers::Device)
     .form(bodies::CHALLENGE_UPDATE)
-    .refusing(&[&rows::ALREADY_ANSWERED, &rows::CHALLENGE_EXPIRED, &rows::ANSWER_REJECTED, &rows::TOO_MANY_ANSWERS]),
+    .refusing(&[
+        &rows::ALREADY_ANSWERED,
+        &rows::CHALLENGE_EXPIRED,
+        &rows::ANSWER_REJECTED,
+        &rows::TOO_MANY_ANSWERS,
+    ]),
     get(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications",
         (NOTIFICATIONS, "ListNotification"),
         Listed("notifications", "notification_details"),
-        "Ours: lists a challenge's notifications, the automatic one first, each with how its delivery goes.",
+        "Ours: lists a challenge's notifications, the automatic one first, each with how its \
+         delivery goes.",
     ),
     post(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications",
         (NOTIFICATIONS, "CreateNotification"),
         Made("verify.v2.service.entity.challenge.notification"),
-        "Pushes a challenge once more. 201 means that the notification is kept, and delivered if that is possible within its TTL.",
+        "Pushes a challenge once more. 201 means that the notification is kept, and delivered if \
+         that is possible within its TTL.",
     )
     .form(bodies::NOTIFICATION)
-    .refusing(&[&rows::OTHER_PARAMETER, &rows::PLATFORM_NONE, &rows::ALREADY_ANSWERED, &rows::CHALLENGE_EXPIRED, &rows::TOO_MANY_NOTIFICATIONS]),
+    .refusing(&[
+        &rows::OTHER_PARAMETER,
+        &rows::PLATFORM_NONE,
+        &rows::ALREADY_ANSWERED,
+        &rows::CHALLENGE_EXPIRED,
+        &rows::TOO_MANY_NOTIFICATIONS,
+    ]),
     get(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications/{Sid}",
         (NOTIFICATIONS, "FetchNotification"),

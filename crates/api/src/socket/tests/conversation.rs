@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use countersign_bus::{Parting, Pending, Reception};
 use countersign_domain::time::Instant;
-use proptest::prelude::*;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{START, ack, an_offer, factor};
 use crate::socket::close::{Close, End};
-use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED, parted};
+use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, parted};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(3_600);
@@ -24,7 +23,7 @@ fn linked() -> Linked {
     linked
 }
 
-fn pending(n: u8, expires_at: Instant) -> (Pending, Receiver<Reception>) {
+pub(super) fn pending(n: u8, expires_at: Instant) -> (Pending, Receiver<Reception>) {
     let (reply, reception) = oneshot::channel();
     (Pending { offer: an_offer(n, expires_at), reply }, reception)
 }
@@ -38,7 +37,7 @@ fn offer(linked: &mut Linked, n: u8, now: Instant) -> Receiver<Reception> {
 }
 
 /// What became of an offer: nothing yet, or something; a reply that was dropped reads as `Nobody`.
-fn fate(reception: &mut Receiver<Reception>) -> Option<Reception> {
+pub(super) fn fate(reception: &mut Receiver<Reception>) -> Option<Reception> {
     match reception.try_recv() {
         Ok(reception) => Some(reception),
         Err(TryRecvError::Empty) => None,
@@ -184,88 +183,4 @@ fn every_row_of_the_close_table() {
     assert_eq!(parted(None).code, 1001);
     assert_eq!(Close::STOPPING.code, 1001);
     assert_eq!((Close::OVERLOADED.code, Close::TOO_OFTEN.code), (1013, 1013));
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Offer { n: u8, lives: u8 },
-    Written,
-    Ack(u8),
-    Beat,
-    Text(String),
-    Wait(u8),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        8 => (any::<u8>(), 0..30_u8).prop_map(|(n, lives)| Step::Offer { n, lives }),
-        8 => Just(Step::Written),
-        4 => any::<u8>().prop_map(Step::Ack),
-        2 => Just(Step::Beat),
-        1 => "\\PC{0,9}".prop_map(Step::Text),
-        2 => (0..60_u8).prop_map(Step::Wait),
-    ];
-    proptest::collection::vec(step, 0..500)
-}
-
-proptest! {
-    /// Whatever happens in whatever order: no panic, no frame into another, never more than a hundred without an ack,
-    /// nothing written that must not be shown, and exactly one reception for each offer.
-    #[test]
-    fn any_conversation_keeps_its_promises(steps in steps()) {
-        let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
-        let (mut now, mut is_writing, mut open, mut end) = (START, true, Vec::new(), Ok(false));
-        for step in steps {
-            match step {
-                Step::Offer { n, lives } => {
-                    let has_room = linked.has_room();
-                    prop_assert!(!(has_room && is_writing));
-                    let (pending, reception) = pending(n, now + lives.into_duration());
-                    let frame = linked.offer(pending, now);
-                    prop_assert_eq!(frame.is_some(), has_room && lives > 0);
-                    is_writing |= frame.is_some();
-                    open.push((n, frame.is_some(), reception));
-                }
-                Step::Written => {
-                    linked.written(now);
-                    is_writing = false;
-                }
-                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now).map(|()| false),
-                Step::Beat => end = linked.hear(Heard::Beat, now).map(|()| false),
-                Step::Text(text) => end = linked.hear(Heard::Text(&text), now).map(|()| false),
-                Step::Wait(seconds) => {
-                    now = now + seconds.into_duration();
-                    end = linked.tick(now);
-                    is_writing |= end == Ok(true);
-                    prop_assert!(end.is_err() || now < linked.deadline(), "all that was due is done");
-                }
-            }
-            let mut waiting = 0;
-            for (_, was_written, reception) in &mut open {
-                if reception.is_terminated() { continue }
-                match fate(reception) {
-                    None => waiting += 1,
-                    Some(Reception::Nobody) => prop_assert!(!*was_written),
-                    Some(Reception::Acknowledged | Reception::Unacknowledged) => prop_assert!(*was_written),
-                    Some(Reception::Busy) => prop_assert!(false, "that is for the bus to say"),
-                }
-            }
-            prop_assert!(waiting <= MOST_UNACKNOWLEDGED + usize::from(is_writing));
-            if end.is_err() { break }
-        }
-        drop(linked);
-        for (_, _, reception) in &mut open {
-            prop_assert!(reception.is_terminated() || fate(reception).is_some());
-        }
-    }
-}
-
-trait IntoDuration {
-    fn into_duration(self) -> Duration;
-}
-
-impl IntoDuration for u8 {
-    fn into_duration(self) -> Duration {
-        Duration::from_secs(self.into())
-    }
 }

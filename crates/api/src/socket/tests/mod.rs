@@ -1,7 +1,9 @@
 //! The conversation by hand, and the whole over a real socket.
 
 mod conversation;
+mod doors;
 mod greetings;
+mod promises;
 mod sockets;
 mod support;
 

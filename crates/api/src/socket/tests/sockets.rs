@@ -1,17 +1,16 @@
 //! The whole, over real sockets. Waits are for events; time passes only where the clock is moved.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use countersign_bus::{Bus, Reception};
 use countersign_domain::text::Message as Question;
 use countersign_domain::time::Instant;
-use http::StatusCode;
-use http::header::UPGRADE;
 use rstest::rstest;
 use serde_json::Value;
-use std::time::Duration;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tower::ServiceExt as _;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::support::{Client, Server, path_of};
+use super::support::{Hanging, Server};
 use super::{START, ack, an_offer, factor, token};
 use crate::socket::admission::Bounds;
 
@@ -41,6 +40,22 @@ async fn a_prompt_comes_down_and_its_ack_goes_up() {
     assert_eq!(prompt["notification_sid"], an_offer(1, later()).notification.to_string());
     client.say(&ack(1)).await;
     assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+}
+
+/// The engine may have no place just because it waits for the acks of this very socket.
+#[tokio::test]
+async fn prompts_come_down_while_the_engine_has_no_place_for_the_news() {
+    let server = Server::start();
+    let places: Vec<_> = std::iter::from_fn(|| server.parts.handover.reserve()).collect();
+    let mut client = server.open(7).await;
+    let nonce = client.text().await;
+    client.say(&token(7, Some(&nonce))).await;
+    client.text().await;
+    let reception = server.offer(an_offer(1, later()));
+    client.text().await;
+    client.say(&ack(1)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    drop(places);
 }
 
 #[tokio::test]
@@ -104,6 +119,18 @@ async fn whoever_never_speaks_is_refused_after_five_seconds() {
     let (code, reason) = client.close().await;
     assert_eq!(code, 4401);
     assert!(reason.starts_with(r#"{"code":20003,"#), "{reason}");
+}
+
+#[tokio::test]
+async fn a_device_that_cannot_be_checked_in_time_is_not_refused_but_told_to_come_back() {
+    let hanging = Arc::new(Hanging::default());
+    let server = Server::judged_by(hanging.clone(), Bounds::default());
+    let mut client = server.open(7).await;
+    let nonce = client.text().await;
+    client.say(&token(7, Some(&nonce))).await;
+    hanging.asked.notified().await;
+    server.clock.advance(10);
+    assert_eq!(client.close().await.0, 1013);
 }
 
 #[tokio::test]
@@ -204,60 +231,6 @@ async fn a_device_that_does_not_read_is_given_up() {
     assert!(fates.contains(&Reception::Nobody), "what was never written");
     assert!(!fates.contains(&Reception::Acknowledged));
     drop(client);
-}
-
-fn status(opened: Result<Client, tungstenite::Error>) -> StatusCode {
-    match opened {
-        Err(tungstenite::Error::Http(response)) => response.status(),
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("let in"),
-    }
-}
-
-#[tokio::test]
-async fn too_many_strangers_are_turned_away() {
-    let mut server = Server::with(Bounds { unauthenticated: 1, ..Bounds::default() });
-    let held = server.open(7).await;
-    assert_eq!(status(server.try_open(8).await), StatusCode::SERVICE_UNAVAILABLE);
-    drop(held);
-    while server.parts.admission.unauthenticated() > 0 {
-        tokio::task::yield_now().await;
-    }
-    let _linked = server.link(7).await;
-    assert!(server.try_open(8).await.is_ok(), "who is linked is no stranger");
-
-    let server = Server::with(Bounds { unauthenticated_per_address: 1, ..Bounds::default() });
-    let _held = server.open(7).await;
-    assert_eq!(status(server.try_open(8).await), StatusCode::TOO_MANY_REQUESTS);
-}
-
-#[tokio::test]
-async fn too_many_devices_are_told_to_come_back_later() {
-    let mut server = Server::with(Bounds { linked: 1, ..Bounds::default() });
-    let _linked = server.link(7).await;
-    let mut client = server.open(8).await;
-    let nonce = client.text().await;
-    client.say(&token(8, Some(&nonce))).await;
-    assert_eq!(client.close().await.0, 1013);
-}
-
-#[tokio::test]
-async fn a_malformed_path_is_refused_before_the_upgrade() {
-    let server = Server::start();
-    let path = path_of(7).replace("alice-0001", "al%20ice-0001");
-    assert_eq!(status(server.try_open_path(&path).await), StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn without_an_upgrade_there_is_no_stream() {
-    let server = Server::start();
-    let routes = axum::Router::new()
-        .route("/{a}/{b}/{c}", axum::routing::get(crate::socket::stream))
-        .with_state(server.parts.clone());
-    let request = http::Request::get("/a/b/c").body(axum::body::Body::empty()).unwrap();
-    let response = routes.oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
-    assert_eq!(response.headers()[UPGRADE], "websocket");
 }
 
 /// What an idle device costs is mostly this task; it must not grow unseen.

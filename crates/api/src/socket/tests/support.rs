@@ -18,7 +18,7 @@ use countersign_domain::world::{Clock, Sleep};
 use countersign_verify::AuthFault;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -81,6 +81,21 @@ impl DeviceAuth for Believing {
     }
 }
 
+/// A database that has stopped answering.
+#[derive(Default)]
+pub(super) struct Hanging {
+    /// Told when somebody asks.
+    pub(super) asked: Notify,
+}
+
+#[async_trait]
+impl DeviceAuth for Hanging {
+    async fn authenticate(&self, _: &str) -> Result<(Factor, DeviceToken), AuthFault> {
+        self.asked.notify_one();
+        std::future::pending().await
+    }
+}
+
 /// A server that knows the devices 7 and 8.
 pub(super) struct Server {
     pub(super) clock: Arc<HandMoved>,
@@ -103,16 +118,20 @@ impl Server {
     }
 
     pub(super) fn with(bounds: Bounds) -> Self {
+        let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor));
+        Self::judged_by(Arc::new(Believing(known.into())), bounds)
+    }
+
+    pub(super) fn judged_by(auth: Arc<dyn DeviceAuth>, bounds: Bounds) -> Self {
         let clock = Arc::new(HandMoved(Mutex::new(Hands { now: START, sleepers: Vec::new() })));
         let bus = Arc::new(LocalBus::default());
         let (handover, engine) = HandOver::new(8);
-        let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor));
         let parts = Arc::new(SocketParts {
             bus: bus.clone(),
             handover,
             clock: clock.clone(),
             entropy: Arc::new(Same(0)),
-            auth: Arc::new(Believing(known.into())),
+            auth,
             shutdown: CancellationToken::new(),
             tracker: TaskTracker::new(),
             admission: Admission::new(bounds),

@@ -68,9 +68,8 @@ impl Application {
             .request(call.method.clone(), &call.url)
             .basic_auth(&self.account, Some(self.token.expose()));
         if call.method == Method::POST {
-            request = request
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(call.body());
+            request =
+                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(call.body());
         }
         let sent = Instant::now();
         let response = request.send().await.with_context(|| call.to_string())?;
@@ -107,7 +106,7 @@ impl Application {
                     reply.text
                 );
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

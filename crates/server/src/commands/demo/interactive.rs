@@ -30,7 +30,10 @@ pub(super) async fn keep_serving(stage: &Stage) -> anyhow::Result<()> {
 
 fn invite(stage: &Stage, open: &str) {
     let title = |text: &str| println!("\n  {}\n", stage.paint.bold(text));
-    println!("\n{}", stage.paint.bold("Your turn. The server serves until Ctrl-C, and the phone is on."));
+    println!(
+        "\n{}",
+        stage.paint.bold("Your turn. The server serves until Ctrl-C, and the phone is on.")
+    );
     println!("\n  account SID   {}\n  auth token    {}", stage.app.account, stage.app.token());
     title("Ask the person something; the phone approves after a while");
     println!("{}", stage.app.curl(&stage.challenge("Is it you?", &[]), "  "));
@@ -62,14 +65,14 @@ impl Person {
                     Event::Prompt(prompt) => {
                         let count: &mut u32 = pushes.entry(prompt.challenge_sid.clone()).or_default();
                         *count += 1;
-                        self.announce(&prompt, *count);
-                        if *count == 1 && let Some(challenge) = self.show(&prompt).await {
-                            if challenge.sid == stays_open {
-                                self.note("    left open");
-                            } else {
+                        let shown = self.receive(&prompt, *count).await;
+                        match shown {
+                            Some(challenge) if challenge.sid == stays_open => self.note("    left open"),
+                            Some(challenge) => {
                                 self.note(&format!("    approves in {} s", LOOKS.as_secs()));
                                 answers.spawn(approve(self.phone.clone(), challenge));
                             }
+                            None => {}
                         }
                     }
                 },
@@ -78,9 +81,16 @@ impl Person {
         }
     }
 
-    fn announce(&self, prompt: &Prompt, count: u32) {
-        let (sid, message) = (short(&prompt.notification_sid), plain(&prompt.message));
-        self.note(&format!("push {sid}, number {count} of: {message}"));
+    /// Shows a challenge when its first push comes, and returns it if it wants an answer. Further pushes replace the
+    /// first.
+    async fn receive(&self, prompt: &Prompt, count: u32) -> Option<Challenge> {
+        let sid = short(&prompt.notification_sid);
+        if count == 1 {
+            self.note(&format!("\npush {sid}"));
+            return self.show(prompt).await;
+        }
+        self.note(&format!("\npush {sid}, number {count} of: {}", plain(&prompt.message)));
+        None
     }
 
     async fn show(&self, prompt: &Prompt) -> Option<Challenge> {
@@ -99,8 +109,8 @@ impl Person {
     fn tell(&self, (challenge, answered): Answered) {
         let (sid, message) = (short(&challenge.sid), plain(&challenge.message));
         match answered {
-            Ok(answered) => println!("{sid} {}: {message}", self.paint.verdict(answered.status)),
-            Err(error) => println!("{sid} {}: {error}", self.paint.bad("not answered")),
+            Ok(answered) => println!("\n{sid} {}: {message}", self.paint.verdict(answered.status)),
+            Err(error) => println!("\n{sid} {}: {error}", self.paint.bad("not answered")),
         }
     }
 

@@ -78,7 +78,12 @@ impl<'a> Scene<'a> {
         println!("{}", self.stage.app.curl(&call, "    "));
         let (reply, sid) = self.make_notification(&call, challenge, ttl).await?;
         let body: Members = reply.read()?;
-        self.say(&format!("{} after {}, with {} properties:", reply.status, millis(reply.took()), body.len()));
+        self.say(&format!(
+            "{} after {}, with {} properties:",
+            reply.status,
+            millis(reply.took()),
+            body.len()
+        ));
         println!("{}\n", body.lines("    "));
         self.time.note(reply.sent, "the call");
         self.time.note(reply.came, format!("{}: {}", reply.status, short(&sid)));
@@ -126,10 +131,13 @@ impl<'a> Scene<'a> {
         Ok(handset)
     }
 
-    /// Notes that a push came.
-    pub(super) fn came(&mut self, heard: &Heard, which: &str, since: Instant) {
-        let (sid, took) = (short(&heard.prompt.notification_sid), heard.at - since);
-        self.time.note(heard.at, format!("the phone has {sid}, {which}, in {}", millis(took)));
+    /// Notes that a push came, and how soon after what.
+    pub(super) fn came(&mut self, heard: &Heard, which: &str, (since, what): (Instant, &str)) {
+        let (sid, took) = (short(&heard.prompt.notification_sid), millis(heard.at - since));
+        self.time.note(
+            heard.at,
+            format!("delivered over the stream, {took} after {what}: {sid}, {which}"),
+        );
     }
 
     /// Waits until a notification stands there.
@@ -168,10 +176,16 @@ impl<'a> Scene<'a> {
 
         let answering = async { Ok(phone.send_answer(&shown, verdict).await?) };
         within("the answer to be taken", answering).await?;
-        self.time.note_now(format!("{verdict}, signed with the phone’s key; the server took the signature"));
+        self.time.note_now(format!(
+            "{verdict}, signed with the phone’s key; the server took the signature"
+        ));
         let call = Call::get(self.stage.challenge_url(challenge));
         let read: ChallengeRead = self.stage.app.expect(&call, 200).await?.read()?;
-        ensure!(read.sid == challenge && read.status == verdict.as_str(), "it reads {}", read.status);
+        ensure!(
+            read.sid == challenge && read.status == verdict.as_str(),
+            "it reads {}",
+            read.status
+        );
         let status = paint.verdict(verdict.status());
         self.time.note_now(format!("the application reads the challenge: {status}"));
         self.time.print();
@@ -188,13 +202,16 @@ impl<'a> Scene<'a> {
         let wished = |reply: &Reply| {
             let Notifications { notifications: all } = reply.read()?;
             let is_settled = all.iter().any(|it| it.sid == asked && it.stands(status, reason))
-                && all.iter().all(|it| !matches!(it.status.as_str(), "queued" | "sending" | "sent"));
+                && all
+                    .iter()
+                    .all(|it| !matches!(it.status.as_str(), "queued" | "sending" | "sent"));
             Ok(is_settled.then_some(all))
         };
         let all = self.stage.app.until(&self.stage.notifications(challenge), wished).await?;
         self.say("What became of the pushes, as the application reads it:");
         for it in &all {
-            let (sid, origin) = (short(&it.sid), if it.automatic { "automatic" } else { "asked for" });
+            let (sid, origin) =
+                (short(&it.sid), if it.automatic { "automatic" } else { "asked for" });
             let (ttl, standing, attempts) = (it.ttl, it.standing(), it.attempts());
             println!("    {sid}  {origin}  Ttl {ttl:<3}  {standing}; {attempts}");
         }

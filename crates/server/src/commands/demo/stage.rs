@@ -45,13 +45,22 @@ impl Stage {
         let paint = Paint::of_stdout();
         let base = format!("http://{}", reachable(address));
         let app = Application::new(base, account.to_string(), token)?;
-        let line = |what: &str, value: String| println!("  {}  {value}", paint.dim(format_args!("{what:8}")));
-        println!("{}", paint.bold("Countersign: a server, an application and a phone, all on this machine"));
+        let line = |what: &str, value: String| {
+            println!("  {}  {value}", paint.dim(format_args!("{what:8}")))
+        };
+        println!(
+            "{}",
+            paint.bold("Countersign: a server, an application and a phone, all on this machine")
+        );
         println!();
-        line("server", format!("{}, ready in {}, with an empty database", app.base, millis(ready_in)));
+        line(
+            "server",
+            format!("{}, ready in {}, with an empty database", app.base, millis(ready_in)),
+        );
         line("account", app.account.clone());
 
-        let services = Call::post(format!("{}/v2/Services", app.base), &[("FriendlyName", SERVICE)]);
+        let services =
+            Call::post(format!("{}/v2/Services", app.base), &[("FriendlyName", SERVICE)]);
         let service = app.expect(&services, 201).await?.read::<Made>()?.sid;
         line("service", format!("{service}, {SERVICE}"));
 

@@ -20,7 +20,10 @@ pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
     Box::pin(connected(stage)).await.context("the phone is connected")?;
     Box::pin(comes_back(stage)).await.context("the phone comes back")?;
     Box::pin(now_or_never(stage)).await.context("now or never")?;
-    println!("\n{}", stage.paint.good("Every status, body, signature and delivery above was checked."));
+    println!(
+        "\n{}",
+        stage.paint.good("Every status, body, signature and delivery above was checked.")
+    );
     Ok(())
 }
 
@@ -32,14 +35,15 @@ async fn connected(stage: &Stage) -> anyhow::Result<()> {
         ("Details.Fields", r#"{"label":"Browser","value":"Firefox on Linux"}"#),
     ];
     let challenge = scene.ask("Log in from Lisbon?", &fields).await?;
-    let by_itself = handset.push("the automatic push", |it| it.challenge_sid == challenge.sid).await?;
-    scene.came(&by_itself, "which the challenge sent by itself", challenge.asked_at);
+    let by_itself =
+        handset.push("the automatic push", |it| it.challenge_sid == challenge.sid).await?;
+    scene.came(&by_itself, "the challenge’s own", (challenge.asked_at, "the request"));
     scene.time.print();
 
     scene.say("The application asks for one more push. The call of the API reference:");
     let (asked, sent) = scene.notify_in_full(&challenge.sid, 150).await?;
     let push = handset.push("the asked push", |it| it.notification_sid == asked).await?;
-    scene.came(&push, "which the call asked for", sent);
+    scene.came(&push, "the one asked for", (sent, "the call"));
     scene.time.print();
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
@@ -61,7 +65,7 @@ async fn comes_back(stage: &Stage) -> anyhow::Result<()> {
 
     let mut handset = scene.switch_on().await?;
     let push = handset.push("the parked push", |it| it.notification_sid == asked).await?;
-    scene.came(&push, "which had waited for it", handset.linked);
+    scene.came(&push, "which had waited", (handset.linked, "connecting"));
     scene.time.print();
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
@@ -82,7 +86,11 @@ async fn now_or_never(stage: &Stage) -> anyhow::Result<()> {
 
     let mut handset = scene.switch_on().await?;
     let push = handset.push("the parked push", |it| it.notification_sid == by_itself).await?;
-    scene.came(&push, &format!("the challenge’s own, with Ttl {waits}"), handset.linked);
+    scene.came(
+        &push,
+        &format!("the challenge’s own, with Ttl={waits}"),
+        (handset.linked, "connecting"),
+    );
     let came = handset.has_heard(&dropped, LISTENING).await?;
     ensure!(!came, "{dropped} came, though its Ttl was 0 and the phone was off");
     let listened = LISTENING.as_millis();

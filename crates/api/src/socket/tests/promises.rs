@@ -1,0 +1,94 @@
+//! The conversation with a device that is known, in any order of events.
+
+use std::time::Duration;
+
+use countersign_bus::Reception;
+use proptest::prelude::*;
+
+use super::conversation::{fate, pending};
+use super::{START, ack, factor};
+use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Offer { n: u8, lives: u8 },
+    Written,
+    Ack(u8),
+    Beat,
+    Text(String),
+    Wait(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (any::<u8>(), 0..30_u8).prop_map(|(n, lives)| Step::Offer { n, lives }),
+        8 => Just(Step::Written),
+        4 => any::<u8>().prop_map(Step::Ack),
+        2 => Just(Step::Beat),
+        1 => "\\PC{0,9}".prop_map(Step::Text),
+        2 => (0..60_u8).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 0..500)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: no panic, no frame into another, never more than a hundred without an ack,
+    /// nothing written that must not be shown, and exactly one reception for each offer.
+    #[test]
+    fn any_conversation_keeps_its_promises(steps in steps()) {
+        let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
+        let (mut now, mut is_writing, mut open, mut end) = (START, true, Vec::new(), Ok(false));
+        for step in steps {
+            match step {
+                Step::Offer { n, lives } => {
+                    let has_room = linked.has_room();
+                    prop_assert!(!(has_room && is_writing));
+                    let (pending, reception) = pending(n, now + lives.into_duration());
+                    let frame = linked.offer(pending, now);
+                    prop_assert_eq!(frame.is_some(), has_room && lives > 0);
+                    is_writing |= frame.is_some();
+                    open.push((n, frame.is_some(), reception));
+                }
+                Step::Written => {
+                    linked.written(now);
+                    is_writing = false;
+                }
+                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now).map(|()| false),
+                Step::Beat => end = linked.hear(Heard::Beat, now).map(|()| false),
+                Step::Text(text) => end = linked.hear(Heard::Text(&text), now).map(|()| false),
+                Step::Wait(seconds) => {
+                    now = now + seconds.into_duration();
+                    end = linked.tick(now);
+                    is_writing |= end == Ok(true);
+                    prop_assert!(end.is_err() || now < linked.deadline(), "all that was due is done");
+                }
+            }
+            let mut waiting = 0;
+            for (_, was_written, reception) in &mut open {
+                if reception.is_terminated() { continue }
+                match fate(reception) {
+                    None => waiting += 1,
+                    Some(Reception::Nobody) => prop_assert!(!*was_written),
+                    Some(Reception::Acknowledged | Reception::Unacknowledged) => prop_assert!(*was_written),
+                    Some(Reception::Busy) => prop_assert!(false, "that is for the bus to say"),
+                }
+            }
+            prop_assert!(waiting <= MOST_UNACKNOWLEDGED + usize::from(is_writing));
+            if end.is_err() { break }
+        }
+        drop(linked);
+        for (_, _, reception) in &mut open {
+            prop_assert!(reception.is_terminated() || fate(reception).is_some());
+        }
+    }
+}
+
+trait IntoDuration {
+    fn into_duration(self) -> Duration;
+}
+
+impl IntoDuration for u8 {
+    fn into_duration(self) -> Duration {
+        Duration::from_secs(self.into())
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line: the parts, and how big and how long they are.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::Scale;
+
+/// Measures a Countersign server from outside, on the loopback of this machine.
+#[derive(Parser)]
+#[command(name = "countersign-bench", max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) part: Part,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Subcommand, Clone, PartialEq)]
+pub(crate) enum Part {
+    /// The yardsticks: a server that parses and answers, and one that also stores a row
+    Floor,
+    /// Notifications for devices that are not there
+    Notify,
+    /// Notifications for connected devices, from the request to the frame, all accounted for
+    Deliver,
+    /// Memory of connected devices that do nothing
+    Idle,
+    /// Signed answers of devices
+    Answer,
+    /// Time to ready after kill -9, with pending deliveries
+    Restart,
+    /// Notifications in a database full of the past, against an empty one
+    Grow,
+    /// All of the above
+    All,
+    /// All of the above, tiny: whether it works, in seconds; also with a debug build
+    Smoke,
+    /// One of the yardsticks, until its standard input ends
+    #[command(hide = true)]
+    FloorServer {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        sqlite: Option<PathBuf>,
+    },
+    /// Fill the database of a stopped server with the past
+    #[command(hide = true)]
+    Fill { database: PathBuf },
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// The server to measure
+    #[arg(long, global = true, default_value = "target/release/countersign")]
+    pub(crate) binary: PathBuf,
+    /// How often everything is measured, floor included
+    #[arg(long, global = true, default_value_t = 3)]
+    pub(crate) repeats: usize,
+    /// Seconds of each measurement; a second of warming up comes before
+    #[arg(long, global = true, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+    /// Write all readings as JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Where databases are made and removed again [default: the system's temporary folder]
+    #[arg(long, global = true)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Connections of the load generator; floor and ratios use the first
+    #[arg(long, global = true, value_delimiter = ',', default_value = "64,256")]
+    pub(crate) connections: Vec<usize>,
+    /// Entities, devices and challenges that notifications are spread over
+    #[arg(long, global = true, default_value_t = 2_000)]
+    pub(crate) entities: usize,
+    /// deliver: connected devices
+    #[arg(long, global = true, value_delimiter = ',', default_value = "1,1000")]
+    pub(crate) devices: Vec<usize>,
+    /// idle: connected devices
+    #[arg(long, global = true, value_delimiter = ',', default_value = "10000,20000")]
+    pub(crate) idle: Vec<usize>,
+    /// answer: how many
+    #[arg(long, global = true, default_value_t = 20_000)]
+    pub(crate) answers: usize,
+    /// restart: pending deliveries
+    #[arg(long, global = true, default_value_t = 100_000)]
+    pub(crate) pending: u64,
+    /// grow: entities in the full database
+    #[arg(long, global = true, default_value_t = 100_000)]
+    pub(crate) old_entities: u64,
+    /// grow: notifications in the full database
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    pub(crate) old_notifications: u64,
+}
+
+impl Options {
+    pub(crate) fn scale(&self) -> Scale {
+        // what is zero or endless here would be so everywhere
+        let window = Duration::from_secs_f64(self.seconds.clamp(0.05, 600.0));
+        Scale {
+            repeats: self.repeats.clamp(1, 100),
+            warm: window.min(Duration::from_secs(1)),
+            window,
+            entities: self.entities.max(1),
+            connections: self.connections.clone(),
+            slow: 500.0,
+            devices: self.devices.clone(),
+            idle: self.idle.clone(),
+            answers: self.answers.max(1),
+            pending: self.pending,
+            old_entities: self.old_entities.max(1),
+            old_notifications: self.old_notifications,
+        }
+    }
+}

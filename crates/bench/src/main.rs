@@ -35,7 +35,7 @@ mod stats;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,10 +98,13 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
     };
     // whatever is dropped takes its process and its folder along, which a signal's default would not
     let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = Box::pin(parts(part, &mut bench)) => done?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        _ = terminated.recv() => bail!("terminated"),
+    let stopped = tokio::select! {
+        () = Box::pin(parts(part, &mut bench)) => None,
+        _ = tokio::signal::ctrl_c() => Some("interrupted"),
+        _ = terminated.recv() => Some("terminated"),
+    };
+    if let Some(why) = stopped {
+        bench.report.fault(why.to_owned());
     }
     report::print(&bench.report.text());
     if let Some(file) = &options.json {
@@ -110,28 +113,31 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
     Ok(if bench.report.faults().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn parts(part: &Part, bench: &mut Bench) -> Result<()> {
+/// One part after the other. One that fails is a fault in the report, and the next has its turn.
+async fn parts(part: &Part, bench: &mut Bench) {
     let every = matches!(part, Part::All | Part::Smoke);
-    if every || *part == Part::Floor {
-        notify::floor(bench).await.context("floor")?;
+    let all = [
+        Part::Floor,
+        Part::Notify,
+        Part::Deliver,
+        Part::Idle,
+        Part::Answer,
+        Part::Restart,
+        Part::Grow,
+    ];
+    for one in all.into_iter().filter(|one| every || one == part) {
+        let (name, done) = match one {
+            Part::Floor => ("floor", notify::floor(bench).await),
+            Part::Notify => ("notify", notify::run(bench).await),
+            Part::Deliver => ("deliver", deliver::run(bench).await),
+            Part::Idle => ("idle", idle::run(bench).await),
+            Part::Answer => ("answer", answer::run(bench).await),
+            Part::Restart => ("restart", restart::run(bench).await),
+            Part::Grow => ("grow", grow::run(bench).await),
+            Part::All | Part::Smoke | Part::FloorServer { .. } | Part::Fill { .. } => continue,
+        };
+        if let Err(error) = done {
+            bench.report.fault(format!("{name}: {error:#}"));
+        }
     }
-    if every || *part == Part::Notify {
-        notify::run(bench).await.context("notify")?;
-    }
-    if every || *part == Part::Deliver {
-        deliver::run(bench).await.context("deliver")?;
-    }
-    if every || *part == Part::Idle {
-        idle::run(bench).await.context("idle")?;
-    }
-    if every || *part == Part::Answer {
-        answer::run(bench).await.context("answer")?;
-    }
-    if every || *part == Part::Restart {
-        restart::run(bench).await.context("restart")?;
-    }
-    if every || *part == Part::Grow {
-        grow::run(bench).await.context("grow")?;
-    }
-    Ok(())
 }

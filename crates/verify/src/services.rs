@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_bus::Changed;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::service::{Service, ServiceSettings};
+use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery};
@@ -23,7 +23,8 @@ impl Verify {
         account: AccountSid,
         settings: ServiceSettings,
     ) -> Answer<Service> {
-        self.check_push_credentials(account, &settings).await?;
+        let none = PushSettings::default();
+        self.check_push_credentials(account, &none, &settings.push).await?;
         let now = self.now();
         let sid = ServiceSid::mint(now, &*self.entropy);
         let service = Service { sid, account, settings, created_at: now, updated_at: now };
@@ -71,8 +72,9 @@ impl Verify {
                 .filter(|service| service.account == account)
                 .ok_or(VerifyError::NotFound)?;
             let was = service.updated_at;
+            let old = service.settings.push.clone();
             edit(&mut service.settings)?;
-            self.check_push_credentials(account, &service.settings).await?;
+            self.check_push_credentials(account, &old, &service.settings.push).await?;
             service.updated_at = self.later_than(was);
             match self.store.update_service(&service, was).await.map_err(VerifyError::from)? {
                 Updated::Done => {
@@ -97,15 +99,20 @@ impl Verify {
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }
 
+    /// Judges the credentials that are new. One that was deleted since it was named may stay: pushes with it fail, and
+    /// all else about the service can still be changed.
     async fn check_push_credentials(
         &self,
         account: AccountSid,
-        settings: &ServiceSettings,
+        old: &PushSettings,
+        new: &PushSettings,
     ) -> Answer<()> {
-        let push = &settings.push;
+        let fresh = |new: Option<CredentialSid>, old| new.filter(|_| new != old);
+        let apn = fresh(new.apn_credential_sid, old.apn_credential_sid);
+        let fcm = fresh(new.fcm_credential_sid, old.fcm_credential_sid);
         let wanted = [
-            ("Push.ApnCredentialSid", push.apn_credential_sid, CredentialType::Apn),
-            ("Push.FcmCredentialSid", push.fcm_credential_sid, CredentialType::Fcm),
+            ("Push.ApnCredentialSid", apn, CredentialType::Apn),
+            ("Push.FcmCredentialSid", fcm, CredentialType::Fcm),
         ];
         for (parameter, sid, kind) in wanted {
             if let Some(sid) = sid

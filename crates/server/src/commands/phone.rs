@@ -9,12 +9,12 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, Enrolment, Error, Options, Phone, Platform, Server, Verdict,
+    Authority, ChallengeStatus, Closed, Enrolment, Error, Options, Phone, Platform, Server, Verdict,
 };
 
-use self::screen::{Card, Paint, plain, time_left};
+use self::screen::{Card, Paint, plain, standing};
 use crate::cli;
 
 /// Does what the command says.
@@ -94,10 +94,7 @@ async fn challenges(phone: &Phone, all: bool) -> anyhow::Result<()> {
     }
     let paint = Paint::of_stdout();
     for challenge in &challenges {
-        let note = match challenge.status {
-            ChallengeStatus::Pending => format!("open for {}", time_left(phone, challenge)),
-            status => status.to_string(),
-        };
+        let note = standing(phone, challenge);
         println!("{}  {}", challenge.sid, paint.bold(plain(&challenge.message)));
         println!("{}", paint.dim(format_args!("  {note}, asked {}", challenge.created_at)));
     }
@@ -149,24 +146,29 @@ fn file_flag(path: &Path) -> String {
     }
 }
 
-/// The error for a person. A refused stream says why in JSON; here it reads as any other refusal does.
+/// The error for a person, in one line: a refused stream says why in JSON, and a broken connection in five layers.
 fn explain(error: Error) -> anyhow::Error {
-    let refusal = match &error {
-        Error::Closed(closed) => closed.refusal(),
-        _ => None,
-    };
-    match (refusal, error) {
-        (Some(refusal), _) => {
-            anyhow::anyhow!("the server refused the stream: {} ({})", refusal.message, refusal.code)
+    match error {
+        Error::Closed(closed) => match closed.refusal() {
+            Some(refusal) => {
+                anyhow!("the server refused the stream: {} ({})", refusal.message, refusal.code)
+            }
+            None if closed.code == Closed::REPLACED => {
+                anyhow!("this phone is connected elsewhere now: {closed}")
+            }
+            None => Error::Closed(closed).into(),
+        },
+        Error::Unreachable(cause) => {
+            let cause = anyhow::Error::from(cause);
+            anyhow!("the server cannot be reached: {}", cause.root_cause())
         }
-        (None, error) => error.into(),
+        error => error.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use countersign_phone::Closed;
 
     use super::*;
     use crate::cli::{Cli, Command};

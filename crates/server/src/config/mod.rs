@@ -17,7 +17,8 @@ pub use sections::{
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
-const NOT_KEYS: [&str; 6] = [
+const NOT_KEYS: [&str; 7] = [
+    "COUNTERSIGN_PHONE_AUTH_TOKEN",
     "COUNTERSIGN_ACCOUNT_SID",
     "COUNTERSIGN_AUTH_TOKEN",
     "COUNTERSIGN_AUTH_TOKEN_FILE",

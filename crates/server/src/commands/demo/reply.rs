@@ -32,6 +32,13 @@ pub(super) struct ChallengeRead {
     pub(super) status: String,
 }
 
+/// The API's error body.
+#[derive(Deserialize)]
+pub(super) struct Refusal {
+    pub(super) code: i64,
+    pub(super) message: String,
+}
+
 /// A list of notifications.
 #[derive(Deserialize)]
 pub(super) struct Notifications {

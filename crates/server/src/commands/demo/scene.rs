@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
-use anyhow::ensure;
-use countersign_phone::{ChallengeStatus, Verdict};
+use anyhow::{Context as _, ensure};
+use countersign_phone::jwt::answer_jwt;
+use countersign_phone::{ChallengeStatus, DeviceKey, Verdict};
 use serde_json::json;
 
 use super::application::Call;
 use super::handset::{Handset, Heard};
-use super::reply::{ChallengeRead, Made, Members, Notification, Notifications, Reply};
+use super::reply::{ChallengeRead, Made, Members, Notification, Notifications, Refusal, Reply};
 use super::stage::Stage;
 use super::timeline::{Timeline, millis, short};
 use super::within;
@@ -155,6 +156,24 @@ impl<'a> Scene<'a> {
         let it = self.stage.app.until(&call, wished).await?;
         self.time.note_now(format!("{} reads {}", short(sid), it.standing()));
         self.time.print();
+        Ok(())
+    }
+
+    /// Somebody approves with a key of their own, and is refused.
+    pub(super) async fn forge(&mut self, challenge: &str) -> anyhow::Result<()> {
+        let reading = async { Ok(self.stage.phone.challenge(challenge).await?) };
+        let read = within("the phone to read the challenge", reading).await?;
+        let fields = read.fields_to_sign.as_deref().context("nothing says what is to be signed")?;
+        let forged = answer_jwt(&DeviceKey::generate()?, &read.body, fields, Verdict::Approved)?;
+        let url = self.stage.challenge_url(challenge);
+        let reply =
+            self.stage.app.expect(&Call::post(url, &[("AuthPayload", &forged)]), 403).await?;
+        let Refusal { code, message } = reply.read()?;
+        let status = reply.status.as_u16();
+        self.time.note(
+            reply.came,
+            format!("an approval signed with another key: {status}, {code} {message}"),
+        );
         Ok(())
     }
 

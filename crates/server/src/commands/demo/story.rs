@@ -17,9 +17,9 @@ const LISTENING: Duration = Duration::from_millis(500);
 
 /// Tells all of it.
 pub(super) async fn tell(stage: &Stage) -> anyhow::Result<()> {
-    Box::pin(connected(stage)).await.context("the phone is connected")?;
-    Box::pin(comes_back(stage)).await.context("the phone comes back")?;
-    Box::pin(now_or_never(stage)).await.context("now or never")?;
+    Box::pin(connected(stage)).await.context("chapter 1 went wrong")?;
+    Box::pin(comes_back(stage)).await.context("chapter 2 went wrong")?;
+    Box::pin(now_or_never(stage)).await.context("chapter 3 went wrong")?;
     println!(
         "\n{}",
         stage.paint.good("Every status, body, signature and delivery above was checked.")
@@ -45,6 +45,7 @@ async fn connected(stage: &Stage) -> anyhow::Result<()> {
     let push = handset.push("the asked push", |it| it.notification_sid == asked).await?;
     scene.came(&push, "the one asked for", (sent, "the call"));
     scene.time.print();
+    scene.forge(&challenge.sid).await?;
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
 

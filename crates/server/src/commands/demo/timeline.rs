@@ -41,6 +41,13 @@ impl Timeline {
     }
 }
 
+/// A story that breaks off still tells how far it came.
+impl Drop for Timeline {
+    fn drop(&mut self) {
+        self.print();
+    }
+}
+
 /// A span for a reader: `12.3 ms`.
 pub(super) fn millis(span: Duration) -> String {
     format!("{:.1} ms", span.as_secs_f64() * 1_000.0)

@@ -38,6 +38,11 @@ pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()>
     };
     let keys = matches!(manner, Manner::Ask).then(lines);
     let mut source = Source::stream(&phone);
+    if matches!(manner, Manner::Show) {
+        eprintln!(
+            "nobody is at a terminal: challenges are shown, not answered; see --approve-all and --deny-all"
+        );
+    }
     let mut desk = Desk {
         phone,
         manner,

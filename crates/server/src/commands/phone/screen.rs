@@ -51,32 +51,38 @@ impl Paint {
 /// A challenge as the person sees it.
 pub(in crate::commands) struct Card<'a> {
     challenge: &'a Challenge,
-    left: String,
+    standing: String,
     paint: Paint,
 }
 
 impl<'a> Card<'a> {
     pub(in crate::commands) fn new(phone: &Phone, challenge: &'a Challenge, paint: Paint) -> Self {
-        Self { challenge, left: time_left(phone, challenge), paint }
+        Self { challenge, standing: standing(phone, challenge), paint }
     }
 }
 
 impl Display for Card<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { challenge, left, paint } = self;
+        let Self { challenge, standing, paint } = self;
         writeln!(f, "  {}", paint.bold(plain(&challenge.message)))?;
         let width = challenge.fields.iter().map(|field| field.label.chars().count()).max();
         for field in &challenge.fields {
             let (label, value) = (plain(&field.label), plain(&field.value));
             writeln!(f, "    {label:width$}  {value}", width = width.unwrap_or(0))?;
         }
-        write!(f, "    {}", paint.dim(format_args!("open for {left} · {}", challenge.sid)))
+        write!(f, "    {}", paint.dim(format_args!("{standing} · {}", challenge.sid)))
     }
 }
 
-/// How long the challenge can still be answered, by the server's clock as far as the phone knows it.
-pub(in crate::commands) fn time_left(phone: &Phone, challenge: &Challenge) -> String {
-    span(challenge.expires_at.as_second().saturating_sub(server_time(phone)))
+/// How long the challenge can still be answered, by the server's clock as far as the phone knows it; or how it ended.
+pub(super) fn standing(phone: &Phone, challenge: &Challenge) -> String {
+    match challenge.status {
+        ChallengeStatus::Pending => {
+            let left = challenge.expires_at.as_second().saturating_sub(server_time(phone));
+            format!("open for {}", span(left))
+        }
+        status => status.to_string(),
+    }
 }
 
 /// The server's time in Unix seconds, as far as the phone knows it.

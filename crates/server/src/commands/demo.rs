@@ -4,6 +4,7 @@
 mod application;
 mod handset;
 mod interactive;
+mod notifying;
 mod reply;
 mod scene;
 mod stage;

@@ -1,6 +1,7 @@
 //! `countersign phone`: a virtual phone in the terminal. It knows no more of the server than a real one does.
 
 mod inbox;
+mod keys;
 mod listen;
 pub(super) mod screen;
 mod source;

@@ -2,5 +2,8 @@
 //! loopback, a real database, and a clock whose hands the test moves.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
+mod bodies;
+mod bounds;
+mod foreign;
 mod plays;
 mod support;

@@ -85,11 +85,12 @@ impl Person {
     /// first.
     async fn receive(&self, prompt: &Prompt, count: u32) -> Option<Challenge> {
         let sid = short(&prompt.notification_sid);
+        println!();
         if count == 1 {
-            self.note(&format!("\npush {sid}"));
+            self.note(&format!("push {sid}"));
             return self.show(prompt).await;
         }
-        self.note(&format!("\npush {sid}, number {count} of: {}", plain(&prompt.message)));
+        self.note(&format!("push {sid}, number {count} of: {}", plain(&prompt.message)));
         None
     }
 

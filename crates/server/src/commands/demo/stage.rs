@@ -46,7 +46,7 @@ impl Stage {
         let base = format!("http://{}", reachable(address));
         let app = Application::new(base, account.to_string(), token)?;
         let line = |what: &str, value: String| {
-            println!("  {}  {value}", paint.dim(format_args!("{what:8}")))
+            println!("  {}  {value}", paint.dim(format_args!("{what:8}")));
         };
         println!(
             "{}",

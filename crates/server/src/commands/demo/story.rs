@@ -37,13 +37,13 @@ async fn connected(stage: &Stage) -> anyhow::Result<()> {
     let challenge = scene.ask("Log in from Lisbon?", &fields).await?;
     let by_itself =
         handset.push("the automatic push", |it| it.challenge_sid == challenge.sid).await?;
-    scene.came(&by_itself, "the challenge’s own", (challenge.asked_at, "the request"));
+    scene.came(&by_itself, "automatic", (challenge.asked_at, "the request"));
     scene.time.print();
 
     scene.say("The application asks for one more push. The call of the API reference:");
     let (asked, sent) = scene.notify_in_full(&challenge.sid, 150).await?;
     let push = handset.push("the asked push", |it| it.notification_sid == asked).await?;
-    scene.came(&push, "the one asked for", (sent, "the call"));
+    scene.came(&push, "asked for", (sent, "the call"));
     scene.time.print();
     scene.forge(&challenge.sid).await?;
     let pushes = handset.pushes_of(&challenge.sid);
@@ -66,7 +66,7 @@ async fn comes_back(stage: &Stage) -> anyhow::Result<()> {
 
     let mut handset = scene.switch_on().await?;
     let push = handset.push("the parked push", |it| it.notification_sid == asked).await?;
-    scene.came(&push, "which had waited", (handset.linked, "connecting"));
+    scene.came(&push, "asked for, parked till now", (handset.linked, "connecting"));
     scene.time.print();
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
@@ -87,11 +87,7 @@ async fn now_or_never(stage: &Stage) -> anyhow::Result<()> {
 
     let mut handset = scene.switch_on().await?;
     let push = handset.push("the parked push", |it| it.notification_sid == by_itself).await?;
-    scene.came(
-        &push,
-        &format!("the challenge’s own, with Ttl={waits}"),
-        (handset.linked, "connecting"),
-    );
+    scene.came(&push, &format!("automatic, Ttl={waits}"), (handset.linked, "connecting"));
     let came = handset.has_heard(&dropped, LISTENING).await?;
     ensure!(!came, "{dropped} came, though its Ttl was 0 and the phone was off");
     let listened = LISTENING.as_millis();

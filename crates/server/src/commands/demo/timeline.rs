@@ -44,7 +44,10 @@ impl Timeline {
 /// A story that breaks off still tells how far it came.
 impl Drop for Timeline {
     fn drop(&mut self) {
-        self.print();
+        // whoever cannot print must not try again
+        if !std::thread::panicking() {
+            self.print();
+        }
     }
 }
 

@@ -1,19 +1,17 @@
 //! `countersign phone listen`: shows challenges as they come, and answers them.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use countersign_phone::{Challenge, ChallengeStatus, Error, Event, Phone, Prompt, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::explain;
 use super::inbox::{Arrival, Inbox};
+use super::keys::{KEYS, Keys};
 use super::screen::{Card, Paint, plain, server_time};
 use super::source::{ASK_EVERY, News, Source, may_pass};
 use crate::cli;
-
-const KEYS: &str = "a approve · d deny · s skip, and Enter";
 
 /// What is done with a challenge once it is shown.
 #[derive(Clone, Copy)]
@@ -36,7 +34,7 @@ pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()>
         _ if std::io::stdin().is_terminal() => Manner::Ask,
         _ => Manner::Show,
     };
-    let keys = matches!(manner, Manner::Ask).then(lines);
+    let keys = matches!(manner, Manner::Ask).then(Keys::listen);
     let mut source = Source::stream(&phone);
     if matches!(manner, Manner::Show) {
         eprintln!(
@@ -59,30 +57,6 @@ pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()>
     ended
 }
 
-/// Lines of standard input. Their thread ends with the process: nothing can interrupt its reading.
-fn lines() -> UnboundedReceiver<String> {
-    let (sender, receiver) = unbounded_channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-/// The next line; never, if there are no more.
-async fn next_line(keys: &mut Option<UnboundedReceiver<String>>) -> String {
-    if let Some(lines) = keys {
-        if let Some(line) = lines.recv().await {
-            return line;
-        }
-        *keys = None;
-    }
-    std::future::pending().await
-}
-
 /// Sleeps for so many seconds; for ever, if nothing is said.
 async fn sleep_for(seconds: Option<i64>) {
     match seconds {
@@ -103,17 +77,13 @@ struct Desk {
 }
 
 impl Desk {
-    async fn work(
-        &mut self,
-        source: &mut Source,
-        mut keys: Option<UnboundedReceiver<String>>,
-    ) -> anyhow::Result<()> {
+    async fn work(&mut self, source: &mut Source, mut keys: Option<Keys>) -> anyhow::Result<()> {
         let phone = self.phone.clone();
         loop {
             let expiry = self.inbox.next_expiry().map(|at| at - server_time(&phone));
             tokio::select! {
                 news = source.next(&phone) => self.hear(news.map_err(explain)?).await,
-                line = next_line(&mut keys) => self.press(&line).await,
+                line = Keys::next(&mut keys) => self.press(&line).await,
                 () = sleep_for(expiry) => self.expire(),
             }
         }
@@ -135,7 +105,7 @@ impl Desk {
             News::NoStream => {
                 let every = ASK_EVERY.as_secs();
                 self.note(&format!(
-                    "nothing is pushed to this phone (its platform is not stream): it asks every {every} s"
+                    "the server does not stream to this phone (platform none): it asks every {every} s instead"
                 ));
             }
             News::Pending(challenges) => self.pending(challenges).await,

@@ -4,6 +4,23 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+/// What stands on every answer, whatever became of the request.
+pub const ALWAYS: [&str; 13] = [
+    "date",
+    "content-type",
+    "cache-control",
+    "twilio-request-id",
+    "twilio-request-duration",
+    "twilio-concurrent-requests",
+    "x-api-domain",
+    "x-home-region",
+    "access-control-allow-origin",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+];
+
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
@@ -23,10 +40,46 @@ impl Reply {
         } else {
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("the body is JSON: {text}"))
         };
-        Self { status, headers, body }
+        let reply = Self { status, headers, body };
+        reply.is_well_formed();
+        reply
+    }
+
+    /// What holds of every answer of the API, so that every play shows it.
+    #[track_caller]
+    fn is_well_formed(&self) {
+        for name in ALWAYS {
+            let is_there = self.headers.contains_key(name);
+            assert!(is_there || (name, self.status) == ("content-type", 204), "{name}: {self:?}");
+        }
+        if self.status < 400 {
+            return;
+        }
+        let (status, code) = self.refusal();
+        let members = self.body.as_object().expect("an error is an object");
+        let is_known = |name: &String| {
+            ["code", "message", "more_info", "status", "details"].contains(&name.as_str())
+        };
+        assert!(members.keys().all(is_known), "{self:?}");
+        assert!(self.body["message"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        assert_eq!(
+            self.body["more_info"],
+            format!("https://www.twilio.com/docs/errors/{code}"),
+            "{self:?}"
+        );
+        assert_eq!(self.headers.contains_key("www-authenticate"), status == 401, "{self:?}");
+        assert_eq!(self.headers.contains_key("retry-after"), matches!(status, 429 | 503), "{self:?}");
+    }
+
+    /// A header's text.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("{name} in {self:?}"));
+        value.to_str().expect("headers are text")
     }
 
     /// Status and code, as the error table pairs them.
+    #[track_caller]
     pub fn refusal(&self) -> (u16, i64) {
         assert_eq!(self.body["status"], self.status, "{self:?}");
         (self.status, self.body["code"].as_i64().unwrap_or_else(|| panic!("a code: {self:?}")))
@@ -67,6 +120,11 @@ impl Caller {
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
         Reply::of(self.request(Method::POST, path).form(form)).await
+    }
+
+    /// A form as it stands, however wrong.
+    pub async fn post_bytes(&self, path: &str, form: impl Into<Vec<u8>>) -> Reply {
+        Reply::of(self.request(Method::POST, path).body(form.into())).await
     }
 
     pub async fn delete(&self, path: &str) -> Reply {

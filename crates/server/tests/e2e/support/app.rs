@@ -1,16 +1,18 @@
 //! The stage: a server with the wiring of the binary over a database of its own.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::world::Clock as _;
 use countersign_phone::{Authority, Enrolment, Options, Phone, Platform};
 use countersign_server::config::{Config, Sources};
-use countersign_server::wiring::{Server, World, open_store};
+use countersign_server::wiring::{Server, World, open_store, use_cases};
 use countersign_testkit::{ManualClock, SeededEntropy};
-use countersign_verify::MasterKey;
+use countersign_verify::{MasterKey, Verify};
 use serde_json::Value;
 
 use super::api::Caller;
@@ -24,7 +26,8 @@ pub struct TestApp {
     pub service: String,
     config: Config,
     world: World,
-    folder: tempfile::TempDir,
+    /// Lives as long as the play.
+    _folder: tempfile::TempDir,
 }
 
 impl TestApp {
@@ -53,7 +56,7 @@ impl TestApp {
             service: String::new(),
             config,
             world,
-            folder,
+            _folder: folder,
         };
         app.service =
             app.api().post("/v2/Services", &[("FriendlyName", "owlbank")]).await.text("sid");
@@ -64,9 +67,8 @@ impl TestApp {
         self.server.as_ref().expect("a server runs")
     }
 
-    /// The data folder.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn address(&self) -> SocketAddr {
+        self.server().address
     }
 
     /// Ends the server as a crash would, and starts another over the same database.
@@ -75,17 +77,29 @@ impl TestApp {
         self.server = Some(open(&self.config, &self.world).await);
     }
 
-    /// Stops the server as SIGTERM would, and starts another over the same database.
-    pub async fn restart(&mut self) {
+    /// Stops the server as SIGTERM would, and starts another over the same database, with one setting changed.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         self.server.take().expect("a server runs").stop().await;
+        change(&mut self.config);
         self.server = Some(open(&self.config, &self.world).await);
+    }
+
+    /// The use cases of another process over the same database: what `countersign accounts` works with. Nothing that
+    /// happens there is announced here.
+    pub async fn other_process(&self) -> Verify {
+        let store = Arc::new(open_store(&self.config).expect("the database opens twice"));
+        let (handover, _) = HandOver::new(1);
+        let bus = Arc::new(LocalBus::default());
+        use_cases(&self.config, &self.world, store, &master_key(), bus, handover)
+            .await
+            .expect("the same key")
     }
 
     /// The application, with the account's token.
     pub fn api(&self) -> Caller {
         Caller {
             client: client(),
-            base: self.server().public_url.as_str().trim_end_matches('/').to_owned(),
+            base: format!("http://{}", self.server().address),
             user: self.account.clone(),
             password: self.token.clone(),
         }
@@ -95,6 +109,11 @@ impl TestApp {
     pub async fn stranger(&self) -> Caller {
         let (account, token) = self.server().verify.create_account("other").await.expect("one");
         self.api().with(&account.sid.to_string(), token.expose())
+    }
+
+    /// A phone as a plain caller, with a token that is good now.
+    pub fn device(&self, phone: &Phone) -> Caller {
+        self.api().with("token", &phone.device_jwt().expect("a token"))
     }
 
     pub fn entity(&self, identity: &str) -> String {
@@ -117,11 +136,15 @@ impl TestApp {
         self.enrol(identity, Platform::Stream).await
     }
 
-    pub async fn enrol(&self, identity: &str, platform: Platform) -> Phone {
+    /// A fresh access token, as an application gives it to its app.
+    pub async fn access_token(&self, identity: &str) -> String {
         let path = format!("/v2/Services/{}/AccessTokens", self.service);
         let form = [("Identity", identity), ("FactorType", "push")];
-        let token = self.api().post(&path, &form).await.text("token");
-        let authority = Authority::AccessToken(token);
+        self.api().post(&path, &form).await.text("token")
+    }
+
+    pub async fn enrol(&self, identity: &str, platform: Platform) -> Phone {
+        let authority = Authority::AccessToken(self.access_token(identity).await);
         let enrolment =
             Enrolment { platform, ..Enrolment::new(&self.service, identity, authority) };
         Phone::enrol(&self.phone_server(), &enrolment).await.expect("the phone enrols")
@@ -129,10 +152,19 @@ impl TestApp {
 
     /// The server, as phones reach it.
     pub fn phone_server(&self) -> countersign_phone::Server {
+        self.phone_server_off_by(0)
+    }
+
+    /// The server, as phones reach it whose clocks are that many seconds ahead.
+    pub fn phone_server_off_by(&self, seconds: i64) -> countersign_phone::Server {
         let clock = self.clock.clone();
-        let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
+        let local_time = Some(Arc::new(move || clock.now().as_seconds() + seconds) as _);
         let options = Options { local_time, ..Options::default() };
         countersign_phone::Server::new(&self.api().base, &options).expect("a server's address")
+    }
+
+    pub fn factor_path(&self, phone: &Phone) -> String {
+        format!("{}/Factors/{}", self.entity(phone.identity()), phone.factor_sid())
     }
 
     pub fn challenges_path(&self, phone: &Phone) -> String {
@@ -189,7 +221,7 @@ fn configure(folder: &Path, settings: &[&str]) -> Config {
 
 async fn open(config: &Config, world: &World) -> Server {
     let store = Arc::new(open_store(config).expect("the database opens"));
-    let key = MasterKey::new([1; 32]);
+    let key = master_key();
     for _ in 0..1_000 {
         let started =
             Server::start(config, world, Arc::clone(&store) as _, &key, Arc::new(String::new));
@@ -203,6 +235,10 @@ async fn open(config: &Config, world: &World) -> Server {
         }
     }
     panic!("the address stays taken");
+}
+
+fn master_key() -> MasterKey {
+    MasterKey::new([1; 32])
 }
 
 fn client() -> reqwest::Client {

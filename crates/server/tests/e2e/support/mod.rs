@@ -2,6 +2,10 @@
 
 mod api;
 mod app;
+mod home;
+mod raw;
 
-pub use api::Reply;
+pub use api::{ALWAYS, Caller, Reply};
 pub use app::TestApp;
+pub use home::Home;
+pub use raw::{RawReply, exchange, open};

@@ -1,0 +1,37 @@
+//! What the person types: a letter and Enter.
+
+use std::io::BufRead as _;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// The letters.
+pub(super) const KEYS: &str = "a approve · d deny · s skip, and Enter";
+
+/// Lines of standard input.
+pub(super) struct Keys(UnboundedReceiver<String>);
+
+impl Keys {
+    /// Reads from now on. The thread that does so ends with the process: nothing can interrupt its reading.
+    pub(super) fn listen() -> Self {
+        let (sender, receiver) = unbounded_channel();
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
+    }
+
+    /// The next line; never, if there are no more.
+    pub(super) async fn next(keys: &mut Option<Self>) -> String {
+        if let Some(Self(lines)) = keys {
+            if let Some(line) = lines.recv().await {
+                return line;
+            }
+            *keys = None;
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,291 @@
+//! Every bound of every parameter: what just fits is taken, what is one beyond is refused by name, and leaves nothing.
+
+use countersign_phone::DeviceKey;
+
+use crate::support::{Caller, Home, Reply, TestApp};
+
+/// A parameter, a value that just fits, one that does not any more, and the code of its refusal.
+type Row = (&'static str, String, String, i64);
+
+fn row(name: &'static str, good: impl ToString, bad: impl ToString, code: i64) -> Row {
+    (name, good.to_string(), bad.to_string(), code)
+}
+
+fn long(name: &'static str, most: usize, code: i64) -> Row {
+    // Characters, not bytes.
+    row(name, "é".repeat(most), "é".repeat(most + 1), code)
+}
+
+/// A JSON object of that many characters.
+fn map(characters: usize) -> String {
+    format!(r#"{{"a":"{}"}}"#, "é".repeat(characters - 8))
+}
+
+fn field(label: usize, value: usize) -> String {
+    format!(r#"{{"label":"{}","value":"{}"}}"#, "é".repeat(label), "é".repeat(value))
+}
+
+/// One call that makes or changes something: the path, a form that is right, and the rows to try in it.
+struct Table {
+    path: String,
+    form: Vec<(&'static str, String)>,
+    rows: Vec<Row>,
+    good: u16,
+}
+
+fn table(path: String, form: &[(&'static str, &str)], rows: Vec<Row>) -> Table {
+    let form = form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Table { path, form, rows, good: 201 }
+}
+
+impl Table {
+    /// The same rows, less those that only a new one may name, against one that is there.
+    fn for_update(&self, path: String, only_new: &[&str]) -> Self {
+        let rows = self.rows.iter().filter(|row| !only_new.contains(&row.0)).cloned().collect();
+        Self { path, form: Vec::new(), rows, good: 200 }
+    }
+
+    async fn send(&self, caller: &Caller, name: &str, value: &str) -> Reply {
+        let fresh_key;
+        let mut form: Vec<(&str, &str)> =
+            self.form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        if form.iter().any(|(name, _)| *name == "Binding.PublicKey") {
+            fresh_key = DeviceKey::generate().and_then(|key| key.public_key_base64()).unwrap_or_default();
+            form.retain(|(name, _)| *name != "Binding.PublicKey");
+            form.push(("Binding.PublicKey", &fresh_key));
+        }
+        form.retain(|(has, _)| *has != name);
+        form.push((name, value));
+        caller.post(&self.path, &form).await
+    }
+}
+
+fn service(path: &str) -> Table {
+    let sid = |prefix: &str, digits: usize| format!("{prefix}{}", "a".repeat(digits));
+    let flags = ["LookupEnabled", "Psd2Enabled", "CustomCodeEnabled", "Push.IncludeDate"];
+    let mut rows = vec![
+        long("FriendlyName", 32, 60200),
+        row("FriendlyName", "Owl Bank_EU-1234", "Owl Bank 12345", 60200),
+        row("FriendlyName", "x", "", 60200),
+        row("CodeLength", 4, 3, 60200),
+        row("CodeLength", 10, 11, 60200),
+        row("Totp.TimeStep", 20, 19, 60200),
+        row("Totp.TimeStep", 60, 61, 60200),
+        row("Totp.CodeLength", 3, 2, 60200),
+        row("Totp.CodeLength", 8, 9, 60200),
+        row("Totp.Skew", 2, 3, 60200),
+        long("Totp.Issuer", 256, 60200),
+        long("TtsName", 256, 60200),
+        row("Push.ApnCredentialSid", "", sid("CR", 32), 60200),
+        row("Push.FcmCredentialSid", "", sid("CR", 31), 60200),
+        row("DefaultTemplateSid", sid("HJ", 32), sid("HJ", 33), 60200),
+        row("Whatsapp.MsgServiceSid", sid("MG", 32), sid("HJ", 32), 60200),
+        row("Passkeys.UserVerification", "required", "maybe", 60200),
+    ];
+    rows.extend(flags.map(|flag| row(flag, "True", "1", 60200)));
+    table(path.to_owned(), &[("FriendlyName", "owl")], rows)
+}
+
+fn factor(path: String) -> Table {
+    let form = [
+        ("FriendlyName", "phone"),
+        ("FactorType", "push"),
+        ("Binding.PublicKey", ""),
+        ("Config.AppId", "com.example.app"),
+        ("Config.SdkVersion", "1.0"),
+        ("Config.NotificationPlatform", "fcm"),
+        ("Config.NotificationToken", "fcm-token:0123456789abcdef0123456789"),
+    ];
+    let rows = vec![
+        long("FriendlyName", 64, 60306),
+        row("FriendlyName", "x", "", 60306),
+        long("Config.AppId", 100, 60306),
+        long("Config.SdkVersion", 64, 60306),
+        row("Config.NotificationToken", "t".repeat(32), "t".repeat(31), 60306),
+        row("Config.NotificationToken", "t".repeat(255), "t".repeat(256), 60306),
+        row("Config.NotificationPlatform", "none", "pigeon", 60306),
+        row("FactorType", "push", "sms", 60306),
+        row("Binding.Alg", "ES256", "ES384", 60314),
+        row("Metadata", map(1_024), map(1_025), 60306),
+        row("Metadata", "{}", r#"{"a":1}"#, 60306),
+    ];
+    table(path, &form, rows)
+}
+
+/// It is noon of 2026-01-01 until somebody moves the hands.
+fn challenge(path: String, factor: &str) -> Table {
+    let form = [("FactorSid", factor), ("Details.Message", "Log in?")];
+    let rows = vec![
+        long("Details.Message", 256, 60306),
+        row("Details.Message", "x", "", 60306),
+        row("Details.Fields", field(36, 0), field(37, 0), 60306),
+        row("Details.Fields", field(0, 128), field(0, 129), 60306),
+        row("Details.Fields", field(1, 1), r#"{"label":"a"}"#, 60306),
+        row("HiddenDetails", map(1_024), map(1_025), 60306),
+        row("HiddenDetails", "{}", "[]", 60306),
+        row("HiddenDetails", r#"{"a":"b"}"#, r#"{"a":{"b":"c"}}"#, 60306),
+        row("ExpirationDate", "2026-01-01T13:00:00Z", "2026-01-01T13:00:01Z", 60306),
+        row("ExpirationDate", "2026-01-01T12:00:01Z", "2026-01-01T12:00:00Z", 60306),
+        row("ExpirationDate", "2026-01-01T13:30:00.5+01:00", "in an hour", 60306),
+        row("FactorSid", factor, format!("{factor}0"), 60306),
+    ];
+    table(path, &form, rows)
+}
+
+fn webhook(path: String) -> Table {
+    let url = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18));
+    let form =
+        [("FriendlyName", "a"), ("EventTypes", "*"), ("WebhookUrl", "https://a.example/hook")];
+    let rows = vec![
+        long("FriendlyName", 64, 60306),
+        row("WebhookUrl", url(2_048), url(2_049), 60306),
+        row("WebhookUrl", "http://a.example", "http://ann@a.example", 60306),
+        row("WebhookUrl", "https://a.example", "ftp://a.example", 60306),
+        row("EventTypes", "challenge.denied", "challenge.eaten", 60306),
+        row("Status", "disabled", "off", 60306),
+        row("Version", "v1", "v3", 60306),
+    ];
+    table(path, &form, rows)
+}
+
+fn credential(path: &str) -> Table {
+    let rows = vec![
+        long("FriendlyName", 64, 60300),
+        long("KeyId", 64, 60300),
+        long("TeamId", 64, 60300),
+        long("Topic", 256, 60300),
+        row("Sandbox", "true", "maybe", 60300),
+        row("Type", "gcm", "wns", 60300),
+    ];
+    table(path.to_owned(), &[("Type", "apn")], rows)
+}
+
+fn access_token(path: String) -> Table {
+    let rows = vec![
+        row("Identity", "x".repeat(8), "x".repeat(7), 60305),
+        row("Identity", "x".repeat(64), "x".repeat(65), 60305),
+        row("FactorType", "push", "totp", 60305),
+        long("FactorFriendlyName", 64, 60305),
+        row("Ttl", 60, 59, 60305),
+        row("Ttl", 300, 301, 60305),
+    ];
+    table(path, &[("Identity", "alice-0001"), ("FactorType", "push")], rows)
+}
+
+fn all(home: &Home) -> Vec<Table> {
+    let (service_path, entity) = (home.service_path(), home.entity_path());
+    let services = service("/v2/Services");
+    let factors = factor(format!("{entity}/Factors"));
+    let webhooks = webhook(format!("{service_path}/Webhooks"));
+    let credentials = credential("/v1/Credentials");
+    let identities = vec![
+        row("Identity", "x".repeat(8), "x".repeat(7), 60306),
+        row("Identity", "x".repeat(64), "x".repeat(65), 60306),
+        row("Identity", "With-Dash-1", "with_line", 60306),
+    ];
+    let ttls = vec![
+        row("Ttl", 0, -1, 60300),
+        row("Ttl", 300, 301, 60300),
+        row("Ttl", 1, "", 60300),
+        row("Ttl", 2, "2.0", 60300),
+        row("Ttl", 3, "+3", 60300),
+        row("Ttl", 4, "99999999999999999999", 60300),
+    ];
+    let only_new = ["FactorType", "Binding.Alg", "Metadata", "Config.NotificationPlatform"];
+    // Its factor is one of the stream, which drops tokens and does not judge them.
+    let no_token: Vec<&str> = [&only_new[..], &["Config.NotificationToken"]].concat();
+    vec![
+        services.for_update(service_path.clone(), &[]),
+        factors.for_update(home.factor_path(), &no_token),
+        webhooks.for_update(home.webhook_path(), &[]),
+        credentials.for_update(home.credential_path(), &["Type"]),
+        table(format!("{service_path}/Entities"), &[], identities),
+        challenge(format!("{entity}/Challenges"), home.phone.factor_sid()),
+        table(format!("{}/Notifications", home.challenge_path()), &[], ttls),
+        access_token(format!("{service_path}/AccessTokens")),
+        Table {
+            path: home.challenge_path(),
+            form: Vec::new(),
+            rows: vec![
+                row("Metadata", map(1_024), map(1_025), 60306),
+                row("Metadata", "{}", "null", 60306),
+            ],
+            good: 200,
+        },
+        services,
+        factors,
+        webhooks,
+        credentials,
+    ]
+}
+
+#[tokio::test]
+async fn one_beyond_any_bound_is_refused_by_name_and_leaves_nothing() {
+    let app = TestApp::start().await;
+    let home = Home::furnish(&app, app.api(), "alice-0001").await;
+    let before = home.inventory().await;
+    for table in all(&home) {
+        for (name, _, bad, code) in &table.rows {
+            let reply = table.send(&home.caller, name, bad).await;
+            assert_eq!(reply.refusal(), (400, *code), "{} {name}={bad}: {reply:?}", table.path);
+            assert_eq!(reply.body["message"], format!("Invalid parameter: {name}"));
+            assert_eq!(reply.body["details"]["parameter"], *name);
+        }
+        assert_eq!(home.inventory().await, before, "{}", table.path);
+    }
+}
+
+#[tokio::test]
+async fn what_just_fits_is_taken() {
+    let limits =
+        ["limits.notifications_per_challenge=0", "limits.entities_per_account_per_second=0"];
+    let app = TestApp::start_with(&limits).await;
+    let home = Home::furnish(&app, app.api(), "alice-0001").await;
+    for table in all(&home) {
+        for (name, good, _, _) in &table.rows {
+            let reply = table.send(&home.caller, name, good).await;
+            assert_eq!(reply.status, table.good, "{} {name}={good}: {reply:?}", table.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_may_hold_twenty_fields_and_a_page_a_thousand_items() {
+    let app = TestApp::start().await;
+    let home = Home::furnish(&app, app.api(), "alice-0001").await;
+    let challenges = format!("{}/Challenges", home.entity_path());
+    let one = field(36, 128);
+    for (fields, expected) in [(20, 201), (21, 400)] {
+        let mut form =
+            vec![("FactorSid", home.phone.factor_sid()), ("Details.Message", "Log in?")];
+        form.extend(vec![("Details.Fields", one.as_str()); fields]);
+        assert_eq!(home.caller.post(&challenges, &form).await.status, expected);
+    }
+    let before = home.inventory().await;
+    for (query, expected) in [
+        ("PageSize=1000", None),
+        ("PageSize=1001", Some(20007)),
+        ("PageSize=99999999999999999999", Some(20007)),
+        ("PageSize=0", Some(20001)),
+        ("PageSize=-1", Some(20001)),
+        ("PageSize=ten", Some(20001)),
+        ("Page=4294967295", None),
+        ("Page=4294967296", Some(60306)),
+        ("PageToken=nonsense", Some(60306)),
+        ("PageSize=5&PageSize=5", Some(60306)),
+    ] {
+        for (path, key) in home.lists() {
+            if key.is_empty() {
+                continue;
+            }
+            let reply = home.caller.get(&format!("{path}?{query}")).await;
+            let refusal = expected.map(|code| (400, code));
+            assert_eq!((reply.status != 200).then(|| reply.refusal()), refusal, "{path}?{query}");
+        }
+    }
+    for query in ["Order=DESC", "Order=up", "Status=open", "FactorSid=YF1"] {
+        let reply = home.caller.get(&format!("{challenges}?{query}")).await;
+        assert_eq!(reply.refusal(), (400, 60306), "{query}");
+    }
+    assert_eq!(home.inventory().await, before);
+}

@@ -1,0 +1,46 @@
+//! HTTP/1.1 by hand, for what a client library would mend, hide or refuse to send.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// An answer as it came over the wire.
+#[derive(Debug)]
+pub struct RawReply {
+    pub status: u16,
+    /// The lines of the head but the first.
+    pub headers: Vec<String>,
+    pub body: String,
+}
+
+impl RawReply {
+    /// A header's text by its name, letter by letter.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("a head: {text}"));
+        let mut lines = head.split("\r\n").map(str::to_owned);
+        let first = lines.next().unwrap_or_default();
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("a status: {first}"));
+        Self { status, headers: lines.collect(), body: body.to_owned() }
+    }
+}
+
+/// A connection on which that much has been said.
+pub async fn open(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("somebody listens");
+    stream.write_all(bytes).await.expect("it can be written");
+    stream
+}
+
+/// Says that, and hears the answer until the server hangs up; the request must ask for that.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> RawReply {
+    let mut stream = open(address, bytes).await;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.expect("it can be read");
+    RawReply::parse(&String::from_utf8(heard).expect("UTF-8"))
+}

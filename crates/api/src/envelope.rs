@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode, Uri};
 use tower::Service;
+use tracing::Instrument as _;
 
 use crate::error::ApiError;
 use crate::headers::{Arrival, Stamp};
@@ -74,7 +75,8 @@ impl Service<Request> for Envelope {
             *request.uri_mut() = plain;
         }
         let mut routes = self.routes.clone();
-        Box::pin(async move {
+        let span = tracing::debug_span!("request", %method, path = uri.path());
+        let served = async move {
             let response = match judged {
                 Some(response) => response,
                 None => {
@@ -87,7 +89,8 @@ impl Service<Request> for Envelope {
                 }
             };
             Ok(seal(response, arrival, &method, &uri))
-        })
+        };
+        Box::pin(served.instrument(span))
     }
 }
 

@@ -10,6 +10,7 @@ use countersign_domain::delivery::{
 };
 use countersign_domain::time::Instant;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::ready::{self, Readiness};
 use crate::shared::{Hold, InHand, Shared};
@@ -30,7 +31,8 @@ const AT_ONCE: u32 = 3;
 /// Begins with a delivery.
 pub(crate) fn begin(shared: &Arc<Shared>, lease: Lease, hold: Hold) -> Running {
     shared.signals.add(|counts| counts.begun += 1);
-    let whole = run(Arc::clone(shared), lease, hold);
+    let span = tracing::debug_span!("attempt", notification = %lease.delivery.notification, challenge = %lease.delivery.challenge);
+    let whole = run(Arc::clone(shared), lease, hold).instrument(span);
     let kill = shared.kill.clone();
     shared.tasks.spawn(kill.run_until_cancelled_owned(whole))
 }

@@ -76,9 +76,7 @@ impl Challenge {
             None => {}
             Some(Value::String(date)) => wire_date(date).map(|_| ())?,
             Some(_) => {
-                return Err(Error::malformed(
-                    "details.date is neither absent nor a date",
-                ));
+                return Err(Error::malformed("details.date is neither absent nor a date"));
             }
         }
         let fields = match details.get("fields") {
@@ -108,10 +106,7 @@ impl Field {
     fn parse(value: &Value) -> Result<Self, Error> {
         let field = value.as_object();
         let field = field.ok_or_else(|| Error::malformed("a field of details is no object"))?;
-        Ok(Self {
-            label: text(field, "label")?,
-            value: text(field, "value")?,
-        })
+        Ok(Self { label: text(field, "label")?, value: text(field, "value")? })
     }
 }
 
@@ -189,41 +184,21 @@ mod tests {
 
     #[test]
     fn a_challenge_that_an_sdk_would_not_read_is_malformed() {
-        let needed = [
-            "sid",
-            "factor_sid",
-            "status",
-            "date_created",
-            "date_updated",
-        ];
+        let needed = ["sid", "factor_sid", "status", "date_created", "date_updated"];
         for name in needed.into_iter().chain(["expiration_date", "details"]) {
             let mut body = vectors::challenge();
             body.remove(name);
-            assert!(
-                matches!(Challenge::parse(body, None), Err(Error::Malformed(_))),
-                "{name}"
-            );
+            assert!(matches!(Challenge::parse(body, None), Err(Error::Malformed(_))), "{name}");
         }
         let mut body = vectors::challenge();
         body["details"]["date"] = Value::Null;
-        assert!(matches!(
-            Challenge::parse(body, None),
-            Err(Error::Malformed(_))
-        ));
+        assert!(matches!(Challenge::parse(body, None), Err(Error::Malformed(_))));
     }
 
     #[test]
     fn dates_have_one_form_only() {
-        assert_eq!(
-            wire_date("2023-11-14T22:13:20Z").unwrap().as_second(),
-            1_700_000_000
-        );
-        for other in [
-            "2023-11-14T22:13:20.000Z",
-            "2023-11-14T22:13:20+00:00",
-            "2023-11-14",
-            "",
-        ] {
+        assert_eq!(wire_date("2023-11-14T22:13:20Z").unwrap().as_second(), 1_700_000_000);
+        for other in ["2023-11-14T22:13:20.000Z", "2023-11-14T22:13:20+00:00", "2023-11-14", ""] {
             assert!(wire_date(other).is_err(), "{other}");
         }
     }

@@ -9,14 +9,10 @@ pub type LocalTime = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The time of this machine, in Unix seconds.
 pub fn system_time() -> i64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the phone asks the system"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the phone asks the system")]
     let now = std::time::SystemTime::now();
     // before 1970 the clock is wrong anyway, and the first 401 corrects it
-    now.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0))
 }
 
 /// A local clock and how far the server's is ahead of it.
@@ -27,10 +23,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(local: LocalTime, offset: i64) -> Self {
-        Self {
-            local,
-            offset: AtomicI64::new(offset),
-        }
+        Self { local, offset: AtomicI64::new(offset) }
     }
 
     /// What time the server has, as far as the device knows.

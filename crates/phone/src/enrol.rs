@@ -101,10 +101,7 @@ impl Platform {
     /// The form fields that say it.
     pub(crate) fn form(&self) -> Vec<(&str, &str)> {
         let mut form = vec![("Config.NotificationPlatform", self.as_str())];
-        form.extend(
-            self.token()
-                .map(|token| ("Config.NotificationToken", token)),
-        );
+        form.extend(self.token().map(|token| ("Config.NotificationToken", token)));
         form
     }
 }
@@ -157,15 +154,9 @@ impl Phone {
         form.extend(enrolment.platform.form());
         let (service, identity) = (&enrolment.service_sid, &enrolment.identity);
         let path = ["v2", "Services", service, "Entities", identity, "Factors"];
-        let call = Call {
-            method: Method::POST,
-            url: server.url(&path)?,
-            form: &form,
-        };
+        let call = Call { method: Method::POST, url: server.url(&path)?, form: &form };
 
-        let answer = server
-            .send(&call, enrolment.authority.credentials())
-            .await?;
+        let answer = server.send(&call, enrolment.authority.credentials()).await?;
         let factor = Factor::parse(&answer.accepted()?.object()?)?;
         let registration = Registration {
             service_sid: service.clone(),
@@ -231,21 +222,11 @@ mod tests {
 
     #[test]
     fn a_factor_that_an_sdk_would_not_read_is_malformed() {
-        let needed = [
-            "sid",
-            "account_sid",
-            "friendly_name",
-            "status",
-            "date_created",
-            "config",
-        ];
+        let needed = ["sid", "account_sid", "friendly_name", "status", "date_created", "config"];
         for name in needed {
             let mut body = vectors::factor();
             body.insert(name.into(), Value::Null);
-            assert!(
-                matches!(Factor::parse(&body), Err(Error::Malformed(_))),
-                "{name}"
-            );
+            assert!(matches!(Factor::parse(&body), Err(Error::Malformed(_))), "{name}");
         }
         let mut body = vectors::factor();
         body.insert("date_created".into(), "2023-11-14T22:13:20.5Z".into());
@@ -254,23 +235,14 @@ mod tests {
 
     #[test]
     fn only_push_services_have_a_token() {
-        assert_eq!(
-            Platform::Stream.form(),
-            [("Config.NotificationPlatform", "stream")]
-        );
-        let form = [
-            ("Config.NotificationPlatform", "apn"),
-            ("Config.NotificationToken", "ab"),
-        ];
+        assert_eq!(Platform::Stream.form(), [("Config.NotificationPlatform", "stream")]);
+        let form = [("Config.NotificationPlatform", "apn"), ("Config.NotificationToken", "ab")];
         assert_eq!(Platform::Apn("ab".into()).form(), form);
     }
 
     #[test]
     fn debug_does_not_show_the_authority() {
-        let account = Authority::Account {
-            sid: "AC1".into(),
-            auth_token: "hush".into(),
-        };
+        let account = Authority::Account { sid: "AC1".into(), auth_token: "hush".into() };
         for authority in [account, Authority::AccessToken("hush".into())] {
             let enrolment = Enrolment::new("VA1", "alice", authority);
             assert!(!format!("{enrolment:?}").contains("hush"));

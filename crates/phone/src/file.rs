@@ -114,9 +114,7 @@ mod tests {
         let path = folder.path().join("phone.json");
         fs::write(&path, "{}").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        vectors::phone("http://127.0.0.1:8080/")
-            .save(&path)
-            .unwrap();
+        vectors::phone("http://127.0.0.1:8080/").save(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

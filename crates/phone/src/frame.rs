@@ -121,9 +121,7 @@ pub(crate) fn ack(notification_sid: &str) -> String {
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(D::Error::custom)
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -143,32 +141,20 @@ mod tests {
 
     #[test]
     fn an_unknown_type_is_no_error_and_no_type_is_one() {
-        assert_eq!(
-            Frame::parse(r#"{"type":"weather"}"#).unwrap(),
-            Frame::Unknown
-        );
+        assert_eq!(Frame::parse(r#"{"type":"weather"}"#).unwrap(), Frame::Unknown);
         for bad in ["", "[]", "{}", r#"{"type":"linked"}"#, r#"{"type":1}"#] {
-            assert!(
-                matches!(Frame::parse(bad), Err(Error::Malformed(_))),
-                "{bad}"
-            );
+            assert!(matches!(Frame::parse(bad), Err(Error::Malformed(_))), "{bad}");
         }
     }
 
     #[test]
     fn a_refusal_is_read_from_its_reason() {
         let reason = r#"{"code":20151,"message":"Authentication Failed","server_time":"2026-11-22T10:00:00Z"}"#;
-        let closed = Closed {
-            code: 4401,
-            reason: reason.into(),
-        };
+        let closed = Closed { code: 4401, reason: reason.into() };
         let refusal = closed.refusal().unwrap();
         assert_eq!(refusal.code, 20151);
         assert_eq!(refusal.server_time.as_second(), 1_795_341_600);
-        let other = Closed {
-            code: 1001,
-            reason: reason.into(),
-        };
+        let other = Closed { code: 1001, reason: reason.into() };
         assert_eq!(other.refusal(), None);
     }
 

@@ -65,9 +65,7 @@ impl Phone {
         let payload = self.signed_answer(challenge, verdict)?;
         let url = self.entity_url(&["Challenges", &challenge.sid])?;
         // the SDKs ignore the body: reading the challenge again tells more
-        self.post(url, &[("AuthPayload", &payload)])
-            .await
-            .map(|_| ())
+        self.post(url, &[("AuthPayload", &payload)]).await.map(|_| ())
     }
 
     /// The `AuthPayload` that would answer a challenge.
@@ -75,10 +73,7 @@ impl Phone {
         if challenge.status != ChallengeStatus::Pending {
             return Err(Error::NotPending(challenge.status));
         }
-        let fields = challenge
-            .fields_to_sign
-            .as_deref()
-            .ok_or(Error::NotSignable)?;
+        let fields = challenge.fields_to_sign.as_deref().ok_or(Error::NotSignable)?;
         answer_jwt(self.key(), &challenge.body, fields, verdict)
     }
 
@@ -146,24 +141,14 @@ mod tests {
     #[test]
     fn the_token_is_taken_from_the_next_page_url() {
         let url = "https://h.example/v2/x?PageSize=20&Page=1&PageToken=DNYC033ef130&Order=asc";
-        assert_eq!(
-            page(&json!(url)).unwrap().next.as_deref(),
-            Some("DNYC033ef130")
-        );
+        assert_eq!(page(&json!(url)).unwrap().next.as_deref(), Some("DNYC033ef130"));
         assert_eq!(page(&Value::Null).unwrap().next, None);
     }
 
     #[test]
     fn a_next_page_without_a_token_or_an_origin_is_malformed() {
-        for url in [
-            "https://h.example/v2/x?Page=1",
-            "/v2/x?PageToken=a",
-            "https://h/?PageToken=",
-        ] {
-            assert!(
-                matches!(page(&json!(url)), Err(Error::Malformed(_))),
-                "{url}"
-            );
+        for url in ["https://h.example/v2/x?Page=1", "/v2/x?PageToken=a", "https://h/?PageToken="] {
+            assert!(matches!(page(&json!(url)), Err(Error::Malformed(_))), "{url}");
         }
         assert!(matches!(page(&json!(1)), Err(Error::Malformed(_))));
     }

@@ -58,18 +58,12 @@ pub fn answer_jwt(
 ) -> Result<String, Error> {
     let mut payload = Map::new();
     for name in fields_to_sign {
-        let value = challenge
-            .get(name)
-            .ok_or_else(|| Error::FieldToSignMissing(name.clone()))?;
+        let value = challenge.get(name).ok_or_else(|| Error::FieldToSignMissing(name.clone()))?;
         payload.insert(name.clone(), value.clone());
     }
     // last, because the server may list `status` too, and then with the old value
     payload.insert("status".into(), verdict.as_str().into());
-    signed(
-        key,
-        &json!({"typ": "JWT", "alg": "ES256"}),
-        &Value::Object(payload),
-    )
+    signed(key, &json!({"typ": "JWT", "alg": "ES256"}), &Value::Object(payload))
 }
 
 /// Signs a header and a payload into a compact JWS.
@@ -89,10 +83,7 @@ mod tests {
     use crate::tests::vectors::{self, opened};
 
     fn device() -> Device<'static> {
-        Device {
-            credential_sid: vectors::CREDENTIAL_SID,
-            account_sid: vectors::ACCOUNT_SID,
-        }
+        Device { credential_sid: vectors::CREDENTIAL_SID, account_sid: vectors::ACCOUNT_SID }
     }
 
     #[test]

@@ -27,9 +27,7 @@ impl DeviceKey {
     pub fn generate() -> Result<Self, Error> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .map_err(|_| Error::Key("cannot be made"))?;
-        let document = pair
-            .to_pkcs8v1()
-            .map_err(|_| Error::Key("cannot be encoded"))?;
+        let document = pair.to_pkcs8v1().map_err(|_| Error::Key("cannot be encoded"))?;
         Self::from_pkcs8_der(document.as_ref())
     }
 
@@ -48,9 +46,7 @@ impl DeviceKey {
 
     /// Reads a key from the base64 text that [`to_pkcs8_base64`](Self::to_pkcs8_base64) writes.
     pub fn from_pkcs8_base64(text: &str) -> Result<Self, Error> {
-        let pkcs8 = STANDARD
-            .decode(text)
-            .map_err(|_| Error::Key("is not base64"))?;
+        let pkcs8 = STANDARD.decode(text).map_err(|_| Error::Key("is not base64"))?;
         Self::from_pkcs8_der(&pkcs8)
     }
 
@@ -66,11 +62,8 @@ impl DeviceKey {
 
     /// The public key as `Binding.PublicKey` wants it: base64 of DER SubjectPublicKeyInfo, 124 characters.
     pub fn public_key_base64(&self) -> Result<String, Error> {
-        let spki: PublicKeyX509Der<'_> = self
-            .raw
-            .public_key()
-            .as_der()
-            .map_err(|_| Error::Key("has no public half"))?;
+        let spki: PublicKeyX509Der<'_> =
+            self.raw.public_key().as_der().map_err(|_| Error::Key("has no public half"))?;
         Ok(STANDARD.encode(spki.as_ref()))
     }
 
@@ -86,9 +79,8 @@ impl DeviceKey {
 }
 
 fn sign(pair: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, Error> {
-    let signature = pair
-        .sign(&SystemRandom::new(), message)
-        .map_err(|_| Error::Key("cannot sign"))?;
+    let signature =
+        pair.sign(&SystemRandom::new(), message).map_err(|_| Error::Key("cannot sign"))?;
     Ok(signature.as_ref().to_vec())
 }
 
@@ -108,10 +100,7 @@ mod tests {
 
     #[test]
     fn the_known_key_has_the_known_public_half() {
-        assert_eq!(
-            vectors::key().public_key_base64().unwrap(),
-            vectors::PUBLIC_KEY
-        );
+        assert_eq!(vectors::key().public_key_base64().unwrap(), vectors::PUBLIC_KEY);
     }
 
     #[test]
@@ -125,10 +114,7 @@ mod tests {
     fn a_key_survives_being_written_down() {
         let key = DeviceKey::generate().unwrap();
         let again = DeviceKey::from_pkcs8_base64(&key.to_pkcs8_base64()).unwrap();
-        assert_eq!(
-            again.public_key_base64().unwrap(),
-            key.public_key_base64().unwrap()
-        );
+        assert_eq!(again.public_key_base64().unwrap(), key.public_key_base64().unwrap());
         let signature = again.sign_raw(b"message").unwrap();
         vectors::verify(
             &key.public_key_base64().unwrap(),
@@ -162,13 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_refused() {
-        assert!(matches!(
-            DeviceKey::from_pkcs8_base64("not base64!"),
-            Err(Error::Key(_))
-        ));
-        assert!(matches!(
-            DeviceKey::from_pkcs8_der(b"0"),
-            Err(Error::Key(_))
-        ));
+        assert!(matches!(DeviceKey::from_pkcs8_base64("not base64!"), Err(Error::Key(_))));
+        assert!(matches!(DeviceKey::from_pkcs8_der(b"0"), Err(Error::Key(_))));
     }
 }

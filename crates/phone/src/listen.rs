@@ -86,9 +86,7 @@ impl Phone {
             backoff,
             automatic_ack: true,
             failures: 0,
-            state: State::Waiting {
-                until: Instant::now(),
-            },
+            state: State::Waiting { until: Instant::now() },
         }
     }
 }
@@ -151,16 +149,12 @@ impl Listener {
             Next::Slowly => self.backoff.most,
             Next::GiveUp => {
                 // a caller who asks again all the same starts over
-                self.state = State::Waiting {
-                    until: Instant::now(),
-                };
+                self.state = State::Waiting { until: Instant::now() };
                 return Err(error);
             }
         };
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Waiting {
-            until: Instant::now() + again_in,
-        };
+        self.state = State::Waiting { until: Instant::now() + again_in };
         Ok(Event::Lost { error, again_in })
     }
 }
@@ -209,10 +203,7 @@ mod tests {
     fn waits_double_up_to_a_bound_and_are_spread() {
         let backoff = Backoff::default();
         let longest: Vec<_> = (0..8).map(|n| backoff.pause(n, 1.0).as_millis()).collect();
-        assert_eq!(
-            longest,
-            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]
-        );
+        assert_eq!(longest, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         assert_eq!(backoff.pause(0, 0.0).as_millis(), 250);
         assert_eq!(backoff.pause(u32::MAX, 1.0), backoff.most);
         assert!((0.0..=1.0).contains(&random_fraction()));
@@ -220,12 +211,7 @@ mod tests {
 
     #[test]
     fn what_follows_an_error() {
-        let closed = |code| {
-            Error::Closed(Closed {
-                code,
-                reason: String::new(),
-            })
-        };
+        let closed = |code| Error::Closed(Closed { code, reason: String::new() });
         let http = |status| Error::NotTheApi { status };
         for (error, next) in [
             (closed(1001), Next::ComeBack),

@@ -45,23 +45,14 @@ impl Phone {
         key: DeviceKey,
         clock: Clock,
     ) -> Self {
-        let inner = Inner {
-            server,
-            registration,
-            key,
-            clock,
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { server, registration, key, clock };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Proves to the server that the phone holds the key; the factor is verified afterwards.
     pub async fn verify(&self) -> Result<(), Error> {
         let proof = self.key().sign_der_base64(self.factor_sid().as_bytes())?;
-        let answer = self
-            .post(self.factor_url()?, &[("AuthPayload", &proof)])
-            .await?;
+        let answer = self.post(self.factor_url()?, &[("AuthPayload", &proof)]).await?;
         match Factor::parse(&answer.object()?)?.verified {
             true => Ok(()),
             false => Err(Error::malformed("a verified factor that reads unverified")),
@@ -83,11 +74,7 @@ impl Phone {
     /// Deletes the factor. As in the mobile SDKs, a factor that is not there any more (404), or
     /// whose key the server no longer knows (401 twice), counts as deleted.
     pub async fn delete(&self) -> Result<(), Error> {
-        let call = Call {
-            method: Method::DELETE,
-            url: self.factor_url()?,
-            form: &[],
-        };
+        let call = Call { method: Method::DELETE, url: self.factor_url()?, form: &[] };
         match self.call(&call).await {
             Ok(_) => Ok(()),
             Err(Error::Api(error)) if matches!(error.status, 401 | 404) => Ok(()),
@@ -141,10 +128,8 @@ impl Phone {
     }
 
     pub(crate) fn signed_in(&self, nonce: Option<&str>) -> Result<String, Error> {
-        let device = Device {
-            credential_sid: self.credential_sid(),
-            account_sid: self.account_sid(),
-        };
+        let device =
+            Device { credential_sid: self.credential_sid(), account_sid: self.account_sid() };
         device_jwt(self.key(), device, self.inner.clock.now(), nonce)
     }
 
@@ -158,13 +143,7 @@ impl Phone {
 
     /// A URL below the phone's own entity.
     pub(crate) fn entity_url(&self, below: &[&str]) -> Result<Url, Error> {
-        let entity = [
-            "v2",
-            "Services",
-            self.service_sid(),
-            "Entities",
-            self.identity(),
-        ];
+        let entity = ["v2", "Services", self.service_sid(), "Entities", self.identity()];
         self.server().url(&[&entity, below].concat())
     }
 
@@ -173,38 +152,22 @@ impl Phone {
     }
 
     pub(crate) async fn get(&self, url: Url) -> Result<Answer, Error> {
-        self.call(&Call {
-            method: Method::GET,
-            url,
-            form: &[],
-        })
-        .await
+        self.call(&Call { method: Method::GET, url, form: &[] }).await
     }
 
     pub(crate) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<Answer, Error> {
-        self.call(&Call {
-            method: Method::POST,
-            url,
-            form,
-        })
-        .await
+        self.call(&Call { method: Method::POST, url, form }).await
     }
 
     /// Makes a call as this device. A 401 is taken for a wrong clock: the phone learns the time
     /// from the `Date` header and tries exactly once more.
     async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let answer = self
-            .server()
-            .send(call, ("token", &self.device_jwt()?))
-            .await?;
+        let answer = self.server().send(call, ("token", &self.device_jwt()?)).await?;
         let (401, Some(server_now)) = (answer.status, answer.date) else {
             return answer.accepted();
         };
         self.correct_clock(server_now);
-        let again = self
-            .server()
-            .send(call, ("token", &self.device_jwt()?))
-            .await?;
+        let again = self.server().send(call, ("token", &self.device_jwt()?)).await?;
         again.accepted()
     }
 }

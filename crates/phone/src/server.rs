@@ -67,26 +67,15 @@ impl Server {
                 return Err(Error::Address(format!("{other} is neither http nor https")));
             }
         }
-        let builder = || {
-            client(
-                base.scheme() == "https",
-                loopback,
-                options.ca_pem.as_deref(),
-            )
-        };
+        let builder = || client(base.scheme() == "https", loopback, options.ca_pem.as_deref());
         let build = |builder: ClientBuilder| {
-            builder
-                .build()
-                .map_err(|error| Error::Address(error.to_string()))
+            builder.build().map_err(|error| Error::Address(error.to_string()))
         };
         Ok(Self {
             calls: build(builder()?.timeout(Duration::from_secs(30)))?,
             // a WebSocket begins as HTTP/1.1, and stays open
             upgrades: build(builder()?.http1_only())?,
-            local_time: options
-                .local_time
-                .clone()
-                .unwrap_or_else(|| Arc::new(system_time)),
+            local_time: options.local_time.clone().unwrap_or_else(|| Arc::new(system_time)),
             base,
         })
     }
@@ -244,26 +233,14 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_unless_allowed() {
-        for fine in [
-            "http://127.0.0.1:8080",
-            "http://[::1]:8080",
-            "http://localhost",
-        ] {
+        for fine in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost"] {
             assert!(server(fine).is_ok(), "{fine}");
         }
-        for bad in [
-            "http://example.com",
-            "ftp://localhost",
-            "localhost:8080",
-            "",
-        ] {
+        for bad in ["http://example.com", "ftp://localhost", "localhost:8080", ""] {
             assert!(matches!(server(bad), Err(Error::Address(_))), "{bad}");
         }
         let insecure_http = true;
-        let options = Options {
-            insecure_http,
-            ..Options::default()
-        };
+        let options = Options { insecure_http, ..Options::default() };
         assert!(Server::new("http://countersign:8080", &options).is_ok());
     }
 
@@ -278,12 +255,7 @@ mod tests {
     fn an_error_body_is_kept_as_data_and_anything_else_is_not_the_api() {
         let refusal = |body: &str| {
             let body = body.as_bytes().to_vec();
-            let answer = Answer {
-                status: 403,
-                date: None,
-                fields_to_sign: None,
-                body,
-            };
+            let answer = Answer { status: 403, date: None, fields_to_sign: None, body };
             answer.accepted().map(|_| ()).unwrap_err()
         };
         let error = refusal(r#"{"code":60318,"message":"Factor is unverified","status":403}"#);

@@ -62,9 +62,7 @@ impl Phone {
             let socket = self.open_socket().await?;
             Stream::link(socket, self).await
         };
-        timeout(CONNECTING, Box::pin(connecting))
-            .await
-            .map_err(|_| Error::Silent)?
+        timeout(CONNECTING, Box::pin(connecting)).await.map_err(|_| Error::Silent)?
     }
 
     async fn open_socket(&self) -> Result<WebSocketStream<Upgraded>, Error> {
@@ -86,9 +84,7 @@ impl Phone {
         }
         let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accept.is_none_or(|accept| *accept != derive_accept_key(key.as_bytes())) {
-            return Err(Error::malformed(
-                "an upgrade to something that is no WebSocket",
-            ));
+            return Err(Error::malformed("an upgrade to something that is no WebSocket"));
         }
         // a benchmark holds thousands of these; frames are small
         let config = WebSocketConfig::default()
@@ -161,10 +157,7 @@ impl Stream {
     /// Says goodbye, and waits a moment for the server to do so too. Dropping a stream instead
     /// breaks the connection, as a phone in a tunnel does.
     pub async fn close(mut self) {
-        let goodbye = CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        };
+        let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         let closing = async {
             // a stream that has ended already is closed enough
             if self.socket.close(Some(goodbye)).await.is_ok() {
@@ -220,12 +213,7 @@ enum Heard {
 }
 
 fn heard(message: Option<Result<Message, tungstenite::Error>>) -> Result<Heard, Error> {
-    let ended = |code, reason: &str| {
-        Heard::Closed(Closed {
-            code,
-            reason: reason.to_owned(),
-        })
-    };
+    let ended = |code, reason: &str| Heard::Closed(Closed { code, reason: reason.to_owned() });
     Ok(match message {
         Some(Ok(Message::Text(text))) => Heard::Text(text.to_string()),
         Some(Ok(Message::Close(Some(close)))) => ended(close.code.into(), &close.reason),

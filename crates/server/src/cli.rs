@@ -130,7 +130,12 @@ pub struct Enrol {
     #[arg(long, value_parser = ["stream", "none"], default_value = "stream")]
     pub platform: String,
     /// An access token, as an application gives it to its app; - reads it from standard input
-    #[arg(long, value_name = "TOKEN", conflicts_with = "account", required_unless_present = "account")]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with = "account",
+        required_unless_present = "account"
+    )]
     pub access_token: Option<String>,
     /// Instead of an access token: the account's SID (AC…) or an API key's (SK…)
     #[arg(long, value_name = "SID", requires = "auth_token")]

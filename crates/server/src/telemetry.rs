@@ -5,23 +5,90 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, Traces};
 
-/// Starts logging to standard error.
+/// Starts logging to standard error and, if the configuration names a collector, sending traces to it.
 ///
 /// # Errors
-/// The filter cannot be read, or logging has been started before.
-pub fn start_logs(log: &Log) -> anyhow::Result<()> {
+/// The filter or the collector's address is not right, or logging has been started before.
+pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
     let filter = EnvFilter::try_new(&log.filter)
         .with_context(|| format!("log.filter is not right: {}", log.filter))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match log.format {
-        LogFormat::Human => logs.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+    let (spans, tracing) = spans::layer(traces)?;
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(spans)
+        .try_init()
+        .context("logging cannot start")?;
+    Ok(tracing)
+}
+
+/// Traces that are being sent. Dropping it sends what is left.
+pub struct Tracing(#[cfg(feature = "otlp")] Option<opentelemetry_sdk::trace::SdkTracerProvider>);
+
+#[cfg(feature = "otlp")]
+impl Drop for Tracing {
+    fn drop(&mut self) {
+        if let Some(Err(error)) =
+            self.0.as_ref().map(opentelemetry_sdk::trace::SdkTracerProvider::shutdown)
+        {
+            tracing::warn!(%error, "the last traces could not be sent");
+        }
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+mod spans {
+    use tracing_subscriber::layer::Identity;
+
+    use super::{Traces, Tracing};
+
+    /// No traces. The configuration has been checked: it names no collector.
+    #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature otlp")]
+    pub(super) fn layer(_: &Traces) -> anyhow::Result<(Identity, Tracing)> {
+        Ok((Identity::new(), Tracing()))
+    }
+}
+
+#[cfg(feature = "otlp")]
+mod spans {
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::filter::Targets;
+
+    use super::{Traces, Tracing};
+
+    /// Our own spans, and none of the libraries below us.
+    const OURS: &str = "countersign";
+
+    pub(super) fn layer<S>(traces: &Traces) -> anyhow::Result<(Option<impl Layer<S>>, Tracing)>
+    where
+        S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    {
+        let Some(endpoint) = &traces.endpoint else { return Ok((None, Tracing(None))) };
+        let exporter =
+            SpanExporter::builder().with_http().with_endpoint(endpoint.as_str()).build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(Resource::builder().with_service_name(OURS).build())
+            .build();
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer(OURS))
+            .with_filter(Targets::new().with_target(OURS, tracing::Level::DEBUG));
+        Ok((Some(spans), Tracing(Some(provider))))
+    }
 }
 
 /// How often histograms are folded together; without it they would grow.

@@ -24,10 +24,7 @@ fn unauthorized() -> Reply {
 
 #[tokio::test]
 async fn a_phone_enrols_and_proves_its_key() {
-    let replies = [
-        Reply::factor(201, "unverified"),
-        Reply::factor(200, "verified"),
-    ];
+    let replies = [Reply::factor(201, "unverified"), Reply::factor(200, "verified")];
     let api = FakeApi::start(replies).await;
     let server = Server::new(&api.base_url, &vectors::options()).unwrap();
     let enrolment = enrolment(Authority::AccessToken("let: me in".into()));
@@ -39,10 +36,7 @@ async fn a_phone_enrols_and_proves_its_key() {
     let [create, verify] = api.asked().try_into().ok().unwrap();
     let (folder, _) = FACTOR.rsplit_once('/').unwrap();
     assert_eq!(create.line, format!("POST {folder}"));
-    assert_eq!(
-        (create.user.as_str(), create.password.as_str()),
-        ("token", "let: me in")
-    );
+    assert_eq!((create.user.as_str(), create.password.as_str()), ("token", "let: me in"));
     assert_eq!(create.form["FactorType"], "push");
     assert_eq!(create.form["FriendlyName"], "Virtual phone");
     assert_eq!(create.form["Binding.Alg"], "ES256");
@@ -67,13 +61,8 @@ async fn enrolling_does_not_blame_the_clock() {
     let api = FakeApi::start([unauthorized()]).await;
     let server = Server::new(&api.base_url, &vectors::options()).unwrap();
     let sid = vectors::ACCOUNT_SID.to_owned();
-    let account = Authority::Account {
-        sid,
-        auth_token: "wrong".into(),
-    };
-    let refused = Phone::enrol(&server, &enrolment(account))
-        .await
-        .unwrap_err();
+    let account = Authority::Account { sid, auth_token: "wrong".into() };
+    let refused = Phone::enrol(&server, &enrolment(account)).await.unwrap_err();
     assert_eq!(refused.code(), Some(20151));
     let asked = api.asked();
     assert_eq!(asked.len(), 1);
@@ -92,11 +81,7 @@ async fn a_401_corrects_the_clock_and_is_tried_once_more() {
     let times: Vec<_> = api
         .asked()
         .iter()
-        .map(|asked| {
-            opened(&asked.password, vectors::PUBLIC_KEY).1["nbf"]
-                .as_i64()
-                .unwrap()
-        })
+        .map(|asked| opened(&asked.password, vectors::PUBLIC_KEY).1["nbf"].as_i64().unwrap())
         .collect();
     assert_eq!(times, [vectors::NOW, vectors::NOW + 40]);
 }
@@ -106,10 +91,7 @@ async fn a_second_401_is_final() {
     let api = FakeApi::start([unauthorized(), unauthorized()]).await;
     let phone = vectors::phone(&api.base_url);
     let refused = phone.challenge(vectors::CHALLENGE_SID).await.unwrap_err();
-    assert!(
-        matches!(&refused, Error::Api(error) if error.status == 401),
-        "{refused}"
-    );
+    assert!(matches!(&refused, Error::Api(error) if error.status == 401), "{refused}");
     assert_eq!(api.asked().len(), 2);
 }
 
@@ -125,14 +107,8 @@ async fn all_pages_are_listed_by_their_tokens() {
     let next = "https://verify.example.com/v2/elsewhere?PageSize=1&Page=1&PageToken=DNYC7";
     let api = FakeApi::start([page("YC1", Some(next)), page("YC2", None)]).await;
     let phone = vectors::phone(&api.base_url);
-    let listed = phone
-        .challenges(Some(ChallengeStatus::Pending))
-        .await
-        .unwrap();
-    let sids: Vec<_> = listed
-        .iter()
-        .map(|challenge| challenge.sid.as_str())
-        .collect();
+    let listed = phone.challenges(Some(ChallengeStatus::Pending)).await.unwrap();
+    let sids: Vec<_> = listed.iter().map(|challenge| challenge.sid.as_str()).collect();
     assert_eq!(sids, ["YC1", "YC2"]);
 
     let [first, second] = api.asked().try_into().ok().unwrap();
@@ -147,17 +123,11 @@ async fn all_pages_are_listed_by_their_tokens() {
 
 #[tokio::test]
 async fn an_answer_is_read_sent_and_read_again() {
-    let replies = [
-        Reply::challenge("pending"),
-        Reply::challenge("denied"),
-        Reply::challenge("denied"),
-    ];
+    let replies =
+        [Reply::challenge("pending"), Reply::challenge("denied"), Reply::challenge("denied")];
     let api = FakeApi::start(replies).await;
     let phone = vectors::phone(&api.base_url);
-    let answered = phone
-        .answer(vectors::CHALLENGE_SID, Verdict::Denied)
-        .await
-        .unwrap();
+    let answered = phone.answer(vectors::CHALLENGE_SID, Verdict::Denied).await.unwrap();
     assert_eq!(answered.status, ChallengeStatus::Denied);
 
     let asked = api.asked();
@@ -173,20 +143,11 @@ async fn an_answer_is_read_sent_and_read_again() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_stand_is_an_error() {
-    let replies = [
-        Reply::challenge("pending"),
-        Reply::empty(200),
-        Reply::challenge("expired"),
-    ];
+    let replies = [Reply::challenge("pending"), Reply::empty(200), Reply::challenge("expired")];
     let api = FakeApi::start(replies).await;
     let phone = vectors::phone(&api.base_url);
-    let answered = phone
-        .answer(vectors::CHALLENGE_SID, Verdict::Approved)
-        .await;
-    assert!(matches!(
-        answered,
-        Err(Error::NotUpdated(ChallengeStatus::Expired))
-    ));
+    let answered = phone.answer(vectors::CHALLENGE_SID, Verdict::Approved).await;
+    assert!(matches!(answered, Err(Error::NotUpdated(ChallengeStatus::Expired))));
 }
 
 #[tokio::test]
@@ -194,37 +155,23 @@ async fn what_cannot_be_answered_is_refused_without_asking() {
     let mut foreign = fake_api::challenge("pending");
     foreign.insert("factor_sid".into(), "YF2".into());
     let unsignable = Reply::json(200, fake_api::challenge("pending"));
-    let replies = [
-        Reply::challenge("approved"),
-        unsignable,
-        Reply::json(200, foreign),
-    ];
+    let replies = [Reply::challenge("approved"), unsignable, Reply::json(200, foreign)];
     let api = FakeApi::start(replies).await;
     let phone = vectors::phone(&api.base_url);
 
     let answer = || phone.answer(vectors::CHALLENGE_SID, Verdict::Approved);
     let answered = answer().await;
-    assert!(matches!(
-        answered,
-        Err(Error::NotPending(ChallengeStatus::Approved))
-    ));
+    assert!(matches!(answered, Err(Error::NotPending(ChallengeStatus::Approved))));
     assert!(matches!(answer().await, Err(Error::NotSignable)));
     assert!(matches!(answer().await, Err(Error::WrongFactor(sid)) if sid == "YF2"));
-    assert!(
-        api.asked()
-            .iter()
-            .all(|asked| asked.line.starts_with("GET"))
-    );
+    assert!(api.asked().iter().all(|asked| asked.line.starts_with("GET")));
 }
 
 #[tokio::test]
 async fn a_new_push_token_is_sent_with_all_that_the_sdks_send() {
     let api = FakeApi::start([Reply::factor(200, "verified")]).await;
     let phone = vectors::phone(&api.base_url);
-    phone
-        .update_push_token(&Platform::Apn("ab12".into()))
-        .await
-        .unwrap();
+    phone.update_push_token(&Platform::Apn("ab12".into())).await.unwrap();
     let asked = api.asked();
     assert_eq!(asked[0].line, format!("POST {FACTOR}"));
     let form = &asked[0].form;
@@ -239,13 +186,7 @@ async fn a_new_push_token_is_sent_with_all_that_the_sdks_send() {
 async fn a_factor_that_is_gone_counts_as_deleted() {
     let not_found = Reply::error(404, 20404, "The requested resource was not found");
     let forbidden = Reply::error(403, 20403, "Forbidden");
-    let replies = [
-        Reply::empty(204),
-        not_found,
-        unauthorized(),
-        unauthorized(),
-        forbidden,
-    ];
+    let replies = [Reply::empty(204), not_found, unauthorized(), unauthorized(), forbidden];
     let api = FakeApi::start(replies).await;
     let phone = vectors::phone(&api.base_url);
     for _ in 0..3 {
@@ -254,9 +195,5 @@ async fn a_factor_that_is_gone_counts_as_deleted() {
     assert_eq!(phone.delete().await.unwrap_err().code(), Some(20403));
     let asked = api.asked();
     assert_eq!(asked.len(), 5);
-    assert!(
-        asked
-            .iter()
-            .all(|asked| asked.line == format!("DELETE {FACTOR}"))
-    );
+    assert!(asked.iter().all(|asked| asked.line == format!("DELETE {FACTOR}")));
 }

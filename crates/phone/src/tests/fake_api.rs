@@ -50,10 +50,7 @@ impl FakeApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let replies = replies.into_iter().collect();
-        let state = Arc::new(Mutex::new(State {
-            replies,
-            ..State::default()
-        }));
+        let state = Arc::new(Mutex::new(State { replies, ..State::default() }));
         let router = router(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { base_url, state }
@@ -62,11 +59,7 @@ impl FakeApi {
     /// What was asked so far, and that every prepared answer was given.
     pub(super) fn asked(&self) -> Vec<Asked> {
         let mut state = self.state.lock().unwrap();
-        assert!(
-            state.replies.is_empty(),
-            "{} answers left",
-            state.replies.len()
-        );
+        assert!(state.replies.is_empty(), "{} answers left", state.replies.len());
         std::mem::take(&mut state.asked)
     }
 }
@@ -92,9 +85,7 @@ fn router(state: Arc<Mutex<State>>) -> Router {
 }
 
 fn credentials(headers: &HeaderMap) -> (String, String) {
-    let header = headers
-        .get("authorization")
-        .map(|value| value.to_str().unwrap());
+    let header = headers.get("authorization").map(|value| value.to_str().unwrap());
     let basic = header.and_then(|value| value.strip_prefix("Basic "));
     let text = basic.map(|text| String::from_utf8(STANDARD.decode(text).unwrap()).unwrap());
     let text = text.unwrap_or_default();
@@ -109,26 +100,15 @@ fn pairs(encoded: &[u8]) -> HashMap<String, String> {
 impl Reply {
     pub(super) fn json(status: u16, body: impl Into<Value>) -> Self {
         let body = body.into().to_string().into_bytes();
-        Self {
-            status,
-            headers: Vec::new(),
-            body,
-        }
+        Self { status, headers: Vec::new(), body }
     }
 
     pub(super) fn error(status: u16, code: u32, message: &str) -> Self {
-        Self::json(
-            status,
-            json!({"code": code, "message": message, "status": status}),
-        )
+        Self::json(status, json!({"code": code, "message": message, "status": status}))
     }
 
     pub(super) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {

@@ -103,20 +103,14 @@ impl Visitor {
 
     /// Pings, and waits for the pong.
     pub(super) async fn ping(&mut self) {
-        self.0
-            .send(Message::Ping("are you there".into()))
-            .await
-            .unwrap();
+        self.0.send(Message::Ping("are you there".into())).await.unwrap();
         let answer = self.0.next().await.unwrap().unwrap();
         assert_eq!(answer, Message::Pong("are you there".into()));
     }
 
     /// Closes, and waits until the phone has closed too.
     pub(super) async fn close(mut self, code: u16, reason: &str) {
-        let close = CloseFrame {
-            code: code.into(),
-            reason: reason.into(),
-        };
+        let close = CloseFrame { code: code.into(), reason: reason.into() };
         self.0.close(Some(close)).await.unwrap();
         while let Some(Ok(_)) = self.0.next().await {}
     }

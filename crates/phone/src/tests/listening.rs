@@ -55,10 +55,7 @@ async fn a_server_that_stops_or_breaks_is_visited_again() {
         assert!(matches!(stopped, Error::Closed(closed) if closed.code == 1001));
         linked(&mut listener).await;
         let broke = lost(&mut listener).await;
-        assert!(
-            matches!(broke, Error::Closed(_) | Error::Socket(_)),
-            "{broke}"
-        );
+        assert!(matches!(broke, Error::Closed(_) | Error::Socket(_)), "{broke}");
         linked(&mut listener).await;
         assert_eq!(prompted(&mut listener).await, "NT3");
         listener

@@ -25,9 +25,7 @@ async fn a_prompt_is_read_and_acknowledged() {
     let phone = vectors::phone(&door.base_url());
     let server = async {
         let mut visitor = door.link().await;
-        visitor
-            .say(&json!({"type": "weather", "unknown": true}))
-            .await;
+        visitor.say(&json!({"type": "weather", "unknown": true})).await;
         visitor.say(&prompt("NT1")).await;
         assert_eq!(json_of(&visitor.hear().await), ack("NT1"));
         visitor

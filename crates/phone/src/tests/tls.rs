@@ -32,10 +32,7 @@ async fn start() -> (String, Vec<u8>) {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let base_url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
-    );
+    let base_url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let config = RustlsConfig::from_config(Arc::new(config));
     let server = from_tcp_rustls(listener, config).unwrap();
     tokio::spawn(server.serve(router().into_make_service()));
@@ -47,29 +44,20 @@ fn router() -> Router {
         upgrade.on_upgrade(|mut socket| async move {
             socket.send(Message::text(NONCE)).await.unwrap();
             socket.recv().await.unwrap().unwrap();
-            socket
-                .send(Message::text(linked().to_string()))
-                .await
-                .unwrap();
+            socket.send(Message::text(linked().to_string())).await.unwrap();
             // until the phone closes
             while let Some(Ok(_)) = socket.recv().await {}
         })
     };
     Router::new()
-        .route(
-            "/v2/Services/{service}/Entities/{identity}/Factors/{factor}/Stream",
-            get(stream),
-        )
+        .route("/v2/Services/{service}/Entities/{identity}/Factors/{factor}/Stream", get(stream))
         .fallback(|| async { serde_json::Value::Object(vectors::challenge()).to_string() })
 }
 
 #[tokio::test]
 async fn a_private_ca_is_trusted_for_calls_and_for_the_stream() {
     let (base_url, pem) = start().await;
-    let options = Options {
-        ca_pem: Some(pem),
-        ..vectors::options()
-    };
+    let options = Options { ca_pem: Some(pem), ..vectors::options() };
     let phone = vectors::phone_with(&base_url, &options);
     phone.challenge(vectors::CHALLENGE_SID).await.unwrap();
     phone.connect().await.unwrap().close().await;
@@ -79,10 +67,7 @@ async fn a_private_ca_is_trusted_for_calls_and_for_the_stream() {
 async fn another_ca_is_not_enough() {
     let (base_url, _) = start().await;
     let (_, pem) = start().await;
-    let options = Options {
-        ca_pem: Some(pem),
-        ..vectors::options()
-    };
+    let options = Options { ca_pem: Some(pem), ..vectors::options() };
     let phone = vectors::phone_with(&base_url, &options);
     let called = phone.challenge(vectors::CHALLENGE_SID).await;
     assert!(matches!(called, Err(Error::Unreachable(_))));

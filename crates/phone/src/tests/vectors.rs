@@ -88,10 +88,7 @@ pub(crate) fn challenge() -> Map<String, Value> {
 
 /// A phone's world whose clock stands still.
 pub(crate) fn options() -> Options {
-    Options {
-        local_time: Some(Arc::new(|| NOW)),
-        ..Options::default()
-    }
+    Options { local_time: Some(Arc::new(|| NOW)), ..Options::default() }
 }
 
 /// The documented phone, enrolled at `base_url`.
@@ -131,13 +128,7 @@ pub(crate) fn opened(token: &str, public_key: &str) -> (Value, Value) {
     let (header, payload) = message.split_once('.').unwrap();
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
     let signature = decode(signature);
-    verify(
-        public_key,
-        &ECDSA_P256_SHA256_FIXED,
-        message.as_bytes(),
-        &signature,
-    )
-    .unwrap();
+    verify(public_key, &ECDSA_P256_SHA256_FIXED, message.as_bytes(), &signature).unwrap();
     let json = |part: &str| serde_json::from_slice(&decode(part)).unwrap();
     (json(header), json(payload))
 }

@@ -16,13 +16,29 @@ use crate::config::{Config, Sources};
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
-    match execute(cli) {
-        Ok(code) => code,
-        Err(error) => {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !nobody_reads(panic.payload()) {
+            report(panic);
+        }
+    }));
+    match std::panic::catch_unwind(|| execute(cli)) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
             eprintln!("countersign: {error:#}");
             ExitCode::FAILURE
         }
+        Err(panic) if nobody_reads(&*panic) => ExitCode::SUCCESS,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+/// Whether a panic only says that the reader of our output, such as `head`, has seen enough: `println!` knows no other
+/// way to say so.
+fn nobody_reads(panic: &(dyn std::any::Any + Send)) -> bool {
+    panic.downcast_ref::<String>().is_some_and(|words| {
+        words.starts_with("failed printing to stdout") && words.contains("Broken pipe")
+    })
 }
 
 fn execute(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -35,7 +35,7 @@ pub(super) fn settings(flags: &Serve) -> Vec<String> {
 /// Runs the server until it is told to stop.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let wished = wished_account(|name| std::env::var(name).ok())?;
-    telemetry::start_logs(&config.log)?;
+    let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(move || metrics.render());
     // Taken before anything is started, so that a signal during the start is not lost.

@@ -13,7 +13,7 @@ use config::{Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream,
+    Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream, Traces,
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
@@ -51,6 +51,8 @@ pub struct Config {
     pub retention: Retention,
     /// What is logged, and how.
     pub log: Log,
+    /// Where traces go.
+    pub traces: Traces,
 }
 
 impl Default for Config {
@@ -66,6 +68,7 @@ impl Default for Config {
             limits: countersign_domain::limits::Limits::default(),
             retention: Retention::default(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -127,6 +130,7 @@ impl Config {
         self.http.check()?;
         self.store.check()?;
         self.delivery.check()?;
+        self.traces.check()?;
         Ok(())
     }
 }

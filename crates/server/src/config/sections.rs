@@ -227,3 +227,22 @@ impl Default for Log {
         Self { format: LogFormat::Human, filter: "info,refinery_core=warn".to_owned() }
     }
 }
+
+/// `[traces]`: where spans of requests and attempts are sent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traces {
+    /// An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a binary
+    /// that was built with the feature `otlp`.
+    pub endpoint: Option<Url>,
+}
+
+impl Traces {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.endpoint.is_none() || cfg!(feature = "otlp"),
+            "traces.endpoint is set, and this binary was built without the feature otlp"
+        );
+        Ok(())
+    }
+}

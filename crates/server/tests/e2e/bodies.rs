@@ -15,9 +15,21 @@ async fn a_scalar_given_twice_is_refused_and_not_guessed() {
     for (path, form, code) in [
         ("/v2/Services".to_owned(), "FriendlyName=a&friendlyname=b".to_owned(), 60200),
         (home.service_path(), "CodeLength=4&CodeLength=4".to_owned(), 60200),
-        (format!("{}/Entities", home.service_path()), "Identity=alice-0002&Identity=alice-0003".into(), 60306),
-        (format!("{}/AccessTokens", home.service_path()), "Identity=alice-0002&FactorType=push&Ttl=60&TTL=61".into(), 60305),
-        (format!("{}/Challenges", home.entity_path()), format!("FactorSid={factor}&Details.Message=a&details.message=b"), 60306),
+        (
+            format!("{}/Entities", home.service_path()),
+            "Identity=alice-0002&Identity=alice-0003".into(),
+            60306,
+        ),
+        (
+            format!("{}/AccessTokens", home.service_path()),
+            "Identity=alice-0002&FactorType=push&Ttl=60&TTL=61".into(),
+            60305,
+        ),
+        (
+            format!("{}/Challenges", home.entity_path()),
+            format!("FactorSid={factor}&Details.Message=a&details.message=b"),
+            60306,
+        ),
         (home.challenge_path(), "Metadata={}&Metadata={}".into(), 60306),
         (format!("{}/Notifications", home.challenge_path()), "Ttl=1&Ttl=2".into(), 60300),
         (home.factor_path(), "FriendlyName=a&FriendlyName=b".into(), 60306),
@@ -50,7 +62,12 @@ async fn a_body_that_is_no_text_or_no_end_of_parameters_is_refused() {
             "a=b&".repeat(257).into_bytes(),
         ] {
             let reply = home.caller.post_bytes(&path, form.clone()).await;
-            assert_eq!(reply.refusal(), (400, 20422), "{path} {:?}", String::from_utf8_lossy(&form));
+            assert_eq!(
+                reply.refusal(),
+                (400, 20422),
+                "{path} {:?}",
+                String::from_utf8_lossy(&form)
+            );
         }
     }
     let query = format!("{}?Status=%ff", home.challenge_path());
@@ -106,7 +123,10 @@ async fn an_unknown_path_is_404_and_shown_without_its_version() {
     let app = TestApp::start().await;
     for (path, shown) in [
         ("/v2/Nonsense", "/Nonsense"),
-        ("/v2/Services/VA00000000000000000000000000000001/Verifications", "/Services/VA00000000000000000000000000000001/Verifications"),
+        (
+            "/v2/Services/VA00000000000000000000000000000001/Verifications",
+            "/Services/VA00000000000000000000000000000001/Verifications",
+        ),
         ("/v1/Credentials/a/b", "/Credentials/a/b"),
         ("/v2/Forms/form-totp", "/Forms/form-totp"),
         ("/v2", "/v2"),
@@ -133,7 +153,9 @@ async fn an_unknown_method_is_405_and_told_which_are_known() {
             if known.contains(&method) {
                 continue;
             }
-            let bytes = format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            let bytes = format!(
+                "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
             let reply = exchange(app.address(), bytes.as_bytes()).await;
             assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
             assert!(reply.body.contains("20004"), "{reply:?}");

@@ -2,8 +2,11 @@
 //! loopback, a real database, and a clock whose hands the test moves.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
+mod answers;
 mod bodies;
 mod bounds;
+mod credentials;
 mod foreign;
+mod order;
 mod plays;
 mod support;

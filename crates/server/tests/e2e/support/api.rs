@@ -68,7 +68,11 @@ impl Reply {
             "{self:?}"
         );
         assert_eq!(self.headers.contains_key("www-authenticate"), status == 401, "{self:?}");
-        assert_eq!(self.headers.contains_key("retry-after"), matches!(status, 429 | 503), "{self:?}");
+        assert_eq!(
+            self.headers.contains_key("retry-after"),
+            matches!(status, 429 | 503),
+            "{self:?}"
+        );
     }
 
     /// A header's text.

@@ -45,16 +45,7 @@ impl Home {
         let access_token = made(&format!("{path}/AccessTokens"), &form).await;
         let form = [("Type", "fcm"), ("FriendlyName", "the app")];
         let credential = made("/v1/Credentials", &form).await;
-        Self {
-            service,
-            phone,
-            challenge,
-            notification,
-            webhook,
-            access_token,
-            credential,
-            caller,
-        }
+        Self { service, phone, challenge, notification, webhook, access_token, credential, caller }
     }
 
     pub fn service_path(&self) -> String {

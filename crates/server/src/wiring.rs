@@ -74,6 +74,7 @@ pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
         readers: config.store.readers,
         queue: config.store.queue_max,
         batch: config.store.batch_max,
+        max_pages: (config.store.pages_max != 0).then_some(config.store.pages_max),
         ..Default::default()
     };
     let path = config.database();
@@ -179,7 +180,7 @@ impl Server {
             shutdown: shutdown.clone(),
         });
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
-        let certificate = certificate.map(|(chain, key)| Certificate { chain, key });
+        let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
         let header_within = Duration::from_secs(config.http.header_seconds);
         let router = countersign_api::router(&state);
         let main = Listener::start(socket, router, certificate, header_within).await?;

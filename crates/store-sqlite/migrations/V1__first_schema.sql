@@ -184,7 +184,7 @@ CREATE TABLE deliveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_waking ON deliveries (state, wake_at);
 -- The next two cost nothing while a delivery is leased from birth to end.
-CREATE INDEX deliveries_parked ON deliveries (factor_sid, deadline) WHERE state = 'parked';
+CREATE INDEX deliveries_parked ON deliveries (factor_sid, challenge_sid, deadline) WHERE state = 'parked';
 CREATE INDEX deliveries_overdue ON deliveries (deadline) WHERE state = 'due';
 
 -- Deleted services and entities below which there may still be rows for the cleaner.

@@ -1,6 +1,6 @@
 //! The default store: one SQLite file, one writer thread, group commit.
 //!
-//! Writes are commands, queued to one thread that commits many of them with one sync ([`writer`]); reads run on
+//! Writes are commands, queued to one thread that commits many of them with one sync (`writer.rs`); reads run on
 //! connections of their own, on the caller's thread, and see every acknowledged write. Several processes may have the
 //! file open: every command takes the file's write lock before it looks at anything it decides by.
 

@@ -1,9 +1,9 @@
 //! What became of leased deliveries. The whole slice is one command.
 
 use countersign_domain::address::PushToken;
-use countersign_domain::delivery::{After, Happening, Settled};
+use countersign_domain::delivery::{After, Delivery, Happening, Settled};
 use countersign_domain::notification::{Ending, Reason, Status};
-use countersign_domain::sid::{ChallengeSid, NotificationSid};
+use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use countersign_store::seam::Answer;
 use rusqlite::{Connection, params};
@@ -22,8 +22,10 @@ statements! {
     /// Parked (`?3`), it wakes at its deadline; due, before it.
     GIVE_BACK = "UPDATE deliveries SET state = ?3, node = NULL, wake_at = min(?4, deadline), attempts = attempts + 1, \
                  written = false, changed_at = ?5 WHERE challenge_sid = ?1 AND notification_sid = ?2";
+    /// By the factor's parked ones, of which there are none while its device is here.
     OLDER_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
-                    WHERE challenge_sid = ?1 AND state = 'parked' AND ordinal < ?2";
+                    INDEXED BY deliveries_parked \
+                    WHERE factor_sid = ?1 AND challenge_sid = ?2 AND state = 'parked' AND ordinal < ?3";
     /// Only if nobody has registered the address again since.
     FORGET = "UPDATE factors SET token = NULL, updated_at = ?6 WHERE entity_sid = ?1 AND sid = ?2 AND platform = ?3 \
               AND token = ?4 AND addressed_at < ?5";
@@ -142,7 +144,7 @@ impl Piece {
             record(db, delivery.challenge, ordinal, &self.line, at)?;
         }
         if closed && ending.status == Status::Delivered {
-            supersede(db, delivery.challenge, ordinal, at)?;
+            supersede(db, delivery, ordinal, at)?;
         }
         Ok(())
     }
@@ -166,11 +168,11 @@ impl Piece {
 /// The device has this notification: older ones of the same challenge would tell it nothing new.
 fn supersede(
     db: &Connection,
-    challenge: ChallengeSid,
+    delivery: &Delivery,
     ordinal: i64,
     at: Instant,
 ) -> Result<(), Trouble> {
-    let key = params![challenge.as_bytes(), ordinal];
+    let key = params![delivery.factor.as_bytes(), delivery.challenge.as_bytes(), ordinal];
     for older in all(db, OLDER_PARKED, key, OpenEnd::read)? {
         older.end(db, Ending::cancelled(Reason::Superseded), at)?;
     }

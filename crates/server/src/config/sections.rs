@@ -103,11 +103,14 @@ pub struct StoreSection {
     pub queue_max: usize,
     /// Commands that share one commit at most.
     pub batch_max: usize,
+    /// Pages of 4 KiB that the database may grow to; a write that needs more is answered 503. 0 means no bound but the
+    /// disk's.
+    pub pages_max: u32,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { readers: 4, queue_max: 4_096, batch_max: 512 }
+        Self { readers: 4, queue_max: 4_096, batch_max: 512, pages_max: 0 }
     }
 }
 

@@ -2,11 +2,19 @@
 //! loopback, a real database, and a clock whose hands the test moves.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
+mod accounts;
 mod answers;
 mod bodies;
 mod bounds;
 mod credentials;
+mod deletion;
+mod device;
 mod foreign;
+mod fuzz;
+mod headers;
+mod lifecycle;
 mod order;
+mod pages;
 mod plays;
+mod sockets;
 mod support;

@@ -8,4 +8,4 @@ mod raw;
 pub use api::{ALWAYS, Caller, Reply};
 pub use app::TestApp;
 pub use home::Home;
-pub use raw::{RawReply, exchange, open};
+pub use raw::{exchange, open};

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use countersign_store::StoreError;
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
@@ -84,7 +85,8 @@ impl Writer {
         options: Options,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(options.queue.max(1));
-        let state = Thread { db: Some(db), path, options, jobs };
+        let callers = Handle::try_current().ok();
+        let state = Thread { db: Some(db), path, options, jobs, callers };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -126,6 +128,8 @@ struct Thread {
     path: PathBuf,
     options: Options,
     jobs: mpsc::Receiver<Box<dyn Job>>,
+    /// Where the callers run, if they run in a runtime.
+    callers: Option<Handle>,
 }
 
 impl Thread {
@@ -138,12 +142,18 @@ impl Thread {
             }
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
-            match self.write(&mut batch) {
+            let written = self.write(&mut batch);
+            if let Err(error) = &written {
+                tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
+            }
+            let hand_out = move || match written {
                 Ok(()) => batch.into_iter().for_each(Job::answer),
-                Err(error) => {
-                    tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
-                    batch.into_iter().for_each(|job| job.refuse(error.clone()));
-                }
+                Err(error) => batch.into_iter().for_each(|job| job.refuse(error.clone())),
+            };
+            match &self.callers {
+                // From within the runtime all callers are woken by one wake-up of a worker, instead of one for each.
+                Some(runtime) => drop(runtime.spawn(async { hand_out() })),
+                None => hand_out(),
             }
         }
     }

@@ -234,10 +234,11 @@ impl Verify {
         challenge.is_open(now)?;
         let factor = factor.ok_or(VerifyError::AnswerRejected)?;
         let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
-            Ok(answer) => answer,
             Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),
-            Err(AnswerFault::Mismatch) => return Err(self.count_wrong_answer(sid).await?),
+            judged => judged,
         };
+        self.allow_answer(sid).await?;
+        let answer = answer.map_err(|_| VerifyError::AnswerRejected)?;
         let answered = challenge.answer(&answer, now)?;
         match self.store.answer_challenge(sid, answer.verdict(), now).await? {
             Recorded::Done => {
@@ -249,15 +250,16 @@ impl Verify {
         }
     }
 
-    /// A wrong signature does not consume a challenge, unless the operator set a limit.
-    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<VerifyError> {
+    /// A wrong signature does not consume a challenge, unless the operator set a limit. Then every answer is counted
+    /// before anybody learns whether it was right: once the challenge is exhausted, a right one comes too late, also
+    /// among many at once.
+    async fn allow_answer(&self, sid: ChallengeSid) -> Answer<()> {
         let limit = self.options.limits.wrong_answers_per_push_challenge;
         if limit == 0 {
-            return Ok(VerifyError::AnswerRejected);
+            return Ok(());
         }
-        let wrong = self.store.count_wrong_answer(sid).await?;
-        let is_last = is_reached(limit, wrong.saturating_sub(1));
-        Ok(if is_last { VerifyError::TooManyAnswers } else { VerifyError::AnswerRejected })
+        let earlier = self.store.count_wrong_answer(sid).await?.saturating_sub(1);
+        if is_reached(limit, earlier) { Err(VerifyError::TooManyAnswers) } else { Ok(()) }
     }
 
     /// For calls on one challenge: an application reaches all of its account's, a device those of its own factor.

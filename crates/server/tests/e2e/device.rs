@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::world::Clock as _;
 use countersign_phone::{
-    Authority, ChallengeStatus, Enrolment, Phone, Platform, Verdict, jwt,
+    Authority, ChallengeStatus, DeviceKey, Enrolment, Phone, Platform, Verdict, jwt,
 };
 use reqwest::Method;
 
@@ -86,7 +86,6 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         ("GET", nobody, Some((404, 20404))),
         // What is for applications.
         ("GET", format!("{entity}/Factors"), Some((403, 20403))),
-        ("POST", format!("{entity}/Factors"), Some((400, 20001))),
         ("GET", entity.clone(), Some((403, 20403))),
         ("DELETE", entity.clone(), Some((403, 20403))),
         ("POST", format!("{entity}/Challenges"), Some((403, 20403))),
@@ -104,6 +103,17 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         assert_eq!(refusal, expected, "{method} {path}");
     }
     assert_eq!(app.standing(&other, &foreign).await.len(), 1, "nothing came of it");
+    let key = DeviceKey::generate().unwrap().public_key_base64().unwrap();
+    let form = [
+        ("FriendlyName", "second"),
+        ("FactorType", "push"),
+        ("Binding.PublicKey", key.as_str()),
+        ("Config.AppId", "a"),
+        ("Config.SdkVersion", "1"),
+        ("Config.NotificationPlatform", "none"),
+    ];
+    let another = device.post(&format!("{entity}/Factors"), &form).await;
+    assert_eq!(another.refusal(), (403, 20403), "a device enrols no other");
     device.delete(&app.factor_path(&mine)).await.expect(204);
     assert_eq!(device.get(&app.factor_path(&mine)).await.refusal(), (401, 20151));
 }

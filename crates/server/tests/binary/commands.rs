@@ -1,0 +1,139 @@
+//! The commands beside the server: `accounts`, `doctor`, `openapi`, and the help of all.
+
+use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, free_port};
+
+/// The value of a line `name=value`.
+fn value(done: &Done, name: &str) -> String {
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let line = done.stdout.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    line.unwrap_or_else(|| panic!("{name} in {done:?}")).to_owned()
+}
+
+#[tokio::test]
+async fn accounts_are_managed_beside_a_running_server() {
+    let stage = Stage::new()
+        .with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT)
+        .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let running = stage.serve(&[]).await;
+    let works = async |user: &str, secret: &str| {
+        Application::of(&running).with(user, secret).get("/v2/Services").await.0 == 200
+    };
+    let made = stage.run(&["accounts", "create", "--name", "the shop"]);
+    let (account, token) = (value(&made, "account_sid"), value(&made, "auth_token"));
+    // What the server has not asked for yet it does not remember either.
+    let rotated = stage.run(&["accounts", "rotate", &account]);
+    let second = value(&rotated, "secondary_auth_token");
+    assert!(rotated.stderr.contains(&format!("accounts promote {account}")), "{rotated:?}");
+    let promoted = stage.run(&["accounts", "promote", &account]);
+    assert_eq!((promoted.code, promoted.stdout.as_str()), (Some(0), ""), "{promoted:?}");
+    assert!(works(&account, &token).await && works(&account, &second).await);
+
+    let created = stage.run(&["accounts", "create-key", &account, "--name", "backend"]);
+    let (key, secret) = (value(&created, "api_key_sid"), value(&created, "api_key_secret"));
+    assert!(works(&key, &secret).await);
+    let unused = value(&stage.run(&["accounts", "create-key", &account]), "api_key_sid");
+    let listed = stage.run(&["accounts", "list-keys", &account]);
+    assert!(listed.stdout.contains(&key) && listed.stdout.contains("backend"), "{listed:?}");
+    assert!(!listed.stdout.contains(&secret), "{listed:?}");
+    assert_eq!(stage.run(&["accounts", "revoke-key", &unused]).code, Some(0));
+    let left = stage.run(&["accounts", "list-keys", &account]).stdout;
+    assert!(left.contains(&key) && !left.contains(&unused), "{left}");
+
+    let list = stage.run(&["accounts", "list"]);
+    assert_eq!(list.stdout.lines().count(), 2, "{list:?}");
+    let line = list.stdout.lines().find(|line| line.contains(&account)).unwrap();
+    assert!(line.contains("the shop") && line.contains("two tokens"), "{line}");
+    assert!(list.stdout.contains(ACCOUNT) && list.stdout.contains("one token"), "{list:?}");
+    assert!(!list.stdout.contains(&second), "{list:?}");
+
+    let nobody = format!("AC{}", "0".repeat(32));
+    for (arguments, words) in [
+        (&["accounts", "promote", ACCOUNT][..], "has no secondary token"),
+        (&["accounts", "rotate", &nobody], "there is no AC"),
+        (&["accounts", "rotate", "AC1"], "is no account's SID"),
+        (&["accounts", "create-key", &nobody], "there is no AC"),
+        (&["accounts", "revoke-key", &unused], "there is no SK"),
+        (&["accounts", "revoke-key", &account], "is no API key's SID"),
+    ] {
+        let done = stage.run(arguments);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.starts_with("countersign: ") && done.stderr.contains(words), "{done:?}");
+    }
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn doctor_says_in_a_line_each_what_is_wrong() {
+    let free = format!("http.listen=127.0.0.1:{}", free_port());
+    let stage = Stage::new();
+    let done = stage.run(&["doctor", "--set", &free]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.ends_with("All is well.\n"), "{done:?}");
+    assert!(done.stdout.lines().filter(|line| line.starts_with("ok ")).count() >= 4, "{done:?}");
+
+    let running = stage.serve(&[]).await;
+    let taken = running.base.replace("http://", "http.listen=");
+    let beside = stage.run(&["doctor", "--set", &taken]);
+    assert_eq!(beside.code, Some(0), "a running server is no fault: {beside:?}");
+    assert!(beside.stdout.contains("a server is using it"), "{beside:?}");
+    let elsewhere = Stage::new().run(&["doctor", "--set", &taken]);
+    assert_eq!(elsewhere.code, Some(1), "{elsewhere:?}");
+    assert!(elsewhere.stdout.contains("WRONG  http.listen"), "{elsewhere:?}");
+    running.stop().await;
+
+    std::fs::write(stage.data().join("master.key"), "ab".repeat(32)).unwrap();
+    let certificate = stage.write("chain.pem", "no certificate");
+    let certificate = format!("http.tls_certificate={certificate}");
+    let key = format!("http.tls_key={}", stage.write("key.pem", "no key"));
+    let done = stage.run(&["doctor", "--set", &free, "--set", &certificate, "--set", &key]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for words in [
+        "WRONG  database and master key: this is not the master key",
+        "WRONG  http.tls_certificate",
+        "2 things to mend.",
+    ] {
+        assert!(done.stdout.contains(words), "{words}: {done:?}");
+    }
+    let done = stage.run(&["doctor", "--set", "http.nonsense=1"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stdout.contains("WRONG  configuration") && done.stdout.contains("nonsense"), "{done:?}");
+}
+
+#[test]
+fn openapi_prints_a_document_for_the_public_address() {
+    let stage = Stage::new();
+    let done = stage.run(&["openapi", "--set", "http.public_url=https://verify.example.com/"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let document: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!(document["servers"][0]["url"], "https://verify.example.com");
+    let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications";
+    assert!(document["paths"][path]["post"].is_object(), "the call that all of this is for");
+    assert!(!stage.data().exists(), "it needs no folder");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let stage = Stage::new();
+    let mut asked = vec![vec![]];
+    let mut seen = 0;
+    while let Some(command) = asked.pop() {
+        let done = stage.run(&[&command[..], &["--help"]].concat());
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{command:?}");
+        assert!(done.stdout.contains("Usage: countersign"), "{command:?}: {done:?}");
+        let wide = done.stdout.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wide, None, "{command:?}");
+        seen += 1;
+        let listed = done.stdout.split_once("Commands:\n").map_or("", |(_, listed)| listed);
+        let names = listed.lines().take_while(|line| line.starts_with("  "));
+        for name in names.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()) {
+            if name != "help" {
+                let name: &'static str = name.to_owned().leak();
+                asked.push([&command[..], &[name]].concat());
+            }
+        }
+    }
+    assert!(seen >= 21, "the commands and their commands: {seen}");
+    let version = stage.run(&["--version"]);
+    assert_eq!(version.stdout, concat!("countersign ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(!stage.data().exists(), "and makes nothing");
+}

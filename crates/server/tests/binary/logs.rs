@@ -1,0 +1,80 @@
+//! Logs tell an operator what happened, and nobody's secrets: not even at the finest level.
+
+use countersign_phone::{Options, Verdict};
+use serde_json::Value;
+
+use crate::support::{ACCOUNT, Application, Stage, TOKEN};
+
+#[tokio::test]
+async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    let stage = Stage::new()
+        .with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT)
+        .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let running = stage.serve(&["--set", "log.filter=trace", "--set", "log.format=json"]).await;
+    let application = Application::of(&running);
+    let phone = application.phone(&Options::default()).await;
+    let service = format!("/v2/Services/{}", phone.service_sid());
+    let form = [("Identity", "bob-00001"), ("FactorType", "push")];
+    let token = application.create(&format!("{service}/AccessTokens"), &form).await;
+    let form = [("Type", "apn"), ("PrivateKey", "provider-private-key"), ("Certificate", "provider-certificate")];
+    application.create("/v1/Credentials", &form).await;
+    let form = [("FriendlyName", "hook"), ("EventTypes", "*"), ("WebhookUrl", "https://a.example/hook?key=webhook-secret")];
+    application.create(&format!("{service}/Webhooks"), &form).await;
+
+    let mut stream = phone.connect().await.unwrap();
+    let hidden = r#"{"card":"hidden-details"}"#;
+    let field = r#"{"label":"field-label","value":"field-value"}"#;
+    let form = [("Details.Message", "Transfer-to-Lisbon"), ("Details.Fields", field), ("HiddenDetails", hidden)];
+    let path = application.challenge(&phone, &form).await;
+    application.create(&format!("{path}/Notifications"), &[]).await;
+    let prompt = stream.next_prompt().await.unwrap();
+    let asked = phone.challenge(&prompt.challenge_sid).await.unwrap();
+    let answer = phone.signed_answer(&asked, Verdict::Approved).unwrap();
+    phone.send_answer(&asked, Verdict::Denied).await.unwrap();
+    let push_token = "push-token-".repeat(5);
+    let fcm = countersign_phone::Platform::Fcm(push_token.clone());
+    phone.update_push_token(&fcm).await.unwrap();
+    application.with(ACCOUNT, "a-wrong-token-of-somebody").get("/v2/Services").await;
+    let device = phone.device_jwt().unwrap();
+    application.with("token", &device).get("/v2/Services").await;
+    application.with("token", "x.mangled-device-token.x").get("/v2/Services").await;
+    let done = running.stop().await;
+    assert_eq!(done.code, Some(0));
+
+    let access_token = token["token"].as_str().unwrap();
+    let basic = STANDARD.encode(format!("{ACCOUNT}:{TOKEN}"));
+    let master = std::fs::read_to_string(stage.data().join("master.key")).unwrap();
+    let signature = |jwt: &str| jwt.rsplit_once('.').unwrap().1.to_owned();
+    let log = done.stderr;
+    for secret in [
+        TOKEN,
+        &basic,
+        master.trim(),
+        access_token,
+        &access_token[access_token.len() - 22..],
+        &device,
+        &signature(&device),
+        &signature(&answer),
+        "provider-private-key",
+        "provider-certificate",
+        "webhook-secret",
+        "Transfer-to-Lisbon",
+        "field-label",
+        "field-value",
+        "hidden-details",
+        "a-wrong-token-of-somebody",
+        "mangled-device-token",
+        &push_token,
+    ] {
+        let found: Vec<&str> = log.lines().filter(|line| line.contains(secret)).take(2).collect();
+        assert!(found.is_empty(), "{secret}: {found:#?}");
+    }
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let lines: Vec<Value> = lines.collect();
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
+    let tells = |words: &str| lines.iter().any(|line| line.to_string().contains(words));
+    assert!(tells("countersign is ready") && tells("Challenges"), "and yet it tells something");
+}

@@ -1,0 +1,10 @@
+//! The built binary as its operator meets it: arguments, environment, files, signals, exit codes and what it prints.
+#![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
+
+mod admin;
+mod commands;
+mod logs;
+mod refusals;
+mod start;
+mod stop;
+mod support;

@@ -1,0 +1,135 @@
+//! What keeps the server from starting: each says in one line what is wrong, leaves with a code, and makes nothing.
+
+use crate::support::{ACCOUNT, Done, Stage, TOKEN};
+
+/// One line that begins with the program's name and holds these words.
+fn says(done: &Done, code: i32, words: &str) {
+    assert_eq!(done.code, Some(code), "{done:?}");
+    let line = done.stderr.lines().find(|line| line.starts_with("countersign: "));
+    assert!(line.is_some_and(|line| line.contains(words)), "{words}: {done:?}");
+    assert!(!done.stderr.contains("panicked") && done.stdout.is_empty(), "{done:?}");
+}
+
+const ANYWHERE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+fn serve(stage: &Stage, more: &[&str]) -> Done {
+    stage.run(&[&ANYWHERE[..], more].concat())
+}
+
+#[test]
+fn an_account_in_the_environment_is_whole_or_refused() {
+    let (sid, token, file) =
+        ("COUNTERSIGN_ACCOUNT_SID", "COUNTERSIGN_AUTH_TOKEN", "COUNTERSIGN_AUTH_TOKEN_FILE");
+    let secret = &TOKEN[..31];
+    for (variables, words) in [
+        (&[(sid, ACCOUNT)][..], "neither COUNTERSIGN_AUTH_TOKEN nor"),
+        (&[(token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not"),
+        (&[(sid, ACCOUNT), (token, secret)], "under 32 characters"),
+        (&[(sid, "AC1"), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
+        (&[(sid, "VA00000000000000000000000000000001"), (token, TOKEN)], "is not right"),
+        (&[(sid, ""), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
+        (&[(sid, ACCOUNT), (token, TOKEN), (file, "x")], "are both set"),
+        (&[(sid, ACCOUNT), (file, "/nowhere/token")], "COUNTERSIGN_AUTH_TOKEN_FILE is not right"),
+    ] {
+        let mut stage = Stage::new();
+        for (name, value) in variables {
+            stage = stage.with(name, value);
+        }
+        let done = serve(&stage, &[]);
+        says(&done, 1, words);
+        assert!(!done.stderr.contains(secret), "no secret is repeated: {done:?}");
+        assert!(!stage.data().exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
+    for (arguments, words) in [
+        (&["--set", "http.nonsense=1"][..], "nonsense"),
+        (&["--set", "nonsense=1"], "nonsense"),
+        (&["--set", "nonsense"], "section.key=value"),
+        (&["--set", "limits.notifications_per_challenge=many"], "limits.notifications_per_challenge"),
+        (&["--set", "limits.notifications_per_challenge=-1"], "limits.notifications_per_challenge"),
+        (&["--set", "delivery.lease_seconds=5"], "delivery.lease_seconds must be 12 to 300"),
+        (&["--set", "http.body_bytes_max=10"], "http.body_bytes_max must be at least"),
+        (&["--set", "log.format=loud"], "log.format"),
+        (&["--set", "log.filter=[["], "log.filter is not right"),
+        (&["--set", "http.tls_key=key.pem"], "http.tls_certificate is not"),
+        (&["--public-url", "verify.example.com"], "http.public_url"),
+        (&["--public-url", "ftp://verify.example.com"], "http.public_url must be"),
+        (&["--public-url", "https://a.example/?x=1"], "http.public_url must have no query"),
+        (&["--public-url", "https://me:secret@a.example"], "http.public_url"),
+        (&["--config", "/nowhere.toml"], "nowhere.toml"),
+    ] {
+        let stage = Stage::new();
+        says(&serve(&stage, arguments), 1, words);
+    }
+    let stage = Stage::new().with("COUNTERSIGN_HTTP__NONSENSE", "1");
+    says(&serve(&stage, &[]), 1, "nonsense");
+    let stage = Stage::new();
+    let file = stage.write("broken.toml", "[http\n");
+    says(&serve(&stage, &["--config", &file]), 1, "broken.toml");
+}
+
+#[test]
+fn plain_http_is_for_this_machine_alone_unless_somebody_says_so() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let done = Stage::new().run(&["serve", "--listen", address]);
+        says(&done, 1, "--insecure-http");
+        assert!(done.stderr.contains(address.rsplit_once(':').unwrap().0), "{done:?}");
+    }
+    // An address that is not ours: it got past that, and no further.
+    let done = Stage::new().run(&["serve", "--listen", "192.0.2.1:80", "--insecure-http"]);
+    says(&Done { stdout: String::new(), ..done }, 1, "cannot listen on 192.0.2.1:80");
+    says(&Stage::new().run(&["serve", "--listen", "nowhere"]), 1, "http.listen");
+}
+
+#[test]
+fn what_is_no_command_line_is_told_how_it_goes() {
+    for arguments in [&[][..], &["nonsense"], &["serve", "--nonsense"], &["accounts"]] {
+        let done = Stage::new().run(arguments);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stderr.contains("Usage: countersign"), "{done:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_serves_one_server_at_a_time() {
+    let stage = Stage::new();
+    let running = stage.serve(&[]).await;
+    says(&serve(&stage, &[]), 1, "another countersign server is using the data folder");
+    let elsewhere = Stage::new();
+    let address = running.base.strip_prefix("http://").unwrap();
+    let done = elsewhere.run(&["serve", "--listen", address]);
+    says(&done, 1, &format!("cannot listen on {address}"));
+    assert!(!elsewhere.data().join("first-account").exists(), "no account without a server");
+    assert_eq!(running.stop().await.code, Some(0), "the first one never noticed");
+    assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0), "the folder is free again");
+}
+
+#[tokio::test]
+async fn a_database_is_opened_only_with_its_own_master_key() {
+    let stage = Stage::new();
+    stage.serve(&[]).await.stop().await;
+    let key = stage.data().join("master.key");
+    let right = std::fs::read_to_string(&key).unwrap();
+    for (text, words) in [
+        ("ab".repeat(32), "this is not the master key that the database was made under"),
+        ("ab".repeat(31), "a master key has 64 hexadecimal digits"),
+        ("zz".repeat(32), "a master key has 64 hexadecimal digits"),
+        (String::new(), "a master key has 64 hexadecimal digits"),
+    ] {
+        std::fs::write(&key, &text).unwrap();
+        let done = serve(&stage, &[]);
+        says(&done, 1, words);
+        assert!(text.is_empty() || !done.stderr.contains(&text), "{done:?}");
+    }
+    std::fs::remove_file(&key).unwrap();
+    says(&serve(&stage, &[]), 1, "put the key back");
+    assert!(!key.exists(), "no other one was made");
+    for command in [&["accounts", "list"][..], &["accounts", "create"]] {
+        says(&stage.run(command), 1, "put the key back");
+    }
+    let stage = stage.with("COUNTERSIGN_MASTER_KEY", right.trim());
+    assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0));
+}

@@ -1,0 +1,180 @@
+//! The binary as a process, in a folder of its own and an environment without settings.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use super::client;
+
+/// How often something that another process does is looked at, and how many times at most.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOKS: usize = 3_000;
+
+/// A folder to run the binary in. Nothing of the environment comes through that would be a setting.
+pub struct Stage {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A server that runs.
+pub struct Running {
+    process: Child,
+    pub base: String,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    /// With a variable in the environment.
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.variables.retain(|(has, _)| has != name);
+        self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Without it again.
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(has, _)| has != name);
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// A file that is there for the run.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path()).env("COUNTERSIGN_DATA_DIR", self.data());
+        command.args(arguments);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Done {
+        let output = self.command(arguments).output().expect("the binary starts");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Done { code: output.status.code(), stdout, stderr }
+    }
+
+    /// Starts a server on a free port, and waits until it is ready.
+    pub async fn serve(&self, arguments: &[&str]) -> Running {
+        let port = free_port();
+        let running = self.begin(&format!("127.0.0.1:{port}"), "http", arguments);
+        running.answers(&client(), &format!("{}/healthz", running.base), arguments).await;
+        running
+    }
+
+    /// Starts a server at an address, and does not wait.
+    pub fn begin(&self, address: &str, scheme: &str, arguments: &[&str]) -> Running {
+        let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
+        let mut command = self.command(&["serve", "--listen", address]);
+        command.args(arguments);
+        command.stdout(File::create(&stdout).expect("a file"));
+        command.stderr(File::create(&stderr).expect("a file"));
+        let process = command.spawn().expect("the binary starts");
+        Running { process, base: format!("{scheme}://{address}"), stdout, stderr }
+    }
+}
+
+impl Running {
+    /// Waits until somebody answers there, whatever it is, and the server has said that it is ready.
+    pub async fn answers(&self, client: &reqwest::Client, url: &str, what: &[&str]) {
+        for _ in 0..LOOKS {
+            // The first account is there only when it is ready.
+            if self.stderr().contains("is ready") && client.get(url).send().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("{what:?} is not ready: {}", self.stderr());
+    }
+
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(&self.stdout).expect("it can be read")
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).expect("it can be read")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn end(mut self) -> Done {
+        for _ in 0..LOOKS {
+            if let Some(status) = self.process.try_wait().expect("it can be asked") {
+                return self.done(status);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it does not end: {}", self.stderr());
+    }
+
+    /// Stops it as an operator does.
+    pub async fn stop(self) -> Done {
+        signal(self.id(), "TERM");
+        self.end().await
+    }
+
+    fn done(&self, status: ExitStatus) -> Done {
+        Done { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    free.expect("a port").port()
+}
+
+/// Sends a signal to a process by its id.
+pub fn signal(id: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status();
+    assert!(sent.expect("kill is there").success());
+}
+
+/// The permission bits of a file.
+pub fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}

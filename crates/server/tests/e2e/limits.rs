@@ -1,0 +1,152 @@
+//! Limits are settings: past each there is its own refusal, with `Retry-After`, and 0 is none.
+
+use std::time::Duration;
+
+use countersign_phone::{Authority, Enrolment, Error, Phone, Verdict, jwt};
+
+use crate::support::TestApp;
+
+/// As long as the code of the refusal is the same, tells how many went through before it.
+async fn until_refused(most: usize, mut call: impl AsyncFnMut() -> (u16, Option<i64>)) -> (usize, Option<i64>) {
+    for taken in 0..most {
+        if let (_, Some(code)) = call().await {
+            return (taken, Some(code));
+        }
+    }
+    (most, None)
+}
+
+async fn ask(app: &TestApp, phone: &Phone) -> (u16, Option<i64>) {
+    let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+    let reply = app.api().post(&app.challenges_path(phone), &form).await;
+    (reply.status, reply.body["code"].as_i64())
+}
+
+async fn push(app: &TestApp, phone: &Phone, challenge: &str) -> (u16, Option<i64>) {
+    let path = format!("{}/{challenge}/Notifications", app.challenges_path(phone));
+    let reply = app.api().post(&path, &[]).await;
+    (reply.status, reply.body["code"].as_i64())
+}
+
+#[tokio::test]
+async fn notifications_of_a_challenge_are_limited_by_setting() {
+    for (limit, expected) in [(1, (1, Some(60309))), (5, (5, Some(60309))), (0, (12, None))] {
+        let setting = format!("limits.notifications_per_challenge={limit}");
+        let app = TestApp::start_with(&[&setting]).await;
+        let phone = app.enrol_phone("alice-0001").await;
+        let challenge = app.challenge(&phone, "Log in?").await;
+        assert_eq!(until_refused(12, async || push(&app, &phone, &challenge).await).await, expected);
+        let all = app.notifications(&phone, &challenge).await.len();
+        assert_eq!(all, expected.0 + 1, "the automatic one is not counted");
+        let another = app.challenge(&phone, "And this?").await;
+        assert_eq!(push(&app, &phone, &another).await.0, 201, "each challenge has its own");
+    }
+}
+
+#[tokio::test]
+async fn challenges_are_limited_by_factor_and_entity_in_a_rolling_window() {
+    let hour = Duration::from_secs(60 * 60);
+    for (setting, window, whole_entity) in [
+        ("limits.challenges_per_factor_per_hour=3", hour, false),
+        ("limits.challenges_per_factor_per_day=3", 24 * hour, false),
+        ("limits.challenges_per_entity_per_hour=3", hour, true),
+    ] {
+        let app = TestApp::start_with(&[setting]).await;
+        let phone = app.enrol_phone("alice-0001").await;
+        let other = app.enrol_phone("alice-0001").await;
+        let neighbour = app.enrol_phone("bob-00001").await;
+        assert_eq!(ask(&app, &phone).await.0, 201);
+        app.clock.advance(window / 2);
+        assert_eq!(until_refused(9, async || ask(&app, &phone).await).await, (2, Some(60312)));
+        let refused = (429, Some(60312));
+        let of_other = if whole_entity { refused } else { (201, None) };
+        assert_eq!(ask(&app, &other).await, of_other, "{setting}");
+        assert_eq!(ask(&app, &neighbour).await, (201, None), "{setting}");
+        app.clock.advance(window / 2 - Duration::from_millis(1));
+        assert_eq!(ask(&app, &phone).await, refused, "{setting}: the first still counts");
+        app.clock.advance(Duration::from_millis(2));
+        assert_eq!(ask(&app, &phone).await.0, 201, "{setting}: it does not any more");
+    }
+    let app = TestApp::start_with(&["limits.challenges_per_factor_per_hour=0"]).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    assert_eq!(until_refused(125, async || ask(&app, &phone).await).await, (125, None));
+}
+
+async fn enrol(app: &TestApp, identity: &str) -> Result<Phone, i64> {
+    let authority =
+        Authority::Account { sid: app.account.clone(), auth_token: app.token.clone() };
+    let enrolment = Enrolment::new(&app.service, identity, authority);
+    let phone = Phone::enrol(&app.phone_server(), &enrolment).await;
+    phone.map_err(|error| error.code().expect("the API refuses"))
+}
+
+#[tokio::test]
+async fn factors_of_an_entity_are_limited_at_a_time_and_in_a_day() {
+    let settings = ["limits.push_factors_per_entity=2", "limits.factors_per_entity_per_day=4"];
+    let app = TestApp::start_with(&settings).await;
+    let first = enrol(&app, "alice-0001").await.unwrap();
+    enrol(&app, "alice-0001").await.unwrap();
+    assert_eq!(enrol(&app, "alice-0001").await.unwrap_err(), 60315);
+    first.delete().await.unwrap();
+    let third = enrol(&app, "alice-0001").await.expect("a place is free");
+    third.delete().await.unwrap();
+    enrol(&app, "alice-0001").await.expect("the fourth today").delete().await.unwrap();
+    assert_eq!(enrol(&app, "alice-0001").await.unwrap_err(), 60326);
+    enrol(&app, "bob-00001").await.expect("others are not concerned");
+    app.clock.advance(Duration::from_secs(24 * 60 * 60));
+    enrol(&app, "alice-0001").await.expect("another day");
+}
+
+#[tokio::test]
+async fn entities_and_requests_of_an_account_are_limited_by_the_second() {
+    let app = TestApp::start_with(&["limits.entities_per_account_per_second=2"]).await;
+    let entities = format!("/v2/Services/{}/Entities", app.service);
+    let make = async |identity: &str| {
+        let reply = app.api().post(&entities, &[("Identity", identity)]).await;
+        (reply.status, reply.body["code"].as_i64())
+    };
+    assert_eq!((make("person-01").await.0, make("person-02").await.0), (201, 201));
+    assert_eq!(make("person-03").await, (429, Some(60328)));
+    assert_eq!(enrol(&app, "person-04").await.unwrap_err(), 60328, "those of enrolments count");
+    enrol(&app, "person-01").await.expect("one that is there is none more");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(make("person-03").await.0, 201);
+
+    let app = TestApp::start_with(&["limits.requests_per_account_per_second=5"]).await;
+    app.clock.advance(Duration::from_secs(1));
+    let stranger = app.stranger().await;
+    let read = async || {
+        let reply = app.api().get("/v2/Services").await;
+        (reply.status, reply.body["code"].as_i64())
+    };
+    assert_eq!(until_refused(9, read).await, (5, Some(20429)));
+    assert_eq!(app.api().get("/v2/Services").await.header("retry-after"), "1");
+    assert_eq!(stranger.get("/v2/Services").await.status, 200, "another account's are its own");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(app.api().get("/v2/Services").await.status, 200);
+}
+
+#[tokio::test]
+async fn wrong_answers_exhaust_a_challenge_only_where_that_is_set() {
+    for (limit, expected) in [(2, (2, Some(60308))), (0, (9, None))] {
+        let setting = format!("limits.wrong_answers_per_push_challenge={limit}");
+        let app = TestApp::start_with(&[&setting]).await;
+        let phone = app.enrol_phone("alice-0001").await;
+        let sid = app.challenge(&phone, "Log in?").await;
+        let header = serde_json::json!({"typ": "JWT", "alg": "ES256"});
+        let wrong = jwt::signed(phone.key(), &header, &serde_json::json!({})).unwrap();
+        let path = format!("{}/{sid}", app.challenges_path(&phone));
+        let answer = async || {
+            let reply = app.device(&phone).post(&path, &[("AuthPayload", &wrong)]).await;
+            let code = reply.body["code"].as_i64();
+            (reply.status, code.filter(|code| *code != 60324))
+        };
+        assert_eq!(until_refused(9, answer).await, expected, "a limit of {limit}");
+        let right = phone.answer(&sid, Verdict::Approved).await;
+        if limit == 0 {
+            right.expect("nothing was used up");
+        } else {
+            assert!(matches!(right, Err(Error::Api(_))), "it is exhausted: {right:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `GET …/Challenges/{Sid}?WaitSeconds=…`: an answer as soon as there is something to say, and never later than asked.
+
+use std::time::Duration;
+
+use countersign_domain::text::Identity;
+use countersign_phone::{Phone, Verdict};
+use countersign_verify::Caller as Known;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Caller, Reply, TestApp};
+
+struct Stage {
+    app: TestApp,
+    phone: Phone,
+    challenge: String,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let app = TestApp::start().await;
+        let phone = app.enrol_phone("alice-0001").await;
+        let challenge = app.challenge(&phone, "Log in?").await;
+        Self { app, phone, challenge }
+    }
+
+    fn path(&self, seconds: &str) -> String {
+        let challenges = self.app.challenges_path(&self.phone);
+        format!("{challenges}/{}?WaitSeconds={seconds}", self.challenge)
+    }
+
+    /// A caller who waits; it is sure that the server has begun to serve it.
+    async fn wait(&self, caller: Caller, seconds: u32) -> JoinHandle<Reply> {
+        let path = self.path(&seconds.to_string());
+        let before = self.serving().await;
+        let waiting = tokio::spawn(async move { caller.get(&path).await });
+        while self.serving().await == before {
+            tokio::task::yield_now().await;
+        }
+        waiting
+    }
+
+    /// Requests in work, this one among them.
+    async fn serving(&self) -> usize {
+        let reply = self.app.api().get("/healthz").await;
+        reply.header("twilio-concurrent-requests").parse().expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn it_answers_as_soon_as_the_person_does() {
+    let stage = Stage::set().await;
+    let application = stage.wait(stage.app.api(), 50).await;
+    let device = stage.wait(stage.app.device(&stage.phone), 50).await;
+    let asked = stage.phone.challenge(&stage.challenge).await.unwrap();
+    assert!(!application.is_finished() && !device.is_finished(), "a look answers nobody");
+    stage.phone.send_answer(&asked, Verdict::Denied).await.unwrap();
+    assert_eq!(application.await.unwrap().expect(200)["status"], "denied");
+    let seen = device.await.unwrap();
+    assert!(!seen.headers.contains_key("twilio-verify-signature-fields"), "it is not pending");
+    assert_eq!(seen.expect(200)["status"], "denied");
+    let late = stage.app.api().get(&stage.path("50")).await;
+    assert_eq!(late.expect(200)["status"], "denied", "there is nothing to wait for");
+}
+
+#[tokio::test]
+async fn it_answers_when_the_challenge_expires() {
+    let stage = Stage::set().await;
+    stage.app.clock.advance(Duration::from_secs(299));
+    let waiting = stage.wait(stage.app.api(), 50).await;
+    assert!(!waiting.is_finished());
+    stage.app.clock.advance(Duration::from_secs(1));
+    assert_eq!(waiting.await.unwrap().expect(200)["status"], "expired");
+}
+
+#[tokio::test]
+async fn it_answers_pending_when_its_time_is_over() {
+    let stage = Stage::set().await;
+    let waiting = stage.wait(stage.app.api(), 10).await;
+    stage.app.clock.advance(Duration::from_millis(9_999));
+    stage.app.api().get("/v2/Services").await.expect(200);
+    assert!(!waiting.is_finished());
+    stage.app.clock.advance(Duration::from_millis(1));
+    let reply = waiting.await.unwrap();
+    assert!(reply.headers.contains_key("twilio-verify-signature-fields"));
+    assert_eq!(reply.expect(200)["status"], "pending");
+    let at_once = stage.app.api().get(&stage.path("0")).await;
+    assert_eq!(at_once.expect(200)["status"], "pending");
+}
+
+#[tokio::test]
+async fn it_answers_when_the_server_stops() {
+    let mut stage = Stage::set().await;
+    let waiting = stage.wait(stage.app.api(), 50).await;
+    let server = stage.app.server.take().expect("it runs");
+    let ((), reply) = tokio::join!(server.stop(), waiting);
+    assert_eq!(reply.unwrap().expect(200)["status"], "pending");
+}
+
+#[tokio::test]
+async fn it_answers_404_when_all_is_deleted_meanwhile() {
+    let stage = Stage::set().await;
+    let waiting = stage.wait(stage.app.api(), 50).await;
+    stage.app.api().delete(&stage.app.entity("alice-0001")).await.expect(204);
+    // Deleting settles no challenge; it is seen at the next look.
+    stage.app.clock.advance(Duration::from_secs(50));
+    assert_eq!(waiting.await.unwrap().refusal(), (404, 20404));
+}
+
+#[tokio::test]
+async fn fifty_seconds_is_the_most_that_can_be_asked_for() {
+    let stage = Stage::set().await;
+    for wrong in ["51", "-1", "1.5", "", "forever", "99999999999999999999", "5&WaitSeconds=5"] {
+        let reply = stage.app.api().get(&stage.path(wrong)).await;
+        assert_eq!(reply.refusal(), (400, 60306), "{wrong}");
+        assert_eq!(reply.body["message"], "Invalid parameter: WaitSeconds");
+    }
+}
+
+#[tokio::test]
+async fn the_thousand_and_first_waiter_of_an_account_is_answered_at_once() {
+    let stage = Stage::set().await;
+    let verify = &stage.app.server().verify;
+    let caller = Known::Application(stage.app.account.parse().unwrap());
+    let identity = Identity::parse("alice-0001").unwrap();
+    let (service, challenge) =
+        (stage.app.service.parse().unwrap(), stage.challenge.parse().unwrap());
+    let stop = CancellationToken::new();
+    let most = Duration::from_secs(50);
+    let mut waiters: Vec<_> = (0..1_000)
+        .map(|_| {
+            Box::pin(verify.wait_for_challenge(&caller, service, &identity, challenge, most, &stop))
+        })
+        .collect();
+    for waiter in &mut waiters {
+        assert!(futures_util::poll!(waiter.as_mut()).is_pending());
+    }
+    let one_more = stage.app.api().get(&stage.path("50")).await;
+    assert_eq!(one_more.expect(200)["status"], "pending", "at once: nobody moved the clock");
+    drop(waiters.pop());
+    let waiting = stage.wait(stage.app.api(), 50).await;
+    assert!(!waiting.is_finished(), "a place was free again");
+    stage.phone.answer(&stage.challenge, Verdict::Approved).await.unwrap();
+    assert_eq!(waiting.await.unwrap().expect(200)["status"], "approved");
+    for waiter in waiters {
+        waiter.await.unwrap();
+    }
+}

@@ -18,8 +18,10 @@ pub(crate) struct Scale {
     pub(crate) repeats: usize,
     pub(crate) warm: Duration,
     pub(crate) window: Duration,
-    /// Entities with a device each, and challenges, that notifications are spread over.
+    /// Entities with a device each.
     pub(crate) entities: usize,
+    /// Challenges that notifications are spread over: so many that each gets few, as in life.
+    pub(crate) challenges: usize,
     /// Connections of a closed loop; the first is also that of the floor.
     pub(crate) connections: Vec<usize>,
     /// Requests a second of the slow schedule.
@@ -42,6 +44,7 @@ impl Scale {
             warm: Duration::from_millis(10),
             window: Duration::from_millis(120),
             entities: 10,
+            challenges: 20,
             connections: vec![4],
             slow: 50.0,
             devices: vec![1, 5],

@@ -71,9 +71,12 @@ pub(crate) struct Options {
     /// Connections of the load generator; floor and ratios use the first
     #[arg(long, global = true, value_delimiter = ',', default_value = "64,256")]
     pub(crate) connections: Vec<usize>,
-    /// Entities, devices and challenges that notifications are spread over
+    /// Entities with a device each
     #[arg(long, global = true, default_value_t = 2_000)]
     pub(crate) entities: usize,
+    /// Challenges that notifications are spread over
+    #[arg(long, global = true, default_value_t = 20_000)]
+    pub(crate) challenges: usize,
     /// deliver: connected devices
     #[arg(long, global = true, value_delimiter = ',', default_value = "1,1000")]
     pub(crate) devices: Vec<usize>,
@@ -103,6 +106,7 @@ impl Options {
             warm: window.min(Duration::from_secs(1)),
             window,
             entities: self.entities.max(1),
+            challenges: self.challenges.max(1),
             connections: self.connections.clone(),
             slow: 500.0,
             devices: self.devices.clone(),

@@ -55,7 +55,7 @@ async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)
     let mut fleet = Fleet::new();
     fleet.connect(&server, &population, 0..devices).await?;
     // many challenges, also of one device: a newer prompt of a challenge may replace an older one
-    let challenges = population.challenge(&server, devices.max(bench.scale.entities)).await?;
+    let challenges = population.challenge(&server, devices.max(bench.scale.challenges)).await?;
     // their automatic pushes come first, and are nobody's
     fleet.settle(challenges.all.len(), PATIENCE).await;
     fleet.take();

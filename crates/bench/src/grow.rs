@@ -65,7 +65,7 @@ async fn measure(
     floor: f64,
 ) -> Result<f64> {
     let mut server = bench.installation.start(folder).await?;
-    let challenges = population.challenge(&server, bench.scale.entities).await?;
+    let challenges = population.challenge(&server, bench.scale.challenges).await?;
     let requests = challenges.notify(&server, TTL);
     let plan = bench.plan(bench.connections(), Pace::Closed);
     let load = load::run(server.target, &requests, plan, None).await?;

@@ -66,7 +66,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
 async fn populate(bench: &Bench, server: &Server) -> Result<(Population, Challenges)> {
     let account = bench.installation.account_sid();
     let population = Population::enrol(server, account, bench.scale.entities).await?;
-    let challenges = population.challenge(server, bench.scale.entities).await?;
+    let challenges = population.challenge(server, bench.scale.challenges).await?;
     Ok((population, challenges))
 }
 

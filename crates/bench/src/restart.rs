@@ -26,7 +26,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
             let account = bench.installation.account_sid();
             let population = Population::enrol(&server, account, bench.scale.entities).await?;
             if pending > 0 {
-                let challenges = population.challenge(&server, bench.scale.entities).await?;
+                let challenges = population.challenge(&server, bench.scale.challenges).await?;
                 let requests = challenges.notify(&server, TTL);
                 let plan = Plan {
                     connections: bench.connections(),

@@ -108,6 +108,8 @@ pub struct NewNotification {
     pub created_at: Instant,
     /// The process that makes it.
     pub node: NodeId,
+    /// The factor's platform, for which the birth was chosen.
+    pub platform: Platform,
     /// How its delivery starts.
     pub birth: Birth,
 }

@@ -25,10 +25,10 @@ pub fn automatic_ttl(challenge: &Challenge) -> u16 {
     u16::try_from(lifetime).unwrap_or(DEFAULT_TTL).clamp(1, DEFAULT_TTL)
 }
 
-/// From this instant on no attempt may start: the TTL has elapsed, or the challenge has expired.
-pub fn deadline(created_at: Instant, ttl: u16, challenge: &Challenge) -> Instant {
+/// From this instant on no attempt may start: the TTL has elapsed, or the challenge, at `expires_at`, has expired.
+pub fn deadline(created_at: Instant, ttl: u16, expires_at: Instant) -> Instant {
     let valid = if ttl == 0 { ONCE_WITHIN } else { Duration::from_secs(ttl.into()) };
-    (created_at + valid).min(challenge.expires_at)
+    (created_at + valid).min(expires_at)
 }
 
 /// Where a notification stands.

@@ -4,18 +4,50 @@
 //! [`Attempt`]: countersign_domain::delivery::Attempt
 
 pub mod absent;
+pub mod codes;
+pub mod guard;
+pub mod outgoing;
 pub mod seam;
+pub mod source;
 pub mod stream;
+pub mod trial;
+
+mod apns;
+mod check;
+mod circuit;
+mod connections;
+mod exchange;
+mod fcm;
+mod jwt;
+mod keyed;
+mod pem;
+mod wards;
+mod webpush;
+mod words;
+
+#[cfg(test)]
+mod fixtures;
 
 use std::sync::Arc;
 
 use countersign_bus::Bus;
 use countersign_domain::address::Platform;
+use countersign_domain::invalid::Invalid;
+use countersign_domain::world::{Clock, Entropy};
 
+pub use check::{BadCredential, Part, check_credential};
+pub use guard::{Denied, Guard, Manners};
+pub use outgoing::Outgoing;
 pub use seam::Provider;
+pub use source::{CredentialSource, OpenedCredential, OpenedVapid, Unavailable, VapidSource};
+pub use webpush::{NewVapidKey, new_vapid_key, vapid_public_key};
 
 use crate::absent::Absent;
+use crate::apns::Apns;
+use crate::fcm::Fcm;
+use crate::keyed::Keyed;
 use crate::stream::Stream;
+use crate::webpush::WebPush;
 
 /// Every way to reach a device that this server has.
 pub struct Providers {
@@ -25,8 +57,22 @@ pub struct Providers {
     web_push: Box<dyn Provider>,
 }
 
+/// What the clients of push services are made of.
+pub struct PushParts {
+    /// Who keeps push credentials.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Who keeps the VAPID keys of services.
+    pub vapid: Arc<dyn VapidSource>,
+    /// How others are called.
+    pub outgoing: Outgoing,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
 impl Providers {
-    /// All of them. The stream goes over `bus`.
+    /// Only our own stream, which goes over `bus`. Pushes to the push services of others fail visibly.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         Self {
             stream: Box::new(Stream::new(bus)),
@@ -34,6 +80,24 @@ impl Providers {
             fcm: Box::new(Absent),
             web_push: Box::new(Absent),
         }
+    }
+
+    /// All of them, with clients for the push services of Apple, Google and browsers.
+    ///
+    /// # Errors
+    /// The settings for outgoing calls are no use.
+    pub fn with_push(bus: Arc<dyn Bus>, parts: PushParts) -> Result<Self, Invalid> {
+        let PushParts { credentials, vapid, outgoing, clock, entropy } = parts;
+        outgoing.check()?;
+        let guard = Guard::new(&outgoing, Manners::default())?;
+        let apns = Apns::new(outgoing.clone(), Arc::clone(&clock));
+        let fcm = Fcm::new(outgoing.clone(), guard.clone(), Arc::clone(&clock));
+        Ok(Self {
+            stream: Box::new(Stream::new(bus)),
+            apn: Box::new(Keyed::new(apns, Arc::clone(&credentials), Arc::clone(&clock))),
+            fcm: Box::new(Keyed::new(fcm, credentials, Arc::clone(&clock))),
+            web_push: Box::new(WebPush::new(vapid, guard, &outgoing, clock, entropy)),
+        })
     }
 
     /// The same, with `provider` for one platform. There is never one for `none`.

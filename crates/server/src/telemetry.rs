@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -25,11 +27,17 @@ pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
     };
     let (spans, tracing) = spans::layer(traces)?;
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.and(filter_fn(may_be_logged))))
         .with(spans)
         .try_init()
         .context("logging cannot start")?;
     Ok(tracing)
+}
+
+/// Whatever the filter says: at their finest level libraries print what they carry, which is tokens and what people are
+/// asked.
+fn may_be_logged(what: &Metadata<'_>) -> bool {
+    *what.level() < Level::TRACE || what.target().starts_with("countersign")
 }
 
 /// Traces that are being sent. Dropping it sends what is left.

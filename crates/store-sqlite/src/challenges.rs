@@ -1,6 +1,7 @@
 //! Challenges.
 
 use async_trait::async_trait;
+use countersign_domain::address::Address;
 use countersign_domain::challenge::{
     CannotAnswer, Challenge, ChallengeState, ChallengeStatus, LONGEST_LIFETIME, Verdict,
 };
@@ -37,7 +38,7 @@ macro_rules! of_entity {
 
 statements! {
     STANDING = concat!(
-        "SELECT c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c", living!("c"),
+        "SELECT c.state, c.answered_at, c.expires_at, f.platform, f.token FROM challenges c", living!("c"),
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
     );
     READ = concat!(
@@ -57,7 +58,8 @@ statements! {
 pub(crate) struct Standing {
     state: ChallengeState,
     expires_at: Instant,
-    has_factor: bool,
+    /// Where its factor is reached; `None` if that is gone.
+    pub(crate) address: Option<Address>,
 }
 
 impl Standing {
@@ -75,11 +77,11 @@ impl Standing {
 pub(crate) fn standing(db: &Connection, sid: ChallengeSid) -> Result<Option<Standing>, Trouble> {
     one(db, STANDING, [sid.as_bytes()], |row| {
         let mut cells = Cells::of(row, "challenges");
-        Ok(Standing {
-            state: rows::challenge_state(&mut cells)?,
-            expires_at: cells.make(Instant::from_micros)?,
-            has_factor: cells.take()?,
-        })
+        let state = rows::challenge_state(&mut cells)?;
+        let expires_at = cells.make(Instant::from_micros)?;
+        let mut cells = cells.then("factors");
+        let address = if cells.is_null() { None } else { Some(rows::address(&mut cells)?) };
+        Ok(Standing { state, expires_at, address })
     })
 }
 
@@ -93,7 +95,7 @@ impl Command for RecordAnswer {
     type Answer = Recorded;
 
     fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
-        let standing = standing(db, self.sid)?.filter(|standing| standing.has_factor);
+        let standing = standing(db, self.sid)?.filter(|standing| standing.address.is_some());
         let Some(standing) = standing else {
             return Ok(Recorded::Gone);
         };

@@ -1,6 +1,7 @@
 //! Notifications: the history of what was pushed.
 
 use async_trait::async_trait;
+use countersign_domain::address::Address;
 use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, NodeId};
 use countersign_domain::limits::is_reached;
 use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
@@ -183,6 +184,11 @@ impl Command for Notify {
         };
         if let Err(refused) = standing.is_open(new.created_at) {
             return Ok(Notified::Refused(refused));
+        }
+        let reached =
+            |address: &Address| address.can_be_reached() && address.platform() == new.platform;
+        if !standing.address.as_ref().is_some_and(reached) {
+            return Ok(Notified::Moved);
         }
         let last = one(db, LAST, [challenge.as_bytes()], |row| {
             Cells::of(row, "notifications").take::<Option<i64>>()

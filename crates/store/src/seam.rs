@@ -285,6 +285,8 @@ pub enum Notified {
     Done,
     /// The challenge is no longer open.
     Refused(CannotAnswer),
+    /// The factor is gone, or is not reached by [`NewNotification::platform`] any more: plan again.
+    Moved,
     /// The challenge has as many as it may have.
     TooMany,
     /// The challenge does not exist.
@@ -294,8 +296,9 @@ pub enum Notified {
 /// Notifications.
 #[async_trait]
 pub trait Notifications {
-    /// Stores a notification and its delivery, only while the challenge is pending and unexpired at its creation and
-    /// has fewer than `most` notifications, the automatic one not counted (0: no limit).
+    /// Stores a notification and its delivery, only while the challenge is pending and unexpired at its creation, its
+    /// factor can be reached by the platform that the notification was planned for, and it has fewer than `most`
+    /// notifications, the automatic one not counted (0: no limit). The first condition that fails is the answer.
     async fn notify(&self, new: &NewNotification, most: u32) -> Answer<Notified>;
     /// Reads a notification of a challenge.
     async fn notification(

@@ -221,7 +221,7 @@ impl Maker {
                 challenge: challenge.sid,
                 factor: challenge.factor,
                 entity: challenge.owner.entity,
-                deadline: notification::deadline(self.now(), ttl, challenge),
+                deadline: notification::deadline(self.now(), ttl, challenge.expires_at),
                 once: ttl == 0,
                 attempts: 0,
             },
@@ -229,6 +229,7 @@ impl Maker {
             ttl,
             created_at: self.now(),
             node: self.node,
+            platform: Platform::Stream,
             birth,
         }
     }

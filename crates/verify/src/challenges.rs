@@ -1,5 +1,6 @@
 //! Challenges.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::answer::{self, AnswerFault};
@@ -17,6 +18,7 @@ use countersign_store::{Page, PageQuery};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::own_path;
+use crate::notifications::Asked;
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// What an application asks a person.
@@ -83,10 +85,10 @@ impl Verify {
             updated_at: now,
             expires_at,
         };
-        let planned = if factor.address.can_be_reached() {
-            Some(self.plan(&challenge, &factor, automatic_ttl(&challenge), true, now).await)
-        } else {
-            None
+        let asked = factor.address.can_be_reached().then(|| Asked::of(&challenge, &factor));
+        let planned = match &asked {
+            Some(asked) => Some(self.plan(asked, automatic_ttl(&challenge), true, now).await),
+            None => None,
         };
         let limits = &self.options.limits;
         let opening = Opening {
@@ -98,7 +100,8 @@ impl Verify {
         };
         match self.store.open_challenge(&opening).await? {
             Opened::Done => {
-                if let Some(planned) = planned {
+                if let Some((planned, asked)) = planned.zip(asked) {
+                    self.asked.insert(opening.challenge.sid, Arc::new(asked));
                     self.hand_over(planned).await;
                 }
                 Ok(opening.challenge)

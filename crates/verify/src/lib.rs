@@ -27,7 +27,7 @@ use countersign_domain::account::{Account, ApiKey};
 use countersign_domain::delivery::NodeId;
 use countersign_domain::limits::Limits;
 use countersign_domain::service::Service;
-use countersign_domain::sid::{AccountSid, ApiKeySid, RequestSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ApiKeySid, ChallengeSid, RequestSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_store::{Store, StoreError};
@@ -37,6 +37,7 @@ pub use error::{AuthFault, VerifyError};
 pub use keys::{Keys, MasterKey};
 
 use crate::cache::Cache;
+use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::waiting::Waiters;
 
@@ -78,6 +79,9 @@ impl Default for Options {
     }
 }
 
+/// Challenges whose addressee is kept in memory, at some 300 bytes each.
+const MOST_ASKED: u64 = 50_000;
+
 /// The use cases.
 pub struct Verify {
     store: Arc<dyn Store>,
@@ -91,6 +95,8 @@ pub struct Verify {
     accounts: Arc<Cache<AccountSid, Account>>,
     api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
     services: Arc<Cache<ServiceSid, Service>>,
+    /// What was asked lately, so that one more notification costs no read.
+    asked: moka::sync::Cache<ChallengeSid, Arc<Asked>>,
     rates: Rates,
     waiters: Waiters,
 }
@@ -124,6 +130,7 @@ impl Verify {
             accounts,
             api_keys,
             services,
+            asked: moka::sync::Cache::new(MOST_ASKED),
             waiters: Waiters::default(),
         }
     }

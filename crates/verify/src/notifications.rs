@@ -1,5 +1,7 @@
 //! Notifications: the heart.
 
+use std::sync::Arc;
+
 use countersign_bus::Place;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
@@ -8,13 +10,38 @@ use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::notification::{Ending, Notification, deadline};
-use countersign_domain::sid::{AccountSid, ChallengeSid, NotificationSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_store::seam::Notified;
 use countersign_store::{Page, PageQuery};
 
+use crate::accounts::TRIES;
 use crate::{Answer, Caller, Verify, VerifyError};
+
+/// What a notification must know of its challenge and of whom it goes to. All of it but the platform never changes, and
+/// the store looks at that once more, so it may come from memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    challenge: ChallengeSid,
+    owner: Owner,
+    factor: FactorSid,
+    platform: Platform,
+    expires_at: Instant,
+}
+
+impl Asked {
+    /// Of a challenge and its factor.
+    pub(crate) fn of(challenge: &Challenge, factor: &Factor) -> Self {
+        Self {
+            challenge: challenge.sid,
+            owner: challenge.owner.clone(),
+            factor: factor.sid,
+            platform: factor.address.platform(),
+            expires_at: challenge.expires_at,
+        }
+    }
+}
 
 /// A notification that is about to be stored, and the place in the dispatcher that is kept for it.
 pub(crate) struct Planned {
@@ -38,10 +65,42 @@ impl Verify {
         ttl: u16,
     ) -> Answer<(Owner, NewNotification)> {
         self.service(account, service).await?;
+        let known = self.asked.get(&sid);
+        let mut known = known
+            .filter(|known| known.owner.service == service && known.owner.identity == *identity);
+        for _ in 0..TRIES {
+            let asked = match known.take() {
+                Some(asked) => asked,
+                None => self.ask_afresh(service, identity, sid).await?,
+            };
+            let planned = self.plan(&asked, ttl, false, self.now()).await;
+            let new = planned.new;
+            let most = self.options.limits.notifications_per_challenge;
+            match self.store.notify(&new, most).await? {
+                Notified::Done => {
+                    self.hand_over(planned).await;
+                    return Ok((asked.owner.clone(), new));
+                }
+                Notified::Refused(why) => return Err(why.into()),
+                // What is known of it is old, or changed this very moment.
+                Notified::Moved => self.asked.invalidate(&sid),
+                Notified::TooMany => return Err(VerifyError::TooManyNotifications),
+                Notified::Gone => return Err(VerifyError::NotFound),
+            }
+        }
+        Err(VerifyError::Conflict)
+    }
+
+    /// Reads a challenge and its factor and judges whether a notification makes sense.
+    async fn ask_afresh(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Arc<Asked>> {
         let found = self.store.challenge(service, identity, sid).await?;
         let (challenge, factor) = found.ok_or(VerifyError::NotFound)?;
-        let now = self.now();
-        challenge.is_open(now)?;
+        challenge.is_open(self.now())?;
         if challenge.factor_type == FactorType::Totp {
             let reason = Invalid::because("must be the challenge of a push factor");
             return Err(VerifyError::Parameter("ChallengeSid", reason));
@@ -50,18 +109,9 @@ impl Verify {
         if !factor.address.can_be_reached() {
             return Err(VerifyError::PlatformNone);
         }
-        let planned = self.plan(&challenge, &factor, ttl, false, now).await;
-        let new = planned.new;
-        let most = self.options.limits.notifications_per_challenge;
-        match self.store.notify(&new, most).await? {
-            Notified::Done => {
-                self.hand_over(planned).await;
-                Ok((challenge.owner, new))
-            }
-            Notified::Refused(why) => Err(why.into()),
-            Notified::TooMany => Err(VerifyError::TooManyNotifications),
-            Notified::Gone => Err(VerifyError::NotFound),
-        }
+        let asked = Arc::new(Asked::of(&challenge, &factor));
+        self.asked.insert(sid, Arc::clone(&asked));
+        Ok(asked)
     }
 
     /// A notification of a challenge, and whose it is.
@@ -103,15 +153,14 @@ impl Verify {
     /// that a row which is born leased is surely handed over.
     pub(crate) async fn plan(
         &self,
-        challenge: &Challenge,
-        factor: &Factor,
+        asked: &Asked,
         ttl: u16,
         automatic: bool,
         now: Instant,
     ) -> Planned {
         let once = ttl == 0;
-        let is_away = factor.address.platform() == Platform::Stream
-            && !self.bus.is_attached(factor.sid).await;
+        let is_away =
+            asked.platform == Platform::Stream && !self.bus.is_attached(asked.factor).await;
         let place = if is_away && !once { None } else { self.handover.reserve() };
         let birth = match &place {
             Some(_) if once => Birth::Immediate,
@@ -122,15 +171,22 @@ impl Verify {
         };
         let delivery = Delivery {
             notification: NotificationSid::mint(now, &*self.entropy),
-            challenge: challenge.sid,
-            factor: factor.sid,
-            entity: challenge.owner.entity,
-            deadline: deadline(now, ttl, challenge),
+            challenge: asked.challenge,
+            factor: asked.factor,
+            entity: asked.owner.entity,
+            deadline: deadline(now, ttl, asked.expires_at),
             once,
             attempts: 0,
         };
-        let new =
-            NewNotification { delivery, automatic, ttl, created_at: now, node: self.node, birth };
+        let new = NewNotification {
+            delivery,
+            automatic,
+            ttl,
+            created_at: now,
+            node: self.node,
+            platform: asked.platform,
+            birth,
+        };
         Planned { new, place }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use countersign_delivery::Options;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::{Birth, DeliveryState, Outcome};
+use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, Outcome};
 use countersign_domain::notification::{Reason, Status};
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
+use countersign_store::seam::{Notifications as _, Notified};
 use tokio::sync::Notify;
 
 use crate::support::{Act, World, secs};
@@ -146,10 +147,9 @@ async fn a_dead_address_is_forgotten() {
     let failed = (Status::Failed, Some(Reason::AddressGone));
     assert_eq!(world.standing(&challenge, push).await, failed);
 
-    let push = world.push(&challenge, 300).await;
-    world.deliver_everything().await;
-    let cancelled = (Status::Cancelled, Some(Reason::FactorGone));
-    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    let again = world.make.notification(&challenge, 300, Birth::Due);
+    let again = NewNotification { platform: Platform::Fcm, ..again };
+    assert_eq!(world.store.notify(&again, 0).await, Ok(Notified::Moved));
     assert_eq!(world.script.calls().len(), 1);
 }
 

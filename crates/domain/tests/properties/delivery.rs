@@ -140,7 +140,7 @@ proptest! {
         tried_after in span(), target in target(),
     ) {
         let created_at = between(challenge.created_at, challenge.expires_at, asked_after);
-        let deadline = deadline(created_at, ttl, &challenge);
+        let deadline = deadline(created_at, ttl, challenge.expires_at);
         prop_assert!(created_at < deadline && deadline <= challenge.expires_at);
         prop_assert!(deadline.since(created_at) <= Duration::from_secs(u64::from(ttl.max(1))));
 
@@ -160,7 +160,7 @@ proptest! {
         let ttl = automatic_ttl(&challenge);
         prop_assert!((1..=300).contains(&ttl));
         let lifetime = challenge.expires_at.since(challenge.created_at);
-        let until = deadline(challenge.created_at, ttl, &challenge);
+        let until = deadline(challenge.created_at, ttl, challenge.expires_at);
         let lives = until.since(challenge.created_at);
         prop_assert_eq!(lives, lifetime.min(Duration::from_secs(300)));
     }
@@ -183,7 +183,8 @@ proptest! {
             _ => Birth::Stillborn(Ending::NOT_ATTEMPTED),
         };
         let node = NodeId([7; 16]);
-        let new = NewNotification { delivery, automatic: false, ttl: 0, created_at: now, node, birth };
+        let platform = countersign_domain::address::Platform::Stream;
+        let new = NewNotification { delivery, automatic: false, ttl: 0, created_at: now, node, platform, birth };
         let until = match which { 0 => Some(now), 1 => Some(delivery.deadline), _ => None };
         prop_assert_eq!(new.lease(), until.map(|until| Lease { delivery, node, until }));
     }

@@ -14,14 +14,15 @@ async fn status(url: &str) -> u16 {
 
 #[tokio::test]
 async fn health_is_on_the_main_listener_until_there_is_another() {
-    let running = stage().serve(&[]).await;
+    let stage = stage();
+    let running = stage.serve(&[]).await;
     for (path, expected) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 404)] {
         assert_eq!(status(&format!("{}{path}", running.base)).await, expected, "{path}");
     }
     running.stop().await;
 
     let admin = format!("127.0.0.1:{}", free_port());
-    let running = stage().serve(&["--set", &format!("admin.listen={admin}")]).await;
+    let running = stage.serve(&["--set", &format!("admin.listen={admin}")]).await;
     let application = Application::of(&running);
     let phone = application.phone(&Options::default()).await;
     application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
@@ -76,5 +77,6 @@ async fn over_tls_the_whole_story_is_the_same() {
     let answer = application.client.get(url).send().await.unwrap();
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
     assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
+    drop(stream);
     assert_eq!(running.stop().await.code, Some(0));
 }

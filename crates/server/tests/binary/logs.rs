@@ -10,24 +10,35 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
-    let stage = Stage::new()
-        .with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT)
-        .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage =
+        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
     let running = stage.serve(&["--set", "log.filter=trace", "--set", "log.format=json"]).await;
     let application = Application::of(&running);
     let phone = application.phone(&Options::default()).await;
     let service = format!("/v2/Services/{}", phone.service_sid());
     let form = [("Identity", "bob-00001"), ("FactorType", "push")];
     let token = application.create(&format!("{service}/AccessTokens"), &form).await;
-    let form = [("Type", "apn"), ("PrivateKey", "provider-private-key"), ("Certificate", "provider-certificate")];
+    let form = [
+        ("Type", "apn"),
+        ("PrivateKey", "provider-private-key"),
+        ("Certificate", "provider-certificate"),
+    ];
     application.create("/v1/Credentials", &form).await;
-    let form = [("FriendlyName", "hook"), ("EventTypes", "*"), ("WebhookUrl", "https://a.example/hook?key=webhook-secret")];
+    let form = [
+        ("FriendlyName", "hook"),
+        ("EventTypes", "*"),
+        ("WebhookUrl", "https://a.example/hook?key=webhook-secret"),
+    ];
     application.create(&format!("{service}/Webhooks"), &form).await;
 
     let mut stream = phone.connect().await.unwrap();
     let hidden = r#"{"card":"hidden-details"}"#;
     let field = r#"{"label":"field-label","value":"field-value"}"#;
-    let form = [("Details.Message", "Transfer-to-Lisbon"), ("Details.Fields", field), ("HiddenDetails", hidden)];
+    let form = [
+        ("Details.Message", "Transfer-to-Lisbon"),
+        ("Details.Fields", field),
+        ("HiddenDetails", hidden),
+    ];
     let path = application.challenge(&phone, &form).await;
     application.create(&format!("{path}/Notifications"), &[]).await;
     let prompt = stream.next_prompt().await.unwrap();
@@ -41,6 +52,13 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
     let device = phone.device_jwt().unwrap();
     application.with("token", &device).get("/v2/Services").await;
     application.with("token", "x.mangled-device-token.x").get("/v2/Services").await;
+    // The same by another protocol, whose libraries print other things.
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let over_http_2 = Application { client, ..application.clone() };
+    assert_eq!(over_http_2.get(&path).await.0, 200);
+    let form = [("Details.Message", "Transfer-to-Lisbon"), ("HiddenDetails", hidden)];
+    over_http_2.challenge(&phone, &form).await;
+    drop(stream);
     let done = running.stop().await;
     assert_eq!(done.code, Some(0));
 

@@ -48,7 +48,10 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
         (&["--set", "http.nonsense=1"][..], "nonsense"),
         (&["--set", "nonsense=1"], "nonsense"),
         (&["--set", "nonsense"], "section.key=value"),
-        (&["--set", "limits.notifications_per_challenge=many"], "limits.notifications_per_challenge"),
+        (
+            &["--set", "limits.notifications_per_challenge=many"],
+            "limits.notifications_per_challenge",
+        ),
         (&["--set", "limits.notifications_per_challenge=-1"], "limits.notifications_per_challenge"),
         (&["--set", "delivery.lease_seconds=5"], "delivery.lease_seconds must be 12 to 300"),
         (&["--set", "http.body_bytes_max=10"], "http.body_bytes_max must be at least"),
@@ -68,7 +71,9 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
     says(&serve(&stage, &[]), 1, "nonsense");
     let stage = Stage::new();
     let file = stage.write("broken.toml", "[http\n");
-    says(&serve(&stage, &["--config", &file]), 1, "broken.toml");
+    let done = serve(&stage, &["--config", &file]);
+    says(&done, 1, "the configuration is not right");
+    assert!(done.stderr.contains("line 1") && done.stderr.contains("broken.toml"), "{done:?}");
 }
 
 #[test]

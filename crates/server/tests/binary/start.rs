@@ -58,7 +58,7 @@ async fn the_environment_can_name_the_first_account_and_changes_nothing_later() 
 
     // From a file, with the line break that editors leave.
     let file = stage.write("token", &format!("{TOKEN}\n"));
-    let stage = stage.without("COUNTERSIGN_AUTH_TOKEN").with("COUNTERSIGN_AUTH_TOKEN_FILE", file);
+    let stage = stage.without("COUNTERSIGN_AUTH_TOKEN").with("COUNTERSIGN_AUTH_TOKEN_FILE", &file);
     let done = stage.serve(&[]).await.stop().await;
     assert!(!done.stderr.contains("changes nothing"), "the same token: {done:?}");
 }
@@ -86,7 +86,7 @@ async fn settings_come_from_a_file_then_the_environment_then_flags() {
         "[http]\npublic_url = \"https://file.example.com\"\nbody_bytes_max = 40000\n[limits]\nnotifications_per_challenge = 9\n",
     );
     let stage = stage
-        .with("COUNTERSIGN_CONFIG", file)
+        .with("COUNTERSIGN_CONFIG", &file)
         .with("COUNTERSIGN_HTTP__PUBLIC_URL", "https://environment.example.com")
         .with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT)
         .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);

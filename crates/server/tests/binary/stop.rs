@@ -60,7 +60,8 @@ async fn a_long_poll_is_answered_a_stream_is_closed_and_the_rest_is_told_to_go()
 
 #[tokio::test]
 async fn a_client_that_never_finishes_does_not_keep_it_up() {
-    let running = stage().serve(&["--set", "http.shutdown_seconds=1"]).await;
+    let stage = stage();
+    let running = stage.serve(&["--set", "http.shutdown_seconds=1"]).await;
     let address = running.base.strip_prefix("http://").unwrap();
     let mut half = TcpStream::connect(address).await.unwrap();
     let request = "POST /v2/Services HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\
@@ -76,7 +77,8 @@ async fn a_client_that_never_finishes_does_not_keep_it_up() {
 
 #[tokio::test]
 async fn an_interrupt_does_the_same() {
-    let running = stage().serve(&[]).await;
+    let stage = stage();
+    let running = stage.serve(&[]).await;
     signal(running.id(), "INT");
     let done = running.end().await;
     assert_eq!(done.code, Some(0), "{done:?}");

@@ -55,7 +55,7 @@ impl Cast {
         for number in 0..phones {
             let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
             let enrolment =
-                Enrolment::new(&cast.api.service, &format!("person-{number:04}"), authority);
+                Enrolment::new(&cast.api.service, format!("person-{number:04}"), authority);
             cast.phones.push(Phone::enrol(&address, &enrolment).await.expect("a phone"));
         }
         cast

@@ -20,7 +20,7 @@ async fn status(caller: &Caller) -> u16 {
 }
 
 async fn account(verify: &Verify) -> Account {
-    verify.list_accounts(PageQuery::first(1)).await.unwrap().items.remove(0)
+    verify.list_accounts(PageQuery::first(1)).await.expect("it reads").items.remove(0)
 }
 
 #[tokio::test]
@@ -46,7 +46,8 @@ async fn an_api_key_is_its_account_until_it_is_revoked() {
 async fn a_key_revoked_by_another_process_works_for_ten_seconds_at_most() {
     let app = TestApp::start().await;
     let other = app.other_process().await;
-    let (key, secret) = other.create_api_key(app.account.parse().unwrap(), "backend").await.unwrap();
+    let (key, secret) =
+        other.create_api_key(app.account.parse().unwrap(), "backend").await.unwrap();
     let caller = app.api().with(&key.sid.to_string(), secret.expose());
     assert_eq!(status(&caller).await, 200, "a new one is known at once");
     other.delete_api_key(key.sid).await.unwrap();

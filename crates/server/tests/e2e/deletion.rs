@@ -95,7 +95,11 @@ async fn what_was_deleted_is_cleaned_up_in_time_and_disturbs_nobody() {
     let challenge = app.challenge(&phone, "Log in?").await;
     home.caller.delete(&home.service_path()).await.expect(204);
     app.clock.advance(Duration::from_secs(60));
-    app.server().engine.signals().wait_for(|counts| counts.cleaned > 0 && counts.cleaner_sweeps > 0).await;
+    app.server()
+        .engine
+        .signals()
+        .wait_for(|counts| counts.cleaned > 0 && counts.cleaner_sweeps > 0)
+        .await;
     assert_eq!(app.read_challenge(&phone, &challenge).await["status"], "pending");
     assert_eq!(app.api().get(&home.service_path()).await.refusal(), (404, 20404));
 }

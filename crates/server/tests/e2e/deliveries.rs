@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 
 fn subscription() -> String {
-    let point = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    let point =
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
     json!({
         "endpoint": "https://push.example.com/send/1",
         "keys": {"p256dh": point, "auth": "AAAAAAAAAAAAAAAAAAAAAA"},
@@ -47,7 +48,11 @@ async fn a_platform_without_a_client_fails_visibly_and_the_challenge_lives_on() 
         }
         let answered = phone.answer(&challenge, Verdict::Approved).await.unwrap();
         assert_eq!(answered.status, countersign_phone::ChallengeStatus::Approved);
-        assert_eq!(app.standing(&phone, &challenge).await, ["failed refused"; 3], "a final state stays");
+        assert_eq!(
+            app.standing(&phone, &challenge).await,
+            ["failed refused"; 3],
+            "a final state stays"
+        );
     }
 }
 
@@ -61,7 +66,8 @@ async fn a_factor_of_platform_none_gets_no_push_and_polls() {
         assert_eq!(app.api().post(&path, &[("Ttl", ttl)]).await.refusal(), (400, 60307));
     }
     assert_eq!(app.notifications(&phone, &challenge).await, Vec::<Value>::new());
-    let pending = phone.challenges(Some(countersign_phone::ChallengeStatus::Pending)).await.unwrap();
+    let pending =
+        phone.challenges(Some(countersign_phone::ChallengeStatus::Pending)).await.unwrap();
     assert_eq!(pending[0].sid, challenge);
     phone.answer(&challenge, Verdict::Denied).await.unwrap();
 }
@@ -124,7 +130,11 @@ async fn a_prompt_says_until_when_it_may_be_shown() {
     let mut stream = phone.connect().await.unwrap();
     let challenge = app.challenge(&phone, "Log in?").await;
     let mut until = async || stream.next_prompt().await.unwrap().expires_at.to_string();
-    assert_eq!(until().await, "2026-01-01T12:05:00Z", "the automatic one: as long as the challenge");
+    assert_eq!(
+        until().await,
+        "2026-01-01T12:05:00Z",
+        "the automatic one: as long as the challenge"
+    );
     app.deliver_everything().await;
     app.clock.advance(Duration::from_secs(90));
     let echoed = app.notify(&phone, &challenge, 300).await;

@@ -1,57 +1,13 @@
-//! The device protocol as the mobile SDKs speak it: wrong clocks, own and foreign paths, what a fetch tells.
+//! The device protocol as the mobile SDKs speak it: own and foreign paths, what a fetch tells.
 
 use std::time::Duration;
 
-use countersign_domain::world::Clock as _;
-use countersign_phone::{
-    Authority, ChallengeStatus, DeviceKey, Enrolment, Phone, Platform, Verdict, jwt,
-};
+use countersign_phone::{ChallengeStatus, DeviceKey, Platform, Verdict};
 use reqwest::Method;
 
 use crate::support::{Reply, TestApp};
 
 const FIELDS: &str = "twilio-verify-signature-fields";
-
-#[tokio::test]
-async fn a_phone_whose_clock_is_an_hour_off_is_told_the_time_once() {
-    for ahead in [3_600, -3_600] {
-        let app = TestApp::start().await;
-        let authority = Authority::AccessToken(app.access_token("alice-0001").await);
-        let enrolment = Enrolment::new(&app.service, "alice-0001", authority);
-        let phone = Phone::enrol(&app.phone_server_off_by(ahead), &enrolment).await.unwrap();
-        assert_eq!(phone.clock_offset(), -ahead, "learnt from the Date of the first 401");
-        let challenge = app.challenge(&phone, "Log in?").await;
-        phone.answer(&challenge, Verdict::Approved).await.unwrap();
-        phone.connect().await.expect("the stream goes by the corrected clock");
-
-        let device = jwt::Device {
-            credential_sid: phone.credential_sid(),
-            account_sid: phone.account_sid(),
-        };
-        let now = app.clock.now().as_seconds();
-        let token = jwt::device_jwt(phone.key(), device, now + ahead, None).unwrap();
-        let reply = app.api().with("token", &token).get(&app.factor_path(&phone)).await;
-        assert_eq!(reply.refusal(), (401, if ahead > 0 { 20105 } else { 20156 }));
-        assert_eq!(reply.header("date"), app.clock.now().to_http_date());
-        let skew = reply.body["details"]["reason"].as_str().unwrap();
-        assert!(skew.contains(if ahead > 0 { "3600 s" } else { "3000 s ago" }), "{skew}");
-    }
-}
-
-#[tokio::test]
-async fn a_stream_corrects_the_clock_by_the_reason_of_its_refusal() {
-    let app = TestApp::start().await;
-    let enrolled = app.enrol_phone("alice-0001").await;
-    let file = tempfile::tempdir().unwrap();
-    let path = file.path().join("phone.json");
-    enrolled.save(&path).unwrap();
-    let clock = app.clock.clone();
-    let local_time = Some(std::sync::Arc::new(move || clock.now().as_seconds() - 7_200) as _);
-    let options = countersign_phone::Options { local_time, ..Default::default() };
-    let phone = Phone::load(&path, &options).unwrap();
-    phone.connect().await.expect("after one refusal");
-    assert_eq!(phone.clock_offset(), 7_200);
-}
 
 #[tokio::test]
 async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
@@ -61,7 +17,8 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         app.enrol_phone("alice-0001"),
         app.enrol_phone("bob-00001"),
     );
-    let (own, foreign) = (app.challenge(&mine, "Mine?").await, app.challenge(&other, "Other?").await);
+    let (own, foreign) =
+        (app.challenge(&mine, "Mine?").await, app.challenge(&other, "Other?").await);
     let (device, entity) = (app.device(&mine), app.entity("alice-0001"));
     let service = format!("/v2/Services/{}", app.service);
     let elsewhere = app.factor_path(&mine).replace(&app.service, &format!("VA{}", "0".repeat(32)));
@@ -131,7 +88,10 @@ async fn what_is_to_be_signed_is_named_only_for_one_challenge_and_only_while_it_
     };
     let (fields, body) = names(&format!("{challenges}/{yes}")).await;
     let fields = fields.expect("it is pending");
-    assert!(fields.split(',').all(|name| body.get(name).is_some()), "each is in the body: {fields}");
+    assert!(
+        fields.split(',').all(|name| body.get(name).is_some()),
+        "each is in the body: {fields}"
+    );
     assert_eq!(body["details"].get("date"), None, "absent, never null");
     assert_eq!(names(&challenges).await.0, None, "a list names nothing");
     phone.answer(&yes, Verdict::Approved).await.unwrap();
@@ -153,7 +113,11 @@ async fn a_device_that_fetches_a_challenge_has_received_it() {
     app.clock.advance(Duration::from_millis(100));
     app.server().engine.signals().wait_for(|counts| counts.written == 1).await;
     app.read_challenge(&phone, &challenge).await;
-    assert_eq!(app.standing(&phone, &challenge).await, ["sent -"], "an application's look says nothing");
+    assert_eq!(
+        app.standing(&phone, &challenge).await,
+        ["sent -"],
+        "an application's look says nothing"
+    );
     phone.challenges(None).await.unwrap();
     assert_eq!(app.standing(&phone, &challenge).await, ["sent -"], "nor does a list");
     phone.challenge(&challenge).await.unwrap();
@@ -178,7 +142,11 @@ async fn a_phone_polls_page_by_page_in_the_spelling_of_ios() {
     assert_eq!(sids(Some(ChallengeStatus::Pending)).await, asked[1..]);
     assert_eq!(sids(Some(ChallengeStatus::Denied)).await, asked[..1]);
 
-    let first = format!("{}?PageSize=20&FactorSid={}&Order=asc", app.challenges_path(&phone), phone.factor_sid());
+    let first = format!(
+        "{}?PageSize=20&FactorSid={}&Order=asc",
+        app.challenges_path(&phone),
+        phone.factor_sid()
+    );
     let page = app.device(&phone).get(&first).await.expect(200);
     let next = page["meta"]["next_page_url"].as_str().unwrap();
     let token = next.rsplit_once("PageToken=").unwrap().1;
@@ -208,10 +176,16 @@ async fn a_phone_gives_its_token_and_takes_it_back() {
     let factor = app.factor_path(&phone);
     phone.update_push_token(&Platform::Fcm("t".repeat(40))).await.unwrap();
     let config = app.api().get(&factor).await.expect(200)["config"].clone();
-    assert_eq!((&config["notification_platform"], &config["notification_token"]), (&"fcm".into(), &"t".repeat(40).into()));
+    assert_eq!(
+        (&config["notification_platform"], &config["notification_token"]),
+        (&"fcm".into(), &"t".repeat(40).into())
+    );
     assert_eq!(config["credential_sid"], phone.credential_sid(), "the key's name stays");
     phone.update_push_token(&Platform::None).await.unwrap();
     let config = app.api().get(&factor).await.expect(200)["config"].clone();
-    assert_eq!((&config["notification_platform"], &config["notification_token"]), (&"none".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&config["notification_platform"], &config["notification_token"]),
+        (&"none".into(), &serde_json::Value::Null)
+    );
     phone.verify().await.expect("verifying once more changes nothing");
 }

@@ -23,7 +23,7 @@ async fn fill(app: &TestApp, phone: &Phone) -> Vec<String> {
     panic!("it never filled up");
 }
 
-const SETTINGS: [&str; 2] = ["store.pages_max=110", "limits.challenges_per_factor_per_hour=0"];
+const SETTINGS: [&str; 2] = ["store.pages_max=80", "limits.challenges_per_factor_per_hour=0"];
 
 #[tokio::test]
 async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
@@ -33,7 +33,11 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     assert!(taken.len() > 3, "{}", taken.len());
     let listed = format!("{}?PageSize=1000", app.challenges_path(&phone));
     let listed = app.api().get(&listed).await.expect(200);
-    assert_eq!(listed["challenges"].as_array().map(Vec::len), Some(taken.len()), "none half written");
+    assert_eq!(
+        listed["challenges"].as_array().map(Vec::len),
+        Some(taken.len()),
+        "none half written"
+    );
     for sid in &taken {
         assert_eq!(app.read_challenge(&phone, sid).await["status"], "pending");
     }

@@ -46,7 +46,8 @@ async fn names_are_in_title_case_over_http_1() {
     }
     let id = reply.header("Twilio-Request-Id").unwrap();
     assert!(id.len() == 34 && id.starts_with("RQ"), "{id}");
-    let (seconds, millis) = reply.header("Twilio-Request-Duration").unwrap().split_once('.').unwrap();
+    let (seconds, millis) =
+        reply.header("Twilio-Request-Duration").unwrap().split_once('.').unwrap();
     assert!(millis.len() == 3 && seconds.parse::<u32>().is_ok());
 }
 

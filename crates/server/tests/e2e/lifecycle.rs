@@ -67,7 +67,9 @@ async fn each_is_read_as_it_was_made_by_every_spelling_of_its_path() {
             assert_eq!(home.caller.get(&spelling).await.expect(200), body, "{spelling}");
         }
         if !key.is_empty() {
-            for spelling in [list.clone(), format!("{list}.json"), format!("{list}.json?pagesize=7")] {
+            for spelling in
+                [list.clone(), format!("{list}.json"), format!("{list}.json?pagesize=7")]
+            {
                 let page = home.caller.get(&spelling).await.expect(200);
                 assert_eq!(page["meta"]["key"], key);
                 assert!(page[key].as_array().expect("a list").contains(&body), "{spelling}");
@@ -134,7 +136,8 @@ async fn a_new_notification_has_exactly_nine_members_and_a_new_factor_shows_its_
     let phone = app.enrol_phone("alice-0001").await;
     let challenge = app.challenge(&phone, "Log in?").await;
     let made = app.notify(&phone, &challenge, 150).await;
-    let nine = "account_sid challenge_sid date_created entity_sid identity priority service_sid sid ttl";
+    let nine =
+        "account_sid challenge_sid date_created entity_sid identity priority service_sid sid ttl";
     assert_eq!(names(&made).join(" "), nine);
     assert_eq!((&made["priority"], &made["ttl"]), (&"high".into(), &150.into()));
 
@@ -153,7 +156,11 @@ async fn a_new_notification_has_exactly_nine_members_and_a_new_factor_shows_its_
     assert_eq!(made["status"], "unverified");
     let read = app.api().get(made["url"].as_str().unwrap()).await.expect(200);
     assert_eq!(names(&read), members("factors"), "neither binding nor options");
-    assert_eq!(app.api().post(&factors, &form).await.refusal(), (409, 60317), "one key, one factor");
+    assert_eq!(
+        app.api().post(&factors, &form).await.refusal(),
+        (409, 60317),
+        "one key, one factor"
+    );
     let entities = format!("/v2/Services/{}/Entities", app.service);
     let again = app.api().post(&entities, &[("Identity", "alice-0001")]).await;
     assert_eq!(again.refusal(), (409, 60301));

@@ -6,6 +6,7 @@ mod accounts;
 mod answers;
 mod bodies;
 mod bounds;
+mod clocks;
 mod credentials;
 mod deletion;
 mod deliveries;

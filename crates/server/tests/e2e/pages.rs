@@ -119,7 +119,10 @@ async fn urls_carry_the_filters_and_no_token_serves_another_list() {
 
     let page = app.api().get(&first).await.expect(200);
     let next = page["meta"]["next_page_url"].as_str().unwrap();
-    assert!(next.starts_with(&format!("{PUBLIC}{challenges}?{query}&PageSize=3&Page=1&PageToken=")), "{next}");
+    assert!(
+        next.starts_with(&format!("{PUBLIC}{challenges}?{query}&PageSize=3&Page=1&PageToken=")),
+        "{next}"
+    );
     let token = next.rsplit_once('=').unwrap().1;
     assert!(token.bytes().all(|c| c.is_ascii_alphanumeric()), "nothing to be escaped: {token}");
     for elsewhere in [
@@ -151,7 +154,7 @@ async fn what_comes_and_goes_between_two_pages_disturbs_neither() {
     let next = page["meta"]["next_page_url"].as_str().unwrap();
     // The very item that the token names goes, and a new one comes.
     app.api().delete(&format!("{hooks}/{}", made[1])).await.expect(204);
-        made.push(app.api().post(&hooks, &form).await.text("sid"));
+    made.push(app.api().post(&hooks, &form).await.text("sid"));
     let second = follow(&app.api(), next).await;
     assert_eq!(sids(&second), made[2..4]);
     let third = follow(&app.api(), second["meta"]["next_page_url"].as_str().unwrap()).await;

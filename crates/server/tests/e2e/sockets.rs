@@ -61,11 +61,9 @@ async fn a_first_frame_that_does_not_link_is_refused_with_its_reason() {
     let (alice, bob) = tokio::join!(app.enrol_phone("alice-0001"), app.enrol_phone("bob-00001"));
     let quiet = app.enrol("carol-001", Platform::None).await;
     let challenge = app.challenge(&alice, "Log in?").await;
-    for (whose, of, with_nonce, code) in [
-        (&alice, &alice, false, 20154),
-        (&alice, &bob, true, 20403),
-        (&quiet, &quiet, true, 20403),
-    ] {
+    for (whose, of, with_nonce, code) in
+        [(&alice, &alice, false, 20154), (&alice, &bob, true, 20403), (&quiet, &quiet, true, 20403)]
+    {
         let mut socket = connect(&app, whose).await.unwrap();
         let nonce = text(&mut socket).await;
         let token = token(&app, of, with_nonce.then_some(nonce.as_str()));
@@ -153,7 +151,8 @@ async fn an_ack_of_something_else_changes_nothing() {
     let (mine, foreign) = (sid(&alice, &challenge).await, sid(&bob, &others).await);
     let mut socket = linked(&app, &alice).await;
     text(&mut socket).await;
-    let ack = |sid: &str| Message::text(json!({"type": "ack", "notification_sid": sid}).to_string());
+    let ack =
+        |sid: &str| Message::text(json!({"type": "ack", "notification_sid": sid}).to_string());
     for stray in [&foreign, "NT00000000000000000000000000000000"] {
         socket.send(ack(stray)).await.unwrap();
     }

@@ -95,6 +95,7 @@ macro_rules! conformance {
             }
             notifications {
                 a_notification_reads_back_as_it_was_stored
+                a_notification_is_stored_only_for_the_platform_it_was_planned_for
                 a_notification_is_found_by_its_own_challenge_only
                 notifications_are_listed_with_the_automatic_one_first
                 of_fifty_notifications_at_once_three_are_stored

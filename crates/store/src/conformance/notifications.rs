@@ -1,6 +1,10 @@
 //! Notifications: what is stored of them, how many there may be, and what a device's fetch says about them.
 
-use countersign_domain::delivery::{After, Birth, DeliveryState, Happening, Outcome};
+use countersign_domain::address::Platform;
+use countersign_domain::delivery::{
+    After, Birth, DeliveryState, Happening, NewNotification, Outcome,
+};
+use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::{Code, Ending, Notification, Reason, Status};
 use tokio::task::JoinSet;
 
@@ -176,4 +180,26 @@ pub async fn nothing_in_the_database_can_start_a_ttl_of_zero(stage: &Stage) {
     let notification = stage.notification(&new).await;
     assert_eq!(notification.standing(stage.make.node).status, Status::Sending);
     assert_eq!(notification.standing(other), Ending::NOT_ATTEMPTED);
+}
+
+/// Whoever planned it must plan again: where the device is reached has changed, or the device is gone.
+pub async fn a_notification_is_stored_only_for_the_platform_it_was_planned_for(stage: &Stage) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let planned = stage.make.notification(&challenge, 300, Birth::Parked);
+    let (entity, sid) = (factor.owner.entity, factor.sid);
+    let address = Some(stage.make.fcm_address());
+    let change = FactorChange { address, ..FactorChange::default() };
+    stage.store.update_factor(entity, sid, &change, stage.now()).await.unwrap();
+    assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Moved));
+    let planned = NewNotification { platform: Platform::Fcm, ..planned };
+    assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Done));
+
+    assert_eq!(stage.store.delete_factor(entity, sid, stage.now()).await, Ok(true));
+    let planned = stage.make.notification(&challenge, 300, Birth::Parked);
+    let planned = NewNotification { platform: Platform::Fcm, ..planned };
+    assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Moved));
+    stage.make.clock.set(challenge.expires_at);
+    let late = NewNotification { created_at: stage.now(), ..planned };
+    assert!(matches!(stage.store.notify(&late, 0).await, Ok(Notified::Refused(_))));
 }

@@ -124,9 +124,13 @@ impl Stage {
         found.unwrap().map(|(challenge, _)| challenge)
     }
 
-    /// Stores a notification.
+    /// Stores a notification, planned for the platform that the factor has now.
     pub async fn notify(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
-        let new = self.make.notification(challenge, ttl, birth);
+        let owner = &challenge.owner;
+        let found = self.store.challenge(owner.service, &owner.identity, challenge.sid).await;
+        let (_, factor) = found.unwrap().unwrap();
+        let platform = factor.unwrap().address.platform();
+        let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
         assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
         new
     }

@@ -180,10 +180,7 @@ impl World {
 
     /// Pushes a challenge as the API does: born parked if it is a stream and nobody is there, else handed over.
     pub(crate) async fn push(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
-        let found =
-            self.store.challenge(challenge.owner.service, &challenge.owner.identity, challenge.sid);
-        let (_, factor) = found.await.unwrap().expect("the challenge");
-        let is_stream = factor.unwrap().address.platform() == Platform::Stream;
+        let is_stream = self.platform(challenge).await == Platform::Stream;
         let away = is_stream && !self.bus.is_attached(challenge.factor).await;
         if away && ttl > 0 {
             self.store_notification(challenge, ttl, Birth::Parked).await.delivery.notification
@@ -209,9 +206,17 @@ impl World {
         ttl: u16,
         birth: Birth,
     ) -> NewNotification {
-        let new = self.make.notification(challenge, ttl, birth);
+        let platform = self.platform(challenge).await;
+        let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
         assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
         new
+    }
+
+    async fn platform(&self, challenge: &Challenge) -> Platform {
+        let owner = &challenge.owner;
+        let found = self.store.challenge(owner.service, &owner.identity, challenge.sid).await;
+        let (_, factor) = found.unwrap().expect("the challenge");
+        factor.expect("its factor").address.platform()
     }
 
     pub(crate) async fn answer(&self, challenge: &Challenge) {

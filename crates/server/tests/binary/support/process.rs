@@ -40,9 +40,9 @@ impl Stage {
     }
 
     /// With a variable in the environment.
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(has, _)| has != name);
-        self.variables.push((name.to_owned(), value.to_string()));
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 

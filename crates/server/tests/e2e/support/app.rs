@@ -7,13 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::{HandOver, LocalBus};
-use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Options, Phone, Platform};
 use countersign_server::config::{Config, Sources};
 use countersign_server::wiring::{Server, World, open_store, use_cases};
 use countersign_testkit::{ManualClock, SeededEntropy};
 use countersign_verify::{MasterKey, Verify};
-use serde_json::Value;
 
 use super::api::Caller;
 
@@ -24,6 +21,7 @@ pub struct TestApp {
     pub account: String,
     pub token: String,
     pub service: String,
+    client: reqwest::Client,
     config: Config,
     world: World,
     /// Lives as long as the play.
@@ -54,6 +52,7 @@ impl TestApp {
             account: account.sid.to_string(),
             token: token.expose().to_owned(),
             service: String::new(),
+            client: client(),
             config,
             world,
             _folder: folder,
@@ -98,7 +97,7 @@ impl TestApp {
     /// The application, with the account's token.
     pub fn api(&self) -> Caller {
         Caller {
-            client: client(),
+            client: self.client.clone(),
             base: format!("http://{}", self.server().address),
             user: self.account.clone(),
             password: self.token.clone(),
@@ -109,11 +108,6 @@ impl TestApp {
     pub async fn stranger(&self) -> Caller {
         let (account, token) = self.server().verify.create_account("other").await.expect("one");
         self.api().with(&account.sid.to_string(), token.expose())
-    }
-
-    /// A phone as a plain caller, with a token that is good now.
-    pub fn device(&self, phone: &Phone) -> Caller {
-        self.api().with("token", &phone.device_jwt().expect("a token"))
     }
 
     pub fn entity(&self, identity: &str) -> String {
@@ -129,82 +123,6 @@ impl TestApp {
     /// Waits until all that can be delivered now has been, and is written down.
     pub async fn deliver_everything(&self) {
         self.server().engine.idle().await;
-    }
-
-    /// A phone on the server's clock, verified, reached by its stream.
-    pub async fn enrol_phone(&self, identity: &str) -> Phone {
-        self.enrol(identity, Platform::Stream).await
-    }
-
-    /// A fresh access token, as an application gives it to its app.
-    pub async fn access_token(&self, identity: &str) -> String {
-        let path = format!("/v2/Services/{}/AccessTokens", self.service);
-        let form = [("Identity", identity), ("FactorType", "push")];
-        self.api().post(&path, &form).await.text("token")
-    }
-
-    pub async fn enrol(&self, identity: &str, platform: Platform) -> Phone {
-        let authority = Authority::AccessToken(self.access_token(identity).await);
-        let enrolment =
-            Enrolment { platform, ..Enrolment::new(&self.service, identity, authority) };
-        Phone::enrol(&self.phone_server(), &enrolment).await.expect("the phone enrols")
-    }
-
-    /// The server, as phones reach it.
-    pub fn phone_server(&self) -> countersign_phone::Server {
-        self.phone_server_off_by(0)
-    }
-
-    /// The server, as phones reach it whose clocks are that many seconds ahead.
-    pub fn phone_server_off_by(&self, seconds: i64) -> countersign_phone::Server {
-        let clock = self.clock.clone();
-        let local_time = Some(Arc::new(move || clock.now().as_seconds() + seconds) as _);
-        let options = Options { local_time, ..Options::default() };
-        countersign_phone::Server::new(&self.api().base, &options).expect("a server's address")
-    }
-
-    pub fn factor_path(&self, phone: &Phone) -> String {
-        format!("{}/Factors/{}", self.entity(phone.identity()), phone.factor_sid())
-    }
-
-    pub fn challenges_path(&self, phone: &Phone) -> String {
-        format!("{}/Challenges", self.entity(phone.identity()))
-    }
-
-    /// Opens a challenge; its SID.
-    pub async fn challenge(&self, phone: &Phone, message: &str) -> String {
-        let form = [("FactorSid", phone.factor_sid()), ("Details.Message", message)];
-        let reply = self.api().post(&self.challenges_path(phone), &form).await;
-        assert_eq!(reply.status, 201, "{reply:?}");
-        reply.text("sid")
-    }
-
-    /// The call that all of this is for.
-    pub async fn notify(&self, phone: &Phone, challenge: &str, ttl: u16) -> Value {
-        let path = format!("{}/{challenge}/Notifications", self.challenges_path(phone));
-        self.api().post(&path, &[("Ttl", &ttl.to_string())]).await.expect(201)
-    }
-
-    /// A challenge as the application sees it.
-    pub async fn read_challenge(&self, phone: &Phone, challenge: &str) -> Value {
-        self.api().get(&format!("{}/{challenge}", self.challenges_path(phone))).await.expect(200)
-    }
-
-    /// The notifications of a challenge, the automatic one first, each as "status reason".
-    pub async fn standing(&self, phone: &Phone, challenge: &str) -> Vec<String> {
-        let listed = self.notifications(phone, challenge).await;
-        let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        listed
-            .iter()
-            .map(|n| format!("{} {}", word(&n["status"]), word(&n["status_reason"])))
-            .collect()
-    }
-
-    /// The notifications of a challenge, whole.
-    pub async fn notifications(&self, phone: &Phone, challenge: &str) -> Vec<Value> {
-        let path = format!("{}/{challenge}/Notifications", self.challenges_path(phone));
-        let body = self.api().get(&path).await.expect(200);
-        body["notifications"].as_array().expect("a list").clone()
     }
 }
 
@@ -242,5 +160,7 @@ fn master_key() -> MasterKey {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().expect("a client")
+    // Nobody here speaks TLS, and reading the system's certificates takes longer than most plays.
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    builder.build().expect("a client")
 }

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod home;
 mod raw;
+mod scene;
 
 pub use api::{ALWAYS, Caller, Reply};
 pub use app::TestApp;

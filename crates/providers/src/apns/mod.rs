@@ -1,0 +1,257 @@
+//! Apple's push service (wire reference §5.2).
+
+mod auth;
+mod payload;
+mod reply;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use countersign_domain::credential::CredentialType;
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::notification::Code;
+use countersign_domain::sid::NotificationSid;
+use countersign_domain::time::Instant;
+use countersign_domain::world::Clock;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Identity, RequestBuilder};
+
+use crate::apns::auth::{ProviderToken, ProviderTokens};
+use crate::apns::reply::Remedy;
+use crate::check;
+use crate::codes;
+use crate::connections::{Connections, Held};
+use crate::exchange::{exchange, told};
+use crate::keyed::{Vendor, refused};
+use crate::outgoing::Outgoing;
+use crate::source::OpenedCredential;
+
+pub(crate) use crate::apns::payload::KIND;
+
+/// Apple.
+pub(crate) struct Apns {
+    outgoing: Outgoing,
+    clock: Arc<dyn Clock>,
+    tokens: ProviderTokens,
+}
+
+/// What is made of one credential.
+pub(crate) struct Client {
+    auth: Auth,
+    topic: Option<String>,
+    /// The environment that the credential names.
+    own: Connections,
+    /// The other one, made only if it is ever asked.
+    other: OnceLock<Result<Connections, Invalid>>,
+    /// The own environment has taken a push, so a token that it does not know is no token of the other one.
+    confirmed: AtomicBool,
+    sandbox: bool,
+}
+
+enum Auth {
+    Token(Arc<ProviderToken>),
+    Certificate(Identity),
+}
+
+/// What an attempt has tried already.
+#[derive(Default)]
+struct Tried {
+    token: Option<Arc<str>>,
+    fresh_token: bool,
+    other_environment: bool,
+    shorter: bool,
+    other_connection: bool,
+}
+
+impl Apns {
+    pub(crate) fn new(outgoing: Outgoing, clock: Arc<dyn Clock>) -> Self {
+        Self { outgoing, clock, tokens: ProviderTokens::default() }
+    }
+
+    fn connections(&self, sandbox: bool, auth: &Auth) -> Result<Connections, Invalid> {
+        let base = if sandbox { &self.outgoing.apns_sandbox } else { &self.outgoing.apns };
+        let identity = match auth {
+            Auth::Token(_) => None,
+            Auth::Certificate(identity) => Some(identity.clone()),
+        };
+        Connections::new(&self.outgoing, base, identity)
+    }
+
+    /// The request, as `tried` has it by now.
+    fn request(
+        &self,
+        client: &Client,
+        push: &Push,
+        tried: &mut Tried,
+        held: &Held<'_>,
+        connections: &Connections,
+        now: Instant,
+    ) -> Result<RequestBuilder, Attempt> {
+        const TOKEN: &str = "the device token cannot be sent";
+        let token = push.target.address.token().ok_or_else(|| refused(codes::APNS_TOKEN, TOKEN))?;
+        let topic = client.topic.as_deref().unwrap_or(push.target.app_id.as_str());
+        let topic = HeaderValue::from_str(topic)
+            .map_err(|_| refused(codes::APNS_TOPIC, "the app id cannot be a topic"))?;
+        let expiration = if push.once {
+            0
+        } else {
+            now.as_seconds().saturating_add_unsigned(push.remaining_seconds(now))
+        };
+        let mut request = held
+            .client
+            .post(connections.url(&["3", "device", token.expose()]))
+            .header("apns-topic", topic)
+            .header("apns-push-type", "alert")
+            .header("apns-priority", "10")
+            .header("apns-expiration", expiration)
+            .header("apns-collapse-id", push.challenge.to_string())
+            .header("apns-id", apns_id(push.notification))
+            .header("content-type", "application/json")
+            .body(payload::payload(push, tried.shorter));
+        if let Auth::Token(shared) = &client.auth {
+            let token = match tried.token.take() {
+                Some(token) => token,
+                None => shared.at(now).map_err(|why| refused(codes::INTERNAL, &why.to_string()))?,
+            };
+            let mut value = HeaderValue::try_from(format!("bearer {token}"))
+                .map_err(|_| refused(codes::INTERNAL, "the token cannot be sent"))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+            tried.token = Some(token);
+        }
+        Ok(request)
+    }
+
+    /// Does what a remedy says; whether the push is to be sent again at once.
+    fn apply(
+        &self,
+        remedy: Remedy,
+        client: &Client,
+        tried: &mut Tried,
+        (connections, held): (&Connections, &Held<'_>),
+    ) -> bool {
+        let now = self.clock.now();
+        let used = tried.token.as_deref().unwrap_or_default();
+        match (remedy, &client.auth) {
+            (Remedy::FreshToken, Auth::Token(shared)) if !tried.fresh_token => {
+                let Ok(Some(fresh)) = shared.refresh(used, now) else { return false };
+                tried.token = Some(fresh);
+                tried.fresh_token = true;
+            }
+            (Remedy::OtherEnvironment, _)
+                if !tried.other_environment && !client.confirmed.load(Ordering::Relaxed) =>
+            {
+                tried.other_environment = true;
+            }
+            (Remedy::Shorter, _) if !tried.shorter => tried.shorter = true,
+            (Remedy::OtherConnection, _) if !tried.other_connection => {
+                tried.other_connection = true;
+            }
+            (Remedy::NewConnection, _) => {
+                connections.renew(held);
+                return false;
+            }
+            (Remedy::OlderToken, Auth::Token(shared)) => {
+                shared.step_back(used, now);
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+#[async_trait]
+impl Vendor for Apns {
+    const KIND: CredentialType = CredentialType::Apn;
+    const UNUSABLE: Code = codes::APNS_CREDENTIALS;
+    type Client = Client;
+
+    fn client(&self, credential: &OpenedCredential) -> Result<Client, Invalid> {
+        let auth = match check::apns(credential).map_err(|bad| bad.why)? {
+            check::ApnsSecrets::Token { pem, key_id, team_id } => {
+                Auth::Token(self.tokens.of(pem, key_id, team_id)?)
+            }
+            check::ApnsSecrets::Certificate(identity) => Auth::Certificate(identity),
+        };
+        Ok(Client {
+            own: self.connections(credential.sandbox, &auth)?,
+            other: OnceLock::new(),
+            confirmed: AtomicBool::new(false),
+            topic: credential.topic.clone(),
+            sandbox: credential.sandbox,
+            auth,
+        })
+    }
+
+    async fn send(&self, client: &Client, push: &Push) -> Attempt {
+        let mut tried = Tried::default();
+        // What the credential's own environment said, while the other one is asked.
+        let mut own_words = None;
+        let mut connections = &client.own;
+        let mut held = connections.hold();
+        loop {
+            let now = self.clock.now();
+            let request = self.request(client, push, &mut tried, &held, connections, now);
+            let answer = match request {
+                Ok(request) => told(exchange(request, &*self.clock).await),
+                Err(attempt) => return attempt,
+            };
+            let (attempt, remedy) = match &answer {
+                Ok(reply) => reply::judge(reply),
+                Err(fault) => reply::unanswered(fault),
+            };
+            let repeat = remedy
+                .is_some_and(|remedy| self.apply(remedy, client, &mut tried, (connections, &held)));
+            // A repeat is a start too, and none may start at or after the deadline.
+            if !repeat || self.clock.now() >= push.expires_at {
+                return conclude(client, attempt, own_words);
+            }
+            if tried.other_environment && own_words.is_none() {
+                let other = client
+                    .other
+                    .get_or_init(|| self.connections(!client.sandbox, &client.auth))
+                    .as_ref();
+                let Ok(other) = other else { return attempt };
+                own_words = Some(attempt);
+                connections = other;
+                held = connections.hold();
+            } else if remedy == Some(Remedy::OtherConnection) {
+                held = connections.hold_other(&held);
+            }
+        }
+    }
+}
+
+/// What counts when both environments were asked: a yes of either; otherwise what the credential's own one said, unless
+/// the other has yet to answer.
+fn conclude(client: &Client, attempt: Attempt, own_words: Option<Attempt>) -> Attempt {
+    let accepted = attempt.outcome == Outcome::Accepted;
+    let Some(own) = own_words else {
+        if accepted {
+            client.confirmed.store(true, Ordering::Relaxed);
+        }
+        return attempt;
+    };
+    match attempt.outcome {
+        Outcome::Accepted => {}
+        Outcome::Later { .. } => return attempt,
+        _ => return own,
+    }
+    let (said, is) =
+        if client.sandbox { ("sandbox", "production") } else { ("production", "sandbox") };
+    tracing::warn!("a device of Apple's {is} environment is reached with a credential for {said}");
+    Attempt { provider_reason: Some(format!("taken by the {is} environment")), ..attempt }
+}
+
+/// The notification's SID as the UUID that Apple wants to see, so that a push can be found in Apple's own tools.
+fn apns_id(notification: NotificationSid) -> String {
+    let hex = notification.to_string();
+    let hex = &hex[2..];
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

@@ -1,0 +1,71 @@
+//! What a phone is sent (wire reference §5.1). In `aps` are only strings: apps read it as such.
+
+use countersign_domain::delivery::Push;
+use serde::Serialize;
+
+/// The word by which apps know our pushes.
+pub(crate) const KIND: &str = "verify_push_challenge";
+/// So much of a question is left if the whole is too large.
+const SHORT: usize = 80;
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    aps: Aps<'a>,
+    r#type: &'static str,
+    challenge_sid: String,
+    factor_sid: String,
+}
+
+#[derive(Serialize)]
+struct Aps<'a> {
+    alert: &'a str,
+    sound: &'static str,
+    category: &'static str,
+}
+
+/// The body of a request; with `short`, with the beginning of the question only.
+pub(super) fn payload(push: &Push, short: bool) -> Vec<u8> {
+    let whole = push.message.as_str();
+    let beginning = short.then(|| shorten(whole));
+    let payload = Payload {
+        aps: Aps { alert: beginning.as_deref().unwrap_or(whole), sound: "default", category: KIND },
+        r#type: KIND,
+        challenge_sid: push.challenge.to_string(),
+        factor_sid: push.factor.to_string(),
+    };
+    serde_json::to_vec(&payload).expect("texts are plain data")
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= SHORT {
+        return text.to_owned();
+    }
+    text.chars().take(SHORT).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::text::Message;
+
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn it_is_what_the_apps_read() {
+        let text = String::from_utf8(payload(&fixtures::apn_push(), false)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"aps":{"alert":"Login to Owl Bank?","sound":"default","category":"verify_push_challenge"},"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606"}"#
+        );
+    }
+
+    #[test]
+    fn the_largest_question_fits_and_can_be_shortened() {
+        let message = Message::parse("\u{1}".repeat(256)).unwrap();
+        let push = Push { message, ..fixtures::apn_push() };
+        let whole = payload(&push, false);
+        assert!(whole.len() <= 4_096, "{}", whole.len());
+        assert!(payload(&push, true).len() < whole.len() / 2);
+        assert_eq!(shorten("Owl?"), "Owl?");
+    }
+}

@@ -1,0 +1,148 @@
+//! The codes of delivery failures that push services give rise to (wire reference §1.6, second table), and what each
+//! means for whoever runs the server.
+
+use countersign_domain::notification::Code;
+
+/// Something of ours failed, or a push service without codes of its own said no.
+pub const INTERNAL: Code = Code::INTERNAL;
+/// Nothing can be sent to this address.
+pub const BAD_ADDRESS: Code = Code::NO_DESTINATION;
+/// The credential that the service names does not exist.
+pub const CREDENTIAL_UNKNOWN: Code = Code(52_002);
+/// The credential is for another push service.
+pub const CREDENTIAL_TYPE: Code = Code(52_003);
+/// The service names no credential, or has no VAPID key.
+pub const CREDENTIAL_MISSING: Code = Code::NO_CREDENTIAL;
+/// The service account is no use.
+pub const FCM_SECRET: Code = Code(52_101);
+/// Not a registration token.
+pub const FCM_TOKEN: Code = Code(52_102);
+/// The app is gone from the device.
+pub const FCM_UNINSTALLED: Code = Code(52_103);
+/// The token belongs to another project.
+pub const FCM_SENDER: Code = Code(52_104);
+/// Too large.
+pub const FCM_TOO_LARGE: Code = Code(52_106);
+/// Too many, too fast.
+pub const FCM_RATE: Code = Code(52_108);
+/// Google does not let the service account do this.
+pub const FCM_UNAUTHORIZED: Code = Code(52_109);
+/// Google is not there.
+pub const FCM_UNAVAILABLE: Code = Code(52_110);
+/// Google said something else.
+pub const FCM_UNKNOWN: Code = Code(52_111);
+/// Apple does not take the certificate, or ours cannot be used.
+pub const APNS_CREDENTIALS: Code = Code(52_131);
+/// Not a device token, or one of Apple's other environment.
+pub const APNS_TOKEN: Code = Code(52_134);
+/// Too large.
+pub const APNS_TOO_LARGE: Code = Code(52_138);
+/// Apple is closing the connection.
+pub const APNS_SHUTDOWN: Code = Code(52_139);
+/// Apple said something else, or could not be reached.
+pub const APNS_UNKNOWN: Code = Code(52_140);
+/// The app is gone from the device.
+pub const APNS_UNREGISTERED: Code = Code(52_141);
+/// The token belongs to another app.
+pub const APNS_TOPIC: Code = Code(52_142);
+/// Apple does not take such a push.
+pub const APNS_REJECTED: Code = Code(52_143);
+/// Apple's fault.
+pub const APNS_INTERNAL: Code = Code(52_144);
+/// Apple does not know us.
+pub const APNS_AUTHENTICATION: Code = Code(52_145);
+/// A new provider token too soon.
+pub const APNS_TOKEN_UPDATES: Code = Code(52_147);
+/// The provider token is too old.
+pub const APNS_EXPIRED: Code = Code(52_148);
+/// The provider token is wrong.
+pub const APNS_PROVIDER_TOKEN: Code = Code(52_149);
+
+/// What a code means and what to do about it, in a sentence or two for an operator; `None` for one that is not of
+/// this table.
+pub const fn explain(code: Code) -> Option<&'static str> {
+    Some(match code {
+        INTERNAL => {
+            "The push service, or this server, failed in a way that has no code of its own."
+        }
+        BAD_ADDRESS => {
+            "Nothing can be sent to this address: it is no address of a push service, or one that this server must not call."
+        }
+        CREDENTIAL_UNKNOWN => {
+            "The service names a credential that does not exist. Set Push.ApnCredentialSid or Push.FcmCredentialSid anew."
+        }
+        CREDENTIAL_TYPE => {
+            "The service names a credential of another type: apn for Apple, fcm for Google."
+        }
+        CREDENTIAL_MISSING => "The service names no credential for this platform.",
+        FCM_SECRET => {
+            "Google does not take the service account. Make a new key in the Firebase console (Project settings, Service accounts) and update the credential's Secret with the whole JSON."
+        }
+        FCM_TOKEN => {
+            "Google does not know this registration token. The factor forgets it; the app must send a new one."
+        }
+        FCM_UNINSTALLED => {
+            "The app was uninstalled, or its token replaced. The factor forgets it; the app must send a new one."
+        }
+        FCM_SENDER => "The token was made for another Firebase project than the credential's.",
+        FCM_TOO_LARGE => "The push is larger than Google takes.",
+        FCM_RATE => {
+            "Too many pushes to this device or in this project. It is tried again when Google allows it."
+        }
+        FCM_UNAUTHORIZED => {
+            "Google does not let the service account push: enable the Firebase Cloud Messaging API and give it the role of a messaging admin, or correct token_uri."
+        }
+        FCM_UNAVAILABLE => {
+            "Google cannot be reached or is overloaded. It is tried again until the TTL has elapsed."
+        }
+        FCM_UNKNOWN => "Google refused the push for a reason that has no code of its own.",
+        APNS_CREDENTIALS => {
+            "The certificate or key cannot be used, or Apple does not take it: expired, revoked, or of the other environment."
+        }
+        APNS_TOKEN => {
+            "Apple does not know this device token. Most often the app was built for the other environment: compare the credential's Sandbox."
+        }
+        APNS_TOO_LARGE => "The push is larger than Apple takes.",
+        APNS_SHUTDOWN => "Apple closes the connection. It is tried again over a new one.",
+        APNS_UNKNOWN => "Apple cannot be reached, or said something unknown.",
+        APNS_UNREGISTERED => {
+            "The app was uninstalled. The factor forgets the token; the app must send a new one."
+        }
+        APNS_TOPIC => {
+            "The token belongs to another app: compare the factor's app id, or the credential's Topic, with the app's bundle id."
+        }
+        APNS_REJECTED => {
+            "Apple does not take such a push: the topic is not one of this credential, or a device gets too many."
+        }
+        APNS_INTERNAL => "Apple has a fault. It is tried again until the TTL has elapsed.",
+        APNS_AUTHENTICATION => "Apple does not let this credential push.",
+        APNS_TOKEN_UPDATES => {
+            "Apple saw new provider tokens too often. Do several servers push with the same key?"
+        }
+        APNS_EXPIRED => "Apple finds a fresh provider token too old. Compare this server's clock.",
+        APNS_PROVIDER_TOKEN => {
+            "Apple does not take the provider token: compare KeyId and TeamId with the developer account, and see that the key was not revoked."
+        }
+        Code::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_can_be_given_is_explained() {
+        let given = [52_000, 52_001, 52_002, 52_003, 52_004, 52_101, 52_102, 52_103, 52_104]
+            .into_iter()
+            .chain([52_106, 52_108, 52_109, 52_110, 52_111, 52_131, 52_134, 52_138, 52_139])
+            .chain([
+                52_140, 52_141, 52_142, 52_143, 52_144, 52_145, 52_147, 52_148, 52_149, 52_310,
+            ]);
+        for code in given {
+            assert!(explain(Code(code)).is_some(), "{code}");
+        }
+        assert_eq!(explain(Code(1)), None);
+    }
+}

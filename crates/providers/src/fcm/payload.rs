@@ -1,0 +1,137 @@
+//! What a phone is sent (wire reference §5.1, §5.3): data only, for with a `notification` block the system would show it
+//! and the app never hear of it.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Mutex;
+
+use countersign_domain::delivery::Push;
+use countersign_domain::sid::ChallengeSid;
+use countersign_domain::time::Instant;
+use serde::Serialize;
+
+use crate::apns::KIND;
+use crate::wards::lock;
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    message: Message<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    validate_only: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    token: &'a str,
+    data: Data<'a>,
+    android: Android,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    r#type: &'static str,
+    challenge_sid: String,
+    factor_sid: String,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Android {
+    priority: &'static str,
+    ttl: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collapse_key: Option<String>,
+}
+
+/// The body of a request. `again` says that a push of this challenge went out before.
+pub(super) fn payload(push: &Push, token: &str, again: bool, now: Instant, dry: bool) -> Vec<u8> {
+    let payload = Payload {
+        message: Message {
+            token,
+            data: Data {
+                r#type: KIND,
+                challenge_sid: push.challenge.to_string(),
+                factor_sid: push.factor.to_string(),
+                message: push.message.as_str(),
+            },
+            android: Android {
+                priority: "HIGH",
+                ttl: format!("{}s", push.remaining_seconds(now)),
+                collapse_key: again.then(|| push.challenge.to_string()),
+            },
+        },
+        validate_only: dry,
+    };
+    serde_json::to_vec(&payload).expect("texts are plain data")
+}
+
+/// The challenges last pushed, so many at most. Google stores messages of four different collapse keys for a device
+/// that is away and throttles those that have one, so the first push of a challenge has none.
+pub(super) struct Recent {
+    bound: usize,
+    held: Mutex<(HashSet<ChallengeSid>, VecDeque<ChallengeSid>)>,
+}
+
+impl Recent {
+    /// Room for so many.
+    pub(super) fn new(bound: usize) -> Self {
+        Self { bound, held: Mutex::default() }
+    }
+
+    /// Takes note of a push; whether there was one before.
+    pub(super) fn note(&self, challenge: ChallengeSid) -> bool {
+        let (known, order) = &mut *lock(&self.held);
+        if !known.insert(challenge) {
+            return true;
+        }
+        order.push_back(challenge);
+        if order.len() > self.bound
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures;
+
+    fn text(push: &Push, again: bool, now: Instant) -> String {
+        String::from_utf8(payload(push, "owl:token", again, now, false)).unwrap()
+    }
+
+    #[test]
+    fn it_is_data_only() {
+        let push = fixtures::fcm_push();
+        let now = push.expires_at - Duration::from_millis(150_700);
+        assert_eq!(
+            text(&push, false, now),
+            r#"{"message":{"token":"owl:token","data":{"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606","message":"Login to Owl Bank?"},"android":{"priority":"HIGH","ttl":"150s"}}}"#
+        );
+        let again = text(&push, true, now);
+        assert!(again.contains(r#""collapse_key":"YC03050505050505050505050505050505""#));
+        assert!(payload(&push, "t", false, now, true).ends_with(br#","validate_only":true}"#));
+    }
+
+    #[test]
+    fn the_time_left_is_0_only_for_now_or_never() {
+        let push = fixtures::fcm_push();
+        let late = push.expires_at - Duration::from_millis(1);
+        assert!(text(&push, false, late).contains(r#""ttl":"1s""#));
+        let once = Push { once: true, ..push };
+        assert!(text(&once, false, late).contains(r#""ttl":"0s""#));
+    }
+
+    #[test]
+    fn a_push_before_is_remembered_for_a_while() {
+        let recent = Recent::new(2);
+        let note = |n| recent.note(ChallengeSid::from_bytes([n; 16]));
+        assert_eq!([note(1), note(1), note(2), note(1)], [false, true, false, true]);
+        assert_eq!([note(3), note(2), note(1)], [false, true, false], "the oldest is forgotten");
+        assert!(lock(&recent.held).0.len() <= 2);
+    }
+}

@@ -1,0 +1,240 @@
+//! What Google's answers mean (wire reference §5.3): an answer in, an attempt out.
+
+use std::time::Duration;
+
+use countersign_domain::delivery::{Attempt, Outcome};
+use countersign_domain::notification::Code;
+use countersign_domain::time::Instant;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::codes;
+use crate::exchange::Reply;
+use crate::outgoing::Fault;
+
+/// Google wants so much patience after a 429 that names no time.
+const AFTER_QUOTA: Duration = Duration::from_secs(60);
+/// And so much after a 503.
+const AFTER_UNAVAILABLE: Duration = Duration::from_secs(10);
+/// A wait that Google only recommends leaves so much of a push's time for one more try.
+const LAST_TRY: Duration = Duration::from_secs(1);
+
+/// What may be done at once about an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Repeat with a fresh access token.
+    FreshToken,
+    /// Repeat over another connection.
+    OtherConnection,
+}
+
+/// The body of an answer that is no success.
+#[derive(Default, Deserialize)]
+struct Body {
+    #[serde(default)]
+    error: Error,
+}
+
+#[derive(Default, Deserialize)]
+struct Error {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    details: Vec<Value>,
+}
+
+impl Error {
+    /// FCM's own word, which says more than the general one.
+    fn code(&self) -> Option<&str> {
+        let fcm = self.details.iter().find(|detail| is_type(detail, "FcmError"));
+        fcm.and_then(|detail| detail["errorCode"].as_str())
+    }
+
+    /// The members of our request that Google finds malformed, if that is what it says.
+    fn violations(&self) -> Option<Vec<&str>> {
+        let bad = self.details.iter().find(|detail| is_type(detail, "google.rpc.BadRequest"))?;
+        let fields = bad["fieldViolations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Some(fields.iter().filter_map(|field| field["field"].as_str()).collect())
+    }
+
+    fn mentions(&self, words: &[&str]) -> bool {
+        let message = self.message.to_lowercase();
+        words.iter().any(|word| message.contains(word))
+    }
+}
+
+fn is_type(detail: &Value, name: &str) -> bool {
+    detail["@type"].as_str().is_some_and(|found| found.ends_with(name))
+}
+
+/// What an answer means for a push that ends at `deadline`, and what may be done about it.
+pub(super) fn judge(reply: &Reply, now: Instant, deadline: Instant) -> (Attempt, Option<Remedy>) {
+    if reply.status == 200 {
+        let attempt = Attempt::plain(Outcome::Accepted, None);
+        return (Attempt { provider_status: Some(200), ..attempt }, None);
+    }
+    let error = serde_json::from_slice::<Body>(&reply.body).unwrap_or_default().error;
+    let (outcome, code, remedy) = row(reply, &error, now, deadline);
+    let word = error.code().unwrap_or(&error.status);
+    let words = [word, &error.message].map(str::trim);
+    let words: Vec<_> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    let attempt = Attempt {
+        outcome,
+        provider_status: Some(reply.status),
+        provider_reason: crate::words::plain(&words.join(": ")),
+        code: Some(code),
+    };
+    (attempt, remedy)
+}
+
+fn row(
+    reply: &Reply,
+    error: &Error,
+    now: Instant,
+    deadline: Instant,
+) -> (Outcome, Code, Option<Remedy>) {
+    const OURS: Outcome = Outcome::Refused { breaks_credential: false };
+    const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
+    const GONE: Outcome = Outcome::Gone { since: None };
+    let wished = reply.not_before;
+    let later = |not_before| Outcome::Later { not_before };
+    match (reply.status, error.code().unwrap_or(&error.status)) {
+        (400, "INVALID_ARGUMENT") => {
+            let (outcome, code) = invalid_argument(error);
+            (outcome, code, None)
+        }
+        (401, "THIRD_PARTY_AUTH_ERROR") => (OURS, codes::FCM_UNAUTHORIZED, None),
+        (401, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, Some(Remedy::FreshToken)),
+        (403, "SENDER_ID_MISMATCH") => (GONE, codes::FCM_SENDER, None),
+        (403, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, None),
+        (404, "UNREGISTERED") => (GONE, codes::FCM_UNINSTALLED, None),
+        (413, _) => (OURS, codes::FCM_TOO_LARGE, None),
+        (429, _) => (later(wished.or(Some(now + AFTER_QUOTA))), codes::FCM_RATE, None),
+        (503, _) => {
+            let ours = (now + AFTER_UNAVAILABLE).min(deadline - LAST_TRY);
+            (later(wished.or(Some(ours))), codes::FCM_UNAVAILABLE, None)
+        }
+        (500.., _) => (later(wished), codes::FCM_UNAVAILABLE, None),
+        _ => (OURS, codes::FCM_UNKNOWN, None),
+    }
+}
+
+/// A 400 may mean the token, which is then dropped, or the rest of our request, which must not cost the token.
+fn invalid_argument(error: &Error) -> (Outcome, Code) {
+    const OURS: Outcome = Outcome::Refused { breaks_credential: false };
+    let blames_token = match error.violations() {
+        Some(fields) => fields.contains(&"message.token"),
+        None => error.code().is_some() && error.mentions(&["token"]),
+    };
+    if blames_token {
+        (Outcome::Gone { since: None }, codes::FCM_TOKEN)
+    } else if error.mentions(&["too big", "too large", "size", "exceed"]) {
+        (OURS, codes::FCM_TOO_LARGE)
+    } else {
+        (OURS, codes::FCM_UNKNOWN)
+    }
+}
+
+/// No answer came.
+pub(super) fn unanswered(fault: &Fault) -> (Attempt, Option<Remedy>) {
+    let attempt = Attempt {
+        outcome: Outcome::Later { not_before: None },
+        provider_status: None,
+        provider_reason: crate::words::plain(&fault.words),
+        code: Some(codes::FCM_UNAVAILABLE),
+    };
+    (attempt, fault.broke.then_some(Remedy::OtherConnection))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Instant = Instant::from_seconds(1_700_000_000);
+    const OURS: Outcome = Outcome::Refused { breaks_credential: false };
+    const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
+    const GONE: Outcome = Outcome::Gone { since: None };
+
+    fn later(seconds: Option<u64>) -> Outcome {
+        let not_before = seconds.map(|seconds| NOW + Duration::from_secs(seconds));
+        Outcome::Later { not_before }
+    }
+
+    fn body(code: &str, status: &str, message: &str, violation: Option<&str>) -> Vec<u8> {
+        let mut details = Vec::new();
+        if !code.is_empty() {
+            let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
+            details.push(json!({ "@type": kind, "errorCode": code }));
+        }
+        if let Some(field) = violation {
+            let kind = "type.googleapis.com/google.rpc.BadRequest";
+            let fields = json!([{ "field": field, "description": "no" }]);
+            details.push(json!({ "@type": kind, "fieldViolations": fields }));
+        }
+        let error = json!({ "message": message, "status": status, "details": details });
+        json!({ "error": error }).to_string().into_bytes()
+    }
+
+    fn ask(status: u16, wished: Option<u64>, body: Vec<u8>) -> (Attempt, Option<Remedy>) {
+        let not_before = wished.map(|seconds| NOW + Duration::from_secs(seconds));
+        judge(&Reply { status, not_before, body }, NOW, NOW + Duration::from_secs(300))
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        const INVALID: &str = "INVALID_ARGUMENT";
+        const NO_TOKEN: &str = "The registration token is not a valid FCM registration token";
+        const FRESH: Option<Remedy> = Some(Remedy::FreshToken);
+        let rows = [
+            (400, INVALID, INVALID, NO_TOKEN, None, GONE, 52_102, None),
+            (400, INVALID, INVALID, "bad", Some("message.token"), GONE, 52_102, None),
+            (400, INVALID, INVALID, NO_TOKEN, Some("message.android.ttl"), OURS, 52_111, None),
+            (400, "", INVALID, "Invalid JSON payload", Some("message"), OURS, 52_111, None),
+            (400, INVALID, INVALID, "Message too big", None, OURS, 52_106, None),
+            (400, "", INVALID, "Request contains an invalid argument.", None, OURS, 52_111, None),
+            (401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED", "", None, OURS, 52_109, None),
+            (401, "", "UNAUTHENTICATED", "", None, CREDENTIAL, 52_109, FRESH),
+            (403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED", "", None, GONE, 52_104, None),
+            (403, "", "PERMISSION_DENIED", "", None, CREDENTIAL, 52_109, None),
+            (404, "UNREGISTERED", "NOT_FOUND", "", None, GONE, 52_103, None),
+            (404, "", "NOT_FOUND", "no such project", None, OURS, 52_111, None),
+            (413, "", "", "", None, OURS, 52_106, None),
+            (429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "", None, later(Some(60)), 52_108, None),
+            (500, "INTERNAL", "INTERNAL", "", None, later(None), 52_110, None),
+            (503, "UNAVAILABLE", "UNAVAILABLE", "", None, later(Some(10)), 52_110, None),
+            (502, "", "", "", None, later(None), 52_110, None),
+            (400, "UNSPECIFIED_ERROR", "", "", None, OURS, 52_111, None),
+            (302, "", "", "", None, OURS, 52_111, None),
+        ];
+        for (status, code, word, message, violation, outcome, ours, remedy) in rows {
+            let (attempt, found) = ask(status, None, body(code, word, message, violation));
+            let got = (attempt.outcome, attempt.code, attempt.provider_status, found);
+            let expected = (outcome, Some(Code(ours)), Some(status), remedy);
+            assert_eq!(got, expected, "{status} {code} {message}");
+        }
+    }
+
+    #[test]
+    fn what_google_wishes_counts_more_than_what_it_recommends() {
+        for (status, code) in [(429, "QUOTA_EXCEEDED"), (503, "UNAVAILABLE"), (500, "INTERNAL")] {
+            let (attempt, _) = ask(status, Some(7), body(code, "", "", None));
+            assert_eq!(attempt.outcome, later(Some(7)), "{status}");
+        }
+        let reply = Reply { status: 503, ..Reply::default() };
+        let (attempt, _) = judge(&reply, NOW, NOW + Duration::from_secs(5));
+        assert_eq!(attempt.outcome, later(Some(4)), "one more try within the deadline");
+    }
+
+    #[test]
+    fn its_words_are_kept() {
+        let (attempt, _) = ask(404, None, body("UNREGISTERED", "NOT_FOUND", "Not found.", None));
+        assert_eq!(attempt.provider_reason.as_deref(), Some("UNREGISTERED: Not found."));
+        let (attempt, _) = ask(503, None, b"<html>".to_vec());
+        assert_eq!((attempt.provider_reason, attempt.provider_status), (None, Some(503)));
+        assert_eq!(ask(200, None, Vec::new()).0.outcome, Outcome::Accepted);
+    }
+}

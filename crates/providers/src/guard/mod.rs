@@ -1,0 +1,158 @@
+//! The one guard before every address that a tenant or a device made up: webhooks, Web Push endpoints, `token_uri`.
+//! Without it a stranger could make this server call what only it can reach.
+//!
+//! A literal address never comes by a resolver, so it is judged when the URL is read, in whatever spelling it was
+//! written. A name is judged when it is resolved, by the very addresses that are then connected to: what it resolves to
+//! a moment later does not matter.
+
+mod addresses;
+mod resolver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
+use url::{Host, Url};
+
+use countersign_domain::invalid::Invalid;
+
+use crate::guard::resolver::Filtered;
+use crate::outgoing::Outgoing;
+
+/// Why an address is not called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Neither https nor http, or without a host.
+    #[error("this server calls only https addresses")]
+    Scheme,
+    /// An address that is not of the public internet.
+    #[error("this server must not call that address: it is not of the public internet")]
+    Address,
+    /// Something that must be on the list of what is allowed, and is not: plain http, say.
+    #[error("this server calls that address only if the operator allows it")]
+    NotListed,
+}
+
+/// What may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The public internet, and what the list names.
+    Public,
+    /// Only what the list names.
+    Listed,
+}
+
+/// Judges, and then calls.
+#[derive(Clone)]
+pub struct Guard {
+    allowed: Arc<[IpNet]>,
+    public: Client,
+    listed: Client,
+}
+
+/// How a guarded client behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Manners {
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+    /// How long a call may take as a whole.
+    pub whole: Duration,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), whole: Duration::from_secs(10) }
+    }
+}
+
+impl Guard {
+    /// A guard with the list, the roots and no proxy: a proxy would resolve names after us, by its own lights.
+    ///
+    /// # Errors
+    /// The TLS settings are no use.
+    pub fn new(outgoing: &Outgoing, manners: Manners) -> Result<Self, Invalid> {
+        let allowed: Arc<[IpNet]> = outgoing.allow.clone().into();
+        let client = |reach| {
+            let builder: ClientBuilder = outgoing.roots_only()?.no_proxy();
+            builder
+                .dns_resolver(Filtered { allowed: Arc::clone(&allowed), reach })
+                .connect_timeout(manners.connect)
+                .timeout(manners.whole)
+                .pool_max_idle_per_host(2)
+                .build()
+                .map_err(|_| crate::outgoing::UNUSABLE)
+        };
+        Ok(Self { public: client(Reach::Public)?, listed: client(Reach::Listed)?, allowed })
+    }
+
+    /// A call to a stranger's address.
+    ///
+    /// # Errors
+    /// [`Denied`] if the URL alone says that it must not be called. What a name resolves to is only known when the
+    /// request is sent; [`denied`] finds that in the error.
+    pub fn call(&self, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
+        let client = match self.judge(url)? {
+            Reach::Public => &self.public,
+            Reach::Listed => &self.listed,
+        };
+        Ok(client.request(method, url.clone()))
+    }
+
+    /// A call that only the list can allow, for what a tenant has no business to choose but an operator may.
+    ///
+    /// # Errors
+    /// As [`Guard::call`].
+    pub fn call_listed(&self, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
+        self.judge(url)?;
+        let listed = |address| addresses::is_listed(&self.allowed, address);
+        match url.host() {
+            Some(Host::Ipv4(address)) if !listed(address.into()) => Err(Denied::NotListed),
+            Some(Host::Ipv6(address)) if !listed(address.into()) => Err(Denied::NotListed),
+            _ => Ok(self.listed.request(method, url.clone())),
+        }
+    }
+
+    /// What a URL says by itself.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn check(&self, url: &Url) -> Result<(), Denied> {
+        self.judge(url).map(|_| ())
+    }
+
+    fn judge(&self, url: &Url) -> Result<Reach, Denied> {
+        let plain = match url.scheme() {
+            "https" => false,
+            "http" => true,
+            _ => return Err(Denied::Scheme),
+        };
+        let address = match url.host().ok_or(Denied::Scheme)? {
+            Host::Domain(_) if plain => return Ok(Reach::Listed),
+            Host::Domain(_) => return Ok(Reach::Public),
+            Host::Ipv4(address) => address.into(),
+            Host::Ipv6(address) => address.into(),
+        };
+        match (addresses::is_listed(&self.allowed, address), addresses::is_public(address)) {
+            (true, _) => Ok(Reach::Public),
+            (false, true) if plain => Err(Denied::NotListed),
+            (false, true) => Ok(Reach::Public),
+            (false, false) => Err(Denied::Address),
+        }
+    }
+}
+
+/// Whether a call failed because the resolver found nothing that may be called.
+pub fn denied(error: &reqwest::Error) -> Option<Denied> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(denied) = error.downcast_ref::<Denied>() {
+            return Some(*denied);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Tokens that we sign: ES256 for Apple and for Web Push, RS256 for Google (RFC 7515, RFC 7518 §3).
+
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::AsBigEndian as _;
+use aws_lc_rs::encoding::EcPublicKeyUncompressedBin;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
+use aws_lc_rs::{agreement, signature::KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::invalid::Invalid;
+use serde_json::Value;
+
+use crate::pem;
+
+/// A private key, read once. It does not print.
+#[derive(Clone)]
+pub(crate) enum SigningKey {
+    /// P-256.
+    Es256(Arc<EcdsaKeyPair>),
+    /// RSA.
+    Rs256(Arc<RsaKeyPair>),
+}
+
+/// A library without memory or randomness left: there is nothing to be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature could not be made")]
+pub(crate) struct CannotSign;
+
+impl SigningKey {
+    /// A P-256 key from PKCS#8 in PEM, as Apple's `.p8` files are.
+    pub(crate) fn p256(text: &str) -> Result<Self, Invalid> {
+        let der = pem::pkcs8(text)?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
+            .map_err(|_| Invalid::because("must be a private key on the curve P-256"))?;
+        Ok(Self::Es256(Arc::new(key)))
+    }
+
+    /// A P-256 key from its 32 bytes.
+    pub(crate) fn p256_raw(bytes: &[u8]) -> Result<Self, Invalid> {
+        const FORM: Invalid = Invalid::because("must be a private key on the curve P-256");
+        let half = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, bytes);
+        let public = half.ok().and_then(|half| half.compute_public_key().ok()).ok_or(FORM)?;
+        let public: EcPublicKeyUncompressedBin<'_> = public.as_be_bytes().map_err(|_| FORM)?;
+        let key = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            bytes,
+            public.as_ref(),
+        );
+        Ok(Self::Es256(Arc::new(key.map_err(|_| FORM)?)))
+    }
+
+    /// An RSA key from PKCS#8 in PEM, as in a service account.
+    pub(crate) fn rsa(text: &str) -> Result<Self, Invalid> {
+        let der = pem::pkcs8(text)?;
+        let key = RsaKeyPair::from_pkcs8(&der)
+            .map_err(|_| Invalid::because("must be an RSA private key of 2,048 bits or more"))?;
+        Ok(Self::Rs256(Arc::new(key)))
+    }
+
+    /// The 65 bytes of the public point; empty for RSA.
+    pub(crate) fn point(&self) -> &[u8] {
+        match self {
+            Self::Es256(key) => key.public_key().as_ref(),
+            Self::Rs256(_) => &[],
+        }
+    }
+
+    /// A compact JWS over `claims`, with `header` beside the `alg`.
+    pub(crate) fn sign(&self, mut header: Value, claims: &Value) -> Result<String, CannotSign> {
+        header["alg"] = match self {
+            Self::Es256(_) => "ES256".into(),
+            Self::Rs256(_) => "RS256".into(),
+        };
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&header), part(claims));
+        let random = SystemRandom::new();
+        let signature = match self {
+            Self::Es256(key) => {
+                let signature = key.sign(&random, signed.as_bytes()).map_err(|_| CannotSign)?;
+                signature.as_ref().to_vec()
+            }
+            Self::Rs256(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
+                    .map_err(|_| CannotSign)?;
+                signature
+            }
+        };
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+        VerificationAlgorithm,
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures;
+
+    fn is_signed(algorithm: &'static dyn VerificationAlgorithm, key: &[u8], token: &str) -> bool {
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        UnparsedPublicKey::new(algorithm, key).verify(signed.as_bytes(), &signature).is_ok()
+    }
+
+    #[test]
+    fn es256_is_raw_and_verifies() {
+        let key = SigningKey::p256(fixtures::p256_pem()).unwrap();
+        let token = key.sign(json!({"kid": "K"}), &json!({"iss": "T"})).unwrap();
+        assert!(is_signed(&ECDSA_P256_SHA256_FIXED, key.point(), &token));
+        let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header, json!({"alg": "ES256", "kid": "K"}));
+    }
+
+    #[test]
+    fn rs256_verifies() {
+        let key = SigningKey::rsa(fixtures::rsa_pem()).unwrap();
+        let token = key.sign(json!({"typ": "JWT"}), &json!({"iss": "a@b"})).unwrap();
+        let SigningKey::Rs256(pair) = &key else { panic!("an RSA key") };
+        let public = pair.public_key().as_ref().to_vec();
+        assert!(is_signed(&RSA_PKCS1_2048_8192_SHA256, &public, &token));
+    }
+
+    #[test]
+    fn a_key_of_another_kind_says_so() {
+        let why = |key: Result<SigningKey, Invalid>| key.err().unwrap().to_string();
+        assert!(why(SigningKey::p256(fixtures::rsa_pem())).contains("P-256"));
+        assert!(why(SigningKey::rsa(fixtures::p256_pem())).contains("RSA"));
+        assert!(why(SigningKey::p256_raw(&[0; 32])).contains("P-256"));
+        assert!(why(SigningKey::p256_raw(&[1; 31])).contains("P-256"));
+        assert!(SigningKey::p256_raw(&[1; 32]).is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! Where a provider gets what it shows to a push service. Whoever keeps the secrets implements these two; a provider
+//! asks for each attempt, so the answer should come from memory most of the time.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_domain::credential::CredentialType;
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::{CredentialSid, ServiceSid};
+use countersign_domain::time::Instant;
+
+/// A push credential with its secrets in the clear.
+#[derive(Debug, Clone)]
+pub struct OpenedCredential {
+    /// Its SID.
+    pub sid: CredentialSid,
+    /// Its version: a client made for an older one is thrown away.
+    pub updated_at: Instant,
+    /// Whose push service it is for.
+    pub kind: CredentialType,
+    /// Apple's test environment.
+    pub sandbox: bool,
+    /// Apple's ten-character id of a `.p8` key.
+    pub key_id: Option<String>,
+    /// Apple's ten-character id of the developer team.
+    pub team_id: Option<String>,
+    /// The topic, if it is not the factor's app id.
+    pub topic: Option<String>,
+    /// APNs: a certificate in PEM.
+    pub certificate: Option<Secret>,
+    /// APNs: a private key in PEM, either the certificate's or a `.p8` key.
+    pub private_key: Option<Secret>,
+    /// FCM: the service account's JSON.
+    pub secret: Option<Secret>,
+}
+
+/// A service's VAPID key in the clear.
+#[derive(Debug, Clone)]
+pub struct OpenedVapid {
+    /// Its version: tokens signed with an older one are thrown away.
+    pub updated_at: Instant,
+    /// The private key: base64url of the 32 bytes, or a PKCS#8 document in PEM.
+    pub private_key: Secret,
+}
+
+/// What was asked for cannot be read now. The text goes into an attempt's record, so it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// Keeps push credentials.
+#[async_trait]
+pub trait CredentialSource: Send + Sync {
+    /// A credential; `None` if there is none of that SID.
+    async fn credential(
+        &self,
+        sid: CredentialSid,
+    ) -> Result<Option<Arc<OpenedCredential>>, Unavailable>;
+}
+
+/// Keeps the VAPID keys of services.
+#[async_trait]
+pub trait VapidSource: Send + Sync {
+    /// A service's key; `None` if it has none.
+    async fn vapid(&self, service: ServiceSid) -> Result<Option<Arc<OpenedVapid>>, Unavailable>;
+}

@@ -1,0 +1,168 @@
+//! A push by hand, for whoever sets a credential up and wants to know whether it works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::credential::CredentialType;
+use countersign_domain::delivery::{Attempt, Outcome, Push, Target};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::notification::Code;
+use countersign_domain::sid::{
+    AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
+};
+use countersign_domain::text::{AppId, Message};
+use countersign_domain::world::{Clock, Entropy, random};
+
+use crate::apns::Apns;
+use crate::codes;
+use crate::fcm::Fcm;
+use crate::guard::{Guard, Manners};
+use crate::keyed::Keyed;
+use crate::outgoing::Outgoing;
+use crate::seam::Provider;
+use crate::source::{CredentialSource, OpenedCredential, Unavailable};
+
+/// A device token that Apple cannot know: what it says of it shows whether it knows us.
+const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// How long a push by hand lives.
+const TTL: Duration = Duration::from_secs(60);
+
+/// What to try.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// With this credential.
+    pub credential: OpenedCredential,
+    /// To this device; for a dry run with Apple there need be none.
+    pub token: Option<String>,
+    /// The app on it.
+    pub app_id: AppId,
+    /// What it is to show.
+    pub message: Message,
+    /// Nothing is to be shown: Google only looks at the push, Apple is sent one for a device that does not exist.
+    pub dry: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The attempt, as a delivery would have recorded it.
+    pub attempt: Attempt,
+    /// Whether the credential works.
+    pub works: bool,
+    /// What it means, in words.
+    pub words: String,
+}
+
+/// Sends one push with a credential and says what the answer means.
+///
+/// # Errors
+/// The token, or the settings for outgoing calls, are no use, or there is no such push service.
+pub async fn try_credential(
+    trial: Trial,
+    outgoing: Outgoing,
+    clock: Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<Finding, Invalid> {
+    outgoing.check()?;
+    let push = push(&trial, &*clock, entropy)?;
+    let (kind, dry) = (trial.credential.kind, trial.dry);
+    let source = Arc::new(Only(Arc::new(trial.credential)));
+    let attempt = match kind {
+        CredentialType::Apn => {
+            let apns = Apns::new(outgoing, Arc::clone(&clock));
+            Keyed::new(apns, source, clock).send(&push).await
+        }
+        CredentialType::Fcm => {
+            let guard = Guard::new(&outgoing, Manners::default())?;
+            let fcm = Fcm::new(outgoing, guard, Arc::clone(&clock));
+            let fcm = if dry { fcm.dry() } else { fcm };
+            Keyed::new(fcm, source, clock).send(&push).await
+        }
+        CredentialType::Gcm => {
+            return Err(Invalid::because("GCM was switched off by Google; use an fcm credential"));
+        }
+    };
+    Ok(judge(attempt, kind, dry))
+}
+
+/// The one credential there is.
+struct Only(Arc<OpenedCredential>);
+
+#[async_trait]
+impl CredentialSource for Only {
+    async fn credential(
+        &self,
+        _: CredentialSid,
+    ) -> Result<Option<Arc<OpenedCredential>>, Unavailable> {
+        Ok(Some(Arc::clone(&self.0)))
+    }
+}
+
+fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push, Invalid> {
+    let platform = match trial.credential.kind {
+        CredentialType::Apn => Platform::Apn,
+        CredentialType::Fcm | CredentialType::Gcm => Platform::Fcm,
+    };
+    let nobody = (platform == Platform::Apn && trial.dry).then_some(NOBODY);
+    let address = Address::new(platform, nobody.or(trial.token.as_deref()), false);
+    Ok(Push {
+        notification: NotificationSid::from_bytes(random(entropy)),
+        challenge: ChallengeSid::from_bytes(random(entropy)),
+        factor: FactorSid::from_bytes(random(entropy)),
+        message: trial.message.clone(),
+        target: Target {
+            account: AccountSid::from_bytes([0; 16]),
+            service: ServiceSid::from_bytes([0; 16]),
+            address: address.map_err(|bad| bad.0)?,
+            app_id: trial.app_id.clone(),
+            credential: Some(trial.credential.sid),
+        },
+        expires_at: clock.now() + TTL,
+        once: false,
+    })
+}
+
+fn judge(attempt: Attempt, kind: CredentialType, dry: bool) -> Finding {
+    let token_unknown = attempt.code == Some(codes::APNS_TOKEN);
+    let (works, words) = match attempt.outcome {
+        Outcome::Accepted if dry => (true, "The push service would take this push.".to_owned()),
+        Outcome::Accepted => (true, "The push service took the push.".to_owned()),
+        _ if kind == CredentialType::Apn && dry && token_unknown => {
+            (true, "Apple takes the credential. Nothing was sent to a device.".to_owned())
+        }
+        // It was read and understood, and it is the device that is not there.
+        Outcome::Gone { .. } => (true, explain(attempt.code)),
+        _ => (false, explain(attempt.code)),
+    };
+    Finding { attempt, works, words }
+}
+
+fn explain(code: Option<Code>) -> String {
+    code.and_then(codes::explain).unwrap_or("The push service gave no reason.").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_put_into_words() {
+        let of = |outcome, code: Option<u32>, kind, dry| {
+            let finding = judge(Attempt::plain(outcome, code.map(Code)), kind, dry);
+            (finding.works, finding.words)
+        };
+        let gone = Outcome::Gone { since: None };
+        let refused = Outcome::Refused { breaks_credential: true };
+        use CredentialType::{Apn, Fcm};
+        assert!(of(Outcome::Accepted, None, Fcm, true).1.contains("would take"));
+        let (works, words) = of(gone, Some(52_134), Apn, true);
+        assert!(works && words.contains("takes the credential"), "{words}");
+        let (works, words) = of(gone, Some(52_134), Apn, false);
+        assert!(works && words.contains("Sandbox"), "{words}");
+        let (works, words) = of(refused, Some(52_149), Apn, true);
+        assert!(!works && words.contains("KeyId"), "{words}");
+        assert!(!of(refused, None, Fcm, true).0);
+    }
+}

@@ -1,0 +1,194 @@
+//! What is kept for each credential between its pushes: the client with its connections, made once per version, and the
+//! circuit before it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use countersign_domain::delivery::{Attempt, Outcome};
+use countersign_domain::notification::Code;
+use countersign_domain::time::Instant;
+use countersign_domain::world::Clock;
+
+use crate::circuit::{Change, Circuit, Health};
+
+/// What nobody used for so long is forgotten when room is looked for, and its connections with it.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// What is kept for one destination.
+pub(crate) struct Ward<T> {
+    version: Instant,
+    inner: OnceLock<T>,
+    circuit: Mutex<Circuit>,
+    cause: Mutex<Cause>,
+}
+
+/// Why a circuit opened.
+#[derive(Default, Clone)]
+struct Cause {
+    code: Option<Code>,
+    words: Option<String>,
+}
+
+impl<T> Ward<T> {
+    fn new(version: Instant) -> Self {
+        Self { version, inner: OnceLock::new(), circuit: Mutex::default(), cause: Mutex::default() }
+    }
+
+    /// What is kept; made by whoever comes first, while others wait for it.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+        self.inner.get_or_init(make)
+    }
+
+    /// Sends, if the circuit lets it. `name` is for the log.
+    pub(crate) async fn guarded(
+        &self,
+        clock: &dyn Clock,
+        name: &dyn Named,
+        send: impl Future<Output = Attempt> + Send,
+    ) -> Attempt {
+        let pass = match lock(&self.circuit).admit(clock.now()) {
+            Ok(pass) => pass,
+            Err(until) => return self.refused(until),
+        };
+        let attempt = send.await;
+        let now = clock.now();
+        let health = Health::of(&attempt);
+        if health != Health::Well {
+            let cause = Cause { code: attempt.code, words: attempt.provider_reason.clone() };
+            *lock(&self.cause) = cause;
+        }
+        let change = lock(&self.circuit).report(pass, health, now);
+        let (code, reason) = (attempt.code.map(|code| code.0), attempt.provider_reason.as_deref());
+        match change {
+            Change::None => {}
+            Change::Opened(until) if health == Health::Broken => {
+                tracing::error!(destination = %name, code, reason, %until, "a push credential is refused; nothing is sent with it for a while");
+            }
+            Change::Opened(until) => {
+                tracing::warn!(destination = %name, code, reason, %until, "a push service fails; nothing is sent to it for a while");
+            }
+            Change::Closed => tracing::info!(destination = %name, "a push service works again"),
+        }
+        attempt
+    }
+
+    fn refused(&self, until: Instant) -> Attempt {
+        let Cause { code, words } = lock(&self.cause).clone();
+        let words = words.unwrap_or_else(|| "failures".to_owned());
+        let words = format!("not sent: circuit open until {until} after: {words}");
+        Attempt {
+            outcome: Outcome::Later { not_before: Some(until) },
+            provider_status: None,
+            provider_reason: crate::words::plain(&words),
+            code: code.or(Some(Code::INTERNAL)),
+        }
+    }
+}
+
+/// What a log may call a destination.
+pub(crate) trait Named: fmt::Display + Sync {}
+impl<T: fmt::Display + Sync> Named for T {}
+
+/// The wards of one push service, so many at most.
+pub(crate) struct Wards<K, T> {
+    bound: usize,
+    held: Mutex<HashMap<K, (Arc<Ward<T>>, Instant)>>,
+}
+
+impl<K: Hash + Eq + Clone, T> Wards<K, T> {
+    /// Room for so many.
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { bound, held: Mutex::default() }
+    }
+
+    /// The ward of `key`. A new version of what it was made from is a new ward.
+    pub(crate) fn of(&self, key: &K, version: Instant, now: Instant) -> Arc<Ward<T>> {
+        let mut held = lock(&self.held);
+        if let Some((ward, used)) = held.get_mut(key)
+            // Whoever was told of the older version was told late.
+            && ward.version >= version
+        {
+            *used = now;
+            return Arc::clone(ward);
+        }
+        if held.len() >= self.bound {
+            held.retain(|_, (_, used)| now.since(*used) < IDLE);
+        }
+        if held.len() >= self.bound {
+            let oldest = held.iter().min_by_key(|(_, (_, used))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                held.remove(&oldest);
+            }
+        }
+        let ward = Arc::new(Ward::new(version));
+        held.insert(key.clone(), (Arc::clone(&ward), now));
+        ward
+    }
+}
+
+/// Nothing here can be left half changed by a panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_testkit::ManualClock;
+
+    use super::*;
+
+    const NOON: Instant = Instant::from_seconds(1_767_268_800);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn one_is_made_per_version_and_an_old_one_does_not_come_back() {
+        let wards: Wards<u8, u32> = Wards::new(4);
+        let first = wards.of(&1, NOON, NOON);
+        assert_eq!(*first.get_or_make(|| 10), 10);
+        assert_eq!(*wards.of(&1, NOON, NOON).get_or_make(|| 11), 10);
+        let second = wards.of(&1, NOON + SECOND, NOON);
+        assert_eq!(*second.get_or_make(|| 20), 20);
+        assert!(Arc::ptr_eq(&wards.of(&1, NOON, NOON), &second));
+        assert_eq!(Arc::strong_count(&first), 1, "nobody else holds the old one");
+    }
+
+    #[test]
+    fn there_are_so_many_and_the_longest_unused_goes_first() {
+        let wards: Wards<u8, u32> = Wards::new(2);
+        let at = |key, seconds| wards.of(&key, NOON, NOON + SECOND * seconds);
+        let one = at(1, 0);
+        let two = at(2, 1);
+        assert!(Arc::ptr_eq(&at(1, 2), &one));
+        at(3, 3);
+        assert!(Arc::ptr_eq(&at(1, 4), &one));
+        assert!(!Arc::ptr_eq(&at(2, 5), &two));
+        assert_eq!(lock(&wards.held).len(), 2);
+        at(4, 10_000);
+        assert_eq!(lock(&wards.held).len(), 1, "all others were idle");
+    }
+
+    #[tokio::test]
+    async fn an_open_circuit_says_so_without_a_call() {
+        let (clock, ward) = (ManualClock::at(NOON), Ward::<()>::new(NOON));
+        let broken = Attempt {
+            outcome: Outcome::Refused { breaks_credential: true },
+            provider_status: Some(403),
+            provider_reason: Some("InvalidProviderToken".to_owned()),
+            code: Some(Code(52_149)),
+        };
+        let sent = ward.guarded(&clock, &"test", async { broken.clone() }).await;
+        assert_eq!(sent, broken);
+        let call = async { panic!("no call is made") };
+        let refused = ward.guarded(&clock, &"test", call).await;
+        let until = NOON + SECOND * 60;
+        assert_eq!(refused.outcome, Outcome::Later { not_before: Some(until) });
+        assert_eq!((refused.code, refused.provider_status), (Some(Code(52_149)), None));
+        assert_eq!(
+            refused.provider_reason.as_deref(),
+            Some("not sent: circuit open until 2026-01-01T12:01:00Z after: InvalidProviderToken")
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Browsers' push services (RFC 8030; wire reference §5.4). Each subscription names its own, so what is kept is kept for
+//! each service of ours and each of theirs.
+
+mod encrypt;
+mod reply;
+mod subscription;
+mod vapid;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
+use countersign_domain::world::{Clock, Entropy, random};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use serde_json::json;
+use url::Url;
+
+use crate::apns::KIND;
+use crate::codes;
+use crate::exchange::exchange;
+use crate::guard::{Denied, Guard, denied};
+use crate::keyed::refused;
+use crate::outgoing::{Fault, Outgoing};
+use crate::seam::Provider;
+use crate::source::{OpenedVapid, VapidSource};
+use crate::wards::{Ward, Wards, lock};
+use crate::webpush::subscription::Subscription;
+use crate::webpush::vapid::Vapid;
+use crate::words;
+
+pub use crate::webpush::vapid::{NewVapidKey, new_vapid_key, vapid_public_key};
+
+/// The most pairs of a service of ours and a push service.
+const ORIGINS: usize = 4_096;
+/// So many subscriptions that were refused once are remembered for each pair.
+const REFUSED: usize = 256;
+
+/// Browsers.
+pub(crate) struct WebPush {
+    source: Arc<dyn VapidSource>,
+    guard: Guard,
+    subject: String,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    wards: Wards<Place, Result<Origin, Invalid>>,
+}
+
+/// A service of ours and a push service of theirs.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Place {
+    service: ServiceSid,
+    origin: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.service, self.origin)
+    }
+}
+
+/// What is kept for such a pair.
+struct Origin {
+    vapid: Vapid,
+    /// The service's key was taken here, so a refusal is the subscription's fault.
+    accepted: AtomicBool,
+    refused: Mutex<VecDeque<FactorSid>>,
+}
+
+impl Origin {
+    /// The subscription was made with another key, if it is refused again while others are not: then it is dropped.
+    fn weigh(&self, factor: FactorSid, attempt: &mut Attempt) {
+        match (attempt.outcome, attempt.provider_status) {
+            (Outcome::Accepted, _) => self.accepted.store(true, Ordering::Relaxed),
+            (_, Some(401 | 403)) if self.accepted.load(Ordering::Relaxed) => {
+                let mut refused = lock(&self.refused);
+                if let Some(at) = refused.iter().position(|known| *known == factor) {
+                    refused.remove(at);
+                    attempt.outcome = Outcome::Gone { since: None };
+                } else {
+                    refused.push_back(factor);
+                    if refused.len() > REFUSED {
+                        refused.pop_front();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl WebPush {
+    pub(crate) fn new(
+        source: Arc<dyn VapidSource>,
+        guard: Guard,
+        outgoing: &Outgoing,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let subject = outgoing.vapid_subject.clone();
+        Self { source, guard, subject, clock, entropy, wards: Wards::new(ORIGINS) }
+    }
+
+    async fn key(&self, service: ServiceSid) -> Result<Arc<OpenedVapid>, Attempt> {
+        let found = self.source.vapid(service).await.map_err(|unavailable| Attempt {
+            provider_reason: words::plain(&unavailable.to_string()),
+            ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
+        })?;
+        found.ok_or_else(|| refused(codes::CREDENTIAL_MISSING, "the service has no VAPID key"))
+    }
+
+    async fn push(&self, origin: &Origin, to: &Subscription, push: &Push) -> Attempt {
+        let now = self.clock.now();
+        let internal = |why: &dyn fmt::Display| refused(codes::INTERNAL, &why.to_string());
+        let call = match self.guard.call(Method::POST, &to.endpoint) {
+            Ok(call) => call,
+            Err(why) => return not_called(why),
+        };
+        let authorization = match origin.vapid.header(now).map(HeaderValue::try_from) {
+            Ok(Ok(mut value)) => {
+                value.set_sensitive(true);
+                value
+            }
+            Ok(Err(why)) => return internal(&why),
+            Err(why) => return internal(&why),
+        };
+        let body = match self.body(to, push) {
+            Ok(body) => body,
+            Err(attempt) => return attempt,
+        };
+        let call = call
+            .header("ttl", push.remaining_seconds(now))
+            .header("urgency", "high")
+            .header("topic", topic(push.challenge))
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_ENCODING, "aes128gcm")
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(body);
+        match exchange(call, &*self.clock).await {
+            Ok(reply) => reply::judge(&reply),
+            Err(error) => match denied(&error) {
+                Some(why) => not_called(why),
+                None => reply::unanswered(&Fault::new(&error)),
+            },
+        }
+    }
+
+    fn body(&self, to: &Subscription, push: &Push) -> Result<Vec<u8>, Attempt> {
+        let failed =
+            |_| refused(codes::BAD_ADDRESS, "the push cannot be encrypted for this device");
+        let text = json!({
+            "type": KIND,
+            "challenge_sid": push.challenge,
+            "factor_sid": push.factor,
+            "message": push.message,
+        });
+        let sender = PrivateKey::generate(&ECDH_P256).map_err(failed)?;
+        let salt = random(&*self.entropy);
+        encrypt::encrypt(&to.reader, &sender, salt, text.to_string().as_bytes()).map_err(failed)
+    }
+
+    fn ward(
+        &self,
+        push: &Push,
+        endpoint: &Url,
+        key: &OpenedVapid,
+    ) -> (Place, Arc<Ward<Result<Origin, Invalid>>>) {
+        let origin = endpoint.origin().ascii_serialization();
+        let place = Place { service: push.target.service, origin };
+        let ward = self.wards.of(&place, key.updated_at, self.clock.now());
+        (place, ward)
+    }
+}
+
+#[async_trait]
+impl Provider for WebPush {
+    async fn send(&self, push: &Push) -> Attempt {
+        let token = push.target.address.token().map(|token| token.expose());
+        let Some(to) = token.and_then(subscription::read) else {
+            return refused(codes::BAD_ADDRESS, "the device's subscription cannot be read");
+        };
+        let key = match self.key(push.target.service).await {
+            Ok(key) => key,
+            Err(attempt) => return attempt,
+        };
+        let (place, ward) = self.ward(push, &to.endpoint, &key);
+        let origin = ward.get_or_make(|| {
+            let vapid = Vapid::new(&key.private_key, &to.endpoint, &self.subject)?;
+            Ok(Origin { vapid, accepted: AtomicBool::new(false), refused: Mutex::default() })
+        });
+        let origin = match origin {
+            Ok(origin) => origin,
+            Err(why) => {
+                let words = format!("the service's VAPID key cannot be used: {why}");
+                return refused(codes::CREDENTIAL_MISSING, &words);
+            }
+        };
+        let send = async {
+            let mut attempt = self.push(origin, &to, push).await;
+            origin.weigh(push.factor, &mut attempt);
+            attempt.provider_reason =
+                attempt.provider_reason.and_then(|said| words::about(push, &said));
+            attempt
+        };
+        ward.guarded(&*self.clock, &place, send).await
+    }
+}
+
+fn not_called(why: Denied) -> Attempt {
+    refused(codes::BAD_ADDRESS, &why.to_string())
+}
+
+/// By which a later push of a challenge replaces an earlier one: a SID is two characters too long for it.
+fn topic(challenge: ChallengeSid) -> String {
+    let digest = digest(&SHA256, challenge.to_string().as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..24])
+}

@@ -1,0 +1,68 @@
+//! What a browser gave us to reach it by.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use url::Url;
+
+use crate::webpush::encrypt::Reader;
+
+/// A subscription, read.
+#[derive(Clone)]
+pub(super) struct Subscription {
+    /// Where to push. Whoever knows it can push too.
+    pub(super) endpoint: Url,
+    /// Whom to encrypt for.
+    pub(super) reader: Reader,
+}
+
+#[derive(Deserialize)]
+struct Json {
+    endpoint: Url,
+    keys: Keys,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    p256dh: String,
+    auth: String,
+}
+
+/// Reads the text of a browser's `PushSubscription.toJSON()`; `None` if it is none.
+pub(super) fn read(text: &str) -> Option<Subscription> {
+    let json: Json = serde_json::from_str(text).ok()?;
+    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+    Some(Subscription {
+        endpoint: json.endpoint,
+        reader: Reader {
+            point: bytes(&json.keys.p256dh)?.try_into().ok()?,
+            auth: bytes(&json.keys.auth)?.try_into().ok()?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_is_read_or_not() {
+        let of = |endpoint: &str, point: &str, auth: &str| {
+            format!(
+                r#"{{"endpoint":"{endpoint}","expirationTime":null,"keys":{{"p256dh":"{point}","auth":"{auth}"}}}}"#
+            )
+        };
+        let point = URL_SAFE_NO_PAD.encode([4; 65]);
+        let auth = "BTBZMqHH6r4Tts7J_aSIgg";
+        assert!(read(&of("https://push.example.com/x", &point, auth)).is_some());
+        assert!(read(&of("https://push.example.com/x", &point, &format!("{auth}=="))).is_some());
+        for wrong in [
+            of("push.example.com", &point, auth),
+            of("https://push.example.com/x", &point[1..], auth),
+            of("https://push.example.com/x", &point, "AAAA"),
+            "{}".to_owned(),
+        ] {
+            assert!(read(&wrong).is_none(), "{wrong}");
+        }
+    }
+}

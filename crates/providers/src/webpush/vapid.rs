@@ -1,0 +1,145 @@
+//! Who we are to a browser's push service (RFC 8292): a token signed with the service's key.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::invalid::Invalid;
+use countersign_domain::secret::Secret;
+use countersign_domain::time::Instant;
+use serde_json::json;
+use url::Url;
+
+use crate::jwt::{CannotSign, SigningKey};
+use crate::wards::lock;
+
+/// How long a token is valid. The specification allows a day.
+const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+/// For so long the same token is used.
+const REUSE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// A new VAPID key.
+pub struct NewVapidKey {
+    /// To be kept: base64url of the 32 bytes.
+    pub private_key: Secret,
+    /// To be given to browsers as `applicationServerKey`: base64url of the uncompressed point.
+    pub public_key: String,
+}
+
+/// Makes a VAPID key, from the cryptographic library's own randomness.
+pub fn new_vapid_key() -> NewVapidKey {
+    let key = PrivateKey::generate(&ECDH_P256).expect("the library has randomness");
+    let private: EcPrivateKeyBin<'_> = key.as_be_bytes().expect("a P-256 key has 32 bytes");
+    let public = key.compute_public_key().expect("a private key has a public one");
+    NewVapidKey {
+        private_key: Secret::new(URL_SAFE_NO_PAD.encode(private.as_ref())),
+        public_key: URL_SAFE_NO_PAD.encode(public.as_ref()),
+    }
+}
+
+/// The public half of a private key, as browsers want it.
+///
+/// # Errors
+/// The private key is no use.
+pub fn vapid_public_key(private_key: &Secret) -> Result<String, Invalid> {
+    read(private_key).map(|key| URL_SAFE_NO_PAD.encode(key.point()))
+}
+
+fn read(private_key: &Secret) -> Result<SigningKey, Invalid> {
+    let text = private_key.expose();
+    if text.contains("-----BEGIN") {
+        return SigningKey::p256(text);
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('='));
+    let form = Invalid::because("must be base64url of 32 bytes, or PKCS#8 in PEM");
+    SigningKey::p256_raw(&bytes.map_err(|_| form)?)
+}
+
+/// One service's tokens for one push service.
+pub(super) struct Vapid {
+    key: SigningKey,
+    audience: String,
+    subject: String,
+    held: Mutex<Option<(Instant, String)>>,
+}
+
+impl Vapid {
+    pub(super) fn new(
+        private_key: &Secret,
+        endpoint: &Url,
+        subject: &str,
+    ) -> Result<Self, Invalid> {
+        Ok(Self {
+            key: read(private_key)?,
+            audience: endpoint.origin().ascii_serialization(),
+            subject: subject.to_owned(),
+            held: Mutex::default(),
+        })
+    }
+
+    /// The value of the `Authorization` header.
+    pub(super) fn header(&self, now: Instant) -> Result<String, CannotSign> {
+        let mut held = lock(&self.held);
+        if let Some((made_at, header)) = &*held
+            && now.since(*made_at) < REUSE
+        {
+            return Ok(header.clone());
+        }
+        let claims = json!({
+            "aud": self.audience,
+            "exp": (now + LIFE).as_seconds(),
+            "sub": self.subject,
+        });
+        let token = self.key.sign(json!({ "typ": "JWT" }), &claims)?;
+        let public = URL_SAFE_NO_PAD.encode(self.key.point());
+        let header = format!("vapid t={token}, k={public}");
+        *held = Some((now, header.clone()));
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    const NOON: Instant = Instant::from_seconds(1_767_268_800);
+
+    #[test]
+    fn a_new_key_is_read_and_its_public_half_found() {
+        let new = new_vapid_key();
+        assert_eq!(vapid_public_key(&new.private_key), Ok(new.public_key.clone()));
+        assert_eq!((new.private_key.expose().len(), new.public_key.len()), (43, 87));
+        assert!(vapid_public_key(&Secret::new(fixtures::p256_pem())).is_ok());
+        for wrong in ["", "AAAA", "not base64", "-----BEGIN PRIVATE KEY-----"] {
+            assert!(vapid_public_key(&Secret::new(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_names_the_origin_and_is_reused_for_a_while() {
+        let new = new_vapid_key();
+        let endpoint = Url::parse("https://push.example.com:8443/send/secret?x=1").unwrap();
+        let vapid = Vapid::new(&new.private_key, &endpoint, "mailto:owl@example.com").unwrap();
+        let header = vapid.header(NOON).unwrap();
+        let (token, key) =
+            header.strip_prefix("vapid t=").and_then(|rest| rest.split_once(", k=")).unwrap();
+        assert_eq!(key, new.public_key);
+        let (head, claims) = fixtures::read_jwt(token);
+        assert_eq!(head, json!({ "alg": "ES256", "typ": "JWT" }));
+        assert_eq!(
+            claims,
+            json!({
+                "aud": "https://push.example.com:8443",
+                "exp": 1_767_268_800 + 12 * 3_600,
+                "sub": "mailto:owl@example.com",
+            })
+        );
+        let hours = |hours: u64| NOON + Duration::from_secs(hours * 3_600);
+        assert_eq!(vapid.header(hours(5)).unwrap(), header);
+        assert_ne!(vapid.header(hours(6)).unwrap(), header);
+    }
+}

@@ -1,0 +1,169 @@
+//! Every answer but yes, in Google's form.
+
+use serde_json::{Value, json};
+
+use crate::listener::{self, Answer};
+use crate::script::Turn;
+
+/// Why a message is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Error {
+    /// 400 `INVALID_ARGUMENT` of FCM's own: the registration token is none.
+    InvalidToken,
+    /// 400 `INVALID_ARGUMENT` with `google.rpc.BadRequest`: the request is malformed.
+    BadRequest,
+    /// 401 `THIRD_PARTY_AUTH_ERROR`: the project's APNs or Web Push key is wrong.
+    ThirdPartyAuth,
+    /// 401 `UNAUTHENTICATED`: the access token is none, or too old.
+    Unauthenticated,
+    /// 403 `SENDER_ID_MISMATCH`: the registration token is another project's.
+    SenderIdMismatch,
+    /// 403 `PERMISSION_DENIED`: the service account may not push here.
+    PermissionDenied,
+    /// 404 `UNREGISTERED`: the app is gone.
+    Unregistered,
+    /// 404 without an FCM code: no such address.
+    NotFound,
+    /// 429 `QUOTA_EXCEEDED`.
+    QuotaExceeded,
+    /// 500 `INTERNAL`.
+    Internal,
+    /// 502 in HTML, from something in front.
+    BadGateway,
+    /// 503 `UNAVAILABLE`.
+    Unavailable,
+}
+
+impl Error {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::InvalidToken,
+        Self::BadRequest,
+        Self::ThirdPartyAuth,
+        Self::Unauthenticated,
+        Self::SenderIdMismatch,
+        Self::PermissionDenied,
+        Self::Unregistered,
+        Self::NotFound,
+        Self::QuotaExceeded,
+        Self::Internal,
+        Self::BadGateway,
+        Self::Unavailable,
+    ];
+
+    /// Status, the word for it, and FCM's own code if there is one.
+    const fn parts(self) -> (u16, &'static str, Option<&'static str>) {
+        match self {
+            Self::InvalidToken => (400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT")),
+            Self::BadRequest => (400, "INVALID_ARGUMENT", None),
+            Self::ThirdPartyAuth => (401, "UNAUTHENTICATED", Some("THIRD_PARTY_AUTH_ERROR")),
+            Self::Unauthenticated => (401, "UNAUTHENTICATED", None),
+            Self::SenderIdMismatch => (403, "PERMISSION_DENIED", Some("SENDER_ID_MISMATCH")),
+            Self::PermissionDenied => (403, "PERMISSION_DENIED", None),
+            Self::Unregistered => (404, "NOT_FOUND", Some("UNREGISTERED")),
+            Self::NotFound => (404, "NOT_FOUND", None),
+            Self::QuotaExceeded => (429, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED")),
+            Self::Internal => (500, "INTERNAL", Some("INTERNAL")),
+            Self::BadGateway => (502, "", None),
+            Self::Unavailable => (503, "UNAVAILABLE", Some("UNAVAILABLE")),
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.parts().0
+    }
+
+    /// `errorCode` of the detail of type `FcmError`, if it has one.
+    pub const fn code(self) -> Option<&'static str> {
+        self.parts().2
+    }
+}
+
+/// A refusal as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub error: Error,
+    /// What is wrong, for people; with [`Error::BadRequest`] also the field, before a colon.
+    pub message: String,
+    /// When to come back: seconds or an HTTP date.
+    pub retry_after: Option<String>,
+}
+
+impl Refusal {
+    /// A malformed request, and the field at fault.
+    pub(super) fn malformed(field: &str, fault: &str) -> Self {
+        Self { error: Error::BadRequest, message: format!("{field}: {fault}"), retry_after: None }
+    }
+
+    /// The same, asking to come back after this many seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds.to_string());
+        self
+    }
+
+    pub(super) fn passing() -> Vec<Self> {
+        let quota = Self::from(Error::QuotaExceeded).retry_after(1);
+        vec![quota, Error::Internal.into(), Error::BadGateway.into(), Error::Unavailable.into()]
+    }
+
+    fn details(&self) -> Vec<Value> {
+        let (_, _, code) = self.error.parts();
+        match (code, self.error) {
+            (Some(code), _) => vec![json!({
+                "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
+                "errorCode": code,
+            })],
+            (None, Error::BadRequest) => {
+                let (field, description) =
+                    self.message.split_once(": ").unwrap_or(("message", &self.message));
+                vec![json!({
+                    "@type": "type.googleapis.com/google.rpc.BadRequest",
+                    "fieldViolations": [{"field": field, "description": description}],
+                })]
+            }
+            (None, Error::Unauthenticated) => vec![json!({
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "ACCESS_TOKEN_EXPIRED",
+                "domain": "googleapis.com",
+            })],
+            (None, _) => vec![],
+        }
+    }
+
+    pub(super) fn render(&self) -> Answer {
+        let (code, status, _) = self.error.parts();
+        let mut headers = vec![];
+        if let Some(when) = &self.retry_after {
+            headers.push(("retry-after", when.as_str()));
+        }
+        if self.error == Error::BadGateway {
+            headers.push(("content-type", "text/html; charset=UTF-8"));
+            let page = "<!DOCTYPE html>\n<title>Error 502 (Server Error)!!1</title>\n";
+            return listener::answer(code, &headers, page);
+        }
+        headers.push(("content-type", "application/json; charset=UTF-8"));
+        let mut error = json!({"code": code, "message": self.message, "status": status});
+        let details = self.details();
+        if !details.is_empty() {
+            error["details"] = details.into();
+        }
+        listener::answer(code, &headers, json!({ "error": error }).to_string())
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let (_, status, code) = error.parts();
+        let message = format!("The stand-in says {}.", code.unwrap_or(status));
+        Self { error, message, retry_after: None }
+    }
+}
+
+impl From<Error> for Turn<Refusal> {
+    fn from(error: Error) -> Self {
+        Self::Answer(error.into())
+    }
+}

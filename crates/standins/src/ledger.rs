@@ -1,0 +1,105 @@
+//! What arrived, for whoever wants to look.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// The last arrivals, oldest first, and how many there were.
+#[derive(Debug)]
+pub struct Ledger<T> {
+    kept: Mutex<VecDeque<T>>,
+    keep: usize,
+    total: watch::Sender<u64>,
+}
+
+impl<T: Clone> Ledger<T> {
+    /// Keeps the last `keep`: a stand-in under load for an hour must not fill the memory.
+    pub(crate) fn new(keep: usize) -> Self {
+        Self { kept: Mutex::default(), keep, total: watch::Sender::new(0) }
+    }
+
+    pub(crate) fn record(&self, entry: T) {
+        let mut kept = self.kept();
+        if self.keep > 0 {
+            if kept.len() == self.keep {
+                kept.pop_front();
+            }
+            kept.push_back(entry);
+        }
+        // under the lock, so that whoever sees the count also sees the entry
+        self.total.send_modify(|total| *total += 1);
+    }
+
+    /// Those that are kept.
+    pub fn all(&self) -> Vec<T> {
+        self.kept().iter().cloned().collect()
+    }
+
+    /// How many arrived, kept or not.
+    pub fn total(&self) -> u64 {
+        *self.total.borrow()
+    }
+
+    /// Forgets all, and counts from nothing again.
+    pub fn clear(&self) {
+        let mut kept = self.kept();
+        kept.clear();
+        self.total.send_replace(0);
+    }
+
+    /// Those that are kept, once `n` have arrived.
+    pub async fn wait_for(&self, n: u64) -> Vec<T> {
+        // fails only if the ledger is gone
+        let _ = self.total.subscribe().wait_for(|total| *total >= n).await;
+        self.all()
+    }
+
+    /// Those that are kept, once they are as `is_it` wants them; it is asked again at each arrival.
+    pub async fn wait_until(&self, is_it: impl Fn(&[T]) -> bool) -> Vec<T> {
+        let mut total = self.total.subscribe();
+        loop {
+            total.mark_unchanged();
+            let all = self.all();
+            if is_it(&all) || total.changed().await.is_err() {
+                return all;
+            }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, VecDeque<T>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_ends_when_enough_have_arrived() {
+        let ledger = Arc::new(Ledger::new(10));
+        let waiting = tokio::spawn({
+            let ledger = ledger.clone();
+            async move { (ledger.wait_for(2).await, ledger.wait_until(|all| all.contains(&3)).await) }
+        });
+        for entry in 1..=3 {
+            tokio::task::yield_now().await;
+            ledger.record(entry);
+        }
+        let (two, three) = waiting.await.unwrap();
+        assert!(two.starts_with(&[1, 2]));
+        assert_eq!(three, [1, 2, 3]);
+    }
+
+    #[test]
+    fn only_the_last_are_kept_and_all_are_counted() {
+        let ledger = Ledger::new(2);
+        (1..=5).for_each(|entry| ledger.record(entry));
+        assert_eq!((ledger.all(), ledger.total()), (vec![4, 5], 5));
+        ledger.clear();
+        assert_eq!((ledger.all(), ledger.total()), (vec![], 0));
+    }
+}

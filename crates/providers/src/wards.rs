@@ -95,8 +95,11 @@ impl<T: fmt::Display + Sync> Named for T {}
 /// The wards of one push service, so many at most.
 pub(crate) struct Wards<K, T> {
     bound: usize,
-    held: Mutex<HashMap<K, (Arc<Ward<T>>, Instant)>>,
+    held: Mutex<Held<K, T>>,
 }
+
+/// Each with when it was last used.
+type Held<K, T> = HashMap<K, (Arc<Ward<T>>, Instant)>;
 
 impl<K: Hash + Eq + Clone, T> Wards<K, T> {
     /// Room for so many.

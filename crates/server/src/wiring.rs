@@ -241,6 +241,10 @@ fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("{scheme}://{address}"))?)
 }
 
+/// Long enough that at some hundred pushes a second most results share a commit, short enough that nobody who looks at a
+/// notification notices.
+const GATHER_RESULTS: Duration = Duration::from_millis(10);
+
 fn engine_options(config: &Config) -> countersign_delivery::Options {
     let day = Duration::from_secs(24 * 60 * 60);
     countersign_delivery::Options {
@@ -249,6 +253,7 @@ fn engine_options(config: &Config) -> countersign_delivery::Options {
         lease: config.delivery.lease(),
         retention: Retention { challenges: day * config.retention.challenges_days },
         alone: true,
+        gather: GATHER_RESULTS,
         ..Default::default()
     }
 }

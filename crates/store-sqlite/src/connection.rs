@@ -38,8 +38,10 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
              PRAGMA temp_store = MEMORY;
              PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
              PRAGMA journal_size_limit = 67108864;
-             PRAGMA cache_size = -{};",
+             PRAGMA cache_size = -{};
+             PRAGMA mmap_size = {};",
             u64::from(options.cache_mib) * 1_024,
+            u64::from(options.mmap_mib) * 1_024 * 1_024,
         ))?;
         if let Some(pages) = options.max_pages {
             db.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;

@@ -52,7 +52,8 @@ pub struct Options {
     pub batch: usize,
     /// The writer's page cache, in MiB.
     pub cache_mib: u32,
-    /// How much of the file readers map into memory, in MiB; 0: nothing, they read it page by page.
+    /// How much of the file is mapped into memory, in MiB; 0: nothing, it is read page by page. Only what is read takes
+    /// memory, and the system takes that back when it needs it.
     pub mmap_mib: u32,
     /// How long a command waits while another process writes.
     pub busy_timeout: Duration,
@@ -67,7 +68,7 @@ impl Default for Options {
             queue: 4_096,
             batch: 512,
             cache_mib: 64,
-            mmap_mib: 256,
+            mmap_mib: 2_047,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
         }

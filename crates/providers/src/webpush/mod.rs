@@ -19,6 +19,7 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::address::PushToken;
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
@@ -187,7 +188,7 @@ impl WebPush {
 #[async_trait]
 impl Provider for WebPush {
     async fn send(&self, push: &Push) -> Attempt {
-        let token = push.target.address.token().map(|token| token.expose());
+        let token = push.target.address.token().map(PushToken::expose);
         let Some(to) = token.and_then(subscription::read) else {
             return refused(codes::BAD_ADDRESS, "the device's subscription cannot be read");
         };

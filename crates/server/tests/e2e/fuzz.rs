@@ -167,13 +167,17 @@ async fn no_request_is_answered_by_a_fault_of_ours() {
     let token = app.access_token("alice-0001").await;
     let holder: Caller = api.with("token", &token);
     let nobody = api.with(&String::from_utf8_lossy(&dice.noise()), "x");
-    let methods = [Method::GET, Method::POST, Method::POST, Method::PUT, Method::OPTIONS];
+    let methods = [&Method::GET, &Method::GET, &Method::PUT, &Method::OPTIONS];
     let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
     for number in 0..REQUESTS {
         let path = path(&dice, &home);
         // Seldom, and never the home itself, so that there stays something to ask for.
         let deletes = dice.below(20) == 0 && !path.contains(&home.service);
-        let method = if deletes { &Method::DELETE } else { &methods[dice.below(methods.len())] };
+        let method = match dice.below(2) {
+            _ if deletes => &Method::DELETE,
+            0 => &Method::POST,
+            _ => dice.one(&methods),
+        };
         let caller = [&api, &api, &api, &device, &holder, &nobody][dice.below(6)];
         let (query, body) = (form(&dice), form(&dice));
         let query = String::from_utf8_lossy(&query).replace('#', "");

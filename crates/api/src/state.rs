@@ -37,7 +37,7 @@ impl Default for ApiOptions {
     }
 }
 
-/// Everything a handler is handed. Shared as [`Shared`].
+/// Everything a handler is handed. Shared by all.
 pub struct ApiState {
     /// The use cases.
     pub verify: Arc<Verify>,

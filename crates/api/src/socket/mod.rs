@@ -1,6 +1,6 @@
 //! The device stream: a WebSocket that a device holds to us (`docs/device-stream.md`).
 //!
-//! The conversation ([`greeting`], [`protocol`]) knows no socket; the [`pump`] carries it over one; [`admission`]
+//! The conversation (`greeting`, `protocol`) knows no socket; the `pump` carries it over one; [`admission`]
 //! bounds how many there are.
 
 pub mod admission;

@@ -25,9 +25,6 @@ pub struct Options {
     pub lease: Duration,
     /// A prompt on the stream that was not acknowledged for so long is marked as sent. 100 ms.
     pub written_after: Duration,
-    /// How long the first result of a batch waits for others, so that they share a commit. A reader sees results so much
-    /// later, and a crash within that time costs duplicates, no losses. None.
-    pub gather: Duration,
     /// How often to look for due deliveries that nobody told of, those of other nodes. 1 s.
     pub poll: Duration,
     /// How often to look for what is overdue and for leases that have run out. 1 s.
@@ -53,7 +50,6 @@ impl Default for Options {
             waiting: 512,
             lease: Duration::from_secs(30),
             written_after: Duration::from_millis(100),
-            gather: Duration::ZERO,
             poll: Duration::from_secs(1),
             sweep: Duration::from_secs(1),
             clean: Duration::from_secs(60),

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::metrics;
 use crate::shared::Shared;
 
-/// The most that one command settles.
+/// The most that one command settles. What comes while a commit runs waits for the next, so there is no timer.
 const BATCH: usize = 512;
 
 /// Something to write down, and whom to tell once it is.
@@ -54,7 +54,6 @@ impl Results {
 pub(crate) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     let mut batch = Vec::with_capacity(BATCH);
     while reports.recv_many(&mut batch, BATCH).await > 0 {
-        gather(&shared, &mut batch, &mut reports).await;
         drop_outdated_marks(&mut batch);
         let (settled, waiting): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|report| (report.settled, report.done)).unzip();
@@ -62,20 +61,6 @@ pub(crate) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
         for done in waiting.into_iter().flatten() {
             let _ = done.send(());
         }
-    }
-}
-
-/// Lets neighbours join a batch, so that they share its commit. By the runtime's time and not by our clock: it decides
-/// nothing but how many commits there are.
-async fn gather(shared: &Shared, batch: &mut Vec<Report>, reports: &mut mpsc::Receiver<Report>) {
-    if shared.options.gather.is_zero() || shared.stop.is_cancelled() {
-        return;
-    }
-    tokio::time::sleep(shared.options.gather).await;
-    while batch.len() < BATCH
-        && let Ok(report) = reports.try_recv()
-    {
-        batch.push(report);
     }
 }
 

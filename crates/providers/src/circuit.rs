@@ -6,8 +6,10 @@ use std::time::Duration;
 use countersign_domain::delivery::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 
-/// So many failures in a row, with no answer between them, are an outage and no accident.
+/// So many failures in a row, with no answer between them, are an outage,
 const IN_A_ROW: u32 = 10;
+/// if the silence lasts so long: when one connection breaks, all that is on it fails at once, and the next may work.
+const SILENCE: Duration = Duration::from_secs(1);
 /// How long an outage is waited out first; doubled after each probe that fails.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait. A push lives five minutes at most, so a longer one would lose those that could still be delivered.
@@ -43,7 +45,7 @@ impl Health {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
+    Closed { failures: u32, since: Instant },
     Open { until: Instant, pause: Duration },
     HalfOpen { since: Instant, pause: Duration },
 }
@@ -54,6 +56,8 @@ enum State {
 pub(crate) struct Pass {
     /// A pass of an earlier state says nothing about the present one.
     turn: u64,
+    /// When it was given.
+    at: Instant,
 }
 
 /// What a report changed.
@@ -76,7 +80,7 @@ pub(crate) struct Circuit {
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { state: State::Closed { failures: 0 }, turn: 0 }
+        Self { state: State::Closed { failures: 0, since: Instant::default() }, turn: 0 }
     }
 }
 
@@ -93,7 +97,7 @@ impl Circuit {
                 self.become_state(State::HalfOpen { since: now, pause });
             }
         }
-        Ok(Pass { turn: self.turn })
+        Ok(Pass { turn: self.turn, at: now })
     }
 
     /// Takes note of what came of a pass.
@@ -103,16 +107,21 @@ impl Circuit {
         }
         match (self.state, health) {
             (State::Closed { .. }, Health::Well) => {
-                self.state = State::Closed { failures: 0 };
+                self.state = State::Closed { failures: 0, since: now };
                 Change::None
             }
-            (State::Closed { failures }, Health::Ailing) if failures + 1 < IN_A_ROW => {
-                self.state = State::Closed { failures: failures + 1 };
+            (State::Closed { failures, since }, Health::Ailing) => {
+                // The first failure of a row began when its pass was given, or when something else last went well.
+                let since = if failures == 0 { since.max(pass.at) } else { since };
+                let failures = failures.saturating_add(1);
+                if failures >= IN_A_ROW && now.since(since) >= SILENCE {
+                    return self.open(FIRST_PAUSE, now);
+                }
+                self.state = State::Closed { failures, since };
                 Change::None
             }
-            (State::Closed { .. }, Health::Ailing) => self.open(FIRST_PAUSE, now),
             (State::HalfOpen { .. }, Health::Well) => {
-                self.become_state(State::Closed { failures: 0 });
+                self.become_state(State::Closed { failures: 0, since: now });
                 Change::Closed
             }
             (State::HalfOpen { pause, .. }, Health::Ailing) => {
@@ -137,122 +146,4 @@ impl Circuit {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const NOON: Instant = Instant::from_seconds(1_767_268_800);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn fail(circuit: &mut Circuit, times: u32, now: Instant) -> Change {
-        let mut last = Change::None;
-        for _ in 0..times {
-            let pass = circuit.admit(now).expect("closed");
-            last = circuit.report(pass, Health::Ailing, now);
-        }
-        last
-    }
-
-    #[test]
-    fn it_opens_after_failures_in_a_row_and_not_before() {
-        let mut circuit = Circuit::default();
-        assert_eq!(fail(&mut circuit, IN_A_ROW - 1, NOON), Change::None);
-        let pass = circuit.admit(NOON).unwrap();
-        assert_eq!(circuit.report(pass, Health::Well, NOON), Change::None);
-        assert_eq!(fail(&mut circuit, IN_A_ROW, NOON), Change::Opened(NOON + SECOND));
-        assert_eq!(circuit.admit(NOON), Err(NOON + SECOND));
-    }
-
-    #[test]
-    fn one_probe_decides() {
-        let mut circuit = Circuit::default();
-        fail(&mut circuit, IN_A_ROW, NOON);
-        let later = NOON + SECOND;
-        let probe = circuit.admit(later).unwrap();
-        assert_eq!(circuit.admit(later), Err(later + SECOND), "only one");
-        assert_eq!(circuit.report(probe, Health::Well, later), Change::Closed);
-        assert!(circuit.admit(later).is_ok());
-    }
-
-    #[test]
-    fn each_failed_probe_doubles_the_pause() {
-        let mut circuit = Circuit::default();
-        let Change::Opened(mut until) = fail(&mut circuit, IN_A_ROW, NOON) else { panic!() };
-        for seconds in [2, 4, 8, 16, 30, 30] {
-            let probe = circuit.admit(until).unwrap();
-            let opened = circuit.report(probe, Health::Ailing, until);
-            assert_eq!(opened, Change::Opened(until + SECOND * seconds));
-            until = until + SECOND * seconds;
-        }
-    }
-
-    #[test]
-    fn a_probe_that_is_lost_is_sent_again() {
-        let mut circuit = Circuit::default();
-        fail(&mut circuit, IN_A_ROW, NOON);
-        let lost = circuit.admit(NOON + SECOND).unwrap();
-        let later = NOON + SECOND + PROBE_WITHIN;
-        let probe = circuit.admit(later).unwrap();
-        assert_eq!(circuit.report(lost, Health::Well, later), Change::None, "too late");
-        assert_eq!(circuit.report(probe, Health::Well, later), Change::Closed);
-    }
-
-    #[test]
-    fn a_broken_credential_opens_it_at_once() {
-        let mut circuit = Circuit::default();
-        let (pass, other) = (circuit.admit(NOON).unwrap(), circuit.admit(NOON).unwrap());
-        let opened = circuit.report(pass, Health::Broken, NOON);
-        assert_eq!(opened, Change::Opened(NOON + BROKEN_PAUSE));
-        assert_eq!(circuit.report(other, Health::Well, NOON), Change::None, "sent before");
-        assert!(circuit.admit(NOON).is_err());
-    }
-
-    #[test]
-    fn what_an_attempt_says() {
-        let of = |outcome, status| {
-            let attempt = Attempt { provider_status: status, ..Attempt::plain(outcome, None) };
-            Health::of(&attempt)
-        };
-        let later = Outcome::Later { not_before: None };
-        assert_eq!(of(later, None), Health::Ailing);
-        assert_eq!(of(later, Some(503)), Health::Ailing);
-        assert_eq!(of(later, Some(429)), Health::Well);
-        assert_eq!(of(Outcome::Accepted, Some(200)), Health::Well);
-        assert_eq!(of(Outcome::Gone { since: None }, Some(410)), Health::Well);
-        let refused = |breaks_credential| Outcome::Refused { breaks_credential };
-        assert_eq!(of(refused(false), Some(400)), Health::Well);
-        assert_eq!(of(refused(true), Some(403)), Health::Broken);
-    }
-
-    proptest! {
-        /// Whatever happens: never a second probe beside the first, never a wait longer than the longest, and once the
-        /// service is well again, it is used again.
-        #[test]
-        fn it_never_locks_up(steps in prop::collection::vec((0u8..4, 0u64..40), 1..200)) {
-            let mut circuit = Circuit::default();
-            let mut now = NOON;
-            let mut held = Vec::new();
-            for (what, seconds) in steps {
-                now = now + SECOND * u32::try_from(seconds).unwrap();
-                match (what, circuit.admit(now)) {
-                    (_, Err(until)) => prop_assert!(until > now && until <= now + BROKEN_PAUSE),
-                    (0, Ok(pass)) => held.push(pass),
-                    (1, Ok(pass)) => { circuit.report(pass, Health::Well, now); }
-                    (2, Ok(pass)) => { circuit.report(pass, Health::Ailing, now); }
-                    (_, Ok(pass)) => { circuit.report(pass, Health::Broken, now); }
-                }
-                if matches!(circuit.state, State::HalfOpen { .. }) {
-                    prop_assert!(circuit.admit(now).is_err());
-                }
-            }
-            for pass in held {
-                circuit.report(pass, Health::Ailing, now);
-            }
-            let well = now + BROKEN_PAUSE + PROBE_WITHIN;
-            let pass = circuit.admit(well).expect("every wait is over");
-            circuit.report(pass, Health::Well, well);
-            prop_assert!(circuit.admit(well).is_ok() && circuit.admit(well).is_ok());
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use countersign_domain::invalid::Invalid;
 use reqwest::{Client, Identity};
 use url::Url;
 
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Speaks};
 
 /// Up to so many requests at once one connection is enough.
 const LIGHT: usize = 24;
@@ -17,6 +17,7 @@ const LIGHT: usize = 24;
 pub(crate) struct Connections {
     outgoing: Outgoing,
     base: Url,
+    speaks: Speaks,
     identity: Option<Identity>,
     first: Slot,
     second: OnceLock<Result<Slot, Invalid>>,
@@ -62,12 +63,14 @@ impl Connections {
     pub(crate) fn new(
         outgoing: &Outgoing,
         base: &Url,
+        speaks: Speaks,
         identity: Option<Identity>,
     ) -> Result<Self, Invalid> {
-        let client = outgoing.vendor(base, identity.clone())?;
+        let client = outgoing.vendor(base, speaks, identity.clone())?;
         Ok(Self {
             outgoing: outgoing.clone(),
             base: base.clone(),
+            speaks,
             identity,
             first: Slot::new(client),
             second: OnceLock::new(),
@@ -105,7 +108,7 @@ impl Connections {
     pub(crate) fn renew(&self, held: &Held<'_>) {
         let mut client = held.slot.client.write().unwrap_or_else(PoisonError::into_inner);
         if client.0 == held.turn
-            && let Ok(fresh) = self.outgoing.vendor(&self.base, self.identity.clone())
+            && let Ok(fresh) = self.client()
         {
             *client = (client.0 + 1, fresh);
         }
@@ -115,8 +118,11 @@ impl Connections {
         if self.second.get().is_none() && self.first.load() < LIGHT {
             return None;
         }
-        let make = || self.outgoing.vendor(&self.base, self.identity.clone()).map(Slot::new);
-        self.second.get_or_init(make).as_ref().ok()
+        self.second.get_or_init(|| self.client().map(Slot::new)).as_ref().ok()
+    }
+
+    fn client(&self) -> Result<Client, Invalid> {
+        self.outgoing.vendor(&self.base, self.speaks, self.identity.clone())
     }
 }
 
@@ -126,7 +132,7 @@ mod tests {
 
     fn connections() -> Connections {
         let outgoing = Outgoing::default();
-        Connections::new(&outgoing, &outgoing.apns, None).unwrap()
+        Connections::new(&outgoing, &outgoing.apns, Speaks::Http2, None).unwrap()
     }
 
     #[test]
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn a_path_is_escaped_and_follows_the_base() {
         let base = Url::parse("https://127.0.0.1:2197/apns/").unwrap();
-        let connections = Connections::new(&Outgoing::default(), &base, None).unwrap();
+        let connections =
+            Connections::new(&Outgoing::default(), &base, Speaks::Http2, None).unwrap();
         let url = connections.url(&["3", "device", "../a?b"]);
         assert_eq!(url.as_str(), "https://127.0.0.1:2197/apns/3/device/..%2Fa%3Fb");
     }

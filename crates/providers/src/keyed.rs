@@ -14,9 +14,11 @@ use crate::codes;
 use crate::seam::Provider;
 use crate::source::{CredentialSource, OpenedCredential};
 use crate::wards::Wards;
+use crate::words;
 
-/// The most credentials of one push service with connections of their own.
-const CLIENTS: usize = 1_024;
+/// The most credentials of one push service with connections of their own. Each takes some 110 KiB, most of it for the
+/// roots that its certificates are checked against.
+const CLIENTS: usize = 512;
 
 /// A push service that wants to see a credential.
 #[async_trait]
@@ -53,7 +55,7 @@ impl<V: Vendor> Keyed<V> {
             refused(codes::CREDENTIAL_MISSING, "the service has no credential for this platform")
         })?;
         let found = self.source.credential(sid).await.map_err(|unavailable| Attempt {
-            provider_reason: crate::words::plain(&unavailable.to_string()),
+            provider_reason: words::plain(&unavailable.to_string()),
             ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
         })?;
         let found = found.ok_or_else(|| {
@@ -77,7 +79,7 @@ impl<V: Vendor> Provider for Keyed<V> {
         let ward = self.wards.of(&credential.sid, credential.updated_at, self.clock.now());
         match ward.get_or_make(|| self.vendor.client(&credential)) {
             Ok(client) => {
-                let send = self.vendor.send(client, push);
+                let send = async { words::fit(push, self.vendor.send(client, push).await) };
                 ward.guarded(&*self.clock, &credential.sid, send).await
             }
             Err(why) => refused(V::UNUSABLE, &format!("the credential cannot be used: {why}")),
@@ -90,7 +92,10 @@ pub(crate) fn refused(code: Code, words: &str) -> Attempt {
     Attempt {
         outcome: Outcome::Refused { breaks_credential: false },
         provider_status: None,
-        provider_reason: crate::words::plain(words),
+        provider_reason: words::plain(words),
         code: Some(code),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ const WHOLE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// The operator's settings for calls to others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outgoing {
     /// Apple's production environment, or a stand-in for it.
     pub apns: Url,
@@ -53,6 +53,22 @@ impl Default for Outgoing {
     }
 }
 
+impl fmt::Debug for Outgoing {
+    /// Without the proxy's password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { apns, apns_sandbox, fcm, roots, proxy, allow, vapid_subject } = self;
+        f.debug_struct("Outgoing")
+            .field("apns", &apns.as_str())
+            .field("apns_sandbox", &apns_sandbox.as_str())
+            .field("fcm", &fcm.as_str())
+            .field("roots", &roots.len())
+            .field("proxy", &proxy.as_ref().and_then(Url::host_str))
+            .field("allow", allow)
+            .field("vapid_subject", vapid_subject)
+            .finish()
+    }
+}
+
 impl Outgoing {
     /// Whether these settings can be used.
     ///
@@ -67,12 +83,16 @@ impl Outgoing {
         if !["mailto:", "https:"].iter().any(|scheme| self.vapid_subject.starts_with(scheme)) {
             return Err(Invalid::because("the VAPID subject must be a mailto: or https: URI"));
         }
-        self.vendor(&self.apns, None).map(|_| ())
+        self.vendor(&self.apns, Speaks::Http2, None).map(|_| ())
     }
 
-    /// A client for a push service's own host. Over plain http, which only an operator can ask for, HTTP/2 is spoken
-    /// without asking.
-    pub(crate) fn vendor(&self, base: &Url, identity: Option<Identity>) -> Result<Client, Invalid> {
+    /// A client for a push service's own host.
+    pub(crate) fn vendor(
+        &self,
+        base: &Url,
+        speaks: Speaks,
+        identity: Option<Identity>,
+    ) -> Result<Client, Invalid> {
         let mut builder = self.roots_only()?.no_proxy();
         if let Some(proxy) = &self.proxy {
             let proxy = Proxy::all(proxy.clone());
@@ -81,7 +101,8 @@ impl Outgoing {
         if let Some(identity) = identity {
             builder = builder.identity(identity);
         }
-        if base.scheme() == "http" {
+        // Over plain http, which only an operator can ask for, there is nothing to agree on it with.
+        if speaks == Speaks::Http2 || base.scheme() == "http" {
             builder = builder.http2_prior_knowledge();
         }
         builder
@@ -114,6 +135,15 @@ impl Outgoing {
             .redirect(Policy::none())
             .tcp_nodelay(true))
     }
+}
+
+/// What a host speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/2, for certain. Requests that start together then wait for one connection instead of making one each.
+    Http2,
+    /// What the two agree on: something between us and the host may know only the older version.
+    Either,
 }
 
 /// What went wrong with a call, without the URL: a device's token may be in it.
@@ -173,9 +203,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_proxys_password_is_not_printed() {
+        let proxy = Some(Url::parse("http://owl:hunter2@proxy.example.com:3128").unwrap());
+        let printed = format!("{:?}", Outgoing { proxy, ..Outgoing::default() });
+        assert!(printed.contains("proxy.example.com") && !printed.contains("hunter2"), "{printed}");
+    }
+
     #[tokio::test]
     async fn a_fault_does_not_name_the_url() {
-        let client = Outgoing::default().vendor(&Outgoing::default().apns, None).unwrap();
+        let client =
+            Outgoing::default().vendor(&Outgoing::default().apns, Speaks::Http2, None).unwrap();
         let call = client.post("https://127.0.0.1:1/3/device/00fc13adff785122");
         let fault = Fault::new(&call.send().await.unwrap_err());
         assert!(fault.words.starts_with("no connection"), "{fault}");

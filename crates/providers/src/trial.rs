@@ -144,25 +144,4 @@ fn explain(code: Option<Code>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_put_into_words() {
-        let of = |outcome, code: Option<u32>, kind, dry| {
-            let finding = judge(Attempt::plain(outcome, code.map(Code)), kind, dry);
-            (finding.works, finding.words)
-        };
-        let gone = Outcome::Gone { since: None };
-        let refused = Outcome::Refused { breaks_credential: true };
-        use CredentialType::{Apn, Fcm};
-        assert!(of(Outcome::Accepted, None, Fcm, true).1.contains("would take"));
-        let (works, words) = of(gone, Some(52_134), Apn, true);
-        assert!(works && words.contains("takes the credential"), "{words}");
-        let (works, words) = of(gone, Some(52_134), Apn, false);
-        assert!(works && words.contains("Sandbox"), "{words}");
-        let (works, words) = of(refused, Some(52_149), Apn, true);
-        assert!(!works && words.contains("KeyId"), "{words}");
-        assert!(!of(refused, None, Fcm, true).0);
-    }
-}
+mod tests;

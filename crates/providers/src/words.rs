@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::delivery::Push;
+use countersign_domain::delivery::{Attempt, Push};
 use countersign_domain::time::Instant;
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What was said about a push, without the device's token and the question's text, should they be repeated in it.
 /// `None` if nothing is left.
-pub(crate) fn about(push: &Push, said: &str) -> Option<String> {
+fn about(push: &Push, said: &str) -> Option<String> {
     let token = push.target.address.token().map_or("", |token| token.expose());
     let mut said = said.to_owned();
     for hidden in [token, push.message.as_str()] {
@@ -25,7 +25,13 @@ pub(crate) fn about(push: &Push, said: &str) -> Option<String> {
     plain(&said)
 }
 
-/// The same for words that no push has to do with.
+/// An attempt with nothing in its words that must not be written down.
+pub(crate) fn fit(push: &Push, attempt: Attempt) -> Attempt {
+    let provider_reason = attempt.provider_reason.and_then(|said| about(push, &said));
+    Attempt { provider_reason, ..attempt }
+}
+
+/// Words that no push has to do with, short and on one line.
 pub(crate) fn plain(said: &str) -> Option<String> {
     let said = said.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     let said: String = said.take(LONGEST).collect();

@@ -117,16 +117,17 @@ pub async fn use_cases(
 }
 
 impl Server {
-    /// Starts a server over a database.
+    /// Starts a server over a database. `prepare` is done once its address is taken and before anybody is answered.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a certificate that cannot be used, a wrong master key.
+    /// An address that cannot be listened on, a certificate that cannot be used, a wrong master key; what `prepare` says.
     pub async fn start(
         config: &Config,
         world: &World,
         store: Arc<dyn Store>,
         key: &MasterKey,
         metrics: Render,
+        prepare: impl AsyncFnOnce(&Verify) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         let socket = listener::bind(config.http.listen)?;
         let address = socket.local_addr()?;
@@ -136,6 +137,7 @@ impl Server {
         let verify =
             use_cases(config, world, Arc::clone(&store), key, Arc::clone(&bus), handover.clone())
                 .await?;
+        prepare(&verify).await?;
         let verify = Arc::new(verify);
 
         let engine = Engine::start(countersign_delivery::Parts {
@@ -241,10 +243,6 @@ fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("{scheme}://{address}"))?)
 }
 
-/// Long enough that at some hundred pushes a second most results share a commit, short enough that nobody who looks at a
-/// notification notices.
-const GATHER_RESULTS: Duration = Duration::from_millis(10);
-
 fn engine_options(config: &Config) -> countersign_delivery::Options {
     let day = Duration::from_secs(24 * 60 * 60);
     countersign_delivery::Options {
@@ -253,7 +251,6 @@ fn engine_options(config: &Config) -> countersign_delivery::Options {
         lease: config.delivery.lease(),
         retention: Retention { challenges: day * config.retention.challenges_days },
         alone: true,
-        gather: GATHER_RESULTS,
         ..Default::default()
     }
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod payload;
 mod reply;
+mod request;
 
 #[cfg(test)]
 mod tests;
@@ -15,20 +16,18 @@ use countersign_domain::credential::CredentialType;
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::notification::Code;
-use countersign_domain::sid::NotificationSid;
-use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Identity, RequestBuilder};
+use reqwest::Identity;
 
 use crate::apns::auth::{ProviderToken, ProviderTokens};
 use crate::apns::reply::Remedy;
+use crate::apns::request::Sending;
 use crate::check;
 use crate::codes;
 use crate::connections::{Connections, Held};
 use crate::exchange::{exchange, told};
 use crate::keyed::{Vendor, refused};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Speaks};
 use crate::source::OpenedCredential;
 
 pub(crate) use crate::apns::payload::KIND;
@@ -79,52 +78,17 @@ impl Apns {
             Auth::Token(_) => None,
             Auth::Certificate(identity) => Some(identity.clone()),
         };
-        Connections::new(&self.outgoing, base, identity)
+        Connections::new(&self.outgoing, base, Speaks::Http2, identity)
     }
 
-    /// The request, as `tried` has it by now.
-    fn request(
-        &self,
-        client: &Client,
-        push: &Push,
-        tried: &mut Tried,
-        held: &Held<'_>,
-        connections: &Connections,
-        now: Instant,
-    ) -> Result<RequestBuilder, Attempt> {
-        const TOKEN: &str = "the device token cannot be sent";
-        let token = push.target.address.token().ok_or_else(|| refused(codes::APNS_TOKEN, TOKEN))?;
-        let topic = client.topic.as_deref().unwrap_or(push.target.app_id.as_str());
-        let topic = HeaderValue::from_str(topic)
-            .map_err(|_| refused(codes::APNS_TOPIC, "the app id cannot be a topic"))?;
-        let expiration = if push.once {
-            0
-        } else {
-            now.as_seconds().saturating_add_unsigned(push.remaining_seconds(now))
-        };
-        let mut request = held
-            .client
-            .post(connections.url(&["3", "device", token.expose()]))
-            .header("apns-topic", topic)
-            .header("apns-push-type", "alert")
-            .header("apns-priority", "10")
-            .header("apns-expiration", expiration)
-            .header("apns-collapse-id", push.challenge.to_string())
-            .header("apns-id", apns_id(push.notification))
-            .header("content-type", "application/json")
-            .body(payload::payload(push, tried.shorter));
-        if let Auth::Token(shared) = &client.auth {
-            let token = match tried.token.take() {
-                Some(token) => token,
-                None => shared.at(now).map_err(|why| refused(codes::INTERNAL, &why.to_string()))?,
-            };
-            let mut value = HeaderValue::try_from(format!("bearer {token}"))
-                .map_err(|_| refused(codes::INTERNAL, "the token cannot be sent"))?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-            tried.token = Some(token);
+    /// The provider token to use now, unless a remedy brought one.
+    fn bearer(&self, client: &Client, tried: &mut Tried) -> Result<Option<Arc<str>>, Attempt> {
+        let Auth::Token(shared) = &client.auth else { return Ok(None) };
+        if tried.token.is_none() {
+            let token = shared.at(self.clock.now());
+            tried.token = Some(token.map_err(|why| refused(codes::INTERNAL, &why.to_string()))?);
         }
-        Ok(request)
+        Ok(tried.token.clone())
     }
 
     /// Does what a remedy says; whether the push is to be sent again at once.
@@ -190,29 +154,45 @@ impl Vendor for Apns {
     }
 
     async fn send(&self, client: &Client, push: &Push) -> Attempt {
+        let topic = client.topic.as_deref().unwrap_or(push.target.app_id.as_str());
         let mut tried = Tried::default();
         // What the credential's own environment said, while the other one is asked.
         let mut own_words = None;
         let mut connections = &client.own;
         let mut held = connections.hold();
         loop {
-            let now = self.clock.now();
-            let request = self.request(client, push, &mut tried, &held, connections, now);
-            let answer = match request {
+            let bearer = match self.bearer(client, &mut tried) {
+                Ok(bearer) => bearer,
+                Err(attempt) => return attempt,
+            };
+            let sending = Sending {
+                connections,
+                held: &held,
+                bearer: bearer.as_deref(),
+                short: tried.shorter,
+                now: self.clock.now(),
+            };
+            let answer = match request::request(push, topic, &sending) {
                 Ok(request) => told(exchange(request, &*self.clock).await),
                 Err(attempt) => return attempt,
             };
-            let (attempt, remedy) = match &answer {
+            let (mut attempt, remedy) = match &answer {
                 Ok(reply) => reply::judge(reply),
                 Err(fault) => reply::unanswered(fault),
             };
             let repeat = remedy
                 .is_some_and(|remedy| self.apply(remedy, client, &mut tried, (connections, &held)));
             // A repeat is a start too, and none may start at or after the deadline.
-            if !repeat || self.clock.now() >= push.expires_at {
+            let in_time = self.clock.now() < push.expires_at;
+            let elsewhere = repeat && remedy == Some(Remedy::OtherEnvironment);
+            if elsewhere && !in_time {
+                // Nobody knows yet whether the token is of no use.
+                attempt.outcome = Outcome::Refused { breaks_credential: false };
+            }
+            if !repeat || !in_time {
                 return conclude(client, attempt, own_words);
             }
-            if tried.other_environment && own_words.is_none() {
+            if elsewhere {
                 let other = client
                     .other
                     .get_or_init(|| self.connections(!client.sandbox, &client.auth))
@@ -247,11 +227,4 @@ fn conclude(client: &Client, attempt: Attempt, own_words: Option<Attempt>) -> At
         if client.sandbox { ("sandbox", "production") } else { ("production", "sandbox") };
     tracing::warn!("a device of Apple's {is} environment is reached with a credential for {said}");
     Attempt { provider_reason: Some(format!("taken by the {is} environment")), ..attempt }
-}
-
-/// The notification's SID as the UUID that Apple wants to see, so that a push can be found in Apple's own tools.
-fn apns_id(notification: NotificationSid) -> String {
-    let hex = notification.to_string();
-    let hex = &hex[2..];
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

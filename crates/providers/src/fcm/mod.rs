@@ -27,9 +27,8 @@ use crate::fcm::payload::Recent;
 use crate::fcm::reply::Remedy;
 use crate::guard::Guard;
 use crate::keyed::{Vendor, refused};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Speaks};
 use crate::source::OpenedCredential;
-use crate::words;
 
 /// So many challenges are remembered as pushed before.
 const RECENT: usize = 8_192;
@@ -91,12 +90,17 @@ impl Vendor for Fcm {
         let account = check::fcm(credential).map_err(|bad| bad.why)?;
         // Google's token endpoint is called as Google's FCM is; every other one is a stranger's address.
         let google = (account.token_uri.as_str() == check::GOOGLE_TOKEN)
-            .then(|| self.outgoing.vendor(&account.token_uri, None))
+            .then(|| self.outgoing.vendor(&account.token_uri, Speaks::Either, None))
             .transpose()?;
         let clock = Arc::clone(&self.clock);
         Ok(Client {
             tokens: AccessTokens::new(account, google, self.guard.clone(), clock),
-            connections: Connections::new(&self.outgoing, &self.outgoing.fcm, None)?,
+            connections: Connections::new(
+                &self.outgoing,
+                &self.outgoing.fcm,
+                Speaks::Either,
+                None,
+            )?,
         })
     }
 
@@ -118,12 +122,10 @@ impl Vendor for Fcm {
                 Err(attempt) => return attempt,
             };
             let now = self.clock.now();
-            let (mut attempt, remedy) = match &answer {
+            let (attempt, remedy) = match &answer {
                 Ok(reply) => reply::judge(reply, now, push.expires_at),
                 Err(fault) => reply::unanswered(fault),
             };
-            attempt.provider_reason =
-                attempt.provider_reason.and_then(|said| words::about(push, &said));
             let repeat = match remedy {
                 Some(Remedy::FreshToken) => !std::mem::replace(&mut fresh_token, true),
                 Some(Remedy::OtherConnection) => !std::mem::replace(&mut other_connection, true),

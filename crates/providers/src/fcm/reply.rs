@@ -121,19 +121,19 @@ fn row(
     }
 }
 
-/// A 400 may mean the token, which is then dropped, or the rest of our request, which must not cost the token.
+/// A 400 may mean the token, which is then dropped, or the rest of our request, which must not cost the token. FCM's own
+/// word without a malformed member is about the token, unless it is about the length.
 fn invalid_argument(error: &Error) -> (Outcome, Code) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
+    let is_long = error.mentions(&["too big", "too large", "size", "exceed"]);
     let blames_token = match error.violations() {
         Some(fields) => fields.contains(&"message.token"),
-        None => error.code().is_some() && error.mentions(&["token"]),
+        None => error.code().is_some() && !is_long,
     };
-    if blames_token {
-        (Outcome::Gone { since: None }, codes::FCM_TOKEN)
-    } else if error.mentions(&["too big", "too large", "size", "exceed"]) {
-        (OURS, codes::FCM_TOO_LARGE)
-    } else {
-        (OURS, codes::FCM_UNKNOWN)
+    match (blames_token, is_long) {
+        (true, _) => (Outcome::Gone { since: None }, codes::FCM_TOKEN),
+        (false, true) => (OURS, codes::FCM_TOO_LARGE),
+        (false, false) => (OURS, codes::FCM_UNKNOWN),
     }
 }
 
@@ -149,92 +149,4 @@ pub(super) fn unanswered(fault: &Fault) -> (Attempt, Option<Remedy>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const NOW: Instant = Instant::from_seconds(1_700_000_000);
-    const OURS: Outcome = Outcome::Refused { breaks_credential: false };
-    const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
-    const GONE: Outcome = Outcome::Gone { since: None };
-
-    fn later(seconds: Option<u64>) -> Outcome {
-        let not_before = seconds.map(|seconds| NOW + Duration::from_secs(seconds));
-        Outcome::Later { not_before }
-    }
-
-    fn body(code: &str, status: &str, message: &str, violation: Option<&str>) -> Vec<u8> {
-        let mut details = Vec::new();
-        if !code.is_empty() {
-            let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
-            details.push(json!({ "@type": kind, "errorCode": code }));
-        }
-        if let Some(field) = violation {
-            let kind = "type.googleapis.com/google.rpc.BadRequest";
-            let fields = json!([{ "field": field, "description": "no" }]);
-            details.push(json!({ "@type": kind, "fieldViolations": fields }));
-        }
-        let error = json!({ "message": message, "status": status, "details": details });
-        json!({ "error": error }).to_string().into_bytes()
-    }
-
-    fn ask(status: u16, wished: Option<u64>, body: Vec<u8>) -> (Attempt, Option<Remedy>) {
-        let not_before = wished.map(|seconds| NOW + Duration::from_secs(seconds));
-        judge(&Reply { status, not_before, body }, NOW, NOW + Duration::from_secs(300))
-    }
-
-    #[test]
-    fn every_row_of_the_table() {
-        const INVALID: &str = "INVALID_ARGUMENT";
-        const NO_TOKEN: &str = "The registration token is not a valid FCM registration token";
-        const FRESH: Option<Remedy> = Some(Remedy::FreshToken);
-        let rows = [
-            (400, INVALID, INVALID, NO_TOKEN, None, GONE, 52_102, None),
-            (400, INVALID, INVALID, "bad", Some("message.token"), GONE, 52_102, None),
-            (400, INVALID, INVALID, NO_TOKEN, Some("message.android.ttl"), OURS, 52_111, None),
-            (400, "", INVALID, "Invalid JSON payload", Some("message"), OURS, 52_111, None),
-            (400, INVALID, INVALID, "Message too big", None, OURS, 52_106, None),
-            (400, "", INVALID, "Request contains an invalid argument.", None, OURS, 52_111, None),
-            (401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED", "", None, OURS, 52_109, None),
-            (401, "", "UNAUTHENTICATED", "", None, CREDENTIAL, 52_109, FRESH),
-            (403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED", "", None, GONE, 52_104, None),
-            (403, "", "PERMISSION_DENIED", "", None, CREDENTIAL, 52_109, None),
-            (404, "UNREGISTERED", "NOT_FOUND", "", None, GONE, 52_103, None),
-            (404, "", "NOT_FOUND", "no such project", None, OURS, 52_111, None),
-            (413, "", "", "", None, OURS, 52_106, None),
-            (429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "", None, later(Some(60)), 52_108, None),
-            (500, "INTERNAL", "INTERNAL", "", None, later(None), 52_110, None),
-            (503, "UNAVAILABLE", "UNAVAILABLE", "", None, later(Some(10)), 52_110, None),
-            (502, "", "", "", None, later(None), 52_110, None),
-            (400, "UNSPECIFIED_ERROR", "", "", None, OURS, 52_111, None),
-            (302, "", "", "", None, OURS, 52_111, None),
-        ];
-        for (status, code, word, message, violation, outcome, ours, remedy) in rows {
-            let (attempt, found) = ask(status, None, body(code, word, message, violation));
-            let got = (attempt.outcome, attempt.code, attempt.provider_status, found);
-            let expected = (outcome, Some(Code(ours)), Some(status), remedy);
-            assert_eq!(got, expected, "{status} {code} {message}");
-        }
-    }
-
-    #[test]
-    fn what_google_wishes_counts_more_than_what_it_recommends() {
-        for (status, code) in [(429, "QUOTA_EXCEEDED"), (503, "UNAVAILABLE"), (500, "INTERNAL")] {
-            let (attempt, _) = ask(status, Some(7), body(code, "", "", None));
-            assert_eq!(attempt.outcome, later(Some(7)), "{status}");
-        }
-        let reply = Reply { status: 503, ..Reply::default() };
-        let (attempt, _) = judge(&reply, NOW, NOW + Duration::from_secs(5));
-        assert_eq!(attempt.outcome, later(Some(4)), "one more try within the deadline");
-    }
-
-    #[test]
-    fn its_words_are_kept() {
-        let (attempt, _) = ask(404, None, body("UNREGISTERED", "NOT_FOUND", "Not found.", None));
-        assert_eq!(attempt.provider_reason.as_deref(), Some("UNREGISTERED: Not found."));
-        let (attempt, _) = ask(503, None, b"<html>".to_vec());
-        assert_eq!((attempt.provider_reason, attempt.provider_status), (None, Some(503)));
-        assert_eq!(ask(200, None, Vec::new()).0.outcome, Outcome::Accepted);
-    }
-}
+mod tests;

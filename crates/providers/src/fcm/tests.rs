@@ -1,1 +1,217 @@
+use std::sync::Arc;
+use std::time::Duration;
 
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::notification::Code;
+use serde_json::json;
+
+use crate::fixtures::{self, Answer, NOON, Server, World};
+use crate::outgoing::Outgoing;
+
+const LATER: Outcome = Outcome::Later { not_before: None };
+const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
+
+fn token(text: &str, seconds: u64) -> Answer {
+    let granted = json!({ "access_token": text, "expires_in": seconds, "token_type": "Bearer" });
+    Answer::new(200, granted.to_string())
+}
+
+fn ok() -> Answer {
+    Answer::new(200, r#"{"name":"projects/owl-bank/messages/1"}"#)
+}
+
+fn error(status: u16, word: &str) -> Answer {
+    Answer::new(status, json!({ "error": { "status": word, "message": "" } }).to_string())
+}
+
+/// Google in two halves: who gives tokens, who takes pushes.
+async fn world(
+    tokens: impl IntoIterator<Item = Answer>,
+    answers: impl IntoIterator<Item = Answer>,
+) -> (Server, Server, World) {
+    let (google, fcm) = (Server::start(tokens).await, Server::start(answers).await);
+    let mut outgoing = fcm.outgoing();
+    outgoing.roots.extend(google.outgoing().roots);
+    let uri = google.url.join("token").unwrap();
+    let world = World::new(outgoing, fixtures::fcm_credential(uri.as_str()));
+    (google, fcm, world)
+}
+
+fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
+    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_and_a_push_sent_with_it() {
+    let (google, fcm, world) = world([token("t1", 3_599)], [ok()]).await;
+    let push = fixtures::fcm_push();
+    assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(200), None));
+
+    let asked = google.asked().remove(0);
+    let form = String::from_utf8(asked.body.to_vec()).unwrap();
+    let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+    let (header, claims) = fixtures::read_jwt(form.strip_prefix(grant).unwrap());
+    assert_eq!(header, json!({ "alg": "RS256", "typ": "JWT", "kid": "kid-1" }));
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "push@owl-bank.iam.gserviceaccount.com",
+            "scope": "https://www.googleapis.com/auth/firebase.messaging",
+            "aud": google.url.join("token").unwrap().as_str(),
+            "iat": NOON.as_seconds(),
+            "exp": NOON.as_seconds() + 3_600,
+        })
+    );
+
+    let asked = fcm.asked().remove(0);
+    assert_eq!(asked.path, "/v1/projects/owl-bank/messages:send");
+    assert_eq!(asked.header("authorization"), "Bearer t1");
+    assert_eq!(asked.json()["message"]["token"], push.target.address.token().unwrap().expose());
+    assert_eq!(asked.json()["message"]["android"], json!({ "priority": "HIGH", "ttl": "150s" }));
+}
+
+#[tokio::test]
+async fn what_is_pushed_again_replaces_what_was_before() {
+    let (_google, fcm, world) = world([token("t1", 3_599)], [error(500, "INTERNAL"), ok()]).await;
+    let push = fixtures::fcm_push();
+    assert_eq!(result(&world.send(&push).await), (LATER, Some(500), Some(52_110)));
+    world.send(&push).await;
+    let keys: Vec<_> = fcm
+        .asked()
+        .iter()
+        .map(|asked| asked.json()["message"]["android"]["collapse_key"].clone())
+        .collect();
+    assert_eq!(keys, [json!(null), json!("YC03050505050505050505050505050505")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_need_a_token_ask_once() {
+    let slow = token("t1", 3_599).after(Duration::from_millis(100));
+    let (google, fcm, world) = world([slow], [ok()]).await;
+    let world = Arc::new(world);
+    let sends: Vec<_> = (0..40)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.send(&fixtures::fcm_push()).await.outcome })
+        })
+        .collect();
+    for send in sends {
+        assert_eq!(send.await.unwrap(), Outcome::Accepted);
+    }
+    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 40));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_is_shared_by_all_who_waited() {
+    let down = Answer::new(503, "").after(Duration::from_millis(100));
+    let (google, fcm, world) = world([down], [ok()]).await;
+    let world = Arc::new(world);
+    let sends: Vec<_> = (0..40)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.send(&fixtures::fcm_push()).await })
+        })
+        .collect();
+    for send in sends {
+        let attempt = send.await.unwrap();
+        assert!(matches!(attempt.outcome, Outcome::Later { .. }));
+        assert_eq!(attempt.code, Some(Code(52_110)));
+    }
+    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_five_minutes_early() {
+    let tokens = [token("t1", 3_600), token("t2", 3_600), Answer::new(503, "")];
+    let (google, fcm, world) = world(tokens, [ok()]).await;
+    let push = Push { expires_at: NOON + Duration::from_secs(99_999), ..fixtures::fcm_push() };
+    for minute in [0, 54, 55, 109, 110, 111] {
+        world.clock.set(NOON + Duration::from_secs(minute * 60));
+        assert_eq!(world.send(&push).await.outcome, Outcome::Accepted, "{minute}");
+    }
+    let used: Vec<_> =
+        fcm.asked().iter().map(|asked| asked.header("authorization")[7..].to_owned()).collect();
+    assert_eq!(used, ["t1", "t1", "t2", "t2", "t2", "t2"], "an old one is used while it lives");
+    assert_eq!(google.asked().len(), 4);
+    world.clock.set(NOON + Duration::from_secs(115 * 60));
+    assert_eq!(world.send(&push).await.code, Some(Code(52_110)), "and no longer");
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_once() {
+    let tokens = [token("t1", 3_600), token("t2", 3_600), token("t3", 3_600)];
+    let unauthenticated = || error(401, "UNAUTHENTICATED");
+    let (google, fcm, world) = world(tokens, [unauthenticated(), ok()]).await;
+    assert_eq!(world.send(&fixtures::fcm_push()).await.outcome, Outcome::Accepted);
+    assert_eq!(fcm.asked()[1].header("authorization"), "Bearer t2");
+    fcm.answer([unauthenticated()]);
+    let attempt = world.send(&fixtures::fcm_push()).await;
+    assert_eq!(result(&attempt), (CREDENTIAL, Some(401), Some(52_109)));
+    assert_eq!((google.asked().len(), fcm.asked().len()), (3, 4));
+}
+
+#[tokio::test]
+async fn an_account_that_google_does_not_take_opens_the_circuit() {
+    let no = r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#;
+    let (google, fcm, world) = world([Answer::new(400, no)], [ok()]).await;
+    let attempt = world.send(&fixtures::fcm_push()).await;
+    assert_eq!(result(&attempt), (CREDENTIAL, Some(400), Some(52_101)));
+    let words = attempt.provider_reason.unwrap();
+    assert_eq!(words, "token endpoint: invalid_grant Invalid JWT Signature.");
+    let attempt = world.send(&fixtures::fcm_push()).await;
+    assert!(matches!(attempt.outcome, Outcome::Later { not_before: Some(_) }));
+    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn another_token_uri_is_called_only_if_the_operator_allows_it() {
+    let (google, fcm, _) = world([token("t1", 3_600)], [ok()]).await;
+    let port = google.url.port().unwrap();
+    for uri in [
+        format!("https://localhost:{port}/token"),
+        format!("https://127.0.0.1:{port}/token"),
+        format!("http://localhost:{port}/token"),
+        "https://198.51.100.1/token".to_owned(),
+        "https://8.8.8.8/token".to_owned(),
+        "ftp://127.0.0.1/token".to_owned(),
+    ] {
+        let outgoing = Outgoing { allow: Vec::new(), ..fcm.outgoing() };
+        let world = World::new(outgoing, fixtures::fcm_credential(&uri));
+        let attempt = world.send(&fixtures::fcm_push()).await;
+        assert_eq!(result(&attempt), (CREDENTIAL, None, Some(52_109)), "{uri}");
+        assert!(attempt.provider_reason.unwrap().contains(&uri), "{uri}");
+    }
+    assert_eq!((google.asked().len(), fcm.asked().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_google_wishes_is_passed_on() {
+    let busy = error(503, "UNAVAILABLE").with("retry-after", "Thu, 01 Jan 2026 12:00:30 GMT");
+    let (_google, fcm, world) = world([token("t1", 3_600)], [busy]).await;
+    let not_before =
+        |seconds| Outcome::Later { not_before: Some(NOON + Duration::from_secs(seconds)) };
+    assert_eq!(world.send(&fixtures::fcm_push()).await.outcome, not_before(30));
+    fcm.answer([error(429, "RESOURCE_EXHAUSTED")]);
+    let attempt = world.send(&fixtures::fcm_push()).await;
+    assert_eq!(result(&attempt), (not_before(60), Some(429), Some(52_108)));
+}
+
+#[tokio::test]
+async fn a_dead_token_is_forgotten_and_not_repeated_in_the_record() {
+    let push = fixtures::fcm_push();
+    let token_text = push.target.address.token().unwrap().expose();
+    let body = json!({ "error": {
+        "status": "NOT_FOUND",
+        "message": format!("Requested entity {token_text} was not found."),
+        "details": [{
+            "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
+            "errorCode": "UNREGISTERED",
+        }],
+    }});
+    let (_google, _fcm, world) =
+        world([token("t1", 3_600)], [Answer::new(404, body.to_string())]).await;
+    let attempt = world.send(&push).await;
+    assert_eq!(result(&attempt), (Outcome::Gone { since: None }, Some(404), Some(52_103)));
+    let words = attempt.provider_reason.unwrap();
+    assert_eq!(words, "UNREGISTERED: Requested entity … was not found.");
+}

@@ -211,9 +211,7 @@ impl Provider for WebPush {
         let send = async {
             let mut attempt = self.push(origin, &to, push).await;
             origin.weigh(push.factor, &mut attempt);
-            attempt.provider_reason =
-                attempt.provider_reason.and_then(|said| words::about(push, &said));
-            attempt
+            words::fit(push, attempt)
         };
         ward.guarded(&*self.clock, &place, send).await
     }

@@ -1,1 +1,186 @@
+use std::sync::Arc;
+use std::time::Duration;
 
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::agreement::{UnparsedPublicKey, agree};
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use countersign_domain::address::Platform;
+use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::sid::FactorSid;
+use serde_json::Value;
+
+use super::*;
+use crate::fixtures::{self, Answer, NOON, Server, World};
+
+const GONE: Outcome = Outcome::Gone { since: None };
+const OURS: Outcome = Outcome::Refused { breaks_credential: false };
+
+/// A browser, with the key that only it has.
+struct Browser {
+    key: PrivateKey,
+    auth: [u8; 16],
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self { key: PrivateKey::generate(&ECDH_P256).unwrap(), auth: [9; 16] }
+    }
+
+    fn push(&self, endpoint: &str) -> Push {
+        let point = self.key.compute_public_key().unwrap();
+        let subscription = json!({
+            "endpoint": endpoint,
+            "keys": {
+                "p256dh": URL_SAFE_NO_PAD.encode(point.as_ref()),
+                "auth": URL_SAFE_NO_PAD.encode(self.auth),
+            },
+        });
+        fixtures::push(Platform::WebPush, &subscription.to_string())
+    }
+
+    /// Reads a body as RFC 8291 tells a browser to.
+    fn read(&self, body: &[u8]) -> Value {
+        let mac = |key: &[u8], text: &[u8]| sign(&Key::new(HMAC_SHA256, key), text);
+        let (salt, sender) = (&body[..16], &body[21..86]);
+        let own = self.key.compute_public_key().unwrap();
+        let theirs = UnparsedPublicKey::new(&ECDH_P256, sender);
+        let shared = agree(&self.key, theirs, (), |shared| Ok(mac(&self.auth, shared))).unwrap();
+        let info = [b"WebPush: info\0".as_slice(), own.as_ref(), sender, &[1]].concat();
+        let key = mac(salt, mac(shared.as_ref(), &info).as_ref());
+        let content = mac(key.as_ref(), b"Content-Encoding: aes128gcm\0\x01");
+        let nonce = mac(key.as_ref(), b"Content-Encoding: nonce\0\x01");
+        let opening = UnboundKey::new(&AES_128_GCM, &content.as_ref()[..16]).unwrap();
+        let nonce = Nonce::try_assume_unique_for_key(&nonce.as_ref()[..12]).unwrap();
+        let mut sealed = body[86..].to_vec();
+        let text = LessSafeKey::new(opening).open_in_place(nonce, Aad::empty(), &mut sealed);
+        let (last, text) = text.unwrap().split_last().unwrap();
+        assert_eq!(*last, 2);
+        serde_json::from_slice(text).unwrap()
+    }
+}
+
+async fn world(answers: impl IntoIterator<Item = Answer>) -> (Server, World, Push, Browser) {
+    let server = Server::start(answers).await;
+    let world = World::new(server.outgoing(), fixtures::p8_credential());
+    let browser = Browser::new();
+    let push = browser.push(server.url.join("send/s3cr3t").unwrap().as_str());
+    (server, world, push, browser)
+}
+
+fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
+    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
+}
+
+#[tokio::test]
+async fn a_request_has_every_header_and_only_the_browser_reads_it() {
+    let (server, world, push, browser) = world([Answer::new(201, "")]).await;
+    assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(201), None));
+    let asked = server.asked().remove(0);
+    assert_eq!(asked.path, "/send/s3cr3t");
+    for (name, value) in [
+        ("ttl", "150"),
+        ("urgency", "high"),
+        ("topic", "ZuJn9P17UtXA1ciQSQhyIeuYO4EQ0YDA"),
+        ("content-encoding", "aes128gcm"),
+    ] {
+        assert_eq!(asked.header(name), value, "{name}");
+    }
+    let authorization = asked.header("authorization");
+    let (token, _) =
+        authorization.strip_prefix("vapid t=").and_then(|rest| rest.split_once(", k=")).unwrap();
+    let (_, claims) = fixtures::read_jwt(token);
+    assert_eq!(claims["aud"], server.url.origin().ascii_serialization());
+    assert_eq!(claims["sub"], "mailto:operator@countersign.invalid");
+    assert_eq!(
+        browser.read(&asked.body),
+        json!({
+            "type": "verify_push_challenge",
+            "challenge_sid": "YC03050505050505050505050505050505",
+            "factor_sid": "YF03060606060606060606060606060606",
+            "message": "Login to Owl Bank?",
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_time_left_is_0_only_for_now_or_never() {
+    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    world.clock.set(push.expires_at - Duration::from_millis(1));
+    world.send(&push).await;
+    world.send(&Push { once: true, ..push }).await;
+    let asked = server.asked();
+    assert_eq!([asked[0].header("ttl"), asked[1].header("ttl")], ["1", "0"]);
+    assert_ne!(asked[0].body, asked[1].body, "no salt and no key are used twice");
+}
+
+#[tokio::test]
+async fn an_address_within_is_not_called() {
+    let (server, _, _, browser) = world([Answer::new(201, "")]).await;
+    let outgoing = Outgoing { allow: Vec::new(), ..server.outgoing() };
+    let world = World::new(outgoing, fixtures::p8_credential());
+    let port = server.url.port().unwrap();
+    for endpoint in [
+        format!("https://localhost:{port}/x"),
+        format!("https://127.0.0.1:{port}/x"),
+        format!("https://2130706433:{port}/x"),
+        format!("https://[::ffff:127.0.0.1]:{port}/x"),
+        format!("http://localhost:{port}/x"),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+    ] {
+        let attempt = world.send(&browser.push(&endpoint)).await;
+        assert_eq!(result(&attempt), (OURS, None, Some(52_001)), "{endpoint}");
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Answer::new(307, "").with("location", "https://localhost:1/");
+    let (server, world, push, _) = world([elsewhere]).await;
+    assert_eq!(result(&world.send(&push).await), (OURS, Some(307), Some(52_001)));
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_subscription_is_dropped_if_it_alone_is_refused_again() {
+    let (server, world, push, _) = world([Answer::reason(403, "BadJwtToken")]).await;
+    for _ in 0..3 {
+        let attempt = world.send(&push).await;
+        assert_eq!(attempt.outcome, OURS, "it may be our key");
+        assert_eq!(attempt.provider_reason.as_deref(), Some("BadJwtToken"));
+    }
+    server.answer([Answer::new(201, ""), Answer::new(403, "")]);
+    let other = Push { factor: FactorSid::from_bytes([3; 16]), ..push.clone() };
+    assert_eq!(world.send(&other).await.outcome, Outcome::Accepted);
+    assert_eq!(world.send(&push).await.outcome, OURS);
+    assert_eq!(world.send(&other).await.outcome, OURS, "the first time for this one");
+    assert_eq!(world.send(&push).await.outcome, GONE);
+}
+
+#[tokio::test]
+async fn another_service_of_theirs_is_another_circuit() {
+    let (server, world, push, browser) = world([Answer::new(500, "")]).await;
+    let other = Server::start([Answer::new(201, "")]).await;
+    for _ in 0..12 {
+        world.send(&push).await;
+        world.clock.advance(Duration::from_millis(150));
+    }
+    assert_eq!(server.asked().len(), 10, "the circuit is open");
+    // The other one has a certificate that this world does not know, so its answer is a failure; but it was asked.
+    let attempt = world.send(&browser.push(other.url.as_str())).await;
+    assert!(attempt.provider_reason.unwrap().starts_with("no connection"));
+}
+
+#[tokio::test]
+async fn without_a_key_or_a_subscription_nothing_is_sent() {
+    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    let garbled = fixtures::push(Platform::WebPush, "{}");
+    assert_eq!(result(&world.send(&garbled).await), (OURS, None, Some(52_001)));
+    *world.keeper.vapid.lock().unwrap() = None;
+    assert_eq!(result(&world.send(&push).await), (OURS, None, Some(52_004)));
+    let private_key = countersign_domain::secret::Secret::new("no key");
+    let vapid = OpenedVapid { updated_at: NOON, private_key };
+    *world.keeper.vapid.lock().unwrap() = Some(Arc::new(vapid));
+    assert_eq!(result(&world.send(&push).await), (OURS, None, Some(52_004)));
+    assert!(server.asked().is_empty());
+}

@@ -95,7 +95,8 @@ async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))
     let world = World::real();
     let store = Arc::new(open_store(config)?);
     let key = MasterKey::new(random(&*world.entropy));
-    let server = Server::start(config, &world, store, &key, Arc::new(String::new)).await?;
+    let server =
+        Server::start(config, &world, store, &key, Arc::new(String::new), async |_| Ok(())).await?;
     match server.verify.first_account(None).await? {
         FirstAccount::Made { account, token } => Ok((server, (account, token))),
         FirstAccount::Exists { .. } => bail!("a fresh database has an account already"),

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use countersign_api::Render;
-use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
-use countersign_store::Store;
-use countersign_verify::MasterKey;
+use countersign_verify::Verify;
 use countersign_verify::accounts::{FirstAccount, SHORTEST_TOKEN};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,7 +15,7 @@ use crate::cli::Serve;
 use crate::config::{Config, read_secret_file};
 use crate::folder::{self, KeyOrigin};
 use crate::telemetry;
-use crate::wiring::{Server, World, open_store, use_cases};
+use crate::wiring::{Server, World, open_store};
 
 /// The command's flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<String> {
@@ -49,10 +47,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();
     let key = master_key(&config, &world)?;
-    let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
-    // Before anybody can ask whether the server is ready.
-    first_account(&config, &world, Arc::clone(&store), &key, wished).await?;
-    let server = Server::start(&config, &world, store, &key, metrics).await?;
+    let store = Arc::new(open_store(&config)?);
+    let prepare = async |verify: &Verify| first_account(&config, verify, wished).await;
+    let server = Server::start(&config, &world, store, &key, metrics, prepare).await?;
     tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "health, readiness and metrics are on the operator's listener");
@@ -120,14 +117,9 @@ fn wished_account(
 /// owner may read.
 async fn first_account(
     config: &Config,
-    world: &World,
-    store: Arc<dyn Store>,
-    key: &MasterKey,
+    verify: &Verify,
     wished: Option<(AccountSid, Secret)>,
 ) -> anyhow::Result<()> {
-    // An account causes no deliveries, so there need be nobody to hand them to.
-    let (bus, (handover, _)) = (Arc::new(LocalBus::default()), HandOver::new(1));
-    let verify = use_cases(config, world, store, key, bus, handover).await?;
     let was_wished = wished.is_some();
     match verify.first_account(wished).await? {
         FirstAccount::Exists { as_wished: true } => {}

@@ -69,6 +69,10 @@ impl Http {
                 "http.public_url must be an http or https URL"
             );
             ensure!(
+                url.username().is_empty() && url.password().is_none(),
+                "http.public_url must have no user and no password"
+            );
+            ensure!(
                 url.query().is_none() && url.fragment().is_none(),
                 "http.public_url must have no query and no fragment"
             );

@@ -141,8 +141,14 @@ async fn open(config: &Config, world: &World) -> Server {
     let store = Arc::new(open_store(config).expect("the database opens"));
     let key = master_key();
     for _ in 0..1_000 {
-        let started =
-            Server::start(config, world, Arc::clone(&store) as _, &key, Arc::new(String::new));
+        let started = Server::start(
+            config,
+            world,
+            Arc::clone(&store) as _,
+            &key,
+            Arc::new(String::new),
+            async |_| Ok(()),
+        );
         match started.await {
             Ok(server) => return server,
             // The one before is letting go of the address.

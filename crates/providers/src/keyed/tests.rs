@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use countersign_domain::secret::Secret;
+
+use super::*;
+use crate::fixtures::{self, Answer, NOON, Server, World};
+
+const LATER: Outcome = Outcome::Later { not_before: None };
+
+fn ok() -> Answer {
+    Answer::new(200, "")
+}
+
+async fn world(answers: impl IntoIterator<Item = Answer>) -> (Server, World) {
+    let server = Server::start(answers).await;
+    let world = World::new(server.outgoing(), fixtures::p8_credential());
+    (server, world)
+}
+
+fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
+    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
+}
+
+#[tokio::test]
+async fn a_broken_credential_rests_until_it_is_mended() {
+    let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let push = fixtures::apn_push();
+    assert_eq!(world.send(&push).await.code, Some(Code(52_149)));
+    let attempt = world.send(&push).await;
+    let not_before = Some(NOON + Duration::from_secs(60));
+    assert_eq!(attempt.outcome, Outcome::Later { not_before });
+    assert_eq!(attempt.code, Some(Code(52_149)));
+    assert!(attempt.provider_reason.unwrap().contains("circuit open"));
+    assert_eq!(server.asked().len(), 1, "no call was made");
+
+    server.answer([ok()]);
+    world.update(fixtures::p8_credential());
+    assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn an_outage_opens_the_circuit_and_a_probe_closes_it() {
+    let (server, world) = world([Answer::reason(500, "InternalServerError")]).await;
+    let push = fixtures::apn_push();
+    for _ in 0..14 {
+        world.send(&push).await;
+        world.clock.advance(Duration::from_millis(150));
+    }
+    assert_eq!(server.asked().len(), 10);
+    server.answer([ok()]);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
+    assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_is_tried_again_later() {
+    let (server, world) = world([ok()]).await;
+    server.stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let attempt = world.send(&fixtures::apn_push()).await;
+    assert_eq!(result(&attempt), (LATER, None, Some(52_140)));
+    let words = attempt.provider_reason.unwrap();
+    assert!(words.starts_with("no connection") && !words.contains("00fc13"), "{words}");
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_used_says_why() {
+    let (server, world) = world([ok()]).await;
+    let push = fixtures::apn_push();
+    let refused = Outcome::Refused { breaks_credential: false };
+    let none = Push {
+        target: countersign_domain::delivery::Target { credential: None, ..push.target.clone() },
+        ..push.clone()
+    };
+    assert_eq!(result(&world.send(&none).await), (refused, None, Some(52_004)));
+
+    world.update(fixtures::fcm_credential("https://oauth2.googleapis.com/token"));
+    assert_eq!(result(&world.send(&push).await), (refused, None, Some(52_003)));
+    let private_key = Some(Secret::new("no key at all"));
+    world.update(OpenedCredential { private_key, ..fixtures::p8_credential() });
+    world.clock.advance(Duration::from_secs(5));
+    let attempt = world.send(&push).await;
+    assert_eq!(result(&attempt), (refused, None, Some(52_131)));
+    assert!(attempt.provider_reason.unwrap().contains("must be PEM"));
+
+    *world.keeper.credential.lock().unwrap() = Ok(None);
+    assert_eq!(result(&world.send(&push).await), (refused, None, Some(52_002)));
+    let unavailable = crate::Unavailable("the database is away".to_owned());
+    *world.keeper.credential.lock().unwrap() = Err(unavailable);
+    assert_eq!(result(&world.send(&push).await), (LATER, None, Some(52_000)));
+    assert!(server.asked().is_empty());
+}

@@ -1,0 +1,50 @@
+use countersign_testkit::{ManualClock, SeededEntropy};
+use serde_json::json;
+
+use super::*;
+use crate::fixtures::{self, Answer, Server};
+
+async fn try_it(server: &Server, credential: OpenedCredential, dry: bool) -> Finding {
+    let trial = Trial {
+        token: Some("00fc13adff785122b4ad28809a342098".to_owned()),
+        credential,
+        app_id: AppId::parse("com.example.owl").unwrap(),
+        message: Message::parse("Does it work?").unwrap(),
+        dry,
+    };
+    let clock = Arc::new(ManualClock::new());
+    try_credential(trial, server.outgoing(), clock, &SeededEntropy::new(7)).await.unwrap()
+}
+
+#[tokio::test]
+async fn apple_is_asked_about_a_device_that_does_not_exist() {
+    let server = Server::start([Answer::reason(400, "BadDeviceToken")]).await;
+    let finding = try_it(&server, fixtures::p8_credential(), true).await;
+    assert!(finding.works && finding.words.contains("takes the credential"), "{finding:?}");
+    assert_eq!(server.asked()[0].path, format!("/3/device/{NOBODY}"));
+
+    let finding = try_it(&server, fixtures::p8_credential(), false).await;
+    assert!(finding.works && finding.words.contains("Sandbox"), "{finding:?}");
+    server.answer([Answer::reason(403, "InvalidProviderToken")]);
+    let finding = try_it(&server, fixtures::p8_credential(), true).await;
+    assert!(!finding.works && finding.words.contains("KeyId"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn google_is_asked_to_look_only() {
+    let token = json!({ "access_token": "t1", "expires_in": 3_600 }).to_string();
+    let server = Server::start([Answer::new(200, token), Answer::new(200, "{}")]).await;
+    let uri = server.url.join("token").unwrap();
+    let finding = try_it(&server, fixtures::fcm_credential(uri.as_str()), true).await;
+    assert!(finding.works && finding.words.contains("would take"), "{finding:?}");
+    assert_eq!(server.asked()[1].json()["validate_only"], true);
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_used_does_not_work() {
+    let server = Server::start([]).await;
+    let broken = OpenedCredential { secret: None, ..fixtures::fcm_credential("https://x") };
+    let finding = try_it(&server, broken, true).await;
+    assert!(!finding.works && finding.words.contains("Firebase console"), "{finding:?}");
+    assert!(server.asked().is_empty());
+}

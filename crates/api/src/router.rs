@@ -41,6 +41,7 @@ fn api() -> Router<Shared> {
         // what an application sets up
         .route("/v2/Services", get(services::list).post(services::create))
         .route(service, get(services::fetch).post(services::update).delete(services::delete))
+        .route(&format!("{service}/WebPushKey"), get(services::web_push_key))
         .route(&format!("{service}/Webhooks"), get(webhooks::list).post(webhooks::create))
         .route(
             &format!("{service}/Webhooks/{{WebhookSid}}"),

@@ -43,6 +43,8 @@ pub enum Command {
     /// A virtual phone in the terminal, speaking the protocol of the mobile SDKs
     #[command(subcommand)]
     Phone(Phone),
+    /// Stand-ins for Apple, Google, a browser's push service and an application's webhook, to try it all without them
+    StandIns(StandIns),
     /// Make and list accounts, change their tokens, make and revoke API keys
     #[command(subcommand)]
     Accounts(Accounts),
@@ -64,6 +66,20 @@ pub struct Serve {
     /// Allow plain http on an address that others can reach, such as behind a proxy that ends TLS
     #[arg(long)]
     pub insecure_http: bool,
+    /// A network that may be called although it is private, also by plain http; may be given more than once
+    #[arg(long, value_name = "CIDR")]
+    pub allow_outgoing: Vec<String>,
+}
+
+/// `stand-ins`
+#[derive(Debug, Clone, Default, Args)]
+pub struct StandIns {
+    /// The folder that the certificate, the keys and a configuration for the server are written to
+    #[arg(long, value_name = "DIR", default_value = "countersign-stand-ins")]
+    pub folder: PathBuf,
+    /// Misbehave: refuse, delay and drop a share of the pushes, the same ones for the same number
+    #[arg(long, value_name = "SEED")]
+    pub bad_manners: Option<u64>,
 }
 
 /// `demo`

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod folder;
 pub mod listener;
+pub mod push;
 pub mod telemetry;
 pub mod wiring;
 pub mod world;

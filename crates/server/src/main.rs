@@ -11,5 +11,7 @@ use countersign_server::commands;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before any TLS: should another library bring a second provider along, ours is chosen.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     commands::run(Cli::parse())
 }

@@ -12,7 +12,6 @@ use countersign_bus::{Bus, HandOver, LocalBus};
 use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::world::{Clock, Entropy, random};
-use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_store_sqlite::SqliteStore;
@@ -23,6 +22,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::listener::{self, Certificate, Listener};
+use crate::push;
 
 /// What a server asks of the world.
 #[derive(Clone)]
@@ -144,7 +144,7 @@ impl Server {
             deliveries: Arc::clone(&store) as _,
             upkeep: store,
             bus: Arc::clone(&bus),
-            providers: Arc::new(Providers::new(Arc::clone(&bus))),
+            providers: Arc::new(push::providers(config, world, Arc::clone(&bus), &verify)?),
             clock: Arc::clone(&world.clock),
             entropy: Arc::clone(&world.entropy),
             inbox,

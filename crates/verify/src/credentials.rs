@@ -1,11 +1,13 @@
 //! Push credentials. Their secrets go in and never come out.
 
+use std::sync::Arc;
+
 use countersign_bus::Changed;
 use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::secret::{Sealed, Secret};
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_store::seam::{Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store::{Page, PageQuery, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::TRIES;
@@ -92,6 +94,30 @@ impl Verify {
         credential.filter(|found| found.account == account).ok_or(VerifyError::NotFound)
     }
 
+    /// A credential with its secrets in the clear, for whoever pushes with it. From memory, at most ten seconds old;
+    /// `None` if there is none.
+    ///
+    /// # Errors
+    /// The database failed, or the secrets cannot be opened.
+    pub async fn opened_credential(
+        &self,
+        sid: CredentialSid,
+    ) -> Answer<Option<Arc<(Credential, CredentialSecrets)>>> {
+        let read = async {
+            let Some(credential) = self.store.credential(sid).await? else { return Ok(None) };
+            let Stored { certificate, private_key, api_key, secret } =
+                self.open_secrets(&credential)?;
+            let secrets = CredentialSecrets {
+                certificate: certificate.map(Secret::new),
+                private_key: private_key.map(Secret::new),
+                api_key: api_key.map(Secret::new),
+                secret: secret.map(Secret::new),
+            };
+            Ok(Some((credential, secrets)))
+        };
+        Ok(self.credentials.get(sid, self.now(), read).await?)
+    }
+
     /// Lists an account's credentials.
     ///
     /// # Errors
@@ -164,11 +190,8 @@ impl Verify {
         self.keys.seal(&Secret::new(text), &place(sid), &*self.entropy)
     }
 
-    fn open_secrets(&self, credential: &Credential) -> Answer<Stored> {
-        let corrupt = || {
-            let row = format!("credentials {}", credential.sid);
-            VerifyError::Store(countersign_store::StoreError::Corrupt(row))
-        };
+    fn open_secrets(&self, credential: &Credential) -> Result<Stored, StoreError> {
+        let corrupt = || StoreError::Corrupt(format!("credentials {}", credential.sid));
         let text =
             self.keys.open(&credential.secrets, &place(credential.sid)).map_err(|_| corrupt())?;
         serde_json::from_str(text.expose()).map_err(|_| corrupt())

@@ -2,8 +2,12 @@
 //! secrets by, one for access tokens, and a value that tells a wrong master key.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
+use countersign_domain::sid::ServiceSid;
 use countersign_domain::world::{Entropy, random};
 use zeroize::Zeroizing;
 
@@ -37,6 +41,7 @@ pub struct Keys {
     seal: LessSafeKey,
     hash: hmac::Key,
     access_token: LessSafeKey,
+    vapid: hmac::Key,
     check: [u8; 32],
 }
 
@@ -53,6 +58,7 @@ impl Keys {
             seal: cipher(&derive("countersign seal 1")),
             hash: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign secret hash 1").as_slice()),
             access_token: cipher(&derive("countersign access token 1")),
+            vapid: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign vapid 1").as_slice()),
             check: *derive("countersign check 1"),
         }
     }
@@ -67,6 +73,20 @@ impl Keys {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(hmac::sign(&self.hash, secret.as_bytes()).as_ref());
         SecretHash(bytes)
+    }
+
+    /// The P-256 private key by which a service identifies itself to browsers' push services (RFC 8292). A function of the
+    /// service's SID, so it need not be kept and is the same on every node.
+    pub fn vapid(&self, service: ServiceSid) -> VapidKey {
+        // One number in four billion is too great for the curve; then it is the next one.
+        let mut tries = (0_u8..=u8::MAX).map(|number| {
+            let text = [service.as_bytes().as_slice(), &[number]].concat();
+            let mut scalar = Zeroizing::new([0; 32]);
+            scalar.copy_from_slice(hmac::sign(&self.vapid, &text).as_ref());
+            scalar
+        });
+        let found = tries.find_map(|scalar| VapidKey::new(&scalar));
+        found.expect("256 times in a row one in four billion")
     }
 
     /// Seals a secret for one place: table, row and column. It opens nowhere else.
@@ -102,6 +122,25 @@ impl Keys {
         text: &[u8],
     ) -> Result<Vec<u8>, CannotOpen> {
         decrypt(&self.access_token, nonce, header, text)
+    }
+}
+
+/// A service's key for Web Push.
+pub struct VapidKey {
+    /// base64url of the 32 bytes.
+    pub private_key: Secret,
+    /// base64url of the uncompressed point: what a page hands to its browser as `applicationServerKey`.
+    pub public_key: String,
+}
+
+impl VapidKey {
+    fn new(scalar: &[u8; 32]) -> Option<Self> {
+        let key = PrivateKey::from_private_key(&ECDH_P256, scalar).ok()?;
+        let point = key.compute_public_key().ok()?;
+        Some(Self {
+            private_key: Secret::new(URL_SAFE_NO_PAD.encode(scalar)),
+            public_key: URL_SAFE_NO_PAD.encode(point.as_ref()),
+        })
     }
 }
 

@@ -24,10 +24,13 @@ use std::time::Duration;
 
 use countersign_bus::{Bus, Changed, HandOver};
 use countersign_domain::account::{Account, ApiKey};
+use countersign_domain::credential::Credential;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::limits::Limits;
 use countersign_domain::service::Service;
-use countersign_domain::sid::{AccountSid, ApiKeySid, ChallengeSid, RequestSid, ServiceSid};
+use countersign_domain::sid::{
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, RequestSid, ServiceSid,
+};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_store::{Store, StoreError};
@@ -37,6 +40,7 @@ pub use error::{AuthFault, VerifyError};
 pub use keys::{Keys, MasterKey};
 
 use crate::cache::Cache;
+use crate::credentials::CredentialSecrets;
 use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::waiting::Waiters;
@@ -95,6 +99,7 @@ pub struct Verify {
     accounts: Arc<Cache<AccountSid, Account>>,
     api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
     services: Arc<Cache<ServiceSid, Service>>,
+    credentials: Arc<Cache<CredentialSid, (Credential, CredentialSecrets)>>,
     /// What was asked lately, so that one more notification costs no read.
     asked: moka::sync::Cache<ChallengeSid, Arc<Asked>>,
     rates: Rates,
@@ -107,14 +112,15 @@ impl Verify {
         let accounts = Arc::new(Cache::new(10_000));
         let api_keys = Arc::new(Cache::new(10_000));
         let services = Arc::new(Cache::new(10_000));
+        let credentials = Arc::new(Cache::new(1_000));
         parts.bus.listen({
-            let (accounts, api_keys, services) =
-                (Arc::clone(&accounts), Arc::clone(&api_keys), Arc::clone(&services));
+            let (accounts, api_keys) = (Arc::clone(&accounts), Arc::clone(&api_keys));
+            let (services, credentials) = (Arc::clone(&services), Arc::clone(&credentials));
             Box::new(move |changed| match changed {
                 Changed::Account(sid) => accounts.forget(&sid),
                 Changed::ApiKey(sid) => api_keys.forget(&sid),
                 Changed::Service(sid) => services.forget(&sid),
-                Changed::Credential(_) => {}
+                Changed::Credential(sid) => credentials.forget(&sid),
             })
         });
         Self {
@@ -130,6 +136,7 @@ impl Verify {
             accounts,
             api_keys,
             services,
+            credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
             waiters: Waiters::default(),
         }
@@ -148,6 +155,12 @@ impl Verify {
     /// A fresh id for a request.
     pub fn request_sid(&self) -> RequestSid {
         RequestSid::mint(self.now(), &*self.entropy)
+    }
+
+    /// The key by which a service identifies itself to browsers' push services. For whoever pushes; what a page may know
+    /// of it is its public half, see [`Verify::web_push_key`].
+    pub fn vapid(&self, service: ServiceSid) -> keys::VapidKey {
+        self.keys.vapid(service)
     }
 
     /// Whether push tokens of less than 32 characters are refused.

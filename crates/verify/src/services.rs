@@ -88,6 +88,15 @@ impl Verify {
         Err(VerifyError::Conflict.into())
     }
 
+    /// The public half of a service's VAPID key, which a page hands to its browser to subscribe (RFC 8292).
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn web_push_key(&self, account: AccountSid, sid: ServiceSid) -> Answer<String> {
+        self.service(account, sid).await?;
+        Ok(self.keys.vapid(sid).public_key)
+    }
+
     /// Deletes a service and, in time, everything below it, which cannot be reached from now on.
     ///
     /// # Errors

@@ -40,6 +40,21 @@ pub(crate) async fn fetch(
     reply::ok(&ServiceView::of(&service, &state.public_url))
 }
 
+/// Ours: what a page hands to its browser as `applicationServerKey` before it enrols a factor of platform `webpush`.
+pub(crate) async fn web_push_key(
+    State(state): State<Shared>,
+    Backend(account): Backend,
+    In((sid,)): In<(ServiceSid,)>,
+) -> Answer {
+    #[derive(serde::Serialize)]
+    struct View {
+        service_sid: ServiceSid,
+        public_key: String,
+    }
+    let public_key = state.verify.web_push_key(account, sid).await?;
+    reply::ok(&View { service_sid: sid, public_key })
+}
+
 pub(crate) async fn list(
     State(state): State<Shared>,
     Backend(account): Backend,

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod phone;
 mod serve;
+mod stand_ins;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
         Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),
+        Command::StandIns(flags) => {
+            runtime()?.block_on(stand_ins::run(&flags)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Accounts(accounts) => {
             let config = load(&common, &[])?;
             runtime()?.block_on(accounts::run(&config, accounts)).map(|()| ExitCode::SUCCESS)

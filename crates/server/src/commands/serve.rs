@@ -30,6 +30,9 @@ pub(super) fn settings(flags: &Serve) -> Vec<String> {
     if flags.insecure_http {
         set("http.insecure_http", "true");
     }
+    if !flags.allow_outgoing.is_empty() {
+        set("outgoing.allow", &flags.allow_outgoing.join(","));
+    }
     settings
 }
 

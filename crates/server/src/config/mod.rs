@@ -13,7 +13,8 @@ use config::{Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Admin, Delivery, Devices, Http, Log, LogFormat, Retention, StoreSection, Stream, Traces,
+    Admin, Delivery, Devices, Http, Log, LogFormat, Outgoing, Retention, StoreSection, Stream,
+    Traces,
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
@@ -43,6 +44,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Device streams.
     pub stream: Stream,
+    /// Calls to push services.
+    pub outgoing: Outgoing,
     /// What devices may register.
     pub devices: Devices,
     /// How much of everything a caller may have; 0 means no limit.
@@ -64,6 +67,7 @@ impl Default for Config {
             store: StoreSection::default(),
             delivery: Delivery::default(),
             stream: Stream::default(),
+            outgoing: Outgoing::default(),
             devices: Devices::default(),
             limits: countersign_domain::limits::Limits::default(),
             retention: Retention::default(),
@@ -218,6 +222,14 @@ mod tests {
         assert!(format!("{error:#}").contains("limits.notifications_per_challenge"), "{error:#}");
         let error = load("", &[], &["http.listen=nowhere"]).unwrap_err();
         assert!(format!("{error:#}").contains("http.listen"), "{error:#}");
+    }
+
+    #[test]
+    fn a_list_is_written_as_one_or_with_commas() {
+        let file = "[outgoing]\nallow = [\"10.0.0.0/8\", \"::1/128\"]";
+        assert_eq!(load(file, &[], &[]).unwrap().outgoing.allow, ["10.0.0.0/8", "::1/128"]);
+        let config = load(file, &[], &["outgoing.allow=127.0.0.0/8, 10.0.0.0/8"]).unwrap();
+        assert_eq!(config.outgoing.allow, ["127.0.0.0/8", "10.0.0.0/8"]);
     }
 
     #[test]

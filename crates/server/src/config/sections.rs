@@ -181,6 +181,44 @@ impl Default for Stream {
     }
 }
 
+/// `[outgoing]`: calls to push services.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outgoing {
+    /// Apple's production environment; another URL for a stand-in.
+    pub apns_url: Option<Url>,
+    /// Apple's sandbox; likewise.
+    pub apns_sandbox_url: Option<Url>,
+    /// Google's FCM; likewise.
+    pub fcm_url: Option<Url>,
+    /// Files of certificate authorities to trust besides the system's, in PEM. A list, or one text with commas.
+    #[serde(deserialize_with = "list")]
+    pub roots: Vec<PathBuf>,
+    /// A proxy for calls to Apple and Google.
+    pub proxy: Option<Url>,
+    /// Networks that may be called although they are private, also by plain http, such as `10.1.0.0/16`. A list, or one
+    /// text with commas.
+    #[serde(deserialize_with = "list")]
+    pub allow: Vec<String>,
+    /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI.
+    pub vapid_subject: Option<String>,
+}
+
+/// A list, or, where only one text can be written (the environment, `--set`), that text with commas.
+fn list<'de, D: serde::Deserializer<'de>, T: From<String>>(from: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    let words = match Written::deserialize(from)? {
+        Written::List(words) => words,
+        Written::Text(text) => text.split(',').map(|word| word.trim().to_owned()).collect(),
+    };
+    Ok(words.into_iter().filter(|word| !word.is_empty()).map(T::from).collect())
+}
+
 /// `[devices]`: what devices may register.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

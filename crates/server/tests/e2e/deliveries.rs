@@ -1,22 +1,12 @@
-//! What becomes of a push: where there is no client for a platform, where there is no push, and where the address
+//! What becomes of a push: where the service has no credential for a platform, where there is no push, and where the address
 //! changes while it waits.
 
 use std::time::Duration;
 
 use countersign_phone::{Phone, Platform, Verdict};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::TestApp;
-
-fn subscription() -> String {
-    let point =
-        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
-    json!({
-        "endpoint": "https://push.example.com/send/1",
-        "keys": {"p256dh": point, "auth": "AAAAAAAAAAAAAAAAAAAAAA"},
-    })
-    .to_string()
-}
 
 /// The only attempt of a notification.
 fn attempt(notification: &Value) -> &Value {
@@ -26,12 +16,11 @@ fn attempt(notification: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn a_platform_without_a_client_fails_visibly_and_the_challenge_lives_on() {
+async fn without_a_credential_a_push_fails_visibly_and_the_challenge_lives_on() {
     let app = TestApp::start().await;
     for (identity, platform) in [
         ("apple-0001", Platform::Apn("ab".repeat(32))),
         ("google-001", Platform::Fcm("t".repeat(140))),
-        ("browser-01", Platform::WebPush(subscription())),
     ] {
         let phone = app.enrol(identity, platform.clone()).await;
         let challenge = app.challenge(&phone, "Log in?").await;

@@ -161,6 +161,12 @@ pub(super) static ALL: &[Operation] = &[
         Deleted,
         "Deletes a push credential.",
     ),
+    get(
+        "/v2/Services/{ServiceSid}/WebPushKey",
+        (SERVICES, "FetchWebPushKey"),
+        Shown("web_push_key"),
+        "Ours: shows the key that a page hands to its browser to subscribe to pushes of this service.",
+    ),
     get("/openapi.json", (SERVER, "FetchDescription"), Described, "Ours: shows this description.")
         .by(Callers::Anybody),
     get(

@@ -29,6 +29,14 @@ pub(super) const ALL: &[Schema] = &[
     Schema { name: "notification_attempt", words: "One attempt at delivery.", properties: ATTEMPT },
     Schema { name: "error_body", words: "Why a request was refused.", properties: ERROR },
     Schema {
+        name: "web_push_key",
+        words: "By what browsers' push services know a service.",
+        properties: &[
+            property("service_sid", Kind::Text, "The service."),
+            property("public_key", Kind::Text, "The uncompressed P-256 point in base64url."),
+        ],
+    },
+    Schema {
         name: "server_status",
         words: "How the server is.",
         properties: &[property("status", Kind::Text, "`ok` or `ready`.")],

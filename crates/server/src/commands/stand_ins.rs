@@ -1,0 +1,73 @@
+//! `countersign stand-ins`: push services that speak the real protocols, on this machine.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use countersign_standins::{Manners, Options, Running, Setting};
+
+use crate::cli::StandIns;
+use crate::folder;
+
+pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
+    let manners = flags.bad_manners.map_or_else(Manners::calm, Manners::bad);
+    println!("{manners}");
+    let setting = Setting { manners, ..Setting::default() };
+    let running = countersign_standins::run(Options { setting, ..Options::default() }).await?;
+    write_down(&running, &flags.folder)?;
+    tell(&running, &flags.folder);
+    tokio::signal::ctrl_c().await.context("cannot wait for an interrupt")
+}
+
+/// What a server and whoever sets it up need: the authority, the keys, and the settings.
+fn write_down(running: &Running, folder: &Path) -> anyhow::Result<()> {
+    folder::make(folder)?;
+    let key = running.apns.key();
+    let ca = std::path::absolute(folder.join("ca.pem"))?;
+    let settings = format!(
+        "[outgoing]\napns_url = \"{}\"\napns_sandbox_url = \"{}\"\nfcm_url = \"{}\"\nroots = [{:?}]\nallow = [\"127.0.0.0/8\"]\n",
+        running.apns.url(),
+        running.apns.url(),
+        running.fcm.url(),
+        ca,
+    );
+    let files = [
+        ("ca.pem", running.authority.pem().to_owned()),
+        ("apns.p8", key.pem.clone()),
+        ("fcm.json", running.fcm.service_account().to_string()),
+        ("countersign.toml", settings),
+    ];
+    for (name, text) in files {
+        let path = folder.join(name);
+        // Keys and addresses are new at every start.
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+        folder::write_secret(&path, &text)?;
+    }
+    Ok(())
+}
+
+fn tell(running: &Running, folder: &Path) {
+    let (key, folder) = (running.apns.key(), folder.display());
+    println!(
+        "\n  Apple     {}\n  Google    {}\n  browsers  {}   (POST /subscribe makes a subscription)\n  webhook   {}\n",
+        running.apns.url(),
+        running.fcm.url(),
+        running.web_push.url(),
+        running.webhook.url(),
+    );
+    println!(
+        "A server that pushes to them:\n\n  countersign serve --config {folder}/countersign.toml\n"
+    );
+    println!(
+        "Credentials for it, with SID and TOKEN of its account:\n\n  \
+         curl -u \"$SID:$TOKEN\" http://127.0.0.1:8080/v1/Credentials -d Type=apn -d KeyId={} -d TeamId={} -d Topic={} --data-urlencode PrivateKey@{folder}/apns.p8\n  \
+         curl -u \"$SID:$TOKEN\" http://127.0.0.1:8080/v1/Credentials -d Type=fcm --data-urlencode Secret@{folder}/fcm.json\n",
+        key.key_id,
+        key.team_id,
+        key.topics.first().map_or("", String::as_str),
+    );
+    println!(
+        "Name their SIDs as Push.ApnCredentialSid and Push.FcmCredentialSid of a service. Ctrl-C ends the stand-ins."
+    );
+}

@@ -1,0 +1,97 @@
+//! The clients of push services, and what they get from the use cases: opened credentials and VAPID keys.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use countersign_bus::Bus;
+use countersign_domain::sid::{CredentialSid, ServiceSid};
+use countersign_domain::time::Instant;
+use countersign_providers::{
+    CredentialSource, OpenedCredential, OpenedVapid, Outgoing, Providers, PushParts, Unavailable,
+    VapidSource,
+};
+use countersign_verify::Verify;
+
+use crate::config::{self, Config};
+use crate::wiring::World;
+
+/// All ways to reach a device, as the configuration has them.
+///
+/// # Errors
+/// A setting of `[outgoing]` that is no use; it is named.
+pub fn providers(
+    config: &Config,
+    world: &World,
+    bus: Arc<dyn Bus>,
+    verify: &Arc<Verify>,
+) -> anyhow::Result<Providers> {
+    let keeper = Arc::new(Keeper(Arc::clone(verify)));
+    let parts = PushParts {
+        credentials: Arc::clone(&keeper) as _,
+        vapid: keeper,
+        outgoing: outgoing(&config.outgoing)?,
+        clock: Arc::clone(&world.clock),
+        entropy: Arc::clone(&world.entropy),
+    };
+    Providers::with_push(bus, parts).context("the settings of [outgoing] are not right")
+}
+
+fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
+    let default = Outgoing::default();
+    let roots = section.roots.iter().map(|path| {
+        let shown = path.display();
+        std::fs::read_to_string(path)
+            .with_context(|| format!("outgoing.roots: cannot read {shown}"))
+    });
+    let allow = section.allow.iter().map(|network| {
+        network.parse().with_context(|| format!("outgoing.allow: {network} is no network (CIDR)"))
+    });
+    Ok(Outgoing {
+        apns: section.apns_url.clone().unwrap_or(default.apns),
+        apns_sandbox: section.apns_sandbox_url.clone().unwrap_or(default.apns_sandbox),
+        fcm: section.fcm_url.clone().unwrap_or(default.fcm),
+        roots: roots.collect::<anyhow::Result<_>>()?,
+        proxy: section.proxy.clone(),
+        allow: allow.collect::<anyhow::Result<_>>()?,
+        vapid_subject: section.vapid_subject.clone().unwrap_or(default.vapid_subject),
+    })
+}
+
+/// Hands out secrets to those who push.
+struct Keeper(Arc<Verify>);
+
+#[async_trait]
+impl CredentialSource for Keeper {
+    async fn credential(
+        &self,
+        sid: CredentialSid,
+    ) -> Result<Option<Arc<OpenedCredential>>, Unavailable> {
+        let found = self.0.opened_credential(sid).await;
+        let found = found.map_err(|error| Unavailable(error.to_string()))?;
+        Ok(found.map(|found| {
+            let (credential, secrets) = &*found;
+            Arc::new(OpenedCredential {
+                sid,
+                updated_at: credential.updated_at,
+                kind: credential.kind,
+                sandbox: credential.sandbox,
+                key_id: credential.key_id.clone(),
+                team_id: credential.team_id.clone(),
+                topic: credential.topic.clone(),
+                certificate: secrets.certificate.clone(),
+                private_key: secrets.private_key.clone(),
+                secret: secrets.secret.clone(),
+            })
+        }))
+    }
+}
+
+#[async_trait]
+impl VapidSource for Keeper {
+    async fn vapid(&self, service: ServiceSid) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
+        let private_key = self.0.vapid(service).private_key;
+        // It follows from the master key and the SID: there is one version of it.
+        Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
+    }
+}

@@ -1,0 +1,107 @@
+//! Phones in pockets: the real wiring against stand-ins for Apple, Google and a browser's push service, which speak the
+//! real protocols over TLS and check what the real ones check.
+
+use std::sync::Arc;
+
+use countersign_phone::{Phone, Platform, Verdict};
+use countersign_standins::{Options, Running, Setting, fcm, run};
+
+use crate::support::TestApp;
+
+struct Stage {
+    app: TestApp,
+    others: Running,
+}
+
+/// The app that the stand-in for Apple knows.
+const APNS_TOKEN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
+
+impl Stage {
+    async fn set() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        // The clock of the test stands at noon of the first day of 2026, and so does that of the stand-ins.
+        let setting = Setting { now: Arc::new(|| 1_767_268_800), ..Setting::default() };
+        let others = run(Options { setting, ..Options::default() }).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, others.authority.pem()).unwrap();
+        let settings = [
+            format!("outgoing.apns_url={}", others.apns.url()),
+            format!("outgoing.fcm_url={}", others.fcm.url()),
+            format!("outgoing.roots={}", ca.display()),
+            "outgoing.allow=127.0.0.0/8".to_owned(),
+        ];
+        let app = TestApp::start_with(&settings.each_ref().map(String::as_str)).await;
+        let stage = Self { app, others };
+        stage.name_credentials().await;
+        stage
+    }
+
+    async fn name_credentials(&self) {
+        let (api, key) = (self.app.api(), self.others.apns.key());
+        let apn = [
+            ("Type", "apn"),
+            ("PrivateKey", &key.pem),
+            ("KeyId", &key.key_id),
+            ("TeamId", &key.team_id),
+            ("Topic", &key.topics[0]),
+        ];
+        let account = self.others.fcm.service_account().to_string();
+        let apn = api.post("/v1/Credentials", &apn).await.text("sid");
+        let fcm = [("Type", "fcm"), ("Secret", account.as_str())];
+        let fcm = api.post("/v1/Credentials", &fcm).await.text("sid");
+        let named = [("Push.ApnCredentialSid", &*apn), ("Push.FcmCredentialSid", &*fcm)];
+        api.post(&format!("/v2/Services/{}", self.app.service), &named).await.expect(200);
+    }
+
+    async fn ask(&self, platform: Platform) -> (Phone, String) {
+        let phone = self.app.enrol("alice-0001", platform).await;
+        let challenge = self.app.challenge(&phone, "Log in from Lisbon?").await;
+        self.app.deliver_everything().await;
+        (phone, challenge)
+    }
+}
+
+#[tokio::test]
+async fn a_push_goes_through_apple_and_the_answer_comes_back() {
+    let stage = Stage::set().await;
+    let (phone, challenge) = stage.ask(Platform::Apn(APNS_TOKEN.to_owned())).await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["sent -"]);
+    let push = stage.others.apns.pushes().all().remove(0);
+    assert_eq!(push.payload["challenge_sid"], *challenge);
+    assert_eq!(push.payload["aps"]["alert"], "Log in from Lisbon?");
+    phone.answer(&challenge, Verdict::Approved).await.unwrap();
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"], "it was fetched");
+    assert_eq!(stage.app.read_challenge(&phone, &challenge).await["status"], "approved");
+}
+
+#[tokio::test]
+async fn a_push_goes_through_google_and_a_dead_token_is_forgotten() {
+    let stage = Stage::set().await;
+    let (phone, challenge) =
+        stage.ask(Platform::Fcm("token-of-alices-phone-0123456789".to_owned())).await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["sent -"]);
+    assert_eq!(stage.others.fcm.messages().all().len(), 1);
+
+    stage.others.fcm.script().next(fcm::Error::Unregistered);
+    stage.app.pass(std::time::Duration::from_secs(1)).await;
+    stage.app.notify(&phone, &challenge, 150).await;
+    stage.app.deliver_everything().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await[1], "failed address_gone");
+    let path = format!("{}/{challenge}/Notifications", stage.app.challenges_path(&phone));
+    let refused = stage.app.api().post(&path, &[]).await;
+    assert_eq!(refused.refusal(), (400, 60307), "it acts as none until it is updated");
+}
+
+#[tokio::test]
+async fn a_push_goes_to_a_browser_that_subscribed_with_the_services_key() {
+    let stage = Stage::set().await;
+    let path = format!("/v2/Services/{}/WebPushKey", stage.app.service);
+    let key = stage.app.api().get(&path).await.text("public_key");
+    let subscription = stage.others.web_push.subscribe(Some(&key)).unwrap().json().to_string();
+    let (phone, challenge) = stage.ask(Platform::WebPush(subscription)).await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["sent -"]);
+    let push = stage.others.web_push.pushes().all().remove(0);
+    assert_eq!(push.payload["challenge_sid"], *challenge);
+    assert_eq!(push.ttl, Some(300));
+}

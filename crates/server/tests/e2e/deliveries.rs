@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use countersign_phone::{Phone, Platform, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 

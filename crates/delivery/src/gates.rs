@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::Target;
-use countersign_domain::sid::CredentialSid;
+use countersign_domain::sid::{CredentialSid, ServiceSid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::options::Options;
@@ -13,7 +13,13 @@ use crate::options::Options;
 /// Forgotten destinations are looked for when there are this many.
 const MANY: usize = 1_024;
 
-type Destination = (Platform, Option<CredentialSid>);
+/// Whose pushes share a gate: those with one credential or, where none is needed, those of one service, so that no tenant
+/// stands in another's way.
+#[derive(PartialEq, Eq, Hash)]
+enum Destination {
+    Credential(Platform, CredentialSid),
+    Service(Platform, ServiceSid),
+}
 
 /// The gates of all destinations.
 pub(crate) struct Gates {
@@ -86,7 +92,11 @@ impl Gates {
         if others.len() >= MANY {
             others.retain(|_, gate| gate.strong_count() > 0);
         }
-        let known = others.entry((platform, target.credential)).or_default();
+        let destination = match target.credential {
+            Some(credential) => Destination::Credential(platform, credential),
+            None => Destination::Service(platform, target.service),
+        };
+        let known = others.entry(destination).or_default();
         known.upgrade().unwrap_or_else(|| {
             let gate = Gate::new(self.attempts, self.seats);
             *known = Arc::downgrade(&gate);
@@ -98,7 +108,7 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use countersign_domain::address::Address;
-    use countersign_domain::sid::{AccountSid, ServiceSid};
+    use countersign_domain::sid::AccountSid;
     use countersign_domain::text::AppId;
 
     use super::*;
@@ -132,6 +142,15 @@ mod tests {
         assert!(gates.to(&target(Platform::Apn, 3)).try_pass().is_some());
         drop(one);
         assert!(gates.to(&target(Platform::Fcm, 3)).try_pass().is_some());
+
+        let of = |service| Target {
+            service: ServiceSid::from_bytes([service; 16]),
+            credential: None,
+            ..target(Platform::WebPush, 0)
+        };
+        let busy = (gates.to(&of(1)).try_pass(), gates.to(&of(1)).try_pass());
+        assert!(busy.1.is_some() && gates.to(&of(1)).try_pass().is_none());
+        assert!(gates.to(&of(2)).try_pass().is_some());
     }
 
     #[tokio::test]

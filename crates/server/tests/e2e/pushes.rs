@@ -21,10 +21,10 @@ impl Stage {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         // The clock of the test stands at noon of the first day of 2026, and so does that of the stand-ins.
         let setting = Setting { now: Arc::new(|| 1_767_268_800), ..Setting::default() };
-        let others = run(Options { setting, ..Options::default() }).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
+        let folder = tempfile::tempdir().expect("a folder");
         let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, others.authority.pem()).unwrap();
+        std::fs::write(&ca, others.authority.pem()).expect("a file");
         let settings = [
             format!("outgoing.apns_url={}", others.apns.url()),
             format!("outgoing.fcm_url={}", others.fcm.url()),

@@ -17,7 +17,7 @@ impl Provider for Absent {
         Attempt {
             outcome: Outcome::Refused { breaks_credential: false },
             provider_status: None,
-            provider_reason: Some(format!("this server has no client for platform {platform} yet")),
+            provider_reason: Some(format!("this server has no client for platform {platform}")),
             code: Some(Code::NO_CREDENTIAL),
         }
     }

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use countersign_server::cli::Cli;
 use countersign_server::commands;
 
-/// Measured on the first benchmark: see docs/performance.md.
+/// For many small allocations from few threads. What it gains over the system's has not been measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

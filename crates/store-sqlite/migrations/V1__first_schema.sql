@@ -2,6 +2,9 @@
 --
 -- Every table leads with what it is looked up by. Small rows lie in their primary key (WITHOUT ROWID); rows of several
 -- hundred bytes do not, since a B-tree whose inner pages hold whole rows grows tall.
+--
+-- A CHECK spells three or more words out with OR: for IN, SQLite builds a temporary B-tree at every insertion, which takes
+-- as long as the insertion itself.
 
 CREATE TABLE installation (
     id        INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -34,7 +37,7 @@ CREATE INDEX api_keys_of_account ON api_keys (account_sid, sid);
 CREATE TABLE credentials (
     sid           BLOB    NOT NULL PRIMARY KEY,
     account_sid   BLOB    NOT NULL,
-    kind          TEXT    NOT NULL CHECK (kind IN ('apn', 'fcm', 'gcm')),
+    kind          TEXT    NOT NULL CHECK (kind = 'apn' OR kind = 'fcm' OR kind = 'gcm'),
     friendly_name TEXT,
     sandbox       INTEGER NOT NULL CHECK (sandbox IN (0, 1)),
     key_id        TEXT,
@@ -108,7 +111,7 @@ CREATE TABLE factors (
     key_sid       BLOB    NOT NULL UNIQUE,
     public_key    BLOB    NOT NULL,
     status        TEXT    NOT NULL CHECK (status IN ('unverified', 'verified')),
-    platform      TEXT    NOT NULL CHECK (platform IN ('apn', 'fcm', 'webpush', 'stream', 'none')),
+    platform      TEXT    NOT NULL CHECK (platform = 'apn' OR platform = 'fcm' OR platform = 'webpush' OR platform = 'stream' OR platform = 'none'),
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     addressed_at  INTEGER NOT NULL, -- when the address was last registered
@@ -124,7 +127,7 @@ CREATE INDEX factors_unverified ON factors (created_at) WHERE status = 'unverifi
 -- What is needed to judge a challenge comes first in its row, its texts last.
 CREATE TABLE challenges (
     sid            BLOB    NOT NULL UNIQUE,
-    state          TEXT    NOT NULL CHECK (state IN ('pending', 'approved', 'denied')),
+    state          TEXT    NOT NULL CHECK (state = 'pending' OR state = 'approved' OR state = 'denied'),
     expires_at     INTEGER NOT NULL,
     service_sid    BLOB    NOT NULL,
     identity       TEXT    NOT NULL,
@@ -156,7 +159,7 @@ CREATE TABLE notifications (
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     born_on       BLOB    NOT NULL,
-    ending        TEXT    CHECK (ending IN ('sent', 'delivered', 'failed', 'expired', 'cancelled')),
+    ending        TEXT    CHECK (ending = 'sent' OR ending = 'delivered' OR ending = 'failed' OR ending = 'expired' OR ending = 'cancelled'),
     reason        TEXT,
     code          INTEGER,
     attempts      TEXT    NOT NULL, -- a JSON object per line
@@ -173,7 +176,7 @@ CREATE TABLE deliveries (
     entity_sid       BLOB    NOT NULL,
     deadline         INTEGER NOT NULL,
     attempts         INTEGER NOT NULL,
-    state            TEXT    NOT NULL CHECK (state IN ('due', 'leased', 'parked')),
+    state            TEXT    NOT NULL CHECK (state = 'due' OR state = 'leased' OR state = 'parked'),
     node             BLOB,
     wake_at          INTEGER NOT NULL,
     written          INTEGER NOT NULL CHECK (written IN (0, 1)),

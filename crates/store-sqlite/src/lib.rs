@@ -50,7 +50,8 @@ pub struct Options {
     pub queue: usize,
     /// How many commands share a commit at most.
     pub batch: usize,
-    /// The writer's page cache, in MiB.
+    /// The writer's page cache, in MiB. Small on purpose: whenever a commit has split a leaf, SQLite walks through all of
+    /// it, and what it does not hold is in the map of the file anyway.
     pub cache_mib: u32,
     /// How much of the file is mapped into memory, in MiB; 0: nothing, it is read page by page. Only what is read takes
     /// memory, and the system takes that back when it needs it.
@@ -67,7 +68,7 @@ impl Default for Options {
             readers: 8,
             queue: 4_096,
             batch: 512,
-            cache_mib: 64,
+            cache_mib: 4,
             mmap_mib: 2_047,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,

@@ -31,6 +31,8 @@ pub(crate) struct Scale {
     /// Connected devices that do nothing.
     pub(crate) idle: Vec<usize>,
     pub(crate) answers: usize,
+    /// Connections that all ask at once, without pause: more than a server keeps waiting.
+    pub(crate) crowd: usize,
     pub(crate) pending: u64,
     pub(crate) old_entities: u64,
     pub(crate) old_notifications: u64,
@@ -50,6 +52,7 @@ impl Scale {
             devices: vec![1, 5],
             idle: vec![20],
             answers: 20,
+            crowd: 20,
             pending: 50,
             old_entities: 50,
             old_notifications: 300,

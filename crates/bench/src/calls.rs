@@ -45,8 +45,13 @@ pub(crate) async fn each(
         // a bound, not an expectation: a millisecond each on an idle machine
         window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,
     };
-    let load =
-        run(target, &Arc::new(Requests { wire, expected }), plan, Some(Arc::new(keep))).await?;
+    let load = run(
+        target,
+        &Arc::new(Requests { wire, expected, may_shed: false }),
+        plan,
+        Some(Arc::new(keep)),
+    )
+    .await?;
     if let Some(failure) = load.failure {
         bail!("{} of {count} requests failed, the first with {failure}", load.failed);
     }

@@ -32,6 +32,8 @@ pub(crate) enum Part {
     Answer,
     /// Time to ready after kill -9, with pending deliveries
     Restart,
+    /// More requests than the server can take: what it answers then, and right after
+    Overload,
     /// Notifications in a database full of the past, against an empty one
     Grow,
     /// All of the above
@@ -86,6 +88,9 @@ pub(crate) struct Options {
     /// answer: how many
     #[arg(long, global = true, default_value_t = 20_000)]
     pub(crate) answers: usize,
+    /// overload: connections that ask at once, without pause; more than 4,608 are more than a server keeps waiting
+    #[arg(long, global = true, default_value_t = 8_000)]
+    pub(crate) crowd: usize,
     /// restart: pending deliveries
     #[arg(long, global = true, default_value_t = 100_000)]
     pub(crate) pending: u64,
@@ -112,6 +117,7 @@ impl Options {
             devices: self.devices.clone(),
             idle: self.idle.clone(),
             answers: self.answers.max(1),
+            crowd: self.crowd.max(1),
             pending: self.pending,
             old_entities: self.old_entities.max(1),
             old_notifications: self.old_notifications,

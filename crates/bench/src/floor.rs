@@ -94,7 +94,11 @@ impl Floor {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let target = Target { address, pid: process.pid() };
-        Ok(Self { target, requests: Arc::new(Requests { wire, expected: 201 }), _process: process })
+        Ok(Self {
+            target,
+            requests: Arc::new(Requests { wire, expected: 201, may_shed: false }),
+            _process: process,
+        })
     }
 }
 

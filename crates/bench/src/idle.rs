@@ -7,17 +7,15 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::fleet::Fleet;
-use crate::machine::{Memory, descriptors_max};
+use crate::machine::{Memory, sockets_max};
 use crate::population::Population;
 
-/// Files, listeners and other connections that need descriptors too.
-const OTHER_DESCRIPTORS: usize = 500;
 /// Allocators give memory back with some delay.
 const REST: Duration = Duration::from_secs(2);
 
 /// Memory before and after so many devices connected.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
-    let limit = descriptors_max().saturating_sub(OTHER_DESCRIPTORS);
+    let limit = sockets_max();
     let mut counts: Vec<_> = bench.scale.idle.iter().map(|count| (*count).min(limit)).collect();
     counts.sort_unstable();
     counts.dedup();

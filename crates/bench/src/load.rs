@@ -35,7 +35,12 @@ pub(crate) struct Requests {
     pub(crate) wire: Vec<Vec<u8>>,
     /// The status that counts as an answer.
     pub(crate) expected: u16,
+    /// Whether the server may refuse some as being too many, with 503.
+    pub(crate) may_shed: bool,
 }
+
+/// What a server says that has too much to do.
+const SHED: u16 = 503;
 
 /// How it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +65,8 @@ pub(crate) struct Load {
     pub(crate) elapsed: Duration,
     /// From the start, which for a schedule is the scheduled one, to the whole answer.
     pub(crate) latency: Histogram,
+    /// The same of requests that were refused as being too many, if that may be.
+    pub(crate) shed: Histogram,
     pub(crate) usage: Usage,
 }
 
@@ -88,6 +95,7 @@ struct Shared {
 struct Seen {
     answered: u64,
     latency: Histogram,
+    shed: Histogram,
     failure: Option<String>,
 }
 
@@ -141,9 +149,9 @@ pub(crate) async fn run(
     }
 
     let failed = shared.failed.load(Ordering::Relaxed);
-    let Seen { answered, latency, failure } =
+    let Seen { answered, latency, shed, failure } =
         std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Load { answered, failed, failure, window: (from, to), elapsed, latency, usage })
+    Ok(Load { answered, failed, failure, window: (from, to), elapsed, latency, shed, usage })
 }
 
 async fn wait_for(workers: &mut JoinSet<Result<()>>, patience: Duration) -> Result<()> {
@@ -163,10 +171,16 @@ impl Shared {
             let at = usize::try_from(turn.number).unwrap_or(0) % wires.len();
             match connection.call(&wires[at]).await {
                 Ok(answer) if answer.status == self.requests.expected => {
-                    self.answered(turn.start);
+                    self.seen_within(turn.start, |seen, latency| {
+                        seen.answered += 1;
+                        seen.latency.record(latency);
+                    });
                     if let Some(observer) = &self.observer {
                         observer(turn.number, turn.start, &answer);
                     }
+                }
+                Ok(answer) if self.requests.may_shed && answer.status == SHED => {
+                    self.seen_within(turn.start, |seen, latency| seen.shed.record(latency));
                 }
                 Ok(answer) => self.failed(answer.text()),
                 Err(error) => {
@@ -180,7 +194,8 @@ impl Shared {
         Ok(())
     }
 
-    fn answered(&self, start: Instant) {
+    /// Counts an answer to what was asked at `start`, if that is within the window.
+    fn seen_within(&self, start: Instant, count: impl FnOnce(&mut Seen, Duration)) {
         let now = Instant::now();
         // a schedule is judged by its starts: that an answer came too late for the window is its point
         let within = match self.turns.pace() {
@@ -189,8 +204,7 @@ impl Shared {
         };
         if within {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.answered += 1;
-            seen.latency.record(now.duration_since(start));
+            count(&mut seen, now.duration_since(start));
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) struct Memory {
     pub(crate) resident: f64,
     /// The part of it that is the process's own, not pages of files such as the database.
     pub(crate) private: f64,
+    /// The most that was ever resident.
+    pub(crate) peak: f64,
 }
 
 impl Memory {
@@ -86,16 +88,19 @@ impl Memory {
         let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let kib = |name| field(&text, name).and_then(|value| value.parse::<f64>().ok());
         let bytes = |name| kib(name).unwrap_or(0.0) * 1024.0;
-        Self { resident: bytes("VmRSS"), private: bytes("RssAnon") }
+        Self { resident: bytes("VmRSS"), private: bytes("RssAnon"), peak: bytes("VmHWM") }
     }
 }
 
-/// How many files and sockets a process may have open.
-pub(crate) fn descriptors_max() -> usize {
+/// Files, listeners and other connections that need descriptors too.
+const OTHER_DESCRIPTORS: usize = 500;
+
+/// How many sockets this process, and a server that it starts, may hold beside their files.
+pub(crate) fn sockets_max() -> usize {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next());
-    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024)
+    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024_usize).saturating_sub(OTHER_DESCRIPTORS)
 }
 
 /// The machine, for the report.
@@ -190,6 +195,6 @@ mod tests {
             std::hint::spin_loop();
         }
         assert!(meter.stop().server > 0.0);
-        assert!(descriptors_max() > 0);
+        assert!(sockets_max() > 0);
     }
 }

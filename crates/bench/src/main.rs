@@ -23,6 +23,7 @@ mod ledger;
 mod load;
 mod machine;
 mod notify;
+mod overload;
 mod pace;
 mod population;
 mod process;
@@ -123,6 +124,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Idle,
         Part::Answer,
         Part::Restart,
+        Part::Overload,
         Part::Grow,
     ];
     for one in all.into_iter().filter(|one| every || one == part) {
@@ -133,6 +135,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Idle => ("idle", idle::run(bench).await),
             Part::Answer => ("answer", answer::run(bench).await),
             Part::Restart => ("restart", restart::run(bench).await),
+            Part::Overload => ("overload", overload::run(bench).await),
             Part::Grow => ("grow", grow::run(bench).await),
             Part::All | Part::Smoke | Part::FloorServer { .. } | Part::Fill { .. } => continue,
         };

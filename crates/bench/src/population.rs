@@ -153,7 +153,7 @@ impl Population {
             wire.push(post(host, path, &tokens[*device], &answer));
         }
         ensure!(wire.len() == challenges.all.len(), "a challenge that is no object");
-        Ok(Requests { wire, expected: 200 })
+        Ok(Requests { wire, expected: 200, may_shed: false })
     }
 }
 
@@ -163,7 +163,11 @@ impl Challenges {
         let form = form(&[("Ttl", &ttl.to_string())]);
         let wire =
             |(path, _): &(String, usize)| server.post(&format!("{path}/Notifications"), &form);
-        Arc::new(Requests { wire: self.all.iter().map(wire).collect(), expected: 201 })
+        Arc::new(Requests {
+            wire: self.all.iter().map(wire).collect(),
+            expected: 201,
+            may_shed: false,
+        })
     }
 }
 

@@ -32,7 +32,6 @@ impl Histogram {
     }
 
     /// How many there are.
-    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.total
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use countersign_bus::Bus;
+use countersign_domain::credential::Credential;
+use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_providers::{
@@ -12,6 +14,7 @@ use countersign_providers::{
     VapidSource,
 };
 use countersign_verify::Verify;
+use countersign_verify::credentials::CredentialSecrets;
 
 use crate::config::{self, Config};
 use crate::wiring::World;
@@ -58,6 +61,33 @@ fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
     })
 }
 
+/// Whether a push could be sent with a credential; otherwise the parameter that is no use, and why.
+///
+/// # Errors
+/// It could not.
+pub fn check_credential(
+    credential: &Credential,
+    secrets: &CredentialSecrets,
+) -> Result<(), (&'static str, Invalid)> {
+    countersign_providers::check_credential(&opened(credential, secrets))
+        .map_err(|bad| (bad.part.as_str(), bad.why))
+}
+
+fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
+    OpenedCredential {
+        sid: credential.sid,
+        updated_at: credential.updated_at,
+        kind: credential.kind,
+        sandbox: credential.sandbox,
+        key_id: credential.key_id.clone(),
+        team_id: credential.team_id.clone(),
+        topic: credential.topic.clone(),
+        certificate: secrets.certificate.clone(),
+        private_key: secrets.private_key.clone(),
+        secret: secrets.secret.clone(),
+    }
+}
+
 /// Hands out secrets to those who push.
 struct Keeper(Arc<Verify>);
 
@@ -69,21 +99,7 @@ impl CredentialSource for Keeper {
     ) -> Result<Option<Arc<OpenedCredential>>, Unavailable> {
         let found = self.0.opened_credential(sid).await;
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
-        Ok(found.map(|found| {
-            let (credential, secrets) = &*found;
-            Arc::new(OpenedCredential {
-                sid,
-                updated_at: credential.updated_at,
-                kind: credential.kind,
-                sandbox: credential.sandbox,
-                key_id: credential.key_id.clone(),
-                team_id: credential.team_id.clone(),
-                topic: credential.topic.clone(),
-                certificate: secrets.certificate.clone(),
-                private_key: secrets.private_key.clone(),
-                secret: secrets.secret.clone(),
-            })
-        }))
+        Ok(found.map(|found| Arc::new(opened(&found.0, &found.1))))
     }
 }
 

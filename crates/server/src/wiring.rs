@@ -101,6 +101,7 @@ pub async fn use_cases(
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
         keys: Keys::derive(key),
+        credential_check: push::check_credential,
         node: NodeId(random(&*world.entropy)),
     };
     let options = countersign_verify::Options {

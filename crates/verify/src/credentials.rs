@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_bus::Changed;
 use countersign_domain::credential::{Credential, CredentialType};
+use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::{Sealed, Secret};
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_store::seam::{Inserted, Updated};
@@ -26,14 +27,31 @@ pub struct CredentialSecrets {
     pub secret: Option<Secret>,
 }
 
+impl CredentialSecrets {
+    /// These, and what they leave out from `old`.
+    fn or(self, old: Self) -> Self {
+        Self {
+            certificate: self.certificate.or(old.certificate),
+            private_key: self.private_key.or(old.private_key),
+            api_key: self.api_key.or(old.api_key),
+            secret: self.secret.or(old.secret),
+        }
+    }
+}
+
 /// How they lie in the database, once sealed.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Stored {
     certificate: Option<String>,
     private_key: Option<String>,
     api_key: Option<String>,
     secret: Option<String>,
 }
+
+/// Judges whether a credential could be used, and names the parameter that is no use. It lives where push services are
+/// known.
+pub type CredentialCheck =
+    fn(&Credential, &CredentialSecrets) -> Result<(), (&'static str, Invalid)>;
 
 /// What an operator says of a credential; absent means unchanged in an update.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +74,7 @@ impl Verify {
     /// Makes a credential.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the account.
+    /// [`VerifyError::Parameter`] if no push could be sent with it; [`VerifyError::NotFound`] without the account.
     pub async fn create_credential(
         &self,
         account: AccountSid,
@@ -74,10 +92,11 @@ impl Verify {
             key_id: new.key_id,
             team_id: new.team_id,
             topic: new.topic,
-            secrets: self.seal_secrets(sid, &new.secrets, Stored::default()),
+            secrets: self.seal_secrets(sid, &new.secrets),
             created_at: now,
             updated_at: now,
         };
+        self.check_credential(&credential, &new.secrets)?;
         match self.store.create_credential(&credential).await? {
             Inserted::Done => Ok(credential),
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -105,14 +124,7 @@ impl Verify {
     ) -> Answer<Option<Arc<(Credential, CredentialSecrets)>>> {
         let read = async {
             let Some(credential) = self.store.credential(sid).await? else { return Ok(None) };
-            let Stored { certificate, private_key, api_key, secret } =
-                self.open_secrets(&credential)?;
-            let secrets = CredentialSecrets {
-                certificate: certificate.map(Secret::new),
-                private_key: private_key.map(Secret::new),
-                api_key: api_key.map(Secret::new),
-                secret: secret.map(Secret::new),
-            };
+            let secrets = self.open_secrets(&credential)?;
             Ok(Some((credential, secrets)))
         };
         Ok(self.credentials.get(sid, self.now(), read).await?)
@@ -133,7 +145,7 @@ impl Verify {
     /// Changes a credential.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`].
+    /// [`VerifyError::NotFound`]; [`VerifyError::Parameter`] if no push could be sent with what it would be then.
     pub async fn update_credential(
         &self,
         account: AccountSid,
@@ -142,17 +154,18 @@ impl Verify {
     ) -> Answer<Credential> {
         for _ in 0..TRIES {
             let old = self.credential(account, sid).await?;
-            let stored = self.open_secrets(&old)?;
+            let secrets = update.secrets.clone().or(self.open_secrets(&old)?);
             let new = Credential {
                 friendly_name: update.friendly_name.clone().or(old.friendly_name),
                 sandbox: update.sandbox.unwrap_or(old.sandbox),
                 key_id: update.key_id.clone().or(old.key_id),
                 team_id: update.team_id.clone().or(old.team_id),
                 topic: update.topic.clone().or(old.topic),
-                secrets: self.seal_secrets(sid, &update.secrets, stored),
+                secrets: self.seal_secrets(sid, &secrets),
                 updated_at: self.later_than(old.updated_at),
                 ..old
             };
+            self.check_credential(&new, &secrets)?;
             match self.store.update_credential(&new, old.updated_at).await? {
                 Updated::Done => {
                     self.bus.announce(Changed::Credential(sid)).await;
@@ -176,25 +189,34 @@ impl Verify {
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }
 
-    fn seal_secrets(&self, sid: CredentialSid, new: &CredentialSecrets, old: Stored) -> Sealed {
-        let newer = |new: &Option<Secret>, old: Option<String>| {
-            new.as_ref().map(|secret| secret.expose().to_owned()).or(old)
-        };
+    fn check_credential(&self, credential: &Credential, secrets: &CredentialSecrets) -> Answer<()> {
+        (self.credential_check)(credential, secrets)
+            .map_err(|(parameter, why)| VerifyError::Parameter(parameter, why))
+    }
+
+    fn seal_secrets(&self, sid: CredentialSid, secrets: &CredentialSecrets) -> Sealed {
+        let text = |secret: &Option<Secret>| secret.as_ref().map(|it| it.expose().to_owned());
         let stored = Stored {
-            certificate: newer(&new.certificate, old.certificate),
-            private_key: newer(&new.private_key, old.private_key),
-            api_key: newer(&new.api_key, old.api_key),
-            secret: newer(&new.secret, old.secret),
+            certificate: text(&secrets.certificate),
+            private_key: text(&secrets.private_key),
+            api_key: text(&secrets.api_key),
+            secret: text(&secrets.secret),
         };
         let text = serde_json::to_string(&stored).expect("four texts are plain data");
         self.keys.seal(&Secret::new(text), &place(sid), &*self.entropy)
     }
 
-    fn open_secrets(&self, credential: &Credential) -> Result<Stored, StoreError> {
+    fn open_secrets(&self, credential: &Credential) -> Result<CredentialSecrets, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("credentials {}", credential.sid));
         let text =
             self.keys.open(&credential.secrets, &place(credential.sid)).map_err(|_| corrupt())?;
-        serde_json::from_str(text.expose()).map_err(|_| corrupt())
+        let stored: Stored = serde_json::from_str(text.expose()).map_err(|_| corrupt())?;
+        Ok(CredentialSecrets {
+            certificate: stored.certificate.map(Secret::new),
+            private_key: stored.private_key.map(Secret::new),
+            api_key: stored.api_key.map(Secret::new),
+            secret: stored.secret.map(Secret::new),
+        })
     }
 }
 

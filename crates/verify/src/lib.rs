@@ -40,7 +40,7 @@ pub use error::{AuthFault, VerifyError};
 pub use keys::{Keys, MasterKey};
 
 use crate::cache::Cache;
-use crate::credentials::CredentialSecrets;
+use crate::credentials::{CredentialCheck, CredentialSecrets};
 use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::waiting::Waiters;
@@ -62,6 +62,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The keys of this installation.
     pub keys: Keys,
+    /// Whether a push credential could be used.
+    pub credential_check: CredentialCheck,
     /// This run of this process.
     pub node: NodeId,
 }
@@ -94,6 +96,7 @@ pub struct Verify {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     keys: Keys,
+    credential_check: CredentialCheck,
     node: NodeId,
     options: Options,
     accounts: Arc<Cache<AccountSid, Account>>,
@@ -131,6 +134,7 @@ impl Verify {
             clock: parts.clock,
             entropy: parts.entropy,
             keys: parts.keys,
+            credential_check: parts.credential_check,
             node: parts.node,
             options,
             accounts,

@@ -1,6 +1,7 @@
 //! Logs tell an operator what happened, and nobody's secrets: not even at the finest level.
 
 use countersign_phone::{Options, Verdict};
+use rcgen::KeyPair;
 use serde_json::Value;
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN};
@@ -18,10 +19,13 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
     let service = format!("/v2/Services/{}", phone.service_sid());
     let form = [("Identity", "bob-00001"), ("FactorType", "push")];
     let token = application.create(&format!("{service}/AccessTokens"), &form).await;
+    let apple = KeyPair::generate().unwrap().serialize_pem();
+    let line_of_apple_key = apple.lines().nth(1).unwrap();
     let form = [
         ("Type", "apn"),
-        ("PrivateKey", "provider-private-key"),
-        ("Certificate", "provider-certificate"),
+        ("PrivateKey", &*apple),
+        ("KeyId", "ABCDE12345"),
+        ("TeamId", "TEAM567890"),
     ];
     application.create("/v1/Credentials", &form).await;
     let form = [
@@ -76,8 +80,7 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
         &device,
         &signature(&device),
         &signature(&answer),
-        "provider-private-key",
-        "provider-certificate",
+        line_of_apple_key,
         "webhook-secret",
         "Transfer-to-Lisbon",
         "field-label",

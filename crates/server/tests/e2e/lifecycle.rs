@@ -171,24 +171,3 @@ async fn a_new_notification_has_exactly_nine_members_and_a_new_factor_shows_its_
     let lapsed = app.api().get(made["url"].as_str().unwrap()).await;
     assert_eq!(lapsed.refusal(), (404, 20404), "and not a day later");
 }
-
-#[tokio::test]
-async fn credentials_belong_to_their_platform_and_account_and_never_show_their_secrets() {
-    let app = TestApp::start().await;
-    let api = app.api();
-    let form = [("Type", "apn"), ("PrivateKey", "hush-hush"), ("Sandbox", "TRUE")];
-    let made = api.post("/v1/Credentials", &form).await;
-    assert!(!made.body.to_string().contains("hush"));
-    assert_eq!(made.body["sandbox"], "True");
-    let sid = made.text("sid");
-    let service = format!("/v2/Services/{}", app.service);
-    let taken = api.post(&service, &[("Push.ApnCredentialSid", &sid)]).await.expect(200);
-    assert_eq!(taken["push"]["apn_credential_sid"], sid);
-    let wrong_kind = api.post(&service, &[("Push.FcmCredentialSid", &sid)]).await;
-    assert_eq!(wrong_kind.refusal(), (400, 60200));
-    let stranger = app.stranger().await;
-    let foreign = [("FriendlyName", "a"), ("Push.ApnCredentialSid", &*sid)];
-    assert_eq!(stranger.post("/v2/Services", &foreign).await.refusal(), (400, 60200));
-    let emptied = api.post(&service, &[("Push.ApnCredentialSid", "")]).await.expect(200);
-    assert_eq!(emptied["push"]["apn_credential_sid"], Value::Null);
-}

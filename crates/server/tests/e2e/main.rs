@@ -21,6 +21,7 @@ mod long_poll;
 mod order;
 mod pages;
 mod plays;
+mod push_credentials;
 mod pushes;
 mod sockets;
 mod support;

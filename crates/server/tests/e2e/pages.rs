@@ -60,7 +60,7 @@ async fn every_list_can_be_walked_forward_and_back() {
         for (path, key_of_list) in home.lists() {
             let form: Vec<(&str, &str)> = match key_of_list {
                 "services" => vec![("FriendlyName", &name)],
-                "credentials" => vec![("Type", "fcm"), ("FriendlyName", &name)],
+                "credentials" => vec![("Type", "gcm"), ("FriendlyName", &name)],
                 "webhooks" => {
                     let url = ("WebhookUrl", "https://a.example");
                     vec![("FriendlyName", &name), ("EventTypes", "*"), url]

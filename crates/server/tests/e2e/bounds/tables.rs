@@ -160,7 +160,8 @@ fn credential(path: &str) -> Table {
         row("Sandbox", "true", "maybe", 60300),
         row("Type", "gcm", "wns", 60300),
     ];
-    table(path.to_owned(), &[("Type", "apn")], rows)
+    // The type whose secrets are kept and never used, so that any bounded text is a good one.
+    table(path.to_owned(), &[("Type", "gcm")], rows)
 }
 
 fn access_token(path: String) -> Table {

@@ -43,7 +43,7 @@ impl Home {
         let webhook = made(&format!("{path}/Webhooks"), &form).await;
         let form = [("Identity", identity), ("FactorType", "push")];
         let access_token = made(&format!("{path}/AccessTokens"), &form).await;
-        let form = [("Type", "fcm"), ("FriendlyName", "the app")];
+        let form = [("Type", "gcm"), ("FriendlyName", "the app")];
         let credential = made("/v1/Credentials", &form).await;
         Self { service, phone, challenge, notification, webhook, access_token, credential, caller }
     }

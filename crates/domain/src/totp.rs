@@ -100,6 +100,15 @@ impl TotpConfigChange {
     }
 }
 
+/// What an update changes; absent means unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TotpChange {
+    /// A new name.
+    pub friendly_name: Option<FriendlyName>,
+    /// How codes are made from now on.
+    pub config: TotpConfigChange,
+}
+
 /// A factor that proves itself by codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TotpFactor {
@@ -124,6 +133,19 @@ pub struct TotpFactor {
 }
 
 impl TotpFactor {
+    /// What it is after an update at `at`. Steps of another length are numbered anew: what was spent stays spent.
+    pub fn changed(self, change: TotpChange, at: Instant) -> Self {
+        let config = change.config.of(self.config);
+        let (old, new) = (u64::from(self.config.time_step), u64::from(config.time_step.max(1)));
+        Self {
+            friendly_name: change.friendly_name.unwrap_or(self.friendly_name),
+            last_step: self.last_step.map(|last| ((last + 1) * old).saturating_sub(1) / new),
+            config,
+            updated_at: at,
+            ..self
+        }
+    }
+
     /// Whether it was left unverified for so long that it counts as gone at `now`.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.status == FactorStatus::Unverified && now >= self.created_at + UNVERIFIED_FOR

@@ -25,3 +25,4 @@ mod pushes;
 mod sockets;
 mod support;
 mod tls;
+mod totp;

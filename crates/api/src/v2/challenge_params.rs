@@ -81,7 +81,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", 60306)]
     #[case("&Details.Message=", 60306)]
     #[case("&Details.Message=Hi&ExpirationDate=tomorrow", 60306)]
     #[case("&Details.Message=Hi&Details.Fields=Path", 60306)]

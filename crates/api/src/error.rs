@@ -165,6 +165,7 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
             VerifyError::TokenNotForThis => &rows::TOKEN_NOT_FOR_THIS,
             VerifyError::FactorNotProved => &rows::FACTOR_NOT_PROVED,
+            VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::FactorTypeUnsupported => &rows::UNSUPPORTED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,

@@ -84,6 +84,7 @@ rows! {
         retry 60;
     TOO_MANY_NOTIFICATIONS = 60309 TOO_MANY_REQUESTS
         "Push notifications limit reached for a Challenge" retry 60;
+    TOO_MANY_CODES = 60310 TOO_MANY_REQUESTS "Factor verification attempts reached" retry 60;
     FACTOR_NOT_PROVED = 60311 FORBIDDEN "Factor verification failed";
     TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached" retry 60;
     TOKEN_NOT_FOR_THIS = 60313 FORBIDDEN "Unauthorized factor creation";

@@ -125,8 +125,8 @@ impl Field {
 /// What the person is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
-    /// The question.
-    pub message: Message,
+    /// The question. A challenge of a push factor has one.
+    pub message: Option<Message>,
     /// What helps to decide it, at most [`MOST_FIELDS`].
     pub fields: Vec<Field>,
     /// When it was asked, if the service shows that (`Push.IncludeDate`).
@@ -212,12 +212,13 @@ impl Challenge {
     /// The members of the challenge's JSON form that a device signs, one for each of [`SIGNED_FIELDS`]. What the
     /// API shows and what an answer is held against are both made here, so they cannot differ.
     pub fn signed_members(&self) -> Map<String, Value> {
-        let mut details = json!({
-            "message": self.details.message,
-            "fields": self.details.fields,
-        });
-        if let Some(date) = self.details.date {
+        let Details { message, fields, date } = &self.details;
+        let mut details = json!({"message": message, "fields": fields});
+        if let Some(date) = date {
             details["date"] = json!(date);
+        }
+        if message.is_none() && fields.is_empty() {
+            details = Value::Null;
         }
         let members = json!({
             "sid": self.sid,

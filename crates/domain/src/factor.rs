@@ -1,4 +1,4 @@
-//! A factor: one device of an entity, its key and its address. `docs/states.md` draws its life.
+//! A factor: one device of an entity, its key and its address, or a secret that makes codes ([`crate::totp`]). `docs/states.md` draws its life.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::key::DeviceKey;
 use crate::sid::{FactorKeySid, FactorSid};
 use crate::text::{AppId, FriendlyName, SdkVersion, StringMap};
 use crate::time::Instant;
+use crate::totp::TotpFactor;
 
 /// How long a factor may stay unverified before it is removed (wire reference §4.1).
 pub const UNVERIFIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -110,6 +111,25 @@ impl Factor {
     /// Whether it was left unverified for so long that it counts as gone at `now`.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.status == FactorStatus::Unverified && now >= self.created_at + UNVERIFIED_FOR
+    }
+}
+
+/// A factor of either type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnyFactor {
+    /// A key on a device.
+    Push(Box<Factor>),
+    /// A shared secret and the time.
+    Totp(Box<TotpFactor>),
+}
+
+impl AnyFactor {
+    /// Its SID.
+    pub fn sid(&self) -> FactorSid {
+        match self {
+            Self::Push(factor) => factor.sid,
+            Self::Totp(factor) => factor.sid,
+        }
     }
 }
 

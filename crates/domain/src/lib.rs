@@ -25,5 +25,6 @@ pub mod service;
 pub mod sid;
 pub mod text;
 pub mod time;
+pub mod totp;
 pub mod webhook;
 pub mod world;

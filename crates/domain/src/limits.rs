@@ -22,6 +22,18 @@ pub struct Limits {
     pub requests_per_account_per_second: u32,
     /// Wrong signatures that exhaust a push challenge.
     pub wrong_answers_per_push_challenge: u32,
+    /// TOTP factors that one entity may have at a time. 400/60315.
+    pub totp_factors_per_entity: u32,
+    /// Wrong codes in a row that exhaust the verification of a TOTP factor. 429/60310.
+    pub wrong_codes_per_totp_factor: u32,
+    /// Wrong codes that exhaust a TOTP challenge. 429/60308.
+    pub wrong_codes_per_totp_challenge: u32,
+    /// Challenges of a TOTP factor with codes of at most four digits in a rolling day. 429/60312.
+    pub challenges_per_short_totp_factor_per_day: u32,
+    /// Challenges of a TOTP factor with longer codes in a rolling hour. 429/60312.
+    pub challenges_per_totp_factor_per_hour: u32,
+    /// Challenges of a TOTP factor with longer codes in a rolling day. 429/60312.
+    pub challenges_per_totp_factor_per_day: u32,
 }
 
 impl Default for Limits {
@@ -36,6 +48,12 @@ impl Default for Limits {
             entities_per_account_per_second: 40,
             requests_per_account_per_second: 0,
             wrong_answers_per_push_challenge: 0,
+            totp_factors_per_entity: 100,
+            wrong_codes_per_totp_factor: 5,
+            wrong_codes_per_totp_challenge: 5,
+            challenges_per_short_totp_factor_per_day: 10,
+            challenges_per_totp_factor_per_hour: 50,
+            challenges_per_totp_factor_per_day: 100,
         }
     }
 }

@@ -85,6 +85,18 @@ pub(crate) fn standing(db: &Connection, sid: ChallengeSid) -> Result<Option<Stan
     })
 }
 
+/// Counts one more wrong answer; how many there are.
+pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, Trouble> {
+    let count = one(db, COUNT_WRONG, [sid.as_bytes()], |row| Cells::of(row, "challenges").take())?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Records the right code of a challenge that is open; it has no deliveries.
+pub(crate) fn approve(db: &Connection, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
+    let word = ChallengeStatus::Approved.as_str();
+    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()]).map(|_| ())
+}
+
 struct RecordAnswer {
     sid: ChallengeSid,
     verdict: Verdict,
@@ -143,9 +155,7 @@ impl Command for CountWrong {
         if !exists(db, STANDING, [self.0.as_bytes()])? {
             return Ok(0);
         }
-        let count =
-            one(db, COUNT_WRONG, [self.0.as_bytes()], |row| Cells::of(row, "challenges").take())?;
-        Ok(count.unwrap_or(0))
+        count_wrong(db, self.0)
     }
 }
 
@@ -190,12 +200,14 @@ impl Challenges for SqliteStore {
         page: PageQuery<ChallengeSid>,
     ) -> Answer<Page<Challenge>> {
         // A device asks for what is pending again and again, and its entity may have a long history. All that is
-        // pending was made within the longest lifetime, and only push factors have challenges.
+        // pending was made within the longest lifetime. Challenges of codes lie below all pushes, so that bound is of
+        // use only where none of them is asked for.
+        let is_push = |sid: &FactorSid| sid.as_bytes()[0] == FactorType::Push.lead();
         let oldest = match filter.status {
             Some(ChallengeStatus::Pending) => {
-                ChallengeSid::least(FactorType::Push, now - LONGEST_LIFETIME)
-                    .as_bytes()
-                    .beside(false)
+                let of_push = filter.factor.as_ref().is_some_and(is_push);
+                let kind = if of_push { FactorType::Push } else { FactorType::Totp };
+                ChallengeSid::least(kind, now - LONGEST_LIFETIME).as_bytes().beside(false)
             }
             _ => <[u8; 16]>::beyond(false),
         };

@@ -12,8 +12,10 @@ use crate::Options;
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 1] =
-    [("V1__first_schema", include_str!("../migrations/V1__first_schema.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
+    ("V3__totp", include_str!("../migrations/V3__totp.sql")),
+];
 
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_domain::address::PushToken;
+use countersign_domain::entity::Owner;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::EntitySid;
@@ -36,36 +37,54 @@ statements! {
 pub(crate) struct Enrol(pub(crate) Enrolment);
 
 /// An entity that is there already, and the day in which its factors are counted.
-struct Present {
-    sid: EntitySid,
+pub(crate) struct Present {
+    pub(crate) sid: EntitySid,
     day_began_at: Instant,
     day_factors: u32,
 }
 
-impl Enrol {
-    fn entity(&self, db: &Connection) -> Result<Option<Present>, Trouble> {
-        let owner = &self.0.factor.owner;
-        let key = params![owner.service.as_bytes(), owner.identity.as_str()];
-        one(db, ENTITY, key, |row| {
-            let mut cells = Cells::of(row, "entities");
-            Ok(Present {
-                sid: cells.make(EntitySid::from_bytes)?,
-                day_began_at: cells.make(Instant::from_micros)?,
-                day_factors: cells.take()?,
-            })
-        })
-    }
-
-    /// The day that the new factor is counted in, and how many were before it.
-    fn day(&self, entity: &Present) -> (Instant, u32) {
-        let now = self.0.factor.created_at;
-        if entity.day_factors == 0 || now >= entity.day_began_at + DAY {
+impl Present {
+    /// The day that a factor made at `now` is counted in, and how many were before it.
+    pub(crate) fn day(&self, now: Instant) -> (Instant, u32) {
+        if self.day_factors == 0 || now >= self.day_began_at + DAY {
             (now, 0)
         } else {
-            (entity.day_began_at, entity.day_factors)
+            (self.day_began_at, self.day_factors)
         }
     }
+}
 
+/// The entity of that identity, if it is there.
+pub(crate) fn present(db: &Connection, owner: &Owner) -> Result<Option<Present>, Trouble> {
+    let key = params![owner.service.as_bytes(), owner.identity.as_str()];
+    one(db, ENTITY, key, |row| {
+        let mut cells = Cells::of(row, "entities");
+        Ok(Present {
+            sid: cells.make(EntitySid::from_bytes)?,
+            day_began_at: cells.make(Instant::from_micros)?,
+            day_factors: cells.take()?,
+        })
+    })
+}
+
+/// Counts one more factor of an entity, which is made if it is not there; its SID.
+pub(crate) fn count(
+    db: &Connection,
+    owner: &Owner,
+    present: Option<Present>,
+    now: Instant,
+) -> Result<EntitySid, Trouble> {
+    let Some(entity) = present else {
+        entities::insert(db, owner, now, now, 1)?;
+        return Ok(owner.entity);
+    };
+    let (began, before) = entity.day(now);
+    let (service, identity) = (owner.service.as_bytes(), owner.identity.as_str());
+    execute(db, COUNT_IN_DAY, params![service, identity, began.as_micros(), before + 1])?;
+    Ok(entity.sid)
+}
+
+impl Enrol {
     /// Why the factor cannot be stored, if so. Everything is decided here, before anything is written.
     fn refusal(
         &self,
@@ -95,7 +114,7 @@ impl Enrol {
         if is_reached(*most_per_entity, living.unwrap_or(0)) {
             return Ok(Some(Enrolled::TooMany));
         }
-        if is_reached(*most_per_day, self.day(entity).1) {
+        if is_reached(*most_per_day, entity.day(now).1) {
             return Ok(Some(Enrolled::TooManyToday));
         }
         Ok(None)
@@ -133,7 +152,7 @@ impl Command for Enrol {
     type Answer = Enrolled;
 
     fn run(&self, db: &Connection) -> Result<Enrolled, Trouble> {
-        let present = self.entity(db)?;
+        let present = present(db, &self.0.factor.owner)?;
         if let Some(refusal) = self.refusal(db, present.as_ref())? {
             return Ok(refusal);
         }
@@ -141,19 +160,7 @@ impl Command for Enrol {
         let owner = &factor.owner;
         let service = owner.service.as_bytes();
         let now = factor.created_at;
-        let entity = match present {
-            Some(entity) => {
-                let (began, before) = self.day(&entity);
-                let identity = owner.identity.as_str();
-                let params = params![service, identity, began.as_micros(), before + 1];
-                execute(db, COUNT_IN_DAY, params)?;
-                entity.sid
-            }
-            None => {
-                entities::insert(db, owner, now, now, 1)?;
-                owner.entity
-            }
-        };
+        let entity = count(db, owner, present, now)?;
         if let Some(token) = token {
             let params = params![service, token.as_bytes(), now.as_micros()];
             execute(db, USE_UP, params)?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::address::PushToken;
-use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus};
 use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -11,15 +11,15 @@ use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
-use crate::SqliteStore;
 use crate::cells::Cells;
 use crate::deliveries::OpenEnd;
 use crate::enrolment::Enrol;
-use crate::paging::{Listing, downwards, keyed, upwards};
+use crate::paging::{Listing, downwards, keyed, merge, upwards};
 use crate::rows::{self, factor_columns};
 use crate::statement::{all, execute, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
+use crate::{SqliteStore, totp_factors};
 
 /// The factors of living entities.
 macro_rules! select {
@@ -115,7 +115,7 @@ impl Command for Delete {
     fn run(&self, db: &Connection) -> Result<bool, Trouble> {
         let Self(entity, sid, at) = *self;
         if of_entity(db, entity, sid)?.is_none() {
-            return Ok(false);
+            return totp_factors::delete(db, entity, sid);
         }
         execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
         for open in all(db, PARKED, [sid.as_bytes()], OpenEnd::read)? {
@@ -149,15 +149,36 @@ impl Factors for SqliteStore {
         })
     }
 
-    async fn factors(&self, entity: EntitySid, page: PageQuery<FactorSid>) -> Answer<Page<Factor>> {
-        let listing = Listing { up: UP, down: DOWN, owner: entity.as_bytes(), filters: &[] };
+    async fn factors(
+        &self,
+        entity: EntitySid,
+        page: PageQuery<FactorSid>,
+    ) -> Answer<Page<AnyFactor>> {
+        let owner = entity.as_bytes();
+        let push = Listing { up: UP, down: DOWN, owner, filters: &[] };
+        let totp = Listing { up: totp_factors::UP, down: totp_factors::DOWN, owner, filters: &[] };
+        let key_of = |factor: &AnyFactor| *factor.sid().as_bytes();
+        let query = keyed(page, |sid| *sid.as_bytes());
         self.read(|db| {
-            listing.page(
+            let push = push.page(
                 db,
-                keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::factor(Cells::of(row, "factors")),
-                |factor| *factor.sid.as_bytes(),
-            )
+                query,
+                |row| {
+                    let factor = rows::factor(Cells::of(row, "factors"))?;
+                    Ok(AnyFactor::Push(Box::new(factor)))
+                },
+                key_of,
+            )?;
+            let totp = totp.page(
+                db,
+                query,
+                |row| {
+                    let factor = rows::totp_factor(Cells::of(row, "totp_factors"))?;
+                    Ok(AnyFactor::Totp(Box::new(factor)))
+                },
+                key_of,
+            )?;
+            Ok(merge(&query, push, totp, key_of))
         })
     }
 

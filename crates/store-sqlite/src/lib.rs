@@ -25,6 +25,7 @@ mod rows;
 mod services;
 mod settle;
 mod statement;
+mod totp_factors;
 mod trouble;
 mod upkeep;
 mod webhooks;

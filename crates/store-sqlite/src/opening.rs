@@ -5,16 +5,17 @@ use std::time::Duration;
 use countersign_domain::factor::FactorType;
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::ChallengeSid;
+use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use countersign_store::seam::{Opened, Opening};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
-use crate::notifications;
 use crate::statement::{execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
+use crate::{challenges, notifications, totp_factors};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -80,7 +81,11 @@ impl Command for Open {
         let opening = &self.opening;
         let challenge = &opening.challenge;
         let factor = [challenge.owner.entity.as_bytes(), challenge.factor.as_bytes()];
-        if !exists(db, VERIFIED_FACTOR, factor)? {
+        let verified = match challenge.factor_type {
+            FactorType::Push => VERIFIED_FACTOR,
+            FactorType::Totp => totp_factors::VERIFIED,
+        };
+        if !exists(db, verified, factor)? {
             return Ok(Opened::NoFactor);
         }
         let now = challenge.created_at;
@@ -104,7 +109,7 @@ impl Command for Open {
                 challenge.factor_type.as_str(),
                 challenge.created_at.as_micros(),
                 challenge.updated_at.as_micros(),
-                challenge.details.message.as_str(),
+                challenge.details.message.as_ref().map_or("", Message::as_str),
                 self.fields,
                 challenge.details.date.map(Instant::as_micros),
                 self.hidden_details,
@@ -113,6 +118,14 @@ impl Command for Open {
         )?;
         if let Some(notification) = &opening.notification {
             notifications::insert(db, notification, i64::from(!notification.automatic))?;
+        }
+        if let Some(code) = opening.code {
+            let (sid, owner) = (challenge.sid, &challenge.owner);
+            if !totp_factors::accept(db, owner.entity, challenge.factor, code)? {
+                challenges::count_wrong(db, sid)?;
+                return Ok(Opened::WrongCode);
+            }
+            challenges::approve(db, sid, now)?;
         }
         Ok(Opened::Done)
     }

@@ -95,6 +95,32 @@ pub(crate) struct Listing<'a> {
     pub(crate) filters: &'a [&'a dyn ToSql],
 }
 
+/// The page of two lists together, made of the pages that the same query found in each.
+pub(crate) fn merge<S, T, K: Ord>(
+    query: &PageQuery<S>,
+    one: Page<T>,
+    other: Page<T>,
+    key_of: impl Fn(&T) -> K,
+) -> Page<T> {
+    let (mut items, size) = (one.items, usize::from(query.size));
+    items.extend(other.items);
+    items.sort_by_key(key_of);
+    if query.order == Order::Descending {
+        items.reverse();
+    }
+    let over = items.len() > size;
+    let (mut has_previous, mut has_next) =
+        (one.has_previous || other.has_previous, one.has_next || other.has_next);
+    if query.cursor.as_ref().is_some_and(|cursor| cursor.side == Side::Before) {
+        items.drain(..items.len().saturating_sub(size));
+        has_previous |= over;
+    } else {
+        items.truncate(size);
+        has_next |= over;
+    }
+    Page { items, has_previous, has_next }
+}
+
 impl Listing<'_> {
     /// Reads a page, and looks whether anything lies on either side of it.
     pub(crate) fn page<K: Key, T>(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 15] = [
+const ALL: [(&str, &[(&str, &str)]); 16] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("challenges", crate::challenges::STATEMENTS),
@@ -19,6 +19,7 @@ const ALL: [(&str, &[(&str, &str)]); 15] = [
     ("prospect", crate::prospect::STATEMENTS),
     ("services", crate::services::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
+    ("totp_factors", crate::totp_factors::STATEMENTS),
     ("upkeep", crate::upkeep::STATEMENTS),
     ("webhooks", crate::webhooks::STATEMENTS),
 ];

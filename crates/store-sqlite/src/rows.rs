@@ -16,6 +16,7 @@ use countersign_domain::sid::{
 };
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, StringMap};
 use countersign_domain::time::Instant;
+use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::{Webhook, WebhookUrl};
 
 use crate::cells::Cells;
@@ -199,6 +200,33 @@ pub(crate) fn factor(mut cells: Cells<'_, '_>) -> Result<Factor, Trouble> {
     })
 }
 
+macro_rules! totp_factor_columns {
+    () => {
+        "f.sid, f.account_sid, f.service_sid, f.entity_sid, f.identity, f.friendly_name, f.status, f.secret, f.alg, \
+         f.time_step, f.skew, f.code_length, f.last_step, f.created_at, f.updated_at"
+    };
+}
+pub(crate) use totp_factor_columns;
+
+pub(crate) fn totp_factor(mut cells: Cells<'_, '_>) -> Result<TotpFactor, Trouble> {
+    Ok(TotpFactor {
+        sid: cells.make(FactorSid::from_bytes)?,
+        owner: owner(&mut cells)?,
+        friendly_name: cells.parse(|text| FriendlyName::parse(text).ok())?,
+        status: cells.parse(factor_status)?,
+        secret: cells.make(Sealed::from_bytes)?,
+        config: TotpConfig {
+            alg: cells.parse(|word| word.parse().ok())?,
+            time_step: cells.take()?,
+            skew: cells.take()?,
+            code_length: cells.take()?,
+        },
+        last_step: cells.make(|step: Option<i64>| step.and_then(|step| step.try_into().ok()))?,
+        created_at: cells.make(Instant::from_micros)?,
+        updated_at: cells.make(Instant::from_micros)?,
+    })
+}
+
 fn factor_status(word: &str) -> Option<FactorStatus> {
     [FactorStatus::Unverified, FactorStatus::Verified]
         .into_iter()
@@ -228,7 +256,9 @@ pub(crate) fn challenge(cells: &mut Cells<'_, '_>) -> Result<Challenge, Trouble>
         factor: cells.make(FactorSid::from_bytes)?,
         factor_type: cells.parse(|word| word.parse().ok())?,
         details: Details {
-            message: cells.parse(|text| Message::parse(text).ok())?,
+            message: cells.parse(|text| {
+                if text.is_empty() { Some(None) } else { Message::parse(text).ok().map(Some) }
+            })?,
             fields: cells.parse(|text| serde_json::from_str(text).ok())?,
             date: cells.make(|at: Option<i64>| at.map(Instant::from_micros))?,
         },

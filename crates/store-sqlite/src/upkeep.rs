@@ -25,6 +25,8 @@ statements! {
     SERVICE_ENTITY = "DELETE FROM entities WHERE service_sid = ?1 AND sid = ?2";
     ENTITY_FACTORS = "DELETE FROM factors WHERE entity_sid = ?1 AND sid IN (SELECT sid FROM factors \
                       WHERE entity_sid = ?1 LIMIT ?2)";
+    ENTITY_TOTP_FACTORS = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid IN (SELECT sid FROM totp_factors \
+                           WHERE entity_sid = ?1 LIMIT ?2)";
     ENTITY_CHALLENGES = "SELECT sid FROM challenges WHERE entity_sid = ?1 ORDER BY sid LIMIT ?2";
     DELIVERIES = "DELETE FROM deliveries WHERE challenge_sid = ?1 AND notification_sid IN (SELECT notification_sid \
                   FROM deliveries WHERE challenge_sid = ?1 LIMIT ?2)";
@@ -34,6 +36,8 @@ statements! {
     OLD_CHALLENGES = "SELECT sid FROM challenges WHERE sid >= ?1 AND sid < ?2 ORDER BY sid LIMIT ?3";
     LAPSED_FACTORS = "DELETE FROM factors WHERE rowid IN (SELECT rowid FROM factors \
                       WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
+    LAPSED_TOTP_FACTORS = "DELETE FROM totp_factors WHERE rowid IN (SELECT rowid FROM totp_factors \
+                           WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
     SPENT_TOKENS = "DELETE FROM access_tokens WHERE (service_sid, sid) IN (SELECT service_sid, sid FROM access_tokens \
                     WHERE expires_at <= ?1 LIMIT ?2)";
     PULSE = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";
@@ -73,6 +77,7 @@ impl Broom<'_> {
 
     fn entity(&mut self, sid: &[u8; 16]) -> Result<(), Trouble> {
         self.sweep(ENTITY_FACTORS, params![sid, self.bound()])?;
+        self.sweep(ENTITY_TOTP_FACTORS, params![sid, self.bound()])?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()])?;
         self.challenges(&challenges)
     }
@@ -130,6 +135,7 @@ impl Command for Clean {
         broom.removals()?;
         let lapsed = (now - UNVERIFIED_FOR).as_micros();
         broom.sweep(LAPSED_FACTORS, params![lapsed, broom.bound()])?;
+        broom.sweep(LAPSED_TOTP_FACTORS, params![lapsed, broom.bound()])?;
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));

@@ -23,7 +23,7 @@ use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Ve
 use countersign_domain::credential::Credential;
 use countersign_domain::delivery::{Lease, NewNotification, NodeId, Prospect, Settled};
 use countersign_domain::entity::Entity;
-use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::notification::Notification;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
@@ -32,6 +32,7 @@ use countersign_domain::sid::{
 };
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
+use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
 
 use crate::error::StoreError;
@@ -177,8 +178,12 @@ pub trait Factors {
     ) -> Answer<Option<Factor>>;
     /// Reads the factor whose key has this id.
     async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>>;
-    /// Lists the factors of an entity.
-    async fn factors(&self, entity: EntitySid, page: PageQuery<FactorSid>) -> Answer<Page<Factor>>;
+    /// Lists the factors of an entity, of either type.
+    async fn factors(
+        &self,
+        entity: EntitySid,
+        page: PageQuery<FactorSid>,
+    ) -> Answer<Page<AnyFactor>>;
     /// Changes a factor and answers what it is now. With a new address, its parked deliveries become due at `at`, so
     /// that they go there.
     async fn update_factor(
@@ -188,8 +193,85 @@ pub trait Factors {
         change: &FactorChange,
         at: Instant,
     ) -> Answer<Option<Factor>>;
-    /// Deletes a factor and cancels its parked deliveries; whether it was there.
+    /// Deletes a factor of either type and cancels its parked deliveries; whether it was there.
     async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool>;
+}
+
+/// A TOTP factor to be stored, with the conditions it is stored under.
+#[derive(Debug, Clone)]
+pub struct TotpEnrolment {
+    /// The factor; its entity as in [`Enrolment::factor`].
+    pub factor: TotpFactor,
+    /// The most TOTP factors that an entity may have; 0: no limit.
+    pub most_per_entity: u32,
+    /// As [`Enrolment::most_per_day`]: factors of both types are counted together.
+    pub most_per_day: u32,
+}
+
+/// A code that somebody showed, as [`countersign_domain::totp::step_of`] judged it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownCode {
+    /// The code of this time step. It counts only if the factor has accepted none of that step or a later one.
+    Right(u64),
+    /// No code of now.
+    Wrong,
+}
+
+/// A change of a TOTP factor.
+#[derive(Debug, Clone)]
+pub struct TotpUpdate {
+    /// Whose it is.
+    pub entity: EntitySid,
+    /// Which.
+    pub sid: FactorSid,
+    /// The code that is to verify it.
+    pub code: Option<ShownCode>,
+    /// The most wrong codes in a row; 0: no limit.
+    pub most_wrong: u32,
+    /// What else changes.
+    pub change: TotpChange,
+    /// When.
+    pub at: Instant,
+}
+
+/// What became of a code, and of what depended on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown<T> {
+    /// It was accepted, and its step is spent.
+    Accepted(T),
+    /// It was not, which is counted.
+    Wrong,
+    /// Too many were wrong before: nobody looked at it.
+    Exhausted,
+    /// What it was for does not exist.
+    Gone,
+}
+
+/// TOTP factors. They are listed and deleted through [`Factors`], and lapse likewise.
+#[async_trait]
+pub trait TotpFactors {
+    /// Stores a new factor and makes its entity if need be.
+    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> Answer<Enrolled>;
+    /// Reads a factor by its path.
+    async fn totp_factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<TotpFactor>>;
+    /// Changes a factor and answers what it is now. With a code, only if that is accepted: then it is verified, and
+    /// wrong codes are counted from none again.
+    async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>>;
+    /// Approves a challenge if the code is accepted by its factor, only while it is pending and unexpired at `at`
+    /// (otherwise why it is not, and nothing is counted) and has seen fewer than `most_wrong` wrong codes (0: no
+    /// limit).
+    async fn answer_by_code(
+        &self,
+        sid: ChallengeSid,
+        code: ShownCode,
+        most_wrong: u32,
+        at: Instant,
+    ) -> Answer<Result<Shown<()>, CannotAnswer>>;
 }
 
 /// A challenge to be stored, with the push that it causes and the conditions it is stored under.
@@ -199,6 +281,8 @@ pub struct Opening {
     pub challenge: Challenge,
     /// Its automatic notification, if the factor gets any.
     pub notification: Option<NewNotification>,
+    /// The code that answers it at once.
+    pub code: Option<ShownCode>,
     /// The most challenges of the factor within the last hour; 0: no limit.
     pub most_per_factor_hour: u32,
     /// The most challenges of the factor within the last day; 0: no limit.
@@ -210,8 +294,10 @@ pub struct Opening {
 /// What became of a new challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// It is stored.
+    /// It is stored, and approved if it came with a code.
     Done,
+    /// It is stored, pending, and has seen its first wrong code.
+    WrongCode,
     /// A limit is reached.
     TooMany,
     /// The factor does not exist, or is not verified.
@@ -432,6 +518,7 @@ pub trait Store:
     + Services
     + Entities
     + Factors
+    + TotpFactors
     + Challenges
     + Notifications
     + AccessTokens

@@ -200,7 +200,7 @@ impl Maker {
             factor: factor.sid,
             factor_type: FactorType::Push,
             details: Details {
-                message: valid(Message::parse("Log in from Lisbon?")),
+                message: Some(valid(Message::parse("Log in from Lisbon?"))),
                 fields: vec![Field { label: "IP".to_owned(), value: "192.0.2.7".to_owned() }],
                 date: Some(self.now()),
             },

@@ -5,21 +5,28 @@ use std::time::Duration;
 
 use countersign_domain::answer::{self, AnswerFault};
 use countersign_domain::challenge::{
-    Challenge, ChallengeState, ChallengeStatus, Details, Field, SIGNED_FIELDS, expiry,
+    Challenge, ChallengeState, ChallengeStatus, Details, Field, SIGNED_FIELDS, Verdict, expiry,
 };
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
+use countersign_domain::invalid::Invalid;
 use countersign_domain::limits::is_reached;
 use countersign_domain::notification::automatic_ttl;
-use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{ChallengeFilter, Opened, Opening, Recorded};
+use countersign_domain::totp::Code;
+use countersign_store::seam::{ChallengeFilter, Opened, Opening, Recorded, Shown};
 use countersign_store::{Page, PageQuery};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::own_path;
 use crate::notifications::Asked;
 use crate::{Answer, Caller, Verify, VerifyError};
+
+/// The code in an `AuthPayload`.
+fn code(payload: &str) -> Answer<Code> {
+    Code::parse(payload).map_err(|reason| VerifyError::Parameter("AuthPayload", reason))
+}
 
 /// What an application asks a person.
 #[derive(Debug, Clone)]
@@ -28,12 +35,14 @@ pub struct NewChallenge {
     pub factor: FactorSid,
     /// Until when; five minutes if absent.
     pub expires_at: Option<Instant>,
-    /// The question.
-    pub message: Message,
+    /// The question. A push factor needs one.
+    pub message: Option<Message>,
     /// What helps to decide it, at most [`countersign_domain::challenge::MOST_FIELDS`].
     pub fields: Vec<Field>,
     /// What is signed and not shown.
     pub hidden_details: Option<StringMap>,
+    /// The code that answers it at once, of a TOTP factor; means nothing to a push factor.
+    pub code: Option<String>,
 }
 
 /// What an update says; absent means unchanged.
@@ -63,8 +72,13 @@ impl Verify {
         let expires_at = expiry(now, new.expires_at)
             .map_err(|reason| VerifyError::Parameter("ExpirationDate", reason))?;
         let factor = self.store.factor(service, identity, new.factor).await?;
-        let factor =
-            factor.filter(|factor| !factor.has_lapsed(now)).ok_or(VerifyError::NotFound)?;
+        let Some(factor) = factor.filter(|factor| !factor.has_lapsed(now)) else {
+            return self.ask_for_code(account, service, identity, new, expires_at).await;
+        };
+        if new.message.is_none() {
+            let reason = Invalid::because("is required");
+            return Err(VerifyError::Parameter("Details.Message", reason));
+        }
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
@@ -94,6 +108,7 @@ impl Verify {
         let opening = Opening {
             challenge,
             notification: planned.as_ref().map(|planned| planned.new),
+            code: None,
             most_per_factor_hour: limits.challenges_per_factor_per_hour,
             most_per_factor_day: limits.challenges_per_factor_per_day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
@@ -106,8 +121,90 @@ impl Verify {
                 }
                 Ok(opening.challenge)
             }
+            Opened::WrongCode => Err(VerifyError::AnswerRejected),
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
             Opened::NoFactor => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// Opens a challenge of a TOTP factor, and answers it if a code is given. One whose code is wrong is kept, pending:
+    /// it counts against the limits, so that guessing by making challenges is bounded.
+    async fn ask_for_code(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        new: NewChallenge,
+        expires_at: Instant,
+    ) -> Answer<Challenge> {
+        let factor = self.reach_totp(account, service, identity, new.factor).await?;
+        if factor.status == FactorStatus::Unverified {
+            return Err(VerifyError::FactorUnverified);
+        }
+        let now = self.now();
+        let code = new.code.as_deref().map(code).transpose()?;
+        let code = code.map(|code| self.judge(&factor, &code, now)).transpose()?;
+        let mut challenge = Challenge {
+            sid: ChallengeSid::mint(FactorType::Totp, now, &*self.entropy),
+            owner: factor.owner.clone(),
+            factor: factor.sid,
+            factor_type: FactorType::Totp,
+            details: Details { message: new.message, fields: new.fields, date: None },
+            hidden_details: new.hidden_details,
+            metadata: None,
+            state: ChallengeState::Pending,
+            created_at: now,
+            updated_at: now,
+            expires_at,
+        };
+        let limits = &self.options.limits;
+        let (hour, day) = if factor.config.code_length <= 4 {
+            (0, limits.challenges_per_short_totp_factor_per_day)
+        } else {
+            (limits.challenges_per_totp_factor_per_hour, limits.challenges_per_totp_factor_per_day)
+        };
+        let opening = Opening {
+            challenge: challenge.clone(),
+            notification: None,
+            code,
+            most_per_factor_hour: hour,
+            most_per_factor_day: day,
+            most_per_entity_hour: limits.challenges_per_entity_per_hour,
+        };
+        match self.store.open_challenge(&opening).await? {
+            Opened::Done => {
+                if code.is_some() {
+                    challenge.state =
+                        ChallengeState::Answered { verdict: Verdict::Approved, at: now };
+                }
+                Ok(challenge)
+            }
+            Opened::WrongCode => Err(VerifyError::AnswerRejected),
+            Opened::TooMany => Err(VerifyError::TooManyChallenges),
+            Opened::NoFactor => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// Judges a code and approves the challenge if it is right.
+    async fn answer_code(&self, challenge: Challenge, payload: &str) -> Answer<Challenge> {
+        let (now, sid) = (self.now(), challenge.sid);
+        challenge.is_open(now)?;
+        let shown = code(payload)?;
+        let owner = &challenge.owner;
+        let factor =
+            self.store.totp_factor(owner.service, &owner.identity, challenge.factor).await?;
+        let factor = factor.ok_or(VerifyError::AnswerRejected)?;
+        let shown = self.judge(&factor, &shown, now)?;
+        let most = self.options.limits.wrong_codes_per_totp_challenge;
+        match self.store.answer_by_code(sid, shown, most, now).await?? {
+            Shown::Accepted(()) => {
+                self.bus.settle(sid).await;
+                let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
+                Ok(Challenge { state, updated_at: now, ..challenge })
+            }
+            Shown::Wrong => Err(VerifyError::AnswerRejected),
+            Shown::Exhausted => Err(VerifyError::TooManyAnswers),
+            Shown::Gone => Err(VerifyError::NotFound),
         }
     }
 
@@ -212,7 +309,10 @@ impl Verify {
     ) -> Answer<Challenge> {
         let (mut challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
         if let Some(payload) = &update.auth_payload {
-            challenge = self.answer(challenge, factor.as_ref(), payload).await?;
+            challenge = match challenge.factor_type {
+                FactorType::Push => self.answer(challenge, factor.as_ref(), payload).await?,
+                FactorType::Totp => self.answer_code(challenge, payload).await?,
+            };
         }
         if let Some(metadata) = update.metadata {
             let now = self.now();

@@ -82,7 +82,7 @@ impl Verify {
             return Err(VerifyError::NotFound);
         }
         for factor in devices.items {
-            self.bus.dismiss(factor.sid).await;
+            self.bus.dismiss(factor.sid()).await;
         }
         Ok(())
     }

@@ -44,6 +44,9 @@ pub enum VerifyError {
     /// The signature does not prove possession of the factor's key.
     #[error("factor verification failed")]
     FactorNotProved,
+    /// The factor has seen too many wrong codes in a row.
+    #[error("too many wrong codes")]
+    TooManyCodes,
     /// The factor has not been verified.
     #[error("factor is unverified")]
     FactorUnverified,

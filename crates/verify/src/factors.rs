@@ -1,7 +1,7 @@
 //! Factors.
 
 use countersign_domain::address::{Address, Platform};
-use countersign_domain::factor::{Factor, FactorChange, FactorStatus, FactorType};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus, FactorType};
 use countersign_domain::key::DeviceKey;
 use countersign_domain::sid::{AccountSid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion, StringMap};
@@ -131,7 +131,7 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         page: PageQuery<FactorSid>,
-    ) -> Answer<Page<Factor>> {
+    ) -> Answer<Page<AnyFactor>> {
         let entity = self.entity(account, service, identity).await?;
         Ok(self.store.factors(entity.owner.entity, page).await?)
     }
@@ -193,8 +193,11 @@ impl Verify {
         identity: &Identity,
         sid: FactorSid,
     ) -> Answer<()> {
-        let factor = self.reach_factor(caller, service, identity, sid).await?;
-        let was_there = self.store.delete_factor(factor.owner.entity, sid, self.now()).await?;
+        let entity = match self.any_factor(caller, service, identity, sid).await? {
+            AnyFactor::Push(factor) => factor.owner.entity,
+            AnyFactor::Totp(factor) => factor.owner.entity,
+        };
+        let was_there = self.store.delete_factor(entity, sid, self.now()).await?;
         self.bus.dismiss(sid).await;
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod notifications;
 mod rates;
 pub mod services;
+pub mod totp_factors;
 pub mod waiting;
 pub mod webhooks;
 

@@ -14,7 +14,7 @@ use crate::params::Params;
 /// Our largest challenge, signed, is longer than the 5,456 characters of Twilio's description (wire reference §3.9).
 const LONGEST_ANSWER: usize = 32 * 1024;
 
-/// A new challenge. `AuthPayload` is for factors that we do not have, and ignored.
+/// A new challenge. Whether it needs a message, and what its code says, depends on its factor.
 pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     let factor = params.required("FactorSid", str::parse)?;
     let fields: Result<Vec<Field>, Invalid> =
@@ -29,9 +29,10 @@ pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     Ok(NewChallenge {
         factor,
         expires_at: params.optional("ExpirationDate", Instant::parse)?,
-        message: params.needed("Details.Message", Message::parse)?,
+        message: params.optional("Details.Message", Message::parse)?,
         fields: fields.map_err(|why| params.bad("Details.Fields", why))?,
         hidden_details: params.optional("HiddenDetails", StringMap::parse)?,
+        code: params.text("AuthPayload")?.map(str::to_owned),
     })
 }
 
@@ -80,7 +81,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", 60306)]
     #[case("&Details.Message=", 60306)]
     #[case("&Details.Message=Hi&ExpirationDate=tomorrow", 60306)]
     #[case("&Details.Message=Hi&Details.Fields=Path", 60306)]

@@ -7,20 +7,32 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::key::DeviceKey;
 use countersign_domain::text::{AppId, FriendlyName, SdkVersion, StringMap};
+use countersign_domain::totp::{Code, TotpChange, TotpConfigChange, parse_secret};
 use countersign_verify::factors::{FactorUpdate, NewFactor};
+use countersign_verify::totp_factors::NewTotpFactor;
 
 use crate::error::ApiError;
 use crate::params::{Params, integer};
 use crate::rows;
 
-/// A new factor. One of type `totp` is refused, but only when its parameters are right.
-pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<NewFactor, ApiError> {
+/// A new factor of either type.
+#[derive(Debug)]
+pub(super) enum New {
+    Push(Box<NewFactor>),
+    Totp(NewTotpFactor),
+}
+
+/// A new factor.
+pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<New, ApiError> {
     let friendly_name = params.required("FriendlyName", FriendlyName::parse)?;
     match params.required("FactorType", str::parse)? {
         FactorType::Push => {}
         FactorType::Totp => {
-            check_totp(params)?;
-            return Err((&rows::UNSUPPORTED).into());
+            let secret = params.text("Binding.Secret")?.map(parse_secret).transpose();
+            let secret =
+                secret.map_err(|why| ApiError::parameter(&rows::BINDING, "Binding.Secret", why))?;
+            let config = totp_config(params)?;
+            return Ok(New::Totp(NewTotpFactor { friendly_name, secret, config }));
         }
     }
     let app_id = params.needed("Config.AppId", AppId::parse)?;
@@ -29,19 +41,19 @@ pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<NewFact
     let token = params.text("Config.NotificationToken")?;
     let address = Address::new(platform, token, strict_tokens)
         .map_err(|bad| params.bad("Config.NotificationToken", bad.0))?;
-    Ok(NewFactor {
+    Ok(New::Push(Box::new(NewFactor {
         friendly_name,
         key: key(params)?,
         app_id,
         sdk_version,
         address,
         metadata: params.optional("Metadata", StringMap::parse)?,
-    })
+    })))
 }
 
 /// What an update changes. Nothing is required, and what both SDKs send beyond the description is taken.
 pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
-    check_totp_config(params)?;
+    totp_config(params)?;
     Ok(FactorUpdate {
         proof: params.optional("AuthPayload", signature)?,
         friendly_name: params.optional("FriendlyName", FriendlyName::parse)?,
@@ -50,6 +62,15 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
         sdk_version: params.optional("Config.SdkVersion", SdkVersion::parse)?,
         app_id: params.optional("Config.AppId", AppId::parse)?,
     })
+}
+
+/// What an update of a TOTP factor says: its code, and what changes.
+pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChange), ApiError> {
+    let change = TotpChange {
+        friendly_name: params.optional("FriendlyName", FriendlyName::parse)?,
+        config: totp_config(params)?,
+    };
+    Ok((params.optional("AuthPayload", Code::parse)?, change))
 }
 
 fn signature(text: &str) -> Result<Vec<u8>, Invalid> {
@@ -68,29 +89,13 @@ fn key(params: &Params<'_>) -> Result<DeviceKey, ApiError> {
     DeviceKey::parse(text).map_err(bad("Binding.PublicKey"))
 }
 
-fn check_totp(params: &Params<'_>) -> Result<(), ApiError> {
-    check_totp_config(params)?;
-    let is_base32 = |text: &str| {
-        let digits = text.trim_end_matches('=');
-        let is_digit = |c: u8| c.is_ascii_alphabetic() || (b'2'..=b'7').contains(&c);
-        !digits.is_empty() && digits.bytes().all(is_digit)
-    };
-    if params.text("Binding.Secret")?.is_some_and(|secret| !is_base32(secret)) {
-        let why = Invalid::because("must be Base32");
-        return Err(ApiError::parameter(&rows::BINDING, "Binding.Secret", why));
-    }
-    Ok(())
-}
-
-fn check_totp_config(params: &Params<'_>) -> Result<(), ApiError> {
-    params.optional("Config.TimeStep", integer(20u8..=60))?;
-    params.optional("Config.Skew", integer(0u8..=2))?;
-    params.optional("Config.CodeLength", integer(3u8..=8))?;
-    params.optional("Config.Alg", |text| match text {
-        "sha1" | "sha256" | "sha512" => Ok(()),
-        _ => Err(Invalid::because("must be sha1, sha256 or sha512")),
-    })?;
-    Ok(())
+fn totp_config(params: &Params<'_>) -> Result<TotpConfigChange, ApiError> {
+    Ok(TotpConfigChange {
+        alg: params.optional("Config.Alg", str::parse)?,
+        time_step: params.optional("Config.TimeStep", integer(20u8..=60))?,
+        skew: params.optional("Config.Skew", integer(0u8..=2))?,
+        code_length: params.optional("Config.CodeLength", integer(3u8..=8))?,
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +111,10 @@ mod tests {
         &Metadata=%7B%22os%22%3A%22Android%22%7D";
 
     fn read(form: &str) -> Result<NewFactor, ApiError> {
-        create(&Params::parse(form.as_bytes(), &rows::PARAMETER)?, true)
+        match create(&Params::parse(form.as_bytes(), &rows::PARAMETER)?, true)? {
+            New::Push(new) => Ok(*new),
+            New::Totp(_) => panic!("a push factor"),
+        }
     }
 
     /// The good form without some of its parameters, and with some more.
@@ -129,7 +137,6 @@ mod tests {
     #[case("FriendlyName", "FriendlyName=", 60306)]
     #[case("FactorType", "", 20001)]
     #[case("FactorType", "FactorType=sms", 60306)]
-    #[case("FactorType", "FactorType=totp", 60204)]
     #[case("FactorType", "FactorType=totp&Config.Skew=3", 60306)]
     #[case("FactorType", "FactorType=totp&Binding.Secret=1", 60314)]
     #[case("Binding.Alg", "Binding.Alg=RS256", 60314)]

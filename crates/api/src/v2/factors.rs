@@ -1,13 +1,14 @@
 //! Factors (wire reference §2.3).
 
 use axum::extract::State;
-use countersign_domain::factor::Factor;
+use countersign_domain::factor::AnyFactor;
 use countersign_domain::sid::{FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
 
-use super::factor_params;
+use super::factor_params::{self, New};
 use super::factor_view::FactorView;
+use super::totp_view::{AnyView, TotpView};
 use crate::auth::{Anybody, Backend};
 use crate::body::{Form, Query};
 use crate::paging::Paging;
@@ -24,8 +25,17 @@ pub(crate) async fn create(
 ) -> Answer {
     let params = form.params(&rows::PARAMETER)?;
     let new = factor_params::create(&params, state.verify.strict_tokens())?;
-    let factor = state.verify.enrol(&caller, service, &identity, new).await?;
-    reply::created(&FactorView::created(&factor, &state.public_url))
+    let base = &state.public_url;
+    match new {
+        New::Push(new) => {
+            let factor = state.verify.enrol(&caller, service, &identity, *new).await?;
+            reply::created(&FactorView::created(&factor, base))
+        }
+        New::Totp(new) => {
+            let made = state.verify.enrol_totp(&caller, service, &identity, new).await?;
+            reply::created(&TotpView::created(&made, base))
+        }
+    }
 }
 
 pub(crate) async fn fetch(
@@ -33,8 +43,8 @@ pub(crate) async fn fetch(
     Anybody(caller): Anybody,
     In((service, identity, sid)): In<(ServiceSid, Identity, FactorSid)>,
 ) -> Answer {
-    let factor = state.verify.factor(&caller, service, &identity, sid).await?;
-    reply::ok(&FactorView::of(&factor, &state.public_url))
+    let factor = state.verify.any_factor(&caller, service, &identity, sid).await?;
+    reply::ok(&AnyView::of(&factor, &state.public_url))
 }
 
 pub(crate) async fn list(
@@ -46,7 +56,7 @@ pub(crate) async fn list(
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.factors(account, service, &identity, paging.query).await?;
     let base = &state.public_url;
-    paging.reply(base, "factors", &page, |it: &Factor| it.sid, |it| FactorView::of(it, base))
+    paging.reply(base, "factors", &page, AnyFactor::sid, |it| AnyView::of(it, base))
 }
 
 pub(crate) async fn update(
@@ -55,7 +65,15 @@ pub(crate) async fn update(
     In((service, identity, sid)): In<(ServiceSid, Identity, FactorSid)>,
     form: Form,
 ) -> Answer {
-    let update = factor_params::update(&form.params(&rows::PARAMETER)?)?;
+    let params = form.params(&rows::PARAMETER)?;
+    if let AnyFactor::Totp(factor) =
+        state.verify.any_factor(&caller, service, &identity, sid).await?
+    {
+        let (code, change) = factor_params::update_totp(&params)?;
+        let factor = state.verify.update_totp(&factor, code.as_ref(), change).await?;
+        return reply::ok(&TotpView::of(&factor, &state.public_url));
+    }
+    let update = factor_params::update(&params)?;
     let factor = state.verify.update_factor(&caller, service, &identity, sid, update).await?;
     reply::ok(&FactorView::of(&factor, &state.public_url))
 }

@@ -13,4 +13,5 @@ mod notification_view;
 pub(crate) mod notifications;
 mod service_params;
 pub(crate) mod services;
+mod totp_view;
 pub(crate) mod webhooks;

@@ -144,7 +144,7 @@ fn escapes_order_and_spaces_do_not_matter() {
 #[test]
 fn unicode_is_compared_by_what_it_means() {
     let mut asked = challenge();
-    asked.details.message = Message::parse("Überweisung an Zoë? 🦉\u{202e}").unwrap();
+    asked.details.message = Message::parse("Überweisung an Zoë? 🦉\u{202e}").ok();
     asked.hidden_details = Some(StringMap::parse(r#"{"Ort":"Lisboa — São Bento"}"#).unwrap());
     let plain = payload(&asked, "denied").to_string();
     assert_eq!(judge(&Hand::known().sign_text(HEADER, &plain), &asked), Ok(Verdict::Denied));
@@ -209,7 +209,7 @@ fn what_is_no_signed_token_is_a_fault_of_form() {
 #[test]
 fn the_largest_challenge_can_be_answered() {
     let mut asked = challenge();
-    asked.details.message = Message::parse("/".repeat(256)).unwrap();
+    asked.details.message = Message::parse("/".repeat(256)).ok();
     let field = Field { label: "/".repeat(36), value: "é".repeat(128) };
     asked.details.fields = vec![field; MOST_FIELDS];
     let hidden = format!(r#"{{"a":"{}"}}"#, "/".repeat(1_016));

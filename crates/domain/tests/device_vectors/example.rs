@@ -83,7 +83,7 @@ pub(crate) fn challenge() -> Challenge {
         factor: factor().sid,
         factor_type: FactorType::Push,
         details: Details {
-            message: Message::parse("Login to Owl Bank?").expect("a message"),
+            message: Message::parse("Login to Owl Bank?").ok(),
             fields: vec![Field { label: "Path".into(), value: "/login".into() }],
             date: None,
         },

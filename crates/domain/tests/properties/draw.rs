@@ -127,7 +127,7 @@ pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
             },
             factor: FactorSid::from_bytes([5; 16]),
             factor_type: FactorType::Push,
-            details: Details { message: message(), fields: Vec::new(), date: None },
+            details: Details { message: Some(message()), fields: Vec::new(), date: None },
             hidden_details: None,
             metadata: None,
             state: ChallengeState::Pending,

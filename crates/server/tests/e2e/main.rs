@@ -26,3 +26,4 @@ mod pushes;
 mod sockets;
 mod support;
 mod tls;
+mod totp;

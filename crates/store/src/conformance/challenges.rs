@@ -83,6 +83,7 @@ async fn open_within(
     let opening = Opening {
         challenge,
         notification: Some(automatic),
+        code: None,
         most_per_factor_hour: factor_hour,
         most_per_factor_day: factor_day,
         most_per_entity_hour: entity_hour,

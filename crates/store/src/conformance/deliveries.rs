@@ -230,7 +230,7 @@ pub async fn a_prospect_is_read_afresh(stage: &Stage) {
     let store = &stage.store;
     let prospect = store.prospect(&lease).await.unwrap();
     assert!(prospect.lease_holds);
-    let message = challenge.details.message.clone();
+    let message = challenge.details.message.clone().unwrap();
     assert_eq!(prospect.challenge, Some((ChallengeState::Pending, message)));
     let target = prospect.factor.unwrap();
     let owner = &factor.owner;

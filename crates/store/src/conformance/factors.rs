@@ -215,7 +215,7 @@ pub async fn factors_are_listed_page_by_page(stage: &Stage) {
     let entity = factors[0].owner.entity;
     let sids: Vec<_> = factors.iter().map(|factor| factor.sid).collect();
     let store = &stage.store;
-    let read = async |page| store.factors(entity, page).await.unwrap().map(|factor| factor.sid);
+    let read = async |page| store.factors(entity, page).await.unwrap().map(|factor| factor.sid());
     walks(&sids, read).await;
     let delete =
         async |sid| assert_eq!(store.delete_factor(entity, sid, stage.now()).await, Ok(true));

@@ -110,6 +110,7 @@ impl Stage {
         let opening = Opening {
             challenge: challenge.clone(),
             notification,
+            code: None,
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,

@@ -170,6 +170,7 @@ impl World {
         let opening = Opening {
             challenge: challenge.clone(),
             notification: None,
+            code: None,
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,

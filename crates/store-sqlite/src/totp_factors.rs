@@ -1,0 +1,258 @@
+//! TOTP factors: how they come into being, and what a code does.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
+use countersign_domain::limits::is_reached;
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_domain::totp::TotpFactor;
+use countersign_store::seam::{
+    Answer, Enrolled, Shown, ShownCode, TotpEnrolment, TotpFactors, TotpUpdate,
+};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::paging::{downwards, upwards};
+use crate::rows::{self, totp_factor_columns};
+use crate::statement::{execute, exists, living, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, challenges, enrolment, services};
+
+/// The TOTP factors of living entities.
+macro_rules! select {
+    () => {
+        concat!("SELECT ", totp_factor_columns!(), " FROM totp_factors f", living!("f"))
+    };
+}
+
+statements! {
+    READ = concat!(
+        "SELECT ", totp_factor_columns!(), " FROM entities e JOIN services s ON s.sid = e.service_sid ",
+        "JOIN totp_factors f ON f.entity_sid = e.sid WHERE e.service_sid = ?1 AND e.identity = ?2 AND f.sid = ?3"
+    );
+    OF_ENTITY = concat!(select!(), "WHERE f.entity_sid = ?1 AND f.sid = ?2");
+    VERIFIED = concat!(
+        "SELECT 1 FROM totp_factors f", living!("f"),
+        "WHERE f.entity_sid = ?1 AND f.sid = ?2 AND f.status = 'verified'"
+    );
+    UP = upwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
+    DOWN = downwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
+    LIVING = "SELECT count(*) FROM totp_factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2)";
+    INSERT = "INSERT INTO totp_factors (entity_sid, sid, service_sid, identity, account_sid, friendly_name, status, \
+              secret, alg, time_step, skew, code_length, last_step, wrong_codes, created_at, updated_at) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, ?14, ?15)";
+    UPDATE = "UPDATE totp_factors SET friendly_name = ?3, status = ?4, alg = ?5, time_step = ?6, skew = ?7, \
+              code_length = ?8, last_step = ?9, updated_at = ?10 WHERE entity_sid = ?1 AND sid = ?2";
+    DELETE = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
+    WRONG_CODES = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
+    COUNT_WRONG = "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = ?1 AND sid = ?2";
+    /// Only a step later than any before.
+    SPEND = "UPDATE totp_factors SET last_step = ?3, wrong_codes = 0 \
+             WHERE entity_sid = ?1 AND sid = ?2 AND (last_step IS NULL OR last_step < ?3)";
+    ASKED = concat!(
+        "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c", living!("c"),
+        "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
+    );
+}
+
+/// Accepts a code if it is right and its step is not spent, and spends it; whether it was accepted.
+pub(crate) fn accept(
+    db: &Connection,
+    entity: EntitySid,
+    factor: FactorSid,
+    code: ShownCode,
+) -> Result<bool, Trouble> {
+    match code {
+        ShownCode::Right(step) => {
+            let params = params![entity.as_bytes(), factor.as_bytes(), signed(step)];
+            Ok(execute(db, SPEND, params)? > 0)
+        }
+        ShownCode::Wrong => Ok(false),
+    }
+}
+
+/// Steps are far below the bound: seconds since 1970 by at least 20.
+fn signed(step: u64) -> i64 {
+    i64::try_from(step).unwrap_or(i64::MAX)
+}
+
+fn of_entity(
+    db: &Connection,
+    entity: EntitySid,
+    sid: FactorSid,
+) -> Result<Option<TotpFactor>, Trouble> {
+    one(db, OF_ENTITY, [entity.as_bytes(), sid.as_bytes()], |row| {
+        rows::totp_factor(Cells::of(row, "totp_factors"))
+    })
+}
+
+/// Removes one; whether it was there.
+pub(crate) fn delete(db: &Connection, entity: EntitySid, sid: FactorSid) -> Result<bool, Trouble> {
+    let was_there = of_entity(db, entity, sid)?.is_some();
+    if was_there {
+        execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
+    }
+    Ok(was_there)
+}
+
+struct Enrol(TotpEnrolment);
+
+impl Command for Enrol {
+    type Answer = Enrolled;
+
+    fn run(&self, db: &Connection) -> Result<Enrolled, Trouble> {
+        let TotpEnrolment { factor, most_per_entity, most_per_day } = &self.0;
+        let (owner, now) = (&factor.owner, factor.created_at);
+        if !exists(db, services::EXISTS, [owner.service.as_bytes()])? {
+            return Ok(Enrolled::NoService);
+        }
+        let present = enrolment::present(db, owner)?;
+        if let Some(entity) = &present {
+            let params = params![entity.sid.as_bytes(), (now - UNVERIFIED_FOR).as_micros()];
+            let have = one(db, LIVING, params, |row| Cells::of(row, "totp_factors").take())?;
+            if is_reached(*most_per_entity, have.unwrap_or(0)) {
+                return Ok(Enrolled::TooMany);
+            }
+            if is_reached(*most_per_day, entity.day(now).1) {
+                return Ok(Enrolled::TooManyToday);
+            }
+        }
+        let entity = enrolment::count(db, owner, present, now)?;
+        execute(
+            db,
+            INSERT,
+            params![
+                entity.as_bytes(),
+                factor.sid.as_bytes(),
+                owner.service.as_bytes(),
+                owner.identity.as_str(),
+                owner.account.as_bytes(),
+                factor.friendly_name.as_str(),
+                factor.status.as_str(),
+                factor.secret.as_bytes(),
+                factor.config.alg.as_str(),
+                factor.config.time_step,
+                factor.config.skew,
+                factor.config.code_length,
+                factor.last_step.map(signed),
+                factor.created_at.as_micros(),
+                factor.updated_at.as_micros(),
+            ],
+        )?;
+        Ok(Enrolled::Done(entity))
+    }
+}
+
+struct Update(TotpUpdate);
+
+impl Command for Update {
+    type Answer = Shown<TotpFactor>;
+
+    fn run(&self, db: &Connection) -> Result<Shown<TotpFactor>, Trouble> {
+        let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
+        let key = [entity.as_bytes(), sid.as_bytes()];
+        if of_entity(db, *entity, *sid)?.is_none() {
+            return Ok(Shown::Gone);
+        }
+        if let Some(code) = code {
+            let wrong =
+                one(db, WRONG_CODES, key, |row| Cells::of(row, "totp_factors").take::<u32>())?;
+            if is_reached(*most_wrong, wrong.unwrap_or(0)) {
+                return Ok(Shown::Exhausted);
+            }
+            if !accept(db, *entity, *sid, *code)? {
+                execute(db, COUNT_WRONG, key)?;
+                return Ok(Shown::Wrong);
+            }
+        }
+        let Some(was) = of_entity(db, *entity, *sid)? else {
+            return Ok(Shown::Gone);
+        };
+        let status = if code.is_some() { FactorStatus::Verified } else { was.status };
+        let factor = TotpFactor { status, ..was.changed(change.clone(), *at) };
+        execute(
+            db,
+            UPDATE,
+            params![
+                entity.as_bytes(),
+                sid.as_bytes(),
+                factor.friendly_name.as_str(),
+                factor.status.as_str(),
+                factor.config.alg.as_str(),
+                factor.config.time_step,
+                factor.config.skew,
+                factor.config.code_length,
+                factor.last_step.map(signed),
+                factor.updated_at.as_micros(),
+            ],
+        )?;
+        Ok(Shown::Accepted(factor))
+    }
+}
+
+struct AnswerByCode(ChallengeSid, ShownCode, u32, Instant);
+
+impl Command for AnswerByCode {
+    type Answer = Result<Shown<()>, CannotAnswer>;
+
+    fn run(&self, db: &Connection) -> Result<Self::Answer, Trouble> {
+        let Self(sid, code, most_wrong, at) = *self;
+        let asked = one(db, ASKED, [sid.as_bytes()], |row| {
+            let mut cells = Cells::of(row, "challenges");
+            let entity = cells.make(EntitySid::from_bytes)?;
+            Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
+        })?;
+        let standing = challenges::standing(db, sid)?;
+        let Some(((entity, factor, wrong), standing)) = asked.zip(standing) else {
+            return Ok(Ok(Shown::Gone));
+        };
+        if let Err(refused) = standing.is_open(at) {
+            return Ok(Err(refused));
+        }
+        if is_reached(most_wrong, wrong) {
+            return Ok(Ok(Shown::Exhausted));
+        }
+        if !accept(db, entity, factor, code)? {
+            challenges::count_wrong(db, sid)?;
+            return Ok(Ok(Shown::Wrong));
+        }
+        challenges::approve(db, sid, at)?;
+        Ok(Ok(Shown::Accepted(())))
+    }
+}
+
+#[async_trait]
+impl TotpFactors for SqliteStore {
+    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> Answer<Enrolled> {
+        self.write(Enrol(enrolment.clone())).await
+    }
+
+    async fn totp_factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<TotpFactor>> {
+        self.read(|db| {
+            let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
+            one(db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors")))
+        })
+    }
+
+    async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>> {
+        self.write(Update(update.clone())).await
+    }
+
+    async fn answer_by_code(
+        &self,
+        sid: ChallengeSid,
+        code: ShownCode,
+        most_wrong: u32,
+        at: Instant,
+    ) -> Answer<Result<Shown<()>, CannotAnswer>> {
+        self.write(AnswerByCode(sid, code, most_wrong, at)).await
+    }
+}

@@ -3,7 +3,7 @@
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{Birth, Lease};
-use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::service::Service;
 use countersign_domain::text::{Identity, StringMap};
 
@@ -96,7 +96,7 @@ pub async fn the_identity_of_a_deleted_entity_is_free_at_once(stage: &Stage) {
     assert_eq!(stage.stored(&factor).await, Some(factor.clone()));
     assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
     let factors = store.factors(factor.owner.entity, PageQuery::first(10)).await.unwrap();
-    assert_eq!(factors.items, [factor]);
+    assert_eq!(factors.items, [AnyFactor::Push(Box::new(factor))]);
 }
 
 /// One of everything that can lie below an entity.

@@ -8,7 +8,7 @@ CREATE TABLE totp_factors (
     friendly_name TEXT    NOT NULL,
     status        TEXT    NOT NULL CHECK (status IN ('unverified', 'verified')),
     secret        BLOB    NOT NULL,
-    alg           TEXT    NOT NULL CHECK (alg IN ('sha1', 'sha256', 'sha512')),
+    alg           TEXT    NOT NULL CHECK (alg = 'sha1' OR alg = 'sha256' OR alg = 'sha512'),
     time_step     INTEGER NOT NULL,
     skew          INTEGER NOT NULL,
     code_length   INTEGER NOT NULL,

@@ -167,7 +167,6 @@ impl From<VerifyError> for ApiError {
             VerifyError::FactorNotProved => &rows::FACTOR_NOT_PROVED,
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
-            VerifyError::FactorTypeUnsupported => &rows::UNSUPPORTED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
             VerifyError::CannotAnswer(CannotAnswer::Expired) => &rows::CHALLENGE_EXPIRED,
             VerifyError::CannotAnswer(CannotAnswer::AlreadyAnswered) => &rows::ALREADY_ANSWERED,

@@ -72,7 +72,6 @@ rows! {
     INTERNAL = 20500 INTERNAL_SERVER_ERROR "Internal Server Error";
     UNAVAILABLE = 20503 SERVICE_UNAVAILABLE "Service unavailable" retry 1;
     SERVICE_PARAMETER = 60200 BAD_REQUEST "Invalid parameter" naming "Invalid parameter: {}";
-    UNSUPPORTED = 60204 FORBIDDEN "Service does not support this feature";
     OTHER_PARAMETER = 60300 BAD_REQUEST "Invalid Param" naming "Invalid parameter: {}";
     ENTITY_EXISTS = 60301 CONFLICT "Entity already exists";
     ACCESS_TOKEN_PARAMETER = 60305 BAD_REQUEST "Access Token parameters are invalid"

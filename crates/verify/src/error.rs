@@ -50,9 +50,6 @@ pub enum VerifyError {
     /// The factor has not been verified.
     #[error("factor is unverified")]
     FactorUnverified,
-    /// Factors of this type are not supported.
-    #[error("factor type not supported")]
-    FactorTypeUnsupported,
     /// The factor, or its entity, has been asked too often.
     #[error("challenge limit reached")]
     TooManyChallenges,

@@ -65,7 +65,6 @@ async fn every_refusal_of_a_use_case_has_a_row() {
         VerifyError::TokenNotForThis,
         VerifyError::FactorNotProved,
         VerifyError::FactorUnverified,
-        VerifyError::FactorTypeUnsupported,
         VerifyError::TooManyChallenges,
         CannotAnswer::Expired.into(),
         CannotAnswer::AlreadyAnswered.into(),

@@ -29,7 +29,11 @@ pub(crate) const CHALLENGE: &[Parameter] = &[
         STRINGS,
         "What the device is told and the person is not: the text of a JSON object whose values are texts.",
     ),
-    for_codes("AuthPayload", Kind::Text, "A code. Means nothing to a push factor."),
+    for_codes(
+        "AuthPayload",
+        Kind::Text,
+        "A code of 3 to 8 digits. Means nothing to a push factor.",
+    ),
 ];
 
 /// A device's answer, or the application's notes.
@@ -37,8 +41,9 @@ pub(crate) const CHALLENGE_UPDATE: &[Parameter] = &[
     optional(
         "AuthPayload",
         Kind::Length(1, 32_768),
-        "The answer: a compact JWS (ES256) by the factor's key over every member that \
-         `Twilio-Verify-Signature-Fields` names, as it was read, and `status`: `approved` or `denied`.",
+        "The answer. Of a push factor: a compact JWS (ES256) by its key over every member that \
+         `Twilio-Verify-Signature-Fields` names, as it was read, and `status`: `approved` or `denied`. Of one with \
+         codes: a code, which approves.",
     ),
     optional(
         "Metadata",

@@ -47,7 +47,7 @@ pub(crate) const FACTOR: &[Parameter] = &[
     for_codes(
         "Binding.Secret",
         Kind::Text,
-        "The shared secret in Base32. Only for factors that answer with codes.",
+        "The shared secret in Base32; made by the server if absent. Only for factors that answer with codes.",
     ),
     for_codes("Config.TimeStep", Kind::Whole(20..=60), STEP),
     for_codes("Config.Skew", Kind::Whole(0..=2), SKEW),
@@ -65,8 +65,8 @@ pub(crate) const FACTOR_UPDATE: &[Parameter] = &[
     for_push(
         "AuthPayload",
         Kind::Length(1, 128),
-        "Proves that the device holds its key: base64 of its DER signature (ECDSA, SHA-256) over the factor's SID. \
-         Verifies the factor.",
+        "Proves that the device holds its key: base64 of its DER signature (ECDSA, SHA-256) over the factor's SID; or \
+         that the app holds its secret: a code. Verifies the factor.",
     ),
     optional("FriendlyName", NAME, "What the person calls the device."),
     optional(

@@ -38,14 +38,13 @@ pub(super) static ALL: &[Operation] = &[
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors",
         (NEW_FACTORS, "CreateNewFactor"),
         Made("verify.v2.service.entity.new_factor"),
-        "Enrols a device, which is unverified until it proves that it holds its key, and forgotten \
-         if it does not within 24 hours. Makes the entity if there is none.",
+        "Enrols a device or, for the application, an app that shows codes. It is unverified until it proves that it holds \
+         its key or secret, and forgotten if it does not within 24 hours. Makes the entity if there is none.",
     )
     .by(Callers::Enrolling)
     .form(bodies::FACTOR)
     .refusing(&[
         &rows::BINDING,
-        &rows::UNSUPPORTED,
         &rows::TOKEN_NOT_FOR_THIS,
         &rows::TOO_MANY_FACTORS,
         &rows::FACTOR_EXISTS,
@@ -67,7 +66,7 @@ pub(super) static ALL: &[Operation] = &[
     )
     .by(Callers::Device)
     .form(bodies::FACTOR_UPDATE)
-    .refusing(&[&rows::FACTOR_NOT_PROVED]),
+    .refusing(&[&rows::FACTOR_NOT_PROVED, &rows::TOO_MANY_CODES]),
     delete(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{Sid}",
         (FACTORS, "DeleteFactor"),
@@ -97,10 +96,10 @@ pub(super) static ALL: &[Operation] = &[
         (CHALLENGES, "CreateChallenge"),
         Made("verify.v2.service.entity.challenge"),
         "Asks a device, and sends the first push by itself. Does not wait for the push, and does \
-         not fail with it.",
+         not fail with it. For a factor with codes, a code may come along and is judged at once.",
     )
     .form(bodies::CHALLENGE)
-    .refusing(&[&rows::FACTOR_UNVERIFIED, &rows::TOO_MANY_CHALLENGES]),
+    .refusing(&[&rows::FACTOR_UNVERIFIED, &rows::ANSWER_REJECTED, &rows::TOO_MANY_CHALLENGES]),
     get(
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{Sid}",
         (CHALLENGES, "FetchChallenge"),

@@ -48,6 +48,8 @@ pub enum Command {
     /// Make and list accounts, change their tokens, make and revoke API keys
     #[command(subcommand)]
     Accounts(Accounts),
+    /// Try a push credential and say what the push service's answer means; works beside a running server
+    PushTest(PushTest),
     /// Check the configuration and try everything that the server would need
     Doctor,
     /// Print the OpenAPI document of the API
@@ -199,6 +201,29 @@ pub struct Reply {
     /// Where the key is kept.
     #[command(flatten)]
     pub key: KeyFile,
+}
+
+/// `push-test`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --send nothing is shown on any device: Google only looks at the push, Apple is sent one for a \
+                        device that does not exist.\n\nExample:\n  countersign push-test CR0123… --app-id com.example.owlbank"
+)]
+pub struct PushTest {
+    /// The credential's SID (CR…)
+    pub credential: String,
+    /// The app: its bundle id, which is Apple's topic unless the credential has one; its package with Google
+    #[arg(long, value_name = "ID")]
+    pub app_id: String,
+    /// The device's push token; needed for --send, and by Google also without
+    #[arg(long, required_if_eq("send", "true"))]
+    pub token: Option<String>,
+    /// What the device is to show
+    #[arg(long, default_value = "A test from Countersign")]
+    pub message: String,
+    /// Really push
+    #[arg(long)]
+    pub send: bool,
 }
 
 /// `accounts`

@@ -40,7 +40,11 @@ pub fn providers(
     Providers::with_push(bus, parts).context("the settings of [outgoing] are not right")
 }
 
-fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
+/// How others are called.
+///
+/// # Errors
+/// A file that cannot be read, a network that is none; the setting is named.
+pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
     let default = Outgoing::default();
     let roots = section.roots.iter().map(|path| {
         let shown = path.display();
@@ -73,7 +77,8 @@ pub fn check_credential(
         .map_err(|bad| (bad.part.as_str(), bad.why))
 }
 
-fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
+/// A credential as a provider takes it.
+pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
     OpenedCredential {
         sid: credential.sid,
         updated_at: credential.updated_at,

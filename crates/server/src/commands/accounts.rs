@@ -70,7 +70,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
 }
 
 /// The use cases over the database in the data folder, which a server may be using at the same time.
-async fn open(config: &Config) -> anyhow::Result<Verify> {
+pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
     let world = World::real();
     folder::make(&config.data_dir)?;
     let (key, _) = folder::master_key(

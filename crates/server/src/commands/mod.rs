@@ -5,6 +5,7 @@ mod accounts;
 mod demo;
 mod doctor;
 mod phone;
+mod push_test;
 mod serve;
 mod stand_ins;
 
@@ -57,6 +58,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Accounts(accounts) => {
             let config = load(&common, &[])?;
             runtime()?.block_on(accounts::run(&config, accounts)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::PushTest(flags) => {
+            let config = load(&common, &[])?;
+            runtime()?.block_on(push_test::run(&config, flags))
         }
         Command::Doctor => runtime()?.block_on(doctor::run(&common)),
         Command::Openapi => {

@@ -4,6 +4,7 @@
 mod admin;
 mod commands;
 mod logs;
+mod push_test;
 mod refusals;
 mod start;
 mod stop;

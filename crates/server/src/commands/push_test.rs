@@ -1,0 +1,46 @@
+//! `countersign push-test`: one push by hand, and what the answer means.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use countersign_domain::sid::CredentialSid;
+use countersign_domain::text::{AppId, Message};
+use countersign_providers::trial::{Trial, try_credential};
+
+use super::accounts;
+use crate::cli::PushTest;
+use crate::config::Config;
+use crate::push;
+use crate::wiring::World;
+
+pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<ExitCode> {
+    let shown = &flags.credential;
+    let sid: CredentialSid =
+        shown.parse().with_context(|| format!("{shown} is no credential's SID (CR…)"))?;
+    let app_id = AppId::parse(&flags.app_id).map_err(|why| anyhow!("--app-id {why}"))?;
+    let message = Message::parse(&flags.message).map_err(|why| anyhow!("--message {why}"))?;
+    let verify = accounts::open(config).await?;
+    let found = verify.opened_credential(sid).await?;
+    let found = found.with_context(|| format!("there is no {sid}"))?;
+    let trial = Trial {
+        credential: push::opened(&found.0, &found.1),
+        token: flags.token,
+        app_id,
+        message,
+        dry: !flags.send,
+    };
+    let world = World::real();
+    let outgoing = push::outgoing(&config.outgoing)?;
+    let finding = try_credential(trial, outgoing, world.clock, &*world.entropy).await;
+    let finding = finding.map_err(|why| anyhow!("this cannot be tried: {why}"))?;
+
+    let attempt = &finding.attempt;
+    let status = attempt.provider_status.map_or("none".to_owned(), |status| status.to_string());
+    println!("answer   {status} {}", attempt.provider_reason.as_deref().unwrap_or_default());
+    if let Some(code) = attempt.code {
+        println!("code     {}", code.0);
+    }
+    println!("meaning  {}", finding.words);
+    println!("so       the credential {}", if finding.works { "works" } else { "does not work" });
+    Ok(if finding.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,52 @@
+//! `push-test`: what a push service says of a credential, in words.
+
+use countersign_standins::{Options, run};
+use rcgen::KeyPair;
+
+use crate::support::{ACCOUNT, Application, Stage, TOKEN};
+
+// The command blocks its thread until it ends; the stand-ins need another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_is_tried_beside_a_running_server() {
+    let others = run(Options::default()).await.unwrap();
+    let stage =
+        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let ca = stage.write("ca.pem", others.authority.pem());
+    let stage = stage
+        .with("COUNTERSIGN_OUTGOING__APNS_URL", others.apns.url().as_ref())
+        .with("COUNTERSIGN_OUTGOING__FCM_URL", others.fcm.url().as_ref())
+        .with("COUNTERSIGN_OUTGOING__ROOTS", &ca)
+        .with("COUNTERSIGN_OUTGOING__ALLOW", "127.0.0.0/8");
+    let running = stage.serve(&[]).await;
+    let application = Application::of(&running);
+    let credential = async |form: &[(&str, &str)]| {
+        let made = application.create("/v1/Credentials", form).await;
+        made["sid"].as_str().unwrap().to_owned()
+    };
+    let key = others.apns.key();
+    let apple = |pem| {
+        [("Type", "apn"), ("PrivateKey", pem), ("KeyId", &*key.key_id), ("TeamId", &*key.team_id)]
+    };
+    let app = &*key.topics[0];
+    let good = credential(&apple(&key.pem)).await;
+    let foreign_key = KeyPair::generate().unwrap().serialize_pem();
+    let foreign = credential(&apple(&foreign_key)).await;
+    let account = others.fcm.service_account().to_string();
+    let google = credential(&[("Type", "fcm"), ("Secret", &account)]).await;
+
+    let nobody = format!("CR{}", "0".repeat(32));
+    for (arguments, code, words) in [
+        (&[&*good, "--app-id", app][..], 0, "the credential works"),
+        (&[&foreign, "--app-id", app], 1, "InvalidProviderToken"),
+        (&[&google, "--app-id", app, "--token", &"t".repeat(64)], 0, "the credential works"),
+        (&[&nobody, "--app-id", app], 1, "there is no CR"),
+        (&["CR1", "--app-id", app], 1, "is no credential's SID"),
+        (&[&good], 2, "--app-id"),
+        (&[&good, "--app-id", app, "--send"], 2, "--token"),
+    ] {
+        let done = stage.run(&[&["push-test"], arguments].concat());
+        assert_eq!(done.code, Some(code), "{arguments:?} {done:?}");
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}

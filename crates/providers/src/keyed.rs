@@ -47,7 +47,7 @@ pub(crate) struct Keyed<V: Vendor> {
 
 impl<V: Vendor> Keyed<V> {
     pub(crate) fn new(vendor: V, source: Arc<dyn CredentialSource>, clock: Arc<dyn Clock>) -> Self {
-        Self { vendor, source, clock, wards: Wards::new(CLIENTS) }
+        Self { vendor, source, clock, wards: Wards::new(V::KIND.as_str(), CLIENTS) }
     }
 
     async fn credential(&self, push: &Push) -> Result<Arc<OpenedCredential>, Attempt> {

@@ -20,6 +20,7 @@ mod exchange;
 mod fcm;
 mod jwt;
 mod keyed;
+mod metrics;
 mod pem;
 mod wards;
 mod webpush;

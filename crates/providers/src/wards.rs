@@ -12,7 +12,8 @@ use countersign_domain::notification::Code;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 
-use crate::circuit::{Change, Circuit, Health};
+use crate::circuit::{Change, Circuit, Health, Pass};
+use crate::metrics::{self, OpenCircuit};
 
 /// What nobody used for so long is forgotten when room is looked for, and its connections with it.
 const IDLE: Duration = Duration::from_secs(60 * 60);
@@ -20,9 +21,18 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 /// What is kept for one destination.
 pub(crate) struct Ward<T> {
     version: Instant,
+    /// For the metrics.
+    platform: &'static str,
     inner: OnceLock<T>,
-    circuit: Mutex<Circuit>,
-    cause: Mutex<Cause>,
+    gate: Mutex<Gate>,
+}
+
+/// The circuit, and what is known of it.
+#[derive(Default)]
+struct Gate {
+    circuit: Circuit,
+    cause: Cause,
+    open: Option<OpenCircuit>,
 }
 
 /// Why a circuit opened.
@@ -33,8 +43,8 @@ struct Cause {
 }
 
 impl<T> Ward<T> {
-    fn new(version: Instant) -> Self {
-        Self { version, inner: OnceLock::new(), circuit: Mutex::default(), cause: Mutex::default() }
+    fn new(version: Instant, platform: &'static str) -> Self {
+        Self { version, platform, inner: OnceLock::new(), gate: Mutex::default() }
     }
 
     /// What is kept; made by whoever comes first, while others wait for it.
@@ -49,18 +59,15 @@ impl<T> Ward<T> {
         name: &dyn Named,
         send: impl Future<Output = Attempt> + Send,
     ) -> Attempt {
-        let pass = match lock(&self.circuit).admit(clock.now()) {
+        // The lock is let go before anything is awaited.
+        let admitted = lock(&self.gate).circuit.admit(clock.now());
+        let pass = match admitted {
             Ok(pass) => pass,
             Err(until) => return self.refused(until),
         };
         let attempt = send.await;
-        let now = clock.now();
         let health = Health::of(&attempt);
-        if health != Health::Well {
-            let cause = Cause { code: attempt.code, words: attempt.provider_reason.clone() };
-            *lock(&self.cause) = cause;
-        }
-        let change = lock(&self.circuit).report(pass, health, now);
+        let change = self.note(pass, health, &attempt, clock.now());
         let (code, reason) = (attempt.code.map(|code| code.0), attempt.provider_reason.as_deref());
         match change {
             Change::None => {}
@@ -75,8 +82,25 @@ impl<T> Ward<T> {
         attempt
     }
 
+    fn note(&self, pass: Pass, health: Health, attempt: &Attempt, now: Instant) -> Change {
+        let mut gate = lock(&self.gate);
+        if health != Health::Well {
+            gate.cause = Cause { code: attempt.code, words: attempt.provider_reason.clone() };
+        }
+        let change = gate.circuit.report(pass, health, now);
+        match change {
+            Change::None => {}
+            // One that opens again after a probe has been open all the time.
+            Change::Opened(_) => {
+                gate.open.get_or_insert_with(|| OpenCircuit::new(self.platform));
+            }
+            Change::Closed => gate.open = None,
+        }
+        change
+    }
+
     fn refused(&self, until: Instant) -> Attempt {
-        let Cause { code, words } = lock(&self.cause).clone();
+        let Cause { code, words } = lock(&self.gate).cause.clone();
         let words = words.unwrap_or_else(|| "failures".to_owned());
         let words = format!("not sent: circuit open until {until} after: {words}");
         Attempt {
@@ -94,6 +118,7 @@ impl<T: fmt::Display + Sync> Named for T {}
 
 /// The wards of one push service, so many at most.
 pub(crate) struct Wards<K, T> {
+    platform: &'static str,
     bound: usize,
     held: Mutex<Held<K, T>>,
 }
@@ -102,9 +127,10 @@ pub(crate) struct Wards<K, T> {
 type Held<K, T> = HashMap<K, (Arc<Ward<T>>, Instant)>;
 
 impl<K: Hash + Eq + Clone, T> Wards<K, T> {
-    /// Room for so many.
-    pub(crate) fn new(bound: usize) -> Self {
-        Self { bound, held: Mutex::default() }
+    /// Room for so many of a platform.
+    pub(crate) fn new(platform: &'static str, bound: usize) -> Self {
+        metrics::circuits(platform);
+        Self { platform, bound, held: Mutex::default() }
     }
 
     /// The ward of `key`. A new version of what it was made from is a new ward.
@@ -126,7 +152,7 @@ impl<K: Hash + Eq + Clone, T> Wards<K, T> {
                 held.remove(&oldest);
             }
         }
-        let ward = Arc::new(Ward::new(version));
+        let ward = Arc::new(Ward::new(version, self.platform));
         held.insert(key.clone(), (Arc::clone(&ward), now));
         ward
     }
@@ -148,7 +174,7 @@ mod tests {
 
     #[test]
     fn one_is_made_per_version_and_an_old_one_does_not_come_back() {
-        let wards: Wards<u8, u32> = Wards::new(4);
+        let wards: Wards<u8, u32> = Wards::new("apn", 4);
         let first = wards.of(&1, NOON, NOON);
         assert_eq!(*first.get_or_make(|| 10), 10);
         assert_eq!(*wards.of(&1, NOON, NOON).get_or_make(|| 11), 10);
@@ -160,7 +186,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_and_the_longest_unused_goes_first() {
-        let wards: Wards<u8, u32> = Wards::new(2);
+        let wards: Wards<u8, u32> = Wards::new("apn", 2);
         let at = |key, seconds| wards.of(&key, NOON, NOON + SECOND * seconds);
         let one = at(1, 0);
         let two = at(2, 1);
@@ -175,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_open_circuit_says_so_without_a_call() {
-        let (clock, ward) = (ManualClock::at(NOON), Ward::<()>::new(NOON));
+        let (clock, ward) = (ManualClock::at(NOON), Ward::<()>::new(NOON, "apn"));
         let broken = Attempt {
             outcome: Outcome::Refused { breaks_credential: true },
             provider_status: Some(403),
@@ -193,5 +219,44 @@ mod tests {
             refused.provider_reason.as_deref(),
             Some("not sent: circuit open until 2026-01-01T12:01:00Z after: InvalidProviderToken")
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_open_is_counted_until_it_closes_or_is_forgotten() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let _here = ::metrics::set_default_local_recorder(&recorder);
+        let shown = |open: u8, openings: u8| {
+            let text = handle.render();
+            for line in [
+                format!("countersign_push_circuits_open{{platform=\"fcm\"}} {open}"),
+                format!("countersign_push_circuit_openings_total{{platform=\"fcm\"}} {openings}"),
+            ] {
+                assert!(text.lines().any(|found| found == line), "{line}: {text}");
+            }
+        };
+        let clock = ManualClock::at(NOON);
+        let wards: Wards<u8, ()> = Wards::new("fcm", 2);
+        shown(0, 0);
+        let send = async |ward: &Ward<()>, outcome, status| {
+            let attempt =
+                Attempt { provider_status: Some(status), ..Attempt::plain(outcome, None) };
+            ward.guarded(&clock, &"test", async { attempt }).await
+        };
+        let broken = Outcome::Refused { breaks_credential: true };
+        let (one, two) = (wards.of(&1, NOON, NOON), wards.of(&2, NOON, NOON));
+        send(&one, broken, 403).await;
+        send(&two, broken, 403).await;
+        shown(2, 2);
+        clock.advance(SECOND * 60);
+        send(&one, broken, 403).await;
+        shown(2, 2);
+        clock.advance(SECOND * 60);
+        send(&one, Outcome::Accepted, 200).await;
+        shown(1, 2);
+        drop((one, two));
+        // The second is mended by its owner: a new version, and a circuit of its own.
+        wards.of(&2, NOON + SECOND, NOON);
+        shown(0, 2);
     }
 }

@@ -19,7 +19,7 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_domain::address::PushToken;
+use countersign_domain::address::{Platform, PushToken};
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
@@ -111,7 +111,14 @@ impl WebPush {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let subject = outgoing.vapid_subject.clone();
-        Self { source, guard, subject, clock, entropy, wards: Wards::new(ORIGINS) }
+        Self {
+            source,
+            guard,
+            subject,
+            clock,
+            entropy,
+            wards: Wards::new(Platform::WebPush.as_str(), ORIGINS),
+        }
     }
 
     async fn key(&self, service: ServiceSid) -> Result<Arc<OpenedVapid>, Attempt> {

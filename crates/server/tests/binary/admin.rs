@@ -38,7 +38,12 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
     let answer = client().get(format!("http://{admin}/metrics")).send().await.unwrap();
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
     let metrics = answer.text().await.unwrap();
-    for name in ["countersign_http_request_seconds", "countersign_store_commit_seconds"] {
+    for name in [
+        "countersign_http_request_seconds",
+        "countersign_store_commit_seconds",
+        "countersign_push_circuits_open{platform=\"apn\"} 0",
+        "countersign_push_circuit_openings_total{platform=\"webpush\"} 0",
+    ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
     for secret in [ACCOUNT, TOKEN, "alice-0001", phone.factor_sid()] {

@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Notify,
     /// Notifications for connected devices, from the request to the frame, all accounted for
     Deliver,
+    /// Notifications for phones of Apple's, from the request to the answer of a stand-in over TLS, all accounted for
+    Push,
     /// Memory of connected devices that do nothing
     Idle,
     /// Signed answers of devices

@@ -27,6 +27,7 @@ mod overload;
 mod pace;
 mod population;
 mod process;
+mod push;
 mod report;
 mod restart;
 mod rows;
@@ -121,6 +122,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Floor,
         Part::Notify,
         Part::Deliver,
+        Part::Push,
         Part::Idle,
         Part::Answer,
         Part::Restart,
@@ -132,6 +134,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Floor => ("floor", notify::floor(bench).await),
             Part::Notify => ("notify", notify::run(bench).await),
             Part::Deliver => ("deliver", deliver::run(bench).await),
+            Part::Push => ("push", push::run(bench).await),
             Part::Idle => ("idle", idle::run(bench).await),
             Part::Answer => ("answer", answer::run(bench).await),
             Part::Restart => ("restart", restart::run(bench).await),

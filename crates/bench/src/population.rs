@@ -43,25 +43,58 @@ pub(crate) struct Challenges {
 }
 
 impl Population {
-    /// Enrols so many.
+    /// Enrols so many, on the stream.
     pub(crate) async fn enrol(server: &Server, account_sid: &str, count: usize) -> Result<Self> {
-        let service = server.post("/v2/Services", &form(&[("FriendlyName", "bench")]));
+        let service = form(&[("FriendlyName", "bench")]);
+        Self::enrol_in(server, account_sid, count, &service, None).await
+    }
+
+    /// Enrols so many phones of Apple's, in a service with that credential.
+    pub(crate) async fn enrol_apple(
+        server: &Server,
+        account_sid: &str,
+        count: usize,
+        credential: &str,
+    ) -> Result<Self> {
+        let service = form(&[("FriendlyName", "bench"), ("Push.ApnCredentialSid", credential)]);
+        Self::enrol_in(server, account_sid, count, &service, Some(device_token)).await
+    }
+
+    async fn enrol_in(
+        server: &Server,
+        account_sid: &str,
+        count: usize,
+        service: &str,
+        token: Option<fn(usize) -> String>,
+    ) -> Result<Self> {
+        let service = server.post("/v2/Services", service);
         let service = text(&json(&each(server.target, vec![service], 201, 1).await?[0])?, "sid")?;
         let key = DeviceKey::generate()?;
         let public_key = key.public_key_base64()?;
-        let enrolment = form(&[
-            ("FriendlyName", "bench"),
-            ("FactorType", "push"),
-            ("Binding.PublicKey", &public_key),
-            ("Binding.Alg", "ES256"),
-            ("Config.SdkVersion", "1.0.0"),
-            ("Config.AppId", "countersign.bench"),
-            ("Config.NotificationPlatform", "stream"),
-        ]);
+        let enrolment = |number| {
+            let token = token.map(|token| token(number));
+            let mut fields = vec![
+                ("FriendlyName", "bench"),
+                ("FactorType", "push"),
+                ("Binding.PublicKey", &*public_key),
+                ("Binding.Alg", "ES256"),
+                ("Config.SdkVersion", "1.0.0"),
+                ("Config.AppId", "countersign.bench"),
+            ];
+            match &token {
+                None => fields.push(("Config.NotificationPlatform", "stream")),
+                Some(token) => fields.extend([
+                    ("Config.NotificationPlatform", "apn"),
+                    ("Config.NotificationToken", token.as_str()),
+                ]),
+            }
+            form(&fields)
+        };
         let identities: Vec<_> = (0..count).map(identity).collect();
         let factors =
             |identity: &str| format!("/v2/Services/{service}/Entities/{identity}/Factors");
-        let wire = identities.iter().map(|id| server.post(&factors(id), &enrolment)).collect();
+        let wire = identities.iter().enumerate();
+        let wire = wire.map(|(number, id)| server.post(&factors(id), &enrolment(number))).collect();
         let enrolled = each(server.target, wire, 201, MAKERS).await.context("enrolment")?;
 
         let mut devices = Vec::with_capacity(count);
@@ -169,6 +202,11 @@ impl Challenges {
             may_shed: false,
         })
     }
+}
+
+/// Such as Apple gives a phone.
+fn device_token(number: usize) -> String {
+    format!("{number:064x}")
 }
 
 /// Spread over the alphabet, as the names of people are.

@@ -1,7 +1,9 @@
 //! The server under test: the real binary, its default durable settings, a folder of its own.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::OsStr;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -38,6 +40,8 @@ pub(crate) struct Server {
     process: Process,
     authorization: String,
     pub(crate) target: Target,
+    /// Where it tells of its health, and with a listener of its own for that also of its metrics.
+    admin: SocketAddr,
     /// From the start of the process to its readiness.
     pub(crate) ready_after: Duration,
 }
@@ -59,6 +63,16 @@ impl Installation {
 
     /// Starts a server on a folder, which may be empty, and waits until it is ready.
     pub(crate) async fn start(&self, folder: &Path) -> Result<Server> {
+        self.start_with(folder, None, &[]).await
+    }
+
+    /// The same, with its health and metrics elsewhere and more arguments.
+    pub(crate) async fn start_with(
+        &self,
+        folder: &Path,
+        admin: Option<SocketAddr>,
+        more: &[&OsStr],
+    ) -> Result<Server> {
         let address = free_address()?;
         let mut command = Command::new(&self.binary);
         command.arg("serve");
@@ -72,6 +86,10 @@ impl Installation {
         for limit in LIFTED {
             command.args(["--set", limit]);
         }
+        if let Some(admin) = admin {
+            command.args(["--set", &format!("admin.listen={admin}")]);
+        }
+        command.args(more);
         command.env("COUNTERSIGN_ACCOUNT_SID", &self.account_sid);
         command.env("COUNTERSIGN_AUTH_TOKEN", &self.auth_token);
 
@@ -79,11 +97,12 @@ impl Installation {
         let process = Process::start(&mut command, &folder.join("server.log"))?;
         let mut server = Server {
             target: Target { address, pid: process.pid() },
+            admin: admin.unwrap_or(address),
             authorization: basic(&self.account_sid, &self.auth_token),
             process,
             ready_after: Duration::ZERO,
         };
-        while !server.answers("/readyz").await {
+        while !server.answers(server.admin, "/readyz").await {
             server.process.still_runs().context("the server did not get ready")?;
             if begin.elapsed() > READY_WITHIN {
                 bail!("the server was not ready in time:\n{}", server.process.last_words());
@@ -91,7 +110,7 @@ impl Installation {
             sleep(ASKED_EVERY).await;
         }
         server.ready_after = begin.elapsed();
-        while !server.answers("/v2/Services?PageSize=1").await {
+        while !server.answers(address, "/v2/Services?PageSize=1").await {
             ensure!(begin.elapsed() < READY_WITHIN, "the server does not know the account");
             sleep(ASKED_EVERY).await;
         }
@@ -101,8 +120,8 @@ impl Installation {
 
 impl Server {
     /// Whether a path gives 200.
-    async fn answers(&self, path: &str) -> bool {
-        let Ok(mut connection) = Connection::open(self.target.address).await else {
+    async fn answers(&self, at: SocketAddr, path: &str) -> bool {
+        let Ok(mut connection) = Connection::open(at).await else {
             return false;
         };
         let answer = connection.call(&self.get(path)).await;
@@ -117,6 +136,14 @@ impl Server {
     /// A request of the account that sends a form.
     pub(crate) fn post(&self, path: &str, form: &str) -> Vec<u8> {
         post(self.target.address, path, &self.authorization, form)
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        let mut connection = Connection::open(self.admin).await?;
+        let answer = connection.call(&get(self.admin, "/metrics", &self.authorization)).await?;
+        ensure!(answer.status == 200, "no metrics: {}", answer.status);
+        Ok(String::from_utf8_lossy(answer.body).into_owned())
     }
 
     /// Ends it as a power cut does.

@@ -116,4 +116,13 @@ mod tests {
             assert_eq!(words(body.as_bytes()).as_deref(), said, "{body}");
         }
     }
+
+    #[test]
+    fn the_table_in_docs_says_the_same() {
+        for line in crate::fixtures::documented("Browsers' answers") {
+            let reply = Reply { status: line.status, not_before: None, body: Vec::new() };
+            let said = (line.outcome, line.code);
+            assert_eq!(crate::fixtures::in_words(&judge(&reply)), said, "{}", line.status);
+        }
+    }
 }

@@ -89,3 +89,19 @@ fn only_a_connection_that_broke_is_worth_another_at_once() {
         assert_eq!((attempt.outcome, attempt.provider_status), (LATER, None));
     }
 }
+
+#[test]
+fn the_table_in_docs_says_the_same() {
+    let lines = crate::fixtures::documented("Apple's answers");
+    for line in &lines {
+        let body = format!(r#"{{"reason":"{}"}}"#, line.reason).into_bytes();
+        let (attempt, _) = judge(&Reply { status: line.status, not_before: None, body });
+        let said = (line.outcome, line.code);
+        assert_eq!(crate::fixtures::in_words(&attempt), said, "{} {}", line.status, line.reason);
+    }
+    // One of the stand-in's is not Apple's.
+    for reason in countersign_standins::apns::Reason::ALL {
+        let is_told = lines.iter().any(|line| line.reason == reason.as_str());
+        assert!(is_told || reason.as_str() == "PayloadNotOurs", "{}", reason.as_str());
+    }
+}

@@ -85,3 +85,16 @@ fn its_words_are_kept() {
     assert_eq!((attempt.provider_reason, attempt.provider_status), (None, Some(503)));
     assert_eq!(ask(200, None, Vec::new()).0.outcome, Outcome::Accepted);
 }
+
+#[test]
+fn the_table_in_docs_says_the_same() {
+    for line in crate::fixtures::documented("Google's answers") {
+        let says = |words| line.words.contains(words);
+        let message = if says("too long") { "Message too big" } else { "" };
+        let violation = says("another member").then_some("message.android.ttl");
+        let body = body(&line.reason, &line.reason, message, violation);
+        let (attempt, _) = ask(line.status, None, body);
+        let said = (line.outcome, line.code);
+        assert_eq!(crate::fixtures::in_words(&attempt), said, "{} {}", line.status, line.words);
+    }
+}

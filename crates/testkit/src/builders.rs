@@ -22,6 +22,7 @@ use countersign_domain::sid::{
 use countersign_domain::text::StringMap;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
 use countersign_domain::time::Instant;
+use countersign_domain::totp::{TotpAlg, TotpConfig, TotpFactor};
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
 use countersign_domain::world::{Clock, random};
 
@@ -187,6 +188,21 @@ impl Maker {
         }
     }
 
+    /// A verified factor with codes of six digits; its secret is nobody's.
+    pub fn totp_factor(&self, owner: &Owner) -> TotpFactor {
+        TotpFactor {
+            sid: FactorSid::mint(FactorType::Totp, self.now(), &self.entropy),
+            owner: owner.clone(),
+            friendly_name: valid(FriendlyName::parse("Ann's codes")),
+            status: FactorStatus::Verified,
+            secret: Sealed::from_bytes(random::<60>(&self.entropy).to_vec()),
+            config: TotpConfig { alg: TotpAlg::Sha1, time_step: 30, skew: 1, code_length: 6 },
+            last_step: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
     /// An address at FCM.
     pub fn fcm_address(&self) -> Address {
         Address::from_stored(Platform::Fcm, Some(format!("{:040x}", self.entropy.next())))
@@ -205,6 +221,23 @@ impl Maker {
                 date: Some(self.now()),
             },
             hidden_details: StringMap::parse(r#"{"ip":"192.0.2.7"}"#).ok(),
+            metadata: None,
+            state: ChallengeState::Pending,
+            created_at: self.now(),
+            updated_at: self.now(),
+            expires_at: (self.now() + DEFAULT_LIFETIME).whole_seconds(),
+        }
+    }
+
+    /// A pending challenge of five minutes that is answered by a code.
+    pub fn code_challenge(&self, factor: &TotpFactor) -> Challenge {
+        Challenge {
+            sid: ChallengeSid::mint(FactorType::Totp, self.now(), &self.entropy),
+            owner: factor.owner.clone(),
+            factor: factor.sid,
+            factor_type: FactorType::Totp,
+            details: Details { message: None, fields: Vec::new(), date: None },
+            hidden_details: None,
             metadata: None,
             state: ChallengeState::Pending,
             created_at: self.now(),

@@ -10,6 +10,7 @@ pub mod access_tokens;
 pub mod accounts;
 pub mod answers;
 pub mod challenges;
+pub mod codes;
 pub mod credentials;
 pub mod deliveries;
 pub mod entities;
@@ -18,6 +19,7 @@ pub mod notifications;
 pub mod services;
 pub mod settling;
 pub mod stage;
+pub mod totp_factors;
 pub mod upkeep;
 pub mod webhooks;
 
@@ -69,6 +71,25 @@ macro_rules! conformance {
                 an_update_verifies_a_factor
                 a_new_address_makes_parked_deliveries_due
                 deleting_a_factor_cancels_its_parked_deliveries
+            }
+            totp_factors {
+                a_totp_factor_reads_back_as_it_was_enrolled
+                a_totp_factor_needs_its_service
+                an_entity_has_only_so_many_totp_factors
+                factors_of_both_types_are_counted_in_a_day
+                a_list_holds_factors_of_both_types
+                a_right_code_verifies_a_factor
+                a_step_is_spent_once
+                after_so_many_wrong_codes_in_a_row_nobody_looks
+                an_update_of_codes_changes_only_what_it_names
+                a_deleted_totp_factor_is_gone
+            }
+            codes {
+                a_right_code_approves_its_challenge
+                so_many_wrong_codes_shut_a_challenge
+                a_code_for_a_closed_challenge_is_refused
+                a_code_answers_one_challenge
+                a_code_may_come_with_its_challenge
             }
             challenges {
                 a_challenge_reads_back_as_it_was_opened

@@ -11,16 +11,17 @@ use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::{After, Attempt, Birth, Happening, Lease, NewNotification};
 use countersign_domain::delivery::{Outcome, Settled};
-use countersign_domain::factor::Factor;
+use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::notification::{AttemptRecord, Ending, Notification};
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccessTokenSid, EntitySid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
+use countersign_domain::totp::TotpFactor;
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
-use crate::seam::{Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Store};
+use crate::seam::{Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Store, TotpEnrolment};
 
 /// A fresh store and a maker.
 #[derive(Clone)]
@@ -92,6 +93,56 @@ impl Stage {
     pub async fn stored(&self, factor: &Factor) -> Option<Factor> {
         let owner = &factor.owner;
         self.store.factor(owner.service, &owner.identity, factor.sid).await.unwrap()
+    }
+
+    /// Enrols a factor with codes, without limits.
+    pub async fn enrol_totp(&self, factor: &TotpFactor) -> Enrolled {
+        let enrolment =
+            TotpEnrolment { factor: factor.clone(), most_per_entity: 0, most_per_day: 0 };
+        self.store.enrol_totp_factor(&enrolment).await.unwrap()
+    }
+
+    /// Stores a factor with codes of `identity`, and its entity if need be.
+    pub async fn totp_factor_of(&self, service: &Service, identity: &Identity) -> TotpFactor {
+        self.totp(service, identity, FactorStatus::Verified).await
+    }
+
+    /// Stores a factor with codes of a new entity of a new service.
+    pub async fn totp_factor_in(&self, status: FactorStatus) -> TotpFactor {
+        self.totp(&self.service().await, &self.make.identity(), status).await
+    }
+
+    /// Stores a verified one.
+    pub async fn totp_factor(&self) -> TotpFactor {
+        self.totp_factor_in(FactorStatus::Verified).await
+    }
+
+    async fn totp(
+        &self,
+        service: &Service,
+        identity: &Identity,
+        status: FactorStatus,
+    ) -> TotpFactor {
+        let made = self.make.totp_factor(&self.make.entity(service, identity).owner);
+        let mut factor = TotpFactor { status, ..made };
+        match self.enrol_totp(&factor).await {
+            Enrolled::Done(entity) => factor.owner.entity = entity,
+            refused => panic!("{refused:?}"),
+        }
+        factor
+    }
+
+    /// The factor with codes as it is stored now.
+    pub async fn totp_stored(&self, factor: &TotpFactor) -> Option<TotpFactor> {
+        let owner = &factor.owner;
+        self.store.totp_factor(owner.service, &owner.identity, factor.sid).await.unwrap()
+    }
+
+    /// Stores a challenge that a code is to answer.
+    pub async fn code_challenge(&self, factor: &TotpFactor) -> Challenge {
+        let challenge = self.make.code_challenge(factor);
+        assert_eq!(self.open(&challenge, None).await, Opened::Done);
+        challenge
     }
 
     /// Stores a challenge that sends nothing by itself.

@@ -15,7 +15,7 @@ use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
-use crate::paging::{Key, Listing, keyed};
+use crate::paging::{Key, Listing, keyed, merge};
 use crate::rows::{self, challenge_columns, factor_columns};
 use crate::statement::{execute, exists, living, one, statements};
 use crate::trouble::Trouble;
@@ -46,9 +46,9 @@ statements! {
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
         "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
     );
-    /// From `?2` or from `?7` on, below which none can have that status: one bound, so that the index is entered there.
-    UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) ORDER BY c.sid LIMIT ?3");
-    DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < ?2 ORDER BY c.sid DESC LIMIT ?3");
+    /// Between `?7` and `?8`: one bound on each side, so that the index is entered and left there.
+    UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) AND c.sid < ?8 ORDER BY c.sid LIMIT ?3");
+    DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < min(?2, ?8) ORDER BY c.sid DESC LIMIT ?3");
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
     COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
@@ -95,6 +95,44 @@ pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, Tro
 pub(crate) fn approve(db: &Connection, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
     let word = ChallengeStatus::Approved.as_str();
     execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()]).map(|_| ())
+}
+
+/// A page of the challenges of one type, which lie together.
+fn of_type(
+    db: &Connection,
+    kind: FactorType,
+    entity: EntitySid,
+    filter: ChallengeFilter,
+    now: Instant,
+    query: PageQuery<[u8; 16]>,
+) -> Result<Page<Challenge>, Trouble> {
+    // A device asks for what is pending again and again, and its entity may have a long history. All that is pending was
+    // made within the longest lifetime.
+    let oldest = match filter.status {
+        Some(ChallengeStatus::Pending) => {
+            ChallengeSid::least(kind, now - LONGEST_LIFETIME).as_bytes().beside(false)
+        }
+        _ => vec![kind.lead()],
+    };
+    let beyond = [kind.lead() + 1];
+    let listing = Listing {
+        up: UP,
+        down: DOWN,
+        owner: entity.as_bytes(),
+        filters: &[
+            &filter.factor.as_ref().map(FactorSid::as_bytes),
+            &filter.status.map(ChallengeStatus::as_str),
+            &now.as_micros(),
+            &oldest,
+            &beyond,
+        ],
+    };
+    listing.page(
+        db,
+        query,
+        |row| rows::challenge(&mut Cells::of(row, "challenges")),
+        |challenge| *challenge.sid.as_bytes(),
+    )
 }
 
 struct RecordAnswer {
@@ -199,37 +237,16 @@ impl Challenges for SqliteStore {
         now: Instant,
         page: PageQuery<ChallengeSid>,
     ) -> Answer<Page<Challenge>> {
-        // A device asks for what is pending again and again, and its entity may have a long history. All that is
-        // pending was made within the longest lifetime. Challenges of codes lie below all pushes, so that bound is of
-        // use only where none of them is asked for.
-        let is_push = |sid: &FactorSid| sid.as_bytes()[0] == FactorType::Push.lead();
-        let oldest = match filter.status {
-            Some(ChallengeStatus::Pending) => {
-                let of_push = filter.factor.as_ref().is_some_and(is_push);
-                let kind = if of_push { FactorType::Push } else { FactorType::Totp };
-                ChallengeSid::least(kind, now - LONGEST_LIFETIME).as_bytes().beside(false)
-            }
-            _ => <[u8; 16]>::beyond(false),
+        let query = keyed(page, |sid| *sid.as_bytes());
+        let of = |kind| self.read(|db| of_type(db, kind, entity, filter, now, query));
+        let Some(factor) = filter.factor else {
+            let (totp, push) = (of(FactorType::Totp)?, of(FactorType::Push)?);
+            return Ok(merge(&query, totp, push, |challenge| *challenge.sid.as_bytes()));
         };
-        let factor = filter.factor.as_ref().map(FactorSid::as_bytes);
-        let listing = Listing {
-            up: UP,
-            down: DOWN,
-            owner: entity.as_bytes(),
-            filters: &[
-                &factor,
-                &filter.status.map(ChallengeStatus::as_str),
-                &now.as_micros(),
-                &oldest,
-            ],
-        };
-        self.read(|db| {
-            listing.page(
-                db,
-                keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::challenge(&mut Cells::of(row, "challenges")),
-                |challenge| *challenge.sid.as_bytes(),
-            )
+        of(if factor.as_bytes()[0] == FactorType::Push.lead() {
+            FactorType::Push
+        } else {
+            FactorType::Totp
         })
     }
 

@@ -1,11 +1,13 @@
 //! Codes that answer challenges.
 
-use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
+use countersign_domain::challenge::{
+    CannotAnswer, Challenge, ChallengeState, ChallengeStatus, Verdict,
+};
 use countersign_domain::factor::FactorStatus;
 use tokio::task::JoinSet;
 
-use super::stage::Stage;
-use crate::seam::{Opened, Opening, Shown, ShownCode};
+use super::stage::{Stage, walks};
+use crate::seam::{ChallengeFilter, Opened, Opening, Shown, ShownCode};
 
 const fn opening(challenge: Challenge, code: Option<ShownCode>) -> Opening {
     Opening {
@@ -101,4 +103,42 @@ pub async fn a_code_may_come_with_its_challenge(stage: &Stage) {
     let opened = stage.store.open_challenge(&opening(challenge, Some(ShownCode::Right(1)))).await;
     assert_eq!(opened, Ok(Opened::NoFactor));
     assert_eq!(stage.totp_stored(&unverified).await.unwrap().last_step, None);
+}
+
+/// In the order of their SIDs, and those that are pending by themselves.
+pub async fn a_list_holds_challenges_of_both_types(stage: &Stage) {
+    let service = stage.service().await;
+    let identity = stage.make.identity();
+    let (push, totp) = (
+        stage.factor_of(&service, &identity).await,
+        stage.totp_factor_of(&service, &identity).await,
+    );
+    let (mut all, mut pending) = (Vec::new(), Vec::new());
+    for is_old in [true, true, false, false, false] {
+        for challenge in [stage.challenge(&push).await, stage.code_challenge(&totp).await] {
+            all.push(challenge.sid);
+            if !is_old {
+                pending.push(challenge.sid);
+            }
+        }
+        stage.pass(if is_old { 3 * 24 * 60 * 60 } else { 1 });
+    }
+    for (mut sids, status) in [(all, None), (pending, Some(ChallengeStatus::Pending))] {
+        sids.sort_unstable();
+        let filter = ChallengeFilter { factor: None, status };
+        walks(&sids, async |page| {
+            let list = stage.store.challenges(totp.owner.entity, filter, stage.now(), page).await;
+            list.unwrap().map(|challenge| challenge.sid)
+        })
+        .await;
+        for (factor, lead) in [(push.sid, 3), (totp.sid, 2)] {
+            let filter = ChallengeFilter { factor: Some(factor), status };
+            let own = sids.iter().filter(|sid| sid.as_bytes()[0] == lead).copied();
+            walks(&own.collect::<Vec<_>>(), async |page| {
+                let list = stage.store.challenges(totp.owner.entity, filter, stage.now(), page);
+                list.await.unwrap().map(|challenge| challenge.sid)
+            })
+            .await;
+        }
+    }
 }

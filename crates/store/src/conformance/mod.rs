@@ -90,6 +90,7 @@ macro_rules! conformance {
                 a_code_for_a_closed_challenge_is_refused
                 a_code_answers_one_challenge
                 a_code_may_come_with_its_challenge
+                a_list_holds_challenges_of_both_types
             }
             challenges {
                 a_challenge_reads_back_as_it_was_opened

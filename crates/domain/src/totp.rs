@@ -262,6 +262,8 @@ pub fn code_now(secret: &Secret, config: TotpConfig, now: Instant) -> Option<Sec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sid::{AccountSid, EntitySid, ServiceSid};
+    use crate::text::Identity;
 
     /// RFC 6238, appendix B: 8 digits, 30 seconds, and a seed of ASCII digits as long as the hash.
     const VECTORS: [(i64, [&str; 3]); 6] = [
@@ -342,5 +344,34 @@ mod tests {
             assert!(parse_secret(wrong).is_err(), "{wrong}");
         }
         assert!(parse_secret(&"A".repeat(257)).is_err());
+    }
+
+    #[test]
+    fn what_was_spent_stays_spent_with_a_step_of_another_length() {
+        let owner = Owner {
+            account: AccountSid::from_bytes([1; 16]),
+            service: ServiceSid::from_bytes([2; 16]),
+            entity: EntitySid::from_bytes([3; 16]),
+            identity: Identity::parse("alice-0001").unwrap(),
+        };
+        let at = Instant::from_seconds(0);
+        for (old, new) in [(20, 60), (60, 20), (30, 30), (30, 45), (45, 30), (59, 60), (21, 20)] {
+            let factor = TotpFactor {
+                sid: FactorSid::from_bytes([2; 16]),
+                owner: owner.clone(),
+                friendly_name: FriendlyName::parse("codes").unwrap(),
+                status: FactorStatus::Verified,
+                secret: Sealed::from_bytes(Vec::new()),
+                config: TotpConfig { time_step: old, ..config(TotpAlg::Sha1) },
+                last_step: Some(1_000_003),
+                created_at: at,
+                updated_at: at,
+            };
+            let step = TotpConfigChange { time_step: Some(new), ..TotpConfigChange::default() };
+            let change = TotpChange { friendly_name: None, config: step };
+            let is = factor.changed(change, at).last_step.unwrap();
+            let last_spent_second = 1_000_004 * u64::from(old) - 1;
+            assert_eq!(is, last_spent_second / u64::from(new), "{old} to {new}");
+        }
     }
 }

@@ -35,6 +35,14 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
     ];
     application.create(&format!("{service}/Webhooks"), &form).await;
 
+    let codes = format!("{service}/Entities/bob-00001/Factors");
+    let form = [("FriendlyName", "Bob's app"), ("FactorType", "totp")];
+    let totp = application.create(&codes, &form).await;
+    let totp_secret = totp["binding"]["secret"].as_str().unwrap();
+    let path = format!("{codes}/{}", totp["sid"].as_str().unwrap());
+    let (status, _) = application.post(&path, &[("AuthPayload", "0918273")]).await;
+    assert_eq!(status, 403, "a code of seven digits is wrong");
+
     let mut stream = phone.connect().await.unwrap();
     let hidden = r#"{"card":"hidden-details"}"#;
     let field = r#"{"label":"field-label","value":"field-value"}"#;
@@ -82,6 +90,8 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
         &signature(&answer),
         line_of_apple_key,
         "webhook-secret",
+        totp_secret,
+        "0918273",
         "Transfer-to-Lisbon",
         "field-label",
         "field-value",

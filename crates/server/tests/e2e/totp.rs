@@ -176,10 +176,31 @@ async fn guessing_by_making_challenges_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_factor_has_a_hundred_challenges_in_a_day() {
+    let app = TestApp::start().await;
+    let (_, factor) = verified(&app, 6).await;
+    for _ in 0..2 {
+        for _ in 0..50 {
+            assert_eq!(challenge(&app, &factor, None).await.status, 201);
+        }
+        assert_eq!(challenge(&app, &factor, None).await.refusal(), (429, 60312));
+        app.clock.advance(Duration::from_secs(60 * 60 + 1));
+    }
+    assert_eq!(challenge(&app, &factor, None).await.refusal(), (429, 60312));
+    app.clock.advance(Duration::from_secs(22 * 60 * 60));
+    assert_eq!(challenge(&app, &factor, None).await.status, 201, "the first are a day old");
+}
+
+#[tokio::test]
 async fn factors_of_an_entity_are_limited() {
     let app = TestApp::start_with(&["limits.totp_factors_per_entity=2"]).await;
     assert_eq!(create(&app, &[]).await.status, 201);
     assert_eq!(create(&app, &[]).await.status, 201);
     assert_eq!(create(&app, &[]).await.refusal(), (400, 60315));
     app.enrol_phone("alice-0001").await;
+
+    let app = TestApp::start_with(&["limits.factors_per_entity_per_day=2"]).await;
+    app.enrol_phone("alice-0001").await;
+    assert_eq!(create(&app, &[]).await.status, 201);
+    assert_eq!(create(&app, &[]).await.refusal(), (429, 60326), "of either type");
 }

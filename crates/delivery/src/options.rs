@@ -15,10 +15,11 @@ pub struct Options {
     pub in_hand: usize,
     /// Attempts that may run at once to devices on our own stream; each may take ten seconds to be acknowledged. 10,000.
     pub stream_attempts: usize,
-    /// Attempts that may run at once with one credential (or, without one, on one platform). 64.
+    /// Attempts that may run at once with one credential (or, without one, for one service): at the tenth of a second
+    /// that a far push service takes, 2,560 a second. 256.
     pub credential_attempts: usize,
     /// Deliveries that may wait in memory for one of these. Past it they wait in the database until their lease runs
-    /// out, so that a slow provider does not fill the whole engine. 512.
+    /// out, so that a slow provider does not fill the whole engine; a burst of so many logins waits for no lease. 2,048.
     pub waiting: usize,
     /// How long a delivery is leased; an attempt that takes almost as long is given up. 30 s, and not below 15 s, since
     /// a device has ten seconds to acknowledge.
@@ -46,8 +47,8 @@ impl Default for Options {
             places: 4_096,
             in_hand: 16_384,
             stream_attempts: 10_000,
-            credential_attempts: 64,
-            waiting: 512,
+            credential_attempts: 256,
+            waiting: 2_048,
             lease: Duration::from_secs(30),
             written_after: Duration::from_millis(100),
             poll: Duration::from_secs(1),

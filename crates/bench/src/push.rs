@@ -1,0 +1,225 @@
+//! `push`: from the request to the yes of a push service, over TLS and HTTP/2, with every notification accounted for. The push
+//! service is the server's own stand-in for Apple's, as a process beside it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tokio::time::{sleep, sleep_until};
+
+use crate::bench::Bench;
+use crate::calls::each;
+use crate::http::form;
+use crate::ledger::{Promise, Promises};
+use crate::load::{self, Load};
+use crate::notify::TTL;
+use crate::pace::Pace;
+use crate::population::{Challenges, Population};
+use crate::process::{Process, free_address};
+use crate::server::Server;
+
+const PART: &str = "push";
+/// Stand-ins that are not ready by then never will be.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How often something that another process does is looked at.
+const ASKED_EVERY: Duration = Duration::from_millis(20);
+/// More than a credential's pushes may wait in memory are put aside until their lease of thirty seconds is over, some
+/// more than once.
+const PATIENCE: Duration = Duration::from_secs(200);
+
+/// The counters that are read.
+const TAKEN: &str = r#"countersign_delivery_attempts_total{platform="apn",outcome="accepted"}"#;
+const CROWDED: &str = "countersign_delivery_crowded_out_total";
+
+/// A server, the stand-ins that it pushes to, and who is asked.
+struct Scene {
+    server: Server,
+    others: Process,
+    challenges: Challenges,
+    _folder: tempfile::TempDir,
+}
+
+/// The most, with one credential; then a slow schedule.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    for _ in 0..bench.scale.repeats {
+        let floor = bench.bare_floor(PART).await?;
+        let mut scene = set(bench).await?;
+        measure(bench, &scene, Pace::Closed, "the most", Some(floor)).await?;
+        let slow = bench.scale.slow;
+        let name = format!("on schedule at {slow} per s");
+        measure(bench, &scene, Pace::Open(slow), &name, None).await?;
+        scene.others.still_runs().context("the stand-ins")?;
+        scene.server.still_runs()?;
+    }
+    Ok(())
+}
+
+async fn set(bench: &Bench) -> Result<Scene> {
+    let folder = bench.fresh_folder()?;
+    let (keys, log) = (folder.path().join("stand-ins"), folder.path().join("stand-ins.log"));
+    let mut command = Command::new(&bench.installation.binary);
+    command.arg("stand-ins").arg("--folder").arg(&keys);
+    let mut others = Process::start(&mut command, &log)?;
+    let begin = Instant::now();
+    let said = loop {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        if said.contains("Ctrl-C ends") {
+            break said;
+        }
+        others.still_runs().context("the stand-ins")?;
+        ensure!(begin.elapsed() < READY_WITHIN, "the stand-ins were not ready in time");
+        sleep(ASKED_EVERY).await;
+    };
+
+    let config = keys.join("countersign.toml");
+    let more = ["--config".as_ref(), config.as_os_str()];
+    let admin = Some(free_address()?);
+    let server = bench.installation.start_with(folder.path(), admin, &more).await?;
+    let pem = std::fs::read_to_string(keys.join("apns.p8")).context("the stand-in's key")?;
+    let credential = credential(&server, &said, &pem).await?;
+    let (account, devices) = (bench.installation.account_sid(), bench.scale.entities);
+    let population = Population::enrol_apple(&server, account, devices, &credential).await?;
+    let count = devices.max(bench.scale.challenges);
+    let challenges = population.challenge(&server, count).await?;
+    // their automatic pushes come first, and are nobody's
+    until_taken(&server, count as f64).await?;
+    Ok(Scene { server, others, challenges, _folder: folder })
+}
+
+/// A credential with the stand-in's key; its ids are in what it printed.
+async fn credential(server: &Server, said: &str, pem: &str) -> Result<String> {
+    let value = |name: &str| {
+        let (_, rest) = said.split_once(&format!("-d {name}=")).context("a value of the key")?;
+        rest.split_whitespace().next().context("a value of the key")
+    };
+    let form = form(&[
+        ("Type", "apn"),
+        ("PrivateKey", pem),
+        ("KeyId", value("KeyId")?),
+        ("TeamId", value("TeamId")?),
+        ("Topic", value("Topic")?),
+    ]);
+    let made = each(server.target, vec![server.post("/v1/Credentials", &form)], 201, 1).await?;
+    let body: Value = serde_json::from_slice(&made[0].body)?;
+    Ok(body["sid"].as_str().context("a SID")?.to_owned())
+}
+
+async fn measure(
+    bench: &mut Bench,
+    scene: &Scene,
+    pace: Pace,
+    how: &str,
+    floor: Option<f64>,
+) -> Result<()> {
+    let server = &scene.server;
+    let promises = Promises::default();
+    let plan = bench.plan(bench.connections(), pace);
+    let requests = scene.challenges.notify(server, TTL);
+    let before = Metrics::read(server).await?;
+    let from = Instant::now() + plan.warm;
+    let window = async {
+        sleep_until(from.into()).await;
+        let begin = (Instant::now(), Metrics::read(server).await?);
+        sleep_until((from + plan.window).into()).await;
+        let end = (Instant::now(), Metrics::read(server).await?);
+        let seconds = end.0.duration_since(begin.0).as_secs_f64().max(1e-9);
+        anyhow::Ok((end.1.taken - begin.1.taken) / seconds)
+    };
+    let load = load::run(server.target, &requests, plan, Some(promises.observer()));
+    let (load, rate) = tokio::join!(load, window);
+    let (load, rate, promises) = (load?, rate?, promises.take());
+    let drained = Instant::now();
+    until_taken(server, before.taken + promises.len() as f64).await?;
+    let drained = drained.elapsed();
+    let after = Metrics::read(server).await?;
+    let lost = lost(scene, &promises).await?;
+    let twice = after.taken - before.taken - (promises.len() as f64 - lost);
+    let crowded = after.crowded - before.crowded;
+    record(bench, how, &load, (rate, floor, drained), [lost, twice, crowded]);
+    Ok(())
+}
+
+fn record(
+    bench: &mut Bench,
+    how: &str,
+    load: &Load,
+    (rate, floor, drained): (f64, Option<f64>, Duration),
+    [lost, twice, crowded]: [f64; 3],
+) {
+    let name = format!("{} phones, one credential, {how}", bench.scale.entities);
+    let mut readings = vec![("per s", rate)];
+    readings.extend(floor.map(|floor| ("x floor", rate / floor.max(1e-9))));
+    readings.push(("201 per s", load.per_second()));
+    readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
+    readings.push(("all taken after s", drained.as_secs_f64()));
+    readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
+    readings.push(("others %", load.usage.others * 100.0));
+    readings.extend([("put aside", crowded), ("lost", lost), ("twice", twice)]);
+    bench.report.add(PART, &name, &readings);
+    for (what, count) in [("lost", lost), ("twice", twice)] {
+        if count > 0.0 {
+            bench.report.fault(format!("{PART}: {name}: {count} {what}"));
+        }
+    }
+    bench
+        .report
+        .note("push: others % holds the stand-in, which takes as much as the server".into());
+    bench.report.fault_of(PART, &name, load);
+}
+
+/// Waits until the push service has taken so many, or as long as there is hope.
+async fn until_taken(server: &Server, count: f64) -> Result<()> {
+    let begin = Instant::now();
+    while Metrics::read(server).await?.taken < count && begin.elapsed() < PATIENCE {
+        sleep(ASKED_EVERY).await;
+    }
+    Ok(())
+}
+
+/// How many of the promised the server does not say to be sent.
+async fn lost(scene: &Scene, promises: &[Promise]) -> Result<f64> {
+    let all = &scene.challenges.all;
+    let wire = promises.iter().map(|promise| {
+        let at = usize::try_from(promise.request).unwrap_or(0) % all.len();
+        scene.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
+    });
+    let replies = each(scene.server.target, wire.collect(), 200, 16).await?;
+    let mut lost = 0;
+    for reply in &replies {
+        let body: Value = serde_json::from_slice(&reply.body)?;
+        lost += u32::from(body["status"] != "sent");
+    }
+    Ok(lost.into())
+}
+
+/// What the server counts itself.
+struct Metrics {
+    taken: f64,
+    crowded: f64,
+}
+
+impl Metrics {
+    async fn read(server: &Server) -> Result<Self> {
+        let text = server.metrics().await?;
+        Ok(Self { taken: counter(&text, TAKEN), crowded: counter(&text, CROWDED) })
+    }
+}
+
+/// A counter's value; one that never counted is not there.
+fn counter(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_found_by_its_name() {
+        let text = format!("# TYPE x counter\n{TAKEN} 42\n{CROWDED} 7\n");
+        assert_eq!((counter(&text, TAKEN), counter(&text, CROWDED)), (42.0, 7.0));
+        assert_eq!(counter("", TAKEN), 0.0);
+    }
+}

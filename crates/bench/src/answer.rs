@@ -31,7 +31,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         };
         let load = load::run(server.target, &Arc::new(requests), plan, None).await?;
         let name = format!("signed answers, {} connections", plan.connections);
-        bench.report.add_load(PART, &name, &load, Some(floor));
+        bench.report.add_load(PART, &name, &load, Some(floor), &[]);
         server.still_runs()?;
     }
     Ok(())

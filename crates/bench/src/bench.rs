@@ -109,6 +109,7 @@ impl Bench {
             &format!("floor, {connections} connections"),
             &load,
             Some(floor),
+            &[],
         );
         Ok(floor)
     }

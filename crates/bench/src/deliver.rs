@@ -14,6 +14,7 @@ use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::{Challenges, Population};
 use crate::server::Server;
+use crate::stalls::Stalls;
 
 const PART: &str = "deliver";
 /// A prompt that is not acknowledged is offered again after ten seconds at the latest.
@@ -78,6 +79,7 @@ async fn measure(
     let promises = Promises::default();
     let plan = bench.plan(bench.connections(), pace);
     let observer = Some(promises.observer());
+    let stalls = Stalls::watch(&scene.server).await?;
     let load = load::run(scene.server.target, &scene.requests, plan, observer).await?;
     let promises = promises.take();
     scene.fleet.settle(promises.len(), PATIENCE).await;
@@ -89,7 +91,8 @@ async fn measure(
     let name = format!("{}, {how}", scene.who);
     let superseded = superseded(scene, &balance.missing).await?;
     let rate = balance.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
-    record(bench, &name, &load, &balance, (rate, superseded, floor));
+    let stalls = stalls.readings(&balance.latency).await?;
+    record(bench, &name, &load, &balance, (rate, superseded, floor), &stalls);
     Ok(rate)
 }
 
@@ -99,6 +102,7 @@ fn record(
     load: &Load,
     balance: &Balance,
     (rate, superseded, floor): (f64, u64, Option<f64>),
+    stalls: &[(&'static str, f64)],
 ) {
     let mut readings = vec![("per s", rate)];
     readings.extend(floor.map(|floor| ("x floor", rate / floor.max(1e-9))));
@@ -109,6 +113,7 @@ fn record(
     readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
     readings.push(("others %", load.usage.others * 100.0));
+    readings.extend(stalls);
     let lost = balance.missing.len() as u64 - superseded;
     let counts = [
         ("lost", lost),

@@ -69,7 +69,7 @@ async fn measure(
     let requests = challenges.notify(&server, TTL);
     let plan = bench.plan(bench.connections(), Pace::Closed);
     let load = load::run(server.target, &requests, plan, None).await?;
-    bench.report.add_load(PART, name, &load, Some(floor));
+    bench.report.add_load(PART, name, &load, Some(floor), &[]);
     server.still_runs()?;
     Ok(load.per_second())
 }

@@ -33,6 +33,7 @@ mod restart;
 mod rows;
 mod server;
 mod socket;
+mod stalls;
 mod stats;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use crate::load;
 use crate::pace::Pace;
 use crate::population::{Challenges, Population};
 use crate::server::Server;
+use crate::stalls::Stalls;
 
 /// The TTL of everything that is measured, in seconds.
 pub(crate) const TTL: u32 = 150;
@@ -23,7 +24,7 @@ pub(crate) async fn floor(bench: &mut Bench) -> Result<()> {
                 let load = bench.floor(kind, connections).await?;
                 let base = *base.get_or_insert(load.per_second());
                 let name = format!("{name}, {connections} connections");
-                bench.report.add_load("floor", &name, &load, Some(base));
+                bench.report.add_load("floor", &name, &load, Some(base), &[]);
             }
         }
     }
@@ -38,7 +39,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let connections = bench.connections();
         let rows = bench.floor(Kind::Sqlite, connections).await?;
         let name = format!("floor with a row in SQLite, {connections} connections");
-        bench.report.add_load(PART, &name, &rows, Some(floor));
+        bench.report.add_load(PART, &name, &rows, Some(floor), &[]);
 
         let (mut server, _folder) = bench.fresh_server().await?;
         let (population, mut challenges) = populate(bench, &server).await?;
@@ -81,9 +82,11 @@ async fn measure(
 ) -> Result<f64> {
     let requests = challenges.notify(server, ttl);
     let plan = bench.plan(connections, pace);
+    let stalls = Stalls::watch(server).await?;
     let load = load::run(server.target, &Arc::clone(&requests), plan, None).await?;
+    let stalls = stalls.readings(&load.latency).await?;
     // a schedule's rate is its own
     let floor = (pace == Pace::Closed).then_some(floor);
-    bench.report.add_load("notify", name, &load, floor);
+    bench.report.add_load("notify", name, &load, floor, &stalls);
     Ok(load.per_second())
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let plan = bench.plan(usual, Pace::Closed);
         let before = load::run(server.target, &requests, plan, None).await?;
         let name = format!("{usual} connections, before");
-        bench.report.add_load(PART, &name, &before, Some(floor));
+        bench.report.add_load(PART, &name, &before, Some(floor), &[]);
 
         let calm = Memory::of(server.target.pid);
         let plan = bench.plan(crowd, Pace::Closed);
@@ -45,7 +45,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let plan = bench.plan(usual, Pace::Closed);
         let after = load::run(server.target, &requests, plan, None).await?;
         let name = format!("{usual} connections, right after");
-        bench.report.add_load(PART, &name, &after, Some(floor));
+        bench.report.add_load(PART, &name, &after, Some(floor), &[]);
         server.still_runs()?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::load::{self, Load};
 use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::{Challenges, Population};
-use crate::process::{Process, free_address};
+use crate::process::Process;
 use crate::server::Server;
 
 const PART: &str = "push";
@@ -74,8 +74,7 @@ async fn set(bench: &Bench) -> Result<Scene> {
 
     let config = keys.join("countersign.toml");
     let more = ["--config".as_ref(), config.as_os_str()];
-    let admin = Some(free_address()?);
-    let server = bench.installation.start_with(folder.path(), admin, &more).await?;
+    let server = bench.installation.start_with(folder.path(), &more).await?;
     let pem = std::fs::read_to_string(keys.join("apns.p8")).context("the stand-in's key")?;
     let credential = credential(&server, &said, &pem).await?;
     let (account, devices) = (bench.installation.account_sid(), bench.scale.entities);
@@ -116,26 +115,26 @@ async fn measure(
     let promises = Promises::default();
     let plan = bench.plan(bench.connections(), pace);
     let requests = scene.challenges.notify(server, TTL);
-    let before = Metrics::read(server).await?;
+    let before = server.metrics().await?;
     let from = Instant::now() + plan.warm;
     let window = async {
         sleep_until(from.into()).await;
-        let begin = (Instant::now(), Metrics::read(server).await?);
+        let begin = (Instant::now(), server.metrics().await?.of(TAKEN));
         sleep_until((from + plan.window).into()).await;
-        let end = (Instant::now(), Metrics::read(server).await?);
+        let end = (Instant::now(), server.metrics().await?.of(TAKEN));
         let seconds = end.0.duration_since(begin.0).as_secs_f64().max(1e-9);
-        anyhow::Ok((end.1.taken - begin.1.taken) / seconds)
+        anyhow::Ok((end.1 - begin.1) / seconds)
     };
     let load = load::run(server.target, &requests, plan, Some(promises.observer()));
     let (load, rate) = tokio::join!(load, window);
     let (load, rate, promises) = (load?, rate?, promises.take());
     let drained = Instant::now();
-    until_taken(server, before.taken + promises.len() as f64).await?;
+    until_taken(server, before.of(TAKEN) + promises.len() as f64).await?;
     let drained = drained.elapsed();
-    let after = Metrics::read(server).await?;
+    let after = server.metrics().await?;
     let lost = lost(scene, &promises).await?;
-    let twice = after.taken - before.taken - (promises.len() as f64 - lost);
-    let crowded = after.crowded - before.crowded;
+    let twice = after.of(TAKEN) - before.of(TAKEN) - (promises.len() as f64 - lost);
+    let crowded = after.of(CROWDED) - before.of(CROWDED);
     record(bench, how, &load, (rate, floor, drained), [lost, twice, crowded]);
     Ok(())
 }
@@ -171,7 +170,7 @@ fn record(
 /// Waits until the push service has taken so many, or as long as there is hope.
 async fn until_taken(server: &Server, count: f64) -> Result<()> {
     let begin = Instant::now();
-    while Metrics::read(server).await?.taken < count && begin.elapsed() < PATIENCE {
+    while server.metrics().await?.of(TAKEN) < count && begin.elapsed() < PATIENCE {
         sleep(ASKED_EVERY).await;
     }
     Ok(())
@@ -191,35 +190,4 @@ async fn lost(scene: &Scene, promises: &[Promise]) -> Result<f64> {
         lost += u32::from(body["status"] != "sent");
     }
     Ok(lost.into())
-}
-
-/// What the server counts itself.
-struct Metrics {
-    taken: f64,
-    crowded: f64,
-}
-
-impl Metrics {
-    async fn read(server: &Server) -> Result<Self> {
-        let text = server.metrics().await?;
-        Ok(Self { taken: counter(&text, TAKEN), crowded: counter(&text, CROWDED) })
-    }
-}
-
-/// A counter's value; one that never counted is not there.
-fn counter(text: &str, series: &str) -> f64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(series));
-    line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counter_is_found_by_its_name() {
-        let text = format!("# TYPE x counter\n{TAKEN} 42\n{CROWDED} 7\n");
-        assert_eq!((counter(&text, TAKEN), counter(&text, CROWDED)), (42.0, 7.0));
-        assert_eq!(counter("", TAKEN), 0.0);
-    }
 }

@@ -61,13 +61,14 @@ impl Report {
         }
     }
 
-    /// Takes what a load came to. Its rate is compared with that of the floor in the same repeat.
+    /// Takes what a load came to, and more that was read. Its rate is compared with that of the floor in the same repeat.
     pub(crate) fn add_load(
         &mut self,
         part: &'static str,
         name: &str,
         load: &Load,
         floor: Option<f64>,
+        more: &[(&'static str, f64)],
     ) {
         let mut readings = vec![("per s", load.per_second())];
         readings.extend(floor.map(|floor| ("x floor", load.per_second() / floor.max(1e-9))));
@@ -76,6 +77,7 @@ impl Report {
         readings.push(("max ms", load.latency.longest_ms()));
         readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
         readings.push(("others %", load.usage.others * 100.0));
+        readings.extend(more);
         self.add(part, name, &readings);
         self.fault_of(part, name, load);
     }

@@ -40,7 +40,7 @@ pub(crate) struct Server {
     process: Process,
     authorization: String,
     pub(crate) target: Target,
-    /// Where it tells of its health, and with a listener of its own for that also of its metrics.
+    /// Where it tells of its health and of its metrics.
     admin: SocketAddr,
     /// From the start of the process to its readiness.
     pub(crate) ready_after: Duration,
@@ -63,17 +63,12 @@ impl Installation {
 
     /// Starts a server on a folder, which may be empty, and waits until it is ready.
     pub(crate) async fn start(&self, folder: &Path) -> Result<Server> {
-        self.start_with(folder, None, &[]).await
+        self.start_with(folder, &[]).await
     }
 
-    /// The same, with its health and metrics elsewhere and more arguments.
-    pub(crate) async fn start_with(
-        &self,
-        folder: &Path,
-        admin: Option<SocketAddr>,
-        more: &[&OsStr],
-    ) -> Result<Server> {
-        let address = free_address()?;
+    /// The same, with more arguments.
+    pub(crate) async fn start_with(&self, folder: &Path, more: &[&OsStr]) -> Result<Server> {
+        let (address, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(&self.binary);
         command.arg("serve");
         command.args([
@@ -86,9 +81,7 @@ impl Installation {
         for limit in LIFTED {
             command.args(["--set", limit]);
         }
-        if let Some(admin) = admin {
-            command.args(["--set", &format!("admin.listen={admin}")]);
-        }
+        command.args(["--set", &format!("admin.listen={admin}")]);
         command.args(more);
         command.env("COUNTERSIGN_ACCOUNT_SID", &self.account_sid);
         command.env("COUNTERSIGN_AUTH_TOKEN", &self.auth_token);
@@ -97,7 +90,7 @@ impl Installation {
         let process = Process::start(&mut command, &folder.join("server.log"))?;
         let mut server = Server {
             target: Target { address, pid: process.pid() },
-            admin: admin.unwrap_or(address),
+            admin,
             authorization: basic(&self.account_sid, &self.auth_token),
             process,
             ready_after: Duration::ZERO,
@@ -115,6 +108,17 @@ impl Installation {
             sleep(ASKED_EVERY).await;
         }
         Ok(server)
+    }
+}
+
+/// As Prometheus reads them.
+pub(crate) struct Metrics(String);
+
+impl Metrics {
+    /// A series' value; one that never counted is not there.
+    pub(crate) fn of(&self, series: &str) -> f64 {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
     }
 }
 
@@ -138,12 +142,12 @@ impl Server {
         post(self.target.address, path, &self.authorization, form)
     }
 
-    /// Its metrics, as Prometheus reads them.
-    pub(crate) async fn metrics(&self) -> Result<String> {
+    /// What it counts itself.
+    pub(crate) async fn metrics(&self) -> Result<Metrics> {
         let mut connection = Connection::open(self.admin).await?;
         let answer = connection.call(&get(self.admin, "/metrics", &self.authorization)).await?;
         ensure!(answer.status == 200, "no metrics: {}", answer.status);
-        Ok(String::from_utf8_lossy(answer.body).into_owned())
+        Ok(Metrics(String::from_utf8_lossy(answer.body).into_owned()))
     }
 
     /// Ends it as a power cut does.
@@ -154,5 +158,18 @@ impl Server {
     /// An error with the server's last words, if it has ended by itself.
     pub(crate) fn still_runs(&mut self) -> Result<()> {
         self.process.still_runs().context("the server")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_found_by_its_whole_name() {
+        let text = "# TYPE x counter\nx_sum 0.5\nx_count{a=\"b\"} 7\nx 42\n";
+        let metrics = Metrics(text.to_owned());
+        assert_eq!((metrics.of("x"), metrics.of("x_sum"), metrics.of("y")), (42.0, 0.5, 0.0));
+        assert_eq!(metrics.of("x_count{a=\"b\"}"), 7.0);
     }
 }

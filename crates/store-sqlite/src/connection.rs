@@ -20,9 +20,6 @@ const MIGRATIONS: [(&str, &str); 2] = [
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
 
-/// A log of that many pages (16 MiB) is folded back into the file.
-const CHECKPOINT_PAGES: u32 = 4_000;
-
 /// Opens the connection that writes; makes the file if there is none.
 pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     let open = || -> Result<Connection, rusqlite::Error> {
@@ -38,7 +35,6 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = OFF;
              PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
              PRAGMA journal_size_limit = 67108864;
              PRAGMA cache_size = -{};
              PRAGMA mmap_size = {};",
@@ -79,6 +75,14 @@ fn prepare(db: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
     // which takes ten times as long as running them.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
+}
+
+/// A connection to a file that is there.
+pub(crate) fn plain(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    prepare(&db, options)?;
+    Ok(db)
 }
 
 fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {

@@ -14,6 +14,7 @@ mod deliveries;
 mod enrolment;
 mod entities;
 mod factors;
+mod log;
 mod notifications;
 mod opening;
 mod paging;
@@ -57,6 +58,8 @@ pub struct Options {
     /// How much of the file is mapped into memory, in MiB; 0: nothing, it is read page by page. Only what is read takes
     /// memory, and the system takes that back when it needs it.
     pub mmap_mib: u32,
+    /// A log of so many pages of 4 KiB is folded back into the file; at four times as many the writer waits for that.
+    pub log_pages: u32,
     /// How long a command waits while another process writes.
     pub busy_timeout: Duration,
     /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
@@ -71,6 +74,7 @@ impl Default for Options {
             batch: 512,
             cache_mib: 4,
             mmap_mib: 2_047,
+            log_pages: 4_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
         }

@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_store::StoreError;
 use rusqlite::Connection;
@@ -19,8 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Options;
 use crate::connection;
+use crate::log::Log;
 use crate::statement::execute;
 use crate::trouble::Trouble;
+
+/// A commit that takes so long has waited for the disk, and nobody else is to blame.
+const STALL: Duration = Duration::from_millis(20);
 
 /// A value that says what is to be written.
 pub(crate) trait Command: Send + 'static {
@@ -80,13 +84,15 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread with a connection that is ready.
     pub(crate) fn start(
-        db: Connection,
+        mut db: Connection,
         path: PathBuf,
         options: Options,
     ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(options.queue.max(1));
         let callers = Handle::try_current().ok();
-        let state = Thread { db: Some(db), path, options, jobs, callers };
+        let log = Log::start(path.clone(), options.clone())?;
+        log.watch(&mut db).map_err(|error| StoreError::from(Trouble::from(error)))?;
+        let state = Thread { db: Some(db), log, path, options, jobs, callers };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -125,6 +131,7 @@ fn stopped() -> StoreError {
 
 struct Thread {
     db: Option<Connection>,
+    log: Log,
     path: PathBuf,
     options: Options,
     jobs: mpsc::Receiver<Box<dyn Job>>,
@@ -155,13 +162,20 @@ impl Thread {
                 Some(runtime) => drop(runtime.spawn(async { hand_out() })),
                 None => hand_out(),
             }
+            if let Some(db) = &self.db {
+                self.log.tend(db);
+            }
         }
     }
 
     fn write(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let db = match self.db.take() {
             Some(db) => db,
-            None => connection::writer(&self.path, &self.options)?,
+            None => {
+                let mut db = connection::writer(&self.path, &self.options)?;
+                self.log.watch(&mut db).map_err(Trouble::from)?;
+                db
+            }
         };
         match transact(&db, batch) {
             Ok(()) => {
@@ -219,7 +233,11 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
     let began = Instant::now();
     match db.prepare_cached("COMMIT").and_then(|mut commit| commit.execute(())) {
         Ok(_) => {
-            metrics::histogram!("countersign_store_commit_seconds").record(began.elapsed());
+            let took = began.elapsed();
+            metrics::histogram!("countersign_store_commit_seconds").record(took);
+            if took >= STALL {
+                metrics::histogram!("countersign_store_stall_seconds").record(took);
+            }
             Ok(())
         }
         Err(error) => Err(Lost::committing(&error)),

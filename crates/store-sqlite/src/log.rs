@@ -1,0 +1,116 @@
+//! The write-ahead log, and how it is folded back into the file.
+//!
+//! SQLite would do that at the end of the commit that makes the log long, and everybody in that commit and behind it would
+//! wait for thousands of pages and two more fsyncs. Here a thread beside the writer copies the pages while the writer goes
+//! on. What is written meanwhile is little; the writer copies that itself between two commits, after which the log begins
+//! anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use countersign_store::StoreError;
+use rusqlite::Connection;
+
+use crate::{Options, connection};
+
+/// The second time there is only what was written during the first.
+const PASSES: u8 = 2;
+
+/// The writer's side of it.
+pub(crate) struct Log {
+    /// As of the last commit.
+    pages: Arc<AtomicU32>,
+    /// [`Options::log_pages`].
+    long: u32,
+    /// Whether the thread was asked and has not been heard of since.
+    is_being_copied: bool,
+    ask: Option<SyncSender<()>>,
+    copied: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    /// Starts the thread.
+    pub(crate) fn start(path: PathBuf, options: Options) -> Result<Self, StoreError> {
+        let long = options.log_pages;
+        let (ask, asked) = sync_channel(1);
+        let (tell, copied) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("store-log".to_owned())
+            .spawn(move || copy_when_asked(&path, &options, &asked, &tell))
+            .map_err(|error| StoreError::Unavailable(format!("no thread to copy: {error}")))?;
+        Ok(Self {
+            pages: Arc::default(),
+            long,
+            is_being_copied: false,
+            ask: Some(ask),
+            copied,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has the connection that writes tell how long the log is, instead of folding it back by itself.
+    pub(crate) fn watch(&self, db: &mut Connection) -> Result<(), rusqlite::Error> {
+        let pages = Arc::clone(&self.pages);
+        db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count| {
+            pages.store(u32::try_from(count).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))
+    }
+
+    /// To be called between two commits.
+    pub(crate) fn tend(&mut self, db: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if !self.is_being_copied {
+            if pages >= self.long {
+                // one that is full or gone is seen when its answer is looked for
+                self.is_being_copied = true;
+                let _ = self.ask.as_ref().map(|ask| ask.try_send(()));
+            }
+            return;
+        }
+        match self.copied.try_recv() {
+            Err(TryRecvError::Empty) if pages < self.long.saturating_mul(4) => return,
+            Err(TryRecvError::Empty) => drop(self.copied.recv()),
+            Ok(()) | Err(TryRecvError::Disconnected) => {}
+        }
+        self.is_being_copied = false;
+        fold(db, "writer");
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        drop(self.ask.take());
+        if let Some(thread) = self.thread.take() {
+            // its panic, if that is how it ended, has been printed
+            let _ = thread.join();
+        }
+    }
+}
+
+fn copy_when_asked(path: &Path, options: &Options, asked: &Receiver<()>, tell: &SyncSender<()>) {
+    while asked.recv().is_ok() {
+        match connection::plain(path, options) {
+            Ok(db) => (0..PASSES).for_each(|_| fold(&db, "beside")),
+            Err(error) => tracing::warn!(%error, "the log cannot be folded back"),
+        }
+        if tell.send(()).is_err() {
+            break;
+        }
+    }
+}
+
+/// Copies what is in the log by now, as far as no reader stands before it.
+fn fold(db: &Connection, by: &'static str) {
+    let began = Instant::now();
+    let folded = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
+    metrics::histogram!("countersign_store_checkpoint_seconds", "by" => by).record(began.elapsed());
+    if let Err(error) = folded {
+        tracing::warn!(%error, "the log cannot be folded back");
+    }
+}

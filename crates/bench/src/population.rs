@@ -206,7 +206,7 @@ impl Challenges {
 
 /// Such as Apple gives a phone.
 fn device_token(number: usize) -> String {
-    format!("{number:064x}")
+    format!("{:064x}", number + 1)
 }
 
 /// Spread over the alphabet, as the names of people are.

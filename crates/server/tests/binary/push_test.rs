@@ -36,7 +36,7 @@ async fn a_credential_is_tried_beside_a_running_server() {
 
     let nobody = format!("CR{}", "0".repeat(32));
     for (arguments, code, words) in [
-        (&[&*good, "--app-id", app][..], 0, "the credential works"),
+        (&[&*good, "--app-id", app][..], 0, "Apple takes the credential"),
         (&[&foreign, "--app-id", app], 1, "InvalidProviderToken"),
         (&[&google, "--app-id", app, "--token", &"t".repeat(64)], 0, "the credential works"),
         (&[&nobody, "--app-id", app], 1, "there is no CR"),

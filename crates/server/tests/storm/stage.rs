@@ -241,7 +241,7 @@ async fn enrol(application: &Application, others: &Running, each: usize) -> Vec<
     for number in 0..each {
         let browser = others.web_push.subscribe(Some(key)).expect("a subscription");
         for (platform, address) in [
-            (Platform::Apn, phone::Platform::Apn(format!("{number:064x}"))),
+            (Platform::Apn, phone::Platform::Apn(format!("{:064x}", number + 1))),
             (Platform::Fcm, phone::Platform::Fcm(format!("token-of-{number:032}"))),
             (Platform::WebPush, phone::Platform::WebPush(browser.json().to_string())),
         ] {

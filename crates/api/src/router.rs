@@ -47,6 +47,7 @@ fn api() -> Router<Shared> {
             &format!("{service}/Webhooks/{{WebhookSid}}"),
             get(webhooks::fetch).post(webhooks::update).delete(webhooks::delete),
         )
+        .route(&format!("{service}/Webhooks/{{WebhookSid}}/Secret"), get(webhooks::secret))
         .route("/v1/Credentials", get(credentials::list).post(credentials::create))
         .route(
             "/v1/Credentials/{CredentialSid}",

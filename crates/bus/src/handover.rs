@@ -23,6 +23,7 @@ pub enum Work {
 pub struct HandOver {
     work: mpsc::Sender<Work>,
     due: Arc<Notify>,
+    calls: Arc<Notify>,
 }
 
 /// The far end: the engine's.
@@ -32,6 +33,8 @@ pub struct Inbox {
     pub work: mpsc::Receiver<Work>,
     /// Woken when something has become due that nobody handed over.
     pub due: Arc<Notify>,
+    /// Woken when something has happened that a webhook may want to hear of.
+    pub calls: Arc<Notify>,
 }
 
 /// A place in the engine's queue. Dropped unused, it is free again.
@@ -48,8 +51,9 @@ impl HandOver {
     /// Both ends of a queue with `places` places.
     pub fn new(places: usize) -> (Self, Inbox) {
         let (sender, work) = mpsc::channel(places);
-        let due = Arc::new(Notify::new());
-        (Self { work: sender, due: Arc::clone(&due) }, Inbox { work, due })
+        let (due, calls) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let near = Self { work: sender, due: Arc::clone(&due), calls: Arc::clone(&calls) };
+        (near, Inbox { work, due, calls })
     }
 
     /// A place, if one is free.
@@ -60,6 +64,11 @@ impl HandOver {
     /// Tells that something is due and was not handed over.
     pub fn wake(&self) {
         self.due.notify_one();
+    }
+
+    /// Tells that something has happened, and is stored, that a webhook may want to hear of.
+    pub fn happened(&self) {
+        self.calls.notify_one();
     }
 
     /// Tells that a device has connected. Waits for a place in the queue; nothing is lost if the engine is gone, since

@@ -6,6 +6,7 @@
 //! | dispatcher | `dispatcher.rs` | takes deliveries that were handed over in memory, right after their commit |
 //! | poller | `poller.rs` | leases what is due |
 //! | replay | `replay.rs` | leases what is parked for a device that connects |
+//! | caller | `caller.rs` | calls webhooks |
 //! | settler | `settler.rs` | writes down what became of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
 //!
@@ -15,6 +16,7 @@
 
 mod alarm;
 mod attempt;
+mod caller;
 mod cleaner;
 mod dispatcher;
 mod duty;
@@ -40,7 +42,8 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_providers::Providers;
-use countersign_store::seam::{Deliveries, Upkeep};
+use countersign_providers::webhook::WebhookCaller;
+use countersign_store::seam::{Calls, Deliveries, Upkeep};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -63,12 +66,16 @@ use crate::visits::Visits;
 pub struct Parts {
     /// The database: what is to be delivered. An `Arc<dyn Store>` will do.
     pub deliveries: Arc<dyn Deliveries + Send + Sync>,
+    /// The same database: the calls of webhooks.
+    pub calls: Arc<dyn Calls + Send + Sync>,
     /// The same database: what keeps it in shape.
     pub upkeep: Arc<dyn Upkeep + Send + Sync>,
     /// Who holds a device's stream.
     pub bus: Arc<dyn Bus>,
     /// The ways to reach a device.
     pub providers: Arc<Providers>,
+    /// Who calls webhooks.
+    pub webhooks: Arc<dyn WebhookCaller>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Jitter.
@@ -89,6 +96,7 @@ pub struct Engine {
     duties: TaskTracker,
     dispatcher: mpsc::Sender<Question>,
     poller: mpsc::Sender<Question>,
+    caller: mpsc::Sender<Question>,
 }
 
 impl Engine {
@@ -101,6 +109,8 @@ impl Engine {
             alarm: Alarm::new(parts.clock.now()),
             gates: Gates::new(&options),
             deliveries: parts.deliveries,
+            calls: parts.calls,
+            webhooks: parts.webhooks,
             upkeep: parts.upkeep,
             bus: parts.bus,
             providers: parts.providers,
@@ -124,13 +134,15 @@ impl Engine {
         duties.close();
         let (dispatcher, asked_dispatcher) = mpsc::channel(1);
         let (poller, asked_poller) = mpsc::channel(1);
-        let engine = Self { shared: Arc::clone(&shared), duties, dispatcher, poller };
-        let Inbox { work, due } = parts.inbox;
+        let (caller, asked_caller) = mpsc::channel(1);
+        let engine = Self { shared: Arc::clone(&shared), duties, dispatcher, poller, caller };
+        let Inbox { work, due, calls } = parts.inbox;
         let all = || Arc::clone(&shared);
         // The settler outlives the others, whose results it writes.
         tokio::spawn(all().kill.clone().run_until_cancelled_owned(settler::run(all(), reports)));
         engine.begin(dispatcher::run(all(), work, asked_dispatcher));
         engine.begin(poller::run(all(), due, asked_poller));
+        engine.begin(caller::run(all(), calls, asked_caller));
         engine.begin(duty::run(all(), Expirer(all())));
         engine.begin(duty::run(all(), Rescuer(all())));
         engine.begin(duty::run(all(), Cleaner(all())));
@@ -170,18 +182,19 @@ impl Engine {
         &self.shared.signals
     }
 
-    /// Waits until all that is handed over, due now, parked for a connected device or in flight has been settled: for
-    /// end-to-end tests. A retry that is due later does not count; an attempt that a provider or a device has not
-    /// answered does.
+    /// Waits until all that is handed over, due now, parked for a connected device or in flight has been settled, and
+    /// webhooks have been told of it: for end-to-end tests. A retry that is due later does not count; an attempt that a
+    /// provider, a device or an application has not answered does.
     pub async fn idle(&self) {
         loop {
             let before = self.shared.signals.counts();
-            for duty in [&self.dispatcher, &self.poller] {
+            for duty in [&self.dispatcher, &self.poller, &self.caller] {
                 ask(duty).await;
                 self.shared.tasks.wait().await;
             }
             let after = self.shared.signals.counts();
-            if (after.begun, after.replayed) == (before.begun, before.replayed) {
+            let begun = |counts: &Counts| (counts.begun, counts.replayed, counts.called);
+            if begun(&after) == begun(&before) {
                 return;
             }
         }

@@ -6,6 +6,7 @@ use countersign_domain::address::Platform;
 use countersign_domain::delivery::Outcome;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::CallOutcome;
 use metrics::{counter, gauge, histogram};
 
 pub(crate) fn attempt(platform: Platform, outcome: Outcome, took: Duration) {
@@ -22,6 +23,11 @@ pub(crate) fn taken(platform: Platform, notification: NotificationSid, at: Insta
     let made = i64::from_be_bytes([0, 0, a, b, c, d, e, f]).saturating_mul(1_000);
     histogram!("countersign_delivery_seconds", "platform" => platform.as_str())
         .record(at.since(Instant::from_micros(made)));
+}
+
+pub(crate) fn call(outcome: &CallOutcome, took: Duration) {
+    counter!("countersign_webhook_attempts_total", "outcome" => outcome.as_str()).increment(1);
+    histogram!("countersign_webhook_attempt_seconds").record(took);
 }
 
 pub(crate) fn in_hand(more: bool) {

@@ -48,10 +48,14 @@ impl Duty for Voider {
 
     async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
         let rows = self.0.deliveries.void_leases(self.0.node, now, most).await?;
+        let calls = self.0.calls.void_calls(self.0.node, now, most).await?;
+        if calls > 0 {
+            self.0.handover.happened();
+        }
         if rows > 0 {
             self.0.handover.wake();
         }
-        Ok(rows)
+        Ok(rows.max(calls))
     }
 
     fn done(&self, counts: &mut Counts, rows: usize, nothing_left: bool) {

@@ -96,6 +96,7 @@ async fn write_whole(shared: &Shared, settled: &[Settled]) -> Result<(), String>
         let error = match shared.deliveries.settle(settled).await {
             Ok(lost) => {
                 note(shared, settled, &lost);
+                shared.handover.happened();
                 return Ok(());
             }
             Err(StoreError::Corrupt(why)) => return Err(why),

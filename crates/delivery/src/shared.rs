@@ -8,7 +8,8 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::Providers;
-use countersign_store::seam::{Deliveries, Upkeep};
+use countersign_providers::webhook::WebhookCaller;
+use countersign_store::seam::{Calls, Deliveries, Upkeep};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,8 @@ use crate::visits::Visits;
 
 pub(crate) struct Shared {
     pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) calls: Arc<dyn Calls + Send + Sync>,
+    pub(crate) webhooks: Arc<dyn WebhookCaller>,
     pub(crate) upkeep: Arc<dyn Upkeep + Send + Sync>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) providers: Arc<Providers>,

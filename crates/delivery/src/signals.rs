@@ -33,6 +33,8 @@ pub struct Counts {
     pub voided: u64,
     /// Sweeps of the voider that left nothing: one, at the end of its duty.
     pub voider_sweeps: u64,
+    /// Calls of webhooks whose result is committed.
+    pub called: u64,
     /// Rows that the cleaner removed.
     pub cleaned: u64,
     /// Sweeps of the cleaner that left nothing.

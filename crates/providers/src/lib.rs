@@ -23,6 +23,7 @@ mod keyed;
 mod metrics;
 mod pem;
 mod wards;
+pub mod webhook;
 mod webpush;
 mod words;
 
@@ -40,7 +41,9 @@ pub use check::{BadCredential, Part, check_credential};
 pub use guard::{Denied, Guard, Manners};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
-pub use source::{CredentialSource, OpenedCredential, OpenedVapid, Unavailable, VapidSource};
+pub use source::{
+    CredentialSource, OpenedCredential, OpenedVapid, Unavailable, VapidSource, WebhookKeys,
+};
 pub use webpush::{NewVapidKey, new_vapid_key, vapid_public_key};
 
 use crate::absent::Absent;

@@ -8,6 +8,7 @@ use countersign_domain::credential::CredentialType;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
 
 /// A push credential with its secrets in the clear.
 #[derive(Debug, Clone)]
@@ -56,6 +57,13 @@ pub trait CredentialSource: Send + Sync {
         &self,
         sid: CredentialSid,
     ) -> Result<Option<Arc<OpenedCredential>>, Unavailable>;
+}
+
+/// Keeps what the calls of webhooks are signed under.
+#[async_trait]
+pub trait WebhookKeys: Send + Sync {
+    /// The account's primary token, and the webhook's own secret.
+    async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable>;
 }
 
 /// Keeps the VAPID keys of services.

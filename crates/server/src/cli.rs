@@ -48,6 +48,8 @@ pub enum Command {
     /// Make and list accounts, change their tokens, make and revoke API keys
     #[command(subcommand)]
     Accounts(Accounts),
+    /// List the webhooks whose calls fail
+    Webhooks,
     /// Try a push credential and say what the push service's answer means; works beside a running server
     PushTest(PushTest),
     /// Check the configuration and try everything that the server would need

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use countersign_bus::Bus;
 use countersign_domain::credential::Credential;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::secret::Secret;
 use countersign_domain::sid::{CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
     CredentialSource, OpenedCredential, OpenedVapid, Outgoing, Providers, PushParts, Unavailable,
-    VapidSource,
+    VapidSource, WebhookKeys,
 };
 use countersign_verify::Verify;
 use countersign_verify::credentials::CredentialSecrets;
@@ -65,6 +68,20 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
     })
 }
 
+/// Who calls webhooks.
+///
+/// # Errors
+/// A setting of `[outgoing]` that is no use; it is named.
+pub fn webhooks(
+    config: &Config,
+    world: &World,
+    verify: &Arc<Verify>,
+) -> anyhow::Result<WebhookClient> {
+    let keys = Arc::new(Keeper(Arc::clone(verify)));
+    WebhookClient::new(&outgoing(&config.outgoing)?, keys, Arc::clone(&world.clock))
+        .context("the settings of [outgoing] are not right")
+}
+
 /// Whether a push could be sent with a credential; otherwise the parameter that is no use, and why.
 ///
 /// # Errors
@@ -114,5 +131,13 @@ impl VapidSource for Keeper {
         let private_key = self.0.vapid(service).private_key;
         // It follows from the master key and the SID: there is one version of it.
         Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
+    }
+}
+
+#[async_trait]
+impl WebhookKeys for Keeper {
+    async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable> {
+        let found = self.0.webhook_keys(webhook.account, webhook.sid).await;
+        found.map_err(|error| Unavailable(error.to_string()))
     }
 }

@@ -143,9 +143,11 @@ impl Server {
 
         let engine = Engine::start(countersign_delivery::Parts {
             deliveries: Arc::clone(&store) as _,
+            calls: Arc::clone(&store) as _,
             upkeep: store,
             bus: Arc::clone(&bus),
             providers: Arc::new(push::providers(config, world, Arc::clone(&bus), &verify)?),
+            webhooks: Arc::new(push::webhooks(config, world, &verify)?),
             clock: Arc::clone(&world.clock),
             entropy: Arc::clone(&world.entropy),
             inbox,

@@ -10,6 +10,7 @@ use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
@@ -20,7 +21,7 @@ use crate::rows::{self, challenge_columns, factor_columns};
 use crate::statement::{execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, deliveries, json, opening};
+use crate::{SqliteStore, deliveries, events, json, opening};
 
 /// The challenges of a living entity. `?4` is a factor, `?5` a status at `?6`.
 macro_rules! of_entity {
@@ -91,10 +92,11 @@ pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, Tro
     Ok(count.unwrap_or(0))
 }
 
-/// Records the right code of a challenge that is open; it has no deliveries.
+/// Records the right code of a challenge that is open, and tells of it; it has no deliveries.
 pub(crate) fn approve(db: &Connection, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
     let word = ChallengeStatus::Approved.as_str();
-    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()]).map(|_| ())
+    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
+    events::of_challenge(db, EventType::ChallengeApproved, sid, at)
 }
 
 /// A page of the challenges of one type, which lie together.
@@ -162,6 +164,7 @@ impl Command for RecordAnswer {
                 if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
             open.end(db, ending, self.at)?;
         }
+        events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;
         Ok(Recorded::Done)
     }
 }

@@ -12,9 +12,10 @@ use crate::Options;
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
+    ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
 ];
 
 /// More than there are statements, so that each is prepared once.

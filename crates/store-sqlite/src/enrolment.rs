@@ -9,6 +9,7 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::EntitySid;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Enrolled, Enrolment};
 use rusqlite::{Connection, params};
 
@@ -17,7 +18,7 @@ use crate::cells::Cells;
 use crate::statement::{execute, exists, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{entities, services};
+use crate::{entities, events, services};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -166,6 +167,7 @@ impl Command for Enrol {
             execute(db, USE_UP, params)?;
         }
         self.insert(db, entity)?;
+        events::of_factor(db, EventType::FactorCreated, factor, now)?;
         Ok(Enrolled::Done(entity))
     }
 }

@@ -5,17 +5,18 @@ use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Answer, Entities, Inserted};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
 use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, entity_columns};
-use crate::statement::{execute, exists, inserted, one, statements};
+use crate::rows::{self, entity_columns, factor_columns, totp_factor_columns};
+use crate::statement::{all, execute, exists, inserted, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, services};
+use crate::{SqliteStore, events, services};
 
 /// The entities of a living service.
 macro_rules! of_service {
@@ -32,6 +33,11 @@ statements! {
     INSERT = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, day_began_at, \
               day_factors) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7) ON CONFLICT DO NOTHING";
     DELETE = "DELETE FROM entities WHERE service_sid = ?1 AND identity = ?2";
+    /// More than an entity can have, unless the operator lifts every limit.
+    FACTORS = concat!("SELECT ", factor_columns!(), " FROM factors f WHERE f.entity_sid = ?1 ORDER BY f.sid LIMIT 1000");
+    TOTP_FACTORS = concat!(
+        "SELECT ", totp_factor_columns!(), " FROM totp_factors f WHERE f.entity_sid = ?1 ORDER BY f.sid LIMIT 1000"
+    );
     /// What lies below is swept up by the cleaner.
     REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('entity', ?1, ?2) ON CONFLICT DO NOTHING";
 }
@@ -74,6 +80,21 @@ impl Command for Create {
     }
 }
 
+/// All living factors of an entity go with it.
+fn tell_of_factors(db: &Connection, entity: [u8; 16], at: Instant) -> Result<(), Trouble> {
+    let gone = EventType::FactorDeleted;
+    let factors = all(db, FACTORS, [entity], |row| rows::factor(Cells::of(row, "factors")))?;
+    for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
+        events::of_factor(db, gone, factor, at)?;
+    }
+    let factors =
+        all(db, TOTP_FACTORS, [entity], |row| rows::totp_factor(Cells::of(row, "totp_factors")))?;
+    for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
+        events::of_factor(db, gone, factor, at)?;
+    }
+    Ok(())
+}
+
 struct Delete(ServiceSid, Identity, Instant);
 
 impl Command for Delete {
@@ -86,6 +107,9 @@ impl Command for Delete {
         else {
             return Ok(false);
         };
+        if events::has_webhooks(db, *service)? {
+            tell_of_factors(db, sid, *at)?;
+        }
         execute(db, DELETE, key)?;
         execute(db, REMOVED, params![sid, at.as_micros()])?;
         Ok(true)

@@ -7,6 +7,7 @@ use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
@@ -19,7 +20,7 @@ use crate::rows::{self, factor_columns};
 use crate::statement::{all, execute, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, totp_factors};
+use crate::{SqliteStore, events, totp_factors};
 
 /// The factors of living entities.
 macro_rules! select {
@@ -72,6 +73,7 @@ impl Command for Update {
             return Ok(None);
         };
         let change = self.change.clone();
+        let is_proved = change.verified && was.status == FactorStatus::Unverified;
         let moved = change.address.as_ref().is_some_and(|address| *address != was.address);
         let registered = change.address.as_ref().map(|_| self.at.as_micros());
         let factor = Factor {
@@ -103,6 +105,9 @@ impl Command for Update {
             let params = params![self.sid.as_bytes(), self.at.as_micros()];
             execute(db, WAKE_PARKED, params)?;
         }
+        if is_proved {
+            events::of_factor(db, EventType::FactorVerified, &factor, self.at)?;
+        }
         Ok(Some(factor))
     }
 }
@@ -114,12 +119,15 @@ impl Command for Delete {
 
     fn run(&self, db: &Connection) -> Result<bool, Trouble> {
         let Self(entity, sid, at) = *self;
-        if of_entity(db, entity, sid)?.is_none() {
-            return totp_factors::delete(db, entity, sid);
-        }
+        let Some(factor) = of_entity(db, entity, sid)? else {
+            return totp_factors::delete(db, entity, sid, at);
+        };
         execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
         for open in all(db, PARKED, [sid.as_bytes()], OpenEnd::read)? {
             open.end(db, Ending::cancelled(Reason::FactorGone), at)?;
+        }
+        if !factor.has_lapsed(at) {
+            events::of_factor(db, EventType::FactorDeleted, &factor, at)?;
         }
         Ok(true)
     }

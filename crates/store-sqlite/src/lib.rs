@@ -6,6 +6,7 @@
 
 mod access_tokens;
 mod accounts;
+mod calls;
 mod cells;
 mod challenges;
 mod connection;
@@ -13,6 +14,7 @@ mod credentials;
 mod deliveries;
 mod enrolment;
 mod entities;
+mod events;
 mod factors;
 mod log;
 mod notifications;

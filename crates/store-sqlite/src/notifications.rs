@@ -13,10 +13,10 @@ use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
 use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::statement::{execute, exists, living, one, statements};
+use crate::statement::{all, execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, challenges, deliveries};
+use crate::{SqliteStore, challenges, deliveries, events};
 
 macro_rules! select {
     () => {
@@ -37,6 +37,7 @@ statements! {
     LAST = "SELECT max(ordinal) FROM notifications WHERE challenge_sid = ?1";
     /// From the newest backwards, since it is nearly always the newest that is looked for.
     ORDINAL = "SELECT ordinal FROM notifications WHERE challenge_sid = ?1 AND sid = ?2 ORDER BY ordinal DESC LIMIT 1";
+    NAME = "SELECT sid FROM notifications WHERE challenge_sid = ?1 AND ordinal = ?2";
     READ = concat!(select!(), " AND n.sid = ?2");
     UP = upwards!("n.ordinal"; select!());
     DOWN = downwards!("n.ordinal"; select!());
@@ -47,7 +48,7 @@ statements! {
              WHERE challenge_sid = ?1 AND ordinal = ?2 \
              AND (ending IS NULL OR (ending = 'sent' AND ?3 = 'delivered'))";
     RECORD = "UPDATE notifications SET attempts = attempts || ?3, updated_at = ?4 WHERE challenge_sid = ?1 AND ordinal = ?2";
-    FETCHED = "UPDATE notifications SET ending = 'delivered', updated_at = ?2 WHERE challenge_sid = ?1 AND ending = 'sent'";
+    SENT = "SELECT ordinal FROM notifications WHERE challenge_sid = ?1 AND ending = 'sent'";
     IS_SENT = "SELECT 1 FROM notifications WHERE challenge_sid = ?1 AND ending = 'sent' \
                UNION ALL SELECT 1 FROM deliveries WHERE challenge_sid = ?1 AND written";
 }
@@ -98,7 +99,20 @@ pub(crate) fn close(
             line,
         ],
     )?;
+    if rows > 0 {
+        events::of_notification(db, challenge, || name(db, challenge, ordinal), ending, at)?;
+    }
     Ok(rows > 0)
+}
+
+fn name(
+    db: &Connection,
+    challenge: ChallengeSid,
+    ordinal: i64,
+) -> Result<Option<NotificationSid>, Trouble> {
+    one(db, NAME, params![challenge.as_bytes(), ordinal], |row| {
+        Cells::of(row, "notifications").make(NotificationSid::from_bytes)
+    })
 }
 
 /// Adds the `line` of an attempt.
@@ -209,7 +223,12 @@ impl Command for MarkFetched {
 
     fn run(&self, db: &Connection) -> Result<(), Trouble> {
         let Self(challenge, at) = *self;
-        execute(db, FETCHED, params![challenge.as_bytes(), at.as_micros()])?;
+        let sent = all(db, SENT, [challenge.as_bytes()], |row| {
+            Cells::of(row, "notifications").take::<i64>()
+        })?;
+        for ordinal in sent {
+            close(db, challenge, ordinal, Ending::DELIVERED, "", at)?;
+        }
         for open in deliveries::of_challenge(db, challenge)? {
             if open.written {
                 open.end(db, Ending::DELIVERED, at)?;

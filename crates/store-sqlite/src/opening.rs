@@ -15,7 +15,7 @@ use crate::cells::Cells;
 use crate::statement::{execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{challenges, notifications, totp_factors};
+use crate::{challenges, events, notifications, totp_factors};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -119,14 +119,19 @@ impl Command for Open {
         if let Some(notification) = &opening.notification {
             notifications::insert(db, notification, i64::from(!notification.automatic))?;
         }
-        if let Some(code) = opening.code {
-            let (sid, owner) = (challenge.sid, &challenge.owner);
-            if !totp_factors::accept(db, owner.entity, challenge.factor, code)? {
-                challenges::count_wrong(db, sid)?;
-                return Ok(Opened::WrongCode);
+        let opened = match opening.code {
+            None => Opened::Done,
+            Some(code) => {
+                let owner = &challenge.owner;
+                if totp_factors::accept(db, owner.entity, challenge.factor, code)? {
+                    challenges::approve(db, challenge.sid, now)?;
+                    return Ok(Opened::Done);
+                }
+                challenges::count_wrong(db, challenge.sid)?;
+                Opened::WrongCode
             }
-            challenges::approve(db, sid, now)?;
-        }
-        Ok(Opened::Done)
+        };
+        events::watch_expiry(db, challenge)?;
+        Ok(opened)
     }
 }

@@ -5,14 +5,16 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 16] = [
+const ALL: [(&str, &[(&str, &str)]); 18] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
+    ("calls", crate::calls::STATEMENTS),
     ("challenges", crate::challenges::STATEMENTS),
     ("credentials", crate::credentials::STATEMENTS),
     ("deliveries", crate::deliveries::STATEMENTS),
     ("enrolment", crate::enrolment::STATEMENTS),
     ("entities", crate::entities::STATEMENTS),
+    ("events", crate::events::STATEMENTS),
     ("factors", crate::factors::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),

@@ -8,6 +8,7 @@ use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
+use countersign_domain::webhook::EventType;
 use countersign_store::seam::{
     Answer, Enrolled, Shown, ShownCode, TotpEnrolment, TotpFactors, TotpUpdate,
 };
@@ -19,7 +20,7 @@ use crate::rows::{self, totp_factor_columns};
 use crate::statement::{execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, challenges, enrolment, services};
+use crate::{SqliteStore, challenges, enrolment, events, services};
 
 /// The TOTP factors of living entities.
 macro_rules! select {
@@ -90,12 +91,20 @@ fn of_entity(
 }
 
 /// Removes one; whether it was there.
-pub(crate) fn delete(db: &Connection, entity: EntitySid, sid: FactorSid) -> Result<bool, Trouble> {
-    let was_there = of_entity(db, entity, sid)?.is_some();
-    if was_there {
-        execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
+pub(crate) fn delete(
+    db: &Connection,
+    entity: EntitySid,
+    sid: FactorSid,
+    at: Instant,
+) -> Result<bool, Trouble> {
+    let Some(factor) = of_entity(db, entity, sid)? else {
+        return Ok(false);
+    };
+    execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
+    if !factor.has_lapsed(at) {
+        events::of_factor(db, EventType::FactorDeleted, &factor, at)?;
     }
-    Ok(was_there)
+    Ok(true)
 }
 
 struct Enrol(TotpEnrolment);
@@ -142,6 +151,7 @@ impl Command for Enrol {
                 factor.updated_at.as_micros(),
             ],
         )?;
+        events::of_factor(db, EventType::FactorCreated, factor, now)?;
         Ok(Enrolled::Done(entity))
     }
 }
@@ -171,6 +181,7 @@ impl Command for Update {
         let Some(was) = of_entity(db, *entity, *sid)? else {
             return Ok(Shown::Gone);
         };
+        let is_proved = code.is_some() && was.status == FactorStatus::Unverified;
         let status = if code.is_some() { FactorStatus::Verified } else { was.status };
         let factor = TotpFactor { status, ..was.changed(change.clone(), *at) };
         execute(
@@ -189,6 +200,9 @@ impl Command for Update {
                 factor.updated_at.as_micros(),
             ],
         )?;
+        if is_proved {
+            events::of_factor(db, EventType::FactorVerified, &factor, *at)?;
+        }
         Ok(Shown::Accepted(factor))
     }
 }

@@ -8,11 +8,10 @@ use countersign_store::seam::{Answer, Retention, Upkeep};
 use rusqlite::{Connection, Params, params};
 
 use crate::cells::Cells;
-use crate::entities;
 use crate::statement::{all, execute, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, limit};
+use crate::{SqliteStore, calls, entities, limit};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -136,6 +135,7 @@ impl Command for Clean {
         let lapsed = (now - UNVERIFIED_FOR).as_micros();
         broom.sweep(LAPSED_FACTORS, params![lapsed, broom.bound()])?;
         broom.sweep(LAPSED_TOTP_FACTORS, params![lapsed, broom.bound()])?;
+        broom.sweep(calls::FORGET, params![now.as_micros(), broom.bound()])?;
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));

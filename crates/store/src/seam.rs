@@ -34,6 +34,7 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
+use countersign_domain::webhook_call::{AfterCall, CallLease, FailingWebhook};
 
 use crate::error::StoreError;
 use crate::page::{Page, PageQuery};
@@ -435,6 +436,40 @@ pub trait Webhooks {
     async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool>;
 }
 
+/// The calls of webhooks. They come into being by the commands that cause their events: those that change factors and
+/// answer challenges, [`Challenges::open_challenge`] (which has the challenge looked at when it expires), and those
+/// that end notifications. Of one webhook and factor only the earliest unfinished one is ever leased.
+#[async_trait]
+pub trait Calls {
+    /// Leases up to `most` calls that are due at `now`, of each webhook so many that no more than
+    /// [`countersign_domain::webhook_call::AT_ONCE`] are leased. Before, it makes due what was leased until `now`, and
+    /// makes calls of the challenges that expired. Calls of a webhook that is gone, disabled or not subscribed any more
+    /// end instead.
+    async fn lease_calls(
+        &self,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<CallLease>>;
+    /// When the next look is worth it: `now` if something may be due, otherwise the next waking, if there is any.
+    async fn next_call(&self, now: Instant) -> Answer<Option<Instant>>;
+    /// Writes what became of a leased call; `false`, and nothing is written, if its lease was lost. `error` says what
+    /// the try came to if it failed.
+    async fn settle_call(
+        &self,
+        lease: &CallLease,
+        after: AfterCall,
+        error: &str,
+        at: Instant,
+    ) -> Answer<bool>;
+    /// Makes due at `now` up to `most` calls leased by any other node than `node`; how many. For a database that no
+    /// other node can be using.
+    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize>;
+    /// All webhooks that have calls which failed at least once.
+    async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>>;
+}
+
 /// Push credentials.
 #[async_trait]
 pub trait Credentials {
@@ -523,6 +558,7 @@ pub trait Store:
     + Notifications
     + AccessTokens
     + Webhooks
+    + Calls
     + Credentials
     + Deliveries
     + Upkeep

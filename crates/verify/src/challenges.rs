@@ -174,6 +174,7 @@ impl Verify {
         match self.store.open_challenge(&opening).await? {
             Opened::Done => {
                 if code.is_some() {
+                    self.handover.happened();
                     challenge.state =
                         ChallengeState::Answered { verdict: Verdict::Approved, at: now };
                 }
@@ -198,6 +199,7 @@ impl Verify {
         let most = self.options.limits.wrong_codes_per_totp_challenge;
         match self.store.answer_by_code(sid, shown, most, now).await?? {
             Shown::Accepted(()) => {
+                self.handover.happened();
                 self.bus.settle(sid).await;
                 let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
                 Ok(Challenge { state, updated_at: now, ..challenge })
@@ -345,6 +347,7 @@ impl Verify {
         let answered = challenge.answer(&answer, now)?;
         match self.store.answer_challenge(sid, answer.verdict(), now).await? {
             Recorded::Done => {
+                self.handover.happened();
                 self.bus.settle(sid).await;
                 Ok(answered)
             }

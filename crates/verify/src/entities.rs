@@ -81,6 +81,7 @@ impl Verify {
         if !self.store.delete_entity(service, identity, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
+        self.handover.happened();
         for factor in devices.items {
             self.bus.dismiss(factor.sid()).await;
         }

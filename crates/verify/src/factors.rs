@@ -97,6 +97,7 @@ impl Verify {
         match self.store.enrol_factor(&enrolment).await? {
             Enrolled::Done(entity) => {
                 factor.owner.entity = entity;
+                self.handover.happened();
                 Ok(factor)
             }
             Enrolled::TokenSpent => Err(VerifyError::TokenNotForThis),
@@ -172,6 +173,9 @@ impl Verify {
         let now = self.later_than(factor.updated_at);
         let factor = self.store.update_factor(factor.owner.entity, sid, &change, now).await?;
         let factor = factor.ok_or(VerifyError::NotFound)?;
+        if change.verified {
+            self.handover.happened();
+        }
         if leaves_stream {
             self.bus.dismiss(sid).await;
         }
@@ -198,6 +202,7 @@ impl Verify {
             AnyFactor::Totp(factor) => factor.owner.entity,
         };
         let was_there = self.store.delete_factor(entity, sid, self.now()).await?;
+        self.handover.happened();
         self.bus.dismiss(sid).await;
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }

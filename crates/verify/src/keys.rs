@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
-use countersign_domain::sid::ServiceSid;
+use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::world::{Entropy, random};
 use zeroize::Zeroizing;
 
@@ -42,6 +42,7 @@ pub struct Keys {
     hash: hmac::Key,
     access_token: LessSafeKey,
     vapid: hmac::Key,
+    webhook: hmac::Key,
     check: [u8; 32],
 }
 
@@ -59,6 +60,7 @@ impl Keys {
             hash: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign secret hash 1").as_slice()),
             access_token: cipher(&derive("countersign access token 1")),
             vapid: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign vapid 1").as_slice()),
+            webhook: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign webhook 1").as_slice()),
             check: *derive("countersign check 1"),
         }
     }
@@ -87,6 +89,12 @@ impl Keys {
         });
         let found = tries.find_map(|scalar| VapidKey::new(&scalar));
         found.expect("256 times in a row one in four billion")
+    }
+
+    /// The secret under which a webhook's calls carry our own signature: base64url of 32 bytes. Like the key above it
+    /// need not be kept.
+    pub fn webhook_secret(&self, webhook: WebhookSid) -> Secret {
+        Secret::new(URL_SAFE_NO_PAD.encode(hmac::sign(&self.webhook, webhook.as_bytes())))
     }
 
     /// Seals a secret for one place: table, row and column. It opens nowhere else.

@@ -83,7 +83,10 @@ impl Verify {
             most_per_day: limits.factors_per_entity_per_day,
         };
         match self.store.enrol_totp_factor(&enrolment).await? {
-            Enrolled::Done(entity) => factor.owner.entity = entity,
+            Enrolled::Done(entity) => {
+                factor.owner.entity = entity;
+                self.handover.happened();
+            }
             Enrolled::TooMany => return Err(VerifyError::TooManyFactors),
             Enrolled::TooManyToday => return Err(VerifyError::TooManyFactorsToday),
             Enrolled::NoService | Enrolled::TokenSpent | Enrolled::KeyTaken => {
@@ -140,7 +143,10 @@ impl Verify {
             at: self.later_than(factor.updated_at),
         };
         match self.store.update_totp_factor(&update).await? {
-            Shown::Accepted(factor) => Ok(factor),
+            Shown::Accepted(factor) => {
+                self.handover.happened();
+                Ok(factor)
+            }
             Shown::Wrong => Err(VerifyError::FactorNotProved),
             Shown::Exhausted => Err(VerifyError::TooManyCodes),
             Shown::Gone => Err(VerifyError::NotFound),

@@ -1,10 +1,12 @@
 //! Webhooks.
 
+use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, ServiceSid, WebhookSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
+use countersign_domain::webhook_call::FailingWebhook;
 use countersign_store::seam::{Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
 use crate::{Answer, Verify, VerifyError};
@@ -68,6 +70,43 @@ impl Verify {
     ) -> Answer<Webhook> {
         self.service(account, service).await?;
         self.store.webhook(service, sid).await?.ok_or(VerifyError::NotFound)
+    }
+
+    /// The secret under which a webhook's calls carry our own signature.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn webhook_secret(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+    ) -> Answer<Secret> {
+        Ok(self.keys.webhook_secret(self.webhook(account, service, sid).await?.sid))
+    }
+
+    /// What a webhook's calls are signed under: the account's primary token, and the webhook's own secret.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the account; its token cannot be opened.
+    pub async fn webhook_keys(
+        &self,
+        account: AccountSid,
+        sid: WebhookSid,
+    ) -> Answer<(Secret, Secret)> {
+        let account = self.store.account(account).await?.ok_or(VerifyError::NotFound)?;
+        let token = self.primary_token(&account);
+        let token =
+            token.map_err(|why| StoreError::Corrupt(format!("accounts.primary_sealed: {why}")))?;
+        Ok((token, self.keys.webhook_secret(sid)))
+    }
+
+    /// The webhooks whose calls fail.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>> {
+        Ok(self.store.failing_webhooks().await?)
     }
 
     /// Lists a service's webhooks.

@@ -61,6 +61,9 @@ pub(super) fn of(schema: &str, base: &str) -> Value {
             "sid": CR, "account_sid": AC, "friendly_name": "ios prod", "type": "apn", "sandbox": "False",
             "date_created": AT, "date_updated": AT, "url": format!("{base}/v1/Credentials/{CR}"),
         }),
+        "webhook_secret" => json!({
+            "sid": YW, "secret": "q83vEjRWeJq83vEjRWeJq83vEjRWeJq83vEjRWeJq80",
+        }),
         "web_push_key" => json!({
             "service_sid": VA,
             "public_key": "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",

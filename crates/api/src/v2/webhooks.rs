@@ -65,6 +65,15 @@ pub(crate) async fn update(
     reply::ok(&WebhookView::of(&webhook, &state.public_url))
 }
 
+pub(crate) async fn secret(
+    State(state): State<Shared>,
+    Backend(account): Backend,
+    In((service, sid)): In<(ServiceSid, WebhookSid)>,
+) -> Answer {
+    let secret = state.verify.webhook_secret(account, service, sid).await?;
+    reply::ok(&SecretView { sid, secret: secret.expose() })
+}
+
 pub(crate) async fn delete(
     State(state): State<Shared>,
     Backend(account): Backend,
@@ -121,6 +130,12 @@ fn status(text: &str) -> Result<bool, Invalid> {
         "disabled" => Ok(false),
         _ => Err(Invalid::because("must be enabled or disabled")),
     }
+}
+
+#[derive(Serialize)]
+struct SecretView<'a> {
+    sid: WebhookSid,
+    secret: &'a str,
 }
 
 #[derive(Serialize)]

@@ -8,3 +8,4 @@ mod restarts;
 mod streams;
 #[expect(clippy::unwrap_used, reason = "what tests are made of fails as tests do")]
 mod support;
+mod webhooks;

@@ -69,6 +69,24 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
     Ok(())
 }
 
+/// `countersign webhooks`: those whose calls fail, one a line.
+pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
+    let failing = open(config).await?.failing_webhooks().await?;
+    if failing.is_empty() {
+        eprintln!("No webhook has calls that failed.");
+    }
+    for webhook in failing {
+        let url = url::Url::parse(&webhook.url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("-");
+        let next = webhook.next_try.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        println!(
+            "{}  {host}  waiting={}  given_up={}  next={next}  last={}",
+            webhook.webhook, webhook.waiting, webhook.given_up, webhook.last_error
+        );
+    }
+    Ok(())
+}
+
 /// The use cases over the database in the data folder, which a server may be using at the same time.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
     let world = World::real();

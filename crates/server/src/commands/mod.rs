@@ -59,6 +59,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = load(&common, &[])?;
             runtime()?.block_on(accounts::run(&config, accounts)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Webhooks => {
+            let config = load(&common, &[])?;
+            runtime()?.block_on(accounts::webhooks(&config)).map(|()| ExitCode::SUCCESS)
+        }
         Command::PushTest(flags) => {
             let config = load(&common, &[])?;
             runtime()?.block_on(push_test::run(&config, flags))

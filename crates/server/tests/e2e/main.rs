@@ -27,3 +27,4 @@ mod sockets;
 mod support;
 mod tls;
 mod totp;
+mod webhooks;

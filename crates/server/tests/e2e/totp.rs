@@ -11,7 +11,7 @@ use crate::support::{Reply, TestApp};
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 /// A code of now, by the factor's defaults but for the length.
-fn code(app: &TestApp, code_length: u8) -> String {
+pub(crate) fn code(app: &TestApp, code_length: u8) -> String {
     let config = TotpConfig { alg: TotpAlg::Sha1, time_step: 30, skew: 1, code_length };
     let code = code_now(&Secret::new(SECRET), config, app.clock.now()).expect("Base32");
     code.expose().to_owned()
@@ -29,7 +29,7 @@ async fn create(app: &TestApp, more: &[(&str, &str)]) -> Reply {
 }
 
 /// The path of a factor that is verified, and its SID; its code of now is spent.
-async fn verified(app: &TestApp, length: u8) -> (String, String) {
+pub(crate) async fn verified(app: &TestApp, length: u8) -> (String, String) {
     let digits = length.to_string();
     let more = [("Binding.Secret", SECRET), ("Config.CodeLength", digits.as_str())];
     let sid = create(app, &more).await.text("sid");
@@ -39,13 +39,13 @@ async fn verified(app: &TestApp, length: u8) -> (String, String) {
     (path, sid)
 }
 
-async fn challenge(app: &TestApp, factor: &str, code: Option<&str>) -> Reply {
+pub(crate) async fn challenge(app: &TestApp, factor: &str, code: Option<&str>) -> Reply {
     let mut form = vec![("FactorSid", factor)];
     form.extend(code.map(|code| ("AuthPayload", code)));
     app.api().post(&format!("{}/Challenges", app.entity("alice-0001")), &form).await
 }
 
-async fn answer(app: &TestApp, challenge: &str, code: &str) -> Reply {
+pub(crate) async fn answer(app: &TestApp, challenge: &str, code: &str) -> Reply {
     let path = format!("{}/Challenges/{challenge}", app.entity("alice-0001"));
     app.api().post(&path, &[("AuthPayload", code)]).await
 }

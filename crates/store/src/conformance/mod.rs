@@ -21,6 +21,7 @@ pub mod settling;
 pub mod stage;
 pub mod totp_factors;
 pub mod upkeep;
+pub mod webhook_calls;
 pub mod webhooks;
 
 pub use stage::Stage;
@@ -130,6 +131,13 @@ macro_rules! conformance {
                 an_access_token_reads_back_as_it_was_stored
                 an_access_token_needs_its_service
                 used_and_expired_access_tokens_can_still_be_read
+            }
+            webhook_calls {
+                an_enrolment_is_told_once_and_until_it_is_done
+                a_webhook_has_few_calls_in_flight
+                the_calls_of_a_disabled_webhook_end
+                a_call_that_is_given_up_is_kept_for_a_week
+                the_calls_of_another_run_are_voided
             }
             webhooks {
                 a_webhook_reads_back_as_it_was_stored

@@ -162,6 +162,12 @@ pub(super) static ALL: &[Operation] = &[
         "Deletes a push credential.",
     ),
     get(
+        "/v2/Services/{ServiceSid}/Webhooks/{Sid}/Secret",
+        (WEBHOOKS, "FetchWebhookSecret"),
+        Shown("webhook_secret"),
+        "Ours: shows the secret that our own signature of this webhook's calls is made with.",
+    ),
+    get(
         "/v2/Services/{ServiceSid}/WebPushKey",
         (SERVICES, "FetchWebPushKey"),
         Shown("web_push_key"),

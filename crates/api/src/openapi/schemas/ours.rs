@@ -29,6 +29,14 @@ pub(super) const ALL: &[Schema] = &[
     Schema { name: "notification_attempt", words: "One attempt at delivery.", properties: ATTEMPT },
     Schema { name: "error_body", words: "Why a request was refused.", properties: ERROR },
     Schema {
+        name: "webhook_secret",
+        words: "What our own signature of a webhook's calls is made with.",
+        properties: &[
+            property("sid", Kind::Text, "The webhook."),
+            property("secret", Kind::Text, "The key of the HMAC-SHA-256, as text."),
+        ],
+    },
+    Schema {
         name: "web_push_key",
         words: "By what browsers' push services know a service.",
         properties: &[

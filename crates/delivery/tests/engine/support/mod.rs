@@ -2,6 +2,7 @@
 
 mod device;
 mod faulty;
+mod hooks;
 mod script;
 mod world;
 

@@ -26,6 +26,7 @@ use countersign_testkit::Maker;
 
 use super::device::Device;
 use super::faulty::Faulty;
+use super::hooks::Hooks;
 use super::script::Script;
 
 pub(crate) const fn secs(secs: u64) -> Duration {
@@ -38,11 +39,12 @@ pub(crate) struct World {
     pub(crate) bus: LocalBus,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) script: Script,
+    pub(crate) hooks: Hooks,
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) asked: Arc<AtomicU64>,
     pub(crate) handover: HandOver,
     pub(crate) options: Options,
-    service: Service,
+    pub(crate) service: Service,
     inbox: Option<Inbox>,
     engine: Option<Engine>,
     _folder: tempfile::TempDir,
@@ -76,6 +78,7 @@ impl World {
             make,
             bus: LocalBus::default(),
             store: Arc::new(store),
+            hooks: Hooks::default(),
             down: Arc::default(),
             asked: Arc::default(),
             handover,
@@ -98,9 +101,11 @@ impl World {
         });
         self.engine = Some(Engine::start(Parts {
             deliveries: store.clone(),
+            calls: self.store.clone(),
             upkeep: store,
             bus,
             providers: Arc::new(providers),
+            webhooks: Arc::new(self.hooks.clone()),
             clock: Arc::new(self.make.clock.clone()),
             entropy: Arc::new(self.make.entropy.clone()),
             inbox: self.inbox.take().expect("one engine at a time"),

@@ -1,0 +1,86 @@
+//! The calls of webhooks: kept until they are taken, in order, and never in each other's way.
+
+use countersign_domain::address::Platform;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::TRIED_FOR;
+use countersign_store::seam::{Calls, Inserted, Webhooks};
+
+use crate::support::{World, secs};
+
+async fn hook(world: &World, event_types: &[EventType]) -> Webhook {
+    let webhook =
+        Webhook { event_types: event_types.to_vec(), ..world.make.webhook(&world.service) };
+    assert_eq!(world.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    webhook
+}
+
+fn kinds(world: &World, webhook: &Webhook) -> Vec<String> {
+    world.hooks.calls(webhook.sid).into_iter().map(|(_, kind)| kind).collect()
+}
+
+#[tokio::test]
+async fn a_refused_call_is_tried_again_under_its_id_and_later_ones_wait_behind_it() {
+    let world = World::start().await;
+    let webhook = hook(&world, &[EventType::All]).await;
+    world.hooks.answer(webhook.sid, Some(500));
+    let factor = world.enrol(Platform::None).await;
+    world.deliver_everything().await;
+    let challenge = world.ask(&factor).await;
+    world.answer(&challenge).await;
+    world.deliver_everything().await;
+    assert_eq!(kinds(&world, &webhook), ["factor.created"], "its time has not come");
+    world.hooks.answer(webhook.sid, Some(204));
+    world.pass(secs(6));
+    world.deliver_everything().await;
+    let calls = world.hooks.calls(webhook.sid);
+    assert_eq!(kinds(&world, &webhook), ["factor.created", "factor.created", "challenge.approved"]);
+    assert_eq!(calls[0], calls[1], "the same id");
+    assert_eq!(world.store.failing_webhooks().await, Ok(vec![]));
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "nothing is left");
+}
+
+#[tokio::test]
+async fn a_call_is_given_up_after_a_day_and_shown() {
+    let world = World::start().await;
+    let webhook = hook(&world, &[EventType::FactorCreated]).await;
+    world.hooks.answer(webhook.sid, Some(503));
+    world.enrol(Platform::None).await;
+    world.deliver_everything().await;
+    let failing = world.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (1, 0));
+    assert_eq!(failing[0].last_error, "status 503");
+    world.pass(TRIED_FOR);
+    world.deliver_everything().await;
+    let failing = world.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 1));
+    assert_eq!(failing[0].next_try, None);
+}
+
+#[tokio::test]
+async fn one_that_never_answers_harms_nobody() {
+    let world = World::start().await;
+    let slow = hook(&world, &[EventType::All]).await;
+    let quick = hook(&world, &[EventType::FactorCreated]).await;
+    world.hooks.answer(slow.sid, None);
+    for _ in 0..10 {
+        world.enrol(Platform::None).await;
+    }
+    world.handover.happened();
+    world.wait_for(|counts| counts.called >= 10).await;
+    assert_eq!(kinds(&world, &quick).len(), 10);
+    assert_eq!(kinds(&world, &slow).len(), 4, "so many at once");
+}
+
+#[tokio::test]
+async fn a_challenge_that_nobody_answers_is_told_of_and_an_answered_one_is_not() {
+    let world = World::start().await;
+    let webhook = hook(&world, &[EventType::ChallengeExpired]).await;
+    let factor = world.enrol(Platform::None).await;
+    let answered = world.ask_for(&factor, secs(60)).await;
+    world.answer(&answered).await;
+    world.ask_for(&factor, secs(60)).await;
+    world.pass(secs(61));
+    world.deliver_everything().await;
+    assert_eq!(kinds(&world, &webhook), ["challenge.expired"]);
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "nothing is left");
+}

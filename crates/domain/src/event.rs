@@ -1,0 +1,240 @@
+//! What an application can be told of, and the words it is told in (wire reference §6).
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::challenge::{Challenge, Verdict};
+use crate::entity::Owner;
+use crate::factor::{AnyFactor, Factor, FactorType};
+use crate::notification::{Ending, Reason, Status};
+use crate::sid::{FactorSid, NotificationSid, ServiceSid, WebhookSid};
+use crate::text::{FriendlyName, StringMap};
+use crate::time::Instant;
+use crate::totp::TotpFactor;
+use crate::webhook::{EventType, Webhook, WebhookVersion};
+
+/// What a call is known by, on the wire too: however often it is tried, it stays the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub [u8; 16]);
+
+impl fmt::Display for CallId {
+    /// As a UUID.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is told of a factor, of whichever type.
+#[derive(Debug, Clone, Copy)]
+pub struct FactorFacts<'a> {
+    sid: FactorSid,
+    owner: &'a Owner,
+    friendly_name: &'a FriendlyName,
+    created_at: Instant,
+}
+
+impl<'a> From<&'a Factor> for FactorFacts<'a> {
+    fn from(factor: &'a Factor) -> Self {
+        let Factor { sid, owner, friendly_name, created_at, .. } = factor;
+        Self { sid: *sid, owner, friendly_name, created_at: *created_at }
+    }
+}
+
+impl<'a> From<&'a TotpFactor> for FactorFacts<'a> {
+    fn from(factor: &'a TotpFactor) -> Self {
+        let TotpFactor { sid, owner, friendly_name, created_at, .. } = factor;
+        Self { sid: *sid, owner, friendly_name, created_at: *created_at }
+    }
+}
+
+impl<'a> From<&'a AnyFactor> for FactorFacts<'a> {
+    fn from(factor: &'a AnyFactor) -> Self {
+        match factor {
+            AnyFactor::Push(factor) => (&**factor).into(),
+            AnyFactor::Totp(factor) => (&**factor).into(),
+        }
+    }
+}
+
+/// Something that happened, and to what.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: EventType,
+    /// When.
+    pub at: Instant,
+    challenge: Option<&'a Challenge>,
+    notification: Option<(NotificationSid, Ending)>,
+    owner: &'a Owner,
+    factor: FactorSid,
+    factor_name: Option<&'a FriendlyName>,
+    created_at: Instant,
+}
+
+impl<'a> Event<'a> {
+    /// Of a factor: one of the three kinds that begin with `factor`.
+    pub const fn of_factor(kind: EventType, factor: FactorFacts<'a>, at: Instant) -> Self {
+        Self {
+            kind,
+            at,
+            challenge: None,
+            notification: None,
+            owner: factor.owner,
+            factor: factor.sid,
+            factor_name: Some(factor.friendly_name),
+            created_at: factor.created_at,
+        }
+    }
+
+    /// Of a challenge, and the name of its factor, unless that is gone.
+    pub const fn of_challenge(
+        kind: EventType,
+        challenge: &'a Challenge,
+        factor_name: Option<&'a FriendlyName>,
+        at: Instant,
+    ) -> Self {
+        Self {
+            kind,
+            at,
+            challenge: Some(challenge),
+            notification: None,
+            owner: &challenge.owner,
+            factor: challenge.factor,
+            factor_name,
+            created_at: challenge.created_at,
+        }
+    }
+
+    /// Of a challenge's notification that ended so; `None` if nobody can be told of such an ending.
+    pub fn of_notification(
+        notification: NotificationSid,
+        ending: Ending,
+        challenge: &'a Challenge,
+        factor_name: Option<&'a FriendlyName>,
+        at: Instant,
+    ) -> Option<Self> {
+        let kind = EventType::of_ending(ending.status)?;
+        let event = Self::of_challenge(kind, challenge, factor_name, at);
+        Some(Self { notification: Some((notification, ending)), ..event })
+    }
+
+    /// Whose webhooks may hear of it.
+    pub const fn service(&self) -> ServiceSid {
+        self.owner.service
+    }
+
+    /// The device that it is about: the calls of one device keep their order.
+    pub const fn factor(&self) -> FactorSid {
+        self.factor
+    }
+
+    /// The id of the call that tells a webhook of it. An event happens once to a thing, so the id follows from both.
+    pub fn call_id(&self, webhook: WebhookSid) -> CallId {
+        let subject = match (self.notification, self.challenge) {
+            (Some((notification, _)), _) => *notification.as_bytes(),
+            (None, Some(challenge)) => *challenge.sid.as_bytes(),
+            (None, None) => *self.factor.as_bytes(),
+        };
+        let text = [webhook.as_bytes().as_slice(), &subject, self.kind.as_str().as_bytes()];
+        let hash = digest(&SHA256, &text.concat());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.as_ref()[..16]);
+        // RFC 9562: version 8, whose bits are of one's own making, and the usual variant
+        id[6] = id[6] & 0x0f | 0x80;
+        id[8] = id[8] & 0x3f | 0x80;
+        CallId(id)
+    }
+
+    /// The fields of the form that a webhook is sent. What is absent is left out.
+    pub fn parameters(&self, webhook: &Webhook) -> Vec<(String, String)> {
+        let is_totp = self.factor.as_bytes()[0] == FactorType::Totp.lead();
+        let kind = if is_totp { FactorType::Totp } else { FactorType::Push };
+        let mut form = vec![
+            ("uuid", self.call_id(webhook.sid).to_string()),
+            ("type", self.kind.as_str().to_owned()),
+            ("account_sid", self.owner.account.to_string()),
+            ("service_sid", self.owner.service.to_string()),
+            ("entity_identity", self.owner.identity.as_str().to_owned()),
+            ("factor_sid", self.factor.to_string()),
+            ("factor_type", kind.as_str().to_owned()),
+        ];
+        if let Some(challenge) = self.challenge {
+            form.push(("challenge_sid", challenge.sid.to_string()));
+        }
+        if let Some((sid, ending)) = self.notification {
+            form.push(("notification_sid", sid.to_string()));
+            form.push(("notification_status", ending.status.as_str().to_owned()));
+            if let Some(reason) = ending.reason {
+                form.push(("notification_reason", Reason::as_str(reason).to_owned()));
+            }
+        }
+        if webhook.version == WebhookVersion::V2 {
+            self.say_more(&mut form);
+        }
+        form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn say_more(&self, form: &mut Vec<(&str, String)>) {
+        let name = self.factor_name.map(|name| name.as_str().to_owned());
+        form.extend(name.map(|name| ("factor_friendly_name", name)));
+        form.push(("date_created", self.created_at.to_string()));
+        let Some(challenge) = self.challenge else {
+            return;
+        };
+        let details = challenge.signed_members().remove("details").filter(|it| !it.is_null());
+        form.extend(details.map(|details| ("challenge_details", details.to_string())));
+        let hidden = challenge.hidden_details.as_ref().map(StringMap::to_text);
+        form.extend(hidden.map(|text| ("challenge_hidden_details", text)));
+        let metadata = challenge.metadata.as_ref().map(StringMap::to_text);
+        form.extend(metadata.map(|text| ("challenge_metadata", text)));
+        form.push(("challenge_status", challenge.status(self.at).as_str().to_owned()));
+    }
+}
+
+impl EventType {
+    /// What an answer is told as.
+    pub const fn of_verdict(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Approved => Self::ChallengeApproved,
+            Verdict::Denied => Self::ChallengeDenied,
+        }
+    }
+
+    /// What the end of a notification is told as, if at all.
+    pub const fn of_ending(status: Status) -> Option<Self> {
+        match status {
+            Status::Delivered => Some(Self::NotificationDelivered),
+            Status::Failed => Some(Self::NotificationFailed),
+            Status::Expired => Some(Self::NotificationExpired),
+            _ => None,
+        }
+    }
+
+    /// One of Twilio's, which `*` stands for.
+    const fn is_twilios(self) -> bool {
+        matches!(
+            self,
+            Self::FactorCreated
+                | Self::FactorVerified
+                | Self::FactorDeleted
+                | Self::ChallengeApproved
+                | Self::ChallengeDenied
+        )
+    }
+}
+
+impl Webhook {
+    /// Whether it is to be told of such an event now.
+    pub fn wants(&self, kind: EventType) -> bool {
+        let named = self.event_types.contains(&kind);
+        let by_star = kind.is_twilios() && self.event_types.contains(&EventType::All);
+        self.enabled && (named || by_star)
+    }
+}

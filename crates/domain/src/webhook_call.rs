@@ -1,0 +1,139 @@
+//! The calls of webhooks: what is tried, and what follows from a try. `docs/states.md` draws a call's life.
+
+use std::time::Duration;
+
+use crate::delivery::NodeId;
+use crate::event::CallId;
+use crate::sid::{ServiceSid, WebhookSid};
+use crate::time::Instant;
+use crate::webhook::Webhook;
+
+/// How long a call is tried after its event.
+pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one that was given up is kept for the operator.
+pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Calls of one webhook that are in flight at once, on all nodes together.
+pub const AT_ONCE: usize = 4;
+
+/// The delay after the first failed try.
+const FIRST: Duration = Duration::from_secs(5);
+/// The longest delay.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// A call that is ours to make until the lease runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallLease {
+    /// Its id.
+    pub id: CallId,
+    /// Whom to call, as it is now.
+    pub webhook: Webhook,
+    /// The form, as it was made when the event happened.
+    pub parameters: Vec<(String, String)>,
+    /// The tries before this one.
+    pub attempts: u32,
+    /// From then on it is not tried again.
+    pub deadline: Instant,
+    /// Who has it.
+    pub node: NodeId,
+    /// Until when.
+    pub until: Instant,
+}
+
+/// What a try came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// Any 2xx.
+    Taken,
+    /// Another status.
+    Refused(u16),
+    /// There was no answer; why, without the URL and without secrets.
+    Unanswered(String),
+}
+
+impl CallOutcome {
+    /// For metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused(_) => "refused",
+            Self::Unanswered(_) => "unanswered",
+        }
+    }
+}
+
+/// What becomes of a call after a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterCall {
+    /// It is done, and forgotten.
+    Done,
+    /// It is tried again.
+    Retry {
+        /// Then.
+        at: Instant,
+    },
+    /// It is given up.
+    Failed,
+}
+
+/// What follows from a try that ended at `now`; `attempts` were made before it, and `jitter` is any number.
+pub fn after_call(
+    outcome: &CallOutcome,
+    attempts: u32,
+    now: Instant,
+    deadline: Instant,
+    jitter: u32,
+) -> AfterCall {
+    if *outcome == CallOutcome::Taken {
+        return AfterCall::Done;
+    }
+    let at = now + delay(attempts, jitter);
+    if at < deadline { AfterCall::Retry { at } } else { AfterCall::Failed }
+}
+
+/// Doubling from five seconds to an hour, of which a random fifth is taken off.
+fn delay(attempts: u32, jitter: u32) -> Duration {
+    let whole = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
+    whole - whole.mul_f64(f64::from(jitter) / f64::from(u32::MAX) / 5.0)
+}
+
+/// How a webhook fares whose calls fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingWebhook {
+    /// Which.
+    pub webhook: WebhookSid,
+    /// Whose events it hears.
+    pub service: ServiceSid,
+    /// Its URL.
+    pub url: String,
+    /// Calls that failed at least once and are tried again.
+    pub waiting: u32,
+    /// Calls that were given up and are still kept.
+    pub given_up: u32,
+    /// What the last failed try of one of them came to.
+    pub last_error: String,
+    /// When the next one is tried, if any is.
+    pub next_try: Option<Instant>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_tried_at_growing_intervals_until_the_deadline() {
+        let now = Instant::from_seconds(1_700_000_000);
+        let deadline = now + TRIED_FOR;
+        let refused = CallOutcome::Refused(500);
+        let wait = |attempts, jitter| match after_call(&refused, attempts, now, deadline, jitter) {
+            AfterCall::Retry { at } => at.since(now).as_millis(),
+            other => panic!("{other:?}"),
+        };
+        let waits = [0, 1, 2, 9, 10, 40].map(|attempts| wait(attempts, 0));
+        assert_eq!(waits, [5_000, 10_000, 20_000, 2_560_000, 3_600_000, 3_600_000]);
+        assert_eq!(wait(0, u32::MAX), 4_000);
+        let late = deadline - Duration::from_secs(5);
+        let after = |outcome: CallOutcome, at| after_call(&outcome, 0, at, deadline, 0);
+        assert_eq!(after(CallOutcome::Unanswered("timeout".into()), late), AfterCall::Failed);
+        assert_eq!(after(CallOutcome::Taken, deadline), AfterCall::Done);
+    }
+}

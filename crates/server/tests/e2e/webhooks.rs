@@ -1,0 +1,171 @@
+//! An application hears what happened, and can tell that it was us who said it.
+
+use std::time::Duration;
+
+use countersign_domain::secret::Secret;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook_signature::{own_signature, twilio_signature};
+use countersign_phone::Verdict;
+use countersign_standins::webhook::{Event, Webhook};
+use countersign_standins::{HttpAnswer, Setting};
+
+use crate::support::TestApp;
+use crate::totp;
+
+const SECOND: Duration = Duration::from_secs(1);
+const ALLOWED: &[&str] = &["outgoing.allow=127.0.0.0/8"];
+
+/// A webhook of the app's service at `listener`; its SID.
+async fn subscribe(app: &TestApp, listener: &Webhook, path: &str, events: &[&str]) -> String {
+    let url = format!("{}{path}", listener.url());
+    let mut form = vec![("FriendlyName", "audit"), ("WebhookUrl", &*url)];
+    form.extend(events.iter().map(|event| ("EventTypes", *event)));
+    app.api().post(&format!("/v2/Services/{}/Webhooks", app.service), &form).await.text("sid")
+}
+
+async fn listener() -> Webhook {
+    Webhook::start(None, Setting::default()).await.expect("it listens")
+}
+
+fn types(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.field("type")).collect()
+}
+
+#[tokio::test]
+async fn what_happens_to_factors_and_challenges_arrives_signed_and_in_order() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    let sid = subscribe(&app, &ear, "/hook?tenant=7", &["*"]).await;
+    let path = format!("/v2/Services/{}/Webhooks/{sid}/Secret", app.service);
+    let secret = Secret::new(app.api().get(&path).await.text("secret"));
+
+    let phone = app.enrol_phone("alice-0001").await;
+    // what happens at one instant has no order
+    app.pass(SECOND).await;
+    let first = app.challenge(&phone, "Pay 40 EUR?").await;
+    phone.answer(&first, Verdict::Approved).await.unwrap();
+    app.pass(SECOND).await;
+    let second = app.challenge(&phone, "Pay 41 EUR?").await;
+    phone.answer(&second, Verdict::Denied).await.unwrap();
+    app.pass(SECOND).await;
+    app.api().delete(&app.entity("alice-0001")).await.expect(204);
+
+    let events = ear.events().wait_for(5).await;
+    assert_eq!(
+        types(&events),
+        [
+            "factor.created",
+            "factor.verified",
+            "challenge.approved",
+            "challenge.denied",
+            "factor.deleted"
+        ]
+    );
+    for event in &events {
+        let token = Secret::new(&*app.token);
+        let wanted = twilio_signature(&token, &event.url, &event.form);
+        assert_eq!(event.header("x-twilio-signature"), wanted);
+        assert_eq!(event.header("i-twilio-idempotency-token"), event.field("uuid"));
+        let own = event.header("countersign-signature");
+        let at = own.strip_prefix("t=").and_then(|rest| rest.split(',').next()).unwrap();
+        let at = Instant::from_seconds(at.parse().unwrap());
+        assert_eq!(own, own_signature(&secret, at, &event.body));
+        assert_eq!(event.field("factor_sid"), phone.factor_sid());
+        assert_eq!(event.field("entity_identity"), "alice-0001");
+    }
+    assert_eq!(events[2].field("challenge_sid"), first);
+    assert_eq!(events[2].field("challenge_status"), "approved");
+}
+
+#[tokio::test]
+async fn factors_with_codes_are_told_of_likewise() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    subscribe(&app, &ear, "/hook", &["*"]).await;
+    let (path, factor) = totp::verified(&app, 6).await;
+    app.pass(SECOND).await;
+    // the next code
+    app.pass(Duration::from_secs(30)).await;
+    let code = totp::code(&app, 6);
+    let at_once = totp::challenge(&app, &factor, Some(&code)).await.text("sid");
+    app.deliver_everything().await;
+    app.pass(Duration::from_secs(30)).await;
+    let later = totp::challenge(&app, &factor, None).await.text("sid");
+    totp::answer(&app, &later, &totp::code(&app, 6)).await.expect(200);
+    app.pass(SECOND).await;
+    app.api().delete(&path).await.expect(204);
+
+    let events = ear.events().wait_for(5).await;
+    let told: Vec<_> =
+        events.iter().map(|it| (it.field("type"), it.field("challenge_sid"))).collect();
+    assert_eq!(
+        told,
+        [
+            ("factor.created", ""),
+            ("factor.verified", ""),
+            ("challenge.approved", &*at_once),
+            ("challenge.approved", &later),
+            ("factor.deleted", "")
+        ]
+    );
+    for event in &events {
+        assert_eq!((event.field("factor_type"), event.field("factor_sid")), ("totp", &*factor));
+        assert_eq!(event.field("factor_friendly_name"), "Ann's app");
+        assert_eq!(event.field("challenge_details"), "", "it has none");
+    }
+}
+
+#[tokio::test]
+async fn our_own_events_come_only_to_those_who_name_them() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    subscribe(&app, &ear, "/all", &["*"]).await;
+    let ours = ["challenge.expired", "notification.delivered"];
+    subscribe(&app, &ear, "/ours", &ours).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    app.pass(SECOND).await;
+    let mut stream = phone.connect().await.unwrap();
+    app.challenge(&phone, "Pay 40 EUR?").await;
+    stream.next_prompt().await.unwrap();
+    app.deliver_everything().await;
+    app.pass(Duration::from_secs(301)).await;
+    let events = ear.events().all();
+    assert_eq!(
+        types(&events),
+        ["factor.created", "factor.verified", "notification.delivered", "challenge.expired"]
+    );
+    for event in &events {
+        let named = ours.contains(&event.field("type"));
+        assert_eq!(named, event.url.ends_with("/ours"), "{event:?}");
+    }
+    assert_eq!(events[2].field("notification_status"), "delivered");
+    assert_eq!(events[3].field("challenge_status"), "expired");
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_comes_again_under_its_uuid() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    ear.script().next(HttpAnswer::status(500));
+    subscribe(&app, &ear, "/hook", &["factor.created"]).await;
+    app.enrol_phone("alice-0001").await;
+    ear.events().wait_for(1).await;
+    // written down, or the next try has no time yet
+    app.deliver_everything().await;
+    app.pass(Duration::from_secs(6)).await;
+    let events = ear.events().wait_for(2).await;
+    assert_eq!(events[0].field("uuid"), events[1].field("uuid"));
+    assert_eq!(events[0].body, events[1].body);
+}
+
+#[tokio::test]
+async fn a_private_address_is_not_called_unless_the_operator_allows_it() {
+    let app = TestApp::start().await;
+    let ear = listener().await;
+    subscribe(&app, &ear, "/hook", &["factor.created"]).await;
+    app.enrol_phone("alice-0001").await;
+    app.deliver_everything().await;
+    assert_eq!(ear.events().total(), 0);
+    let failing = app.server().verify.failing_webhooks().await.unwrap();
+    assert!(failing[0].last_error.contains("not of the public internet"), "{failing:?}");
+}

@@ -1,0 +1,330 @@
+//! The calls of webhooks: leased, settled, looked at.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::ChallengeStatus;
+use countersign_domain::delivery::NodeId;
+use countersign_domain::event::{CallId, Event};
+use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, FailingWebhook, KEPT_FOR};
+use countersign_store::seam::{Answer, Calls};
+use rusqlite::{Connection, params};
+
+use crate::cells::Cells;
+use crate::rows::{self, webhook_columns};
+use crate::statement::{all, execute, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, events, limit};
+
+statements! {
+    ASLEEP = "SELECT id, webhook_sid, service_sid, factor_sid, challenge_sid FROM webhook_calls \
+              WHERE state = 'asleep' AND wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
+    WAKE = "UPDATE webhook_calls SET state = ?2, parameters = ?3, challenge_sid = NULL WHERE id = ?1";
+    RUN_OUT = "UPDATE webhook_calls SET state = 'due', node = NULL WHERE rowid IN (SELECT rowid FROM webhook_calls \
+               INDEXED BY webhook_calls_by_waking WHERE state = 'leased' AND wake_at <= ?1 LIMIT ?2)";
+    VOID = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2 WHERE rowid IN (SELECT rowid \
+            FROM webhook_calls INDEXED BY webhook_calls_by_waking WHERE state = 'leased' AND node <> ?1 LIMIT ?3)";
+    /// The next webhook with calls that are due.
+    NEXT_WEBHOOK = "SELECT webhook_sid, service_sid FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
+                    WHERE state = 'due' AND webhook_sid > ?1 ORDER BY webhook_sid LIMIT 1";
+    IN_FLIGHT = "SELECT count(*) FROM (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND webhook_sid = ?1 LIMIT ?2)";
+    WEBHOOK = concat!(
+        "SELECT ", webhook_columns!(), " FROM webhooks w JOIN services s ON s.sid = w.service_sid ",
+        "WHERE w.service_sid = ?1 AND w.sid = ?2"
+    );
+    DUE = "SELECT id, event, parameters, attempts, deadline FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
+           WHERE state = 'due' AND webhook_sid = ?1 AND wake_at <= ?2 ORDER BY wake_at LIMIT ?3";
+    LEASE = "UPDATE webhook_calls SET state = 'leased', node = ?2, wake_at = ?3 WHERE id = ?1";
+    HELD = "SELECT webhook_sid, factor_sid FROM webhook_calls \
+            WHERE id = ?1 AND state = 'leased' AND node = ?2 AND wake_at = ?3";
+    OF_CALL = "SELECT webhook_sid, factor_sid FROM webhook_calls WHERE id = ?1";
+    DELETE = "DELETE FROM webhook_calls WHERE id = ?1";
+    RETRY = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2, attempts = attempts + 1, last_error = ?3 \
+             WHERE id = ?1";
+    FAIL = "UPDATE webhook_calls SET state = 'failed', node = NULL, wake_at = ?2, attempts = attempts + 1, \
+            last_error = ?3 WHERE id = ?1";
+    NEXT_IN_LINE = "SELECT id FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 AND state = 'behind' \
+                    ORDER BY happened_at LIMIT 1";
+    STEP_UP = "UPDATE webhook_calls SET state = 'due' WHERE id = ?1";
+    /// In one statement, since a call goes from state to state.
+    NEXT = "SELECT min(at) FROM (SELECT min(wake_at) AS at FROM webhook_calls WHERE state = 'asleep' \
+            UNION ALL SELECT min(wake_at) FROM webhook_calls WHERE state = 'due' \
+            UNION ALL SELECT min(wake_at) FROM webhook_calls WHERE state = 'leased')";
+    FORGET = "DELETE FROM webhook_calls WHERE rowid IN (SELECT rowid FROM webhook_calls \
+              INDEXED BY webhook_calls_by_waking WHERE state = 'failed' AND wake_at <= ?1 LIMIT ?2)";
+    NEXT_TROUBLED = "SELECT webhook_sid, service_sid FROM webhook_calls WHERE webhook_sid > ?1 \
+                     ORDER BY webhook_sid LIMIT 1";
+    TROUBLE = "SELECT state, wake_at, last_error FROM webhook_calls WHERE webhook_sid = ?1 AND last_error IS NOT NULL";
+}
+
+struct Lease {
+    node: NodeId,
+    now: Instant,
+    until: Instant,
+    most: usize,
+}
+
+impl Lease {
+    /// What watched a challenge that expired becomes a call; what watched another is forgotten.
+    fn wake(&self, db: &Connection) -> Result<(), Trouble> {
+        let params = params![self.now.as_micros(), limit(self.most)];
+        let asleep = all(db, ASLEEP, params, |row| {
+            let mut cells = Cells::of(row, "webhook_calls");
+            Ok((
+                cells.take::<[u8; 16]>()?,
+                cells.make(WebhookSid::from_bytes)?,
+                cells.make(ServiceSid::from_bytes)?,
+                cells.take::<[u8; 16]>()?,
+                cells.make(ChallengeSid::from_bytes)?,
+            ))
+        })?;
+        for (id, webhook, service, factor, challenge) in asleep {
+            let webhook = living(db, service, webhook)?;
+            let found = events::challenge(db, challenge)?.filter(|(challenge, _)| {
+                challenge.status(challenge.expires_at) == ChallengeStatus::Expired
+            });
+            let (Some(webhook), Some((challenge, name))) = (webhook, found) else {
+                execute(db, DELETE, [id])?;
+                continue;
+            };
+            let kind = EventType::ChallengeExpired;
+            let event = Event::of_challenge(kind, &challenge, name.as_ref(), challenge.expires_at);
+            let text = events::text(&event.parameters(&webhook));
+            let turn = events::turn(db, webhook.sid.as_bytes(), &factor)?;
+            execute(db, WAKE, params![id, turn, text])?;
+        }
+        Ok(())
+    }
+
+    /// Up to `room` calls of one webhook. Those that it does not want any more end.
+    fn of_webhook(
+        &self,
+        db: &Connection,
+        sid: WebhookSid,
+        webhook: Option<&Webhook>,
+        room: usize,
+    ) -> Result<Vec<CallLease>, Trouble> {
+        let params = params![sid.as_bytes(), self.now.as_micros(), limit(room)];
+        let due = all(db, DUE, params, |row| {
+            let mut cells = Cells::of(row, "webhook_calls");
+            Ok((
+                cells.make(CallId)?,
+                cells.parse(|word| word.parse::<EventType>().ok())?,
+                cells.parse(|text| serde_json::from_str(text).ok())?,
+                cells.take()?,
+                cells.make(Instant::from_micros)?,
+            ))
+        })?;
+        let mut leases = Vec::new();
+        for (id, event, parameters, attempts, deadline) in due {
+            let Some(webhook) = webhook.filter(|webhook| webhook.wants(event)) else {
+                finish(db, id)?;
+                continue;
+            };
+            execute(db, LEASE, params![id.0, self.node.0, self.until.as_micros()])?;
+            leases.push(CallLease {
+                id,
+                webhook: webhook.clone(),
+                parameters,
+                attempts,
+                deadline,
+                node: self.node,
+                until: self.until,
+            });
+        }
+        Ok(leases)
+    }
+}
+
+impl Command for Lease {
+    type Answer = Vec<CallLease>;
+
+    fn run(&self, db: &Connection) -> Result<Vec<CallLease>, Trouble> {
+        execute(db, RUN_OUT, params![self.now.as_micros(), limit(self.most)])?;
+        self.wake(db)?;
+        let mut leases = Vec::new();
+        let mut last: Option<[u8; 16]> = None;
+        while leases.len() < self.most {
+            let after = last.as_ref().map_or(&[][..], |sid| &sid[..]);
+            let next = one(db, NEXT_WEBHOOK, [after], webhook_and_service)?;
+            let Some((sid, service)) = next else {
+                break;
+            };
+            last = Some(*sid.as_bytes());
+            let webhook = living(db, service, sid)?;
+            let busy = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(AT_ONCE)], |row| {
+                Cells::of(row, "webhook_calls").take::<u32>()
+            })?;
+            let busy = usize::try_from(busy.unwrap_or(0)).unwrap_or(AT_ONCE);
+            let room = AT_ONCE.saturating_sub(busy).min(self.most - leases.len());
+            leases.extend(self.of_webhook(db, sid, webhook.as_ref(), room)?);
+        }
+        Ok(leases)
+    }
+}
+
+/// A webhook of a living service.
+fn living(
+    db: &Connection,
+    service: ServiceSid,
+    sid: WebhookSid,
+) -> Result<Option<Webhook>, Trouble> {
+    one(db, WEBHOOK, [service.as_bytes(), sid.as_bytes()], |row| {
+        rows::webhook(Cells::of(row, "webhooks"))
+    })
+}
+
+fn webhook_and_service(row: &rusqlite::Row<'_>) -> Result<(WebhookSid, ServiceSid), Trouble> {
+    let mut cells = Cells::of(row, "webhook_calls");
+    Ok((cells.make(WebhookSid::from_bytes)?, cells.make(ServiceSid::from_bytes)?))
+}
+
+/// Forgets a call, and lets the next of its webhook and factor step up.
+fn finish(db: &Connection, id: CallId) -> Result<(), Trouble> {
+    let line = one(db, OF_CALL, [id.0], line)?;
+    execute(db, DELETE, [id.0])?;
+    line.map_or(Ok(()), |(webhook, factor)| step_up(db, &webhook, &factor))
+}
+
+fn line(row: &rusqlite::Row<'_>) -> Result<([u8; 16], [u8; 16]), Trouble> {
+    let mut cells = Cells::of(row, "webhook_calls");
+    Ok((cells.take()?, cells.take()?))
+}
+
+fn step_up(db: &Connection, webhook: &[u8; 16], factor: &[u8; 16]) -> Result<(), Trouble> {
+    let next = one(db, NEXT_IN_LINE, [webhook, factor], |row| {
+        Cells::of(row, "webhook_calls").take::<[u8; 16]>()
+    })?;
+    next.map_or(Ok(()), |id| execute(db, STEP_UP, [id]).map(|_| ()))
+}
+
+struct Settle {
+    id: CallId,
+    node: NodeId,
+    until: Instant,
+    after: AfterCall,
+    error: String,
+    at: Instant,
+}
+
+impl Command for Settle {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let held = params![self.id.0, self.node.0, self.until.as_micros()];
+        let Some((webhook, factor)) = one(db, HELD, held, line)? else {
+            return Ok(false);
+        };
+        match self.after {
+            AfterCall::Done => finish(db, self.id)?,
+            AfterCall::Retry { at } => {
+                execute(db, RETRY, params![self.id.0, at.as_micros(), self.error])?;
+            }
+            AfterCall::Failed => {
+                let forgotten = (self.at + KEPT_FOR).as_micros();
+                execute(db, FAIL, params![self.id.0, forgotten, self.error])?;
+                step_up(db, &webhook, &factor)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+struct Void(NodeId, Instant, usize);
+
+impl Command for Void {
+    type Answer = usize;
+
+    fn run(&self, db: &Connection) -> Result<usize, Trouble> {
+        execute(db, VOID, params![self.0.0, self.1.as_micros(), limit(self.2)])
+    }
+}
+
+/// How one webhook fares; `None` if none of its calls has failed.
+fn trouble(
+    db: &Connection,
+    webhook: WebhookSid,
+    service: ServiceSid,
+) -> Result<Option<FailingWebhook>, Trouble> {
+    let Some(living) = living(db, service, webhook)? else {
+        return Ok(None);
+    };
+    let url = living.url.as_str().to_owned();
+    let mut found = FailingWebhook {
+        webhook,
+        service,
+        url,
+        waiting: 0,
+        given_up: 0,
+        last_error: String::new(),
+        next_try: None,
+    };
+    let calls = all(db, TROUBLE, [webhook.as_bytes()], |row| {
+        let mut cells = Cells::of(row, "webhook_calls");
+        Ok((cells.take::<String>()?, cells.make(Instant::from_micros)?, cells.take::<String>()?))
+    })?;
+    for (state, wake_at, error) in calls {
+        if state == "failed" {
+            found.given_up += 1;
+        } else {
+            found.waiting += 1;
+            found.next_try = Some(found.next_try.map_or(wake_at, |at| at.min(wake_at)));
+        }
+        found.last_error = error;
+    }
+    Ok((found.waiting + found.given_up > 0).then_some(found))
+}
+
+#[async_trait]
+impl Calls for SqliteStore {
+    async fn lease_calls(
+        &self,
+        node: NodeId,
+        now: Instant,
+        until: Instant,
+        most: usize,
+    ) -> Answer<Vec<CallLease>> {
+        self.write(Lease { node, now, until, most }).await
+    }
+
+    async fn next_call(&self, now: Instant) -> Answer<Option<Instant>> {
+        self.read(|db| {
+            let next =
+                one(db, NEXT, (), |row| Cells::of(row, "webhook_calls").take::<Option<i64>>())?;
+            Ok(next.flatten().map(|at| Instant::from_micros(at).max(now)))
+        })
+    }
+
+    async fn settle_call(
+        &self,
+        lease: &CallLease,
+        after: AfterCall,
+        error: &str,
+        at: Instant,
+    ) -> Answer<bool> {
+        let (id, node, until) = (lease.id, lease.node, lease.until);
+        self.write(Settle { id, node, until, after, error: error.to_owned(), at }).await
+    }
+
+    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+        self.write(Void(node, now, most)).await
+    }
+
+    async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>> {
+        self.read(|db| {
+            let mut found = Vec::new();
+            let mut last: Option<[u8; 16]> = None;
+            loop {
+                let after = last.as_ref().map_or(&[][..], |sid| &sid[..]);
+                let next = one(db, NEXT_TROUBLED, [after], webhook_and_service)?;
+                let Some((webhook, service)) = next else {
+                    return Ok(found);
+                };
+                last = Some(*webhook.as_bytes());
+                found.extend(trouble(db, webhook, service)?);
+            }
+        })
+    }
+}

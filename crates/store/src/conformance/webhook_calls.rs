@@ -1,0 +1,100 @@
+//! The calls of webhooks.
+
+use std::time::Duration;
+
+use countersign_domain::event::CallId;
+use countersign_domain::service::Service;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, KEPT_FOR};
+
+use super::stage::Stage;
+use crate::seam::{Inserted, Retention, Updated};
+
+async fn hook(stage: &Stage, service: &Service) -> Webhook {
+    let event_types = vec![EventType::All];
+    let webhook = Webhook { event_types, ..stage.make.webhook(service) };
+    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    webhook
+}
+
+async fn lease(stage: &Stage) -> Vec<CallLease> {
+    let (now, until) = (stage.now(), stage.later(30));
+    stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap()
+}
+
+async fn settle(stage: &Stage, lease: &CallLease, after: AfterCall) -> bool {
+    stage.store.settle_call(lease, after, "status 500", stage.now()).await.unwrap()
+}
+
+fn ids(leases: &[CallLease]) -> Vec<CallId> {
+    leases.iter().map(|lease| lease.id).collect()
+}
+
+/// One that was never made is not there either.
+pub async fn an_enrolment_is_told_once_and_until_it_is_done(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    assert_eq!(stage.store.next_call(stage.now()).await, Ok(None));
+    stage.factor_of(&service, &stage.make.identity()).await;
+    assert_eq!(stage.store.next_call(stage.now()).await, Ok(Some(stage.now())));
+    let first = lease(stage).await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(lease(stage).await, []);
+    stage.pass(31);
+    let again = lease(stage).await;
+    assert_eq!(ids(&again), ids(&first), "its lease ran out");
+    assert!(!settle(stage, &first[0], AfterCall::Done).await, "the first one was lost");
+    assert!(settle(stage, &again[0], AfterCall::Done).await);
+    assert_eq!(stage.store.next_call(stage.now()).await, Ok(None));
+}
+
+/// As many as may be at once, whatever is asked for.
+pub async fn a_webhook_has_few_calls_in_flight(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    for _ in 0..=AT_ONCE {
+        stage.factor_of(&service, &stage.make.identity()).await;
+    }
+    let leases = lease(stage).await;
+    assert_eq!(leases.len(), AT_ONCE);
+    assert!(settle(stage, &leases[0], AfterCall::Done).await);
+    assert_eq!(lease(stage).await.len(), 1);
+}
+
+/// Nobody hears of what happened before.
+pub async fn the_calls_of_a_disabled_webhook_end(stage: &Stage) {
+    let service = stage.service().await;
+    let webhook = hook(stage, &service).await;
+    stage.factor_of(&service, &stage.make.identity()).await;
+    let off = Webhook { enabled: false, ..webhook.clone() };
+    assert_eq!(stage.store.update_webhook(&off, webhook.updated_at).await, Ok(Updated::Done));
+    assert_eq!(lease(stage).await, []);
+    assert_eq!(stage.store.next_call(stage.now()).await, Ok(None));
+}
+
+/// For the operator to see.
+pub async fn a_call_that_is_given_up_is_kept_for_a_week(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    stage.factor_of(&service, &stage.make.identity()).await;
+    let call = lease(stage).await.remove(0);
+    assert!(settle(stage, &call, AfterCall::Failed).await);
+    let failing = stage.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 1));
+    stage.pass(KEPT_FOR.as_secs());
+    let retention = Retention { challenges: Duration::from_secs(60) };
+    assert!(stage.store.clean(stage.now(), retention, 100).await.is_ok());
+    assert_eq!(stage.store.failing_webhooks().await, Ok(vec![]));
+}
+
+/// Where no other node can be.
+pub async fn the_calls_of_another_run_are_voided(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    stage.factor_of(&service, &stage.make.identity()).await;
+    let first = lease(stage).await;
+    let (node, now) = (stage.make.node, stage.now());
+    assert_eq!(stage.store.void_calls(node, now, 10).await, Ok(0));
+    assert_eq!(stage.store.void_calls(stage.make.other_node(), now, 10).await, Ok(1));
+    assert_eq!(ids(&lease(stage).await), ids(&first));
+}

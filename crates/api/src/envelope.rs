@@ -17,7 +17,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
-use crate::headers::{Arrival, Stamp};
+use crate::headers::{Arrival, OwnHeaders, Stamp};
 use crate::state::ApiOptions;
 use crate::{paths, rows};
 
@@ -99,7 +99,8 @@ fn seal(mut response: Response<Body>, arrival: Arrival, method: &Method, uri: &U
         error.write(&mut response, uri.path(), arrival.id());
     }
     let id = arrival.id().clone();
-    let took = arrival.depart(response.headers_mut());
+    let own = response.extensions_mut().remove::<OwnHeaders>();
+    let took = arrival.depart(response.headers_mut(), own);
     let status = response.status();
     metrics::histogram!("countersign_http_request_seconds", "status" => class(status)).record(took);
     tracing::debug!(

@@ -45,6 +45,11 @@ const FIXED: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
+/// Marks a response that brings its own headers on caching and on other origins, such as a page: those of the API would
+/// contradict them.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnHeaders;
+
 /// What is asked of the world for each response.
 pub(crate) trait Source: Send + Sync {
     /// The present instant.
@@ -67,6 +72,8 @@ impl Source for Verify {
 pub(crate) struct Stamp {
     source: Arc<dyn Source>,
     fixed: Vec<(HeaderName, HeaderValue)>,
+    /// On every response, whatever headers of its own it has.
+    transport: Option<(HeaderName, HeaderValue)>,
     serving: AtomicUsize,
 }
 
@@ -85,11 +92,9 @@ impl Stamp {
         if let Ok(host) = HeaderValue::from_str(public_url.host()) {
             fixed.push((API_DOMAIN, host));
         }
-        if public_url.is_https() {
-            let a_year = HeaderValue::from_static("max-age=31536000");
-            fixed.push((STRICT_TRANSPORT_SECURITY, a_year));
-        }
-        Self { source, fixed, serving: AtomicUsize::new(0) }
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        let transport = public_url.is_https().then_some((STRICT_TRANSPORT_SECURITY, a_year));
+        Self { source, fixed, transport, serving: AtomicUsize::new(0) }
     }
 
     pub(crate) fn arrival(self: &Arc<Self>) -> Arrival {
@@ -115,10 +120,11 @@ impl Arrival {
     }
 
     /// Puts all headers on the response, and tells how long that took to come.
-    pub(crate) fn depart(self, headers: &mut HeaderMap) -> Duration {
+    pub(crate) fn depart(self, headers: &mut HeaderMap, own: Option<OwnHeaders>) -> Duration {
         let took = self.at.elapsed();
-        headers.reserve(self.stamp.fixed.len() + 4);
-        for (name, value) in &self.stamp.fixed {
+        headers.reserve(self.stamp.fixed.len() + 5);
+        let fixed = if own.is_some() { &[] } else { self.stamp.fixed.as_slice() };
+        for (name, value) in fixed.iter().chain(&self.stamp.transport) {
             headers.insert(name.clone(), value.clone());
         }
         let millis = took.as_millis();

@@ -4,6 +4,7 @@
 //! through one table (`error`); what is around every request, whatever becomes of it, is the `envelope`.
 
 mod auth;
+mod authenticator;
 mod body;
 mod envelope;
 mod error;

@@ -17,11 +17,11 @@ use crate::v1::credentials;
 use crate::v2::{
     access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
 };
-use crate::{openapi, ops, rows};
+use crate::{authenticator, openapi, ops, rows};
 
 /// The whole API, ready to be served.
 pub fn router(state: &Arc<ApiState>) -> Router {
-    let mut routes = api().merge(streams(&state.sockets)).merge(description());
+    let mut routes = api().merge(streams(&state.sockets)).merge(description()).merge(pages());
     if state.options.ops_on_main {
         routes = routes.merge(ops::routes());
     }
@@ -87,6 +87,18 @@ fn description() -> Router<Shared> {
         ([(CONTENT_TYPE, "application/json")], text.clone())
     };
     Router::new().route("/openapi.json", get(fetch))
+}
+
+/// The browser authenticator: a page, what it is made of under a path that names the contents, and what a browser
+/// looks for at a fixed place.
+fn pages() -> Router<Shared> {
+    let home = "/authenticator";
+    Router::new()
+        .route(home, get(authenticator::page))
+        .route(&format!("{home}/"), get(authenticator::to_page))
+        .route(&format!("{home}/sw.js"), get(authenticator::service_worker))
+        .route(&format!("{home}/manifest.webmanifest"), get(authenticator::manifest))
+        .route(&format!("{home}/{{Version}}/{{File}}"), get(authenticator::file))
 }
 
 /// What writes the headers of every response.

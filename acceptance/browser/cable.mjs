@@ -1,0 +1,46 @@
+// A cable between browser and server that can be cut and mended.
+import { connect, createServer } from "node:net";
+import { once } from "node:events";
+import { server } from "../node/wire.mjs";
+
+export class Cable {
+  #sockets = new Set();
+  #listener;
+
+  static async lay() {
+    const cable = new Cable();
+    await cable.mend();
+    return cable;
+  }
+
+  /** Ends every connection, and takes no new ones. */
+  cut() {
+    this.#listener.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Takes connections, at the same place as before. */
+  async mend() {
+    const { hostname, port } = new URL(server.url);
+    this.#listener = createServer((near) => {
+      const far = connect(port, hostname);
+      near.pipe(far);
+      far.pipe(near);
+      for (const [socket, other] of [[near, far], [far, near]]) {
+        this.#sockets.add(socket);
+        socket.on("error", () => other.destroy());
+        socket.on("close", () => {
+          this.#sockets.delete(socket);
+          other.destroy();
+        });
+      }
+    });
+    this.#listener.listen(this.port ?? 0, "127.0.0.1");
+    await once(this.#listener, "listening");
+    this.port = this.#listener.address().port;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+}

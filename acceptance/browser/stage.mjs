@@ -1,0 +1,146 @@
+// What the tests start from: an application with a service, a browser, and people who enrol in it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before } from "node:test";
+import { chromium } from "playwright-core";
+import { server } from "../node/wire.mjs";
+
+/** How long anything may take to show. */
+const PATIENCE = 10_000;
+const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+
+/** A browser and a service, for one file of tests. */
+export function stage() {
+  const scene = {};
+  before(async () => {
+    scene.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: process.getuid?.() === 0 ? ["--no-sandbox", ...FLAGS] : FLAGS,
+    });
+    scene.app = await Application.create("Harbour Bank");
+  });
+  after(async () => {
+    await scene.browser?.close();
+    await scene.app?.remove();
+  });
+  return scene;
+}
+
+/** A browser profile of its own, in which whatever the page complains of fails the test. */
+export async function visit(scene, test, { url = server.url, ...options } = {}) {
+  const context = await scene.browser.newContext({ locale: "en-GB", ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const complaints = [];
+  const watch = (page) => {
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (/Content Security Policy|Trusted/i.test(message.text())) complaints.push(message.text());
+    });
+  };
+  context.on("page", watch);
+  const page = await context.newPage();
+  test.after(async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  });
+  return Object.assign(page, { home: `${url}/authenticator` });
+}
+
+/** Opens a link of the application's and adds the device: the two taps. */
+export async function enrol(page, link) {
+  await page.goto(link);
+  await page.getByRole("button", { name: "Add this device" }).click();
+  await page.locator("#enrol").waitFor({ state: "hidden" });
+}
+
+/** Ann, enrolled: her account, and a way to ask her. */
+export async function ann(scene, page, options) {
+  const person = scene.app.person();
+  await enrol(page, await person.link({ url: new URL(page.home).origin, ...options }));
+  await page.getByText("Connected while this page").first().waitFor();
+  return person;
+}
+
+/** The application: it speaks the REST API with its account's credentials. */
+export class Application {
+  static async create(name) {
+    const { body } = await call("POST", "/v2/Services", { FriendlyName: name });
+    return new Application(body.sid, name);
+  }
+
+  constructor(sid, name) {
+    this.sid = sid;
+    this.name = name;
+    this.path = `/v2/Services/${sid}`;
+  }
+
+  person(identity = randomUUID()) {
+    return new Person(this, identity);
+  }
+
+  remove() {
+    return call("DELETE", this.path);
+  }
+}
+
+/** Somebody whom the application asks. */
+class Person {
+  constructor(app, identity) {
+    this.app = app;
+    this.identity = identity;
+    this.path = `${app.path}/Entities/${identity}`;
+  }
+
+  /** An enrolment link. */
+  async link({ url = server.url, name = this.app.name, push } = {}) {
+    const form = { Identity: this.identity, FactorType: "push" };
+    const { body } = await call("POST", `${this.app.path}/AccessTokens`, form);
+    this.token = body.sid;
+    const parts = { service: this.app.sid, identity: this.identity, token: body.token, name };
+    return `${url}/authenticator#${new URLSearchParams({ ...parts, ...(push && { push }) })}`;
+  }
+
+  async factors() {
+    return (await call("GET", `${this.path}/Factors`)).body.factors;
+  }
+
+  /** The newest factor. */
+  async factor() {
+    const factors = await this.factors();
+    assert.ok(factors.length > 0, "nobody enrolled");
+    return factors.at(-1);
+  }
+
+  /** Asks; gives the challenge's SID. */
+  async ask(message, { fields = [], seconds, factor } = {}) {
+    const form = [
+      ["FactorSid", (factor ?? (await this.factor())).sid],
+      ["Details.Message", message],
+      ...fields.map(([label, value]) => ["Details.Fields", JSON.stringify({ label, value })]),
+    ];
+    if (seconds) form.push(["ExpirationDate", new Date(Date.now() + seconds * 1_000).toISOString()]);
+    const { body } = await call("POST", `${this.path}/Challenges`, form);
+    return body.sid;
+  }
+
+  /** How a challenge stands, once it is not pending any more. */
+  async outcome(sid) {
+    return (await call("GET", `${this.path}/Challenges/${sid}?WaitSeconds=10`)).body.status;
+  }
+
+  async notifications(sid) {
+    return (await call("GET", `${this.path}/Challenges/${sid}/Notifications`)).body.notifications;
+  }
+}
+
+/** A call of the application's, which must go well. */
+export async function call(method, path, form) {
+  const response = await fetch(server.url + path, {
+    method,
+    headers: { Authorization: `Basic ${Buffer.from(`${server.sid}:${server.token}`).toString("base64")}` },
+    body: form && new URLSearchParams(form),
+  });
+  const text = await response.text();
+  assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+  return { status: response.status, body: text && JSON.parse(text) };
+}

@@ -1,0 +1,186 @@
+// Where everything is put together.
+import { accountName, showAccounts, showStanding } from "./accounts.js";
+import { bindAdd } from "./add.js";
+import { Connection } from "./connection.js";
+import { $, el, foreign, notify } from "./dom.js";
+import { bindEdit, edit } from "./edit.js";
+import { askToEnrol, bindEnrol } from "./enrol.js";
+import { bindHistory, showHistory } from "./history.js";
+import { Inbox } from "./inbox.js";
+import { readLink } from "./link.js";
+import { PromptSheet } from "./prompt.js";
+import { Device, Refused, server } from "./protocol.js";
+import { registerWorker } from "./push.js";
+import { accounts, removeAccount } from "./store.js";
+
+/** Remembers, outside of the database, that there was one. */
+const HAD_ACCOUNTS = "countersign.had-accounts";
+
+const inbox = new Inbox();
+const sheet = new PromptSheet(inbox);
+const connections = new Map();
+/** The other tabs: what changed here has changed there. */
+const tabs = new BroadcastChannel("countersign");
+
+function connect(account) {
+  const device = new Device(account);
+  connections.set(device.sid, new Connection(device, inbox, show));
+}
+
+function show() {
+  const all = [...connections.values()];
+  const some = all.length > 0;
+  $("starting").hidden = true;
+  $("welcome").hidden = some;
+  $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
+  $("ready").hidden = !some || inbox.prompts.length > 0;
+  const names = all.map(({ device }) => accountName(device.account));
+  $("ready-text").replaceChildren(...(names.length === 1 ? ["When ", names[0], " asks you something, it appears here."] : ["When one of your accounts asks you something, it appears here."]));
+  if (some) localStorage.setItem(HAD_ACCOUNTS, "1");
+  showAccounts(all, (sid) => edit(connections.get(sid).device));
+  showStanding(all);
+}
+
+function nameOf(factorSid) {
+  const account = connections.get(factorSid)?.device.account;
+  return account ? accountName(account) : el("span", {}, "Removed account");
+}
+
+function trouble(title, text) {
+  $("trouble-title").textContent = title;
+  $("trouble-text").textContent = text;
+  $("trouble").hidden = false;
+}
+
+/** The fragment tells what is wanted. It is removed at once: a token is not to stay in the history. */
+function readAddress() {
+  const fragment = location.hash;
+  if (fragment.length < 2) return;
+  history.replaceState(null, "", location.pathname);
+  const told = new URLSearchParams(fragment.slice(1));
+  if (told.has("challenge")) openChallenge(told.get("factor"), told.get("challenge"));
+  else meetLink(readLink(fragment));
+}
+
+function meetLink(link) {
+  $("trouble").hidden = !link.faults;
+  if (link.faults) {
+    trouble("This link cannot be used", "It was cut off or changed on its way. Ask the application for a new one, and open it whole.");
+    return;
+  }
+  const all = [...connections.values()].map(({ device }) => device.account);
+  askToEnrol(link, all.find(({ serviceSid, identity }) => serviceSid === link.service && identity === link.identity));
+}
+
+/** What a notification leads to. */
+async function openChallenge(factorSid, challengeSid) {
+  const connection = connections.get(factorSid);
+  if (!connection) {
+    trouble("The key for this question is gone", "This browser’s storage was cleared, or the account was removed. Ask the application for a new enrolment link.");
+    return;
+  }
+  try {
+    const challenge = await inbox.offer(connection.device, challengeSid);
+    sheet.open(challengeSid);
+    if (challenge.status !== "pending") tellEnd(challenge);
+  } catch (error) {
+    if (error instanceof Refused) notify("bad", "This question cannot be answered any more: the application withdrew it.");
+    else notify("bad", "The server cannot be reached. The question appears here as soon as it can.");
+  }
+}
+
+function tellEnd({ status, details }) {
+  const words = status === "expired" ? "it expired" : `it was ${status} already`;
+  notify("bad", "This question cannot be answered any more, ", words, ": ", foreign(details.message));
+}
+
+async function removed(device) {
+  connections.get(device.sid)?.stop();
+  connections.delete(device.sid);
+  inbox.drop(device);
+  await removeAccount(device.sid);
+  if (connections.size === 0) localStorage.removeItem(HAD_ACCOUNTS);
+  tabs.postMessage("accounts");
+  await refreshHistory();
+  show();
+}
+
+/** Takes over what another tab added or removed. */
+async function reload() {
+  const kept = await accounts();
+  const sids = new Set(kept.map((account) => account.factorSid));
+  for (const account of kept) if (!connections.has(account.factorSid)) connect(account);
+  for (const [sid, connection] of connections) {
+    if (sids.has(sid)) continue;
+    connection.stop();
+    connections.delete(sid);
+    inbox.drop(connection.device);
+  }
+  await refreshHistory();
+  show();
+}
+
+function refreshHistory() {
+  return showHistory(nameOf);
+}
+
+function wake() {
+  if (document.visibilityState !== "visible") return;
+  inbox.sweep();
+  for (const connection of connections.values()) connection.wake();
+}
+
+function bind() {
+  bindEnrol((account) => {
+    connect(account);
+    tabs.postMessage("accounts");
+    show();
+  });
+  bindAdd(meetLink);
+  bindHistory(nameOf);
+  bindEdit(() => {
+    tabs.postMessage("accounts");
+    show();
+    refreshHistory();
+  }, removed);
+  for (const button of document.querySelectorAll("[data-opens]")) {
+    button.addEventListener("click", () => $(button.dataset.opens).showModal());
+  }
+  for (const button of document.querySelectorAll("[data-closes]")) {
+    button.addEventListener("click", () => $(button.dataset.closes).close());
+  }
+  inbox.addEventListener("change", show);
+  inbox.addEventListener("change", () => tabs.postMessage("inbox"));
+  inbox.addEventListener("kept", refreshHistory);
+  tabs.addEventListener("message", ({ data }) => {
+    if (data === "accounts") reload();
+    else for (const connection of connections.values()) connection.ask();
+  });
+  for (const event of ["online", "pageshow", "focus"]) window.addEventListener(event, wake);
+  document.addEventListener("visibilitychange", wake);
+  window.addEventListener("hashchange", readAddress);
+  navigator.serviceWorker?.addEventListener("message", ({ data }) => openChallenge(data.factorSid, data.challengeSid));
+}
+
+async function start() {
+  $("place").textContent = `${server.host} · the key never leaves this device`;
+  if (!isSecureContext || !crypto.subtle) {
+    $("starting").hidden = true;
+    trouble("This page needs https", "A browser makes keys only for pages that nobody on the way can change. Open this address with https://.");
+    return;
+  }
+  try {
+    for (const account of await accounts()) connect(account);
+  } catch {
+    $("starting").hidden = true;
+    trouble("This browser keeps nothing", "The key has to be kept in the browser’s storage, which is switched off or full. Allow it for this site, or leave the private window.");
+    return;
+  }
+  bind();
+  show();
+  readAddress();
+  await refreshHistory();
+  await registerWorker().catch(() => {});
+}
+
+start();

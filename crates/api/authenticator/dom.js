@@ -1,0 +1,56 @@
+// The little that is needed to make elements. Text only ever gets in as text.
+
+/** An element by its id. */
+export function $(id) {
+  return document.getElementById(id);
+}
+
+/** Makes an element; `on…` are listeners, everything else are attributes. */
+export function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (attribute.startsWith("on")) element.addEventListener(attribute.slice(2), value);
+    else if (value !== false) element.setAttribute(attribute, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** One of the drawings at the top of the page. */
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const use = document.createElementNS(space, "use");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/**
+ * Text that somebody else wrote, by itself: it cannot turn around what stands beside it, and characters that would turn
+ * around or hide parts of it show as what they are.
+ */
+export function foreign(text, attributes = {}) {
+  return el("bdi", attributes, plain(text));
+}
+
+/** The text with a visible sign for each control character. */
+export function plain(text) {
+  return String(text ?? "").replace(/[\p{Cc}\u200b\u2028-\u202e\u2060-\u2069\ufeff]/gu, (sign) =>
+    sign === "\n" || sign === "\t" ? " " : "\ufffd",
+  );
+}
+
+const NOTICE_STAYS = 8_000;
+
+/** Says something at the edge of the page, also to those who listen. Bad news stay until they are dismissed. */
+export function notify(kind, ...words) {
+  const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss" }, icon("no"));
+  const notice = el("p", { class: `notice ${kind}` }, icon(kind), el("span", {}, ...words), close);
+  close.addEventListener("click", () => notice.remove());
+  $("notices").append(notice);
+  while ($("notices").children.length > 4) $("notices").firstElementChild.remove();
+  if (kind !== "bad") setTimeout(() => notice.remove(), NOTICE_STAYS);
+}

@@ -1,0 +1,75 @@
+// Renaming and removing an account.
+import { $, foreign } from "./dom.js";
+import { accountName } from "./accounts.js";
+import { Refused } from "./protocol.js";
+import { saveAccount } from "./store.js";
+
+let device;
+
+/** Opens the sheet of an account. */
+export function edit(chosen) {
+  device = chosen;
+  const { account } = device;
+  $("edit-label").value = account.name;
+  $("edit-name").value = account.deviceName;
+  $("edit-identity").replaceChildren(foreign(account.identity));
+  $("edit-service").textContent = account.serviceSid;
+  $("edit-factor").textContent = account.factorSid;
+  $("edit-error").textContent = "";
+  $("edit").showModal();
+  $("edit-title").focus();
+}
+
+/** `changed` is called when an account has new names; `removed` when it is gone. */
+export function bindEdit(changed, removed) {
+  $("edit-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { account } = device;
+    const name = $("edit-label").value.trim();
+    const deviceName = $("edit-name").value.trim();
+    if (!deviceName) return;
+    try {
+      if (deviceName !== account.deviceName) await device.rename(deviceName);
+    } catch (error) {
+      $("edit-error").textContent = why(error);
+      return;
+    }
+    Object.assign(account, { name, deviceName });
+    await saveAccount(account);
+    $("edit").close();
+    changed();
+  });
+  $("edit-remove").addEventListener("click", () => {
+    $("remove-text").replaceChildren(
+      accountName(device.account),
+      " will not be able to ask you on this device any more. Its key is deleted and cannot be brought back.",
+    );
+    $("remove-error").textContent = "";
+    $("remove-here").hidden = true;
+    $("remove").showModal();
+    $("remove-title").focus();
+  });
+  const gone = async () => {
+    $("remove").close();
+    $("edit").close();
+    await removed(device);
+  };
+  $("remove-go").addEventListener("click", async () => {
+    $("remove-go").disabled = true;
+    try {
+      await device.remove();
+      await gone();
+    } catch (error) {
+      $("remove-error").textContent = why(error);
+      $("remove-here").hidden = false;
+    } finally {
+      $("remove-go").disabled = false;
+    }
+  });
+  $("remove-here").addEventListener("click", gone);
+}
+
+function why(error) {
+  if (error instanceof Refused) return `The server refused: ${error.message}`;
+  return "The server cannot be reached, and does not know of this yet.";
+}

@@ -1,0 +1,98 @@
+// From an enrolment link to an account, in two taps: the link, and "Add this device".
+import { $, foreign, notify } from "./dom.js";
+import { Device, Refused, enrol, server } from "./protocol.js";
+import { bestTarget } from "./push.js";
+import { saveAccount } from "./store.js";
+
+const NEW_LINK = "Ask the application for a new one.";
+
+/** What a refusal means to the person, and what to do. */
+const REFUSALS = {
+  20104: `This link has expired: it is good for a few minutes only. ${NEW_LINK}`,
+  60313: `This link was used already: each adds one device, once. ${NEW_LINK}`,
+  60315: "There are twenty devices for this account already. Remove one of them first.",
+  60326: "Too many devices were added to this account today. Try again tomorrow.",
+  20404: `The application that made this link is not here any more. ${NEW_LINK}`,
+};
+const DAMAGED = `This link was damaged on its way. ${NEW_LINK}`;
+
+let link;
+
+/** Asks whether to enrol. `known` is an account on this device for the same person, if there is one. */
+export function askToEnrol(asked, known) {
+  link = asked;
+  const name = link.name || "an application";
+  $("enrol-title").replaceChildren("Answer for ", foreign(name), " on this device?");
+  $("enrol-text").replaceChildren(
+    ...(known
+      ? ["This device answers for this account already, as ", foreign(known.deviceName), ". Adding it again gives it a second key."]
+      : ["Questions like “Is this login yours?” will appear here. Only this device can answer them."]),
+  );
+  $("enrol-identity").replaceChildren(foreign(link.identity));
+  $("enrol-server").textContent = server.host;
+  $("enrol-name").value = thisDevice();
+  $("enrol-error").textContent = "";
+  $("enrol-go").hidden = false;
+  if (!$("enrol").open) $("enrol").showModal();
+  $("enrol-title").focus();
+}
+
+/** `enrolled` is called with each new account. */
+export function bindEnrol(enrolled) {
+  $("enrol-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const asked = link;
+    $("enrol-error").textContent = "";
+    busy(true);
+    try {
+      const account = await addDevice(asked, $("enrol-name").value.trim() || thisDevice());
+      $("enrol").close();
+      notify("good", "Done. This device now answers for ", foreign(account.name || account.identity), ".");
+      enrolled(account);
+    } catch (error) {
+      explain(error);
+    } finally {
+      busy(false);
+    }
+  });
+}
+
+async function addDevice(asked, deviceName) {
+  const target = await bestTarget(asked);
+  const account = await enrol(asked, deviceName, target);
+  // Kept before it is proved: should the proof be lost on its way, it is given at the next start.
+  await saveAccount(account);
+  navigator.storage?.persist?.();
+  try {
+    await new Device(account).verify();
+    account.verified = true;
+    await saveAccount(account);
+  } catch {
+    // The connection tries again, and says what is wrong.
+  }
+  return account;
+}
+
+function explain(error) {
+  if (!(error instanceof Refused)) {
+    $("enrol-error").textContent = "The server cannot be reached. Nothing was added; try again.";
+    return;
+  }
+  $("enrol-error").textContent = REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
+  // The same link will not do any better.
+  $("enrol-go").hidden = [401, 403, 404].includes(error.status);
+}
+
+function busy(is) {
+  $("enrol-go").disabled = is;
+  $("enrol-go").textContent = is ? "Adding…" : "Add this device";
+}
+
+/** Such as "Chrome on Android": what a person would recognise in a list of devices. */
+function thisDevice() {
+  const agent = navigator.userAgent;
+  const find = (names) => Object.entries(names).find(([, sign]) => sign.test(agent))?.[0];
+  const browser = find({ Edge: /Edg/, Firefox: /Firefox|FxiOS/, Chrome: /Chrom|CriOS/, Safari: /Safari/ });
+  const system = find({ iPhone: /iPhone/, iPad: /iPad/, Android: /Android/, Windows: /Windows/, Mac: /Mac OS/, ChromeOS: /CrOS/, Linux: /Linux/ });
+  return `${browser ?? "Browser"} on ${system ?? "this device"}`;
+}

@@ -1,0 +1,215 @@
+// The device's side of the API: enrolment, verification, reading and answering challenges; each call under a token of its
+// own that the key signed.
+import { clock } from "./clock.js";
+import { base64, utf8 } from "./encoding.js";
+import { jws, makeKey, proof } from "./keys.js";
+
+/** Where the API is: this file lies two folders below it. */
+export const server = new URL("../../", import.meta.url);
+
+const SDK_VERSION = "1.0.0";
+const APP_ID = "countersign.authenticator";
+/** How long a token is good for, in seconds. */
+const LIFETIME = 600;
+/** How long a call may take, in milliseconds. */
+const PATIENCE = 15_000;
+/** How long the server is asked to wait for an end of a challenge, in seconds. */
+const WAIT = 25;
+
+/** The server said no. */
+export class Refused extends Error {
+  constructor(status, { code = 0, message = "" } = {}) {
+    super(message || `the server answers ${status}`);
+    this.status = status;
+    this.code = code;
+  }
+
+  /** The server does not know this device's key any more. */
+  get isUnknownDevice() {
+    return this.status === 401 || this.status === 404 || this.code === 20403;
+  }
+}
+
+/** The server said nothing, or that it cannot just now. */
+export class Unreachable extends Error {}
+
+/** Makes a key and a factor of it. What it gives is all that the device must keep; it still has to be verified. */
+export async function enrol(link, deviceName, target) {
+  const { privateKey, publicKey } = await makeKey();
+  const form = {
+    FriendlyName: deviceName,
+    FactorType: "push",
+    "Binding.PublicKey": publicKey,
+    "Binding.Alg": "ES256",
+    ...config(target),
+  };
+  const url = entityUrl(link, "Factors");
+  const { body } = accepted(await send("POST", url, link.token, { form }));
+  return {
+    factorSid: body.sid,
+    accountSid: body.account_sid,
+    serviceSid: link.service,
+    identity: link.identity,
+    credentialSid: body.config.credential_sid,
+    privateKey,
+    name: link.name,
+    deviceName,
+    pushKey: link.pushKey,
+    platform: target.platform,
+    verified: false,
+    addedAt: Date.now(),
+  };
+}
+
+/** A factor of this device. */
+export class Device {
+  constructor(account) {
+    this.account = account;
+  }
+
+  get sid() {
+    return this.account.factorSid;
+  }
+
+  /** Proves that the key is here. */
+  async verify() {
+    const AuthPayload = await proof(this.account.privateKey, this.sid);
+    await this.#call("POST", this.#factorUrl(), { form: { AuthPayload } });
+  }
+
+  /** Tells the server what the device is called now. */
+  async rename(FriendlyName) {
+    await this.#call("POST", this.#factorUrl(), { form: { FriendlyName } });
+  }
+
+  /** Tells the server where prompts go from now on. */
+  async redirect(target) {
+    await this.#call("POST", this.#factorUrl(), { form: config(target) });
+  }
+
+  /** Deletes the factor; one that is not there any more counts as deleted. */
+  async remove() {
+    try {
+      await this.#call("DELETE", this.#factorUrl());
+    } catch (error) {
+      if (!(error instanceof Refused && [401, 404].includes(error.status))) throw error;
+    }
+  }
+
+  /** The challenges that wait for an answer, oldest first; more than twenty at a time are more than anybody answers. */
+  async pending() {
+    const url = entityUrl(this.#place, "Challenges");
+    url.search = new URLSearchParams({ PageSize: 20, FactorSid: this.sid, Order: "asc", Status: "pending" });
+    return (await this.#call("GET", url)).body.challenges;
+  }
+
+  /** One challenge, with the names of what an answer must sign while it is pending. */
+  async challenge(sid) {
+    const { body, headers } = await this.#call("GET", this.#challengeUrl(sid));
+    const toSign = headers.get("Twilio-Verify-Signature-Fields")?.split(",");
+    return { challenge: body, toSign };
+  }
+
+  /** The challenge as soon as it is not pending any more, or after a while. */
+  async challengeOnceEnded(sid, signal) {
+    const url = this.#challengeUrl(sid);
+    url.search = new URLSearchParams({ WaitSeconds: WAIT });
+    return (await this.#call("GET", url, { signal, patience: PATIENCE + WAIT * 1_000 })).body;
+  }
+
+  /** Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads again what the server has. */
+  async answer(sid, status) {
+    const { challenge, toSign } = await this.challenge(sid);
+    if (challenge.status !== "pending" || !toSign) return challenge;
+    const signed = Object.fromEntries(toSign.map((name) => [name, challenge[name]]));
+    const header = { typ: "JWT", alg: "ES256" };
+    const AuthPayload = await jws(this.account.privateKey, header, { ...signed, status });
+    await this.#call("POST", this.#challengeUrl(sid), { form: { AuthPayload } });
+    return (await this.challenge(sid)).challenge;
+  }
+
+  /** What says who calls; on the stream it also holds the server's nonce. */
+  token(nonce) {
+    const { credentialSid, accountSid, privateKey } = this.account;
+    const now = Math.floor(clock.now() / 1_000);
+    const header = { cty: "twilio-pba;v=1", kid: credentialSid, typ: "JWT", alg: "ES256" };
+    const payload = { sub: accountSid, nbf: now, exp: now + LIFETIME, ...(nonce && { nonce }) };
+    return jws(privateKey, header, payload);
+  }
+
+  /** Where the stream is. */
+  streamUrl() {
+    const url = entityUrl(this.#place, "Factors", this.sid, "Stream");
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return url;
+  }
+
+  /** A call; a 401 may mean that our clock is wrong, of which the answer has just told us, so it is tried twice. */
+  async #call(method, url, options) {
+    const first = await send(method, url, await this.token(), options);
+    if (first.status !== 401) return accepted(first);
+    return accepted(await send(method, url, await this.token(), options));
+  }
+
+  get #place() {
+    return { service: this.account.serviceSid, identity: this.account.identity };
+  }
+
+  #factorUrl() {
+    return entityUrl(this.#place, "Factors", this.sid);
+  }
+
+  #challengeUrl(sid) {
+    return entityUrl(this.#place, "Challenges", sid);
+  }
+}
+
+function config({ platform, subscription }) {
+  return {
+    "Config.SdkVersion": SDK_VERSION,
+    "Config.AppId": APP_ID,
+    "Config.NotificationPlatform": platform,
+    ...(subscription && { "Config.NotificationToken": JSON.stringify(subscription) }),
+  };
+}
+
+function entityUrl({ service, identity }, ...rest) {
+  const path = ["v2", "Services", service, "Entities", identity, ...rest];
+  return new URL(path.map(encodeURIComponent).join("/"), server);
+}
+
+async function send(method, url, password, { form, signal, patience = PATIENCE } = {}) {
+  const limit = AbortSignal.timeout(patience);
+  let response;
+  let text;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: { Accept: "application/json", Authorization: `Basic ${base64(utf8(`token:${password}`))}` },
+      body: form && new URLSearchParams(form),
+      // A refusal must not make the browser ask for a password.
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    text = await response.text();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new Unreachable("no answer from the server", { cause: error });
+  }
+  clock.learn(response.headers.get("Date"));
+  let body;
+  try {
+    body = text === "" ? undefined : JSON.parse(text);
+  } catch (error) {
+    throw new Unreachable("something else answers in the server's place", { cause: error });
+  }
+  return { status: response.status, headers: response.headers, body };
+}
+
+function accepted(answer) {
+  if (answer.status < 300) return answer;
+  if (answer.status >= 500) throw new Unreachable(`the server answers ${answer.status}`);
+  throw new Refused(answer.status, answer.body);
+}

@@ -59,7 +59,12 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
     });
     Ok(Outgoing {
         apns: section.apns_url.clone().unwrap_or(default.apns),
-        apns_sandbox: section.apns_sandbox_url.clone().unwrap_or(default.apns_sandbox),
+        // who leads pushes elsewhere does not want some of them to go to Apple all the same
+        apns_sandbox: section
+            .apns_sandbox_url
+            .clone()
+            .or_else(|| section.apns_url.clone())
+            .unwrap_or(default.apns_sandbox),
         fcm: section.fcm_url.clone().unwrap_or(default.fcm),
         roots: roots.collect::<anyhow::Result<_>>()?,
         proxy: section.proxy.clone(),

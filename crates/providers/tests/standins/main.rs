@@ -177,7 +177,7 @@ async fn bad_manners_are_borne() {
             let world = Arc::clone(&world);
             tokio::spawn(async move {
                 let platform = if n % 2 == 0 { Platform::Apn } else { Platform::Fcm };
-                let push = world.push(platform, &format!("{n:064x}"));
+                let push = world.push(platform, &format!("{:064x}", n + 1));
                 for tries in 1..=20 {
                     match world.send(&push).await.outcome {
                         Outcome::Accepted => return tries,

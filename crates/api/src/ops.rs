@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use countersign_bus::Link;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
@@ -42,15 +43,28 @@ struct Status {
     status: &'static str,
 }
 
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    /// Where there are other nodes: whether they can be reached.
+    bus: Option<&'static str>,
+}
+
 async fn health() -> Answer {
     reply::ok(&Status { status: "ok" })
 }
 
-/// Not ready means: send requests elsewhere. A server that stops says so before it stops listening.
+/// Not ready means: send requests elsewhere. A server that stops says so before it stops listening. One that cannot reach
+/// the other nodes still is ready, since it loses nothing and elsewhere it would be no better; it says so.
 async fn readiness(State(state): State<Shared>) -> Result<Response, ApiError> {
     if state.shutdown.is_cancelled() {
         return Err(ApiError::because(&rows::UNAVAILABLE, "the server is stopping"));
     }
     state.verify.ready().await?;
-    reply::ok(&Status { status: "ready" })
+    let link = state.sockets.bus.link();
+    let bus = link.map(|link| match *link.borrow() {
+        Link::Up => "connected",
+        Link::Down => "disconnected",
+    });
+    reply::ok(&Readiness { status: "ready", bus })
 }

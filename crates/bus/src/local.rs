@@ -10,41 +10,57 @@ use async_trait::async_trait;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_domain::time::Instant;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::seam::{Attachment, Bus, Changed, Listener, Offer, Parting, Pending, Reception, Watch};
+use crate::seam::{
+    Attachment, Bus, Changed, Link, Listener, Offer, Parting, Pending, Reception, Watch,
+};
 
 /// A device's older socket is replaced by a newer one only after this long.
-const SHORTEST_HOLD: Duration = Duration::from_secs(1);
+pub(crate) const SHORTEST_HOLD: Duration = Duration::from_secs(1);
 /// Offers that may wait for a socket to write them. What must be acknowledged is bounded by the socket itself.
-const OFFERS: usize = 100;
+pub(crate) const OFFERS: usize = 100;
 /// Enough that two threads seldom want the same one.
 const SHARDS: usize = 64;
 
 /// One socket's end of things.
 struct Socket {
     offers: mpsc::Sender<Box<Pending>>,
-    parting: Option<oneshot::Sender<Parting>>,
+    parting: oneshot::Sender<Parting>,
     since: Instant,
     id: u64,
+    /// It left the last offer unacknowledged.
+    is_silent: bool,
+}
+
+impl Socket {
+    /// Tells the socket to part with its device. It may be ending by itself.
+    fn part(self, why: Parting) {
+        let _ = self.parting.send(why);
+    }
 }
 
 type Shard<K, V> = Mutex<HashMap<K, V>>;
 
 /// A map in shards, each behind a lock that is held for a few instructions and never across an await.
-struct Sharded<K, V>(Vec<Shard<K, V>>);
+pub(crate) struct Sharded<K, V>(Vec<Shard<K, V>>);
 
 impl<K: Hash + Eq, V> Sharded<K, V> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self((0..SHARDS).map(|_| Mutex::default()).collect())
     }
 
-    fn of(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
+    pub(crate) fn of(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
         // A panic while holding the lock cannot leave a map half changed.
         self.0[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shard after shard.
+    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, HashMap<K, V>>> {
+        self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -102,38 +118,132 @@ impl Drop for Watcher {
     }
 }
 
+/// What became of another node's wish to have a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takeover {
+    /// Nobody holds it here, or nobody any more.
+    Free,
+    /// It is held, and not long enough to be replaced.
+    TooSoon,
+}
+
+impl LocalBus {
+    /// Whether a socket of this process holds the device.
+    pub(crate) fn is_here(&self, factor: FactorSid) -> bool {
+        // A socket that takes no more offers is ending, though it still holds its device.
+        self.0.sockets.of(&factor).get(&factor).is_some_and(|socket| !socket.offers.is_closed())
+    }
+
+    /// Every hold, and since when.
+    pub(crate) fn holds(&self) -> Vec<(FactorSid, Instant)> {
+        let shards = self.0.sockets.all();
+        shards
+            .flat_map(|shard| shard.iter().map(|(&f, s)| (f, s.since)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Lets a socket of another node have the device: ends the hold here, unless that is too young.
+    pub(crate) fn give_up(&self, factor: FactorSid, now: Instant) -> Takeover {
+        match self.0.sockets.of(&factor).entry(factor) {
+            Entry::Occupied(held) if now < held.get().since + SHORTEST_HOLD => Takeover::TooSoon,
+            Entry::Occupied(held) => {
+                held.remove().part(Parting::Replaced);
+                Takeover::Free
+            }
+            Entry::Vacant(_) => Takeover::Free,
+        }
+    }
+
+    /// Ends the hold here if it is older than one of another node, which began at `since`.
+    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Instant) {
+        if let Entry::Occupied(held) = self.0.sockets.of(&factor).entry(factor)
+            && held.get().since < since
+        {
+            held.remove().part(Parting::Replaced);
+        }
+    }
+
+    /// Has everybody who watches a challenge look again.
+    pub(crate) fn wake_all(&self) {
+        for shard in self.0.watches.all() {
+            for watch in shard.values().filter_map(Weak::upgrade) {
+                watch.notify_waiters();
+            }
+        }
+    }
+
+    /// Tells this process's listeners.
+    pub(crate) fn tell(&self, changed: Changed) {
+        let listeners = self.0.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        for listener in listeners.iter() {
+            listener(changed);
+        }
+    }
+
+    /// Wakes this process's watchers of a challenge.
+    pub(crate) fn wake(&self, challenge: ChallengeSid) {
+        let watch = self.0.watches.of(&challenge).get(&challenge).and_then(Weak::upgrade);
+        if let Some(watch) = watch {
+            watch.notify_waiters();
+        }
+    }
+
+    /// Ends this process's hold on a device.
+    pub(crate) fn dismiss_here(&self, factor: FactorSid) {
+        let held = self.0.sockets.of(&factor).remove(&factor);
+        if let Some(held) = held {
+            held.part(Parting::Dismissed);
+        }
+    }
+
+    /// Notes whether the socket that was offered something has a device that acknowledges.
+    fn heard(&self, factor: FactorSid, id: u64, reception: Reception) {
+        let is_silent = match reception {
+            Reception::Acknowledged => false,
+            Reception::Unacknowledged => true,
+            Reception::Nobody | Reception::Busy => return,
+        };
+        if let Some(socket) = self.0.sockets.of(&factor).get_mut(&factor)
+            && socket.id == id
+        {
+            socket.is_silent = is_silent;
+        }
+    }
+}
+
 #[async_trait]
 impl Bus for LocalBus {
     async fn offer(&self, offer: Offer) -> Reception {
         let (reply, answer) = oneshot::channel();
-        let sent = match self.0.sockets.of(&offer.factor).get(&offer.factor) {
+        let factor = offer.factor;
+        let (sent, id) = match self.0.sockets.of(&factor).get(&factor) {
             None => return Reception::Nobody,
-            Some(socket) => socket.offers.try_send(Box::new(Pending { offer, reply })),
+            Some(socket) => (socket.offers.try_send(Box::new(Pending { offer, reply })), socket.id),
         };
         match sent {
-            Ok(()) => answer.await.unwrap_or(Reception::Nobody),
+            Ok(()) => {
+                let reception = answer.await.unwrap_or(Reception::Nobody);
+                self.heard(factor, id, reception);
+                reception
+            }
             Err(TrySendError::Full(_)) => Reception::Busy,
             Err(TrySendError::Closed(_)) => Reception::Nobody,
         }
     }
 
     async fn is_attached(&self, factor: FactorSid) -> bool {
-        // A socket that takes no more offers is ending, though it still holds its device.
-        self.0.sockets.of(&factor).get(&factor).is_some_and(|socket| !socket.offers.is_closed())
+        self.is_here(factor)
     }
 
     async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
         let (sender, offers) = mpsc::channel(OFFERS);
         let (part, parting) = oneshot::channel();
         let id = self.0.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let socket = Socket { offers: sender, parting: Some(part), since: now, id };
+        let socket = Socket { offers: sender, parting: part, since: now, id, is_silent: false };
         match self.0.sockets.of(&factor).entry(factor) {
             Entry::Occupied(held) if now < held.get().since + SHORTEST_HOLD => return None,
             Entry::Occupied(mut held) => {
-                if let Some(part) = held.insert(socket).parting.take() {
-                    // The older socket may be ending by itself.
-                    let _ = part.send(Parting::Replaced);
-                }
+                held.insert(socket).part(Parting::Replaced);
             }
             Entry::Vacant(free) => {
                 free.insert(socket);
@@ -144,11 +254,7 @@ impl Bus for LocalBus {
     }
 
     async fn dismiss(&self, factor: FactorSid) {
-        let part =
-            self.0.sockets.of(&factor).remove(&factor).and_then(|mut held| held.parting.take());
-        if let Some(part) = part {
-            let _ = part.send(Parting::Dismissed);
-        }
+        self.dismiss_here(factor);
     }
 
     async fn watch(&self, challenge: ChallengeSid) -> Watch {
@@ -161,185 +267,55 @@ impl Bus for LocalBus {
     }
 
     async fn settle(&self, challenge: ChallengeSid) {
-        let watch = self.0.watches.of(&challenge).get(&challenge).and_then(Weak::upgrade);
-        if let Some(watch) = watch {
-            watch.notify_waiters();
-        }
+        self.wake(challenge);
     }
 
     async fn announce(&self, changed: Changed) {
-        let listeners = self.0.listeners.read().unwrap_or_else(PoisonError::into_inner);
-        for listener in listeners.iter() {
-            listener(changed);
-        }
+        self.tell(changed);
     }
 
     fn listen(&self, listener: Listener) {
         self.0.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
+
+    fn held(&self) -> Vec<FactorSid> {
+        let shards = self.0.sockets.all();
+        let held = |shard: MutexGuard<'_, HashMap<FactorSid, Socket>>| -> Vec<FactorSid> {
+            let talking = shard.iter().filter(|(_, socket)| !socket.is_silent);
+            talking.map(|(&factor, _)| factor).collect()
+        };
+        shards.flat_map(held).collect()
+    }
+
+    fn link(&self) -> Option<watch::Receiver<Link>> {
+        None
+    }
+
+    async fn flush(&self) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::sid::NotificationSid;
-    use countersign_domain::text::Message;
+    use countersign_testkit::ManualClock;
 
     use super::*;
+    use crate::conformance::{QUESTION, Wire};
 
-    const NOON: Instant = Instant::from_seconds(1_700_000_000);
-    const PHONE: FactorSid = FactorSid::from_bytes([3; 16]);
-    const QUESTION: ChallengeSid = ChallengeSid::from_bytes([4; 16]);
-
-    fn offer() -> Offer {
-        Offer {
-            notification: NotificationSid::from_bytes([5; 16]),
-            challenge: QUESTION,
-            factor: PHONE,
-            message: Message::parse("Log in from Lisbon?").expect("a message"),
-            expires_at: NOON + Duration::from_secs(300),
-        }
+    async fn one_process() -> (Wire, ()) {
+        let bus = Arc::new(LocalBus::default());
+        let wire = Wire { here: Arc::clone(&bus) as _, there: bus, clock: ManualClock::new() };
+        (wire, ())
     }
 
-    async fn attached(bus: &LocalBus) -> Attachment {
-        bus.attach(PHONE, NOON).await.expect("nobody else is there")
-    }
+    crate::conformance!(one_process);
 
     #[tokio::test]
-    async fn an_offer_to_nobody_is_answered_at_once() {
+    async fn no_watch_is_remembered() {
         let bus = LocalBus::default();
-        assert!(!bus.is_attached(PHONE).await);
-        assert_eq!(bus.offer(offer()).await, Reception::Nobody);
-    }
-
-    #[tokio::test]
-    async fn an_offer_reaches_the_socket_and_its_word_comes_back() {
-        let bus = LocalBus::default();
-        let mut socket = attached(&bus).await;
-        assert!(bus.is_attached(PHONE).await);
-        for word in [Reception::Acknowledged, Reception::Unacknowledged] {
-            let (heard, ()) = tokio::join!(bus.offer(offer()), async {
-                let pending = socket.offers.recv().await.expect("the bus lives");
-                assert_eq!(pending.offer, offer());
-                pending.reply.send(word).expect("the other side waits");
-            });
-            assert_eq!(heard, word);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_offer_that_is_dropped_found_nobody() {
-        let bus = LocalBus::default();
-        let mut socket = attached(&bus).await;
-        let (heard, ()) = tokio::join!(bus.offer(offer()), async {
-            drop(socket.offers.recv().await);
-        });
-        assert_eq!(heard, Reception::Nobody);
-
-        // Waiting in the queue when the socket ends.
-        let (heard, ()) = tokio::join!(bus.offer(offer()), async {
-            tokio::task::yield_now().await;
-            drop(socket);
-        });
-        assert_eq!(heard, Reception::Nobody);
-        assert!(!bus.is_attached(PHONE).await);
-    }
-
-    #[tokio::test]
-    async fn a_socket_that_takes_no_more_offers_holds_nobody() {
-        let bus = LocalBus::default();
-        let mut socket = attached(&bus).await;
-        socket.offers.close();
-        assert!(!bus.is_attached(PHONE).await);
-        assert_eq!(bus.offer(offer()).await, Reception::Nobody);
-    }
-
-    #[tokio::test]
-    async fn a_slow_socket_is_busy() {
-        let bus = LocalBus::default();
-        let socket = attached(&bus).await;
-        let waiting: Vec<_> = (0..OFFERS)
-            .map(|_| {
-                let bus = bus.clone();
-                tokio::spawn(async move { bus.offer(offer()).await })
-            })
-            .collect();
-        while socket.offers.len() < OFFERS {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(bus.offer(offer()).await, Reception::Busy);
-        drop(socket);
-        for heard in waiting {
-            assert_eq!(heard.await.expect("no panic"), Reception::Nobody);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_newer_socket_takes_over_but_not_within_a_second() {
-        let bus = LocalBus::default();
-        let mut older = attached(&bus).await;
-        let almost = NOON + SHORTEST_HOLD - Duration::from_micros(1);
-        assert!(bus.attach(PHONE, almost).await.is_none());
-        assert!(older.parting.try_recv().is_err(), "it was left alone");
-
-        let newer = bus.attach(PHONE, NOON + SHORTEST_HOLD).await.expect("a second has passed");
-        assert_eq!(older.parting.await, Ok(Parting::Replaced));
-        drop((older.offers, older._hold));
-        assert!(bus.is_attached(PHONE).await, "the older one lets go of nothing");
-        assert_eq!(newer.offers.len(), 0);
-        drop(newer);
-        assert!(!bus.is_attached(PHONE).await);
-        assert!(bus.attach(PHONE, NOON + SHORTEST_HOLD).await.is_some(), "nobody is replaced");
-    }
-
-    #[tokio::test]
-    async fn a_dismissed_socket_is_told_and_not_found() {
-        let bus = LocalBus::default();
-        bus.dismiss(PHONE).await;
-        let socket = attached(&bus).await;
-        bus.dismiss(PHONE).await;
-        assert!(!bus.is_attached(PHONE).await);
-        assert_eq!(bus.offer(offer()).await, Reception::Nobody);
-        assert_eq!(socket.parting.await, Ok(Parting::Dismissed));
-    }
-
-    #[tokio::test]
-    async fn all_watchers_are_woken_and_none_is_remembered() {
-        let bus = LocalBus::default();
-        bus.settle(QUESTION).await;
         let (first, second) = (bus.watch(QUESTION).await, bus.watch(QUESTION).await);
-        let (one, two) = (first.changed(), second.changed());
-        bus.settle(QUESTION).await;
-        tokio::join!(one, two);
-
         drop(first);
-        let again = second.changed();
-        bus.settle(QUESTION).await;
-        again.await;
+        assert!(!bus.0.watches.of(&QUESTION).is_empty());
         drop(second);
         assert!(bus.0.watches.of(&QUESTION).is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_change_between_looking_and_waiting_is_not_missed() {
-        let bus = LocalBus::default();
-        let watch = bus.watch(QUESTION).await;
-        let changed = watch.changed();
-        bus.settle(QUESTION).await;
-        changed.await;
-    }
-
-    #[tokio::test]
-    async fn listeners_are_told_before_an_announcement_returns() {
-        let bus = LocalBus::default();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        for _ in 0..2 {
-            let heard = Arc::clone(&heard);
-            bus.listen(Box::new(move |changed| {
-                heard.lock().expect("no panic").push(changed);
-            }));
-        }
-        let service = Changed::Service(countersign_domain::sid::ServiceSid::from_bytes([1; 16]));
-        bus.announce(service).await;
-        assert_eq!(*heard.lock().expect("no panic"), [service, service]);
     }
 }

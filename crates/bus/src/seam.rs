@@ -8,7 +8,7 @@ use countersign_domain::sid::{
 };
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// A prompt for a device that holds a stream to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +30,10 @@ pub struct Offer {
 pub enum Reception {
     /// The device acknowledged it.
     Acknowledged,
-    /// It was written, and then the time ran out or the socket ended.
+    /// It was written, or may have been, and then the time ran out or the socket ended.
     Unacknowledged,
-    /// Nobody holds the device's socket, or it ended before the offer was written.
+    /// Nobody holds the device's socket, or it ended before the offer was written, or whoever holds it cannot be reached
+    /// now.
     Nobody,
     /// The device has too many offers to acknowledge already.
     Busy,
@@ -97,15 +98,24 @@ impl Watch {
     }
 }
 
+/// Whether this process reaches the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It does: what is said now is heard.
+    Up,
+    /// It does not, and tries to. Devices that are held here are still found here.
+    Down,
+}
+
 /// The wire.
 #[async_trait]
 pub trait Bus: Send + Sync {
     /// Offers a prompt to the socket of its device, wherever that is, and waits for what becomes of it.
     async fn offer(&self, offer: Offer) -> Reception;
-    /// Whether some socket holds the device now.
+    /// Whether some socket is known to hold the device now.
     async fn is_attached(&self, factor: FactorSid) -> bool;
-    /// Makes a device findable at a socket from `now` on. An older hold ends with [`Parting::Replaced`]; `None` if
-    /// that one is less than a second old.
+    /// Makes a device findable at a socket from `now` on: whoever asks after this returns finds it, from wherever they
+    /// ask. An older hold ends with [`Parting::Replaced`], wherever it is; `None` if that one is less than a second old.
     async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment>;
     /// Ends the hold on a device with [`Parting::Dismissed`], wherever it is.
     async fn dismiss(&self, factor: FactorSid);
@@ -117,4 +127,13 @@ pub trait Bus: Send + Sync {
     async fn announce(&self, changed: Changed);
     /// Adds a listener.
     fn listen(&self, listener: Listener);
+    /// The devices that sockets of this process hold, but for those that left the last prompt unacknowledged: whoever
+    /// looks again for what is parked must not ask such a device over and over.
+    fn held(&self) -> Vec<FactorSid>;
+    /// How this process's link to the others is, and becomes; `None` if there are no others.
+    ///
+    /// `Up` means that all subscriptions are in force again: whoever looks then for what was parked meanwhile, finds it.
+    fn link(&self) -> Option<watch::Receiver<Link>>;
+    /// Waits until what was said has left this process, or cannot: before the process ends.
+    async fn flush(&self);
 }

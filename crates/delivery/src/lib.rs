@@ -6,6 +6,7 @@
 //! | dispatcher | `dispatcher.rs` | takes deliveries that were handed over in memory, right after their commit |
 //! | poller | `poller.rs` | leases what is due |
 //! | replay | `replay.rs` | leases what is parked for a device that connects |
+//! | rounds | `rounds.rs` | looks again for what is parked for the devices that are here, where other processes park too |
 //! | caller | `caller.rs` | calls webhooks |
 //! | settler | `settler.rs` | writes down what became of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
@@ -28,6 +29,7 @@ mod poller;
 mod ready;
 mod replay;
 mod rescuer;
+mod rounds;
 mod send;
 mod settler;
 mod shared;
@@ -142,6 +144,7 @@ impl Engine {
         tokio::spawn(all().kill.clone().run_until_cancelled_owned(settler::run(all(), reports)));
         engine.begin(dispatcher::run(all(), work, asked_dispatcher));
         engine.begin(poller::run(all(), due, asked_poller));
+        engine.begin(rounds::run(all()));
         engine.begin(caller::run(all(), calls, asked_caller));
         engine.begin(duty::run(all(), Expirer(all())));
         engine.begin(duty::run(all(), Rescuer(all())));

@@ -19,6 +19,8 @@ pub struct Counts {
     pub refused: u64,
     /// Looks for the parked deliveries of a device.
     pub replayed: u64,
+    /// Rounds of looks for the parked deliveries of all devices that are here.
+    pub rounds: u64,
     /// Looks for what is due.
     pub polled: u64,
     /// Deliveries that the expirer ended.

@@ -2,6 +2,7 @@
 //!
 //! It is a library too, so that end-to-end tests start the very server that the binary starts.
 
+pub mod bus;
 pub mod cli;
 pub mod commands;
 pub mod config;

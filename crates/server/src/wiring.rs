@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use countersign_api::socket::SocketParts;
 use countersign_api::socket::admission::{Admission, Bounds};
 use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
-use countersign_bus::{Bus, HandOver, LocalBus};
+use countersign_bus::{Bus, HandOver};
 use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::world::{Clock, Entropy, random};
@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::listener::{self, Certificate, Listener};
-use crate::push;
+use crate::{bus, push};
 
 /// What a server asks of the world.
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Server {
         let socket = listener::bind(config.http.listen)?;
         let address = socket.local_addr()?;
         let public_url = public_url(config, address)?;
-        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let bus = bus::connect(config, world).await?;
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
         let verify =
             use_cases(config, world, Arc::clone(&store), key, Arc::clone(&bus), handover.clone())
@@ -235,6 +235,8 @@ impl Server {
         };
         tokio::join!(listeners, sockets);
         self.engine.stop(deadline.max(self.clock.now() + Duration::from_secs(1))).await;
+        // What became of the last offers: others wait for that.
+        self.bus.flush().await;
     }
 }
 

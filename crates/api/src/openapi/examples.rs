@@ -69,6 +69,7 @@ pub(super) fn of(schema: &str, base: &str) -> Value {
             "public_key": "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
         }),
         "server_status" => json!({"status": "ok"}),
+        "server_readiness" => json!({"status": "ready", "bus": null}),
         _ => Value::Null,
     }
 }

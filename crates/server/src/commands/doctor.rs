@@ -11,7 +11,7 @@ use countersign_bus::{HandOver, LocalBus};
 use crate::cli::Common;
 use crate::config::Config;
 use crate::wiring::{World, open_store, use_cases};
-use crate::{folder, listener};
+use crate::{bus, folder, listener};
 
 /// What was found, line by line.
 #[derive(Default)]
@@ -43,6 +43,12 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
             let is_serving = matches!(&serving, Ok(Err(_)));
             findings.note("data folder", serving.map(|_| state_of(&config, is_serving)));
             findings.note("database and master key", database(&config).await);
+            if !config.bus.nats.is_empty() {
+                let found = bus::probe(&config, &World::real()).await;
+                findings.note("bus.nats", found.map(Option::unwrap_or_default));
+                let together = bus::suits_database(&config);
+                findings.note("bus and database", together.map(|()| "go together".to_owned()));
+            }
             for (what, address) in
                 [("http.listen", Some(config.http.listen)), ("admin.listen", config.admin.listen)]
             {

@@ -14,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Serve;
 use crate::config::{Config, read_secret_file};
 use crate::folder::{self, KeyOrigin};
-use crate::telemetry;
 use crate::wiring::{Server, World, open_store};
+use crate::{bus, telemetry};
 
 /// The command's flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<String> {
@@ -46,6 +46,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
+    bus::suits_database(&config)?;
     folder::make(&config.data_dir)?;
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();

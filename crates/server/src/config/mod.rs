@@ -2,6 +2,7 @@
 //! later wins. Unknown keys are errors. Each section turns into the plain options of the crate it configures; nothing
 //! below this crate reads a file or a variable.
 
+mod bus;
 mod sections;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Environment, File, FileFormat, Value};
 use serde::{Deserialize, Serialize};
 
+pub use bus::Bus;
 pub use sections::{
     Admin, Delivery, Devices, Http, Log, LogFormat, Outgoing, Retention, StoreSection, Stream,
     Traces,
@@ -40,6 +42,8 @@ pub struct Config {
     pub admin: Admin,
     /// The database.
     pub store: StoreSection,
+    /// The wire between processes.
+    pub bus: Bus,
     /// The delivery engine.
     pub delivery: Delivery,
     /// Device streams.
@@ -65,6 +69,7 @@ impl Default for Config {
             http: Http::default(),
             admin: Admin::default(),
             store: StoreSection::default(),
+            bus: Bus::default(),
             delivery: Delivery::default(),
             stream: Stream::default(),
             outgoing: Outgoing::default(),
@@ -133,6 +138,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         self.http.check()?;
         self.store.check()?;
+        self.bus.check()?;
         self.delivery.check()?;
         self.traces.check()?;
         Ok(())
@@ -230,6 +236,45 @@ mod tests {
         assert_eq!(load(file, &[], &[]).unwrap().outgoing.allow, ["10.0.0.0/8", "::1/128"]);
         let config = load(file, &[], &["outgoing.allow=127.0.0.0/8, 10.0.0.0/8"]).unwrap();
         assert_eq!(config.outgoing.allow, ["127.0.0.0/8", "10.0.0.0/8"]);
+    }
+
+    #[test]
+    fn a_bus_is_set_whole_or_not_at_all() {
+        let right = [
+            "bus.nats=nats://10.0.0.7:4222,tls://nats.example.com",
+            "bus.user=countersign",
+            "bus.password_file=p",
+        ];
+        let bus = load("", &[], &right).unwrap().bus;
+        assert_eq!(bus.nats, ["nats://10.0.0.7:4222", "tls://nats.example.com"]);
+        assert_eq!(bus.prefix, "countersign");
+
+        let nats = "bus.nats=nats://127.0.0.1:4222";
+        for (settings, named) in [
+            (&["bus.user=countersign"][..], "bus.nats"),
+            (&["bus.nats=127.0.0.1:4222"], "bus.nats"),
+            (&["bus.nats=http://127.0.0.1:4222"], "bus.nats"),
+            (&["bus.nats=nats://user:hunter2@127.0.0.1"], "bus.password_file"),
+            (&[nats, "bus.prefix=a.b"], "bus.prefix"),
+            (&[nats, "bus.user=countersign"], "bus.password_file"),
+            (&[nats, "bus.password_file=p"], "bus.user"),
+            (&[nats, "bus.token_file=t", "bus.nkey_file=n"], "bus.nkey_file"),
+            (&[nats, "bus.tls_key=k"], "bus.tls_certificate"),
+        ] {
+            let error = format!("{:#}", load("", &[], settings).unwrap_err());
+            assert!(error.contains(named) && !error.contains("hunter2"), "{settings:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_bus_that_cannot_be_read_is_named_with_its_setting() {
+        let nats = "bus.nats=nats://127.0.0.1:4222";
+        for key in ["bus.token_file", "bus.nkey_file", "bus.credentials_file", "bus.roots"] {
+            let file = format!("{key}=/nonexistent/file");
+            let bus = load("", &[], &[nats, &file]).unwrap().bus;
+            let error = format!("{:#}", bus.options().unwrap_err());
+            assert!(error.contains(key) && error.contains("/nonexistent/file"), "{error}");
+        }
     }
 
     #[test]

@@ -205,7 +205,9 @@ pub struct Outgoing {
 }
 
 /// A list, or, where only one text can be written (the environment, `--set`), that text with commas.
-fn list<'de, D: serde::Deserializer<'de>, T: From<String>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: serde::Deserializer<'de>, T: From<String>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Written {
@@ -269,7 +271,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Human, filter: "info,refinery_core=warn".to_owned() }
+        Self {
+            format: LogFormat::Human,
+            filter: "info,refinery_core=warn,async_nats=off".to_owned(),
+        }
     }
 }
 

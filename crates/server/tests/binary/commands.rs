@@ -1,5 +1,7 @@
 //! The commands beside the server: `accounts`, `doctor`, `openapi`, and the help of all.
 
+use countersign_testkit::NatsServer;
+
 use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, free_port};
 
 /// The value of a line `name=value`.
@@ -102,6 +104,40 @@ async fn doctor_says_in_a_line_each_what_is_wrong() {
         done.stdout.contains("WRONG  configuration") && done.stdout.contains("nonsense"),
         "{done:?}"
     );
+}
+
+#[test]
+fn doctor_tries_the_bus_and_names_the_settings() {
+    let nats = NatsServer::start("authorization { user: countersign, password: correct-horse }");
+    let stage = Stage::new();
+    let server = format!("bus.nats={}", nats.url());
+    let file = format!("bus.password_file={}", stage.write("password", "correct-horse\n"));
+    let free = format!("http.listen=127.0.0.1:{}", free_port());
+    let doctor = |settings: &[&str]| {
+        let settings = [settings, &[&free]].concat();
+        let arguments: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        stage.run(&[&["doctor"], &arguments[..]].concat()).stdout
+    };
+    let right = doctor(&[&server, "bus.user=countersign", &file]);
+    assert!(right.contains("ok     bus.nats: nats-server 2."), "{right}");
+    assert!(right.contains("WRONG  bus and database: bus.nats is set"), "{right}");
+    let wrong = doctor(&[&server, "bus.user=countersing", &file]);
+    assert!(
+        wrong.contains("WRONG  bus.nats: bus.user, bus.password_file: the NATS server refuses"),
+        "{wrong}"
+    );
+    let nobody = doctor(&["bus.nats=nats://127.0.0.1:1"]);
+    assert!(
+        nobody.contains("WRONG  bus.nats: bus.nats: no NATS server can be reached"),
+        "{nobody}"
+    );
+    for said in [right, wrong, nobody] {
+        assert!(!said.contains("correct-horse"), "{said}");
+    }
+
+    let refused = stage.run(&["serve", "--set", &server, "--set", &free]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("bus.nats is set, and the database is SQLite"), "{refused:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod headers;
 mod lifecycle;
 mod limits;
 mod long_poll;
+mod nodes;
 mod order;
 mod pages;
 mod plays;

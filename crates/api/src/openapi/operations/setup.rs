@@ -185,7 +185,7 @@ pub(super) static ALL: &[Operation] = &[
     get(
         "/readyz",
         (SERVER, "FetchReadiness"),
-        Shown("server_status"),
+        Shown("server_readiness"),
         "Ours: whether the server may be sent requests.",
     )
     .by(Callers::Anybody)

@@ -47,7 +47,19 @@ pub(super) const ALL: &[Schema] = &[
     Schema {
         name: "server_status",
         words: "How the server is.",
-        properties: &[property("status", Kind::Text, "`ok` or `ready`.")],
+        properties: &[property("status", Kind::Text, "`ok`.")],
+    },
+    Schema {
+        name: "server_readiness",
+        words: "Whether the server may be sent requests.",
+        properties: &[
+            property("status", Kind::Text, "`ready`."),
+            property(
+                "bus",
+                Kind::Text,
+                "Whether it reaches the other nodes, `connected` or `disconnected`; null if there are none.",
+            ),
+        ],
     },
 ];
 

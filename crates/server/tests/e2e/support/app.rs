@@ -83,6 +83,13 @@ impl TestApp {
         self.server = Some(open(&self.config, &self.world).await);
     }
 
+    /// Another server of the same configuration, over the same database: as another process would be, but for the clock.
+    pub async fn other_node(&self) -> Server {
+        let mut config = self.config.clone();
+        config.http.listen.set_port(0);
+        open(&config, &self.world).await
+    }
+
     /// The use cases of another process over the same database: what `countersign accounts` works with. Nothing that
     /// happens there is announced here.
     pub async fn other_process(&self) -> Verify {

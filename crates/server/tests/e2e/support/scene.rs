@@ -1,5 +1,6 @@
 //! What phones and their application do on the stage.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign_domain::world::Clock as _;
@@ -31,6 +32,14 @@ impl TestApp {
     /// The server, as phones reach it.
     pub fn phone_server(&self) -> Server {
         self.phone_server_off_by(0)
+    }
+
+    /// Another server over the same database, as phones reach it.
+    pub fn phone_server_at(&self, address: SocketAddr) -> Server {
+        let clock = self.clock.clone();
+        let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
+        let options = Options { local_time, ..Options::default() };
+        Server::new(&format!("http://{address}"), &options).expect("a server's address")
     }
 
     /// The server, as phones reach it whose clocks are that many seconds ahead.

@@ -1,0 +1,194 @@
+//! The subscription of one device, for as long as a socket of this process holds it.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Message, Subscriber};
+use countersign_domain::sid::FactorSid;
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+
+use super::wire::{Answer, ToHolder};
+use super::{ASK_WITHIN, Node, counted};
+use crate::local::{Sharded, Takeover};
+use crate::seam::{Attachment, Bus as _, Link, Reception};
+
+/// For so long after its last socket has gone a device is still answered for. A question that crosses the end of a
+/// subscription gets no answer, and most questions that could come when a device has just gone, or is about to come back.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The devices that are held here, each with one subscription, however many sockets follow each other.
+pub(super) type Devices = Sharded<FactorSid, watch::Sender<Held>>;
+
+/// How a device is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// By so many sockets: the newest, and those that it replaced and that are on their way out.
+    sockets: usize,
+    is_subscribed: bool,
+}
+
+/// Counts a socket.
+struct Hold {
+    node: Arc<Node>,
+    factor: FactorSid,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(held) = self.node.devices.of(&self.factor).get(&self.factor) {
+            held.send_modify(|held| held.sockets -= 1);
+        }
+    }
+}
+
+/// Makes a device findable from other nodes. `None` if one of them holds it and has for less than a second.
+pub(super) async fn listen(
+    node: &Arc<Node>,
+    factor: FactorSid,
+    attachment: Attachment,
+) -> Option<Attachment> {
+    let (hold, mut held) = hold(node, factor);
+    let mut link = node.link.subscribe();
+    let taken = tokio::select! {
+        // Without a word from others the device stays: it is held here, whatever they know.
+        taken = take(node, factor, &mut held) => taken,
+        // The subscription follows when there is a connection again.
+        _ = link.wait_for(|link| *link == Link::Down) => Takeover::Free,
+    };
+    if taken == Takeover::TooSoon {
+        return None;
+    }
+    Some(Attachment { _hold: Box::new((attachment._hold, hold)), ..attachment })
+}
+
+fn hold(node: &Arc<Node>, factor: FactorSid) -> (Hold, watch::Receiver<Held>) {
+    let held = match node.devices.of(&factor).entry(factor) {
+        Entry::Occupied(held) => {
+            held.get().send_modify(|held| held.sockets += 1);
+            held.get().subscribe()
+        }
+        Entry::Vacant(free) => {
+            let (tell, held) = watch::channel(Held { sockets: 1, is_subscribed: false });
+            free.insert(tell);
+            tokio::spawn(serve(Arc::clone(node), factor, held.clone()));
+            held
+        }
+    };
+    (Hold { node: Arc::clone(node), factor }, held)
+}
+
+/// Has others let go of a device, once it can be found here.
+async fn take(node: &Node, factor: FactorSid, held: &mut watch::Receiver<Held>) -> Takeover {
+    if held.wait_for(|held| held.is_subscribed).await.is_err() {
+        return Takeover::Free;
+    }
+    // Answered over the connection that the subscription went over before: with the answer, that is in force.
+    match node.ask(factor, &ToHolder::GiveUp, ASK_WITHIN).await {
+        Ok(Some(Answer::TooSoon)) => Takeover::TooSoon,
+        _ => Takeover::Free,
+    }
+}
+
+/// Answers those who look for the device, as long as it is held.
+async fn serve(node: Arc<Node>, factor: FactorSid, mut held: watch::Receiver<Held>) {
+    let subscribed = loop {
+        tokio::select! {
+            subscribed = node.client.subscribe(node.to_device(factor)) => break subscribed,
+            // While there is no connection that can take long.
+            () = left(&mut held) => if node.let_go(factor, || ()) { return },
+        }
+    };
+    let messages = match subscribed {
+        Ok(messages) => messages,
+        Err(error) => {
+            tracing::warn!(%error, %factor, "a device cannot be found from other nodes");
+            node.devices.of(&factor).remove(&factor);
+            return;
+        }
+    };
+    if let Some(held) = node.devices.of(&factor).get(&factor) {
+        held.send_modify(|held| held.is_subscribed = true);
+    }
+    let mut link = node.link.subscribe();
+    let mut answering = Some(Box::pin(answer_all(&node, factor, messages)));
+    while let Some(answers) = &mut answering {
+        let lingered = async {
+            left(&mut held).await;
+            tokio::select! {
+                () = node.clock.sleep_until(node.clock.now() + LINGER) => {}
+                _ = link.wait_for(|link| *link == Link::Down) => {}
+            }
+        };
+        tokio::select! {
+            () = answers => return,
+            () = lingered => {}
+        }
+        // Unsubscribed before anybody can subscribe anew.
+        node.let_go(factor, || answering = None);
+    }
+}
+
+/// Waits until no socket holds the device.
+async fn left(held: &mut watch::Receiver<Held>) {
+    // Fails only without an entry, and then nobody does.
+    let _ = held.wait_for(|held| held.sockets == 0).await;
+}
+
+impl Node {
+    /// Forgets a device and does what belongs to it, unless a socket holds it by now; whether it did.
+    fn let_go(&self, factor: FactorSid, then: impl FnOnce()) -> bool {
+        let mut devices = self.devices.of(&factor);
+        let is_left = devices.get(&factor).is_none_or(|held| held.borrow().sockets == 0);
+        if is_left {
+            devices.remove(&factor);
+            then();
+        }
+        is_left
+    }
+}
+
+async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscriber) {
+    while let Some(message) = messages.next().await {
+        let Some(said) = ToHolder::decode(&message.payload) else { continue };
+        counted("in", said.name());
+        match said {
+            ToHolder::Offer { offer, until }
+                if node.clock.now() < until && offer.factor == factor =>
+            {
+                // Beside this: a device may take its time. How many is bounded by what its socket takes.
+                let node = Arc::clone(node);
+                tokio::spawn(async move {
+                    let reception = node.local.offer(offer).await;
+                    answer(&node, message, Answer::Received(reception)).await;
+                });
+            }
+            ToHolder::Offer { .. } => {
+                answer(node, message, Answer::Received(Reception::Nobody)).await;
+            }
+            ToHolder::IsThere => {
+                let is_here = node.local.is_here(factor);
+                answer(node, message, if is_here { Answer::Here } else { Answer::NotHere }).await;
+            }
+            ToHolder::GiveUp => {
+                let said = match node.local.give_up(factor, node.clock.now()) {
+                    Takeover::Free => Answer::NotHere,
+                    Takeover::TooSoon => Answer::TooSoon,
+                };
+                answer(node, message, said).await;
+            }
+            ToHolder::Held(age) => {
+                let since = node.clock.now() - age;
+                node.local.give_up_older(factor, since);
+            }
+            ToHolder::Dismiss => node.local.dismiss_here(factor),
+        }
+    }
+}
+
+async fn answer(node: &Node, asked: Message, answer: Answer) {
+    if let Some(inbox) = asked.reply {
+        node.say(inbox.into_string(), "answer", answer.encode()).await;
+    }
+}

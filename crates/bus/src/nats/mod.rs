@@ -1,0 +1,318 @@
+//! The bus between processes: core NATS, any server from 2.2 on.
+//!
+//! | subject, below the prefix | who listens | what is said (`wire.rs`) |
+//! | --- | --- | --- |
+//! | `device.<factor>` | the node that holds the device's socket | offers, and whether it is there; "no responders": nobody holds it |
+//! | `all` | every node | a challenge is settled, something in caches has changed |
+//! | `inbox.<node>.*` | one node | answers to its questions |
+//!
+//! What goes on within this process stays in a [`LocalBus`], which is asked first. When the servers cannot be reached,
+//! that is all there is: [`Link::Down`]. The connection is made again by itself, with all subscriptions.
+
+mod calls;
+mod connection;
+mod device;
+mod link;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, Event, SubscribeError, Subscriber};
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_domain::sid::{ChallengeSid, FactorSid};
+use countersign_domain::time::Instant;
+use countersign_domain::world::{Clock, Entropy, random};
+use futures_util::StreamExt as _;
+use metrics::{counter, gauge};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+pub use connection::{Login, NatsError, Options};
+
+use self::calls::{Calls, Unanswered};
+use self::device::Devices;
+use self::wire::{Answer, ToAll, ToHolder};
+use crate::local::LocalBus;
+use crate::seam::{Attachment, Bus, Changed, Link, Listener, Offer, Reception, Watch};
+
+/// A device has ten seconds to acknowledge; then whoever holds it says so.
+const OFFER_WITHIN: Duration = Duration::from_secs(12);
+/// For an answer from a node's memory.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// For a message to leave this process.
+const SAY_WITHIN: Duration = Duration::from_secs(1);
+/// Events of the connection that may wait to be looked at.
+const EVENTS: usize = 64;
+
+/// The bus of one process among several. Clones are the same bus; when the last is dropped it lets go of everything.
+#[derive(Clone)]
+pub struct NatsBus {
+    node: Arc<Node>,
+    _tasks: Arc<Tasks>,
+}
+
+/// Ended when dropped.
+struct Tasks(Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// What the parts of the bus share.
+struct Node {
+    local: LocalBus,
+    client: Client,
+    calls: Calls,
+    devices: Devices,
+    clock: Arc<dyn Clock>,
+    prefix: String,
+    link: watch::Sender<Link>,
+}
+
+impl NatsBus {
+    /// Connects. Where no server can be reached now, that goes on behind the scenes and the bus begins with
+    /// [`Link::Down`].
+    ///
+    /// # Errors
+    /// What does not mend itself: see [`NatsError`].
+    pub async fn connect(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, NatsError> {
+        let name = hex(&random::<16>(&*entropy));
+        let (events, happened) = mpsc::channel(EVENTS);
+        let client = match connection::connect(options, &name, &entropy, &events).await {
+            Ok(client) => client,
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, "the bus has no connection yet; prompts for devices at other nodes are slow until it has");
+                connection::connect_some_time(options, &name, &entropy, &events).await?
+            }
+            Err(error) => return Err(error),
+        };
+        Self::over(client, options, clock, &name, happened).await
+    }
+
+    /// Tries once whether NATS can be used; what the server says of itself: its version and its address.
+    ///
+    /// # Errors
+    /// It cannot: see [`NatsError`].
+    pub async fn probe(
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<String, NatsError> {
+        let name = hex(&random::<16>(&*entropy));
+        let (events, happened) = mpsc::channel(EVENTS);
+        let client = connection::connect(options, &name, &entropy, &events).await?;
+        let bus = Self::over(client, options, clock, &name, happened).await?;
+        if bus.node.is_up() {
+            Ok(connection::server(&bus.node.client))
+        } else {
+            Err(NatsError::Forbidden)
+        }
+    }
+
+    async fn over(
+        client: Client,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        name: &str,
+        happened: mpsc::Receiver<Event>,
+    ) -> Result<Self, NatsError> {
+        let node = Arc::new(Node {
+            local: LocalBus::default(),
+            client,
+            calls: Calls::new(format!("{}.inbox.{name}", options.prefix)),
+            devices: Devices::new(),
+            clock,
+            prefix: options.prefix.clone(),
+            link: watch::Sender::new(Link::Down),
+        });
+        let tasks = Arc::new(Tasks(node.begin(happened).await?));
+        Ok(Self { node, _tasks: tasks })
+    }
+}
+
+impl Node {
+    /// Subscribes to what every node listens to, and begins to listen. A client that is not connected takes that too.
+    async fn begin(
+        self: &Arc<Self>,
+        happened: mpsc::Receiver<Event>,
+    ) -> Result<Vec<AbortHandle>, NatsError> {
+        let unreachable = |error: SubscribeError| NatsError::Unreachable(error.to_string());
+        let answers = self.client.subscribe(self.calls.subjects()).await.map_err(unreachable)?;
+        let news = self.client.subscribe(self.to_all()).await.map_err(unreachable)?;
+        let all = || Arc::clone(self);
+        let (hand_out, hear, keep) = (all(), all(), all());
+        let mut tasks = vec![
+            tokio::spawn(async move { hand_out.calls.hand_out(answers).await }).abort_handle(),
+            tokio::spawn(async move { hear.hear_all(news).await }).abort_handle(),
+        ];
+        let is_connected = self.client.try_server_info().is_some();
+        gauge!("countersign_bus_connected").set(0);
+        if is_connected {
+            counter!("countersign_bus_connects_total").increment(1);
+            if let Err(why) = self.came_up().await {
+                tracing::warn!("{why}");
+            }
+        }
+        tasks.push(tokio::spawn(keep.keep_link(happened, u64::from(is_connected))).abort_handle());
+        Ok(tasks)
+    }
+
+    fn to_all(&self) -> String {
+        format!("{}.all", self.prefix)
+    }
+
+    fn to_device(&self, factor: FactorSid) -> String {
+        format!("{}.device.{}", self.prefix, hex(factor.as_bytes()))
+    }
+
+    fn is_up(&self) -> bool {
+        *self.link.borrow() == Link::Up
+    }
+
+    /// What was said to every node.
+    async fn hear_all(&self, mut news: Subscriber) {
+        while let Some(said) = news.next().await {
+            let Some(said) = ToAll::decode(&said.payload) else { continue };
+            counted("in", said.name());
+            match said {
+                ToAll::Settled(challenge) => self.local.wake(challenge),
+                ToAll::Changed(changed) => self.local.tell(changed),
+            }
+        }
+    }
+
+    /// Says something that needs no answer, if anybody can hear it.
+    async fn say(&self, subject: String, kind: &'static str, payload: Bytes) {
+        if !self.is_up() {
+            return;
+        }
+        let late = self.clock.sleep_until(self.clock.now() + SAY_WITHIN);
+        tokio::select! {
+            said = self.client.publish(subject, payload) => match said {
+                Ok(()) => counted("out", kind),
+                Err(error) => tracing::debug!(%error, kind, "not said on the bus"),
+            },
+            () = late => {}
+        }
+    }
+
+    async fn say_to_all(&self, said: ToAll) {
+        self.say(self.to_all(), said.name(), said.encode()).await;
+    }
+
+    /// Asks whoever holds a device.
+    async fn ask(
+        &self,
+        factor: FactorSid,
+        question: &ToHolder,
+        within: Duration,
+    ) -> Result<Option<Answer>, Unanswered> {
+        let answer = if self.is_up() {
+            counted("out", question.name());
+            let subject = self.to_device(factor);
+            self.calls.ask(&self.client, &*self.clock, subject, question.encode(), within).await
+        } else {
+            Err(Unanswered::Unsent)
+        };
+        if let Err(why) = answer {
+            counter!("countersign_bus_unanswered_total", "kind" => question.name(), "why" => why.name())
+                .increment(1);
+        }
+        answer.map(|answer| Answer::decode(&answer))
+    }
+}
+
+#[async_trait]
+impl Bus for NatsBus {
+    async fn offer(&self, offer: Offer) -> Reception {
+        let node = &self.node;
+        let factor = offer.factor;
+        if node.local.is_here(factor) {
+            return node.local.offer(offer).await;
+        }
+        let until = node.clock.now() + OFFER_WITHIN;
+        match node.ask(factor, &ToHolder::Offer { offer, until }, OFFER_WITHIN).await {
+            Ok(Some(Answer::Received(reception))) => reception,
+            Err(Unanswered::Nobody | Unanswered::Unsent) => Reception::Nobody,
+            // It may have been written.
+            Ok(_) | Err(Unanswered::Late) => Reception::Unacknowledged,
+        }
+    }
+
+    async fn is_attached(&self, factor: FactorSid) -> bool {
+        self.node.local.is_here(factor)
+            || matches!(
+                self.node.ask(factor, &ToHolder::IsThere, ASK_WITHIN).await,
+                Ok(Some(Answer::Here))
+            )
+    }
+
+    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
+        let attachment = self.node.local.attach(factor, now).await?;
+        device::listen(&self.node, factor, attachment).await
+    }
+
+    async fn dismiss(&self, factor: FactorSid) {
+        self.node.local.dismiss_here(factor);
+        let said = ToHolder::Dismiss;
+        self.node.say(self.node.to_device(factor), said.name(), said.encode()).await;
+    }
+
+    async fn watch(&self, challenge: ChallengeSid) -> Watch {
+        self.node.local.watch(challenge).await
+    }
+
+    async fn settle(&self, challenge: ChallengeSid) {
+        self.node.local.wake(challenge);
+        self.node.say_to_all(ToAll::Settled(challenge)).await;
+    }
+
+    async fn announce(&self, changed: Changed) {
+        self.node.local.tell(changed);
+        self.node.say_to_all(ToAll::Changed(changed)).await;
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.node.local.listen(listener);
+    }
+
+    fn held(&self) -> Vec<FactorSid> {
+        self.node.local.held()
+    }
+
+    fn link(&self) -> Option<watch::Receiver<Link>> {
+        Some(self.node.link.subscribe())
+    }
+
+    async fn flush(&self) {
+        if self.node.is_up() {
+            let late = self.node.clock.sleep_until(self.node.clock.now() + SAY_WITHIN);
+            tokio::select! {
+                _ = self.node.client.flush() => {}
+                () = late => {}
+            }
+        }
+    }
+}
+
+fn counted(direction: &'static str, kind: &'static str) {
+    counter!("countersign_bus_messages_total", "direction" => direction, "kind" => kind)
+        .increment(1);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,60 @@
+//! Nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_bus::nats::{Login, NatsError, Options};
+use countersign_bus::{Bus, Link, NatsBus};
+use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
+
+/// One node's bus.
+pub struct Node {
+    pub bus: Arc<dyn Bus>,
+}
+
+pub fn options(server: &NatsServer) -> Options {
+    Options {
+        servers: vec![server.url()],
+        prefix: "test".to_owned(),
+        login: Login::Anonymous,
+        roots: Vec::new(),
+        certificate: None,
+    }
+}
+
+pub async fn connect(
+    options: &Options,
+    clock: &ManualClock,
+    seed: u64,
+) -> Result<NatsBus, NatsError> {
+    NatsBus::connect(options, Arc::new(clock.clone()), Arc::new(SeededEntropy::new(seed))).await
+}
+
+impl Node {
+    pub async fn connect(server: &NatsServer, clock: &ManualClock, seed: u64) -> Self {
+        Self::with(&options(server), clock, seed).await
+    }
+
+    pub async fn with(options: &Options, clock: &ManualClock, seed: u64) -> Self {
+        let bus = connect(options, clock, seed).await.expect("a connection");
+        Self { bus: Arc::new(bus) }
+    }
+
+    /// Waits until the link is so.
+    pub async fn link_is(&self, wanted: Link) {
+        let mut link = self.bus.link().expect("there are others");
+        link.wait_for(|link| *link == wanted).await.expect("the bus lives");
+    }
+}
+
+/// Does something while the clock runs on.
+pub async fn clock_runs<T>(clock: &ManualClock, what: impl Future<Output = T>) -> T {
+    let mut what = std::pin::pin!(what);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut what => return done,
+            () = tokio::task::yield_now() => clock.advance(Duration::from_micros(100)),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `[bus]`: the wire between processes.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use countersign_bus::nats::{Login, NatsError, Options};
+use countersign_domain::secret::Secret;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::read_secret_file;
+use super::sections::list;
+
+/// `[bus]`: the wire between processes. Without servers there is one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bus {
+    /// NATS servers, such as `nats://10.0.0.7:4222`; `tls://…` insists on TLS. A list, or one text with commas.
+    #[serde(deserialize_with = "list")]
+    pub nats: Vec<String>,
+    /// What all subjects begin with; clusters that share a NATS differ in it.
+    pub prefix: String,
+    /// Our user.
+    pub user: Option<String>,
+    /// A file with its password.
+    pub password_file: Option<PathBuf>,
+    /// A file with a token.
+    pub token_file: Option<PathBuf>,
+    /// A file with the seed of an NKey (`SU…`).
+    pub nkey_file: Option<PathBuf>,
+    /// A credentials file, as `nsc` makes it.
+    pub credentials_file: Option<PathBuf>,
+    /// Files of certificate authorities to trust instead of the system's, in PEM. A list, or one text with commas.
+    #[serde(deserialize_with = "list")]
+    pub roots: Vec<PathBuf>,
+    /// Our certificate chain in PEM, for servers that ask for one.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            nats: Vec::new(),
+            prefix: "countersign".to_owned(),
+            user: None,
+            password_file: None,
+            token_file: None,
+            nkey_file: None,
+            credentials_file: None,
+            roots: Vec::new(),
+            tls_certificate: None,
+            tls_key: None,
+        }
+    }
+}
+
+impl Bus {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.nats.is_empty() {
+            ensure!(*self == Self::default(), "settings of [bus] are set, and bus.nats is not");
+            return Ok(());
+        }
+        for server in &self.nats {
+            // Never shown: it may hold a password, at a place where it does not belong.
+            let url = Url::parse(server).ok().filter(|url| url.host().is_some());
+            let url = url.context("bus.nats must be URLs such as nats://10.0.0.7:4222")?;
+            ensure!(
+                matches!(url.scheme(), "nats" | "tls"),
+                "bus.nats must be nats:// or tls:// URLs"
+            );
+            ensure!(
+                url.username().is_empty() && url.password().is_none(),
+                "bus.nats must have no user and no password: set bus.user and bus.password_file"
+            );
+        }
+        let may_be = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        ensure!(
+            (1..=64).contains(&self.prefix.len()) && self.prefix.bytes().all(may_be),
+            "bus.prefix must be 1 to 64 letters, digits, - and _"
+        );
+        match (&self.user, &self.password_file) {
+            (Some(_), None) => bail!("bus.user is set, and bus.password_file is not"),
+            (None, Some(_)) => bail!("bus.password_file is set, and bus.user is not"),
+            _ => {}
+        }
+        let logins = [
+            ("bus.user", self.user.is_some()),
+            ("bus.token_file", self.token_file.is_some()),
+            ("bus.nkey_file", self.nkey_file.is_some()),
+            ("bus.credentials_file", self.credentials_file.is_some()),
+        ];
+        let mut logins = logins.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key);
+        if let (Some(one), Some(other)) = (logins.next(), logins.next()) {
+            bail!("{one} and {other} are both set: a server takes one");
+        }
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => bail!("bus.tls_certificate is set, and bus.tls_key is not"),
+            (None, Some(_)) => bail!("bus.tls_key is set, and bus.tls_certificate is not"),
+            _ => Ok(()),
+        }
+    }
+
+    /// How NATS is reached; `None` without servers.
+    ///
+    /// # Errors
+    /// A file that cannot be read; its setting is named.
+    pub fn options(&self) -> anyhow::Result<Option<Options>> {
+        if self.nats.is_empty() {
+            return Ok(None);
+        }
+        for (key, files) in [
+            ("bus.roots", &self.roots[..]),
+            ("bus.tls_certificate", self.tls_certificate.as_slice()),
+            ("bus.tls_key", self.tls_key.as_slice()),
+        ] {
+            for file in files {
+                let text = read_secret_file(file).context(key)?;
+                ensure!(text.contains("-----BEGIN "), "{key}: {} is not PEM", file.display());
+            }
+        }
+        Ok(Some(Options {
+            servers: self.nats.clone(),
+            prefix: self.prefix.clone(),
+            login: self.login()?,
+            roots: self.roots.clone(),
+            certificate: self.tls_certificate.clone().zip(self.tls_key.clone()),
+        }))
+    }
+
+    fn login(&self) -> anyhow::Result<Login> {
+        let secret = |key: &'static str, file: &PathBuf| {
+            read_secret_file(file).map(Secret::new).context(key)
+        };
+        Ok(if let Some((user, file)) = self.user.as_ref().zip(self.password_file.as_ref()) {
+            let password = secret("bus.password_file", file)?;
+            Login::Password { user: user.clone(), password }
+        } else if let Some(file) = &self.token_file {
+            Login::Token(secret("bus.token_file", file)?)
+        } else if let Some(file) = &self.nkey_file {
+            Login::Nkey(secret("bus.nkey_file", file)?)
+        } else if let Some(file) = &self.credentials_file {
+            Login::Credentials(secret("bus.credentials_file", file)?)
+        } else {
+            Login::Anonymous
+        })
+    }
+
+    /// The settings that are to be looked at after an error.
+    pub fn blame(&self, error: &NatsError) -> &'static str {
+        match error {
+            NatsError::Refused if self.user.is_some() => "bus.user, bus.password_file",
+            NatsError::Refused if self.token_file.is_some() => "bus.token_file",
+            NatsError::Refused if self.nkey_file.is_some() => "bus.nkey_file",
+            NatsError::Refused if self.credentials_file.is_some() => "bus.credentials_file",
+            NatsError::Refused => {
+                "bus.user, bus.token_file, bus.nkey_file or bus.credentials_file is needed"
+            }
+            NatsError::Credentials(_) => "bus.credentials_file",
+            NatsError::Tls(_) => "bus.nats, bus.roots, bus.tls_certificate",
+            NatsError::Forbidden => "bus.prefix",
+            NatsError::Address | NatsError::Unreachable(_) | NatsError::TooOld(_) => "bus.nats",
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Two nodes over one database, with NATS between them: it does not matter which of them anybody speaks to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_bus::Link;
+use countersign_domain::world::Clock as _;
+use countersign_phone::{Authority, Enrolment, Error, Options, Phone, Verdict};
+use countersign_server::wiring::Server;
+use countersign_testkit::NatsServer;
+
+use crate::support::{Caller, TestApp};
+
+struct Stage {
+    nats: NatsServer,
+    /// One node, to which the application speaks.
+    app: TestApp,
+    /// The other one.
+    there: Server,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let nats = NatsServer::start("");
+        let app = TestApp::start_with(&[&format!("bus.nats={}", nats.url())]).await;
+        let there = app.other_node().await;
+        Self { nats, app, there }
+    }
+
+    /// A phone that speaks to a node.
+    async fn enrol(&self, identity: &str, at: &Server) -> Phone {
+        let authority = Authority::AccessToken(self.app.access_token(identity).await);
+        let enrolment = Enrolment::new(&self.app.service, identity, authority);
+        let server = self.app.phone_server_at(at.address);
+        Phone::enrol(&server, &enrolment).await.expect("the phone enrols")
+    }
+
+    /// A phone of the other node, speaking to the one of the application.
+    fn moved(&self, phone: &Phone) -> Phone {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("phone.json");
+        phone.save(&file).expect("it is saved");
+        let saved = std::fs::read_to_string(&file).expect("it was saved");
+        let (there, here) = (self.there.address.to_string(), self.app.address().to_string());
+        std::fs::write(&file, saved.replace(&there, &here)).expect("it is saved");
+        let clock = self.app.clock.clone();
+        let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
+        Phone::load(&file, &Options { local_time, ..Options::default() }).expect("the same phone")
+    }
+
+    /// The application, speaking to the other node.
+    fn api_there(&self) -> Caller {
+        Caller { base: format!("http://{}", self.there.address), ..self.app.api() }
+    }
+
+    async fn links_are(&self, wanted: Link) {
+        for server in [self.app.server(), &self.there] {
+            let mut link = server.bus.link().expect("a bus between nodes");
+            link.wait_for(|link| *link == wanted).await.expect("the bus lives");
+        }
+    }
+
+    /// What both say of their readiness.
+    async fn readiness(&self) -> [String; 2] {
+        let here = self.app.api().get("/readyz").await.expect(200);
+        let there = self.api_there().get("/readyz").await.expect(200);
+        [here, there].map(|body| format!("{} {}", body["status"], body["bus"]).replace('"', ""))
+    }
+}
+
+#[tokio::test]
+async fn a_push_reaches_a_device_at_another_node() {
+    let stage = Stage::set().await;
+    let phone = stage.enrol("alice-0001", &stage.there).await;
+    let mut stream = phone.connect().await.unwrap();
+    let challenge = stage.app.challenge(&phone, "Log in?").await;
+    assert_eq!(stream.next_prompt().await.unwrap().challenge_sid, challenge);
+    stage.app.deliver_everything().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
+
+    let now = stage.app.notify(&phone, &challenge, 0).await;
+    assert_eq!(stream.next_prompt().await.unwrap().notification_sid, now["sid"].as_str().unwrap());
+    stage.app.deliver_everything().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -", "delivered -"]);
+}
+
+#[tokio::test]
+async fn whoever_waits_at_one_node_hears_of_the_answer_at_another() {
+    let stage = Stage::set().await;
+    let phone = stage.enrol("alice-0001", &stage.there).await;
+    let challenge = stage.app.challenge(&phone, "Log in?").await;
+    let path = format!("{}/{challenge}?WaitSeconds=50", stage.app.challenges_path(&phone));
+    let application = stage.app.api();
+    let serving = async || {
+        let reply = stage.app.api().get("/healthz").await;
+        reply.header("twilio-concurrent-requests").parse::<usize>().expect("a number")
+    };
+    let before = serving().await;
+    let waiting = tokio::spawn(async move { application.get(&path).await });
+    while serving().await == before {
+        tokio::task::yield_now().await;
+    }
+    phone.answer(&challenge, Verdict::Approved).await.unwrap();
+    assert_eq!(waiting.await.unwrap().expect(200)["status"], "approved");
+}
+
+#[tokio::test]
+async fn a_device_that_moves_to_another_node_leaves_the_first() {
+    let stage = Stage::set().await;
+    let phone = stage.enrol("alice-0001", &stage.there).await;
+    let mut older = phone.connect().await.unwrap();
+    stage.app.clock.advance(Duration::from_secs(1));
+    let phone = stage.moved(&phone);
+    let mut newer = phone.connect().await.unwrap();
+    let end = older.next_prompt().await;
+    assert!(matches!(&end, Err(Error::Closed(closed)) if closed.code == 4409), "{end:?}");
+    let challenge = stage.app.challenge(&phone, "Log in?").await;
+    assert_eq!(newer.next_prompt().await.unwrap().challenge_sid, challenge);
+}
+
+#[tokio::test]
+async fn what_one_node_remembers_another_can_change() {
+    let stage = Stage::set().await;
+    let service = format!("/v2/Services/{}", stage.app.service);
+    let entities = format!("{service}/Entities");
+    assert_eq!(stage.app.api().get(&entities).await.status, 200);
+    assert_eq!(stage.api_there().delete(&service).await.status, 204);
+    // By the clock, which stands still, the memory would be good forever.
+    while stage.app.api().get(&entities).await.status != 404 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn without_nats_pushes_are_slower_and_none_is_lost() {
+    let mut stage = Stage::set().await;
+    assert_eq!(stage.readiness().await, ["ready connected", "ready connected"]);
+    let phone = stage.enrol("alice-0001", &stage.there).await;
+    let mut stream = phone.connect().await.unwrap();
+    stage.nats.kill();
+    stage.links_are(Link::Down).await;
+    assert_eq!(stage.readiness().await, ["ready disconnected", "ready disconnected"]);
+
+    let challenge = stage.app.challenge(&phone, "Log in?").await;
+    let prompt = async { stream.next_prompt().await.unwrap().challenge_sid };
+    let mut prompt = std::pin::pin!(prompt);
+    let asked = stage.app.clock.clone();
+    let found = loop {
+        tokio::select! {
+            biased;
+            prompt = &mut prompt => break prompt,
+            () = tokio::task::yield_now() => asked.advance(Duration::from_micros(200)),
+        }
+    };
+    assert_eq!(found, challenge);
+    stage.there.engine.idle().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
+
+    stage.nats.start_again();
+    stage.links_are(Link::Up).await;
+    assert_eq!(stage.readiness().await, ["ready connected", "ready connected"]);
+}
+
+#[tokio::test]
+async fn what_was_parked_without_nats_is_found_when_it_is_back() {
+    let mut stage = Stage::set().await;
+    let phone = stage.enrol("alice-0001", &stage.there).await;
+    let mut stream = phone.connect().await.unwrap();
+    stage.nats.kill();
+    stage.links_are(Link::Down).await;
+    // It looks when the phone connects, and when the link breaks; what is parked after that, no round has seen.
+    stage.there.engine.signals().wait_for(|counts| counts.replayed == 2).await;
+    let challenge = stage.app.challenge(&phone, "Log in?").await;
+    stage.app.deliver_everything().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["queued device_offline"]);
+
+    // The clock stands still: no interval passes.
+    stage.nats.start_again();
+    assert_eq!(stream.next_prompt().await.unwrap().challenge_sid, challenge);
+    stage.there.engine.idle().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
+}

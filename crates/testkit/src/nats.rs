@@ -1,0 +1,122 @@
+//! A NATS server of a test's own: on a free port of this machine, in a folder that goes with it, and ended with whoever
+//! started it, however that ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// Where Debian puts it, which is not on every path.
+const USUALLY: &str = "/usr/sbin/nats-server";
+/// Ends the server when nobody holds the other end of its standard input any more.
+const KEEPER: &str = r#""$@" & read -r _; kill -9 $! 2> /dev/null; wait"#;
+
+/// A running server, or one that can be started again.
+pub struct NatsServer {
+    folder: TempDir,
+    port: u16,
+    keeper: Option<Child>,
+}
+
+impl NatsServer {
+    /// Starts one with these lines in its configuration, in which `FOLDER` stands for its folder.
+    ///
+    /// # Panics
+    /// There is no `nats-server`, or it does not start.
+    pub fn start(configuration: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), configuration)
+    }
+
+    /// The same, in a folder that holds files of the configuration.
+    ///
+    /// # Panics
+    /// As [`NatsServer::start`].
+    pub fn start_in(folder: TempDir, configuration: &str) -> Self {
+        let place = folder.path().display().to_string();
+        let configuration = configuration.replace("FOLDER", &place);
+        std::fs::write(folder.path().join("nats.conf"), configuration).expect("a file");
+        // Port -1 is any free one.
+        let (keeper, port) = run(folder.path(), "-1");
+        Self { folder, port, keeper: Some(keeper) }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it as a power cut would.
+    ///
+    /// # Panics
+    /// Its keeper cannot be waited for.
+    pub fn kill(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            keeper.wait().expect("the keeper ends when the server has");
+        }
+    }
+
+    /// Starts it again, at the same place.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_again(&mut self) {
+        self.kill();
+        let (keeper, port) = run(self.folder.path(), &self.port.to_string());
+        assert_eq!(port, self.port);
+        self.keeper = Some(keeper);
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts a server and waits until it says that it is ready, and where.
+fn run(folder: &Path, port: &str) -> (Child, u16) {
+    let mut keeper = Command::new("sh")
+        .args(["-c", KEEPER, "keeper"])
+        .arg(binary())
+        .args(["--addr", "127.0.0.1", "--port", port, "--config", "nats.conf"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut lines = BufReader::new(keeper.stderr.take().expect("it was asked for")).lines();
+    let mut said = Vec::new();
+    let mut at = None;
+    loop {
+        let Some(Ok(line)) = lines.next() else {
+            panic!("nats-server ended:\n{}", said.join("\n"))
+        };
+        if let Some((_, address)) = line.split_once("Listening for client connections on ") {
+            at = address.rsplit(':').next().and_then(|port| port.trim().parse().ok());
+        }
+        assert!(!line.contains("[FTL]") && !line.starts_with("nats-server:"), "{line}");
+        let is_ready = line.contains("Server is ready");
+        said.push(line);
+        if is_ready {
+            break;
+        }
+    }
+    // What it says later is read, so that it can go on.
+    std::thread::spawn(move || lines.for_each(drop));
+    (keeper, at.unwrap_or_else(|| panic!("no address in\n{}", said.join("\n"))))
+}
+
+fn binary() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
+    let found = found.chain([PathBuf::from(USUALLY)]).find(|binary| binary.is_file());
+    found.expect("nats-server is missing; let root run: apt-get install nats-server")
+}

@@ -52,6 +52,9 @@ class Program:
             self.data_dir,
             "--public-url",
             self.url,
+            # The suites' own webhooks listen beside them.
+            "--allow-outgoing",
+            "127.0.0.0/8",
         ]
 
     def settings(self, first_account):

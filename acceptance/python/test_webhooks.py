@@ -1,6 +1,13 @@
+import hashlib
+import hmac
+import queue
+import threading
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 import pytest
+from twilio.request_validator import RequestValidator
 from wire import refused
 
 
@@ -66,3 +73,84 @@ def test_parameters_out_of_bounds_are_refused(webhooks, wrong):
     right = {"friendly_name": "Hook", "event_types": ["*"], "webhook_url": "https://owlbank.example.com/hook"}
     with refused(400, 60306):
         webhooks.create(**(right | wrong))
+
+
+class Ear:
+    """An application that listens: every call it gets, as `(url, headers, body)`."""
+
+    def __init__(self):
+        self.calls = calls = queue.Queue()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                calls.put((f"http://{self.headers['Host']}{self.path}", self.headers, body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.listener.server_port}"
+        threading.Thread(target=self.listener.serve_forever, daemon=True).start()
+
+    def next(self):
+        return self.calls.get(timeout=30)
+
+    def close(self):
+        self.listener.shutdown()
+        self.listener.server_close()
+
+
+@pytest.fixture
+def ear():
+    ear = Ear()
+    yield ear
+    ear.close()
+
+
+@pytest.fixture
+def heard(webhooks, ear):
+    """A webhook of all events, at an application that listens."""
+    webhook = webhooks.create(friendly_name="All", event_types=["*"], webhook_url=f"{ear.url}/hook?tenant=7&a=b%20c")
+    yield webhook
+    webhooks(webhook.sid).delete()
+
+
+def test_the_sdk_knows_every_call_for_ours_and_refuses_what_was_tampered_with(heard, ear, server, ann):
+    challenge = ann.ask("Zahlen Sie 40 € an Søren & Co?")
+    ann.phone.answer(challenge.sid, "approved").raise_for_status()
+    official = RequestValidator(server.auth_token)
+
+    told = []
+    for _ in range(3):
+        url, headers, body = ear.next()
+        form = dict(parse_qsl(body, strict_parsing=True))
+        signature = headers["X-Twilio-Signature"]
+        told.append(form["type"])
+        assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert headers["I-Twilio-Idempotency-Token"] == form["uuid"]
+        assert (form["factor_sid"], form["entity_identity"]) == (ann.phone.sid, ann.phone.identity)
+
+        assert official.validate(url, form, signature)
+        assert not official.validate(url, form | {"type": "challenge.denied"}, signature)
+        assert not official.validate(url, form | {"more": "1"}, signature)
+        assert not official.validate(url, {k: v for k, v in form.items() if k != "uuid"}, signature)
+        assert not official.validate(url.replace("tenant=7", "tenant=8"), form, signature)
+        assert not official.validate(url, form, signature[:-2] + "A=")
+        assert not RequestValidator("0" * 32).validate(url, form, signature)
+
+    assert told == ["factor.created", "factor.verified", "challenge.approved"]
+    assert form["challenge_sid"] == challenge.sid
+
+
+def test_our_own_signature_covers_the_time_and_the_body(heard, ear, server, service, ann):
+    secret = server.call("GET", f"/v2/Services/{service.sid}/Webhooks/{heard.sid}/Secret").json()["secret"]
+
+    _, headers, body = ear.next()
+
+    fields = dict(part.split("=", 1) for part in headers["Countersign-Signature"].split(","))
+    wanted = hmac.new(secret.encode(), f"{fields['t']}.{body}".encode(), hashlib.sha256).hexdigest()
+    assert hmac.compare_digest(fields["v1"], wanted)
+    assert abs(datetime.now().timestamp() - int(fields["t"])) < 300

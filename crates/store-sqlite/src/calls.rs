@@ -45,6 +45,9 @@ statements! {
              WHERE id = ?1";
     FAIL = "UPDATE webhook_calls SET state = 'failed', node = NULL, wake_at = ?2, attempts = attempts + 1, \
             last_error = ?3 WHERE id = ?1";
+    /// Its time went by while it waited.
+    LATE = "UPDATE webhook_calls SET state = 'failed', wake_at = ?2, last_error = coalesce(last_error, 'not tried in time') \
+            WHERE id = ?1";
     NEXT_IN_LINE = "SELECT id FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 AND state = 'behind' \
                     ORDER BY happened_at LIMIT 1";
     STEP_UP = "UPDATE webhook_calls SET state = 'due' WHERE id = ?1";
@@ -98,7 +101,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Up to `room` calls of one webhook. Those that it does not want any more end.
+    /// Up to `room` calls of one webhook. Those that it does not want any more, or whose time is over, end.
     fn of_webhook(
         &self,
         db: &Connection,
@@ -123,6 +126,14 @@ impl Lease {
                 finish(db, id)?;
                 continue;
             };
+            if deadline <= self.now {
+                let forgotten = (self.now + KEPT_FOR).as_micros();
+                execute(db, LATE, params![id.0, forgotten])?;
+                if let Some((webhook, factor)) = one(db, OF_CALL, [id.0], line)? {
+                    step_up(db, &webhook, &factor)?;
+                }
+                continue;
+            }
             execute(db, LEASE, params![id.0, self.node.0, self.until.as_micros()])?;
             leases.push(CallLease {
                 id,

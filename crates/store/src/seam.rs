@@ -444,7 +444,7 @@ pub trait Calls {
     /// Leases up to `most` calls that are due at `now`, of each webhook so many that no more than
     /// [`countersign_domain::webhook_call::AT_ONCE`] are leased. Before, it makes due what was leased until `now`, and
     /// makes calls of the challenges that expired. Calls of a webhook that is gone, disabled or not subscribed any more
-    /// end instead.
+    /// end instead; those whose deadline has passed are given up.
     async fn lease_calls(
         &self,
         node: NodeId,

@@ -1,5 +1,6 @@
 //! The calls of webhooks: kept until they are taken, in order, and never in each other's way.
 
+use countersign_delivery::Options;
 use countersign_domain::address::Platform;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
@@ -83,4 +84,55 @@ async fn a_challenge_that_nobody_answers_is_told_of_and_an_answered_one_is_not()
     world.deliver_everything().await;
     assert_eq!(kinds(&world, &webhook), ["challenge.expired"]);
     assert_eq!(world.store.next_call(world.now()).await, Ok(None), "nothing is left");
+}
+
+#[tokio::test]
+async fn what_was_in_flight_when_the_server_died_is_called_again_at_once() {
+    let mut world = World::with(Options { alone: true, ..Options::default() }).await;
+    let webhook = hook(&world, &[EventType::All]).await;
+    world.hooks.answer(webhook.sid, None);
+    world.enrol(Platform::None).await;
+    world.handover.happened();
+    world.hooks.wait_for(1).await;
+    world.crash();
+    world.hooks.answer(webhook.sid, Some(200));
+    world.begin();
+    world.wait_for(|counts| counts.called == 1).await;
+    let calls = world.hooks.calls(webhook.sid);
+    assert_eq!((calls.len(), &calls[0]), (2, &calls[1]), "the same, though no time has passed");
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn nothing_is_called_after_a_day() {
+    let mut world = World::start().await;
+    let webhook = hook(&world, &[EventType::All]).await;
+    world.hooks.answer(webhook.sid, Some(500));
+    let factor = world.enrol(Platform::None).await;
+    let mut calls = 0;
+    for hour in 0..24 {
+        world.deliver_everything().await;
+        let so_far = world.hooks.calls(webhook.sid).len();
+        assert!(so_far > calls, "hour {hour}");
+        calls = so_far;
+        world.pass(secs(3_600));
+    }
+    world.deliver_everything().await;
+    assert_eq!(world.hooks.calls(webhook.sid).len(), calls);
+    // one whose server was away for a day is not called either, and holds nobody up
+    world.crash();
+    let challenge = world.ask(&factor).await;
+    world.answer(&challenge).await;
+    world.pass(TRIED_FOR);
+    world.hooks.answer(webhook.sid, Some(200));
+    let next = world.ask(&factor).await;
+    world.answer(&next).await;
+    world.begin();
+    // a look gives up what is late, the next one finds what stood behind it
+    world.deliver_everything().await;
+    world.deliver_everything().await;
+    assert_eq!(world.hooks.calls(webhook.sid).len(), calls + 1);
+    let failing = world.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 2));
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None));
 }

@@ -33,7 +33,10 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
         ("EventTypes", "*"),
         ("WebhookUrl", "https://a.example/hook?key=webhook-secret"),
     ];
-    application.create(&format!("{service}/Webhooks"), &form).await;
+    let webhook = application.create(&format!("{service}/Webhooks"), &form).await;
+    let webhook = webhook["sid"].as_str().unwrap();
+    let shown = application.get(&format!("{service}/Webhooks/{webhook}/Secret")).await.1;
+    let webhook_key = shown["secret"].as_str().unwrap();
 
     let codes = format!("{service}/Entities/bob-00001/Factors");
     let form = [("FriendlyName", "Bob's app"), ("FactorType", "totp")];
@@ -90,6 +93,7 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
         &signature(&answer),
         line_of_apple_key,
         "webhook-secret",
+        webhook_key,
         totp_secret,
         "0918273",
         "Transfer-to-Lisbon",

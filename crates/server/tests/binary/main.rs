@@ -9,3 +9,4 @@ mod refusals;
 mod start;
 mod stop;
 mod support;
+mod webhooks;

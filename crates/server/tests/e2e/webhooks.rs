@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_domain::secret::Secret;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_signature::{own_signature, twilio_signature};
-use countersign_phone::Verdict;
+use countersign_phone::{Platform, Verdict};
 use countersign_standins::webhook::{Event, Webhook};
 use countersign_standins::{HttpAnswer, Setting};
 
@@ -168,4 +168,83 @@ async fn a_private_address_is_not_called_unless_the_operator_allows_it() {
     assert_eq!(ear.events().total(), 0);
     let failing = app.server().verify.failing_webhooks().await.unwrap();
     assert!(failing[0].last_error.contains("not of the public internet"), "{failing:?}");
+}
+
+#[tokio::test]
+async fn a_push_that_fails_or_expires_is_told() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    let ends = ["notification.failed", "notification.expired"];
+    subscribe(&app, &ear, "/hook", &ends).await;
+    // the service has no credential for it
+    let google = app.enrol("bob-00001", Platform::Fcm("t".repeat(140))).await;
+    let refused = app.challenge(&google, "Pay 40 EUR?").await;
+    app.deliver_everything().await;
+    let away = app.enrol_phone("alice-0001").await;
+    let missed = app.challenge(&away, "Pay 41 EUR?").await;
+    app.pass(Duration::from_secs(301)).await;
+    let events = ear.events().wait_for(2).await;
+    assert_eq!(types(&events), ends);
+    for (event, challenge, phone, reason) in
+        [(&events[0], &refused, &google, "refused"), (&events[1], &missed, &away, "ttl")]
+    {
+        let notification = app.notifications(phone, challenge).await.remove(0);
+        assert_eq!(event.field("challenge_sid"), *challenge);
+        assert_eq!(event.field("notification_sid"), notification["sid"]);
+        assert_eq!(event.field("notification_status"), notification["status"]);
+        let said = notification["status_reason"].as_str().unwrap_or_default();
+        assert_eq!(event.field("notification_reason"), said, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let (ear, elsewhere) = (listener().await, listener().await);
+    ear.script().next(HttpAnswer::status(307).header("location", elsewhere.url()));
+    subscribe(&app, &ear, "/hook", &["factor.created"]).await;
+    app.enrol_phone("alice-0001").await;
+    app.deliver_everything().await;
+    assert_eq!((ear.events().total(), elsewhere.events().total()), (1, 0));
+    let failing = app.server().verify.failing_webhooks().await.unwrap();
+    assert_eq!(failing[0].last_error, "status 307");
+}
+
+#[tokio::test]
+async fn however_an_address_inside_is_written_it_is_not_called() {
+    let app = TestApp::start().await;
+    let ear = listener().await;
+    let port = ear.url().rsplit_once(':').unwrap().1.to_owned();
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "169.254.169.254",
+        "10.0.0.1",
+    ];
+    let mut webhooks = Vec::new();
+    for host in hosts {
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{host}:{port}/hook");
+            let form =
+                [("FriendlyName", "x"), ("EventTypes", "factor.created"), ("WebhookUrl", &*url)];
+            let path = format!("/v2/Services/{}/Webhooks", app.service);
+            webhooks.push(app.api().post(&path, &form).await.text("sid"));
+        }
+    }
+    app.enrol_phone("alice-0001").await;
+    app.deliver_everything().await;
+    assert_eq!(ear.connections().opened(), 0);
+    let failing = app.server().verify.failing_webhooks().await.unwrap();
+    assert_eq!(failing.len(), webhooks.len());
+    for webhook in failing {
+        let why = &webhook.last_error;
+        let words = ["not of the public internet", "only if the operator allows it"];
+        assert!(words.iter().any(|words| why.contains(words)), "{} {why}", webhook.url);
+    }
 }

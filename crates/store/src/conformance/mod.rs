@@ -14,6 +14,7 @@ pub mod codes;
 pub mod credentials;
 pub mod deliveries;
 pub mod entities;
+pub mod events;
 pub mod factors;
 pub mod notifications;
 pub mod services;
@@ -138,6 +139,16 @@ macro_rules! conformance {
                 the_calls_of_a_disabled_webhook_end
                 a_call_that_is_given_up_is_kept_for_a_week
                 the_calls_of_another_run_are_voided
+                calls_of_one_factor_keep_their_order_and_hold_up_no_other
+                what_was_not_tried_in_time_is_given_up
+            }
+            events {
+                what_happens_to_a_factor_is_told
+                what_happens_to_a_factor_with_codes_is_told
+                a_deleted_entity_tells_of_its_factors
+                an_answer_is_told_with_its_challenge
+                an_expiry_is_told_if_nobody_answered
+                the_end_of_a_push_is_told_to_those_who_name_it
             }
             webhooks {
                 a_webhook_reads_back_as_it_was_stored

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_domain::event::CallId;
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, KEPT_FOR};
+use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, KEPT_FOR, TRIED_FOR};
 
 use super::stage::Stage;
 use crate::seam::{Inserted, Retention, Updated};
@@ -24,6 +24,10 @@ async fn lease(stage: &Stage) -> Vec<CallLease> {
 
 async fn settle(stage: &Stage, lease: &CallLease, after: AfterCall) -> bool {
     stage.store.settle_call(lease, after, "status 500", stage.now()).await.unwrap()
+}
+
+fn told(leases: &[CallLease]) -> Vec<&str> {
+    leases.iter().map(|lease| super::events::field(lease, "type")).collect()
 }
 
 fn ids(leases: &[CallLease]) -> Vec<CallId> {
@@ -97,4 +101,44 @@ pub async fn the_calls_of_another_run_are_voided(stage: &Stage) {
     assert_eq!(stage.store.void_calls(node, now, 10).await, Ok(0));
     assert_eq!(stage.store.void_calls(stage.make.other_node(), now, 10).await, Ok(1));
     assert_eq!(ids(&lease(stage).await), ids(&first));
+}
+
+/// A call that is to be tried again holds up what came after it, of its factor only.
+pub async fn calls_of_one_factor_keep_their_order_and_hold_up_no_other(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    stage.pass(1);
+    let entity = factor.owner.entity;
+    assert_eq!(stage.store.delete_factor(entity, factor.sid, stage.now()).await, Ok(true));
+    stage.factor_of(&service, &stage.make.identity()).await;
+    let both = lease(stage).await;
+    assert_eq!(told(&both), ["factor.created", "factor.created"]);
+    let at = stage.later(10);
+    assert!(settle(stage, &both[0], AfterCall::Retry { at }).await);
+    assert!(settle(stage, &both[1], AfterCall::Done).await);
+    assert_eq!(lease(stage).await, []);
+    assert_eq!(stage.store.next_call(stage.now()).await, Ok(Some(at)));
+    stage.pass(10);
+    let again = lease(stage).await;
+    assert_eq!((told(&again), again[0].attempts), (vec!["factor.created"], 1));
+    assert!(settle(stage, &again[0], AfterCall::Failed).await);
+    assert_eq!(told(&lease(stage).await), ["factor.deleted"]);
+}
+
+/// Nothing is leased from its deadline on; what stood behind it is not lost by that.
+pub async fn what_was_not_tried_in_time_is_given_up(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    stage.make.clock.advance(TRIED_FOR - Duration::from_secs(31));
+    let entity = factor.owner.entity;
+    assert_eq!(stage.store.delete_factor(entity, factor.sid, stage.now()).await, Ok(true));
+    let call = lease(stage).await.remove(0);
+    assert_eq!(call.deadline, stage.later(31));
+    stage.pass(31);
+    assert_eq!(lease(stage).await, [], "it ends, and the next one steps up");
+    assert_eq!(told(&lease(stage).await), ["factor.deleted"]);
+    let failing = stage.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 1));
 }

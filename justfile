@@ -24,6 +24,12 @@ rust *filter:
 sdk:
     ./test sdk
 
+# Try the authenticator in a real browser, and take its pictures for the documentation
+browser:
+    ./test browser
+    for name in enrol-phone-light prompt-phone-light prompt-phone-dark waiting-phone-light waiting-phone-dark home-desktop-light; do \
+        cp .cache/pictures/$name.png docs/pictures/; done
+
 # Build the server as it is shipped
 build:
     cargo build --locked --release --package countersign-server

@@ -13,7 +13,7 @@ describe("the browser authenticator", () => {
     const sheet = page.getByRole("dialog", { name: "Answer for Harbour Bank on this device?" });
     await sheet.getByText(person.identity).waitFor();
     assert.equal(new URL(page.url()).hash, "");
-    await sheet.getByLabel("Name of this device").fill("Ann’s browser");
+    await sheet.getByRole("textbox", { name: "Name of this device" }).fill("Ann’s browser");
     await sheet.getByRole("button", { name: "Add this device" }).click();
 
     await page.getByText("This device now answers for Harbour Bank").waitFor();
@@ -25,11 +25,19 @@ describe("the browser authenticator", () => {
     assert.equal(factor.config.notification_platform, "stream");
   });
 
-  for (const [button, status] of [["Approve", "approved"], ["Deny", "denied"]]) {
+  for (const [button, status] of [
+    ["Approve", "approved"],
+    ["Deny", "denied"],
+  ]) {
     test(`shows what comes over the stream, and has it ${status}`, async (t) => {
       const page = await visit(scene, t);
       const person = await ann(scene, page);
-      const sid = await person.ask("Log in from Lisbon?", { fields: [["Place", "Lisbon"], ["Browser", "Firefox on Linux"]] });
+      const sid = await person.ask("Log in from Lisbon?", {
+        fields: [
+          ["Place", "Lisbon"],
+          ["Browser", "Firefox on Linux"],
+        ],
+      });
 
       const sheet = page.getByRole("dialog", { name: "Log in from Lisbon?" });
       await sheet.getByText("Harbour Bank asks").waitFor();
@@ -83,7 +91,10 @@ describe("the browser authenticator", () => {
     });
     assert.equal(key.extractable, false);
     assert.deepEqual(key.usages, ["sign"]);
-    assert.ok(key.tries.every((name) => /Error$/.test(name)), String(key.tries));
+    assert.ok(
+      key.tries.every((name) => /Error$/.test(name)),
+      String(key.tries),
+    );
   });
 
   test("holds several accounts, and each is asked for itself", async (t) => {

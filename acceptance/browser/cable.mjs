@@ -26,7 +26,10 @@ export class Cable {
       const far = connect(port, hostname);
       near.pipe(far);
       far.pipe(near);
-      for (const [socket, other] of [[near, far], [far, near]]) {
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ]) {
         this.#sockets.add(socket);
         socket.on("error", () => other.destroy());
         socket.on("close", () => {

@@ -65,12 +65,29 @@ describe("a prompt", () => {
     const expired = await person.ask("Twice?", { seconds: 2 });
     assert.equal(await person.outcome(expired), "expired");
     await page.getByText("Expired before").waitFor();
-    for (const [sid, why] of [[answered, "it was denied already: Once?"], [expired, "it expired: Twice?"]]) {
+    for (const [sid, why] of [
+      [answered, "it was denied already: Once?"],
+      [expired, "it expired: Twice?"],
+    ]) {
       await page.goto(`${page.home}#${new URLSearchParams({ challenge: sid, factor })}`);
       await page.getByText(`This question cannot be answered any more, ${why}`).waitFor();
     }
     await page.goto(`${page.home}#${new URLSearchParams({ challenge: `YC${"0".repeat(32)}`, factor })}`);
     await page.getByText("the application withdrew it").waitFor();
+  });
+
+  test("is not answered by the second click of two that were meant for the one before", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    const first = await person.ask("First?");
+    await page.getByRole("dialog", { name: "First?" }).waitFor();
+    const second = await person.ask("Second?");
+    await page.getByText("1 more waiting").waitFor();
+    await page.getByRole("button", { name: "Approve" }).dblclick();
+    assert.equal(await person.outcome(first), "approved");
+    const sheet = page.getByRole("dialog", { name: "Second?" });
+    await sheet.getByRole("button", { name: "Deny", disabled: false }).click();
+    assert.equal(await person.outcome(second), "denied");
   });
 
   test("can wait while something else is done, and is answered by keyboard alone", async (t) => {

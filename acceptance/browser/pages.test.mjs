@@ -12,7 +12,7 @@ const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url
 
 const DEVICES = {
   phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
-  desktop: { viewport: { width: 1120, height: 760 } },
+  desktop: { viewport: { width: 1040, height: 860 } },
 };
 
 describe("every page", () => {
@@ -27,9 +27,13 @@ describe("every page", () => {
   async function look(page, name) {
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() =>
-      globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+      globalThis.axe.run(document, {
+        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+      }),
     );
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`);
+    const found = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
+    );
     assert.deepEqual(found, [], name);
     const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overhang <= 0, `${name} is ${overhang} pixels too wide`);
@@ -53,7 +57,7 @@ describe("every page", () => {
         await page.getByRole("button", { name: "Add this device" }).click();
         await page.getByText("damaged on its way").waitFor();
         await shot("bad-link");
-        await page.getByRole("button", { name: "Cancel" }).click();
+        await page.getByRole("button", { name: "Close" }).click();
 
         const person = scene.app.person("sam-porter");
         await page.goto(await person.link());
@@ -64,7 +68,11 @@ describe("every page", () => {
         await page.getByRole("button", { name: "Dismiss" }).click();
         await shot("ready");
 
-        const fields = [["Place", "Lisbon, Portugal"], ["Device", "Firefox on Linux"], ["Address", "203.0.113.24"]];
+        const fields = [
+          ["Place", "Lisbon, Portugal"],
+          ["Device", "Firefox on Linux"],
+          ["Address", "203.0.113.24"],
+        ];
         await person.ask("Log in to Harbour Bank?", { fields });
         await page.getByRole("button", { name: "Approve", disabled: false }).waitFor();
         await shot("prompt");

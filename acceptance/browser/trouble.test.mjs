@@ -53,6 +53,16 @@ describe("when something is wrong", () => {
     await page.getByRole("heading", { name: "Answer logins" }).waitFor();
   });
 
+  test("a device that the application told to be reached in another way comes back to the stream", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    const { sid } = await person.factor();
+    await call("POST", `${person.path}/Factors/${sid}`, { "Config.NotificationPlatform": "none" });
+    await page.reload();
+    await page.getByText("Connected while this page").waitFor();
+    assert.equal((await person.factor()).config.notification_platform, "stream");
+  });
+
   test("a key that was lost with the browser's storage can be replaced", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
@@ -152,7 +162,13 @@ describe("when something is wrong", () => {
     // The shortest that a token can be good for is a minute, which the tests above have nearly taken.
     const path = `${scene.app.path}/AccessTokens/${soonExpired.token}`;
     const page = await visit(scene, t);
-    while (await call("GET", path).then(() => true, () => false)) await page.goto(page.home);
+    while (
+      await call("GET", path).then(
+        () => true,
+        () => false,
+      )
+    )
+      await page.goto(page.home);
     await page.goto(soonExpired.link);
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByText("This link has expired").waitFor();

@@ -1,5 +1,5 @@
 // The list of accounts, and how each is reached.
-import { $, el, foreign, icon } from "./dom.js";
+import { $, el, foreign, icon, plain } from "./dom.js";
 
 const STATES = {
   connecting: ["", "Connecting…"],
@@ -8,7 +8,10 @@ const STATES = {
   asking: ["good", "Checking every few seconds while this page is open"],
   shared: ["good", "Connected in another tab"],
   lost: ["busy", "Reconnecting…"],
-  unknown: ["bad", "The server does not know this device any more. Ask the application for a new link, or remove the account."],
+  unknown: [
+    "bad",
+    "The server does not know this device any more. Ask the application for a new link, or remove the account.",
+  ],
 };
 
 /** What the account is called here. */
@@ -19,7 +22,7 @@ export function accountName(account) {
 /** Its first letter on a colour of its own. */
 export function monogram(account, id) {
   const letter = Array.from(account.name || "#")[0].toUpperCase();
-  const tint = Number.parseInt(account.serviceSid.slice(-2), 16) % 6;
+  const tint = Number.parseInt(account.factorSid.slice(-2), 16) % 6;
   return el("span", { class: `monogram tint-${tint}`, "aria-hidden": "true", ...(id && { id }) }, letter);
 }
 
@@ -45,6 +48,7 @@ export function showAccounts(connections, edit) {
     const { account } = device;
     const item = known.get(device.sid) ?? newItem(account, () => edit(device.sid));
     const [kind, words] = STATES[state];
+    item.querySelector("button").setAttribute("aria-label", `Edit ${plain(account.name || account.identity)}`);
     item.querySelector(".monogram").replaceWith(monogram(account));
     item.querySelector(".name").replaceWith(accountName(account));
     item.querySelector(".row-more").replaceChildren(foreign(account.identity));
@@ -55,12 +59,19 @@ export function showAccounts(connections, edit) {
   $("accounts").hidden = items.length === 0;
   for (const item of $("accounts-list").children) if (!items.includes(item)) item.remove();
   items.forEach((item, place) => {
-    if ($("accounts-list").children[place] !== item) $("accounts-list").insertBefore(item, $("accounts-list").children[place]);
+    if ($("accounts-list").children[place] !== item)
+      $("accounts-list").insertBefore(item, $("accounts-list").children[place]);
   });
 }
 
 function newItem(account, edit) {
-  const text = el("span", { class: "row-text" }, accountName(account), el("span", { class: "row-more" }), el("span", { class: "row-state" }));
-  const button = el("button", { type: "button", class: "quiet", "aria-label": `Edit ${account.name || account.identity}`, onclick: edit }, icon("edit"));
+  const text = el(
+    "span",
+    { class: "row-text" },
+    accountName(account),
+    el("span", { class: "row-more" }),
+    el("span", { class: "row-state" }),
+  );
+  const button = el("button", { type: "button", class: "quiet", onclick: edit }, icon("edit"));
   return el("li", { class: "row", "data-factor": account.factorSid }, monogram(account), text, button);
 }

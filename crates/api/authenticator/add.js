@@ -11,7 +11,8 @@ export function bindAdd(found) {
   const take = (text) => {
     const link = readLink(text);
     if (link.faults) {
-      $("add-error").textContent = "This is no complete enrolment link. Copy it whole, or ask the application for a new one.";
+      $("add-error").textContent =
+        "This is no complete enrolment link. Copy it whole, or ask the application for a new one.";
       return;
     }
     $("add").close();

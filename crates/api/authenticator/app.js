@@ -10,7 +10,7 @@ import { Inbox } from "./inbox.js";
 import { readLink } from "./link.js";
 import { PromptSheet } from "./prompt.js";
 import { Device, Refused, server } from "./protocol.js";
-import { registerWorker } from "./push.js";
+import { bestTarget, canAskToNotify, forgetNotifications, notifyElsewhere, registerWorker } from "./push.js";
 import { accounts, removeAccount } from "./store.js";
 
 /** Remembers, outside of the database, that there was one. */
@@ -33,9 +33,14 @@ function show() {
   $("starting").hidden = true;
   $("welcome").hidden = some;
   $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
+  $("notify").hidden = !canAskToNotify();
   $("ready").hidden = !some || inbox.prompts.length > 0;
   const names = all.map(({ device }) => accountName(device.account));
-  $("ready-text").replaceChildren(...(names.length === 1 ? ["When ", names[0], " asks you something, it appears here."] : ["When one of your accounts asks you something, it appears here."]));
+  $("ready-text").replaceChildren(
+    ...(names.length === 1
+      ? ["When ", names[0], " asks you something, it appears here."]
+      : ["When one of your accounts asks you something, it appears here."]),
+  );
   if (some) localStorage.setItem(HAD_ACCOUNTS, "1");
   showAccounts(all, (sid) => edit(connections.get(sid).device));
   showStanding(all);
@@ -65,18 +70,27 @@ function readAddress() {
 function meetLink(link) {
   $("trouble").hidden = !link.faults;
   if (link.faults) {
-    trouble("This link cannot be used", "It was cut off or changed on its way. Ask the application for a new one, and open it whole.");
+    trouble(
+      "This link cannot be used",
+      "It was cut off or changed on its way. Ask the application for a new one, and open it whole.",
+    );
     return;
   }
   const all = [...connections.values()].map(({ device }) => device.account);
-  askToEnrol(link, all.find(({ serviceSid, identity }) => serviceSid === link.service && identity === link.identity));
+  askToEnrol(
+    link,
+    all.find(({ serviceSid, identity }) => serviceSid === link.service && identity === link.identity),
+  );
 }
 
 /** What a notification leads to. */
 async function openChallenge(factorSid, challengeSid) {
   const connection = connections.get(factorSid);
   if (!connection) {
-    trouble("The key for this question is gone", "This browser’s storage was cleared, or the account was removed. Ask the application for a new enrolment link.");
+    trouble(
+      "The key for this question is gone",
+      "This browser’s storage was cleared, or the account was removed. Ask the application for a new enrolment link.",
+    );
     return;
   }
   try {
@@ -84,7 +98,8 @@ async function openChallenge(factorSid, challengeSid) {
     sheet.open(challengeSid);
     if (challenge.status !== "pending") tellEnd(challenge);
   } catch (error) {
-    if (error instanceof Refused) notify("bad", "This question cannot be answered any more: the application withdrew it.");
+    if (error instanceof Refused)
+      notify("bad", "This question cannot be answered any more: the application withdrew it.");
     else notify("bad", "The server cannot be reached. The question appears here as soon as it can.");
   }
 }
@@ -92,6 +107,27 @@ async function openChallenge(factorSid, challengeSid) {
 function tellEnd({ status, details }) {
   const words = status === "expired" ? "it expired" : `it was ${status} already`;
   notify("bad", "This question cannot be answered any more, ", words, ": ", foreign(details.message));
+}
+
+/** Asks for the permission, and then has each account pushed to that can be. */
+async function turnOnNotifications() {
+  await Notification.requestPermission();
+  for (const connection of connections.values()) {
+    const { account } = connection.device;
+    const target = await bestTarget({ service: account.serviceSid, pushKey: account.pushKey });
+    if (target.platform !== account.platform) await connection.redirect(target).catch(() => {});
+  }
+  show();
+}
+
+/** A browser that can install the page says so, and waits until it is asked to. */
+function offerInstallation(event) {
+  event.preventDefault();
+  $("install").hidden = false;
+  $("install").onclick = async () => {
+    $("install").hidden = true;
+    await event.prompt();
+  };
 }
 
 async function removed(device) {
@@ -105,11 +141,15 @@ async function removed(device) {
   show();
 }
 
-/** Takes over what another tab added or removed. */
+/** Takes over what another tab added, renamed or removed. */
 async function reload() {
   const kept = await accounts();
   const sids = new Set(kept.map((account) => account.factorSid));
-  for (const account of kept) if (!connections.has(account.factorSid)) connect(account);
+  for (const account of kept) {
+    const known = connections.get(account.factorSid)?.device.account;
+    if (known) Object.assign(known, account);
+    else connect(account);
+  }
   for (const [sid, connection] of connections) {
     if (sids.has(sid)) continue;
     connection.stop();
@@ -149,7 +189,10 @@ function bind() {
   for (const button of document.querySelectorAll("[data-closes]")) {
     button.addEventListener("click", () => $(button.dataset.closes).close());
   }
+  $("notify").addEventListener("click", turnOnNotifications);
   inbox.addEventListener("change", show);
+  inbox.addEventListener("came", ({ detail }) => notifyElsewhere(detail));
+  inbox.addEventListener("ended", ({ detail }) => forgetNotifications(detail.prompt.sid));
   inbox.addEventListener("change", () => tabs.postMessage("inbox"));
   inbox.addEventListener("kept", refreshHistory);
   tabs.addEventListener("message", ({ data }) => {
@@ -159,6 +202,7 @@ function bind() {
   for (const event of ["online", "pageshow", "focus"]) window.addEventListener(event, wake);
   document.addEventListener("visibilitychange", wake);
   window.addEventListener("hashchange", readAddress);
+  window.addEventListener("beforeinstallprompt", offerInstallation);
   navigator.serviceWorker?.addEventListener("message", ({ data }) => openChallenge(data.factorSid, data.challengeSid));
 }
 
@@ -166,14 +210,20 @@ async function start() {
   $("place").textContent = `${server.host} · the key never leaves this device`;
   if (!isSecureContext || !crypto.subtle) {
     $("starting").hidden = true;
-    trouble("This page needs https", "A browser makes keys only for pages that nobody on the way can change. Open this address with https://.");
+    trouble(
+      "This page needs https",
+      "A browser makes keys only for pages that nobody on the way can change. Open this address with https://.",
+    );
     return;
   }
   try {
     for (const account of await accounts()) connect(account);
   } catch {
     $("starting").hidden = true;
-    trouble("This browser keeps nothing", "The key has to be kept in the browser’s storage, which is switched off or full. Allow it for this site, or leave the private window.");
+    trouble(
+      "This browser keeps nothing",
+      "The key has to be kept in the browser’s storage, which is switched off or full. Allow it for this site, or leave the private window.",
+    );
     return;
   }
   bind();

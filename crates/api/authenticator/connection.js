@@ -1,5 +1,6 @@
 // How one account is reached: by push, by the stream, or by asking every so often when neither works.
 import { Refused } from "./protocol.js";
+import { presentTarget } from "./push.js";
 import { saveAccount } from "./store.js";
 import { Stream } from "./stream.js";
 
@@ -7,6 +8,10 @@ import { Stream } from "./stream.js";
 const ASKING = 15_000;
 /** After that long without a beat the machine was asleep, and the server has given the stream up. */
 const SLEPT = 100_000;
+/** A tab that does not get the stream in that time is not the one that holds it. */
+const HELD_ELSEWHERE = 500;
+/** A stream that is refused twice within that time is refused for good. */
+const REFUSED_AGAIN = 300_000;
 
 /**
  * States: `connecting`; `live` (the stream stands); `push`; `asking` (no stream, and the server answers); `shared` (another
@@ -17,7 +22,12 @@ export class Connection {
   #inbox;
   #changed;
   #stream;
-  #stopping = new AbortController();
+  /** Ends when this tab does not hold the stream any more, or does not want to. */
+  #holding;
+  #asking;
+  #again = false;
+  #stopped = false;
+  #refusedAt = 0;
   #beat = Date.now();
   #timer;
 
@@ -31,30 +41,32 @@ export class Connection {
 
   /** The network or the person has come back. */
   async wake() {
-    const slept = Date.now() - this.#beat > SLEPT;
-    this.#beat = Date.now();
-    if (slept) this.#stream?.renew();
-    else this.#stream?.wake();
+    this.#notice();
+    this.#stream?.wake();
+    await this.#stillSubscribed();
     await this.ask();
   }
 
-  /** Asks what waits. */
-  async ask() {
-    if (this.state === "unknown") return;
-    try {
-      await this.#verified();
-      await this.#inbox.refresh(this.device);
-      if (this.#reachedBy === "webpush") this.#enter("push");
-      else if (["connecting", "lost"].includes(this.state)) this.#enter("asking");
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Asks what waits: once at a time, and once more if that was wanted meanwhile. */
+  ask() {
+    this.#again = true;
+    this.#asking ??= this.#askAgain().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  /** Sends prompts another way from now on. */
+  async redirect(target) {
+    await this.device.redirect(target);
+    await saveAccount(this.device.account);
+    this.#letGo();
+    this.#enter("connecting");
+    this.#open();
   }
 
   stop() {
+    this.#stopped = true;
     clearInterval(this.#timer);
-    this.#stopping.abort();
-    this.#stream?.stop();
+    this.#letGo();
   }
 
   get #reachedBy() {
@@ -62,21 +74,44 @@ export class Connection {
   }
 
   async #open() {
+    await this.#stillSubscribed();
     await this.ask();
-    if (this.state === "unknown" || this.#reachedBy !== "stream") return;
-    // One tab holds the stream; when it is closed, another one takes over.
-    const waiting = setTimeout(() => this.#enter("shared"), 500);
-    const options = { signal: this.#stopping.signal };
-    const held = navigator.locks.request(`countersign ${this.device.sid}`, options, () => {
+    if (!this.#stopped && this.#reachedBy === "stream") this.#hold();
+  }
+
+  async #askAgain() {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      try {
+        await this.#verified();
+        await this.#inbox.refresh(this.device);
+        if (this.#reachedBy === "webpush") this.#enter("push");
+        else if (["connecting", "lost"].includes(this.state)) this.#enter("asking");
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+  }
+
+  /** One tab holds the stream; when it is closed, another one takes over. */
+  #hold() {
+    const { signal } = (this.#holding = new AbortController());
+    const waiting = setTimeout(() => this.#enter("shared"), HELD_ELSEWHERE);
+    const held = () => {
       clearTimeout(waiting);
       this.#openStream();
-      return new Promise((resolve) => this.#stopping.signal.addEventListener("abort", resolve));
-    });
-    await held.catch(() => clearTimeout(waiting));
+      return new Promise((resolve) => signal.addEventListener("abort", resolve));
+    };
+    navigator.locks.request(`countersign ${this.device.sid}`, { signal }, held).catch(() => clearTimeout(waiting));
+  }
+
+  #letGo() {
+    this.#holding?.abort();
+    this.#stream?.stop();
+    this.#stream = undefined;
   }
 
   #openStream() {
-    if (this.#stopping.signal.aborted) return;
     if (this.state === "shared") this.#enter("asking");
     this.#stream = new Stream(this.device, {
       linked: () => {
@@ -100,16 +135,17 @@ export class Connection {
     }
   }
 
-  /** The stream is not for this factor: it is gone, or the server believes that it is reached in another way. */
+  /**
+   * The stream is not for this factor: it is gone, or the server believes that it is reached in another way. Whatever it
+   * is, setting it right is tried once a while and no more often; until then the server is asked.
+   */
   async #refused() {
-    this.#stream.stop();
+    const isNew = Date.now() - this.#refusedAt > REFUSED_AGAIN;
+    this.#refusedAt = Date.now();
+    this.#letGo();
     this.#enter("lost");
-    try {
-      await this.device.redirect({ platform: "stream" });
-      this.#openStream();
-    } catch (error) {
-      this.#failed(error);
-    }
+    if (!isNew) return this.ask();
+    return this.redirect({ platform: "stream" }).catch((error) => this.#failed(error));
   }
 
   async #verified() {
@@ -120,8 +156,23 @@ export class Connection {
     await saveAccount(account);
   }
 
-  #tick() {
+  /** A browser may end a subscription at any time: then prompts go over the stream again. */
+  async #stillSubscribed() {
+    const { account } = this.device;
+    if (account.platform !== "webpush") return;
+    const target = await presentTarget(account.serviceSid);
+    if (target.subscription?.endpoint === account.endpoint) return;
+    await this.redirect(target).catch((error) => this.#failed(error));
+  }
+
+  /** Notices a sleep, after which a stream may look as if it stood. */
+  #notice() {
+    if (Date.now() - this.#beat > SLEPT) this.#stream?.renew();
     this.#beat = Date.now();
+  }
+
+  #tick() {
+    this.#notice();
     const isLooked = document.visibilityState === "visible";
     if (isLooked && this.state !== "live") this.ask();
   }
@@ -136,7 +187,7 @@ export class Connection {
   }
 
   #enter(state) {
-    if (state === this.state || this.#stopping.signal.aborted) return;
+    if (state === this.state || this.#stopped) return;
     this.state = state;
     this.#changed(this);
   }

@@ -44,13 +44,22 @@ export function plain(text) {
 }
 
 const NOTICE_STAYS = 8_000;
+const NOTICES = 3;
 
 /** Says something at the edge of the page, also to those who listen. Bad news stay until they are dismissed. */
 export function notify(kind, ...words) {
   const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss" }, icon("no"));
   const notice = el("p", { class: `notice ${kind}` }, icon(kind), el("span", {}, ...words), close);
-  close.addEventListener("click", () => notice.remove());
-  $("notices").append(notice);
-  while ($("notices").children.length > 4) $("notices").firstElementChild.remove();
-  if (kind !== "bad") setTimeout(() => notice.remove(), NOTICE_STAYS);
+  const notices = $("notices");
+  const end = () => {
+    notice.remove();
+    if (notices.children.length === 0 && notices.matches(":popover-open")) notices.hidePopover();
+  };
+  close.addEventListener("click", end);
+  // Shown anew, it lies above whatever was opened since.
+  if (notices.matches(":popover-open")) notices.hidePopover();
+  notices.showPopover();
+  notices.append(notice);
+  while (notices.children.length > NOTICES) notices.firstElementChild.remove();
+  if (kind !== "bad") setTimeout(end, NOTICE_STAYS);
 }

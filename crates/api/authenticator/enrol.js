@@ -25,14 +25,18 @@ export function askToEnrol(asked, known) {
   $("enrol-title").replaceChildren("Answer for ", foreign(name), " on this device?");
   $("enrol-text").replaceChildren(
     ...(known
-      ? ["This device answers for this account already, as ", foreign(known.deviceName), ". Adding it again gives it a second key."]
+      ? [
+          "This device answers for this account already, as ",
+          foreign(known.deviceName),
+          ". Adding it again gives it a second key.",
+        ]
       : ["Questions like “Is this login yours?” will appear here. Only this device can answer them."]),
   );
   $("enrol-identity").replaceChildren(foreign(link.identity));
   $("enrol-server").textContent = server.host;
   $("enrol-name").value = thisDevice();
   $("enrol-error").textContent = "";
-  $("enrol-go").hidden = false;
+  spend(false);
   if (!$("enrol").open) $("enrol").showModal();
   $("enrol-title").focus();
 }
@@ -78,9 +82,16 @@ function explain(error) {
     $("enrol-error").textContent = "The server cannot be reached. Nothing was added; try again.";
     return;
   }
-  $("enrol-error").textContent = REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
+  $("enrol-error").textContent =
+    REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
   // The same link will not do any better.
-  $("enrol-go").hidden = [401, 403, 404].includes(error.status);
+  spend([401, 403, 404].includes(error.status));
+}
+
+/** A link that is of no use any more leaves nothing to fill in. */
+function spend(is) {
+  for (const id of ["enrol-go", "enrol-naming"]) $(id).hidden = is;
+  $("enrol-cancel").textContent = is ? "Close" : "Cancel";
 }
 
 function busy(is) {
@@ -93,6 +104,14 @@ function thisDevice() {
   const agent = navigator.userAgent;
   const find = (names) => Object.entries(names).find(([, sign]) => sign.test(agent))?.[0];
   const browser = find({ Edge: /Edg/, Firefox: /Firefox|FxiOS/, Chrome: /Chrom|CriOS/, Safari: /Safari/ });
-  const system = find({ iPhone: /iPhone/, iPad: /iPad/, Android: /Android/, Windows: /Windows/, Mac: /Mac OS/, ChromeOS: /CrOS/, Linux: /Linux/ });
+  const system = find({
+    iPhone: /iPhone/,
+    iPad: /iPad/,
+    Android: /Android/,
+    Windows: /Windows/,
+    Mac: /Mac OS/,
+    ChromeOS: /CrOS/,
+    Linux: /Linux/,
+  });
   return `${browser ?? "Browser"} on ${system ?? "this device"}`;
 }

@@ -10,7 +10,8 @@ const ENDS = {
 };
 const SHOWN = 30;
 
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 export async function showHistory(nameOf) {
   const all = await answers();
@@ -27,7 +28,13 @@ export function bindHistory(nameOf) {
 
 function item({ message, status, at }, name) {
   const [drawing, kind, words] = ENDS[status];
-  const date = el("time", { datetime: new Date(at).toISOString() }, when.format(at));
-  const text = el("span", { class: "row-text" }, foreign(message, { class: "row-title" }), el("span", { class: "row-more" }, name, " · ", date));
+  const isToday = day.format(at) === day.format(Date.now());
+  const date = el("time", { datetime: new Date(at).toISOString() }, isToday ? time.format(at) : day.format(at));
+  const text = el(
+    "span",
+    { class: "row-text" },
+    foreign(message, { class: "row-title" }),
+    el("span", { class: "row-more" }, name, " · ", date),
+  );
   return el("li", { class: "row past" }, el("span", { class: `end ${kind}` }, icon(drawing), words), text);
 }

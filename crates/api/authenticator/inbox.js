@@ -12,8 +12,8 @@ const NO_WAIT = 1_000;
 const TOO_LATE = [60322, 60323];
 
 /**
- * Events: `change` when a prompt came or went; `ended` for each that went, whose detail is `{ prompt, status, here }`: how
- * it ended, and whether it was answered here.
+ * Events: `change` when a prompt came or went; `came`, whose detail is the prompt; `ended` for each that went, whose detail
+ * is `{ prompt, status, here }`: how it ended, and whether it was answered here; `kept` when the history has it.
  */
 export class Inbox extends EventTarget {
   #prompts = new Map();
@@ -98,6 +98,7 @@ export class Inbox extends EventTarget {
     prompt.timer = setTimeout(() => this.sweep(), prompt.expiresAt - clock.now());
     this.#prompts.set(prompt.sid, prompt);
     this.dispatchEvent(new Event("change"));
+    this.dispatchEvent(new CustomEvent("came", { detail: prompt }));
     return undefined;
   }
 

@@ -90,7 +90,8 @@ export class PromptSheet {
     } catch (error) {
       if (prompt === this.#shown) $("prompt-error").textContent = explain(error);
     } finally {
-      busy(false);
+      // The next one, if it is shown already, has its own moment of rest.
+      if (prompt === this.#shown) busy(false);
     }
   }
 
@@ -113,7 +114,12 @@ export class PromptSheet {
         const open = el("button", { type: "button", class: "row", onclick: () => this.open(prompt.sid) });
         open.append(
           monogram(prompt.device.account),
-          el("span", { class: "row-text" }, foreign(prompt.message, { class: "row-title" }), accountName(prompt.device.account)),
+          el(
+            "span",
+            { class: "row-text" },
+            foreign(prompt.message, { class: "row-title" }),
+            el("span", { class: "row-more" }, accountName(prompt.device.account)),
+          ),
           el("span", { class: "row-do" }, "Answer"),
         );
         return el("li", {}, open);
@@ -129,9 +135,7 @@ function fill({ device, message, fields }) {
   $("prompt-whom").replaceChildren(foreign(account.identity));
   $("prompt-message").replaceChildren(foreign(message));
   $("prompt-fields").replaceChildren(
-    ...fields.map(({ label, value }) =>
-      el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))),
-    ),
+    ...fields.map(({ label, value }) => el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value)))),
   );
   $("prompt-error").textContent = "";
 }
@@ -145,9 +149,12 @@ function busy(is) {
   $("prompt").setAttribute("aria-busy", is);
 }
 
+let resting;
+
 function guard() {
   busy(true);
-  setTimeout(() => busy(false), NOT_MEANT);
+  clearTimeout(resting);
+  resting = setTimeout(() => busy(false), NOT_MEANT);
 }
 
 function announce({ prompt, status, here }) {
@@ -160,4 +167,3 @@ function explain(error) {
   if (error instanceof Refused) return `The server did not take the answer: ${error.message}`;
   return "The server cannot be reached, and your answer was not sent. Try again.";
 }
-

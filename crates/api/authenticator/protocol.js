@@ -56,6 +56,7 @@ export async function enrol(link, deviceName, target) {
     deviceName,
     pushKey: link.pushKey,
     platform: target.platform,
+    endpoint: target.subscription?.endpoint,
     verified: false,
     addedAt: Date.now(),
   };
@@ -82,9 +83,11 @@ export class Device {
     await this.#call("POST", this.#factorUrl(), { form: { FriendlyName } });
   }
 
-  /** Tells the server where prompts go from now on. */
+  /** Tells the server where prompts go from now on, and notes it. */
   async redirect(target) {
     await this.#call("POST", this.#factorUrl(), { form: config(target) });
+    this.account.platform = target.platform;
+    this.account.endpoint = target.subscription?.endpoint;
   }
 
   /** Deletes the factor; one that is not there any more counts as deleted. */

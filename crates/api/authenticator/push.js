@@ -4,6 +4,7 @@
 // only: so each service gets a registration, under a path that nothing is served at.
 
 const home = new URL("../", import.meta.url);
+const page = new URL("../authenticator", home).pathname;
 const worker = new URL("sw.js", home);
 /** A push service that cannot be reached must not keep anybody from enrolling, in milliseconds. */
 const PATIENCE = 10_000;
@@ -14,14 +15,33 @@ function register(scope) {
   return navigator.serviceWorker.register(scripts?.createScriptURL("") ?? worker.href, { scope });
 }
 
-/** The worker that keeps the page for when the server is away, and shows notifications. */
+/** The worker that keeps the page for when the server is away. */
 export async function registerWorker() {
-  if (!("serviceWorker" in navigator)) return;
-  await register(new URL("../authenticator", home).pathname);
+  if ("serviceWorker" in navigator) await register(page);
 }
 
-/** Whether this browser could be pushed to, if the person allows it. */
-export function canPush() {
+/** Whether the person was not asked about notifications yet. */
+export function canAskToNotify() {
+  return "serviceWorker" in navigator && "Notification" in window && Notification.permission === "default";
+}
+
+/** Shows a question to somebody who looks elsewhere, as a push would. */
+export async function notifyElsewhere({ sid, message, device }) {
+  if (document.visibilityState === "visible" || globalThis.Notification?.permission !== "granted") return;
+  const registration = await navigator.serviceWorker.getRegistration(page);
+  registration?.active?.postMessage({ challenge_sid: sid, factor_sid: device.sid, message });
+}
+
+/** Takes back the notifications of a question that is over. */
+export async function forgetNotifications(challengeSid) {
+  if (globalThis.Notification?.permission !== "granted") return;
+  for (const registration of await navigator.serviceWorker.getRegistrations()) {
+    const shown = await registration.getNotifications({ tag: challengeSid });
+    for (const notification of shown) notification.close();
+  }
+}
+
+function canPush() {
   return "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 }
 
@@ -36,18 +56,24 @@ export async function bestTarget({ service, pushKey }) {
   }
 }
 
-/** The subscription as it stands now, if there is one. */
-export async function subscriptionOf(service) {
-  const registration = await navigator.serviceWorker.getRegistration(scopeOf(service));
-  return (await registration?.pushManager?.getSubscription())?.toJSON();
+/** Where prompts of a service go as things stand now, without asking anybody: subscriptions end and permissions go. */
+export async function presentTarget(service) {
+  const registration = canPush() && (await navigator.serviceWorker.getRegistration(scopeOf(service)));
+  const subscription = await registration?.pushManager?.getSubscription();
+  return subscription ? { platform: "webpush", subscription: plain(subscription) } : { platform: "stream" };
 }
 
 async function subscribe(service, pushKey) {
   const registration = await register(scopeOf(service));
   await active(registration);
-  const subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: pushKey });
+  const options = { userVisibleOnly: true, applicationServerKey: pushKey };
+  return plain(await registration.pushManager.subscribe(options));
+}
+
+/** What the server wants to know of it. */
+function plain(subscription) {
   const { endpoint, keys } = subscription.toJSON();
-  return { endpoint, keys };
+  return { endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth } };
 }
 
 function scopeOf(service) {

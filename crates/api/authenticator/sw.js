@@ -20,6 +20,11 @@ self.addEventListener("fetch", (event) => {
 });
 
 self.addEventListener("push", (event) => {
+  event.waitUntil(pushed(event.data));
+});
+
+/** A page that nobody looks at heard of a question over the stream. */
+self.addEventListener("message", (event) => {
   event.waitUntil(show(event.data));
 });
 
@@ -41,29 +46,32 @@ async function forgetOthers() {
 
 /** The page changes with the server; the kept one is for when there is none. */
 async function freshOrKept(request) {
-  try {
-    return await fetch(request);
-  } catch (error) {
-    const kept = await caches.match(HOME);
-    if (!kept) throw error;
-    return kept;
-  }
+  const fresh = await fetch(request).catch(() => undefined);
+  if (fresh && fresh.status < 500) return fresh;
+  return (await caches.match(HOME)) ?? fresh ?? Response.error();
 }
 
 async function keptOrFresh(request) {
   return (await caches.match(request)) ?? fetch(request);
 }
 
-/** A page that is open shows the question itself; the notification is for when nobody looks at it. */
-async function show(data) {
+/** A page that is open shows the question itself, and the notification is for when nobody looks at it. */
+async function pushed(data) {
   let told;
   try {
     told = data.json();
   } catch {
     told = {};
   }
-  const question = { challengeSid: told.challenge_sid, factorSid: told.factor_sid };
-  for (const page of await pages()) page.postMessage(question);
+  for (const page of await pages()) page.postMessage(question(told));
+  await show(told);
+}
+
+function question(told) {
+  return { challengeSid: told.challenge_sid, factorSid: told.factor_sid };
+}
+
+async function show(told) {
   await self.registration.showNotification(told.message || "A question waits for your answer", {
     body: "Tap to approve or deny.",
     tag: told.challenge_sid,
@@ -71,18 +79,18 @@ async function show(data) {
     requireInteraction: true,
     icon: `${HOME}/{version}/icon-192.png`,
     badge: `${HOME}/{version}/badge.png`,
-    data: question,
+    data: question(told),
   });
 }
 
-async function open(question) {
+async function open(asked) {
   const [page] = await pages();
   if (page) {
-    page.postMessage(question);
+    page.postMessage(asked);
     await page.focus();
     return;
   }
-  const wanted = new URLSearchParams({ challenge: question.challengeSid, factor: question.factorSid });
+  const wanted = new URLSearchParams({ challenge: asked.challengeSid, factor: asked.factorSid });
   await self.clients.openWindow(`${HOME}#${wanted}`);
 }
 

@@ -50,6 +50,8 @@ pub enum Command {
     Accounts(Accounts),
     /// List the webhooks whose calls fail
     Webhooks,
+    /// Make a link that turns a person's browser into a device, as text and as a code to scan; works beside a running server
+    EnrolLink(EnrolLink),
     /// Try a push credential and say what the push service's answer means; works beside a running server
     PushTest(PushTest),
     /// Check the configuration and try everything that the server would need
@@ -95,6 +97,9 @@ pub struct Demo {
     /// Where to listen [default: a free port of this machine]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Open the browser authenticator after the story, with an enrolment link
+    #[arg(long, conflicts_with = "once")]
+    pub open: bool,
 }
 
 /// `phone`
@@ -203,6 +208,23 @@ pub struct Reply {
     /// Where the key is kept.
     #[command(flatten)]
     pub key: KeyFile,
+}
+
+/// `enrol-link`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The link begins with http.public_url. Applications make their own: see docs/authenticator.md.\n\nExample:\n  countersign enrol-link --service VA0123… --identity ff483d1ff591"
+)]
+pub struct EnrolLink {
+    /// The service's SID (VA…)
+    #[arg(long, value_name = "SID")]
+    pub service: String,
+    /// The application's name for the person, 8 to 64 letters, digits and dashes
+    #[arg(long)]
+    pub identity: String,
+    /// What the application is called in the browser [default: the service's friendly name]
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
 /// `push-test`

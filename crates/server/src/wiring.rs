@@ -240,7 +240,8 @@ impl Server {
     }
 }
 
-fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
+/// What callers reach a server by that listens on `address`.
+pub(crate) fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
     if let Some(url) = &config.http.public_url {
         return Ok(url.clone());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::account::Account;
-use countersign_domain::sid::AccountSid;
+use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_store::{Cursor, Page, PageQuery, Side};
 use countersign_verify::{Verify, VerifyError};
 
@@ -102,6 +102,18 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
     // Nobody is there to deliver; accounts cause no deliveries.
     let (handover, _) = HandOver::new(1);
     use_cases(config, &world, store, &key, Arc::new(LocalBus::default()), handover).await
+}
+
+/// The account that has a service.
+pub(super) async fn owner(verify: &Verify, service: ServiceSid) -> anyhow::Result<AccountSid> {
+    let accounts = all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
+    for account in accounts {
+        match verify.service(account.sid, service).await {
+            Err(VerifyError::NotFound) => {}
+            found => return Ok(found?.account),
+        }
+    }
+    anyhow::bail!("there is no {service}")
 }
 
 async fn list(verify: &Verify) -> anyhow::Result<()> {

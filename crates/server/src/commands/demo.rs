@@ -2,6 +2,7 @@
 //! database, an application that speaks its REST API, a phone that speaks the devices' protocol.
 
 mod application;
+mod browser;
 mod handset;
 mod interactive;
 mod notifying;
@@ -43,7 +44,7 @@ pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode>
     let (server, account) = start(&config).await?;
     let ready_in = began.elapsed();
 
-    let ended = show(&server, account, ready_in, &mut interrupts, flags.once).await;
+    let ended = show(&server, account, ready_in, &mut interrupts, &flags).await;
     server.stop().await;
     let removed = folder.close().context("cannot remove the temporary folder");
     ended.and(removed).map(|()| ExitCode::SUCCESS)
@@ -54,7 +55,7 @@ async fn show(
     account: (AccountSid, Secret),
     ready_in: Duration,
     interrupts: &mut Interrupts,
-    once: bool,
+    flags: &Demo,
 ) -> anyhow::Result<()> {
     let telling = Box::pin(async {
         let stage = Stage::set(server.address, account, ready_in).await?;
@@ -64,11 +65,11 @@ async fn show(
         stage = telling => stage?,
         () = interrupts.next() => bail!("interrupted before the end of the story"),
     };
-    if once {
+    if flags.once {
         return Ok(());
     }
     tokio::select! {
-        ended = Box::pin(interactive::keep_serving(&stage)) => ended,
+        ended = Box::pin(interactive::keep_serving(&stage, flags.open)) => ended,
         () = interrupts.next() => {
             println!("\nStopping. Nothing is kept.");
             Ok(())

@@ -4,6 +4,7 @@
 mod accounts;
 mod demo;
 mod doctor;
+mod enrol_link;
 mod phone;
 mod push_test;
 mod serve;
@@ -62,6 +63,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhooks => {
             let config = load(&common, &[])?;
             runtime()?.block_on(accounts::webhooks(&config)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::EnrolLink(flags) => {
+            let config = load(&common, &[])?;
+            runtime()?.block_on(enrol_link::run(&config, flags)).map(|()| ExitCode::SUCCESS)
         }
         Command::PushTest(flags) => {
             let config = load(&common, &[])?;

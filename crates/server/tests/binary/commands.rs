@@ -67,6 +67,58 @@ async fn accounts_are_managed_beside_a_running_server() {
 }
 
 #[tokio::test]
+async fn an_enrolment_link_is_made_beside_a_running_server() {
+    let stage =
+        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let running = stage.serve(&[]).await;
+    let app = Application::of(&running);
+    let made = app.create("/v2/Services", &[("FriendlyName", "Owl and Co")]).await;
+    let service = made["sid"].as_str().unwrap();
+    let public = "http.public_url=https://verify.example.com/";
+    let done = stage.run(&[
+        "enrol-link",
+        "--service",
+        service,
+        "--identity",
+        "alice-0001",
+        "--set",
+        public,
+    ]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.stderr, "It adds one device, within 300 seconds.\n");
+    let link = url::Url::parse(done.stdout.trim_end()).expect("a link and nothing else");
+    assert_eq!(link[..url::Position::AfterPath], *"https://verify.example.com/authenticator");
+    let told: std::collections::HashMap<_, _> =
+        url::form_urlencoded::parse(link.fragment().unwrap().as_bytes()).into_owned().collect();
+    assert_eq!((&*told["service"], &*told["identity"]), (service, "alice-0001"));
+    assert_eq!(told["name"], "Owl and Co");
+    let (_, key) = app.get(&format!("/v2/Services/{service}/WebPushKey")).await;
+    assert_eq!(key["public_key"], told["push"]);
+
+    // The token is good at the server that runs beside it.
+    let enrol = ["phone", "enrol", "--server", &running.base, "--service", service];
+    let who = ["--identity", "alice-0001", "--access-token", &told["token"]];
+    let enrolled = stage.run(&[&enrol[..], &who].concat());
+    assert_eq!(enrolled.code, Some(0), "{enrolled:?}");
+
+    let nothing = format!("VA{}", "0".repeat(32));
+    for (service, identity, words) in [
+        (&*nothing, "alice-0001", "there is no VA"),
+        ("VA1", "alice-0001", "is no service's SID"),
+        (service, "al", "--identity"),
+    ] {
+        let done = stage.run(&["enrol-link", "--service", service, "--identity", identity]);
+        assert_eq!((done.code, &*done.stdout), (Some(1), ""), "{done:?}");
+        assert!(done.stderr.contains(words), "{done:?}");
+    }
+    let open = "http.public_url=http://verify.example.com";
+    let done =
+        stage.run(&["enrol-link", "--service", service, "--identity", "alice-0001", "--set", open]);
+    assert!(done.stderr.contains("https only"), "{done:?}");
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn doctor_says_in_a_line_each_what_is_wrong() {
     let free = format!("http.listen=127.0.0.1:{}", free_port());
     let stage = Stage::new();

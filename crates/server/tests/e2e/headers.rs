@@ -142,3 +142,22 @@ async fn what_clients_send_of_types_makes_no_difference() {
         assert_eq!(Reply::of(post.body("FriendlyName=a")).await.status, 201, "{kind}");
     }
 }
+
+#[tokio::test]
+async fn a_page_has_headers_of_its_own() {
+    let app = TestApp::start_with(&["http.public_url=https://verify.example.com"]).await;
+    let reply = exchange(app.address(), &request("GET", "/authenticator", "")).await;
+    assert_eq!(reply.status, 200);
+    for (name, value) in [
+        ("Cache-Control", "no-cache"),
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Strict-Transport-Security", "max-age=31536000"),
+    ] {
+        assert_eq!(reply.header(name), Some(value), "{reply:?}");
+    }
+    assert!(reply.header("Twilio-Request-Id").is_some(), "{reply:?}");
+    assert_eq!(reply.header("Access-Control-Allow-Origin"), None, "no other origin needs it");
+    let reply = exchange(app.address(), &request("GET", "/authenticator/0/app.js", "")).await;
+    assert_eq!((reply.status, reply.header("Cache-Control")), (404, Some("no-store")));
+}

@@ -7,6 +7,7 @@ use countersign_domain::world::Clock as _;
 use countersign_phone::{Challenge, ChallengeStatus, Event, Phone, Prompt, Verdict};
 use tokio::task::JoinSet;
 
+use super::browser;
 use super::reply::Made;
 use super::stage::Stage;
 use super::timeline::short;
@@ -19,13 +20,13 @@ const LOOKS: Duration = Duration::from_secs(15);
 const STAYS_OPEN: Duration = Duration::from_secs(59 * 60);
 
 /// Serves and answers until it is dropped.
-pub(super) async fn keep_serving(stage: &Stage) -> anyhow::Result<()> {
+pub(super) async fn keep_serving(stage: &Stage, open_browser: bool) -> anyhow::Result<()> {
     let until = (SystemClock.now() + STAYS_OPEN).to_string();
     let open = stage.challenge("Still there?", &[("ExpirationDate", &until)]);
     let Made { sid: open } = stage.app.expect(&open, 201).await?.read()?;
     invite(stage, &open);
     let person = Person { phone: stage.phone.clone(), paint: stage.paint };
-    person.look_after(&open).await
+    tokio::try_join!(browser::accompany(stage, open_browser), person.look_after(&open)).map(|_| ())
 }
 
 fn invite(stage: &Stage, open: &str) {

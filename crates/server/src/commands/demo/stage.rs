@@ -16,8 +16,8 @@ use super::within;
 use crate::commands::phone::screen::Paint;
 
 /// The application's name for the person.
-const IDENTITY: &str = "sam-porter";
-const SERVICE: &str = "Harbour Bank";
+pub(super) const IDENTITY: &str = "sam-porter";
+pub(super) const SERVICE: &str = "Harbour Bank";
 
 /// Everything that the story needs.
 pub(super) struct Stage {
@@ -73,11 +73,26 @@ impl Stage {
         Ok(Self { app, phone, paint, entity, service })
     }
 
-    /// The call that asks the person something.
+    /// The call that asks the person something, on the phone.
     pub(super) fn challenge(&self, message: &str, more: &[(&'static str, &str)]) -> Call {
-        let mut form = vec![("FactorSid", self.phone.factor_sid()), ("Details.Message", message)];
+        self.challenge_on(self.phone.factor_sid(), message, more)
+    }
+
+    /// The call that asks the person something, on one of their devices.
+    pub(super) fn challenge_on(
+        &self,
+        factor: &str,
+        message: &str,
+        more: &[(&'static str, &str)],
+    ) -> Call {
+        let mut form = vec![("FactorSid", factor), ("Details.Message", message)];
         form.extend(more);
         Call::post(format!("{}/Challenges", self.entity), &form)
+    }
+
+    /// The call that lists the person's devices.
+    pub(super) fn factors(&self) -> Call {
+        Call::get(format!("{}/Factors", self.entity))
     }
 
     /// The URL of a challenge.
@@ -102,11 +117,17 @@ impl Stage {
     }
 }
 
-/// The application gets an access token for the person, and the phone enrols with it.
-async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
+/// The application gets an access token for the person, good for as long as may be.
+pub(super) async fn access_token(app: &Application, service: &str) -> anyhow::Result<String> {
     let url = format!("{}/v2/Services/{service}/AccessTokens", app.base);
-    let call = Call::post(url, &[("Identity", IDENTITY), ("FactorType", "push")]);
-    let AccessToken { token } = app.expect(&call, 201).await?.read()?;
+    let form = [("Identity", IDENTITY), ("FactorType", "push"), ("Ttl", "300")];
+    let AccessToken { token } = app.expect(&Call::post(url, &form), 201).await?.read()?;
+    Ok(token)
+}
+
+/// The phone enrols with an access token.
+async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
+    let token = access_token(app, service).await?;
     let options = Options { insecure_http: true, ..Options::default() };
     let server = Server::new(&app.base, &options)?;
     let enrolment = Enrolment {

@@ -1,0 +1,192 @@
+// Web Push: the worker, its notifications, and what they lead to. The browser's push service is the one thing that is not
+// real here: none can be reached, so what it would bring is brought by the debugging protocol.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { call, enrol, stage, visit } from "./stage.mjs";
+
+/** What a browser's push service would give. */
+const SUBSCRIPTION = {
+  endpoint: "https://push.example.invalid/subscription",
+  keys: {
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+  },
+};
+
+describe("a push", () => {
+  const scene = stage();
+
+  /** A page whose browser subscribes, and somebody enrolled in it. */
+  async function subscribed(t) {
+    const page = await visit(scene, t, { permissions: ["notifications"] });
+    await page.context().addInitScript((subscription) => {
+      const made = { toJSON: () => ({ ...subscription, expirationTime: null }) };
+      PushManager.prototype.subscribe = async (options) => {
+        globalThis.subscribedWith = options;
+        return made;
+      };
+      PushManager.prototype.getSubscription = async () => made;
+    }, SUBSCRIPTION);
+    const person = scene.app.person();
+    const key = (await call("GET", `${scene.app.path}/WebPushKey`)).body.public_key;
+    await enrol(page, await person.link({ push: key }));
+    await page.getByText("Notifications are on, also when this page is closed").waitFor();
+    return { page, person, key };
+  }
+
+  /** What the debugging protocol knows of the worker that is pushed to, and a way to push. */
+  async function pushing(page) {
+    const session = await page.context().newCDPSession(page);
+    const isOurs = ({ scopeURL }) => scopeURL.endsWith(`/authenticator/push/${scene.app.sid}/`);
+    const registered = new Promise((resolve) => {
+      session.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+        const ours = registrations.find(isOurs);
+        if (ours) resolve(ours.registrationId);
+      });
+    });
+    await session.send("ServiceWorker.enable");
+    const registrationId = await registered;
+    const { origin } = new URL(page.home);
+    return (data) =>
+      session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: JSON.stringify(data) });
+  }
+
+  function notifications(page) {
+    return page.evaluate(async (service) => {
+      const registration = await navigator.serviceWorker.getRegistration(`/authenticator/push/${service}/`);
+      return (await registration.getNotifications()).map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+    }, scene.app.sid);
+  }
+
+  /** Waits until so many are shown. */
+  function shown(page, count) {
+    const holds = async ([scope, count]) => {
+      const registration = await navigator.serviceWorker.getRegistration(scope);
+      return (await registration.getNotifications()).length === count;
+    };
+    return page.waitForFunction(holds, [`/authenticator/push/${scene.app.sid}/`, count]);
+  }
+
+  /** The worker that is pushed to; there is another one that keeps the page. */
+  async function worker(page) {
+    for (const worker of page.context().serviceWorkers()) {
+      if ((await worker.evaluate(() => registration.scope)).includes("/push/")) return worker;
+    }
+    throw new Error("no worker is pushed to");
+  }
+
+  /** Lets nothing reach the page but what it is pushed. */
+  async function deaf(page) {
+    await page.route(/\/Challenges\?/, (route) => route.abort());
+  }
+
+  async function asked(person, message) {
+    const sid = await person.ask(message);
+    const told = {
+      type: "verify_push_challenge",
+      challenge_sid: sid,
+      factor_sid: (await person.factor()).sid,
+      message,
+    };
+    return { sid, told };
+  }
+
+  test("is subscribed to with the service's key, and the server has the subscription", async (t) => {
+    const { page, person, key } = await subscribed(t);
+    const { config } = await person.factor();
+    assert.equal(config.notification_platform, "webpush");
+    assert.deepEqual(JSON.parse(config.notification_token), SUBSCRIPTION);
+    assert.deepEqual(await page.evaluate(() => globalThis.subscribedWith), {
+      userVisibleOnly: true,
+      applicationServerKey: key,
+    });
+  });
+
+  test("shows a notification, and opens the prompt in a page that is open", async (t) => {
+    const { page, person } = await subscribed(t);
+    await deaf(page);
+    const push = await pushing(page);
+    const { sid, told } = await asked(person, "Log in by push?");
+    await push(told);
+    const sheet = page.getByRole("dialog", { name: "Log in by push?" });
+    await sheet.waitFor();
+    await shown(page, 1);
+    // A second push of the same question replaces the first.
+    await push(told);
+    await shown(page, 1);
+    const [notification] = await notifications(page);
+    assert.equal(notification.title, "Log in by push?");
+    assert.equal(notification.tag, sid);
+    assert.deepEqual(notification.data, { challengeSid: sid, factorSid: told.factor_sid });
+    await sheet.getByRole("button", { name: "Approve" }).click();
+    assert.equal(await person.outcome(sid), "approved");
+    await shown(page, 0);
+    await push(told);
+    await page.getByText("it was approved already").waitFor();
+  });
+
+  test("whose notification is tapped opens the prompt, also when no page is open", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const { sid, told } = await asked(person, "Tapped?");
+    await push(told);
+    await page.getByRole("dialog", { name: "Tapped?" }).waitFor();
+    await shown(page, 1);
+    const there = await worker(page);
+    const context = page.context();
+    await context.newPage();
+    await page.close();
+    // A tap is the operating system's: what the worker does with it is called by hand, and the window it would open is
+    // opened here.
+    const opened = await there.evaluate(async () => {
+      const [notification] = await registration.getNotifications();
+      let opened;
+      clients.openWindow = async (url) => {
+        opened = url;
+      };
+      const tap = Object.assign(new Event("notificationclick"), { notification });
+      let done;
+      tap.waitUntil = (promise) => (done = promise);
+      dispatchEvent(tap);
+      await done;
+      return { url: opened, left: (await registration.getNotifications()).length };
+    });
+    assert.equal(opened.left, 0);
+    const again = await context.newPage();
+    await deaf(again);
+    await again.goto(opened.url);
+    const sheet = again.getByRole("dialog", { name: "Tapped?" });
+    await sheet.getByRole("button", { name: "Deny" }).click();
+    assert.equal(await person.outcome(sid), "denied");
+  });
+
+  test("for a key that is gone says what to do, and one without words is shown all the same", async (t) => {
+    const { page } = await subscribed(t);
+    const push = await pushing(page);
+    await push({ challenge_sid: `YC${"1".repeat(32)}`, factor_sid: `YF${"1".repeat(32)}` });
+    await page.getByRole("heading", { name: "The key for this question is gone" }).waitFor();
+    await shown(page, 1);
+    const [notification] = await notifications(page);
+    assert.equal(notification.title, "A question waits for your answer");
+  });
+
+  test("gives way to the stream when the browser ends the subscription", async (t) => {
+    const { page, person } = await subscribed(t);
+    await page.context().addInitScript(() => (PushManager.prototype.getSubscription = async () => null));
+    await page.reload();
+    await page.getByText("Connected while this page").waitFor();
+    assert.equal((await person.factor()).config.notification_platform, "stream");
+    const sid = await person.ask("By stream now?");
+    await page.getByRole("button", { name: "Approve" }).click();
+    assert.equal(await person.outcome(sid), "approved");
+  });
+
+  test("that the person or the browser does not allow gives way to the stream", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    const key = (await call("GET", `${scene.app.path}/WebPushKey`)).body.public_key;
+    await enrol(page, await person.link({ push: key }));
+    await page.getByText("Connected while this page").waitFor();
+    assert.equal((await person.factor()).config.notification_platform, "stream");
+  });
+});

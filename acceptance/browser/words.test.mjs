@@ -1,0 +1,105 @@
+// What applications write is shown as what it is, in every place where it is shown.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { enrol, stage, visit } from "./stage.mjs";
+
+const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
+const WORDS = {
+  markup: "<script>globalThis.hurt = 1</script><img src=x onerror='globalThis.hurt = 1'>",
+  "a link": "<a href='javascript:globalThis.hurt=1'>Approve</a> &amp; {{hurt}}",
+  "a long word": LONG,
+  "a text from right to left": "האם זה אתה? كن حذرا",
+};
+
+describe("the words of an application", () => {
+  const scene = stage();
+
+  for (const [what, words] of Object.entries(WORDS)) {
+    test(`may be ${what}`, async (t) => {
+      const page = await visit(scene, t, { viewport: { width: 360, height: 640 } });
+      const person = scene.app.person();
+      const cut = (length) => Array.from(words).slice(0, length).join("");
+      const label = cut(36);
+      const name = cut(64);
+
+      const fits = async () => {
+        const { shown, width } = await page.evaluate(() => {
+          const wide = [document.documentElement, ...document.querySelectorAll("dialog[open], dialog[open] .question")];
+          return { shown: globalThis.hurt, width: Math.max(...wide.map((box) => box.scrollWidth - box.clientWidth)) };
+        });
+        assert.equal(shown, undefined, "it ran");
+        assert.ok(width <= 0, `${width} pixels too wide`);
+      };
+      const shows = async (where, text) => {
+        await where.getByText(text).first().waitFor();
+        assert.equal(await page.locator("main a, dialog a, main img, dialog img, body script").count(), 0);
+        await fits();
+      };
+
+      await page.goto(await person.link({ name }));
+      await shows(page.locator("#enrol-title"), name);
+      await page.getByRole("textbox", { name: "Name of this device" }).fill(name);
+      await page.getByRole("button", { name: "Add this device" }).click();
+      await page.getByText("Connected while this page").waitFor();
+      await shows(page.locator("#accounts"), name);
+
+      const sid = await person.ask(words, { fields: [[label, words]] });
+      const sheet = page.locator("#prompt");
+      await shows(sheet.locator("#prompt-message"), words);
+      await shows(sheet.locator("#prompt-who"), name);
+      await shows(sheet.locator("dt"), label);
+      await shows(sheet.locator("dd"), words);
+      for (const button of ["Deny", "Approve"]) {
+        const { y, height } = await sheet.getByRole("button", { name: button, exact: true }).boundingBox();
+        assert.ok(y >= 0 && y + height <= 640, `${button} is out of reach`);
+      }
+      await sheet.getByRole("button", { name: "Approve", exact: true }).click();
+      assert.equal(await person.outcome(sid), "approved");
+      await shows(page.locator("#history"), words);
+      await shows(page.locator("#notices"), words);
+      await page.locator("#accounts-list button").click();
+      assert.equal(await page.getByRole("textbox", { name: "Name of this device" }).inputValue(), name);
+      await fits();
+    });
+  }
+
+  test("cannot turn around or hide what stands beside them", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    await enrol(page, await person.link({ name: "Bank\u202e knaB" }));
+    await page.getByText("Connected while this page").waitFor();
+    await person.ask("Pay \u202e01\u202c EUR\u2066?\u0007\u200b", { fields: [["To\u202e", "\u2067you"]] });
+    const message = page.locator("#prompt-message");
+    await message.waitFor();
+    assert.equal(await message.textContent(), "Pay \ufffd01\ufffd EUR\ufffd?\ufffd\ufffd");
+    assert.equal(await message.locator("bdi").evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
+    assert.equal(await page.locator("#prompt-fields dt").textContent(), "To\ufffd");
+    assert.equal(await page.locator("#prompt-fields dd").textContent(), "\ufffdyou");
+    assert.equal(await page.locator("#prompt-who").textContent(), "Bank\ufffd knaB asks");
+  });
+
+  test("as many and as long as they may be leave both answers in reach", async (t) => {
+    const page = await visit(scene, t, { viewport: { width: 360, height: 640 } });
+    const person = scene.app.person();
+    await enrol(page, await person.link());
+    await page.getByText("Connected while this page").waitFor();
+    const fields = Array.from({ length: 20 }, (_, place) => [
+      `${place} ${"label ".repeat(5)}`.trim(),
+      "value ".repeat(21),
+    ]);
+    const sid = await person.ask("question ".repeat(28), { fields });
+    const sheet = page.locator("#prompt");
+    const boxes = [];
+    for (const button of ["Deny", "Approve"]) {
+      const place = sheet.getByRole("button", { name: button, exact: true });
+      await place.waitFor();
+      boxes.push(await place.boundingBox());
+    }
+    const [deny, approve] = boxes;
+    assert.deepEqual([deny.y, deny.width, deny.height], [approve.y, approve.width, approve.height]);
+    assert.ok(approve.y + approve.height <= 640, "out of reach");
+    await sheet.getByText("19 label").scrollIntoViewIfNeeded();
+    await sheet.getByRole("button", { name: "Deny" }).click();
+    assert.equal(await person.outcome(sid), "denied");
+  });
+});

@@ -7,11 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
 
-/// Checks a length in characters.
+/// Checks a length in characters, and that NUL is none of them: not every database can keep it.
 ///
 /// # Errors
-/// Outside `least..=most`.
+/// Outside `least..=most`, or with a NUL in it.
 pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
+    if text.contains('\0') {
+        return Err(Invalid::because("must not contain the character U+0000"));
+    }
     let found = text.chars().count();
     if (least..=most).contains(&found) { Ok(()) } else { Err(Invalid::length(least, most, found)) }
 }
@@ -164,6 +167,13 @@ impl fmt::Debug for StringMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_holds_what_a_database_cannot_keep() {
+        assert!(Message::parse("Log in?\u{1}").is_ok());
+        let refused = Message::parse("Log\0in?").unwrap_err();
+        assert_eq!(refused.to_string(), "must not contain the character U+0000");
+    }
 
     #[test]
     fn lengths_are_counted_in_characters_and_said() {

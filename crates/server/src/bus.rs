@@ -16,7 +16,7 @@ use crate::wiring::World;
 /// They do not.
 pub fn suits_database(config: &Config) -> anyhow::Result<()> {
     ensure!(
-        config.bus.nats.is_empty(),
+        config.bus.nats.is_empty() || config.database.url.is_some(),
         "bus.nats is set, and the database is SQLite, which one process alone can use: there are no others to reach"
     );
     Ok(())

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use countersign_domain::world::{Entropy, random};
 use countersign_verify::MasterKey;
 
-use crate::config::read_secret_file;
+use crate::config::{Config, read_secret_file};
 
 /// Holds the folder for this process, until dropped.
 #[derive(Debug)]
@@ -58,24 +58,24 @@ pub enum KeyOrigin {
 }
 
 /// The master key: `COUNTERSIGN_MASTER_KEY` (64 hexadecimal digits), or the file that `COUNTERSIGN_MASTER_KEY_FILE`
-/// names, or `master.key` in the folder, which is made if `may_make` says so and neither it nor a database is there.
+/// names, or `master.key` in the data folder. That one is made if neither it nor a database is there, and only for SQLite:
+/// a PostgreSQL database may have been made under a key that is on another machine.
 ///
 /// # Errors
 /// It cannot be read or made, is malformed, or others may read its file.
 pub fn master_key(
-    folder: &Path,
-    database: &Path,
+    config: &Config,
     variable: impl Fn(&str) -> Option<String>,
     entropy: &dyn Entropy,
-    may_make: bool,
 ) -> anyhow::Result<(MasterKey, KeyOrigin)> {
     if let Some(text) = variable("COUNTERSIGN_MASTER_KEY") {
         let key = parse_key(&text).context("COUNTERSIGN_MASTER_KEY is not right")?;
         return Ok((key, KeyOrigin::Environment));
     }
     let named = variable("COUNTERSIGN_MASTER_KEY_FILE").map(PathBuf::from);
-    let path = named.clone().unwrap_or_else(|| folder.join("master.key"));
-    if !path.exists() && named.is_none() && may_make {
+    let path = named.clone().unwrap_or_else(|| config.data_dir.join("master.key"));
+    if !path.exists() && named.is_none() && config.database.url.is_none() {
+        let database = config.database_file();
         ensure!(
             !database.exists(),
             "{} is missing, and the database {} was made under it: put the key back",
@@ -86,6 +86,12 @@ pub fn master_key(
         write_secret(&path, &format!("{digits}\n"))?;
         return Ok((parse_key(&digits)?, KeyOrigin::Made(path)));
     }
+    ensure!(
+        path.exists() || named.is_some(),
+        "there is no master key, and with PostgreSQL none is made, since every server of one database needs the same: \
+         name it by COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE, or put it into {}",
+        path.display()
+    );
     let text = read_secret_file(&path)?;
     let mode = std::fs::metadata(&path)?.permissions().mode();
     ensure!(mode & 0o077 == 0, "others may read {}: chmod 600 it", path.display());
@@ -130,18 +136,32 @@ mod tests {
         lock(folder.path()).unwrap();
     }
 
+    fn config(folder: &Path) -> Config {
+        Config { data_dir: folder.to_owned(), ..Config::default() }
+    }
+
     #[test]
     fn a_key_is_made_once_and_never_beside_a_database() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, database) = (folder.path().join("master.key"), folder.path().join("x.db"));
-        let key = |may_make| master_key(folder.path(), &database, |_| None, &OsEntropy, may_make);
-        assert!(key(false).is_err());
-        assert_eq!(key(true).unwrap().1, KeyOrigin::Made(path.clone()));
+        let config = config(folder.path());
+        let path = folder.path().join("master.key");
+        let key = || master_key(&config, |_| None, &OsEntropy);
+        assert_eq!(key().unwrap().1, KeyOrigin::Made(path.clone()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(key(true).unwrap().1, KeyOrigin::File(path.clone()));
+        assert_eq!(key().unwrap().1, KeyOrigin::File(path.clone()));
         std::fs::remove_file(&path).unwrap();
-        std::fs::write(&database, "").unwrap();
-        assert!(key(true).unwrap_err().to_string().contains("put the key back"));
+        std::fs::write(config.database_file(), "").unwrap();
+        assert!(key().unwrap_err().to_string().contains("put the key back"));
+    }
+
+    #[test]
+    fn with_postgresql_no_key_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        config.database.url = Some("postgres://127.0.0.1/countersign".to_owned().into());
+        let error = master_key(&config, |_| None, &OsEntropy).unwrap_err();
+        assert!(error.to_string().contains("COUNTERSIGN_MASTER_KEY"), "{error}");
+        assert!(!folder.path().join("master.key").exists());
     }
 
     #[test]
@@ -150,7 +170,7 @@ mod tests {
         let path = folder.path().join("master.key");
         std::fs::write(&path, "00".repeat(32)).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let error = master_key(folder.path(), &path, |_| None, &OsEntropy, true).unwrap_err();
+        let error = master_key(&config(folder.path()), |_| None, &OsEntropy).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 }

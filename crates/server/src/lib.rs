@@ -6,6 +6,7 @@ pub mod bus;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod database;
 pub mod folder;
 pub mod listener;
 pub mod push;

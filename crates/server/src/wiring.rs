@@ -14,7 +14,6 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_store::Store;
 use countersign_store::seam::Retention;
-use countersign_store_sqlite::SqliteStore;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -63,23 +62,6 @@ pub struct Server {
     shutdown: CancellationToken,
     sockets: TaskTracker,
     within: Duration,
-}
-
-/// Opens the database.
-///
-/// # Errors
-/// It cannot be opened or migrated.
-pub fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
-    let options = countersign_store_sqlite::Options {
-        readers: config.store.readers,
-        queue: config.store.queue_max,
-        batch: config.store.batch_max,
-        max_pages: (config.store.pages_max != 0).then_some(config.store.pages_max),
-        ..Default::default()
-    };
-    let path = config.database();
-    SqliteStore::open(&path, options)
-        .with_context(|| format!("cannot open the database {}", path.display()))
 }
 
 /// The use cases over a database, without a server: what the commands that manage accounts need.
@@ -256,7 +238,8 @@ fn engine_options(config: &Config) -> countersign_delivery::Options {
         stream_attempts: config.delivery.in_flight_max,
         lease: config.delivery.lease(),
         retention: Retention { challenges: day * config.retention.challenges_days },
-        alone: true,
+        // the data folder of SQLite is locked to this process; PostgreSQL has leases of other nodes in it
+        alone: config.database.url.is_none(),
         ..Default::default()
     }
 }

@@ -1,10 +1,11 @@
-//! For tests only: a hand-moved clock, seeded entropy, builders, a NATS server.
+//! For tests only: a hand-moved clock, seeded entropy, builders, PostgreSQL and NATS servers.
 
 mod builders;
 mod clock;
 mod entropy;
 mod keys;
 mod nats;
+pub mod postgres;
 
 pub use builders::Maker;
 pub use clock::ManualClock;

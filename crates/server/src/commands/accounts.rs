@@ -11,8 +11,9 @@ use countersign_verify::{Verify, VerifyError};
 
 use crate::cli::Accounts;
 use crate::config::Config;
+use crate::database::Database;
 use crate::folder;
-use crate::wiring::{World, open_store, use_cases};
+use crate::wiring::{World, use_cases};
 
 /// Rows that are read at a time.
 const PAGE: u16 = 500;
@@ -91,17 +92,12 @@ pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
 pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
     let world = World::real();
     folder::make(&config.data_dir)?;
-    let (key, _) = folder::master_key(
-        &config.data_dir,
-        &config.database(),
-        |name| std::env::var(name).ok(),
-        &*world.entropy,
-        true,
-    )?;
-    let store = Arc::new(open_store(config)?);
+    let variable = |name: &str| std::env::var(name).ok();
+    let (key, _) = folder::master_key(config, variable, &*world.entropy)?;
+    let database = Database::open(config).await?;
     // Nobody is there to deliver; accounts cause no deliveries.
     let (handover, _) = HandOver::new(1);
-    use_cases(config, &world, store, &key, Arc::new(LocalBus::default()), handover).await
+    use_cases(config, &world, database.store(), &key, Arc::new(LocalBus::default()), handover).await
 }
 
 /// The account that has a service.

@@ -28,8 +28,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::stage::Stage;
 use crate::cli::{Common, Demo};
 use crate::config::{Config, Sources};
+use crate::database::Database;
 use crate::telemetry;
-use crate::wiring::{Server, World, open_store};
+use crate::wiring::{Server, World};
 
 /// The longest that the demo waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -94,7 +95,7 @@ fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config>
 
 async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))> {
     let world = World::real();
-    let store = Arc::new(open_store(config)?);
+    let store = Database::open(config).await?.store();
     let key = MasterKey::new(random(&*world.entropy));
     let server =
         Server::start(config, &world, store, &key, Arc::new(String::new), async |_| Ok(())).await?;

@@ -10,7 +10,8 @@ use countersign_bus::{HandOver, LocalBus};
 
 use crate::cli::Common;
 use crate::config::Config;
-use crate::wiring::{World, open_store, use_cases};
+use crate::database::Database;
+use crate::wiring::{World, use_cases};
 use crate::{bus, folder, listener};
 
 /// What was found, line by line.
@@ -82,19 +83,15 @@ fn state_of(config: &Config, is_serving: bool) -> String {
 /// Opens and migrates the database as the server would, writes to it, and checks the key.
 async fn database(config: &Config) -> anyhow::Result<String> {
     let world = World::real();
-    let (key, _) = folder::master_key(
-        &config.data_dir,
-        &config.database(),
-        |name| std::env::var(name).ok(),
-        &*world.entropy,
-        true,
-    )?;
-    let store = Arc::new(open_store(config)?);
+    let variable = |name: &str| std::env::var(name).ok();
+    let (key, _) = folder::master_key(config, variable, &*world.entropy)?;
+    let database = Database::open(config).await?;
     let (handover, _) = HandOver::new(1);
     let bus = Arc::new(LocalBus::default());
-    let verify = use_cases(config, &world, store, &key, bus, handover).await?;
+    let verify = use_cases(config, &world, database.store(), &key, bus, handover).await?;
     verify.ready().await?;
-    Ok(format!("{} can be written, and the key is the right one", config.database().display()))
+    let what = database.describe(config, &world).await?;
+    Ok(format!("{what} can be written, and the key is the right one"))
 }
 
 fn address_is_free(address: SocketAddr, is_serving: bool) -> anyhow::Result<String> {

@@ -13,8 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Serve;
 use crate::config::{Config, read_secret_file};
+use crate::database::Database;
 use crate::folder::{self, KeyOrigin};
-use crate::wiring::{Server, World, open_store};
+use crate::wiring::{Server, World};
 use crate::{bus, telemetry};
 
 /// The command's flags as settings.
@@ -51,7 +52,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();
     let key = master_key(&config, &world)?;
-    let store = Arc::new(open_store(&config)?);
+    let database = Database::open(&config).await?;
+    let (world, store) = (database.set_clock(&world).await?, database.store());
     let prepare = async |verify: &Verify| first_account(&config, verify, wished).await;
     let server = Server::start(&config, &world, store, &key, metrics, prepare).await?;
     tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
@@ -74,8 +76,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 
 fn master_key(config: &Config, world: &World) -> anyhow::Result<countersign_verify::MasterKey> {
     let variable = |name: &str| std::env::var(name).ok();
-    let (key, origin) =
-        folder::master_key(&config.data_dir, &config.database(), variable, &*world.entropy, true)?;
+    let (key, origin) = folder::master_key(config, variable, &*world.entropy)?;
     if let KeyOrigin::Made(path) = origin {
         tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
     }

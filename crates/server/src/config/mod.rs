@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use bus::Bus;
 pub use sections::{
-    Admin, Delivery, Devices, Http, Log, LogFormat, Outgoing, Retention, StoreSection, Stream,
-    Traces,
+    Admin, DatabaseSection, Delivery, Devices, Http, Log, LogFormat, Outgoing, Retention,
+    StoreSection, Stream, Traces,
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
@@ -40,7 +40,9 @@ pub struct Config {
     pub http: Http,
     /// The operator's listener.
     pub admin: Admin,
-    /// The database.
+    /// Which database.
+    pub database: DatabaseSection,
+    /// How the database is worked on.
     pub store: StoreSection,
     /// The wire between processes.
     pub bus: Bus,
@@ -68,6 +70,7 @@ impl Default for Config {
             data_dir: PathBuf::from("countersign-data"),
             http: Http::default(),
             admin: Admin::default(),
+            database: DatabaseSection::default(),
             store: StoreSection::default(),
             bus: Bus::default(),
             delivery: Delivery::default(),
@@ -130,13 +133,14 @@ impl Config {
         Ok(config)
     }
 
-    /// The database's file.
-    pub fn database(&self) -> PathBuf {
+    /// The database's file, if it is SQLite.
+    pub fn database_file(&self) -> PathBuf {
         self.data_dir.join("countersign.db")
     }
 
     fn check(&self) -> anyhow::Result<()> {
         self.http.check()?;
+        self.database.check()?;
         self.store.check()?;
         self.bus.check()?;
         self.delivery.check()?;

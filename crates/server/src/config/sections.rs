@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -97,7 +98,47 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
 }
 
-/// `[store]`: the database.
+/// `[database]`: which database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseSection {
+    /// `postgres://user:password@host/name?sslmode=require`: PostgreSQL, which any number of servers may share. If
+    /// absent, SQLite in the data folder, which is this server's alone. It may hold a password, so nobody prints it.
+    #[serde(skip_serializing)]
+    pub url: Option<SecretString>,
+    /// A file of certificate authorities (PEM) that PostgreSQL's certificate may be signed by, instead of the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// Connections to PostgreSQL at most.
+    pub connections_max: usize,
+    /// A pooler such as PgBouncer hands out connections by the transaction: nothing is kept prepared on one.
+    pub transaction_pooling: bool,
+}
+
+impl Default for DatabaseSection {
+    fn default() -> Self {
+        Self { url: None, tls_ca: None, connections_max: 16, transaction_pooling: false }
+    }
+}
+
+impl DatabaseSection {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let is_postgres = |url: &SecretString| {
+            let url = url.expose_secret();
+            url.starts_with("postgres://") || url.starts_with("postgresql://")
+        };
+        ensure!(
+            self.url.as_ref().is_none_or(is_postgres),
+            "database.url must begin with postgres://"
+        );
+        ensure!(
+            (4..=1_000).contains(&self.connections_max),
+            "database.connections_max must be 4 to 1000"
+        );
+        Ok(())
+    }
+}
+
+/// `[store]`: how the database is worked on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {

@@ -4,6 +4,7 @@
 mod admin;
 mod commands;
 mod logs;
+mod postgres;
 mod push_test;
 mod refusals;
 mod start;

@@ -11,11 +11,10 @@ use countersign_domain::time::Instant;
 use countersign_phone as phone;
 use countersign_phone::{Authority, Enrolment, Phone};
 use countersign_server::config::{Config, Sources};
-use countersign_server::wiring::{Server, World, open_store};
+use countersign_server::database::Database;
+use countersign_server::wiring::{Server, World};
 use countersign_standins::{Options, Running, Setting, WebPush, apns, fcm, run};
-use countersign_store::PageQuery;
-use countersign_store::seam::Notifications as _;
-use countersign_store_sqlite::SqliteStore;
+use countersign_store::{PageQuery, Store};
 use countersign_verify::MasterKey;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
@@ -37,7 +36,7 @@ pub struct Asked {
 
 pub struct Stage {
     server: Server,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     apns: apns::Apns,
     fcm: Option<fcm::Fcm>,
     web_push: WebPush,
@@ -107,12 +106,12 @@ impl Stage {
         let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let config = configure(folder.path(), &others);
-        let store = Arc::new(open_store(&config).expect("the database opens"));
+        let store = Database::open(&config).await.expect("the database opens").store();
         let (world, key) = (World::real(), MasterKey::new([1; 32]));
         let server = Server::start(
             &config,
             &world,
-            Arc::clone(&store) as _,
+            Arc::clone(&store),
             &key,
             Arc::new(String::new),
             async |_| Ok(()),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use countersign_bus::{HandOver, LocalBus};
 use countersign_server::config::{Config, Sources};
-use countersign_server::wiring::{Server, World, open_store, use_cases};
+use countersign_server::database::Database;
+use countersign_server::wiring::{Server, World, use_cases};
+use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::{ManualClock, SeededEntropy};
 use countersign_verify::{MasterKey, Verify};
 
@@ -24,7 +26,8 @@ pub struct TestApp {
     client: reqwest::Client,
     config: Config,
     world: World,
-    /// Lives as long as the play.
+    /// Lives as long as the play, and so does the folder.
+    _database: Option<TestDatabase>,
     _folder: tempfile::TempDir,
 }
 
@@ -42,6 +45,8 @@ impl TestApp {
             entropy: Arc::new(SeededEntropy::new(20_260_101)),
         };
         let mut config = configure(folder.path(), settings);
+        let database = on_postgres().then(TestDatabase::new);
+        config.database.url = database.as_ref().map(|database| database.url().into());
         let server = open(&config, &world).await;
         // Whoever knows this server finds the next one at the same address.
         config.http.listen = server.address;
@@ -55,6 +60,7 @@ impl TestApp {
             client: client(),
             config,
             world,
+            _database: database,
             _folder: folder,
         };
         app.service =
@@ -93,10 +99,10 @@ impl TestApp {
     /// The use cases of another process over the same database: what `countersign accounts` works with. Nothing that
     /// happens there is announced here.
     pub async fn other_process(&self) -> Verify {
-        let store = Arc::new(open_store(&self.config).expect("the database opens twice"));
+        let database = Database::open(&self.config).await.expect("the database opens twice");
         let (handover, _) = HandOver::new(1);
         let bus = Arc::new(LocalBus::default());
-        use_cases(&self.config, &self.world, store, &master_key(), bus, handover)
+        use_cases(&self.config, &self.world, database.store(), &master_key(), bus, handover)
             .await
             .expect("the same key")
     }
@@ -133,6 +139,11 @@ impl TestApp {
     }
 }
 
+/// The same plays run on either database.
+pub fn on_postgres() -> bool {
+    std::env::var("COUNTERSIGN_TEST_DATABASE").is_ok_and(|word| word == "postgres")
+}
+
 fn configure(folder: &Path, settings: &[&str]) -> Config {
     let mut all = vec![
         format!("data_dir={}", folder.display()),
@@ -145,13 +156,13 @@ fn configure(folder: &Path, settings: &[&str]) -> Config {
 }
 
 async fn open(config: &Config, world: &World) -> Server {
-    let store = Arc::new(open_store(config).expect("the database opens"));
+    let store = Database::open(config).await.expect("the database opens").store();
     let key = master_key();
     for _ in 0..1_000 {
         let started = Server::start(
             config,
             world,
-            Arc::clone(&store) as _,
+            Arc::clone(&store),
             &key,
             Arc::new(String::new),
             async |_| Ok(()),

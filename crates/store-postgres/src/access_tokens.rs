@@ -1,0 +1,80 @@
+//! Access tokens.
+
+use async_trait::async_trait;
+use countersign_domain::access_token::AccessToken;
+use countersign_domain::sid::{AccessTokenSid, ServiceSid};
+use countersign_domain::text::FriendlyName;
+use countersign_store::seam::{AccessTokens, Answer, Inserted};
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::params::{id, params};
+use crate::rows::{self, access_token_columns};
+use crate::statement::{exists, inserted, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, services};
+
+const READ: &str = concat!(
+    "SELECT ",
+    access_token_columns!(),
+    " FROM access_tokens t JOIN services s ON s.sid = t.service_sid WHERE t.service_sid = $1 AND t.sid = $2"
+);
+const INSERT: &str = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, \
+                      factor_friendly_name, ttl, created_at, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+/// Uses up one that can still be used at `$3`. Whoever else wants it waits, and then finds it used.
+pub(crate) const USE_UP: &str = "UPDATE access_tokens SET used_at = $3 \
+                                 WHERE service_sid = $1 AND sid = $2 AND used_at IS NULL AND expires_at > $3";
+/// One that can still be used at `$3`, kept for whoever asks until the end of the transaction.
+pub(crate) const IS_GOOD: &str = "SELECT 1 FROM access_tokens WHERE service_sid = $1 AND sid = $2 \
+                                  AND used_at IS NULL AND expires_at > $3 FOR UPDATE";
+
+struct Create(AccessToken);
+
+#[async_trait]
+impl Command for Create {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let token = &self.0;
+        let service = id(token.service.as_bytes());
+        if !exists(db, services::STAYS, params![service]).await? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = db
+            .execute(
+                INSERT,
+                params![
+                    id(token.sid.as_bytes()),
+                    id(token.account.as_bytes()),
+                    service,
+                    token.identity.as_str(),
+                    token.factor_type.as_str(),
+                    token.factor_friendly_name.as_ref().map(FriendlyName::as_str),
+                    i64::from(token.ttl),
+                    token.created_at.as_micros(),
+                    token.expires_at().as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+#[async_trait]
+impl AccessTokens for PostgresStore {
+    async fn create_access_token(&self, token: &AccessToken) -> Answer<Inserted> {
+        self.write(Create(token.clone())).await
+    }
+
+    async fn access_token(
+        &self,
+        service: ServiceSid,
+        sid: AccessTokenSid,
+    ) -> Answer<Option<AccessToken>> {
+        let db = self.session().await?;
+        let key = params![id(service.as_bytes()), id(sid.as_bytes())];
+        let read = |row: &_| rows::access_token(Cells::of(row, "access_tokens"));
+        Ok(one(&db, READ, key, read).await?)
+    }
+}

@@ -1,0 +1,190 @@
+//! Accounts and their API keys.
+
+use async_trait::async_trait;
+use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Accounts, Answer, Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::PostgresStore;
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::paging::{Listing, by_id};
+use crate::params::{id, params};
+use crate::rows::{self, account_columns, api_key_columns};
+use crate::statement::{exists, inserted, one, updated};
+use crate::trouble::Trouble;
+
+/// One that is there; accounts are never removed.
+pub(crate) const EXISTS: &str = "SELECT 1 FROM accounts WHERE sid = $1";
+const READ: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = $1");
+const LIST: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE true");
+const INSERT: &str = concat!(
+    "INSERT INTO accounts (",
+    account_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+);
+const UPDATE: &str = "UPDATE accounts SET friendly_name = $2, primary_sealed = $3, primary_hash = $4, \
+                      secondary_sealed = $5, secondary_hash = $6, updated_at = $7 \
+                      WHERE sid = $1 AND updated_at = $8";
+const KEY_READ: &str = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE sid = $1");
+const KEY_LIST: &str =
+    concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = $1");
+const KEY_INSERT: &str = concat!(
+    "INSERT INTO api_keys (",
+    api_key_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+);
+const KEY_DELETE: &str = "DELETE FROM api_keys WHERE sid = $1";
+
+/// The two halves of the secondary token, each its own column.
+fn halves(token: Option<&AuthToken>) -> (Option<&[u8]>, Option<&[u8]>) {
+    (token.map(|token| token.sealed.as_bytes()), token.map(|token| token.hash.0.as_slice()))
+}
+
+struct CreateAccount(Account);
+
+#[async_trait]
+impl Command for CreateAccount {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let account = &self.0;
+        let (sealed, hash) = halves(account.secondary.as_ref());
+        let rows = db
+            .execute(
+                INSERT,
+                params![
+                    id(account.sid.as_bytes()),
+                    account.friendly_name,
+                    account.primary.sealed.as_bytes(),
+                    account.primary.hash.0.as_slice(),
+                    sealed,
+                    hash,
+                    account.created_at.as_micros(),
+                    account.updated_at.as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+struct UpdateAccount(Account, Instant);
+
+#[async_trait]
+impl Command for UpdateAccount {
+    type Answer = Updated;
+
+    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+        let Self(account, was) = self;
+        let (sealed, hash) = halves(account.secondary.as_ref());
+        let sid = id(account.sid.as_bytes());
+        let rows = db
+            .execute(
+                UPDATE,
+                params![
+                    sid,
+                    account.friendly_name,
+                    account.primary.sealed.as_bytes(),
+                    account.primary.hash.0.as_slice(),
+                    sealed,
+                    hash,
+                    account.updated_at.as_micros(),
+                    was.as_micros(),
+                ],
+            )
+            .await?;
+        updated(db, rows, EXISTS, params![sid]).await
+    }
+}
+
+struct CreateApiKey(ApiKey);
+
+#[async_trait]
+impl Command for CreateApiKey {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let key = &self.0;
+        let account = id(key.account.as_bytes());
+        if !exists(db, EXISTS, params![account]).await? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = db
+            .execute(
+                KEY_INSERT,
+                params![
+                    id(key.sid.as_bytes()),
+                    account,
+                    key.friendly_name,
+                    key.hash.0.as_slice(),
+                    key.created_at.as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+struct DeleteApiKey(ApiKeySid);
+
+#[async_trait]
+impl Command for DeleteApiKey {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        Ok(db.execute(KEY_DELETE, params![id(self.0.as_bytes())]).await? > 0)
+    }
+}
+
+#[async_trait]
+impl Accounts for PostgresStore {
+    async fn create_account(&self, account: &Account) -> Answer<Inserted> {
+        self.write(CreateAccount(account.clone())).await
+    }
+
+    async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {
+        let db = self.session().await?;
+        let read = |row: &_| rows::account(Cells::of(row, "accounts"));
+        Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
+    }
+
+    async fn accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+        let db = self.session().await?;
+        let list = Listing { select: LIST, key: "sid", params: &[] };
+        let read = |row: &_| rows::account(Cells::of(row, "accounts"));
+        Ok(list.page(&db, by_id!(page), read, |account| id(account.sid.as_bytes())).await?)
+    }
+
+    async fn update_account(&self, account: &Account, was: Instant) -> Answer<Updated> {
+        self.write(UpdateAccount(account.clone(), was)).await
+    }
+
+    async fn create_api_key(&self, key: &ApiKey) -> Answer<Inserted> {
+        self.write(CreateApiKey(key.clone())).await
+    }
+
+    async fn api_key(&self, sid: ApiKeySid) -> Answer<Option<ApiKey>> {
+        let db = self.session().await?;
+        let read = |row: &_| rows::api_key(Cells::of(row, "api_keys"));
+        Ok(one(&db, KEY_READ, params![id(sid.as_bytes())], read).await?)
+    }
+
+    async fn api_keys(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ApiKeySid>,
+    ) -> Answer<Page<ApiKey>> {
+        let db = self.session().await?;
+        let account = id(account.as_bytes());
+        let list = Listing { select: KEY_LIST, key: "sid", params: params![account] };
+        let read = |row: &_| rows::api_key(Cells::of(row, "api_keys"));
+        Ok(list.page(&db, by_id!(page), read, |key| id(key.sid.as_bytes())).await?)
+    }
+
+    async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<bool> {
+        self.write(DeleteApiKey(sid)).await
+    }
+}

@@ -1,0 +1,85 @@
+//! The command that records an answer.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::{ChallengeStatus, Verdict};
+use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::sid::ChallengeSid;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
+use countersign_store::seam::Recorded;
+
+use crate::database::Session;
+use crate::deliveries::{self, End};
+use crate::gather::Gathered;
+use crate::params::{column, id, params};
+use crate::trouble::Trouble;
+use crate::{events, standing};
+
+const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
+                      FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid";
+
+/// Records an answer, and ends the deliveries of its challenge.
+#[derive(Clone)]
+pub(crate) struct RecordAnswer {
+    pub(crate) sid: ChallengeSid,
+    pub(crate) verdict: Verdict,
+    pub(crate) at: Instant,
+}
+
+/// Writes them down; their challenges are held and open.
+async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), Trouble> {
+    let word = |answer: &&RecordAnswer| match answer.verdict {
+        Verdict::Approved => ChallengeStatus::Approved.as_str(),
+        Verdict::Denied => ChallengeStatus::Denied.as_str(),
+    };
+    let sids = column(answers, |answer| id(answer.sid.as_bytes()));
+    let states = column(answers, word);
+    let instants = column(answers, |answer| answer.at.as_micros());
+    db.execute(ANSWER, params![sids, states, instants]).await.map(|_| ())
+}
+
+/// Records the right code of a challenge that is held and open, and tells of it; it has no deliveries.
+pub(crate) async fn approve(db: &Session, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
+    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, at }]).await?;
+    events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
+}
+
+#[async_trait]
+impl Gathered for RecordAnswer {
+    type Answer = Recorded;
+
+    fn key(&self) -> [u8; 16] {
+        *self.sid.as_bytes()
+    }
+
+    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, Trouble> {
+        let standings = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
+        let judge = |answer: &Self| {
+            let standing = standings.get(&answer.sid).filter(|found| found.address.is_some());
+            match standing.map(|standing| standing.is_open(answer.at)) {
+                None => Recorded::Gone,
+                Some(Err(refused)) => Recorded::Refused(refused),
+                Some(Ok(())) => Recorded::Done,
+            }
+        };
+        let outcomes: Vec<_> = all.iter().map(judge).collect();
+        let first: Vec<_> =
+            all.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Recorded::Done).collect();
+        let first: Vec<&Self> = first.into_iter().map(|(answer, _)| answer).collect();
+        if first.is_empty() {
+            return Ok(outcomes);
+        }
+        write(db, &first).await?;
+        let open = deliveries::of_challenges(db, first.iter().map(|answer| answer.sid)).await?;
+        let ends = open.into_iter().filter_map(|open| {
+            let at = first.iter().find(|answer| answer.sid == open.challenge)?.at;
+            let ending =
+                if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
+            Some(End { open, ending, at })
+        });
+        deliveries::end(db, &ends.collect::<Vec<_>>()).await?;
+        let told = |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.sid, answer.at);
+        events::of_challenges(db, &first.iter().map(told).collect::<Vec<_>>()).await?;
+        Ok(outcomes)
+    }
+}

@@ -1,0 +1,191 @@
+//! Challenges. How one comes into being is written in [`crate::opening`], how it is answered in [`crate::answers`].
+
+use async_trait::async_trait;
+use countersign_domain::challenge::{Challenge, ChallengeStatus, LONGEST_LIFETIME, Verdict};
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::{Page, PageQuery};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::answers::RecordAnswer;
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::paging::{Listing, by_id, merge};
+use crate::params::{id, params};
+use crate::rows::{self, challenge_columns, factor_columns};
+use crate::statement::{living, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, json, opening, standing};
+
+const READ: &str = concat!(
+    "SELECT ",
+    challenge_columns!(),
+    ", ",
+    factor_columns!(),
+    " FROM challenges c",
+    living!("c"),
+    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
+    "WHERE c.sid = $1 AND c.service_sid = $2 AND c.identity = $3"
+);
+/// The challenges of a living entity. `$2` is a factor, `$3` a status at `$4`. Between `$5` and
+/// `$6`, so that the index is entered and left there.
+const LIST: &str = concat!(
+    "SELECT ",
+    challenge_columns!(),
+    " FROM challenges c",
+    living!("c"),
+    "WHERE c.entity_sid = $1 AND ($2 IS NULL OR c.factor_sid = $2) AND ($3 IS NULL OR $3 = ",
+    "CASE WHEN c.state = 'pending' AND c.expires_at <= $4 THEN 'expired' ELSE c.state END) ",
+    "AND c.sid >= $5 AND c.sid < $6"
+);
+const UPDATE: &str = "UPDATE challenges SET metadata = $2, updated_at = $3 WHERE sid = $1";
+const COUNT_WRONG: &str = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = $1 RETURNING wrong_answers";
+
+/// Counts one more wrong answer; how many there are.
+pub(crate) async fn count_wrong(db: &Session, sid: ChallengeSid) -> Result<u32, Trouble> {
+    let read = |row: &_| Cells::of(row, "challenges").take();
+    let count = one(db, COUNT_WRONG, params![id(sid.as_bytes())], read).await?;
+    Ok(count.unwrap_or(0))
+}
+
+struct Update {
+    sid: ChallengeSid,
+    metadata: String,
+    at: Instant,
+}
+
+#[async_trait]
+impl Command for Update {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        if standing::hold(db, std::iter::once(self.sid)).await?.is_empty() {
+            return Ok(false);
+        }
+        let change = params![id(self.sid.as_bytes()), self.metadata, self.at.as_micros()];
+        Ok(db.execute(UPDATE, change).await? > 0)
+    }
+}
+
+struct CountWrong(ChallengeSid);
+
+#[async_trait]
+impl Command for CountWrong {
+    type Answer = u32;
+
+    async fn run(&self, db: &Session) -> Result<u32, Trouble> {
+        if standing::hold(db, std::iter::once(self.0)).await?.is_empty() {
+            return Ok(0);
+        }
+        count_wrong(db, self.0).await
+    }
+}
+
+/// A page of the challenges of one type, which lie together.
+async fn of_type(
+    db: &Session,
+    kind: FactorType,
+    entity: EntitySid,
+    filter: ChallengeFilter,
+    now: Instant,
+    query: PageQuery<Uuid>,
+) -> Result<Page<Challenge>, Trouble> {
+    // A device asks for what is pending again and again, and its entity may have a long history. All that is pending was
+    // made within the longest lifetime.
+    let since = match filter.status {
+        Some(ChallengeStatus::Pending) => now - LONGEST_LIFETIME,
+        _ => Instant::from_micros(0),
+    };
+    let oldest = id(ChallengeSid::least(kind, since).as_bytes());
+    let mut beyond = [0; 16];
+    beyond[0] = kind.lead() + 1;
+    let factor = filter.factor.map(|factor| id(factor.as_bytes()));
+    let status = filter.status.map(ChallengeStatus::as_str);
+    let entity = id(entity.as_bytes());
+    let asked = params![entity, factor, status, now.as_micros(), oldest, id(&beyond)];
+    let list = Listing { select: LIST, key: "c.sid", params: asked };
+    let read = |row: &_| rows::challenge(&mut Cells::of(row, "challenges"));
+    list.page(db, query, read, |challenge| id(challenge.sid.as_bytes())).await
+}
+
+/// The challenge and, if that is still there, its factor.
+fn with_factor(row: &Row) -> Result<(Challenge, Option<Factor>), Trouble> {
+    let mut cells = Cells::of(row, "challenges");
+    let challenge = rows::challenge(&mut cells)?;
+    let cells = cells.then("factors");
+    if cells.is_null() {
+        return Ok((challenge, None));
+    }
+    Ok((challenge, Some(rows::factor(cells)?)))
+}
+
+#[async_trait]
+impl Challenges for PostgresStore {
+    async fn open_challenge(&self, opening: &Opening) -> Answer<Opened> {
+        let challenge = &opening.challenge;
+        self.opening
+            .run(opening::Open {
+                fields: json(&challenge.details.fields)?,
+                hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
+                metadata: challenge.metadata.as_ref().map(StringMap::to_text),
+                opening: opening.clone(),
+            })
+            .await
+    }
+
+    async fn challenge(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Option<(Challenge, Option<Factor>)>> {
+        let db = self.session().await?;
+        let key = params![id(sid.as_bytes()), id(service.as_bytes()), identity.as_str()];
+        Ok(one(&db, READ, key, with_factor).await?)
+    }
+
+    async fn challenges(
+        &self,
+        entity: EntitySid,
+        filter: ChallengeFilter,
+        now: Instant,
+        page: PageQuery<ChallengeSid>,
+    ) -> Answer<Page<Challenge>> {
+        let db = self.session().await?;
+        let query = by_id!(page);
+        let Some(factor) = filter.factor else {
+            let totp = of_type(&db, FactorType::Totp, entity, filter, now, query).await?;
+            let push = of_type(&db, FactorType::Push, entity, filter, now, query).await?;
+            return Ok(merge(&query, totp, push, |challenge| id(challenge.sid.as_bytes())));
+        };
+        let is_push = factor.as_bytes()[0] == FactorType::Push.lead();
+        let kind = if is_push { FactorType::Push } else { FactorType::Totp };
+        Ok(of_type(&db, kind, entity, filter, now, query).await?)
+    }
+
+    async fn answer_challenge(
+        &self,
+        sid: ChallengeSid,
+        verdict: Verdict,
+        at: Instant,
+    ) -> Answer<Recorded> {
+        self.answering.run(RecordAnswer { sid, verdict, at }).await
+    }
+
+    async fn update_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: &StringMap,
+        at: Instant,
+    ) -> Answer<bool> {
+        self.write(Update { sid, metadata: metadata.to_text(), at }).await
+    }
+
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {
+        self.write(CountWrong(sid)).await
+    }
+}

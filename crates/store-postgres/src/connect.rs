@@ -1,0 +1,74 @@
+//! How a connection is made.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_store::StoreError;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::Options;
+use crate::trouble::words;
+
+/// A server that does not answer to packets for that long is gone.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+
+/// A pool of connections, none of which is made yet.
+pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
+    let mut config = tokio_postgres::Config::from_str(&options.url).map_err(|error| {
+        StoreError::Unavailable(format!("the database's URL is not right: {}", words(&error)))
+    })?;
+    if config.get_application_name().is_none() {
+        config.application_name("countersign");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(options.patience);
+    }
+    config.keepalives_idle(SILENT_FOR);
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENT_FOR);
+    }
+    let manager = Manager::from_config(
+        config,
+        MakeRustlsConnect::new(tls(options)?),
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    Pool::builder(manager)
+        .max_size(options.connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(options.patience))
+        .create_timeout(Some(options.patience))
+        .recycle_timeout(Some(options.patience))
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// TLS as the URL's `sslmode` asks for it. A server that speaks it must show a certificate that is trusted.
+fn tls(options: &Options) -> Result<ClientConfig, StoreError> {
+    let mut trusted = RootCertStore::empty();
+    if let Some(path) = &options.tls_ca {
+        let unusable = |why: &dyn std::fmt::Display| {
+            StoreError::Unavailable(format!("{}: {why}", path.display()))
+        };
+        let found = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
+        for certificate in found {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            trusted.add(certificate).map_err(|error| unusable(&error))?;
+        }
+        if trusted.is_empty() {
+            return Err(unusable(&"there is no certificate in it"));
+        }
+    } else if !options.url.contains("sslmode=disable") {
+        // those that cannot be read are not trusted
+        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(builder.with_root_certificates(trusted).with_no_client_auth())
+}

@@ -1,0 +1,138 @@
+//! Push credentials.
+
+use async_trait::async_trait;
+use countersign_domain::credential::Credential;
+use countersign_domain::sid::{AccountSid, CredentialSid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, Credentials, Inserted, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::paging::{Listing, by_id};
+use crate::params::{id, params};
+use crate::rows::{self, credential_columns};
+use crate::statement::{exists, inserted, one, updated};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, accounts};
+
+const EXISTS: &str = "SELECT 1 FROM credentials WHERE sid = $1";
+const READ: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE sid = $1");
+const LIST: &str =
+    concat!("SELECT ", credential_columns!(), " FROM credentials WHERE account_sid = $1");
+const INSERT: &str = concat!(
+    "INSERT INTO credentials (",
+    credential_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING"
+);
+const UPDATE: &str = "UPDATE credentials SET friendly_name = $2, sandbox = $3, key_id = $4, team_id = $5, topic = $6, \
+                      secrets = $7, updated_at = $8, kind = $9 WHERE sid = $1 AND updated_at = $10";
+const DELETE: &str = "DELETE FROM credentials WHERE sid = $1";
+
+struct Create(Credential);
+
+#[async_trait]
+impl Command for Create {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let credential = &self.0;
+        let account = id(credential.account.as_bytes());
+        if !exists(db, accounts::EXISTS, params![account]).await? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = db
+            .execute(
+                INSERT,
+                params![
+                    id(credential.sid.as_bytes()),
+                    account,
+                    credential.kind.as_str(),
+                    credential.friendly_name,
+                    credential.sandbox,
+                    credential.key_id,
+                    credential.team_id,
+                    credential.topic,
+                    credential.secrets.as_bytes(),
+                    credential.created_at.as_micros(),
+                    credential.updated_at.as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Update(Credential, Instant);
+
+#[async_trait]
+impl Command for Update {
+    type Answer = Updated;
+
+    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+        let Self(credential, was) = self;
+        let sid = id(credential.sid.as_bytes());
+        let rows = db
+            .execute(
+                UPDATE,
+                params![
+                    sid,
+                    credential.friendly_name,
+                    credential.sandbox,
+                    credential.key_id,
+                    credential.team_id,
+                    credential.topic,
+                    credential.secrets.as_bytes(),
+                    credential.updated_at.as_micros(),
+                    credential.kind.as_str(),
+                    was.as_micros(),
+                ],
+            )
+            .await?;
+        updated(db, rows, EXISTS, params![sid]).await
+    }
+}
+
+struct Delete(CredentialSid);
+
+#[async_trait]
+impl Command for Delete {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        Ok(db.execute(DELETE, params![id(self.0.as_bytes())]).await? > 0)
+    }
+}
+
+#[async_trait]
+impl Credentials for PostgresStore {
+    async fn create_credential(&self, credential: &Credential) -> Answer<Inserted> {
+        self.write(Create(credential.clone())).await
+    }
+
+    async fn credential(&self, sid: CredentialSid) -> Answer<Option<Credential>> {
+        let db = self.session().await?;
+        let read = |row: &_| rows::credential(Cells::of(row, "credentials"));
+        Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
+    }
+
+    async fn credentials(
+        &self,
+        account: AccountSid,
+        page: PageQuery<CredentialSid>,
+    ) -> Answer<Page<Credential>> {
+        let db = self.session().await?;
+        let account = id(account.as_bytes());
+        let list = Listing { select: LIST, key: "sid", params: params![account] };
+        let read = |row: &_| rows::credential(Cells::of(row, "credentials"));
+        Ok(list.page(&db, by_id!(page), read, |found| id(found.sid.as_bytes())).await?)
+    }
+
+    async fn update_credential(&self, credential: &Credential, was: Instant) -> Answer<Updated> {
+        self.write(Update(credential.clone(), was)).await
+    }
+
+    async fn delete_credential(&self, sid: CredentialSid) -> Answer<bool> {
+        self.write(Delete(sid)).await
+    }
+}

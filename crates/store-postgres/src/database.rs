@@ -1,0 +1,158 @@
+//! Sessions, and the transactions that commands run in.
+
+use async_trait::async_trait;
+use deadpool_postgres::{Object, Pool};
+use futures_util::future::join_all;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::params::Param;
+use crate::trouble::{Trouble, words};
+
+/// A command that the database gave up for the sake of others is run so many times in all.
+const TRIES: usize = 8;
+
+/// Everything in it is on the disk when it is committed, whatever the server's settings say.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
+
+/// A value that says what is to be written.
+#[async_trait]
+pub(crate) trait Command: Send + Sync + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+
+    /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
+    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
+}
+
+/// The database, by a bounded number of connections. One that broke is replaced when the next is asked for.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pool: Pool,
+    transaction_pooling: bool,
+}
+
+impl Database {
+    pub(crate) const fn new(pool: Pool, transaction_pooling: bool) -> Self {
+        Self { pool, transaction_pooling }
+    }
+
+    /// A connection, for one transaction or one read.
+    pub(crate) async fn session(&self) -> Result<Session, Trouble> {
+        let client = self.pool.get().await?;
+        Ok(Session { client, transaction_pooling: self.transaction_pooling })
+    }
+
+    /// Runs a command in a transaction, and again if it was given up for the sake of others.
+    pub(crate) async fn transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
+        let mut tries = 1;
+        loop {
+            match self.try_transact(command).await {
+                Err(trouble) if trouble.is_passing() && tries < TRIES => tries += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
+        let session = self.session().await?;
+        // polled in this order, so that the first statement travels right behind
+        let (begun, ran) =
+            tokio::join!(biased; session.client.batch_execute(BEGIN), command.run(&session));
+        match begun.map_err(Trouble::from).and(ran) {
+            Ok(answer) => {
+                session.commit().await?;
+                Ok(answer)
+            }
+            Err(trouble) => {
+                session.give_up().await;
+                Err(trouble)
+            }
+        }
+    }
+}
+
+/// A connection, to itself as long as it lasts.
+pub(crate) struct Session {
+    client: Object,
+    transaction_pooling: bool,
+}
+
+impl Session {
+    /// Runs a statement.
+    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Trouble> {
+        if self.transaction_pooling {
+            return Ok(self.client.query_typed(sql, &typed(params)).await?);
+        }
+        let statement = self.client.prepare_typed_cached(sql, &types(params)).await?;
+        Ok(self.client.query(&statement, &values(params)).await?)
+    }
+
+    /// Runs statements one after another; all of them are on their way before the first has answered.
+    pub(crate) async fn query_all<const N: usize>(
+        &self,
+        statements: [(&str, &[Param<'_>]); N],
+    ) -> Result<[Vec<Row>; N], Trouble> {
+        if !self.transaction_pooling {
+            // or else a statement that is prepared already would overtake one that is not
+            for (sql, params) in statements {
+                self.client.prepare_typed_cached(sql, &types(params)).await?;
+            }
+        }
+        let answers = statements.map(|(sql, params)| self.query(sql, params));
+        let mut rows = [const { Vec::new() }; N];
+        // the first that failed is why the others did
+        for (rows, answer) in rows.iter_mut().zip(join_all(answers).await) {
+            *rows = answer?;
+        }
+        Ok(rows)
+    }
+
+    /// Runs a statement that writes; how many rows it touched.
+    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, Trouble> {
+        let rows = if self.transaction_pooling {
+            self.client.execute_typed(sql, &typed(params)).await?
+        } else {
+            let statement = self.client.prepare_typed_cached(sql, &types(params)).await?;
+            self.client.execute(&statement, &values(params)).await?
+        };
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    /// Runs statements without parameters, one after another.
+    pub(crate) async fn run_script(&self, sql: &str) -> Result<(), Trouble> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Commits. The words of a failure say whether it is certain that nothing was written.
+    async fn commit(&self) -> Result<(), Trouble> {
+        let committed = self.client.batch_execute("COMMIT").await;
+        committed.map_err(|error| match Trouble::Sql(error) {
+            // the database answered, and refused
+            Trouble::Sql(error) if error.as_db_error().is_some() => Trouble::Sql(error),
+            Trouble::Sql(error) => {
+                Trouble::InDoubt(format!("the commit failed: {}", words(&error)))
+            }
+            other => other,
+        })
+    }
+
+    /// Rolls back. A connection on which even that fails is closed, which does the same.
+    async fn give_up(self) {
+        if self.client.batch_execute("ROLLBACK").await.is_err() {
+            drop(Object::take(self.client));
+        }
+    }
+}
+
+fn types(params: &[Param<'_>]) -> Vec<Type> {
+    params.iter().map(|param| param.sql_type()).collect()
+}
+
+fn values<'a>(params: &[Param<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    params.iter().map(|param| param.as_sql()).collect()
+}
+
+fn typed<'a>(params: &[Param<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    params.iter().map(|param| (param.as_sql(), param.sql_type())).collect()
+}

@@ -1,0 +1,195 @@
+//! Factors. How one comes into being is written in [`crate::enrolment`].
+
+use async_trait::async_trait;
+use countersign_domain::address::PushToken;
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus};
+use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
+use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
+use countersign_store::{Page, PageQuery};
+use tokio_postgres::Row;
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::deliveries::{self, End, Open};
+use crate::enrolment::Enrol;
+use crate::paging::{Listing, by_id, merge};
+use crate::params::{id, params};
+use crate::rows::{self, factor_columns};
+use crate::statement::{all, living, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, events, totp_factors};
+
+/// The factors of living entities.
+macro_rules! select {
+    () => {
+        concat!("SELECT ", factor_columns!(), " FROM factors f", living!("f"))
+    };
+}
+
+const READ: &str = concat!(
+    "SELECT ",
+    factor_columns!(),
+    " FROM entities e JOIN services s ON s.sid = e.service_sid ",
+    "JOIN factors f ON f.entity_sid = e.sid WHERE e.service_sid = $1 AND e.identity = $2 AND f.sid = $3"
+);
+/// Held until the end of the transaction.
+const HOLD: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
+const BY_KEY: &str = concat!(select!(), "WHERE f.key_sid = $1");
+const LIST: &str = concat!(select!(), "WHERE f.entity_sid = $1");
+const UPDATE: &str = "UPDATE factors SET status = $3, friendly_name = $4, platform = $5, token = $6, sdk_version = $7, \
+                      app_id = $8, updated_at = $9, addressed_at = coalesce($10, addressed_at) \
+                      WHERE entity_sid = $1 AND sid = $2";
+const DELETE: &str = "DELETE FROM factors WHERE entity_sid = $1 AND sid = $2";
+const WAKE_PARKED: &str = "UPDATE deliveries SET state = 'due', wake_at = least($2, deadline), changed_at = $2 \
+                           WHERE factor_sid = $1 AND state = 'parked'";
+const PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+                      WHERE factor_sid = $1 AND state = 'parked' ORDER BY challenge_sid, notification_sid FOR UPDATE";
+
+async fn hold(db: &Session, entity: EntitySid, sid: FactorSid) -> Result<Option<Factor>, Trouble> {
+    let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
+    one(db, HOLD, key, |row| rows::factor(Cells::of(row, "factors"))).await
+}
+
+struct Update {
+    entity: EntitySid,
+    sid: FactorSid,
+    change: FactorChange,
+    at: Instant,
+}
+
+#[async_trait]
+impl Command for Update {
+    type Answer = Option<Factor>;
+
+    async fn run(&self, db: &Session) -> Result<Option<Factor>, Trouble> {
+        let Some(was) = hold(db, self.entity, self.sid).await? else {
+            return Ok(None);
+        };
+        let change = self.change.clone();
+        let is_proved = change.verified && was.status == FactorStatus::Unverified;
+        let moved = change.address.as_ref().is_some_and(|address| *address != was.address);
+        let registered = change.address.as_ref().map(|_| self.at.as_micros());
+        let factor = Factor {
+            status: if change.verified { FactorStatus::Verified } else { was.status },
+            friendly_name: change.friendly_name.unwrap_or(was.friendly_name),
+            address: change.address.unwrap_or(was.address),
+            sdk_version: change.sdk_version.unwrap_or(was.sdk_version),
+            app_id: change.app_id.unwrap_or(was.app_id),
+            updated_at: self.at,
+            ..was
+        };
+        let sid = id(self.sid.as_bytes());
+        db.execute(
+            UPDATE,
+            params![
+                id(self.entity.as_bytes()),
+                sid,
+                factor.status.as_str(),
+                factor.friendly_name.as_str(),
+                factor.address.platform().as_str(),
+                factor.address.token().map(PushToken::expose),
+                factor.sdk_version.as_str(),
+                factor.app_id.as_str(),
+                self.at.as_micros(),
+                registered,
+            ],
+        )
+        .await?;
+        if moved {
+            db.execute(WAKE_PARKED, params![sid, self.at.as_micros()]).await?;
+        }
+        if is_proved {
+            events::of_factor(db, EventType::FactorVerified, (&factor).into(), self.at).await?;
+        }
+        Ok(Some(factor))
+    }
+}
+
+struct Delete(EntitySid, FactorSid, Instant);
+
+#[async_trait]
+impl Command for Delete {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        let Self(entity, sid, at) = *self;
+        let Some(factor) = hold(db, entity, sid).await? else {
+            return totp_factors::delete(db, entity, sid, at).await;
+        };
+        let sid = id(sid.as_bytes());
+        db.execute(DELETE, params![id(entity.as_bytes()), sid]).await?;
+        let parked = all(db, PARKED, params![sid], Open::read).await?;
+        let end = |open| End { open, ending: Ending::cancelled(Reason::FactorGone), at };
+        deliveries::end(db, &parked.into_iter().map(end).collect::<Vec<_>>()).await?;
+        if !factor.has_lapsed(at) {
+            events::of_factor(db, EventType::FactorDeleted, (&factor).into(), at).await?;
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Factors for PostgresStore {
+    async fn enrol_factor(&self, enrolment: &Enrolment) -> Answer<Enrolled> {
+        self.write(Enrol(enrolment.clone())).await
+    }
+
+    async fn factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<Factor>> {
+        let db = self.session().await?;
+        let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
+        Ok(one(&db, READ, key, |row| rows::factor(Cells::of(row, "factors"))).await?)
+    }
+
+    async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>> {
+        let db = self.session().await?;
+        let read = |row: &Row| rows::factor(Cells::of(row, "factors"));
+        Ok(one(&db, BY_KEY, params![id(key.as_bytes())], read).await?)
+    }
+
+    async fn factors(
+        &self,
+        entity: EntitySid,
+        page: PageQuery<FactorSid>,
+    ) -> Answer<Page<AnyFactor>> {
+        let owner = id(entity.as_bytes());
+        let push = Listing { select: LIST, key: "f.sid", params: params![owner] };
+        let totp = Listing { select: totp_factors::LIST, ..push };
+        let key_of = |factor: &AnyFactor| id(factor.sid().as_bytes());
+        let query = by_id!(page);
+        let db = self.session().await?;
+        let read = |row: &Row| {
+            let factor = rows::factor(Cells::of(row, "factors"))?;
+            Ok(AnyFactor::Push(Box::new(factor)))
+        };
+        let push = push.page(&db, query, read, key_of).await?;
+        let read = |row: &Row| {
+            let factor = rows::totp_factor(Cells::of(row, "totp_factors"))?;
+            Ok(AnyFactor::Totp(Box::new(factor)))
+        };
+        let totp = totp.page(&db, query, read, key_of).await?;
+        Ok(merge(&query, push, totp, key_of))
+    }
+
+    async fn update_factor(
+        &self,
+        entity: EntitySid,
+        sid: FactorSid,
+        change: &FactorChange,
+        at: Instant,
+    ) -> Answer<Option<Factor>> {
+        self.write(Update { entity, sid, change: change.clone(), at }).await
+    }
+
+    async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool> {
+        self.write(Delete(entity, sid, at)).await
+    }
+}

@@ -1,0 +1,159 @@
+//! The store of several nodes: PostgreSQL, array statements, group commit.
+//!
+//! A command is a value that runs in one transaction (`database.rs`), and again in another one when the database gave it up
+//! for the sake of a neighbour. Commands that come by the thousand are gathered with their neighbours of the same kind and
+//! run as a few statements over arrays (`gather.rs`). Reads go to the same server as writes, so they see every acknowledged
+//! one. Rows are locked in the order of their keys, challenges before deliveries.
+
+mod access_tokens;
+mod accounts;
+mod answers;
+mod calls;
+mod cells;
+mod challenges;
+mod clock;
+mod connect;
+mod credentials;
+mod database;
+mod deliveries;
+mod enrolment;
+mod entities;
+mod events;
+mod factors;
+mod gather;
+mod leases;
+mod migrations;
+mod notifications;
+mod opening;
+mod paging;
+mod params;
+mod prospect;
+mod rows;
+mod services;
+mod settle;
+mod standing;
+mod statement;
+mod totp_factors;
+mod trouble;
+mod upkeep;
+mod webhooks;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_store::StoreError;
+use countersign_store::seam::{Answer, Store};
+use tokio::sync::Semaphore;
+
+pub use clock::ClockReading;
+
+use database::{Command, Database, Session};
+use gather::Gatherer;
+use trouble::Trouble;
+
+/// How the database is reached and worked on.
+#[derive(Clone)]
+pub struct Options {
+    /// `postgres://user:password@host:port/database?sslmode=require`, as libpq reads it.
+    pub url: String,
+    /// The certificates (PEM) that the server's may be signed by, instead of those that the system trusts.
+    pub tls_ca: Option<PathBuf>,
+    /// Connections at most.
+    pub connections: usize,
+    /// How many commands may wait or run; one more is refused at once, as unavailable.
+    pub queue: usize,
+    /// How many commands share a transaction at most.
+    pub batch: usize,
+    /// A pooler between here and the database may hand every transaction to another connection: no statement is kept
+    /// prepared.
+    pub transaction_pooling: bool,
+    /// How long a command waits for a connection.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            tls_ca: None,
+            connections: 16,
+            queue: 4_096,
+            batch: 512,
+            transaction_pooling: false,
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The URL may hold a password.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
+}
+
+/// A store in a PostgreSQL database, which other nodes use as well.
+pub struct PostgresStore {
+    db: Database,
+    queue: Arc<Semaphore>,
+    opening: Gatherer<opening::Open>,
+    notifying: Gatherer<notifications::Notify>,
+    answering: Gatherer<answers::RecordAnswer>,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the schema up to date. To be called within a runtime.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or its schema was made by a newer version.
+    pub async fn connect(options: Options) -> Answer<Self> {
+        let db = Database::new(connect::pool(&options)?, options.transaction_pooling);
+        migrations::run(&db).await?;
+        let queue = Arc::new(Semaphore::new(options.queue));
+        let gather = (options.queue, options.batch);
+        Ok(Self {
+            opening: Gatherer::start(&db, gather),
+            notifying: Gatherer::start(&db, gather),
+            answering: Gatherer::start(&db, gather),
+            queue,
+            db,
+        })
+    }
+
+    /// Runs a command in a transaction of its own. It goes on when the caller goes away, so that no connection is given
+    /// back in the middle of one.
+    async fn write<C: Command>(&self, command: C) -> Answer<C::Answer> {
+        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| gather::too_many())?;
+        let db = self.db.clone();
+        let running = tokio::spawn(async move {
+            let answer = db.transact(&command).await;
+            drop(place);
+            answer
+        });
+        running.await.map_err(|_| gather::stopped())?.map_err(StoreError::from)
+    }
+
+    /// A connection to read by.
+    async fn session(&self) -> Result<Session, Trouble> {
+        self.db.session().await
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}
+
+impl Store for PostgresStore {}
+
+/// A number of rows for `LIMIT`.
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+/// A value as the JSON text that a column keeps.
+fn json<T: serde::Serialize>(value: &T) -> Answer<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}

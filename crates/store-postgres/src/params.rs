@@ -1,0 +1,98 @@
+//! Parameters, each with the type that its statement is prepared for: then a statement need not be asked for its types,
+//! which a pooler that hands out connections by the transaction could not answer.
+
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+/// A parameter of a statement.
+pub(crate) type Param<'a> = &'a (dyn Field + Sync);
+
+/// What can be a parameter.
+pub(crate) trait Field: ToSql + Send + Sync {
+    /// Its type in the database.
+    fn sql_type(&self) -> Type;
+    /// As the driver takes it.
+    fn as_sql(&self) -> &(dyn ToSql + Sync);
+}
+
+/// What can be in an array, or absent.
+pub(crate) trait Element: ToSql + Send + Sync {
+    /// Its type.
+    const ONE: Type;
+    /// The type of the array.
+    const MANY: Type;
+}
+
+macro_rules! fields {
+    ($($rust:ty: $one:ident $many:ident;)*) => {$(
+        impl Field for $rust {
+            fn sql_type(&self) -> Type {
+                Type::$one
+            }
+
+            fn as_sql(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        }
+
+        impl Element for $rust {
+            const ONE: Type = Type::$one;
+            const MANY: Type = Type::$many;
+        }
+    )*};
+}
+
+fields! {
+    bool: BOOL BOOL_ARRAY;
+    i64: INT8 INT8_ARRAY;
+    &str: TEXT TEXT_ARRAY;
+    String: TEXT TEXT_ARRAY;
+    &[u8]: BYTEA BYTEA_ARRAY;
+    Uuid: UUID UUID_ARRAY;
+}
+
+impl<T: Element> Field for Option<T> {
+    fn sql_type(&self) -> Type {
+        T::ONE
+    }
+
+    fn as_sql(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+impl<T: Element> Element for Option<T> {
+    const ONE: Type = T::ONE;
+    const MANY: Type = T::MANY;
+}
+
+impl<T: Element> Field for Vec<T> {
+    fn sql_type(&self) -> Type {
+        T::MANY
+    }
+
+    fn as_sql(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+/// A list of parameters, which lives as long as the block that it is named in.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => {
+        &[$(&$value as &(dyn $crate::params::Field + Sync)),*]
+    };
+}
+pub(crate) use params;
+
+/// 16 bytes as the database keeps them.
+pub(crate) fn id(bytes: &[u8; 16]) -> Uuid {
+    Uuid::from_bytes(*bytes)
+}
+
+/// The values of one column.
+pub(crate) fn column<'a, S: 'a, T>(
+    rows: impl IntoIterator<Item = &'a S>,
+    value: impl FnMut(&'a S) -> T,
+) -> Vec<T> {
+    rows.into_iter().map(value).collect()
+}

@@ -1,0 +1,138 @@
+//! Services.
+
+use async_trait::async_trait;
+use countersign_domain::service::Service;
+use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, Inserted, Services, Updated};
+use countersign_store::{Page, PageQuery};
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::paging::{Listing, by_id};
+use crate::params::{id, params};
+use crate::rows::{self, service_columns};
+use crate::statement::{exists, inserted, one, updated};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, accounts, json};
+
+const EXISTS: &str = "SELECT 1 FROM services WHERE sid = $1";
+/// One that is there, and is not deleted before the end of the transaction.
+pub(crate) const STAYS: &str = "SELECT 1 FROM services WHERE sid = $1 FOR KEY SHARE";
+const READ: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE sid = $1");
+const LIST: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE account_sid = $1");
+const INSERT: &str = concat!(
+    "INSERT INTO services (",
+    service_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+);
+const UPDATE: &str =
+    "UPDATE services SET settings = $2, updated_at = $3 WHERE sid = $1 AND updated_at = $4";
+const DELETE: &str = "DELETE FROM services WHERE sid = $1";
+/// What lies below is swept up by the cleaner.
+const REMOVED: &str = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', $1, $2) ON CONFLICT DO NOTHING";
+
+struct Create {
+    service: Service,
+    settings: String,
+}
+
+#[async_trait]
+impl Command for Create {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let service = &self.service;
+        let account = id(service.account.as_bytes());
+        if !exists(db, accounts::EXISTS, params![account]).await? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = db
+            .execute(
+                INSERT,
+                params![
+                    id(service.sid.as_bytes()),
+                    account,
+                    self.settings,
+                    service.created_at.as_micros(),
+                    service.updated_at.as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Update {
+    sid: ServiceSid,
+    settings: String,
+    at: Instant,
+    was: Instant,
+}
+
+#[async_trait]
+impl Command for Update {
+    type Answer = Updated;
+
+    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+        let sid = id(self.sid.as_bytes());
+        let change = params![sid, self.settings, self.at.as_micros(), self.was.as_micros()];
+        let rows = db.execute(UPDATE, change).await?;
+        updated(db, rows, EXISTS, params![sid]).await
+    }
+}
+
+struct Delete(ServiceSid, Instant);
+
+#[async_trait]
+impl Command for Delete {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        let sid = id(self.0.as_bytes());
+        if db.execute(DELETE, params![sid]).await? == 0 {
+            return Ok(false);
+        }
+        db.execute(REMOVED, params![sid, self.1.as_micros()]).await?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Services for PostgresStore {
+    async fn create_service(&self, service: &Service) -> Answer<Inserted> {
+        self.write(Create { service: service.clone(), settings: json(&service.settings)? }).await
+    }
+
+    async fn service(&self, sid: ServiceSid) -> Answer<Option<Service>> {
+        let db = self.session().await?;
+        let read = |row: &_| rows::service(Cells::of(row, "services"));
+        Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
+    }
+
+    async fn services(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ServiceSid>,
+    ) -> Answer<Page<Service>> {
+        let db = self.session().await?;
+        let account = id(account.as_bytes());
+        let list = Listing { select: LIST, key: "sid", params: params![account] };
+        let read = |row: &_| rows::service(Cells::of(row, "services"));
+        Ok(list.page(&db, by_id!(page), read, |service| id(service.sid.as_bytes())).await?)
+    }
+
+    async fn update_service(&self, service: &Service, was: Instant) -> Answer<Updated> {
+        self.write(Update {
+            sid: service.sid,
+            settings: json(&service.settings)?,
+            at: service.updated_at,
+            was,
+        })
+        .await
+    }
+
+    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> Answer<bool> {
+        self.write(Delete(sid, at)).await
+    }
+}

@@ -1,0 +1,311 @@
+//! What became of leased deliveries. The whole slice is one command, of a few statements over arrays.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use countersign_domain::address::{Address, PushToken};
+use countersign_domain::delivery::{After, Delivery, Happening, Lease, NodeId, Settled};
+use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::sid::{ChallengeSid, NotificationSid};
+use countersign_domain::time::Instant;
+use countersign_store::seam::Answer;
+use tokio_postgres::Row;
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::deliveries::{self, Close, End, Open};
+use crate::json;
+use crate::params::{column, id, params};
+use crate::statement::all;
+use crate::trouble::Trouble;
+
+/// What is leased of those, held until the end of the transaction.
+const LEASED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.node, d.wake_at FROM deliveries d \
+                      JOIN unnest($1, $2) AS u (challenge_sid, notification_sid) \
+                      ON d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
+                      WHERE d.state = 'leased' ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
+const ORDINALS: &str = "SELECT n.challenge_sid, n.sid, n.ordinal FROM notifications n \
+                        JOIN unnest($1, $2) AS u (challenge_sid, sid) \
+                        ON n.challenge_sid = u.challenge_sid AND n.sid = u.sid";
+const WRITTEN: &str = "UPDATE deliveries d SET written = true, changed_at = u.at \
+                       FROM unnest($1, $2, $3) AS u (challenge_sid, notification_sid, at) \
+                       WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
+/// Parked, it wakes at its deadline; due, before it.
+const GIVE_BACK: &str = "UPDATE deliveries d SET state = u.state, node = NULL, wake_at = least(u.wake_at, d.deadline), \
+                         attempts = d.attempts + 1, written = false, changed_at = u.at \
+                         FROM unnest($1, $2, $3, $4, $5) AS u (challenge_sid, notification_sid, state, wake_at, at) \
+                         WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
+const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line, updated_at = u.at \
+                      FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
+                      WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal";
+const OLDER_PARKED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.written FROM deliveries d \
+                            JOIN unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
+                            ON d.factor_sid = u.factor_sid AND d.challenge_sid = u.challenge_sid \
+                            AND d.ordinal < u.ordinal \
+                            WHERE d.state = 'parked' ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
+/// Only if nobody has registered the address again since.
+const FORGET: &str = "UPDATE factors SET token = NULL, updated_at = $6 WHERE entity_sid = $1 AND sid = $2 \
+                      AND platform = $3 AND token = $4 AND addressed_at < $5";
+
+type Key = (ChallengeSid, NotificationSid);
+
+/// Settles them.
+pub(crate) struct Settle(Vec<Piece>);
+
+struct Piece {
+    settled: Settled,
+    /// The attempt as the notification's row keeps it; empty if none was made.
+    line: String,
+}
+
+impl Piece {
+    fn delivery(&self) -> &Delivery {
+        &self.settled.lease.delivery
+    }
+
+    fn key(&self) -> Key {
+        (self.delivery().challenge, self.delivery().notification)
+    }
+}
+
+impl Settle {
+    /// Makes the texts ready before the command is run.
+    pub(crate) fn of(settled: &[Settled]) -> Answer<Self> {
+        let piece = |settled: &Settled| {
+            let line = match &settled.what {
+                Happening::Attempted { record, .. } => json(record)? + "\n",
+                Happening::Written | Happening::Ended(_) => String::new(),
+            };
+            let settled = settled.clone();
+            Ok(Piece { settled, line })
+        };
+        settled.iter().map(piece).collect::<Answer<_>>().map(Self)
+    }
+}
+
+#[async_trait]
+impl Command for Settle {
+    type Answer = Vec<NotificationSid>;
+
+    /// A statement changes a row once, so two pieces about one notification are written one after the other.
+    async fn run(&self, db: &Session) -> Result<Vec<NotificationSid>, Trouble> {
+        let mut lost = Vec::new();
+        let mut rest: Vec<&Piece> = self.0.iter().collect();
+        while !rest.is_empty() {
+            let mut seen = HashSet::new();
+            let (now, later) = rest.into_iter().partition(|piece| seen.insert(piece.key()));
+            lost.extend(settle(db, now).await?);
+            rest = later;
+        }
+        Ok(lost)
+    }
+}
+
+/// What is to be written, sorted by how.
+#[derive(Default)]
+struct Work<'a> {
+    written: Vec<&'a Piece>,
+    given_back: Vec<(&'a Piece, &'static str, Instant)>,
+    /// With the ordinal.
+    finished: Vec<(&'a Piece, i64, Ending)>,
+    recorded: Vec<(&'a Piece, i64)>,
+    forgotten: Vec<(&'a Piece, &'a Address, Instant)>,
+}
+
+impl<'a> Work<'a> {
+    /// A piece whose lease held.
+    fn add(&mut self, piece: &'a Piece, ordinal: i64) {
+        match &piece.settled.what {
+            // without a row to remember it, `sent` is said at once; the ack may still make it `delivered`
+            Happening::Written if piece.delivery().once => {
+                self.finished.push((piece, ordinal, Ending::SENT));
+            }
+            Happening::Written => self.written.push(piece),
+            Happening::Ended(ending) => self.finished.push((piece, ordinal, *ending)),
+            Happening::Attempted { after, forget, .. } => {
+                match *after {
+                    After::Done(ending) => self.finished.push((piece, ordinal, ending)),
+                    After::Park => {
+                        self.give_back(piece, ordinal, "parked", piece.delivery().deadline);
+                    }
+                    After::Retry { at } => self.give_back(piece, ordinal, "due", at),
+                }
+                if let Some((address, before)) = forget {
+                    self.forgotten.push((piece, address, *before));
+                }
+            }
+        }
+    }
+
+    fn give_back(&mut self, piece: &'a Piece, ordinal: i64, state: &'static str, wake_at: Instant) {
+        self.given_back.push((piece, state, wake_at));
+        self.recorded.push((piece, ordinal));
+    }
+}
+
+/// Settles pieces of different notifications; those whose lease was lost. A `Ttl=0` has no row that another could have
+/// taken.
+async fn settle(db: &Session, pieces: Vec<&Piece>) -> Result<Vec<NotificationSid>, Trouble> {
+    let challenges = column(&pieces, |piece| id(piece.delivery().challenge.as_bytes()));
+    let notifications = column(&pieces, |piece| id(piece.delivery().notification.as_bytes()));
+    let keys = params![challenges, notifications];
+    let [leased, known] = db.query_all([(LEASED, keys), (ORDINALS, keys)]).await?;
+    let leased = leased.iter().map(lease).collect::<Result<HashMap<_, _>, _>>()?;
+    let known = known.iter().map(ordinal).collect::<Result<HashMap<_, _>, _>>()?;
+
+    let (mut work, mut lost) = (Work::default(), Vec::new());
+    for piece in pieces {
+        let Lease { node, until, .. } = piece.settled.lease;
+        let known = known.get(&piece.key()).copied();
+        let held = if piece.delivery().once {
+            known
+        } else {
+            let row = leased.get(&piece.key());
+            row.filter(|row| (row.1, row.2) == (node, until)).map(|row| row.0)
+        };
+        if let Some(ordinal) = held {
+            work.add(piece, ordinal);
+            continue;
+        }
+        lost.push(piece.delivery().notification);
+        if let Some(ordinal) = known.filter(|_| !piece.line.is_empty()) {
+            work.recorded.push((piece, ordinal));
+        }
+    }
+    mark_written(db, &work.written).await?;
+    give_back(db, &work.given_back).await?;
+    let unclosed = finish(db, &work.finished).await?;
+    work.recorded.extend(unclosed);
+    record(db, &work.recorded).await?;
+    for (piece, address, before) in work.forgotten {
+        forget(db, piece, address, before).await?;
+    }
+    Ok(lost)
+}
+
+fn lease(row: &Row) -> Result<(Key, (i64, NodeId, Instant)), Trouble> {
+    let mut cells = Cells::of(row, "deliveries");
+    let key = key(&mut cells)?;
+    let ordinal = cells.take()?;
+    Ok((key, (ordinal, cells.make(NodeId)?, cells.make(Instant::from_micros)?)))
+}
+
+fn ordinal(row: &Row) -> Result<(Key, i64), Trouble> {
+    let mut cells = Cells::of(row, "notifications");
+    Ok((key(&mut cells)?, cells.take()?))
+}
+
+fn key(cells: &mut Cells<'_>) -> Result<Key, Trouble> {
+    Ok((cells.make(ChallengeSid::from_bytes)?, cells.make(NotificationSid::from_bytes)?))
+}
+
+async fn mark_written(db: &Session, pieces: &[&Piece]) -> Result<(), Trouble> {
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    let params = params![
+        column(pieces, |piece| id(piece.delivery().challenge.as_bytes())),
+        column(pieces, |piece| id(piece.delivery().notification.as_bytes())),
+        column(pieces, |piece| piece.settled.at.as_micros()),
+    ];
+    db.execute(WRITTEN, params).await.map(|_| ())
+}
+
+async fn give_back(
+    db: &Session,
+    pieces: &[(&Piece, &'static str, Instant)],
+) -> Result<(), Trouble> {
+    if pieces.is_empty() {
+        return Ok(());
+    }
+    let params = params![
+        column(pieces, |(piece, ..)| id(piece.delivery().challenge.as_bytes())),
+        column(pieces, |(piece, ..)| id(piece.delivery().notification.as_bytes())),
+        column(pieces, |(_, state, _)| *state),
+        column(pieces, |(.., wake_at)| wake_at.as_micros()),
+        column(pieces, |(piece, ..)| piece.settled.at.as_micros()),
+    ];
+    db.execute(GIVE_BACK, params).await.map(|_| ())
+}
+
+/// Ends them. Those that had ended before, with an attempt that is still to be recorded.
+async fn finish<'a>(
+    db: &Session,
+    pieces: &[(&'a Piece, i64, Ending)],
+) -> Result<Vec<(&'a Piece, i64)>, Trouble> {
+    let rows = pieces.iter().filter(|(piece, ..)| !piece.delivery().once);
+    deliveries::delete(db, &rows.map(|(piece, ..)| piece.key()).collect::<Vec<_>>()).await?;
+    let close = |(piece, ordinal, ending): &(&'a Piece, i64, Ending)| Close {
+        challenge: piece.delivery().challenge,
+        ordinal: *ordinal,
+        ending: *ending,
+        line: &piece.line,
+        at: piece.settled.at,
+    };
+    let closed = deliveries::close_all(db, &column(pieces, close)).await?;
+    let closed: HashSet<_> = closed.into_iter().collect();
+    let is_closed =
+        |piece: &Piece, ordinal: i64| closed.contains(&(piece.delivery().challenge, ordinal));
+    let arrived: Vec<_> = pieces
+        .iter()
+        .filter(|(piece, ordinal, ending)| {
+            ending.status == Status::Delivered && is_closed(piece, *ordinal)
+        })
+        .map(|(piece, ordinal, _)| (*piece, *ordinal))
+        .collect();
+    supersede(db, &arrived).await?;
+    let rest = pieces
+        .iter()
+        .filter(|(piece, ordinal, _)| !piece.line.is_empty() && !is_closed(piece, *ordinal));
+    Ok(rest.map(|(piece, ordinal, _)| (*piece, *ordinal)).collect())
+}
+
+/// The device has these notifications: older ones of the same challenges would tell it nothing new.
+async fn supersede(db: &Session, arrived: &[(&Piece, i64)]) -> Result<(), Trouble> {
+    if arrived.is_empty() {
+        return Ok(());
+    }
+    let params = params![
+        column(arrived, |(piece, _)| id(piece.delivery().factor.as_bytes())),
+        column(arrived, |(piece, _)| id(piece.delivery().challenge.as_bytes())),
+        column(arrived, |(_, ordinal)| *ordinal),
+    ];
+    let older = all(db, OLDER_PARKED, params, Open::read).await?;
+    let mut seen = HashSet::new();
+    let ends = older.into_iter().filter(|open| seen.insert(open.notification)).filter_map(|open| {
+        let by = arrived.iter().find(|(piece, _)| piece.delivery().challenge == open.challenge)?;
+        Some(End { open, ending: Ending::cancelled(Reason::Superseded), at: by.0.settled.at })
+    });
+    deliveries::end(db, &ends.collect::<Vec<_>>()).await
+}
+
+async fn record(db: &Session, attempts: &[(&Piece, i64)]) -> Result<(), Trouble> {
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    let params = params![
+        column(attempts, |(piece, _)| id(piece.delivery().challenge.as_bytes())),
+        column(attempts, |(_, ordinal)| *ordinal),
+        column(attempts, |(piece, _)| piece.line.as_str()),
+        column(attempts, |(piece, _)| piece.settled.at.as_micros()),
+    ];
+    db.execute(RECORD, params).await.map(|_| ())
+}
+
+async fn forget(
+    db: &Session,
+    piece: &Piece,
+    address: &Address,
+    before: Instant,
+) -> Result<(), Trouble> {
+    let delivery = piece.delivery();
+    let params = params![
+        id(delivery.entity.as_bytes()),
+        id(delivery.factor.as_bytes()),
+        address.platform().as_str(),
+        address.token().map(PushToken::expose),
+        before.as_micros(),
+        piece.settled.at.as_micros(),
+    ];
+    db.execute(FORGET, params).await.map(|_| ())
+}

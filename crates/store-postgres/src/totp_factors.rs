@@ -1,0 +1,273 @@
+//! TOTP factors: how they come into being, and what a code does.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
+use countersign_domain::limits::is_reached;
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_domain::totp::TotpFactor;
+use countersign_domain::webhook::EventType;
+use countersign_store::seam::{
+    Answer, Enrolled, Shown, ShownCode, TotpEnrolment, TotpFactors, TotpUpdate,
+};
+use tokio_postgres::Row;
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::params::{id, params};
+use crate::rows::{self, totp_factor_columns};
+use crate::statement::{exists, living, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, answers, challenges, enrolment, events, services, standing};
+
+/// The TOTP factors of living entities.
+macro_rules! select {
+    () => {
+        concat!("SELECT ", totp_factor_columns!(), " FROM totp_factors f", living!("f"))
+    };
+}
+
+const READ: &str = concat!(
+    "SELECT ",
+    totp_factor_columns!(),
+    " FROM entities e JOIN services s ON s.sid = e.service_sid ",
+    "JOIN totp_factors f ON f.entity_sid = e.sid WHERE e.service_sid = $1 AND e.identity = $2 AND f.sid = $3"
+);
+/// Held until the end of the transaction.
+const HOLD: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
+pub(crate) const LIST: &str = concat!(select!(), "WHERE f.entity_sid = $1");
+const LIVING: &str = "SELECT count(*) FROM totp_factors WHERE entity_sid = $1 AND (status = 'verified' OR created_at > $2)";
+const INSERT: &str = "INSERT INTO totp_factors (entity_sid, sid, service_sid, identity, account_sid, friendly_name, \
+                      status, secret, alg, time_step, skew, code_length, last_step, wrong_codes, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)";
+const UPDATE: &str = "UPDATE totp_factors SET friendly_name = $3, status = $4, alg = $5, time_step = $6, skew = $7, \
+                      code_length = $8, last_step = $9, updated_at = $10 WHERE entity_sid = $1 AND sid = $2";
+const DELETE: &str = "DELETE FROM totp_factors WHERE entity_sid = $1 AND sid = $2";
+const WRONG_CODES: &str = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = $1 AND sid = $2";
+const COUNT_WRONG: &str =
+    "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = $1 AND sid = $2";
+/// Only a step later than any before.
+const SPEND: &str = "UPDATE totp_factors SET last_step = $3, wrong_codes = 0 \
+                     WHERE entity_sid = $1 AND sid = $2 AND (last_step IS NULL OR last_step < $3)";
+const ASKED: &str = concat!(
+    "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c",
+    living!("c"),
+    "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = $1"
+);
+
+/// Accepts a code if it is right and its step is not spent, and spends it; whether it was accepted.
+pub(crate) async fn accept(
+    db: &Session,
+    entity: EntitySid,
+    factor: FactorSid,
+    code: ShownCode,
+) -> Result<bool, Trouble> {
+    match code {
+        ShownCode::Right(step) => {
+            let params = params![id(entity.as_bytes()), id(factor.as_bytes()), signed(step)];
+            Ok(db.execute(SPEND, params).await? > 0)
+        }
+        ShownCode::Wrong => Ok(false),
+    }
+}
+
+/// Steps are far below the bound: seconds since 1970 by at least 20.
+fn signed(step: u64) -> i64 {
+    i64::try_from(step).unwrap_or(i64::MAX)
+}
+
+async fn hold(
+    db: &Session,
+    entity: EntitySid,
+    sid: FactorSid,
+) -> Result<Option<TotpFactor>, Trouble> {
+    let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
+    one(db, HOLD, key, |row| rows::totp_factor(Cells::of(row, "totp_factors"))).await
+}
+
+/// Removes one; whether it was there.
+pub(crate) async fn delete(
+    db: &Session,
+    entity: EntitySid,
+    sid: FactorSid,
+    at: Instant,
+) -> Result<bool, Trouble> {
+    let Some(factor) = hold(db, entity, sid).await? else {
+        return Ok(false);
+    };
+    db.execute(DELETE, params![id(entity.as_bytes()), id(sid.as_bytes())]).await?;
+    if !factor.has_lapsed(at) {
+        events::of_factor(db, EventType::FactorDeleted, (&factor).into(), at).await?;
+    }
+    Ok(true)
+}
+
+struct Enrol(TotpEnrolment);
+
+#[async_trait]
+impl Command for Enrol {
+    type Answer = Enrolled;
+
+    async fn run(&self, db: &Session) -> Result<Enrolled, Trouble> {
+        let TotpEnrolment { factor, most_per_entity, most_per_day } = &self.0;
+        let (owner, now) = (&factor.owner, factor.created_at);
+        let service = id(owner.service.as_bytes());
+        if !exists(db, services::STAYS, params![service]).await? {
+            return Ok(Enrolled::NoService);
+        }
+        let entity = enrolment::present(db, owner, now).await?;
+        let sid = id(entity.sid.as_bytes());
+        let read = |row: &Row| Cells::of(row, "totp_factors").take();
+        let lapsed = (now - UNVERIFIED_FOR).as_micros();
+        let have = one(db, LIVING, params![sid, lapsed], read).await?;
+        if is_reached(*most_per_entity, have.unwrap_or(0)) {
+            return Ok(Enrolled::TooMany);
+        }
+        if is_reached(*most_per_day, entity.day(now).1) {
+            return Ok(Enrolled::TooManyToday);
+        }
+        enrolment::count(db, owner, &entity, now).await?;
+        db.execute(
+            INSERT,
+            params![
+                sid,
+                id(factor.sid.as_bytes()),
+                service,
+                owner.identity.as_str(),
+                id(owner.account.as_bytes()),
+                factor.friendly_name.as_str(),
+                factor.status.as_str(),
+                factor.secret.as_bytes(),
+                factor.config.alg.as_str(),
+                i64::from(factor.config.time_step),
+                i64::from(factor.config.skew),
+                i64::from(factor.config.code_length),
+                factor.last_step.map(signed),
+                factor.created_at.as_micros(),
+                factor.updated_at.as_micros(),
+            ],
+        )
+        .await?;
+        events::of_factor(db, EventType::FactorCreated, factor.into(), now).await?;
+        Ok(Enrolled::Done(entity.sid))
+    }
+}
+
+struct Update(TotpUpdate);
+
+#[async_trait]
+impl Command for Update {
+    type Answer = Shown<TotpFactor>;
+
+    async fn run(&self, db: &Session) -> Result<Shown<TotpFactor>, Trouble> {
+        let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
+        let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
+        let Some(mut was) = hold(db, *entity, *sid).await? else {
+            return Ok(Shown::Gone);
+        };
+        if let Some(code) = *code {
+            let read = |row: &Row| Cells::of(row, "totp_factors").take::<u32>();
+            let wrong = one(db, WRONG_CODES, key, read).await?;
+            if is_reached(*most_wrong, wrong.unwrap_or(0)) {
+                return Ok(Shown::Exhausted);
+            }
+            if !accept(db, *entity, *sid, code).await? {
+                db.execute(COUNT_WRONG, key).await?;
+                return Ok(Shown::Wrong);
+            }
+            if let ShownCode::Right(step) = code {
+                was.last_step = Some(step);
+            }
+        }
+        let is_proved = code.is_some() && was.status == FactorStatus::Unverified;
+        let status = if code.is_some() { FactorStatus::Verified } else { was.status };
+        let factor = TotpFactor { status, ..was.changed(change.clone(), *at) };
+        db.execute(
+            UPDATE,
+            params![
+                id(entity.as_bytes()),
+                id(sid.as_bytes()),
+                factor.friendly_name.as_str(),
+                factor.status.as_str(),
+                factor.config.alg.as_str(),
+                i64::from(factor.config.time_step),
+                i64::from(factor.config.skew),
+                i64::from(factor.config.code_length),
+                factor.last_step.map(signed),
+                factor.updated_at.as_micros(),
+            ],
+        )
+        .await?;
+        if is_proved {
+            events::of_factor(db, EventType::FactorVerified, (&factor).into(), *at).await?;
+        }
+        Ok(Shown::Accepted(factor))
+    }
+}
+
+struct AnswerByCode(ChallengeSid, ShownCode, u32, Instant);
+
+#[async_trait]
+impl Command for AnswerByCode {
+    type Answer = Result<Shown<()>, CannotAnswer>;
+
+    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
+        let Self(sid, code, most_wrong, at) = *self;
+        let mut standings = standing::hold(db, std::iter::once(sid)).await?;
+        let read = |row: &Row| {
+            let mut cells = Cells::of(row, "challenges");
+            let entity = cells.make(EntitySid::from_bytes)?;
+            Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
+        };
+        let asked = one(db, ASKED, params![id(sid.as_bytes())], read).await?;
+        let Some(((entity, factor, wrong), standing)) = asked.zip(standings.remove(&sid)) else {
+            return Ok(Ok(Shown::Gone));
+        };
+        if let Err(refused) = standing.is_open(at) {
+            return Ok(Err(refused));
+        }
+        if is_reached(most_wrong, wrong) {
+            return Ok(Ok(Shown::Exhausted));
+        }
+        if !accept(db, entity, factor, code).await? {
+            challenges::count_wrong(db, sid).await?;
+            return Ok(Ok(Shown::Wrong));
+        }
+        answers::approve(db, sid, at).await?;
+        Ok(Ok(Shown::Accepted(())))
+    }
+}
+
+#[async_trait]
+impl TotpFactors for PostgresStore {
+    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> Answer<Enrolled> {
+        self.write(Enrol(enrolment.clone())).await
+    }
+
+    async fn totp_factor(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<Option<TotpFactor>> {
+        let db = self.session().await?;
+        let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
+        Ok(one(&db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors"))).await?)
+    }
+
+    async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>> {
+        self.write(Update(update.clone())).await
+    }
+
+    async fn answer_by_code(
+        &self,
+        sid: ChallengeSid,
+        code: ShownCode,
+        most_wrong: u32,
+        at: Instant,
+    ) -> Answer<Result<Shown<()>, CannotAnswer>> {
+        self.write(AnswerByCode(sid, code, most_wrong, at)).await
+    }
+}

@@ -1,0 +1,80 @@
+//! What can go wrong while a command runs.
+
+use countersign_store::StoreError;
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// Why a transaction or a read came to nothing.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The database's own words, or the connection's.
+    Sql(tokio_postgres::Error),
+    /// No connection could be had.
+    NoConnection(String),
+    /// The commit failed: what was written may be there or not.
+    InDoubt(String),
+    /// Which table and column.
+    Corrupt(String),
+}
+
+impl Trouble {
+    /// Whether nothing was written and another try may go well: a neighbour was preferred, or the connection broke
+    /// before the commit.
+    pub(crate) fn is_passing(&self) -> bool {
+        let Self::Sql(error) = self else {
+            return false;
+        };
+        match error.code() {
+            Some(code) => {
+                *code == SqlState::T_R_SERIALIZATION_FAILURE
+                    || *code == SqlState::T_R_DEADLOCK_DETECTED
+                    || *code == SqlState::ADMIN_SHUTDOWN
+                    || *code == SqlState::CRASH_SHUTDOWN
+                    // a migration of another node changed what was prepared
+                    || *code == SqlState::FEATURE_NOT_SUPPORTED
+            }
+            None => error.is_closed() || is_of_the_connection(error),
+        }
+    }
+}
+
+/// An error without a code that is not of a value's form either.
+fn is_of_the_connection(error: &tokio_postgres::Error) -> bool {
+    use std::error::Error as _;
+    error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<PoolError> for Trouble {
+    fn from(error: PoolError) -> Self {
+        Self::NoConnection(match error {
+            PoolError::Backend(error) => words(&error),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// What the database said, without the values that it may have quoted in the detail.
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    match (error.as_db_error(), error.source()) {
+        (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Corrupt(place) => Self::Corrupt(place),
+            Trouble::NoConnection(why) | Trouble::InDoubt(why) => Self::Unavailable(why),
+            Trouble::Sql(error) => Self::Unavailable(words(&error)),
+        }
+    }
+}

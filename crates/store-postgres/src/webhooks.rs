@@ -1,0 +1,151 @@
+//! Webhooks.
+
+use async_trait::async_trait;
+use countersign_domain::sid::{ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
+use countersign_store::{Page, PageQuery};
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::paging::{Listing, by_id};
+use crate::params::{id, params};
+use crate::rows::{self, webhook_columns};
+use crate::statement::{exists, inserted, one, updated};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, services};
+
+/// The webhooks of a living service.
+macro_rules! of_service {
+    () => {
+        "FROM webhooks w JOIN services s ON s.sid = w.service_sid WHERE w.service_sid = $1"
+    };
+}
+
+const EXISTS: &str = concat!("SELECT 1 ", of_service!(), " AND w.sid = $2");
+const READ: &str = concat!("SELECT ", webhook_columns!(), " ", of_service!(), " AND w.sid = $2");
+const LIST: &str = concat!("SELECT ", webhook_columns!(), " ", of_service!());
+const INSERT: &str = "INSERT INTO webhooks (sid, account_sid, service_sid, friendly_name, event_types, url, enabled, \
+                      version, created_at, updated_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+const UPDATE: &str = "UPDATE webhooks SET friendly_name = $3, event_types = $4, url = $5, enabled = $6, version = $7, \
+                      updated_at = $8 WHERE service_sid = $1 AND sid = $2 AND updated_at = $9";
+const DELETE: &str = "DELETE FROM webhooks WHERE service_sid = $1 AND sid = $2";
+
+fn words(webhook: &Webhook) -> String {
+    let words: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
+    words.join(" ")
+}
+
+struct Create(Webhook);
+
+#[async_trait]
+impl Command for Create {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        let webhook = &self.0;
+        let service = id(webhook.service.as_bytes());
+        if !exists(db, services::STAYS, params![service]).await? {
+            return Ok(Inserted::NoParent);
+        }
+        let rows = db
+            .execute(
+                INSERT,
+                params![
+                    id(webhook.sid.as_bytes()),
+                    id(webhook.account.as_bytes()),
+                    service,
+                    webhook.friendly_name.as_str(),
+                    words(webhook),
+                    webhook.url.as_str(),
+                    webhook.enabled,
+                    webhook.version.as_str(),
+                    webhook.created_at.as_micros(),
+                    webhook.updated_at.as_micros(),
+                ],
+            )
+            .await?;
+        Ok(inserted(rows))
+    }
+}
+
+struct Update(Webhook, Instant);
+
+#[async_trait]
+impl Command for Update {
+    type Answer = Updated;
+
+    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+        let Self(webhook, was) = self;
+        let (service, sid) = (id(webhook.service.as_bytes()), id(webhook.sid.as_bytes()));
+        if !exists(db, EXISTS, params![service, sid]).await? {
+            return Ok(Updated::Gone);
+        }
+        let rows = db
+            .execute(
+                UPDATE,
+                params![
+                    service,
+                    sid,
+                    webhook.friendly_name.as_str(),
+                    words(webhook),
+                    webhook.url.as_str(),
+                    webhook.enabled,
+                    webhook.version.as_str(),
+                    webhook.updated_at.as_micros(),
+                    was.as_micros(),
+                ],
+            )
+            .await?;
+        updated(db, rows, EXISTS, params![service, sid]).await
+    }
+}
+
+struct Delete(ServiceSid, WebhookSid);
+
+#[async_trait]
+impl Command for Delete {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        let (service, sid) = (id(self.0.as_bytes()), id(self.1.as_bytes()));
+        Ok(exists(db, EXISTS, params![service, sid]).await?
+            && db.execute(DELETE, params![service, sid]).await? > 0)
+    }
+}
+
+#[async_trait]
+impl Webhooks for PostgresStore {
+    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted> {
+        self.write(Create(webhook.clone())).await
+    }
+
+    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {
+        let db = self.session().await?;
+        let key = params![id(service.as_bytes()), id(sid.as_bytes())];
+        let read = |row: &_| rows::webhook(Cells::of(row, "webhooks"));
+        Ok(one(&db, READ, key, read).await?)
+    }
+
+    async fn webhooks(
+        &self,
+        service: ServiceSid,
+        page: PageQuery<WebhookSid>,
+    ) -> Answer<Page<Webhook>> {
+        let db = self.session().await?;
+        let service = id(service.as_bytes());
+        let list = Listing { select: LIST, key: "w.sid", params: params![service] };
+        let read = |row: &_| rows::webhook(Cells::of(row, "webhooks"));
+        Ok(list.page(&db, by_id!(page), read, |webhook| id(webhook.sid.as_bytes())).await?)
+    }
+
+    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> Answer<Updated> {
+        self.write(Update(webhook.clone(), was)).await
+    }
+
+    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool> {
+        self.write(Delete(service, sid)).await
+    }
+}

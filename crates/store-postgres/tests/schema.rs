@@ -1,0 +1,83 @@
+//! Both backends have one schema: the same migrations, tables and columns.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+use std::collections::BTreeSet;
+
+use countersign_store_postgres::{Options, PostgresStore};
+use countersign_store_sqlite::SqliteStore;
+use countersign_testkit::postgres::TestDatabase;
+
+/// What a column holds, in either dialect.
+fn kind(declared: &str) -> &str {
+    match declared {
+        "BLOB" | "uuid" | "bytea" => "bytes",
+        "INTEGER" | "bigint" | "boolean" => "number",
+        "TEXT" | "text" => "text",
+        other => other,
+    }
+}
+
+/// A table's columns in their order, each with what it holds and whether it may be empty.
+type Column = (String, i64, String, String, bool);
+
+fn of_sqlite(db: &rusqlite::Connection) -> BTreeSet<Column> {
+    let sql = "SELECT t.name, c.cid + 1, c.name, c.type, c.\"notnull\" = 0 FROM sqlite_schema t \
+               JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'refinery%'";
+    let mut statement = db.prepare(sql).unwrap();
+    let rows = statement.query_map((), |row| {
+        let declared: String = row.get(3)?;
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, kind(&declared).to_owned(), row.get(4)?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn of_postgres(database: &TestDatabase) -> BTreeSet<Column> {
+    let text = database.psql(
+        "SELECT table_name, ordinal_position, column_name, data_type, is_nullable = 'YES' \
+         FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'refinery%'",
+    );
+    let column = |line: &str| {
+        let cells: Vec<_> = line.split('|').collect();
+        let kind = kind(cells[3]).to_owned();
+        (cells[0].to_owned(), cells[1].parse().unwrap(), cells[2].to_owned(), kind, cells[4] == "t")
+    };
+    text.lines().map(column).collect()
+}
+
+#[tokio::test]
+async fn both_backends_have_the_same_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    drop(SqliteStore::open(&path, countersign_store_sqlite::Options::default()).unwrap());
+    let sqlite = rusqlite::Connection::open(&path).unwrap();
+    let database = TestDatabase::new();
+    let options = Options { url: database.url(), ..Options::default() };
+    drop(PostgresStore::connect(options).await.unwrap());
+
+    let (ours, theirs) = (of_sqlite(&sqlite), of_postgres(&database));
+    assert!(ours.len() > 100, "the schema was read");
+    assert_eq!(ours.difference(&theirs).collect::<Vec<_>>(), Vec::<&Column>::new());
+    assert_eq!(theirs.difference(&ours).collect::<Vec<_>>(), Vec::<&Column>::new());
+
+    let sql = "SELECT group_concat(version || ' ' || name, ';') \
+               FROM (SELECT * FROM refinery_schema_history ORDER BY version)";
+    let ours: String = sqlite.query_row(sql, (), |row| row.get(0)).unwrap();
+    let theirs = database.psql(
+        "SELECT string_agg(version || ' ' || name, ';' ORDER BY version) FROM refinery_schema_history",
+    );
+    assert_eq!(ours, theirs);
+}
+
+/// Rows can be split by entity over many servers only without these.
+#[tokio::test]
+async fn there_is_no_sequence_and_no_foreign_key() {
+    let database = TestDatabase::new();
+    let options = Options { url: database.url(), ..Options::default() };
+    drop(PostgresStore::connect(options).await.unwrap());
+    let count = database.psql(
+        "SELECT (SELECT count(*) FROM pg_class WHERE relkind = 'S') \
+         + (SELECT count(*) FROM pg_constraint WHERE contype = 'f')",
+    );
+    assert_eq!(count, "0");
+}

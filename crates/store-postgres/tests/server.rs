@@ -1,0 +1,253 @@
+//! What is particular to a server that others share, that goes away, and that is reached over a network.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::delivery::Birth;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::{Accounts, Deliveries, Inserted, Notifications, Notified, Upkeep};
+use countersign_store::{Store, StoreError};
+use countersign_store_postgres::{Options, PostgresStore};
+use countersign_testkit::Maker;
+use countersign_testkit::postgres::{PostgresServer, TestDatabase};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+async fn connect(url: String) -> PostgresStore {
+    PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
+}
+
+fn stage(store: PostgresStore) -> Stage {
+    Stage::new(Arc::new(store) as Arc<dyn Store>)
+}
+
+/// A server of one's own.
+fn server(settings: &[&str]) -> (PostgresServer, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (PostgresServer::start(folder.path(), settings), folder)
+}
+
+#[tokio::test]
+async fn any_number_of_nodes_may_start_at_once() {
+    let database = TestDatabase::new();
+    let mut nodes = JoinSet::new();
+    for _ in 0..6 {
+        nodes.spawn(connect(database.url()));
+    }
+    assert_eq!(nodes.join_all().await.len(), 6);
+}
+
+#[tokio::test]
+async fn what_one_node_writes_another_reads_at_once() {
+    let database = TestDatabase::new();
+    let (one, other) = (connect(database.url()).await, connect(database.url()).await);
+    let make = Maker::new(3);
+    for _ in 0..20 {
+        let account = make.account();
+        one.create_account(&account).await.unwrap();
+        assert_eq!(other.account(account.sid).await, Ok(Some(account)));
+    }
+}
+
+/// And shares among itself what is due.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let nodes: Vec<_> =
+        [connect(database.url()).await, connect(database.url()).await].map(Arc::new).into();
+    let mut asked = JoinSet::new();
+    for number in 0..40 {
+        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        let node = Arc::clone(&nodes[number % 2]);
+        asked.spawn(async move { node.notify(&new, 7).await.unwrap() });
+    }
+    let outcomes = asked.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Notified::Done).count(), 7);
+    let (now, until) = (stage.now(), stage.later(30));
+    let mut leasing = JoinSet::new();
+    for node in &nodes {
+        let (node, by) = (Arc::clone(node), stage.make.other_node());
+        leasing.spawn(async move { node.lease_due(by, now, until, 7).await.unwrap().len() });
+    }
+    let first: usize = leasing.join_all().await.iter().sum();
+    let rest = nodes[0].lease_due(stage.make.node, now, until, 7).await.unwrap().len();
+    assert_eq!(first + rest, 7);
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_version_is_refused() {
+    let database = TestDatabase::new();
+    drop(connect(database.url()).await);
+    database.psql("INSERT INTO refinery_schema_history VALUES (99, 'from_the_future', '', '0')");
+    let options = Options { url: database.url(), ..Options::default() };
+    let refused = PostgresStore::connect(options).await.unwrap_err();
+    assert!(refused.to_string().contains("V99__from_the_future"), "{refused}");
+}
+
+#[tokio::test]
+async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
+    let (server, _folder) = server(&[]);
+    let store = connect(server.url("postgres")).await;
+    let make = Maker::new(4);
+    let account = make.account();
+    store.create_account(&account).await.unwrap();
+    server.kill();
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
+    server.start_again();
+    // a connection that broke is noticed when it is used, or before; it is never used twice
+    let mut tries = 0;
+    while store.account(account.sid).await != Ok(Some(account.clone())) {
+        tries += 1;
+        assert!(tries < 40, "every connection was replaced");
+    }
+    assert_eq!(store.check().await, Ok(()));
+}
+
+/// A transaction that was given up for the sake of a neighbour, or whose connection was ended, has written nothing.
+#[tokio::test]
+async fn what_the_database_gives_up_is_run_again() {
+    let database = TestDatabase::new();
+    let store = connect(database.url()).await;
+    let make = Maker::new(6);
+    database.psql("CREATE SEQUENCE tries");
+    for how in [
+        "RAISE EXCEPTION 'not you' USING ERRCODE = '40001'",
+        "RAISE EXCEPTION 'not you' USING ERRCODE = '40P01'",
+        "PERFORM pg_terminate_backend(pg_backend_pid())",
+    ] {
+        database.psql(&format!(
+            "CREATE OR REPLACE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF nextval('tries') % 3 <> 0 THEN {how}; END IF; RETURN NEW; END $$"
+        ));
+        database.psql(
+            "CREATE OR REPLACE TRIGGER give_up BEFORE INSERT ON accounts \
+             FOR EACH ROW EXECUTE FUNCTION give_up()",
+        );
+        let account = make.account();
+        assert_eq!(store.create_account(&account).await, Ok(Inserted::Done), "{how}");
+        assert_eq!(store.account(account.sid).await, Ok(Some(account)));
+    }
+    assert_eq!(database.psql("SELECT count(*) FROM accounts"), "3");
+}
+
+#[tokio::test]
+async fn one_that_breaks_fails_alone_among_its_neighbours() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let factor = stage.factor().await;
+    let mut challenges = Vec::new();
+    for _ in 0..8 {
+        challenges.push(stage.challenge(&factor).await);
+    }
+    // the same notification once more: no condition speaks of it, the primary key refuses it
+    let twin = stage.due(&challenges[0]).await;
+    let others = challenges[1..].iter();
+    let others: Vec<_> =
+        others.map(|challenge| stage.make.notification(challenge, 300, Birth::Due)).collect();
+    let mut asked = JoinSet::new();
+    for new in std::iter::once(twin).chain(others) {
+        let store = Arc::clone(&stage.store);
+        asked.spawn(async move { store.notify(&new, 0).await });
+    }
+    let outcomes = asked.join_all().await;
+    let done = outcomes.iter().filter(|outcome| **outcome == Ok(Notified::Done)).count();
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert_eq!((done, failed), (7, 1), "{outcomes:?}");
+}
+
+/// Whatever the server's own settings say.
+#[tokio::test]
+async fn a_commit_is_on_the_disk_before_it_is_answered() {
+    let (server, _folder) = server(&["synchronous_commit=off"]);
+    let store = connect(server.url("postgres")).await;
+    // what is held in memory only would be lost with the server
+    let make = Maker::new(5);
+    for _ in 0..20 {
+        store.create_account(&make.account()).await.unwrap();
+    }
+    server.kill();
+    server.start_again();
+    assert_eq!(server.psql("postgres", "SELECT count(*) FROM accounts"), "20");
+}
+
+/// As PgBouncer does it: two connections for everybody, each handed out for a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_pooler_by_the_transaction_it_needs_nothing_prepared() {
+    let database = TestDatabase::new();
+    let pooler = database.pooled();
+    let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
+    let stage = stage(PostgresStore::connect(options).await.unwrap());
+    let factor = stage.factor().await;
+    let mut work = JoinSet::new();
+    for _ in 0..12 {
+        let (stage, factor) = (stage.clone(), factor.clone());
+        work.spawn(async move {
+            let challenge = stage.challenge(&factor).await;
+            let lease = stage.leased(&challenge).await;
+            assert!(stage.settle(&lease, stage.delivered()).await);
+            stage.ending(&lease).await.is_some()
+        });
+    }
+    assert_eq!(work.join_all().await, [true; 12]);
+}
+
+/// The server must show a certificate that is trusted, for the name it was called by.
+#[tokio::test]
+async fn over_tls_the_server_must_be_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (ca, key) = (folder.path().join("server.crt"), folder.path().join("server.key"));
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, private).unwrap();
+    let [certificate, key] = [("ssl_cert_file", &ca), ("ssl_key_file", &key)]
+        .map(|(name, path)| format!("{name}='{}'", path.display()));
+    let server = PostgresServer::start(folder.path(), &["ssl=on", &certificate, &key]);
+    let url = format!("{}?sslmode=require", server.tcp_url("postgres"));
+    let at = |host: &str, tls_ca| {
+        let url = url.replace("127.0.0.1", host);
+        PostgresStore::connect(Options { url, tls_ca, ..Options::default() })
+    };
+    let store = at("localhost", Some(ca.clone())).await.unwrap();
+    store.check().await.unwrap();
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE application_name = 'countersign'";
+    assert_eq!(server.psql("postgres", encrypted), "t");
+    for (host, tls_ca) in [("localhost", None), ("127.0.0.1", Some(ca))] {
+        let refused = at(host, tls_ca).await.unwrap_err().to_string();
+        assert!(refused.contains("certificate"), "{refused}");
+        assert!(!refused.contains("password"), "{refused}");
+    }
+}
+
+/// The clock of the database is one for all nodes.
+#[tokio::test]
+async fn the_databases_clock_is_read_to_half_a_round_trip() {
+    struct Machine;
+    impl countersign_domain::world::Clock for Machine {
+        fn now(&self) -> countersign_domain::time::Instant {
+            #[expect(clippy::disallowed_methods, reason = "the database has the same clock")]
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            let behind = Duration::from_secs(3);
+            let micros = i64::try_from((since - behind).as_micros()).unwrap();
+            countersign_domain::time::Instant::from_micros(micros)
+        }
+
+        fn sleep_until(
+            &self,
+            _: countersign_domain::time::Instant,
+        ) -> countersign_domain::world::Sleep {
+            Box::pin(std::future::pending())
+        }
+    }
+    let database = TestDatabase::new();
+    let store = connect(database.url()).await;
+    let reading = store.read_clock(&Machine).await.unwrap();
+    let error = (reading.ahead_micros - 3_000_000).unsigned_abs();
+    assert!(u128::from(error) <= reading.round_trip.as_micros().div_ceil(2) + 1, "{reading:?}");
+}

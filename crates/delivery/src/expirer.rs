@@ -25,6 +25,10 @@ impl Duty for Expirer {
 
     fn done(&self, counts: &mut Counts, rows: usize, nothing_left: bool) {
         counts.expired += rows as u64;
+        if rows > 0 {
+            // webhooks may want to hear of it
+            self.0.handover.happened();
+        }
         counts.expirer_sweeps += u64::from(nothing_left);
     }
 }

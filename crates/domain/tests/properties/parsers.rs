@@ -62,11 +62,12 @@ fn length(text: &str) -> usize {
 fn texts_keep_their_rules(text: &str) -> Result<(), TestCaseError> {
     let length = length(text);
     let plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    let fits = |most| (1..=most).contains(&length) && !text.contains('\0');
     prop_assert_eq!(Identity::parse(text).is_ok(), plain && (8..=64).contains(&length));
-    prop_assert_eq!(FriendlyName::parse(text).is_ok(), (1..=64).contains(&length));
-    prop_assert_eq!(AppId::parse(text).is_ok(), (1..=100).contains(&length));
-    prop_assert_eq!(SdkVersion::parse(text).is_ok(), (1..=64).contains(&length));
-    prop_assert_eq!(Message::parse(text).is_ok(), (1..=256).contains(&length));
+    prop_assert_eq!(FriendlyName::parse(text).is_ok(), fits(64));
+    prop_assert_eq!(AppId::parse(text).is_ok(), fits(100));
+    prop_assert_eq!(SdkVersion::parse(text).is_ok(), fits(64));
+    prop_assert_eq!(Message::parse(text).is_ok(), fits(256));
     if let Ok(name) = ServiceName::parse(text) {
         prop_assert!(length <= 32 && name.as_str().chars().filter(|c| c.is_numeric()).count() <= 4);
     }

@@ -53,6 +53,14 @@ export async function enrol(page, link) {
   await page.locator("#enrol").waitFor({ state: "hidden" });
 }
 
+/** Waits until nothing slides any more: before that a box is somewhere else each time one looks. */
+export async function stands(page) {
+  await page.evaluate(() => {
+    const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
+    return Promise.all(document.getAnimations().filter(ends).map((one) => one.finished));
+  });
+}
+
 /** Ann, enrolled: her account, and a way to ask her. */
 export async function ann(scene, page, options) {
   const person = scene.app.person();

@@ -1,7 +1,7 @@
 // What applications write is shown as what it is, in every place where it is shown.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { enrol, stage, visit } from "./stage.mjs";
+import { enrol, stage, stands, visit } from "./stage.mjs";
 
 const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
 const WORDS = {
@@ -49,6 +49,7 @@ describe("the words of an application", () => {
       await shows(sheet.locator("#prompt-who"), name);
       await shows(sheet.locator("dt"), label);
       await shows(sheet.locator("dd"), words);
+      await stands(page);
       for (const button of ["Deny", "Approve"]) {
         const { y, height } = await sheet.getByRole("button", { name: button, exact: true }).boundingBox();
         assert.ok(y >= 0 && y + height <= 640, `${button} is out of reach`);
@@ -89,11 +90,11 @@ describe("the words of an application", () => {
     ]);
     const sid = await person.ask("question ".repeat(28), { fields });
     const sheet = page.locator("#prompt");
+    await sheet.getByRole("button", { name: "Approve", exact: true }).waitFor();
+    await stands(page);
     const boxes = [];
     for (const button of ["Deny", "Approve"]) {
-      const place = sheet.getByRole("button", { name: button, exact: true });
-      await place.waitFor();
-      boxes.push(await place.boundingBox());
+      boxes.push(await sheet.getByRole("button", { name: button, exact: true }).boundingBox());
     }
     const [deny, approve] = boxes;
     assert.deepEqual([deny.y, deny.width, deny.height], [approve.y, approve.width, approve.height]);

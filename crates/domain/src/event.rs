@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::challenge::{Challenge, Verdict};
 use crate::entity::Owner;
-use crate::factor::{AnyFactor, Factor, FactorType};
+use crate::factor::{AnyFactor, Factor};
 use crate::notification::{Ending, Reason, Status};
 use crate::sid::{FactorSid, NotificationSid, ServiceSid, WebhookSid};
 use crate::text::{FriendlyName, StringMap};
@@ -154,8 +154,6 @@ impl<'a> Event<'a> {
 
     /// The fields of the form that a webhook is sent. What is absent is left out.
     pub fn parameters(&self, webhook: &Webhook) -> Vec<(String, String)> {
-        let is_totp = self.factor.as_bytes()[0] == FactorType::Totp.lead();
-        let kind = if is_totp { FactorType::Totp } else { FactorType::Push };
         let mut form = vec![
             ("uuid", self.call_id(webhook.sid).to_string()),
             ("type", self.kind.as_str().to_owned()),
@@ -163,7 +161,7 @@ impl<'a> Event<'a> {
             ("service_sid", self.owner.service.to_string()),
             ("entity_identity", self.owner.identity.as_str().to_owned()),
             ("factor_sid", self.factor.to_string()),
-            ("factor_type", kind.as_str().to_owned()),
+            ("factor_type", self.factor.kind().as_str().to_owned()),
         ];
         if let Some(challenge) = self.challenge {
             form.push(("challenge_sid", challenge.sid.to_string()));

@@ -119,6 +119,11 @@ macro_rules! minted_by_type {
                 Self(bytes)
             }
 
+            /// Of which type it is, or its factor; what was not minted here counts as push.
+            pub const fn kind(self) -> FactorType {
+                if self.0[0] == FactorType::Totp.lead() { FactorType::Totp } else { FactorType::Push }
+            }
+
             /// The least one that could have been minted at `at`: all that are smaller are older.
             pub fn least(kind: FactorType, at: Instant) -> Self {
                 let mut bytes = [0; 16];

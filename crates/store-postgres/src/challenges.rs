@@ -162,9 +162,7 @@ impl Challenges for PostgresStore {
             let push = of_type(&db, FactorType::Push, entity, filter, now, query).await?;
             return Ok(merge(&query, totp, push, |challenge| id(challenge.sid.as_bytes())));
         };
-        let is_push = factor.as_bytes()[0] == FactorType::Push.lead();
-        let kind = if is_push { FactorType::Push } else { FactorType::Totp };
-        Ok(of_type(&db, kind, entity, filter, now, query).await?)
+        Ok(of_type(&db, factor.kind(), entity, filter, now, query).await?)
     }
 
     async fn answer_challenge(

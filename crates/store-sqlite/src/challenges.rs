@@ -246,11 +246,7 @@ impl Challenges for SqliteStore {
             let (totp, push) = (of(FactorType::Totp)?, of(FactorType::Push)?);
             return Ok(merge(&query, totp, push, |challenge| *challenge.sid.as_bytes()));
         };
-        of(if factor.as_bytes()[0] == FactorType::Push.lead() {
-            FactorType::Push
-        } else {
-            FactorType::Totp
-        })
+        of(factor.kind())
     }
 
     async fn answer_challenge(

@@ -36,9 +36,10 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = OFF;
              PRAGMA temp_store = MEMORY;
-             PRAGMA journal_size_limit = 67108864;
+             PRAGMA journal_size_limit = {};
              PRAGMA cache_size = -{};
              PRAGMA mmap_size = {};",
+            u64::from(options.log_pages_most) * 4_096,
             u64::from(options.cache_mib) * 1_024,
             u64::from(options.mmap_mib) * 1_024 * 1_024,
         ))?;

@@ -60,8 +60,10 @@ pub struct Options {
     /// How much of the file is mapped into memory, in MiB; 0: nothing, it is read page by page. Only what is read takes
     /// memory, and the system takes that back when it needs it.
     pub mmap_mib: u32,
-    /// A log of so many pages of 4 KiB is folded back into the file; at four times as many the writer waits for that.
+    /// Whenever the log has grown by so many pages of 4 KiB they are copied into the file, beside the writer.
     pub log_pages: u32,
+    /// At so many pages the writer lends a hand, so that the log begins anew; at twice as many it waits for the copying.
+    pub log_pages_most: u32,
     /// How long a command waits while another process writes.
     pub busy_timeout: Duration,
     /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
@@ -77,6 +79,7 @@ impl Default for Options {
             cache_mib: 4,
             mmap_mib: 2_047,
             log_pages: 4_000,
+            log_pages_most: 32_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
         }

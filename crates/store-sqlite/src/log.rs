@@ -2,8 +2,11 @@
 //!
 //! SQLite would do that at the end of the commit that makes the log long, and everybody in that commit and behind it would
 //! wait for thousands of pages and two more fsyncs. Here a thread beside the writer copies the pages while the writer goes
-//! on. What is written meanwhile is little; the writer copies that itself between two commits, after which the log begins
-//! anew.
+//! on.
+//!
+//! The log begins anew with the first commit that finds all of it copied: by itself in any pause of some milliseconds.
+//! Without pauses it grows, and readers do not mind, since they look only at what is not copied yet; until it is very long,
+//! and the writer copies the little that was written meanwhile itself, between two commits.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +29,10 @@ pub(crate) struct Log {
     pages: Arc<AtomicU32>,
     /// [`Options::log_pages`].
     long: u32,
+    /// [`Options::log_pages_most`].
+    most: u32,
+    /// How long it was when the thread was last asked.
+    asked_at: u32,
     /// Whether the thread was asked and has not been heard of since.
     is_being_copied: bool,
     ask: Option<SyncSender<()>>,
@@ -36,7 +43,7 @@ pub(crate) struct Log {
 impl Log {
     /// Starts the thread.
     pub(crate) fn start(path: PathBuf, options: Options) -> Result<Self, StoreError> {
-        let long = options.log_pages;
+        let (long, most) = (options.log_pages, options.log_pages_most);
         let (ask, asked) = sync_channel(1);
         let (tell, copied) = sync_channel(1);
         let thread = std::thread::Builder::new()
@@ -46,6 +53,8 @@ impl Log {
         Ok(Self {
             pages: Arc::default(),
             long,
+            most,
+            asked_at: 0,
             is_being_copied: false,
             ask: Some(ask),
             copied,
@@ -65,21 +74,28 @@ impl Log {
     /// To be called between two commits.
     pub(crate) fn tend(&mut self, db: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.asked_at {
+            // it has begun anew
+            self.asked_at = 0;
+        }
         if !self.is_being_copied {
-            if pages >= self.long {
+            if pages - self.asked_at >= self.long {
                 // one that is full or gone is seen when its answer is looked for
                 self.is_being_copied = true;
+                self.asked_at = pages;
                 let _ = self.ask.as_ref().map(|ask| ask.try_send(()));
             }
             return;
         }
         match self.copied.try_recv() {
-            Err(TryRecvError::Empty) if pages < self.long.saturating_mul(4) => return,
+            Err(TryRecvError::Empty) if pages < self.most.saturating_mul(2) => return,
             Err(TryRecvError::Empty) => drop(self.copied.recv()),
             Ok(()) | Err(TryRecvError::Disconnected) => {}
         }
         self.is_being_copied = false;
-        fold(db, "writer");
+        if pages >= self.most {
+            fold(db, "writer");
+        }
     }
 }
 

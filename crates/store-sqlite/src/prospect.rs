@@ -5,25 +5,47 @@ use countersign_domain::delivery::{Lease, Prospect, Target};
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
 use crate::rows;
 use crate::statement::{exists, living, one, statements};
 use crate::trouble::Trouble;
 
+/// The instant is part of the lease: one that was lost and taken again is another one.
+macro_rules! lease_holds {
+    () => {
+        "SELECT ordinal FROM deliveries WHERE challenge_sid = ?1 AND notification_sid = ?2 \
+         AND state = 'leased' AND node = ?3 AND wake_at = ?4"
+    };
+}
+
+/// From the newest backwards, since it is nearly always the newest that is looked for.
+macro_rules! has_no_ending {
+    () => {
+        "SELECT 1 FROM notifications WHERE challenge_sid = ?1 AND sid = ?2 AND ending IS NULL ORDER BY ordinal DESC"
+    };
+}
+
+/// All that an attempt must know, by one statement; no row if the challenge is gone.
+macro_rules! prospect {
+    ($lease_holds:expr) => {
+        concat!(
+            "SELECT EXISTS (",
+            $lease_holds,
+            "), c.state, c.answered_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
+             FROM challenges c",
+            living!("c"),
+            "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
+        )
+    };
+}
+
 statements! {
-    /// The instant is part of the lease: one that was lost and taken again is another one.
-    LEASE_HOLDS = "SELECT ordinal FROM deliveries WHERE challenge_sid = ?1 AND notification_sid = ?2 \
-                   AND state = 'leased' AND node = ?3 AND wake_at = ?4";
-    /// From the newest backwards, since it is nearly always the newest that is looked for.
-    HAS_NO_ENDING = "SELECT 1 FROM notifications WHERE challenge_sid = ?1 AND sid = ?2 AND ending IS NULL \
-                     ORDER BY ordinal DESC";
-    READ = concat!(
-        "SELECT c.state, c.answered_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, \
-         s.settings FROM challenges c", living!("c"),
-        "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
-    );
+    LEASE_HOLDS = lease_holds!();
+    HAS_NO_ENDING = has_no_ending!();
+    PROSPECT = prospect!(lease_holds!());
+    PROSPECT_ONCE = prospect!(has_no_ending!());
 }
 
 /// Reads it; the settings of the service only where its credential is needed.
@@ -31,22 +53,29 @@ pub(crate) fn read(db: &Connection, lease: &Lease) -> Result<Prospect, Trouble> 
     let delivery = &lease.delivery;
     let (challenge, notification) =
         (delivery.challenge.as_bytes(), delivery.notification.as_bytes());
-    let lease_holds = if delivery.once {
-        exists(db, HAS_NO_ENDING, [challenge, notification])?
+    let once = params![challenge, notification];
+    let leased = params![challenge, notification, lease.node.0, lease.until.as_micros()];
+    let (whole, lease_alone, key) = if delivery.once {
+        (PROSPECT_ONCE, HAS_NO_ENDING, once)
     } else {
-        let params = params![challenge, notification, lease.node.0, lease.until.as_micros()];
-        exists(db, LEASE_HOLDS, params)?
+        (PROSPECT, LEASE_HOLDS, leased)
     };
-    let found = one(db, READ, [challenge], |row| {
-        let mut cells = Cells::of(row, "challenges");
-        let state = rows::challenge_state(&mut cells)?;
-        let message = cells.parse(|text| Message::parse(text).ok())?;
-        let cells = cells.then("factors");
-        let target = if cells.is_null() { None } else { Some(target(cells)?) };
-        Ok(((state, message), target))
-    })?;
-    let (challenge, factor) = found.unzip();
-    Ok(Prospect { lease_holds, challenge, factor: factor.flatten() })
+    if let Some(prospect) = one(db, whole, key, prospect)? {
+        return Ok(prospect);
+    }
+    let lease_holds = exists(db, lease_alone, key)?;
+    Ok(Prospect { lease_holds, challenge: None, factor: None })
+}
+
+fn prospect(row: &Row<'_>) -> Result<Prospect, Trouble> {
+    let mut cells = Cells::of(row, "deliveries");
+    let lease_holds = cells.take()?;
+    let mut cells = cells.then("challenges");
+    let state = rows::challenge_state(&mut cells)?;
+    let message = cells.parse(|text| Message::parse(text).ok())?;
+    let cells = cells.then("factors");
+    let factor = if cells.is_null() { None } else { Some(target(cells)?) };
+    Ok(Prospect { lease_holds, challenge: Some((state, message)), factor })
 }
 
 fn target(mut cells: Cells<'_, '_>) -> Result<Target, Trouble> {

@@ -246,14 +246,15 @@ async fn a_folder_that_is_not_there_is_unavailable() {
 
 #[tokio::test]
 async fn the_log_begins_anew_while_writing_goes_on() {
-    let file = File::new(Options { log_pages: 16, batch: 4, ..Options::default() });
+    let file =
+        File::new(Options { log_pages: 16, log_pages_most: 32, batch: 4, ..Options::default() });
     let stage = file.stage();
     let mut longest = 0;
     for _ in 0..400 {
         stage.account().await;
         longest = longest.max(file.path().with_extension("db-wal").metadata().unwrap().len());
     }
-    // The log is looked at after a commit: four times sixteen pages, those of one commit, and a head of each.
+    // The log is looked at after a commit: twice thirty-two pages, those of one commit, and a head of each.
     let page = 4_096 + 24;
     assert!((16 * page..100 * page).contains(&longest), "{longest}");
     let accounts = stage.store.accounts(PageQuery::first(1_000)).await.unwrap();

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tempfile::TempDir;
 
+use crate::backing::{Backing, fresh_folder};
 use crate::floor::{Floor, Kind};
 use crate::load::{self, Load, Plan};
 use crate::pace::Pace;
@@ -28,6 +29,8 @@ pub(crate) struct Scale {
     pub(crate) slow: f64,
     /// Connected devices that are delivered to.
     pub(crate) devices: Vec<usize>,
+    /// Numbers of nodes.
+    pub(crate) nodes: Vec<usize>,
     /// Connected devices that do nothing.
     pub(crate) idle: Vec<usize>,
     pub(crate) answers: usize,
@@ -50,6 +53,7 @@ impl Scale {
             connections: vec![4],
             slow: 50.0,
             devices: vec![1, 5],
+            nodes: vec![1, 2],
             idle: vec![20],
             answers: 20,
             crowd: 20,
@@ -64,6 +68,7 @@ impl Scale {
 pub(crate) struct Bench {
     pub(crate) scale: Scale,
     pub(crate) installation: Installation,
+    pub(crate) backing: Backing,
     pub(crate) report: Report,
     /// Where the folders of servers are made.
     pub(crate) folder: PathBuf,
@@ -72,14 +77,14 @@ pub(crate) struct Bench {
 impl Bench {
     /// An empty folder that vanishes when it is dropped.
     pub(crate) fn fresh_folder(&self) -> Result<TempDir> {
-        let made = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(&self.folder);
-        made.with_context(|| format!("cannot make a folder in {}", self.folder.display()))
+        fresh_folder(&self.folder)
     }
 
     /// A server with nothing in it.
     pub(crate) async fn fresh_server(&self) -> Result<(Server, TempDir)> {
         let folder = self.fresh_folder()?;
-        Ok((self.installation.start(folder.path()).await?, folder))
+        let installation = self.installation.with(self.backing.variables());
+        Ok((installation.start(folder.path()).await?, folder))
     }
 
     pub(crate) fn plan(&self, connections: usize, pace: Pace) -> Plan {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::Scale;
 
@@ -28,6 +28,9 @@ pub(crate) enum Part {
     Deliver,
     /// Notifications for phones of Apple's, from the request to the answer of a stand-in over TLS, all accounted for
     Push,
+    /// Several nodes over one PostgreSQL, with NATS between them: the rate of all together, and who spends the
+    /// processor. Needs --store postgres, and is no part of `all`
+    Nodes,
     /// Memory of connected devices that do nothing
     Idle,
     /// Signed answers of devices
@@ -55,11 +58,29 @@ pub(crate) enum Part {
     Fill { database: PathBuf },
 }
 
+/// Which database.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Store {
+    /// A file of the server's own
+    Sqlite,
+    /// PostgreSQL: one that is started for the purpose, with fsync, or that of --database-url
+    Postgres,
+}
+
 #[derive(Args, Clone)]
 pub(crate) struct Options {
     /// The server to measure
     #[arg(long, global = true, default_value = "target/release/countersign")]
     pub(crate) binary: PathBuf,
+    /// The database to measure on. `restart` and `grow` fill a file of SQLite's, and are left out of `all` on PostgreSQL
+    #[arg(long, global = true, value_enum, default_value = "sqlite")]
+    pub(crate) store: Store,
+    /// An empty PostgreSQL database, or one that this has filled before, instead of one started for the purpose
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// nodes: how many
+    #[arg(long, global = true, value_delimiter = ',', default_value = "1,2,3")]
+    pub(crate) nodes: Vec<usize>,
     /// How often everything is measured, floor included
     #[arg(long, global = true, default_value_t = 3)]
     pub(crate) repeats: usize,
@@ -117,6 +138,7 @@ impl Options {
             connections: self.connections.clone(),
             slow: 500.0,
             devices: self.devices.clone(),
+            nodes: self.nodes.iter().map(|nodes| (*nodes).max(1)).collect(),
             idle: self.idle.clone(),
             answers: self.answers.max(1),
             crowd: self.crowd.max(1),

@@ -18,7 +18,7 @@ use crate::stalls::Stalls;
 
 const PART: &str = "deliver";
 /// A prompt that is not acknowledged is offered again after ten seconds at the latest.
-const PATIENCE: Duration = Duration::from_secs(13);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(13);
 /// Missing notifications that are looked up, at most.
 const LOOKED_UP: usize = 200;
 
@@ -89,10 +89,12 @@ async fn measure(
     scene.fleet.all_there()?;
 
     let name = format!("{}, {how}", scene.who);
-    let superseded = superseded(scene, &balance.missing).await?;
     let rate = balance.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
     let stalls = stalls.readings(&balance.latency).await?;
-    record(bench, &name, &load, &balance, (rate, superseded, floor), &stalls);
+    record(bench, &name, &load, &balance, (rate, floor), &stalls);
+    let Scene { server, challenges, .. } = scene;
+    let counts = lost_and_superseded(bench, PART, &name, server, challenges, &balance).await?;
+    bench.report.add(PART, &name, &counts);
     Ok(rate)
 }
 
@@ -101,7 +103,7 @@ fn record(
     name: &str,
     load: &Load,
     balance: &Balance,
-    (rate, superseded, floor): (f64, u64, Option<f64>),
+    (rate, floor): (f64, Option<f64>),
     stalls: &[(&'static str, f64)],
 ) {
     let mut readings = vec![("per s", rate)];
@@ -114,6 +116,21 @@ fn record(
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
     readings.push(("others %", load.usage.others * 100.0));
     readings.extend(stalls);
+    bench.report.add(PART, name, &readings);
+    bench.report.fault_of(PART, name, load);
+}
+
+/// What became of every notification, as readings. One that is lost, late or unpromised is a fault, and so is one that
+/// came twice.
+pub(crate) async fn lost_and_superseded(
+    bench: &mut Bench,
+    part: &'static str,
+    name: &str,
+    server: &Server,
+    challenges: &Challenges,
+    balance: &Balance,
+) -> Result<[(&'static str, f64); 4]> {
+    let superseded = superseded(server, challenges, &balance.missing).await?;
     let lost = balance.missing.len() as u64 - superseded;
     let counts = [
         ("lost", lost),
@@ -121,11 +138,9 @@ fn record(
         ("late", balance.late),
         ("unpromised", balance.unknown),
     ];
-    readings.extend(counts.map(|(column, count)| (column, count as f64)));
-    bench.report.add(PART, name, &readings);
     for (what, count) in counts {
         if count > 0 {
-            bench.report.fault(format!("{PART}: {name}: {count} {what}"));
+            bench.report.fault(format!("{part}: {name}: {count} {what}"));
         }
     }
     if superseded > 0 {
@@ -133,18 +148,17 @@ fn record(
             .report
             .note(format!("{name}: {superseded} replaced by a newer prompt of the same challenge"));
     }
-    bench.report.fault_of(PART, name, load);
+    Ok(counts.map(|(column, count)| (column, count as f64)))
 }
 
 /// Of those that no device saw: how many the server itself says were replaced by a newer one.
-async fn superseded(scene: &Scene, missing: &[Promise]) -> Result<u64> {
-    let all = &scene.challenges.all;
+async fn superseded(server: &Server, challenges: &Challenges, missing: &[Promise]) -> Result<u64> {
+    let all = &challenges.all;
     let wire = missing.iter().take(LOOKED_UP).map(|promise| {
         let at = usize::try_from(promise.request).unwrap_or(0) % all.len();
-        scene.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
+        server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
     });
-    let replies =
-        each(scene.server.target, wire.collect(), 200, 4).await.context("a missing one")?;
+    let replies = each(server.target, wire.collect(), 200, 4).await.context("a missing one")?;
     let is_superseded = |body: &[u8]| body.windows(10).any(|word| word == b"superseded");
     Ok(replies.iter().filter(|reply| is_superseded(&reply.body)).count() as u64)
 }

@@ -42,15 +42,49 @@ impl Meter {
     }
 }
 
+/// Processes by whose they are, measured together.
+pub(crate) struct Crowd(Vec<(&'static str, Vec<u32>, f64)>);
+
+impl Crowd {
+    /// From now on; each with all that descends from it.
+    pub(crate) fn watch(groups: &[(&'static str, &[u32])]) -> Self {
+        let seconds = |pids: &[u32]| pids.iter().map(|pid| seconds_of_all(*pid)).sum();
+        Self(groups.iter().map(|(name, pids)| (*name, pids.to_vec(), seconds(pids))).collect())
+    }
+
+    /// What each has spent since, in hundredths of one core.
+    pub(crate) fn shares(&self, elapsed: std::time::Duration) -> Vec<(&'static str, f64)> {
+        let wall = elapsed.as_secs_f64().max(1e-9);
+        let spent = |pids: &[u32]| pids.iter().map(|pid| seconds_of_all(*pid)).sum::<f64>();
+        let share = |before: f64, pids: &[u32]| (spent(pids) - before).max(0.0) / wall * 100.0;
+        let shares = self.0.iter().map(|(name, pids, before)| (*name, share(*before, pids)));
+        // whose processes are elsewhere is not known
+        shares.zip(&self.0).filter(|(_, (_, pids, _))| !pids.is_empty()).map(|(it, _)| it).collect()
+    }
+}
+
+/// User and system time of a process and of all that descends from it, ended ones included.
+fn seconds_of_all(pid: u32) -> f64 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    times_of(pid, 4) + children.map(seconds_of_all).sum::<f64>()
+}
+
 /// User and system time of a process.
 fn seconds_of(pid: u32) -> f64 {
+    times_of(pid, 2)
+}
+
+/// The first of: user and system time of a process, and of its children that have ended.
+fn times_of(pid: u32, first: usize) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // the name in parentheses may hold anything
     let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
     fields
         .split_whitespace()
         .skip(11)
-        .take(2)
+        .take(first)
         .filter_map(|ticks| ticks.parse::<f64>().ok())
         .sum::<f64>()
         / TICKS_PER_SECOND

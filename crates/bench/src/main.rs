@@ -9,6 +9,7 @@
 //! machine on different days, compare by their ratio to the floor that was measured in the same repeat.
 
 mod answer;
+mod backing;
 mod bench;
 mod calls;
 mod cli;
@@ -22,6 +23,7 @@ mod idle;
 mod ledger;
 mod load;
 mod machine;
+mod nodes;
 mod notify;
 mod overload;
 mod pace;
@@ -43,8 +45,9 @@ use clap::Parser as _;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backing::Backing;
 use crate::bench::{Bench, Scale};
-use crate::cli::{Cli, Options, Part};
+use crate::cli::{Cli, Options, Part, Store};
 use crate::machine::Machine;
 use crate::report::Report;
 use crate::server::Installation;
@@ -92,13 +95,27 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
             options.binary.display()
         );
     }
+    if matches!(part, Part::Restart | Part::Grow) && is_on_postgres(options) {
+        bail!("restart and grow fill a file of SQLite's");
+    }
     let folder = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut bench = Bench {
         scale: if *part == Part::Smoke { Scale::tiny() } else { options.scale() },
-        installation: Installation::new(options.binary.clone()),
+        installation: match &options.database_url {
+            None => Installation::new(options.binary.clone()),
+            Some(_) => Installation::lasting(options.binary.clone()),
+        },
+        backing: match (&options.database_url, is_on_postgres(options)) {
+            (Some(url), _) => Backing::Given(url.clone()),
+            (None, true) => Backing::own(backing::fresh_folder(&folder)?),
+            (None, false) => Backing::Sqlite,
+        },
         report: Report::new(Machine::look(&folder)),
         folder,
     };
+    if let Some(note) = bench.backing.note() {
+        bench.report.note(note.to_owned());
+    }
     // whatever is dropped takes its process and its folder along, which a signal's default would not
     let mut terminated = signal(SignalKind::terminate())?;
     let stopped = tokio::select! {
@@ -116,6 +133,10 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
     Ok(if bench.report.faults().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn is_on_postgres(options: &Options) -> bool {
+    options.store == Store::Postgres || options.database_url.is_some()
+}
+
 /// One part after the other. One that fails is a fault in the report, and the next has its turn.
 async fn parts(part: &Part, bench: &mut Bench) {
     let every = matches!(part, Part::All | Part::Smoke);
@@ -124,18 +145,24 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Notify,
         Part::Deliver,
         Part::Push,
+        Part::Nodes,
         Part::Idle,
         Part::Answer,
         Part::Restart,
         Part::Overload,
         Part::Grow,
     ];
-    for one in all.into_iter().filter(|one| every || one == part) {
+    let fits = |one: &Part| {
+        matches!(bench.backing, Backing::Sqlite) || !matches!(one, Part::Restart | Part::Grow)
+    };
+    let all = all.into_iter().filter(fits).collect::<Vec<_>>();
+    for one in all.into_iter().filter(|one| one == part || every && *one != Part::Nodes) {
         let (name, done) = match one {
             Part::Floor => ("floor", notify::floor(bench).await),
             Part::Notify => ("notify", notify::run(bench).await),
             Part::Deliver => ("deliver", deliver::run(bench).await),
             Part::Push => ("push", push::run(bench).await),
+            Part::Nodes => ("nodes", nodes::run(bench).await),
             Part::Idle => ("idle", idle::run(bench).await),
             Part::Answer => ("answer", answer::run(bench).await),
             Part::Restart => ("restart", restart::run(bench).await),

@@ -191,6 +191,13 @@ impl Population {
 }
 
 impl Challenges {
+    /// The same, beginning with another one.
+    pub(crate) fn turned(&self, by: usize) -> Self {
+        let mut all = self.all.clone();
+        all.rotate_left(by);
+        Self { all, expire: self.expire }
+    }
+
     /// A request for each that pushes it again.
     pub(crate) fn notify(&self, server: &Server, ttl: u32) -> Arc<Requests> {
         let form = form(&[("Ttl", &ttl.to_string())]);

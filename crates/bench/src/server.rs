@@ -33,6 +33,8 @@ pub(crate) struct Installation {
     pub(crate) binary: PathBuf,
     account_sid: String,
     auth_token: String,
+    /// What else the environment tells a server: its database, and the way to other nodes.
+    variables: Vec<(&'static str, String)>,
 }
 
 /// A server that is ready.
@@ -54,7 +56,19 @@ impl Installation {
             binary,
             account_sid: format!("AC{}{}", random(), random()),
             auth_token: [random(), random(), random()].concat(),
+            variables: Vec::new(),
         }
+    }
+
+    /// With an account that is the same in every run, for a database that outlives them.
+    pub(crate) fn lasting(binary: PathBuf) -> Self {
+        let (account_sid, auth_token) = (format!("AC{}", "be".repeat(16)), "bench".repeat(8));
+        Self { account_sid, auth_token, ..Self::new(binary) }
+    }
+
+    /// With more variables.
+    pub(crate) fn with(&self, variables: Vec<(&'static str, String)>) -> Self {
+        Self { variables: [self.variables.clone(), variables].concat(), ..self.clone() }
     }
 
     pub(crate) fn account_sid(&self) -> &str {
@@ -85,6 +99,7 @@ impl Installation {
         command.args(more);
         command.env("COUNTERSIGN_ACCOUNT_SID", &self.account_sid);
         command.env("COUNTERSIGN_AUTH_TOKEN", &self.auth_token);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
 
         let begin = Instant::now();
         let process = Process::start(&mut command, &folder.join("server.log"))?;

@@ -21,7 +21,7 @@ pub struct Options {
     /// Deliveries that may wait in memory for one of these. Past it they wait in the database until their lease runs
     /// out, so that a slow provider does not fill the whole engine; a burst of so many logins waits for no lease. 2,048.
     pub waiting: usize,
-    /// How long a delivery is leased; an attempt that takes almost as long is given up. 30 s, and not below 15 s, since
+    /// How long a delivery is leased; an attempt that takes almost as long is given up. 30 s, and not below 12 s, since
     /// a device has ten seconds to acknowledge.
     pub lease: Duration,
     /// A prompt on the stream that was not acknowledged for so long is marked as sent. 100 ms.

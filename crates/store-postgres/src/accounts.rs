@@ -18,6 +18,9 @@ use crate::trouble::Trouble;
 
 /// One that is there; accounts are never removed.
 pub(crate) const EXISTS: &str = "SELECT 1 FROM accounts WHERE sid = $1";
+const ANY: &str = "SELECT 1 FROM accounts LIMIT 1";
+/// Whoever wants to make the first account holds the one row that there always is, so that the next one sees it.
+const HOLD_INSTALLATION: &str = "SELECT 1 FROM installation WHERE id = 1 FOR NO KEY UPDATE";
 const READ: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = $1");
 const LIST: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE true");
 const INSERT: &str = concat!(
@@ -68,6 +71,21 @@ impl Command for CreateAccount {
             )
             .await?;
         Ok(inserted(rows))
+    }
+}
+
+struct CreateFirstAccount(CreateAccount);
+
+#[async_trait]
+impl Command for CreateFirstAccount {
+    type Answer = Inserted;
+
+    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+        db.query(HOLD_INSTALLATION, params![]).await?;
+        if exists(db, ANY, params![]).await? {
+            return Ok(Inserted::NotUnique);
+        }
+        self.0.run(db).await
     }
 }
 
@@ -143,6 +161,10 @@ impl Command for DeleteApiKey {
 impl Accounts for PostgresStore {
     async fn create_account(&self, account: &Account) -> Answer<Inserted> {
         self.write(CreateAccount(account.clone())).await
+    }
+
+    async fn create_first_account(&self, account: &Account) -> Answer<Inserted> {
+        self.write(CreateFirstAccount(CreateAccount(account.clone()))).await
     }
 
     async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {

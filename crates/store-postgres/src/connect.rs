@@ -26,7 +26,9 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
         config.application_name("countersign");
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(options.patience);
+        // of several servers, one that is silent leaves time for the others
+        let servers = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+        config.connect_timeout(options.patience / u32::try_from(servers).unwrap_or(u32::MAX));
     }
     config.keepalives_idle(SILENT_FOR);
     if config.get_tcp_user_timeout().is_none() {

@@ -18,6 +18,7 @@ use crate::writer::Command;
 
 statements! {
     EXISTS = "SELECT 1 FROM accounts WHERE sid = ?1";
+    ANY = "SELECT 1 FROM accounts LIMIT 1";
     READ = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = ?1");
     UP = upwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
     DOWN = downwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
@@ -64,6 +65,16 @@ impl Command for CreateAccount {
             ],
         )?;
         Ok(inserted(rows))
+    }
+}
+
+struct CreateFirstAccount(CreateAccount);
+
+impl Command for CreateFirstAccount {
+    type Answer = Inserted;
+
+    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+        if exists(db, ANY, [])? { Ok(Inserted::NotUnique) } else { self.0.run(db) }
     }
 }
 
@@ -132,6 +143,10 @@ impl Command for DeleteApiKey {
 impl Accounts for SqliteStore {
     async fn create_account(&self, account: &Account) -> Answer<Inserted> {
         self.write(CreateAccount(account.clone())).await
+    }
+
+    async fn create_first_account(&self, account: &Account) -> Answer<Inserted> {
+        self.write(CreateFirstAccount(CreateAccount(account.clone()))).await
     }
 
     async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {

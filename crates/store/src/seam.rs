@@ -69,6 +69,9 @@ pub enum Updated {
 pub trait Accounts {
     /// Stores a new account.
     async fn create_account(&self, account: &Account) -> Answer<Inserted>;
+    /// Stores a new account only while there is none at all, however many processes want to at once; else
+    /// [`Inserted::NotUnique`].
+    async fn create_first_account(&self, account: &Account) -> Answer<Inserted>;
     /// Reads an account.
     async fn account(&self, sid: AccountSid) -> Answer<Option<Account>>;
     /// Lists all accounts.

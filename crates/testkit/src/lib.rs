@@ -1,4 +1,4 @@
-//! For tests only: a hand-moved clock, seeded entropy, builders, PostgreSQL and NATS servers.
+//! For tests, and for the benchmark that needs servers: a hand-moved clock, seeded entropy, builders, PostgreSQL and NATS.
 
 mod builders;
 mod clock;

@@ -51,6 +51,11 @@ impl NatsServer {
         self.folder.path()
     }
 
+    /// The process that its own descends from.
+    pub fn pid(&self) -> Option<u32> {
+        self.keeper.as_ref().map(Child::id)
+    }
+
     /// Ends it as a power cut would.
     ///
     /// # Panics

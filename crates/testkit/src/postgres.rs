@@ -136,6 +136,60 @@ impl PostgresServer {
         self.pg_ctl_stop().output().ok();
     }
 
+    /// `kill -9` of all its processes.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn crash(&self) {
+        let first = self.pid().to_string();
+        let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let children = children.expect("it has children");
+        // the first would start new ones
+        let all = std::iter::once(first.as_str()).chain(children.split_whitespace());
+        // one that has ended meanwhile is not there to be killed
+        Command::new("kill").arg("-9").args(all).output().expect("there is kill");
+    }
+
+    /// A copy that follows this one, streaming; every commit here waits for it from now on.
+    ///
+    /// # Panics
+    /// It cannot be made, or does not start.
+    pub fn synchronous_standby(&self, folder: &Path) -> Self {
+        give_away(folder);
+        let standby = Self { folder: folder.to_owned(), port: free_port(), private: true };
+        let source = self.folder.display();
+        let whom =
+            format!("host={source} port={} user=postgres application_name=standby", self.port);
+        let mut copy = as_owner("pg_basebackup");
+        copy.args([
+            "--wal-method=stream",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--write-recovery-conf",
+        ]);
+        succeed(copy.arg("--dbname").arg(whom).arg("--pgdata").arg(standby.data()));
+        let (place, port) = (folder.display(), standby.port);
+        let own = format!("port={port}\nunix_socket_directories='{place}'\n");
+        let file = OpenOptions::new().append(true).open(standby.data().join("postgresql.conf"));
+        file.and_then(|mut file| file.write_all(own.as_bytes())).expect("settings");
+        standby.start_again();
+        self.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+        self.psql("postgres", "SELECT pg_reload_conf()");
+        let state = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let follows = (0..10_000).any(|_| self.psql("postgres", state) == "1");
+        assert!(follows, "the standby does not follow");
+        standby
+    }
+
+    /// Makes the primary of a standby.
+    ///
+    /// # Panics
+    /// It is none, or does not become one.
+    pub fn promote(&self) {
+        let mut command = as_owner("pg_ctl");
+        succeed(command.arg("--pgdata").arg(self.data()).args(["--wait", "--silent", "promote"]));
+    }
+
     /// How a database of it is reached, over its socket.
     pub fn url(&self, database: &str) -> String {
         let socket = self.folder.display().to_string().replace('/', "%2F");
@@ -155,6 +209,15 @@ impl PostgresServer {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let args = ["--no-psqlrc", "--tuples-only", "--no-align", "--dbname", database];
         self.run("psql", &[&args[..], &["--command", sql]].concat())
+    }
+
+    /// Its first process.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn pid(&self) -> u32 {
+        let noted = fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
+        noted.lines().next().and_then(|line| line.parse().ok()).expect("its process")
     }
 
     /// Its folder.

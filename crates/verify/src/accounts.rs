@@ -41,8 +41,11 @@ impl Verify {
     pub async fn create_account(&self, friendly_name: &str) -> Answer<(Account, Secret)> {
         let sid = AccountSid::mint(self.now(), &*self.entropy);
         let token = self.fresh_secret();
-        let account = self.store_account(sid, friendly_name, &token).await?;
-        Ok((account.ok_or(VerifyError::Conflict)?, token))
+        let account = self.new_account(sid, friendly_name, &token);
+        match self.store.create_account(&account).await? {
+            Inserted::Done => Ok((account, token)),
+            Inserted::NoParent | Inserted::NotUnique => Err(VerifyError::Conflict),
+        }
     }
 
     /// Sees to it that there is an account: the wished one, or a fresh one. Changes nothing if there is any already.
@@ -53,22 +56,20 @@ impl Verify {
         &self,
         wished: Option<(AccountSid, Secret)>,
     ) -> Answer<FirstAccount> {
-        if !self.store.accounts(PageQuery::first(1)).await?.items.is_empty() {
-            let Some((sid, token)) = wished else {
-                return Ok(FirstAccount::Exists { as_wished: true });
-            };
-            let account = self.store.account(sid).await?;
-            let hash = self.keys.hash(token.expose());
-            let as_wished = account.is_some_and(|account| account.accepts(hash));
-            return Ok(FirstAccount::Exists { as_wished });
-        }
+        let is_wished = wished.is_some();
         let (sid, token) = wished
             .unwrap_or_else(|| (AccountSid::mint(self.now(), &*self.entropy), self.fresh_secret()));
-        match self.store_account(sid, "first account", &token).await? {
-            Some(_) => Ok(FirstAccount::Made { account: sid, token }),
-            // Another process was faster.
-            None => Ok(FirstAccount::Exists { as_wished: true }),
+        let account = self.new_account(sid, "first account", &token);
+        // of servers that start at once one makes it
+        if self.store.create_first_account(&account).await? == Inserted::Done {
+            return Ok(FirstAccount::Made { account: sid, token });
         }
+        let as_wished = !is_wished || {
+            let account = self.store.account(sid).await?;
+            let hash = self.keys.hash(token.expose());
+            account.is_some_and(|account| account.accepts(hash))
+        };
+        Ok(FirstAccount::Exists { as_wished })
     }
 
     /// Lists all accounts.
@@ -161,23 +162,16 @@ impl Verify {
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }
 
-    async fn store_account(
-        &self,
-        sid: AccountSid,
-        friendly_name: &str,
-        token: &Secret,
-    ) -> Answer<Option<Account>> {
+    fn new_account(&self, sid: AccountSid, friendly_name: &str, token: &Secret) -> Account {
         let now = self.now();
-        let account = Account {
+        Account {
             sid,
             friendly_name: friendly_name.to_owned(),
             primary: self.keep_token(sid, token),
             secondary: None,
             created_at: now,
             updated_at: now,
-        };
-        let inserted = self.store.create_account(&account).await?;
-        Ok((inserted == Inserted::Done).then_some(account))
+        }
     }
 
     async fn change_account(

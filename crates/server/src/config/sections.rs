@@ -172,7 +172,8 @@ impl StoreSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Delivery {
-    /// Seconds after which others may take over what a node works on.
+    /// Seconds after which others may take over what a node works on; they look every second, so that a dead node's work is
+    /// taken over within 15.
     pub lease_seconds: u64,
     /// Deliveries that may wait in memory for the dispatcher; more wait in the database.
     pub queue_max: usize,
@@ -182,7 +183,7 @@ pub struct Delivery {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { lease_seconds: 30, queue_max: 10_000, in_flight_max: 10_000 }
+        Self { lease_seconds: 14, queue_max: 10_000, in_flight_max: 10_000 }
     }
 }
 

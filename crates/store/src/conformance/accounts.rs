@@ -1,5 +1,7 @@
 //! Accounts and their API keys.
 
+use std::sync::Arc;
+
 use countersign_domain::account::Account;
 use countersign_domain::secret::SecretHash;
 
@@ -23,6 +25,21 @@ pub async fn an_account_is_stored_once(stage: &Stage) {
     assert_eq!(stage.store.create_account(&second).await, Ok(Inserted::NotUnique));
     assert_eq!(stage.store.account(first.sid).await, Ok(Some(first)));
     assert_eq!(stage.store.account(stage.make.account().sid).await, Ok(None));
+}
+
+/// However many want to make it at once, and none after another.
+pub async fn there_is_one_first_account(stage: &Stage) {
+    let mut wishes = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (store, account) = (Arc::clone(&stage.store), stage.make.account());
+        wishes.spawn(async move { store.create_first_account(&account).await.unwrap() });
+    }
+    let outcomes = wishes.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Inserted::Done).count(), 1);
+    let late = stage.store.create_first_account(&stage.make.account()).await;
+    assert_eq!(late, Ok(Inserted::NotUnique));
+    let all = stage.store.accounts(PageQuery::first(10)).await.unwrap();
+    assert_eq!(all.items.len(), 1);
 }
 
 /// Two who read the same do not both replace it.

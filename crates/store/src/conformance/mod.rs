@@ -35,6 +35,7 @@ macro_rules! conformance {
             accounts {
                 an_account_reads_back_as_it_was_stored
                 an_account_is_stored_once
+                there_is_one_first_account
                 an_account_is_replaced_only_if_nobody_was_faster
                 accounts_are_listed_page_by_page
                 an_api_key_needs_its_account

@@ -1,0 +1,173 @@
+//! `nodes`: one, two and more nodes over one PostgreSQL, with NATS between them, all on this machine: the rate of all
+//! together, and who spends the processor.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use countersign_testkit::NatsServer;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::backing::{Backing, fresh_folder};
+use crate::bench::Bench;
+use crate::deliver::{PATIENCE, lost_and_superseded};
+use crate::fleet::Fleet;
+use crate::ledger::{Balance, Promise, Promises};
+use crate::load::{self, Load};
+use crate::machine::Crowd;
+use crate::notify::TTL;
+use crate::pace::Pace;
+use crate::population::{Challenges, Population};
+use crate::server::Server;
+
+const PART: &str = "nodes";
+
+/// Nodes, and what they share.
+struct Scene {
+    servers: Vec<Server>,
+    nats: NatsServer,
+    _folders: Vec<TempDir>,
+}
+
+/// What all nodes together came to.
+struct Sum {
+    loads: Vec<Load>,
+    promises: Vec<Promise>,
+    /// Processor time by whose it was, as shares of one core.
+    shares: Vec<(&'static str, f64)>,
+}
+
+/// For each number of nodes: notifications for nobody, then from the request to the frame.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    ensure!(
+        !matches!(bench.backing, Backing::Sqlite),
+        "nodes share a PostgreSQL: --store postgres"
+    );
+    for _ in 0..bench.scale.repeats {
+        let floor = bench.bare_floor(PART).await?;
+        for count in bench.scale.nodes.clone() {
+            let mut scene = set(bench, count).await?;
+            let who = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
+            notify(bench, &scene, &format!("{who}, Ttl={TTL}, nobody connected"), floor).await?;
+            deliver(bench, &scene, &who, floor).await?;
+            for server in &mut scene.servers {
+                server.still_runs()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn set(bench: &Bench, count: usize) -> Result<Scene> {
+    let nats = NatsServer::start("");
+    let mut variables = bench.backing.variables();
+    variables.push(("COUNTERSIGN_BUS__NATS", nats.url()));
+    let installation = bench.installation.with(variables);
+    let (mut servers, mut folders) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let folder = fresh_folder(&bench.folder)?;
+        servers.push(installation.start(folder.path()).await?);
+        folders.push(folder);
+    }
+    Ok(Scene { servers, nats, _folders: folders })
+}
+
+async fn notify(bench: &mut Bench, scene: &Scene, name: &str, floor: f64) -> Result<()> {
+    let account = bench.installation.account_sid();
+    let population = Population::enrol(&scene.servers[0], account, bench.scale.entities).await?;
+    let challenges = population.challenge(&scene.servers[0], bench.scale.challenges).await?;
+    let sum = measure(bench, scene, &challenges).await?;
+    let rate = sum.loads.iter().map(Load::per_second).sum();
+    let of_first = &sum.loads[0].latency;
+    let quantiles = [0.5, 0.99].map(|share| of_first.quantile_ms(share));
+    record(bench, name, (rate, floor), quantiles, &sum);
+    Ok(())
+}
+
+async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Result<()> {
+    let devices = bench.scale.devices.iter().copied().max().unwrap_or(1);
+    let account = bench.installation.account_sid();
+    let first = &scene.servers[0];
+    let population = Arc::new(Population::enrol(first, account, devices).await?);
+    let mut fleet = Fleet::new();
+    let nodes = scene.servers.len();
+    for (node, server) in scene.servers.iter().enumerate() {
+        let part = devices * node / nodes..devices * (node + 1) / nodes;
+        fleet.connect(server, &population, part).await?;
+    }
+    let challenges = population.challenge(first, devices.max(bench.scale.challenges)).await?;
+    // their automatic pushes come first, and are nobody's
+    fleet.settle(challenges.all.len(), PATIENCE).await;
+    fleet.take();
+
+    let sum = measure(bench, scene, &challenges).await?;
+    fleet.settle(sum.promises.len(), PATIENCE).await;
+    let frames = fleet.take();
+    let ttl = Duration::from_secs(TTL.into());
+    let balance = Balance::of(&sum.promises, &frames, ttl, sum.loads[0].window);
+    fleet.all_there()?;
+    let name = format!("{who}, {devices} devices, to the frame");
+    let rate = balance.within as f64 / sum.loads[0].elapsed.as_secs_f64().max(1e-9);
+    let quantiles = [0.5, 0.99].map(|share| balance.latency.quantile_ms(share));
+    record(bench, &name, (rate, floor), quantiles, &sum);
+    let counts = lost_and_superseded(bench, PART, &name, first, &challenges, &balance).await?;
+    bench.report.add(PART, &name, &counts);
+    Ok(())
+}
+
+/// Every node is asked for all challenges, each beginning elsewhere; the connections are divided among them.
+async fn measure(bench: &Bench, scene: &Scene, challenges: &Challenges) -> Result<Sum> {
+    let mut plan = bench.plan(bench.connections(), Pace::Closed);
+    let nodes = scene.servers.len();
+    plan.connections = (plan.connections / nodes).max(1);
+    let mut loads = JoinSet::new();
+    for (node, server) in scene.servers.iter().enumerate() {
+        let shift = challenges.all.len() * node / nodes;
+        let requests = challenges.turned(shift).notify(server, TTL);
+        let target = server.target;
+        loads.spawn(async move {
+            let promises = Promises::default();
+            let load = load::run(target, &requests, plan, Some(promises.observer())).await;
+            let mut made = promises.take();
+            made.iter_mut().for_each(|promise| promise.request += shift as u64);
+            load.map(|load| (load, made))
+        });
+    }
+    let pids: Vec<_> = scene.servers.iter().map(|server| server.target.pid).collect();
+    let crowd = Crowd::watch(&[
+        ("servers %", &pids),
+        ("PostgreSQL %", bench.backing.pid().as_slice()),
+        ("NATS %", scene.nats.pid().as_slice()),
+        ("bench %", &[std::process::id()]),
+    ]);
+    let begin = Instant::now();
+    let (mut sum, mut shares) =
+        (Sum { loads: Vec::new(), promises: Vec::new(), shares: Vec::new() }, None);
+    while let Some(done) = loads.join_next().await {
+        // the first that ends, ends with its window; the others with it
+        shares.get_or_insert_with(|| crowd.shares(begin.elapsed()));
+        let (load, mut promises) = done??;
+        sum.loads.push(load);
+        sum.promises.append(&mut promises);
+    }
+    sum.shares = shares.unwrap_or_default();
+    Ok(sum)
+}
+
+fn record(
+    bench: &mut Bench,
+    name: &str,
+    (rate, floor): (f64, f64),
+    [half, most]: [Option<f64>; 2],
+    sum: &Sum,
+) {
+    let mut readings = vec![("per s", rate), ("x floor", rate / floor.max(1e-9))];
+    readings.extend(half.map(|ms| ("p50 ms", ms)));
+    readings.extend(most.map(|ms| ("p99 ms", ms)));
+    readings.extend(&sum.shares);
+    bench.report.add(PART, name, &readings);
+    for load in &sum.loads {
+        bench.report.fault_of(PART, name, load);
+    }
+}

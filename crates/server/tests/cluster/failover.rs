@@ -1,0 +1,53 @@
+//! The primary of the database dies, and its synchronous standby becomes the primary. The nodes know both by their URL, and
+//! nobody tells them.
+
+use std::time::Instant;
+
+use countersign_testkit::postgres::PostgresServer;
+
+use crate::load::first_after;
+use crate::stage::Stage;
+use crate::{ledger, until};
+
+/// As an operator would have it.
+const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
+/// Challenges before and after.
+const BESIDE: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_standby_has_everything_that_was_acknowledged() {
+    let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let primary = PostgresServer::start(folders[0].path(), &DURABLE);
+    let standby = primary.synchronous_standby(folders[1].path());
+    // the standby first, so that it matters that it is told from the primary
+    let hosts = [&standby, &primary].map(|one| {
+        let socket = one.folder().display().to_string().replace('/', "%2F");
+        format!("{socket}:{}", one.port)
+    });
+    let hosts = hosts.join(",");
+    let url = format!("postgres://postgres@{hosts}/postgres?target_session_attrs=read-write");
+    let mut stage = Stage::set(&url, 3).await;
+    let phones = stage.listening_phones(9).await;
+    let load = stage.api.load(&phones);
+    load.more(BESIDE).await;
+
+    primary.crash();
+    let killed = Instant::now();
+    standby.promote();
+    let promoted = killed.elapsed();
+    until("every node writes again", async || {
+        for node in 0..stage.nodes.len() {
+            let (status, _) = stage.api.get(node, "/readyz").await?;
+            (status == 200).then_some(())?;
+        }
+        Some(())
+    })
+    .await;
+    load.more(BESIDE).await;
+    let accepted = load.stop().await;
+    let again = first_after(&accepted, killed).expect("something is written again");
+    let told = ledger::settle(&accepted, &stage.api, &stage.seen).await;
+    println!(
+        "primary killed: the standby was promoted after {promoted:.1?}, writes succeed again after {again:.1?}; {told}"
+    );
+}

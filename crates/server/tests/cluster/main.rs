@@ -1,0 +1,55 @@
+//! Several real servers behind one PostgreSQL and one NATS, under load, while parts of it die.
+//!
+//! Devices on the stream are spread over the nodes and come back through a front, as behind a reverse proxy. Applications post
+//! to every node. A ledger accounts for every 201: delivered, or replaced by a newer prompt that was, or expired after its time
+//! had really run out; nothing is shown after its time. What arrives twice is allowed after a break, and counted.
+//!
+//! Outages are short here. `CLUSTER_OUTAGE_SECONDS=20` makes them as long as that:
+//! `CLUSTER_OUTAGE_SECONDS=20 cargo nextest run --workspace --no-capture -E 'binary(cluster)'` prints all figures.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test with real processes goes by the real clock"
+)]
+
+mod failover;
+mod front;
+mod killed;
+mod ledger;
+mod load;
+mod node;
+mod outages;
+mod phones;
+mod races;
+mod stage;
+mod starts;
+
+use std::time::Duration;
+
+/// Bounds the wait for something that another process does; a good run ends long before.
+const PATIENCE: Duration = Duration::from_secs(80);
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until there is something.
+async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = found().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+}
+
+/// How long something is away: short, or as the environment says.
+fn outage(short: Duration) -> Duration {
+    let wished = std::env::var("CLUSTER_OUTAGE_SECONDS").ok();
+    let wished = wished.map(|seconds| seconds.parse().expect("CLUSTER_OUTAGE_SECONDS is a number"));
+    wished.map_or(short, |seconds| Duration::from_secs(seconds).max(short))
+}

@@ -1,0 +1,141 @@
+//! The built binary as a node that can be killed, frozen and started again.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::until;
+
+pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Settings under which the load is not refused, and the shortest lease.
+const SETTINGS: [&str; 6] = [
+    "limits.notifications_per_challenge=0",
+    "limits.challenges_per_factor_per_hour=0",
+    "limits.entities_per_account_per_second=0",
+    "delivery.lease_seconds=12",
+    "database.connections_max=8",
+    "log.filter=warn,async_nats=off",
+];
+
+/// One of several servers.
+pub struct Node {
+    pub address: SocketAddr,
+    folder: TempDir,
+    settings: Vec<String>,
+    variables: Vec<(&'static str, String)>,
+    process: Option<Child>,
+}
+
+impl Node {
+    /// One that does not run yet, with the first account named unless `anonymous`.
+    pub fn new(database: &str, nats: &str, master_key: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let mut settings: Vec<_> = SETTINGS.map(str::to_owned).into();
+        settings.push(format!("bus.nats={nats}"));
+        Self {
+            address: free.expect("a port"),
+            folder: tempfile::tempdir().expect("a folder"),
+            settings,
+            variables: vec![
+                ("COUNTERSIGN_DATABASE__URL", database.to_owned()),
+                ("COUNTERSIGN_MASTER_KEY", master_key.to_owned()),
+            ],
+            process: None,
+        }
+    }
+
+    /// The environment names the first account.
+    pub fn with_account(mut self) -> Self {
+        self.variables.push(("COUNTERSIGN_ACCOUNT_SID", ACCOUNT.to_owned()));
+        self.variables.push(("COUNTERSIGN_AUTH_TOKEN", TOKEN.to_owned()));
+        self
+    }
+
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Starts it, and does not wait.
+    pub fn begin(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg("serve").arg("--listen").arg(self.address.to_string());
+        command.arg("--data-dir").arg(self.folder.path().join("data"));
+        for setting in &self.settings {
+            command.arg("--set").arg(setting);
+        }
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
+            command.env_remove(name);
+        }
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log"));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log"));
+        self.process = Some(command.spawn().expect("the binary starts"));
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn is_ready(&mut self) {
+        let client = client();
+        let url = format!("{}/readyz", self.base());
+        until("the node is ready", async || {
+            let process = self.process.as_mut().expect("it was started");
+            if let Some(status) = process.try_wait().expect("it can be asked") {
+                panic!("the node ended, {status}: {}", self.log());
+            }
+            let answer = client.get(&url).send().await.ok()?;
+            (answer.status() == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until it ends by itself; whether it says that all was well.
+    pub async fn ends(&mut self) -> bool {
+        let process = self.process.as_mut().expect("it was started");
+        until("the node ends", async || process.try_wait().expect("it can be asked"))
+            .await
+            .success()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("it can be killed");
+            process.wait().expect("it ends");
+        }
+    }
+
+    /// Freezes it (`STOP`), or lets it go on (`CONT`).
+    pub fn signal(&self, name: &str) {
+        let id = self.process.as_ref().expect("it runs").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("there is kill");
+        assert!(sent.success(), "kill -s {name}");
+    }
+
+    /// What it has said of trouble.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// What it left for the first account.
+    pub fn first_account(&self) -> Option<String> {
+        std::fs::read_to_string(self.folder.path().join("data/first-account")).ok()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.address, self.log());
+        }
+    }
+}
+
+/// A client that reads no certificates: none is needed.
+pub fn client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    builder.timeout(std::time::Duration::from_secs(5)).build().expect("a client")
+}

@@ -1,0 +1,61 @@
+//! Nodes, what they share, and who uses them.
+
+use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
+use countersign_testkit::NatsServer;
+
+use crate::front::Front;
+use crate::load::Api;
+use crate::node::{ACCOUNT, Node, TOKEN};
+use crate::phones::Seen;
+
+pub const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
+
+/// Running nodes of one database, with NATS between them and a front before them.
+pub struct Stage {
+    pub nodes: Vec<Node>,
+    pub nats: NatsServer,
+    pub api: Api,
+    pub front: Front,
+    pub service: String,
+    pub seen: Seen,
+}
+
+impl Stage {
+    pub async fn set(database: &str, nodes: usize) -> Self {
+        let nats = NatsServer::start("");
+        let node = || Node::new(database, &nats.url(), MASTER_KEY).with_account();
+        let mut nodes: Vec<_> = std::iter::repeat_with(node).take(nodes).collect();
+        nodes.iter_mut().for_each(Node::begin);
+        for node in &mut nodes {
+            node.is_ready().await;
+        }
+        let api = Api::new(nodes.iter().map(Node::base).collect());
+        let front = Front::start(nodes.iter().map(|node| node.address).collect()).await;
+        let service = api.post(0, "/v2/Services", &[("FriendlyName", "cluster")]).await;
+        let service = service.expect("a service")["sid"].as_str().expect("a SID").to_owned();
+        Self { nodes, nats, api, front, service, seen: Seen::default() }
+    }
+
+    /// A phone that reaches whichever node the front chooses.
+    pub async fn phone(&self, identity: &str) -> Phone {
+        self.phone_at(identity, &format!("http://{}", self.front.address)).await
+    }
+
+    pub async fn phone_at(&self, identity: &str, base: &str) -> Phone {
+        let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
+        let enrolment = Enrolment::new(&self.service, identity, authority);
+        let server = Server::new(base, &Options::default()).expect("an address");
+        Phone::enrol(&server, &enrolment).await.expect("a phone")
+    }
+
+    /// Phones that listen, spread over the nodes.
+    pub async fn listening_phones(&mut self, number: usize) -> Vec<Phone> {
+        let mut phones = Vec::new();
+        for number in 0..number {
+            let phone = self.phone(&format!("person-{number:04}")).await;
+            self.seen.listen(&phone);
+            phones.push(phone);
+        }
+        phones
+    }
+}

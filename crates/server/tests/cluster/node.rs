@@ -31,7 +31,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// One that does not run yet, with the first account named unless `anonymous`.
+    /// One that does not run yet.
     pub fn new(database: &str, nats: &str, master_key: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let mut settings: Vec<_> = SETTINGS.map(str::to_owned).into();

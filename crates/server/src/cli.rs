@@ -54,6 +54,8 @@ pub enum Command {
     EnrolLink(EnrolLink),
     /// Try a push credential and say what the push service's answer means; works beside a running server
     PushTest(PushTest),
+    /// Copy everything from one database into another, empty one; no server may be using either
+    MigrateData(MigrateData),
     /// Check the configuration and try everything that the server would need
     Doctor,
     /// Print the OpenAPI document of the API
@@ -75,6 +77,25 @@ pub struct Serve {
     /// A network that may be called although it is private, also by plain http; may be given more than once
     #[arg(long, value_name = "CIDR")]
     pub allow_outgoing: Vec<String>,
+}
+
+/// `migrate-data`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A side is sqlite:FOLDER, the data folder of a server; postgres://user@host/database; or postgres: for the \
+                  database of database.url, which keeps its password out of the list of processes. The target must be \
+                  empty. The master key is the source's, found as servers find it, or in a folder of the move; secrets are \
+                  copied as they are sealed.\n\nWhat was interrupted goes on by the same command, and no server starts on the \
+                  target before all is there and was compared. See docs/cluster.md.\n\nExample:\n  countersign migrate-data \
+                  --from sqlite:countersign-data --to postgres:"
+)]
+pub struct MigrateData {
+    /// Where everything is; nothing is changed there
+    #[arg(long, value_name = "SIDE")]
+    pub from: String,
+    /// Where it is to be
+    #[arg(long, value_name = "SIDE")]
+    pub to: String,
 }
 
 /// `stand-ins`

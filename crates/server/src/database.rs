@@ -29,8 +29,16 @@ impl Database {
     /// # Errors
     /// It cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_as(config, true).await
+    }
+
+    /// Opens it; a schema of an older version is brought up to date, or refused.
+    ///
+    /// # Errors
+    /// It cannot be reached, opened or migrated.
+    pub async fn open_as(config: &Config, migrate: bool) -> anyhow::Result<Self> {
         let Some(url) = &config.database.url else {
-            return open_sqlite(config).map(|store| Self::Sqlite(Arc::new(store)));
+            return open_sqlite(config, migrate).map(|store| Self::Sqlite(Arc::new(store)));
         };
         let options = countersign_store_postgres::Options {
             url: url.expose_secret().to_owned(),
@@ -39,6 +47,7 @@ impl Database {
             queue: config.store.queue_max,
             batch: config.store.batch_max,
             transaction_pooling: config.database.transaction_pooling,
+            migrate,
             ..Default::default()
         };
         let store = PostgresStore::connect(options).await;
@@ -82,12 +91,13 @@ impl Database {
     }
 }
 
-fn open_sqlite(config: &Config) -> anyhow::Result<SqliteStore> {
+fn open_sqlite(config: &Config, migrate: bool) -> anyhow::Result<SqliteStore> {
     let options = countersign_store_sqlite::Options {
         readers: config.store.readers,
         queue: config.store.queue_max,
         batch: config.store.batch_max,
         max_pages: (config.store.pages_max != 0).then_some(config.store.pages_max),
+        migrate,
         ..Default::default()
     };
     let path = config.database_file();

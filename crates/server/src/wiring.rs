@@ -94,7 +94,7 @@ pub async fn use_cases(
     let verify = Verify::new(parts, options);
     ensure!(
         verify.has_right_key().await?,
-        "this is not the master key that the database was made under"
+        "this is not the master key that the database was made under, or a countersign migrate-data into it has not finished"
     );
     Ok(verify)
 }

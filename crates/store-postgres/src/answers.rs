@@ -11,12 +11,12 @@ use countersign_store::seam::Recorded;
 use crate::database::Session;
 use crate::deliveries::{self, End};
 use crate::gather::Gathered;
-use crate::params::{column, id, params};
+use crate::params::{column, id, params, span};
 use crate::trouble::Trouble;
 use crate::{events, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
-                      FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid";
+                      FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
 
 /// Records an answer, and ends the deliveries of its challenge.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), Trouble> {
     let sids = column(answers, |answer| id(answer.sid.as_bytes()));
     let states = column(answers, word);
     let instants = column(answers, |answer| answer.at.as_micros());
-    db.execute(ANSWER, params![sids, states, instants]).await.map(|_| ())
+    let (first, last) = span(&sids);
+    db.execute(ANSWER, params![sids, states, instants, first, last]).await.map(|_| ())
 }
 
 /// Records the right code of a challenge that is held and open, and tells of it; it has no deliveries.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
+use crate::database::PLANNED_ONCE;
 use crate::trouble::words;
 
 /// A server that does not answer to packets for that long is gone.
@@ -39,8 +40,15 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
         MakeRustlsConnect::new(tls(options)?),
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
-    Pool::builder(manager)
-        .max_size(options.connections)
+    let mut pool = Pool::builder(manager);
+    if !options.transaction_pooling {
+        pool = pool.post_create(Hook::async_fn(|client, _| {
+            Box::pin(
+                async move { client.batch_execute(PLANNED_ONCE).await.map_err(HookError::Backend) },
+            )
+        }));
+    }
+    pool.max_size(options.connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(options.patience))
         .create_timeout(Some(options.patience))

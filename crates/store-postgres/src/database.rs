@@ -13,13 +13,26 @@ use crate::trouble::{Trouble, words};
 const TRIES: usize = 8;
 
 /// Everything in it is on the disk when it is committed, whatever the server's settings say.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
+macro_rules! begin {
+    ($plans:literal) => {
+        concat!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on", $plans)
+    };
+}
+const BEGIN: &str = begin!("");
+const BEGIN_PLANNING: &str = begin!("; SET LOCAL plan_cache_mode TO auto");
+
+/// How a connection begins. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
+/// several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
+/// plan for all parts looks dear, though it passes over most of them when it is run.
+pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode TO force_generic_plan";
 
 /// A value that says what is to be written.
 #[async_trait]
 pub(crate) trait Command: Send + Sync + 'static {
     /// What it answers.
     type Answer: Send + 'static;
+    /// Whether its statements are the same for all values that they are asked with, so that none need be planned twice.
+    const IS_PLANNED_ONCE: bool = false;
 
     /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
@@ -56,9 +69,10 @@ impl Database {
 
     async fn try_transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
         let session = self.session().await?;
+        let begin = if C::IS_PLANNED_ONCE { BEGIN } else { BEGIN_PLANNING };
         // polled in this order, so that the first statement travels right behind
         let (begun, ran) =
-            tokio::join!(biased; session.client.batch_execute(BEGIN), command.run(&session));
+            tokio::join!(biased; session.client.batch_execute(begin), command.run(&session));
         match begun.map_err(Trouble::from).and(ran) {
             Ok(answer) => {
                 session.commit().await?;

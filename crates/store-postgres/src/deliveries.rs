@@ -17,7 +17,7 @@ use crate::database::Session;
 use crate::events::Ended;
 use crate::leases::{Expire, IS_PARKED, NEXT_DUE, Rescue, TakeLeases, VoidLeases};
 use crate::notifications::ending_cells;
-use crate::params::{Param, column, id, params};
+use crate::params::{Param, column, id, params, span};
 use crate::statement::{all, exists, one};
 use crate::trouble::Trouble;
 use crate::{PostgresStore, events, prospect, settle};
@@ -36,7 +36,8 @@ const DELETE: &str = "DELETE FROM deliveries d USING unnest($1, $2) AS u (challe
 const CLOSE: &str = "UPDATE notifications n SET ending = u.ending, reason = u.reason, code = u.code, updated_at = u.at, \
                      attempts = n.attempts || u.line FROM unnest($1, $2, $3, $4, $5, $6, $7) \
                      AS u (challenge_sid, ordinal, ending, reason, code, at, line) \
-                     WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal \
+                     WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
+                     AND n.challenge_sid BETWEEN $8 AND $9 \
                      AND (n.ending IS NULL OR (n.ending = 'sent' AND u.ending = 'delivered')) \
                      RETURNING n.challenge_sid, n.ordinal, n.sid";
 const OF_CHALLENGES: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
@@ -182,14 +183,18 @@ pub(crate) async fn close_all(
         return Ok(Vec::new());
     }
     let cells = column(ends, |end| ending_cells(Some(end.ending)));
+    let challenges = column(ends, |end| id(end.challenge.as_bytes()));
+    let (first, last) = span(&challenges);
     let params = params![
-        column(ends, |end| id(end.challenge.as_bytes())),
+        challenges,
         column(ends, |end| end.ordinal),
         column(&cells, |cells| cells.0),
         column(&cells, |cells| cells.1),
         column(&cells, |cells| cells.2),
         column(ends, |end| end.at.as_micros()),
         column(ends, |end| end.line),
+        first,
+        last,
     ];
     let closed = all(db, CLOSE, params, |row| {
         let mut cells = Cells::of(row, "notifications");

@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 
 use crate::cells::Cells;
 use crate::database::Session;
-use crate::params::{column, id, params};
+use crate::params::{column, id, params, span};
 use crate::rows::{self, challenge_columns, webhook_columns};
 use crate::statement::{all, exists, living};
 use crate::trouble::Trouble;
@@ -24,7 +24,7 @@ const OF_SERVICES: &str =
 const OF_CHALLENGES: &str = concat!(
     "SELECT ",
     webhook_columns!(),
-    ", c.sid FROM challenges c JOIN webhooks w ON w.service_sid = c.service_sid WHERE c.sid = ANY ($1)"
+    ", c.sid FROM challenges c JOIN webhooks w ON w.service_sid = c.service_sid WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
 );
 const NOTIFICATIONS_ARE_WANTED: &str =
     "SELECT 1 FROM webhooks WHERE strpos(event_types, 'notification.') > 0 LIMIT 1";
@@ -34,7 +34,7 @@ const CHALLENGES: &str = concat!(
     ", coalesce(f.friendly_name, t.friendly_name) FROM challenges c",
     living!("c"),
     "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
-    "LEFT JOIN totp_factors t ON t.entity_sid = c.entity_sid AND t.sid = c.factor_sid WHERE c.sid = ANY ($1)"
+    "LEFT JOIN totp_factors t ON t.entity_sid = c.entity_sid AND t.sid = c.factor_sid WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
 );
 /// Whoever looks at the line of a factor's calls, or changes who is in front, keeps the others from it until the end of the
 /// transaction.
@@ -182,7 +182,8 @@ pub(crate) async fn challenges(
         let name = cells.then("factors").parse_if_any(|text| FriendlyName::parse(text).ok())?;
         Ok((challenge.sid, (challenge, name)))
     };
-    Ok(all(db, CHALLENGES, params![sids], read).await?.into_iter().collect())
+    let (first, last) = span(&sids);
+    Ok(all(db, CHALLENGES, params![sids, first, last], read).await?.into_iter().collect())
 }
 
 /// All webhooks that might hear of those challenges.
@@ -192,7 +193,8 @@ async fn wanting(
 ) -> Result<Vec<(ChallengeSid, Webhook)>, Trouble> {
     let sids: Vec<_> = sids.collect();
     let sids = column(&sids, |sid| id(sid.as_bytes()));
-    all(db, OF_CHALLENGES, params![sids], |row| {
+    let (first, last) = span(&sids);
+    all(db, OF_CHALLENGES, params![sids, first, last], |row| {
         let mut cells = Cells::of(row, "webhooks");
         let webhook = rows::webhook_of(&mut cells)?;
         Ok((cells.make(ChallengeSid::from_bytes)?, webhook))

@@ -36,6 +36,7 @@ struct Batch<G>(Vec<G>);
 #[async_trait]
 impl<G: Gathered> Command for Batch<G> {
     type Answer = Vec<G::Answer>;
+    const IS_PLANNED_ONCE: bool = true;
 
     async fn run(&self, db: &Session) -> Result<Vec<G::Answer>, Trouble> {
         G::run_all(&self.0, db).await

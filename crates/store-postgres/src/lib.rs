@@ -21,8 +21,10 @@ mod entities;
 mod events;
 mod factors;
 mod gather;
+mod history;
 mod leases;
 mod migrations;
+mod moving;
 mod notifications;
 mod opening;
 mod paging;
@@ -70,6 +72,8 @@ pub struct Options {
     pub transaction_pooling: bool,
     /// How long a command waits for a connection.
     pub patience: Duration,
+    /// Whether a schema of an older version is brought up to date, rather than refused.
+    pub migrate: bool,
 }
 
 impl Default for Options {
@@ -82,6 +86,7 @@ impl Default for Options {
             batch: 512,
             transaction_pooling: false,
             patience: Duration::from_secs(5),
+            migrate: true,
         }
     }
 }
@@ -106,10 +111,10 @@ impl PostgresStore {
     /// Connects, and brings the schema up to date. To be called within a runtime.
     ///
     /// # Errors
-    /// The database cannot be reached, or its schema was made by a newer version.
+    /// The database cannot be reached, or its schema is of another version and cannot or may not be migrated.
     pub async fn connect(options: Options) -> Answer<Self> {
         let db = Database::new(connect::pool(&options)?, options.transaction_pooling);
-        migrations::run(&db).await?;
+        migrations::run(&db, options.migrate).await?;
         let queue = Arc::new(Semaphore::new(options.queue));
         let gather = (options.queue, options.batch);
         Ok(Self {

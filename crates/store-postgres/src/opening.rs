@@ -37,12 +37,15 @@ const VERIFIED: &str = concat!(
     living!("f"),
     "WHERE f.status = 'verified'"
 );
-/// Which of the limits are reached; nothing is counted further than to the limit.
+/// Which of the limits are reached; nothing is counted further than to the limit, and nowhere before `$7` and `$8`, the
+/// earliest of the instants that they reach back to.
 const REACHED: &str = "SELECT u.opening FROM unnest($1, $2, $3, $4, $5, $6) \
                        AS u (opening, entity_sid, factor_sid, push_since, totp_since, most) \
                        WHERE u.most <= (SELECT count(*) FROM (SELECT 1 FROM challenges c \
                        WHERE c.entity_sid = u.entity_sid \
                        AND (u.factor_sid IS NULL OR c.factor_sid = u.factor_sid) \
+                       AND (c.sid >= $7 AND c.sid < '04000000-0000-0000-0000-000000000000' \
+                       OR c.sid >= $8 AND c.sid < '03000000-0000-0000-0000-000000000000') \
                        AND (c.sid >= u.push_since AND c.sid < '04000000-0000-0000-0000-000000000000' \
                        OR c.sid >= u.totp_since AND c.sid < '03000000-0000-0000-0000-000000000000') \
                        LIMIT u.most) AS counted)";
@@ -117,7 +120,8 @@ async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, Tr
     let factors: Vec<Option<Uuid>> = column(&limits, factor);
     let most = column(&limits, |limit| i64::from(limit.most));
     let (push, totp) = (since(FactorType::Push), since(FactorType::Totp));
-    let asked = params![numbers, entities, factors, push, totp, most];
+    let (push_begin, totp_begin) = (push.iter().min().copied(), totp.iter().min().copied());
+    let asked = params![numbers, entities, factors, push, totp, most, push_begin, totp_begin];
     let rows = db.query(REACHED, asked).await?;
     let number = |row| Cells::of(row, "challenges").make(|number: u32| number as usize);
     rows.iter().map(number).collect()

@@ -51,6 +51,12 @@ fields! {
     Uuid: UUID UUID_ARRAY;
 }
 
+/// In arrays only: alone it goes as a slice.
+impl Element for Vec<u8> {
+    const ONE: Type = Type::BYTEA;
+    const MANY: Type = Type::BYTEA_ARRAY;
+}
+
 impl<T: Element> Field for Option<T> {
     fn sql_type(&self) -> Type {
         T::ONE
@@ -87,6 +93,13 @@ pub(crate) use params;
 /// 16 bytes as the database keeps them.
 pub(crate) fn id(bytes: &[u8; 16]) -> Uuid {
     Uuid::from_bytes(*bytes)
+}
+
+/// The least and the greatest of them: between the two, a statement that is planned for any value passes over the parts of a
+/// table that have none of them. A list of values does not tell it that.
+pub(crate) fn span(ids: &[Uuid]) -> (Uuid, Uuid) {
+    let least = ids.iter().min().copied().unwrap_or_default();
+    (least, ids.iter().max().copied().unwrap_or_default())
 }
 
 /// The values of one column.

@@ -15,7 +15,7 @@ use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::deliveries::{self, Close, End, Open};
 use crate::json;
-use crate::params::{column, id, params};
+use crate::params::{column, id, params, span};
 use crate::statement::all;
 use crate::trouble::Trouble;
 
@@ -26,7 +26,8 @@ const LEASED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.n
                       WHERE d.state = 'leased' ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
 const ORDINALS: &str = "SELECT n.challenge_sid, n.sid, n.ordinal FROM notifications n \
                         JOIN unnest($1, $2) AS u (challenge_sid, sid) \
-                        ON n.challenge_sid = u.challenge_sid AND n.sid = u.sid";
+                        ON n.challenge_sid = u.challenge_sid AND n.sid = u.sid \
+                        WHERE n.challenge_sid = ANY ($1) AND n.challenge_sid BETWEEN $3 AND $4";
 const WRITTEN: &str = "UPDATE deliveries d SET written = true, changed_at = u.at \
                        FROM unnest($1, $2, $3) AS u (challenge_sid, notification_sid, at) \
                        WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
@@ -37,7 +38,8 @@ const GIVE_BACK: &str = "UPDATE deliveries d SET state = u.state, node = NULL, w
                          WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
 const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line, updated_at = u.at \
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
-                      WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal";
+                      WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
+                      AND n.challenge_sid BETWEEN $5 AND $6";
 const OLDER_PARKED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.written FROM deliveries d \
                             JOIN unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
                             ON d.factor_sid = u.factor_sid AND d.challenge_sid = u.challenge_sid \
@@ -86,6 +88,7 @@ impl Settle {
 #[async_trait]
 impl Command for Settle {
     type Answer = Vec<NotificationSid>;
+    const IS_PLANNED_ONCE: bool = true;
 
     /// A statement changes a row once, so two pieces about one notification are written one after the other.
     async fn run(&self, db: &Session) -> Result<Vec<NotificationSid>, Trouble> {
@@ -148,8 +151,10 @@ impl<'a> Work<'a> {
 async fn settle(db: &Session, pieces: Vec<&Piece>) -> Result<Vec<NotificationSid>, Trouble> {
     let challenges = column(&pieces, |piece| id(piece.delivery().challenge.as_bytes()));
     let notifications = column(&pieces, |piece| id(piece.delivery().notification.as_bytes()));
+    let (first, last) = span(&challenges);
     let keys = params![challenges, notifications];
-    let [leased, known] = db.query_all([(LEASED, keys), (ORDINALS, keys)]).await?;
+    let spanned = params![challenges, notifications, first, last];
+    let [leased, known] = db.query_all([(LEASED, keys), (ORDINALS, spanned)]).await?;
     let leased = leased.iter().map(lease).collect::<Result<HashMap<_, _>, _>>()?;
     let known = known.iter().map(ordinal).collect::<Result<HashMap<_, _>, _>>()?;
 
@@ -283,11 +288,15 @@ async fn record(db: &Session, attempts: &[(&Piece, i64)]) -> Result<(), Trouble>
     if attempts.is_empty() {
         return Ok(());
     }
+    let challenges = column(attempts, |(piece, _)| id(piece.delivery().challenge.as_bytes()));
+    let (first, last) = span(&challenges);
     let params = params![
-        column(attempts, |(piece, _)| id(piece.delivery().challenge.as_bytes())),
+        challenges,
         column(attempts, |(_, ordinal)| *ordinal),
         column(attempts, |(piece, _)| piece.line.as_str()),
         column(attempts, |(piece, _)| piece.settled.at.as_micros()),
+        first,
+        last,
     ];
     db.execute(RECORD, params).await.map(|_| ())
 }

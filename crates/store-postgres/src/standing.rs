@@ -10,21 +10,22 @@ use tokio_postgres::Row;
 
 use crate::cells::Cells;
 use crate::database::Session;
-use crate::params::{column, id, params};
+use crate::params::{column, id, params, span};
 use crate::rows;
 use crate::statement::living;
 use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
-const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) ORDER BY sid FOR NO KEY UPDATE";
+const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// A statement of its own after the first, since it sees what was committed before it began and not before that did. The
 /// ordinals begin with 1, so the greatest is how many explicit notifications there are: a seek, whatever there is.
 const READ: &str = concat!(
     "SELECT c.sid, c.state, c.answered_at, c.expires_at, ",
-    "(SELECT max(n.ordinal) FROM notifications n WHERE n.challenge_sid = c.sid), f.platform, f.token ",
+    "(SELECT max(n.ordinal) FROM notifications n WHERE n.challenge_sid = c.sid AND n.challenge_sid BETWEEN $2 AND $3), ",
+    "f.platform, f.token ",
     "FROM challenges c",
     living!("c"),
-    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ANY($1)"
+    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
 );
 
 /// What a challenge is judged by.
@@ -55,7 +56,8 @@ pub(crate) async fn hold(
 ) -> Result<HashMap<ChallengeSid, Standing>, Trouble> {
     let sids: Vec<_> = sids.collect();
     let sids = column(&sids, |sid| id(sid.as_bytes()));
-    let key = params![sids];
+    let (first, last) = span(&sids);
+    let key = params![sids, first, last];
     let [_, found] = db.query_all([(HOLD, key), (READ, key)]).await?;
     found.iter().map(standing).collect()
 }

@@ -36,6 +36,19 @@ impl Trouble {
             None => error.is_closed() || is_of_the_connection(error),
         }
     }
+
+    /// Whether a change of a table came to nothing because others use it, or were faster.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        let Self::Sql(error) = self else {
+            return false;
+        };
+        error.code().is_some_and(|code| {
+            *code == SqlState::LOCK_NOT_AVAILABLE
+                || *code == SqlState::CHECK_VIOLATION
+                || *code == SqlState::INVALID_OBJECT_DEFINITION
+                || *code == SqlState::WRONG_OBJECT_TYPE
+        })
+    }
 }
 
 /// An error without a code that is not of a value's form either.

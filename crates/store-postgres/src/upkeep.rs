@@ -13,7 +13,7 @@ use crate::database::{Command, Session};
 use crate::params::{Param, id, params};
 use crate::statement::{all, one};
 use crate::trouble::Trouble;
-use crate::{PostgresStore, calls, limit};
+use crate::{PostgresStore, calls, gather, history, limit};
 
 /// Removes up to so many rows (the last parameter) of those that a condition names.
 macro_rules! sweep {
@@ -47,11 +47,20 @@ const ENTITY_TOTP_FACTORS: &str = sweep!("totp_factors", "entity_sid = $1", "$2"
 /// Held until the end of the transaction, so that nothing is added below them any more.
 const ENTITY_CHALLENGES: &str =
     "SELECT sid FROM challenges WHERE entity_sid = $1 ORDER BY sid LIMIT $2 FOR UPDATE";
-const OLD_CHALLENGES: &str =
-    "SELECT sid FROM challenges WHERE sid >= $1 AND sid < $2 ORDER BY sid LIMIT $3 FOR UPDATE";
 const DELIVERIES: &str = sweep!("deliveries", "challenge_sid = ANY ($1)", "$2");
-const NOTIFICATIONS: &str = sweep!("notifications", "challenge_sid = ANY ($1)", "$2");
+/// By their keys, since those of a table in parts have no places of their own.
+const NOTIFICATIONS: &str = "WITH gone AS MATERIALIZED (SELECT challenge_sid, ordinal FROM notifications \
+                             WHERE challenge_sid = ANY ($1) LIMIT $2 FOR UPDATE SKIP LOCKED) \
+                             DELETE FROM notifications n USING gone WHERE n.challenge_sid = gone.challenge_sid \
+                             AND n.ordinal = gone.ordinal AND n.challenge_sid = ANY ($1)";
 const CHALLENGES: &str = "DELETE FROM challenges WHERE sid = ANY ($1)";
+/// Their rows are gone when that of the challenge goes, whichever part that is in.
+const OLD_DELIVERIES: &str =
+    sweep!("deliveries", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
+/// What lies in a part goes with it.
+const OLD_NOTIFICATIONS: &str =
+    sweep!("notifications_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
+const OLD_CHALLENGES: &str = sweep!("challenges_rest", "sid >= $1 AND sid < $2", "$3");
 const LAPSED_FACTORS: &str = sweep!("factors", "status = 'unverified' AND created_at <= $1", "$2");
 const LAPSED_TOTP_FACTORS: &str =
     sweep!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
@@ -151,8 +160,9 @@ impl Command for Clean {
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, now - retention.challenges).as_bytes());
-            let old = broom.sids(OLD_CHALLENGES, params![first, beyond, broom.bound()]).await?;
-            broom.challenges(old).await?;
+            for sql in [OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CHALLENGES] {
+                broom.sweep(sql, params![first, beyond, broom.bound()]).await?;
+            }
         }
         Ok(most - broom.left)
     }
@@ -186,6 +196,10 @@ impl Command for KeepKeyCheck {
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
+        // goes on when the caller goes away, as every command does
+        let db = self.db.clone();
+        let tending = tokio::spawn(async move { history::tend(&db, now, retention).await });
+        tending.await.map_err(|_| gather::stopped())??;
         self.write(Clean(now, retention, most)).await
     }
 

@@ -12,10 +12,11 @@ use crate::Options;
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
+    ("V4__history_by_time", include_str!("../migrations/V4__history_by_time.sql")),
 ];
 
 /// More than there are statements, so that each is prepared once.
@@ -67,6 +68,19 @@ pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError
         .and_then(|migrations| Runner::new(&migrations).run(db))
         .map(|_| ())
         .map_err(|error| cannot_open(path, &error))
+}
+
+/// Refuses a schema to which anything would have to be done.
+pub(crate) fn is_up_to_date(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let applied = Runner::new(&[]).get_applied_migrations(db).map_or(0, |applied| applied.len());
+    if applied < MIGRATIONS.len() {
+        let why = format!(
+            "the schema has {applied} of {} migrations: start this version of the server on it first",
+            MIGRATIONS.len()
+        );
+        return Err(cannot_open(path, &why));
+    }
+    Ok(())
 }
 
 /// What all connections have in common.

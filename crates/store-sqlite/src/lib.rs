@@ -17,6 +17,7 @@ mod entities;
 mod events;
 mod factors;
 mod log;
+mod moving;
 mod notifications;
 mod opening;
 mod paging;
@@ -68,6 +69,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
     pub max_pages: Option<u32>,
+    /// Whether a schema of an older version is brought up to date, rather than refused.
+    pub migrate: bool,
 }
 
 impl Default for Options {
@@ -82,6 +85,7 @@ impl Default for Options {
             log_pages_most: 32_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
+            migrate: true,
         }
     }
 }
@@ -97,10 +101,13 @@ impl SqliteStore {
     /// Opens the file, makes it if there is none, and brings its schema up to date.
     ///
     /// # Errors
-    /// The file cannot be opened or written, or was made by a newer version.
+    /// The file cannot be opened or written, or its schema is of another version and cannot or may not be migrated.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
         let path = path.as_ref();
         let mut db = connection::writer(path, &options)?;
+        if !options.migrate {
+            connection::is_up_to_date(&mut db, path)?;
+        }
         connection::migrate(&mut db, path)?;
         Ok(Self {
             readers: Readers::open(path, &options)?,

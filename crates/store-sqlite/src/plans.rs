@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 18] = [
+const ALL: [(&str, &[(&str, &str)]); 19] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("calls", crate::calls::STATEMENTS),
@@ -16,6 +16,7 @@ const ALL: [(&str, &[(&str, &str)]); 18] = [
     ("entities", crate::entities::STATEMENTS),
     ("events", crate::events::STATEMENTS),
     ("factors", crate::factors::STATEMENTS),
+    ("moving", crate::moving::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),

@@ -8,9 +8,11 @@
 )]
 pub mod conformance;
 pub mod error;
+pub mod moving;
 pub mod page;
 pub mod seam;
 
 pub use error::StoreError;
+pub use moving::Moving;
 pub use page::{Cursor, Order, Page, PageQuery, Side};
 pub use seam::Store;

@@ -542,7 +542,9 @@ pub struct Retention {
 pub trait Upkeep {
     /// Removes up to `most` rows of what is no longer wanted: what is below deleted services and entities, factors
     /// that lapsed unverified, expired access tokens, challenges older than the retention with their notifications.
-    /// Answers how many; fewer than `most` means that nothing is left to do.
+    /// Answers how many; fewer than `most` means that nothing is left to do. What is too old may stay until all that was
+    /// made in the same days is: a day for each thirty of the retention, or part of them. Then it may go at once, and is
+    /// not counted.
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize>;
     /// Whether a command could be written now.
     async fn check(&self) -> Answer<()>;

@@ -13,6 +13,7 @@ pub mod entities;
 pub mod error;
 pub mod factors;
 pub mod keys;
+pub mod moving;
 pub mod notifications;
 mod rates;
 pub mod services;

@@ -5,6 +5,7 @@ mod accounts;
 mod demo;
 mod doctor;
 mod enrol_link;
+mod migrate_data;
 mod phone;
 mod push_test;
 mod serve;
@@ -71,6 +72,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::PushTest(flags) => {
             let config = load(&common, &[])?;
             runtime()?.block_on(push_test::run(&config, flags))
+        }
+        Command::MigrateData(flags) => {
+            let config = load(&common, &[])?;
+            runtime()?.block_on(migrate_data::run(&config, &flags)).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor => runtime()?.block_on(doctor::run(&common)),
         Command::Openapi => {

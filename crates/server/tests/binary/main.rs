@@ -4,6 +4,7 @@
 mod admin;
 mod commands;
 mod logs;
+mod moving;
 mod postgres;
 mod push_test;
 mod refusals;

@@ -97,13 +97,20 @@ impl Stage {
 
     /// Starts a server at an address, and does not wait.
     pub fn begin(&self, address: &str, scheme: &str, arguments: &[&str]) -> Running {
+        let arguments = [&["serve", "--listen", address], arguments].concat();
+        let mut running = self.spawn(&arguments);
+        running.base = format!("{scheme}://{address}");
+        running
+    }
+
+    /// Starts any command, and does not wait.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
         let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));
-        let mut command = self.command(&["serve", "--listen", address]);
-        command.args(arguments);
+        let mut command = self.command(arguments);
         command.stdout(File::create(&stdout).expect("a file"));
         command.stderr(File::create(&stderr).expect("a file"));
         let process = command.spawn().expect("the binary starts");
-        Running { process, base: format!("{scheme}://{address}"), stdout, stderr }
+        Running { process, base: String::new(), stdout, stderr }
     }
 }
 
@@ -130,6 +137,17 @@ impl Running {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Waits until it has said something to people.
+    pub async fn says(&self, words: &str) {
+        for _ in 0..LOOKS {
+            if self.stderr().contains(words) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it does not say {words:?}: {}", self.stderr());
     }
 
     /// Waits until it has ended by itself.

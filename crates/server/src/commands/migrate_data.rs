@@ -1,0 +1,146 @@
+//! `countersign migrate-data`: everything that is in one database, into another one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use countersign_domain::world::Clock as _;
+use countersign_store::Moving;
+use countersign_verify::Keys;
+use countersign_verify::moving::{CannotMove, Progress, move_all};
+use secrecy::SecretString;
+
+use crate::cli::MigrateData;
+use crate::config::Config;
+use crate::database::Database;
+use crate::folder::{self, FolderLock};
+use crate::world::SystemClock;
+
+/// A line is printed when so many more rows went by.
+const TELL_EVERY: u64 = 10_000;
+
+/// One side of the move.
+enum Side {
+    /// SQLite in this data folder.
+    Folder(PathBuf),
+    /// PostgreSQL.
+    Url(SecretString),
+}
+
+impl Side {
+    /// `sqlite:FOLDER`, `postgres://…`, or `postgres:` for the database of the configuration.
+    fn parse(text: &str, config: &Config) -> anyhow::Result<Self> {
+        match text.split_once(':') {
+            Some(("sqlite", folder)) if !folder.is_empty() => Ok(Self::Folder(folder.into())),
+            Some(("postgres" | "postgresql", "")) => {
+                let url = config.database.url.clone();
+                url.map(Self::Url)
+                    .context("postgres: alone is the database of database.url, which is not set")
+            }
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(Self::Url(text.to_owned().into()))
+            }
+            _ => bail!("a side of the move is sqlite:FOLDER, postgres://… or postgres:"),
+        }
+    }
+
+    /// The configuration of a server that uses it.
+    fn config(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        match self {
+            Self::Folder(folder) => {
+                config.data_dir.clone_from(folder);
+                config.database.url = None;
+            }
+            Self::Url(url) => {
+                config.database.url = Some(url.clone());
+                config.database.connections_max = 1;
+            }
+        }
+        config
+    }
+
+    /// The folder, held from every server.
+    fn lock(&self) -> anyhow::Result<Option<FolderLock>> {
+        match self {
+            Self::Folder(folder) => folder::lock(folder).map(Some),
+            Self::Url(_) => Ok(None),
+        }
+    }
+}
+
+/// Opens a side that no server is using.
+async fn open(config: &Config, migrate: bool) -> anyhow::Result<Arc<dyn Moving>> {
+    Ok(match Database::open_as(config, migrate).await? {
+        Database::Sqlite(store) => store,
+        Database::Postgres(store) => {
+            let servers = store.servers().await?;
+            ensure!(
+                servers == 0,
+                "servers have {servers} connections to the PostgreSQL database: stop all of them first"
+            );
+            store
+        }
+    })
+}
+
+pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<()> {
+    let (from, to) = (Side::parse(&flags.from, config)?, Side::parse(&flags.to, config)?);
+    if let Side::Folder(folder) = &to {
+        folder::make(folder)?;
+    }
+    let (source, target) = (from.config(config), to.config(config));
+    if let Side::Folder(_) = &from {
+        let file = source.database_file();
+        ensure!(file.exists(), "there is no database {}", file.display());
+    }
+    let _locks = (from.lock()?, to.lock()?);
+    let keys = Keys::derive(&master_key(config, &[&from, &to])?);
+    let from = open(&source, false).await.context("the source")?;
+    let to = open(&target, true).await.context("the target")?;
+
+    let now = SystemClock.now();
+    let since =
+        now - std::time::Duration::from_secs(24 * 60 * 60) * config.retention.challenges_days;
+    let mut told = 0;
+    let tell = |progress: Progress| {
+        let (word, table, rows, all) = match progress {
+            Progress::Copied(table, rows, all) => ("copied", table, rows, all),
+            Progress::Compared(table, rows, all) => ("compared", table, rows, all),
+        };
+        if rows == all || rows / TELL_EVERY != told {
+            eprintln!("{word} {table}: {rows} of {all}");
+        }
+        told = rows / TELL_EVERY;
+    };
+    let moved = move_all((&*from, &*to), &keys, (since, now), tell).await;
+    let moved = moved.map_err(|error| match error {
+        CannotMove::Store(error) => anyhow::Error::from(error)
+            .context("it stopped in the middle; the same command goes on where it stopped"),
+        other => other.into(),
+    })?;
+    println!("{:<14} {:>10}  checksum, the same on both sides", "table", "rows");
+    for table in &moved {
+        let checksum: String = table.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("{:<14} {:>10}  {checksum}", table.table, table.rows);
+    }
+    eprintln!(
+        "Everything has moved. Start the servers on the target, and none on the source any more."
+    );
+    Ok(())
+}
+
+/// As servers find it; without a word in the environment it is in a folder of the move.
+fn master_key(config: &Config, sides: &[&Side]) -> anyhow::Result<countersign_verify::MasterKey> {
+    let folders = sides.iter().filter_map(|side| match side {
+        Side::Folder(folder) => Some(folder.as_path()),
+        Side::Url(_) => None,
+    });
+    let has_key = |folder: &&Path| folder.join("master.key").exists();
+    let folder = folders.clone().find(has_key).unwrap_or(&config.data_dir);
+    // none is ever made, as with PostgreSQL
+    let mut config = Config { data_dir: folder.to_owned(), ..config.clone() };
+    config.database.url.get_or_insert_with(|| String::new().into());
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(folder::master_key(&config, variable, &crate::world::OsEntropy)?.0)
+}

@@ -1,0 +1,263 @@
+//! `countersign migrate-data`: from SQLite to PostgreSQL and back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_domain::challenge::Verdict;
+use countersign_domain::delivery::Happening;
+use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_phone::Options as PhoneOptions;
+use countersign_store::conformance::Stage as Rows;
+use countersign_store::moving::{Moving, Row, TABLES, Value};
+use countersign_store_postgres::PostgresStore;
+use countersign_store_sqlite::SqliteStore;
+use countersign_testkit::postgres::TestDatabase;
+
+use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, client, free_port, signal};
+
+fn stage() -> Stage {
+    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
+}
+
+fn sqlite(folder: &Path) -> SqliteStore {
+    SqliteStore::open(folder.join("countersign.db"), Default::default()).expect("it opens")
+}
+
+async fn postgres(database: &TestDatabase) -> PostgresStore {
+    let options = countersign_store_postgres::Options { url: database.url(), ..Default::default() };
+    PostgresStore::connect(options).await.expect("it opens")
+}
+
+fn side(folder: &Path) -> String {
+    format!("sqlite:{}", folder.display())
+}
+
+fn migrate(stage: &Stage, from: &str, to: &str) -> Done {
+    stage.run(&["migrate-data", "--from", from, "--to", to])
+}
+
+/// All there is, table by table.
+async fn dump(store: &dyn Moving) -> Vec<(&'static str, Vec<Row>)> {
+    let mut all = Vec::new();
+    for table in &TABLES {
+        let rows = store.rows(table, None, 1_000_000).await.expect("rows");
+        assert_eq!(rows.len() as u64, store.count(table).await.expect("a number"));
+        all.push((table.name, rows));
+    }
+    all
+}
+
+/// Rows of every kind, in every state.
+async fn furnish(store: SqliteStore) {
+    let rows = Rows::new(Arc::new(store) as _);
+    let (make, store) = (rows.make.clone(), Arc::clone(&rows.store));
+    let account = rows.account().await;
+    store.create_api_key(&make.api_key(&account)).await.expect("stored");
+    store.create_credential(&make.credential(&account)).await.expect("stored");
+    let service = make.service(&account);
+    store.create_service(&service).await.expect("stored");
+    let event_types = vec![EventType::ChallengeApproved, EventType::ChallengeExpired];
+    let webhook = Webhook { event_types, ..make.webhook(&service) };
+    store.create_webhook(&webhook).await.expect("stored");
+    store
+        .create_webhook(&Webhook { enabled: false, ..make.webhook(&service) })
+        .await
+        .expect("stored");
+    let identity = make.identity();
+    for _ in 0..2 {
+        store.create_access_token(&make.access_token(&service, &identity)).await.expect("stored");
+    }
+    let factor = rows.factor_of(&service, &identity).await;
+    let unverified = Factor { status: FactorStatus::Unverified, ..make.factor(&factor.owner) };
+    rows.enrol(&unverified, None).await;
+    let coder = rows.totp_factor_of(&service, &identity).await;
+    rows.totp_factor_in(FactorStatus::Unverified).await;
+    rows.code_challenge(&coder).await;
+
+    let challenge = rows.challenge(&factor).await;
+    for _ in 0..2 {
+        rows.leased(&challenge).await;
+        rows.due(&challenge).await;
+        rows.parked(&challenge).await;
+    }
+    let lease = rows.leased(&challenge).await;
+    assert!(rows.settle(&lease, Happening::Written).await);
+    let answered = rows.challenge(&factor).await;
+    let lease = rows.leased(&answered).await;
+    assert!(rows.settle(&lease, rows.delivered()).await);
+    store.answer_challenge(answered.sid, Verdict::Approved, rows.now()).await.expect("recorded");
+    let gone = rows.factor().await.owner;
+    store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_moves_to_postgres_and_back() {
+    let stage = stage();
+    stage.serve(&[]).await.stop().await;
+    furnish(sqlite(&stage.data())).await;
+    let source = dump(&sqlite(&stage.data())).await;
+    for (table, rows) in &source {
+        assert!(!rows.is_empty(), "{table}");
+    }
+
+    let database = TestDatabase::new();
+    let (from, to) = (side(&stage.data()), database.url());
+    let done = migrate(&stage, &from, &to);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(dump(&postgres(&database).await).await, source);
+    let printed = done.stdout.lines().find(|line| line.starts_with("deliveries")).expect("a line");
+    let cells: Vec<_> = printed.split_whitespace().collect();
+    assert_eq!((cells[1], cells[2].len()), ("7", 64), "{printed}");
+
+    // once more: nothing is left to do, and both are the same still
+    let again = migrate(&stage, &from, &to);
+    assert_eq!((again.code, &again.stdout), (Some(0), &done.stdout), "{again:?}");
+
+    let back = stage.path("back");
+    std::fs::create_dir(&back).expect("a folder");
+    std::fs::copy(stage.data().join("master.key"), back.join("master.key")).expect("a copy");
+    let done = migrate(&stage, &to, &side(&back));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(dump(&sqlite(&back)).await, source);
+    // and a server finds its account there
+    let moved = stage.with("COUNTERSIGN_DATA_DIR", &back.display().to_string());
+    let running = moved.serve(&["--data-dir", &back.display().to_string()]).await;
+    assert_eq!(Application::of(&running).get("/v2/Services").await.0, 200);
+    running.stop().await;
+}
+
+/// So many challenges more, each the same but for its SID.
+async fn multiply(store: &SqliteStore, many: usize) {
+    let challenges = TABLES.iter().find(|table| table.name == "challenges").expect("a table");
+    let one = store.rows(challenges, None, 1).await.expect("rows").remove(0);
+    let Value::Bytes(sid) = one[0].clone() else { panic!("{one:?}") };
+    let copy = |number: usize| {
+        let mut row = one.clone();
+        let number = u32::try_from(number).expect("a small number").to_be_bytes();
+        row[0] = Value::Bytes([&sid[..12], &number].concat());
+        row
+    };
+    for batch in (0..many).collect::<Vec<_>>().chunks(5_000) {
+        let rows = batch.iter().copied().map(copy).collect();
+        store.put_rows(challenges, rows).await.expect("stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_was_killed_goes_on() {
+    let stage = stage();
+    stage.serve(&[]).await.stop().await;
+    let store = sqlite(&stage.data());
+    furnish(store).await;
+    let store = sqlite(&stage.data());
+    multiply(&store, 30_000).await;
+    let source = dump(&store).await;
+    drop(store);
+
+    let database = TestDatabase::new();
+    let (from, to) = (side(&stage.data()), database.url());
+    let running = stage.spawn(&["migrate-data", "--from", &from, "--to", &to]);
+    running.says("copied challenges: 10").await;
+    signal(running.id(), "KILL");
+    assert_eq!(running.end().await.code, None);
+    let arrived: usize =
+        database.psql("SELECT count(*) FROM challenges").parse().expect("a number");
+    assert!((10_000..30_000).contains(&arrived), "{arrived}");
+
+    // half a house is none
+    let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
+    let tenant = self::stage()
+        .with("COUNTERSIGN_DATABASE__URL", &to)
+        .with("COUNTERSIGN_MASTER_KEY", key.trim());
+    let done = tenant.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("has not finished"), "{done:?}");
+
+    let done = migrate(&stage, &from, &to);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(!done.stderr.contains("copied challenges: 10000 "), "{done:?}");
+    assert_eq!(dump(&postgres(&database).await).await, source);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_would_do_harm_is_refused() {
+    let stage = stage();
+    let database = TestDatabase::new();
+    let (from, to) = (side(&stage.data()), database.url());
+    let refused = |stage: &Stage, from: &str, to: &str, words: &str| {
+        let done = migrate(stage, from, to);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains(words), "{words}: {done:?}");
+        let said = done.stdout + &done.stderr;
+        assert!(!said.contains("hunter22") && !said.contains(TOKEN), "{said}");
+    };
+    refused(&stage, &from, &to, "there is no database");
+    refused(&stage, "mysql://x", &to, "sqlite:FOLDER");
+    refused(&stage, &from, "postgres:", "database.url");
+
+    let running = stage.serve(&[]).await;
+    refused(&stage, &from, &to, "is using the data folder");
+    running.stop().await;
+    let nobody = format!("postgres://shop:hunter22@127.0.0.1:{}/x?sslmode=disable", free_port());
+    refused(&stage, &from, &nobody, "the target");
+    let wrong = self::stage().with("COUNTERSIGN_MASTER_KEY", &"cd".repeat(32));
+    refused(&wrong, &from, &to, "not the master key");
+    assert_eq!(database.psql("SELECT count(*) FROM accounts"), "0");
+
+    // one that a server has used, also under the same key
+    let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
+    let tenant = self::stage()
+        .with("COUNTERSIGN_DATABASE__URL", &to)
+        .with("COUNTERSIGN_MASTER_KEY", key.trim());
+    let running = tenant.serve(&[]).await;
+    refused(&stage, &from, &to, "stop all of them first");
+    running.stop().await;
+    refused(&stage, &from, &to, "the target differs from the source in accounts");
+    let other = TestDatabase::new();
+    let foreign = postgres(&other).await;
+    Rows::new(Arc::new(foreign) as _).account().await;
+    refused(&stage, &from, &other.url(), "there are rows in its table accounts");
+
+    // a schema that is not this version's
+    let old = TestDatabase::new();
+    drop(postgres(&old).await);
+    old.psql("DELETE FROM refinery_schema_history WHERE version = 4");
+    refused(&stage, &old.url(), &side(&stage.path("new")), "the schema has 3 of 4 migrations");
+}
+
+/// Devices, challenges and what is still to be delivered come along.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_move_a_pending_push_arrives_and_is_answered() {
+    let stage = stage();
+    let address = format!("127.0.0.1:{}", free_port());
+    let health = format!("http://{address}/healthz");
+    let running = stage.begin(&address, "http", &[]);
+    running.answers(&client(), &health, &["sqlite"]).await;
+    let application = Application::of(&running);
+    let phone = application.phone(&PhoneOptions::default()).await;
+    let form = [("Details.Message", "Log in?")];
+    let challenge = application.challenge(&phone, &form).await;
+    let made = application.create(&format!("{challenge}/Notifications"), &[("Ttl", "300")]).await;
+    running.stop().await;
+
+    let database = TestDatabase::new();
+    let done = migrate(&stage, &side(&stage.data()), &database.url());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(database.psql("SELECT count(*) FROM challenges_rest"), "0");
+    assert_eq!(database.psql("SELECT count(*) FROM notifications_rest"), "0");
+
+    let stage = stage.with("COUNTERSIGN_DATABASE__URL", &database.url());
+    let running = stage.begin(&address, "http", &[]);
+    running.answers(&client(), &health, &["postgres"]).await;
+    let mut stream = phone.connect().await.expect("a stream");
+    let prompt = stream.next_prompt().await.expect("a prompt");
+    assert!(challenge.ends_with(&prompt.challenge_sid), "{prompt:?}");
+    assert_eq!(prompt.notification_sid, made["sid"].as_str().expect("a SID"));
+    phone
+        .answer(&prompt.challenge_sid, countersign_phone::Verdict::Approved)
+        .await
+        .expect("an answer");
+    assert_eq!(application.get(&challenge).await.1["status"], "approved");
+    running.stop().await;
+}

@@ -1,0 +1,230 @@
+//! Rows in the neutral form, in and out. Their statements are made of the list of tables, and are few.
+
+use async_trait::async_trait;
+use countersign_domain::time::Instant;
+use countersign_store::moving::{Column, Kind, Moving, Row, Table, Value};
+use countersign_store::seam::Answer;
+use uuid::Uuid;
+
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::params::{Field, Param, params};
+use crate::statement::{all, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, gather, history, limit};
+
+const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1";
+const REPLACE_KEY_CHECK: &str =
+    "UPDATE installation SET key_check = $2 WHERE id = 1 AND key_check IS NOT DISTINCT FROM $1";
+/// Servers that have the database open, this process's own connection not counted. Any pooler's count too.
+const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                      AND application_name = 'countersign' AND pid <> pg_backend_pid()";
+
+/// Texts are ordered as their bytes are, whatever the database's language.
+fn in_order((name, kind): Column) -> String {
+    if kind == Kind::Text { format!("{name} COLLATE \"C\"") } else { name.to_owned() }
+}
+
+/// The key's columns, each with what is behind it.
+fn ordered(table: &Table, direction: &str) -> String {
+    let columns = table.key.iter().map(|column| in_order(*column) + direction);
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn corrupt(table: &Table, (name, _): Column) -> Trouble {
+    Trouble::Corrupt(format!("{}.{name}", table.name))
+}
+
+fn read(
+    row: &tokio_postgres::Row,
+    table: &'static Table,
+    columns: impl Iterator<Item = Column>,
+) -> Result<Row, Trouble> {
+    let mut cells = Cells::of(row, table.name);
+    let cell = |(_, kind)| -> Result<Value, Trouble> {
+        Ok(match kind {
+            Kind::Id => cells.take::<Option<[u8; 16]>>()?.map(|id| Value::Bytes(id.to_vec())),
+            Kind::Bytes => cells.take::<Option<Vec<u8>>>()?.map(Value::Bytes),
+            Kind::Number => cells.take::<Option<i64>>()?.map(Value::Number),
+            Kind::Flag => cells.take::<Option<bool>>()?.map(|flag| Value::Number(flag.into())),
+            Kind::Text => cells.take::<Option<String>>()?.map(Value::Text),
+        }
+        .unwrap_or(Value::Nothing))
+    };
+    columns.map(cell).collect()
+}
+
+/// A value, as a parameter of its column's type.
+fn param(table: &Table, column: Column, value: &Value) -> Result<Box<dyn Field + Sync>, Trouble> {
+    Ok(match (column.1, value) {
+        (Kind::Id, Value::Bytes(bytes)) => {
+            Box::new(Uuid::from_slice(bytes).map_err(|_| corrupt(table, column))?)
+        }
+        (Kind::Number, Value::Number(number)) => Box::new(*number),
+        (Kind::Text, Value::Text(text)) => Box::new(text.clone()),
+        _ => return Err(corrupt(table, column)),
+    })
+}
+
+/// The values of a column, as a parameter that is an array of its type.
+fn array(
+    table: &Table,
+    column: Column,
+    values: impl Iterator<Item = Value>,
+) -> Result<Box<dyn Field + Sync>, Trouble> {
+    fn of<T>(
+        values: impl Iterator<Item = Value>,
+        cell: impl Fn(Value) -> Option<T>,
+    ) -> Option<Vec<Option<T>>> {
+        let cell = |value| match value {
+            Value::Nothing => Some(None),
+            other => cell(other).map(Some),
+        };
+        values.map(cell).collect()
+    }
+    fn boxed<T>(values: Option<Vec<Option<T>>>) -> Option<Box<dyn Field + Sync>>
+    where
+        Vec<Option<T>>: Field + 'static,
+    {
+        values.map(|values| Box::new(values) as _)
+    }
+    let array = match column.1 {
+        Kind::Id => boxed(of(values, |value| match value {
+            Value::Bytes(bytes) => Uuid::from_slice(&bytes).ok(),
+            _ => None,
+        })),
+        Kind::Bytes => boxed(of(values, |value| match value {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        })),
+        Kind::Number => boxed(of(values, |value| match value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        })),
+        Kind::Flag => boxed(of(values, |value| match value {
+            Value::Number(number @ (0 | 1)) => Some(number == 1),
+            _ => None,
+        })),
+        Kind::Text => boxed(of(values, |value| match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        })),
+    };
+    array.ok_or_else(|| corrupt(table, column))
+}
+
+fn borrowed(params: &[Box<dyn Field + Sync>]) -> Vec<Param<'_>> {
+    params.iter().map(|param| &**param as Param<'_>).collect()
+}
+
+struct Put(&'static Table, Vec<Row>);
+
+#[async_trait]
+impl Command for Put {
+    type Answer = ();
+
+    async fn run(&self, db: &Session) -> Result<(), Trouble> {
+        let Self(table, rows) = self;
+        let values =
+            |at: usize| rows.iter().map(move |row| row.get(at).cloned().unwrap_or(Value::Nothing));
+        let columns = table.columns().enumerate();
+        let arrays = columns.map(|(at, column)| array(table, column, values(at)));
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        let marks: Vec<_> = (1..=arrays.len()).map(|number| format!("${number}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT * FROM unnest({})",
+            table.name,
+            table.names(),
+            marks.join(", ")
+        );
+        db.execute(&sql, &borrowed(&arrays)).await.map(|_| ())
+    }
+}
+
+struct ReplaceKeyCheck(Option<[u8; 32]>, [u8; 32]);
+
+#[async_trait]
+impl Command for ReplaceKeyCheck {
+    type Answer = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+        let (was, value) = (self.0.as_ref().map(<[u8; 32]>::as_slice), self.1.as_slice());
+        Ok(db.execute(REPLACE_KEY_CHECK, params![was, value]).await? > 0)
+    }
+}
+
+impl PostgresStore {
+    /// How many connections servers have to the database. Asked by a store of one connection, which is not counted.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn servers(&self) -> Answer<u64> {
+        let db = self.session().await?;
+        let count = one(&db, OTHERS, &[], |row| Cells::of(row, "pg_stat_activity").take::<i64>());
+        Ok(count.await?.map_or(0, i64::unsigned_abs))
+    }
+}
+
+#[async_trait]
+impl Moving for PostgresStore {
+    async fn rows(
+        &self,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        most: usize,
+    ) -> Answer<Vec<Row>> {
+        let (name, names, order) = (table.name, table.names(), ordered(table, ""));
+        let after = after.unwrap_or_default().iter().zip(table.key);
+        let after = after.map(|(value, column)| param(table, *column, value));
+        let mut after = after.collect::<Result<Vec<_>, _>>()?;
+        let behind = if after.is_empty() {
+            String::new()
+        } else {
+            let marks: Vec<_> = (1..=after.len()).map(|number| format!("${number}")).collect();
+            // the second condition says nothing new, but lets the parts before be passed over
+            let first = in_order(table.key[0]);
+            format!("WHERE ({order}) > ({}) AND {first} >= $1", marks.join(", "))
+        };
+        after.push(Box::new(limit(most)));
+        let last = after.len();
+        let sql = format!("SELECT {names} FROM {name} {behind} ORDER BY {order} LIMIT ${last}");
+        let db = self.session().await?;
+        let asked = borrowed(&after);
+        Ok(all(&db, &sql, &asked, |row| read(row, table, table.columns())).await?)
+    }
+
+    async fn count(&self, table: &'static Table) -> Answer<u64> {
+        let db = self.session().await?;
+        let sql = format!("SELECT count(*) FROM {}", table.name);
+        let count = one(&db, &sql, &[], |row| Cells::of(row, table.name).take::<i64>());
+        Ok(count.await?.map_or(0, i64::unsigned_abs))
+    }
+
+    async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>> {
+        let db = self.session().await?;
+        let (key, order) = (table.key_names(), ordered(table, " DESC"));
+        let sql = format!("SELECT {key} FROM {} ORDER BY {order} LIMIT 1", table.name);
+        Ok(one(&db, &sql, &[], |row| read(row, table, table.key.iter().copied())).await?)
+    }
+
+    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()> {
+        self.write(Put(table, rows)).await
+    }
+
+    /// So that rows land in the parts of their days.
+    async fn expect_rows(&self, from: Instant, now: Instant) -> Answer<()> {
+        let db = self.db.clone();
+        let expecting = tokio::spawn(async move { history::expect(&db, from, now).await });
+        Ok(expecting.await.map_err(|_| gather::stopped())??)
+    }
+
+    async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>> {
+        let db = self.session().await?;
+        let read = |row: &tokio_postgres::Row| Cells::of(row, "installation").take();
+        Ok(one(&db, KEY_CHECK, &[], read).await?.flatten())
+    }
+
+    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> Answer<bool> {
+        self.write(ReplaceKeyCheck(was, value)).await
+    }
+}

@@ -1,0 +1,320 @@
+//! The history lies in parts by time.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::challenge::{Challenge, Verdict};
+use countersign_domain::delivery::Birth;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::{
+    ChallengeFilter, Notified, Opened, Opening, Recorded, Retention, Upkeep as _,
+};
+use countersign_store::{PageQuery, Store};
+use countersign_store_postgres::{Options, PostgresStore};
+use countersign_testkit::postgres::{PostgresServer, TestDatabase};
+use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
+
+const DAY: u64 = 24 * 60 * 60;
+const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * DAY) };
+
+async fn connect(url: String) -> PostgresStore {
+    PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
+}
+
+async fn stage(url: String) -> Stage {
+    Stage::new(Arc::new(connect(url).await) as Arc<dyn Store>)
+}
+
+async fn clean(stage: &Stage) -> usize {
+    stage.store.clean(stage.now(), KEPT, 500).await.unwrap()
+}
+
+/// The tables that the history lies in.
+fn parts(database: &TestDatabase) -> Vec<String> {
+    let tables = "SELECT inhrelid::regclass FROM pg_inherits \
+                  WHERE inhparent IN ('challenges'::regclass, 'notifications'::regclass) ORDER BY 1::text";
+    database.psql(tables).lines().map(str::to_owned).collect()
+}
+
+/// In which part a challenge lies, and in which its notifications do.
+fn places(database: &TestDatabase, challenge: &Challenge) -> String {
+    let sid = &challenge.sid.to_string()[2..];
+    database.psql(&format!(
+        "SELECT string_agg(DISTINCT place, ' ' ORDER BY place) FROM (\
+         SELECT tableoid::regclass::text AS place FROM challenges WHERE sid = '{sid}' UNION ALL \
+         SELECT tableoid::regclass::text FROM notifications WHERE challenge_sid = '{sid}') AS places"
+    ))
+}
+
+#[tokio::test]
+async fn a_row_lands_in_the_part_of_its_day() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    clean(&stage).await;
+    let (factor, coder) = (stage.factor().await, stage.totp_factor().await);
+    let first = stage.challenge(&factor).await;
+    stage.due(&first).await;
+    let coded = stage.code_challenge(&coder).await;
+    // noon of the first of January
+    stage.pass(DAY / 2);
+    let next = stage.challenge(&factor).await;
+    stage.due(&next).await;
+    assert_eq!(places(&database, &first), "challenges_03_20260101 notifications_03_20260101");
+    assert_eq!(places(&database, &coded), "challenges_02_20260101");
+    assert_eq!(places(&database, &next), "challenges_03_20260102 notifications_03_20260102");
+    // three days ahead, and nothing twice
+    let made = parts(&database);
+    assert_eq!(clean(&stage).await, 0);
+    assert_eq!(parts(&database), made);
+    assert!(made.contains(&"notifications_03_20260104".to_owned()), "{made:?}");
+    assert_eq!(made.len(), 3 * 4 + 2);
+}
+
+#[tokio::test]
+async fn what_is_past_the_retention_is_dropped_whole() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    clean(&stage).await;
+    let factor = stage.factor().await;
+    let old = stage.challenge(&factor).await;
+    stage.parked(&old).await;
+    stage.pass(DAY);
+    clean(&stage).await;
+    let young = stage.challenge(&factor).await;
+    stage.parked(&young).await;
+
+    // as long as anything of that day is within the retention, nothing goes
+    stage.pass(29 * DAY + DAY / 2 - 1);
+    // but a delivery that nobody ended
+    assert_eq!(clean(&stage).await, 1);
+    assert_eq!(stage.challenge_now(&old).await, Some(old.clone()));
+    stage.pass(1);
+    assert_eq!(clean(&stage).await, 0);
+    assert_eq!(stage.challenge_now(&old).await, None);
+    assert_eq!(places(&database, &old), "");
+    assert!(!parts(&database).iter().any(|part| part.ends_with("20260101")));
+    assert_eq!(stage.challenge_now(&young).await, Some(young.clone()));
+    assert_eq!(places(&database, &young), "challenges_03_20260102 notifications_03_20260102");
+}
+
+/// It has no part to go with, so it goes row by row.
+#[tokio::test]
+async fn what_no_part_takes_lies_in_the_rest_until_it_is_too_old() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    stage.due(&challenge).await;
+    assert_eq!(places(&database, &challenge), "challenges_rest notifications_rest");
+    // its day has none any more, the other days have
+    clean(&stage).await;
+    assert_eq!(places(&database, &challenge), "challenges_rest notifications_rest");
+    let made = parts(&database);
+    assert!(!made.contains(&"challenges_03_20260101".to_owned()), "{made:?}");
+    assert!(made.contains(&"challenges_03_20260102".to_owned()), "{made:?}");
+    assert!(made.contains(&"challenges_02_20260101".to_owned()), "{made:?}");
+    stage.pass(30 * DAY);
+    assert_eq!(clean(&stage).await, 0);
+    stage.pass(1);
+    assert_eq!(clean(&stage).await, 3);
+    assert_eq!(stage.challenge_now(&challenge).await, None);
+    assert_eq!(places(&database, &challenge), "");
+}
+
+/// A longer retention makes longer parts, which begin where the last one ends.
+#[tokio::test]
+async fn there_are_never_many_parts() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    clean(&stage).await;
+    let year = Retention { challenges: Duration::from_secs(365 * DAY) };
+    for _ in 0..60 {
+        stage.pass(10 * DAY);
+        stage.store.clean(stage.now(), year, 500).await.unwrap();
+    }
+    let made = parts(&database);
+    assert!((60..130).contains(&made.len()), "{}", made.len());
+    let challenge = stage.challenge(&stage.factor().await).await;
+    assert!(places(&database, &challenge).starts_with("challenges_03_202708"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_nodes_may_tend_the_parts_at_once() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    let nodes = [connect(database.url()).await, connect(database.url()).await];
+    let nodes = nodes.map(Arc::new);
+    for _ in 0..5 {
+        let mut sweeps = JoinSet::new();
+        for number in 0..6 {
+            let (node, now) = (Arc::clone(&nodes[number % 2]), stage.now());
+            sweeps.spawn(async move { node.clean(now, KEPT, 500).await });
+        }
+        assert!(sweeps.join_all().await.iter().all(Result::is_ok));
+        // whoever found another one at work has left it the rest
+        clean(&stage).await;
+        assert_eq!(parts(&database).len(), 3 * 4 + 2);
+        stage.pass(34 * DAY);
+    }
+}
+
+/// Behind a pooler too, where every transaction may have another connection.
+#[tokio::test]
+async fn the_parts_are_tended_through_a_pooler() {
+    let database = TestDatabase::new();
+    let pooler = database.pooled();
+    let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
+    let store = PostgresStore::connect(options).await.unwrap();
+    let stage = Stage::new(Arc::new(store) as Arc<dyn Store>);
+    clean(&stage).await;
+    assert_eq!(parts(&database).len(), 3 * 4 + 2);
+    stage.pass(35 * DAY);
+    clean(&stage).await;
+    assert!(!parts(&database).iter().any(|part| part.contains("202601")));
+}
+
+/// A dump, or anything else that has a table open for long, keeps a part from being dropped, and nobody else from work.
+#[tokio::test]
+async fn a_part_that_is_in_use_is_left_for_the_next_sweep() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    clean(&stage).await;
+    let factor = stage.factor().await;
+    let old = stage.challenge(&factor).await;
+    let (reader, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    reader.batch_execute("BEGIN; LOCK TABLE challenges IN ACCESS SHARE MODE").await.unwrap();
+    stage.pass(32 * DAY);
+    clean(&stage).await;
+    assert_eq!(places(&database, &old), "challenges_03_20260101");
+    let young = stage.challenge(&factor).await;
+    stage.due(&young).await;
+    reader.batch_execute("COMMIT").await.unwrap();
+    clean(&stage).await;
+    assert_eq!(places(&database, &old), "");
+    assert_eq!(stage.challenge_now(&young).await, Some(young));
+}
+
+/// The schema as it was before the history had parts.
+const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
+    CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
+    DROP TABLE challenges, notifications; \
+    ALTER TABLE c RENAME TO challenges; ALTER INDEX c_pkey RENAME TO challenges_pkey; \
+    ALTER INDEX c_entity_sid_sid_factor_sid_idx RENAME TO challenges_of_entity; \
+    ALTER TABLE n RENAME TO notifications; ALTER INDEX n_pkey RENAME TO notifications_pkey; \
+    DELETE FROM refinery_schema_history WHERE version > 3";
+
+#[tokio::test]
+async fn a_database_of_before_is_brought_into_parts() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    let (factor, coder) = (stage.factor().await, stage.totp_factor().await);
+    let mut challenges = Vec::new();
+    for _ in 0..3 {
+        let challenge = stage.challenge(&factor).await;
+        stage.leased(&challenge).await;
+        stage.parked(&challenge).await;
+        challenges.push(challenge);
+        challenges.push(stage.code_challenge(&coder).await);
+        stage.pass(DAY);
+    }
+    let rows = "SELECT md5(string_agg(c::text, '' ORDER BY sid)) FROM challenges c UNION ALL \
+                SELECT md5(string_agg(n::text, '' ORDER BY challenge_sid, ordinal)) FROM notifications n";
+    let before = database.psql(rows);
+    database.psql(BEFORE);
+    assert_eq!(database.psql("SELECT count(*) FROM pg_inherits"), "0");
+
+    let again = Arc::new(connect(database.url()).await) as Arc<dyn Store>;
+    assert_eq!(database.psql(rows), before);
+    assert_eq!(
+        places(&database, &challenges[0]),
+        "challenges_03_20260101 notifications_03_20260101"
+    );
+    assert_eq!(places(&database, &challenges[3]), "challenges_02_20260102");
+    assert_eq!(database.psql("SELECT count(*) FROM challenges_rest"), "0");
+    // the parts to come follow those
+    again.clean(stage.now(), KEPT, 500).await.unwrap();
+    let made = parts(&database);
+    assert!(made.contains(&"challenges_03_20260104".to_owned()), "{made:?}");
+    let listed = again.challenges(
+        factor.owner.entity,
+        ChallengeFilter::default(),
+        stage.now(),
+        PageQuery::first(50),
+    );
+    assert_eq!(listed.await.unwrap().items.len(), 3);
+}
+
+/// Those parts that the statements have looked into since the log was this long.
+fn looked_into(log: &Path, since: u64) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(log).unwrap();
+    let text = &text[usize::try_from(since).unwrap()..];
+    // what may be updated is named before what is looked into
+    let others = ["never executed", "Bitmap Index", "Update on"];
+    let is_table = |line: &&str| !others.iter().any(|other| line.contains(other));
+    let touched = text.lines().filter(is_table);
+    let touched = touched.filter_map(|line| line.split(" on ").nth(1));
+    let names = touched.filter_map(|rest| rest.split(' ').next());
+    let is_part =
+        |name: &&str| name.contains("_03_") || name.contains("_02_") || name.ends_with("_rest");
+    names.filter(is_part).map(str::to_owned).collect()
+}
+
+/// However many there are; also after a statement has been run so often that the server plans it no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_statements_look_into_the_part_of_their_day_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        "shared_preload_libraries=auto_explain",
+        "auto_explain.log_min_duration=0",
+        "auto_explain.log_analyze=on",
+    ];
+    let server = PostgresServer::start(folder.path(), &settings);
+    let stage = stage(server.url("postgres")).await;
+    for _ in 0..12 {
+        clean(&stage).await;
+        stage.pass(DAY);
+    }
+    let factor = stage.factor().await;
+    let log = folder.path().join("log");
+    let today = ["challenges_03_20260113", "notifications_03_20260113"];
+    let since = std::fs::metadata(&log).unwrap().len();
+    for _ in 0..12 {
+        let challenge = stage.challenge(&factor).await;
+        let lease = stage.leased(&challenge).await;
+        stage.due(&challenge).await;
+        assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+        assert!(stage.settle(&lease, stage.delivered()).await);
+        stage.store.mark_fetched(challenge.sid, stage.now()).await.unwrap();
+        stage.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
+        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        assert_eq!(stage.store.notify(&new, 9).await, Ok(Notified::Done));
+        let answered = stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now());
+        assert_eq!(answered.await, Ok(Recorded::Done));
+        assert!(stage.challenge_now(&challenge).await.is_some());
+    }
+    let touched = looked_into(&log, since);
+    assert_eq!(touched.iter().map(String::as_str).collect::<Vec<_>>(), today);
+
+    // a limit of a day counts that day, and what is ahead
+    let since = std::fs::metadata(&log).unwrap().len();
+    for _ in 0..12 {
+        let challenge = stage.make.challenge(&factor);
+        let opening = Opening {
+            challenge,
+            notification: None,
+            code: None,
+            most_per_factor_hour: 100,
+            most_per_factor_day: 100,
+            most_per_entity_hour: 100,
+        };
+        assert_eq!(stage.store.open_challenge(&opening).await, Ok(Opened::Done));
+    }
+    let before = looked_into(&log, since).iter().filter(|part| part[14..] < *"20260112").count();
+    assert_eq!(before, 0);
+}

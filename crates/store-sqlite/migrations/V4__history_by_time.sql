@@ -1,0 +1,2 @@
+-- The other backend keeps the history in parts by time, so that the cleaner drops what is too old instead of deleting it row
+-- by row. SQLite has no such parts, and a file of one server needs none: here nothing changes.

@@ -1,0 +1,318 @@
+//! What one database must be able to tell, and another to take, so that everything can move from one to the other: rows in
+//! a form that belongs to none of them, in the order of their keys. Only `countersign migrate-data` asks for it.
+//!
+//! [`TABLES`] is the one list of what there is; each backend makes its statements of it, and a test compares it with the
+//! schemas.
+
+use async_trait::async_trait;
+use countersign_domain::time::Instant;
+
+use crate::seam::Answer;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 16 bytes: a SID or a node.
+    Id,
+    /// Bytes.
+    Bytes,
+    /// A number, or an instant.
+    Number,
+    /// Yes or no: [`Value::Number`] 1 or 0.
+    Flag,
+    /// Text.
+    Text,
+}
+
+/// A column: its name, and what it holds if it is not empty.
+pub type Column = (&'static str, Kind);
+
+/// A table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// What it is called, everywhere.
+    pub name: &'static str,
+    /// The columns that tell its rows apart and that they are in order of, bytewise. They come first.
+    pub key: &'static [Column],
+    /// The other ones.
+    pub rest: &'static [Column],
+}
+
+impl Table {
+    /// All columns, in the order of a [`Row`]'s values.
+    pub fn columns(&self) -> impl Iterator<Item = Column> + Clone {
+        self.key.iter().chain(self.rest).copied()
+    }
+
+    /// Their names with commas between.
+    pub fn names(&self) -> String {
+        list(self.columns())
+    }
+
+    /// The names of the key's columns with commas between.
+    pub fn key_names(&self) -> String {
+        list(self.key.iter().copied())
+    }
+}
+
+fn list(columns: impl Iterator<Item = Column>) -> String {
+    columns.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+}
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// It is empty.
+    Nothing,
+    /// A number, an instant, or a flag.
+    Number(i64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+/// The values of a row, one for each of [`Table::columns`].
+pub type Row = Vec<Value>;
+
+/// A database that can move.
+#[async_trait]
+pub trait Moving: Send + Sync {
+    /// Up to `most` rows of a table, in the order of the key, behind the key `after`.
+    async fn rows(
+        &self,
+        table: &'static Table,
+        after: Option<&[Value]>,
+        most: usize,
+    ) -> Answer<Vec<Row>>;
+    /// How many rows a table has.
+    async fn count(&self, table: &'static Table) -> Answer<u64>;
+    /// The greatest key in a table, if it has rows.
+    async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>>;
+    /// Stores rows that are not there: all, or none.
+    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()>;
+    /// Makes ready for rows that were made from `from` on, up to `now`.
+    async fn expect_rows(&self, from: Instant, now: Instant) -> Answer<()>;
+    /// The check value of the master key, if one is kept.
+    async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>>;
+    /// Keeps another check value, only if `was` is the one that is kept; whether it was.
+    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> Answer<bool>;
+}
+
+const fn id(name: &'static str) -> Column {
+    (name, Kind::Id)
+}
+
+const fn bytes(name: &'static str) -> Column {
+    (name, Kind::Bytes)
+}
+
+const fn number(name: &'static str) -> Column {
+    (name, Kind::Number)
+}
+
+const fn flag(name: &'static str) -> Column {
+    (name, Kind::Flag)
+}
+
+const fn text(name: &'static str) -> Column {
+    (name, Kind::Text)
+}
+
+/// All tables but `installation`, whose check value has methods of its own, and the list of migrations.
+pub static TABLES: [Table; 14] = [
+    Table {
+        name: "accounts",
+        key: &[id("sid")],
+        rest: &[
+            text("friendly_name"),
+            bytes("primary_sealed"),
+            bytes("primary_hash"),
+            bytes("secondary_sealed"),
+            bytes("secondary_hash"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "api_keys",
+        key: &[id("sid")],
+        rest: &[id("account_sid"), text("friendly_name"), bytes("hash"), number("created_at")],
+    },
+    Table {
+        name: "credentials",
+        key: &[id("sid")],
+        rest: &[
+            id("account_sid"),
+            text("kind"),
+            text("friendly_name"),
+            flag("sandbox"),
+            text("key_id"),
+            text("team_id"),
+            text("topic"),
+            bytes("secrets"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "services",
+        key: &[id("sid")],
+        rest: &[id("account_sid"), text("settings"), number("created_at"), number("updated_at")],
+    },
+    Table {
+        name: "webhooks",
+        key: &[id("service_sid"), id("sid")],
+        rest: &[
+            id("account_sid"),
+            text("friendly_name"),
+            text("event_types"),
+            text("url"),
+            flag("enabled"),
+            text("version"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "access_tokens",
+        key: &[id("service_sid"), id("sid")],
+        rest: &[
+            id("account_sid"),
+            text("identity"),
+            text("factor_type"),
+            text("factor_friendly_name"),
+            number("ttl"),
+            number("created_at"),
+            number("expires_at"),
+            number("used_at"),
+        ],
+    },
+    Table {
+        name: "entities",
+        key: &[id("service_sid"), id("sid")],
+        rest: &[
+            text("identity"),
+            id("account_sid"),
+            number("created_at"),
+            number("updated_at"),
+            number("day_began_at"),
+            number("day_factors"),
+        ],
+    },
+    Table {
+        name: "factors",
+        key: &[id("entity_sid"), id("sid")],
+        rest: &[
+            id("service_sid"),
+            text("identity"),
+            id("account_sid"),
+            id("key_sid"),
+            bytes("public_key"),
+            text("status"),
+            text("platform"),
+            number("created_at"),
+            number("updated_at"),
+            number("addressed_at"),
+            text("friendly_name"),
+            text("app_id"),
+            text("sdk_version"),
+            text("token"),
+            text("metadata"),
+        ],
+    },
+    Table {
+        name: "totp_factors",
+        key: &[id("entity_sid"), id("sid")],
+        rest: &[
+            id("service_sid"),
+            text("identity"),
+            id("account_sid"),
+            text("friendly_name"),
+            text("status"),
+            bytes("secret"),
+            text("alg"),
+            number("time_step"),
+            number("skew"),
+            number("code_length"),
+            number("last_step"),
+            number("wrong_codes"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "challenges",
+        key: &[id("sid")],
+        rest: &[
+            text("state"),
+            number("expires_at"),
+            id("service_sid"),
+            text("identity"),
+            id("entity_sid"),
+            id("factor_sid"),
+            id("account_sid"),
+            text("factor_type"),
+            number("created_at"),
+            number("updated_at"),
+            number("answered_at"),
+            number("wrong_answers"),
+            text("message"),
+            text("fields"),
+            number("date"),
+            text("hidden_details"),
+            text("metadata"),
+        ],
+    },
+    Table {
+        name: "notifications",
+        key: &[id("challenge_sid"), number("ordinal")],
+        rest: &[
+            id("sid"),
+            number("ttl"),
+            number("created_at"),
+            number("updated_at"),
+            id("born_on"),
+            text("ending"),
+            text("reason"),
+            number("code"),
+            text("attempts"),
+        ],
+    },
+    Table {
+        name: "deliveries",
+        key: &[id("challenge_sid"), id("notification_sid")],
+        rest: &[
+            number("ordinal"),
+            id("factor_sid"),
+            id("entity_sid"),
+            number("deadline"),
+            number("attempts"),
+            text("state"),
+            id("node"),
+            number("wake_at"),
+            flag("written"),
+            number("changed_at"),
+        ],
+    },
+    Table { name: "removals", key: &[text("kind"), id("sid")], rest: &[number("removed_at")] },
+    Table {
+        name: "webhook_calls",
+        key: &[id("id")],
+        rest: &[
+            id("webhook_sid"),
+            id("service_sid"),
+            id("factor_sid"),
+            id("challenge_sid"),
+            text("event"),
+            text("parameters"),
+            number("happened_at"),
+            number("deadline"),
+            number("attempts"),
+            text("state"),
+            number("wake_at"),
+            id("node"),
+            text("last_error"),
+        ],
+    },
+];

@@ -7,6 +7,7 @@ Every command runs, also after one that failed; the answer is 0 only if all of t
 succeeded. The commands find the server in their environment:
 
     ACCEPTANCE_URL                                             where it listens
+    ACCEPTANCE_PROGRAM                                         the program, for whoever starts it once more
     ACCEPTANCE_ACCOUNT_SID, ACCEPTANCE_AUTH_TOKEN              the account they work with
     ACCEPTANCE_OTHER_ACCOUNT_SID, ACCEPTANCE_OTHER_AUTH_TOKEN  an account that must see nothing of it
 
@@ -199,6 +200,7 @@ def run(commands):
                 with running(program, account, log):
                     told = environment(
                         ACCEPTANCE_URL=program.url,
+                        ACCEPTANCE_PROGRAM=program.executable,
                         ACCEPTANCE_ACCOUNT_SID=account.sid,
                         ACCEPTANCE_AUTH_TOKEN=account.token,
                         ACCEPTANCE_OTHER_ACCOUNT_SID=other.sid,

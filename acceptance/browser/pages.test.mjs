@@ -1,44 +1,15 @@
 // Every page and sheet, in light and dark, on a phone and on a desktop: no barrier that axe knows of, nothing that runs
 // out of a phone's 360 pixels; and a picture of each, for people to look at.
-import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { before, describe, test } from "node:test";
+import { DEVICES, eye } from "./look.mjs";
 import { ann, enrol, stage, visit } from "./stage.mjs";
-
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url));
-
-const DEVICES = {
-  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
-  desktop: { viewport: { width: 1040, height: 860 } },
-};
 
 describe("every page", () => {
   const scene = stage();
-  let axe;
+  let look;
   before(async () => {
-    axe = await readFile(AXE, "utf8");
-    await mkdir(PICTURES, { recursive: true });
+    look = await eye();
   });
-
-  /** Looks at what is shown, as axe does and as a person does. */
-  async function look(page, name) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() =>
-      globalThis.axe.run(document, {
-        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-      }),
-    );
-    const found = violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
-    );
-    assert.deepEqual(found, [], name);
-    const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overhang <= 0, `${name} is ${overhang} pixels too wide`);
-    await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled" });
-  }
 
   for (const colorScheme of ["light", "dark"]) {
     for (const [device, options] of Object.entries(DEVICES)) {

@@ -4,9 +4,9 @@
 //! without regard to case, unknown ones are ignored, and a scalar that is given twice is refused rather than guessed.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 
 use countersign_domain::invalid::Invalid;
+pub(crate) use countersign_domain::service_form::{boolean, integer};
 
 use crate::error::ApiError;
 use crate::rows::{self, Row};
@@ -49,10 +49,15 @@ impl<'a> Params<'a> {
 
     /// The text of a scalar parameter, which may be empty.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
+        self.scalar(name).map_err(|why| self.bad(name, why))
+    }
+
+    /// The same, for whoever names the parameter themselves.
+    pub(crate) fn scalar(&self, name: &'static str) -> Result<Option<&str>, Invalid> {
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() {
-            return Err(self.bad(name, Invalid::because("is given more than once")));
+            return Err(Invalid::because("is given more than once"));
         }
         Ok(first)
     }
@@ -88,33 +93,6 @@ impl<'a> Params<'a> {
     /// A refusal of that parameter.
     pub(crate) fn bad(&self, name: &'static str, why: Invalid) -> ApiError {
         ApiError::parameter(self.bad, name, why)
-    }
-}
-
-/// Reads a whole number within bounds: digits only, no sign.
-pub(crate) fn integer<T>(bounds: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, Invalid>
-where
-    T: TryFrom<u32> + PartialOrd + std::fmt::Display,
-{
-    move |text| {
-        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        let number = number.and_then(|number: u32| T::try_from(number).ok());
-        number.filter(|number| bounds.contains(number)).ok_or_else(|| {
-            let (least, most) = (bounds.start(), bounds.end());
-            Invalid(format!("must be a whole number from {least} to {most}").into())
-        })
-    }
-}
-
-/// Reads `true` or `false`, in any case.
-pub(crate) fn boolean(text: &str) -> Result<bool, Invalid> {
-    if text.eq_ignore_ascii_case("true") {
-        Ok(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(false)
-    } else {
-        Err(Invalid::because("must be true or false"))
     }
 }
 

@@ -4,13 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
 use crate::envelope::Envelope;
 use crate::error::ApiError;
-use crate::headers::Stamp;
+use crate::headers::{OwnHeaders, Stamp};
 use crate::socket::{self, SocketParts};
 use crate::state::{ApiState, Shared};
 use crate::v1::credentials;
@@ -19,8 +21,12 @@ use crate::v2::{
 };
 use crate::{authenticator, openapi, ops, rows};
 
-/// The whole API, ready to be served.
-pub fn router(state: &Arc<ApiState>) -> Router {
+/// The whole API, ready to be served. `others` are pages of somebody else's beside it, which bring their own headers.
+pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
+    let others = others.layer(map_response(async |mut response: Response| {
+        response.extensions_mut().insert(OwnHeaders);
+        response
+    }));
     let mut routes = api().merge(streams(&state.sockets)).merge(description()).merge(pages());
     if state.options.ops_on_main {
         routes = routes.merge(ops::routes());
@@ -28,7 +34,8 @@ pub fn router(state: &Arc<ApiState>) -> Router {
     let routes = routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(Arc::clone(state));
+        .with_state(Arc::clone(state))
+        .merge(others);
     Envelope::around(routes, stamp(state), &state.options)
 }
 

@@ -21,6 +21,12 @@ fn fill_ordered(bytes: &mut [u8; 16], at: usize, now: Instant, entropy: &dyn Ent
     entropy.fill(&mut bytes[at + 6..]);
 }
 
+/// Reads the milliseconds back.
+fn minted_at(ordered: &[u8]) -> Instant {
+    let millis = ordered.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+    Instant::from_micros(millis.saturating_mul(1_000))
+}
+
 fn parse_hex(text: &str, prefix: &str) -> Result<[u8; 16], Invalid> {
     let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 32).ok_or(FORM)?;
     let mut bytes = [0; 16];
@@ -104,6 +110,11 @@ macro_rules! minted {
                 fill_ordered(&mut bytes, 0, now, entropy);
                 Self(bytes)
             }
+
+            /// When it was minted, to the millisecond; of one that was not minted here, any instant.
+            pub fn minted_at(self) -> Instant {
+                minted_at(&self.0[..6])
+            }
         }
     )*};
 }
@@ -130,6 +141,11 @@ macro_rules! minted_by_type {
                 bytes[0] = kind.lead();
                 bytes[1..7].copy_from_slice(&(at.as_micros() / 1_000).to_be_bytes()[2..]);
                 Self(bytes)
+            }
+
+            /// When it was minted, to the millisecond; of one that was not minted here, any instant.
+            pub fn minted_at(self) -> Instant {
+                minted_at(&self.0[1..7])
             }
         }
     )*};

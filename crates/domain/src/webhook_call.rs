@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::delivery::NodeId;
 use crate::event::CallId;
-use crate::sid::{ServiceSid, WebhookSid};
+use crate::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use crate::time::Instant;
-use crate::webhook::Webhook;
+use crate::webhook::{EventType, Webhook};
 
 /// How long a call is tried after its event.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,6 +113,66 @@ pub struct FailingWebhook {
     pub last_error: String,
     /// When the next one is tried, if any is.
     pub next_try: Option<Instant>,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallState {
+    /// It is made if the challenge expires unanswered.
+    Asleep,
+    /// It is made when its time comes.
+    Due,
+    /// An earlier one of the same webhook and factor is before it.
+    Behind,
+    /// It is being made.
+    Leased,
+    /// It was given up.
+    Failed,
+}
+
+impl CallState {
+    /// Reads the word of the database.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "asleep" => Some(Self::Asleep),
+            "due" => Some(Self::Due),
+            "behind" => Some(Self::Behind),
+            "leased" => Some(Self::Leased),
+            "failed" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+
+/// A call that is on record: still to be made, or given up. One that was taken is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its id.
+    pub id: CallId,
+    /// What it tells.
+    pub event: EventType,
+    /// The challenge that it tells of, if it tells of one.
+    pub challenge: Option<ChallengeSid>,
+    /// When that happened.
+    pub happened_at: Instant,
+    /// The tries so far.
+    pub attempts: u32,
+    /// Where it stands.
+    pub state: CallState,
+    /// When its state ends: the next try, the end of the lease, or when it is forgotten.
+    pub wake_at: Instant,
+    /// What the last failed try came to.
+    pub last_error: Option<String>,
+}
+
+impl Call {
+    /// The challenge that the form of a call names.
+    pub fn challenge_of(parameters: &[(String, String)]) -> Option<ChallengeSid> {
+        parameters
+            .iter()
+            .find(|(name, _)| name == "challenge_sid")
+            .and_then(|(_, sid)| sid.parse().ok())
+    }
 }
 
 #[cfg(test)]

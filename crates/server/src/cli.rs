@@ -118,7 +118,7 @@ pub struct Demo {
     /// Where to listen [default: a free port of this machine]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Open the browser authenticator after the story, with an enrolment link
+    /// Open the console after the story, signed in, and the browser authenticator with an enrolment link
     #[arg(long, conflicts_with = "once")]
     pub open: bool,
 }

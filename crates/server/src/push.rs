@@ -5,12 +5,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use countersign_bus::Bus;
+use countersign_console::Tester;
 use countersign_domain::credential::Credential;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{CredentialSid, ServiceSid};
+use countersign_domain::text::{AppId, Message};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
+use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
     CredentialSource, OpenedCredential, OpenedVapid, Outgoing, Providers, PushParts, Unavailable,
@@ -112,6 +115,45 @@ pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> Op
         certificate: secrets.certificate.clone(),
         private_key: secrets.private_key.clone(),
         secret: secrets.secret.clone(),
+    }
+}
+
+/// Tries credentials for the console: what `countersign push-test` does without `--send`.
+pub(crate) struct DryPush {
+    pub(crate) verify: Arc<Verify>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) world: World,
+}
+
+/// A registration token that Google cannot know: what it says of it shows whether it knows us.
+const NOBODY: &str = "countersign-tries-a-credential-for-nobody";
+
+#[async_trait]
+impl Tester for DryPush {
+    async fn try_credential(
+        &self,
+        credential: &Credential,
+        app_id: &str,
+    ) -> Result<countersign_console::Finding, String> {
+        let found = self.verify.opened_credential(credential.sid).await;
+        let found = found.map_err(|_| "The credential cannot be read.".to_owned())?;
+        let found = found.ok_or("The credential was removed meanwhile.")?;
+        let app_id = if app_id.is_empty() { "com.example.app" } else { app_id };
+        let trial = Trial {
+            credential: opened(&found.0, &found.1),
+            token: Some(NOBODY.to_owned()),
+            app_id: AppId::parse(app_id).map_err(|why| format!("The app id {why}."))?,
+            message: Message::parse("A test").map_err(|why| why.to_string())?,
+            dry: true,
+        };
+        let (outgoing, clock) = (self.outgoing.clone(), Arc::clone(&self.world.clock));
+        let finding = try_credential(trial, outgoing, clock, &*self.world.entropy).await;
+        let finding = finding.map_err(|why| format!("This credential {why}."))?;
+        let attempt = finding.attempt;
+        let status = attempt.provider_status.map(|status| status.to_string());
+        let said: Vec<_> = status.into_iter().chain(attempt.provider_reason).collect();
+        let answer = if said.is_empty() { "nothing".to_owned() } else { said.join(" ") };
+        Ok(countersign_console::Finding { works: finding.works, answer, words: finding.words })
     }
 }
 

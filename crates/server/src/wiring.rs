@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use axum::Router;
 use countersign_api::socket::SocketParts;
 use countersign_api::socket::admission::{Admission, Bounds};
 use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
 use countersign_bus::{Bus, HandOver};
+use countersign_console::Console;
 use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::world::{Clock, Entropy, random};
@@ -48,6 +50,8 @@ pub struct Server {
     pub verify: Arc<Verify>,
     /// What callers reach it by.
     pub public_url: Url,
+    /// The operator's pages, for whoever starts it.
+    pub console: Arc<Console>,
     /// Where it listens.
     pub address: SocketAddr,
     /// Where the operator's listener is, if there is one.
@@ -169,8 +173,14 @@ impl Server {
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
         let header_within = Duration::from_secs(config.http.header_seconds);
-        let router = countersign_api::router(&state);
-        let main = Listener::start(socket, router, certificate, header_within).await?;
+        let console = Arc::new(console(config, world, &verify, &public_url)?);
+        let pages = if config.console.enabled {
+            countersign_console::router(&console)
+        } else {
+            Router::new()
+        };
+        let router = countersign_api::router(&state, pages);
+        let main = Box::pin(Listener::start(socket, router, certificate, header_within)).await?;
         let admin = match config.admin.listen {
             None => None,
             Some(address) => {
@@ -182,6 +192,7 @@ impl Server {
         Ok(Self {
             verify,
             public_url,
+            console,
             address,
             admin_address: admin.as_ref().map(|listener| listener.address),
             engine,
@@ -220,6 +231,25 @@ impl Server {
         // What became of the last offers: others wait for that.
         self.bus.flush().await;
     }
+}
+
+fn console(
+    config: &Config,
+    world: &World,
+    verify: &Arc<Verify>,
+    public_url: &Url,
+) -> anyhow::Result<Console> {
+    let tester = push::DryPush {
+        verify: Arc::clone(verify),
+        outgoing: push::outgoing(&config.outgoing)?,
+        world: world.clone(),
+    };
+    Ok(Console::new(countersign_console::Parts {
+        verify: Arc::clone(verify),
+        public_url: public_url.to_string(),
+        tester: Arc::new(tester),
+        explain: countersign_providers::codes::explain,
+    }))
 }
 
 /// What callers reach a server by that listens on `address`.

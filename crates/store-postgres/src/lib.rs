@@ -30,6 +30,7 @@ mod opening;
 mod paging;
 mod params;
 mod prospect;
+mod recent;
 mod rows;
 mod services;
 mod settle;

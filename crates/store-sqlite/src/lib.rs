@@ -25,6 +25,7 @@ mod paging;
 mod plans;
 
 mod prospect;
+mod recent;
 mod rows;
 mod services;
 mod settle;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 19] = [
+const ALL: [(&str, &[(&str, &str)]); 20] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("calls", crate::calls::STATEMENTS),
@@ -20,6 +20,7 @@ const ALL: [(&str, &[(&str, &str)]); 19] = [
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),
+    ("recent", crate::recent::STATEMENTS),
     ("services", crate::services::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
     ("totp_factors", crate::totp_factors::STATEMENTS),

@@ -23,8 +23,9 @@ use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Ve
 use countersign_domain::credential::Credential;
 use countersign_domain::delivery::{Lease, NewNotification, NodeId, Prospect, Settled};
 use countersign_domain::entity::Entity;
+use countersign_domain::event::CallId;
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
-use countersign_domain::notification::Notification;
+use countersign_domain::notification::{Ending, Notification};
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
     AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
@@ -34,7 +35,7 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, CallLease, FailingWebhook};
+use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
 
 use crate::error::StoreError;
 use crate::page::{Page, PageQuery};
@@ -552,6 +553,82 @@ pub trait Upkeep {
     async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]>;
 }
 
+/// What was found of the newest, and how far the look went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance<T> {
+    /// What was found, newest first.
+    pub items: Vec<T>,
+    /// If the look ended at its bound: when the oldest that it saw was made. Of what is older nothing is said.
+    pub ended_at: Option<Instant>,
+}
+
+/// How far back to look. Nothing hot has an index by account, so all accounts' rows are passed, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Not at what was made before.
+    pub since: Instant,
+    /// Past so many challenges at most, whosever they are.
+    pub rows: usize,
+}
+
+/// How a notification stands, without its attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate {
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+    /// How it ended, if it has.
+    pub ending: Option<Ending>,
+}
+
+/// What an operator looks at: what happened lately, within bounds, and calls that are stuck.
+#[async_trait]
+pub trait Recent {
+    /// The newest challenges of an account of one type that are older than `before`, at most `most`.
+    async fn recent_challenges(
+        &self,
+        account: AccountSid,
+        before: ChallengeSid,
+        look: Look,
+        most: usize,
+    ) -> Answer<Glance<Challenge>>;
+    /// How the notifications of the newest challenges of an account stand, of those made before `until`; also of what
+    /// was deleted since, for it happened.
+    async fn recent_fates(
+        &self,
+        account: AccountSid,
+        until: Instant,
+        look: Look,
+    ) -> Answer<Glance<Fate>>;
+    /// A challenge of an account by its SID alone.
+    async fn challenge_of_account(
+        &self,
+        account: AccountSid,
+        sid: ChallengeSid,
+    ) -> Answer<Option<Challenge>>;
+    /// The challenge of an account that a notification belongs to, sought among those that could have sent it, past `rows`
+    /// of them at most.
+    async fn challenge_of_notification(
+        &self,
+        account: AccountSid,
+        sid: NotificationSid,
+        rows: usize,
+    ) -> Answer<Option<Challenge>>;
+    /// The calls of a webhook that failed at least once, in the order of their next try, at most `most`.
+    async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>>;
+    /// The calls of a webhook about a factor that are on record, at most `most`.
+    async fn calls_about(
+        &self,
+        webhook: WebhookSid,
+        factor: FactorSid,
+        most: usize,
+    ) -> Answer<Vec<Call>>;
+    /// Makes a call of a webhook due at `now` that waits for its next try, or was given up; a day begins anew for the
+    /// latter, which stands behind an earlier one of its factor. Whether there was such a call.
+    async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool>;
+}
+
 /// A database.
 pub trait Store:
     Accounts
@@ -567,6 +644,7 @@ pub trait Store:
     + Credentials
     + Deliveries
     + Upkeep
+    + Recent
     + Send
     + Sync
 {

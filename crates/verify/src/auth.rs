@@ -110,7 +110,10 @@ impl Verify {
         Ok((factor, token))
     }
 
-    async fn cached_account(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {
+    pub(crate) async fn cached_account(
+        &self,
+        sid: AccountSid,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
         self.accounts.get(sid, self.now(), self.store.account(sid)).await
     }
 

@@ -43,6 +43,7 @@ pub struct Keys {
     access_token: LessSafeKey,
     vapid: hmac::Key,
     webhook: hmac::Key,
+    form: Zeroizing<[u8; 32]>,
     check: [u8; 32],
 }
 
@@ -61,6 +62,7 @@ impl Keys {
             access_token: cipher(&derive("countersign access token 1")),
             vapid: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign vapid 1").as_slice()),
             webhook: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign webhook 1").as_slice()),
+            form: derive("countersign form 1"),
             check: *derive("countersign check 1"),
         }
     }
@@ -95,6 +97,21 @@ impl Keys {
     /// need not be kept.
     pub fn webhook_secret(&self, webhook: WebhookSid) -> Secret {
         Secret::new(URL_SAFE_NO_PAD.encode(hmac::sign(&self.webhook, webhook.as_bytes())))
+    }
+
+    /// What stands in the forms of a browser session, which no other site can know: base64url of 32 bytes.
+    pub fn form_token(&self, session: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.form_key(), session.as_bytes()))
+    }
+
+    /// Whether it is that; in constant time.
+    pub fn is_form_token(&self, session: &str, token: &str) -> bool {
+        let tag = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
+        hmac::verify(&self.form_key(), session.as_bytes(), &tag).is_ok()
+    }
+
+    fn form_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.form.as_slice())
     }
 
     /// Seals a secret for one place: table, row and column. It opens nowhere else.

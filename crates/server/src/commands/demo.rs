@@ -59,18 +59,20 @@ async fn show(
     flags: &Demo,
 ) -> anyhow::Result<()> {
     let telling = Box::pin(async {
+        let sid = account.0;
         let stage = Stage::set(server.address, account, ready_in).await?;
-        story::tell(&stage).await.map(|()| stage)
+        story::tell(&stage).await.map(|()| (stage, sid))
     });
-    let stage = tokio::select! {
-        stage = telling => stage?,
+    let (stage, account) = tokio::select! {
+        told = telling => told?,
         () = interrupts.next() => bail!("interrupted before the end of the story"),
     };
     if flags.once {
         return Ok(());
     }
+    let console = server.console.one_time_link(account);
     tokio::select! {
-        ended = Box::pin(interactive::keep_serving(&stage, flags.open)) => ended,
+        ended = Box::pin(interactive::keep_serving(&stage, &console, flags.open)) => ended,
         () = interrupts.next() => {
             println!("\nStopping. Nothing is kept.");
             Ok(())

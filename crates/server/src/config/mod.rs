@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use bus::Bus;
 pub use sections::{
-    Admin, DatabaseSection, Delivery, Devices, Http, Log, LogFormat, Outgoing, Retention,
-    StoreSection, Stream, Traces,
+    Admin, ConsoleSection, DatabaseSection, Delivery, Devices, Http, Log, LogFormat, Outgoing,
+    Retention, StoreSection, Stream, Traces,
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
@@ -40,6 +40,8 @@ pub struct Config {
     pub http: Http,
     /// The operator's listener.
     pub admin: Admin,
+    /// The operator's pages.
+    pub console: ConsoleSection,
     /// Which database.
     pub database: DatabaseSection,
     /// How the database is worked on.
@@ -70,6 +72,7 @@ impl Default for Config {
             data_dir: PathBuf::from("countersign-data"),
             http: Http::default(),
             admin: Admin::default(),
+            console: ConsoleSection::default(),
             database: DatabaseSection::default(),
             store: StoreSection::default(),
             bus: Bus::default(),

@@ -98,6 +98,20 @@ pub struct Admin {
     pub listen: Option<SocketAddr>,
 }
 
+/// `[console]`: the operator's pages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleSection {
+    /// Whether they are served, at `/console` of the main listener.
+    pub enabled: bool,
+}
+
+impl Default for ConsoleSection {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
 /// `[database]`: which database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

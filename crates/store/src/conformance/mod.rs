@@ -17,6 +17,7 @@ pub mod entities;
 pub mod events;
 pub mod factors;
 pub mod notifications;
+pub mod recent;
 pub mod services;
 pub mod settling;
 pub mod stage;
@@ -197,6 +198,13 @@ macro_rules! conformance {
                 a_dead_address_is_forgotten
                 an_address_registered_since_is_not_forgotten
             }
+            recent {
+                the_newest_challenges_of_an_account_are_found
+                a_look_ends_at_its_bound_and_says_so
+                how_notifications_stand_is_told
+                a_challenge_is_found_by_its_own_sid_or_a_notifications
+                a_call_that_failed_is_seen_and_sent_again
+            }
             upkeep {
                 what_is_below_a_deleted_entity_is_removed_in_time
                 what_is_below_a_deleted_service_is_removed_in_time
@@ -248,6 +256,7 @@ mod tests {
             include_str!("credentials.rs"),
             include_str!("deliveries.rs"),
             include_str!("settling.rs"),
+            include_str!("recent.rs"),
             include_str!("upkeep.rs"),
         ] {
             let rules = noun.split("\npub async fn ").skip(1);

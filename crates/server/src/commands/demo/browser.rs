@@ -4,13 +4,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use countersign_domain::invitation::Invitation;
 use serde::Deserialize;
-use url::Url;
 
 use super::application::Call;
 use super::reply::{ChallengeRead, Made};
 use super::stage::{IDENTITY, SERVICE, Stage, access_token};
-use crate::commands::enrol_link::Invitation;
 use crate::commands::phone::screen::plain;
 
 /// How often it is looked whether the browser has enrolled.
@@ -33,6 +32,19 @@ struct Factor {
     status: String,
 }
 
+/// Shows the link that signs in to the console.
+pub(super) fn show_console(stage: &Stage, link: &str, open: bool) {
+    println!(
+        "  {}\n\n  {link}\n",
+        stage.paint.bold(
+            "Look at what happened, in the console; the link signs in once, within ten minutes"
+        )
+    );
+    if open && !open_browser(link) {
+        println!("  No browser could be opened: open the link yourself.\n");
+    }
+}
+
 /// Shows the link, waits until a browser has enrolled by it, and asks it something.
 pub(super) async fn accompany(stage: &Stage, open: bool) -> anyhow::Result<()> {
     let key = Call::get(format!("{}/v2/Services/{}/WebPushKey", stage.app.base, stage.service));
@@ -44,7 +56,7 @@ pub(super) async fn accompany(stage: &Stage, open: bool) -> anyhow::Result<()> {
         name: SERVICE,
         push_key: &public_key,
     };
-    let link = invitation.link(&Url::parse(&stage.app.base)?);
+    let link = invitation.link(&stage.app.base);
     println!(
         "  {}\n\n  {link}\n",
         stage.paint.bold("Answer in your own browser; the link is good for five minutes, once")

@@ -20,12 +20,17 @@ const LOOKS: Duration = Duration::from_secs(15);
 const STAYS_OPEN: Duration = Duration::from_secs(59 * 60);
 
 /// Serves and answers until it is dropped.
-pub(super) async fn keep_serving(stage: &Stage, open_browser: bool) -> anyhow::Result<()> {
+pub(super) async fn keep_serving(
+    stage: &Stage,
+    console: &str,
+    open_browser: bool,
+) -> anyhow::Result<()> {
     let until = (SystemClock.now() + STAYS_OPEN).to_string();
     let open = stage.challenge("Still there?", &[("ExpirationDate", &until)]);
     let Made { sid: open } = stage.app.expect(&open, 201).await?.read()?;
     invite(stage, &open);
     let person = Person { phone: stage.phone.clone(), paint: stage.paint };
+    browser::show_console(stage, console, open_browser);
     tokio::try_join!(browser::accompany(stage, open_browser), person.look_after(&open)).map(|_| ())
 }
 

@@ -45,6 +45,8 @@ async fn connected(stage: &Stage) -> anyhow::Result<()> {
     let push = handset.push("the asked push", |it| it.notification_sid == asked).await?;
     scene.came(&push, "asked for", (sent, "the call"));
     scene.time.print();
+    // An answer that comes before the ack is written down would cancel the push.
+    scene.stands(&challenge.sid, &asked, ("delivered", None)).await?;
     scene.forge(&challenge.sid).await?;
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
@@ -67,7 +69,7 @@ async fn comes_back(stage: &Stage) -> anyhow::Result<()> {
     let mut handset = scene.switch_on().await?;
     let push = handset.push("the parked push", |it| it.notification_sid == asked).await?;
     scene.came(&push, "asked for, parked till now", (handset.linked, "connecting"));
-    scene.time.print();
+    scene.stands(&challenge.sid, &asked, ("delivered", None)).await?;
     let pushes = handset.pushes_of(&challenge.sid);
     scene.answer(&challenge.sid, Verdict::Approved, pushes).await?;
     scene.what_became(&challenge.sid, &asked, ("delivered", None)).await?;

@@ -1,0 +1,168 @@
+// The operator console: what is looked at, and what is done there.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { describe, test } from "node:test";
+import { server } from "../node/wire.mjs";
+import { door, operator, signIn } from "./operator.mjs";
+import { ann, call, stage, visit } from "./stage.mjs";
+
+describe("the console", () => {
+  const scene = stage();
+
+  test("lets in whoever has the token, and nobody else", async (t) => {
+    const page = await door(scene, t);
+    await signIn(page, "0123456789abcdef0123456789abcdef");
+    await page.getByRole("alert").filter({ hasText: "No account or API key has this SID" }).waitFor();
+    assert.equal(await page.getByLabel("Account SID").inputValue(), server.sid);
+    await signIn(page, server.token);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    const [cookie] = (await page.context().cookies(page.console)).filter(({ name }) => name === "countersign_console");
+    assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, "Strict", "/console"]);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await page.goto(`${page.console}/timeline`);
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  });
+
+  test("is used by the keyboard alone", async (t) => {
+    const page = await door(scene, t);
+    const press = async (key, times = 1) => {
+      for (let at = 0; at < times; at += 1) await page.keyboard.press(key);
+    };
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
+    await press("Tab");
+    assert.equal(await focused(), "To the content");
+    await press("Tab");
+    assert.equal(await focused(), "user");
+    await page.keyboard.type(server.sid);
+    await press("Tab");
+    await page.keyboard.type(server.token);
+    await press("Enter");
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await press("Tab", 3);
+    assert.equal(await focused(), "Overview");
+    await press("Tab", 3);
+    assert.equal(await focused(), "Services");
+    await press("Enter");
+    await page.getByRole("heading", { name: "Services" }).waitFor();
+    await press("Tab");
+    await press("Enter");
+    assert.equal(await focused(), "main");
+  });
+
+  test("shows what happens while it happens, and says when the server is silent", async (t) => {
+    const person = await ann(scene, await visit(scene, t));
+    const page = await operator(scene, t);
+    await page.getByRole("link", { name: "Timeline" }).click();
+    await page.evaluate(() => (globalThis.untouched = true));
+    const message = `Log in ${person.identity}?`;
+    const sid = await person.ask(message);
+    const row = page.getByRole("listitem").filter({ has: page.getByRole("link", { name: message }) }).first();
+    await row.getByText("The device has it.").waitFor();
+    await row.getByText("acknowledged by the device").first().waitFor();
+    assert.equal(await page.evaluate(() => globalThis.untouched), true, "the page was not loaded again");
+
+    await page.context().setOffline(true);
+    await page.getByText("The server does not answer. Reconnecting…").waitFor();
+    await row.getByText("The device has it.").waitFor();
+    await page.context().setOffline(false);
+    await page.getByText("Reconnecting…").waitFor({ state: "hidden" });
+
+    await page.getByRole("link", { name: "Search" }).click();
+    await page.getByLabel("Identity, or SID").fill(sid);
+    await page.getByRole("button", { name: "Search" }).click();
+    await page.getByRole("heading", { name: message }).waitFor();
+    await page.goto(`${page.console}/search?q=${person.identity}`);
+    await page.getByRole("link", { name: person.identity }).click();
+    await page.getByText("connected now").waitFor();
+  });
+
+  test("enrols a device by its link, and asks it", async (t) => {
+    const page = await operator(scene, t);
+    await page.getByRole("link", { name: "Enrol a device" }).click();
+    await page.getByLabel("Service").selectOption(scene.app.sid);
+    await page.getByLabel("Identity of the person").fill("sam");
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByText("identity length must be").or(page.locator("#identity-error")).first().waitFor();
+    const { identity } = scene.app.person();
+    await page.getByLabel("Identity of the person").fill(identity);
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
+    const link = await page.getByRole("link", { name: "Open the link in this browser" }).getAttribute("href");
+    const device = await visit(scene, t);
+    await device.goto(link);
+    await device.getByRole("button", { name: "Add this device" }).click();
+    await device.getByText("Connected while this page").waitFor();
+
+    await page.getByRole("link", { name: "The person’s devices" }).click();
+    await page.getByText("connected now").waitFor();
+    await page.getByLabel("Ask it something").fill("Is it in your hands?");
+    await page.getByRole("button", { name: "Send a test challenge" }).click();
+    await page.getByRole("heading", { name: "Is it in your hands?" }).waitFor();
+    await device.getByRole("dialog", { name: "Is it in your hands?" }).getByRole("button", { name: "Approve" }).click();
+    await page.getByText("Approved by the person").waitFor();
+    await page.getByText("Push delivered").waitFor();
+  });
+
+  test("shows the calls of a webhook that fail, and makes them again", async (t) => {
+    let status = 500;
+    let calls = 0;
+    const application = createServer((request, response) => {
+      calls += 1;
+      request.resume();
+      response.writeHead(status).end();
+    });
+    await new Promise((resolve) => application.listen(0, "127.0.0.1", resolve));
+    t.after(() => application.close());
+    const url = `http://127.0.0.1:${application.address().port}/hook`;
+    const form = { FriendlyName: "orders", EventTypes: "factor.created", WebhookUrl: url };
+    await call("POST", `${scene.app.path}/Webhooks`, form);
+    const page = await operator(scene, t);
+    await page.goto(`${page.console}/webhooks`);
+    await page.evaluate(() => (globalThis.untouched = true));
+    const card = page.getByRole("region").filter({ hasText: url });
+    await card.getByText("no call fails").waitFor();
+    await ann(scene, await visit(scene, t));
+    await card.getByText(/^factor.created: failed \d+ times/).first().waitFor();
+    assert.equal(await page.evaluate(() => globalThis.untouched), true);
+    status = 200;
+    const before = calls;
+    await card.getByRole("button", { name: "Send again now" }).first().click();
+    await page.getByText("The call is made again now.").waitFor();
+    await card.getByText("no call fails").waitFor();
+    assert.ok(calls > before);
+  });
+
+  test("shows what applications write as text, and nothing of it runs or runs out", async (t) => {
+    const page = await operator(scene, t, { viewport: { width: 360, height: 740 } });
+    page.on("dialog", () => assert.fail("a script ran"));
+    const person = await ann(scene, await visit(scene, t));
+    const evil = `<img src=x onerror=alert(1)><script>alert(1)</script>${"wide".repeat(20)}\u202egnirts`;
+    const sid = await person.ask(evil, { fields: [["<b>Place</b>", "م".repeat(60)]] });
+    const service = `${page.console}/services/${scene.app.sid}`;
+    for (const path of [`${page.console}/challenges/${sid}`, `${page.console}/timeline`, `${service}/people/${person.identity}`, page.console]) {
+      await page.goto(path);
+      await page.getByText("<img src=x onerror=alert(1)>").first().waitFor();
+      const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overhang <= 0, `${path} is ${overhang} pixels too wide`);
+    }
+  });
+
+  test("works without JavaScript", async (t) => {
+    const page = await operator(scene, t, { javaScriptEnabled: false });
+    for (const name of ["Timeline", "Search", "Credentials", "Webhooks", "Enrol a device", "Services"]) {
+      await page.getByRole("link", { name, exact: true }).click();
+      await page.locator(`nav a[aria-current]`).getByText(name, { exact: true }).waitFor();
+    }
+    await page.goto(`${page.console}/services/${scene.app.sid}`);
+    await page.getByLabel("Time steps of tolerance").fill("9");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Totp.Skew must be a whole number from 0 to 2.").waitFor();
+    await page.getByLabel("Time steps of tolerance").fill("2");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("The settings are saved.").waitFor();
+    assert.equal((await call("GET", scene.app.path)).body.totp.skew, 2);
+    await page.goto(`${page.console}/timeline`);
+    assert.equal(await page.locator('meta[http-equiv="refresh"]').getAttribute("content"), "15");
+  });
+});

@@ -1,0 +1,36 @@
+// Looking at a page: as axe does, as somebody with a phone does, and a picture of it, for people to look at.
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url));
+
+const ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/** What can differ where only the colours do. */
+export const COLOURS = ["color-contrast", "link-in-text-block"];
+
+export const DEVICES = {
+  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
+  desktop: { viewport: { width: 1040, height: 860 } },
+};
+
+/** What looks at pages. */
+export async function eye() {
+  const axe = await readFile(AXE, "utf8");
+  await mkdir(PICTURES, { recursive: true });
+
+  /** No barrier that axe knows of (of all its rules, or of those named), nothing that runs out of the window. */
+  return async function look(page, name, rules = ALL) {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), rules);
+    const found = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
+    );
+    assert.deepEqual(found, [], name);
+    const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overhang <= 0, `${name} is ${overhang} pixels too wide`);
+    await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled" });
+  };
+}

@@ -1,0 +1,36 @@
+//! What a form or a query says.
+
+use crate::fault::Fault;
+
+/// More pairs are no form of ours.
+const MOST_PAIRS: usize = 64;
+
+/// Names and values.
+#[derive(Debug)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let pairs: Vec<_> =
+            url::form_urlencoded::parse(bytes).into_owned().take(MOST_PAIRS + 1).collect();
+        if pairs.len() > MOST_PAIRS {
+            return Err(Fault::Refused("The form has too many fields.".into()));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The query of an address.
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, Fault> {
+        Self::parse(query.unwrap_or_default().as_bytes())
+    }
+
+    /// The first value of that name, if it was sent.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Its text without spaces around it; empty if it was not sent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.given(name).unwrap_or_default().trim()
+    }
+}

@@ -1,0 +1,34 @@
+//! Links that sign in once.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_domain::sid::AccountSid;
+use countersign_domain::time::Instant;
+
+/// How long a link is good.
+const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+/// Links at a time; a further one takes the place of the oldest.
+const MOST: usize = 16;
+
+/// The links that nobody has used yet, oldest first.
+#[derive(Default)]
+pub(crate) struct Links(Mutex<Vec<(String, AccountSid, Instant)>>);
+
+impl Links {
+    pub(crate) fn add(&self, key: String, account: AccountSid, now: Instant) {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() == MOST {
+            links.remove(0);
+        }
+        links.push((key, account, now + GOOD_FOR));
+    }
+
+    /// Uses a link up.
+    pub(crate) fn take(&self, key: &str, now: Instant) -> Option<AccountSid> {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|(_, _, until)| now < *until);
+        let at = links.iter().position(|(known, _, _)| known == key)?;
+        Some(links.remove(at).1)
+    }
+}

@@ -1,0 +1,104 @@
+//! In and out.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use countersign_verify::AuthFault;
+use http::{HeaderMap, StatusCode};
+
+use crate::fault::Fault;
+use crate::form::Form;
+use crate::frame::{self, Frame, Here};
+use crate::session::{self, Posted, PostedByVisitor};
+use crate::state::{Console, Shared};
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    form_token: String,
+    user: String,
+    error: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "entered.html")]
+struct Entered {
+    frame: Frame,
+}
+
+/// The form.
+pub(crate) async fn show(
+    State(console): State<Shared>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    ask(&console, &headers, StatusCode::OK, "", None)
+}
+
+fn ask(
+    console: &Console,
+    headers: &HeaderMap,
+    status: StatusCode,
+    user: &str,
+    error: Option<&'static str>,
+) -> Result<Response, Fault> {
+    let (visit, form_token) = session::tie(headers, console);
+    let frame = Frame::new(console, None, Here::Nowhere);
+    let template = SignIn { frame, form_token, user: user.to_owned(), error };
+    let mut response = frame::page(status, &template)?;
+    session::keep_tie(&mut response, &visit, console);
+    Ok(response)
+}
+
+/// Signs in.
+pub(crate) async fn enter(
+    State(console): State<Shared>,
+    headers: HeaderMap,
+    PostedByVisitor { form, address }: PostedByVisitor,
+) -> Result<Response, Fault> {
+    let (user, now) = (form.text("user"), console.now());
+    if !console.attempts.begin(user, address, now) {
+        return Err(Fault::TooMany);
+    }
+    match console.verify.sign_in(user, form.text("secret")).await {
+        Ok((_, text)) => {
+            console.attempts.forgive(user, address, now);
+            let mut response = frame::go(&console, "");
+            session::keep(&mut response, text.expose(), &console);
+            Ok(response)
+        }
+        Err(AuthFault::Store(error)) => Err(error.into()),
+        Err(AuthFault::TooManyRequests) => Err(Fault::TooMany),
+        Err(_) => {
+            let error = "No account or API key has this SID with this secret.";
+            ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))
+        }
+    }
+}
+
+/// Signs out.
+pub(crate) async fn leave(State(console): State<Shared>, _: Posted) -> Response {
+    let mut response = frame::go(&console, "/sign-in");
+    session::forget(&mut response, &console);
+    response
+}
+
+/// Signs in by a link. It answers with a page, which goes on by itself: a browser that came from elsewhere would not send
+/// the new cookie along a redirection.
+pub(crate) async fn by_link(
+    State(console): State<Shared>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Fault> {
+    let form = Form::of_query(query.as_deref())?;
+    let Some(account) = console.links.take(form.text("key"), console.now()) else {
+        return Err(Fault::Refused(
+            "This link was used before, or is too old: it signs in once, within ten minutes. Sign in with the account’s SID and token."
+                .into(),
+        ));
+    };
+    let (_, text) = console.verify.sign_in_unasked(account).await?;
+    let frame = Frame::new(&console, None, Here::Nowhere);
+    let mut response = frame::ok(&Entered { frame })?;
+    session::keep(&mut response, text.expose(), &console);
+    Ok(response)
+}

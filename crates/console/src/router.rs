@@ -1,0 +1,90 @@
+//! Every page, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::HeaderValue;
+
+use crate::fault::Fault;
+use crate::frame::{self, Frame, Here};
+use crate::pages::{
+    challenge, credentials, enrol, overview, people, search, services, sign_in, timeline, webhooks,
+};
+use crate::session::Operator;
+use crate::state::{Console, Shared};
+use crate::{assets, policy};
+
+/// The most bytes of a form.
+const LONGEST_FORM: usize = 32 * 1024;
+
+/// All pages, ready to be merged with the API. They bring their own headers.
+pub fn router(console: &Arc<Console>) -> Router {
+    let at = |path: &str| format!("/console{path}");
+    let person = "/services/{service}/people/{identity}";
+    Router::new()
+        .route(&at(""), get(overview::show))
+        .route(&at("/"), get(overview::to_page))
+        .route(&at("/sign-in"), get(sign_in::show).post(sign_in::enter))
+        .route(&at("/sign-out"), post(sign_in::leave))
+        .route(&at("/enter"), get(sign_in::by_link))
+        .route(&at("/timeline"), get(timeline::show))
+        .route(&at("/search"), get(search::show))
+        .route(&at("/challenges/{challenge}"), get(challenge::show))
+        .route(&at("/services"), get(services::list).post(services::create))
+        .route(&at("/services/{service}"), get(services::show).post(services::update))
+        .route(&at(person), get(people::show))
+        .route(&at(&format!("{person}/challenges")), post(people::ask))
+        .route(&at("/credentials"), get(credentials::show))
+        .route(&at("/credentials/{credential}/test"), post(credentials::test))
+        .route(&at("/webhooks"), get(webhooks::show))
+        .route(&at("/webhooks/{service}/{webhook}/calls/{call}/resend"), post(webhooks::resend))
+        .route(&at("/enrol"), get(enrol::show).post(enrol::invite))
+        .route(&at("/files/{version}/{name}"), get(assets::file))
+        .route(&at("/{*rest}"), get(nothing).post(nothing))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(from_fn_with_state(Arc::clone(console), finish))
+        .with_state(Arc::clone(console))
+}
+
+async fn nothing() -> Fault {
+    Fault::NotFound
+}
+
+/// Draws a fault, and puts the headers on.
+async fn finish(State(console): State<Shared>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    let mut response = next.run(request).await;
+    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        response = draw(&console, &headers, &fault).await;
+    }
+    policy::apply(response.headers_mut());
+    response
+}
+
+async fn draw(console: &Console, headers: &http::HeaderMap, fault: &Fault) -> Response {
+    if *fault == Fault::SignedOut {
+        let mut response = frame::go(console, "/sign-in");
+        // Where a part of a page is asked for, the whole page has to go.
+        if headers.contains_key("hx-request") {
+            *response.status_mut() = http::StatusCode::OK;
+            if let Some(place) = response.headers_mut().remove(http::header::LOCATION) {
+                response.headers_mut().insert("hx-redirect", place);
+            }
+        }
+        return response;
+    }
+    let operator = Operator::of(headers, console).await.ok();
+    let (title, text) = fault.words();
+    let frame = Frame::new(console, operator.as_ref(), Here::Nowhere);
+    let template = crate::pages::FaultPage { frame, title, text };
+    let drawn = frame::page(fault.status(), &template);
+    let mut response = drawn.unwrap_or_default();
+    if matches!(fault, Fault::Unavailable) {
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+    }
+    response
+}

@@ -1,0 +1,145 @@
+//! Who looks at a page: the session in a cookie, and the form token that proves that a form came from one of our pages.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
+use axum::response::Response;
+use countersign_domain::sid::AccountSid;
+use countersign_verify::sessions::LASTS;
+use http::header::{COOKIE, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request};
+
+use crate::fault::Fault;
+use crate::form::Form;
+use crate::state::{Console, Shared};
+
+/// The session.
+const SESSION: &str = "countersign_console";
+/// Before there is a session, what the sign-in form is tied to.
+const VISIT: &str = "countersign_visit";
+
+/// Who is signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    /// Whose things are shown.
+    pub(crate) account: AccountSid,
+    /// What the forms of this session carry.
+    pub(crate) form_token: String,
+}
+
+/// A form of somebody who is signed in, from one of our pages.
+pub(crate) struct Posted {
+    pub(crate) operator: Operator,
+    pub(crate) form: Form,
+}
+
+/// A form of somebody who wants to sign in, from our page.
+pub(crate) struct PostedByVisitor {
+    pub(crate) form: Form,
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Operator {
+    /// By the cookie of a request.
+    pub(crate) async fn of(headers: &HeaderMap, console: &Console) -> Result<Self, Fault> {
+        Self::with_session(headers, console).await.map(|(operator, _)| operator)
+    }
+
+    async fn with_session(headers: &HeaderMap, console: &Console) -> Result<(Self, String), Fault> {
+        let text = cookie(headers, SESSION).ok_or(Fault::SignedOut)?;
+        let session = console.verify.session(text).await?;
+        let form_token = console.verify.form_token(&session.id);
+        Ok((Self { account: session.account, form_token }, session.id))
+    }
+}
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Fault> {
+        Self::of(&parts.headers, state).await
+    }
+}
+
+impl FromRequest<Shared> for Posted {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
+        let (operator, session) = Operator::with_session(request.headers(), state).await?;
+        let form = read(request, state).await?;
+        check(&form, &session, state)?;
+        Ok(Self { operator, form })
+    }
+}
+
+impl FromRequest<Shared> for PostedByVisitor {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
+        let visit = cookie(request.headers(), VISIT).ok_or(Fault::Forged)?.to_owned();
+        let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let address = from.map(|ConnectInfo(address)| address.ip());
+        let form = read(request, state).await?;
+        check(&form, &visit, state)?;
+        Ok(Self { form, address })
+    }
+}
+
+/// A browser says from where a form was sent, unless it is old; the token is for those.
+async fn read(request: Request<Body>, state: &Shared) -> Result<Form, Fault> {
+    let site = request.headers().get("sec-fetch-site");
+    if site.is_some_and(|site| site != "same-origin") {
+        return Err(Fault::Forged);
+    }
+    let body = Bytes::from_request(request, state).await;
+    Form::parse(&body.map_err(|_| Fault::Refused("The form cannot be read.".into()))?)
+}
+
+fn check(form: &Form, session: &str, console: &Console) -> Result<(), Fault> {
+    let token = form.text("form_token");
+    if console.verify.is_form_token(session, token) { Ok(()) } else { Err(Fault::Forged) }
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Makes the browser keep a session.
+pub(crate) fn keep(response: &mut Response, session: &str, console: &Console) {
+    set(response, SESSION, session, Some(LASTS.as_secs()), console);
+}
+
+/// Makes the browser forget it.
+pub(crate) fn forget(response: &mut Response, console: &Console) {
+    set(response, SESSION, "", Some(0), console);
+}
+
+/// Ties a sign-in form to the browser; the token for it. A browser that has such a tie keeps it, so that two windows do
+/// not take it from each other.
+pub(crate) fn tie(headers: &HeaderMap, console: &Console) -> (String, String) {
+    let known = cookie(headers, VISIT).filter(|known| known.len() == 22);
+    let visit = known.map_or_else(|| console.verify.nonce(), str::to_owned);
+    let token = console.verify.form_token(&visit);
+    (visit, token)
+}
+
+pub(crate) fn keep_tie(response: &mut Response, visit: &str, console: &Console) {
+    set(response, VISIT, visit, None, console);
+}
+
+fn set(response: &mut Response, name: &str, value: &str, age: Option<u64>, console: &Console) {
+    let mut text = format!("{name}={value}; HttpOnly; SameSite=Strict; Path={}", console.base());
+    if let Some(seconds) = age {
+        text.push_str(&format!("; Max-Age={seconds}"));
+    }
+    if console.is_https() {
+        text.push_str("; Secure");
+    }
+    if let Ok(cookie) = HeaderValue::try_from(text) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}

@@ -1,0 +1,91 @@
+//! What pages may use.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_domain::credential::Credential;
+use countersign_domain::notification::Code;
+use countersign_domain::sid::AccountSid;
+use countersign_domain::time::Instant;
+use countersign_verify::Verify;
+
+use crate::attempts::Attempts;
+use crate::links::Links;
+
+/// Tries a push credential without showing anything on a device. It lives where push services are known.
+#[async_trait]
+pub trait Tester: Send + Sync {
+    /// What the push service says to a push for an app of that id; or why nothing could be tried.
+    async fn try_credential(
+        &self,
+        credential: &Credential,
+        app_id: &str,
+    ) -> Result<Finding, String>;
+}
+
+/// What came of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the credential works.
+    pub works: bool,
+    /// The push service's status and its own words.
+    pub answer: String,
+    /// What they mean.
+    pub words: String,
+}
+
+/// Who does the work.
+pub struct Parts {
+    /// The use cases.
+    pub verify: Arc<Verify>,
+    /// Where the world sees us, such as `https://verify.example.com`.
+    pub public_url: String,
+    /// Tries credentials.
+    pub tester: Arc<dyn Tester>,
+    /// What a delivery's code means, in words.
+    pub explain: fn(Code) -> Option<&'static str>,
+}
+
+/// The console. Shared by all pages.
+pub struct Console {
+    pub(crate) verify: Arc<Verify>,
+    pub(crate) public_url: String,
+    pub(crate) tester: Arc<dyn Tester>,
+    pub(crate) explain: fn(Code) -> Option<&'static str>,
+    pub(crate) attempts: Attempts,
+    pub(crate) links: Links,
+}
+
+/// How pages hold it.
+pub(crate) type Shared = Arc<Console>;
+
+impl Console {
+    /// Over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { verify, public_url, tester, explain } = parts;
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let (attempts, links) = (Attempts::default(), Links::default());
+        Self { verify, public_url, tester, explain, attempts, links }
+    }
+
+    /// A link that signs in as an account: once, and within ten minutes. For whoever started the process.
+    pub fn one_time_link(&self, account: AccountSid) -> String {
+        let key = self.verify.nonce();
+        self.links.add(key.clone(), account, self.now());
+        format!("{}/console/enter?key={key}", self.public_url)
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.verify.now()
+    }
+
+    /// Where pages lie, as a browser sees it: a proxy may have put a path before ours.
+    pub(crate) fn base(&self) -> String {
+        let path = url::Url::parse(&self.public_url).map(|url| url.path().to_owned());
+        format!("{}/console", path.unwrap_or_default().trim_end_matches('/'))
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
+}

@@ -1,0 +1,201 @@
+//! What the pages show, empty and full.
+
+use countersign_domain::challenge::{Challenge, Details, Field};
+use countersign_domain::delivery::{After, Birth, Outcome};
+use countersign_domain::factor::Factor;
+use countersign_domain::notification::{Code, Ending, Reason};
+use countersign_domain::text::{FriendlyName, Message, StringMap};
+use http::StatusCode;
+
+use super::scene::{PAGES, PRIVATE_KEY, Scene};
+
+#[tokio::test]
+async fn an_empty_page_says_what_to_do_next() {
+    let scene = Scene::new().await;
+    let mut browser = scene.operator().await;
+    for (path, text) in [
+        ("/console", "Make the first service"),
+        ("/console/timeline", "Nobody has been asked anything yet."),
+        ("/console/search", "An identity, whole"),
+        ("/console/services", "Make the first one here."),
+        ("/console/credentials", "There is no push credential."),
+        ("/console/webhooks", "There is no webhook."),
+        ("/console/enrol", "Make the first service"),
+    ] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        page.shows(text);
+        page.shows("aria-current=\"page\"");
+    }
+    let service = scene.service().await;
+    browser.get("/console").await.shows("Enrol a device</a>, and then send it a test challenge");
+    let page = browser.get(&format!("/console/services/{}", service.sid)).await;
+    page.shows("Enrol the first device");
+}
+
+#[tokio::test]
+async fn what_is_not_this_accounts_is_not_there() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let (stranger, token) = scene.verify().create_account("stranger").await.unwrap();
+    let mut browser = scene.browser();
+    browser.sign_in(&stranger.sid.to_string(), token.expose()).await;
+    let unknown = "/console/challenges/YC00000000000000000000000000000000".to_owned();
+    for path in furnished.pages().into_iter().chain([unknown, "/console/challenges/x".into()]) {
+        let page = browser.get(&path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        page.shows("There is nothing here");
+        page.hides("Harbour Bank");
+    }
+    for path in PAGES {
+        let page = browser.get(path).await;
+        for text in ["Harbour Bank", "sam-porter", "Lisbon", "com.example.owl", "owlbank.example"] {
+            page.hides(text);
+        }
+    }
+    let (service, webhook) = (furnished.service.sid, furnished.webhook.sid);
+    let call = scene.fail_a_call().await;
+    for (path, form) in [
+        (format!("/console/services/{service}"), [("FriendlyName", "Mine".to_owned())]),
+        (
+            format!("{}/challenges", furnished.person()),
+            [("device", furnished.factor.sid.to_string())],
+        ),
+        (
+            format!("/console/credentials/{}/test", furnished.credential.sid),
+            [("app_id", "a.b".into())],
+        ),
+        (
+            format!("/console/webhooks/{service}/{webhook}/calls/{call}/resend"),
+            [("", String::new())],
+        ),
+        ("/console/enrol".to_owned(), [("service", service.to_string())]),
+    ] {
+        let mut form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        form.extend([("identity", "sam-porter"), ("message", "Is it you?")]);
+        let page = browser.post("/console/services", &path, &form).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for sought in [furnished.challenge.sid.to_string(), service.to_string(), "sam-porter".into()] {
+        browser.get(&format!("/console/search?q={sought}")).await.shows("Nothing in this account");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let path = format!("/console/challenges/{}", furnished.challenge.sid);
+    let mut browser = scene.operator().await;
+    let page = browser.get(&path).await;
+    page.shows("Log in from Lisbon?");
+    page.shows("Nothing was pushed");
+    page.shows("challenge.expired: made if nobody answers until");
+    let lease = scene.stage.leased(&furnished.challenge).await;
+    scene.stage.pass(1);
+    let mut record = scene.stage.record(Outcome::Acknowledged);
+    record.outcome = "gone".to_owned();
+    record.provider_status = Some(410);
+    record.provider_reason = Some("Unregistered <b>".to_owned());
+    record.code = Some(Code::NO_DESTINATION);
+    let after = After::Done(Ending::failed(Reason::AddressGone, Code::NO_DESTINATION));
+    let what = countersign_domain::delivery::Happening::Attempted { record, after, forget: None };
+    assert!(scene.stage.settle(&lease, what).await);
+    for path in [path.as_str(), "/console/timeline"] {
+        let page = browser.get(path).await;
+        page.shows("410 Unregistered &#60;b&#62;");
+        page.shows("52001: Nobody is there.");
+        page.shows("the push service no longer knows the device");
+    }
+    let person = browser.get(&furnished.person()).await;
+    person.shows("Its newest push has not arrived.");
+    person.shows("410 Unregistered");
+    person.shows("codes (TOTP)");
+    person.shows("not connected");
+    let overview = browser.get("/console").await;
+    overview.shows("The last hour: 1 pushes, of which 1 failed.");
+    overview.shows("<rect class=\"bar-failed\"");
+    scene.stage.pass(300);
+    browser.get(&path).await.shows("Expired unanswered");
+}
+
+#[tokio::test]
+async fn a_look_that_ended_early_is_said_to_have() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    for _ in 0..30 {
+        scene.stage.pass(1);
+        let challenge = scene.stage.challenge(&furnished.factor).await;
+        scene.stage.notify(&challenge, 0, Birth::Stillborn(Ending::DELIVERED)).await;
+    }
+    let mut browser = scene.operator().await;
+    let page = browser.get("/console/timeline").await;
+    let older = page.text.split("?before=").nth(1).unwrap().split('"').next().unwrap();
+    let older = browser.get(&format!("/console/timeline?before={older}")).await;
+    older.shows(&furnished.challenge.sid.to_string());
+    older.hides("hx-get");
+    page.hides(&furnished.challenge.sid.to_string());
+    page.shows("hx-get=\"/console/timeline\"");
+    browser.get("/console/timeline?live=no").await.hides("hx-get");
+    assert_eq!(browser.get("/console/timeline?before=x").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn texts_of_applications_are_only_text() {
+    let scene = Scene::new().await;
+    let service = scene.service().await;
+    let identity = countersign_domain::text::Identity::parse("sam-porter").unwrap();
+    let evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202e}";
+    let factor = scene.stage.factor_of(&service, &identity).await;
+    let change = countersign_domain::factor::FactorChange {
+        friendly_name: Some(FriendlyName::parse(evil).unwrap()),
+        ..Default::default()
+    };
+    let store = &scene.stage.store;
+    let (entity, now) = (factor.owner.entity, scene.stage.now());
+    let factor: Factor =
+        store.update_factor(entity, factor.sid, &change, now).await.unwrap().unwrap();
+    let challenge = Challenge {
+        details: Details {
+            message: Some(Message::parse(evil).unwrap()),
+            fields: vec![Field { label: "<i>".into(), value: evil.into() }],
+            date: None,
+        },
+        hidden_details: StringMap::parse(r#"{"ip":"hidden-192.0.2.9"}"#).ok(),
+        ..scene.stage.make.challenge(&factor)
+    };
+    scene.stage.open(&challenge, None).await;
+    let mut browser = scene.operator().await;
+    let person = format!("/console/services/{}/people/{identity}", service.sid);
+    let one = format!("/console/challenges/{}", challenge.sid);
+    let search = "/console/search?q=%3Cscript%3Ealert(1)%3C/script%3E%22%27%3E%3Cimg%20src=x%20onerror=alert(1)%3E";
+    for path in ["/console", "/console/timeline", &person, &one, search] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        page.hides("<script>");
+        page.hides("<img");
+        page.hides("<i>");
+        page.hides("hidden-192.0.2.9");
+        page.shows("&#60;script&#62;");
+    }
+}
+
+#[tokio::test]
+async fn no_page_shows_a_secret() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    scene.fail_a_call().await;
+    let mut browser = scene.operator().await;
+    let hook =
+        scene.verify().webhook_secret(scene.account, furnished.service.sid, furnished.webhook.sid);
+    let hook = hook.await.unwrap();
+    let session = browser.cookies["countersign_console"].clone();
+    let key = furnished.factor.key_sid.to_string();
+    let secrets = [scene.token.expose(), PRIVATE_KEY, hook.expose(), &session, &key];
+    for path in PAGES.into_iter().map(str::to_owned).chain(furnished.pages()) {
+        let page = browser.get(&path).await;
+        for secret in secrets {
+            page.hides(secret);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Two accounts, of which one has everything, and a browser.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use countersign_bus::handover::Inbox;
+use countersign_bus::{HandOver, LocalBus};
+use countersign_domain::challenge::Challenge;
+use countersign_domain::credential::{Credential, CredentialType};
+use countersign_domain::factor::Factor;
+use countersign_domain::notification::Code;
+use countersign_domain::secret::Secret;
+use countersign_domain::service::{Service, ServiceSettings};
+use countersign_domain::sid::AccountSid;
+use countersign_domain::text::{Identity, ServiceName};
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::AfterCall;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::Inserted;
+use countersign_store_sqlite::{Options, SqliteStore};
+use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
+use countersign_verify::{Keys, MasterKey, Verify};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use crate::{Console, Finding, Parts, Tester, router};
+
+/// What the push service's key holds, which no page may show.
+pub(super) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----";
+
+pub(super) struct Scene {
+    pub(super) stage: Stage,
+    pub(super) console: Arc<Console>,
+    pub(super) account: AccountSid,
+    pub(super) token: Secret,
+    /// What the engine would be handed.
+    pub(super) _inbox: Inbox,
+    _folder: TempDir,
+}
+
+/// Says that what is called good works.
+struct Apple;
+
+#[async_trait]
+impl Tester for Apple {
+    async fn try_credential(
+        &self,
+        credential: &Credential,
+        app_id: &str,
+    ) -> Result<Finding, String> {
+        let works = credential.friendly_name.as_deref() == Some("good");
+        let answer = format!("400 <b>BadDeviceToken</b> {app_id}");
+        Ok(Finding { works, answer, words: "It is so.".to_owned() })
+    }
+}
+
+fn explain(code: Code) -> Option<&'static str> {
+    (code == Code::NO_DESTINATION).then_some("Nobody is there.")
+}
+
+impl Scene {
+    pub(super) async fn new() -> Self {
+        Self::at("http://127.0.0.1:8080").await
+    }
+
+    pub(super) async fn at(public_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db"), Options::default());
+        let stage = Stage::new(Arc::new(store.unwrap()));
+        let (handover, inbox) = HandOver::new(100);
+        let verify = Arc::new(Verify::new(
+            countersign_verify::Parts {
+                store: Arc::clone(&stage.store),
+                bus: Arc::new(LocalBus::default()),
+                handover,
+                clock: Arc::new(stage.make.clock.clone()),
+                entropy: Arc::new(stage.make.entropy.clone()),
+                keys: Keys::derive(&MasterKey::new([7; 32])),
+                credential_check: |_, _| Ok(()),
+                node: stage.make.node,
+            },
+            countersign_verify::Options::default(),
+        ));
+        let (account, token) = verify.create_account("owlbank").await.unwrap();
+        let (public_url, tester) = (public_url.to_owned(), Arc::new(Apple));
+        let console = Arc::new(Console::new(Parts { verify, public_url, tester, explain }));
+        Self { stage, console, account: account.sid, token, _inbox: inbox, _folder: folder }
+    }
+
+    pub(super) fn verify(&self) -> &Verify {
+        &self.console.verify
+    }
+
+    pub(super) fn browser(&self) -> Browser {
+        Browser { routes: router(&self.console), cookies: BTreeMap::new() }
+    }
+
+    /// One that is signed in.
+    pub(super) async fn operator(&self) -> Browser {
+        let mut browser = self.browser();
+        let page = browser.sign_in(&self.account.to_string(), self.token.expose()).await;
+        assert_eq!((page.status, page.location.as_str()), (StatusCode::SEE_OTHER, "/console"));
+        browser
+    }
+
+    pub(super) async fn service(&self) -> Service {
+        let name = ServiceName::parse("Harbour Bank").unwrap();
+        self.verify().create_service(self.account, ServiceSettings::named(name)).await.unwrap()
+    }
+
+    /// One of everything.
+    pub(super) async fn furnish(&self) -> Furnished {
+        let service = self.service().await;
+        let identity = Identity::parse("sam-porter").unwrap();
+        let event_types = vec![EventType::All, EventType::ChallengeExpired];
+        let webhook = Webhook { event_types, ..self.stage.make.webhook(&service) };
+        assert_eq!(self.stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+        let factor = self.stage.factor_of(&service, &identity).await;
+        self.stage.totp_factor_of(&service, &identity).await;
+        let challenge = self.stage.challenge(&factor).await;
+        let update = CredentialUpdate {
+            friendly_name: Some("good".to_owned()),
+            topic: Some("com.example.owl".to_owned()),
+            secrets: CredentialSecrets {
+                private_key: Some(Secret::new(PRIVATE_KEY)),
+                ..CredentialSecrets::default()
+            },
+            ..CredentialUpdate::default()
+        };
+        let made = self.verify().create_credential(self.account, CredentialType::Apn, update);
+        let credential = made.await.unwrap();
+        Furnished { service, identity, factor, webhook, challenge, credential }
+    }
+
+    /// Has the webhook's first call fail for good; its id.
+    pub(super) async fn fail_a_call(&self) -> String {
+        let (now, until) = (self.stage.now(), self.stage.later(30));
+        let store = &self.stage.store;
+        let calls = store.lease_calls(self.stage.make.node, now, until, 10).await.unwrap();
+        let error = "status 500";
+        assert_eq!(store.settle_call(&calls[0], AfterCall::Failed, error, now).await, Ok(true));
+        calls[0].id.to_string()
+    }
+}
+
+pub(super) struct Furnished {
+    pub(super) service: Service,
+    pub(super) identity: Identity,
+    pub(super) factor: Factor,
+    pub(super) webhook: Webhook,
+    pub(super) challenge: Challenge,
+    pub(super) credential: Credential,
+}
+
+impl Furnished {
+    pub(super) fn person(&self) -> String {
+        format!("/console/services/{}/people/{}", self.service.sid, self.identity)
+    }
+
+    /// Every page about these things.
+    pub(super) fn pages(&self) -> Vec<String> {
+        vec![
+            format!("/console/challenges/{}", self.challenge.sid),
+            format!("/console/services/{}", self.service.sid),
+            self.person(),
+        ]
+    }
+}
+
+/// The pages that are always there.
+pub(super) const PAGES: [&str; 7] = [
+    "/console",
+    "/console/timeline",
+    "/console/search",
+    "/console/services",
+    "/console/credentials",
+    "/console/webhooks",
+    "/console/enrol",
+];
+
+/// Keeps cookies, as browsers do.
+pub(super) struct Browser {
+    routes: Router,
+    pub(super) cookies: BTreeMap<String, String>,
+}
+
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) location: String,
+    pub(super) text: String,
+}
+
+impl Page {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The token in its first form.
+    pub(super) fn form_token(&self) -> String {
+        let rest = self.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    #[track_caller]
+    pub(super) fn shows(&self, text: &str) {
+        assert!(self.text.contains(text), "{text:?} is not in {}", self.text);
+    }
+
+    #[track_caller]
+    pub(super) fn hides(&self, text: &str) {
+        assert!(!self.text.contains(text), "{text:?} is in {}", self.text);
+    }
+}
+
+impl Browser {
+    pub(super) async fn get(&mut self, path: &str) -> Page {
+        self.ask(Request::builder().uri(path), String::new()).await
+    }
+
+    pub(super) async fn get_part(&mut self, path: &str) -> Page {
+        self.ask(Request::builder().uri(path).header("hx-request", "true"), String::new()).await
+    }
+
+    /// Sends a form of the page `from`.
+    pub(super) async fn post(&mut self, from: &str, path: &str, form: &[(&str, &str)]) -> Page {
+        let token = self.get(from).await.form_token();
+        self.post_with(&token, "same-origin", path, form).await
+    }
+
+    pub(super) async fn post_with(
+        &mut self,
+        token: &str,
+        site: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Page {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.append_pair("form_token", token).extend_pairs(form);
+        let request = Request::builder().method("POST").uri(path).header("sec-fetch-site", site);
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.ask(request, body.finish()).await
+    }
+
+    pub(super) async fn sign_in(&mut self, user: &str, secret: &str) -> Page {
+        let (page, form) = ("/console/sign-in", [("user", user), ("secret", secret)]);
+        self.post(page, page, &form).await
+    }
+
+    async fn ask(&mut self, request: http::request::Builder, body: String) -> Page {
+        let cookies: Vec<_> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = request.header(COOKIE, cookies.join("; ")).body(Body::from(body)).unwrap();
+        let Ok(response) = self.routes.clone().oneshot(request).await;
+        let (parts, body) = response.into_parts();
+        for cookie in parts.headers.get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let location = parts.headers.get(LOCATION).map_or("", |it| it.to_str().unwrap());
+        Page {
+            status: parts.status,
+            location: location.to_owned(),
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+            headers: parts.headers,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest are a range of
+//! the key; where that begins, a walk over so many keys says.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use countersign_domain::challenge::{Challenge, LONGEST_LIFETIME};
+use countersign_domain::event::CallId;
+use countersign_domain::factor::FactorType;
+use countersign_domain::notification::{Code, Ending, Reason, Status};
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR};
+use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
+use rusqlite::{Connection, Row, params};
+
+use crate::cells::Cells;
+use crate::rows::{self, challenge_columns};
+use crate::statement::{all, execute, living, one, statements};
+use crate::trouble::Trouble;
+use crate::writer::Command;
+use crate::{SqliteStore, events, limit};
+
+macro_rules! call_columns {
+    () => {
+        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error"
+    };
+}
+
+statements! {
+    /// The challenge at which a look has passed as many as it may.
+    END = "SELECT sid FROM challenges WHERE sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
+    CHALLENGES = concat!(
+        "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
+        "WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4"
+    );
+    FATES = "SELECT n.created_at, n.updated_at, n.ending, n.reason, n.code FROM challenges c \
+             JOIN notifications n ON n.challenge_sid = c.sid \
+             WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4";
+    CHALLENGE = concat!(
+        "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
+        "WHERE c.sid = ?1 AND c.account_sid = ?2"
+    );
+    OF_NOTIFICATION = "SELECT challenge_sid FROM notifications WHERE challenge_sid >= ?1 AND challenge_sid < ?2 \
+                       AND sid = ?3 ORDER BY challenge_sid DESC LIMIT 1";
+    FAILED = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
+         WHERE state = ?1 AND webhook_sid = ?2 AND last_error IS NOT NULL ORDER BY wake_at LIMIT ?3"
+    );
+    ABOUT = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 \
+         ORDER BY state, happened_at LIMIT ?3"
+    );
+    LINE = "SELECT factor_sid, state FROM webhook_calls WHERE id = ?1 AND webhook_sid = ?2";
+    HURRY = "UPDATE webhook_calls SET wake_at = min(wake_at, ?2) WHERE id = ?1";
+    REVIVE = "UPDATE webhook_calls SET state = ?2, wake_at = ?3, deadline = ?4, attempts = 0 WHERE id = ?1";
+}
+
+/// The range of keys from `from` on and below `to` that a look passes, and when it ends before its time.
+fn bounded(
+    db: &Connection,
+    from: ChallengeSid,
+    to: ChallengeSid,
+    rows: usize,
+) -> Result<(ChallengeSid, Option<Instant>), Trouble> {
+    let most = limit(rows.saturating_sub(1));
+    let end = one(db, END, params![from.as_bytes(), to.as_bytes(), most], |row| {
+        Cells::of(row, "challenges").make(ChallengeSid::from_bytes)
+    })?;
+    Ok(match end {
+        Some(end) => (end, Some(end.minted_at())),
+        None => (from, None),
+    })
+}
+
+fn challenge(row: &Row<'_>) -> Result<Challenge, Trouble> {
+    rows::challenge(&mut Cells::of(row, "challenges"))
+}
+
+fn fate(row: &Row<'_>) -> Result<Fate, Trouble> {
+    let mut cells = Cells::of(row, "notifications");
+    let (created_at, updated_at) =
+        (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
+    let status = cells.parse_if_any(Status::from_word)?;
+    let reason = cells.parse_if_any(Reason::from_word)?;
+    let code = cells.make(|code: Option<u32>| code.map(Code))?;
+    let ending = status.map(|status| Ending { status, reason, code });
+    Ok(Fate { created_at, updated_at, ending })
+}
+
+fn call(row: &Row<'_>) -> Result<Call, Trouble> {
+    let mut cells = Cells::of(row, "webhook_calls");
+    let (id, event) = (cells.make(CallId)?, cells.parse(|word| word.parse().ok())?);
+    let watched = cells.make(|sid: Option<[u8; 16]>| sid.map(ChallengeSid::from_bytes))?;
+    let named = cells.parse(|text| {
+        let parameters: Vec<(String, String)> = serde_json::from_str(text).ok()?;
+        Some(Call::challenge_of(&parameters))
+    })?;
+    Ok(Call {
+        id,
+        event,
+        challenge: watched.or(named),
+        happened_at: cells.make(Instant::from_micros)?,
+        attempts: cells.take()?,
+        state: cells.parse(CallState::from_word)?,
+        wake_at: cells.make(Instant::from_micros)?,
+        last_error: cells.take()?,
+    })
+}
+
+struct Resend(WebhookSid, CallId, Instant);
+
+impl Command for Resend {
+    type Answer = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+        let Self(webhook, id, now) = self;
+        let found = one(db, LINE, params![id.0, webhook.as_bytes()], |row| {
+            let mut cells = Cells::of(row, "webhook_calls");
+            Ok((cells.take::<[u8; 16]>()?, cells.parse(CallState::from_word)?))
+        })?;
+        match found {
+            Some((_, CallState::Due)) => {
+                execute(db, HURRY, params![id.0, now.as_micros()])?;
+                Ok(true)
+            }
+            Some((factor, CallState::Failed)) => {
+                let turn = events::turn(db, webhook.as_bytes(), &factor)?;
+                let deadline = (*now + TRIED_FOR).as_micros();
+                execute(db, REVIVE, params![id.0, turn, now.as_micros(), deadline])?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+#[async_trait]
+impl Recent for SqliteStore {
+    async fn recent_challenges(
+        &self,
+        account: AccountSid,
+        before: ChallengeSid,
+        look: Look,
+        most: usize,
+    ) -> Answer<Glance<Challenge>> {
+        self.read(|db| {
+            let from = ChallengeSid::least(before.kind(), look.since);
+            let (from, ended_at) = bounded(db, from, before, look.rows)?;
+            let range =
+                params![from.as_bytes(), before.as_bytes(), account.as_bytes(), limit(most)];
+            Ok(Glance { items: all(db, CHALLENGES, range, challenge)?, ended_at })
+        })
+    }
+
+    async fn recent_fates(
+        &self,
+        account: AccountSid,
+        until: Instant,
+        look: Look,
+    ) -> Answer<Glance<Fate>> {
+        self.read(|db| {
+            let [from, to] =
+                [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
+            let (from, ended_at) = bounded(db, from, to, look.rows)?;
+            let range =
+                params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(look.rows)];
+            Ok(Glance { items: all(db, FATES, range, fate)?, ended_at })
+        })
+    }
+
+    async fn challenge_of_account(
+        &self,
+        account: AccountSid,
+        sid: ChallengeSid,
+    ) -> Answer<Option<Challenge>> {
+        self.read(|db| one(db, CHALLENGE, [sid.as_bytes(), account.as_bytes()], challenge))
+    }
+
+    async fn challenge_of_notification(
+        &self,
+        account: AccountSid,
+        sid: NotificationSid,
+        rows: usize,
+    ) -> Answer<Option<Challenge>> {
+        self.read(|db| {
+            let made = sid.minted_at();
+            let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
+            let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
+            let (from, _) = bounded(db, from, to, rows)?;
+            let key = params![from.as_bytes(), to.as_bytes(), sid.as_bytes()];
+            let found = one(db, OF_NOTIFICATION, key, |row| {
+                Cells::of(row, "notifications").take::<[u8; 16]>()
+            })?;
+            match found {
+                Some(found) => one(db, CHALLENGE, [&found, account.as_bytes()], challenge),
+                None => Ok(None),
+            }
+        })
+    }
+
+    async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>> {
+        self.read(|db| {
+            let mut found = Vec::new();
+            for state in ["leased", "due", "failed"] {
+                let left = limit(most - found.len());
+                let key = params![state, webhook.as_bytes(), left];
+                found.extend(all(db, FAILED, key, call)?);
+            }
+            Ok(found)
+        })
+    }
+
+    async fn calls_about(
+        &self,
+        webhook: WebhookSid,
+        factor: FactorSid,
+        most: usize,
+    ) -> Answer<Vec<Call>> {
+        let key = params![webhook.as_bytes(), factor.as_bytes(), limit(most)];
+        self.read(|db| all(db, ABOUT, key, call))
+    }
+
+    async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool> {
+        self.write(Resend(webhook, id, now)).await
+    }
+}

@@ -1,0 +1,155 @@
+//! What an operator looks at.
+
+use std::time::Duration;
+
+use countersign_domain::challenge::Challenge;
+use countersign_domain::delivery::Birth;
+use countersign_domain::factor::FactorType;
+use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::sid::{AccountSid, ChallengeSid};
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{AfterCall, CallState};
+
+use super::stage::Stage;
+use crate::seam::{Glance, Inserted, Look, Opened};
+
+/// All of the last hour.
+fn look(stage: &Stage) -> Look {
+    Look { since: stage.now() - Duration::from_secs(3_600), rows: 100 }
+}
+
+/// After everything that was made so far.
+fn end(stage: &Stage, kind: FactorType) -> ChallengeSid {
+    ChallengeSid::least(kind, stage.later(1))
+}
+
+async fn newest(stage: &Stage, account: AccountSid, look: Look, most: usize) -> Glance<Challenge> {
+    let before = end(stage, FactorType::Push);
+    stage.store.recent_challenges(account, before, look, most).await.unwrap()
+}
+
+/// Newest first, of either type alone, and nobody else's.
+pub async fn the_newest_challenges_of_an_account_are_found(stage: &Stage) {
+    let service = stage.service().await;
+    let identity = stage.make.identity();
+    let factor = stage.factor_of(&service, &identity).await;
+    let coded = stage.totp_factor_of(&service, &identity).await;
+    let other = stage.factor().await;
+    let mut mine = Vec::new();
+    for _ in 0..3 {
+        stage.pass(1);
+        mine.insert(0, stage.challenge(&factor).await);
+        stage.challenge(&other).await;
+    }
+    let code = stage.code_challenge(&coded).await;
+    let account = service.account;
+    let found = newest(stage, account, look(stage), 10).await;
+    assert_eq!(found, Glance { items: mine.clone(), ended_at: None });
+    assert_eq!(newest(stage, account, look(stage), 2).await.items, mine[..2]);
+    let older = stage.store.recent_challenges(account, mine[0].sid, look(stage), 10).await;
+    assert_eq!(older.unwrap().items, mine[1..]);
+    let before = end(stage, FactorType::Totp);
+    let codes = stage.store.recent_challenges(account, before, look(stage), 10).await;
+    assert_eq!(codes.unwrap().items, [code]);
+    let since = Look { since: mine[0].created_at, ..look(stage) };
+    assert_eq!(newest(stage, account, since, 10).await.items, mine[..1]);
+    assert_eq!(stage.store.delete_entity(service.sid, &identity, stage.now()).await, Ok(true));
+    assert_eq!(newest(stage, account, look(stage), 10).await.items, []);
+}
+
+/// Whosever rows are passed, and it says where it ended.
+pub async fn a_look_ends_at_its_bound_and_says_so(stage: &Stage) {
+    let (factor, other) = (stage.factor().await, stage.factor().await);
+    let account = factor.owner.account;
+    stage.challenge(&factor).await;
+    stage.pass(1);
+    let seen = stage.challenge(&factor).await;
+    stage.pass(1);
+    stage.challenge(&other).await;
+    let bound = Look { rows: 2, ..look(stage) };
+    let found = newest(stage, account, bound, 10).await;
+    assert_eq!(found, Glance { items: vec![seen.clone()], ended_at: Some(seen.sid.minted_at()) });
+    let fates = stage.store.recent_fates(account, stage.later(1), bound).await.unwrap();
+    assert_eq!(fates, Glance { items: vec![], ended_at: Some(seen.sid.minted_at()) });
+}
+
+/// Of one's own account, whether it has ended or not.
+pub async fn how_notifications_stand_is_told(stage: &Stage) {
+    let (factor, other) = (stage.factor().await, stage.factor().await);
+    let challenge = stage.make.challenge(&factor);
+    let automatic = stage.make.automatic(&challenge);
+    assert_eq!(stage.open(&challenge, Some(automatic)).await, Opened::Done);
+    let gone = Ending::cancelled(Reason::Answered);
+    stage.notify(&challenge, 0, Birth::Stillborn(gone)).await;
+    stage.due(&stage.challenge(&other).await).await;
+    stage.pass(1);
+    let lease = automatic.lease().unwrap();
+    let delivered = stage.delivered();
+    assert!(stage.settle(&lease, delivered).await);
+    let fates = stage.store.recent_fates(factor.owner.account, stage.later(1), look(stage)).await;
+    let mut fates = fates.unwrap().items;
+    fates.sort_by_key(|fate| fate.updated_at);
+    assert_eq!(fates.len(), 2);
+    assert_eq!(fates[0].ending, Some(gone));
+    assert_eq!(fates[1].ending.map(|ending| ending.status), Some(Status::Delivered));
+    assert_eq!(fates[1].updated_at.since(fates[1].created_at), Duration::from_secs(1));
+    let none = Look { since: stage.now(), ..look(stage) };
+    let later = stage.store.recent_fates(factor.owner.account, stage.later(1), none).await;
+    assert_eq!(later.unwrap().items, []);
+}
+
+/// By their SIDs alone; somebody else's are not there.
+pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(stage: &Stage) {
+    let (factor, other) = (stage.factor().await, stage.factor().await);
+    let (account, stranger) = (factor.owner.account, other.owner.account);
+    let challenge = stage.challenge(&factor).await;
+    stage.pass(60);
+    let sid = stage.due(&challenge).await.delivery.notification;
+    stage.challenge(&other).await;
+    let store = &stage.store;
+    let found = Ok(Some(challenge.clone()));
+    assert_eq!(store.challenge_of_account(account, challenge.sid).await, found);
+    assert_eq!(store.challenge_of_account(stranger, challenge.sid).await, Ok(None));
+    assert_eq!(store.challenge_of_notification(account, sid, 100).await, found);
+    assert_eq!(store.challenge_of_notification(stranger, sid, 100).await, Ok(None));
+    assert_eq!(store.challenge_of_notification(account, sid, 1).await, Ok(None), "a bound");
+}
+
+/// What waits for another try, and what was given up, is due again when somebody says so.
+pub async fn a_call_that_failed_is_seen_and_sent_again(stage: &Stage) {
+    let service = stage.service().await;
+    let webhook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
+    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    let store = &stage.store;
+    let lease = async || {
+        let (now, until) = (stage.now(), stage.later(30));
+        store.lease_calls(stage.make.node, now, until, 100).await.unwrap()
+    };
+    let settle = async |after| {
+        let call = lease().await.remove(0);
+        assert_eq!(store.settle_call(&call, after, "status 500", stage.now()).await, Ok(true));
+        call.id
+    };
+    assert_eq!(store.failed_calls(webhook.sid, 10).await, Ok(vec![]));
+    let about = store.calls_about(webhook.sid, factor.sid, 10).await.unwrap();
+    assert_eq!((about.len(), about[0].state, about[0].challenge), (1, CallState::Due, None));
+    let at = stage.later(600);
+    let id = settle(AfterCall::Retry { at }).await;
+    let waiting = store.failed_calls(webhook.sid, 10).await.unwrap().remove(0);
+    assert_eq!((waiting.id, waiting.state, waiting.wake_at), (id, CallState::Due, at));
+    assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (1, Some("status 500")));
+    assert_eq!(waiting.event, EventType::FactorCreated);
+    assert_eq!(lease().await, []);
+    let unknown = stage.make.webhook(&service).sid;
+    assert_eq!(store.resend_call(unknown, id, stage.now()).await, Ok(false));
+    assert_eq!(store.resend_call(webhook.sid, id, stage.now()).await, Ok(true));
+    assert_eq!(settle(AfterCall::Failed).await, id);
+    let failed = store.failed_calls(webhook.sid, 10).await.unwrap();
+    assert_eq!((failed.len(), failed[0].state), (1, CallState::Failed));
+    stage.pass(2 * 24 * 3_600);
+    assert_eq!(store.resend_call(webhook.sid, id, stage.now()).await, Ok(true));
+    assert_eq!(settle(AfterCall::Done).await, id, "its day began anew");
+    assert_eq!(store.calls_about(webhook.sid, factor.sid, 10).await, Ok(vec![]));
+    assert_eq!(store.resend_call(webhook.sid, id, stage.now()).await, Ok(false));
+}

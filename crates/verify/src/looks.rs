@@ -1,0 +1,176 @@
+//! What an operator looks at: what happened lately, and what is stuck.
+
+use std::time::Duration;
+
+use countersign_domain::challenge::Challenge;
+use countersign_domain::entity::Entity;
+use countersign_domain::event::CallId;
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::sid::{
+    AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
+};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::Call;
+use countersign_store::PageQuery;
+use countersign_store::seam::{Fate, Glance, Look};
+
+use crate::{Answer, Caller, Verify, VerifyError};
+
+/// Challenges of all accounts that one look passes at most.
+pub const MOST_PASSED: usize = 20_000;
+/// How far back a list of challenges reaches: no retention is longer than that.
+const LONG_AGO: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Calls of a webhook that are shown at most.
+const MOST_CALLS: usize = 100;
+/// Services in which an identity is sought at most.
+const MOST_SERVICES: u16 = 1_000;
+
+impl Verify {
+    /// The newest challenges of an account, of either type, that are older than `before`; at most `most`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn recent_challenges(
+        &self,
+        account: AccountSid,
+        before: Option<ChallengeSid>,
+        most: usize,
+    ) -> Answer<Glance<Challenge>> {
+        let now = self.now();
+        let look = Look { since: now - LONG_AGO, rows: MOST_PASSED };
+        let before = |kind| match before {
+            Some(sid) if sid.kind() == kind => sid,
+            Some(sid) => ChallengeSid::least(kind, sid.minted_at()),
+            // what another node makes, whose clock is ahead, is seen as well
+            None => ChallengeSid::least(kind, now + Duration::from_secs(60)),
+        };
+        let of = |kind| self.store.recent_challenges(account, before(kind), look, most);
+        let (push, totp) = (of(FactorType::Push).await?, of(FactorType::Totp).await?);
+        let mut items = [push.items, totp.items].concat();
+        items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
+        items.truncate(most);
+        Ok(Glance { items, ended_at: push.ended_at.max(totp.ended_at) })
+    }
+
+    /// How the notifications of an account stand that were made from `since` on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn recent_fates(&self, account: AccountSid, since: Instant) -> Answer<Glance<Fate>> {
+        let until = self.now() + Duration::from_secs(60);
+        // A challenge lives for an hour, in which it may be pushed again.
+        let look = Look { since: since - Duration::from_secs(60 * 60), rows: MOST_PASSED };
+        let mut glance = self.store.recent_fates(account, until, look).await?;
+        glance.items.retain(|fate| fate.created_at >= since);
+        Ok(glance)
+    }
+
+    /// A challenge by its SID alone, with its factor, if that is still there.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn challenge_of_account(
+        &self,
+        account: AccountSid,
+        sid: ChallengeSid,
+    ) -> Answer<(Challenge, Option<Factor>)> {
+        let found = self.store.challenge_of_account(account, sid).await?;
+        let owner = found.ok_or(VerifyError::NotFound)?.owner;
+        let found = self.store.challenge(owner.service, &owner.identity, sid).await?;
+        found.ok_or(VerifyError::NotFound)
+    }
+
+    /// The challenge that a notification belongs to.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], also if it lies too far back.
+    pub async fn challenge_of_notification(
+        &self,
+        account: AccountSid,
+        sid: NotificationSid,
+    ) -> Answer<Challenge> {
+        let found = self.store.challenge_of_notification(account, sid, MOST_PASSED).await?;
+        found.ok_or(VerifyError::NotFound)
+    }
+
+    /// The entities of that identity, one in a service at most.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn entities_of_identity(
+        &self,
+        account: AccountSid,
+        identity: &Identity,
+    ) -> Answer<Vec<Entity>> {
+        let mut found = Vec::new();
+        for service in self.store.services(account, PageQuery::first(MOST_SERVICES)).await?.items {
+            found.extend(self.store.entity(service.sid, identity).await?);
+        }
+        Ok(found)
+    }
+
+    /// Whether a device holds its stream now.
+    ///
+    /// # Errors
+    /// Those of [`Verify::factor`].
+    pub async fn is_connected(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> Answer<bool> {
+        self.factor(&Caller::Application(account), service, identity, sid).await?;
+        Ok(self.bus.is_attached(sid).await)
+    }
+
+    /// The calls of a webhook that failed at least once and were not taken since.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn failed_calls(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+    ) -> Answer<Vec<Call>> {
+        self.webhook(account, service, sid).await?;
+        Ok(self.store.failed_calls(sid, MOST_CALLS).await?)
+    }
+
+    /// The calls of a webhook about a challenge that are on record: those that were not taken yet.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn calls_about(
+        &self,
+        account: AccountSid,
+        sid: WebhookSid,
+        challenge: &Challenge,
+    ) -> Answer<Vec<Call>> {
+        self.webhook(account, challenge.owner.service, sid).await?;
+        let mut calls = self.store.calls_about(sid, challenge.factor, MOST_CALLS).await?;
+        calls.retain(|call| call.challenge == Some(challenge.sid));
+        Ok(calls)
+    }
+
+    /// Has a call made now that failed.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], also if it was taken meanwhile.
+    pub async fn resend_call(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        webhook: WebhookSid,
+        call: CallId,
+    ) -> Answer<()> {
+        self.webhook(account, service, webhook).await?;
+        if !self.store.resend_call(webhook, call, self.now()).await? {
+            return Err(VerifyError::NotFound);
+        }
+        self.handover.happened();
+        Ok(())
+    }
+}

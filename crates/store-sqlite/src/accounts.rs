@@ -18,7 +18,7 @@ use crate::writer::Command;
 
 statements! {
     EXISTS = "SELECT 1 FROM accounts WHERE sid = ?1";
-    ANY = "SELECT 1 FROM accounts LIMIT 1";
+    ANY = "SELECT 1 FROM accounts WHERE sid > x'' LIMIT 1";
     READ = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = ?1");
     UP = upwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
     DOWN = downwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");

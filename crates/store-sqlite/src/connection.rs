@@ -40,7 +40,8 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
              PRAGMA journal_size_limit = {};
              PRAGMA cache_size = -{};
              PRAGMA mmap_size = {};",
-            u64::from(options.log_pages_most) * 4_096,
+            // more than the log has when the writer lends a hand, or each time it would be cut off
+            u64::from(options.log_pages_most) * 8_192,
             u64::from(options.cache_mib) * 1_024,
             u64::from(options.mmap_mib) * 1_024 * 1_024,
         ))?;

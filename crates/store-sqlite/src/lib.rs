@@ -83,7 +83,7 @@ impl Default for Options {
             cache_mib: 4,
             mmap_mib: 2_047,
             log_pages: 4_000,
-            log_pages_most: 32_000,
+            log_pages_most: 64_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
             migrate: true,

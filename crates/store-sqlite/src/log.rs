@@ -13,15 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_store::StoreError;
 use rusqlite::Connection;
 
+use crate::writer::measure_stall;
 use crate::{Options, connection};
 
-/// The second time there is only what was written during the first.
+/// The second time there is only what was written during the first, so that a pause right after is of use.
 const PASSES: u8 = 2;
+/// Before the writer lends a hand, so that little is left for it.
+const PASSES_BEFORE_WRITER: u8 = 4;
 
 /// The writer's side of it.
 pub(crate) struct Log {
@@ -35,7 +38,8 @@ pub(crate) struct Log {
     asked_at: u32,
     /// Whether the thread was asked and has not been heard of since.
     is_being_copied: bool,
-    ask: Option<SyncSender<()>>,
+    /// For so many passes.
+    ask: Option<SyncSender<u8>>,
     copied: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
@@ -83,7 +87,8 @@ impl Log {
                 // one that is full or gone is seen when its answer is looked for
                 self.is_being_copied = true;
                 self.asked_at = pages;
-                let _ = self.ask.as_ref().map(|ask| ask.try_send(()));
+                let passes = if pages < self.most { PASSES } else { PASSES_BEFORE_WRITER };
+                let _ = self.ask.as_ref().map(|ask| ask.try_send(passes));
             }
             return;
         }
@@ -94,7 +99,7 @@ impl Log {
         }
         self.is_being_copied = false;
         if pages >= self.most {
-            fold(db, "writer");
+            measure_stall(fold(db, "writer"));
         }
     }
 }
@@ -109,10 +114,10 @@ impl Drop for Log {
     }
 }
 
-fn copy_when_asked(path: &Path, options: &Options, asked: &Receiver<()>, tell: &SyncSender<()>) {
-    while asked.recv().is_ok() {
+fn copy_when_asked(path: &Path, options: &Options, asked: &Receiver<u8>, tell: &SyncSender<()>) {
+    while let Ok(passes) = asked.recv() {
         match connection::plain(path, options) {
-            Ok(db) => (0..PASSES).for_each(|_| fold(&db, "beside")),
+            Ok(db) => (0..passes).for_each(|_| _ = fold(&db, "beside")),
             Err(error) => tracing::warn!(%error, "the log cannot be folded back"),
         }
         if tell.send(()).is_err() {
@@ -121,12 +126,14 @@ fn copy_when_asked(path: &Path, options: &Options, asked: &Receiver<()>, tell: &
     }
 }
 
-/// Copies what is in the log by now, as far as no reader stands before it.
-fn fold(db: &Connection, by: &'static str) {
+/// Copies what is in the log by now, as far as no reader stands before it. How long it took.
+fn fold(db: &Connection, by: &'static str) -> Duration {
     let began = Instant::now();
     let folded = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
-    metrics::histogram!("countersign_store_checkpoint_seconds", "by" => by).record(began.elapsed());
+    let took = began.elapsed();
+    metrics::histogram!("countersign_store_checkpoint_seconds", "by" => by).record(took);
     if let Err(error) = folded {
         tracing::warn!(%error, "the log cannot be folded back");
     }
+    took
 }

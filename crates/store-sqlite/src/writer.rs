@@ -23,7 +23,7 @@ use crate::log::Log;
 use crate::statement::execute;
 use crate::trouble::Trouble;
 
-/// A commit that takes so long has waited for the disk, and nobody else is to blame.
+/// A commit, or the writer's hand in folding the log, that takes so long has waited for the disk, and nobody else is to blame.
 const STALL: Duration = Duration::from_millis(20);
 
 /// A value that says what is to be written.
@@ -235,12 +235,17 @@ fn transact(db: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
         Ok(_) => {
             let took = began.elapsed();
             metrics::histogram!("countersign_store_commit_seconds").record(took);
-            if took >= STALL {
-                metrics::histogram!("countersign_store_stall_seconds").record(took);
-            }
+            measure_stall(took);
             Ok(())
         }
         Err(error) => Err(Lost::committing(&error)),
+    }
+}
+
+/// Counts what everybody has waited for, if it was long.
+pub(crate) fn measure_stall(took: Duration) {
+    if took >= STALL {
+        metrics::histogram!("countersign_store_stall_seconds").record(took);
     }
 }
 

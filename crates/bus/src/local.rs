@@ -154,13 +154,17 @@ impl LocalBus {
         }
     }
 
-    /// Ends the hold here if it is older than one of another node, which began at `since`.
-    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Instant) {
-        if let Entry::Occupied(held) = self.0.sockets.of(&factor).entry(factor)
-            && held.get().since < since
+    /// Ends the hold here if it is older than one of another node, which began at `since`. Since when it is held here, if
+    /// that is newer.
+    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Instant) -> Option<Instant> {
+        let mut sockets = self.0.sockets.of(&factor);
+        let own = sockets.get(&factor)?.since;
+        if own < since
+            && let Some(older) = sockets.remove(&factor)
         {
-            held.remove().part(Parting::Replaced);
+            older.part(Parting::Replaced);
         }
+        (own > since).then_some(own)
     }
 
     /// Has everybody who watches a challenge look again.

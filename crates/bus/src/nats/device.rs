@@ -179,8 +179,12 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                 answer(node, message, said).await;
             }
             ToHolder::Held(age) => {
-                let since = node.clock.now() - age;
-                node.local.give_up_older(factor, since);
+                let now = node.clock.now();
+                if let Some(newer) = node.local.give_up_older(factor, now - age) {
+                    // It could not be told before: it has only just come back.
+                    let said = ToHolder::Held(now.since(newer));
+                    node.say(node.to_device(factor), said.name(), said.encode()).await;
+                }
             }
             ToHolder::Dismiss => node.local.dismiss_here(factor),
         }

@@ -87,7 +87,8 @@ impl Log {
                 // one that is full or gone is seen when its answer is looked for
                 self.is_being_copied = true;
                 self.asked_at = pages;
-                let passes = if pages < self.most { PASSES } else { PASSES_BEFORE_WRITER };
+                let may_be_last = pages.saturating_add(self.long) >= self.most;
+                let passes = if may_be_last { PASSES_BEFORE_WRITER } else { PASSES };
                 let _ = self.ask.as_ref().map(|ask| ask.try_send(passes));
             }
             return;

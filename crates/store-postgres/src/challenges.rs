@@ -17,7 +17,7 @@ use crate::database::{Command, Session};
 use crate::paging::{Listing, by_id, merge};
 use crate::params::{id, params};
 use crate::rows::{self, challenge_columns, factor_columns};
-use crate::statement::{living, one};
+use crate::statement::{factor_of, living, one};
 use crate::trouble::Trouble;
 use crate::{PostgresStore, json, opening, standing};
 
@@ -28,7 +28,7 @@ const READ: &str = concat!(
     factor_columns!(),
     " FROM challenges c",
     living!("c"),
-    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
+    factor_of!("c", "factors" as "f"),
     "WHERE c.sid = $1 AND c.service_sid = $2 AND c.identity = $3"
 );
 /// The challenges of a living entity. `$2` is a factor, `$3` a status at `$4`. Between `$5` and

@@ -19,12 +19,15 @@ macro_rules! begin {
     };
 }
 const BEGIN: &str = begin!("");
-const BEGIN_PLANNING: &str = begin!("; SET LOCAL plan_cache_mode TO auto");
+const BEGIN_PLANNING: &str =
+    begin!("; SET LOCAL plan_cache_mode TO auto; SET LOCAL enable_seqscan TO on");
 
 /// How a connection begins. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
 /// several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
-/// plan for all parts looks dear, though it passes over most of them when it is run.
-pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode TO force_generic_plan";
+/// plan for all parts looks dear, though it passes over most of them when it is run. And it would read a table whole that was
+/// small or not counted yet when the plan was made.
+pub(crate) const PLANNED_ONCE: &str =
+    "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off";
 
 /// A value that says what is to be written.
 #[async_trait]

@@ -31,7 +31,8 @@ pub(crate) const INSERT: &str = "INSERT INTO deliveries (challenge_sid, notifica
                                  AS u (challenge_sid, notification_sid, ordinal, factor_sid, entity_sid, deadline, \
                                  attempts, state, node, wake_at, changed_at)";
 const DELETE: &str = "DELETE FROM deliveries d USING unnest($1, $2) AS u (challenge_sid, notification_sid) \
-                      WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
+                      WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
+                      AND d.challenge_sid = ANY ($1)";
 /// An ending is final, but for the one step from `sent` to `delivered`.
 const CLOSE: &str = "UPDATE notifications n SET ending = u.ending, reason = u.reason, code = u.code, updated_at = u.at, \
                      attempts = n.attempts || u.line FROM unnest($1, $2, $3, $4, $5, $6, $7) \

@@ -16,7 +16,7 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::params::{column, id, params, span};
 use crate::rows::{self, challenge_columns, webhook_columns};
-use crate::statement::{all, exists, living};
+use crate::statement::{all, exists, factor_of, living};
 use crate::trouble::Trouble;
 
 const OF_SERVICES: &str =
@@ -33,8 +33,9 @@ const CHALLENGES: &str = concat!(
     challenge_columns!(),
     ", coalesce(f.friendly_name, t.friendly_name) FROM challenges c",
     living!("c"),
-    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
-    "LEFT JOIN totp_factors t ON t.entity_sid = c.entity_sid AND t.sid = c.factor_sid WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
+    factor_of!("c", "factors" as "f"),
+    factor_of!("c", "totp_factors" as "t"),
+    "WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
 );
 /// Whoever looks at the line of a factor's calls, or changes who is in front, keeps the others from it until the end of the
 /// transaction.

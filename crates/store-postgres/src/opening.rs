@@ -15,7 +15,7 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
 use crate::params::{column, id, params};
-use crate::statement::living;
+use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 use crate::{answers, challenges, events, notifications, totp_factors};
 
@@ -23,17 +23,17 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whoever counts what an entity has holds its row, so that the next one counts what was added.
-const HOLD: &str = "SELECT e.sid FROM entities e JOIN unnest($1, $2) AS u (service_sid, identity) \
-                    ON e.service_sid = u.service_sid AND e.identity = u.identity \
-                    ORDER BY e.sid FOR NO KEY UPDATE OF e";
+const HOLD: &str = "SELECT e.sid FROM (SELECT * FROM unnest($1, $2) AS u (service_sid, identity) ORDER BY 1, 2) AS u \
+                    CROSS JOIN LATERAL (SELECT sid FROM entities WHERE service_sid = u.service_sid \
+                    AND identity = u.identity FOR NO KEY UPDATE) AS e";
 /// Those that are verified, of either type.
 const VERIFIED: &str = concat!(
-    "SELECT f.sid FROM unnest($1, $2) AS u (entity_sid, sid) ",
-    "JOIN factors f ON f.entity_sid = u.entity_sid AND f.sid = u.sid",
+    "SELECT f.sid FROM unnest($1, $2) AS u (entity_sid, factor_sid)",
+    factor_of!("u", "factors" as "f"),
     living!("f"),
     "WHERE f.status = 'verified' UNION ALL ",
-    "SELECT f.sid FROM unnest($1, $2) AS u (entity_sid, sid) ",
-    "JOIN totp_factors f ON f.entity_sid = u.entity_sid AND f.sid = u.sid",
+    "SELECT f.sid FROM unnest($1, $2) AS u (entity_sid, factor_sid)",
+    factor_of!("u", "totp_factors" as "f"),
     living!("f"),
     "WHERE f.status = 'verified'"
 );

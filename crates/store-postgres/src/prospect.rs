@@ -12,7 +12,7 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::params::{id, params};
 use crate::rows;
-use crate::statement::living;
+use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
 /// The instant is part of the lease: one that was lost and taken again is another one.
@@ -22,9 +22,10 @@ const HAS_NO_ENDING: &str =
     "SELECT 1 FROM notifications WHERE challenge_sid = $1 AND sid = $2 AND ending IS NULL";
 const READ: &str = concat!(
     "SELECT c.state, c.answered_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, \
-     s.settings FROM challenges c",
+     owner.settings FROM challenges c",
     living!("c"),
-    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = $1"
+    factor_of!("c", "factors" as "f"),
+    "WHERE c.sid = $1"
 );
 
 /// Reads it; the settings of the service only where its credential is needed.

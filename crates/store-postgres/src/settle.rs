@@ -23,19 +23,21 @@ use crate::trouble::Trouble;
 const LEASED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.node, d.wake_at FROM deliveries d \
                       JOIN unnest($1, $2) AS u (challenge_sid, notification_sid) \
                       ON d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
-                      WHERE d.state = 'leased' ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
+                      WHERE d.state = 'leased' AND d.challenge_sid = ANY ($1) ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
 const ORDINALS: &str = "SELECT n.challenge_sid, n.sid, n.ordinal FROM notifications n \
                         JOIN unnest($1, $2) AS u (challenge_sid, sid) \
                         ON n.challenge_sid = u.challenge_sid AND n.sid = u.sid \
                         WHERE n.challenge_sid = ANY ($1) AND n.challenge_sid BETWEEN $3 AND $4";
 const WRITTEN: &str = "UPDATE deliveries d SET written = true, changed_at = u.at \
                        FROM unnest($1, $2, $3) AS u (challenge_sid, notification_sid, at) \
-                       WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
+                       WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
+                       AND d.challenge_sid = ANY ($1)";
 /// Parked, it wakes at its deadline; due, before it.
 const GIVE_BACK: &str = "UPDATE deliveries d SET state = u.state, node = NULL, wake_at = least(u.wake_at, d.deadline), \
                          attempts = d.attempts + 1, written = false, changed_at = u.at \
                          FROM unnest($1, $2, $3, $4, $5) AS u (challenge_sid, notification_sid, state, wake_at, at) \
-                         WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid";
+                         WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
+                       AND d.challenge_sid = ANY ($1)";
 const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line, updated_at = u.at \
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
                       WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
@@ -44,7 +46,7 @@ const OLDER_PARKED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordina
                             JOIN unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
                             ON d.factor_sid = u.factor_sid AND d.challenge_sid = u.challenge_sid \
                             AND d.ordinal < u.ordinal \
-                            WHERE d.state = 'parked' ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
+                            WHERE d.state = 'parked' AND d.factor_sid = ANY ($1) AND d.challenge_sid = ANY ($2) ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
 /// Only if nobody has registered the address again since.
 const FORGET: &str = "UPDATE factors SET token = NULL, updated_at = $6 WHERE entity_sid = $1 AND sid = $2 \
                       AND platform = $3 AND token = $4 AND addressed_at < $5";

@@ -12,7 +12,7 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::params::{column, id, params, span};
 use crate::rows;
-use crate::statement::living;
+use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
@@ -25,7 +25,8 @@ const READ: &str = concat!(
     "f.platform, f.token ",
     "FROM challenges c",
     living!("c"),
-    "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
+    factor_of!("c", "factors" as "f"),
+    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
 );
 
 /// What a challenge is judged by.

@@ -7,24 +7,44 @@ use crate::database::Session;
 use crate::params::Param;
 use crate::trouble::Trouble;
 
-/// The joins that find a living owner of the row `$row`: its entity, and that one's service. The identity leads to the
+// A plan is kept, and was perhaps made when the tables were small or had not been counted yet: then the server would
+// rather read all entities than look for one. `OFFSET 0` keeps it from turning a look-up for each row into such a join.
+
+/// Joins the living `owner` of the row `$row`: its entity, with the settings of that one's service. The identity leads to the
 /// entity that has it now, so a row of an entity that was deleted meanwhile finds another one, or none.
 macro_rules! living {
     ($row:literal) => {
         concat!(
-            " JOIN entities e ON e.service_sid = ",
+            " CROSS JOIN LATERAL (SELECT s.settings FROM entities e JOIN services s ON s.sid = e.service_sid \
+             WHERE e.service_sid = ",
             $row,
             ".service_sid AND e.identity = ",
             $row,
             ".identity AND e.sid = ",
             $row,
-            ".entity_sid JOIN services s ON s.sid = ",
-            $row,
-            ".service_sid "
+            ".entity_sid OFFSET 0) AS owner "
         )
     };
 }
 pub(crate) use living;
+
+/// Joins the factor of the row `$row`, which is of the table `$table`; NULLs if it is gone.
+macro_rules! factor_of {
+    ($row:literal, $table:literal as $factor:literal) => {
+        concat!(
+            " LEFT JOIN LATERAL (SELECT * FROM ",
+            $table,
+            " WHERE entity_sid = ",
+            $row,
+            ".entity_sid AND sid = ",
+            $row,
+            ".factor_sid OFFSET 0) AS ",
+            $factor,
+            " ON true "
+        )
+    };
+}
+pub(crate) use factor_of;
 
 /// Whether a query finds anything.
 pub(crate) async fn exists(db: &Session, sql: &str, params: &[Param<'_>]) -> Result<bool, Trouble> {

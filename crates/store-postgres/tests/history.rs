@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::Birth;
+use countersign_domain::factor::Factor;
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
     ChallengeFilter, Notified, Opened, Opening, Recorded, Retention, Upkeep as _,
@@ -265,27 +266,22 @@ fn looked_into(log: &Path, since: u64) -> BTreeSet<String> {
     names.filter(is_part).map(str::to_owned).collect()
 }
 
-/// However many there are; also after a statement has been run so often that the server plans it no more.
-#[tokio::test(flavor = "multi_thread")]
-async fn hot_statements_look_into_the_part_of_their_day_alone() {
-    let folder = tempfile::tempdir().unwrap();
+/// A server that logs each plan, with what was really read.
+async fn explaining(folder: &Path) -> (PostgresServer, Stage) {
     let settings = [
         "shared_preload_libraries=auto_explain",
         "auto_explain.log_min_duration=0",
         "auto_explain.log_analyze=on",
     ];
-    let server = PostgresServer::start(folder.path(), &settings);
+    let server = PostgresServer::start(folder, &settings);
     let stage = stage(server.url("postgres")).await;
+    (server, stage)
+}
+
+/// What happens to challenges of a factor all day.
+async fn work(stage: &Stage, factor: &Factor) {
     for _ in 0..12 {
-        clean(&stage).await;
-        stage.pass(DAY);
-    }
-    let factor = stage.factor().await;
-    let log = folder.path().join("log");
-    let today = ["challenges_03_20260113", "notifications_03_20260113"];
-    let since = std::fs::metadata(&log).unwrap().len();
-    for _ in 0..12 {
-        let challenge = stage.challenge(&factor).await;
+        let challenge = stage.challenge(factor).await;
         let lease = stage.leased(&challenge).await;
         stage.due(&challenge).await;
         assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
@@ -298,6 +294,22 @@ async fn hot_statements_look_into_the_part_of_their_day_alone() {
         assert_eq!(answered.await, Ok(Recorded::Done));
         assert!(stage.challenge_now(&challenge).await.is_some());
     }
+}
+
+/// However many there are; also after a statement has been run so often that the server plans it no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_statements_look_into_the_part_of_their_day_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, stage) = explaining(folder.path()).await;
+    for _ in 0..12 {
+        clean(&stage).await;
+        stage.pass(DAY);
+    }
+    let factor = stage.factor().await;
+    let log = folder.path().join("log");
+    let today = ["challenges_03_20260113", "notifications_03_20260113"];
+    let since = std::fs::metadata(&log).unwrap().len();
+    work(&stage, &factor).await;
     let touched = looked_into(&log, since);
     assert_eq!(touched.iter().map(String::as_str).collect::<Vec<_>>(), today);
 
@@ -317,4 +329,31 @@ async fn hot_statements_look_into_the_part_of_their_day_alone() {
     }
     let before = looked_into(&log, since).iter().filter(|part| part[14..] < *"20260112").count();
     assert_eq!(before, 0);
+}
+
+/// The most rows that any step of the plans since then has read at once.
+fn most_read(log: &Path, since: u64) -> u64 {
+    let text = std::fs::read_to_string(log).unwrap();
+    let text = &text[usize::try_from(since).unwrap()..];
+    let actual = text.lines().filter_map(|line| line.split("(actual ").nth(1));
+    let rows = actual.filter_map(|rest| rest.split("rows=").nth(1));
+    rows.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).max().unwrap()
+}
+
+/// A connection keeps the plan it once made, and the server knows nothing of the tables then.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_planned_on_an_empty_database_read_no_table_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, stage) = explaining(folder.path()).await;
+    clean(&stage).await;
+    let log = folder.path().join("log");
+    work(&stage, &stage.factor().await).await;
+    for _ in 0..100 {
+        stage.factor().await;
+    }
+    let factor = stage.factor().await;
+    let since = std::fs::metadata(&log).unwrap().len();
+    work(&stage, &factor).await;
+    let most = most_read(&log, since);
+    assert!(most < 50, "{most} rows at once");
 }

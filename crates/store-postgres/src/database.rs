@@ -1,5 +1,7 @@
 //! Sessions, and the transactions that commands run in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
@@ -24,10 +26,11 @@ const BEGIN_PLANNING: &str =
 
 /// How a connection begins. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
 /// several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
-/// plan for all parts looks dear, though it passes over most of them when it is run. And it would read a table whole that was
-/// small or not counted yet when the plan was made.
-pub(crate) const PLANNED_ONCE: &str =
-    "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off";
+/// plan for all parts looks dear, though it passes over most of them when it is run. It would also read a table whole that was
+/// small or not counted yet when the plan was made. And it expects arrays of ten values: only if to compare looks dear does it
+/// hash them, rather than go through all for each row.
+pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; \
+                                       SET cpu_operator_cost TO 0.1";
 
 /// A value that says what is to be written.
 #[async_trait]
@@ -56,7 +59,8 @@ impl Database {
     /// A connection, for one transaction or one read.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         let client = self.pool.get().await?;
-        Ok(Session { client, transaction_pooling: self.transaction_pooling })
+        let is_committed = AtomicBool::new(false);
+        Ok(Session { client, transaction_pooling: self.transaction_pooling, is_committed })
     }
 
     /// Runs a command in a transaction, and again if it was given up for the sake of others.
@@ -78,7 +82,9 @@ impl Database {
             tokio::join!(biased; session.client.batch_execute(begin), command.run(&session));
         match begun.map_err(Trouble::from).and(ran) {
             Ok(answer) => {
-                session.commit().await?;
+                if !session.is_committed.load(Ordering::Relaxed) {
+                    session.commit().await?;
+                }
                 Ok(answer)
             }
             Err(trouble) => {
@@ -93,6 +99,8 @@ impl Database {
 pub(crate) struct Session {
     client: Object,
     transaction_pooling: bool,
+    /// By the command itself.
+    is_committed: AtomicBool,
 }
 
 impl Session {
@@ -110,12 +118,41 @@ impl Session {
         &self,
         statements: [(&str, &[Param<'_>]); N],
     ) -> Result<[Vec<Row>; N], Trouble> {
+        self.prepare_all(statements).await?;
+        self.pipeline(statements).await
+    }
+
+    /// Runs the last statements of a transaction, and commits: that travels right behind them, and comes to a rollback if one
+    /// of them fails.
+    pub(crate) async fn commit_with<const N: usize>(
+        &self,
+        statements: [(&str, &[Param<'_>]); N],
+    ) -> Result<[Vec<Row>; N], Trouble> {
+        self.prepare_all(statements).await?;
+        let (ran, committed) = tokio::join!(biased; self.pipeline(statements), self.commit());
+        let rows = ran.map_err(in_doubt)?;
+        committed?;
+        self.is_committed.store(true, Ordering::Relaxed);
+        Ok(rows)
+    }
+
+    /// Or else a statement that is prepared already would overtake one that is not.
+    async fn prepare_all<const N: usize>(
+        &self,
+        statements: [(&str, &[Param<'_>]); N],
+    ) -> Result<(), Trouble> {
         if !self.transaction_pooling {
-            // or else a statement that is prepared already would overtake one that is not
             for (sql, params) in statements {
                 self.client.prepare_typed_cached(sql, &types(params)).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn pipeline<const N: usize>(
+        &self,
+        statements: [(&str, &[Param<'_>]); N],
+    ) -> Result<[Vec<Row>; N], Trouble> {
         let answers = statements.map(|(sql, params)| self.query(sql, params));
         let mut rows = [const { Vec::new() }; N];
         // the first that failed is why the others did
@@ -143,15 +180,7 @@ impl Session {
 
     /// Commits. The words of a failure say whether it is certain that nothing was written.
     async fn commit(&self) -> Result<(), Trouble> {
-        let committed = self.client.batch_execute("COMMIT").await;
-        committed.map_err(|error| match Trouble::Sql(error) {
-            // the database answered, and refused
-            Trouble::Sql(error) if error.as_db_error().is_some() => Trouble::Sql(error),
-            Trouble::Sql(error) => {
-                Trouble::InDoubt(format!("the commit failed: {}", words(&error)))
-            }
-            other => other,
-        })
+        self.client.batch_execute("COMMIT").await.map_err(|error| in_doubt(error.into()))
     }
 
     /// Rolls back. A connection on which even that fails is closed, which does the same.
@@ -159,6 +188,17 @@ impl Session {
         if self.client.batch_execute("ROLLBACK").await.is_err() {
             drop(Object::take(self.client));
         }
+    }
+}
+
+/// What a failure is while a commit is under way.
+fn in_doubt(trouble: Trouble) -> Trouble {
+    match trouble {
+        // unless the database answered, and refused
+        Trouble::Sql(error) if error.as_db_error().is_none() => {
+            Trouble::InDoubt(format!("the commit failed: {}", words(&error)))
+        }
+        other => other,
     }
 }
 

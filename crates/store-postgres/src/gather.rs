@@ -15,8 +15,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::database::{Command, Database, Session};
 use crate::trouble::Trouble;
 
-/// While one batch is committed, another is read and written.
-const WORKERS: usize = 2;
+/// While one batch is committed, others are read and written. With more, batches get smaller.
+const WORKERS: usize = 3;
 
 /// A command that can be run together with its like.
 #[async_trait]

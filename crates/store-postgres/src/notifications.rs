@@ -61,8 +61,21 @@ pub(crate) fn ending_cells(ending: Option<Ending>) -> EndingCells {
     )
 }
 
+/// What comes after an insertion.
+#[derive(Clone, Copy)]
+pub(crate) enum Then {
+    /// More of the same transaction.
+    GoOn,
+    /// Its end.
+    Commit,
+}
+
 /// Inserts notifications with their ordinals and, unless their birth needs none, their deliveries.
-pub(crate) async fn insert(db: &Session, new: &[(NewNotification, i64)]) -> Result<(), Trouble> {
+pub(crate) async fn insert(
+    db: &Session,
+    new: &[(NewNotification, i64)],
+    then: Then,
+) -> Result<(), Trouble> {
     if new.is_empty() {
         return Ok(());
     }
@@ -73,25 +86,24 @@ pub(crate) async fn insert(db: &Session, new: &[(NewNotification, i64)]) -> Resu
         })
     };
     let rows = deliveries::Rows::of(new);
-    db.query_all([
-        (
-            INSERT,
-            params![
-                column(new, |(new, _)| id(new.delivery.challenge.as_bytes())),
-                column(new, |(_, ordinal)| *ordinal),
-                column(new, |(new, _)| id(new.delivery.notification.as_bytes())),
-                column(new, |(new, _)| i64::from(new.ttl)),
-                column(new, |(new, _)| new.created_at.as_micros()),
-                column(new, |(new, _)| id(&new.node.0)),
-                column(new, |new| ending(new).0),
-                column(new, |new| ending(new).1),
-                column(new, |new| ending(new).2),
-            ],
-        ),
-        (deliveries::INSERT, &rows.params()),
-    ])
-    .await
-    .map(|_| ())
+    let notifications = params![
+        column(new, |(new, _)| id(new.delivery.challenge.as_bytes())),
+        column(new, |(_, ordinal)| *ordinal),
+        column(new, |(new, _)| id(new.delivery.notification.as_bytes())),
+        column(new, |(new, _)| i64::from(new.ttl)),
+        column(new, |(new, _)| new.created_at.as_micros()),
+        column(new, |(new, _)| id(&new.node.0)),
+        column(new, |new| ending(new).0),
+        column(new, |new| ending(new).1),
+        column(new, |new| ending(new).2),
+    ];
+    let deliveries = rows.params();
+    let statements = [(INSERT, notifications as _), (deliveries::INSERT, &deliveries as _)];
+    match then {
+        Then::GoOn => db.query_all(statements).await?,
+        Then::Commit => db.commit_with(statements).await?,
+    };
+    Ok(())
 }
 
 fn notification(row: &Row) -> Result<Notification, Trouble> {
@@ -186,7 +198,7 @@ impl Gathered for Notify {
             outcome
         };
         let outcomes = all.iter().map(judge).collect();
-        insert(db, &fine).await?;
+        insert(db, &fine, Then::Commit).await?;
         Ok(outcomes)
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
+use crate::notifications::Then;
 use crate::params::{column, id, params};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
@@ -156,7 +157,7 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
         .filter_map(|open| open.opening.notification)
         .map(|new| (new, i64::from(!new.automatic)))
         .collect();
-    notifications::insert(db, &caused).await
+    notifications::insert(db, &caused, Then::GoOn).await
 }
 
 /// Answers by the code that came with it, if any did.

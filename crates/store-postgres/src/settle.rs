@@ -10,6 +10,7 @@ use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::seam::Answer;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::cells::Cells;
 use crate::database::{Command, Session};
@@ -20,14 +21,14 @@ use crate::statement::all;
 use crate::trouble::Trouble;
 
 /// What is leased of those, held until the end of the transaction.
-const LEASED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.node, d.wake_at FROM deliveries d \
-                      JOIN unnest($1, $2) AS u (challenge_sid, notification_sid) \
-                      ON d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
-                      WHERE d.state = 'leased' AND d.challenge_sid = ANY ($1) ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
-const ORDINALS: &str = "SELECT n.challenge_sid, n.sid, n.ordinal FROM notifications n \
-                        JOIN unnest($1, $2) AS u (challenge_sid, sid) \
-                        ON n.challenge_sid = u.challenge_sid AND n.sid = u.sid \
-                        WHERE n.challenge_sid = ANY ($1) AND n.challenge_sid BETWEEN $3 AND $4";
+const LEASED: &str = "SELECT d.* FROM (SELECT * FROM unnest($1, $2) AS u (challenge_sid, notification_sid) ORDER BY 1, 2) AS u \
+                      CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, node, wake_at FROM deliveries \
+                      WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
+                      AND state = 'leased' FOR UPDATE) AS d";
+const ORDINALS: &str = "SELECT n.* FROM unnest($1, $2) AS u (challenge_sid, sid) \
+                        CROSS JOIN LATERAL (SELECT challenge_sid, sid, ordinal FROM notifications \
+                        WHERE challenge_sid = u.challenge_sid AND sid = u.sid AND challenge_sid BETWEEN $3 AND $4 \
+                        OFFSET 0) AS n";
 const WRITTEN: &str = "UPDATE deliveries d SET written = true, changed_at = u.at \
                        FROM unnest($1, $2, $3) AS u (challenge_sid, notification_sid, at) \
                        WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
@@ -42,11 +43,10 @@ const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
                       WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
                       AND n.challenge_sid BETWEEN $5 AND $6";
-const OLDER_PARKED: &str = "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.written FROM deliveries d \
-                            JOIN unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
-                            ON d.factor_sid = u.factor_sid AND d.challenge_sid = u.challenge_sid \
-                            AND d.ordinal < u.ordinal \
-                            WHERE d.state = 'parked' AND d.factor_sid = ANY ($1) AND d.challenge_sid = ANY ($2) ORDER BY d.challenge_sid, d.notification_sid FOR UPDATE OF d";
+const OLDER_PARKED: &str = "SELECT d.* FROM (SELECT * FROM unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
+                            ORDER BY 2) AS u CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, written \
+                            FROM deliveries WHERE factor_sid = u.factor_sid AND challenge_sid = u.challenge_sid \
+                            AND ordinal < u.ordinal AND state = 'parked' ORDER BY notification_sid FOR UPDATE) AS d";
 /// Only if nobody has registered the address again since.
 const FORGET: &str = "UPDATE factors SET token = NULL, updated_at = $6 WHERE entity_sid = $1 AND sid = $2 \
                       AND platform = $3 AND token = $4 AND addressed_at < $5";
@@ -151,25 +151,18 @@ impl<'a> Work<'a> {
 /// Settles pieces of different notifications; those whose lease was lost. A `Ttl=0` has no row that another could have
 /// taken.
 async fn settle(db: &Session, pieces: Vec<&Piece>) -> Result<Vec<NotificationSid>, Trouble> {
-    let challenges = column(&pieces, |piece| id(piece.delivery().challenge.as_bytes()));
-    let notifications = column(&pieces, |piece| id(piece.delivery().notification.as_bytes()));
-    let (first, last) = span(&challenges);
-    let keys = params![challenges, notifications];
-    let spanned = params![challenges, notifications, first, last];
-    let [leased, known] = db.query_all([(LEASED, keys), (ORDINALS, spanned)]).await?;
-    let leased = leased.iter().map(lease).collect::<Result<HashMap<_, _>, _>>()?;
-    let known = known.iter().map(ordinal).collect::<Result<HashMap<_, _>, _>>()?;
+    let leased = leases(db, pieces.iter().filter(|piece| !piece.delivery().once)).await?;
+    let held = |piece: &Piece| {
+        let Lease { node, until, .. } = piece.settled.lease;
+        let row = leased.get(&piece.key());
+        row.filter(|row| (row.1, row.2) == (node, until)).map(|row| row.0)
+    };
+    let known = ordinals(db, pieces.iter().filter(|piece| held(piece).is_none())).await?;
 
     let (mut work, mut lost) = (Work::default(), Vec::new());
     for piece in pieces {
-        let Lease { node, until, .. } = piece.settled.lease;
         let known = known.get(&piece.key()).copied();
-        let held = if piece.delivery().once {
-            known
-        } else {
-            let row = leased.get(&piece.key());
-            row.filter(|row| (row.1, row.2) == (node, until)).map(|row| row.0)
-        };
+        let held = if piece.delivery().once { known } else { held(piece) };
         if let Some(ordinal) = held {
             work.add(piece, ordinal);
             continue;
@@ -188,6 +181,38 @@ async fn settle(db: &Session, pieces: Vec<&Piece>) -> Result<Vec<NotificationSid
         forget(db, piece, address, before).await?;
     }
     Ok(lost)
+}
+
+/// The keys of pieces, for statements; `None` without any.
+fn keys<'a>(pieces: impl Iterator<Item = &'a &'a Piece>) -> Option<(Vec<Uuid>, Vec<Uuid>)> {
+    let keys: (Vec<_>, Vec<_>) = pieces
+        .map(|piece| piece.key())
+        .map(|(challenge, sid)| (id(challenge.as_bytes()), id(sid.as_bytes())))
+        .unzip();
+    (!keys.0.is_empty()).then_some(keys)
+}
+
+async fn leases<'a>(
+    db: &Session,
+    pieces: impl Iterator<Item = &'a &'a Piece>,
+) -> Result<HashMap<Key, (i64, NodeId, Instant)>, Trouble> {
+    let Some((challenges, notifications)) = keys(pieces) else {
+        return Ok(HashMap::new());
+    };
+    let rows = db.query(LEASED, params![challenges, notifications]).await?;
+    rows.iter().map(lease).collect()
+}
+
+async fn ordinals<'a>(
+    db: &Session,
+    pieces: impl Iterator<Item = &'a &'a Piece>,
+) -> Result<HashMap<Key, i64>, Trouble> {
+    let Some((challenges, notifications)) = keys(pieces) else {
+        return Ok(HashMap::new());
+    };
+    let (first, last) = span(&challenges);
+    let rows = db.query(ORDINALS, params![challenges, notifications, first, last]).await?;
+    rows.iter().map(ordinal).collect()
 }
 
 fn lease(row: &Row) -> Result<(Key, (i64, NodeId, Instant)), Trouble> {

@@ -82,7 +82,7 @@ impl Default for Options {
             batch: 512,
             cache_mib: 4,
             mmap_mib: 2_047,
-            log_pages: 4_000,
+            log_pages: 1_000,
             log_pages_most: 64_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,

@@ -1,7 +1,7 @@
 // Every page of the console, in light and dark, on a phone and on a desktop.
 import { before, describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
-import { COLOURS, DEVICES, eye } from "./look.mjs";
+import { DEVICES, eye } from "./look.mjs";
 import { door, signIn } from "./operator.mjs";
 import { call, enrol, stage, visit } from "./stage.mjs";
 
@@ -45,7 +45,7 @@ describe("every page of the console", () => {
         await page.emulateMedia({ colorScheme: "light" });
         await look(page, `console-${what}-${name}-light`);
         await page.emulateMedia({ colorScheme: "dark" });
-        await look(page, `console-${what}-${name}-dark`, COLOURS);
+        await look(page, `console-${what}-${name}-dark`);
       };
       const page = await door(scene, t, { reducedMotion: "reduce", ...options });
       await shots(page, "sign-in");

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
 import { door, operator, signIn } from "./operator.mjs";
-import { ann, call, stage, visit } from "./stage.mjs";
+import { ann, Application, call, stage, visit } from "./stage.mjs";
 
 describe("the console", () => {
   const scene = stage();
@@ -133,16 +133,41 @@ describe("the console", () => {
     assert.ok(calls > before);
   });
 
-  test("shows what applications write as text, and nothing of it runs or runs out", async (t) => {
+  test("shows what applications write as text, in every field, and nothing of it runs or runs out", async (t) => {
     const page = await operator(scene, t, { viewport: { width: 360, height: 740 } });
     page.on("dialog", () => assert.fail("a script ran"));
-    const person = await ann(scene, await visit(scene, t));
-    const evil = `<img src=x onerror=alert(1)><script>alert(1)</script>${"wide".repeat(20)}\u202egnirts`;
-    const sid = await person.ask(evil, { fields: [["<b>Place</b>", "م".repeat(60)]] });
-    const service = `${page.console}/services/${scene.app.sid}`;
-    for (const path of [`${page.console}/challenges/${sid}`, `${page.console}/timeline`, `${service}/people/${person.identity}`, page.console]) {
-      await page.goto(path);
-      await page.getByText("<img src=x onerror=alert(1)>").first().waitFor();
+    const markup = "<img src=x onerror=alert(1)>";
+    const evil = `${markup}<script>alert(1)</script>${"wide".repeat(20)}\u202egnirts`;
+    const name = evil.slice(0, 64);
+    // A service's name holds letters only, but they may be many.
+    const app = await Application.create("W".repeat(32));
+    t.after(() => app.remove());
+    const url = `https://127.0.0.1:9/${"wide".repeat(60)}`;
+    await call("POST", `${app.path}/Webhooks`, { FriendlyName: name, EventTypes: "*", WebhookUrl: url });
+    const { body } = await call("POST", "/v1/Credentials", { Type: "gcm", FriendlyName: name });
+    t.after(() => call("DELETE", `/v1/Credentials/${body.sid}`));
+    const person = await ann({ app }, await visit(scene, t));
+    await call("POST", `${person.path}/Factors/${(await person.factor()).sid}`, { FriendlyName: name });
+    const sid = await person.ask(evil, { fields: [[markup, "م".repeat(60)], ["Place", evil.slice(0, 128)]] });
+    const service = `/services/${app.sid}`;
+    // How often each page shows it: what was asked, its fields, the device; names of webhooks and credentials.
+    for (const [path, times] of Object.entries({
+      "": 1,
+      "/timeline": 1,
+      [`/challenges/${sid}`]: 5,
+      "/services": 0,
+      [service]: 0,
+      [`${service}/people/${person.identity}`]: 2,
+      "/webhooks": 1,
+      "/credentials": 1,
+      [`/enrol?service=${app.sid}&identity=${person.identity}`]: 0,
+      [`/search?q=${encodeURIComponent(evil)}`]: 0,
+    })) {
+      await page.goto(page.console + path);
+      await page.getByRole("main").waitFor();
+      const found = await page.getByText(markup).filter({ visible: true }).count();
+      assert.ok(found >= times, `${path} shows ${found} of ${times}`);
+      assert.equal(await page.locator("main img, main b, main script").count(), 0, path);
       const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(overhang <= 0, `${path} is ${overhang} pixels too wide`);
     }
@@ -162,7 +187,16 @@ describe("the console", () => {
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("The settings are saved.").waitFor();
     assert.equal((await call("GET", scene.app.path)).body.totp.skew, 2);
+    const person = await ann(scene, await visit(scene, t));
+    await page.goto(`${page.console}/enrol?service=${scene.app.sid}&identity=${person.identity}`);
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
+    await page.getByRole("link", { name: "The person’s devices" }).click();
+    await page.getByLabel("Ask it something").fill("Without a script?");
+    await page.getByRole("button", { name: "Send a test challenge" }).click();
+    await page.getByRole("heading", { name: "Without a script?" }).waitFor();
     await page.goto(`${page.console}/timeline`);
+    await page.getByText("Without a script?").waitFor();
     assert.equal(await page.locator('meta[http-equiv="refresh"]').getAttribute("content"), "15");
   });
 });

@@ -7,9 +7,8 @@ import { fileURLToPath } from "node:url";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url));
 
-const ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-/** What can differ where only the colours do. */
-export const COLOURS = ["color-contrast", "link-in-text-block"];
+/** All that axe knows but what only WCAG's third level asks for. */
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"];
 
 export const DEVICES = {
   phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
@@ -21,10 +20,10 @@ export async function eye() {
   const axe = await readFile(AXE, "utf8");
   await mkdir(PICTURES, { recursive: true });
 
-  /** No barrier that axe knows of (of all its rules, or of those named), nothing that runs out of the window. */
-  return async function look(page, name, rules = ALL) {
+  /** No barrier that axe knows of, nothing that runs out of the window. */
+  return async function look(page, name) {
     await page.evaluate(axe);
-    const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), rules);
+    const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), RULES);
     const found = violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
     );

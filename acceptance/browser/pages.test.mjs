@@ -1,6 +1,8 @@
 // Every page and sheet, in light and dark, on a phone and on a desktop: no barrier that axe knows of, nothing that runs
 // out of a phone's 360 pixels; and a picture of each, for people to look at.
+import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import { server } from "../node/wire.mjs";
 import { DEVICES, eye } from "./look.mjs";
 import { ann, enrol, stage, visit } from "./stage.mjs";
 
@@ -9,6 +11,22 @@ describe("every page", () => {
   let look;
   before(async () => {
     look = await eye();
+  });
+
+  test("moves, but not for those who want no motion", async (t) => {
+    for (const [reducedMotion, moves] of [
+      ["no-preference", true],
+      ["reduce", false],
+    ]) {
+      const page = await visit(scene, t, { reducedMotion });
+      const style = (selector, name) =>
+        page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], name);
+      await page.goto(page.home);
+      await page.getByRole("button", { name: "Add an account" }).click();
+      assert.equal((await style("#add", "animationName")) !== "none", moves);
+      await page.goto(`${server.url}/console`);
+      assert.equal((await style("main button", "transitionDuration")) !== "0s", moves);
+    }
   });
 
   for (const colorScheme of ["light", "dark"]) {

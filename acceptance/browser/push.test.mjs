@@ -2,7 +2,7 @@
 // real here: none can be reached, so what it would bring is brought by the debugging protocol.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { call, enrol, stage, visit } from "./stage.mjs";
+import { call, enrol, notifications, stage, visit } from "./stage.mjs";
 
 /** What a browser's push service would give. */
 const SUBSCRIPTION = {
@@ -51,20 +51,9 @@ describe("a push", () => {
       session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: JSON.stringify(data) });
   }
 
-  function notifications(page) {
-    return page.evaluate(async (service) => {
-      const registration = await navigator.serviceWorker.getRegistration(`/authenticator/push/${service}/`);
-      return (await registration.getNotifications()).map(({ title, body, tag, data }) => ({ title, body, tag, data }));
-    }, scene.app.sid);
-  }
-
-  /** Waits until so many are shown. */
+  /** What is shown, once it is so many. */
   function shown(page, count) {
-    const holds = async ([scope, count]) => {
-      const registration = await navigator.serviceWorker.getRegistration(scope);
-      return (await registration.getNotifications()).length === count;
-    };
-    return page.waitForFunction(holds, [`/authenticator/push/${scene.app.sid}/`, count]);
+    return notifications(page, `/authenticator/push/${scene.app.sid}/`, count);
   }
 
   /** The worker that is pushed to; there is another one that keeps the page. */
@@ -113,8 +102,7 @@ describe("a push", () => {
     await shown(page, 1);
     // A second push of the same question replaces the first.
     await push(told);
-    await shown(page, 1);
-    const [notification] = await notifications(page);
+    const [notification] = await shown(page, 1);
     assert.equal(notification.title, "Log in by push?");
     assert.equal(notification.tag, sid);
     assert.deepEqual(notification.data, { challengeSid: sid, factorSid: told.factor_sid });
@@ -165,8 +153,7 @@ describe("a push", () => {
     const push = await pushing(page);
     await push({ challenge_sid: `YC${"1".repeat(32)}`, factor_sid: `YF${"1".repeat(32)}` });
     await page.getByRole("heading", { name: "The key for this question is gone" }).waitFor();
-    await shown(page, 1);
-    const [notification] = await notifications(page);
+    const [notification] = await shown(page, 1);
     assert.equal(notification.title, "A question waits for your answer");
   });
 

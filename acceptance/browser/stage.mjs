@@ -6,17 +6,23 @@ import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
 
 /** How long anything may take to show. */
-const PATIENCE = 10_000;
+export const PATIENCE = 10_000;
 const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+
+/** A browser, with flags of its own. */
+export function launch(flags = []) {
+  const sandbox = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [...sandbox, ...FLAGS, ...flags],
+  });
+}
 
 /** A browser and a service, for one file of tests. */
 export function stage() {
   const scene = {};
   before(async () => {
-    scene.browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: process.getuid?.() === 0 ? ["--no-sandbox", ...FLAGS] : FLAGS,
-    });
+    scene.browser = await launch();
     scene.app = await Application.create("Harbour Bank");
   });
   after(async () => {
@@ -59,6 +65,21 @@ export async function stands(page) {
     const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
     return Promise.all(document.getAnimations().filter(ends).map((one) => one.finished));
   });
+}
+
+/** What the worker under `scope` has the operating system show, once it is so many. */
+export function notifications(page, scope, count) {
+  const until = async ([scope, count, patience]) => {
+    const began = performance.now();
+    for (;;) {
+      const registration = await navigator.serviceWorker.getRegistration(scope);
+      const shown = await registration.getNotifications();
+      if (shown.length === count) return shown.map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+      if (performance.now() - began > patience) throw new Error(`${shown.length} notifications are shown, not ${count}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  return page.evaluate(until, [scope, count, PATIENCE]);
 }
 
 /** Ann, enrolled: her account, and a way to ask her. */

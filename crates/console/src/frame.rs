@@ -6,8 +6,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 
-use crate::assets::Assets;
 use crate::fault::Fault;
+use crate::files::ASSETS;
 use crate::session::Operator;
 use crate::state::Console;
 
@@ -61,7 +61,7 @@ impl Frame {
             Entry { path: format!("{base}{path}"), name, is_here: it == here }
         });
         Self {
-            files: format!("{base}/files/{}", Assets::get().version()),
+            files: format!("{base}/files/{}", ASSETS.version()),
             entries: entries.collect(),
             operator: operator.cloned(),
             live: 0,

@@ -4,15 +4,14 @@
 //! Texts of applications reach a page through the templates only, which escape them. What a page is made of besides lies
 //! under a path that names its contents. `htmx` reads live parts again in the background; nothing depends on it.
 
-mod assets;
 mod attempts;
 mod chart;
 mod fault;
+mod files;
 mod form;
 mod frame;
 mod links;
 mod pages;
-mod policy;
 mod qr;
 mod router;
 mod session;

@@ -8,15 +8,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::HeaderValue;
+use http::header::CACHE_CONTROL;
 
 use crate::fault::Fault;
+use crate::files;
 use crate::frame::{self, Frame, Here};
 use crate::pages::{
     challenge, credentials, enrol, overview, people, search, services, sign_in, timeline, webhooks,
 };
 use crate::session::Operator;
 use crate::state::{Console, Shared};
-use crate::{assets, policy};
 
 /// The most bytes of a form.
 const LONGEST_FORM: usize = 32 * 1024;
@@ -43,7 +44,7 @@ pub fn router(console: &Arc<Console>) -> Router {
         .route(&at("/webhooks"), get(webhooks::show))
         .route(&at("/webhooks/{service}/{webhook}/calls/{call}/resend"), post(webhooks::resend))
         .route(&at("/enrol"), get(enrol::show).post(enrol::invite))
-        .route(&at("/files/{version}/{name}"), get(assets::file))
+        .route(&at("/files/{version}/{name}"), get(files::file))
         .route(&at("/{*rest}"), get(nothing).post(nothing))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(console), finish))
@@ -61,7 +62,12 @@ async fn finish(State(console): State<Shared>, request: Request, next: Next) -> 
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
         response = draw(&console, &headers, &fault).await;
     }
-    policy::apply(response.headers_mut());
+    let headers = response.headers_mut();
+    files::POLICY.apply(headers);
+    // What says nothing about caching is kept nowhere.
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     response
 }
 

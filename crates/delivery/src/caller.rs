@@ -85,7 +85,7 @@ async fn call(shared: Arc<Shared>, lease: CallLease, permit: OwnedSemaphorePermi
     metrics::call(&outcome, now.since(began));
     let after = after_call(&outcome, lease.attempts, now, lease.deadline, shared.jitter());
     let error = match &outcome {
-        CallOutcome::Taken => String::new(),
+        CallOutcome::Taken(_) => String::new(),
         CallOutcome::Refused(status) => format!("status {status}"),
         CallOutcome::Unanswered(why) => why.clone(),
     };

@@ -42,8 +42,8 @@ pub struct CallLease {
 /// What a try came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// Any 2xx.
-    Taken,
+    /// This status, a 2xx.
+    Taken(u16),
     /// Another status.
     Refused(u16),
     /// There was no answer; why, without the URL and without secrets.
@@ -54,7 +54,7 @@ impl CallOutcome {
     /// For metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Taken => "taken",
+            Self::Taken(_) => "taken",
             Self::Refused(_) => "refused",
             Self::Unanswered(_) => "unanswered",
         }
@@ -64,8 +64,11 @@ impl CallOutcome {
 /// What becomes of a call after a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCall {
-    /// It is done, and forgotten.
-    Done,
+    /// It was taken, which is kept with the challenge that it tells of, if it tells of one.
+    Taken {
+        /// What the application answered.
+        status: u16,
+    },
     /// It is tried again.
     Retry {
         /// Then.
@@ -83,8 +86,8 @@ pub fn after_call(
     deadline: Instant,
     jitter: u32,
 ) -> AfterCall {
-    if *outcome == CallOutcome::Taken {
-        return AfterCall::Done;
+    if let CallOutcome::Taken(status) = *outcome {
+        return AfterCall::Taken { status };
     }
     let at = now + delay(attempts, jitter);
     if at < deadline { AfterCall::Retry { at } } else { AfterCall::Failed }
@@ -144,7 +147,7 @@ impl CallState {
     }
 }
 
-/// A call that is on record: still to be made, or given up. One that was taken is forgotten.
+/// A call that is still to be made, or was given up. One that was taken is a [`TakenCall`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Its id.
@@ -175,6 +178,25 @@ impl Call {
     }
 }
 
+/// A call about a challenge that the application took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenCall {
+    /// Its id.
+    pub id: CallId,
+    /// Whose it is, or was.
+    pub webhook: WebhookSid,
+    /// What it told.
+    pub event: EventType,
+    /// When that happened.
+    pub happened_at: Instant,
+    /// The tries, the last of which was taken.
+    pub attempts: u32,
+    /// When it was taken.
+    pub taken_at: Instant,
+    /// What the application answered, a 2xx.
+    pub status: u16,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +216,6 @@ mod tests {
         let late = deadline - Duration::from_secs(5);
         let after = |outcome: CallOutcome, at| after_call(&outcome, 0, at, deadline, 0);
         assert_eq!(after(CallOutcome::Unanswered("timeout".into()), late), AfterCall::Failed);
-        assert_eq!(after(CallOutcome::Taken, deadline), AfterCall::Done);
+        assert_eq!(after(CallOutcome::Taken(204), deadline), AfterCall::Taken { status: 204 });
     }
 }

@@ -37,6 +37,7 @@ use countersign_domain::address::Platform;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::world::{Clock, Entropy};
 
+pub use apns::ProviderTokens;
 pub use check::{BadCredential, Part, check_credential};
 pub use guard::{Denied, Guard, Manners};
 pub use outgoing::Outgoing;
@@ -65,6 +66,8 @@ pub struct Providers {
 pub struct PushParts {
     /// Who keeps push credentials.
     pub credentials: Arc<dyn CredentialSource>,
+    /// The tokens of Apple's keys, shared with whoever else uses those.
+    pub apple: Arc<ProviderTokens>,
     /// Who keeps the VAPID keys of services.
     pub vapid: Arc<dyn VapidSource>,
     /// How others are called.
@@ -91,10 +94,10 @@ impl Providers {
     /// # Errors
     /// The settings for outgoing calls are no use.
     pub fn with_push(bus: Arc<dyn Bus>, parts: PushParts) -> Result<Self, Invalid> {
-        let PushParts { credentials, vapid, outgoing, clock, entropy } = parts;
+        let PushParts { credentials, apple, vapid, outgoing, clock, entropy } = parts;
         outgoing.check()?;
         let guard = Guard::new(&outgoing, Manners::default())?;
-        let apns = Apns::new(outgoing.clone(), Arc::clone(&clock));
+        let apns = Apns::new(outgoing.clone(), Arc::clone(&clock), apple);
         let fcm = Fcm::new(outgoing.clone(), guard.clone(), Arc::clone(&clock));
         Ok(Self {
             stream: Box::new(Stream::new(bus)),

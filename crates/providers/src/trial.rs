@@ -15,7 +15,7 @@ use countersign_domain::sid::{
 use countersign_domain::text::{AppId, Message};
 use countersign_domain::world::{Clock, Entropy, random};
 
-use crate::apns::Apns;
+use crate::apns::{Apns, ProviderTokens};
 use crate::codes;
 use crate::fcm::Fcm;
 use crate::guard::{Guard, Manners};
@@ -55,13 +55,14 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Sends one push with a credential and says what the answer means.
+/// Sends one push with a credential and says what the answer means. Who pushes besides hands in the tokens that it pushes with.
 ///
 /// # Errors
 /// The token, or the settings for outgoing calls, are no use, or there is no such push service.
 pub async fn try_credential(
     trial: Trial,
     outgoing: Outgoing,
+    apple: Arc<ProviderTokens>,
     clock: Arc<dyn Clock>,
     entropy: &dyn Entropy,
 ) -> Result<Finding, Invalid> {
@@ -71,7 +72,7 @@ pub async fn try_credential(
     let source = Arc::new(Only(Arc::new(trial.credential)));
     let attempt = match kind {
         CredentialType::Apn => {
-            let apns = Apns::new(outgoing, Arc::clone(&clock));
+            let apns = Apns::new(outgoing, Arc::clone(&clock), apple);
             Keyed::new(apns, source, clock).send(&push).await
         }
         CredentialType::Fcm => {

@@ -77,7 +77,7 @@ impl WebhookClient {
 impl WebhookCaller for WebhookClient {
     async fn call(&self, lease: &CallLease) -> CallOutcome {
         match self.attempt(lease).await {
-            Ok(200..=299) => CallOutcome::Taken,
+            Ok(status @ 200..=299) => CallOutcome::Taken(status),
             Ok(status) => CallOutcome::Refused(status),
             Err(why) => CallOutcome::Unanswered(why),
         }

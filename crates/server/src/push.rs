@@ -16,8 +16,8 @@ use countersign_domain::webhook::Webhook;
 use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
-    CredentialSource, OpenedCredential, OpenedVapid, Outgoing, Providers, PushParts, Unavailable,
-    VapidSource, WebhookKeys,
+    CredentialSource, OpenedCredential, OpenedVapid, Outgoing, ProviderTokens, Providers,
+    PushParts, Unavailable, VapidSource, WebhookKeys,
 };
 use countersign_verify::Verify;
 use countersign_verify::credentials::CredentialSecrets;
@@ -34,10 +34,12 @@ pub fn providers(
     world: &World,
     bus: Arc<dyn Bus>,
     verify: &Arc<Verify>,
+    apple: Arc<ProviderTokens>,
 ) -> anyhow::Result<Providers> {
     let keeper = Arc::new(Keeper(Arc::clone(verify)));
     let parts = PushParts {
         credentials: Arc::clone(&keeper) as _,
+        apple,
         vapid: keeper,
         outgoing: outgoing(&config.outgoing)?,
         clock: Arc::clone(&world.clock),
@@ -122,6 +124,8 @@ pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> Op
 pub(crate) struct DryPush {
     pub(crate) verify: Arc<Verify>,
     pub(crate) outgoing: Outgoing,
+    /// Those that pushes are sent with.
+    pub(crate) apple: Arc<ProviderTokens>,
     pub(crate) world: World,
 }
 
@@ -147,7 +151,8 @@ impl Tester for DryPush {
             dry: true,
         };
         let (outgoing, clock) = (self.outgoing.clone(), Arc::clone(&self.world.clock));
-        let finding = try_credential(trial, outgoing, clock, &*self.world.entropy).await;
+        let apple = Arc::clone(&self.apple);
+        let finding = try_credential(trial, outgoing, apple, clock, &*self.world.entropy).await;
         let finding = finding.map_err(|why| format!("This credential {why}."))?;
         let attempt = finding.attempt;
         let status = attempt.provider_status.map(|status| status.to_string());

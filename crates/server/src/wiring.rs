@@ -14,6 +14,7 @@ use countersign_console::Console;
 use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::world::{Clock, Entropy, random};
+use countersign_providers::ProviderTokens;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_verify::{Keys, MasterKey, Verify};
@@ -127,12 +128,15 @@ impl Server {
         prepare(&verify).await?;
         let verify = Arc::new(verify);
 
+        let apple = Arc::default();
+        let providers =
+            push::providers(config, world, Arc::clone(&bus), &verify, Arc::clone(&apple))?;
         let engine = Engine::start(countersign_delivery::Parts {
             deliveries: Arc::clone(&store) as _,
             calls: Arc::clone(&store) as _,
             upkeep: store,
             bus: Arc::clone(&bus),
-            providers: Arc::new(push::providers(config, world, Arc::clone(&bus), &verify)?),
+            providers: Arc::new(providers),
             webhooks: Arc::new(push::webhooks(config, world, &verify)?),
             clock: Arc::clone(&world.clock),
             entropy: Arc::clone(&world.entropy),
@@ -173,7 +177,7 @@ impl Server {
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
         let header_within = Duration::from_secs(config.http.header_seconds);
-        let console = Arc::new(console(config, world, &verify, &public_url)?);
+        let console = Arc::new(console(config, world, &verify, apple, &public_url)?);
         let pages = if config.console.enabled {
             countersign_console::router(&console)
         } else {
@@ -237,11 +241,13 @@ fn console(
     config: &Config,
     world: &World,
     verify: &Arc<Verify>,
+    apple: Arc<ProviderTokens>,
     public_url: &Url,
 ) -> anyhow::Result<Console> {
     let tester = push::DryPush {
         verify: Arc::clone(verify),
         outgoing: push::outgoing(&config.outgoing)?,
+        apple,
         world: world.clone(),
     };
     Ok(Console::new(countersign_console::Parts {

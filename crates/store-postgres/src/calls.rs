@@ -7,7 +7,9 @@ use countersign_domain::event::{CallId, Event};
 use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, FailingWebhook, KEPT_FOR};
+use countersign_domain::webhook_call::{
+    AT_ONCE, AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR,
+};
 use countersign_store::seam::{Answer, Calls};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -48,6 +50,11 @@ const LEASE: &str =
 const HELD: &str = "SELECT webhook_sid, factor_sid FROM webhook_calls \
                     WHERE id = $1 AND state = 'leased' AND node = $2 AND wake_at = $3 FOR UPDATE";
 const OF_CALL: &str = "SELECT webhook_sid, factor_sid FROM webhook_calls WHERE id = $1 FOR UPDATE";
+/// Of a call that is leased still: the try that was taken is one more.
+const KEEP: &str = "WITH gone AS (DELETE FROM webhook_calls WHERE id = $1 \
+                    RETURNING id, webhook_sid, event, happened_at, attempts) \
+                    INSERT INTO calls_taken (challenge_sid, id, webhook_sid, event, happened_at, attempts, taken_at, status) \
+                    SELECT $2, id, webhook_sid, event, happened_at, attempts + 1, $3, $4 FROM gone ON CONFLICT DO NOTHING";
 const DELETE: &str = "DELETE FROM webhook_calls WHERE id = $1";
 const RETRY: &str = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = $2, attempts = attempts + 1, \
                      last_error = $3 WHERE id = $1";
@@ -241,6 +248,8 @@ async fn step_up(db: &Session, webhook: WebhookSid, factor: FactorSid) -> Result
 
 struct Settle {
     id: CallId,
+    /// What it tells of.
+    challenge: Option<ChallengeSid>,
     node: NodeId,
     until: Instant,
     after: AfterCall,
@@ -259,7 +268,16 @@ impl Command for Settle {
             return Ok(false);
         };
         match self.after {
-            AfterCall::Done => finish(db, self.id).await?,
+            AfterCall::Taken { status } => {
+                events::hold_line(db, factor).await?;
+                if let Some(challenge) = self.challenge {
+                    let (challenge, at) = (id(challenge.as_bytes()), self.at.as_micros());
+                    db.execute(KEEP, params![call, challenge, at, i64::from(status)]).await?;
+                } else {
+                    db.execute(DELETE, params![call]).await?;
+                }
+                step_up(db, webhook, factor).await?;
+            }
             AfterCall::Retry { at } => {
                 db.execute(RETRY, params![call, at.as_micros(), self.error]).await?;
             }
@@ -348,7 +366,9 @@ impl Calls for PostgresStore {
         at: Instant,
     ) -> Answer<bool> {
         let (id, node, until) = (lease.id, lease.node, lease.until);
-        self.write(Settle { id, node, until, after, error: error.to_owned(), at }).await
+        let challenge = Call::challenge_of(&lease.parameters);
+        let error = error.to_owned();
+        self.write(Settle { id, challenge, node, until, after, error, at }).await
     }
 
     async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {

@@ -48,7 +48,7 @@ struct Table {
     kinds: &'static [FactorType],
 }
 
-const TABLES: [Table; 2] = [
+const TABLES: [Table; 3] = [
     Table {
         name: "challenges",
         fillfactor: 90,
@@ -60,6 +60,13 @@ const TABLES: [Table; 2] = [
         fillfactor: 85,
         rest: "SELECT 1 FROM notifications_rest WHERE challenge_sid >= $1 AND challenge_sid < $2 LIMIT 1",
         kinds: &[FactorType::Push],
+    },
+    // written once
+    Table {
+        name: "calls_taken",
+        fillfactor: 100,
+        rest: "SELECT 1 FROM calls_taken_rest WHERE challenge_sid >= $1 AND challenge_sid < $2 LIMIT 1",
+        kinds: &[FactorType::Push, FactorType::Totp],
     },
 ];
 

@@ -10,7 +10,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR};
+use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
 use tokio_postgres::Row;
 
@@ -62,6 +62,8 @@ const ABOUT: &str = concat!(
 );
 const LINE: &str =
     "SELECT factor_sid, state FROM webhook_calls WHERE id = $1 AND webhook_sid = $2 FOR UPDATE";
+const TAKEN: &str = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
+                     WHERE challenge_sid = $1 LIMIT $2";
 const HURRY: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
 const REVIVE: &str =
     "UPDATE webhook_calls SET state = $2, wake_at = $3, deadline = $4, attempts = 0 WHERE id = $1";
@@ -113,6 +115,19 @@ fn call(row: &Row) -> Result<Call, Trouble> {
         state: cells.parse(CallState::from_word)?,
         wake_at: cells.make(Instant::from_micros)?,
         last_error: cells.take()?,
+    })
+}
+
+fn taken(row: &Row) -> Result<TakenCall, Trouble> {
+    let mut cells = Cells::of(row, "calls_taken");
+    Ok(TakenCall {
+        id: cells.make(CallId)?,
+        webhook: cells.make(WebhookSid::from_bytes)?,
+        event: cells.parse(|word| word.parse().ok())?,
+        happened_at: cells.make(Instant::from_micros)?,
+        attempts: cells.take()?,
+        taken_at: cells.make(Instant::from_micros)?,
+        status: cells.take()?,
     })
 }
 
@@ -236,6 +251,12 @@ impl Recent for PostgresStore {
         let db = self.session().await?;
         let key = params![id(webhook.as_bytes()), id(factor.as_bytes()), limit(most)];
         Ok(all(&db, ABOUT, key, call).await?)
+    }
+
+    async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>> {
+        let db = self.session().await?;
+        let key = params![id(challenge.as_bytes()), limit(most)];
+        Ok(all(&db, TAKEN, key, taken).await?)
     }
 
     async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool> {

@@ -53,6 +53,10 @@ const NOTIFICATIONS: &str = "WITH gone AS MATERIALIZED (SELECT challenge_sid, or
                              WHERE challenge_sid = ANY ($1) LIMIT $2 FOR UPDATE SKIP LOCKED) \
                              DELETE FROM notifications n USING gone WHERE n.challenge_sid = gone.challenge_sid \
                              AND n.ordinal = gone.ordinal AND n.challenge_sid = ANY ($1)";
+const CALLS_TAKEN: &str = "WITH gone AS MATERIALIZED (SELECT challenge_sid, id FROM calls_taken \
+                           WHERE challenge_sid = ANY ($1) LIMIT $2 FOR UPDATE SKIP LOCKED) \
+                           DELETE FROM calls_taken t USING gone WHERE t.challenge_sid = gone.challenge_sid \
+                           AND t.id = gone.id AND t.challenge_sid = ANY ($1)";
 const CHALLENGES: &str = "DELETE FROM challenges WHERE sid = ANY ($1)";
 /// Their rows are gone when that of the challenge goes, whichever part that is in.
 const OLD_DELIVERIES: &str =
@@ -60,6 +64,8 @@ const OLD_DELIVERIES: &str =
 /// What lies in a part goes with it.
 const OLD_NOTIFICATIONS: &str =
     sweep!("notifications_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
+const OLD_CALLS_TAKEN: &str =
+    sweep!("calls_taken_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
 const OLD_CHALLENGES: &str = sweep!("challenges_rest", "sid >= $1 AND sid < $2", "$3");
 const LAPSED_FACTORS: &str = sweep!("factors", "status = 'unverified' AND created_at <= $1", "$2");
 const LAPSED_TOTP_FACTORS: &str =
@@ -106,6 +112,7 @@ impl Broom<'_> {
     async fn challenges(&mut self, mut sids: Vec<Uuid>) -> Result<(), Trouble> {
         self.sweep(DELIVERIES, params![sids, self.bound()]).await?;
         self.sweep(NOTIFICATIONS, params![sids, self.bound()]).await?;
+        self.sweep(CALLS_TAKEN, params![sids, self.bound()]).await?;
         // with nothing left, there may be more below them
         sids.truncate(self.left);
         self.sweep(CHALLENGES, params![sids]).await
@@ -160,7 +167,7 @@ impl Command for Clean {
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, now - retention.challenges).as_bytes());
-            for sql in [OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CHALLENGES] {
+            for sql in [OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CALLS_TAKEN, OLD_CHALLENGES] {
                 broom.sweep(sql, params![first, beyond, broom.bound()]).await?;
             }
         }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::Birth;
 use countersign_domain::factor::Factor;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::AfterCall;
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
-    ChallengeFilter, Notified, Opened, Opening, Recorded, Retention, Upkeep as _,
+    ChallengeFilter, Inserted, Notified, Opened, Opening, Recorded, Retention, Upkeep as _,
 };
 use countersign_store::{PageQuery, Store};
 use countersign_store_postgres::{Options, PostgresStore};
@@ -21,6 +23,8 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
 const DAY: u64 = 24 * 60 * 60;
+/// Parts of five kinds of rows for today and three days more, and three tables for the rest.
+const FRESH: usize = 5 * 4 + 3;
 const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * DAY) };
 
 async fn connect(url: String) -> PostgresStore {
@@ -38,17 +42,19 @@ async fn clean(stage: &Stage) -> usize {
 /// The tables that the history lies in.
 fn parts(database: &TestDatabase) -> Vec<String> {
     let tables = "SELECT inhrelid::regclass FROM pg_inherits \
-                  WHERE inhparent IN ('challenges'::regclass, 'notifications'::regclass) ORDER BY 1::text";
+                  WHERE inhparent IN ('challenges'::regclass, 'notifications'::regclass, 'calls_taken'::regclass) \
+                  ORDER BY 1::text";
     database.psql(tables).lines().map(str::to_owned).collect()
 }
 
-/// In which part a challenge lies, and in which its notifications do.
+/// In which part a challenge lies, and in which its notifications do, and the calls about it that were taken.
 fn places(database: &TestDatabase, challenge: &Challenge) -> String {
     let sid = &challenge.sid.to_string()[2..];
     database.psql(&format!(
         "SELECT string_agg(DISTINCT place, ' ' ORDER BY place) FROM (\
          SELECT tableoid::regclass::text AS place FROM challenges WHERE sid = '{sid}' UNION ALL \
-         SELECT tableoid::regclass::text FROM notifications WHERE challenge_sid = '{sid}') AS places"
+         SELECT tableoid::regclass::text FROM notifications WHERE challenge_sid = '{sid}' UNION ALL \
+         SELECT tableoid::regclass::text FROM calls_taken WHERE challenge_sid = '{sid}') AS places"
     ))
 }
 
@@ -73,7 +79,45 @@ async fn a_row_lands_in_the_part_of_its_day() {
     assert_eq!(clean(&stage).await, 0);
     assert_eq!(parts(&database), made);
     assert!(made.contains(&"notifications_03_20260104".to_owned()), "{made:?}");
-    assert_eq!(made.len(), 3 * 4 + 2);
+    assert_eq!(made.len(), FRESH);
+}
+
+/// Has every call that is due taken, a line at a time.
+async fn take_calls(stage: &Stage) {
+    let taken = AfterCall::Taken { status: 200 };
+    loop {
+        let (now, until) = (stage.now(), stage.later(30));
+        let calls = stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap();
+        if calls.is_empty() {
+            return;
+        }
+        for call in &calls {
+            assert_eq!(stage.store.settle_call(call, taken, "", now).await, Ok(true));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_of_calls_lies_with_the_day_of_its_challenge() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    clean(&stage).await;
+    let service = stage.service().await;
+    let webhook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
+    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    stage.make.clock.advance(Duration::from_secs(DAY / 2 - 60));
+    let challenge = stage.challenge(&factor).await;
+    stage.pass(120);
+    clean(&stage).await;
+    stage.answer(&challenge).await;
+    take_calls(&stage).await;
+    assert_eq!(stage.store.taken_calls(challenge.sid, 10).await.unwrap().len(), 1);
+    assert_eq!(places(&database, &challenge), "calls_taken_03_20260101 challenges_03_20260101");
+    stage.pass(30 * DAY);
+    assert_eq!(clean(&stage).await, 0);
+    assert_eq!(stage.store.taken_calls(challenge.sid, 10).await, Ok(vec![]));
+    assert_eq!(places(&database, &challenge), "");
 }
 
 #[tokio::test]
@@ -139,7 +183,7 @@ async fn there_are_never_many_parts() {
         stage.store.clean(stage.now(), year, 500).await.unwrap();
     }
     let made = parts(&database);
-    assert!((60..130).contains(&made.len()), "{}", made.len());
+    assert!((100..220).contains(&made.len()), "{}", made.len());
     let challenge = stage.challenge(&stage.factor().await).await;
     assert!(places(&database, &challenge).starts_with("challenges_03_202708"));
 }
@@ -159,7 +203,7 @@ async fn any_number_of_nodes_may_tend_the_parts_at_once() {
         assert!(sweeps.join_all().await.iter().all(Result::is_ok));
         // whoever found another one at work has left it the rest
         clean(&stage).await;
-        assert_eq!(parts(&database).len(), 3 * 4 + 2);
+        assert_eq!(parts(&database).len(), FRESH);
         stage.pass(34 * DAY);
     }
 }
@@ -173,7 +217,7 @@ async fn the_parts_are_tended_through_a_pooler() {
     let store = PostgresStore::connect(options).await.unwrap();
     let stage = Stage::new(Arc::new(store) as Arc<dyn Store>);
     clean(&stage).await;
-    assert_eq!(parts(&database).len(), 3 * 4 + 2);
+    assert_eq!(parts(&database).len(), FRESH);
     stage.pass(35 * DAY);
     clean(&stage).await;
     assert!(!parts(&database).iter().any(|part| part.contains("202601")));
@@ -204,7 +248,7 @@ async fn a_part_that_is_in_use_is_left_for_the_next_sweep() {
 /// The schema as it was before the history had parts.
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
-    DROP TABLE challenges, notifications; \
+    DROP TABLE challenges, notifications, calls_taken; \
     ALTER TABLE c RENAME TO challenges; ALTER INDEX c_pkey RENAME TO challenges_pkey; \
     ALTER INDEX c_entity_sid_sid_factor_sid_idx RENAME TO challenges_of_entity; \
     ALTER TABLE n RENAME TO notifications; ALTER INDEX n_pkey RENAME TO notifications_pkey; \

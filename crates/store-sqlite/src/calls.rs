@@ -7,7 +7,9 @@ use countersign_domain::event::{CallId, Event};
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, FailingWebhook, KEPT_FOR};
+use countersign_domain::webhook_call::{
+    AT_ONCE, AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR,
+};
 use countersign_store::seam::{Answer, Calls};
 use rusqlite::{Connection, params};
 
@@ -40,6 +42,10 @@ statements! {
     HELD = "SELECT webhook_sid, factor_sid FROM webhook_calls \
             WHERE id = ?1 AND state = 'leased' AND node = ?2 AND wake_at = ?3";
     OF_CALL = "SELECT webhook_sid, factor_sid FROM webhook_calls WHERE id = ?1";
+    /// Of a call that is leased still: the try that was taken is one more.
+    KEEP = "INSERT INTO calls_taken (challenge_sid, id, webhook_sid, event, happened_at, attempts, taken_at, status) \
+            SELECT ?2, id, webhook_sid, event, happened_at, attempts + 1, ?3, ?4 FROM webhook_calls WHERE id = ?1 \
+            ON CONFLICT DO NOTHING";
     DELETE = "DELETE FROM webhook_calls WHERE id = ?1";
     RETRY = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2, attempts = attempts + 1, last_error = ?3 \
              WHERE id = ?1";
@@ -213,6 +219,8 @@ fn step_up(db: &Connection, webhook: &[u8; 16], factor: &[u8; 16]) -> Result<(),
 
 struct Settle {
     id: CallId,
+    /// What it tells of.
+    challenge: Option<ChallengeSid>,
     node: NodeId,
     until: Instant,
     after: AfterCall,
@@ -229,7 +237,14 @@ impl Command for Settle {
             return Ok(false);
         };
         match self.after {
-            AfterCall::Done => finish(db, self.id)?,
+            AfterCall::Taken { status } => {
+                if let Some(challenge) = self.challenge {
+                    let at = self.at.as_micros();
+                    execute(db, KEEP, params![self.id.0, challenge.as_bytes(), at, status])?;
+                }
+                execute(db, DELETE, [self.id.0])?;
+                step_up(db, &webhook, &factor)?;
+            }
             AfterCall::Retry { at } => {
                 execute(db, RETRY, params![self.id.0, at.as_micros(), self.error])?;
             }
@@ -316,7 +331,9 @@ impl Calls for SqliteStore {
         at: Instant,
     ) -> Answer<bool> {
         let (id, node, until) = (lease.id, lease.node, lease.until);
-        self.write(Settle { id, node, until, after, error: error.to_owned(), at }).await
+        let challenge = Call::challenge_of(&lease.parameters);
+        let error = error.to_owned();
+        self.write(Settle { id, challenge, node, until, after, error, at }).await
     }
 
     async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {

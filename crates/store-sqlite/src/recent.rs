@@ -10,7 +10,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR};
+use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
 use rusqlite::{Connection, Row, params};
 
@@ -51,6 +51,8 @@ statements! {
         "SELECT ", call_columns!(), " FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 \
          ORDER BY state, happened_at LIMIT ?3"
     );
+    TAKEN = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
+             WHERE challenge_sid = ?1 LIMIT ?2";
     LINE = "SELECT factor_sid, state FROM webhook_calls WHERE id = ?1 AND webhook_sid = ?2";
     HURRY = "UPDATE webhook_calls SET wake_at = min(wake_at, ?2) WHERE id = ?1";
     REVIVE = "UPDATE webhook_calls SET state = ?2, wake_at = ?3, deadline = ?4, attempts = 0 WHERE id = ?1";
@@ -105,6 +107,19 @@ fn call(row: &Row<'_>) -> Result<Call, Trouble> {
         state: cells.parse(CallState::from_word)?,
         wake_at: cells.make(Instant::from_micros)?,
         last_error: cells.take()?,
+    })
+}
+
+fn taken(row: &Row<'_>) -> Result<TakenCall, Trouble> {
+    let mut cells = Cells::of(row, "calls_taken");
+    Ok(TakenCall {
+        id: cells.make(CallId)?,
+        webhook: cells.make(WebhookSid::from_bytes)?,
+        event: cells.parse(|word| word.parse().ok())?,
+        happened_at: cells.make(Instant::from_micros)?,
+        attempts: cells.take()?,
+        taken_at: cells.make(Instant::from_micros)?,
+        status: cells.take()?,
     })
 }
 
@@ -219,6 +234,10 @@ impl Recent for SqliteStore {
     ) -> Answer<Vec<Call>> {
         let key = params![webhook.as_bytes(), factor.as_bytes(), limit(most)];
         self.read(|db| all(db, ABOUT, key, call))
+    }
+
+    async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>> {
+        self.read(|db| all(db, TAKEN, params![challenge.as_bytes(), limit(most)], taken))
     }
 
     async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool> {

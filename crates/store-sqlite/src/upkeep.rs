@@ -31,6 +31,11 @@ statements! {
                   FROM deliveries WHERE challenge_sid = ?1 LIMIT ?2)";
     NOTIFICATIONS = "DELETE FROM notifications WHERE challenge_sid = ?1 AND ordinal IN (SELECT ordinal \
                      FROM notifications WHERE challenge_sid = ?1 LIMIT ?2)";
+    CALLS_TAKEN = "DELETE FROM calls_taken WHERE challenge_sid = ?1 AND id IN (SELECT id FROM calls_taken \
+                   WHERE challenge_sid = ?1 LIMIT ?2)";
+    /// Also of challenges that were removed before a call about them was taken.
+    OLD_CALLS_TAKEN = "DELETE FROM calls_taken WHERE (challenge_sid, id) IN (SELECT challenge_sid, id FROM calls_taken \
+                       WHERE challenge_sid >= ?1 AND challenge_sid < ?2 LIMIT ?3)";
     CHALLENGE = "DELETE FROM challenges WHERE sid = ?1";
     OLD_CHALLENGES = "SELECT sid FROM challenges WHERE sid >= ?1 AND sid < ?2 ORDER BY sid LIMIT ?3";
     LAPSED_FACTORS = "DELETE FROM factors WHERE rowid IN (SELECT rowid FROM factors \
@@ -86,6 +91,7 @@ impl Broom<'_> {
         for sid in sids {
             self.sweep(DELIVERIES, params![sid, self.bound()])?;
             self.sweep(NOTIFICATIONS, params![sid, self.bound()])?;
+            self.sweep(CALLS_TAKEN, params![sid, self.bound()])?;
             if self.left == 0 {
                 break;
             }
@@ -140,7 +146,9 @@ impl Command for Clean {
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
             let beyond = ChallengeSid::least(kind, now - retention.challenges);
-            let range = params![first.as_bytes(), beyond.as_bytes(), broom.bound()];
+            let (first, beyond) = (first.as_bytes(), beyond.as_bytes());
+            broom.sweep(OLD_CALLS_TAKEN, params![first, beyond, broom.bound()])?;
+            let range = params![first, beyond, broom.bound()];
             let old = broom.sids(OLD_CHALLENGES, range)?;
             broom.challenges(&old)?;
         }

@@ -120,7 +120,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables but `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 14] = [
+pub static TABLES: [Table; 15] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -313,6 +313,18 @@ pub static TABLES: [Table; 14] = [
             number("wake_at"),
             id("node"),
             text("last_error"),
+        ],
+    },
+    Table {
+        name: "calls_taken",
+        key: &[id("challenge_sid"), id("id")],
+        rest: &[
+            id("webhook_sid"),
+            text("event"),
+            number("happened_at"),
+            number("attempts"),
+            number("taken_at"),
+            number("status"),
         ],
     },
 ];

@@ -35,7 +35,7 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
+use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, TakenCall};
 
 use crate::error::StoreError;
 use crate::page::{Page, PageQuery};
@@ -459,7 +459,8 @@ pub trait Calls {
     /// When the next look is worth it: `now` if something may be due, otherwise the next waking, if there is any.
     async fn next_call(&self, now: Instant) -> Answer<Option<Instant>>;
     /// Writes what became of a leased call; `false`, and nothing is written, if its lease was lost. `error` says what
-    /// the try came to if it failed.
+    /// the try came to if it failed. One that was taken is kept as long as the challenge that it tells of; if it tells of
+    /// none it is forgotten.
     async fn settle_call(
         &self,
         lease: &CallLease,
@@ -542,7 +543,8 @@ pub struct Retention {
 #[async_trait]
 pub trait Upkeep {
     /// Removes up to `most` rows of what is no longer wanted: what is below deleted services and entities, factors
-    /// that lapsed unverified, expired access tokens, challenges older than the retention with their notifications.
+    /// that lapsed unverified, expired access tokens, challenges older than the retention with their notifications
+    /// and the calls about them that were taken.
     /// Answers how many; fewer than `most` means that nothing is left to do. What is too old may stay until all that was
     /// made in the same days is: a day for each thirty of the retention, or part of them. Then it may go at once, and is
     /// not counted.
@@ -617,13 +619,15 @@ pub trait Recent {
     ) -> Answer<Option<Challenge>>;
     /// The calls of a webhook that failed at least once, in the order of their next try, at most `most`.
     async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>>;
-    /// The calls of a webhook about a factor that are on record, at most `most`.
+    /// The calls of a webhook about a factor that are still to be made or were given up, at most `most`.
     async fn calls_about(
         &self,
         webhook: WebhookSid,
         factor: FactorSid,
         most: usize,
     ) -> Answer<Vec<Call>>;
+    /// The calls about a challenge that were taken, at most `most`, in no order.
+    async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>>;
     /// Makes a call of a webhook due at `now` that waits for its next try, or was given up; a day begins anew for the
     /// latter, which stands behind an earlier one of its factor. Whether there was such a call.
     async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool>;

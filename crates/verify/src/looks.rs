@@ -11,7 +11,7 @@ use countersign_domain::sid::{
 };
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::Call;
+use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::PageQuery;
 use countersign_store::seam::{Fate, Glance, Look};
 
@@ -23,6 +23,8 @@ pub const MOST_PASSED: usize = 20_000;
 const LONG_AGO: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Calls of a webhook that are shown at most.
 const MOST_CALLS: usize = 100;
+/// Calls about a challenge that are shown at most: more than it has, unless many webhooks hear of many pushes.
+const MOST_TAKEN: usize = 500;
 /// Services in which an identity is sought at most.
 const MOST_SERVICES: u16 = 1_000;
 
@@ -139,7 +141,7 @@ impl Verify {
         Ok(self.store.failed_calls(sid, MOST_CALLS).await?)
     }
 
-    /// The calls of a webhook about a challenge that are on record: those that were not taken yet.
+    /// The calls of a webhook about a challenge that are still to be made or were given up.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -152,6 +154,17 @@ impl Verify {
         self.webhook(account, challenge.owner.service, sid).await?;
         let mut calls = self.store.calls_about(sid, challenge.factor, MOST_CALLS).await?;
         calls.retain(|call| call.challenge == Some(challenge.sid));
+        Ok(calls)
+    }
+
+    /// The calls about a challenge that were taken, in that order; also those of webhooks that are gone. `challenge` is one
+    /// that the caller may see.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn taken_calls(&self, challenge: ChallengeSid) -> Answer<Vec<TakenCall>> {
+        let mut calls = self.store.taken_calls(challenge, MOST_TAKEN).await?;
+        calls.sort_by_key(|call| call.taken_at);
         Ok(calls)
     }
 

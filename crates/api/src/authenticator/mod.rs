@@ -4,37 +4,40 @@
 //! All files but the page, the service worker and the manifest lie under a path that names their contents, so that a
 //! browser keeps them for ever and never mixes two versions.
 
-mod assets;
-mod policy;
 #[cfg(test)]
 mod tests;
 
-use axum::body::Body;
+use std::sync::LazyLock;
+
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
-    VARY,
-};
+use countersign_web::{Assets, Policy};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use rust_embed::RustEmbed;
 
-use self::assets::{Asset, Assets};
 use crate::error::ApiError;
 use crate::headers::OwnHeaders;
 use crate::rows;
 
-/// How long a browser may keep something without asking.
-#[derive(Clone, Copy)]
-enum Kept {
-    /// It has a fixed name: ask each time whether it is still the same.
-    UntilAsked,
-    /// Its name says what is in it.
-    ForEver,
-}
+#[derive(RustEmbed)]
+#[folder = "authenticator/"]
+struct Folder;
+
+static ASSETS: LazyLock<Assets> =
+    LazyLock::new(|| Assets::read::<Folder>(&["index.html", "sw.js", "manifest.webmanifest"]));
+
+/// The page handles keys: nothing is allowed that it does not need. What applications write reaches it as text; with trusted
+/// types even a mistake could not make it markup. The camera reads enrolment codes, when the person asks for it.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let content = "manifest-src 'self'; worker-src 'self'; form-action 'none'; \
+                   require-trusted-types-for 'script'; trusted-types countersign";
+    Policy::new(content, "camera=(self)")
+});
 
 /// The page.
 pub(crate) async fn page(headers: HeaderMap) -> Result<Response, ApiError> {
-    fixed("index.html", &headers)
+    answer(ASSETS.fixed("index.html", &headers))
 }
 
 /// The page's path has no slash at its end: what it names is found from there.
@@ -46,7 +49,7 @@ pub(crate) async fn to_page() -> Response {
 
 /// The service worker, which may control the page although its own path is longer.
 pub(crate) async fn service_worker(headers: HeaderMap) -> Result<Response, ApiError> {
-    let mut response = fixed("sw.js", &headers)?;
+    let mut response = answer(ASSETS.fixed("sw.js", &headers))?;
     let allowed = HeaderName::from_static("service-worker-allowed");
     response.headers_mut().insert(allowed, HeaderValue::from_static("/"));
     Ok(response)
@@ -54,7 +57,7 @@ pub(crate) async fn service_worker(headers: HeaderMap) -> Result<Response, ApiEr
 
 /// What makes the page installable.
 pub(crate) async fn manifest(headers: HeaderMap) -> Result<Response, ApiError> {
-    fixed("manifest.webmanifest", &headers)
+    answer(ASSETS.fixed("manifest.webmanifest", &headers))
 }
 
 /// One of the files that the page is made of.
@@ -62,55 +65,12 @@ pub(crate) async fn file(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let assets = Assets::get();
-    let asset = assets.file(&name).filter(|_| version == assets.version());
-    let asset = asset.ok_or_else(|| ApiError::from(&rows::NOT_FOUND))?;
-    Ok(answer(asset, Kept::ForEver, &headers))
+    answer(ASSETS.versioned(&version, &name, &headers))
 }
 
-fn fixed(name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
-    let asset = Assets::get().file(name).ok_or_else(|| ApiError::from(&rows::NOT_FOUND))?;
-    Ok(answer(asset, Kept::UntilAsked, headers))
-}
-
-fn answer(asset: &Asset, kept: Kept, asked: &HeaderMap) -> Response {
-    let knows = asked.get_all(IF_NONE_MATCH).iter().any(|tag| *tag == asset.etag);
-    let mut response = if knows {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let gzip = asset.gzip.as_ref().filter(|_| takes_gzip(asked));
-        let mut response = Response::new(Body::from(gzip.unwrap_or(&asset.plain).clone()));
-        if gzip.is_some() {
-            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-        response
-    };
-    let headers = response.headers_mut();
-    headers.insert(ETAG, asset.etag.clone());
-    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept.as_str()));
-    for (name, value) in policy::HEADERS {
-        headers.insert(name, value);
-    }
+fn answer(found: Option<Response>) -> Result<Response, ApiError> {
+    let mut response = found.ok_or_else(|| ApiError::from(&rows::NOT_FOUND))?;
+    POLICY.apply(response.headers_mut());
     response.extensions_mut().insert(OwnHeaders);
-    response
-}
-
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|codings| {
-        codings.split(',').any(|coding| {
-            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim().eq_ignore_ascii_case("gzip") && quality.replace(' ', "") != "q=0"
-        })
-    })
-}
-
-impl Kept {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::UntilAsked => "no-cache",
-            Self::ForEver => "public, max-age=31536000, immutable",
-        }
-    }
+    Ok(response)
 }

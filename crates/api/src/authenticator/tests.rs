@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::assets::Assets;
+use super::ASSETS;
 
 /// What a person waits for at the first visit, at most, in bytes.
 const FIRST_LOAD: usize = 60 * 1024;
@@ -39,7 +39,7 @@ fn header<'a>(parts: &'a Parts, name: &str) -> &'a str {
 }
 
 fn path_of(name: &str) -> String {
-    format!("/authenticator/{}/{name}", Assets::get().version())
+    format!("/authenticator/{}/{name}", ASSETS.version())
 }
 
 /// What stands between two words, each time.
@@ -70,16 +70,16 @@ async fn whatever_the_page_names_is_there() {
 
 #[test]
 fn every_module_is_there_and_imported() {
-    let assets = Assets::get();
-    let modules: BTreeSet<&str> = assets
+    let modules: BTreeSet<&str> = ASSETS
         .files()
         .filter(|(name, _)| name.ends_with(".js") && !matches!(*name, "sw.js" | "app.js"))
         .map(|(name, _)| name)
         .collect();
     let mut imported = BTreeSet::new();
-    for (_, asset) in assets.files().filter(|(name, _)| name.ends_with(".js")) {
-        let text = std::str::from_utf8(&asset.plain).expect("text");
+    for (_, asset) in ASSETS.files().filter(|(name, _)| name.ends_with(".js")) {
+        let text = std::str::from_utf8(asset.contents()).expect("text");
         imported.extend(between(text, "from \"./", '"'));
+        imported.extend(between(text, "import(\"./", '"'));
     }
     assert_eq!(imported, modules);
 }
@@ -148,8 +148,6 @@ async fn all_of_it_fits_into_sixty_kilobytes() {
     assert_eq!(header(&parts, "content-encoding"), "");
 
     // The page, and everything that its service worker keeps.
-    let sizes =
-        Assets::get().files().map(|(_, asset)| asset.gzip.as_ref().unwrap_or(&asset.plain).len());
-    let all: usize = sizes.sum();
+    let all: usize = ASSETS.files().map(|(_, asset)| asset.weight()).sum();
     assert!(all <= FIRST_LOAD, "{all} bytes");
 }

@@ -6,8 +6,8 @@ use axum::response::Response;
 use countersign_domain::challenge::{Challenge, ChallengeStatus};
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::ChallengeSid;
-use countersign_domain::webhook::EventType;
-use countersign_domain::webhook_call::{Call, CallState};
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{Call, CallState, TakenCall};
 use countersign_store::PageQuery;
 
 use crate::fault::Fault;
@@ -58,7 +58,13 @@ pub(crate) async fn show(
     let sid: ChallengeSid = super::sid(&sid)?;
     let (challenge, factor) = console.verify.challenge_of_account(operator.account, sid).await?;
     let asked = Asked::read(&challenge, operator.account, &console).await?;
-    let told = told(&console, &operator, &challenge).await?;
+    let page = PageQuery::first(MOST_WEBHOOKS);
+    let webhooks = console.verify.webhooks(operator.account, challenge.owner.service, page).await?;
+    let taken = console.verify.taken_calls(challenge.sid).await?;
+    let told = told(&console, &operator, &challenge, &webhooks.items, &taken).await?;
+    let mut steps = steps(&challenge, &asked, &console);
+    steps.extend(taken.iter().map(|call| calling(call, &webhooks.items)));
+    steps.sort_by_key(|step| step.at);
     let frame = Frame::new(&console, Some(&operator), Here::Nowhere).live();
     let fields = challenge.details.fields.iter();
     frame::ok(&ChallengePage {
@@ -68,7 +74,7 @@ pub(crate) async fn show(
         expires: Stamp(challenge.expires_at),
         fields: fields.map(|field| (field.label.clone(), field.value.clone())).collect(),
         has_hidden: challenge.hidden_details.is_some(),
-        steps: steps(&challenge, &asked, &console),
+        steps,
         told,
         asked,
     })
@@ -113,22 +119,44 @@ fn steps(challenge: &Challenge, asked: &Asked, console: &Console) -> Vec<Step> {
             steps.push(step(Stamp(challenge.expires_at), BUSY, "Expires", more));
         }
     }
-    steps.sort_by_key(|step| step.at);
     steps
+}
+
+/// The call of a webhook that was taken.
+fn calling(call: &TakenCall, webhooks: &[Webhook]) -> Step {
+    let known = webhooks.iter().find(|webhook| webhook.sid == call.webhook);
+    let name = known.map_or("a webhook that was removed since".to_owned(), |webhook| {
+        webhook.friendly_name.to_string()
+    });
+    let later = words::span(call.taken_at.since(call.happened_at));
+    let how = format!("{}, {later} after it happened", taken_words(call));
+    let title = format!("Webhook called: {}", call.event.as_str());
+    Step { at: Stamp(call.taken_at), tone: GOOD, title, more: vec![name, how] }
+}
+
+fn taken_words(call: &TakenCall) -> String {
+    let tries = match call.attempts {
+        1 => "at the first try".to_owned(),
+        tries => format!("at try {tries}"),
+    };
+    format!("taken with status {} {tries}", call.status)
 }
 
 async fn told(
     console: &Console,
     operator: &Operator,
     challenge: &Challenge,
+    webhooks: &[Webhook],
+    taken: &[TakenCall],
 ) -> Result<Vec<Told>, Fault> {
-    let (account, service) = (operator.account, challenge.owner.service);
-    let page = PageQuery::first(MOST_WEBHOOKS);
-    let webhooks = console.verify.webhooks(account, service, page).await?;
     let mut told = Vec::new();
-    for webhook in webhooks.items {
-        let calls = console.verify.calls_about(account, webhook.sid, challenge).await?;
-        let mut words: Vec<_> = calls.iter().map(of_call).collect();
+    for webhook in webhooks {
+        let calls = console.verify.calls_about(operator.account, webhook.sid, challenge).await?;
+        let taken = taken.iter().filter(|call| call.webhook == webhook.sid);
+        let mut words: Vec<_> = taken
+            .map(|call| format!("{}: {}.", call.event.as_str(), taken_words(call)))
+            .chain(calls.iter().map(of_call))
+            .collect();
         if words.is_empty() {
             words.push(nothing(challenge, &webhook.event_types, console));
         }
@@ -154,7 +182,7 @@ pub(crate) fn of_call(call: &Call) -> String {
     }
 }
 
-/// No call is on record: none was wanted, or it was taken.
+/// No call is on record: none was wanted.
 fn nothing(challenge: &Challenge, wanted: &[EventType], console: &Console) -> String {
     let wants = |event: EventType| wanted.contains(&event);
     let all = wants(EventType::All);
@@ -167,7 +195,8 @@ fn nothing(challenge: &Challenge, wanted: &[EventType], console: &Console) -> St
         ChallengeStatus::Expired => wants(EventType::ChallengeExpired),
     };
     if wants {
-        "Nothing is waiting and nothing failed. A call that was taken is not kept.".to_owned()
+        "No call is on record: the webhook was made or changed since, or did not take it in time."
+            .to_owned()
     } else {
         "Does not want to hear of how this challenge ended.".to_owned()
     }

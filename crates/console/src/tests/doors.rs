@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 
 use super::scene::{PAGES, Scene};
-use crate::assets::Assets;
+use crate::files::ASSETS;
 
 #[tokio::test]
 async fn whoever_is_not_signed_in_is_led_to_the_form() {
@@ -187,8 +187,8 @@ async fn files_are_kept_for_ever_under_the_name_of_their_contents() {
     let scene = Scene::new().await;
     let mut browser = scene.browser();
     let page = browser.get("/console/sign-in").await;
-    let base = format!("/console/files/{}", Assets::get().version());
-    for name in Assets::get().names() {
+    let base = format!("/console/files/{}", ASSETS.version());
+    for (name, _) in ASSETS.files() {
         let file = browser.get(&format!("{base}/{name}")).await;
         assert_eq!(file.status, StatusCode::OK, "{name}");
         assert_eq!(file.header("cache-control"), "public, max-age=31536000, immutable");

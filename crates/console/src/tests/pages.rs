@@ -120,6 +120,29 @@ async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_taken_is_part_of_the_way() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    scene.take_calls().await;
+    let path = format!("/console/challenges/{}", furnished.challenge.sid);
+    scene.stage.answer(&furnished.challenge).await;
+    let mut browser = scene.operator().await;
+    browser.get(&path).await.shows("challenge.approved: about to be made.");
+    scene.stage.pass(2);
+    scene.take_calls().await;
+    let page = browser.get(&path).await;
+    page.shows("Webhook called: challenge.approved");
+    page.shows("taken with status 204 at the first try, 2.0 s after it happened");
+    page.shows("challenge.approved: taken with status 204 at the first try.");
+    browser.get("/console/webhooks").await.shows("no call fails");
+    let (service, webhook) = (furnished.service.sid, furnished.webhook.sid);
+    assert_eq!(scene.stage.store.delete_webhook(service, webhook).await, Ok(true));
+    let page = browser.get(&path).await;
+    page.shows("a webhook that was removed since");
+    page.shows("The service has no webhook");
+}
+
+#[tokio::test]
 async fn a_look_that_ended_early_is_said_to_have() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;

@@ -138,6 +138,22 @@ impl Scene {
         Furnished { service, identity, factor, webhook, challenge, credential }
     }
 
+    /// Has all calls that are due taken.
+    pub(super) async fn take_calls(&self) {
+        loop {
+            let (now, until) = (self.stage.now(), self.stage.later(30));
+            let store = &self.stage.store;
+            let calls = store.lease_calls(self.stage.make.node, now, until, 10).await.unwrap();
+            if calls.is_empty() {
+                return;
+            }
+            for call in &calls {
+                let taken = AfterCall::Taken { status: 204 };
+                assert_eq!(store.settle_call(call, taken, "", now).await, Ok(true));
+            }
+        }
+    }
+
     /// Has the webhook's first call fail for good; its id.
     pub(super) async fn fail_a_call(&self) -> String {
         let (now, until) = (self.stage.now(), self.stage.later(30));

@@ -2,7 +2,7 @@
 //! certificate, which is part of the connection.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,7 +19,7 @@ const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
 const USELESS_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Apple does not like new tokens sooner than so long after the last.
 const NOT_WITHIN: Duration = Duration::from_secs(20 * 60);
-/// Keys that nobody uses are looked for when there are this many.
+/// Keys that nobody uses are let go when there are this many.
 const MANY: usize = 1_024;
 
 /// One key's token.
@@ -102,10 +102,11 @@ impl ProviderToken {
     }
 }
 
-/// The tokens of all keys in use. Credentials that hold the same key share its token, whatever they are called.
+/// The tokens of Apple's keys. Whoever pushes with the same key shares its token, whatever the credential is called, and
+/// so does who only tries it: Apple refuses a second new one within twenty minutes.
 #[derive(Default)]
-pub(super) struct ProviderTokens {
-    held: Mutex<HashMap<[u8; 32], Weak<ProviderToken>>>,
+pub struct ProviderTokens {
+    held: Mutex<HashMap<[u8; 32], Arc<ProviderToken>>>,
 }
 
 impl ProviderTokens {
@@ -122,14 +123,10 @@ impl ProviderTokens {
         id.copy_from_slice(digest(&SHA256, &name).as_ref());
         let mut held = lock(&self.held);
         if held.len() >= MANY {
-            held.retain(|_, token| token.strong_count() > 0);
+            held.retain(|_, token| Arc::strong_count(token) > 1);
         }
-        let known = held.entry(id).or_default();
-        Ok(known.upgrade().unwrap_or_else(|| {
-            let token = Arc::new(ProviderToken::new(key, key_id, team_id));
-            *known = Arc::downgrade(&token);
-            token
-        }))
+        let fresh = || Arc::new(ProviderToken::new(key, key_id, team_id));
+        Ok(Arc::clone(held.entry(id).or_insert_with(fresh)))
     }
 }
 

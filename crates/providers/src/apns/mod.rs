@@ -19,7 +19,7 @@ use countersign_domain::notification::Code;
 use countersign_domain::world::Clock;
 use reqwest::Identity;
 
-use crate::apns::auth::{ProviderToken, ProviderTokens};
+use crate::apns::auth::ProviderToken;
 use crate::apns::reply::Remedy;
 use crate::apns::request::Sending;
 use crate::check;
@@ -30,13 +30,14 @@ use crate::keyed::{Vendor, refused};
 use crate::outgoing::{Outgoing, Speaks};
 use crate::source::OpenedCredential;
 
+pub use crate::apns::auth::ProviderTokens;
 pub(crate) use crate::apns::payload::KIND;
 
 /// Apple.
 pub(crate) struct Apns {
     outgoing: Outgoing,
     clock: Arc<dyn Clock>,
-    tokens: ProviderTokens,
+    tokens: Arc<ProviderTokens>,
 }
 
 /// What is made of one credential.
@@ -68,8 +69,12 @@ struct Tried {
 }
 
 impl Apns {
-    pub(crate) fn new(outgoing: Outgoing, clock: Arc<dyn Clock>) -> Self {
-        Self { outgoing, clock, tokens: ProviderTokens::default() }
+    pub(crate) fn new(
+        outgoing: Outgoing,
+        clock: Arc<dyn Clock>,
+        tokens: Arc<ProviderTokens>,
+    ) -> Self {
+        Self { outgoing, clock, tokens }
     }
 
     fn connections(&self, sandbox: bool, auth: &Auth) -> Result<Connections, Invalid> {

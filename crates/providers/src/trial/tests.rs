@@ -13,7 +13,9 @@ async fn try_it(server: &Server, credential: OpenedCredential, dry: bool) -> Fin
         dry,
     };
     let clock = Arc::new(ManualClock::new());
-    try_credential(trial, server.outgoing(), clock, &SeededEntropy::new(7)).await.unwrap()
+    let apple = Arc::default();
+    let entropy = SeededEntropy::new(7);
+    try_credential(trial, server.outgoing(), apple, clock, &entropy).await.unwrap()
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ impl World {
         let entropy = SeededEntropy::new(7);
         let parts = PushParts {
             credentials: Arc::clone(&keeper) as _,
+            apple: Arc::default(),
             vapid: keeper,
             outgoing,
             clock: Arc::new(clock.clone()),

@@ -1,6 +1,7 @@
 //! `countersign push-test`: one push by hand, and what the answer means.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use countersign_domain::sid::CredentialSid;
@@ -31,7 +32,9 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     };
     let world = World::real();
     let outgoing = push::outgoing(&config.outgoing)?;
-    let finding = try_credential(trial, outgoing, world.clock, &*world.entropy).await;
+    // no pushes but this one
+    let apple = Arc::default();
+    let finding = try_credential(trial, outgoing, apple, world.clock, &*world.entropy).await;
     let finding = finding.map_err(|why| anyhow!("this cannot be tried: {why}"))?;
 
     let attempt = &finding.attempt;

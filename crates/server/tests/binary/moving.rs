@@ -7,6 +7,7 @@ use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::Happening;
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::Options as PhoneOptions;
 use countersign_store::conformance::Stage as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
@@ -87,6 +88,11 @@ async fn furnish(store: SqliteStore) {
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);
     store.answer_challenge(answered.sid, Verdict::Approved, rows.now()).await.expect("recorded");
+    let (now, until) = (rows.now(), rows.later(30));
+    for call in store.lease_calls(make.node, now, until, 10).await.expect("leased") {
+        let taken = AfterCall::Taken { status: 200 };
+        assert_eq!(store.settle_call(&call, taken, "", now).await, Ok(true));
+    }
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
 }
@@ -222,8 +228,8 @@ async fn a_move_that_would_do_harm_is_refused() {
     // a schema that is not this version's
     let old = TestDatabase::new();
     drop(postgres(&old).await);
-    old.psql("DELETE FROM refinery_schema_history WHERE version = 4");
-    refused(&stage, &old.url(), &side(&stage.path("new")), "the schema has 3 of 4 migrations");
+    old.psql("DELETE FROM refinery_schema_history WHERE version = 5");
+    refused(&stage, &old.url(), &side(&stage.path("new")), "the schema has 4 of 5 migrations");
 }
 
 /// Devices, challenges and what is still to be delivered come along.

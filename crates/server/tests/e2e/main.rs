@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod bounds;
 mod clocks;
+mod console;
 mod credentials;
 mod deletion;
 mod deliveries;

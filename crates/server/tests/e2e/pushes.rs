@@ -8,16 +8,16 @@ use countersign_standins::{Options, Running, Setting, fcm, run};
 
 use crate::support::TestApp;
 
-struct Stage {
-    app: TestApp,
-    others: Running,
+pub struct Stage {
+    pub app: TestApp,
+    pub others: Running,
 }
 
 /// The app that the stand-in for Apple knows.
-const APNS_TOKEN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
+pub const APNS_TOKEN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
 
 impl Stage {
-    async fn set() -> Self {
+    pub async fn set() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         // The clock of the test stands at noon of the first day of 2026, and so does that of the stand-ins.
         let setting = Setting { now: Arc::new(|| 1_767_268_800), ..Setting::default() };
@@ -54,7 +54,7 @@ impl Stage {
         api.post(&format!("/v2/Services/{}", self.app.service), &named).await.expect(200);
     }
 
-    async fn ask(&self, platform: Platform) -> (Phone, String) {
+    pub async fn ask(&self, platform: Platform) -> (Phone, String) {
         let phone = self.app.enrol("alice-0001", platform).await;
         let challenge = self.app.challenge(&phone, "Log in from Lisbon?").await;
         self.app.deliver_everything().await;

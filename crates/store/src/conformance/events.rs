@@ -7,9 +7,10 @@ use countersign_domain::notification::{Code, Ending, Reason};
 use countersign_domain::service::Service;
 use countersign_domain::totp::TotpChange;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, CallLease};
+use countersign_domain::webhook_call::CallLease;
 
 use super::stage::Stage;
+use super::webhook_calls::TAKEN;
 use crate::seam::{Inserted, Opened, Opening, Recorded, Shown, ShownCode, TotpUpdate};
 
 async fn hook(stage: &Stage, service: &Service, event_types: &[EventType]) {
@@ -33,7 +34,7 @@ async fn told(stage: &Stage) -> Vec<CallLease> {
             return all;
         }
         for lease in leases {
-            let settled = stage.store.settle_call(&lease, AfterCall::Done, "", now).await;
+            let settled = stage.store.settle_call(&lease, TAKEN, "", now).await;
             assert_eq!(settled, Ok(true));
             all.push(lease);
         }

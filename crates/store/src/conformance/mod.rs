@@ -143,6 +143,7 @@ macro_rules! conformance {
                 the_calls_of_another_run_are_voided
                 calls_of_one_factor_keep_their_order_and_hold_up_no_other
                 what_was_not_tried_in_time_is_given_up
+                a_call_that_was_taken_is_kept_with_its_challenge
             }
             events {
                 what_happens_to_a_factor_is_told
@@ -211,6 +212,7 @@ macro_rules! conformance {
                 a_factor_left_unverified_is_removed
                 an_expired_access_token_is_removed
                 a_challenge_is_removed_after_the_retention
+                what_is_kept_of_a_call_goes_with_its_challenge
                 settling_what_was_removed_is_a_lost_lease
                 a_store_that_takes_commands_says_so
                 the_first_key_check_is_kept

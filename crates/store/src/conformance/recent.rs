@@ -11,6 +11,7 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, CallState};
 
 use super::stage::Stage;
+use super::webhook_calls::TAKEN;
 use crate::seam::{Glance, Inserted, Look, Opened};
 
 /// All of the last hour.
@@ -149,7 +150,7 @@ pub async fn a_call_that_failed_is_seen_and_sent_again(stage: &Stage) {
     assert_eq!((failed.len(), failed[0].state), (1, CallState::Failed));
     stage.pass(2 * 24 * 3_600);
     assert_eq!(store.resend_call(webhook.sid, id, stage.now()).await, Ok(true));
-    assert_eq!(settle(AfterCall::Done).await, id, "its day began anew");
+    assert_eq!(settle(TAKEN).await, id, "its day began anew");
     assert_eq!(store.calls_about(webhook.sid, factor.sid, 10).await, Ok(vec![]));
     assert_eq!(store.resend_call(webhook.sid, id, stage.now()).await, Ok(false));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::Challenge;
+use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{After, Attempt, Birth, Happening, Lease, NewNotification};
 use countersign_domain::delivery::{Outcome, Settled};
 use countersign_domain::factor::{Factor, FactorStatus};
@@ -21,7 +21,9 @@ use countersign_domain::totp::TotpFactor;
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
-use crate::seam::{Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Store, TotpEnrolment};
+use crate::seam::{
+    Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded, Store, TotpEnrolment,
+};
 
 /// A fresh store and a maker.
 #[derive(Clone)]
@@ -150,6 +152,13 @@ impl Stage {
         let challenge = self.make.challenge(factor);
         assert_eq!(self.open(&challenge, None).await, Opened::Done);
         challenge
+    }
+
+    /// Has a challenge approved.
+    pub async fn answer(&self, challenge: &Challenge) {
+        let recorded =
+            self.store.answer_challenge(challenge.sid, Verdict::Approved, self.now()).await;
+        assert_eq!(recorded, Ok(Recorded::Done));
     }
 
     /// Opens a challenge without limits.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use countersign_domain::challenge::Challenge;
 use countersign_domain::factor::{Factor, FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::service::Service;
 use countersign_domain::text::Identity;
 use tokio::task::JoinSet;
 
 use super::stage::Stage;
+use super::webhook_calls::{self, TAKEN};
 use crate::page::PageQuery;
 use crate::seam::{Enrolled, Inserted, Retention};
 
@@ -144,6 +146,48 @@ pub async fn a_challenge_is_removed_after_the_retention(stage: &Stage) {
     assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
     assert_eq!(stage.challenge_now(&young).await, Some(young));
     assert_eq!(stage.notification(&sent).await.attempts, []);
+}
+
+/// At the retention and with a deleted person; also what was taken when the challenge was gone already.
+pub async fn what_is_kept_of_a_call_goes_with_its_challenge(stage: &Stage) {
+    let service = stage.service().await;
+    for _ in 0..2 {
+        webhook_calls::hook(stage, &service).await;
+    }
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    let taken = async || {
+        let calls = webhook_calls::lease(stage).await;
+        assert_eq!(calls.len(), 2);
+        for call in &calls {
+            assert!(webhook_calls::settle(stage, call, TAKEN).await);
+        }
+    };
+    let kept = async |challenge: &Challenge| {
+        stage.store.taken_calls(challenge.sid, 10).await.unwrap().len()
+    };
+    taken().await;
+    let old = stage.challenge(&factor).await;
+    stage.answer(&old).await;
+    taken().await;
+    stage.pass(60);
+    let young = stage.challenge(&factor).await;
+    stage.answer(&young).await;
+    taken().await;
+    stage.make.clock.set(old.created_at + KEPT.challenges + Duration::from_secs(1));
+    assert!(clean_all(stage).await >= 3);
+    assert_eq!((kept(&old).await, kept(&young).await), (0, 2));
+    let last = stage.challenge(&factor).await;
+    stage.answer(&last).await;
+    let entity = factor.owner;
+    let deleted = stage.store.delete_entity(entity.service, &entity.identity, stage.now()).await;
+    assert_eq!(deleted, Ok(true));
+    assert!(clean_all(stage).await >= 4);
+    assert_eq!((kept(&young).await, stage.challenge_now(&last).await), (0, None));
+    taken().await;
+    assert_eq!(kept(&last).await, 2);
+    stage.make.clock.advance(KEPT.challenges + Duration::from_secs(2 * 24 * 60 * 60));
+    clean_all(stage).await;
+    assert_eq!(kept(&last).await, 0);
 }
 
 /// Nothing is lost but the record.

@@ -5,24 +5,29 @@ use std::time::Duration;
 use countersign_domain::event::CallId;
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AT_ONCE, AfterCall, CallLease, KEPT_FOR, TRIED_FOR};
+use countersign_domain::webhook_call::{
+    AT_ONCE, AfterCall, CallLease, KEPT_FOR, TRIED_FOR, TakenCall,
+};
 
 use super::stage::Stage;
 use crate::seam::{Inserted, Retention, Updated};
 
-async fn hook(stage: &Stage, service: &Service) -> Webhook {
+/// What becomes of a call that the application takes.
+pub(super) const TAKEN: AfterCall = AfterCall::Taken { status: 204 };
+
+pub(super) async fn hook(stage: &Stage, service: &Service) -> Webhook {
     let event_types = vec![EventType::All];
     let webhook = Webhook { event_types, ..stage.make.webhook(service) };
     assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
     webhook
 }
 
-async fn lease(stage: &Stage) -> Vec<CallLease> {
+pub(super) async fn lease(stage: &Stage) -> Vec<CallLease> {
     let (now, until) = (stage.now(), stage.later(30));
     stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap()
 }
 
-async fn settle(stage: &Stage, lease: &CallLease, after: AfterCall) -> bool {
+pub(super) async fn settle(stage: &Stage, lease: &CallLease, after: AfterCall) -> bool {
     stage.store.settle_call(lease, after, "status 500", stage.now()).await.unwrap()
 }
 
@@ -47,8 +52,8 @@ pub async fn an_enrolment_is_told_once_and_until_it_is_done(stage: &Stage) {
     stage.pass(31);
     let again = lease(stage).await;
     assert_eq!(ids(&again), ids(&first), "its lease ran out");
-    assert!(!settle(stage, &first[0], AfterCall::Done).await, "the first one was lost");
-    assert!(settle(stage, &again[0], AfterCall::Done).await);
+    assert!(!settle(stage, &first[0], TAKEN).await, "the first one was lost");
+    assert!(settle(stage, &again[0], TAKEN).await);
     assert_eq!(stage.store.next_call(stage.now()).await, Ok(None));
 }
 
@@ -61,7 +66,7 @@ pub async fn a_webhook_has_few_calls_in_flight(stage: &Stage) {
     }
     let leases = lease(stage).await;
     assert_eq!(leases.len(), AT_ONCE);
-    assert!(settle(stage, &leases[0], AfterCall::Done).await);
+    assert!(settle(stage, &leases[0], TAKEN).await);
     assert_eq!(lease(stage).await.len(), 1);
 }
 
@@ -116,7 +121,7 @@ pub async fn calls_of_one_factor_keep_their_order_and_hold_up_no_other(stage: &S
     assert_eq!(told(&both), ["factor.created", "factor.created"]);
     let at = stage.later(10);
     assert!(settle(stage, &both[0], AfterCall::Retry { at }).await);
-    assert!(settle(stage, &both[1], AfterCall::Done).await);
+    assert!(settle(stage, &both[1], TAKEN).await);
     assert_eq!(lease(stage).await, []);
     assert_eq!(stage.store.next_call(stage.now()).await, Ok(Some(at)));
     stage.pass(10);
@@ -141,4 +146,44 @@ pub async fn what_was_not_tried_in_time_is_given_up(stage: &Stage) {
     assert_eq!(told(&lease(stage).await), ["factor.deleted"]);
     let failing = stage.store.failing_webhooks().await.unwrap();
     assert_eq!((failing[0].waiting, failing[0].given_up), (0, 1));
+}
+
+/// With the number of tries and the answer, apart from what is still to be made; nothing is kept of an enrolment's.
+pub async fn a_call_that_was_taken_is_kept_with_its_challenge(stage: &Stage) {
+    let service = stage.service().await;
+    let webhook = hook(stage, &service).await;
+    let factor = stage.factor_of(&service, &stage.make.identity()).await;
+    let (challenge, other) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
+    assert!(settle(stage, &lease(stage).await[0], TAKEN).await);
+    let answered_at = stage.now();
+    stage.answer(&challenge).await;
+    stage.answer(&other).await;
+    let store = &stage.store;
+    let first = lease(stage).await.remove(0);
+    assert!(settle(stage, &first, AfterCall::Retry { at: stage.later(5) }).await);
+    assert_eq!(store.taken_calls(challenge.sid, 10).await, Ok(vec![]));
+    stage.pass(5);
+    let again = lease(stage).await.remove(0);
+    assert!(settle(stage, &again, TAKEN).await);
+    let kept = TakenCall {
+        id: first.id,
+        webhook: webhook.sid,
+        event: EventType::ChallengeApproved,
+        happened_at: answered_at,
+        attempts: 2,
+        taken_at: stage.now(),
+        status: 204,
+    };
+    assert_eq!(store.taken_calls(challenge.sid, 10).await, Ok(vec![kept]));
+    assert!(!settle(stage, &again, TAKEN).await, "it is not leased any more");
+    let next = lease(stage).await;
+    assert_eq!(super::events::field(&next[0], "challenge_sid"), other.sid.to_string());
+    assert!(settle(stage, &next[0], TAKEN).await);
+    assert_eq!(store.taken_calls(other.sid, 10).await.map(|calls| calls.len()), Ok(1));
+    assert_eq!(store.taken_calls(other.sid, 0).await, Ok(vec![]), "a bound");
+    assert_eq!(store.next_call(stage.now()).await, Ok(None));
+    assert_eq!(store.failing_webhooks().await, Ok(vec![]));
+    assert_eq!(store.failed_calls(webhook.sid, 10).await, Ok(vec![]));
+    assert_eq!(store.calls_about(webhook.sid, factor.sid, 10).await, Ok(vec![]));
+    assert_eq!(store.resend_call(webhook.sid, first.id, stage.now()).await, Ok(false));
 }

@@ -51,7 +51,7 @@ impl WebhookCaller for Hooks {
             inner.answers.get(&sid).copied().unwrap_or(Some(200))
         };
         match answer {
-            Some(200..=299) => CallOutcome::Taken,
+            Some(status @ 200..=299) => CallOutcome::Taken(status),
             Some(status) => CallOutcome::Refused(status),
             None => std::future::pending().await,
         }

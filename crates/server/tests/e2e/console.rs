@@ -1,0 +1,151 @@
+//! The operator's pages before the real wiring: what only shows there, since push services and applications take part.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use countersign_phone::{Platform, Verdict};
+use countersign_standins::{HttpAnswer, Setting, fcm, webhook};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Method, Response, redirect};
+
+use crate::pushes::{APNS_TOKEN, Stage};
+use crate::support::TestApp;
+
+/// A browser without scripts, signed in.
+struct Operator {
+    client: reqwest::Client,
+    base: String,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Operator {
+    async fn sign_in(app: &TestApp) -> Self {
+        let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
+        let client = builder.build().expect("a client");
+        let base = format!("http://{}/console", app.address());
+        let mut operator = Self { client, base, cookies: BTreeMap::new() };
+        let form = [("user", &*app.account), ("secret", &*app.token)];
+        let response = operator.post("/sign-in", "/sign-in", &form).await;
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()[LOCATION], "/console");
+        operator
+    }
+
+    async fn get(&mut self, path: &str) -> String {
+        let response = self.ask(Method::GET, path, &[]).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.expect("text")
+    }
+
+    /// Sends a form of the page at `from`.
+    async fn post(&mut self, from: &str, path: &str, form: &[(&str, &str)]) -> Response {
+        let page = self.get(from).await;
+        let token = page.split("name=\"form_token\" value=\"").nth(1).expect("a form");
+        let token = token.split('"').next().expect("a token");
+        let form = [&[("form_token", token)], form].concat();
+        self.ask(Method::POST, path, &form).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, form: &[(&str, &str)]) -> Response {
+        let kept = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        let kept = kept.collect::<Vec<_>>().join("; ");
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        request = request.header(COOKIE, kept);
+        if method == Method::POST {
+            request = request.form(form);
+        }
+        let response = request.send().await.expect("the server answers");
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let cookie = cookie.to_str().expect("text").split(';').next().expect("a pair");
+            let (name, value) = cookie.split_once('=').expect("a pair");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        response
+    }
+
+    /// Presses a credential's button; the page that comes back.
+    async fn try_credential(&mut self, sid: &str, app_id: &str) -> String {
+        let path = format!("/credentials/{sid}/test");
+        let response = self.post("/credentials", &path, &[("app_id", app_id)]).await;
+        assert_eq!(response.status(), 200);
+        response.text().await.expect("text")
+    }
+}
+
+#[track_caller]
+fn shows(page: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+}
+
+/// The push services check the key and the token, and what the operator reads is what they answered. A try takes
+/// the provider token that pushes are sent with: Apple would refuse a second new one.
+#[tokio::test]
+async fn a_credential_is_tried_at_apple_and_google_from_its_page() {
+    let stage = Stage::set().await;
+    stage.ask(Platform::Apn(APNS_TOKEN.to_owned())).await;
+    let (apple, google, api) = (&stage.others.apns, &stage.others.fcm, stage.app.api());
+    let key = apple.key();
+    let foreign = rcgen::KeyPair::generate().expect("a key").serialize_pem();
+    let make = async |name: &str, pem: &str| {
+        let form = [
+            ("Type", "apn"),
+            ("FriendlyName", name),
+            ("PrivateKey", pem),
+            ("KeyId", &key.key_id),
+            ("TeamId", &key.team_id),
+        ];
+        api.post("/v1/Credentials", &form).await.text("sid")
+    };
+    let (good, wrong) = (make("good", &key.pem).await, make("wrong", &foreign).await);
+    let account = google.service_account().to_string();
+    let fcm = api.post("/v1/Credentials", &[("Type", "fcm"), ("Secret", &account)]).await;
+    let fcm = fcm.text("sid");
+    let mut operator = Operator::sign_in(&stage.app).await;
+    let page = operator.get("/credentials").await;
+    shows(&page, &[&good, &wrong, &fcm, "Asks the push service, with a push that no device gets."]);
+
+    for _ in 0..2 {
+        let page = operator.try_credential(&good, &key.topics[0]).await;
+        shows(&page, &["The credential works.", "Apple takes the credential", "BadDeviceToken"]);
+    }
+    let page = operator.try_credential(&wrong, &key.topics[0]).await;
+    shows(&page, &["The credential does not work.", "403 InvalidProviderToken"]);
+    let taken = apple.pushes().all().iter().filter(|push| push.status == Some(200)).count();
+    assert_eq!(taken, 1, "the one that was asked for");
+
+    let page = operator.try_credential(&fcm, "").await;
+    shows(&page, &["The credential works.", "The push service said"]);
+    google.script().next(fcm::Error::PermissionDenied);
+    let page = operator.try_credential(&fcm, "").await;
+    shows(&page, &["The credential does not work.", "PERMISSION_DENIED"]);
+    assert!(google.messages().all().iter().all(|message| message.validate_only));
+}
+
+/// The first call is refused, the second taken: both are told on the challenge's page, and the second stays.
+#[tokio::test]
+async fn a_challenge_is_followed_to_the_webhook_that_took_it() {
+    let app = TestApp::start_with(&["outgoing.allow=127.0.0.0/8"]).await;
+    let ear = webhook::Webhook::start(None, Setting::default()).await.expect("it listens");
+    let url = format!("{}/hook", ear.url());
+    let form =
+        [("FriendlyName", "orders"), ("WebhookUrl", &*url), ("EventTypes", "challenge.approved")];
+    app.api().post(&format!("/v2/Services/{}/Webhooks", app.service), &form).await.expect(201);
+    let phone = app.enrol_phone("alice-0001").await;
+    let challenge = app.challenge(&phone, "Pay 40 EUR?").await;
+    ear.script().next(HttpAnswer::status(503));
+    phone.answer(&challenge, Verdict::Approved).await.expect("an answer");
+    ear.events().wait_for(1).await;
+    app.deliver_everything().await;
+    let mut operator = Operator::sign_in(&app).await;
+    let path = format!("/challenges/{challenge}");
+    let page = operator.get(&path).await;
+    shows(&page, &["challenge.approved: failed 1 times", "Last answer: status 503"]);
+    app.pass(Duration::from_secs(5)).await;
+    ear.events().wait_for(2).await;
+    app.deliver_everything().await;
+    let page = operator.get(&path).await;
+    shows(&page, &["Webhook called: challenge.approved", "orders", "at try 2, 5.0 s after"]);
+    assert!(!page.contains("failed 1 times"), "{page}");
+}

@@ -1,5 +1,6 @@
-//! One delivery, from the lease to the commit of what became of it.
+//! One delivery, from the lease to the commit of what became of it; and those that begin together.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +10,18 @@ use countersign_domain::delivery::{
     After, Attempt, Delivery, Happening, Lease, Outcome, after_attempt,
 };
 use countersign_domain::time::Instant;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::ready::{self, Readiness};
+use crate::ready::{self, Known, Readiness};
 use crate::shared::{Hold, InHand, Shared};
 use crate::visits::Visit;
 use crate::{metrics, replay, send};
 
-/// An attempt on its way: its outcome, if there was one; `None` outside if the engine was killed first.
-pub(crate) type Running = JoinHandle<Option<Option<Outcome>>>;
+/// Attempts on their way: the outcomes of those that had one; `None` if the engine was killed first.
+pub(crate) type Running = JoinHandle<Option<Vec<Outcome>>>;
 
 /// So long before a lease runs out its attempt is given up, so that the result is written while the lease holds.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -28,13 +31,22 @@ const ONCE_MARGIN: Duration = Duration::from_secs(10);
 /// attempts: a socket that is slow to end must not be asked in a tight loop.
 const AT_ONCE: u32 = 3;
 
-/// Begins with a delivery.
-pub(crate) fn begin(shared: &Arc<Shared>, lease: Lease, hold: Hold) -> Running {
-    shared.signals.add(|counts| counts.begun += 1);
-    let span = tracing::debug_span!("attempt", notification = %lease.delivery.notification, challenge = %lease.delivery.challenge);
-    let whole = run(Arc::clone(shared), lease, hold).instrument(span);
+/// Begins with deliveries. One task drives all of them: what they must know is read at once, and what they send leaves
+/// together. None waits for another, and a panic is the end of that one alone.
+pub(crate) fn begin(shared: &Arc<Shared>, batch: Vec<(Lease, Hold)>) -> Running {
+    shared.signals.add(|counts| counts.begun += batch.len() as u64);
     let kill = shared.kill.clone();
-    shared.tasks.spawn(kill.run_until_cancelled_owned(whole))
+    shared.tasks.spawn(kill.run_until_cancelled_owned(run_all(Arc::clone(shared), batch)))
+}
+
+async fn run_all(shared: Arc<Shared>, batch: Vec<(Lease, Hold)>) -> Vec<Outcome> {
+    let known = ready::read_all(&shared, batch.iter().map(|(lease, _)| *lease).collect()).await;
+    let run = |((lease, hold), known): ((Lease, Hold), Known)| {
+        let span = tracing::debug_span!("attempt", notification = %lease.delivery.notification, challenge = %lease.delivery.challenge);
+        AssertUnwindSafe(run(&shared, lease, hold, known).instrument(span)).catch_unwind()
+    };
+    let all: FuturesUnordered<_> = batch.into_iter().zip(known).map(run).collect();
+    all.filter_map(async |outcome| outcome.ok().flatten()).collect().await
 }
 
 /// From then on the attempt is given up, however it stands.
@@ -42,9 +54,9 @@ pub(crate) fn limit(lease: &Lease) -> Instant {
     if lease.delivery.once { lease.delivery.deadline + ONCE_MARGIN } else { lease.until - MARGIN }
 }
 
-async fn run(shared: Arc<Shared>, lease: Lease, hold: Hold) -> Option<Outcome> {
+async fn run(shared: &Arc<Shared>, lease: Lease, hold: Hold, known: Known) -> Option<Outcome> {
     let _in_hand = InHand::new(hold);
-    let (push, started, pass) = match ready::make(&shared, &lease).await {
+    let (push, started, pass) = match ready::make(shared, &lease, known).await {
         Readiness::Ready { push, now, pass } => (push, now, pass),
         Readiness::Over(ending, now) => {
             let over = Happening::Ended(ending);
@@ -55,7 +67,7 @@ async fn run(shared: Arc<Shared>, lease: Lease, hold: Hold) -> Option<Outcome> {
     };
     let platform = push.target.address.platform();
     let visit = (platform == Platform::Stream).then(|| shared.visits.begin(push.factor));
-    let attempt = send::send(&shared, &lease, &push, started).await;
+    let attempt = send::send(shared, &lease, &push, started).await;
     drop(pass);
 
     let now = shared.clock.now();
@@ -78,7 +90,7 @@ async fn run(shared: Arc<Shared>, lease: Lease, hold: Hold) -> Option<Outcome> {
                 _ => true,
             };
             if may_be_there {
-                look_once_more(&shared, &lease.delivery).await;
+                look_once_more(shared, &lease.delivery).await;
             }
         }
     }

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use countersign_bus::Work;
+use countersign_domain::delivery::Lease;
+use countersign_domain::sid::FactorSid;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::shared::Shared;
+use crate::shared::{Hold, Shared};
 use crate::{attempt, replay};
+
+/// The most that begin together.
+const BATCH: usize = 64;
 
 /// Somebody wants to know when all that came before has begun.
 pub(crate) type Question = oneshot::Sender<()>;
@@ -49,13 +54,33 @@ pub(crate) async fn run(
         };
         match next {
             Some(Work::Attempt(lease)) => {
-                attempt::begin(&shared, *lease, hold.into());
+                let mut batch = vec![(*lease, hold.into())];
+                // Whoever else can run now may be about to hand over more. There is no timer: nobody waits for anything
+                // but the processor.
+                tokio::task::yield_now().await;
+                gather(&shared, &mut work, &mut batch);
+                attempt::begin(&shared, batch);
             }
-            Some(Work::Connected(factor)) => {
-                shared.visits.connected(factor);
-                replay::want(&shared, factor);
-            }
+            Some(Work::Connected(factor)) => connected(&shared, factor),
             None => return,
         }
     }
+}
+
+/// Takes what else was handed over, as far as there is room.
+fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec<(Lease, Hold)>) {
+    while batch.len() < BATCH
+        && let Ok(hold) = Arc::clone(&shared.room).try_acquire_owned()
+        && let Ok(next) = work.try_recv()
+    {
+        match next {
+            Work::Attempt(lease) => batch.push((*lease, hold.into())),
+            Work::Connected(factor) => connected(shared, factor),
+        }
+    }
+}
+
+fn connected(shared: &Arc<Shared>, factor: FactorSid) {
+    shared.visits.connected(factor);
+    replay::want(shared, factor);
 }

@@ -11,8 +11,8 @@
 //! | settler | `settler.rs` | writes down what became of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
 //!
-//! Each delivery runs as a task of its own, from the lease to the commit of its result (`attempt.rs`): judged ready
-//! (`ready.rs`), sent (`send.rs`), settled. What a crash may cost is a push sent twice, never one lost: a lease that
+//! Each delivery runs by itself, from the lease to the commit of its result (`attempt.rs`): judged ready (`ready.rs`), sent
+//! (`send.rs`), settled. Those that begin together share a task and the read before it. What a crash may cost is a push sent twice, never one lost: a lease that
 //! nobody settles runs out.
 
 mod alarm;
@@ -173,7 +173,7 @@ impl Engine {
             biased;
             () = over => {}
             () = shared.clock.sleep_until(deadline) => {
-                let deliveries = shared.tasks.len();
+                let deliveries = shared.in_hand();
                 tracing::warn!(deliveries, "the engine stops before all was settled; the rest follows after the next start");
             }
         }

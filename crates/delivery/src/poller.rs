@@ -57,17 +57,15 @@ async fn look(shared: &Arc<Shared>) -> Answer<()> {
 
 /// Leases as many as there is room for; whether there may be more.
 async fn lease(shared: &Arc<Shared>) -> Answer<bool> {
-    let Some((mut hold, room)) = shared.room_for(MOST).await else {
+    let Some((hold, room)) = shared.room_for(MOST).await else {
         return Ok(false);
     };
     let now = shared.clock.now();
     let until = shared.lease_until(now);
     let leases = shared.deliveries.lease_due(shared.node, now, until, room).await?;
     let full = leases.len() == room;
-    for lease in leases {
-        if let Some(hold) = hold.split() {
-            attempt::begin(shared, lease, hold);
-        }
+    if !leases.is_empty() {
+        attempt::begin(shared, hold.share(leases));
     }
     Ok(full)
 }

@@ -35,8 +35,8 @@ enum Obstacle {
     Time,
 }
 
-pub(crate) async fn make(shared: &Shared, lease: &Lease) -> Readiness {
-    let (ending, now) = match try_make(shared, lease).await {
+pub(crate) async fn make(shared: &Shared, lease: &Lease, known: Known) -> Readiness {
+    let (ending, now) = match try_make(shared, lease, known).await {
         Ok(ready) => return ready,
         Err(Obstacle::Domain(ending, now)) => (ending, now),
         // Without a row nobody else will end it.
@@ -48,8 +48,11 @@ pub(crate) async fn make(shared: &Shared, lease: &Lease) -> Readiness {
     ending.map_or(Readiness::NotOurs, |ending| Readiness::Over(ending, now))
 }
 
-async fn try_make(shared: &Shared, lease: &Lease) -> Result<Readiness, Obstacle> {
-    let mut prospect = read(shared, lease).await?;
+async fn try_make(shared: &Shared, lease: &Lease, known: Known) -> Result<Readiness, Obstacle> {
+    let mut prospect = match known {
+        Some(prospect) => prospect,
+        None => read(shared, lease).await?,
+    };
     let mut pass = None;
     if let Some(target) = &prospect.factor {
         let gate = shared.gates.to(target);
@@ -91,13 +94,25 @@ async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, O
     })
 }
 
+/// What an attempt must know, if that could be read together with what others must know.
+pub(crate) type Known = Option<Prospect>;
+
+/// Reads it for several at once, right before they begin.
+pub(crate) async fn read_all(shared: &Shared, leases: Vec<Lease>) -> Vec<Known> {
+    match shared.deliveries.prospects(&leases).await {
+        Ok(prospects) => prospects.into_iter().map(Some).collect(),
+        // One of them may be to blame: each is read alone, and as often as it takes.
+        Err(_) => leases.iter().map(|_| None).collect(),
+    }
+}
+
 /// Reads what the attempt must know, more than once if the database is down for a moment.
 async fn read(shared: &Shared, lease: &Lease) -> Result<Prospect, Obstacle> {
     let notification = lease.delivery.notification;
     let mut failures = 0;
     loop {
-        let error = match shared.deliveries.prospect(lease).await {
-            Ok(prospect) => return Ok(prospect),
+        let error = match shared.deliveries.prospects(std::slice::from_ref(lease)).await {
+            Ok(prospects) => return prospects.into_iter().next().ok_or(Obstacle::Time),
             Err(error) => error,
         };
         failures += 1;

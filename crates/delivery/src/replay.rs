@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::attempt;
 use crate::metrics;
-use crate::shared::{Hold, Shared};
+use crate::shared::Shared;
 
 /// The most that one look leases: as many as a socket may hold unacknowledged.
 const MOST: usize = 100;
@@ -53,7 +53,7 @@ async fn look(shared: Arc<Shared>, factor: FactorSid) {
     let room = shared.room_for(MOST).await;
     // From here on a new wish is another look: this one may have read too early to see what that is about.
     shared.replays.wanted().remove(&factor);
-    let Some((mut hold, most)) = room else {
+    let Some((hold, most)) = room else {
         return;
     };
     let Some(leases) = lease(&shared, factor, most).await else {
@@ -62,22 +62,16 @@ async fn look(shared: Arc<Shared>, factor: FactorSid) {
     drop(turn);
     shared.signals.add(|counts| counts.replayed += 1);
     let full = leases.len() == most;
-    let begun = begin(&shared, leases, &mut hold);
-    drop(hold);
-    if full {
-        let mut acknowledged = false;
-        for attempt in begun {
-            acknowledged |= matches!(attempt.await, Ok(Some(Some(Outcome::Acknowledged))));
-        }
-        if acknowledged {
-            want(&shared, factor);
-        }
+    if leases.is_empty() {
+        return;
     }
-}
-
-fn begin(shared: &Arc<Shared>, leases: Vec<Lease>, hold: &mut Hold) -> Vec<attempt::Running> {
-    let leases = leases.into_iter();
-    leases.filter_map(|lease| Some(attempt::begin(shared, lease, hold.split()?))).collect()
+    let begun = attempt::begin(&shared, hold.share(leases));
+    if full
+        && let Ok(Some(outcomes)) = begun.await
+        && outcomes.contains(&Outcome::Acknowledged)
+    {
+        want(&shared, factor);
+    }
 }
 
 /// Leases, as often as it takes while the device stays: nobody else would look for what is parked.

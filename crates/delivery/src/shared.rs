@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::{Bus, HandOver};
-use countersign_domain::delivery::NodeId;
+use countersign_domain::delivery::{Lease, NodeId};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::Providers;
@@ -54,9 +54,10 @@ pub(crate) struct Shared {
 pub(crate) struct Hold(OwnedSemaphorePermit);
 
 impl Hold {
-    /// One of several.
-    pub(crate) fn split(&mut self) -> Option<Self> {
-        self.0.split(1).map(Self)
+    /// Room for each of these, as far as there is any; what is left is free again.
+    pub(crate) fn share(mut self, leases: Vec<Lease>) -> Vec<(Lease, Self)> {
+        let leases = leases.into_iter();
+        leases.filter_map(|lease| Some((lease, Self(self.0.split(1)?)))).collect()
     }
 }
 
@@ -101,6 +102,11 @@ impl Shared {
         hold.0.merge(rest);
         let all = hold.0.num_permits();
         Some((hold, all))
+    }
+
+    /// How many deliveries are in hand.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.options.in_hand.saturating_sub(self.room.available_permits())
     }
 
     /// Until when a lease taken at `now` runs.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_domain::invalid::Invalid;
 use ipnet::IpNet;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
 
 /// The TLS library could not be set up.
@@ -109,6 +109,8 @@ impl Outgoing {
             .connect_timeout(CONNECT)
             .timeout(WHOLE)
             .pool_idle_timeout(None)
+            // Whoever repeats looks at the clock first: the client does not, so it does not.
+            .retry(retry::never().max_retries_per_request(0))
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(CONNECT)
             .http2_keep_alive_while_idle(true)

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
@@ -18,8 +18,7 @@ use crate::config::{Log, LogFormat, Traces};
 /// # Errors
 /// The filter or the collector's address is not right, or logging has been started before.
 pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .with_context(|| format!("log.filter is not right: {}", log.filter))?;
+    let filter = filter(&log.filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -27,11 +26,19 @@ pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
     };
     let (spans, tracing) = spans::layer(traces)?;
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter.and(filter_fn(may_be_logged))))
+        .with(lines.with_filter(filter))
         .with(spans)
         .try_init()
         .context("logging cannot start")?;
     Ok(tracing)
+}
+
+/// What the configuration wants to see. It says how fine that can be at most: otherwise all that the libraries would tell at
+/// their finest level is put together for each request, only to be thrown away.
+fn filter<S>(text: &str) -> anyhow::Result<impl Filter<S> + use<S>> {
+    let wanted =
+        EnvFilter::try_new(text).with_context(|| format!("log.filter is not right: {text}"))?;
+    Ok(wanted.and(filter_fn(may_be_logged).with_max_level_hint(Level::TRACE)))
 }
 
 /// Whatever the filter says: at their finest level libraries print what they carry, which is tokens and what people are
@@ -117,4 +124,23 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         }
     });
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::Identity;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_wants_to_see_is_not_put_together() {
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+        let lines = lines.with_filter(filter("info,countersign_server=debug").unwrap());
+        let no_traces = None::<Identity>;
+        let all = tracing_subscriber::registry().with(lines).with(no_traces);
+        tracing::subscriber::with_default(all, || {
+            assert!(tracing::trace_span!(target: "h2", "frame").is_disabled());
+            assert!(!tracing::debug_span!("ours").is_disabled());
+        });
+    }
 }

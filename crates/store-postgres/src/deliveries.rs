@@ -9,6 +9,7 @@ use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::seam::{Answer, Deliveries};
+use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -260,9 +261,10 @@ impl Deliveries for PostgresStore {
         Ok(one(&db, NEXT_DUE, &[], read).await?)
     }
 
-    async fn prospect(&self, lease: &Lease) -> Answer<Prospect> {
+    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
         let db = self.session().await?;
-        Ok(prospect::read(&db, lease).await?)
+        // all of them are on their way before the first has answered
+        Ok(try_join_all(leases.iter().map(|lease| prospect::read(&db, lease))).await?)
     }
 
     async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {

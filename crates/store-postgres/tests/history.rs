@@ -328,7 +328,7 @@ async fn work(stage: &Stage, factor: &Factor) {
         let challenge = stage.challenge(factor).await;
         let lease = stage.leased(&challenge).await;
         stage.due(&challenge).await;
-        assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+        assert!(stage.prospect(&lease).await.lease_holds);
         assert!(stage.settle(&lease, stage.delivered()).await);
         stage.store.mark_fetched(challenge.sid, stage.now()).await.unwrap();
         stage.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();

@@ -250,8 +250,8 @@ impl Deliveries for SqliteStore {
         })
     }
 
-    async fn prospect(&self, lease: &Lease) -> Answer<Prospect> {
-        self.read(|db| prospect::read(db, lease))
+    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
+        self.read(|db| prospect::read(db, leases))
     }
 
     async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {

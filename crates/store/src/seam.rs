@@ -518,8 +518,8 @@ pub trait Deliveries {
     ) -> Answer<Vec<Lease>>;
     /// When the next delivery falls due, if any is waiting for its time.
     async fn next_due(&self) -> Answer<Option<Instant>>;
-    /// Reads what an attempt must know.
-    async fn prospect(&self, lease: &Lease) -> Answer<Prospect>;
+    /// Reads what attempts must know, in the order of the leases.
+    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>>;
     /// Writes what became of leased deliveries, and answers those whose lease was lost: of these only the attempt is
     /// recorded. An ending `delivered` also cancels the older parked deliveries of the challenge, as superseded.
     async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>>;

@@ -55,7 +55,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
         Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),
         Command::StandIns(flags) => {
-            runtime()?.block_on(stand_ins::run(&flags)).map(|()| ExitCode::SUCCESS)
+            small_runtime()?.block_on(stand_ins::run(&flags)).map(|()| ExitCode::SUCCESS)
         }
         Command::Accounts(accounts) => {
             let config = load(&common, &[])?;
@@ -88,6 +88,14 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// For what serves nobody but tests: one thread does, and leaves the rest of the machine to what is tested.
+fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

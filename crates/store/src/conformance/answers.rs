@@ -103,8 +103,8 @@ pub async fn an_answer_cancels_what_was_still_to_be_delivered(stage: &Stage) {
         assert_eq!(notification.ending, Some(Ending::cancelled(Reason::Answered)));
         assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
     }
-    assert!(!stage.store.prospect(&leased).await.unwrap().lease_holds);
-    assert!(stage.store.prospect(&kept).await.unwrap().lease_holds);
+    assert!(!stage.prospect(&leased).await.lease_holds);
+    assert!(stage.prospect(&kept).await.lease_holds);
     let after = After::Done(Ending::SENT);
     assert!(!stage.settle(&leased, stage.attempted(Outcome::Accepted, after)).await);
     assert_eq!(stage.ending(&leased).await, Some(Ending::cancelled(Reason::Answered)));
@@ -126,7 +126,7 @@ pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(stage: &Stage) {
     let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
     let at = stage.now();
     stage.store.answer_challenge(challenge.sid, Verdict::Approved, at).await.unwrap();
-    let prospect = stage.store.prospect(&lease).await.unwrap();
+    let prospect = stage.prospect(&lease).await;
     let (state, _) = prospect.challenge.unwrap();
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
     let cancelled = Ending::cancelled(Reason::Answered);

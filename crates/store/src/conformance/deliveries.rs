@@ -2,7 +2,7 @@
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{Challenge, ChallengeState};
-use countersign_domain::delivery::{Birth, DeliveryState, Lease};
+use countersign_domain::delivery::{Birth, DeliveryState, Lease, Prospect};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::NotificationSid;
@@ -23,7 +23,7 @@ pub async fn a_lease_is_held_by_one_worker(stage: &Stage) {
     let lease = Lease { delivery: new.delivery, node: stage.make.node, until: stage.later(30) };
     assert_eq!(leases, [lease]);
     assert_eq!(stage.lease_due(10).await, []);
-    assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+    assert!(stage.prospect(&lease).await.lease_holds);
     let state = DeliveryState::Leased { node: lease.node, until: lease.until, written: false };
     assert_eq!(stage.notification(&new).await.delivery, Some((state, 0)));
 }
@@ -87,14 +87,14 @@ pub async fn a_lease_that_ran_out_is_rescued(stage: &Stage) {
     stage.pass(1);
     assert_eq!(store.rescue(stage.now(), 10).await, Ok(1));
     assert_eq!(store.rescue(stage.now(), 10).await, Ok(0));
-    assert!(!store.prospect(&held).await.unwrap().lease_holds);
+    assert!(!stage.prospect(&held).await.lease_holds);
     assert_eq!(store.next_due().await, Ok(Some(stage.now())));
     let state = DeliveryState::Due { at: stage.now() };
     assert_eq!(stage.notification(&held).await.delivery, Some((state, 0)));
     let leases = stage.lease_due(10).await;
     assert_eq!(leases.len(), 1);
-    assert!(store.prospect(&leases[0]).await.unwrap().lease_holds);
-    assert!(!store.prospect(&held).await.unwrap().lease_holds);
+    assert!(stage.prospect(&leases[0]).await.lease_holds);
+    assert!(!stage.prospect(&held).await.lease_holds);
 }
 
 /// It can only expire.
@@ -140,10 +140,10 @@ pub async fn the_leases_of_other_nodes_can_be_voided(stage: &Stage) {
     let own = stage.leased(&challenge).await;
     let store = &stage.store;
     assert_eq!(store.void_leases(own.node, stage.now(), 10).await, Ok(0));
-    assert!(store.prospect(&own).await.unwrap().lease_holds);
+    assert!(stage.prospect(&own).await.lease_holds);
     let other = stage.make.other_node();
     assert_eq!(store.void_leases(other, stage.now(), 10).await, Ok(1));
-    assert!(!store.prospect(&own).await.unwrap().lease_holds);
+    assert!(!stage.prospect(&own).await.lease_holds);
     assert_eq!(sids(&stage.lease_due(10).await), [own.delivery.notification]);
 }
 
@@ -163,7 +163,7 @@ pub async fn what_outlives_its_deadline_expires(stage: &Stage) {
         assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
     }
     assert_eq!(stage.ending(&later).await, None);
-    assert!(stage.store.prospect(&leased).await.unwrap().lease_holds);
+    assert!(stage.prospect(&leased).await.lease_holds);
 }
 
 /// And only what is waiting for its time counts.
@@ -203,7 +203,7 @@ pub async fn of_each_challenge_the_newest_parked_is_leased(stage: &Stage) {
     let first = store.lease_parked(factor.sid, node, now, until, 1).await.unwrap();
     assert_eq!(sids(&first), newest[..1]);
     assert_eq!((first[0].node, first[0].until), (node, until));
-    assert!(store.prospect(&first[0]).await.unwrap().lease_holds);
+    assert!(stage.prospect(&first[0]).await.lease_holds);
     let rest = store.lease_parked(factor.sid, node, now, until, 10).await.unwrap();
     assert_eq!(rest.len(), 2);
     assert!(sids(&rest).contains(&newest[1]) && !sids(&rest).contains(&newest[0]));
@@ -228,7 +228,7 @@ pub async fn a_prospect_is_read_afresh(stage: &Stage) {
     let challenge = stage.challenge(&factor).await;
     let lease = stage.leased(&challenge).await;
     let store = &stage.store;
-    let prospect = store.prospect(&lease).await.unwrap();
+    let prospect = stage.prospect(&lease).await;
     assert!(prospect.lease_holds);
     let message = challenge.details.message.clone().unwrap();
     assert_eq!(prospect.challenge, Some((ChallengeState::Pending, message)));
@@ -241,11 +241,31 @@ pub async fn a_prospect_is_read_afresh(stage: &Stage) {
     let address = Some(stage.make.fcm_address());
     let change = FactorChange { address: address.clone(), ..FactorChange::default() };
     store.update_factor(owner.entity, factor.sid, &change, stage.now()).await.unwrap();
-    let target = store.prospect(&lease).await.unwrap().factor.unwrap();
+    let target = stage.prospect(&lease).await.factor.unwrap();
     assert_eq!(Some(target.address), address);
     store.delete_factor(owner.entity, factor.sid, stage.now()).await.unwrap();
-    let prospect = store.prospect(&lease).await.unwrap();
+    let prospect = stage.prospect(&lease).await;
     assert!(prospect.challenge.is_some() && prospect.factor.is_none());
+}
+
+/// Whatever became of the lease or of the factor.
+pub async fn prospects_are_in_the_order_of_the_leases(stage: &Stage) {
+    assert_eq!(stage.store.prospects(&[]).await, Ok(Vec::new()));
+    let mut leases = Vec::new();
+    let mut factors = Vec::new();
+    for _ in 0..3 {
+        let factor = stage.factor().await;
+        leases.push(stage.leased(&stage.challenge(&factor).await).await);
+        factors.push(factor);
+    }
+    assert!(stage.settle(&leases[0], stage.delivered()).await);
+    let (entity, gone) = (factors[1].owner.entity, factors[1].sid);
+    stage.store.delete_factor(entity, gone, stage.now()).await.unwrap();
+    leases.rotate_left(1);
+    let prospects = stage.store.prospects(&leases).await.unwrap();
+    let found = |prospect: &Prospect| (prospect.lease_holds, prospect.factor.is_some());
+    let found: Vec<_> = prospects.iter().map(found).collect();
+    assert_eq!(found, [(true, false), (true, true), (false, true)]);
 }
 
 /// That of the factor's platform, as the service names it at that moment.
@@ -268,7 +288,7 @@ pub async fn a_prospect_names_the_services_credential(stage: &Stage) {
         let change = FactorChange { address: Some(address), ..FactorChange::default() };
         let (entity, now) = (factor.owner.entity, stage.now());
         store.update_factor(entity, factor.sid, &change, now).await.unwrap();
-        let target = store.prospect(&lease).await.unwrap().factor.unwrap();
+        let target = stage.prospect(&lease).await.factor.unwrap();
         assert_eq!((target.address.platform(), target.credential), (platform, credential));
     }
 }
@@ -281,19 +301,19 @@ pub async fn a_lease_taken_again_is_another_one(stage: &Stage) {
     assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
     let again = stage.lease_due(10).await;
     assert_eq!((again[0].node, again[0].delivery), (held.node, held.delivery));
-    assert!(stage.store.prospect(&again[0]).await.unwrap().lease_holds);
-    assert!(!stage.store.prospect(&held).await.unwrap().lease_holds);
+    assert!(stage.prospect(&again[0]).await.lease_holds);
+    assert!(!stage.prospect(&held).await.lease_holds);
     let foreign = Lease { node: stage.make.other_node(), ..again[0] };
-    assert!(!stage.store.prospect(&foreign).await.unwrap().lease_holds);
+    assert!(!stage.prospect(&foreign).await.lease_holds);
 }
 
 /// As long as it has no ending.
 pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
-    assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+    assert!(stage.prospect(&lease).await.lease_holds);
     assert!(stage.settle(&lease, stage.delivered()).await);
-    assert!(!stage.store.prospect(&lease).await.unwrap().lease_holds);
+    assert!(!stage.prospect(&lease).await.lease_holds);
 }
 
 /// What is due or leased of a factor that was deleted is found to have no target.
@@ -303,7 +323,7 @@ pub async fn the_deliveries_of_a_deleted_factor_have_no_target(stage: &Stage) {
     let due = stage.due(&challenge).await;
     stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
     let leases = stage.lease_due(10).await;
-    assert_eq!(stage.store.prospect(&leases[0]).await.unwrap().factor, None);
+    assert_eq!(stage.prospect(&leases[0]).await.factor, None);
     let gone = Ending::cancelled(Reason::FactorGone);
     let ended = countersign_domain::delivery::Happening::Ended(gone);
     assert!(stage.settle(&leases[0], ended).await);

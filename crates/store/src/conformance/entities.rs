@@ -141,7 +141,7 @@ async fn nothing_below_is_found(stage: &Stage, below: &Below) {
     assert_eq!(store.notification(challenge.sid, sid).await, Ok(None));
     let notifications = store.notifications(challenge.sid, PageQuery::first(10)).await;
     assert_eq!(notifications.unwrap().items, []);
-    let prospect = store.prospect(lease).await.unwrap();
+    let prospect = stage.prospect(lease).await;
     assert_eq!((prospect.challenge, prospect.factor), (None, None));
 }
 

@@ -179,6 +179,7 @@ macro_rules! conformance {
                 of_each_challenge_the_newest_parked_is_leased
                 an_older_parked_one_is_leased_when_the_newest_is_overdue
                 a_prospect_is_read_afresh
+                prospects_are_in_the_order_of_the_leases
                 a_prospect_names_the_services_credential
                 a_lease_taken_again_is_another_one
                 the_lease_of_a_ttl_of_zero_holds_until_it_ends

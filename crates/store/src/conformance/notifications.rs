@@ -140,7 +140,7 @@ pub async fn a_fetch_makes_sent_notifications_delivered(stage: &Stage) {
     assert_eq!(notification.attempts.len(), 1);
     assert_eq!(stage.ending(&failed).await, Some(failure));
     assert_eq!(stage.ending(&elsewhere).await, Some(Ending::SENT));
-    assert!(stage.store.prospect(&unsent).await.unwrap().lease_holds);
+    assert!(stage.prospect(&unsent).await.lease_holds);
     assert_eq!((stage.ending(&parked).await, stage.ending(&once).await), (None, None));
 }
 

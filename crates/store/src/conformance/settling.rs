@@ -35,7 +35,7 @@ pub async fn an_ending_is_kept_with_its_attempt(stage: &Stage) {
         assert_eq!(notification.ending, Some(ending));
         assert_eq!(notification.attempts, [record]);
         assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
-        assert!(!stage.store.prospect(&lease).await.unwrap().lease_holds);
+        assert!(!stage.prospect(&lease).await.lease_holds);
     }
 }
 
@@ -102,7 +102,7 @@ pub async fn what_was_written_stands_at_sent(stage: &Stage) {
     let written = DeliveryState::Leased { node, until, written: true };
     assert_eq!(notification.delivery, Some((written, 0)));
     assert_eq!((notification.ending, notification.updated_at), (None, stage.now()));
-    assert!(stage.store.prospect(&lease).await.unwrap().lease_holds);
+    assert!(stage.prospect(&lease).await.lease_holds);
     let park = stage.attempted(Outcome::Unacknowledged, After::Park);
     assert!(stage.settle(&lease, park).await);
     let delivery = stage.notification(&lease).await.delivery;

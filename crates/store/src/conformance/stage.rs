@@ -10,7 +10,7 @@ use countersign_domain::account::Account;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{After, Attempt, Birth, Happening, Lease, NewNotification};
-use countersign_domain::delivery::{Outcome, Settled};
+use countersign_domain::delivery::{Outcome, Prospect, Settled};
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::notification::{AttemptRecord, Ending, Notification};
 use countersign_domain::service::Service;
@@ -228,6 +228,12 @@ impl Stage {
     /// How it ended, if it has.
     pub async fn ending(&self, lease: impl Into<Which>) -> Option<Ending> {
         self.notification(lease).await.ending
+    }
+
+    /// What an attempt must know.
+    pub async fn prospect(&self, lease: &Lease) -> Prospect {
+        let mut prospects = self.store.prospects(std::slice::from_ref(lease)).await.unwrap();
+        prospects.pop().unwrap()
     }
 
     /// Settles one delivery now; whether its lease held.

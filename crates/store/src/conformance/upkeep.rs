@@ -198,7 +198,7 @@ pub async fn settling_what_was_removed_is_a_lost_lease(stage: &Stage) {
     let owner = &factor.owner;
     stage.store.delete_entity(owner.service, &owner.identity, stage.now()).await.unwrap();
     assert!(clean_all(stage).await > 0);
-    let prospect = stage.store.prospect(&lease).await.unwrap();
+    let prospect = stage.prospect(&lease).await;
     assert!(!prospect.lease_holds && prospect.challenge.is_none() && prospect.factor.is_none());
     assert!(!stage.settle(&lease, stage.delivered()).await);
 }

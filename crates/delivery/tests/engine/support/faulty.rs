@@ -52,8 +52,8 @@ impl Deliveries for Faulty {
     async fn next_due(&self) -> Answer<Option<Instant>> {
         self.up()?.next_due().await
     }
-    async fn prospect(&self, lease: &Lease) -> Answer<Prospect> {
-        self.up()?.prospect(lease).await
+    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
+        self.up()?.prospects(leases).await
     }
     async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {
         self.up()?.settle(settled).await

@@ -120,7 +120,7 @@ describe("the console", () => {
     const page = await operator(scene, t);
     await page.goto(`${page.console}/webhooks`);
     await page.evaluate(() => (globalThis.untouched = true));
-    const card = page.getByRole("region").filter({ hasText: url });
+    const card = page.locator("section.card").filter({ hasText: url });
     await card.getByText("no call fails").waitFor();
     await ann(scene, await visit(scene, t));
     await card.getByText(/^factor.created: failed \d+ times/).first().waitFor();

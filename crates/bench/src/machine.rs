@@ -46,29 +46,39 @@ impl Meter {
 pub(crate) struct Crowd(Vec<(&'static str, Vec<u32>, f64)>);
 
 impl Crowd {
-    /// From now on; each with all that descends from it.
+    /// From now on; each with all that descends from it and is not named itself.
     pub(crate) fn watch(groups: &[(&'static str, &[u32])]) -> Self {
-        let seconds = |pids: &[u32]| pids.iter().map(|pid| seconds_of_all(*pid)).sum();
-        Self(groups.iter().map(|(name, pids)| (*name, pids.to_vec(), seconds(pids))).collect())
+        let groups = groups.iter().map(|(name, pids)| (*name, pids.to_vec(), 0.0));
+        let mut crowd = Self(groups.collect());
+        let begun: Vec<_> = crowd.0.iter().map(|(_, pids, _)| crowd.seconds(pids)).collect();
+        for ((.., seconds), begun) in crowd.0.iter_mut().zip(begun) {
+            *seconds = begun;
+        }
+        crowd
     }
 
     /// What each has spent since, in hundredths of one core.
     pub(crate) fn shares(&self, elapsed: std::time::Duration) -> Vec<(&'static str, f64)> {
         let wall = elapsed.as_secs_f64().max(1e-9);
-        let spent = |pids: &[u32]| pids.iter().map(|pid| seconds_of_all(*pid)).sum::<f64>();
-        let share = |before: f64, pids: &[u32]| (spent(pids) - before).max(0.0) / wall * 100.0;
-        let shares = self.0.iter().map(|(name, pids, before)| (*name, share(*before, pids)));
+        let share =
+            |before: f64, pids: &[u32]| (self.seconds(pids) - before).max(0.0) / wall * 100.0;
         // whose processes are elsewhere is not known
-        shares.zip(&self.0).filter(|(_, (_, pids, _))| !pids.is_empty()).map(|(it, _)| it).collect()
+        let known = self.0.iter().filter(|(_, pids, _)| !pids.is_empty());
+        known.map(|(name, pids, before)| (*name, share(*before, pids))).collect()
     }
-}
 
-/// User and system time of a process and of all that descends from it, ended ones included.
-fn seconds_of_all(pid: u32) -> f64 {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let children = children.unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-    times_of(pid, 4) + children.map(seconds_of_all).sum::<f64>()
+    fn seconds(&self, pids: &[u32]) -> f64 {
+        pids.iter().map(|pid| self.seconds_of_all(*pid)).sum()
+    }
+
+    /// User and system time of a process and of all that descends from it, ended ones included.
+    fn seconds_of_all(&self, pid: u32) -> f64 {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        let unnamed = children.filter(|child| !self.0.iter().any(|(_, of, _)| of.contains(child)));
+        times_of(pid, 4) + unnamed.map(|child| self.seconds_of_all(child)).sum::<f64>()
+    }
 }
 
 /// User and system time of a process.

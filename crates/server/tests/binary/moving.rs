@@ -131,6 +131,13 @@ async fn everything_moves_to_postgres_and_back() {
     let running = moved.serve(&["--data-dir", &back.display().to_string()]).await;
     assert_eq!(Application::of(&running).get("/v2/Services").await.0, 200);
     running.stop().await;
+
+    // what a node had in hand when the house was moved is taken over when its lease runs out
+    let there = Rows::new(Arc::new(postgres(&database).await) as _);
+    let (node, now, until) = (there.make.node, there.later(60), there.later(90));
+    let due = there.store.lease_due(node, now, until, 100).await.expect("leased").len();
+    assert_eq!((due, there.store.rescue(now, 100).await), (2, Ok(3)));
+    assert_eq!(there.store.lease_due(node, now, until, 100).await.expect("leased").len(), 3);
 }
 
 /// So many challenges more, each the same but for its SID.

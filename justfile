@@ -24,10 +24,11 @@ rust *filter:
 sdk:
     ./test sdk
 
-# Try the authenticator in a real browser, and take its pictures for the documentation
+# Try authenticator and console in a real browser, and take their pictures for the documentation
 browser:
     ./test browser
-    for name in enrol-phone-light prompt-phone-light prompt-phone-dark waiting-phone-light waiting-phone-dark home-desktop-light; do \
+    for name in enrol-phone-light prompt-phone-light prompt-phone-dark waiting-phone-light waiting-phone-dark home-desktop-light \
+        console-overview-desktop-light console-challenge-phone-dark; do \
         cp .cache/pictures/$name.png docs/pictures/; done
 
 # Build the server as it is shipped

@@ -47,7 +47,7 @@ statements! {
     CLOSE = "UPDATE notifications SET ending = ?3, reason = ?4, code = ?5, updated_at = ?6, attempts = attempts || ?7 \
              WHERE challenge_sid = ?1 AND ordinal = ?2 \
              AND (ending IS NULL OR (ending = 'sent' AND ?3 = 'delivered'))";
-    RECORD = "UPDATE notifications SET attempts = attempts || ?3, updated_at = ?4 WHERE challenge_sid = ?1 AND ordinal = ?2";
+    RECORD = "UPDATE notifications SET attempts = attempts || ?3, updated_at = max(updated_at, ?4) WHERE challenge_sid = ?1 AND ordinal = ?2";
     SENT = "SELECT ordinal FROM notifications WHERE challenge_sid = ?1 AND ending = 'sent'";
     IS_SENT = "SELECT 1 FROM notifications WHERE challenge_sid = ?1 AND ending = 'sent' \
                UNION ALL SELECT 1 FROM deliveries WHERE challenge_sid = ?1 AND written";

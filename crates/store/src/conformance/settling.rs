@@ -141,6 +141,18 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(stage: &Stage) {
     assert_eq!(stage.stored(&factor).await.unwrap().address, factor.address);
     assert!(stage.settle(&held, stage.delivered()).await);
     assert_eq!(stage.notification(&lost).await.attempts.len(), 4);
+
+    // a result that was kept while the database was away is older than the end, and does not move that back
+    let at = stage.now();
+    stage.pass(9);
+    let record = stage.record(Outcome::Acknowledged);
+    let what = Happening::Attempted { record, after: After::Done(Ending::DELIVERED), forget: None };
+    let late = Settled { lease: lost, what: what.clone(), at: stage.now() };
+    assert_eq!(stage.store.settle(&[late]).await.map(|lost| lost.len()), Ok(1));
+    let ended = stage.notification(&lost).await.updated_at;
+    let late = Settled { lease: lost, what, at };
+    assert_eq!(stage.store.settle(&[late]).await.map(|lost| lost.len()), Ok(1));
+    assert_eq!(stage.notification(&lost).await.updated_at, ended);
 }
 
 /// And the others are written.

@@ -38,7 +38,7 @@ const GIVE_BACK: &str = "UPDATE deliveries d SET state = u.state, node = NULL, w
                          attempts = d.attempts + 1, written = false, changed_at = u.at \
                          FROM unnest($1, $2, $3, $4, $5) AS u (challenge_sid, notification_sid, state, wake_at, at) \
                          WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
-                       AND d.challenge_sid = ANY ($1)";
+                         AND d.challenge_sid = ANY ($1)";
 const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line, \
                       updated_at = greatest(n.updated_at, u.at) \
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \

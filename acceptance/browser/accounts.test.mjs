@@ -27,7 +27,16 @@ describe("an account", () => {
     await page.getByRole("button", { name: "Decide later" }).click();
     await page.getByRole("button", { name: "Edit Harbour Bank" }).click();
     await page.getByRole("button", { name: "Remove this account" }).click();
+    // Whoever is told that it is gone may leave at once: by then nothing may be left that speaks of an account.
+    const keptWhenTold = page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const told = new MutationObserver(() => resolve(Object.keys(localStorage)));
+          told.observe(document.getElementById("welcome"), { attributeFilter: ["hidden"] });
+        }),
+    );
     await page.getByRole("button", { name: "Remove", exact: true }).click();
+    assert.deepEqual(await keptWhenTold, []);
     await page.getByRole("heading", { name: "Answer logins" }).waitFor();
     assert.equal(await page.getByText("Before you go?").filter({ visible: true }).count(), 0);
     assert.deepEqual(await person.factors(), []);

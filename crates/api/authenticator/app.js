@@ -13,7 +13,7 @@ import { Device, Refused, server } from "./protocol.js";
 import { bestTarget, canAskToNotify, forgetNotifications, notifyElsewhere, registerWorker } from "./push.js";
 import { accounts, removeAccount } from "./store.js";
 
-/** Remembers, outside of the database, that there was one. */
+/** Remembers, outside of the database, that there is one in it: should it be cleared, that can be said. */
 const HAD_ACCOUNTS = "countersign.had-accounts";
 
 const inbox = new Inbox();
@@ -23,6 +23,8 @@ const connections = new Map();
 const tabs = new BroadcastChannel("countersign");
 
 function connect(account) {
+  localStorage.setItem(HAD_ACCOUNTS, "1");
+  $("welcome-lost").hidden = true;
   const device = new Device(account);
   connections.set(device.sid, new Connection(device, inbox, show));
 }
@@ -32,7 +34,6 @@ function show() {
   const some = all.length > 0;
   $("starting").hidden = true;
   $("welcome").hidden = some;
-  $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
   $("notify").hidden = !canAskToNotify();
   $("ready").hidden = !some || inbox.prompts.length > 0;
   const names = all.map(({ device }) => accountName(device.account));
@@ -41,7 +42,6 @@ function show() {
       ? ["When ", names[0], " asks you something, it appears here."]
       : ["When one of your accounts asks you something, it appears here."]),
   );
-  if (some) localStorage.setItem(HAD_ACCOUNTS, "1");
   showAccounts(all, (sid) => edit(connections.get(sid).device));
   showStanding(all);
 }
@@ -130,12 +130,13 @@ function offerInstallation(event) {
   };
 }
 
+/** Nothing shows that an account is gone before it is: the page may be left at once. */
 async function removed(device) {
   connections.get(device.sid)?.stop();
+  if (connections.size === 1) localStorage.removeItem(HAD_ACCOUNTS);
+  await removeAccount(device.sid);
   connections.delete(device.sid);
   inbox.drop(device);
-  await removeAccount(device.sid);
-  if (connections.size === 0) localStorage.removeItem(HAD_ACCOUNTS);
   tabs.postMessage("accounts");
   await refreshHistory();
   show();
@@ -216,6 +217,7 @@ async function start() {
     );
     return;
   }
+  $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
   try {
     for (const account of await accounts()) connect(account);
   } catch {

@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
 
 /** How long anything may take to show. */
-export const PATIENCE = 10_000;
+export const PATIENCE = 20_000;
 const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 
 /** A browser, with flags of its own. */

@@ -54,10 +54,10 @@ impl Gathered for RecordAnswer {
     }
 
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, Trouble> {
-        let standings = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
+        let held = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
         let judge = |answer: &Self| {
-            let standing = standings.get(&answer.sid).filter(|found| found.address.is_some());
-            match standing.map(|standing| standing.is_open(answer.at)) {
+            let held = held.get(&answer.sid).filter(|held| held.has_factor);
+            match held.map(|held| held.standing.is_open(answer.at)) {
                 None => Recorded::Gone,
                 Some(Err(refused)) => Recorded::Refused(refused),
                 Some(Ok(())) => Recorded::Done,

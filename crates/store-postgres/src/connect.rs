@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
-use crate::database::PLANNED_ONCE;
+use crate::database::GREETING;
 use crate::trouble::words;
 
 /// A server that does not answer to packets for that long is gone.
@@ -44,7 +44,7 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
     if !options.transaction_pooling {
         pool = pool.post_create(Hook::async_fn(|client, _| {
             Box::pin(
-                async move { client.batch_execute(PLANNED_ONCE).await.map_err(HookError::Backend) },
+                async move { client.batch_execute(GREETING).await.map_err(HookError::Backend) },
             )
         }));
     }

@@ -14,23 +14,20 @@ use crate::trouble::{Trouble, words};
 /// A command that the database gave up for the sake of others is run so many times in all.
 const TRIES: usize = 8;
 
-/// Everything in it is on the disk when it is committed, whatever the server's settings say.
-macro_rules! begin {
-    ($plans:literal) => {
-        concat!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on", $plans)
-    };
-}
-const BEGIN: &str = begin!("");
-const BEGIN_PLANNING: &str =
-    begin!("; SET LOCAL plan_cache_mode TO auto; SET LOCAL enable_seqscan TO on");
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const BEGIN_PLANNING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode TO auto; \
+                              SET LOCAL enable_seqscan TO on";
+/// On a connection that others have between two transactions, and that has been told nothing.
+const BEGIN_POOLED: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
 
-/// How a connection begins. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
+/// How a connection begins. What is committed is on the disk, whatever the server's settings say. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
 /// several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
 /// plan for all parts looks dear, though it passes over most of them when it is run. It would also read a table whole that was
 /// small or not counted yet when the plan was made. And it expects arrays of ten values: only if to compare looks dear does it
 /// hash them, rather than go through all for each row.
-pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; \
-                                       SET cpu_operator_cost TO 0.1";
+pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET plan_cache_mode TO force_generic_plan; \
+                                   SET enable_seqscan TO off; SET cpu_operator_cost TO 0.1";
 
 /// A value that says what is to be written.
 #[async_trait]
@@ -76,7 +73,11 @@ impl Database {
 
     async fn try_transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
         let session = self.session().await?;
-        let begin = if C::IS_PLANNED_ONCE { BEGIN } else { BEGIN_PLANNING };
+        let begin = match (self.transaction_pooling, C::IS_PLANNED_ONCE) {
+            (true, _) => BEGIN_POOLED,
+            (false, true) => BEGIN,
+            (false, false) => BEGIN_PLANNING,
+        };
         // polled in this order, so that the first statement travels right behind
         let (begun, ran) =
             tokio::join!(biased; session.client.batch_execute(begin), command.run(&session));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Birth, Lease, NewNotification, NodeId, Prospect, Settled};
+use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
 use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
@@ -18,19 +18,11 @@ use crate::database::Session;
 use crate::events::Ended;
 use crate::leases::{Expire, IS_PARKED, NEXT_DUE, Rescue, TakeLeases, VoidLeases};
 use crate::notifications::ending_cells;
-use crate::params::{Param, column, id, params, span};
+use crate::params::{column, id, params, span};
 use crate::statement::{all, exists, one};
 use crate::trouble::Trouble;
 use crate::{PostgresStore, events, prospect, settle};
 
-/// Takes the columns of [`Rows`].
-pub(crate) const INSERT: &str = "INSERT INTO deliveries (challenge_sid, notification_sid, ordinal, factor_sid, \
-                                 entity_sid, deadline, attempts, state, node, wake_at, written, changed_at) \
-                                 SELECT u.challenge_sid, u.notification_sid, u.ordinal, u.factor_sid, u.entity_sid, \
-                                 u.deadline, u.attempts, u.state, u.node, u.wake_at, false, u.changed_at \
-                                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-                                 AS u (challenge_sid, notification_sid, ordinal, factor_sid, entity_sid, deadline, \
-                                 attempts, state, node, wake_at, changed_at)";
 const DELETE: &str = "DELETE FROM deliveries d USING unnest($1, $2) AS u (challenge_sid, notification_sid) \
                       WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
                       AND d.challenge_sid = ANY ($1)";
@@ -44,67 +36,6 @@ const CLOSE: &str = "UPDATE notifications n SET ending = u.ending, reason = u.re
                      RETURNING n.challenge_sid, n.ordinal, n.sid";
 const OF_CHALLENGES: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
                              WHERE challenge_sid = ANY($1) ORDER BY challenge_sid, notification_sid FOR UPDATE";
-
-/// The columns of new deliveries.
-#[derive(Default)]
-pub(crate) struct Rows {
-    challenges: Vec<Uuid>,
-    notifications: Vec<Uuid>,
-    ordinals: Vec<i64>,
-    factors: Vec<Uuid>,
-    entities: Vec<Uuid>,
-    deadlines: Vec<i64>,
-    attempts: Vec<i64>,
-    states: Vec<&'static str>,
-    nodes: Vec<Option<Uuid>>,
-    wakings: Vec<i64>,
-    changes: Vec<i64>,
-}
-
-impl Rows {
-    /// Those of new notifications whose birth says that there is one.
-    pub(crate) fn of(new: &[(NewNotification, i64)]) -> Self {
-        let mut rows = Self::default();
-        for (new, ordinal) in new {
-            let delivery = &new.delivery;
-            let (state, node, wake_at) = match new.birth {
-                Birth::Leased { until } => ("leased", Some(id(&new.node.0)), until),
-                Birth::Due => ("due", None, new.created_at.min(delivery.deadline)),
-                Birth::Parked => ("parked", None, delivery.deadline),
-                Birth::Immediate | Birth::Stillborn(_) => continue,
-            };
-            rows.challenges.push(id(delivery.challenge.as_bytes()));
-            rows.notifications.push(id(delivery.notification.as_bytes()));
-            rows.ordinals.push(*ordinal);
-            rows.factors.push(id(delivery.factor.as_bytes()));
-            rows.entities.push(id(delivery.entity.as_bytes()));
-            rows.deadlines.push(delivery.deadline.as_micros());
-            rows.attempts.push(i64::from(delivery.attempts));
-            rows.states.push(state);
-            rows.nodes.push(node);
-            rows.wakings.push(wake_at.as_micros());
-            rows.changes.push(new.created_at.as_micros());
-        }
-        rows
-    }
-
-    /// For [`INSERT`].
-    pub(crate) fn params(&self) -> [Param<'_>; 11] {
-        [
-            &self.challenges,
-            &self.notifications,
-            &self.ordinals,
-            &self.factors,
-            &self.entities,
-            &self.deadlines,
-            &self.attempts,
-            &self.states,
-            &self.nodes,
-            &self.wakings,
-            &self.changes,
-        ]
-    }
-}
 
 /// A delivery that is about to end, whoever holds it.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@
 mod access_tokens;
 mod accounts;
 mod answers;
+mod births;
 mod calls;
 mod cells;
 mod challenges;
@@ -26,6 +27,7 @@ mod leases;
 mod migrations;
 mod moving;
 mod notifications;
+mod notify;
 mod opening;
 mod paging;
 mod params;
@@ -104,7 +106,7 @@ pub struct PostgresStore {
     db: Database,
     queue: Arc<Semaphore>,
     opening: Gatherer<opening::Open>,
-    notifying: Gatherer<notifications::Notify>,
+    notifying: Gatherer<notify::Notify>,
     answering: Gatherer<answers::RecordAnswer>,
 }
 

@@ -1,9 +1,7 @@
 //! Notifications: the history of what was pushed.
 
 use async_trait::async_trait;
-use countersign_domain::address::Address;
-use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, NodeId};
-use countersign_domain::limits::is_reached;
+use countersign_domain::delivery::{DeliveryState, NewNotification, NodeId};
 use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
@@ -15,10 +13,9 @@ use crate::PostgresStore;
 use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::deliveries::{self, Close, End};
-use crate::gather::Gathered;
+use crate::notify::Notify;
 use crate::paging::{Listing, keyed};
-use crate::params::{column, id, params};
-use crate::standing::{self, Standing};
+use crate::params::{id, params};
 use crate::statement::{all, exists, living, one};
 use crate::trouble::Trouble;
 
@@ -39,11 +36,6 @@ macro_rules! select {
 const ORDINAL: &str = "SELECT ordinal FROM notifications WHERE challenge_sid = $1 AND sid = $2";
 const READ: &str = concat!(select!(), " AND n.sid = $2");
 const LIST: &str = select!();
-const INSERT: &str = "INSERT INTO notifications (challenge_sid, ordinal, sid, ttl, created_at, updated_at, born_on, \
-                      ending, reason, code, attempts) \
-                      SELECT u.challenge_sid, u.ordinal, u.sid, u.ttl, u.created_at, u.created_at, u.born_on, \
-                      u.ending, u.reason, u.code, '' FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-                      AS u (challenge_sid, ordinal, sid, ttl, created_at, born_on, ending, reason, code)";
 const SENT: &str = "SELECT ordinal FROM notifications WHERE challenge_sid = $1 AND ending = 'sent' \
                     ORDER BY ordinal FOR NO KEY UPDATE";
 const IS_SENT: &str = "SELECT 1 FROM notifications WHERE challenge_sid = $1 AND ending = 'sent' \
@@ -59,51 +51,6 @@ pub(crate) fn ending_cells(ending: Option<Ending>) -> EndingCells {
         ending.and_then(|ending| ending.reason).map(Reason::as_str),
         ending.and_then(|ending| ending.code).map(|code| i64::from(code.0)),
     )
-}
-
-/// What comes after an insertion.
-#[derive(Clone, Copy)]
-pub(crate) enum Then {
-    /// More of the same transaction.
-    GoOn,
-    /// Its end.
-    Commit,
-}
-
-/// Inserts notifications with their ordinals and, unless their birth needs none, their deliveries.
-pub(crate) async fn insert(
-    db: &Session,
-    new: &[(NewNotification, i64)],
-    then: Then,
-) -> Result<(), Trouble> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    let ending = |(new, _): &(NewNotification, i64)| {
-        ending_cells(match new.birth {
-            Birth::Stillborn(ending) => Some(ending),
-            Birth::Leased { .. } | Birth::Due | Birth::Parked | Birth::Immediate => None,
-        })
-    };
-    let rows = deliveries::Rows::of(new);
-    let notifications = params![
-        column(new, |(new, _)| id(new.delivery.challenge.as_bytes())),
-        column(new, |(_, ordinal)| *ordinal),
-        column(new, |(new, _)| id(new.delivery.notification.as_bytes())),
-        column(new, |(new, _)| i64::from(new.ttl)),
-        column(new, |(new, _)| new.created_at.as_micros()),
-        column(new, |(new, _)| id(&new.node.0)),
-        column(new, |new| ending(new).0),
-        column(new, |new| ending(new).1),
-        column(new, |new| ending(new).2),
-    ];
-    let deliveries = rows.params();
-    let statements = [(INSERT, notifications as _), (deliveries::INSERT, &deliveries as _)];
-    match then {
-        Then::GoOn => db.query_all(statements).await?,
-        Then::Commit => db.commit_with(statements).await?,
-    };
-    Ok(())
 }
 
 fn notification(row: &Row) -> Result<Notification, Trouble> {
@@ -153,56 +100,6 @@ fn delivery_state(cells: &mut Cells<'_>) -> Result<DeliveryState, Trouble> {
     }
 }
 
-/// Stores a notification, below a limit.
-#[derive(Clone, Copy)]
-pub(crate) struct Notify(NewNotification, u32);
-
-impl Notify {
-    /// Whether it may be stored.
-    fn judge(&self, standing: Option<&Standing>) -> Notified {
-        let Self(new, most) = self;
-        let Some(standing) = standing else {
-            return Notified::Gone;
-        };
-        if let Err(refused) = standing.is_open(new.created_at) {
-            return Notified::Refused(refused);
-        }
-        let reached =
-            |address: &Address| address.can_be_reached() && address.platform() == new.platform;
-        if !standing.address.as_ref().is_some_and(reached) {
-            return Notified::Moved;
-        }
-        let have = u32::try_from(standing.last_ordinal).unwrap_or(u32::MAX);
-        if is_reached(*most, have) { Notified::TooMany } else { Notified::Done }
-    }
-}
-
-#[async_trait]
-impl Gathered for Notify {
-    type Answer = Notified;
-
-    fn key(&self) -> [u8; 16] {
-        *self.0.delivery.challenge.as_bytes()
-    }
-
-    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Notified>, Trouble> {
-        let standings =
-            standing::hold(db, all.iter().map(|Self(new, _)| new.delivery.challenge)).await?;
-        let mut fine = Vec::with_capacity(all.len());
-        let judge = |notify: &Self| {
-            let standing = standings.get(&notify.0.delivery.challenge);
-            let outcome = notify.judge(standing);
-            if let (Notified::Done, Some(standing)) = (outcome, standing) {
-                fine.push((notify.0, standing.last_ordinal + 1));
-            }
-            outcome
-        };
-        let outcomes = all.iter().map(judge).collect();
-        insert(db, &fine, Then::Commit).await?;
-        Ok(outcomes)
-    }
-}
-
 struct MarkFetched(ChallengeSid, Instant);
 
 #[async_trait]
@@ -227,7 +124,7 @@ impl Command for MarkFetched {
 #[async_trait]
 impl Notifications for PostgresStore {
     async fn notify(&self, new: &NewNotification, most: u32) -> Answer<Notified> {
-        self.notifying.run(Notify(*new, most)).await
+        self.notifying.run(Notify { new: *new, most }).await
     }
 
     async fn notification(

@@ -14,11 +14,10 @@ use uuid::Uuid;
 use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
-use crate::notifications::Then;
 use crate::params::{column, id, params};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
-use crate::{answers, challenges, events, notifications, totp_factors};
+use crate::{answers, births, challenges, events, totp_factors};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -157,7 +156,7 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
         .filter_map(|open| open.opening.notification)
         .map(|new| (new, i64::from(!new.automatic)))
         .collect();
-    notifications::insert(db, &caused, Then::GoOn).await
+    births::insert(db, &caused).await
 }
 
 /// Answers by the code that came with it, if any did.

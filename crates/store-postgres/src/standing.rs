@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use countersign_domain::address::Address;
 use countersign_domain::challenge::{CannotAnswer, ChallengeState};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
@@ -17,13 +16,19 @@ use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
 const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
-/// A statement of its own after the first, since it sees what was committed before it began and not before that did. The
-/// ordinals begin with 1, so the greatest is how many explicit notifications there are: a seek, whatever there is.
+/// What [`Standing::read`] takes.
+macro_rules! standing_columns {
+    () => {
+        "c.sid, c.state, c.answered_at, c.expires_at"
+    };
+}
+pub(crate) use standing_columns;
+
+/// A statement of its own after the first, since it sees what was committed before it began and not before that did.
 const READ: &str = concat!(
-    "SELECT c.sid, c.state, c.answered_at, c.expires_at, ",
-    "(SELECT max(n.ordinal) FROM notifications n WHERE n.challenge_sid = c.sid AND n.challenge_sid BETWEEN $2 AND $3), ",
-    "f.platform, f.token ",
-    "FROM challenges c",
+    "SELECT ",
+    standing_columns!(),
+    ", f.sid IS NOT NULL FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
@@ -33,13 +38,16 @@ const READ: &str = concat!(
 pub(crate) struct Standing {
     state: ChallengeState,
     expires_at: Instant,
-    /// The greatest ordinal of a notification.
-    pub(crate) last_ordinal: i64,
-    /// Where its factor is reached; `None` if that is gone.
-    pub(crate) address: Option<Address>,
 }
 
 impl Standing {
+    /// From four cells.
+    pub(crate) fn read(cells: &mut Cells<'_>) -> Result<(ChallengeSid, Self), Trouble> {
+        let sid = cells.make(ChallengeSid::from_bytes)?;
+        let state = rows::challenge_state(cells)?;
+        Ok((sid, Self { state, expires_at: cells.make(Instant::from_micros)? }))
+    }
+
     /// As [`countersign_domain::challenge::Challenge::is_open`] judges it.
     pub(crate) fn is_open(&self, at: Instant) -> Result<(), CannotAnswer> {
         match self.state {
@@ -50,26 +58,28 @@ impl Standing {
     }
 }
 
-/// Where those challenges of living entities stand, held until the end of the transaction.
+/// A challenge that is held until the end of the transaction.
+pub(crate) struct Held {
+    pub(crate) standing: Standing,
+    /// Whether its factor is still there.
+    pub(crate) has_factor: bool,
+}
+
+/// Holds those challenges, as far as they are of living entities.
 pub(crate) async fn hold(
     db: &Session,
     sids: impl Iterator<Item = ChallengeSid> + Send,
-) -> Result<HashMap<ChallengeSid, Standing>, Trouble> {
+) -> Result<HashMap<ChallengeSid, Held>, Trouble> {
     let sids: Vec<_> = sids.collect();
     let sids = column(&sids, |sid| id(sid.as_bytes()));
     let (first, last) = span(&sids);
     let key = params![sids, first, last];
     let [_, found] = db.query_all([(HOLD, key), (READ, key)]).await?;
-    found.iter().map(standing).collect()
+    found.iter().map(held).collect()
 }
 
-fn standing(row: &Row) -> Result<(ChallengeSid, Standing), Trouble> {
+fn held(row: &Row) -> Result<(ChallengeSid, Held), Trouble> {
     let mut cells = Cells::of(row, "challenges");
-    let sid = cells.make(ChallengeSid::from_bytes)?;
-    let state = rows::challenge_state(&mut cells)?;
-    let expires_at = cells.make(Instant::from_micros)?;
-    let last_ordinal = cells.make(|last: Option<i64>| last.unwrap_or(0))?;
-    let mut cells = cells.then("factors");
-    let address = if cells.is_null() { None } else { Some(rows::address(&mut cells)?) };
-    Ok((sid, Standing { state, expires_at, last_ordinal, address }))
+    let (sid, standing) = Standing::read(&mut cells)?;
+    Ok((sid, Held { standing, has_factor: cells.take()? }))
 }

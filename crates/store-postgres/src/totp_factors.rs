@@ -215,17 +215,17 @@ impl Command for AnswerByCode {
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
         let Self(sid, code, most_wrong, at) = *self;
-        let mut standings = standing::hold(db, std::iter::once(sid)).await?;
+        let mut held = standing::hold(db, std::iter::once(sid)).await?;
         let read = |row: &Row| {
             let mut cells = Cells::of(row, "challenges");
             let entity = cells.make(EntitySid::from_bytes)?;
             Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
         };
         let asked = one(db, ASKED, params![id(sid.as_bytes())], read).await?;
-        let Some(((entity, factor, wrong), standing)) = asked.zip(standings.remove(&sid)) else {
+        let Some(((entity, factor, wrong), held)) = asked.zip(held.remove(&sid)) else {
             return Ok(Ok(Shown::Gone));
         };
-        if let Err(refused) = standing.is_open(at) {
+        if let Err(refused) = held.standing.is_open(at) {
             return Ok(Err(refused));
         }
         if is_reached(most_wrong, wrong) {

@@ -83,7 +83,7 @@ impl Columns {
     }
 
     /// The challenges, in the order of the rows.
-    pub(crate) fn challenges(&self) -> &[Uuid] {
+    pub(crate) fn challenges(&self) -> &Vec<Uuid> {
         &self.challenges
     }
 
@@ -141,10 +141,7 @@ fn wake_at(new: &NewNotification) -> i64 {
 }
 
 /// Inserts notifications with their ordinals and, unless their birth needs none, their deliveries.
-pub(crate) async fn insert(
-    db: &Session,
-    new: &[(NewNotification, i64)],
-) -> Result<(), Trouble> {
+pub(crate) async fn insert(db: &Session, new: &[(NewNotification, i64)]) -> Result<(), Trouble> {
     if new.is_empty() {
         return Ok(());
     }

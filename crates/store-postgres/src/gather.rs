@@ -15,8 +15,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::database::{Command, Database, Session};
 use crate::trouble::Trouble;
 
-/// While one batch is committed, others are read and written. With more, batches get smaller.
-const WORKERS: usize = 3;
+/// While one batch is committed, the next is written. With more, batches get smaller.
+const WORKERS: usize = 2;
 
 /// A command that can be run together with its like.
 #[async_trait]

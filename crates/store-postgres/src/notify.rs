@@ -1,5 +1,5 @@
-//! The command that stores a notification of a challenge. All that wait do so by one statement, which judges each, stores
-//! those that may be, and says how the challenges stand: the commit travels right behind it.
+//! The command that stores a notification of a challenge. All that wait are judged and stored by one statement, which also
+//! says where their challenges stand; what holds those travels right before it, and the commit right behind.
 
 use std::collections::HashMap;
 
@@ -14,33 +14,30 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
-use crate::standing::{Standing, standing_columns};
+use crate::standing::{HOLD, Standing, standing_columns};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
-/// Whoever decides about a challenge holds its row. The ordinals begin with 1, so the greatest is how many explicit
-/// notifications there are: a seek, whatever there is. It is what was committed when the statement began, so of two that
-/// notify at once one may meet its ordinal taken, which has it run again.
-///
-/// `born` is what the seam asks for; by what remains [`Notify::refusal`] tells which condition was the first to fail.
+/// The ordinals begin with 1, so the greatest is how many explicit notifications there are: a seek, whatever there is.
+/// `born` are those that fulfil what the seam asks; of the others [`Notify::refusal`] tells which condition failed first.
 const NOTIFY: &str = concat!(
     "WITH asked AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
      AS u (",
     birth_columns!(),
-    ", platform, most)), held AS (SELECT ",
+    ", platform, most)), standing AS (SELECT ",
     standing_columns!(),
     ", CASE WHEN f.platform = 'stream' OR f.platform <> 'none' AND f.token IS NOT NULL THEN f.platform END AS reached_by, \
      coalesce((SELECT max(n.ordinal) FROM notifications n WHERE n.challenge_sid = c.sid \
      AND n.challenge_sid BETWEEN $18 AND $19), 0) AS have FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
-    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19 ORDER BY c.sid FOR NO KEY UPDATE OF c), \
-     born AS (SELECT asked.*, held.have + 1 AS ordinal FROM asked JOIN held ON held.sid = asked.challenge_sid \
-     WHERE held.state = 'pending' AND asked.created_at < held.expires_at AND held.reached_by = asked.platform \
-     AND (asked.most = 0 OR held.have < asked.most))",
+    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19), \
+     born AS (SELECT asked.*, standing.have + 1 AS ordinal FROM asked JOIN standing ON standing.sid = asked.challenge_sid \
+     WHERE standing.state = 'pending' AND asked.created_at < standing.expires_at \
+     AND standing.reached_by = asked.platform AND (asked.most = 0 OR standing.have < asked.most))",
     insert_born!(),
-    "SELECT held.sid, held.state, held.answered_at, held.expires_at, held.reached_by, born.ordinal IS NOT NULL \
-     FROM held LEFT JOIN born ON born.challenge_sid = held.sid"
+    "SELECT standing.sid, standing.state, standing.answered_at, standing.expires_at, standing.reached_by, \
+     born.ordinal IS NOT NULL FROM standing LEFT JOIN born ON born.challenge_sid = standing.sid"
 );
 
 /// Stores a notification, below a limit.
@@ -56,7 +53,7 @@ impl Notify {
     fn outcome(&self, found: Option<&Found>) -> Notified {
         match found {
             None => Notified::Gone,
-            Some(found) if found.stored => Notified::Done,
+            Some(found) if found.is_stored => Notified::Done,
             Some(found) => self.refusal(found),
         }
     }
@@ -77,7 +74,7 @@ struct Found {
     standing: Standing,
     /// The platform by which its factor is reached.
     reached_by: Option<String>,
-    stored: bool,
+    is_stored: bool,
 }
 
 impl Found {
@@ -85,7 +82,7 @@ impl Found {
         let mut cells = Cells::of(row, "challenges");
         let (sid, standing) = Standing::read(&mut cells)?;
         let mut cells = cells.then("factors");
-        Ok((sid, Self { standing, reached_by: cells.take()?, stored: cells.take()? }))
+        Ok((sid, Self { standing, reached_by: cells.take()?, is_stored: cells.take()? }))
     }
 }
 
@@ -104,8 +101,9 @@ impl Gathered for Notify {
         let (first, last) = span(columns.challenges());
         let mut params = columns.params().to_vec();
         params.extend_from_slice(params![platforms, most, first, last]);
-        let [rows] = db.commit_with([(NOTIFY, &params)]).await?;
-        let found = rows.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
+        let held = [columns.challenges() as _, &first as _, &last as _];
+        let [_, found] = db.commit_with([(HOLD, &held), (NOTIFY, &params)]).await?;
+        let found = found.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
         let outcome = |notify: &Self| notify.outcome(found.get(&notify.new.delivery.challenge));
         Ok(all.iter().map(outcome).collect())
     }

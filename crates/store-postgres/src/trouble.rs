@@ -32,7 +32,6 @@ impl Trouble {
                     || *code == SqlState::CRASH_SHUTDOWN
                     // a migration of another node changed what was prepared
                     || *code == SqlState::FEATURE_NOT_SUPPORTED
-                    || *code == SqlState::UNIQUE_VIOLATION && is_of_an_ordinal(error)
             }
             None => error.is_closed() || is_of_the_connection(error),
         }
@@ -50,12 +49,6 @@ impl Trouble {
                 || *code == SqlState::WRONG_OBJECT_TYPE
         })
     }
-}
-
-/// Of two that notified of a challenge at once, the one that was second.
-fn is_of_an_ordinal(error: &tokio_postgres::Error) -> bool {
-    let table = error.as_db_error().and_then(|said| said.table());
-    table.is_some_and(|table| table.starts_with("notifications"))
 }
 
 /// An error without a code that is not of a value's form either.

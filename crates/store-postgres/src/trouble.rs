@@ -32,6 +32,7 @@ impl Trouble {
                     || *code == SqlState::CRASH_SHUTDOWN
                     // a migration of another node changed what was prepared
                     || *code == SqlState::FEATURE_NOT_SUPPORTED
+                    || *code == SqlState::CHECK_VIOLATION && is_of_the_rest(error)
             }
             None => error.is_closed() || is_of_the_connection(error),
         }
@@ -49,6 +50,12 @@ impl Trouble {
                 || *code == SqlState::WRONG_OBJECT_TYPE
         })
     }
+}
+
+/// A row that no part took was on its way to the rest, and one that takes it was attached meanwhile.
+fn is_of_the_rest(error: &tokio_postgres::Error) -> bool {
+    let table = error.as_db_error().and_then(|said| said.table());
+    table.is_some_and(|table| table.ends_with("_rest"))
 }
 
 /// An error without a code that is not of a value's form either.

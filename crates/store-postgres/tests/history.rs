@@ -245,6 +245,36 @@ async fn a_part_that_is_in_use_is_left_for_the_next_sweep() {
     assert_eq!(stage.challenge_now(&young).await, Some(young));
 }
 
+/// What is on its way to the rest when a part is attached that takes it.
+#[tokio::test]
+async fn a_part_that_is_made_meanwhile_takes_what_waits_for_it() {
+    let database = TestDatabase::new();
+    let stage = stage(database.url()).await;
+    let factor = stage.factor().await;
+    let (maker, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let attach = async |table: &str| {
+        let part = format!(
+            "BEGIN; CREATE TABLE {table}_part (LIKE {table} INCLUDING ALL); ALTER TABLE {table} ATTACH PARTITION \
+             {table}_part FOR VALUES FROM ('03000000-0000-0000-0000-000000000000') TO \
+             ('04000000-0000-0000-0000-000000000000')"
+        );
+        maker.batch_execute(&part).await.unwrap();
+    };
+    let commit = async || {
+        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
+        while maker.query(waits, &[]).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        maker.batch_execute("COMMIT").await.unwrap();
+    };
+    attach("challenges").await;
+    let (challenge, ()) = tokio::join!(stage.challenge(&factor), commit());
+    attach("notifications").await;
+    tokio::join!(stage.due(&challenge), commit());
+    assert_eq!(places(&database, &challenge), "challenges_part notifications_part");
+}
+
 /// The schema as it was before the history had parts.
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \

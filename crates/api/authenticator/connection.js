@@ -93,8 +93,9 @@ export class Connection {
     }
   }
 
-  /** One tab holds the stream; when it is closed, another one takes over. */
+  /** One tab holds the stream, once; when it is closed, another one takes over. */
   #hold() {
+    if (this.#holding) return;
     const { signal } = (this.#holding = new AbortController());
     const waiting = setTimeout(() => this.#enter("shared"), HELD_ELSEWHERE);
     const held = () => {
@@ -107,6 +108,7 @@ export class Connection {
 
   #letGo() {
     this.#holding?.abort();
+    this.#holding = undefined;
     this.#stream?.stop();
     this.#stream = undefined;
   }

@@ -31,8 +31,9 @@ describe("an account", () => {
     const keptWhenTold = page.evaluate(
       () =>
         new Promise((resolve) => {
-          const told = new MutationObserver(() => resolve(Object.keys(localStorage)));
-          told.observe(document.getElementById("welcome"), { attributeFilter: ["hidden"] });
+          const welcome = document.getElementById("welcome");
+          const look = () => welcome.hidden || resolve(Object.keys(localStorage));
+          new MutationObserver(look).observe(welcome, { attributeFilter: ["hidden"] });
         }),
     );
     await page.getByRole("button", { name: "Remove", exact: true }).click();

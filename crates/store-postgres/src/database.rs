@@ -21,8 +21,9 @@ const BEGIN_PLANNING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL pl
 const BEGIN_POOLED: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
 
-/// How a connection begins. What is committed is on the disk, whatever the server's settings say. Reads and hot commands ask for few rows by their keys, and to plan such a statement takes
-/// several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
+/// How a connection begins. What is committed is on the disk, whatever the server's settings say.
+///
+/// Reads and hot commands ask for few rows by their keys, and to plan such a statement takes several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
 /// plan for all parts looks dear, though it passes over most of them when it is run. It would also read a table whole that was
 /// small or not counted yet when the plan was made. And it expects arrays of ten values: only if to compare looks dear does it
 /// hash them, rather than go through all for each row.

@@ -262,7 +262,8 @@ async fn a_part_that_is_made_meanwhile_takes_what_waits_for_it() {
         maker.batch_execute(&part).await.unwrap();
     };
     let commit = async || {
-        let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
+        let waits = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                     WHERE d.datname = current_database() AND NOT l.granted";
         while maker.query(waits, &[]).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }

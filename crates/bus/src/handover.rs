@@ -5,15 +5,24 @@
 
 use std::sync::Arc;
 
-use countersign_domain::delivery::Lease;
+use countersign_domain::delivery::{Known, Lease};
 use countersign_domain::sid::FactorSid;
 use tokio::sync::{Notify, mpsc};
+
+/// A delivery, stored and leased.
+#[derive(Debug)]
+pub struct Leased {
+    /// The lease.
+    pub lease: Lease,
+    /// What the first attempt must know, if the command that stored it has told.
+    pub known: Option<Known>,
+}
 
 /// What the engine is handed.
 #[derive(Debug)]
 pub enum Work {
-    /// A delivery, stored and leased.
-    Attempt(Box<Lease>),
+    /// A delivery to begin with.
+    Attempt(Box<Leased>),
     /// A device has connected, or may have while something was parked for it: look for its parked deliveries.
     Connected(FactorSid),
 }
@@ -42,8 +51,8 @@ pub struct Place(mpsc::OwnedPermit<Work>);
 
 impl Place {
     /// Hands a delivery over. Never waits.
-    pub fn hand_over(self, lease: Lease) {
-        self.0.send(Work::Attempt(Box::new(lease)));
+    pub fn hand_over(self, leased: Leased) {
+        self.0.send(Work::Attempt(Box::new(leased)));
     }
 }
 

@@ -15,8 +15,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use crate::ready::{self, Known, Readiness};
-use crate::shared::{Hold, InHand, Shared};
+use crate::ready::{self, Readiness};
+use crate::shared::{InHand, Shared, Start};
 use crate::visits::Visit;
 use crate::{metrics, replay, send};
 
@@ -33,19 +33,20 @@ const AT_ONCE: u32 = 3;
 
 /// Begins with deliveries. One task drives all of them: what they must know is read at once, and what they send leaves
 /// together. None waits for another, and a panic is the end of that one alone.
-pub(crate) fn begin(shared: &Arc<Shared>, batch: Vec<(Lease, Hold)>) -> Running {
+pub(crate) fn begin(shared: &Arc<Shared>, batch: Vec<Start>) -> Running {
     shared.signals.add(|counts| counts.begun += batch.len() as u64);
     let kill = shared.kill.clone();
     shared.tasks.spawn(kill.run_until_cancelled_owned(run_all(Arc::clone(shared), batch)))
 }
 
-async fn run_all(shared: Arc<Shared>, batch: Vec<(Lease, Hold)>) -> Vec<Outcome> {
-    let known = ready::read_all(&shared, batch.iter().map(|(lease, _)| *lease).collect()).await;
-    let run = |((lease, hold), known): ((Lease, Hold), Known)| {
-        let span = tracing::debug_span!("attempt", notification = %lease.delivery.notification, challenge = %lease.delivery.challenge);
-        AssertUnwindSafe(run(&shared, lease, hold, known).instrument(span)).catch_unwind()
+async fn run_all(shared: Arc<Shared>, mut batch: Vec<Start>) -> Vec<Outcome> {
+    ready::read_all(&shared, &mut batch).await;
+    let run = |start: Start| {
+        let delivery = &start.lease.delivery;
+        let span = tracing::debug_span!("attempt", notification = %delivery.notification, challenge = %delivery.challenge);
+        AssertUnwindSafe(run(&shared, start).instrument(span)).catch_unwind()
     };
-    let all: FuturesUnordered<_> = batch.into_iter().zip(known).map(run).collect();
+    let all: FuturesUnordered<_> = batch.into_iter().map(run).collect();
     all.filter_map(async |outcome| outcome.ok().flatten()).collect().await
 }
 
@@ -54,7 +55,8 @@ pub(crate) fn limit(lease: &Lease) -> Instant {
     if lease.delivery.once { lease.delivery.deadline + ONCE_MARGIN } else { lease.until - MARGIN }
 }
 
-async fn run(shared: &Arc<Shared>, lease: Lease, hold: Hold, known: Known) -> Option<Outcome> {
+async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
+    let Start { lease, known, hold } = start;
     let _in_hand = InHand::new(hold);
     let (push, started, pass) = match ready::make(shared, &lease, known).await {
         Readiness::Ready { push, now, pass } => (push, now, pass),

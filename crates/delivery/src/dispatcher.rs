@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use countersign_bus::Work;
-use countersign_domain::delivery::Lease;
+use countersign_bus::{Leased, Work};
 use countersign_domain::sid::FactorSid;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::shared::{Hold, Shared};
+use crate::shared::{Hold, Shared, Start};
 use crate::{attempt, replay};
 
 /// The most that begin together.
@@ -53,8 +52,8 @@ pub(crate) async fn run(
             }
         };
         match next {
-            Some(Work::Attempt(lease)) => {
-                let mut batch = vec![(*lease, hold.into())];
+            Some(Work::Attempt(leased)) => {
+                let mut batch = vec![start(*leased, hold.into())];
                 // Whoever else can run now may be about to hand over more. There is no timer: nobody waits for anything
                 // but the processor.
                 tokio::task::yield_now().await;
@@ -67,14 +66,18 @@ pub(crate) async fn run(
     }
 }
 
+fn start(leased: Leased, hold: Hold) -> Start {
+    Start { lease: leased.lease, known: leased.known, hold }
+}
+
 /// Takes what else was handed over, as far as there is room.
-fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec<(Lease, Hold)>) {
+fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec<Start>) {
     while batch.len() < BATCH
         && let Ok(hold) = Arc::clone(&shared.room).try_acquire_owned()
         && let Ok(next) = work.try_recv()
     {
         match next {
-            Work::Attempt(lease) => batch.push((*lease, hold.into())),
+            Work::Attempt(leased) => batch.push(start(*leased, hold.into())),
             Work::Connected(factor) => connected(shared, factor),
         }
     }

@@ -1,6 +1,8 @@
-//! Whether an attempt may start: read what it must know, wait for its turn, and judge it by the clock right before.
+//! Whether an attempt may start: see to what it must know, wait for its turn, and judge it by the clock right before.
 
-use countersign_domain::delivery::{Lease, Prospect, Push, Target, overdue, prepare};
+use std::time::Duration;
+
+use countersign_domain::delivery::{Known, Lease, Prospect, Push, Target, overdue, prepare};
 use countersign_domain::notification::Ending;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
@@ -8,7 +10,11 @@ use countersign_store::StoreError;
 use crate::attempt;
 use crate::gates::{Crowded, Pass};
 use crate::metrics;
-use crate::shared::Shared;
+use crate::shared::{Shared, Start};
+
+/// For so long, what the command saw that stored a notification need not be read again: much less than a push takes on
+/// its way, during which the challenge may be answered just as well.
+const FRESH: Duration = Duration::from_millis(50);
 
 /// What is to be done with a delivery now.
 pub(crate) enum Readiness {
@@ -35,7 +41,7 @@ enum Obstacle {
     Time,
 }
 
-pub(crate) async fn make(shared: &Shared, lease: &Lease, known: Known) -> Readiness {
+pub(crate) async fn make(shared: &Shared, lease: &Lease, known: Option<Known>) -> Readiness {
     let (ending, now) = match try_make(shared, lease, known).await {
         Ok(ready) => return ready,
         Err(Obstacle::Domain(ending, now)) => (ending, now),
@@ -48,9 +54,13 @@ pub(crate) async fn make(shared: &Shared, lease: &Lease, known: Known) -> Readin
     ending.map_or(Readiness::NotOurs, |ending| Readiness::Over(ending, now))
 }
 
-async fn try_make(shared: &Shared, lease: &Lease, known: Known) -> Result<Readiness, Obstacle> {
+async fn try_make(
+    shared: &Shared,
+    lease: &Lease,
+    known: Option<Known>,
+) -> Result<Readiness, Obstacle> {
     let mut prospect = match known {
-        Some(prospect) => prospect,
+        Some(known) => known.prospect,
         None => read(shared, lease).await?,
     };
     let mut pass = None;
@@ -94,15 +104,20 @@ async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, O
     })
 }
 
-/// What an attempt must know, if that could be read together with what others must know.
-pub(crate) type Known = Option<Prospect>;
-
-/// Reads it for several at once, right before they begin.
-pub(crate) async fn read_all(shared: &Shared, leases: Vec<Lease>) -> Vec<Known> {
-    match shared.deliveries.prospects(&leases).await {
-        Ok(prospects) => prospects.into_iter().map(Some).collect(),
-        // One of them may be to blame: each is read alone, and as often as it takes.
-        Err(_) => leases.iter().map(|_| None).collect(),
+/// Reads at once what those must know of which it is not known, or was long ago.
+pub(crate) async fn read_all(shared: &Shared, batch: &mut [Start]) {
+    let at = shared.clock.now();
+    let is_fresh =
+        |start: &Start| start.known.as_ref().is_some_and(|known| at.since(known.at) < FRESH);
+    let unknown: Vec<_> = batch.iter_mut().filter(|start| !is_fresh(start)).collect();
+    if unknown.is_empty() {
+        return;
+    }
+    let leases: Vec<_> = unknown.iter().map(|start| start.lease).collect();
+    // Where that fails one of them may be to blame: each is read alone, and as often as it takes.
+    let mut prospects = shared.deliveries.prospects(&leases).await.unwrap_or_default().into_iter();
+    for start in unknown {
+        start.known = prospects.next().map(|prospect| Known { prospect, at });
     }
 }
 

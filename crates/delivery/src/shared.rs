@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::{Bus, HandOver};
-use countersign_domain::delivery::{Lease, NodeId};
+use countersign_domain::delivery::{Known, Lease, NodeId};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::Providers;
@@ -50,14 +50,23 @@ pub(crate) struct Shared {
     pub(crate) kill: CancellationToken,
 }
 
+/// A delivery to begin with.
+pub(crate) struct Start {
+    pub(crate) lease: Lease,
+    /// What the attempt must know, if that was read before.
+    pub(crate) known: Option<Known>,
+    /// The room for it.
+    pub(crate) hold: Hold,
+}
+
 /// Room in hand for one delivery, from before it is leased until what became of it is committed.
 pub(crate) struct Hold(OwnedSemaphorePermit);
 
 impl Hold {
     /// Room for each of these, as far as there is any; what is left is free again.
-    pub(crate) fn share(mut self, leases: Vec<Lease>) -> Vec<(Lease, Self)> {
-        let leases = leases.into_iter();
-        leases.filter_map(|lease| Some((lease, Self(self.0.split(1)?)))).collect()
+    pub(crate) fn share(mut self, leases: Vec<Lease>) -> Vec<Start> {
+        let share = |lease| Some(Start { lease, known: None, hold: Self(self.0.split(1)?) });
+        leases.into_iter().filter_map(share).collect()
     }
 }
 

@@ -160,18 +160,16 @@ pub struct Challenge {
     pub expires_at: Instant,
 }
 
-/// Why an answer came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CannotAnswer {
-    /// It expired unanswered.
-    #[error("challenge expired")]
-    Expired,
-    /// Somebody answered before.
-    #[error("challenge already responded")]
-    AlreadyAnswered,
+/// What a challenge is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it stands.
+    pub state: ChallengeState,
+    /// From this instant on it cannot be answered.
+    pub expires_at: Instant,
 }
 
-impl Challenge {
+impl Standing {
     /// What an application sees at `now`. An answered challenge never expires.
     pub fn status(&self, now: Instant) -> ChallengeStatus {
         match self.state {
@@ -196,6 +194,37 @@ impl Challenge {
                 Err(CannotAnswer::AlreadyAnswered)
             }
         }
+    }
+}
+
+/// Why an answer came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotAnswer {
+    /// It expired unanswered.
+    #[error("challenge expired")]
+    Expired,
+    /// Somebody answered before.
+    #[error("challenge already responded")]
+    AlreadyAnswered,
+}
+
+impl Challenge {
+    /// What it is judged by.
+    pub fn standing(&self) -> Standing {
+        Standing { state: self.state, expires_at: self.expires_at }
+    }
+
+    /// As [`Standing::status`] has it.
+    pub fn status(&self, now: Instant) -> ChallengeStatus {
+        self.standing().status(now)
+    }
+
+    /// As [`Standing::is_open`] has it.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn is_open(&self, now: Instant) -> Result<(), CannotAnswer> {
+        self.standing().is_open(now)
     }
 
     /// Records a device's answer. Only signature checking can make a [`VerifiedAnswer`], so an unchecked answer

@@ -126,7 +126,7 @@ impl NewNotification {
     }
 }
 
-/// What an attempt must know, read afresh right before it.
+/// What an attempt must know, as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prospect {
     /// Whether the lease still holds (for `Ttl=0`: whether the notification has no ending).
@@ -135,6 +135,15 @@ pub struct Prospect {
     pub challenge: Option<(ChallengeState, Message)>,
     /// The factor as it is now; `None` if it, its entity or its service is gone.
     pub factor: Option<Target>,
+}
+
+/// A prospect that may have aged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What was so.
+    pub prospect: Prospect,
+    /// At this instant or later.
+    pub at: Instant,
 }
 
 /// Where to push, as the factor and its service say at this moment.

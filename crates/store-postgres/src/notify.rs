@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use countersign_domain::challenge::Standing;
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::sid::ChallengeSid;
 use countersign_store::seam::Notified;
@@ -14,7 +15,7 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
-use crate::standing::{HOLD, Standing, standing_columns};
+use crate::standing::{self, HOLD, standing_columns};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
@@ -53,7 +54,7 @@ impl Notify {
     fn outcome(&self, found: Option<&Found>) -> Notified {
         match found {
             None => Notified::Gone,
-            Some(found) if found.is_stored => Notified::Done,
+            Some(found) if found.is_stored => Notified::Done(None),
             Some(found) => self.refusal(found),
         }
     }
@@ -80,7 +81,7 @@ struct Found {
 impl Found {
     fn read(row: &Row) -> Result<(ChallengeSid, Self), Trouble> {
         let mut cells = Cells::of(row, "challenges");
-        let (sid, standing) = Standing::read(&mut cells)?;
+        let (sid, standing) = standing::read(&mut cells)?;
         let mut cells = cells.then("factors");
         Ok((sid, Self { standing, reached_by: cells.take()?, is_stored: cells.take()? }))
     }

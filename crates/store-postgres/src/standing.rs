@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use countersign_domain::challenge::{CannotAnswer, ChallengeState};
+use countersign_domain::challenge::Standing;
 use countersign_domain::sid::ChallengeSid;
-use countersign_domain::time::Instant;
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
@@ -16,7 +15,7 @@ use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
 pub(crate) const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
-/// What [`Standing::read`] takes.
+/// What [`read`] takes.
 macro_rules! standing_columns {
     () => {
         "c.sid, c.state, c.answered_at, c.expires_at"
@@ -34,28 +33,9 @@ const READ: &str = concat!(
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
 );
 
-/// What a challenge is judged by.
-pub(crate) struct Standing {
-    state: ChallengeState,
-    expires_at: Instant,
-}
-
-impl Standing {
-    /// From four cells.
-    pub(crate) fn read(cells: &mut Cells<'_>) -> Result<(ChallengeSid, Self), Trouble> {
-        let sid = cells.make(ChallengeSid::from_bytes)?;
-        let state = rows::challenge_state(cells)?;
-        Ok((sid, Self { state, expires_at: cells.make(Instant::from_micros)? }))
-    }
-
-    /// As [`countersign_domain::challenge::Challenge::is_open`] judges it.
-    pub(crate) fn is_open(&self, at: Instant) -> Result<(), CannotAnswer> {
-        match self.state {
-            ChallengeState::Pending if at < self.expires_at => Ok(()),
-            ChallengeState::Pending => Err(CannotAnswer::Expired),
-            ChallengeState::Answered { .. } => Err(CannotAnswer::AlreadyAnswered),
-        }
-    }
+/// A challenge and where it stands, from four cells.
+pub(crate) fn read(cells: &mut Cells<'_>) -> Result<(ChallengeSid, Standing), Trouble> {
+    Ok((cells.make(ChallengeSid::from_bytes)?, rows::standing(cells)?))
 }
 
 /// A challenge that is held until the end of the transaction.
@@ -80,6 +60,6 @@ pub(crate) async fn hold(
 
 fn held(row: &Row) -> Result<(ChallengeSid, Held), Trouble> {
     let mut cells = Cells::of(row, "challenges");
-    let (sid, standing) = Standing::read(&mut cells)?;
+    let (sid, standing) = read(&mut cells)?;
     Ok((sid, Held { standing, has_factor: cells.take()? }))
 }

@@ -66,7 +66,7 @@ async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
         asked.spawn(async move { node.notify(&new, 7).await.unwrap() });
     }
     let outcomes = asked.join_all().await;
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Notified::Done).count(), 7);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Notified::Done(None)).count(), 7);
     let (now, until) = (stage.now(), stage.later(30));
     let mut leasing = JoinSet::new();
     for node in &nodes {
@@ -154,7 +154,7 @@ async fn one_that_breaks_fails_alone_among_its_neighbours() {
         asked.spawn(async move { store.notify(&new, 0).await });
     }
     let outcomes = asked.join_all().await;
-    let done = outcomes.iter().filter(|outcome| **outcome == Ok(Notified::Done)).count();
+    let done = outcomes.iter().filter(|outcome| **outcome == Ok(Notified::Done(None))).count();
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     assert_eq!((done, failed), (7, 1), "{outcomes:?}");
 }

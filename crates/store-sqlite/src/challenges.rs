@@ -1,9 +1,8 @@
 //! Challenges.
 
 use async_trait::async_trait;
-use countersign_domain::address::Address;
 use countersign_domain::challenge::{
-    CannotAnswer, Challenge, ChallengeState, ChallengeStatus, LONGEST_LIFETIME, Verdict,
+    Challenge, ChallengeStatus, LONGEST_LIFETIME, Standing, Verdict,
 };
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::notification::{Ending, Reason};
@@ -39,7 +38,7 @@ macro_rules! of_entity {
 
 statements! {
     STANDING = concat!(
-        "SELECT c.state, c.answered_at, c.expires_at, f.platform, f.token FROM challenges c", living!("c"),
+        "SELECT c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c", living!("c"),
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
     );
     READ = concat!(
@@ -55,34 +54,14 @@ statements! {
     COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
 }
 
-/// What a challenge is judged by.
-pub(crate) struct Standing {
-    state: ChallengeState,
-    expires_at: Instant,
-    /// Where its factor is reached; `None` if that is gone.
-    pub(crate) address: Option<Address>,
-}
-
-impl Standing {
-    /// As [`Challenge::is_open`] judges it.
-    pub(crate) fn is_open(&self, at: Instant) -> Result<(), CannotAnswer> {
-        match self.state {
-            ChallengeState::Pending if at < self.expires_at => Ok(()),
-            ChallengeState::Pending => Err(CannotAnswer::Expired),
-            ChallengeState::Answered { .. } => Err(CannotAnswer::AlreadyAnswered),
-        }
-    }
-}
-
-/// Where a challenge of a living entity stands.
-pub(crate) fn standing(db: &Connection, sid: ChallengeSid) -> Result<Option<Standing>, Trouble> {
+/// Where a challenge of a living entity stands, and whether its push factor is there.
+pub(crate) fn standing(
+    db: &Connection,
+    sid: ChallengeSid,
+) -> Result<Option<(Standing, bool)>, Trouble> {
     one(db, STANDING, [sid.as_bytes()], |row| {
         let mut cells = Cells::of(row, "challenges");
-        let state = rows::challenge_state(&mut cells)?;
-        let expires_at = cells.make(Instant::from_micros)?;
-        let mut cells = cells.then("factors");
-        let address = if cells.is_null() { None } else { Some(rows::address(&mut cells)?) };
-        Ok(Standing { state, expires_at, address })
+        Ok((rows::standing(&mut cells)?, cells.then("factors").take()?))
     })
 }
 
@@ -147,8 +126,7 @@ impl Command for RecordAnswer {
     type Answer = Recorded;
 
     fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
-        let standing = standing(db, self.sid)?.filter(|standing| standing.address.is_some());
-        let Some(standing) = standing else {
+        let Some((standing, true)) = standing(db, self.sid)? else {
             return Ok(Recorded::Gone);
         };
         if let Err(refused) = standing.is_open(self.at) {

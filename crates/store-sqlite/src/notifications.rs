@@ -16,7 +16,7 @@ use crate::paging::{Listing, downwards, keyed, upwards};
 use crate::statement::{all, execute, exists, living, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, challenges, deliveries, events};
+use crate::{SqliteStore, deliveries, events, prospect};
 
 macro_rules! select {
     () => {
@@ -193,15 +193,15 @@ impl Command for Notify {
     fn run(&self, db: &Connection) -> Result<Notified, Trouble> {
         let Self(new, most) = self;
         let challenge = new.delivery.challenge;
-        let Some(standing) = challenges::standing(db, challenge)? else {
+        let Some(outlook) = prospect::outlook(db, challenge)? else {
             return Ok(Notified::Gone);
         };
-        if let Err(refused) = standing.is_open(new.created_at) {
+        if let Err(refused) = outlook.standing.is_open(new.created_at) {
             return Ok(Notified::Refused(refused));
         }
         let reached =
             |address: &Address| address.can_be_reached() && address.platform() == new.platform;
-        if !standing.address.as_ref().is_some_and(reached) {
+        if !outlook.target.as_ref().is_some_and(|target| reached(&target.address)) {
             return Ok(Notified::Moved);
         }
         let last = one(db, LAST, [challenge.as_bytes()], |row| {
@@ -212,7 +212,8 @@ impl Command for Notify {
             return Ok(Notified::TooMany);
         }
         insert(db, new, have + 1)?;
-        Ok(Notified::Done)
+        let begins = new.lease().is_some();
+        Ok(Notified::Done(if begins { Some(outlook.prospect()?) } else { None }))
     }
 }
 

@@ -1,9 +1,10 @@
-//! What an attempt must know, read afresh right before it.
+//! What an attempt must know: read right before it, or by the command that causes it.
 
 use countersign_domain::address::Platform;
+use countersign_domain::challenge::Standing;
 use countersign_domain::delivery::{Lease, Prospect, Target};
 use countersign_domain::service::ServiceSettings;
-use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};
 use rusqlite::{Connection, Row, params};
 
@@ -27,13 +28,13 @@ macro_rules! has_no_ending {
     };
 }
 
-/// All that an attempt must know, by one statement; no row if the challenge is gone.
-macro_rules! prospect {
+/// Whether the lease holds, by `$lease_holds`, and what [`Outlook::read`] takes; no row if the challenge is gone.
+macro_rules! outlook {
     ($lease_holds:expr) => {
         concat!(
-            "SELECT EXISTS (",
+            "SELECT ",
             $lease_holds,
-            "), c.state, c.answered_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
+            ", c.state, c.answered_at, c.expires_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
              FROM challenges c",
             living!("c"),
             "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
@@ -44,8 +45,47 @@ macro_rules! prospect {
 statements! {
     LEASE_HOLDS = lease_holds!();
     HAS_NO_ENDING = has_no_ending!();
-    PROSPECT = prospect!(lease_holds!());
-    PROSPECT_ONCE = prospect!(has_no_ending!());
+    PROSPECT = outlook!(concat!("EXISTS (", lease_holds!(), ")"));
+    PROSPECT_ONCE = outlook!(concat!("EXISTS (", has_no_ending!(), ")"));
+    /// For a lease that is about to begin.
+    OUTLOOK = outlook!("true");
+}
+
+/// Where a challenge of a living entity stands, and where its factor is reached.
+pub(crate) struct Outlook {
+    pub(crate) standing: Standing,
+    lease_holds: bool,
+    message: Option<Message>,
+    /// `None` if the factor is gone.
+    pub(crate) target: Option<Target>,
+}
+
+impl Outlook {
+    fn read(row: &Row<'_>) -> Result<Self, Trouble> {
+        let mut cells = Cells::of(row, "deliveries");
+        let lease_holds = cells.take()?;
+        let mut cells = cells.then("challenges");
+        let standing = rows::standing(&mut cells)?;
+        let message = cells.parse(|text| Some(Message::parse(text).ok()))?;
+        let cells = cells.then("factors");
+        let target = if cells.is_null() { None } else { Some(target(cells)?) };
+        Ok(Self { standing, lease_holds, message, target })
+    }
+
+    /// What an attempt must know.
+    pub(crate) fn prospect(self) -> Result<Prospect, Trouble> {
+        let message = self.message.ok_or_else(|| Trouble::Corrupt("challenges.message".into()))?;
+        let challenge = Some((self.standing.state, message));
+        Ok(Prospect { lease_holds: self.lease_holds, challenge, factor: self.target })
+    }
+}
+
+/// That of a challenge, for a lease that is about to begin.
+pub(crate) fn outlook(
+    db: &Connection,
+    challenge: ChallengeSid,
+) -> Result<Option<Outlook>, Trouble> {
+    one(db, OUTLOOK, [challenge.as_bytes()], Outlook::read)
 }
 
 /// Reads it for several in one transaction: to begin one costs as much as to read for one.
@@ -68,22 +108,11 @@ fn read_one(db: &Connection, lease: &Lease) -> Result<Prospect, Trouble> {
     } else {
         (PROSPECT, LEASE_HOLDS, leased)
     };
-    if let Some(prospect) = one(db, whole, key, prospect)? {
-        return Ok(prospect);
+    if let Some(outlook) = one(db, whole, key, Outlook::read)? {
+        return outlook.prospect();
     }
     let lease_holds = exists(db, lease_alone, key)?;
     Ok(Prospect { lease_holds, challenge: None, factor: None })
-}
-
-fn prospect(row: &Row<'_>) -> Result<Prospect, Trouble> {
-    let mut cells = Cells::of(row, "deliveries");
-    let lease_holds = cells.take()?;
-    let mut cells = cells.then("challenges");
-    let state = rows::challenge_state(&mut cells)?;
-    let message = cells.parse(|text| Message::parse(text).ok())?;
-    let cells = cells.then("factors");
-    let factor = if cells.is_null() { None } else { Some(target(cells)?) };
-    Ok(Prospect { lease_holds, challenge: Some((state, message)), factor })
 }
 
 fn target(mut cells: Cells<'_, '_>) -> Result<Target, Trouble> {

@@ -3,7 +3,7 @@
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::address::Address;
-use countersign_domain::challenge::{Challenge, ChallengeState, Details, Verdict};
+use countersign_domain::challenge::{Challenge, ChallengeState, Details, Standing, Verdict};
 use countersign_domain::credential::Credential;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::factor::{Factor, FactorStatus};
@@ -286,4 +286,10 @@ pub(crate) fn challenge_state(cells: &mut Cells<'_, '_>) -> Result<ChallengeStat
         }
         _ => Err(cells.senseless()),
     }
+}
+
+/// Those two cells and when it expires.
+pub(crate) fn standing(cells: &mut Cells<'_, '_>) -> Result<Standing, Trouble> {
+    let state = challenge_state(cells)?;
+    Ok(Standing { state, expires_at: cells.make(Instant::from_micros)? })
 }

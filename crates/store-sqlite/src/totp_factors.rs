@@ -220,7 +220,7 @@ impl Command for AnswerByCode {
             Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
         })?;
         let standing = challenges::standing(db, sid)?;
-        let Some(((entity, factor, wrong), standing)) = asked.zip(standing) else {
+        let Some(((entity, factor, wrong), (standing, _))) = asked.zip(standing) else {
             return Ok(Ok(Shown::Gone));
         };
         if let Err(refused) = standing.is_open(at) {

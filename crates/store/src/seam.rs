@@ -370,10 +370,11 @@ pub trait Challenges {
 }
 
 /// What became of a notification that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notified {
-    /// It is stored, with its delivery as its [`countersign_domain::delivery::Birth`] says.
-    Done,
+    /// It is stored, with its delivery as its [`countersign_domain::delivery::Birth`] says. If an attempt begins at once,
+    /// what it must know, where the command has seen that.
+    Done(Option<Prospect>),
     /// The challenge is no longer open.
     Refused(CannotAnswer),
     /// The factor is gone, or is not reached by [`NewNotification::platform`] any more: plan again.

@@ -117,7 +117,7 @@ impl Verify {
             Opened::Done => {
                 if let Some((planned, asked)) = planned.zip(asked) {
                     self.asked.insert(opening.challenge.sid, Arc::new(asked));
-                    self.hand_over(planned).await;
+                    self.hand_over(planned, None).await;
                 }
                 Ok(opening.challenge)
             }

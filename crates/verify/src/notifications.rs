@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_bus::Place;
+use countersign_bus::{Leased, Place};
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::{Birth, Delivery, NewNotification};
+use countersign_domain::delivery::{Birth, Delivery, Known, NewNotification, Prospect};
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
@@ -77,8 +77,8 @@ impl Verify {
             let new = planned.new;
             let most = self.options.limits.notifications_per_challenge;
             match self.store.notify(&new, most).await? {
-                Notified::Done => {
-                    self.hand_over(planned).await;
+                Notified::Done(prospect) => {
+                    self.hand_over(planned, prospect).await;
                     return Ok((asked.owner.clone(), new));
                 }
                 Notified::Refused(why) => return Err(why.into()),
@@ -191,10 +191,13 @@ impl Verify {
     }
 
     /// Sees to it, after the commit, that somebody takes the delivery up.
-    pub(crate) async fn hand_over(&self, planned: Planned) {
+    pub(crate) async fn hand_over(&self, planned: Planned, prospect: Option<Prospect>) {
         let Planned { new, place } = planned;
         match (new.birth, new.lease(), place) {
-            (_, Some(lease), Some(place)) => place.hand_over(lease),
+            (_, Some(lease), Some(place)) => {
+                let known = prospect.map(|prospect| Known { prospect, at: new.created_at });
+                place.hand_over(Leased { lease, known });
+            }
             (Birth::Parked, ..) => {
                 // The device may have connected, and found nothing, while this was being stored.
                 if self.bus.is_attached(new.delivery.factor).await {

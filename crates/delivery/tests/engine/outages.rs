@@ -7,7 +7,7 @@ use countersign_domain::address::Platform;
 use countersign_domain::notification::Status;
 use tokio::sync::Notify;
 
-use crate::support::{Act, World, secs};
+use crate::support::{Act, World, secs, settle_down};
 
 #[tokio::test]
 async fn results_are_kept_until_they_can_be_written() {
@@ -54,7 +54,10 @@ async fn a_delivery_that_cannot_be_read_for_long_is_not_lost() {
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     world.unplug(true);
-    let push = world.push(&challenge, 300).await;
+    let (place, leased) = world.store_leased(&challenge, 300).await;
+    let push = leased.lease.delivery.notification;
+    world.pass(secs(1));
+    place.hand_over(leased);
     world.wait_for(|counts| counts.begun == 1).await;
     for _ in 0..12 {
         world.pass(secs(3));
@@ -62,6 +65,20 @@ async fn a_delivery_that_cannot_be_read_for_long_is_not_lost() {
     }
     world.unplug(false);
     world.sweep_until(|counts| counts.rescued == 1).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+}
+
+#[tokio::test]
+async fn what_was_just_stored_is_sent_without_reading() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    world.unplug(true);
+    let push = world.push(&challenge, 300).await;
+    world.wait_for(|counts| counts.attempted == 1).await;
+    world.unplug(false);
+    world.pass(secs(1));
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
 }
@@ -95,11 +112,4 @@ async fn nobody_asks_an_unplugged_database_in_a_tight_loop() {
     }
     let asked = world.asked.load(Ordering::SeqCst) - before;
     assert!((10..=60).contains(&asked), "{asked}");
-}
-
-/// Lets all tasks run until they wait for the clock: an unplugged database answers at once.
-async fn settle_down() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -217,6 +217,22 @@ async fn what_waited_for_its_turn_is_looked_at_again() {
 }
 
 #[tokio::test]
+async fn what_begins_late_is_looked_at_again() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let (place, leased) = world.store_leased(&challenge, 300).await;
+    let push = leased.lease.delivery.notification;
+    world.answer(&challenge).await;
+    world.pass(Duration::from_millis(50));
+    place.hand_over(leased);
+    world.deliver_everything().await;
+    assert_eq!(world.script.calls().len(), 0);
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.standing(&challenge, push).await, cancelled);
+}
+
+#[tokio::test]
 async fn what_was_born_without_a_place_is_found() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;

@@ -95,7 +95,7 @@ pub async fn of_fifty_notifications_at_once_three_are_stored(stage: &Stage) {
     }
     let outcomes = requests.join_all().await;
     let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
-    assert_eq!((count(Notified::Done), count(Notified::TooMany)), (3, 47));
+    assert_eq!((count(Notified::Done(None)), count(Notified::TooMany)), (3, 47));
     let stored = stage.store.notifications(challenge.sid, PageQuery::first(100)).await.unwrap();
     assert_eq!(stored.items.len(), 4);
     assert_eq!(stage.lease_due(100).await.len(), 3);
@@ -112,9 +112,9 @@ pub async fn every_stored_notification_counts(stage: &Stage) {
     let new = || stage.make.notification(&challenge, 300, Birth::Due);
     assert_eq!(stage.store.notify(&new(), 2).await, Ok(Notified::TooMany));
     assert_eq!(stage.store.notify(&new(), 2).await, Ok(Notified::TooMany));
-    assert_eq!(stage.store.notify(&new(), 3).await, Ok(Notified::Done));
+    assert_eq!(stage.store.notify(&new(), 3).await, Ok(Notified::Done(None)));
     assert_eq!(stage.store.notify(&new(), 3).await, Ok(Notified::TooMany));
-    assert_eq!(stage.store.notify(&new(), 0).await, Ok(Notified::Done));
+    assert_eq!(stage.store.notify(&new(), 0).await, Ok(Notified::Done(None)));
 }
 
 /// What was sent has arrived; what was not sent goes on, and a failure stays one.
@@ -193,7 +193,7 @@ pub async fn a_notification_is_stored_only_for_the_platform_it_was_planned_for(s
     stage.store.update_factor(entity, sid, &change, stage.now()).await.unwrap();
     assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Moved));
     let planned = NewNotification { platform: Platform::Fcm, ..planned };
-    assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Done));
+    assert_eq!(stage.store.notify(&planned, 0).await, Ok(Notified::Done(None)));
 
     assert_eq!(stage.store.delete_factor(entity, sid, stage.now()).await, Ok(true));
     let planned = stage.make.notification(&challenge, 300, Birth::Parked);

@@ -185,14 +185,21 @@ impl Stage {
         found.unwrap().map(|(challenge, _)| challenge)
     }
 
-    /// Stores a notification, planned for the platform that the factor has now.
+    /// Stores a notification, planned for the platform that the factor has now. What the store tells of the first attempt is
+    /// what it would tell when asked.
     pub async fn notify(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
         let owner = &challenge.owner;
         let found = self.store.challenge(owner.service, &owner.identity, challenge.sid).await;
         let (_, factor) = found.unwrap().unwrap();
         let platform = factor.unwrap().address.platform();
         let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
-        assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
+        let Notified::Done(told) = self.store.notify(&new, 0).await.unwrap() else {
+            panic!("not stored");
+        };
+        if let Some(told) = told {
+            let lease = new.lease().expect("an attempt is to begin");
+            assert_eq!(self.store.prospects(&[lease]).await, Ok(vec![told]));
+        }
         new
     }
 

@@ -8,4 +8,4 @@ mod world;
 
 pub(crate) use device::Device;
 pub(crate) use script::Act;
-pub(crate) use world::{World, secs};
+pub(crate) use world::{World, secs, settle_down};

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_bus::handover::Inbox;
-use countersign_bus::{Bus, HandOver, LocalBus};
+use countersign_bus::{Bus, HandOver, Leased, LocalBus, Place};
 use countersign_delivery::{Counts, Engine, Options, Parts};
 use countersign_domain::account::Account;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{Birth, NewNotification};
+use countersign_domain::delivery::{Birth, Known, NewNotification, Prospect};
 use countersign_domain::factor::Factor;
 use countersign_domain::notification::{Notification, Reason, Status};
 use countersign_domain::service::Service;
@@ -28,6 +28,13 @@ use super::device::Device;
 use super::faulty::Faulty;
 use super::hooks::Hooks;
 use super::script::Script;
+
+/// Lets all tasks run until they wait for the clock: an unplugged database answers at once.
+pub(crate) async fn settle_down() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
 
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -197,12 +204,21 @@ impl World {
 
     /// Pushes a challenge by handing it over, whether or not a device is there.
     pub(crate) async fn push_leased(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
+        let (place, leased) = self.store_leased(challenge, ttl).await;
+        let push = leased.lease.delivery.notification;
+        place.hand_over(leased);
+        push
+    }
+
+    /// Stores a notification, and hands it over to whoever calls this.
+    pub(crate) async fn store_leased(&self, challenge: &Challenge, ttl: u16) -> (Place, Leased) {
         let place = self.handover.reserve().expect("a place");
         let until = self.now() + self.options.lease;
         let birth = if ttl == 0 { Birth::Immediate } else { Birth::Leased { until } };
-        let new = self.store_notification(challenge, ttl, birth).await;
-        place.hand_over(new.lease().expect("born with a lease"));
-        new.delivery.notification
+        let (new, prospect) = self.store(challenge, ttl, birth).await;
+        let lease = new.lease().expect("born with a lease");
+        let known = prospect.map(|prospect| Known { prospect, at: new.created_at });
+        (place, Leased { lease, known })
     }
 
     /// Stores a notification and tells nobody.
@@ -212,10 +228,21 @@ impl World {
         ttl: u16,
         birth: Birth,
     ) -> NewNotification {
+        self.store(challenge, ttl, birth).await.0
+    }
+
+    async fn store(
+        &self,
+        challenge: &Challenge,
+        ttl: u16,
+        birth: Birth,
+    ) -> (NewNotification, Option<Prospect>) {
         let platform = self.platform(challenge).await;
         let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
-        assert_eq!(self.store.notify(&new, 0).await, Ok(Notified::Done));
-        new
+        let Notified::Done(prospect) = self.store.notify(&new, 0).await.unwrap() else {
+            panic!("it is not stored");
+        };
+        (new, prospect)
     }
 
     async fn platform(&self, challenge: &Challenge) -> Platform {

@@ -114,7 +114,7 @@ fn record(
     readings.push(("max ms", balance.latency.longest_ms()));
     readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
-    readings.push(("others %", load.usage.others * 100.0));
+    readings.extend(load.usage.disturbances());
     readings.extend(stalls);
     bench.report.add(PART, name, &readings);
     bench.report.fault_of(PART, name, load);

@@ -15,6 +15,15 @@ pub(crate) struct Usage {
     pub(crate) server: f64,
     /// By neither the server nor this process, as a share of one core: how noisy the window was.
     pub(crate) others: f64,
+    /// Time that processors had work and were held back by the hypervisor, as a share of one core.
+    pub(crate) held: f64,
+}
+
+impl Usage {
+    /// What tells how much a measurement was disturbed.
+    pub(crate) fn disturbances(&self) -> [(&'static str, f64); 2] {
+        [("others %", self.others * 100.0), ("held %", self.held * 100.0)]
+    }
 }
 
 /// Measures from its start to its stop.
@@ -23,13 +32,14 @@ pub(crate) struct Meter {
     begin: std::time::Instant,
     server: f64,
     own: f64,
-    all: f64,
+    all: Processors,
 }
 
 impl Meter {
     pub(crate) fn start(pid: u32) -> Self {
         let begin = std::time::Instant::now();
-        let (server, own, all) = (seconds_of(pid), seconds_of(std::process::id()), busy_seconds());
+        let (server, own, all) =
+            (seconds_of(pid), seconds_of(std::process::id()), Processors::now());
         Self { pid, begin, server, own, all }
     }
 
@@ -37,8 +47,9 @@ impl Meter {
         let now = Self::start(self.pid);
         let wall = now.begin.duration_since(self.begin).as_secs_f64().max(1e-9);
         let server = (now.server - self.server).max(0.0);
-        let others = now.all - self.all - server - (now.own - self.own);
-        Usage { server, others: (others / wall).max(0.0) }
+        let others = now.all.busy - self.all.busy - server - (now.own - self.own);
+        let held = now.all.held - self.all.held;
+        Usage { server, others: (others / wall).max(0.0), held: (held / wall).max(0.0) }
     }
 }
 
@@ -100,20 +111,24 @@ fn times_of(pid: u32, first: usize) -> f64 {
         / TICKS_PER_SECOND
 }
 
-/// Time that all cores together were not idle.
-fn busy_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let fields: Vec<f64> = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|ticks| ticks.parse().ok())
-        .collect();
-    // user, nice, system, (idle, waiting for the disk), interrupts of both kinds
-    let busy = [0, 1, 2, 5, 6].map(|at| fields.get(at).copied().unwrap_or(0.0));
-    busy.iter().sum::<f64>() / TICKS_PER_SECOND
+/// What all cores together have done so far, in seconds.
+struct Processors {
+    /// They were not idle.
+    busy: f64,
+    /// They had work, and the hypervisor let others have them.
+    held: f64,
+}
+
+impl Processors {
+    fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks = line.split_whitespace().skip(1).filter_map(|ticks| ticks.parse().ok());
+        let ticks: Vec<f64> = ticks.collect();
+        let seconds = |at: usize| ticks.get(at).copied().unwrap_or(0.0) / TICKS_PER_SECOND;
+        // user, nice, system, (idle, waiting for the disk), interrupts of both kinds, held
+        Self { busy: [0, 1, 2, 5, 6].map(seconds).iter().sum(), held: seconds(7) }
+    }
 }
 
 /// Memory of a process, in bytes.

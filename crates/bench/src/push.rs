@@ -153,7 +153,7 @@ fn record(
     readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
     readings.push(("all taken after s", drained.as_secs_f64()));
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
-    readings.push(("others %", load.usage.others * 100.0));
+    readings.extend(load.usage.disturbances());
     readings.extend([("put aside", crowded), ("lost", lost), ("twice", twice)]);
     bench.report.add(PART, &name, &readings);
     for (what, count) in [("lost", lost), ("twice", twice)] {

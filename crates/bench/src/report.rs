@@ -76,7 +76,7 @@ impl Report {
         readings.extend(load.latency.quantile_ms(0.99).map(|ms| ("p99 ms", ms)));
         readings.push(("max ms", load.latency.longest_ms()));
         readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
-        readings.push(("others %", load.usage.others * 100.0));
+        readings.extend(load.usage.disturbances());
         readings.extend(more);
         self.add(part, name, &readings);
         self.fault_of(part, name, load);

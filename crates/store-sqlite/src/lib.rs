@@ -62,7 +62,8 @@ pub struct Options {
     /// How much of the file is mapped into memory, in MiB; 0: nothing, it is read page by page. Only what is read takes
     /// memory, and the system takes that back when it needs it.
     pub mmap_mib: u32,
-    /// Whenever the log has grown by so many pages of 4 KiB they are copied into the file, beside the writer.
+    /// Whenever the log has grown by so many pages of 4 KiB they are copied into the file, beside the writer. Few on purpose:
+    /// what is written into the file all over is synced at once, and a commit meanwhile waits behind it.
     pub log_pages: u32,
     /// At so many pages the writer lends a hand, so that the log begins anew; at twice as many it waits for the copying.
     pub log_pages_most: u32,
@@ -82,7 +83,7 @@ impl Default for Options {
             batch: 512,
             cache_mib: 4,
             mmap_mib: 2_047,
-            log_pages: 1_000,
+            log_pages: 100,
             log_pages_most: 64_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,

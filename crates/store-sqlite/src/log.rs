@@ -116,9 +116,13 @@ impl Drop for Log {
 }
 
 fn copy_when_asked(path: &Path, options: &Options, asked: &Receiver<u8>, tell: &SyncSender<()>) {
+    let mut kept = None;
     while let Ok(passes) = asked.recv() {
-        match connection::plain(path, options) {
-            Ok(db) => (0..passes).for_each(|_| _ = fold(&db, "beside")),
+        match kept.take().map_or_else(|| connection::plain(path, options), Ok) {
+            Ok(db) => {
+                (0..passes).for_each(|_| _ = fold(&db, "beside"));
+                kept = Some(db);
+            }
             Err(error) => tracing::warn!(%error, "the log cannot be folded back"),
         }
         if tell.send(()).is_err() {

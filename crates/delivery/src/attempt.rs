@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_bus::Leased;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::backoff;
 use countersign_domain::delivery::{
@@ -42,7 +43,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, batch: Vec<Start>) -> Running {
 async fn run_all(shared: Arc<Shared>, mut batch: Vec<Start>) -> Vec<Outcome> {
     ready::read_all(&shared, &mut batch).await;
     let run = |start: Start| {
-        let delivery = &start.lease.delivery;
+        let delivery = &start.leased.lease.delivery;
         let span = tracing::debug_span!("attempt", notification = %delivery.notification, challenge = %delivery.challenge);
         AssertUnwindSafe(run(&shared, start).instrument(span)).catch_unwind()
     };
@@ -56,7 +57,7 @@ pub(crate) fn limit(lease: &Lease) -> Instant {
 }
 
 async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
-    let Start { lease, known, hold } = start;
+    let Start { leased: Leased { lease, known }, hold } = start;
     let _in_hand = InHand::new(hold);
     let (push, started, pass) = match ready::make(shared, &lease, known).await {
         Readiness::Ready { push, now, pass } => (push, now, pass),

@@ -16,10 +16,8 @@ use crate::shared::Shared;
 const IN_FLIGHT: usize = 256;
 /// How long to wait for what is due and could not be leased, unless a call ends before.
 const SOON: Duration = Duration::from_secs(1);
-/// The shortest time from a look that found nothing to the next: of most that happens no webhook wants to hear.
-const SHORTEST: Duration = Duration::from_millis(20);
 
-/// Looks when something has happened, when a call falls due, and when one has ended.
+/// Looks whenever something has happened, when a call falls due, and when one has ended.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     happened: Arc<Notify>,
@@ -27,28 +25,17 @@ pub(crate) async fn run(
 ) {
     let room = Arc::new(Semaphore::new(IN_FLIGHT));
     let alarm = Alarm::new(shared.clock.now());
-    let mut rests_until = shared.clock.now();
     loop {
         let question = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
             Some(question) = questions.recv() => Some(question),
-            () = happened.notified() => {
-                if shared.clock.now() < rests_until {
-                    alarm.earlier(rests_until);
-                    continue;
-                }
-                None
-            }
+            () = happened.notified() => None,
             () = alarm.rings(&*shared.clock) => None,
         };
-        match look(&shared, &room, &alarm).await {
-            Ok(true) => {}
-            Ok(false) => rests_until = shared.clock.now() + SHORTEST,
-            Err(error) => {
-                metrics::failed("caller");
-                tracing::warn!(%error, "the calls of webhooks cannot be leased now");
-            }
+        if let Err(error) = look(&shared, &room, &alarm).await {
+            metrics::failed("caller");
+            tracing::warn!(%error, "the calls of webhooks cannot be leased now");
         }
         if let Some(question) = question {
             let _ = question.send(());
@@ -56,22 +43,21 @@ pub(crate) async fn run(
     }
 }
 
-/// Leases what is due and has it called; whether anything was due.
-async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Answer<bool> {
+async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Answer<()> {
     // what other nodes have stored is found by this
     alarm.set(shared.clock.now() + shared.about(shared.options.poll));
     let now = shared.clock.now();
     // a read, so that what no webhook hears of costs no write
     match shared.calls.next_call(now).await? {
-        None => return Ok(false),
+        None => return Ok(()),
         Some(at) if at > now => {
             alarm.earlier(at);
-            return Ok(false);
+            return Ok(());
         }
         Some(_) => {}
     }
     let Ok(permit) = Arc::clone(room).try_acquire_many_owned(1) else {
-        return Ok(true);
+        return Ok(());
     };
     let most = room.available_permits() + 1;
     drop(permit);
@@ -88,7 +74,7 @@ async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Ans
     if let Some(at) = shared.calls.next_call(now).await? {
         alarm.earlier(if at > now { at } else { now + SOON });
     }
-    Ok(true)
+    Ok(())
 }
 
 /// From the lease to the commit of what became of it.

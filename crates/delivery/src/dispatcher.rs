@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use countersign_bus::{Leased, Work};
+use countersign_bus::Work;
 use countersign_domain::sid::FactorSid;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::shared::{Hold, Shared, Start};
+use crate::shared::{Shared, Start};
 use crate::{attempt, replay};
 
 /// The most that begin together.
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         };
         match next {
             Some(Work::Attempt(leased)) => {
-                let mut batch = vec![start(*leased, hold.into())];
+                let mut batch = vec![Start { leased: *leased, hold: hold.into() }];
                 // Whoever else can run now may be about to hand over more. There is no timer: nobody waits for anything
                 // but the processor.
                 tokio::task::yield_now().await;
@@ -66,10 +66,6 @@ pub(crate) async fn run(
     }
 }
 
-fn start(leased: Leased, hold: Hold) -> Start {
-    Start { lease: leased.lease, known: leased.known, hold }
-}
-
 /// Takes what else was handed over, as far as there is room.
 fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec<Start>) {
     while batch.len() < BATCH
@@ -77,7 +73,7 @@ fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec
         && let Ok(next) = work.try_recv()
     {
         match next {
-            Work::Attempt(leased) => batch.push(start(*leased, hold.into())),
+            Work::Attempt(leased) => batch.push(Start { leased: *leased, hold: hold.into() }),
             Work::Connected(factor) => connected(shared, factor),
         }
     }

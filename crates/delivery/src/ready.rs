@@ -107,17 +107,18 @@ async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, O
 /// Reads at once what those must know of which it is not known, or was long ago.
 pub(crate) async fn read_all(shared: &Shared, batch: &mut [Start]) {
     let at = shared.clock.now();
-    let is_fresh =
-        |start: &Start| start.known.as_ref().is_some_and(|known| at.since(known.at) < FRESH);
-    let unknown: Vec<_> = batch.iter_mut().filter(|start| !is_fresh(start)).collect();
+    let is_fresh = |known: &Known| at.since(known.at) < FRESH;
+    let all = batch.iter_mut().map(|start| &mut start.leased);
+    let unknown: Vec<_> =
+        all.filter(|leased| !leased.known.as_ref().is_some_and(is_fresh)).collect();
     if unknown.is_empty() {
         return;
     }
-    let leases: Vec<_> = unknown.iter().map(|start| start.lease).collect();
+    let leases: Vec<_> = unknown.iter().map(|leased| leased.lease).collect();
     // Where that fails one of them may be to blame: each is read alone, and as often as it takes.
     let mut prospects = shared.deliveries.prospects(&leases).await.unwrap_or_default().into_iter();
-    for start in unknown {
-        start.known = prospects.next().map(|prospect| Known { prospect, at });
+    for leased in unknown {
+        leased.known = prospects.next().map(|prospect| Known { prospect, at });
     }
 }
 

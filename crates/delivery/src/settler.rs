@@ -7,6 +7,7 @@ use countersign_domain::delivery::{Happening, Lease, Settled};
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
+use countersign_store::seam::Settlement;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics;
@@ -94,9 +95,11 @@ async fn write_whole(shared: &Shared, settled: &[Settled]) -> Result<(), String>
     let mut failures = 0;
     loop {
         let error = match shared.deliveries.settle(settled).await {
-            Ok(lost) => {
+            Ok(Settlement { lost, is_heard }) => {
                 note(shared, settled, &lost);
-                shared.handover.happened();
+                if is_heard {
+                    shared.handover.happened();
+                }
                 return Ok(());
             }
             Err(StoreError::Corrupt(why)) => return Err(why),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::{Bus, HandOver};
-use countersign_domain::delivery::{Known, Lease, NodeId};
+use countersign_bus::{Bus, HandOver, Leased};
+use countersign_domain::delivery::{Lease, NodeId};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::Providers;
@@ -52,9 +52,7 @@ pub(crate) struct Shared {
 
 /// A delivery to begin with.
 pub(crate) struct Start {
-    pub(crate) lease: Lease,
-    /// What the attempt must know, if that was read before.
-    pub(crate) known: Option<Known>,
+    pub(crate) leased: Leased,
     /// The room for it.
     pub(crate) hold: Hold,
 }
@@ -65,7 +63,10 @@ pub(crate) struct Hold(OwnedSemaphorePermit);
 impl Hold {
     /// Room for each of these, as far as there is any; what is left is free again.
     pub(crate) fn share(mut self, leases: Vec<Lease>) -> Vec<Start> {
-        let share = |lease| Some(Start { lease, known: None, hold: Self(self.0.split(1)?) });
+        let share = |lease| {
+            let leased = Leased { lease, known: None };
+            Some(Start { leased, hold: Self(self.0.split(1)?) })
+        };
         leases.into_iter().filter_map(share).collect()
     }
 }

@@ -13,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
 use crate::database::GREETING;
+use crate::servers::Servers;
 use crate::trouble::words;
 
 /// A server that does not answer to packets for that long is gone.
@@ -26,20 +27,18 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
     if config.get_application_name().is_none() {
         config.application_name("countersign");
     }
-    if config.get_connect_timeout().is_none() {
-        // of several servers, one that is silent leaves time for the others
-        let servers = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
-        config.connect_timeout(options.patience / u32::try_from(servers).unwrap_or(u32::MAX));
-    }
+    // of several servers, one that is silent leaves time for the others
+    let servers = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+    let share = options.patience / u32::try_from(servers).unwrap_or(u32::MAX);
+    let patience = config.get_connect_timeout().copied().unwrap_or(share);
+    config.connect_timeout(patience);
     config.keepalives_idle(SILENT_FOR);
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENT_FOR);
     }
-    let manager = Manager::from_config(
-        config,
-        MakeRustlsConnect::new(tls(options)?),
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
+    let servers = Servers::of(&config, patience, MakeRustlsConnect::new(tls(options)?));
+    let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_connect(config, servers, how);
     let mut pool = Pool::builder(manager);
     if !options.transaction_pooling {
         pool = pool.post_create(Hook::async_fn(|client, _| {

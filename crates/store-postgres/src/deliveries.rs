@@ -8,7 +8,7 @@ use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
 use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Deliveries};
+use countersign_store::seam::{Answer, Deliveries, Settlement};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -198,9 +198,9 @@ impl Deliveries for PostgresStore {
         Ok(try_join_all(leases.iter().map(|lease| prospect::read(&db, lease))).await?)
     }
 
-    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {
+    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
         if settled.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Settlement::default());
         }
         self.write(settle::Settle::of(settled)?).await
     }

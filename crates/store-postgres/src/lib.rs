@@ -34,6 +34,7 @@ mod params;
 mod prospect;
 mod recent;
 mod rows;
+mod servers;
 mod services;
 mod settle;
 mod standing;

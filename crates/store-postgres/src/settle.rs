@@ -8,7 +8,7 @@ use countersign_domain::delivery::{After, Delivery, Happening, Lease, NodeId, Se
 use countersign_domain::notification::{Ending, Reason, Status};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_store::seam::{Answer, Settlement};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -90,11 +90,11 @@ impl Settle {
 
 #[async_trait]
 impl Command for Settle {
-    type Answer = Vec<NotificationSid>;
+    type Answer = Settlement;
     const IS_PLANNED_ONCE: bool = true;
 
     /// A statement changes a row once, so two pieces about one notification are written one after the other.
-    async fn run(&self, db: &Session) -> Result<Vec<NotificationSid>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Settlement, Trouble> {
         let mut lost = Vec::new();
         let mut rest: Vec<&Piece> = self.0.iter().collect();
         while !rest.is_empty() {
@@ -103,7 +103,8 @@ impl Command for Settle {
             lost.extend(settle(db, now).await?);
             rest = later;
         }
-        Ok(lost)
+        // it was looked at, but to tell would take another round trip
+        Ok(Settlement { lost, is_heard: true })
     }
 }
 

@@ -39,6 +39,18 @@ async fn any_number_of_nodes_may_start_at_once() {
     assert_eq!(nodes.join_all().await.len(), 6);
 }
 
+/// It takes connections, and says nothing: its processes are stopped, or it is about to be gone.
+#[tokio::test]
+async fn of_several_servers_a_silent_one_is_passed_over() {
+    let database = TestDatabase::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = database.url().replace('@', &format!("@{},", silent.local_addr().unwrap()));
+    let patience = Duration::from_secs(4);
+    let options = Options { url, patience, ..Options::default() };
+    let store = PostgresStore::connect(options).await.unwrap();
+    assert_eq!(store.check().await, Ok(()));
+}
+
 #[tokio::test]
 async fn what_one_node_writes_another_reads_at_once() {
     let database = TestDatabase::new();

@@ -7,7 +7,7 @@ use countersign_domain::delivery::{
 use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Deliveries};
+use countersign_store::seam::{Answer, Deliveries, Settlement};
 use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
@@ -254,9 +254,9 @@ impl Deliveries for SqliteStore {
         self.read(|db| prospect::read(db, leases))
     }
 
-    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {
+    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
         if settled.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Settlement::default());
         }
         self.write(settle::Settle::of(settled)?).await
     }

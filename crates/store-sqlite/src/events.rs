@@ -90,7 +90,7 @@ pub(crate) fn of_notification(
     let Some(kind) = EventType::of_ending(ending.status) else {
         return Ok(());
     };
-    if !exists(db, NOTIFICATIONS_ARE_WANTED, [[0_u8; 0].as_slice()])? {
+    if !notifications_are_wanted(db)? {
         return Ok(());
     }
     let wanting = wanting(db, kind, sid)?;
@@ -106,6 +106,11 @@ pub(crate) fn of_notification(
         return Ok(());
     };
     wanting.iter().try_for_each(|webhook| tell(db, webhook, &event))
+}
+
+/// Whether any webhook wants to hear how notifications end.
+pub(crate) fn notifications_are_wanted(db: &Connection) -> Result<bool, Trouble> {
+    exists(db, NOTIFICATIONS_ARE_WANTED, [[0_u8; 0].as_slice()])
 }
 
 /// Has a challenge looked at when it expires, if anybody wants to hear of that.

@@ -3,19 +3,18 @@
 use countersign_domain::address::PushToken;
 use countersign_domain::delivery::{After, Delivery, Happening, Settled};
 use countersign_domain::notification::{Ending, Reason, Status};
-use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_store::seam::{Answer, Settlement};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
 use crate::deliveries::{self, OpenEnd};
-use crate::json;
 use crate::notifications::{close, ordinal, record};
 use crate::prospect::LEASE_HOLDS;
 use crate::statement::{all, execute, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
+use crate::{events, json};
 
 statements! {
     WRITTEN = "UPDATE deliveries SET written = true, changed_at = ?3 WHERE challenge_sid = ?1 AND notification_sid = ?2";
@@ -56,16 +55,16 @@ impl Settle {
 }
 
 impl Command for Settle {
-    type Answer = Vec<NotificationSid>;
+    type Answer = Settlement;
 
-    fn run(&self, db: &Connection) -> Result<Vec<NotificationSid>, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Settlement, Trouble> {
         let mut lost = Vec::new();
         for piece in &self.0 {
             if !piece.settle(db)? {
                 lost.push(piece.settled.lease.delivery.notification);
             }
         }
-        Ok(lost)
+        Ok(Settlement { lost, is_heard: events::notifications_are_wanted(db)? })
     }
 }
 

@@ -495,6 +495,15 @@ pub trait Credentials {
     async fn delete_credential(&self, sid: CredentialSid) -> Answer<bool>;
 }
 
+/// What came of writing down what became of deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settlement {
+    /// Those whose lease was lost: of these only the attempt is recorded.
+    pub lost: Vec<NotificationSid>,
+    /// Whether a webhook may have to be called for it.
+    pub is_heard: bool,
+}
+
 /// Deliveries: what the engine does.
 #[async_trait]
 pub trait Deliveries {
@@ -521,9 +530,9 @@ pub trait Deliveries {
     async fn next_due(&self) -> Answer<Option<Instant>>;
     /// Reads what attempts must know, in the order of the leases.
     async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>>;
-    /// Writes what became of leased deliveries, and answers those whose lease was lost: of these only the attempt is
-    /// recorded. An ending `delivered` also cancels the older parked deliveries of the challenge, as superseded.
-    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>>;
+    /// Writes what became of leased deliveries. An ending `delivered` also cancels the older parked deliveries of the
+    /// challenge, as superseded.
+    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement>;
     /// Ends up to `most` due or parked deliveries whose deadline has passed at `now`; how many.
     async fn expire(&self, now: Instant, most: usize) -> Answer<usize>;
     /// Makes due up to `most` deliveries whose lease has run out at `now`; how many.

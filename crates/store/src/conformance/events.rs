@@ -1,7 +1,7 @@
 //! What webhooks are told of: calls are stored by the command that causes their event.
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::{After, Outcome};
+use countersign_domain::delivery::{After, Outcome, Settled};
 use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
 use countersign_domain::notification::{Code, Ending, Reason};
 use countersign_domain::service::Service;
@@ -219,7 +219,8 @@ pub async fn the_end_of_a_push_is_told_to_those_who_name_it(stage: &Stage) {
     let ending = Ending::failed(Reason::Refused, Code::INTERNAL);
     let attempted =
         stage.attempted(Outcome::Refused { breaks_credential: false }, After::Done(ending));
-    assert!(stage.settle(&refused, attempted).await);
+    let refused = Settled { lease: refused, what: attempted, at: stage.now() };
+    assert!(stage.store.settle(&[refused]).await.unwrap().is_heard, "somebody names it");
     let late = stage.due(&challenge).await;
     assert_eq!(types(&told(stage).await), ["notification.delivered", "notification.failed"]);
     stage.pass(300);

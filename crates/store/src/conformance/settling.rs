@@ -10,7 +10,7 @@ use countersign_domain::notification::{Code, Ending, Reason};
 use countersign_domain::time::Instant;
 
 use super::stage::Stage;
-use crate::seam::Enrolled;
+use crate::seam::{Enrolled, Settlement};
 
 /// Its row goes, the attempt and the ending are kept.
 pub async fn an_ending_is_kept_with_its_attempt(stage: &Stage) {
@@ -148,10 +148,10 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(stage: &Stage) {
     let record = stage.record(Outcome::Acknowledged);
     let what = Happening::Attempted { record, after: After::Done(Ending::DELIVERED), forget: None };
     let late = Settled { lease: lost, what: what.clone(), at: stage.now() };
-    assert_eq!(stage.store.settle(&[late]).await.map(|lost| lost.len()), Ok(1));
+    assert_eq!(stage.store.settle(&[late]).await.map(|done| done.lost.len()), Ok(1));
     let ended = stage.notification(&lost).await.updated_at;
     let late = Settled { lease: lost, what, at };
-    assert_eq!(stage.store.settle(&[late]).await.map(|lost| lost.len()), Ok(1));
+    assert_eq!(stage.store.settle(&[late]).await.map(|done| done.lost.len()), Ok(1));
     assert_eq!(stage.notification(&lost).await.updated_at, ended);
 }
 
@@ -165,7 +165,7 @@ pub async fn the_lost_leases_of_a_slice_are_named(stage: &Stage) {
     }
     settled[1].lease.node = stage.make.other_node();
     settled[2].lease.until = stage.later(29);
-    let lost = stage.store.settle(&settled).await.unwrap();
+    let lost = stage.store.settle(&settled).await.unwrap().lost;
     let name = |at: usize| settled[at].lease.delivery.notification;
     assert_eq!(lost, [name(1), name(2)]);
     for (at, ending) in
@@ -173,7 +173,7 @@ pub async fn the_lost_leases_of_a_slice_are_named(stage: &Stage) {
     {
         assert_eq!(stage.ending(&settled[at].lease).await, ending);
     }
-    assert_eq!(stage.store.settle(&[]).await, Ok(Vec::new()));
+    assert_eq!(stage.store.settle(&[]).await, Ok(Settlement::default()));
 }
 
 /// Not the newer ones, not those of other challenges, and not what is due or leased.

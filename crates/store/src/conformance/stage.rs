@@ -246,7 +246,7 @@ impl Stage {
     /// Settles one delivery now; whether its lease held.
     pub async fn settle(&self, lease: &Lease, what: Happening) -> bool {
         let settled = Settled { lease: *lease, what, at: self.now() };
-        self.store.settle(&[settled]).await.unwrap().is_empty()
+        self.store.settle(&[settled]).await.unwrap().lost.is_empty()
     }
 
     /// The record of an attempt that starts now.

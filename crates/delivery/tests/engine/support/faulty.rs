@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
-use countersign_domain::sid::{FactorSid, NotificationSid};
+use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
-use countersign_store::seam::{Answer, Deliveries, Retention, Upkeep};
+use countersign_store::seam::{Answer, Deliveries, Retention, Settlement, Upkeep};
 use countersign_store_sqlite::SqliteStore;
 
 pub(crate) struct Faulty {
@@ -55,7 +55,7 @@ impl Deliveries for Faulty {
     async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
         self.up()?.prospects(leases).await
     }
-    async fn settle(&self, settled: &[Settled]) -> Answer<Vec<NotificationSid>> {
+    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
         self.up()?.settle(settled).await
     }
     async fn expire(&self, now: Instant, most: usize) -> Answer<usize> {

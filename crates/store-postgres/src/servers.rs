@@ -1,0 +1,102 @@
+//! Several servers, of which one takes writes. They are tried in turn, and one that is silent is passed over.
+//!
+//! The driver would try them too, but one that takes a connection and then says nothing, as a process that is stopped does,
+//! would take all the time of the others.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::Connect;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::trouble::words;
+
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, Error>> + Send + 'a>>;
+type Connected = (Client, JoinHandle<()>);
+
+/// Makes connections.
+pub(crate) struct Servers {
+    /// Each by itself, if there are several.
+    each: Vec<Config>,
+    /// For one server, from the first packet until it has said that it takes writes.
+    patience: Duration,
+    /// Which one the last connection was made to; the next begins with it.
+    found: AtomicUsize,
+    tls: MakeRustlsConnect,
+}
+
+impl Servers {
+    /// Those of a configuration.
+    pub(crate) fn of(config: &Config, patience: Duration, tls: MakeRustlsConnect) -> Self {
+        let count = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let each = if count > 1 { (0..count).map(|at| only(config, at)).collect() } else { vec![] };
+        Self { each, patience, found: AtomicUsize::new(0), tls }
+    }
+
+    async fn connect_to(&self, server: &Config) -> Result<Connected, Error> {
+        let (client, connection) = server.connect(self.tls.clone()).await?;
+        let running = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(error = words(&error), "a connection to the database has broken");
+            }
+        });
+        Ok((client, running))
+    }
+}
+
+impl Connect for Servers {
+    fn connect(&self, whole: &Config) -> Connecting<'_> {
+        let whole = whole.clone();
+        Box::pin(async move {
+            let first = self.found.load(Ordering::Relaxed);
+            let each = self.each.iter().enumerate();
+            for (at, server) in each.cycle().skip(first).take(self.each.len()) {
+                let host = server.get_hosts();
+                match timeout(self.patience, self.connect_to(server)).await {
+                    Ok(Ok(connected)) => {
+                        self.found.store(at, Ordering::Relaxed);
+                        return Ok(connected);
+                    }
+                    Ok(Err(error)) => tracing::debug!(?host, error = words(&error), "passed over"),
+                    Err(_) => tracing::debug!(?host, "passed over: it is silent"),
+                }
+            }
+            // the only one; or none of several, and the driver says why
+            self.connect_to(&whole).await
+        })
+    }
+}
+
+/// A configuration with one of its servers.
+fn only(whole: &Config, at: usize) -> Config {
+    let mut one = Config::new();
+    match whole.get_hosts().get(at) {
+        Some(Host::Tcp(name)) => _ = one.host(name),
+        Some(Host::Unix(path)) => _ = one.host_path(path),
+        None => {}
+    }
+    whole.get_hostaddrs().get(at).map(|address| one.hostaddr(*address));
+    let ports = whole.get_ports();
+    ports.get(at).or(ports.first()).map(|port| one.port(*port));
+    whole.get_user().map(|user| one.user(user));
+    whole.get_password().map(|password| one.password(password));
+    whole.get_dbname().map(|name| one.dbname(name));
+    whole.get_options().map(|options| one.options(options));
+    whole.get_application_name().map(|name| one.application_name(name));
+    whole.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
+    whole.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
+    whole.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+    whole.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    one.keepalives(whole.get_keepalives())
+        .keepalives_idle(whole.get_keepalives_idle())
+        .ssl_mode(whole.get_ssl_mode())
+        .ssl_negotiation(whole.get_ssl_negotiation())
+        .target_session_attrs(whole.get_target_session_attrs())
+        .channel_binding(whole.get_channel_binding());
+    one
+}

@@ -27,16 +27,11 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
     if config.get_application_name().is_none() {
         config.application_name("countersign");
     }
-    // of several servers, one that is silent leaves time for the others
-    let servers = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
-    let share = options.patience / u32::try_from(servers).unwrap_or(u32::MAX);
-    let patience = config.get_connect_timeout().copied().unwrap_or(share);
-    config.connect_timeout(patience);
     config.keepalives_idle(SILENT_FOR);
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENT_FOR);
     }
-    let servers = Servers::of(&config, patience, MakeRustlsConnect::new(tls(options)?));
+    let servers = Servers::of(&config, options.patience, MakeRustlsConnect::new(tls(options)?));
     let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_connect(config, servers, how);
     let mut pool = Pool::builder(manager);

@@ -31,10 +31,12 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Those of a configuration.
+    /// Those of a configuration. Each has an equal share of `patience`, unless a time to connect is configured.
     pub(crate) fn of(config: &Config, patience: Duration, tls: MakeRustlsConnect) -> Self {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let each = if count > 1 { (0..count).map(|at| only(config, at)).collect() } else { vec![] };
+        let share = patience / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let patience = config.get_connect_timeout().copied().unwrap_or(share);
         Self { each, patience, found: AtomicUsize::new(0), tls }
     }
 

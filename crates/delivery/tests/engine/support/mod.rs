@@ -8,4 +8,4 @@ mod world;
 
 pub(crate) use device::Device;
 pub(crate) use script::Act;
-pub(crate) use world::{World, secs, settle_down};
+pub(crate) use world::{World, secs};

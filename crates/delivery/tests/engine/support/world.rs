@@ -29,13 +29,6 @@ use super::faulty::Faulty;
 use super::hooks::Hooks;
 use super::script::Script;
 
-/// Lets all tasks run until they wait for the clock: an unplugged database answers at once.
-pub(crate) async fn settle_down() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
-
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }

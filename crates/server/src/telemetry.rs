@@ -69,8 +69,8 @@ mod spans {
 
     /// No traces. The configuration has been checked: it names no collector.
     #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature otlp")]
-    pub(super) fn layer(_: &Traces) -> anyhow::Result<(Identity, Tracing)> {
-        Ok((Identity::new(), Tracing()))
+    pub(super) fn layer(_: &Traces) -> anyhow::Result<(Option<Identity>, Tracing)> {
+        Ok((None, Tracing()))
     }
 }
 

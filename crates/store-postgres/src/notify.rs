@@ -1,5 +1,5 @@
-//! The command that stores a notification of a challenge. All that wait are judged and stored by one statement, which also
-//! says where their challenges stand; what holds those travels right before it, and the commit right behind.
+//! The command that stores a notification of a challenge. All that wait are judged and stored by one statement, which holds
+//! their challenges and also says where these stand; the commit travels right behind it.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,13 @@ use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
-use crate::standing::{self, HOLD, standing_columns};
+use crate::standing::{self, standing_columns};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
+/// Whoever decides about a challenge holds its row; where it stands is looked at once more if that had to be waited for. How
+/// many notifications there are is not: if another one came meanwhile, its ordinal is taken, and all is done once more.
+///
 /// The ordinals begin with 1, so the greatest is how many explicit notifications there are: a seek, whatever there is.
 /// `born` are those that fulfil what the seam asks; of the others [`Notify::refusal`] tells which condition failed first.
 const NOTIFY: &str = concat!(
@@ -32,7 +35,7 @@ const NOTIFY: &str = concat!(
      AND n.challenge_sid BETWEEN $18 AND $19), 0) AS have FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
-    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19), \
+    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19 ORDER BY c.sid FOR NO KEY UPDATE OF c), \
      born AS (SELECT asked.*, standing.have + 1 AS ordinal FROM asked JOIN standing ON standing.sid = asked.challenge_sid \
      WHERE standing.state = 'pending' AND asked.created_at < standing.expires_at \
      AND standing.reached_by = asked.platform AND (asked.most = 0 OR standing.have < asked.most))",
@@ -102,8 +105,7 @@ impl Gathered for Notify {
         let (first, last) = span(columns.challenges());
         let mut params = columns.params().to_vec();
         params.extend_from_slice(params![platforms, most, first, last]);
-        let held = [columns.challenges() as _, &first as _, &last as _];
-        let [_, found] = db.commit_with([(HOLD, &held), (NOTIFY, &params)]).await?;
+        let [found] = db.commit_with([(NOTIFY, &params)]).await?;
         let found = found.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
         let outcome = |notify: &Self| notify.outcome(found.get(&notify.new.delivery.challenge));
         Ok(all.iter().map(outcome).collect())

@@ -14,7 +14,7 @@ use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
-pub(crate) const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
+const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// What [`read`] takes.
 macro_rules! standing_columns {
     () => {

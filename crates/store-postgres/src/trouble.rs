@@ -32,7 +32,12 @@ impl Trouble {
                     || *code == SqlState::CRASH_SHUTDOWN
                     // a migration of another node changed what was prepared
                     || *code == SqlState::FEATURE_NOT_SUPPORTED
-                    || *code == SqlState::CHECK_VIOLATION && is_of_the_rest(error)
+                    // no part took a row, and one that does was attached while it was on its way to the rest
+                    || *code == SqlState::CHECK_VIOLATION
+                        && is_of(error, |table| table.ends_with("_rest"))
+                    // another notification of the same challenge took the ordinal
+                    || *code == SqlState::UNIQUE_VIOLATION
+                        && is_of(error, |table| table.starts_with("notifications"))
             }
             None => error.is_closed() || is_of_the_connection(error),
         }
@@ -52,10 +57,8 @@ impl Trouble {
     }
 }
 
-/// A row that no part took was on its way to the rest, and one that takes it was attached meanwhile.
-fn is_of_the_rest(error: &tokio_postgres::Error) -> bool {
-    let table = error.as_db_error().and_then(|said| said.table());
-    table.is_some_and(|table| table.ends_with("_rest"))
+fn is_of(error: &tokio_postgres::Error, table: impl FnOnce(&str) -> bool) -> bool {
+    error.as_db_error().and_then(|said| said.table()).is_some_and(table)
 }
 
 /// An error without a code that is not of a value's form either.

@@ -1,7 +1,8 @@
 //! The writer: one thread that owns the one connection that writes.
 //!
 //! Commands wait in a bounded queue. The thread takes what is there, up to a bound, runs it all in one transaction and
-//! answers everybody after the commit. There is no timer: while a commit is in flight, the next batch gathers by itself.
+//! answers everybody after the commit. While a commit is in flight, the next batch gathers by itself, and behind a large one
+//! it is given some time to.
 //!
 //! A command decides before it writes, so one that answers a refusal has written nothing. One that fails otherwise
 //! (which takes a bad row, or a bug) must not sink its neighbours and must leave nothing behind: the batch is rolled
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use countersign_store::StoreError;
+use countersign_store::{Pace, StoreError};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,7 @@ use crate::trouble::Trouble;
 
 /// A commit, or the writer's hand in folding the log, that takes so long has waited for the disk, and nobody else is to blame.
 const STALL: Duration = Duration::from_millis(20);
+const PACE: Pace = Pace { each: Duration::from_micros(300), most: Duration::from_micros(650) };
 
 /// A value that says what is to be written.
 pub(crate) trait Command: Send + 'static {
@@ -141,12 +143,16 @@ struct Thread {
 
 impl Thread {
     fn work(mut self) {
+        let mut not_before = Instant::now();
         while let Some(first) = self.jobs.blocking_recv() {
+            std::thread::sleep(not_before.saturating_duration_since(Instant::now()));
+            not_before = Instant::now();
             let mut batch = vec![first];
             while batch.len() < self.options.batch {
                 let Ok(job) = self.jobs.try_recv() else { break };
                 batch.push(job);
             }
+            not_before += PACE.after(batch.len());
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
             let written = self.write(&mut batch);

@@ -128,7 +128,8 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::layer::Identity;
+    use tracing::Subscriber as _;
+    use tracing::level_filters::LevelFilter;
 
     use super::*;
 
@@ -136,8 +137,9 @@ mod tests {
     fn what_nobody_wants_to_see_is_not_put_together() {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
         let lines = lines.with_filter(filter("info,countersign_server=debug").unwrap());
-        let no_traces = None::<Identity>;
+        let (no_traces, _) = spans::layer(&Traces::default()).unwrap();
         let all = tracing_subscriber::registry().with(lines).with(no_traces);
+        assert_eq!(all.max_level_hint(), Some(LevelFilter::DEBUG));
         tracing::subscriber::with_default(all, || {
             assert!(tracing::trace_span!(target: "h2", "frame").is_disabled());
             assert!(!tracing::debug_span!("ours").is_disabled());

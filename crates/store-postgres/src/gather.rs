@@ -1,25 +1,22 @@
 //! Gathering neighbours: commands of the same kind share a transaction of a few statements over arrays.
 //!
 //! Commands wait in a bounded queue. A worker takes what is there, up to a bound and at most one for each key (such as the
-//! challenge), runs it all and answers everybody after the commit. While one batch is written, the next gathers by
-//! itself, and behind a large one it is given some time to. A batch that fails for a reason of its own is run once more, each
-//! command alone, so that none sinks its neighbours.
+//! challenge), runs it all and answers everybody after the commit. There is no timer: while one batch is written, the next
+//! gathers by itself. A batch that fails for a reason of its own is run once more, each command alone, so that none sinks
+//! its neighbours.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_store::{Pace, StoreError};
+use countersign_store::StoreError;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 
 use crate::database::{Command, Database, Session};
 use crate::trouble::Trouble;
 
 /// While one batch is committed, the next is written. With more, batches get smaller.
 const WORKERS: usize = 2;
-const PACE: Pace = Pace { each: Duration::from_micros(100), most: Duration::from_millis(3) };
 
 /// A command that can be run together with its like.
 #[async_trait]
@@ -56,19 +53,11 @@ struct Line<G: Gathered> {
     jobs: mpsc::Receiver<Job<G>>,
     held: VecDeque<Job<G>>,
     most: usize,
-    /// When the next batch begins at the earliest.
-    not_before: Instant,
 }
 
 impl<G: Gathered> Line<G> {
     /// The next batch; `None` when there will be no more.
     async fn take(&mut self) -> Option<Vec<Job<G>>> {
-        if self.held.is_empty() {
-            let first = self.jobs.recv().await?;
-            self.held.push_back(first);
-        }
-        sleep_until(self.not_before).await;
-        self.not_before = Instant::now();
         let mut batch = Vec::new();
         let mut keys = HashSet::new();
         let held = std::mem::take(&mut self.held);
@@ -82,11 +71,14 @@ impl<G: Gathered> Line<G> {
         for job in held {
             sort(job, &mut batch, &mut self.held);
         }
+        if batch.is_empty() {
+            let first = self.jobs.recv().await?;
+            sort(first, &mut batch, &mut self.held);
+        }
         while batch.len() < self.most && self.held.len() < self.most {
             let Ok(job) = self.jobs.try_recv() else { break };
             sort(job, &mut batch, &mut self.held);
         }
-        self.not_before += PACE.after(batch.len());
         Some(batch)
     }
 }
@@ -100,8 +92,7 @@ impl<G: Gathered> Gatherer<G> {
     /// Starts the workers. At most `queue` commands wait, and `batch` share a transaction.
     pub(crate) fn start(db: &Database, (queue, batch): (usize, usize)) -> Self {
         let (sender, jobs) = mpsc::channel(queue.max(1));
-        let line =
-            Line { jobs, held: VecDeque::new(), most: batch.max(1), not_before: Instant::now() };
+        let line = Line { jobs, held: VecDeque::new(), most: batch.max(1) };
         let line = Arc::new(Mutex::new(line));
         for _ in 0..WORKERS {
             tokio::spawn(work(db.clone(), Arc::clone(&line)));

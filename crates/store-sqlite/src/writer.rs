@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use countersign_store::{Pace, StoreError};
+use countersign_store::StoreError;
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,13 @@ use crate::trouble::Trouble;
 
 /// A commit, or the writer's hand in folding the log, that takes so long has waited for the disk, and nobody else is to blame.
 const STALL: Duration = Duration::from_millis(20);
-const PACE: Pace = Pace { each: Duration::from_micros(300), most: Duration::from_micros(650) };
+
+/// For each command of a batch the next batch begins so much later, counted from when its own began. A commit costs a sync
+/// and a handful of wake-ups, however little is in it, so a busy store had better make fewer; and what comes alone goes at
+/// once, since a commit takes longer than that.
+const PACE: Duration = Duration::from_micros(300);
+/// And so much later at most.
+const PACE_MOST: Duration = Duration::from_micros(700);
 
 /// A value that says what is to be written.
 pub(crate) trait Command: Send + 'static {
@@ -152,7 +158,7 @@ impl Thread {
                 let Ok(job) = self.jobs.try_recv() else { break };
                 batch.push(job);
             }
-            not_before += PACE.after(batch.len());
+            not_before += pace(batch.len());
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
             let written = self.write(&mut batch);
@@ -197,6 +203,11 @@ impl Thread {
             }
         }
     }
+}
+
+/// How long after the beginning of a batch of so many commands the next one begins at the earliest.
+fn pace(commands: usize) -> Duration {
+    PACE.saturating_mul(u32::try_from(commands).unwrap_or(u32::MAX)).min(PACE_MOST)
 }
 
 /// Why a whole batch came to nothing, as far as anybody knows.
@@ -306,6 +317,12 @@ mod tests {
             execute(db, "ROLLBACK", ())?;
             execute(db, "SELECT * FROM nowhere", ()).map(|_| ())
         }
+    }
+
+    #[test]
+    fn behind_a_large_batch_the_next_begins_a_little_later() {
+        assert_eq!(pace(1), PACE);
+        assert_eq!((pace(512), pace(usize::MAX)), (PACE_MOST, PACE_MOST));
     }
 
     async fn the_writer_goes_on_after<C: Command>(command: C) {

@@ -9,12 +9,10 @@
 pub mod conformance;
 pub mod error;
 pub mod moving;
-pub mod pace;
 pub mod page;
 pub mod seam;
 
 pub use error::StoreError;
 pub use moving::Moving;
-pub use pace::Pace;
 pub use page::{Cursor, Order, Page, PageQuery, Side};
 pub use seam::Store;

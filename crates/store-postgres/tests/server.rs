@@ -14,6 +14,7 @@ use countersign_testkit::Maker;
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
 
 async fn connect(url: String) -> PostgresStore {
     PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
@@ -88,6 +89,37 @@ async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
     let first: usize = leasing.join_all().await.iter().sum();
     let rest = nodes[0].lease_due(stage.make.node, now, until, 7).await.unwrap().len();
     assert_eq!(first + rest, 7);
+}
+
+/// A notification waits for whoever decides about its challenge, and is judged by what came of that.
+#[tokio::test]
+async fn what_was_decided_meanwhile_is_seen() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let challenge = stage.challenge(&stage.factor().await).await;
+    let (other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let notify_while = async |decides: &str| {
+        other.batch_execute(&format!("BEGIN; UPDATE challenges SET {decides}")).await.unwrap();
+        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        let commit = async {
+            let waits = "SELECT 1 FROM pg_stat_activity \
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while other.query(waits, &[]).await.unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            other.batch_execute("COMMIT").await.unwrap();
+        };
+        tokio::join!(stage.store.notify(&new, 9), commit).0.unwrap()
+    };
+    let takes_the_ordinal = "updated_at = updated_at; INSERT INTO notifications \
+         SELECT sid, 1, gen_random_uuid(), 0, 0, 0, sid, 'sent', NULL, NULL, '' FROM challenges";
+    assert_eq!(notify_while(takes_the_ordinal).await, Notified::Done(None));
+    let ordinals = "SELECT string_agg(ordinal::text, ' ' ORDER BY ordinal) FROM notifications";
+    assert_eq!(database.psql(ordinals), "1 2");
+    let approves = "state = 'approved', answered_at = 1";
+    assert!(matches!(notify_while(approves).await, Notified::Refused(_)));
+    assert_eq!(database.psql(ordinals), "1 2");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ const STALL: Duration = Duration::from_millis(20);
 /// once, since a commit takes longer than that.
 const PACE: Duration = Duration::from_micros(300);
 /// And so much later at most.
-const PACE_MOST: Duration = Duration::from_micros(700);
+const PACE_MOST: Duration = Duration::from_micros(650);
 
 /// A value that says what is to be written.
 pub(crate) trait Command: Send + 'static {

@@ -152,13 +152,13 @@ impl Thread {
         let mut not_before = Instant::now();
         while let Some(first) = self.jobs.blocking_recv() {
             std::thread::sleep(not_before.saturating_duration_since(Instant::now()));
-            not_before = Instant::now();
+            let began = Instant::now();
             let mut batch = vec![first];
             while batch.len() < self.options.batch {
                 let Ok(job) = self.jobs.try_recv() else { break };
                 batch.push(job);
             }
-            not_before += pace(batch.len());
+            not_before = began + pace(batch.len());
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
             let written = self.write(&mut batch);

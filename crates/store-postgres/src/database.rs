@@ -30,13 +30,24 @@ const BEGIN_POOLED: &str =
 pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET plan_cache_mode TO force_generic_plan; \
                                    SET enable_seqscan TO off; SET cpu_operator_cost TO 0.1";
 
+/// What a command runs in.
+#[derive(Clone, Copy)]
+pub(crate) enum Runs {
+    /// A transaction that plans its statements for the values that they are asked with.
+    Planned,
+    /// A transaction whose statements are the same for all values, so that none need be planned twice.
+    PlannedOnce,
+    /// The one statement that [`Session::commit_with`] is given, which is a transaction by itself and was planned once.
+    Alone,
+}
+
 /// A value that says what is to be written.
 #[async_trait]
 pub(crate) trait Command: Send + Sync + 'static {
     /// What it answers.
     type Answer: Send + 'static;
-    /// Whether its statements are the same for all values that they are asked with, so that none need be planned twice.
-    const IS_PLANNED_ONCE: bool = false;
+    /// What it runs in.
+    const RUNS: Runs = Runs::Planned;
 
     /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
@@ -57,8 +68,8 @@ impl Database {
     /// A connection, for one transaction or one read.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         let client = self.pool.get().await?;
-        let is_committed = AtomicBool::new(false);
-        Ok(Session { client, transaction_pooling: self.transaction_pooling, is_committed })
+        let is_begun = AtomicBool::new(false);
+        Ok(Session { client, transaction_pooling: self.transaction_pooling, is_begun })
     }
 
     /// Runs a command in a transaction, and again if it was given up for the sake of others.
@@ -74,19 +85,17 @@ impl Database {
 
     async fn try_transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
         let session = self.session().await?;
-        let begin = match (self.transaction_pooling, C::IS_PLANNED_ONCE) {
-            (true, _) => BEGIN_POOLED,
-            (false, true) => BEGIN,
-            (false, false) => BEGIN_PLANNING,
+        let begin = match (self.transaction_pooling, C::RUNS) {
+            (true, _) => Some(BEGIN_POOLED),
+            (false, Runs::Planned) => Some(BEGIN_PLANNING),
+            (false, Runs::PlannedOnce) => Some(BEGIN),
+            (false, Runs::Alone) => None,
         };
         // polled in this order, so that the first statement travels right behind
-        let (begun, ran) =
-            tokio::join!(biased; session.client.batch_execute(begin), command.run(&session));
-        match begun.map_err(Trouble::from).and(ran) {
+        let (begun, ran) = tokio::join!(biased; session.begin(begin), command.run(&session));
+        match begun.and(ran) {
             Ok(answer) => {
-                if !session.is_committed.load(Ordering::Relaxed) {
-                    session.commit().await?;
-                }
+                session.commit().await?;
                 Ok(answer)
             }
             Err(trouble) => {
@@ -101,8 +110,8 @@ impl Database {
 pub(crate) struct Session {
     client: Object,
     transaction_pooling: bool,
-    /// By the command itself.
-    is_committed: AtomicBool,
+    /// Whether a transaction is, which no commit was sent for yet.
+    is_begun: AtomicBool,
 }
 
 impl Session {
@@ -125,7 +134,7 @@ impl Session {
     }
 
     /// Runs the last statements of a transaction, and commits: that travels right behind them, and comes to a rollback if one
-    /// of them fails.
+    /// of them fails. Where none was begun, there is one statement, and it commits by itself.
     pub(crate) async fn commit_with<const N: usize>(
         &self,
         statements: [(&str, &[Param<'_>]); N],
@@ -133,9 +142,7 @@ impl Session {
         self.prepare_all(statements).await?;
         let (ran, committed) = tokio::join!(biased; self.pipeline(statements), self.commit());
         let rows = ran.map_err(in_doubt)?;
-        committed?;
-        self.is_committed.store(true, Ordering::Relaxed);
-        Ok(rows)
+        committed.map(|()| rows)
     }
 
     /// Or else a statement that is prepared already would overtake one that is not.
@@ -180,14 +187,25 @@ impl Session {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// Commits. The words of a failure say whether it is certain that nothing was written.
+    async fn begin(&self, how: Option<&str>) -> Result<(), Trouble> {
+        self.is_begun.store(how.is_some(), Ordering::Relaxed);
+        match how {
+            Some(begin) => self.run_script(begin).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Commits what was begun. The words of a failure say whether it is certain that nothing was written.
     async fn commit(&self) -> Result<(), Trouble> {
+        if !self.is_begun.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         self.client.batch_execute("COMMIT").await.map_err(|error| in_doubt(error.into()))
     }
 
     /// Rolls back. A connection on which even that fails is closed, which does the same.
     async fn give_up(self) {
-        if self.client.batch_execute("ROLLBACK").await.is_err() {
+        if self.is_begun.load(Ordering::Relaxed) && self.client.batch_execute("ROLLBACK").await.is_err() {
             drop(Object::take(self.client));
         }
     }

@@ -9,7 +9,6 @@ use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::seam::{Answer, Deliveries, Settlement};
-use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -194,8 +193,7 @@ impl Deliveries for PostgresStore {
 
     async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
         let db = self.session().await?;
-        // all of them are on their way before the first has answered
-        Ok(try_join_all(leases.iter().map(|lease| prospect::read(&db, lease))).await?)
+        Ok(prospect::read(&db, leases).await?)
     }
 
     async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {

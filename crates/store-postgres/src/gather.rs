@@ -2,7 +2,8 @@
 //!
 //! Commands wait in a bounded queue. A worker takes what is there, up to a bound and at most one for each key (such as the
 //! challenge), runs it all and answers everybody after the commit. There is no timer: while one batch is written, the next
-//! gathers by itself. A batch that fails for a reason of its own is run once more, each command alone, so that none sinks
+//! gathers by itself. It begins beside that one only when it has become as large: most of what a small batch costs the
+//! database is the same for a large one. A batch that fails for a reason of its own is run once more, each command alone, so that none sinks
 //! its neighbours.
 
 use std::collections::{HashSet, VecDeque};
@@ -10,9 +11,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_store::StoreError;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use crate::database::{Command, Database, Session};
+use crate::database::{Command, Database, Runs, Session};
 use crate::trouble::Trouble;
 
 /// While one batch is committed, the next is written. With more, batches get smaller.
@@ -23,6 +24,8 @@ const WORKERS: usize = 2;
 pub(crate) trait Gathered: Clone + Send + Sync + Sized + 'static {
     /// What it answers.
     type Answer: Send + 'static;
+    /// What all of them run in.
+    const RUN: Runs = Runs::PlannedOnce;
 
     /// What no two of a batch may have in common.
     fn key(&self) -> [u8; 16];
@@ -36,7 +39,7 @@ struct Batch<G>(Vec<G>);
 #[async_trait]
 impl<G: Gathered> Command for Batch<G> {
     type Answer = Vec<G::Answer>;
-    const IS_PLANNED_ONCE: bool = true;
+    const RUNS: Runs = G::RUN;
 
     async fn run(&self, db: &Session) -> Result<Vec<G::Answer>, Trouble> {
         G::run_all(&self.0, db).await
@@ -53,10 +56,12 @@ struct Line<G: Gathered> {
     jobs: mpsc::Receiver<Job<G>>,
     held: VecDeque<Job<G>>,
     most: usize,
+    /// How many commands are being written.
+    under_way: watch::Receiver<usize>,
 }
 
 impl<G: Gathered> Line<G> {
-    /// The next batch; `None` when there will be no more.
+    /// The next batch, when it is time for it; `None` when there will be no more.
     async fn take(&mut self) -> Option<Vec<Job<G>>> {
         let mut batch = Vec::new();
         let mut keys = HashSet::new();
@@ -76,10 +81,34 @@ impl<G: Gathered> Line<G> {
             sort(first, &mut batch, &mut self.held);
         }
         while batch.len() < self.most && self.held.len() < self.most {
-            let Ok(job) = self.jobs.try_recv() else { break };
+            let job = match self.jobs.try_recv() {
+                Ok(job) => job,
+                Err(_) if batch.len() >= *self.under_way.borrow_and_update() => break,
+                Err(_) => tokio::select! {
+                    Some(job) = self.jobs.recv() => job,
+                    Ok(()) = self.under_way.changed() => continue,
+                    else => break,
+                },
+            };
             sort(job, &mut batch, &mut self.held);
         }
         Some(batch)
+    }
+}
+
+/// Commands that are being written, until this is dropped.
+struct Load<'a>(&'a watch::Sender<usize>, usize);
+
+impl<'a> Load<'a> {
+    fn of(under_way: &'a watch::Sender<usize>, commands: usize) -> Self {
+        under_way.send_modify(|all| *all += commands);
+        Self(under_way, commands)
+    }
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|all| *all -= self.1);
     }
 }
 
@@ -92,10 +121,11 @@ impl<G: Gathered> Gatherer<G> {
     /// Starts the workers. At most `queue` commands wait, and `batch` share a transaction.
     pub(crate) fn start(db: &Database, (queue, batch): (usize, usize)) -> Self {
         let (sender, jobs) = mpsc::channel(queue.max(1));
-        let line = Line { jobs, held: VecDeque::new(), most: batch.max(1) };
+        let (load, under_way) = watch::channel(0);
+        let line = Line { jobs, held: VecDeque::new(), most: batch.max(1), under_way };
         let line = Arc::new(Mutex::new(line));
         for _ in 0..WORKERS {
-            tokio::spawn(work(db.clone(), Arc::clone(&line)));
+            tokio::spawn(work(db.clone(), Arc::clone(&line), load.clone()));
         }
         Self { queue: sender }
     }
@@ -111,13 +141,17 @@ impl<G: Gathered> Gatherer<G> {
     }
 }
 
-async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>) {
+async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch::Sender<usize>) {
     loop {
-        let batch = line.lock().await.take().await;
-        let Some(batch) = batch else { return };
+        let mut line = line.lock().await;
+        let Some(batch) = line.take().await else { return };
+        let written = Load::of(&load, batch.len());
+        drop(line);
         let (commands, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| (job.command, job.caller)).unzip();
-        for (caller, answer) in callers.into_iter().zip(run(&db, commands).await) {
+        let answers = run(&db, commands).await;
+        drop(written);
+        for (caller, answer) in callers.into_iter().zip(answers) {
             // a caller that has gone away no longer wants to know
             let _ = caller.send(answer);
         }

@@ -1,10 +1,10 @@
 //! The command that stores a notification of a challenge. All that wait are judged and stored by one statement, which holds
-//! their challenges and also says where these stand; the commit travels right behind it.
+//! their challenges, says where these stand and what an attempt must know, and is a transaction by itself.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use countersign_domain::challenge::Standing;
+use countersign_domain::address::Address;
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::sid::ChallengeSid;
 use countersign_store::seam::Notified;
@@ -12,10 +12,10 @@ use tokio_postgres::Row;
 
 use crate::births::{Columns, birth_columns, insert_born};
 use crate::cells::Cells;
-use crate::database::Session;
+use crate::database::{Runs, Session};
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
-use crate::standing::{self, standing_columns};
+use crate::prospect::{Outlook, outlook_columns};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
@@ -28,20 +28,20 @@ const NOTIFY: &str = concat!(
     "WITH asked AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
      AS u (",
     birth_columns!(),
-    ", platform, most)), standing AS (SELECT ",
-    standing_columns!(),
-    ", CASE WHEN f.platform = 'stream' OR f.platform <> 'none' AND f.token IS NOT NULL THEN f.platform END AS reached_by, \
-     coalesce((SELECT max(n.ordinal) FROM notifications n WHERE n.challenge_sid = c.sid \
-     AND n.challenge_sid BETWEEN $18 AND $19), 0) AS have FROM challenges c",
+    ", platform, most)), outlook AS (SELECT c.sid, ",
+    outlook_columns!(),
+    " FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19 ORDER BY c.sid FOR NO KEY UPDATE OF c), \
-     born AS (SELECT asked.*, standing.have + 1 AS ordinal FROM asked JOIN standing ON standing.sid = asked.challenge_sid \
-     WHERE standing.state = 'pending' AND asked.created_at < standing.expires_at \
-     AND standing.reached_by = asked.platform AND (asked.most = 0 OR standing.have < asked.most))",
+     born AS (SELECT asked.*, before.most + 1 AS ordinal FROM asked JOIN outlook o ON o.sid = asked.challenge_sid \
+     CROSS JOIN LATERAL (SELECT coalesce(max(ordinal), 0) AS most FROM notifications \
+     WHERE challenge_sid = o.sid AND challenge_sid BETWEEN $18 AND $19) AS before \
+     WHERE o.state = 'pending' AND asked.created_at < o.expires_at \
+     AND o.platform = asked.platform AND (o.platform = 'stream' OR o.platform <> 'none' AND o.token IS NOT NULL) \
+     AND (asked.most = 0 OR before.most < asked.most))",
     insert_born!(),
-    "SELECT standing.sid, standing.state, standing.answered_at, standing.expires_at, standing.reached_by, \
-     born.ordinal IS NOT NULL FROM standing LEFT JOIN born ON born.challenge_sid = standing.sid"
+    "SELECT born.ordinal IS NOT NULL, outlook.* FROM outlook LEFT JOIN born ON born.challenge_sid = outlook.sid"
 );
 
 /// Stores a notification, below a limit.
@@ -54,18 +54,23 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
-    fn outcome(&self, found: Option<&Found>) -> Notified {
+    fn outcome(&self, found: Option<Found>) -> Notified {
         match found {
             None => Notified::Gone,
-            Some(found) if found.is_stored => Notified::Done(None),
-            Some(found) => self.refusal(found),
+            Some(found) if found.is_stored => {
+                let begins = self.new.lease().is_some();
+                Notified::Done(begins.then(|| found.outlook.prospect()))
+            }
+            Some(found) => self.refusal(&found.outlook),
         }
     }
 
-    fn refusal(&self, found: &Found) -> Notified {
-        if let Err(refused) = found.standing.is_open(self.new.created_at) {
+    fn refusal(&self, outlook: &Outlook) -> Notified {
+        let reached =
+            |address: &Address| address.can_be_reached() && address.platform() == self.new.platform;
+        if let Err(refused) = outlook.standing.is_open(self.new.created_at) {
             Notified::Refused(refused)
-        } else if found.reached_by.as_deref() != Some(self.new.platform.as_str()) {
+        } else if !outlook.target.as_ref().is_some_and(|target| reached(&target.address)) {
             Notified::Moved
         } else {
             Notified::TooMany
@@ -75,24 +80,23 @@ impl Notify {
 
 /// A challenge that is there.
 struct Found {
-    standing: Standing,
-    /// The platform by which its factor is reached.
-    reached_by: Option<String>,
     is_stored: bool,
+    outlook: Outlook,
 }
 
 impl Found {
     fn read(row: &Row) -> Result<(ChallengeSid, Self), Trouble> {
         let mut cells = Cells::of(row, "challenges");
-        let (sid, standing) = standing::read(&mut cells)?;
-        let mut cells = cells.then("factors");
-        Ok((sid, Self { standing, reached_by: cells.take()?, is_stored: cells.take()? }))
+        let is_stored = cells.take()?;
+        let sid = cells.make(ChallengeSid::from_bytes)?;
+        Ok((sid, Self { is_stored, outlook: Outlook::read(cells)? }))
     }
 }
 
 #[async_trait]
 impl Gathered for Notify {
     type Answer = Notified;
+    const RUN: Runs = Runs::Alone;
 
     fn key(&self) -> [u8; 16] {
         *self.new.delivery.challenge.as_bytes()
@@ -106,8 +110,8 @@ impl Gathered for Notify {
         let mut params = columns.params().to_vec();
         params.extend_from_slice(params![platforms, most, first, last]);
         let [found] = db.commit_with([(NOTIFY, &params)]).await?;
-        let found = found.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
-        let outcome = |notify: &Self| notify.outcome(found.get(&notify.new.delivery.challenge));
+        let mut found = found.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
+        let outcome = |notify: &Self| notify.outcome(found.remove(&notify.new.delivery.challenge));
         Ok(all.iter().map(outcome).collect())
     }
 }

@@ -1,7 +1,7 @@
-//! What an attempt must know, read afresh right before it.
+//! What an attempt must know: read right before it, or by the command that causes it.
 
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::ChallengeState;
+use countersign_domain::challenge::Standing;
 use countersign_domain::delivery::{Lease, Prospect, Target};
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::sid::{AccountSid, ServiceSid};
@@ -10,50 +10,87 @@ use tokio_postgres::Row;
 
 use crate::cells::Cells;
 use crate::database::Session;
-use crate::params::{id, params};
+use crate::params::{column, id, params, span};
 use crate::rows;
-use crate::statement::{factor_of, living};
+use crate::statement::{all, factor_of, living};
 use crate::trouble::Trouble;
 
-/// The instant is part of the lease: one that was lost and taken again is another one.
-const LEASE_HOLDS: &str = "SELECT 1 FROM deliveries WHERE challenge_sid = $1 AND notification_sid = $2 \
-                           AND state = 'leased' AND node = $3 AND wake_at = $4";
-const HAS_NO_ENDING: &str =
-    "SELECT 1 FROM notifications WHERE challenge_sid = $1 AND sid = $2 AND ending IS NULL";
+/// What [`Outlook::read`] takes, of a challenge `c`, its factor `f` and its `owner`.
+macro_rules! outlook_columns {
+    () => {
+        "c.state, c.answered_at, c.expires_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, \
+         owner.settings"
+    };
+}
+pub(crate) use outlook_columns;
+
+/// The lease is told by its end: one that was lost and taken again is another one. A `Ttl=0` has none. `$5` and `$6` are the
+/// span of the challenges.
 const READ: &str = concat!(
-    "SELECT c.state, c.answered_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, \
-     owner.settings FROM challenges c",
+    "SELECT CASE WHEN u.until IS NULL THEN EXISTS (SELECT 1 FROM notifications WHERE challenge_sid = u.challenge_sid \
+     AND challenge_sid BETWEEN $5 AND $6 AND sid = u.notification_sid AND ending IS NULL) \
+     ELSE EXISTS (SELECT 1 FROM deliveries WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
+     AND state = 'leased' AND node = u.node AND wake_at = u.until) END, o.* \
+     FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS u (challenge_sid, notification_sid, node, until, place) \
+     LEFT JOIN LATERAL (SELECT ",
+    outlook_columns!(),
+    " FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
-    "WHERE c.sid = $1"
+    "WHERE c.sid = u.challenge_sid AND c.sid BETWEEN $5 AND $6 OFFSET 0) AS o ON true ORDER BY u.place"
 );
 
-/// Reads it; the settings of the service only where its credential is needed.
-pub(crate) async fn read(db: &Session, lease: &Lease) -> Result<Prospect, Trouble> {
-    let delivery = &lease.delivery;
-    let challenge = id(delivery.challenge.as_bytes());
-    let notification = id(delivery.notification.as_bytes());
-    let read = (READ, params![challenge] as _);
-    let [held, found] = if delivery.once {
-        db.query_all([(HAS_NO_ENDING, params![challenge, notification]), read]).await?
-    } else {
-        let (node, until) = (id(&lease.node.0), lease.until.as_micros());
-        let key = params![challenge, notification, node, until];
-        db.query_all([(LEASE_HOLDS, key), read]).await?
-    };
-    let (challenge, factor) = found.first().map(told).transpose()?.unzip();
-    Ok(Prospect { lease_holds: !held.is_empty(), challenge, factor: factor.flatten() })
+/// Where a challenge of a living entity stands, and where its factor is reached.
+pub(crate) struct Outlook {
+    pub(crate) standing: Standing,
+    message: Message,
+    /// `None` if the factor is gone.
+    pub(crate) target: Option<Target>,
 }
 
-type Told = ((ChallengeState, Message), Option<Target>);
+impl Outlook {
+    pub(crate) fn read(mut cells: Cells<'_>) -> Result<Self, Trouble> {
+        let standing = rows::standing(&mut cells)?;
+        let message = cells.parse(|text| Message::parse(text).ok())?;
+        let cells = cells.then("factors");
+        let target = if cells.is_null() { None } else { Some(target(cells)?) };
+        Ok(Self { standing, message, target })
+    }
 
-fn told(row: &Row) -> Result<Told, Trouble> {
-    let mut cells = Cells::of(row, "challenges");
-    let state = rows::challenge_state(&mut cells)?;
-    let message = cells.parse(|text| Message::parse(text).ok())?;
-    let cells = cells.then("factors");
-    let target = if cells.is_null() { None } else { Some(target(cells)?) };
-    Ok(((state, message), target))
+    /// What an attempt must know, of which the lease is about to begin.
+    pub(crate) fn prospect(self) -> Prospect {
+        prospect(true, Some(self))
+    }
+}
+
+fn prospect(lease_holds: bool, outlook: Option<Outlook>) -> Prospect {
+    let parts = outlook.map(|of| ((of.standing.state, of.message), of.target));
+    let (challenge, factor) = parts.unzip();
+    Prospect { lease_holds, challenge, factor: factor.flatten() }
+}
+
+/// Reads it for several, in their order.
+pub(crate) async fn read(db: &Session, leases: &[Lease]) -> Result<Vec<Prospect>, Trouble> {
+    let challenges = column(leases, |lease| id(lease.delivery.challenge.as_bytes()));
+    let (first, last) = span(&challenges);
+    let until = |lease: &Lease| (!lease.delivery.once).then_some(lease.until.as_micros());
+    let params = params![
+        challenges,
+        column(leases, |lease| id(lease.delivery.notification.as_bytes())),
+        column(leases, |lease| id(&lease.node.0)),
+        column(leases, until),
+        first,
+        last,
+    ];
+    all(db, READ, params, told).await
+}
+
+fn told(row: &Row) -> Result<Prospect, Trouble> {
+    let mut cells = Cells::of(row, "deliveries");
+    let lease_holds = cells.take()?;
+    let cells = cells.then("challenges");
+    let outlook = if cells.is_null() { None } else { Some(Outlook::read(cells)?) };
+    Ok(prospect(lease_holds, outlook))
 }
 
 fn target(mut cells: Cells<'_>) -> Result<Target, Trouble> {

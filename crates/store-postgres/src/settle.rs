@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::database::{Command, Runs, Session};
 use crate::deliveries::{self, Close, End, Open};
 use crate::json;
 use crate::params::{column, id, params, span};
@@ -91,7 +91,7 @@ impl Settle {
 #[async_trait]
 impl Command for Settle {
     type Answer = Settlement;
-    const IS_PLANNED_ONCE: bool = true;
+    const RUNS: Runs = Runs::PlannedOnce;
 
     /// A statement changes a row once, so two pieces about one notification are written one after the other.
     async fn run(&self, db: &Session) -> Result<Settlement, Trouble> {

@@ -15,28 +15,13 @@ use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
 const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
-/// What [`read`] takes.
-macro_rules! standing_columns {
-    () => {
-        "c.sid, c.state, c.answered_at, c.expires_at"
-    };
-}
-pub(crate) use standing_columns;
-
 /// A statement of its own after the first, since it sees what was committed before it began and not before that did.
 const READ: &str = concat!(
-    "SELECT ",
-    standing_columns!(),
-    ", f.sid IS NOT NULL FROM challenges c",
+    "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
 );
-
-/// A challenge and where it stands, from four cells.
-pub(crate) fn read(cells: &mut Cells<'_>) -> Result<(ChallengeSid, Standing), Trouble> {
-    Ok((cells.make(ChallengeSid::from_bytes)?, rows::standing(cells)?))
-}
 
 /// A challenge that is held until the end of the transaction.
 pub(crate) struct Held {
@@ -60,6 +45,7 @@ pub(crate) async fn hold(
 
 fn held(row: &Row) -> Result<(ChallengeSid, Held), Trouble> {
     let mut cells = Cells::of(row, "challenges");
-    let (sid, standing) = read(&mut cells)?;
+    let sid = cells.make(ChallengeSid::from_bytes)?;
+    let standing = rows::standing(&mut cells)?;
     Ok((sid, Held { standing, has_factor: cells.take()? }))
 }

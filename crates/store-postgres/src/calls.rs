@@ -48,7 +48,7 @@ const DUE: &str = "SELECT id, event, parameters, attempts, deadline FROM webhook
 const LEASE: &str =
     "UPDATE webhook_calls SET state = 'leased', node = $2, wake_at = $3 WHERE id = $1";
 const HELD: &str = "SELECT webhook_sid, factor_sid FROM webhook_calls \
-                    WHERE id = $1 AND state = 'leased' AND node = $2 AND wake_at = $3 FOR UPDATE";
+                    WHERE id = $1 AND node = $2 AND wake_at = $3 FOR UPDATE";
 const OF_CALL: &str = "SELECT webhook_sid, factor_sid FROM webhook_calls WHERE id = $1 FOR UPDATE";
 /// Of a call that is leased still: the try that was taken is one more.
 const KEEP: &str = "WITH gone AS (DELETE FROM webhook_calls WHERE id = $1 \

@@ -205,7 +205,9 @@ impl Session {
 
     /// Rolls back. A connection on which even that fails is closed, which does the same.
     async fn give_up(self) {
-        if self.is_begun.load(Ordering::Relaxed) && self.client.batch_execute("ROLLBACK").await.is_err() {
+        if self.is_begun.load(Ordering::Relaxed)
+            && self.client.batch_execute("ROLLBACK").await.is_err()
+        {
             drop(Object::take(self.client));
         }
     }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use countersign_domain::address::Address;
-use countersign_domain::delivery::NewNotification;
+use countersign_domain::challenge::Standing;
+use countersign_domain::delivery::{NewNotification, Prospect};
 use countersign_domain::sid::ChallengeSid;
 use countersign_store::seam::Notified;
 use tokio_postgres::Row;
@@ -15,7 +15,8 @@ use crate::cells::Cells;
 use crate::database::{Runs, Session};
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
-use crate::prospect::{Outlook, outlook_columns};
+use crate::prospect::{self, told_columns};
+use crate::rows;
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
@@ -24,25 +25,36 @@ use crate::trouble::Trouble;
 ///
 /// The ordinals begin with 1, so the greatest is how many explicit notifications there are: a seek, whatever there is.
 /// `born` are those that fulfil what the seam asks; of the others [`Notify::refusal`] tells which condition failed first.
-const NOTIFY: &str = concat!(
-    "WITH asked AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
-     AS u (",
-    birth_columns!(),
-    ", platform, most)), outlook AS (SELECT c.sid, ",
-    outlook_columns!(),
-    " FROM challenges c",
-    living!("c"),
-    factor_of!("c", "factors" as "f"),
-    "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19 ORDER BY c.sid FOR NO KEY UPDATE OF c), \
-     born AS (SELECT asked.*, before.most + 1 AS ordinal FROM asked JOIN outlook o ON o.sid = asked.challenge_sid \
-     CROSS JOIN LATERAL (SELECT coalesce(max(ordinal), 0) AS most FROM notifications \
-     WHERE challenge_sid = o.sid AND challenge_sid BETWEEN $18 AND $19) AS before \
-     WHERE o.state = 'pending' AND asked.created_at < o.expires_at \
-     AND o.platform = asked.platform AND (o.platform = 'stream' OR o.platform <> 'none' AND o.token IS NOT NULL) \
-     AND (asked.most = 0 OR before.most < asked.most))",
-    insert_born!(),
-    "SELECT born.ordinal IS NOT NULL, outlook.* FROM outlook LEFT JOIN born ON born.challenge_sid = outlook.sid"
-);
+/// `$told` are more columns of what is held.
+macro_rules! notify {
+    ($told:expr) => {
+        concat!(
+            "WITH asked AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             AS u (",
+            birth_columns!(),
+            ", platform, most)), standing AS (SELECT c.sid, c.state, c.answered_at, c.expires_at, \
+             CASE WHEN f.platform = 'stream' OR f.platform <> 'none' AND f.token IS NOT NULL THEN f.platform END \
+             AS reached_by",
+            $told,
+            " FROM challenges c",
+            living!("c"),
+            factor_of!("c", "factors" as "f"),
+            "WHERE c.sid = ANY($1) AND c.sid BETWEEN $18 AND $19 ORDER BY c.sid FOR NO KEY UPDATE OF c), \
+             born AS (SELECT asked.*, before.most + 1 AS ordinal \
+             FROM asked JOIN standing ON standing.sid = asked.challenge_sid \
+             CROSS JOIN LATERAL (SELECT coalesce(max(ordinal), 0) AS most FROM notifications \
+             WHERE challenge_sid = standing.sid AND challenge_sid BETWEEN $18 AND $19) AS before \
+             WHERE standing.state = 'pending' AND asked.created_at < standing.expires_at \
+             AND standing.reached_by = asked.platform AND (asked.most = 0 OR before.most < asked.most))",
+            insert_born!(),
+            "SELECT born.ordinal IS NOT NULL, standing.* \
+             FROM standing LEFT JOIN born ON born.challenge_sid = standing.sid"
+        )
+    };
+}
+const NOTIFY: &str = notify!("");
+/// For some whose attempt begins at once.
+const NOTIFY_AND_TELL: &str = notify!(concat!(", ", told_columns!()));
 
 /// Stores a notification, below a limit.
 #[derive(Clone, Copy)]
@@ -54,23 +66,25 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
+    /// Whether an attempt begins at once.
+    fn begins(&self) -> bool {
+        self.new.lease().is_some()
+    }
+
     fn outcome(&self, found: Option<Found>) -> Notified {
         match found {
             None => Notified::Gone,
             Some(found) if found.is_stored => {
-                let begins = self.new.lease().is_some();
-                Notified::Done(begins.then(|| found.outlook.prospect()))
+                Notified::Done(found.prospect.filter(|_| self.begins()))
             }
-            Some(found) => self.refusal(&found.outlook),
+            Some(found) => self.refusal(&found),
         }
     }
 
-    fn refusal(&self, outlook: &Outlook) -> Notified {
-        let reached =
-            |address: &Address| address.can_be_reached() && address.platform() == self.new.platform;
-        if let Err(refused) = outlook.standing.is_open(self.new.created_at) {
+    fn refusal(&self, found: &Found) -> Notified {
+        if let Err(refused) = found.standing.is_open(self.new.created_at) {
             Notified::Refused(refused)
-        } else if !outlook.target.as_ref().is_some_and(|target| reached(&target.address)) {
+        } else if found.reached_by.as_deref() != Some(self.new.platform.as_str()) {
             Notified::Moved
         } else {
             Notified::TooMany
@@ -81,15 +95,21 @@ impl Notify {
 /// A challenge that is there.
 struct Found {
     is_stored: bool,
-    outlook: Outlook,
+    standing: Standing,
+    /// The platform by which its factor is reached.
+    reached_by: Option<String>,
+    prospect: Option<Prospect>,
 }
 
 impl Found {
-    fn read(row: &Row) -> Result<(ChallengeSid, Self), Trouble> {
+    fn read(row: &Row, tells: bool) -> Result<(ChallengeSid, Self), Trouble> {
         let mut cells = Cells::of(row, "challenges");
         let is_stored = cells.take()?;
         let sid = cells.make(ChallengeSid::from_bytes)?;
-        Ok((sid, Self { is_stored, outlook: Outlook::read(cells)? }))
+        let standing = rows::standing(&mut cells)?;
+        let reached_by = cells.take()?;
+        let prospect = if tells { Some(prospect::told(cells, standing.state)?) } else { None };
+        Ok((sid, Self { is_stored, standing, reached_by, prospect }))
     }
 }
 
@@ -109,8 +129,11 @@ impl Gathered for Notify {
         let (first, last) = span(columns.challenges());
         let mut params = columns.params().to_vec();
         params.extend_from_slice(params![platforms, most, first, last]);
-        let [found] = db.commit_with([(NOTIFY, &params)]).await?;
-        let mut found = found.iter().map(Found::read).collect::<Result<HashMap<_, _>, _>>()?;
+        let tells = all.iter().any(Self::begins);
+        let sql = if tells { NOTIFY_AND_TELL } else { NOTIFY };
+        let [found] = db.commit_with([(sql, &params)]).await?;
+        let read = |row| Found::read(row, tells);
+        let mut found = found.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
         let outcome = |notify: &Self| notify.outcome(found.remove(&notify.new.delivery.challenge));
         Ok(all.iter().map(outcome).collect())
     }

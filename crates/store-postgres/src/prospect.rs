@@ -1,7 +1,7 @@
 //! What an attempt must know: read right before it, or by the command that causes it.
 
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::Standing;
+use countersign_domain::challenge::ChallengeState;
 use countersign_domain::delivery::{Lease, Prospect, Target};
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::sid::{AccountSid, ServiceSid};
@@ -15,59 +15,31 @@ use crate::rows;
 use crate::statement::{all, factor_of, living};
 use crate::trouble::Trouble;
 
-/// What [`Outlook::read`] takes, of a challenge `c`, its factor `f` and its `owner`.
-macro_rules! outlook_columns {
+/// What [`told`] takes, of a challenge `c`, its factor `f` and its `owner`.
+macro_rules! told_columns {
     () => {
-        "c.state, c.answered_at, c.expires_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, \
-         owner.settings"
+        "c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, owner.settings"
     };
 }
-pub(crate) use outlook_columns;
+pub(crate) use told_columns;
 
 /// The lease is told by its end: one that was lost and taken again is another one. A `Ttl=0` has none. `$5` and `$6` are the
 /// span of the challenges.
+///
+/// Only what is leased has a node. To ask for the state as well would invite a plan that goes through all that is leased.
 const READ: &str = concat!(
     "SELECT CASE WHEN u.until IS NULL THEN EXISTS (SELECT 1 FROM notifications WHERE challenge_sid = u.challenge_sid \
      AND challenge_sid BETWEEN $5 AND $6 AND sid = u.notification_sid AND ending IS NULL) \
      ELSE EXISTS (SELECT 1 FROM deliveries WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
-     AND state = 'leased' AND node = u.node AND wake_at = u.until) END, o.* \
+     AND node = u.node AND wake_at = u.until) END, o.* \
      FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS u (challenge_sid, notification_sid, node, until, place) \
-     LEFT JOIN LATERAL (SELECT ",
-    outlook_columns!(),
+     LEFT JOIN LATERAL (SELECT c.state, c.answered_at, ",
+    told_columns!(),
     " FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = u.challenge_sid AND c.sid BETWEEN $5 AND $6 OFFSET 0) AS o ON true ORDER BY u.place"
 );
-
-/// Where a challenge of a living entity stands, and where its factor is reached.
-pub(crate) struct Outlook {
-    pub(crate) standing: Standing,
-    message: Message,
-    /// `None` if the factor is gone.
-    pub(crate) target: Option<Target>,
-}
-
-impl Outlook {
-    pub(crate) fn read(mut cells: Cells<'_>) -> Result<Self, Trouble> {
-        let standing = rows::standing(&mut cells)?;
-        let message = cells.parse(|text| Message::parse(text).ok())?;
-        let cells = cells.then("factors");
-        let target = if cells.is_null() { None } else { Some(target(cells)?) };
-        Ok(Self { standing, message, target })
-    }
-
-    /// What an attempt must know, of which the lease is about to begin.
-    pub(crate) fn prospect(self) -> Prospect {
-        prospect(true, Some(self))
-    }
-}
-
-fn prospect(lease_holds: bool, outlook: Option<Outlook>) -> Prospect {
-    let parts = outlook.map(|of| ((of.standing.state, of.message), of.target));
-    let (challenge, factor) = parts.unzip();
-    Prospect { lease_holds, challenge, factor: factor.flatten() }
-}
 
 /// Reads it for several, in their order.
 pub(crate) async fn read(db: &Session, leases: &[Lease]) -> Result<Vec<Prospect>, Trouble> {
@@ -82,15 +54,26 @@ pub(crate) async fn read(db: &Session, leases: &[Lease]) -> Result<Vec<Prospect>
         first,
         last,
     ];
-    all(db, READ, params, told).await
+    all(db, READ, params, prospect).await
 }
 
-fn told(row: &Row) -> Result<Prospect, Trouble> {
+fn prospect(row: &Row) -> Result<Prospect, Trouble> {
     let mut cells = Cells::of(row, "deliveries");
     let lease_holds = cells.take()?;
-    let cells = cells.then("challenges");
-    let outlook = if cells.is_null() { None } else { Some(Outlook::read(cells)?) };
-    Ok(prospect(lease_holds, outlook))
+    let mut cells = cells.then("challenges");
+    if cells.is_null() {
+        return Ok(Prospect { lease_holds, challenge: None, factor: None });
+    }
+    let state = rows::challenge_state(&mut cells)?;
+    Ok(Prospect { lease_holds, ..told(cells, state)? })
+}
+
+/// That of a challenge which stands there, for a lease that holds. Seven cells.
+pub(crate) fn told(mut cells: Cells<'_>, state: ChallengeState) -> Result<Prospect, Trouble> {
+    let message = cells.parse(|text| Message::parse(text).ok())?;
+    let cells = cells.then("factors");
+    let factor = if cells.is_null() { None } else { Some(target(cells)?) };
+    Ok(Prospect { lease_holds: true, challenge: Some((state, message)), factor })
 }
 
 fn target(mut cells: Cells<'_>) -> Result<Target, Trouble> {

@@ -20,11 +20,12 @@ use crate::params::{column, id, params, span};
 use crate::statement::all;
 use crate::trouble::Trouble;
 
-/// What is leased of those, held until the end of the transaction.
+/// What is leased of those, held until the end of the transaction. Only that has a node; asked for the state, the database may
+/// choose a plan that goes through all that is leased for each of them.
 const LEASED: &str = "SELECT d.* FROM (SELECT * FROM unnest($1, $2) AS u (challenge_sid, notification_sid) ORDER BY 1, 2) AS u \
                       CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, node, wake_at FROM deliveries \
                       WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
-                      AND state = 'leased' FOR UPDATE) AS d";
+                      AND node IS NOT NULL FOR UPDATE) AS d";
 const ORDINALS: &str = "SELECT n.* FROM unnest($1, $2) AS u (challenge_sid, sid) \
                         CROSS JOIN LATERAL (SELECT challenge_sid, sid, ordinal FROM notifications \
                         WHERE challenge_sid = u.challenge_sid AND sid = u.sid AND challenge_sid BETWEEN $3 AND $4 \

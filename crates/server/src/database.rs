@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use countersign_store::Store;
+use countersign_store::schema::Fitting;
 use countersign_store_postgres::{ClockReading, PostgresStore};
 use countersign_store_sqlite::SqliteStore;
 use secrecy::ExposeSecret as _;
@@ -29,16 +30,16 @@ impl Database {
     /// # Errors
     /// It cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        Self::open_as(config, true).await
+        Self::open_as(config, Fitting::Serve).await
     }
 
-    /// Opens it; a schema of an older version is brought up to date, or refused.
+    /// Opens it, and does that about a schema of another version.
     ///
     /// # Errors
     /// It cannot be reached, opened or migrated.
-    pub async fn open_as(config: &Config, migrate: bool) -> anyhow::Result<Self> {
+    pub async fn open_as(config: &Config, fitting: Fitting) -> anyhow::Result<Self> {
         let Some(url) = &config.database.url else {
-            return open_sqlite(config, migrate).map(|store| Self::Sqlite(Arc::new(store)));
+            return open_sqlite(config, fitting).map(|store| Self::Sqlite(Arc::new(store)));
         };
         let options = countersign_store_postgres::Options {
             url: url.expose_secret().to_owned(),
@@ -47,7 +48,7 @@ impl Database {
             queue: config.store.queue_max,
             batch: config.store.batch_max,
             transaction_pooling: config.database.transaction_pooling,
-            migrate,
+            fitting,
             ..Default::default()
         };
         let store = PostgresStore::connect(options).await;
@@ -91,13 +92,13 @@ impl Database {
     }
 }
 
-fn open_sqlite(config: &Config, migrate: bool) -> anyhow::Result<SqliteStore> {
+fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore> {
     let options = countersign_store_sqlite::Options {
         readers: config.store.readers,
         queue: config.store.queue_max,
         batch: config.store.batch_max,
         max_pages: (config.store.pages_max != 0).then_some(config.store.pages_max),
-        migrate,
+        fitting,
         ..Default::default()
     };
     let path = config.database_file();

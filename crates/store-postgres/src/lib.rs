@@ -49,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use tokio::sync::Semaphore;
 
@@ -76,8 +77,8 @@ pub struct Options {
     pub transaction_pooling: bool,
     /// How long a command waits for a connection.
     pub patience: Duration,
-    /// Whether a schema of an older version is brought up to date, rather than refused.
-    pub migrate: bool,
+    /// What is done about a schema of another version.
+    pub fitting: Fitting,
 }
 
 impl Default for Options {
@@ -90,7 +91,7 @@ impl Default for Options {
             batch: 512,
             transaction_pooling: false,
             patience: Duration::from_secs(5),
-            migrate: true,
+            fitting: Fitting::Serve,
         }
     }
 }
@@ -118,7 +119,7 @@ impl PostgresStore {
     /// The database cannot be reached, or its schema is of another version and cannot or may not be migrated.
     pub async fn connect(options: Options) -> Answer<Self> {
         let db = Database::new(connect::pool(&options)?, options.transaction_pooling);
-        migrations::run(&db, options.migrate).await?;
+        migrations::run(&db, options.fitting).await?;
         let queue = Arc::new(Semaphore::new(options.queue));
         let gather = (options.queue, options.batch);
         Ok(Self {

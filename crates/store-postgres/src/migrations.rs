@@ -5,20 +5,24 @@
 
 use async_trait::async_trait;
 use countersign_store::StoreError;
+use countersign_store::schema::{Fitting, Step, judge};
 use refinery::Migration;
+use tokio_postgres::Row;
 
 use crate::cells::Cells;
 use crate::database::{Command, Database, Session};
 use crate::params::params;
+use crate::statement::{all, one};
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
     ("V4__history_by_time", include_str!("../migrations/V4__history_by_time.sql")),
     ("V5__calls_taken", include_str!("../migrations/V5__calls_taken.sql")),
+    ("V6__serves_from", include_str!("../migrations/V6__serves_from.sql")),
 ];
 
 /// Whoever migrates holds this lock; any number will do.
@@ -29,55 +33,57 @@ const APPLIED: &str = "SELECT version::bigint, name::text, checksum::text FROM r
 const NOTE: &str = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
                     VALUES ($1::bigint, $2, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), $3)";
 
-/// Brings the schema up to date, if it may.
-pub(crate) async fn run(db: &Database, may: bool) -> Result<(), StoreError> {
+/// Of a schema with migrations that are not known here.
+const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
+
+/// Makes the schema fit.
+pub(crate) async fn run(db: &Database, fitting: Fitting) -> Result<(), StoreError> {
     let known = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
     let known: Vec<Migration> = known
         .collect::<Result<_, _>>()
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let refused = db.transact(&Migrate(known, may)).await?;
-    refused.map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
+    db.transact(&Migrate(known, fitting)).await?.map_err(StoreError::Unavailable)
 }
 
-struct Migrate(Vec<Migration>, bool);
+fn step(migration: &Migration) -> Step {
+    Step {
+        version: i64::from(migration.version()),
+        name: migration.name().to_owned(),
+        checksum: migration.checksum().to_string(),
+    }
+}
+
+fn applied(row: &Row) -> Result<Step, Trouble> {
+    let mut cells = Cells::of(row, "refinery_schema_history");
+    Ok(Step { version: cells.take()?, name: cells.take()?, checksum: cells.take()? })
+}
+
+struct Migrate(Vec<Migration>, Fitting);
 
 #[async_trait]
 impl Command for Migrate {
-    /// Why the schema is none of ours, if so.
-    type Answer = Option<String>;
+    /// Why the schema cannot be used, if so.
+    type Answer = Result<(), String>;
 
-    async fn run(&self, db: &Session) -> Result<Option<String>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
+        let Self(migrations, fitting) = self;
         db.run_script(LOCK).await?;
         db.run_script(TABLE).await?;
-        let mut applied = 0;
-        for row in db.query(APPLIED, &[]).await? {
-            let mut cells = Cells::of(&row, "refinery_schema_history");
-            let (version, name, checksum): (i64, String, String) =
-                (cells.take()?, cells.take()?, cells.take()?);
-            let ours = self.0.get(applied).is_some_and(|ours| {
-                i64::from(ours.version()) == version
-                    && ours.name() == name
-                    && ours.checksum().to_string() == checksum
-            });
-            if !ours {
-                return Ok(Some(format!(
-                    "the schema was made by a newer version, or changed: this one knows no migration V{version}__{name}"
-                )));
-            }
-            applied += 1;
-        }
-        if applied < self.0.len() && !self.1 {
-            return Ok(Some(format!(
-                "the schema has {applied} of {} migrations: start this version of the server on it first",
-                self.0.len()
-            )));
-        }
-        for migration in &self.0[applied..] {
+        let known: Vec<_> = migrations.iter().map(step).collect();
+        let applied = all(db, APPLIED, &[], applied).await?;
+        let serves_from = if applied.len() > known.len() {
+            one(db, SERVES_FROM, &[], |row| Cells::of(row, "installation").take()).await?
+        } else {
+            None
+        };
+        let begin = match judge(*fitting, &known, &applied, serves_from) {
+            Ok(begin) => begin,
+            Err(why) => return Ok(Err(why)),
+        };
+        for (migration, step) in migrations.iter().zip(known).skip(begin) {
             db.run_script(migration.sql().unwrap_or_default()).await?;
-            let checksum = migration.checksum().to_string();
-            let version = i64::from(migration.version());
-            db.execute(NOTE, params![version, migration.name(), checksum]).await?;
+            db.execute(NOTE, params![step.version, step.name, step.checksum]).await?;
         }
-        Ok(None)
+        Ok(Ok(()))
     }
 }

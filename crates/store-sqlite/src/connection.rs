@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use countersign_store::StoreError;
+use countersign_store::schema::{Fitting, Step, judge};
 use refinery::{Migration, Runner};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -12,13 +13,17 @@ use crate::Options;
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
     ("V4__history_by_time", include_str!("../migrations/V4__history_by_time.sql")),
     ("V5__calls_taken", include_str!("../migrations/V5__calls_taken.sql")),
+    ("V6__serves_from", include_str!("../migrations/V6__serves_from.sql")),
 ];
+
+/// Of a schema with migrations that are not known here.
+const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
@@ -62,27 +67,39 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
     }
 }
 
-/// Brings the schema up to date.
-pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let migrations: Result<Vec<_>, _> =
-        MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
-    migrations
-        .and_then(|migrations| Runner::new(&migrations).run(db))
-        .map(|_| ())
-        .map_err(|error| cannot_open(path, &error))
-}
-
-/// Refuses a schema to which anything would have to be done.
-pub(crate) fn is_up_to_date(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let applied = Runner::new(&[]).get_applied_migrations(db).map_or(0, |applied| applied.len());
-    if applied < MIGRATIONS.len() {
-        let why = format!(
-            "the schema has {applied} of {} migrations: start this version of the server on it first",
-            MIGRATIONS.len()
-        );
-        return Err(cannot_open(path, &why));
+/// Makes the schema fit.
+pub(crate) fn migrate(
+    db: &mut Connection,
+    path: &Path,
+    fitting: Fitting,
+) -> Result<(), StoreError> {
+    let fail = |error: &dyn std::fmt::Display| cannot_open(path, error);
+    let migrations = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
+    let migrations: Vec<_> = migrations.collect::<Result<_, _>>().map_err(|error| fail(&error))?;
+    let known: Vec<_> = migrations.iter().map(step).collect();
+    let runner = Runner::new(&migrations);
+    // a file without the list of them is new
+    let applied = runner.get_applied_migrations(db).unwrap_or_default();
+    let applied: Vec<_> = applied.iter().map(step).collect();
+    let serves_from = if applied.len() > known.len() {
+        let read = db.query_row(SERVES_FROM, (), |row| row.get(0));
+        Some(read.map_err(|error| fail(&error))?)
+    } else {
+        None
+    };
+    let begin = judge(fitting, &known, &applied, serves_from).map_err(|why| fail(&why))?;
+    if begin < known.len() {
+        runner.run(db).map_err(|error| fail(&error))?;
     }
     Ok(())
+}
+
+fn step(migration: &Migration) -> Step {
+    Step {
+        version: i64::from(migration.version()),
+        name: migration.name().to_owned(),
+        checksum: migration.checksum().to_string(),
+    }
 }
 
 /// What all connections have in common.

@@ -40,6 +40,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use rusqlite::Connection;
 
@@ -71,8 +72,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
     pub max_pages: Option<u32>,
-    /// Whether a schema of an older version is brought up to date, rather than refused.
-    pub migrate: bool,
+    /// What is done about a schema of another version.
+    pub fitting: Fitting,
 }
 
 impl Default for Options {
@@ -87,7 +88,7 @@ impl Default for Options {
             log_pages_most: 64_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
-            migrate: true,
+            fitting: Fitting::Serve,
         }
     }
 }
@@ -107,10 +108,7 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
         let path = path.as_ref();
         let mut db = connection::writer(path, &options)?;
-        if !options.migrate {
-            connection::is_up_to_date(&mut db, path)?;
-        }
-        connection::migrate(&mut db, path)?;
+        connection::migrate(&mut db, path, options.fitting)?;
         Ok(Self {
             readers: Readers::open(path, &options)?,
             writer: Writer::start(db, path.to_owned(), options)?,

@@ -56,7 +56,7 @@ fn fresh() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let mut db = connection::writer(&path, &Options::default()).unwrap();
-    connection::migrate(&mut db, &path).unwrap();
+    connection::migrate(&mut db, &path, crate::Fitting::Serve).unwrap();
     (folder, db)
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
 use countersign_store::conformance::Stage;
+use countersign_store::schema::Fitting;
 use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
@@ -223,18 +224,31 @@ async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_version_is_refused() {
+async fn a_file_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     let file = File::new(Options::default());
-    drop(file.open());
-    file.other_process()
-        .execute(
-            "INSERT INTO refinery_schema_history SELECT 99, name, applied_on, checksum \
-             FROM refinery_schema_history WHERE version = 1",
-            (),
-        )
-        .unwrap();
-    let opened = SqliteStore::open(file.path(), Options::default());
-    assert!(matches!(opened.err(), Some(StoreError::Unavailable(_))));
+    let challenge = {
+        let stage = file.stage();
+        stage.challenge(&stage.factor().await).await
+    };
+    let newer = "ALTER TABLE deliveries ADD COLUMN colour TEXT; \
+                 INSERT INTO refinery_schema_history VALUES (1000, 'next', '2030-01-01T00:00:00Z', '7')";
+    file.other_process().execute_batch(newer).unwrap();
+    let stage = file.stage();
+    let due = stage.due(&challenge).await;
+    assert_eq!(stage.lease_due(10).await[0].delivery.notification, due.delivery.notification);
+    drop(stage);
+
+    let refused = |fitting, why: &str| {
+        let opened = SqliteStore::open(file.path(), Options { fitting, ..Options::default() });
+        let Some(StoreError::Unavailable(said)) = opened.err() else {
+            panic!("it was opened");
+        };
+        assert!(said.contains(why), "{said}");
+    };
+    refused(Fitting::Fill, "made by a newer version, with V1000__next: use that one");
+    refused(Fitting::Read, "made by a newer version, with V1000__next: use that one");
+    file.other_process().execute("UPDATE installation SET serves_from = 1000", ()).unwrap();
+    refused(Fitting::Serve, "with V1000__next, and does not serve this one any more");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod error;
 pub mod moving;
 pub mod page;
+pub mod schema;
 pub mod seam;
 
 pub use error::StoreError;

@@ -14,8 +14,9 @@ use super::{ASK_WITHIN, Node, counted};
 use crate::local::{Sharded, Takeover};
 use crate::seam::{Attachment, Bus as _, Link, Reception};
 
-/// For so long after its last socket has gone a device is still answered for. A question that crosses the end of a
-/// subscription gets no answer, and most questions that could come when a device has just gone, or is about to come back.
+/// For so long after its last socket has gone a device is still answered for, unless it has gone to another node. A question
+/// that crosses the end of a subscription gets no answer, and most questions that could come when a device has just gone, or
+/// is about to come back.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// The devices that are held here, each with one subscription, however many sockets follow each other.
@@ -27,6 +28,9 @@ pub(super) struct Held {
     /// By so many sockets: the newest, and those that it replaced and that are on their way out.
     sockets: usize,
     is_subscribed: bool,
+    /// Another node has it and answers for it. We are silent: of two answers the first one counts, and ours would be that
+    /// nobody is here.
+    is_elsewhere: bool,
 }
 
 /// Counts a socket.
@@ -66,11 +70,15 @@ pub(super) async fn listen(
 fn hold(node: &Arc<Node>, factor: FactorSid) -> (Hold, watch::Receiver<Held>) {
     let held = match node.devices.of(&factor).entry(factor) {
         Entry::Occupied(held) => {
-            held.get().send_modify(|held| held.sockets += 1);
+            held.get().send_modify(|held| {
+                held.sockets += 1;
+                held.is_elsewhere = false;
+            });
             held.get().subscribe()
         }
         Entry::Vacant(free) => {
-            let (tell, held) = watch::channel(Held { sockets: 1, is_subscribed: false });
+            let first = Held { sockets: 1, is_subscribed: false, is_elsewhere: false };
+            let (tell, held) = watch::channel(first);
             free.insert(tell);
             tokio::spawn(serve(Arc::clone(node), factor, held.clone()));
             held
@@ -119,6 +127,7 @@ async fn serve(node: Arc<Node>, factor: FactorSid, mut held: watch::Receiver<Hel
             tokio::select! {
                 () = node.clock.sleep_until(node.clock.now() + LINGER) => {}
                 _ = link.wait_for(|link| *link == Link::Down) => {}
+                _ = held.wait_for(|held| held.is_elsewhere) => {}
             }
         };
         tokio::select! {
@@ -147,6 +156,21 @@ impl Node {
         }
         is_left
     }
+
+    /// Notes that another node has the device, unless a socket here holds it.
+    fn is_elsewhere(&self, factor: FactorSid) {
+        let devices = self.devices.of(&factor);
+        if let Some(held) = devices.get(&factor)
+            && !self.local.is_here(factor)
+        {
+            held.send_modify(|held| held.is_elsewhere = true);
+        }
+    }
+
+    fn answers_for(&self, factor: FactorSid) -> bool {
+        let devices = self.devices.of(&factor);
+        devices.get(&factor).is_some_and(|held| !held.borrow().is_elsewhere)
+    }
 }
 
 async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscriber) {
@@ -154,6 +178,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
         let Some(said) = ToHolder::decode(&message.payload) else { continue };
         counted("in", said.name());
         match said {
+            ToHolder::Offer { .. } | ToHolder::IsThere if !node.answers_for(factor) => {}
             ToHolder::Offer { offer, until }
                 if node.clock.now() < until && offer.factor == factor =>
             {
@@ -176,6 +201,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                     Takeover::Free => Answer::NotHere,
                     Takeover::TooSoon => Answer::TooSoon,
                 };
+                node.is_elsewhere(factor);
                 answer(node, message, said).await;
             }
             ToHolder::Held(age) => {
@@ -185,6 +211,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                     let said = ToHolder::Held(now.since(newer));
                     node.say(node.to_device(factor), said.name(), said.encode()).await;
                 }
+                node.is_elsewhere(factor);
             }
             ToHolder::Dismiss => node.local.dismiss_here(factor),
         }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test is read, not called")]
 
 mod login;
+mod moves;
 mod outages;
 mod support;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use countersign_domain::world::Clock as _;
 use countersign_store::Moving;
+use countersign_store::schema::Fitting;
 use countersign_verify::Keys;
 use countersign_verify::moving::{CannotMove, Progress, move_all};
 use secrecy::SecretString;
@@ -70,8 +71,8 @@ impl Side {
 }
 
 /// Opens a side that no server is using.
-async fn open(config: &Config, migrate: bool) -> anyhow::Result<Arc<dyn Moving>> {
-    Ok(match Database::open_as(config, migrate).await? {
+async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<Arc<dyn Moving>> {
+    Ok(match Database::open_as(config, fitting).await? {
         Database::Sqlite(store) => store,
         Database::Postgres(store) => {
             let servers = store.servers().await?;
@@ -96,8 +97,8 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     }
     let _locks = (from.lock()?, to.lock()?);
     let keys = Keys::derive(&master_key(config, &[&from, &to])?);
-    let from = open(&source, false).await.context("the source")?;
-    let to = open(&target, true).await.context("the target")?;
+    let from = open(&source, Fitting::Read).await.context("the source")?;
+    let to = open(&target, Fitting::Fill).await.context("the target")?;
 
     let now = SystemClock.now();
     let since =

@@ -235,8 +235,14 @@ async fn a_move_that_would_do_harm_is_refused() {
     // a schema that is not this version's
     let old = TestDatabase::new();
     drop(postgres(&old).await);
-    old.psql("DELETE FROM refinery_schema_history WHERE version = 5");
-    refused(&stage, &old.url(), &side(&stage.path("new")), "the schema has 4 of 5 migrations");
+    old.psql("DELETE FROM refinery_schema_history WHERE version = 6");
+    refused(&stage, &old.url(), &side(&stage.path("new")), "the schema has 5 of 6 migrations");
+    let newer = TestDatabase::new();
+    drop(postgres(&newer).await);
+    newer.psql("INSERT INTO refinery_schema_history VALUES (1000, 'next', '', '1')");
+    for (from, to) in [(newer.url(), side(&stage.path("new"))), (from, newer.url())] {
+        refused(&stage, &from, &to, "made by a newer version, with V1000__next: use that one");
+    }
 }
 
 /// Devices, challenges and what is still to be delivered come along.

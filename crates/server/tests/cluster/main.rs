@@ -5,7 +5,8 @@
 //! had really run out; nothing is shown after its time. What arrives twice is allowed after a break, and counted.
 //!
 //! Outages are short here. `CLUSTER_OUTAGE_SECONDS=20` makes them as long as that:
-//! `CLUSTER_OUTAGE_SECONDS=20 cargo nextest run --workspace --no-capture -E 'binary(cluster)'` prints all figures.
+//! `CLUSTER_OUTAGE_SECONDS=20 cargo nextest run --workspace --no-capture -E 'binary(cluster)'` prints all figures. With
+//! `CLUSTER_OLDER_BINARY=/path/to/countersign` the nodes that are replaced one after the other are of that release.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -23,6 +24,7 @@ mod node;
 mod outages;
 mod phones;
 mod races;
+mod releases;
 mod stage;
 mod starts;
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -24,6 +25,8 @@ const SETTINGS: [&str; 6] = [
 /// One of several servers.
 pub struct Node {
     pub address: SocketAddr,
+    /// What it is started from.
+    pub binary: PathBuf,
     folder: TempDir,
     settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
@@ -38,6 +41,7 @@ impl Node {
         settings.push(format!("bus.nats={nats}"));
         Self {
             address: free.expect("a port"),
+            binary: env!("CARGO_BIN_EXE_countersign").into(),
             folder: tempfile::tempdir().expect("a folder"),
             settings,
             variables: vec![
@@ -61,7 +65,7 @@ impl Node {
 
     /// Starts it, and does not wait.
     pub fn begin(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--listen").arg(self.address.to_string());
         command.arg("--data-dir").arg(self.folder.path().join("data"));
         for setting in &self.settings {
@@ -97,6 +101,12 @@ impl Node {
         until("the node ends", async || process.try_wait().expect("it can be asked"))
             .await
             .success()
+    }
+
+    /// Stops it as a service manager does, and waits for it.
+    pub async fn stop(&mut self) {
+        self.signal("TERM");
+        assert!(self.ends().await, "{}", self.log());
     }
 
     /// `kill -9`.

@@ -22,9 +22,15 @@ pub struct Stage {
 
 impl Stage {
     pub async fn set(database: &str, nodes: usize) -> Self {
+        Self::set_with(database, nodes, |_| ()).await
+    }
+
+    /// With nodes that are made ready first.
+    pub async fn set_with(database: &str, nodes: usize, make_ready: impl Fn(&mut Node)) -> Self {
         let nats = NatsServer::start("");
         let node = || Node::new(database, &nats.url(), MASTER_KEY).with_account();
         let mut nodes: Vec<_> = std::iter::repeat_with(node).take(nodes).collect();
+        nodes.iter_mut().for_each(make_ready);
         nodes.iter_mut().for_each(Node::begin);
         for node in &mut nodes {
             node.is_ready().await;

@@ -1,0 +1,81 @@
+//! One release replaces another, node by node, while applications and devices go on.
+
+use std::path::PathBuf;
+
+use countersign_testkit::postgres::TestDatabase;
+
+use crate::ledger;
+use crate::stage::Stage;
+
+/// Challenges before and after each step.
+const BESIDE: usize = 20;
+
+/// What a later release could do to the schema at first: it adds. One by one, since whoever locks several tables at once may meet
+/// somebody who does so in another order; a server's own migration is tried again then.
+const NEXT: [&str; 6] = [
+    "ALTER TABLE challenges ADD COLUMN colour text",
+    "ALTER TABLE notifications ADD COLUMN colour text NOT NULL DEFAULT 'red'",
+    "ALTER TABLE deliveries ADD COLUMN colour text NOT NULL DEFAULT 'red'",
+    "ALTER TABLE factors ADD COLUMN colour text",
+    "CREATE TABLE colours (name text PRIMARY KEY)",
+    "INSERT INTO refinery_schema_history VALUES (1000, 'colours', '', '1')",
+];
+
+/// The nodes before are of `CLUSTER_OLDER_BINARY`, or of this release, and those after of this one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_replaced_one_after_the_other() {
+    let database = TestDatabase::new();
+    let older = std::env::var_os("CLUSTER_OLDER_BINARY").map(PathBuf::from);
+    let mut stage = Stage::set_with(&database.url(), 3, |node| {
+        if let Some(older) = &older {
+            node.binary.clone_from(older);
+        }
+    })
+    .await;
+    let schemas = "SELECT count(*) FROM refinery_schema_history";
+    let before = database.psql(schemas);
+    let phones = stage.listening_phones(9).await;
+    let load = stage.api.load(&phones);
+    for node in &mut stage.nodes {
+        load.more(BESIDE).await;
+        node.stop().await;
+        node.binary = env!("CARGO_BIN_EXE_countersign").into();
+        node.begin();
+        node.is_ready().await;
+    }
+    load.more(BESIDE).await;
+    let accepted = load.stop().await;
+    let told = ledger::settle(&accepted, &stage.api, &stage.seen).await;
+    let after = database.psql(schemas);
+    println!("three nodes replaced, from {before} to {after} migrations: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_nodes_go_on_and_restart_beside_a_newer_schema() {
+    let database = TestDatabase::new();
+    let mut stage = Stage::set(&database.url(), 3).await;
+    let phones = stage.listening_phones(9).await;
+    let load = stage.api.load(&phones);
+    load.more(BESIDE).await;
+    for change in NEXT {
+        database.psql(change);
+    }
+    load.more(BESIDE).await;
+    stage.nodes[0].kill();
+    stage.nodes[0].begin();
+    stage.nodes[0].is_ready().await;
+    stage.nodes[1].stop().await;
+    stage.nodes[1].begin();
+    stage.nodes[1].is_ready().await;
+    load.more(BESIDE).await;
+    let accepted = load.stop().await;
+    let told = ledger::settle(&accepted, &stage.api, &stage.seen).await;
+    println!("a newer schema below three nodes, two of which restart: {told}");
+
+    database.psql("UPDATE installation SET serves_from = 1000");
+    stage.nodes[2].stop().await;
+    stage.nodes[2].begin();
+    assert!(!stage.nodes[2].ends().await, "it is not served any more");
+    let log = stage.nodes[2].log();
+    assert!(log.contains("with V1000__colours, and does not serve this one any more"), "{log}");
+}

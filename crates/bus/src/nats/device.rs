@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
-use countersign_domain::sid::FactorSid;
+use countersign_domain::sid::{FactorSid, NotificationSid};
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
@@ -14,23 +14,51 @@ use super::{ASK_WITHIN, Node, counted};
 use crate::local::{Sharded, Takeover};
 use crate::seam::{Attachment, Bus as _, Link, Reception};
 
-/// For so long after its last socket has gone a device is still answered for, unless it has gone to another node. A question
-/// that crosses the end of a subscription gets no answer, and most questions that could come when a device has just gone, or
-/// is about to come back.
+/// For so long after its last socket has gone a device is still answered for. A question that crosses the end of a
+/// subscription gets no answer, and most questions that could come when a device has just gone, or is about to come back.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// The devices that are held here, each with one subscription, however many sockets follow each other.
 pub(super) type Devices = Sharded<FactorSid, watch::Sender<Held>>;
 
+/// Offers of other nodes that wait for what becomes of them here, and how many of each.
+pub(super) type InHand = Sharded<NotificationSid, usize>;
+
+/// Counts an offer.
+struct Carry {
+    node: Arc<Node>,
+    notification: NotificationSid,
+}
+
+impl Carry {
+    fn begin(node: &Arc<Node>, notification: NotificationSid) -> Self {
+        *node.in_hand.of(&notification).entry(notification).or_default() += 1;
+        Self { node: Arc::clone(node), notification }
+    }
+}
+
+impl Drop for Carry {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut carried) =
+            self.node.in_hand.of(&self.notification).entry(self.notification)
+        {
+            *carried.get_mut() -= 1;
+            if *carried.get() == 0 {
+                carried.remove();
+            }
+        }
+    }
+}
+
 /// How a device is held.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Held {
     /// By so many sockets: the newest, and those that it replaced and that are on their way out.
     sockets: usize,
     is_subscribed: bool,
-    /// Another node has it and answers for it. We are silent: of two answers the first one counts, and ours would be that
-    /// nobody is here.
-    is_elsewhere: bool,
+    /// The node that took it, and answers for it. We are silent then to all others: of two answers the first one counts, and
+    /// ours would be that nobody is here.
+    taken_by: Option<String>,
 }
 
 /// Counts a socket.
@@ -72,12 +100,12 @@ fn hold(node: &Arc<Node>, factor: FactorSid) -> (Hold, watch::Receiver<Held>) {
         Entry::Occupied(held) => {
             held.get().send_modify(|held| {
                 held.sockets += 1;
-                held.is_elsewhere = false;
+                held.taken_by = None;
             });
             held.get().subscribe()
         }
         Entry::Vacant(free) => {
-            let first = Held { sockets: 1, is_subscribed: false, is_elsewhere: false };
+            let first = Held { sockets: 1, is_subscribed: false, taken_by: None };
             let (tell, held) = watch::channel(first);
             free.insert(tell);
             tokio::spawn(serve(Arc::clone(node), factor, held.clone()));
@@ -127,7 +155,6 @@ async fn serve(node: Arc<Node>, factor: FactorSid, mut held: watch::Receiver<Hel
             tokio::select! {
                 () = node.clock.sleep_until(node.clock.now() + LINGER) => {}
                 _ = link.wait_for(|link| *link == Link::Down) => {}
-                _ = held.wait_for(|held| held.is_elsewhere) => {}
             }
         };
         tokio::select! {
@@ -157,20 +184,29 @@ impl Node {
         is_left
     }
 
-    /// Notes that another node has the device, unless a socket here holds it.
-    fn is_elsewhere(&self, factor: FactorSid) {
+    /// Notes which node took the device, unless a socket here holds it by now.
+    fn note_taker(&self, factor: FactorSid, asked: &Message) {
         let devices = self.devices.of(&factor);
         if let Some(held) = devices.get(&factor)
             && !self.local.is_here(factor)
         {
-            held.send_modify(|held| held.is_elsewhere = true);
+            held.send_modify(|held| held.taken_by = asker(asked).map(str::to_owned));
         }
     }
 
-    fn answers_for(&self, factor: FactorSid) -> bool {
+    /// Whether another node than the one that asks answers for the device.
+    fn is_silent(&self, factor: FactorSid, asked: &Message) -> bool {
         let devices = self.devices.of(&factor);
-        devices.get(&factor).is_some_and(|held| !held.borrow().is_elsewhere)
+        devices.get(&factor).is_some_and(|held| {
+            let held = held.borrow();
+            held.taken_by.is_some() && held.taken_by.as_deref() != asker(asked)
+        })
     }
+}
+
+/// What the inboxes of the node that asks begin with.
+fn asker(asked: &Message) -> Option<&str> {
+    asked.reply.as_ref()?.rsplit_once('.').map(|(node, _)| node)
 }
 
 async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscriber) {
@@ -178,15 +214,16 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
         let Some(said) = ToHolder::decode(&message.payload) else { continue };
         counted("in", said.name());
         match said {
-            ToHolder::Offer { .. } | ToHolder::IsThere if !node.answers_for(factor) => {}
+            ToHolder::Offer { .. } | ToHolder::IsThere | ToHolder::HasInHand(_)
+                if node.is_silent(factor, &message) => {}
             ToHolder::Offer { offer, until }
                 if node.clock.now() < until && offer.factor == factor =>
             {
                 // Beside this: a device may take its time. How many is bounded by what its socket takes.
-                let node = Arc::clone(node);
+                let carry = Carry::begin(node, offer.notification);
                 tokio::spawn(async move {
-                    let reception = node.local.offer(offer).await;
-                    answer(&node, message, Answer::Received(reception)).await;
+                    let reception = carry.node.local.offer(offer).await;
+                    answer(&carry.node, message, Answer::Received(reception)).await;
                 });
             }
             ToHolder::Offer { .. } => {
@@ -196,12 +233,18 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                 let is_here = node.local.is_here(factor);
                 answer(node, message, if is_here { Answer::Here } else { Answer::NotHere }).await;
             }
+            ToHolder::HasInHand(notification) => {
+                let has = node.in_hand.of(&notification).contains_key(&notification);
+                answer(node, message, if has { Answer::Here } else { Answer::NotHere }).await;
+            }
             ToHolder::GiveUp => {
                 let said = match node.local.give_up(factor, node.clock.now()) {
                     Takeover::Free => Answer::NotHere,
                     Takeover::TooSoon => Answer::TooSoon,
                 };
-                node.is_elsewhere(factor);
+                if said == Answer::NotHere {
+                    node.note_taker(factor, &message);
+                }
                 answer(node, message, said).await;
             }
             ToHolder::Held(age) => {
@@ -211,7 +254,6 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                     let said = ToHolder::Held(now.since(newer));
                     node.say(node.to_device(factor), said.name(), said.encode()).await;
                 }
-                node.is_elsewhere(factor);
             }
             ToHolder::Dismiss => node.local.dismiss_here(factor),
         }

@@ -2,7 +2,7 @@
 //!
 //! | subject, below the prefix | who listens | what is said (`wire.rs`) |
 //! | --- | --- | --- |
-//! | `device.<factor>` | the node that holds the device's socket | offers, and whether it is there; "no responders": nobody holds it |
+//! | `device.<factor>` | the node that holds the device's socket | offers, whether one is still in hand, and whether it is there; "no responders": nobody holds it |
 //! | `all` | every node | a challenge is settled, something in caches has changed |
 //! | `inbox.<node>.*` | one node | answers to its questions |
 //!
@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_nats::{Client, Event, SubscribeError, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_domain::sid::{ChallengeSid, FactorSid};
+use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use futures_util::StreamExt as _;
@@ -32,13 +32,15 @@ use tokio::task::AbortHandle;
 pub use connection::{Login, NatsError, Options};
 
 use self::calls::{Calls, Unanswered};
-use self::device::Devices;
+use self::device::{Devices, InHand};
 use self::wire::{Answer, ToAll, ToHolder};
 use crate::local::LocalBus;
 use crate::seam::{Attachment, Bus, Changed, Link, Listener, Offer, Reception, Watch};
 
 /// A device has ten seconds to acknowledge; then whoever holds it says so.
 const OFFER_WITHIN: Duration = Duration::from_secs(12);
+/// An offer that was not answered for so long may be lost. Most are answered within a fraction of that.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// For an answer from a node's memory.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// For a message to leave this process.
@@ -68,6 +70,7 @@ struct Node {
     client: Client,
     calls: Calls,
     devices: Devices,
+    in_hand: InHand,
     clock: Arc<dyn Clock>,
     prefix: String,
     link: watch::Sender<Link>,
@@ -129,6 +132,7 @@ impl NatsBus {
             client,
             calls: Calls::new(format!("{}.inbox.{name}", options.prefix)),
             devices: Devices::new(),
+            in_hand: InHand::new(),
             clock,
             prefix: options.prefix.clone(),
             link: watch::Sender::new(Link::Down),
@@ -208,6 +212,20 @@ impl Node {
         self.say(self.to_all(), said.name(), said.encode()).await;
     }
 
+    /// Returns when nobody has an offer in hand any more: the node that had it is gone, and no answer will come.
+    async fn is_lost(&self, factor: FactorSid, notification: NotificationSid) {
+        loop {
+            self.clock.sleep_until(self.clock.now() + LOOK_AFTER).await;
+            let question = ToHolder::HasInHand(notification);
+            // A node of an older version says nothing.
+            if let Ok(Some(Answer::NotHere)) | Err(Unanswered::Nobody) =
+                self.ask(factor, &question, ASK_WITHIN).await
+            {
+                return;
+            }
+        }
+    }
+
     /// Asks whoever holds a device.
     async fn ask(
         &self,
@@ -239,7 +257,15 @@ impl Bus for NatsBus {
             return node.local.offer(offer).await;
         }
         let until = node.clock.now() + OFFER_WITHIN;
-        match node.ask(factor, &ToHolder::Offer { offer, until }, OFFER_WITHIN).await {
+        let notification = offer.notification;
+        let question = ToHolder::Offer { offer, until };
+        // In this order: whoever has no offer in hand any more has answered before it says so.
+        let answer = tokio::select! {
+            biased;
+            answer = node.ask(factor, &question, OFFER_WITHIN) => answer,
+            () = node.is_lost(factor, notification) => Err(Unanswered::Late),
+        };
+        match answer {
             Ok(Some(Answer::Received(reception))) => reception,
             Err(Unanswered::Nobody | Unanswered::Unsent) => Reception::Nobody,
             // It may have been written.

@@ -36,6 +36,8 @@ pub(super) enum ToHolder {
     Held(Duration),
     /// It is no longer reached by a stream.
     Dismiss,
+    /// Is an offer of this notification still in hand?
+    HasInHand(NotificationSid),
 }
 
 /// The answer of whoever holds a device.
@@ -43,7 +45,7 @@ pub(super) enum ToHolder {
 pub(super) enum Answer {
     /// What became of the offer.
     Received(Reception),
-    /// It is here.
+    /// It is here, or in hand.
     Here,
     /// It is not, or not any more.
     NotHere,
@@ -83,6 +85,11 @@ impl ToHolder {
                 bytes.freeze()
             }
             Self::Dismiss => begin(5).freeze(),
+            Self::HasInHand(notification) => {
+                let mut bytes = begin(6);
+                bytes.put_slice(notification.as_bytes());
+                bytes.freeze()
+            }
         }
     }
 
@@ -106,6 +113,7 @@ impl ToHolder {
             3 => Self::GiveUp,
             4 => Self::Held(Duration::from_micros(u64::from_be_bytes(take(&mut rest)?))),
             5 => Self::Dismiss,
+            6 => Self::HasInHand(NotificationSid::from_bytes(take(&mut rest)?)),
             _ => return None,
         })
     }
@@ -118,6 +126,7 @@ impl ToHolder {
             Self::GiveUp => "give_up",
             Self::Held(_) => "held",
             Self::Dismiss => "dismiss",
+            Self::HasInHand(_) => "has_in_hand",
         }
     }
 }
@@ -228,6 +237,7 @@ mod tests {
             Just(ToHolder::GiveUp),
             any::<u32>().prop_map(|micros| ToHolder::Held(Duration::from_micros(micros.into()))),
             Just(ToHolder::Dismiss),
+            any::<[u8; 16]>().prop_map(|sid| ToHolder::HasInHand(NotificationSid::from_bytes(sid))),
         ]
     }
 

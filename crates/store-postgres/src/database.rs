@@ -27,11 +27,12 @@ const BEGIN_POOLED: &str =
 /// plan for all parts looks dear, though it passes over most of them when it is run. It would also read a table whole that was
 /// small or not counted yet when the plan was made. And it expects arrays of ten values: only if to compare looks dear does it
 /// hash them, rather than go through all for each row.
-pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET plan_cache_mode TO force_generic_plan; \
-                                   SET enable_seqscan TO off; SET cpu_operator_cost TO 0.1";
+pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'; \
+                                   SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; \
+                                   SET cpu_operator_cost TO 0.1";
 
 /// What a command runs in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Runs {
     /// A transaction that plans its statements for the values that they are asked with.
     Planned,
@@ -93,7 +94,12 @@ impl Database {
         };
         // polled in this order, so that the first statement travels right behind
         let (begun, ran) = tokio::join!(biased; session.begin(begin), command.run(&session));
-        match begun.and(ran) {
+        let ran = match ran {
+            // whatever became of the beginning
+            Err(Trouble::InDoubt(_)) => ran,
+            ran => begun.and(ran),
+        };
+        match ran {
             Ok(answer) => {
                 session.commit().await?;
                 Ok(answer)

@@ -165,7 +165,8 @@ async fn run<G: Gathered>(db: &Database, commands: Vec<G>) -> Vec<Result<G::Answ
         Err(trouble @ Trouble::Sql(_)) if batch.0.len() > 1 && !trouble.is_passing() => {
             return run_each_alone(db, batch.0).await;
         }
-        Err(trouble @ Trouble::Corrupt(_)) if batch.0.len() > 1 => {
+        // where a statement commits by itself, it has
+        Err(trouble @ Trouble::Corrupt(_)) if batch.0.len() > 1 && G::RUN != Runs::Alone => {
             tracing::error!(?trouble, "a batch of writes met a corrupt row");
             return run_each_alone(db, batch.0).await;
         }

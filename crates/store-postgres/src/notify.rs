@@ -108,7 +108,8 @@ impl Found {
         let sid = cells.make(ChallengeSid::from_bytes)?;
         let standing = rows::standing(&mut cells)?;
         let reached_by = cells.take()?;
-        let prospect = if tells { Some(prospect::told(cells, standing.state)?) } else { None };
+        // What cannot be read is read once more before the attempt, which says what is wrong: here all is stored already.
+        let prospect = if tells { prospect::told(cells, standing.state).ok() } else { None };
         Ok((sid, Self { is_stored, standing, reached_by, prospect }))
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn migrate(
     // a file without the list of them is new
     let applied = runner.get_applied_migrations(db).unwrap_or_default();
     let applied: Vec<_> = applied.iter().map(step).collect();
-    let serves_from = if applied.len() > known.len() {
+    let serves_from = if applied.len() > known.len() && applied.starts_with(&known) {
         let read = db.query_row(SERVES_FROM, (), |row| row.get(0));
         Some(read.map_err(|error| fail(&error))?)
     } else {

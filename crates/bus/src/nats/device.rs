@@ -21,6 +21,9 @@ const LINGER: Duration = Duration::from_secs(10);
 /// The devices that are held here, each with one subscription, however many sockets follow each other.
 pub(super) type Devices = Sharded<FactorSid, watch::Sender<Held>>;
 
+/// And for so long once another node has it, which could be found there before it was taken from here.
+const LINGER_BESIDE: Duration = ASK_WITHIN;
+
 /// Offers of other nodes that wait for what becomes of them here, and how many of each.
 pub(super) type InHand = Sharded<NotificationSid, usize>;
 
@@ -56,8 +59,8 @@ pub(super) struct Held {
     /// By so many sockets: the newest, and those that it replaced and that are on their way out.
     sockets: usize,
     is_subscribed: bool,
-    /// The node that took it, and answers for it. We are silent then to all others: of two answers the first one counts, and
-    /// ours would be that nobody is here.
+    /// The node that took it, and answers for it; empty where that is not known. We are silent then to all others: of two
+    /// answers the first one counts, and ours would be that nobody is here.
     taken_by: Option<String>,
 }
 
@@ -90,6 +93,8 @@ pub(super) async fn listen(
         _ = link.wait_for(|link| *link == Link::Down) => Takeover::Free,
     };
     if taken == Takeover::TooSoon {
+        drop(attachment);
+        node.note_taker(factor, None);
         return None;
     }
     Some(Attachment { _hold: Box::new((attachment._hold, hold)), ..attachment })
@@ -152,8 +157,13 @@ async fn serve(node: Arc<Node>, factor: FactorSid, mut held: watch::Receiver<Hel
     while let Some(answers) = &mut answering {
         let lingered = async {
             left(&mut held).await;
+            let beside = async {
+                let _ = held.wait_for(|held| held.taken_by.is_some()).await;
+                node.clock.sleep_until(node.clock.now() + LINGER_BESIDE).await;
+            };
             tokio::select! {
                 () = node.clock.sleep_until(node.clock.now() + LINGER) => {}
+                () = beside => {}
                 _ = link.wait_for(|link| *link == Link::Down) => {}
             }
         };
@@ -185,12 +195,12 @@ impl Node {
     }
 
     /// Notes which node took the device, unless a socket here holds it by now.
-    fn note_taker(&self, factor: FactorSid, asked: &Message) {
+    fn note_taker(&self, factor: FactorSid, taker: Option<&str>) {
         let devices = self.devices.of(&factor);
         if let Some(held) = devices.get(&factor)
             && !self.local.is_here(factor)
         {
-            held.send_modify(|held| held.taken_by = asker(asked).map(str::to_owned));
+            held.send_modify(|held| held.taken_by = Some(taker.unwrap_or_default().to_owned()));
         }
     }
 
@@ -213,9 +223,14 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
     while let Some(message) = messages.next().await {
         let Some(said) = ToHolder::decode(&message.payload) else { continue };
         counted("in", said.name());
+        let is_silent = node.is_silent(factor, &message);
         match said {
-            ToHolder::Offer { .. } | ToHolder::IsThere | ToHolder::HasInHand(_)
-                if node.is_silent(factor, &message) => {}
+            ToHolder::HasInHand(notification)
+                if node.in_hand.of(&notification).contains_key(&notification) =>
+            {
+                answer(node, message, Answer::Here).await;
+            }
+            ToHolder::Offer { .. } | ToHolder::IsThere | ToHolder::HasInHand(_) if is_silent => {}
             ToHolder::Offer { offer, until }
                 if node.clock.now() < until && offer.factor == factor =>
             {
@@ -233,19 +248,18 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                 let is_here = node.local.is_here(factor);
                 answer(node, message, if is_here { Answer::Here } else { Answer::NotHere }).await;
             }
-            ToHolder::HasInHand(notification) => {
-                let has = node.in_hand.of(&notification).contains_key(&notification);
-                answer(node, message, if has { Answer::Here } else { Answer::NotHere }).await;
-            }
+            ToHolder::HasInHand(_) => answer(node, message, Answer::NotHere).await,
             ToHolder::GiveUp => {
                 let said = match node.local.give_up(factor, node.clock.now()) {
                     Takeover::Free => Answer::NotHere,
                     Takeover::TooSoon => Answer::TooSoon,
                 };
                 if said == Answer::NotHere {
-                    node.note_taker(factor, &message);
+                    node.note_taker(factor, asker(&message));
                 }
-                answer(node, message, said).await;
+                if !is_silent {
+                    answer(node, message, said).await;
+                }
             }
             ToHolder::Held(age) => {
                 let now = node.clock.now();
@@ -254,6 +268,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                     let said = ToHolder::Held(now.since(newer));
                     node.say(node.to_device(factor), said.name(), said.encode()).await;
                 }
+                node.note_taker(factor, None);
             }
             ToHolder::Dismiss => node.local.dismiss_here(factor),
         }

@@ -212,7 +212,8 @@ impl Node {
         self.say(self.to_all(), said.name(), said.encode()).await;
     }
 
-    /// Returns when nobody has an offer in hand any more: the node that had it is gone, and no answer will come.
+    /// Returns when nobody who answers has an offer in hand any more: the node that had it is gone, and no answer will come.
+    /// For as long as that answer is waited for.
     async fn is_lost(&self, factor: FactorSid, notification: NotificationSid) {
         loop {
             self.clock.sleep_until(self.clock.now() + LOOK_AFTER).await;

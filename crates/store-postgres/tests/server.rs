@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_domain::delivery::Birth;
 use countersign_store::conformance::Stage;
+use countersign_store::schema::Fitting;
 use countersign_store::seam::{Accounts, Deliveries, Inserted, Notifications, Notified, Upkeep};
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
@@ -123,13 +124,41 @@ async fn what_was_decided_meanwhile_is_seen() {
 }
 
 #[tokio::test]
-async fn a_schema_of_a_newer_version_is_refused() {
+async fn a_schema_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     let database = TestDatabase::new();
-    drop(connect(database.url()).await);
-    database.psql("INSERT INTO refinery_schema_history VALUES (99, 'from_the_future', '', '0')");
+    let make = Maker::new(4);
+    let account = make.account();
+    connect(database.url()).await.create_account(&account).await.unwrap();
+    database.psql("ALTER TABLE accounts ADD COLUMN colour text");
+    database.psql("INSERT INTO refinery_schema_history VALUES (1000, 'next', '', '0')");
+    let store = connect(database.url()).await;
+    assert_eq!(store.account(account.sid).await, Ok(Some(account)));
+
+    let refused = async |fitting| {
+        let options = Options { url: database.url(), fitting, ..Options::default() };
+        PostgresStore::connect(options).await.unwrap_err().to_string()
+    };
+    for fitting in [Fitting::Fill, Fitting::Read] {
+        let why = refused(fitting).await;
+        assert!(why.contains("made by a newer version, with V1000__next: use that one"), "{why}");
+    }
+    database.psql("UPDATE installation SET serves_from = 1000");
+    let why = refused(Fitting::Serve).await;
+    assert!(why.contains("with V1000__next, and does not serve this one any more"), "{why}");
+}
+
+/// Whatever its list of migrations looks like.
+#[tokio::test]
+async fn a_schema_of_something_else_is_refused() {
+    let database = TestDatabase::new();
+    database.psql(
+        "CREATE TABLE refinery_schema_history \
+         (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255)); \
+         INSERT INTO refinery_schema_history SELECT n, 'shop', '', '0' FROM generate_series(1, 20) n",
+    );
     let options = Options { url: database.url(), ..Options::default() };
     let refused = PostgresStore::connect(options).await.unwrap_err();
-    assert!(refused.to_string().contains("V99__from_the_future"), "{refused}");
+    assert!(refused.to_string().contains("knows no migration V1__shop"), "{refused}");
 }
 
 #[tokio::test]

@@ -23,10 +23,11 @@ const BEGIN_POOLED: &str =
 
 /// How a connection begins. What is committed is on the disk, whatever the server's settings say.
 ///
-/// Reads and hot commands ask for few rows by their keys, and to plan such a statement takes several times as long as to run it. Left to itself, the server plans statements about a table in parts each time, since a
-/// plan for all parts looks dear, though it passes over most of them when it is run. It would also read a table whole that was
-/// small or not counted yet when the plan was made. And it expects arrays of ten values: only if to compare looks dear does it
-/// hash them, rather than go through all for each row.
+/// Reads and hot commands ask for few rows by their keys, and to plan such a statement takes several times as long as to run
+/// it. Left to itself, the server plans statements about a table in parts each time, since a plan for all parts looks dear,
+/// though it passes over most of them when it is run. It would also read a table whole that was small or not counted yet when
+/// the plan was made. And it expects arrays of ten values: only if to compare looks dear does it hash them, rather than go
+/// through all for each row.
 pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'; \
                                    SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; \
                                    SET cpu_operator_cost TO 0.1";

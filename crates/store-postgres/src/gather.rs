@@ -3,8 +3,9 @@
 //! Commands wait in a bounded queue. A worker takes what is there, up to a bound and at most one for each key (such as the
 //! challenge), runs it all and answers everybody after the commit. There is no timer: while one batch is written, the next
 //! gathers by itself. It begins beside that one only when it has become as large: most of what a small batch costs the
-//! database is the same for a large one. A batch that fails for a reason of its own is run once more, each command alone, so that none sinks
-//! its neighbours.
+//! database is the same for a large one.
+//!
+//! A batch that fails for a reason of its own is run once more, each command alone, so that none sinks its neighbours.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

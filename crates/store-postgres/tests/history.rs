@@ -434,3 +434,35 @@ async fn statements_planned_on_an_empty_database_read_no_table_whole() {
     let most = most_read(&log, since);
     assert!(most < 50, "{most} rows at once");
 }
+
+/// The most rows that a step of the plans since then has read and thrown away.
+fn most_thrown_away(log: &Path, since: u64) -> u64 {
+    let text = std::fs::read_to_string(log).unwrap();
+    let text = &text[usize::try_from(since).unwrap()..];
+    let thrown = text.lines().filter_map(|line| line.split("Rows Removed by Filter: ").nth(1));
+    thrown.filter_map(|rows| rows.parse::<u64>().ok()).max().unwrap_or(0)
+}
+
+/// Whatever index is used, there is one row in an empty table, as the server sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_looked_up_by_its_key_though_there_were_none_when_that_was_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, stage) = explaining(folder.path()).await;
+    clean(&stage).await;
+    let factor = stage.factor().await;
+    for _ in 0..300 {
+        stage.leased(&stage.challenge(&factor).await).await;
+    }
+    server.psql("postgres", "DELETE FROM deliveries");
+    server.psql("postgres", "VACUUM ANALYZE deliveries");
+    let mut leases = Vec::new();
+    for _ in 0..40 {
+        leases.push(stage.leased(&stage.challenge(&factor).await).await);
+    }
+    let log = folder.path().join("log");
+    let since = std::fs::metadata(&log).unwrap().len();
+    assert!(stage.prospect(&leases[20]).await.lease_holds);
+    assert!(stage.settle(&leases[20], stage.delivered()).await);
+    let thrown_away = most_thrown_away(&log, since);
+    assert!(thrown_away < 10, "{thrown_away} of {}", leases.len());
+}

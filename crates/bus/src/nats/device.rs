@@ -17,12 +17,11 @@ use crate::seam::{Attachment, Bus as _, Link, Reception};
 /// For so long after its last socket has gone a device is still answered for. A question that crosses the end of a
 /// subscription gets no answer, and most questions that could come when a device has just gone, or is about to come back.
 const LINGER: Duration = Duration::from_secs(10);
+/// And for so long once another node has it, which could be found there before it was taken from here.
+const LINGER_BESIDE: Duration = ASK_WITHIN;
 
 /// The devices that are held here, each with one subscription, however many sockets follow each other.
 pub(super) type Devices = Sharded<FactorSid, watch::Sender<Held>>;
-
-/// And for so long once another node has it, which could be found there before it was taken from here.
-const LINGER_BESIDE: Duration = ASK_WITHIN;
 
 /// Offers of other nodes that wait for what becomes of them here, and how many of each.
 pub(super) type InHand = Sharded<NotificationSid, usize>;

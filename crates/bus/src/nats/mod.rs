@@ -214,7 +214,7 @@ impl Node {
 
     /// Returns when nobody who answers has an offer in hand any more: the node that had it is gone, and no answer will come.
     /// For as long as that answer is waited for.
-    async fn is_lost(&self, factor: FactorSid, notification: NotificationSid) {
+    async fn until_lost(&self, factor: FactorSid, notification: NotificationSid) {
         loop {
             self.clock.sleep_until(self.clock.now() + LOOK_AFTER).await;
             let question = ToHolder::HasInHand(notification);
@@ -264,7 +264,7 @@ impl Bus for NatsBus {
         let answer = tokio::select! {
             biased;
             answer = node.ask(factor, &question, OFFER_WITHIN) => answer,
-            () = node.is_lost(factor, notification) => Err(Unanswered::Late),
+            () = node.until_lost(factor, notification) => Err(Unanswered::Late),
         };
         match answer {
             Ok(Some(Answer::Received(reception))) => reception,

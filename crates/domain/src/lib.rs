@@ -21,6 +21,7 @@ pub mod invitation;
 pub mod jws;
 pub mod key;
 pub mod limits;
+pub mod monotonic;
 pub mod notification;
 pub mod secret;
 pub mod service;

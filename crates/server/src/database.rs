@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use countersign_store::Store;
@@ -164,6 +165,14 @@ impl DatabaseClock {
 impl Clock for DatabaseClock {
     fn now(&self) -> Instant {
         Instant::from_micros(self.machine.now().as_micros().saturating_add(self.ahead()))
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        self.machine.monotonic()
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.machine.sleep(span)
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {

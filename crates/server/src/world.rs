@@ -1,7 +1,9 @@
 //! The real world: the system's clock and its random bytes. The only place that asks for them.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, Sleep};
 
@@ -13,11 +15,22 @@ pub struct SystemClock;
 /// that slept, delays nothing for long.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
+/// Where the monotonic hand of this process begins: at the first look.
+static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Instant::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic::after_origin(ORIGIN.elapsed())
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(span))
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {

@@ -317,6 +317,14 @@ async fn the_databases_clock_is_read_to_half_a_round_trip() {
         ) -> countersign_domain::world::Sleep {
             Box::pin(std::future::pending())
         }
+
+        fn monotonic(&self) -> countersign_domain::monotonic::Monotonic {
+            countersign_domain::monotonic::Monotonic::default()
+        }
+
+        fn sleep(&self, _: Duration) -> countersign_domain::world::Sleep {
+            Box::pin(std::future::pending())
+        }
     }
     let database = TestDatabase::new();
     let store = connect(database.url()).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use tokio::sync::watch;
@@ -9,10 +10,17 @@ use tokio::sync::watch;
 /// 2026-01-01T12:00:00Z, in seconds.
 const NOON: i64 = 1_767_268_800;
 
-/// Stands at noon of the first of January 2026 until somebody moves it. Clones share their hands.
+/// Stands at noon of the first of January 2026 until a test moves it. Clones share their hands.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
-    hands: watch::Sender<Instant>,
+    hands: watch::Sender<Hands>,
+}
+
+/// Where both hands stand.
+#[derive(Debug, Clone, Copy)]
+struct Hands {
+    now: Instant,
+    monotonic: Monotonic,
 }
 
 impl ManualClock {
@@ -21,19 +29,30 @@ impl ManualClock {
         Self::at(Instant::from_seconds(NOON))
     }
 
-    /// A clock at `now`.
+    /// A clock at `now`, whose monotonic hand is at its origin.
     pub fn at(now: Instant) -> Self {
-        Self { hands: watch::Sender::new(now) }
+        Self { hands: watch::Sender::new(Hands { now, monotonic: Monotonic::default() }) }
     }
 
-    /// Moves the hands to `now`, which may also be back, and wakes whom they passed.
+    /// Lets time pass until it is `now`, and wakes those who waited for it. If `now` is in the past, sets the time of day
+    /// back, and no time passes.
     pub fn set(&self, now: Instant) {
-        self.hands.send_replace(now);
+        self.hands.send_modify(|hands| {
+            let span = now.since(hands.now);
+            *hands = Hands { now, monotonic: hands.monotonic + span };
+        });
     }
 
-    /// Moves the hands forward, and wakes whom they passed.
+    /// Lets time pass: moves both hands forward, and wakes those who waited for it.
     pub fn advance(&self, span: Duration) {
-        self.hands.send_modify(|now| *now = *now + span);
+        self.hands.send_modify(|hands| {
+            *hands = Hands { now: hands.now + span, monotonic: hands.monotonic + span };
+        });
+    }
+
+    /// Sets the time of day to `now`, before or after, while no time passes: the monotonic hand stays where it is.
+    pub fn step_wall(&self, now: Instant) {
+        self.hands.send_modify(|hands| hands.now = now);
     }
 }
 
@@ -45,17 +64,33 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
-        *self.hands.borrow()
+        self.hands.borrow().now
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        self.hands.borrow().monotonic
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {
-        // the sleeper keeps the hands alive: a clock that everybody else has dropped stands still
-        let hands = self.hands.clone();
-        Box::pin(async move {
-            // fails only once the hands are gone
-            let _ = hands.subscribe().wait_for(|now| *now >= at).await;
-        })
+        sleep(&self.hands, move |hands| hands.now >= at)
     }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        let at = self.monotonic() + span;
+        sleep(&self.hands, move |hands| hands.monotonic >= at)
+    }
+}
+
+/// The sleeper keeps the hands alive: a clock that all others have dropped stands still.
+fn sleep(
+    hands: &watch::Sender<Hands>,
+    mut is_over: impl FnMut(&Hands) -> bool + Send + 'static,
+) -> Sleep {
+    let hands = hands.clone();
+    Box::pin(async move {
+        // fails only once the hands are gone
+        let _ = hands.subscribe().wait_for(|hands| is_over(hands)).await;
+    })
 }
 
 #[cfg(test)]
@@ -73,5 +108,30 @@ mod tests {
         clock.clone().advance(Duration::from_secs(1));
         sleeper.await.unwrap();
         clock.sleep_until(clock.now()).await;
+    }
+
+    #[tokio::test]
+    async fn stepping_the_time_of_day_lets_no_time_pass() {
+        let clock = ManualClock::new();
+        let (noon, began) = (clock.now(), clock.monotonic());
+        let hour = Duration::from_secs(3_600);
+        let paused = tokio::spawn(clock.sleep(Duration::from_secs(60)));
+        tokio::task::yield_now().await;
+        clock.step_wall(noon + hour);
+        tokio::task::yield_now().await;
+        assert!(!paused.is_finished());
+        assert_eq!((clock.now(), clock.monotonic()), (noon + hour, began));
+        clock.step_wall(noon);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(clock.monotonic().since(began), Duration::from_secs(60));
+        paused.await.unwrap();
+        clock.set(noon);
+        assert_eq!(
+            clock.monotonic().since(began),
+            Duration::from_secs(60),
+            "back, but not earlier"
+        );
+        clock.set(noon + hour);
+        assert_eq!(clock.monotonic().since(began), Duration::from_secs(60) + hour);
     }
 }

@@ -12,6 +12,7 @@ use axum::serve::ListenerExt as _;
 use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover::Inbox};
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::factor::Factor;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorKeySid;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
@@ -55,6 +56,14 @@ impl HandMoved {
 impl Clock for HandMoved {
     fn now(&self) -> Instant {
         self.hands().now
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic::after_origin(self.now().since(START))
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.sleep_until(self.now() + span)
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {

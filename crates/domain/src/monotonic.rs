@@ -1,0 +1,62 @@
+//! Readings of a clock that measures how much time has passed, and that setting the time of day does not change.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A reading of a monotonic clock, to compare with other readings of the same clock in the same process.
+///
+/// Durations (rates, pauses, circuits, ages of cached values) are measured with this. Whether a stored deadline has passed
+/// is judged with [`Instant`](crate::time::Instant).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Monotonic(Duration);
+
+impl Monotonic {
+    /// The reading `span` after the clock's origin.
+    pub const fn after_origin(span: Duration) -> Self {
+        Self(span)
+    }
+
+    /// How long after the clock's origin this reading was taken.
+    pub const fn since_origin(self) -> Duration {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Monotonic {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+/// Not before the origin.
+impl Sub<Duration> for Monotonic {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_tell_the_time_between_them() {
+        let first = Monotonic::after_origin(Duration::from_secs(5));
+        let second = first + Duration::from_secs(2);
+        assert!(first < second);
+        assert_eq!(second.since(first), Duration::from_secs(2));
+        assert_eq!(first.since(second), Duration::ZERO);
+        assert_eq!(second - Duration::from_secs(2), first);
+        assert_eq!(first - Duration::from_secs(9), Monotonic::default());
+        assert_eq!((first + Duration::MAX).since_origin(), Duration::MAX);
+    }
+}

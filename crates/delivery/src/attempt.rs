@@ -116,15 +116,15 @@ async fn look_once_more(shared: &Arc<Shared>, delivery: &Delivery) {
     replay::want(shared, delivery.factor);
 }
 
-/// The address to forget. Without a word on how long it has been dead, it is forgotten unless it was registered anew
-/// while the attempt ran.
+/// The address to forget, unless it was registered anew since the instant that the push service names. Never later than
+/// the start of the attempt: no answer can speak of a registration that it has not seen.
 fn dead_address(
     attempt: &Attempt,
     address: Address,
     started: Instant,
 ) -> Option<(Address, Instant)> {
     match attempt.outcome {
-        Outcome::Gone { since } => Some((address, since.unwrap_or(started))),
+        Outcome::Gone { since } => Some((address, since.unwrap_or(started).min(started))),
         _ => None,
     }
 }

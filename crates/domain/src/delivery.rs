@@ -307,13 +307,23 @@ pub enum After {
     Park,
     /// Another attempt.
     Retry {
-        /// When, always before the deadline.
+        /// When: before the deadline, or at it, if no attempt can be made before. Then none is made, and it ends there.
         at: Instant,
     },
 }
 
 /// How long before the deadline the last try of a failing provider starts, if backoff alone would miss it.
 const LAST_TRY: Duration = Duration::from_secs(1);
+/// With less than two of that left, another try comes after half of what is left, but not sooner than this.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+
+/// When to try again after a failure at `now`, as far as it is for us to choose: after `backoff`, or sooner if that would
+/// be too late. The deadline itself, if that is too near for one more try.
+fn next_try(now: Instant, backoff: Duration, deadline: Instant) -> Instant {
+    let left = deadline.since(now);
+    let wait = backoff.min(left.saturating_sub(LAST_TRY).max(left / 2));
+    if wait < SHORTEST_WAIT { deadline } else { now + wait }
+}
 
 /// What follows an attempt that ended at `now`. `jitter` is any number.
 pub fn after_attempt(delivery: &Delivery, attempt: &Attempt, now: Instant, jitter: u32) -> After {
@@ -335,15 +345,12 @@ pub fn after_attempt(delivery: &Delivery, attempt: &Attempt, now: Instant, jitte
             After::Done(Ending::failed(Reason::Refused, code(Code::INTERNAL)))
         }
         Outcome::Later { .. } if delivery.once => After::Done(once_failed),
+        Outcome::Later { .. } if now >= delivery.deadline => After::Done(Ending::EXPIRED),
         Outcome::Later { not_before } => {
-            let ours = now + backoff::delay(delivery.attempts.saturating_add(1), jitter);
-            let ours = ours.min(delivery.deadline - LAST_TRY);
+            let backoff = backoff::delay(delivery.attempts.saturating_add(1), jitter);
+            let ours = next_try(now, backoff, delivery.deadline);
             let at = not_before.map_or(ours, |wished| wished.max(ours));
-            if now < at && at < delivery.deadline {
-                After::Retry { at }
-            } else {
-                After::Done(Ending::EXPIRED)
-            }
+            After::Retry { at: at.min(delivery.deadline) }
         }
     }
 }

@@ -84,7 +84,9 @@ pub const fn explain(code: Code) -> Option<&'static str> {
         FCM_UNINSTALLED => {
             "The app was uninstalled, or its token replaced. The factor forgets it; the app must send a new one."
         }
-        FCM_SENDER => "The token was made for another Firebase project than the credential's.",
+        FCM_SENDER => {
+            "The token was made for another Firebase project than the credential's. Compare the credential with the app's project; the token is kept."
+        }
         FCM_TOO_LARGE => "The push is larger than Google takes.",
         FCM_RATE => {
             "Too many pushes to this device or in this project. It is tried again when Google allows it."

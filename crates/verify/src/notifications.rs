@@ -159,9 +159,11 @@ impl Verify {
         now: Instant,
     ) -> Planned {
         let once = ttl == 0;
-        let is_away =
-            asked.platform == Platform::Stream && !self.bus.is_attached(asked.factor).await;
-        let place = if is_away && !once { None } else { self.handover.reserve() };
+        // Now or never is attempted wherever the device may be; to ask for it can take as long as the whole attempt.
+        let is_away = !once
+            && asked.platform == Platform::Stream
+            && !self.bus.is_attached(asked.factor).await;
+        let place = if is_away { None } else { self.handover.reserve() };
         let birth = match &place {
             Some(_) if once => Birth::Immediate,
             None if once => Birth::Stillborn(Ending::NOT_ATTEMPTED),

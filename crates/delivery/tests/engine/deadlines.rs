@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_delivery::Options;
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::Outcome;
+use countersign_domain::notification::{Reason, Status};
 use proptest::prelude::*;
 
 use crate::support::{Act, World, secs};
@@ -94,4 +95,40 @@ async fn check(
         prop_assert!(world.script.calls().len() <= 1);
     }
     Ok(())
+}
+
+const RETRYING: (Status, Option<Reason>) = (Status::Queued, Some(Reason::Retrying));
+
+#[tokio::test]
+async fn a_push_of_one_second_is_tried_a_second_time() {
+    let world = World::start().await;
+    world.script.then([Act::Say(Outcome::Later { not_before: None })]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 1).await;
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, RETRYING);
+
+    world.pass(Duration::from_millis(500));
+    world.deliver_everything().await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.outcomes(&challenge, push).await, ["later", "accepted"]);
+}
+
+#[tokio::test]
+async fn a_push_that_must_wait_beyond_its_deadline_expires_at_it_and_not_before() {
+    let world = World::start().await;
+    let not_before = Some(world.now() + secs(60));
+    world.script.then([Act::Say(Outcome::Later { not_before })]);
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 10).await;
+    for _ in 0..9 {
+        world.deliver_everything().await;
+        assert_eq!(world.standing(&challenge, push).await, RETRYING);
+        world.pass(secs(1));
+    }
+    world.sweep_until(|counts| counts.expired == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.script.calls().len(), 1);
 }

@@ -70,7 +70,15 @@ fn at_the_deadline_nothing_waits_any_more() {
     }
     let asks_for = |seconds| Outcome::Later { not_before: Some(at(seconds)) };
     assert_eq!(after(false, asks_for(299), None, at(0)), After::Retry { at: at(299) });
-    assert_eq!(after(false, asks_for(300), None, at(0)), over);
+    for beyond in [300, 900] {
+        let waits = After::Retry { at: at(300) };
+        assert_eq!(
+            after(false, asks_for(beyond), None, at(0)),
+            waits,
+            "not expired before its time"
+        );
+    }
+    assert_eq!(after(false, asks_for(900), None, at(300)), over);
     assert_eq!(after(false, asks_for(0), None, at(0)), After::Retry { at: at(1) });
 }
 
@@ -82,7 +90,28 @@ fn the_last_try_is_a_second_before_the_end() {
     let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
     let last = after_attempt(&delivery, &failed, at(290), 0);
     assert_eq!(last, After::Retry { at: at(299) });
-    assert_eq!(after_attempt(&delivery, &failed, at(299), 0), After::Done(Ending::EXPIRED));
+    assert_eq!(after_attempt(&delivery, &failed, at(300), 0), After::Done(Ending::EXPIRED));
+}
+
+/// A push of one second is tried twice too, and what is left of it is not cut off.
+#[test]
+fn when_less_than_two_seconds_are_left_half_of_them_is_waited_for() {
+    let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
+    let mut delivery = delivery(false);
+    for (attempts, left, next) in [
+        (8, 2_000, 1_000),
+        (8, 1_500, 750),
+        (0, 1_000, 500),
+        (1, 990, 495),
+        (2, 400, 200),
+        (3, 399, 0),
+        (3, 1, 0),
+    ] {
+        delivery.attempts = attempts;
+        let before = |millis| delivery.deadline - Duration::from_millis(millis);
+        let expected = After::Retry { at: before(next) };
+        assert_eq!(after_attempt(&delivery, &failed, before(left), 0), expected, "{left} ms left");
+    }
 }
 
 #[test]

@@ -62,7 +62,7 @@ proptest! {
     #[test]
     fn no_attempt_is_planned_at_or_after_the_deadline((delivery, attempt, now, jitter) in attempted()) {
         match after_attempt(&delivery, &attempt, now, jitter) {
-            After::Retry { at } => prop_assert!(now < at && at < delivery.deadline),
+            After::Retry { at } => prop_assert!(now < at && at <= delivery.deadline),
             After::Park => prop_assert!(now < delivery.deadline),
             After::Done(ending) => prop_assert!(is_sound(ending), "{:?}", ending),
         }
@@ -79,8 +79,32 @@ proptest! {
         if let Outcome::Later { not_before: Some(wish) } = attempt.outcome
             && let After::Retry { at } = after_attempt(&delivery, &attempt, now, jitter)
         {
-            prop_assert!(at >= wish);
+            prop_assert!(at >= wish.min(delivery.deadline));
         }
+    }
+
+    /// A push that could still be delivered does not end, however short its life.
+    #[test]
+    fn no_push_that_may_be_tried_again_ends_before_its_deadline((mut delivery, attempt, now, jitter) in attempted()) {
+        delivery.once = false;
+        if let Outcome::Later { .. } = attempt.outcome && now < delivery.deadline {
+            let after = after_attempt(&delivery, &attempt, now, jitter);
+            prop_assert!(matches!(after, After::Retry { .. }), "{:?}", after);
+        }
+    }
+
+    /// A first attempt that fails with time left is followed by a second one before the deadline.
+    #[test]
+    fn a_short_push_is_tried_again(ttl in 1_000..5_000_u64, took in 0..100_u64, jitter: u32, (delivery, _) in delivery_at()) {
+        let delivery = Delivery { once: false, attempts: 0, ..delivery };
+        let left = Duration::from_millis(ttl - ttl * took / 200);
+        let now = delivery.deadline - left;
+        let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
+        let After::Retry { at } = after_attempt(&delivery, &failed, now, jitter) else {
+            panic!("it ends with {left:?} left");
+        };
+        prop_assert!(at.since(now) >= Duration::from_millis(200) && at.since(now) <= left.max(Duration::from_secs(2)) / 2);
+        prop_assert!(at < delivery.deadline);
     }
 
     /// A provider that fails for the whole life of a push is tried a bounded number of times, the last one shortly

@@ -191,8 +191,7 @@ impl Vendor for Apns {
             let in_time = self.clock.now() < push.expires_at;
             let elsewhere = repeat && remedy == Some(Remedy::OtherEnvironment);
             if elsewhere && !in_time {
-                // Nobody knows yet whether the token is of no use.
-                attempt.outcome = Outcome::Refused { breaks_credential: false };
+                attempt = unforgotten(attempt);
             }
             if !repeat || !in_time {
                 return conclude(client, attempt, own_words);
@@ -202,7 +201,7 @@ impl Vendor for Apns {
                     .other
                     .get_or_init(|| self.connections(!client.sandbox, &client.auth))
                     .as_ref();
-                let Ok(other) = other else { return attempt };
+                let Ok(other) = other else { return unforgotten(attempt) };
                 own_words = Some(attempt);
                 connections = other;
                 held = connections.hold();
@@ -213,8 +212,9 @@ impl Vendor for Apns {
     }
 }
 
-/// What counts when both environments were asked: a yes of either; otherwise what the credential's own one said, unless
-/// the other has yet to answer.
+/// The result of an attempt that may have asked both environments: a yes of either; otherwise the words of the
+/// credential's own one, unless the other has yet to answer. A token is gone only if no environment can be the one that it
+/// is of: the own one has taken pushes and does not know it, or neither does.
 fn conclude(client: &Client, attempt: Attempt, own_words: Option<Attempt>) -> Attempt {
     let accepted = attempt.outcome == Outcome::Accepted;
     let Some(own) = own_words else {
@@ -226,10 +226,17 @@ fn conclude(client: &Client, attempt: Attempt, own_words: Option<Attempt>) -> At
     match attempt.outcome {
         Outcome::Accepted => {}
         Outcome::Later { .. } => return attempt,
-        _ => return own,
+        Outcome::Gone { .. } => return own,
+        // The other environment said nothing of the token: not this credential, not this topic.
+        _ => return unforgotten(own),
     }
     let (said, is) =
         if client.sandbox { ("sandbox", "production") } else { ("production", "sandbox") };
     tracing::warn!("a device of Apple's {is} environment is reached with a credential for {said}");
     Attempt { provider_reason: Some(format!("taken by the {is} environment")), ..attempt }
+}
+
+/// The same refusal, but it is not known whether the token is of no use.
+fn unforgotten(attempt: Attempt) -> Attempt {
+    Attempt { outcome: Outcome::Refused { breaks_credential: false }, ..attempt }
 }

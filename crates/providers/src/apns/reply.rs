@@ -85,7 +85,9 @@ fn row(
             (CREDENTIAL, codes::APNS_CREDENTIALS, None)
         }
         (401 | 403, _) => (CREDENTIAL, codes::APNS_AUTHENTICATION, None),
-        (410, _) => (Outcome::Gone { since }, codes::APNS_UNREGISTERED, None),
+        (410, "Unregistered" | "ExpiredToken") => {
+            (Outcome::Gone { since }, codes::APNS_UNREGISTERED, None)
+        }
         (413, _) => (OURS, codes::APNS_TOO_LARGE, Some(Remedy::Shorter)),
         (429, "TooManyProviderTokenUpdates") => {
             (later, codes::APNS_TOKEN_UPDATES, Some(Remedy::OlderToken))

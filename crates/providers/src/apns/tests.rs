@@ -169,6 +169,19 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (GONE, Some(400), Some(52_134)));
     assert_eq!(server.asked().len(), 4, "once each");
 
+    // A key of one environment alone is refused by the other, which says nothing of the token.
+    let refused = Outcome::Refused { breaks_credential: false };
+    for (status, reason) in [
+        (403, "BadEnvironmentKeyIdInToken"),
+        (400, "DeviceTokenNotForTopic"),
+        (400, "TopicDisallowed"),
+        (413, "PayloadTooLarge"),
+    ] {
+        server.answer([unknown(), Answer::reason(status, reason)]);
+        let found = result(&world.send(&fixtures::apn_push()).await);
+        assert_eq!(found, (refused, Some(400), Some(52_134)), "{reason}");
+    }
+
     server.answer([unknown(), Answer::reason(503, "ServiceUnavailable")]);
     let attempt = world.send(&fixtures::apn_push()).await;
     assert_eq!(attempt.outcome, Outcome::Later { not_before: None }, "the other has yet to answer");

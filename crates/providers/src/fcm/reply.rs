@@ -63,6 +63,19 @@ impl Error {
         let message = self.message.to_lowercase();
         words.iter().any(|word| message.contains(word))
     }
+
+    /// Whether FCM itself finds fault with the registration token: by the name of the member, or, where it names no
+    /// member, in its sentence.
+    fn blames_token(&self) -> bool {
+        match self.violations() {
+            Some(fields) => fields.contains(&"message.token"),
+            None => {
+                self.code().is_some()
+                    && self.mentions(&["registration token"])
+                    && self.mentions(&["not a valid", "invalid", "malformed"])
+            }
+        }
+    }
 }
 
 fn is_type(detail: &Value, name: &str) -> bool {
@@ -107,9 +120,11 @@ fn row(
         }
         (401, "THIRD_PARTY_AUTH_ERROR") => (OURS, codes::FCM_UNAUTHORIZED, None),
         (401, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, Some(Remedy::FreshToken)),
-        (403, "SENDER_ID_MISMATCH") => (GONE, codes::FCM_SENDER, None),
+        // Token and credential are of two projects. Which of them is wrong it does not say: with another project's
+        // credential every token would be refused like this.
+        (403, "SENDER_ID_MISMATCH") => (OURS, codes::FCM_SENDER, None),
         (403, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, None),
-        (404, "UNREGISTERED") => (GONE, codes::FCM_UNINSTALLED, None),
+        (404, "UNREGISTERED") if error.code().is_some() => (GONE, codes::FCM_UNINSTALLED, None),
         (413, _) => (OURS, codes::FCM_TOO_LARGE, None),
         (429, _) => (later(wished.or(Some(now + AFTER_QUOTA))), codes::FCM_RATE, None),
         (503, _) => {
@@ -121,19 +136,16 @@ fn row(
     }
 }
 
-/// A 400 may mean the token, which is then dropped, or the rest of our request, which must not cost the token. FCM's own
-/// word without a malformed member is about the token, unless it is about the length.
+/// A 400 may mean the token, which is then forgotten, or the rest of the request. Forgets the token only if the answer
+/// names it: a fault in the payload is in every payload, and would cost every device its token.
 fn invalid_argument(error: &Error) -> (Outcome, Code) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
-    let is_long = error.mentions(&["too big", "too large", "size", "exceed"]);
-    let blames_token = match error.violations() {
-        Some(fields) => fields.contains(&"message.token"),
-        None => error.code().is_some() && !is_long,
-    };
-    match (blames_token, is_long) {
-        (true, _) => (Outcome::Gone { since: None }, codes::FCM_TOKEN),
-        (false, true) => (OURS, codes::FCM_TOO_LARGE),
-        (false, false) => (OURS, codes::FCM_UNKNOWN),
+    if error.blames_token() {
+        (Outcome::Gone { since: None }, codes::FCM_TOKEN)
+    } else if error.mentions(&["too big", "too large", "size", "exceed"]) {
+        (OURS, codes::FCM_TOO_LARGE)
+    } else {
+        (OURS, codes::FCM_UNKNOWN)
     }
 }
 

@@ -9,10 +9,8 @@ mod vapid;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -22,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::address::{Platform, PushToken};
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::invalid::Invalid;
-use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::world::{Clock, Entropy, random};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
@@ -37,7 +35,7 @@ use crate::keyed::refused;
 use crate::outgoing::{Fault, Outgoing};
 use crate::seam::Provider;
 use crate::source::{OpenedVapid, VapidSource};
-use crate::wards::{Ward, Wards, lock};
+use crate::wards::{Ward, Wards};
 use crate::webpush::subscription::Subscription;
 use crate::webpush::vapid::Vapid;
 use crate::words;
@@ -46,9 +44,6 @@ pub use crate::webpush::vapid::{NewVapidKey, new_vapid_key, vapid_public_key};
 
 /// The most pairs of a service of ours and a push service.
 const ORIGINS: usize = 4_096;
-/// So many subscriptions that were refused once are remembered for each pair.
-const REFUSED: usize = 256;
-
 /// Browsers.
 pub(crate) struct WebPush {
     source: Arc<dyn VapidSource>,
@@ -56,7 +51,7 @@ pub(crate) struct WebPush {
     subject: String,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    wards: Wards<Place, Result<Origin, Invalid>>,
+    wards: Wards<Place, Result<Vapid, Invalid>>,
 }
 
 /// A service of ours and a push service of theirs.
@@ -69,36 +64,6 @@ struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.service, self.origin)
-    }
-}
-
-/// What is kept for such a pair.
-struct Origin {
-    vapid: Vapid,
-    /// The service's key was taken here, so a refusal is the subscription's fault.
-    accepted: AtomicBool,
-    refused: Mutex<VecDeque<FactorSid>>,
-}
-
-impl Origin {
-    /// The subscription was made with another key, if it is refused again while others are not: then it is dropped.
-    fn weigh(&self, factor: FactorSid, attempt: &mut Attempt) {
-        match (attempt.outcome, attempt.provider_status) {
-            (Outcome::Accepted, _) => self.accepted.store(true, Ordering::Relaxed),
-            (_, Some(401 | 403)) if self.accepted.load(Ordering::Relaxed) => {
-                let mut refused = lock(&self.refused);
-                if let Some(at) = refused.iter().position(|known| *known == factor) {
-                    refused.remove(at);
-                    attempt.outcome = Outcome::Gone { since: None };
-                } else {
-                    refused.push_back(factor);
-                    if refused.len() > REFUSED {
-                        refused.pop_front();
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 }
 
@@ -129,14 +94,14 @@ impl WebPush {
         found.ok_or_else(|| refused(codes::CREDENTIAL_MISSING, "the service has no VAPID key"))
     }
 
-    async fn push(&self, origin: &Origin, to: &Subscription, push: &Push) -> Attempt {
+    async fn push(&self, vapid: &Vapid, to: &Subscription, push: &Push) -> Attempt {
         let now = self.clock.now();
         let internal = |why: &dyn fmt::Display| refused(codes::INTERNAL, &why.to_string());
         let call = match self.guard.call(Method::POST, &to.endpoint) {
             Ok(call) => call,
             Err(why) => return not_called(why),
         };
-        let authorization = match origin.vapid.header(now).map(HeaderValue::try_from) {
+        let authorization = match vapid.header(now).map(HeaderValue::try_from) {
             Ok(Ok(mut value)) => {
                 value.set_sensitive(true);
                 value
@@ -184,7 +149,7 @@ impl WebPush {
         push: &Push,
         endpoint: &Url,
         key: &OpenedVapid,
-    ) -> (Place, Arc<Ward<Result<Origin, Invalid>>>) {
+    ) -> (Place, Arc<Ward<Result<Vapid, Invalid>>>) {
         let origin = endpoint.origin().ascii_serialization();
         let place = Place { service: push.target.service, origin };
         let ward = self.wards.of(&place, key.updated_at, self.clock.now());
@@ -204,22 +169,15 @@ impl Provider for WebPush {
             Err(attempt) => return attempt,
         };
         let (place, ward) = self.ward(push, &to.endpoint, &key);
-        let origin = ward.get_or_make(|| {
-            let vapid = Vapid::new(&key.private_key, &to.endpoint, &self.subject)?;
-            Ok(Origin { vapid, accepted: AtomicBool::new(false), refused: Mutex::default() })
-        });
-        let origin = match origin {
-            Ok(origin) => origin,
+        let vapid = ward.get_or_make(|| Vapid::new(&key.private_key, &to.endpoint, &self.subject));
+        let vapid = match vapid {
+            Ok(vapid) => vapid,
             Err(why) => {
                 let words = format!("the service's VAPID key cannot be used: {why}");
                 return refused(codes::CREDENTIAL_MISSING, &words);
             }
         };
-        let send = async {
-            let mut attempt = self.push(origin, &to, push).await;
-            origin.weigh(push.factor, &mut attempt);
-            words::fit(push, attempt)
-        };
+        let send = async { words::fit(push, self.push(vapid, &to, push).await) };
         ward.guarded(&*self.clock, &place, send).await
     }
 }

@@ -31,7 +31,8 @@ fn row(reply: &Reply) -> (Outcome, Option<Code>) {
         404 | 410 => (Outcome::Gone { since: None }, Some(codes::BAD_ADDRESS)),
         // Nowhere else than where the browser said, so a redirect is no answer.
         300..=399 => (OURS, Some(codes::BAD_ADDRESS)),
-        // The subscription may have been made with another key: that is no fault of the service's key.
+        // The subscription may have been made with another key, or the service's key be the wrong one: neither breaks
+        // the credential, and neither is a reason to forget the subscription.
         401 | 403 => (OURS, Some(codes::INTERNAL)),
         429 | 500.. => (later, Some(codes::INTERNAL)),
         _ => (OURS, Some(codes::INTERNAL)),

@@ -6,7 +6,6 @@ use aws_lc_rs::agreement::{UnparsedPublicKey, agree};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::{Attempt, Outcome, Push};
-use countersign_domain::sid::FactorSid;
 use serde_json::Value;
 
 use super::*;
@@ -141,20 +140,23 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(server.asked().len(), 1);
 }
 
+/// A push service that refuses the key for an hour must not cost every browser its subscription.
 #[tokio::test]
-async fn a_subscription_is_dropped_if_it_alone_is_refused_again() {
-    let (server, world, push, _) = world([Answer::reason(403, "BadJwtToken")]).await;
-    for _ in 0..3 {
-        let attempt = world.send(&push).await;
-        assert_eq!(attempt.outcome, OURS, "it may be our key");
-        assert_eq!(attempt.provider_reason.as_deref(), Some("BadJwtToken"));
+async fn a_subscription_is_dropped_only_if_the_push_service_does_not_know_it() {
+    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
+    for status in [401, 403] {
+        server.answer([Answer::reason(status, "BadJwtToken")]);
+        for _ in 0..3 {
+            let attempt = world.send(&push).await;
+            assert_eq!(result(&attempt), (OURS, Some(status), Some(52_000)));
+            assert_eq!(attempt.provider_reason.as_deref(), Some("BadJwtToken"));
+        }
     }
-    server.answer([Answer::new(201, ""), Answer::new(403, "")]);
-    let other = Push { factor: FactorSid::from_bytes([3; 16]), ..push.clone() };
-    assert_eq!(world.send(&other).await.outcome, Outcome::Accepted);
-    assert_eq!(world.send(&push).await.outcome, OURS);
-    assert_eq!(world.send(&other).await.outcome, OURS, "the first time for this one");
-    assert_eq!(world.send(&push).await.outcome, GONE);
+    for status in [404, 410] {
+        server.answer([Answer::new(status, "")]);
+        assert_eq!(result(&world.send(&push).await), (GONE, Some(status), Some(52_001)));
+    }
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ async fn google_takes_a_push_and_renews_its_token() {
     for (error, outcome, code) in [
         (fcm::Error::InvalidToken, gone, 52_102),
         (fcm::Error::Unregistered, gone, 52_103),
-        (fcm::Error::SenderIdMismatch, gone, 52_104),
+        (fcm::Error::SenderIdMismatch, refused, 52_104),
         (fcm::Error::BadRequest, refused, 52_111),
         (fcm::Error::Internal, LATER, 52_110),
         (fcm::Error::BadGateway, LATER, 52_110),

@@ -8,7 +8,7 @@ use crate::script::Turn;
 /// Why a message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Error {
-    /// 400 `INVALID_ARGUMENT` of FCM's own: the registration token is none.
+    /// 400 `INVALID_ARGUMENT` of FCM's own that names `message.token`: the registration token is none.
     InvalidToken,
     /// 400 `INVALID_ARGUMENT` with `google.rpc.BadRequest`: the request is malformed.
     BadRequest,
@@ -111,18 +111,27 @@ impl Refusal {
 
     fn details(&self) -> Vec<Value> {
         let (_, _, code) = self.error.parts();
-        match (code, self.error) {
-            (Some(code), _) => vec![json!({
+        let violation = |field: &str, description: &str| {
+            json!({
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": [{"field": field, "description": description}],
+            })
+        };
+        let fcm = |code: &str| {
+            json!({
                 "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
                 "errorCode": code,
-            })],
+            })
+        };
+        match (code, self.error) {
+            (Some(code), Error::InvalidToken) => {
+                vec![fcm(code), violation("message.token", "Invalid registration token")]
+            }
+            (Some(code), _) => vec![fcm(code)],
             (None, Error::BadRequest) => {
                 let (field, description) =
                     self.message.split_once(": ").unwrap_or(("message", &self.message));
-                vec![json!({
-                    "@type": "type.googleapis.com/google.rpc.BadRequest",
-                    "fieldViolations": [{"field": field, "description": description}],
-                })]
+                vec![violation(field, description)]
             }
             (None, Error::Unauthenticated) => vec![json!({
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",

@@ -40,6 +40,8 @@ fn every_row_of_the_table() {
         (405, "MethodNotAllowed", OURS, 52_143, None),
         (410, "Unregistered", gone(Some(1_700_000_000)), 52_141, None),
         (410, "ExpiredToken", gone(Some(1_700_000_000)), 52_141, None),
+        (410, "", OURS, 52_140, None),
+        (410, "SomethingNew", OURS, 52_140, None),
         (413, "PayloadTooLarge", OURS, 52_138, Some(Remedy::Shorter)),
         (429, "TooManyRequests", LATER, 52_143, None),
         (429, "TooManyProviderTokenUpdates", LATER, 52_147, Some(OlderToken)),
@@ -78,6 +80,9 @@ fn a_body_that_is_no_json_and_a_wish_are_taken_as_they_come() {
     let (attempt, _) = judge(&Reply { status: 503, not_before, body });
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
     let (attempt, _) = judge(&Reply { status: 410, ..Reply::default() });
+    assert_eq!(attempt.outcome, OURS, "something between us and Apple may say so");
+    let body = br#"{"reason":"Unregistered"}"#.to_vec();
+    let (attempt, _) = judge(&Reply { status: 410, not_before: None, body });
     assert_eq!(attempt.outcome, gone(None));
 }
 

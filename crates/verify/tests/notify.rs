@@ -1,0 +1,93 @@
+//! What a notification waits for before it is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use countersign_bus::seam::Listener;
+use countersign_bus::{
+    Attachment, Bus, Changed, HandOver, Link, LocalBus, Offer, Reception, Watch, Work,
+};
+use countersign_domain::challenge::Challenge;
+use countersign_domain::delivery::Birth;
+use countersign_domain::sid::{ChallengeSid, FactorSid};
+use countersign_domain::time::Instant;
+use countersign_store::conformance::Stage;
+use countersign_store_sqlite::{Options, SqliteStore};
+use countersign_verify::{Keys, MasterKey, Parts, Verify};
+use tokio::sync::watch;
+
+/// A bus whose other nodes are silent: it counts who asks for a device, and lets them wait.
+#[derive(Default)]
+struct SilentBus {
+    inner: LocalBus,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Bus for SilentBus {
+    async fn offer(&self, offer: Offer) -> Reception {
+        self.inner.offer(offer).await
+    }
+    async fn is_attached(&self, _: FactorSid) -> bool {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
+        self.inner.attach(factor, now).await
+    }
+    async fn dismiss(&self, factor: FactorSid) {
+        self.inner.dismiss(factor).await;
+    }
+    async fn watch(&self, challenge: ChallengeSid) -> Watch {
+        self.inner.watch(challenge).await
+    }
+    async fn settle(&self, challenge: ChallengeSid) {
+        self.inner.settle(challenge).await;
+    }
+    async fn announce(&self, changed: Changed) {
+        self.inner.announce(changed).await;
+    }
+    fn listen(&self, listener: Listener) {
+        self.inner.listen(listener);
+    }
+    fn held(&self) -> Vec<FactorSid> {
+        self.inner.held()
+    }
+    fn link(&self) -> Option<watch::Receiver<Link>> {
+        self.inner.link()
+    }
+    async fn flush(&self) {
+        self.inner.flush().await;
+    }
+}
+
+#[tokio::test]
+async fn now_or_never_does_not_wait_for_word_of_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).unwrap();
+    let stage = Stage::new(Arc::new(store));
+    let bus = Arc::new(SilentBus::default());
+    let (handover, mut inbox) = HandOver::new(4);
+    let verify = Verify::new(
+        Parts {
+            store: Arc::clone(&stage.store),
+            bus: bus.clone(),
+            handover,
+            clock: Arc::new(stage.make.clock.clone()),
+            entropy: Arc::new(stage.make.entropy.clone()),
+            keys: Keys::derive(&MasterKey::new([7; 32])),
+            credential_check: |_, _| Ok(()),
+            node: stage.make.node,
+        },
+        countersign_verify::Options::default(),
+    );
+    let Challenge { sid, owner, .. } = stage.challenge(&stage.factor().await).await;
+    let asked = verify.notify(owner.account, owner.service, &owner.identity, sid, 0);
+    let (_, new) = asked.await.unwrap();
+    assert_eq!((new.birth, bus.asked.load(Ordering::SeqCst)), (Birth::Immediate, 0));
+    let Some(Work::Attempt(leased)) = inbox.work.recv().await else {
+        panic!("nothing is handed over")
+    };
+    assert_eq!(leased.lease.delivery.notification, new.delivery.notification);
+}

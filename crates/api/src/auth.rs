@@ -1,5 +1,6 @@
 //! Who is calling (wire reference §1.2). These extractors stand first in every handler, so that nobody learns anything
-//! about a path or a parameter before they have said who they are.
+//! about a path or a parameter before they have said who they are. A request that a browser was made to send by a page
+//! of somebody else is refused before its credentials are judged.
 
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use http::request::Parts;
 
 use crate::error::ApiError;
 use crate::state::Shared;
+use crate::{fetch_metadata, rows};
 
 /// Anybody whose credentials are good: an application or a device.
 pub(crate) struct Anybody(pub(crate) Caller);
@@ -23,6 +25,9 @@ impl FromRequestParts<Shared> for Anybody {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        if fetch_metadata::is_forged(&parts.method, &parts.headers) {
+            return Err(ApiError::because(&rows::FORBIDDEN, fetch_metadata::REASON));
+        }
         let pair = basic(&parts.headers).ok_or(AuthFault::Unknown)?;
         let (user, password) = pair.split_once(':').ok_or(AuthFault::Unknown)?;
         Ok(Self(state.verify.authenticate(user, password).await?))

@@ -8,6 +8,7 @@ mod authenticator;
 mod body;
 mod envelope;
 mod error;
+mod fetch_metadata;
 mod forms;
 mod headers;
 pub mod openapi;

@@ -6,6 +6,7 @@ mod accounts;
 mod answers;
 mod bodies;
 mod bounds;
+mod browsers;
 mod clocks;
 mod console;
 mod credentials;

@@ -1,0 +1,80 @@
+//! Fetch Metadata: the headers by which a browser says how a request came about (W3C Fetch Metadata Request Headers).
+//!
+//! A browser that once asked its user for Basic credentials adds them to every later request by itself, also to a form
+//! that another site sends here. Such a request is told by these headers. Programs other than browsers do not send them.
+
+use http::{HeaderMap, Method};
+
+/// Why such a request is refused.
+pub(crate) const REASON: &str = "a browser sent this as a navigation, or for a page of another site without CORS: POST and DELETE \
+     are accepted from scripts and programs only";
+
+/// Whether a request would change something and was caused by a page that need not be allowed to: a navigation (a form,
+/// a link), or a request for another site's page that is not made by a script under CORS. Requests without Fetch Metadata
+/// are not.
+pub(crate) fn is_forged(method: &Method, headers: &HeaderMap) -> bool {
+    if method.is_safe() {
+        return false;
+    }
+    let is = |name: &str, words: &[&str]| {
+        headers.get_all(name).iter().any(|value| words.iter().any(|word| value == *word))
+    };
+    let is_cors = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "cors");
+    is("sec-fetch-mode", &["navigate"])
+        || (is("sec-fetch-site", &["cross-site", "same-site"]) && !is_cors)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn headers(site: &'static str, mode: &'static str) -> HeaderMap {
+        let given = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let given = given.into_iter().filter(|(_, value)| !value.is_empty());
+        given
+            .map(|(name, value)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    #[rstest]
+    #[case("", "", false)]
+    #[case("same-origin", "cors", false)]
+    #[case("same-origin", "same-origin", false)]
+    #[case("cross-site", "cors", false)]
+    #[case("same-site", "cors", false)]
+    #[case("none", "cors", false)]
+    #[case("", "cors", false)]
+    #[case("cross-site", "no-cors", true)]
+    #[case("same-site", "no-cors", true)]
+    #[case("cross-site", "", true)]
+    #[case("cross-site", "navigate", true)]
+    #[case("same-site", "navigate", true)]
+    #[case("same-origin", "navigate", true)]
+    #[case("none", "navigate", true)]
+    #[case("", "navigate", true)]
+    fn only_what_a_page_may_not_cause_is_forged(
+        #[case] site: &'static str,
+        #[case] mode: &'static str,
+        #[case] forged: bool,
+    ) {
+        let headers = headers(site, mode);
+        for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
+            assert_eq!(is_forged(&method, &headers), forged, "{method}");
+        }
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(!is_forged(&method, &headers), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_second_header_hides_nothing() {
+        let mut headers = headers("same-origin", "cors");
+        headers.append("sec-fetch-mode", HeaderValue::from_static("navigate"));
+        assert!(is_forged(&Method::POST, &headers));
+    }
+}

@@ -12,6 +12,8 @@ use crate::key::DeviceKey;
 use crate::sid::{AccountSid, FactorKeySid};
 use crate::time::Instant;
 
+/// The `cty` of a device token: nothing else, and no other version.
+const CONTENT_TYPE: &str = "twilio-pba;v=1";
 /// By how much a device's clock may be off, either way.
 pub const LEEWAY: Duration = Duration::from_secs(60);
 /// The longest lifetime a device may give its token.
@@ -28,7 +30,7 @@ pub struct DeviceToken {
 /// Why a token is not good enough.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// Not a JWS, not ES256, not of type `twilio-pba`, or without a kid.
+    /// Not a JWS, not ES256, not of type `twilio-pba;v=1`, or without a kid.
     #[error("not a device token")]
     Form,
     /// No living factor has the kid, or the signature is not of its key. The two are told apart by nobody.
@@ -59,7 +61,7 @@ impl DeviceToken {
     pub fn parse(text: &str) -> Result<Self, TokenFault> {
         let jws = Jws::parse(text).map_err(|_| TokenFault::Form)?;
         let text_of = |name| jws.header.get(name).and_then(Value::as_str);
-        if !text_of("cty").is_some_and(|cty| cty.starts_with("twilio-pba")) {
+        if text_of("cty") != Some(CONTENT_TYPE) {
             return Err(TokenFault::Form);
         }
         let key = text_of("kid").and_then(|kid| kid.parse().ok()).ok_or(TokenFault::Form)?;

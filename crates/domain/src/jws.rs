@@ -1,10 +1,17 @@
 //! Compact JWS with ES256 (RFC 7515, RFC 7518 §3.4), the form of everything a device signs but its enrolment.
+//!
+//! No extension is understood, so a header that asks for one (`crit`, or the `b64` of RFC 7797) is refused, and a member
+//! that is given twice is refused in the header and at any depth of the payload: two readers could take different values.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::key::DeviceKey;
+use crate::unique::Unique;
+
+/// Members of a header that change what the token means to a reader that understands them (RFC 7515 §4.1.11, RFC 7797).
+const EXTENSIONS: [&str; 2] = ["crit", "b64"];
 
 /// A token whose form is right and whose signature has not been checked yet.
 #[derive(Debug)]
@@ -37,7 +44,9 @@ impl Jws {
         };
         let signed = text[..header.len() + 1 + payload.len()].to_owned();
         let header = object(header)?;
-        if header.get("alg").and_then(Value::as_str) != Some("ES256") {
+        if header.get("alg").and_then(Value::as_str) != Some("ES256")
+            || EXTENSIONS.iter().any(|name| header.contains_key(*name))
+        {
             return Err(NotJws);
         }
         let payload = object(payload)?;
@@ -53,5 +62,8 @@ impl Jws {
 
 fn object(part: &str) -> Result<Map<String, Value>, NotJws> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| NotJws)?;
-    serde_json::from_slice(&bytes).map_err(|_| NotJws)
+    match serde_json::from_slice(&bytes) {
+        Ok(Unique(Value::Object(members))) => Ok(members),
+        Ok(_) | Err(_) => Err(NotJws),
+    }
 }

@@ -30,6 +30,7 @@ pub mod sid;
 pub mod text;
 pub mod time;
 pub mod totp;
+mod unique;
 pub mod webhook;
 pub mod webhook_call;
 pub mod webhook_signature;

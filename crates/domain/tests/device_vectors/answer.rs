@@ -85,6 +85,31 @@ fn both_words_are_understood_and_no_other() {
     }
 }
 
+/// What a person was shown and what is recorded could differ: readers take the first or the last of two.
+#[test]
+fn an_answer_that_says_anything_twice_is_no_answer() {
+    let good = payload(&challenge(), "approved").to_string();
+    for twice in [
+        good.replacen('{', r#"{"status":"denied","#, 1),
+        good.replacen(r#""details":{"#, r#""details":{"message":"Other?","#, 1),
+    ] {
+        let token = Hand::known().sign_text(HEADER, &twice);
+        assert_eq!(judge(&token, &challenge()), Err(AnswerFault::Form), "{twice}");
+    }
+}
+
+#[test]
+fn an_answer_that_asks_for_an_extension_is_no_answer() {
+    let good = payload(&challenge(), "approved").to_string();
+    for header in [
+        r#"{"typ":"JWT","alg":"ES256","crit":["exp"]}"#,
+        r#"{"typ":"JWT","alg":"ES256","b64":false,"crit":["b64"]}"#,
+    ] {
+        let token = Hand::known().sign_text(header, &good);
+        assert_eq!(judge(&token, &challenge()), Err(AnswerFault::Form), "{header}");
+    }
+}
+
 #[test]
 fn every_signed_member_must_be_there_and_be_the_same() {
     let good = payload(&challenge(), "approved");

@@ -107,11 +107,49 @@ fn a_mac_made_with_the_public_key_is_refused() {
 
 #[test]
 fn the_content_type_is_that_of_device_tokens() {
-    let newer = with(token_header(), "cty", Some(json!("twilio-pba;v=2")));
-    assert_eq!(check_header(&newer), Ok(()));
-    for cty in [None, Some(json!("JWT")), Some(json!("twilio-fpa;v=1")), Some(json!(1))] {
+    let words = [
+        "JWT",
+        "twilio-fpa;v=1",
+        "twilio-pba",
+        "twilio-pba;v=2",
+        "twilio-pba;v=10",
+        "twilio-pba;v=1 ",
+        "twilio-pbax;v=1",
+        "Twilio-pba;v=1",
+    ];
+    let wrong = words.map(|word| Some(json!(word)));
+    for cty in wrong.into_iter().chain([None, Some(json!(1)), Some(json!(["twilio-pba;v=1"]))]) {
         let header = with(token_header(), "cty", cty);
         assert_eq!(check_header(&header), Err(TokenFault::Form), "{header}");
+    }
+}
+
+#[test]
+fn a_header_that_asks_for_an_extension_is_refused() {
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("crit", json!(null)),
+        ("b64", json!(false)),
+        ("b64", json!(true)),
+    ] {
+        let header = with(token_header(), name, Some(value));
+        assert_eq!(check_header(&header), Err(TokenFault::Form), "{header}");
+    }
+}
+
+#[test]
+fn a_member_given_twice_is_refused() {
+    let (header, payload) = (token_header().to_string(), token_payload().to_string());
+    let twice = |text: &str, first: &str| text.replacen('{', &format!("{{{first},"), 1);
+    for (header, payload) in [
+        (twice(&header, r#""alg":"none""#), payload.clone()),
+        (twice(&header, r#""kid":"CR00000000000000000000000000000002""#), payload.clone()),
+        (header.clone(), twice(&payload, r#""exp":1700000700"#)),
+        (header, twice(&payload, r#""su\u0062":"AC00000000000000000000000000000002""#)),
+    ] {
+        let token = Hand::known().sign_text(&header, &payload);
+        assert_eq!(check(&token, noon()), Err(TokenFault::Form), "{header}.{payload}");
     }
 }
 

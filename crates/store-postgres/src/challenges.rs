@@ -55,19 +55,27 @@ pub(crate) async fn count_wrong(db: &Session, sid: ChallengeSid) -> Result<u32, 
 struct Update {
     sid: ChallengeSid,
     metadata: String,
+    while_open: bool,
     at: Instant,
 }
 
 #[async_trait]
 impl Command for Update {
-    type Answer = bool;
+    type Answer = Recorded;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
-        if standing::hold(db, std::iter::once(self.sid)).await?.is_empty() {
-            return Ok(false);
+    async fn run(&self, db: &Session) -> Result<Recorded, Trouble> {
+        let held = standing::hold(db, std::iter::once(self.sid)).await?;
+        let Some(held) = held.get(&self.sid) else {
+            return Ok(Recorded::Gone);
+        };
+        if self.while_open
+            && let Err(refused) = held.standing.is_open(self.at)
+        {
+            return Ok(Recorded::Refused(refused));
         }
         let change = params![id(self.sid.as_bytes()), self.metadata, self.at.as_micros()];
-        Ok(db.execute(UPDATE, change).await? > 0)
+        db.execute(UPDATE, change).await?;
+        Ok(Recorded::Done)
     }
 }
 
@@ -178,9 +186,10 @@ impl Challenges for PostgresStore {
         &self,
         sid: ChallengeSid,
         metadata: &StringMap,
+        while_open: bool,
         at: Instant,
-    ) -> Answer<bool> {
-        self.write(Update { sid, metadata: metadata.to_text(), at }).await
+    ) -> Answer<Recorded> {
+        self.write(Update { sid, metadata: metadata.to_text(), while_open, at }).await
     }
 
     async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {

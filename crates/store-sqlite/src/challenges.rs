@@ -150,18 +150,24 @@ impl Command for RecordAnswer {
 struct Update {
     sid: ChallengeSid,
     metadata: String,
+    while_open: bool,
     at: Instant,
 }
 
 impl Command for Update {
-    type Answer = bool;
+    type Answer = Recorded;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
-        if !exists(db, STANDING, [self.sid.as_bytes()])? {
-            return Ok(false);
+    fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
+        let Some((standing, _)) = standing(db, self.sid)? else {
+            return Ok(Recorded::Gone);
+        };
+        if self.while_open
+            && let Err(refused) = standing.is_open(self.at)
+        {
+            return Ok(Recorded::Refused(refused));
         }
-        let params = params![self.sid.as_bytes(), self.metadata, self.at.as_micros()];
-        Ok(execute(db, UPDATE, params)? > 0)
+        execute(db, UPDATE, params![self.sid.as_bytes(), self.metadata, self.at.as_micros()])?;
+        Ok(Recorded::Done)
     }
 }
 
@@ -240,9 +246,10 @@ impl Challenges for SqliteStore {
         &self,
         sid: ChallengeSid,
         metadata: &StringMap,
+        while_open: bool,
         at: Instant,
-    ) -> Answer<bool> {
-        self.write(Update { sid, metadata: metadata.to_text(), at }).await
+    ) -> Answer<Recorded> {
+        self.write(Update { sid, metadata: metadata.to_text(), while_open, at }).await
     }
 
     async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {

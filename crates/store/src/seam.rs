@@ -318,14 +318,14 @@ pub struct ChallengeFilter {
     pub status: Option<ChallengeStatus>,
 }
 
-/// Whether an answer is the first.
+/// What became of a change that a challenge accepts only while it is open: an answer, or a device's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is, and is recorded.
+    /// It is stored.
     Done,
-    /// It is not, or came too late.
+    /// The challenge was answered before, or has expired.
     Refused(CannotAnswer),
-    /// The challenge or its factor does not exist.
+    /// The challenge does not exist, or an answer's factor does not.
     Gone,
 }
 
@@ -358,13 +358,15 @@ pub trait Challenges {
         verdict: Verdict,
         at: Instant,
     ) -> Answer<Recorded>;
-    /// Replaces a challenge's metadata; whether the challenge exists.
+    /// Replaces a challenge's metadata; with `while_open` only while the challenge is pending and unexpired at `at`, else
+    /// [`Recorded::Refused`].
     async fn update_challenge(
         &self,
         sid: ChallengeSid,
         metadata: &StringMap,
+        while_open: bool,
         at: Instant,
-    ) -> Answer<bool>;
+    ) -> Answer<Recorded>;
     /// Counts one more wrong signature and answers how many there are.
     async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32>;
 }

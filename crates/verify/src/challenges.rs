@@ -295,8 +295,8 @@ impl Verify {
         Ok(self.store.challenges(entity, filter, self.now(), page).await?)
     }
 
-    /// Records a device's answer, or an application's metadata, or both. Whoever brings an answer: it is the signature
-    /// that counts.
+    /// Records an answer, or metadata, or both. An answer counts by its signature, whoever brings it. An application may
+    /// replace the metadata at any time; a device only until the challenge is answered or expires.
     ///
     /// # Errors
     /// Those of [`Verify::challenge`]; [`VerifyError::CannotAnswer`], [`VerifyError::AnswerMalformed`],
@@ -310,30 +310,47 @@ impl Verify {
         update: ChallengeUpdate,
     ) -> Answer<Challenge> {
         let (mut challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
-        if let Some(payload) = &update.auth_payload {
-            challenge = match challenge.factor_type {
-                FactorType::Push => self.answer(challenge, factor.as_ref(), payload).await?,
-                FactorType::Totp => self.answer_code(challenge, payload).await?,
-            };
-        }
-        if let Some(metadata) = update.metadata {
-            let now = self.now();
-            if !self.store.update_challenge(sid, &metadata, now).await? {
-                return Err(VerifyError::NotFound);
+        let (of_device, of_application) = match caller {
+            Caller::Device(_) => (update.metadata, None),
+            Caller::Application(_) | Caller::Enrolling(_) => (None, update.metadata),
+        };
+        challenge = match (&update.auth_payload, challenge.factor_type) {
+            (Some(payload), FactorType::Push) => {
+                self.answer(challenge, factor.as_ref(), payload, of_device).await?
             }
-            challenge.metadata = Some(metadata);
-            challenge.updated_at = now;
+            (Some(payload), FactorType::Totp) => self.answer_code(challenge, payload).await?,
+            (None, _) => self.annotate(challenge, of_device, true).await?,
+        };
+        self.annotate(challenge, of_application, false).await
+    }
+
+    /// Replaces a challenge's metadata, if there is any to replace it with; with `while_open` only while the challenge is
+    /// open.
+    async fn annotate(
+        &self,
+        challenge: Challenge,
+        metadata: Option<StringMap>,
+        while_open: bool,
+    ) -> Answer<Challenge> {
+        let Some(metadata) = metadata else { return Ok(challenge) };
+        let now = self.now();
+        match self.store.update_challenge(challenge.sid, &metadata, while_open, now).await? {
+            Recorded::Done => {
+                Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })
+            }
+            Recorded::Refused(why) => Err(why.into()),
+            Recorded::Gone => Err(VerifyError::NotFound),
         }
-        Ok(challenge)
     }
 
     /// Judges an answer and records it if it is the first: the challenge's state, then the signature, then what was
-    /// signed.
+    /// signed. A device's metadata is stored just before, while the challenge is open.
     async fn answer(
         &self,
         challenge: Challenge,
         factor: Option<&Factor>,
         payload: &str,
+        metadata: Option<StringMap>,
     ) -> Answer<Challenge> {
         let (now, sid) = (self.now(), challenge.sid);
         challenge.is_open(now)?;
@@ -344,6 +361,7 @@ impl Verify {
         };
         self.allow_answer(sid).await?;
         let answer = answer.map_err(|_| VerifyError::AnswerRejected)?;
+        let challenge = self.annotate(challenge, metadata, true).await?;
         let answered = challenge.answer(&answer, now)?;
         match self.store.answer_challenge(sid, answer.verdict(), now).await? {
             Recorded::Done => {

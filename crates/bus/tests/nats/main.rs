@@ -4,7 +4,6 @@
 mod login;
 mod moves;
 mod outages;
-mod sealing;
 mod support;
 
 use countersign_bus::conformance::Wire;

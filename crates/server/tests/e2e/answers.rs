@@ -8,9 +8,54 @@ use serde_json::json;
 
 use crate::support::{Reply, TestApp};
 
+/// In the form of an answer, signed by nobody.
+const ALMOST: &str = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
+
 async fn answer(app: &TestApp, phone: &Phone, challenge: &str, payload: &str) -> Reply {
     let path = format!("{}/{challenge}", app.challenges_path(phone));
     app.device(phone).post(&path, &[("AuthPayload", payload)]).await
+}
+
+/// What a device adds belongs to its answer; the record of it is the application's.
+#[tokio::test]
+async fn a_device_writes_metadata_until_it_has_answered_and_an_application_always() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let write = async |caller: crate::support::Caller, sid: &str, metadata: &str| {
+        let path = format!("{}/{sid}", app.challenges_path(&phone));
+        caller.post(&path, &[("Metadata", metadata)]).await
+    };
+    let stands = async |sid: &str| app.read_challenge(&phone, sid).await["metadata"].clone();
+    let sid = app.challenge(&phone, "Log in?").await;
+    assert_eq!(write(app.device(&phone), &sid, r#"{"seen":"1"}"#).await.status, 200);
+    assert_eq!(stands(&sid).await, json!({"seen": "1"}));
+
+    let path = format!("{}/{sid}", app.challenges_path(&phone));
+    let asked = phone.challenge(&sid).await.unwrap();
+    let payload = phone.signed_answer(&asked, Verdict::Denied).unwrap();
+    let wrong = [("AuthPayload", ALMOST), ("Metadata", r#"{"place":"wrong"}"#)];
+    assert_eq!(app.device(&phone).post(&path, &wrong).await.refusal(), (403, 60324));
+    assert_eq!(stands(&sid).await, json!({"seen": "1"}), "nothing of a refused answer is kept");
+    let both = [("AuthPayload", &*payload), ("Metadata", r#"{"place":"home"}"#)];
+    let answered = app.device(&phone).post(&path, &both).await.expect(200);
+    assert_eq!(
+        (&answered["status"], &answered["metadata"]),
+        (&json!("denied"), &json!({"place": "home"}))
+    );
+
+    let late = write(app.device(&phone), &sid, r#"{"place":"elsewhere"}"#).await;
+    assert_eq!(late.refusal(), (403, 60322));
+    let again = [("AuthPayload", &*payload), ("Metadata", r#"{"place":"elsewhere"}"#)];
+    assert_eq!(app.device(&phone).post(&path, &again).await.refusal(), (403, 60322));
+    assert_eq!(stands(&sid).await, json!({"place": "home"}));
+    assert_eq!(write(app.api(), &sid, r#"{"case":"7"}"#).await.status, 200);
+    assert_eq!(stands(&sid).await, json!({"case": "7"}));
+
+    let expiring = app.challenge(&phone, "Pay?").await;
+    app.clock.advance(std::time::Duration::from_secs(5 * 60));
+    let late = write(app.device(&phone), &expiring, r#"{"seen":"1"}"#).await;
+    assert_eq!(late.refusal(), (403, 60323));
+    assert_eq!(write(app.api(), &expiring, r#"{"case":"8"}"#).await.status, 200);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use countersign_domain::challenge::{Challenge, ChallengeStatus, Verdict};
+use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::text::StringMap;
 
 use super::stage::{Stage, walks};
 use crate::page::PageQuery;
-use crate::seam::{ChallengeFilter, Enrolled, Notified, Opened, Opening};
+use crate::seam::{ChallengeFilter, Enrolled, Notified, Opened, Opening, Recorded};
 
 /// With its factor and the notification that it causes.
 pub async fn a_challenge_reads_back_as_it_was_opened(stage: &Stage) {
@@ -215,11 +215,39 @@ pub async fn an_update_replaces_a_challenges_metadata(stage: &Stage) {
     stage.pass(1);
     let metadata = StringMap::parse(r#"{"order":"8"}"#).unwrap();
     let store = &stage.store;
-    assert_eq!(store.update_challenge(was.sid, &metadata, stage.now()).await, Ok(true));
+    let updated = store.update_challenge(was.sid, &metadata, false, stage.now()).await;
+    assert_eq!(updated, Ok(Recorded::Done));
     let expected = Challenge { metadata: Some(metadata.clone()), updated_at: stage.now(), ..was };
     assert_eq!(stage.challenge_now(&expected).await, Some(expected));
     let unknown = stage.make.challenge(&factor).sid;
-    assert_eq!(store.update_challenge(unknown, &metadata, stage.now()).await, Ok(false));
+    for while_open in [false, true] {
+        let updated = store.update_challenge(unknown, &metadata, while_open, stage.now()).await;
+        assert_eq!(updated, Ok(Recorded::Gone));
+    }
+}
+
+/// What a device adds is part of its answer, so it comes no later; an application may add to the record at any time.
+pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(stage: &Stage) {
+    let (factor, store) = (stage.factor().await, &stage.store);
+    let metadata = StringMap::parse(r#"{"order":"8"}"#).unwrap();
+    let (open, answered) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
+    let last = open.expires_at - Duration::from_micros(1);
+    let updated = store.update_challenge(open.sid, &metadata, true, last).await;
+    assert_eq!(updated, Ok(Recorded::Done));
+    assert_eq!(stage.challenge_now(&open).await.unwrap().metadata.as_ref(), Some(&metadata));
+    store.answer_challenge(answered.sid, Verdict::Denied, stage.now()).await.unwrap();
+    let other = StringMap::parse(r#"{"order":"9"}"#).unwrap();
+    for (challenge, at, refused) in [
+        (&answered, stage.now(), CannotAnswer::AlreadyAnswered),
+        (&open, open.expires_at, CannotAnswer::Expired),
+    ] {
+        let was = stage.challenge_now(challenge).await;
+        let updated = store.update_challenge(challenge.sid, &other, true, at).await;
+        assert_eq!(updated, Ok(Recorded::Refused(refused)));
+        assert_eq!(stage.challenge_now(challenge).await, was);
+        let updated = store.update_challenge(challenge.sid, &other, false, at).await;
+        assert_eq!(updated, Ok(Recorded::Done), "an application's");
+    }
 }
 
 /// Each challenge's for itself.

@@ -157,7 +157,8 @@ pub(super) async fn nothing_is_stored(stage: &Stage, below: &Below) {
     let answered = store.answer_challenge(challenge.sid, Verdict::Approved, now).await;
     assert_eq!(answered, Ok(Recorded::Gone));
     let metadata = StringMap::parse("{}").unwrap();
-    assert_eq!(store.update_challenge(challenge.sid, &metadata, now).await, Ok(false));
+    let updated = store.update_challenge(challenge.sid, &metadata, false, now).await;
+    assert_eq!(updated, Ok(Recorded::Gone));
     let new = stage.make.notification(challenge, 300, Birth::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Gone));
 }

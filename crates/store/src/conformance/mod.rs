@@ -106,6 +106,7 @@ macro_rules! conformance {
                 challenges_are_listed_page_by_page
                 challenges_are_filtered_by_factor_and_status
                 an_update_replaces_a_challenges_metadata
+                metadata_that_is_for_an_open_challenge_is_refused_by_another
                 wrong_answers_are_counted
             }
             answers {

@@ -11,13 +11,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use http::{Method, StatusCode, Uri};
+use tokio_util::task::TaskTracker;
 use tower::Service;
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
 use crate::headers::{Arrival, OwnHeaders, Stamp};
+use crate::run_to_end::RunToEnd;
 use crate::state::ApiOptions;
 use crate::{paths, rows};
 
@@ -28,13 +29,21 @@ pub(crate) struct Envelope {
     stamp: Arc<Stamp>,
     header_limit: usize,
     requests_max: usize,
+    abandoned: TaskTracker,
 }
 
 impl Envelope {
-    /// Around `routes`, as a router again.
-    pub(crate) fn around(routes: Router, stamp: Arc<Stamp>, options: &ApiOptions) -> Router {
+    /// Wraps `routes`, as a router again. `abandoned` counts the writing requests that run on without their caller.
+    pub(crate) fn around(
+        routes: Router,
+        stamp: Arc<Stamp>,
+        options: &ApiOptions,
+        abandoned: &TaskTracker,
+    ) -> Router {
         let ApiOptions { header_limit, requests_max, .. } = *options;
-        Router::new().fallback_service(Self { routes, stamp, header_limit, requests_max })
+        let abandoned = abandoned.clone();
+        let envelope = Self { routes, stamp, header_limit, requests_max, abandoned };
+        Router::new().fallback_service(envelope)
     }
 
     /// What can be said without asking any route.
@@ -61,7 +70,7 @@ impl Envelope {
 impl Service<Request> for Envelope {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = RunToEnd;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -76,6 +85,7 @@ impl Service<Request> for Envelope {
         }
         let mut routes = self.routes.clone();
         let span = tracing::debug_span!("request", %method, path = uri.path());
+        let writes = method.clone();
         let served = async move {
             let response = match judged {
                 Some(response) => response,
@@ -90,7 +100,7 @@ impl Service<Request> for Envelope {
             };
             Ok(seal(response, arrival, &method, &uri))
         };
-        Box::pin(served.instrument(span))
+        RunToEnd::new(&writes, Box::pin(served.instrument(span)), &self.abandoned)
     }
 }
 

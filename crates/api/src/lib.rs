@@ -19,6 +19,7 @@ mod paths;
 mod reply;
 mod router;
 mod rows;
+mod run_to_end;
 pub mod socket;
 mod state;
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub fn ops_router(state: &Arc<ApiState>, metrics: Render) -> Router {
         .route("/metrics", metrics)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
-    Envelope::around(routes, stamp(state), &state.options)
+    Envelope::around(routes, stamp(state), &state.options, &state.abandoned)
 }
 
 /// Health and readiness.

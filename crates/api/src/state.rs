@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_verify::Verify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::socket::SocketParts;
 use crate::urls::PublicUrl;
@@ -49,6 +50,8 @@ pub struct ApiState {
     pub sockets: Arc<SocketParts>,
     /// Cancelled when the server stops: long polls answer, readiness says no.
     pub shutdown: CancellationToken,
+    /// Writing requests that run to their end after their caller has gone; a shutdown waits for them.
+    pub abandoned: TaskTracker,
 }
 
 /// How handlers hold the state.

@@ -66,6 +66,7 @@ pub struct Server {
     admin: Option<Listener>,
     shutdown: CancellationToken,
     sockets: TaskTracker,
+    abandoned: TaskTracker,
     within: Duration,
 }
 
@@ -147,6 +148,7 @@ impl Server {
         });
 
         let (shutdown, sockets) = (CancellationToken::new(), TaskTracker::new());
+        let abandoned = TaskTracker::new();
         let device_streams = Arc::new(SocketParts {
             bus: Arc::clone(&bus),
             handover,
@@ -173,6 +175,7 @@ impl Server {
             },
             sockets: device_streams,
             shutdown: shutdown.clone(),
+            abandoned: abandoned.clone(),
         });
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
@@ -206,6 +209,7 @@ impl Server {
             admin,
             shutdown,
             sockets,
+            abandoned,
             within: config.http.shutdown(),
         })
     }
@@ -231,6 +235,15 @@ impl Server {
             }
         };
         tokio::join!(listeners, sockets);
+        // Once nobody listens, no request can be abandoned any more.
+        self.abandoned.close();
+        tokio::select! {
+            biased;
+            () = self.abandoned.wait() => {}
+            () = self.clock.sleep_until(deadline) => {
+                tracing::warn!(requests = self.abandoned.len(), "some requests without a caller did not end in time");
+            }
+        }
         self.engine.stop(deadline.max(self.clock.now() + Duration::from_secs(1))).await;
         // What became of the last offers: others wait for that.
         self.bus.flush().await;

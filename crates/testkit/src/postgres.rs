@@ -63,6 +63,20 @@ impl TestDatabase {
     pub fn psql(&self, sql: &str) -> String {
         self.server.psql(&self.name, sql)
     }
+
+    /// A psql of its own that reads statements from its input.
+    pub fn psql_session(&self) -> Command {
+        let mut psql = self.server.tool("psql");
+        psql.args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--quiet",
+            "--dbname",
+            &self.name,
+        ]);
+        psql
+    }
 }
 
 impl Default for TestDatabase {

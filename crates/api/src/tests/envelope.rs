@@ -16,6 +16,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use rstest::rstest;
 use serde_json::Value;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::{at, base};
@@ -54,7 +55,7 @@ fn app(public_url: &PublicUrl) -> Router {
         .method_not_allowed_fallback(no_such_method);
     let stamp = Stamp::new(Arc::new(Counting::default()), public_url);
     let options = ApiOptions { header_limit: 1_024, requests_max: 2, ..ApiOptions::default() };
-    Envelope::around(routes, Arc::new(stamp), &options)
+    Envelope::around(routes, Arc::new(stamp), &options, &TaskTracker::new())
 }
 
 async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, Bytes) {

@@ -32,18 +32,12 @@ impl Stage {
     /// A caller who waits; it is sure that the server has begun to serve it.
     async fn wait(&self, caller: Caller, seconds: u32) -> JoinHandle<Reply> {
         let path = self.path(&seconds.to_string());
-        let before = self.serving().await;
+        let before = self.app.serving().await;
         let waiting = tokio::spawn(async move { caller.get(&path).await });
-        while self.serving().await == before {
+        while self.app.serving().await == before {
             tokio::task::yield_now().await;
         }
         waiting
-    }
-
-    /// Requests in work, this one among them.
-    async fn serving(&self) -> usize {
-        let reply = self.app.api().get("/healthz").await;
-        reply.header("twilio-concurrent-requests").parse().expect("a number")
     }
 }
 

@@ -16,6 +16,7 @@ mod device;
 mod foreign;
 mod full_disk;
 mod fuzz;
+mod hangups;
 mod headers;
 mod lifecycle;
 mod limits;

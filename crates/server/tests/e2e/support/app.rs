@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct TestApp {
     config: Config,
     world: World,
     /// Lives as long as the play, and so does the folder.
-    _database: Option<TestDatabase>,
+    pub(super) database: Option<TestDatabase>,
     _folder: tempfile::TempDir,
 }
 
@@ -60,7 +60,7 @@ impl TestApp {
             client: client(),
             config,
             world,
-            _database: database,
+            database,
             _folder: folder,
         };
         app.service =
@@ -70,6 +70,11 @@ impl TestApp {
 
     pub fn server(&self) -> &Server {
         self.server.as_ref().expect("a server runs")
+    }
+
+    /// SQLite's file.
+    pub(super) fn database_file(&self) -> PathBuf {
+        self.config.database_file()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -115,6 +120,12 @@ impl TestApp {
             user: self.account.clone(),
             password: self.token.clone(),
         }
+    }
+
+    /// Requests being served, the one that asks among them.
+    pub async fn serving(&self) -> usize {
+        let reply = self.api().get("/healthz").await;
+        reply.header("twilio-concurrent-requests").parse().expect("a number")
     }
 
     /// A second account's application.

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod held;
 mod home;
 mod raw;
 mod scene;
@@ -9,4 +10,4 @@ mod scene;
 pub use api::{ALWAYS, Caller, Reply};
 pub use app::TestApp;
 pub use home::Home;
-pub use raw::{exchange, open};
+pub use raw::{exchange, open, request_bytes};

@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use super::Caller;
 
 /// An answer as it came over the wire.
 #[derive(Debug)]
@@ -28,6 +32,17 @@ impl RawReply {
         let status = status.unwrap_or_else(|| panic!("a status: {first}"));
         Self { status, headers: lines.collect(), body: body.to_owned() }
     }
+}
+
+/// A request with a form, as one write puts it on the wire.
+pub fn request_bytes(caller: &Caller, method: &str, path: &str, form: &str) -> Vec<u8> {
+    let pair = STANDARD.encode(format!("{}:{}", caller.user, caller.password));
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: countersign\r\nauthorization: Basic {pair}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    )
+    .into_bytes()
 }
 
 /// A connection on which that much has been said.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use countersign_bus::nats::SealingKey;
 use countersign_bus::{Bus, LocalBus, NatsBus};
+use countersign_domain::world::random;
 
 use crate::config::Config;
 use crate::wiring::World;
@@ -22,12 +24,16 @@ pub fn suits_database(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Within this process, or between this and others.
+/// Within this process, or between this and others, whose messages are sealed under `key`.
 ///
 /// # Errors
 /// Settings of `[bus]` that are no use; they are named. That no server is there now is no error.
-pub async fn connect(config: &Config, world: &World) -> anyhow::Result<Arc<dyn Bus>> {
-    let Some(options) = config.bus.options()? else {
+pub async fn connect(
+    config: &Config,
+    world: &World,
+    key: SealingKey,
+) -> anyhow::Result<Arc<dyn Bus>> {
+    let Some(options) = config.bus.options(key)? else {
         return Ok(Arc::new(LocalBus::default()));
     };
     let (clock, entropy) = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
@@ -45,7 +51,9 @@ pub async fn connect(config: &Config, world: &World) -> anyhow::Result<Arc<dyn B
 /// # Errors
 /// It cannot be used now; the settings are named.
 pub async fn probe(config: &Config, world: &World) -> anyhow::Result<Option<String>> {
-    let Some(options) = config.bus.options()? else { return Ok(None) };
+    // Nothing is said that another node would open.
+    let key = SealingKey::new(&random(&*world.entropy));
+    let Some(options) = config.bus.options(key)? else { return Ok(None) };
     let (clock, entropy) = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
     match NatsBus::probe(&options, clock, entropy).await {
         Ok(server) => Ok(Some(format!("{server} takes us in"))),

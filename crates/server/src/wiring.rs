@@ -121,7 +121,7 @@ impl Server {
         let socket = listener::bind(config.http.listen)?;
         let address = socket.local_addr()?;
         let public_url = public_url(config, address)?;
-        let bus = bus::connect(config, world).await?;
+        let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
         let verify =
             use_cases(config, world, Arc::clone(&store), key, Arc::clone(&bus), handover.clone())

@@ -6,6 +6,7 @@ use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_bus::nats::SealingKey;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::world::{Entropy, random};
@@ -44,6 +45,7 @@ pub struct Keys {
     vapid: hmac::Key,
     webhook: hmac::Key,
     form: Zeroizing<[u8; 32]>,
+    bus: SealingKey,
     check: [u8; 32],
 }
 
@@ -63,6 +65,7 @@ impl Keys {
             vapid: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign vapid 1").as_slice()),
             webhook: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign webhook 1").as_slice()),
             form: derive("countersign form 1"),
+            bus: SealingKey::new(&derive("countersign bus 1")),
             check: *derive("countersign check 1"),
         }
     }
@@ -70,6 +73,11 @@ impl Keys {
     /// A value that only this master key makes and that tells nothing about it.
     pub const fn check_value(&self) -> [u8; 32] {
         self.check
+    }
+
+    /// What nodes seal their messages to each other under.
+    pub fn bus(&self) -> SealingKey {
+        self.bus.clone()
     }
 
     /// By what a secret is recognised later.

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, Message, StatusCode, Subscriber};
+use async_nats::{Client, StatusCode, Subscriber};
 use bytes::Bytes;
 use countersign_domain::world::Clock;
 use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
+
+use super::seal::{Nonce, Place, Sealer};
 
 /// Questions that may wait for their answers.
 const MOST: usize = 65_536;
@@ -37,11 +39,17 @@ impl Unanswered {
     }
 }
 
+/// A question that waits, and the nonce that its answer is bound to.
+struct Waiting {
+    question: Nonce,
+    tell: oneshot::Sender<Result<Bytes, Unanswered>>,
+}
+
 /// Questions that wait.
 pub(super) struct Calls {
     /// What the subjects of answers begin with.
     inbox: String,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Message>>>,
+    waiting: Mutex<HashMap<u64, Waiting>>,
     next: AtomicU64,
 }
 
@@ -68,19 +76,28 @@ impl Calls {
         format!("{}.*", self.inbox)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Message>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waiting>> {
         // A panic while holding the lock cannot leave the map half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands out the answers that come.
-    pub(super) async fn hand_out(&self, mut answers: Subscriber) {
+    /// Hands out the answers that come. One that does not open is dropped, and its question goes on waiting.
+    pub(super) async fn hand_out(&self, mut answers: Subscriber, sealer: &Sealer) {
         while let Some(answer) = answers.next().await {
             let number = answer.subject.rsplit('.').next().and_then(|end| end.parse().ok());
-            let waits = number.and_then(|number: u64| self.waiting().remove(&number));
-            if let Some(waits) = waits {
+            let Some(number) = number else { continue };
+            let question = self.waiting().get(&number).map(|waiting| waiting.question);
+            let Some(question) = question else { continue };
+            let answer = if answer.status == Some(StatusCode::NO_RESPONDERS) {
+                Err(Unanswered::Nobody)
+            } else if let Some(said) = sealer.open_answer(&answer.payload, &question) {
+                Ok(said)
+            } else {
+                continue;
+            };
+            if let Some(waiting) = self.waiting().remove(&number) {
                 // Fails if the asker goes at this moment.
-                let _ = waits.send(answer);
+                let _ = waiting.tell.send(answer);
             }
         }
     }
@@ -90,35 +107,33 @@ impl Calls {
         &self,
         client: &Client,
         clock: &dyn Clock,
-        subject: String,
-        question: Bytes,
+        sealer: &Sealer,
+        (subject, question): (String, Bytes),
         within: Duration,
     ) -> Result<Bytes, Unanswered> {
-        let (waits, answer) = oneshot::channel();
+        let (tell, answer) = oneshot::channel();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let inbox = format!("{}.{number}", self.inbox);
+        let place = Place::To { subject: &subject, reply: Some(&inbox) };
+        let (sealed, nonce) = sealer.seal(&question, place);
         {
             let mut waiting = self.waiting();
             if waiting.len() >= MOST {
                 return Err(Unanswered::Unsent);
             }
-            waiting.insert(number, waits);
+            waiting.insert(number, Waiting { question: nonce, tell });
         }
         let _ticket = Ticket { calls: self, number };
-        let inbox = format!("{}.{number}", self.inbox);
         let mut late = clock.sleep_until(clock.now() + within);
         tokio::select! {
-            sent = client.publish_with_reply(subject, inbox, question) => {
+            sent = client.publish_with_reply(subject, inbox, sealed) => {
                 sent.map_err(|_| Unanswered::Unsent)?;
             }
             () = &mut late => return Err(Unanswered::Unsent),
         }
-        let answer = tokio::select! {
-            answer = answer => answer.map_err(|_| Unanswered::Late)?,
-            () = late => return Err(Unanswered::Late),
-        };
-        if answer.status == Some(StatusCode::NO_RESPONDERS) {
-            return Err(Unanswered::Nobody);
+        tokio::select! {
+            answer = answer => answer.unwrap_or(Err(Unanswered::Late)),
+            () = late => Err(Unanswered::Late),
         }
-        Ok(answer.payload)
     }
 }

@@ -9,6 +9,8 @@ use countersign_domain::secret::Secret;
 use countersign_domain::world::{Entropy, random};
 use tokio::sync::mpsc;
 
+use super::seal::SealingKey;
+
 /// A server must say who it is within this.
 const WITHIN: Duration = Duration::from_secs(5);
 /// Servers are asked so often whether they are there; two silent answers end a connection.
@@ -35,6 +37,8 @@ pub struct Options {
     pub roots: Vec<PathBuf>,
     /// Our own certificate chain and private key, in PEM, for servers that ask for one.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// What all messages are sealed under; the same at all nodes.
+    pub key: SealingKey,
 }
 
 /// Who we say we are.

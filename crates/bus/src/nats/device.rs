@@ -4,11 +4,12 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Message, Subscriber};
+use async_nats::{Message, Subject, Subscriber};
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
+use super::seal::{Nonce, Place, Seen};
 use super::wire::{Answer, ToHolder};
 use super::{ASK_WITHIN, Node, counted};
 use crate::local::{Sharded, Takeover};
@@ -19,6 +20,9 @@ use crate::seam::{Attachment, Bus as _, Link, Reception};
 const LINGER: Duration = Duration::from_secs(10);
 /// And for so long once another node has it, which could be found there before it was taken from here.
 const LINGER_BESIDE: Duration = ASK_WITHIN;
+
+/// Messages to one device that are remembered, so that none is acted on twice.
+const SEEN: usize = 1_024;
 
 /// The devices that are held here, each with one subscription, however many sockets follow each other.
 pub(super) type Devices = Sharded<FactorSid, watch::Sender<Held>>;
@@ -219,15 +223,18 @@ fn asker(asked: &Message) -> Option<&str> {
 }
 
 async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscriber) {
+    let mut seen = Seen::new(SEEN);
     while let Some(message) = messages.next().await {
-        let Some(said) = ToHolder::decode(&message.payload) else { continue };
+        let Some(opened) = node.sealer.open(&message, &mut seen) else { continue };
+        let Some(said) = ToHolder::decode(&opened.said) else { continue };
         counted("in", said.name());
         let is_silent = node.is_silent(factor, &message);
+        let asked = Asked { reply: message.reply.clone(), nonce: opened.nonce };
         match said {
             ToHolder::HasInHand(notification)
                 if node.in_hand.of(&notification).contains_key(&notification) =>
             {
-                answer(node, message, Answer::Here).await;
+                answer(node, asked, Answer::Here).await;
             }
             ToHolder::Offer { .. } | ToHolder::IsThere | ToHolder::HasInHand(_) if is_silent => {}
             ToHolder::Offer { offer, until }
@@ -237,17 +244,17 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                 let carry = Carry::begin(node, offer.notification);
                 tokio::spawn(async move {
                     let reception = carry.node.local.offer(offer).await;
-                    answer(&carry.node, message, Answer::Received(reception)).await;
+                    answer(&carry.node, asked, Answer::Received(reception)).await;
                 });
             }
             ToHolder::Offer { .. } => {
-                answer(node, message, Answer::Received(Reception::Nobody)).await;
+                answer(node, asked, Answer::Received(Reception::Nobody)).await;
             }
             ToHolder::IsThere => {
                 let is_here = node.local.is_here(factor);
-                answer(node, message, if is_here { Answer::Here } else { Answer::NotHere }).await;
+                answer(node, asked, if is_here { Answer::Here } else { Answer::NotHere }).await;
             }
-            ToHolder::HasInHand(_) => answer(node, message, Answer::NotHere).await,
+            ToHolder::HasInHand(_) => answer(node, asked, Answer::NotHere).await,
             ToHolder::GiveUp => {
                 let said = match node.local.give_up(factor, node.clock.now()) {
                     Takeover::Free => Answer::NotHere,
@@ -257,7 +264,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                     node.note_taker(factor, asker(&message));
                 }
                 if !is_silent {
-                    answer(node, message, said).await;
+                    answer(node, asked, said).await;
                 }
             }
             ToHolder::Held(age) => {
@@ -274,8 +281,17 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
     }
 }
 
-async fn answer(node: &Node, asked: Message, answer: Answer) {
+/// A question that was opened.
+struct Asked {
+    /// Where the answer goes.
+    reply: Option<Subject>,
+    /// What the answer is bound to.
+    nonce: Nonce,
+}
+
+async fn answer(node: &Node, asked: Asked, answer: Answer) {
     if let Some(inbox) = asked.reply {
-        node.say(inbox.into_string(), "answer", answer.encode()).await;
+        let (sealed, _) = node.sealer.seal(&answer.encode(), Place::AnswerTo(&asked.nonce));
+        node.send(inbox.into_string(), "answer", sealed).await;
     }
 }

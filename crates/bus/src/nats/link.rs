@@ -82,9 +82,9 @@ impl Node {
     /// # Errors
     /// Nobody answers.
     pub(super) async fn came_up(self: &Arc<Self>) -> Result<(), &'static str> {
-        let nobody = format!("{}.nobody", self.prefix);
-        let (client, clock) = (&self.client, &*self.clock);
-        match self.calls.ask(client, clock, nobody, Bytes::new(), ASK_WITHIN).await {
+        let nobody = (format!("{}.nobody", self.prefix), Bytes::new());
+        let (client, clock, sealer) = (&self.client, &*self.clock, &self.sealer);
+        match self.calls.ask(client, clock, sealer, nobody, ASK_WITHIN).await {
             Ok(_) | Err(Unanswered::Nobody) => {}
             Err(Unanswered::Late | Unanswered::Unsent) => {
                 return Err("the NATS server does not answer, or does not let us use our subjects");

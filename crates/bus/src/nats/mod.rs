@@ -6,6 +6,8 @@
 //! | `all` | every node | a challenge is settled, something in caches has changed |
 //! | `inbox.<node>.*` | one node | answers to its questions |
 //!
+//! Every message is sealed (`seal.rs`): NATS and those who use it with us carry what they can neither read nor make.
+//!
 //! What goes on within this process stays in a [`LocalBus`], which is asked first. When the servers cannot be reached,
 //! that is all there is: [`Link::Down`]. The connection is made again by itself, with all subscriptions.
 
@@ -13,6 +15,7 @@ mod calls;
 mod connection;
 mod device;
 mod link;
+mod seal;
 mod wire;
 
 use std::sync::Arc;
@@ -30,9 +33,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 pub use connection::{Login, NatsError, Options};
+pub use seal::SealingKey;
 
 use self::calls::{Calls, Unanswered};
 use self::device::{Devices, InHand};
+use self::seal::{Place, Sealer, Seen};
 use self::wire::{Answer, ToAll, ToHolder};
 use crate::local::LocalBus;
 use crate::seam::{Attachment, Bus, Changed, Link, Listener, Offer, Reception, Watch};
@@ -45,6 +50,8 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// For a message to leave this process.
 const SAY_WITHIN: Duration = Duration::from_secs(1);
+/// Messages to every node that are remembered, so that none is acted on twice.
+const SEEN: usize = 65_536;
 /// Events of the connection that may wait to be looked at.
 const EVENTS: usize = 64;
 
@@ -72,6 +79,7 @@ struct Node {
     devices: Devices,
     in_hand: InHand,
     clock: Arc<dyn Clock>,
+    sealer: Sealer,
     prefix: String,
     link: watch::Sender<Link>,
 }
@@ -97,7 +105,7 @@ impl NatsBus {
             }
             Err(error) => return Err(error),
         };
-        Self::over(client, options, clock, &name, happened).await
+        Self::over(client, options, (clock, entropy), &name, happened).await
     }
 
     /// Tries once whether NATS can be used; what the server says of itself: its version and its address.
@@ -112,7 +120,7 @@ impl NatsBus {
         let name = hex(&random::<16>(&*entropy));
         let (events, happened) = mpsc::channel(EVENTS);
         let client = connection::connect(options, &name, &entropy, &events).await?;
-        let bus = Self::over(client, options, clock, &name, happened).await?;
+        let bus = Self::over(client, options, (clock, entropy), &name, happened).await?;
         if bus.node.is_up() {
             Ok(connection::server(&bus.node.client))
         } else {
@@ -123,7 +131,7 @@ impl NatsBus {
     async fn over(
         client: Client,
         options: &Options,
-        clock: Arc<dyn Clock>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         name: &str,
         happened: mpsc::Receiver<Event>,
     ) -> Result<Self, NatsError> {
@@ -133,6 +141,7 @@ impl NatsBus {
             calls: Calls::new(format!("{}.inbox.{name}", options.prefix)),
             devices: Devices::new(),
             in_hand: InHand::new(),
+            sealer: Sealer::new(options.key.clone(), Arc::clone(&clock), entropy),
             clock,
             prefix: options.prefix.clone(),
             link: watch::Sender::new(Link::Down),
@@ -154,7 +163,8 @@ impl Node {
         let all = || Arc::clone(self);
         let (hand_out, hear, keep) = (all(), all(), all());
         let mut tasks = vec![
-            tokio::spawn(async move { hand_out.calls.hand_out(answers).await }).abort_handle(),
+            tokio::spawn(async move { hand_out.calls.hand_out(answers, &hand_out.sealer).await })
+                .abort_handle(),
             tokio::spawn(async move { hear.hear_all(news).await }).abort_handle(),
         ];
         let is_connected = self.client.try_server_info().is_some();
@@ -183,8 +193,10 @@ impl Node {
 
     /// What was said to every node.
     async fn hear_all(&self, mut news: Subscriber) {
-        while let Some(said) = news.next().await {
-            let Some(said) = ToAll::decode(&said.payload) else { continue };
+        let mut seen = Seen::new(SEEN);
+        while let Some(message) = news.next().await {
+            let Some(opened) = self.sealer.open(&message, &mut seen) else { continue };
+            let Some(said) = ToAll::decode(&opened.said) else { continue };
             counted("in", said.name());
             match said {
                 ToAll::Settled(challenge) => self.local.wake(challenge),
@@ -194,13 +206,22 @@ impl Node {
     }
 
     /// Says something that needs no answer, if anybody can hear it.
-    async fn say(&self, subject: String, kind: &'static str, payload: Bytes) {
+    async fn say(&self, subject: String, kind: &'static str, said: Bytes) {
+        if self.is_up() {
+            let place = Place::To { subject: &subject, reply: None };
+            let (sealed, _) = self.sealer.seal(&said, place);
+            self.send(subject, kind, sealed).await;
+        }
+    }
+
+    /// Sends what is sealed, if there is a connection.
+    async fn send(&self, subject: String, kind: &'static str, sealed: Bytes) {
         if !self.is_up() {
             return;
         }
         let late = self.clock.sleep_until(self.clock.now() + SAY_WITHIN);
         tokio::select! {
-            said = self.client.publish(subject, payload) => match said {
+            said = self.client.publish(subject, sealed) => match said {
                 Ok(()) => counted("out", kind),
                 Err(error) => tracing::debug!(%error, kind, "not said on the bus"),
             },
@@ -237,7 +258,8 @@ impl Node {
         let answer = if self.is_up() {
             counted("out", question.name());
             let subject = self.to_device(factor);
-            self.calls.ask(&self.client, &*self.clock, subject, question.encode(), within).await
+            let question = (subject, question.encode());
+            self.calls.ask(&self.client, &*self.clock, &self.sealer, question, within).await
         } else {
             Err(Unanswered::Unsent)
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use countersign_bus::nats::{Login, NatsError, Options};
+use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
 use countersign_bus::{Link, NatsBus};
 use countersign_domain::secret::Secret;
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
@@ -227,6 +227,7 @@ async fn a_server_that_cannot_say_that_nobody_listens_is_too_old() {
         login: Login::Anonymous,
         roots: Vec::new(),
         certificate: None,
+        key: SealingKey::new(&[7; 32]),
     };
     let error = refusal(&options).await;
     assert!(matches!(&error, NatsError::TooOld(version) if version == "2.1.9"), "{error:?}");

@@ -4,6 +4,7 @@
 mod login;
 mod moves;
 mod outages;
+mod sealing;
 mod support;
 
 use countersign_bus::conformance::Wire;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::nats::{Login, NatsError, Options};
+use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
 use countersign_bus::{Bus, Link, NatsBus};
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
 
@@ -19,6 +19,7 @@ pub fn options(server: &NatsServer) -> Options {
         login: Login::Anonymous,
         roots: Vec::new(),
         certificate: None,
+        key: SealingKey::new(&[7; 32]),
     }
 }
 

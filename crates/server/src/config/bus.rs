@@ -1,12 +1,13 @@
 //! `[bus]`: the wire between processes.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
-use countersign_bus::nats::{Login, NatsError, Options};
+use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
 use countersign_domain::secret::Secret;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 use super::read_secret_file;
 use super::sections::list;
@@ -37,6 +38,8 @@ pub struct Bus {
     pub tls_certificate: Option<PathBuf>,
     /// Its private key in PEM.
     pub tls_key: Option<PathBuf>,
+    /// Allows `nats://` to another machine with neither a login nor TLS, for a network that is ours alone.
+    pub insecure: bool,
 }
 
 impl Default for Bus {
@@ -52,6 +55,7 @@ impl Default for Bus {
             roots: Vec::new(),
             tls_certificate: None,
             tls_key: None,
+            insecure: false,
         }
     }
 }
@@ -91,9 +95,19 @@ impl Bus {
             ("bus.nkey_file", self.nkey_file.is_some()),
             ("bus.credentials_file", self.credentials_file.is_some()),
         ];
-        let mut logins = logins.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key);
-        if let (Some(one), Some(other)) = (logins.next(), logins.next()) {
+        let mut set = logins.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key);
+        if let (Some(one), Some(other)) = (set.next(), set.next()) {
             bail!("{one} and {other} are both set: a server takes one");
+        }
+        let is_open = |server: &&String| is_plain(server) && logins.iter().all(|(_, set)| !set);
+        if let Some(server) = self.nats.iter().find(is_open)
+            && !self.insecure
+        {
+            bail!(
+                "bus.nats: {server} is another machine, and there is neither a login nor TLS: anybody who reaches it could \
+                 cut this cluster off. Set bus.user and bus.password_file (or bus.token_file, bus.nkey_file, \
+                 bus.credentials_file), or use tls://; or set bus.insecure = true if the network is yours alone"
+            );
         }
         match (&self.tls_certificate, &self.tls_key) {
             (Some(_), None) => bail!("bus.tls_certificate is set, and bus.tls_key is not"),
@@ -106,7 +120,7 @@ impl Bus {
     ///
     /// # Errors
     /// A file that cannot be read; its setting is named.
-    pub fn options(&self) -> anyhow::Result<Option<Options>> {
+    pub fn options(&self, key: SealingKey) -> anyhow::Result<Option<Options>> {
         if self.nats.is_empty() {
             return Ok(None);
         }
@@ -126,6 +140,7 @@ impl Bus {
             login: self.login()?,
             roots: self.roots.clone(),
             certificate: self.tls_certificate.clone().zip(self.tls_key.clone()),
+            key,
         }))
     }
 
@@ -163,4 +178,19 @@ impl Bus {
             NatsError::Address | NatsError::Unreachable(_) | NatsError::TooOld(_) => "bus.nats",
         }
     }
+}
+
+/// Whether a server is of another machine, and not sure to be spoken to by TLS.
+fn is_plain(server: &str) -> bool {
+    let Ok(url) = Url::parse(server) else { return false };
+    let is_here = match url.host() {
+        // Of a scheme that it does not know, the parser takes an address of IPv4 for a name.
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "nats" && !is_here
 }

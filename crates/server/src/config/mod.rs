@@ -182,6 +182,8 @@ pub fn read_secret_file(path: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use countersign_bus::nats::SealingKey;
+
     use super::*;
 
     fn load(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> anyhow::Result<Config> {
@@ -279,9 +281,28 @@ mod tests {
         for key in ["bus.token_file", "bus.nkey_file", "bus.credentials_file", "bus.roots"] {
             let file = format!("{key}=/nonexistent/file");
             let bus = load("", &[], &[nats, &file]).unwrap().bus;
-            let error = format!("{:#}", bus.options().unwrap_err());
+            let error = bus.options(SealingKey::new(&[0; 32])).unwrap_err();
+            let error = format!("{error:#}");
             assert!(error.contains(key) && error.contains("/nonexistent/file"), "{error}");
         }
+    }
+
+    #[test]
+    fn nats_on_another_machine_needs_a_login_or_tls_unless_that_is_allowed() {
+        for open in ["nats://10.0.0.7:4222", "nats://nats.example.com", "nats://[fd00::7]:4222"] {
+            let nats = format!("bus.nats=nats://127.0.0.1:4222,{open}");
+            let error = format!("{:#}", load("", &[], &[&nats]).unwrap_err());
+            assert!(error.contains("bus.insecure") && error.contains(open), "{error}");
+            load("", &[], &[&nats, "bus.insecure=true"]).unwrap();
+            load("", &[], &[&nats, "bus.token_file=t"]).unwrap();
+        }
+        for closed in
+            ["tls://10.0.0.7", "nats://127.1.2.3", "nats://[::1]:4222", "nats://localhost"]
+        {
+            load("", &[], &[&format!("bus.nats={closed}")]).unwrap();
+        }
+        let error = load("", &[], &["bus.insecure=true"]).unwrap_err();
+        assert!(format!("{error:#}").contains("bus.nats"), "{error:#}");
     }
 
     #[test]

@@ -30,5 +30,6 @@ mod v2;
 
 pub use ops::{Render, ops_router};
 pub use router::router;
+pub use socket::KeepsOpen;
 pub use state::{ApiOptions, ApiState};
 pub use urls::{NotPublicUrl, PublicUrl};

@@ -179,7 +179,6 @@ impl Server {
         });
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
-        let header_within = Duration::from_secs(config.http.header_seconds);
         let console = Arc::new(console(config, world, &verify, apple, &public_url)?);
         let pages = if config.console.enabled {
             countersign_console::router(&console)
@@ -187,13 +186,15 @@ impl Server {
             Router::new()
         };
         let router = countersign_api::router(&state, pages);
-        let main = Box::pin(Listener::start(socket, router, certificate, header_within)).await?;
+        let bounds = listener::Bounds::of_config(config);
+        let main = Box::pin(Listener::start(socket, router, certificate, bounds)).await?;
         let admin = match config.admin.listen {
             None => None,
             Some(address) => {
                 let router = countersign_api::ops_router(&state, metrics);
                 let socket = listener::bind(address)?;
-                Some(Listener::start(socket, router, None, header_within).await?)
+                let bounds = listener::Bounds::of_admin(&config.http);
+                Some(Box::pin(Listener::start(socket, router, None, bounds)).await?)
             }
         };
         Ok(Self {

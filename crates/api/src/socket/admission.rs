@@ -97,7 +97,7 @@ const fn is_full(count: usize, bound: usize) -> bool {
 }
 
 /// The part of an address that one party cannot choose at will: of IPv6 the first half.
-fn household(address: IpAddr) -> IpAddr {
+pub fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

@@ -13,6 +13,7 @@ mod pump;
 mod tests;
 mod transport;
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -78,11 +79,16 @@ pub struct SocketParts {
     pub admission: Admission,
 }
 
+/// Inserted by a listener into requests that share a connection: while a clone lives, the connection is in use.
+#[derive(Clone)]
+pub struct KeepsOpen(pub Arc<dyn Any + Send + Sync>);
+
 /// `GET /v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{Sid}/Stream`; over HTTP/2, `CONNECT`.
 pub(crate) async fn stream(
     State(parts): State<Arc<SocketParts>>,
     path: Result<In<(ServiceSid, Identity, FactorSid)>, ApiError>,
     from: Result<Extension<ConnectInfo<SocketAddr>>, ExtensionRejection>,
+    shared: Option<Extension<KeepsOpen>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
@@ -105,7 +111,15 @@ pub(crate) async fn stream(
     let token = parts.tracker.token();
     transport::bounded(upgrade).on_upgrade(move |socket| {
         // A task of its own: the one that waited for the upgrade is larger than an idle socket should be.
-        parts.tracker.clone().spawn(pump::hold(socket, claim, stranger, parts));
+        let tracker = parts.tracker.clone();
+        let stream = pump::hold(socket, claim, stranger, parts);
+        match shared {
+            None => tracker.spawn(stream),
+            Some(shared) => tracker.spawn(async move {
+                stream.await;
+                drop(shared);
+            }),
+        };
         drop(token);
         std::future::ready(())
     })

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum_server::tls_rustls::RustlsConfig;
 use countersign_bus::{HandOver, LocalBus};
 
 use crate::cli::Common;
 use crate::config::Config;
 use crate::database::Database;
+use crate::listener::Certificate;
 use crate::wiring::{World, use_cases};
 use crate::{bus, folder, listener};
 
@@ -60,11 +60,9 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
             if let Some((chain, key)) =
                 config.http.tls_certificate.as_ref().zip(config.http.tls_key.as_ref())
             {
-                let read = RustlsConfig::from_pem_file(chain, key).await;
-                findings.note(
-                    "http.tls_certificate",
-                    read.map(|_| "can be used".to_owned()).map_err(Into::into),
-                );
+                let certificate = Certificate::new(chain.clone(), key.clone());
+                let checked = certificate.check().await;
+                findings.note("http.tls_certificate", checked.map(|()| "can be used".to_owned()));
             }
         }
     }

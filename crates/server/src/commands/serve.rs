@@ -16,7 +16,7 @@ use crate::config::{Config, read_secret_file};
 use crate::database::Database;
 use crate::folder::{self, KeyOrigin};
 use crate::wiring::{Server, World};
-use crate::{bus, telemetry};
+use crate::{bus, descriptors, telemetry};
 
 /// The command's flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<String> {
@@ -41,6 +41,7 @@ pub(super) fn settings(flags: &Serve) -> Vec<String> {
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let wished = wished_account(|name| std::env::var(name).ok())?;
     let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
+    descriptors::raise_limit();
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(move || metrics.render());
     // Taken before anything is started, so that a signal during the start is not lost.

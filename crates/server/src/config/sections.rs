@@ -29,8 +29,17 @@ pub struct Http {
     pub header_bytes_max: usize,
     /// Requests that may be in work at a time; more are answered 503. 0 means no bound.
     pub requests_max: usize,
-    /// Seconds that a client has to send its headers.
+    /// Connections to the main listener at a time. 0: as many as the limit of open files leaves room for.
+    pub connections_max: usize,
+    /// The same, from one address: an IPv4 address or an IPv6 network of 64 bits. 0 means no bound. If absent, half of all,
+    /// and no bound for this machine, where a proxy may stand in front.
+    pub connections_per_address: Option<usize>,
+    /// Seconds that a client has for the TLS handshake, and then for the head of its next request.
     pub header_seconds: u64,
+    /// Seconds that a connection may be without a request.
+    pub idle_seconds: u64,
+    /// Seconds that a client has to read a response, beside one for each KiB.
+    pub write_seconds: u64,
     /// Seconds that work in flight has to end on shutdown.
     pub shutdown_seconds: u64,
 }
@@ -46,7 +55,11 @@ impl Default for Http {
             body_bytes_max: 64 * 1024,
             header_bytes_max: 16 * 1024,
             requests_max: 10_000,
+            connections_max: 0,
+            connections_per_address: None,
             header_seconds: 10,
+            idle_seconds: 60,
+            write_seconds: 30,
             shutdown_seconds: 10,
         }
     }
@@ -80,6 +93,13 @@ impl Http {
         }
         ensure!(self.body_bytes_max >= 32 * 1024, "http.body_bytes_max must be at least 32768");
         ensure!(self.header_bytes_max >= 8 * 1024, "http.header_bytes_max must be at least 8192");
+        for (key, seconds) in [
+            ("http.header_seconds", self.header_seconds),
+            ("http.idle_seconds", self.idle_seconds),
+            ("http.write_seconds", self.write_seconds),
+        ] {
+            ensure!((1..=3_600).contains(&seconds), "{key} must be 1 to 3600");
+        }
         Ok(())
     }
 

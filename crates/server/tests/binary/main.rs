@@ -3,6 +3,7 @@
 
 mod admin;
 mod commands;
+mod connections;
 mod logs;
 mod moving;
 mod postgres;

@@ -8,6 +8,7 @@ mod bodies;
 mod bounds;
 mod browsers;
 mod clocks;
+mod connections;
 mod console;
 mod credentials;
 mod deletion;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use countersign_server::listener::{self, Certificate, Listener};
+use countersign_server::listener::{self, Bounds, Certificate, Listener};
 use reqwest::{Certificate as Trusted, Client};
 
 /// Writes a fresh certificate for this machine, and gives what a client must trust.
@@ -44,7 +44,8 @@ async fn a_changed_certificate_is_taken_up_and_a_broken_one_is_not() {
     let look_every = Duration::from_millis(20);
     let certificate = Certificate { look_every, ..Certificate::new(chain.clone(), key.clone()) };
     let within = Duration::from_secs(5);
-    let listener = Listener::start(socket, router, Some(certificate), within).await.unwrap();
+    let listener =
+        Listener::start(socket, router, Some(certificate), Bounds::default()).await.unwrap();
     assert!(is_trusted(&first, port).await);
 
     // A connection that is open goes on while the certificate changes.
@@ -74,7 +75,7 @@ async fn a_certificate_that_cannot_be_used_keeps_it_from_starting() {
     let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let certificate = Certificate::new(chain.clone(), key);
     let started =
-        Listener::start(socket, Router::new(), Some(certificate), Duration::from_secs(5)).await;
+        Listener::start(socket, Router::new(), Some(certificate), Bounds::default()).await;
     let error = format!("{:#}", started.err().expect("it refuses"));
     assert!(error.contains("cannot use the certificate"), "{error}");
     assert!(error.contains("chain.pem"), "{error}");

@@ -16,6 +16,7 @@ const LOOKS: usize = 3_000;
 pub struct Stage {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
+    files: Option<usize>,
 }
 
 /// A run that has ended.
@@ -36,7 +37,7 @@ pub struct Running {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new(), files: None }
     }
 
     /// With a variable in the environment.
@@ -44,6 +45,11 @@ impl Stage {
         self.variables.retain(|(has, _)| has != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With so many open files at most.
+    pub fn with_files(self, most: usize) -> Self {
+        Self { files: Some(most), ..self }
     }
 
     /// Without it again.
@@ -69,7 +75,15 @@ impl Stage {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let binary = env!("CARGO_BIN_EXE_countersign");
+        let mut command = match self.files {
+            None => Command::new(binary),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), binary]);
+                shell
+            }
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
             command.env_remove(name);
         }
@@ -93,6 +107,12 @@ impl Stage {
         let running = self.begin(&format!("127.0.0.1:{port}"), "http", arguments);
         running.answers(&client(), &format!("{}/healthz", running.base), arguments).await;
         running
+    }
+
+    /// The same, with the operator's listener at an address of its own.
+    pub async fn serve_with_admin(&self, admin: &str, arguments: &[&str]) -> Running {
+        let listen = format!("admin.listen={admin}");
+        self.serve(&[&["--set", &listen], arguments].concat()).await
     }
 
     /// Starts a server at an address, and does not wait.

@@ -170,14 +170,14 @@ async fn open(config: &Config, world: &World) -> Server {
     let store = Database::open(config).await.expect("the database opens").store();
     let key = master_key();
     for _ in 0..1_000 {
-        let started = Server::start(
+        let started = Box::pin(Server::start(
             config,
             world,
             Arc::clone(&store),
             &key,
             Arc::new(String::new),
             async |_| Ok(()),
-        );
+        ));
         match started.await {
             Ok(server) => return server,
             // The one before is letting go of the address.

@@ -1,0 +1,87 @@
+//! How many connections a listener takes, and how long each may take.
+
+use std::time::Duration;
+
+use crate::config::Http;
+use crate::descriptors;
+
+/// hyper's bound on a request's head is at least this large, and at least four times ours: a caller who exceeds ours gets a
+/// response in the API's own form. It is also the most that hyper buffers of a response over HTTP/1.1.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Connections to the operator's listener.
+pub(crate) const ADMIN_CONNECTIONS: usize = 32;
+
+/// How many connections one address may have. An address is an IPv4 address or an IPv6 network of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerAddress {
+    /// Any number.
+    Unbounded,
+    /// This many, whatever the address.
+    Most(usize),
+    /// This many, except from this machine, where a proxy may stand in front.
+    MostFromElsewhere(usize),
+}
+
+/// The bounds of one listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections in all, at least 1.
+    pub connections: usize,
+    /// Connections from one address.
+    pub per_address: PerAddress,
+    /// How long a client may take for the TLS handshake, and then for a request's head.
+    pub header_within: Duration,
+    /// How long a connection may be without a request.
+    pub idle_within: Duration,
+    /// How long a client may take to read a response, beside the time that its bytes allow for.
+    pub write_within: Duration,
+    /// The most bytes of a request's head before hyper itself refuses it.
+    pub head_bytes: usize,
+}
+
+impl Default for Bounds {
+    /// Those of the default settings, with room for 1,024 connections.
+    fn default() -> Self {
+        let http = Http::default();
+        Self { per_address: PerAddress::Unbounded, ..Self::of(&http, 1_024) }
+    }
+}
+
+impl Bounds {
+    /// Those of the main listener; `connections` is used where no setting says how many.
+    pub fn of(http: &Http, connections: usize) -> Self {
+        let connections = if http.connections_max > 0 { http.connections_max } else { connections };
+        let per_address = match http.connections_per_address {
+            Some(0) => PerAddress::Unbounded,
+            Some(most) => PerAddress::Most(most),
+            None => PerAddress::MostFromElsewhere(connections.div_ceil(2)),
+        };
+        Self {
+            connections,
+            per_address,
+            header_within: Duration::from_secs(http.header_seconds),
+            idle_within: Duration::from_secs(http.idle_seconds),
+            write_within: Duration::from_secs(http.write_seconds),
+            head_bytes: HEAD_BYTES.max(http.header_bytes_max.saturating_mul(4)),
+        }
+    }
+
+    /// Those of the operator's listener, which always has room of its own.
+    pub fn of_admin(http: &Http) -> Self {
+        let main = Self::of(http, ADMIN_CONNECTIONS);
+        Self { connections: ADMIN_CONNECTIONS, per_address: PerAddress::Unbounded, ..main }
+    }
+
+    /// Those of the main listener of a whole configuration: the limit of open files bounds the connections.
+    pub fn of_config(config: &crate::config::Config) -> Self {
+        let room = descriptors::connections(config);
+        if config.http.connections_max > room {
+            tracing::warn!(
+                connections_max = config.http.connections_max,
+                room,
+                "http.connections_max is more than the limit of open files has room for: raise it (ulimit -n), or set {room} or less"
+            );
+        }
+        Self::of(&config.http, room)
+    }
+}

@@ -1,0 +1,108 @@
+//! A certificate, which is read again when its files change.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// How often a certificate's files are looked at.
+const LOOK_AT_FILES: Duration = Duration::from_secs(10);
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// The chain.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+    /// How often both files are looked at.
+    pub look_every: Duration,
+}
+
+impl Certificate {
+    /// One whose files are looked at every ten seconds.
+    pub const fn new(chain: PathBuf, key: PathBuf) -> Self {
+        Self { chain, key, look_every: LOOK_AT_FILES }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the key is not that of the certificate.
+    pub(super) async fn load(self) -> anyhow::Result<Tls> {
+        let config = self.read().await?;
+        Ok(Tls { certificate: self, config: RwLock::new(config) })
+    }
+
+    /// Tells whether it can be used.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        self.read().await.map(drop)
+    }
+
+    async fn read(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let (chain, key) = (self.chain.clone(), self.key.clone());
+        let read = tokio::task::spawn_blocking(move || server_config(&chain, &key)).await?;
+        read.with_context(|| format!("cannot use the certificate {}", self.chain.display()))
+    }
+
+    /// When the files were written last.
+    fn written(&self) -> [Option<SystemTime>; 2] {
+        [&self.chain, &self.key].map(|path| path.metadata().and_then(|file| file.modified()).ok())
+    }
+}
+
+fn server_config(chain: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(chain)?.collect::<Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What new connections are shown.
+pub(super) struct Tls {
+    certificate: Certificate,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// For one connection.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&config))
+    }
+
+    /// Reads the certificate again when its files change. New connections get the new one; a broken one is logged and the
+    /// old one stays.
+    pub(super) async fn reload_on_change(self: Arc<Self>) {
+        let certificate = &self.certificate;
+        let mut known = certificate.written();
+        loop {
+            tokio::time::sleep(certificate.look_every).await;
+            let now = certificate.written();
+            if now == known {
+                continue;
+            }
+            known = now;
+            let chain = certificate.chain.display();
+            match certificate.read().await {
+                Ok(config) => {
+                    *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+                    tracing::info!(certificate = %chain, "the certificate was reloaded");
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(certificate = %chain, error, "the new certificate is not right; the old one stays");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! How many connections there are, in all and from each address, and which of them are closed to make room.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use countersign_api::socket::admission::household;
+use tokio::sync::Notify;
+
+use super::requests::Requests;
+use super::{Bounds, PerAddress};
+
+/// When there is no room, one in so many connections is closed at once if it is idle: looking for one takes a look at all.
+const SHARE_TO_CLOSE: usize = 64;
+
+/// Why a connection is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There are too many, and none is idle.
+    Full,
+    /// Its address has too many.
+    AddressFull,
+}
+
+/// A connection, as others see it: its requests, and a way to tell it to end.
+pub(super) struct Connection {
+    pub(super) requests: Arc<Requests>,
+    order: AtomicU8,
+    told: Notify,
+}
+
+/// What a connection is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Answer what is open, then end.
+    Finish,
+    /// End now: the room is needed, and no request is open.
+    Leave,
+}
+
+impl Connection {
+    fn new(now: Instant) -> Self {
+        let requests = Arc::new(Requests::new(now));
+        Self { requests, order: AtomicU8::new(0), told: Notify::new() }
+    }
+
+    fn tell(&self, order: Order) {
+        self.order.store(order as u8 + 1, Ordering::Release);
+        self.told.notify_one();
+    }
+
+    /// Waits for the next order.
+    pub(super) async fn order(&self) -> Order {
+        loop {
+            self.told.notified().await;
+            match self.order.load(Ordering::Acquire) {
+                0 => {}
+                1 => return Order::Finish,
+                _ => return Order::Leave,
+            }
+        }
+    }
+}
+
+/// All connections of a listener.
+pub(super) struct Crowd {
+    most: usize,
+    per_address: PerAddress,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+    /// Those that are served; a connection that became a device stream is no longer among them.
+    served: HashMap<u64, Arc<Connection>>,
+    /// Those of them that have been told to leave.
+    leaving: usize,
+    next: u64,
+}
+
+impl Crowd {
+    pub(super) fn new(bounds: &Bounds) -> Self {
+        let Bounds { connections, per_address, .. } = *bounds;
+        Self { most: connections.max(1), per_address, counts: Mutex::default() }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Counting cannot panic half way.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a connection that has come. If there is no room, idle ones are closed for it.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        from: IpAddr,
+        now: Instant,
+    ) -> Result<(Place, Served), Refusal> {
+        let address = household(from);
+        let mut counts = self.counts();
+        let of_address = counts.by_address.get(&address).copied().unwrap_or_default();
+        if of_address >= self.most_of(address) {
+            return Err(Refusal::AddressFull);
+        }
+        if counts.total.saturating_sub(counts.leaving) >= self.most
+            && counts.make_room(self.most) == 0
+        {
+            return Err(Refusal::Full);
+        }
+        counts.by_address.insert(address, of_address + 1);
+        counts.total += 1;
+        metrics::gauge!("countersign_http_connections").increment(1.0);
+        let number = counts.next;
+        counts.next += 1;
+        let connection = Arc::new(Connection::new(now));
+        counts.served.insert(number, Arc::clone(&connection));
+        let place = Place { crowd: Arc::clone(self), address };
+        Ok((place, Served { crowd: Arc::clone(self), number, connection }))
+    }
+
+    fn most_of(&self, address: IpAddr) -> usize {
+        match self.per_address {
+            PerAddress::Most(most) => most,
+            PerAddress::MostFromElsewhere(most) if !address.is_loopback() => most,
+            PerAddress::MostFromElsewhere(_) | PerAddress::Unbounded => usize::MAX,
+        }
+    }
+
+    /// Closes idle connections; tells how many.
+    pub(super) fn make_room(&self) -> usize {
+        self.counts().make_room(self.most)
+    }
+
+    /// Tells every connection to answer what is open, and to end.
+    pub(super) fn finish(&self) {
+        self.counts().served.values().for_each(|connection| connection.tell(Order::Finish));
+    }
+}
+
+impl Counts {
+    fn make_room(&mut self, most: usize) -> usize {
+        let idle = self.served.values().filter(|it| it.order.load(Ordering::Acquire) == 0);
+        let mut idle: Vec<_> =
+            idle.filter_map(|it| Some((it.requests.idle()?, Arc::clone(it)))).collect();
+        idle.sort_by_key(|(idle, _)| *idle);
+        idle.truncate(most.div_ceil(SHARE_TO_CLOSE));
+        for (_, connection) in &idle {
+            connection.tell(Order::Leave);
+        }
+        self.leaving += idle.len();
+        idle.len()
+    }
+}
+
+/// The place of a connection, held by its socket. Dropped, it is free again.
+pub(super) struct Place {
+    crowd: Arc<Crowd>,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("countersign_http_connections").decrement(1.0);
+        let mut counts = self.crowd.counts();
+        counts.total = counts.total.saturating_sub(1);
+        if let Entry::Occupied(mut count) = counts.by_address.entry(self.address) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// A connection while it is served.
+pub(super) struct Served {
+    crowd: Arc<Crowd>,
+    number: u64,
+    pub(super) connection: Arc<Connection>,
+}
+
+impl Served {
+    /// Takes back the order to leave.
+    pub(super) fn stay(&self) {
+        let mut counts = self.crowd.counts();
+        self.connection.order.store(0, Ordering::Release);
+        counts.leaving = counts.leaving.saturating_sub(1);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let mut counts = self.crowd.counts();
+        counts.served.remove(&self.number);
+        if self.connection.order.load(Ordering::Acquire) == Order::Leave as u8 + 1 {
+            counts.leaving = counts.leaving.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crowd(connections: usize, per_address: PerAddress) -> Arc<Crowd> {
+        Arc::new(Crowd::new(&Bounds { connections, per_address, ..Bounds::default() }))
+    }
+
+    fn admit(crowd: &Arc<Crowd>, from: &str) -> Result<(Place, Served), Refusal> {
+        crowd.admit(from.parse().unwrap(), Instant::now())
+    }
+
+    #[tokio::test]
+    async fn without_room_the_connection_that_is_idle_longest_is_closed() {
+        let crowd = crowd(2, PerAddress::Unbounded);
+        let (_place, busy) = admit(&crowd, "192.0.2.1").unwrap();
+        let open = busy.connection.requests.open();
+        let idle = admit(&crowd, "192.0.2.2").unwrap();
+        let _third = admit(&crowd, "192.0.2.3").unwrap();
+        assert_eq!(idle.1.connection.order().await, Order::Leave);
+        drop(idle);
+        let fourth = admit(&crowd, "192.0.2.4").unwrap();
+        let _held = fourth.1.connection.requests.open();
+        assert_eq!(admit(&crowd, "192.0.2.5").err(), Some(Refusal::Full), "the others are busy");
+        drop(open);
+    }
+
+    #[test]
+    fn when_none_is_idle_one_more_is_refused() {
+        let crowd = crowd(1, PerAddress::Unbounded);
+        let (place, served) = admit(&crowd, "192.0.2.1").unwrap();
+        let open = served.connection.requests.open();
+        assert_eq!(admit(&crowd, "192.0.2.2").err(), Some(Refusal::Full));
+        // A device stream: the socket stays, and no request is served on it.
+        drop((open, served));
+        assert_eq!(admit(&crowd, "192.0.2.2").err(), Some(Refusal::Full));
+        drop(place);
+        assert!(admit(&crowd, "192.0.2.2").is_ok());
+    }
+
+    #[test]
+    fn an_address_has_a_bound_of_its_own_and_this_machine_only_if_that_is_set() {
+        let elsewhere = crowd(9, PerAddress::MostFromElsewhere(1));
+        let _held = ["192.0.2.1", "127.0.0.1", "127.0.0.1", "::1"]
+            .map(|from| admit(&elsewhere, from).unwrap());
+        assert_eq!(admit(&elsewhere, "192.0.2.1").err(), Some(Refusal::AddressFull));
+        assert_eq!(admit(&elsewhere, "::ffff:192.0.2.1").err(), Some(Refusal::AddressFull));
+        let everywhere = crowd(9, PerAddress::Most(1));
+        let held = admit(&everywhere, "127.0.0.1").unwrap();
+        assert_eq!(admit(&everywhere, "127.0.0.1").err(), Some(Refusal::AddressFull));
+        drop(held);
+        assert!(admit(&everywhere, "127.0.0.1").is_ok());
+        let _held = admit(&everywhere, "2001:db8:1:2::1").unwrap();
+        assert_eq!(admit(&everywhere, "2001:db8:1:2::2").err(), Some(Refusal::AddressFull));
+    }
+}

@@ -1,0 +1,103 @@
+//! Listening: connections over plain TCP or TLS, with bounds on their number and on how long each may take.
+//!
+//! [`accept`] takes connections and hands each to a task of its own. [`crowd`] counts them, and closes idle ones when there is
+//! no room. [`connection`] serves one of them; [`requests`] holds its deadlines, and [`outgoing`] reports how far its responses got.
+
+mod accept;
+mod bounds;
+mod certificate;
+mod connection;
+mod crowd;
+mod outgoing;
+mod requests;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use bounds::ADMIN_CONNECTIONS;
+pub use bounds::{Bounds, PerAddress};
+pub use certificate::Certificate;
+
+use accept::Acceptor;
+use connection::Shared;
+use crowd::Crowd;
+
+/// A running listener.
+pub struct Listener {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    /// Cancelled to stop accepting and to let connections end.
+    stopping: CancellationToken,
+    /// Ends when the last connection has ended; aborting it aborts all connections.
+    task: JoinHandle<()>,
+    reloader: Option<JoinHandle<()>>,
+}
+
+/// Binds an address. Port 0 takes a free one.
+///
+/// # Errors
+/// The address is taken, or does not belong to this machine.
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+impl Listener {
+    /// Serves `router` on `socket`, over TLS if there is a certificate.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub async fn start(
+        socket: TcpListener,
+        router: Router,
+        certificate: Option<Certificate>,
+        bounds: Bounds,
+    ) -> anyhow::Result<Self> {
+        let address = socket.local_addr()?;
+        let (tls, reloader) = match certificate {
+            None => (None, None),
+            Some(certificate) => {
+                let tls = Arc::new(certificate.load().await?);
+                let reloader = tokio::spawn(Arc::clone(&tls).reload_on_change());
+                (Some(tls), Some(reloader))
+            }
+        };
+        let stopping = CancellationToken::new();
+        let acceptor = Acceptor {
+            socket: tokio::net::TcpListener::from_std(socket)?,
+            shared: Arc::new(Shared::new(router, tls, &bounds)),
+            crowd: Arc::new(Crowd::new(&bounds)),
+            stopping: stopping.clone(),
+        };
+        let task = tokio::spawn(acceptor.run());
+        Ok(Self { address, stopping, task, reloader })
+    }
+
+    /// Stops accepting, waits up to `within` for requests in flight, and ends.
+    pub async fn stop(mut self, within: Duration) {
+        self.stopping.cancel();
+        match tokio::time::timeout(within, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the listener did not end by itself"),
+            Err(_) => tracing::warn!("some requests did not end in time"),
+        }
+    }
+}
+
+impl Drop for Listener {
+    /// Ends at once, whatever is in flight.
+    fn drop(&mut self) {
+        if let Some(reloader) = &self.reloader {
+            reloader.abort();
+        }
+        self.task.abort();
+    }
+}

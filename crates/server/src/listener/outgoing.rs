@@ -1,0 +1,97 @@
+//! The body of a response on its way to a client that may read slowly, or not at all.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::requests::Sending;
+
+/// A body is handed over in parts of this many bytes. hyper drops a body as soon as it has taken the last part, so that this
+/// is what may be unsent, beside its own buffers, when the request no longer counts.
+const PART: usize = 16 * 1024;
+
+/// A body in parts, that reports each.
+pub(super) struct Outgoing {
+    body: Body,
+    /// What has come from the body, and is not handed over.
+    rest: Bytes,
+    sending: Sending,
+}
+
+impl Outgoing {
+    pub(super) const fn new(body: Body, sending: Sending) -> Self {
+        Self { body, rest: Bytes::new(), sending }
+    }
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let part = self.rest.len().min(PART);
+        self.sending.goes_on(Instant::now(), part);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let of_body = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower().saturating_add(rest));
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http_body_util::BodyExt as _;
+
+    use super::super::requests::Requests;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_goes_in_parts_and_says_its_whole_length() {
+        let text = Bytes::from(vec![b'x'; 2 * PART + 1]);
+        let requests = Arc::new(Requests::new(Instant::now()));
+        let sending = requests.open().send(Instant::now(), Duration::from_secs(1));
+        let mut body = Outgoing::new(Body::from(text.clone()), sending);
+        let mut lengths = Vec::new();
+        while !body.is_end_stream() {
+            let left = text.len() - lengths.iter().sum::<usize>();
+            assert_eq!(body.size_hint().exact(), Some(u64::try_from(left).unwrap()));
+            let frame = body.frame().await.unwrap().unwrap();
+            lengths.push(frame.into_data().unwrap().len());
+        }
+        assert_eq!(lengths, [PART, PART, 1]);
+        assert!(requests.idle().is_none());
+        drop(body);
+        assert!(requests.idle().is_some());
+    }
+}

@@ -1,0 +1,72 @@
+//! Few open files and many connections: those that ask are served, and the operator's listener always is.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, free_port};
+
+fn stage() -> Stage {
+    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
+}
+
+/// Connections that stay: every second one asks once and gets a response, if it is let.
+async fn crowd(address: &str, size: usize) -> Vec<TcpStream> {
+    let mut all = Vec::new();
+    for number in 0..size {
+        let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+        if number % 2 == 0 {
+            let _ = stream.write_all(b"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            let _ = stream.read(&mut [0; 16]).await;
+        }
+        all.push(stream);
+    }
+    all
+}
+
+async fn serves(running: &Running, admin: &str) {
+    let (status, body) = Application::of(running).get("/v2/Services").await;
+    assert_eq!(status, 200, "{body}");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = client().get(format!("http://{admin}{path}")).send().await;
+        assert_eq!(answer.expect("it answers").status(), 200, "{path}");
+    }
+}
+
+async fn metrics(admin: &str) -> String {
+    let answer = client().get(format!("http://{admin}/metrics")).send().await.expect("it answers");
+    answer.text().await.expect("text")
+}
+
+#[tokio::test]
+async fn with_256_files_and_400_idle_connections_everybody_who_asks_is_served() {
+    let stage = stage().with_files(256);
+    let admin = format!("127.0.0.1:{}", free_port());
+    let running = stage.serve_with_admin(&admin, &[]).await;
+    running.says("up to 256 files").await;
+    let crowd = crowd(running.base.strip_prefix("http://").unwrap(), 400).await;
+    serves(&running, &admin).await;
+    let metrics = metrics(&admin).await;
+    assert!(
+        metrics.contains("countersign_http_connections_closed_total{reason=\"room\"}"),
+        "{metrics}"
+    );
+    assert!(!running.stderr().contains("cannot be accepted"), "{}", running.stderr());
+    drop(crowd);
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn without_a_free_file_it_says_so_and_makes_room() {
+    let stage = stage().with_files(256);
+    let admin = format!("127.0.0.1:{}", free_port());
+    let settings = ["--set", "http.connections_max=1000"];
+    let running = stage.serve_with_admin(&admin, &settings).await;
+    running.says("http.connections_max is more than").await;
+    let crowd = crowd(running.base.strip_prefix("http://").unwrap(), 400).await;
+    running.says("a connection cannot be accepted").await;
+    serves(&running, &admin).await;
+    let metrics = metrics(&admin).await;
+    assert!(metrics.contains("countersign_http_accept_errors_total"), "{metrics}");
+    drop(crowd);
+    assert_eq!(running.stop().await.code, Some(0));
+}

@@ -73,7 +73,10 @@ async fn try_make(
             prospect = read(shared, lease).await?;
         }
     }
-    let now = shared.clock.now();
+    let mut now = shared.clock.now();
+    if shared.clock.is_doubtful() {
+        now = shared.clock.checked().await.ok_or(Obstacle::Time)?;
+    }
     if now >= attempt::limit(lease) {
         return Err(Obstacle::Time);
     }

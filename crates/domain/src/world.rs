@@ -10,6 +10,9 @@ use crate::time::Instant;
 /// A wait for the clock.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A look at the clock that this one follows.
+pub type Look = Pin<Box<dyn Future<Output = Option<Instant>> + Send>>;
+
 /// Tells the time. All other code is handed a reading or a clock; tests move its hands.
 ///
 /// There are two hands. [`now`](Self::now) is the time of day, which is stored, shown, and compared with stored deadlines;
@@ -27,6 +30,19 @@ pub trait Clock: Send + Sync {
 
     /// A wait of `span` on the monotonic hand; setting the time of day neither shortens nor prolongs it.
     fn sleep(&self, span: Duration) -> Sleep;
+
+    /// Whether the time of day may be wrong: the machine's clock has jumped since this clock was last compared with the one
+    /// that it follows. Nothing may be begun, ended or refused by a doubtful time; see [`checked`](Self::checked).
+    fn is_doubtful(&self) -> bool {
+        false
+    }
+
+    /// The time of day, compared with the clock that this one follows (the database's) at this moment; `None` if that
+    /// cannot be asked. For decisions that cannot be taken back: it costs a round trip where [`now`](Self::now) costs none.
+    fn checked(&self) -> Look {
+        let now = self.now();
+        Box::pin(std::future::ready(Some(now)))
+    }
 }
 
 /// A source of bytes that a stranger cannot predict.

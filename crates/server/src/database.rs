@@ -1,19 +1,16 @@
 //! The database that the configuration names, and the clock that goes with it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use countersign_domain::monotonic::Monotonic;
-use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Sleep};
+use countersign_domain::world::Clock;
 use countersign_store::Store;
 use countersign_store::schema::Fitting;
-use countersign_store_postgres::{ClockReading, PostgresStore};
+use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use secrecy::ExposeSecret as _;
 
+use crate::clock::{self, DatabaseClock, SteadyClock};
 use crate::config::Config;
 use crate::wiring::World;
 
@@ -64,16 +61,20 @@ impl Database {
         }
     }
 
-    /// The world with the clock that deadlines are judged by: PostgreSQL's, since it is one for all servers.
+    /// The world with the clock that deadlines are judged by: PostgreSQL's, since it is one for all servers; with SQLite the
+    /// machine's, without its steps.
     ///
     /// # Errors
     /// It cannot be asked.
     pub async fn set_clock(&self, world: &World) -> anyhow::Result<World> {
-        let Self::Postgres(store) = self else {
-            return Ok(world.clone());
+        let clock: Arc<dyn Clock> = match self {
+            Self::Sqlite(_) => Arc::new(SteadyClock::new(Arc::clone(&world.clock))),
+            Self::Postgres(store) => {
+                let clock = DatabaseClock::start(store, &world.clock).await;
+                Arc::new(clock.context("cannot ask the database for the time")?)
+            }
         };
-        let clock = DatabaseClock::start(store, &world.clock).await;
-        Ok(World { clock: clock.context("cannot ask the database for the time")?, ..world.clone() })
+        Ok(World { clock, ..world.clone() })
     }
 
     /// What it is, for a person.
@@ -84,8 +85,10 @@ impl Database {
         let Self::Postgres(store) = self else {
             return Ok(config.database_file().display().to_string());
         };
-        let reading = read_clock(store, &*world.clock).await?;
-        let ahead = i128::from(reading.ahead_micros) / 1_000;
+        let reading = clock::read(store, &*world.clock).await?;
+        let since = world.clock.monotonic().since(reading.answered_at);
+        let machine = world.clock.now() - since - reading.round_trip / 2;
+        let ahead = (reading.time.as_micros() - machine.as_micros()) / 1_000;
         Ok(format!(
             "PostgreSQL ({ahead} ms ahead of this machine, {} ms away)",
             reading.round_trip.as_millis()
@@ -105,78 +108,4 @@ fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore>
     let path = config.database_file();
     SqliteStore::open(&path, options)
         .with_context(|| format!("cannot open the database {}", path.display()))
-}
-
-/// The first question on a connection takes longer, and so does one that met other work: the quickest counts.
-const QUESTIONS: usize = 4;
-
-/// The clocks of two machines drift apart by some microseconds a second.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(30);
-
-async fn read_clock(store: &PostgresStore, clock: &dyn Clock) -> anyhow::Result<ClockReading> {
-    let mut best = store.read_clock(clock).await?;
-    for _ in 1..QUESTIONS {
-        let next = store.read_clock(clock).await?;
-        if next.round_trip < best.round_trip {
-            best = next;
-        }
-    }
-    Ok(best)
-}
-
-/// A clock that shows the database's time, wrong by half a round trip at most.
-struct DatabaseClock {
-    machine: Arc<dyn Clock>,
-    /// How many microseconds the database is ahead of the machine.
-    ahead: AtomicI64,
-}
-
-impl DatabaseClock {
-    /// Compares the clocks, and again from time to time as long as somebody looks at this one.
-    async fn start(
-        store: &Arc<PostgresStore>,
-        machine: &Arc<dyn Clock>,
-    ) -> anyhow::Result<Arc<Self>> {
-        let reading = read_clock(store, &**machine).await?;
-        let ahead = AtomicI64::new(reading.ahead_micros);
-        let clock = Arc::new(Self { machine: Arc::clone(machine), ahead });
-        tokio::spawn(Self::keep(Arc::downgrade(&clock), Arc::downgrade(store)));
-        Ok(clock)
-    }
-
-    async fn keep(clock: Weak<Self>, store: Weak<PostgresStore>) {
-        while let Some(machine) = clock.upgrade().map(|clock| Arc::clone(&clock.machine)) {
-            machine.sleep_until(machine.now() + ASK_AGAIN_AFTER).await;
-            let (Some(clock), Some(store)) = (clock.upgrade(), store.upgrade()) else {
-                return;
-            };
-            // a database that does not answer has what it said before
-            if let Ok(reading) = read_clock(&store, &*machine).await {
-                clock.ahead.store(reading.ahead_micros, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn ahead(&self) -> i64 {
-        self.ahead.load(Ordering::Relaxed)
-    }
-}
-
-impl Clock for DatabaseClock {
-    fn now(&self) -> Instant {
-        Instant::from_micros(self.machine.now().as_micros().saturating_add(self.ahead()))
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        self.machine.monotonic()
-    }
-
-    fn sleep(&self, span: Duration) -> Sleep {
-        self.machine.sleep(span)
-    }
-
-    fn sleep_until(&self, at: Instant) -> Sleep {
-        let at = Instant::from_micros(at.as_micros().saturating_sub(self.ahead()));
-        self.machine.sleep_until(at)
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod bus;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod database;

@@ -53,6 +53,10 @@ impl Gathered for RecordAnswer {
         *self.sid.as_bytes()
     }
 
+    fn decides_at(&self) -> Option<Instant> {
+        Some(self.at)
+    }
+
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, Trouble> {
         let held = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
         let judge = |answer: &Self| {

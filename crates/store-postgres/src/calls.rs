@@ -174,6 +174,10 @@ impl Lease {
 impl Command for Lease {
     type Answer = Vec<CallLease>;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.now, self.now))
+    }
+
     async fn run(&self, db: &Session) -> Result<Vec<CallLease>, Trouble> {
         db.query(HOLD, &[]).await?;
         db.execute(RUN_OUT, params![self.now.as_micros(), limit(self.most)]).await?;
@@ -260,6 +264,10 @@ struct Settle {
 #[async_trait]
 impl Command for Settle {
     type Answer = bool;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.at, self.at))
+    }
 
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         let call = id(&self.id.0);

@@ -1,13 +1,17 @@
 //! Sessions, and the transactions that commands run in.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use countersign_domain::time::Instant;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::clock::{self, Comparison, Tolerance};
 use crate::params::Param;
 use crate::trouble::{Trouble, words};
 
@@ -51,6 +55,12 @@ pub(crate) trait Command: Send + Sync + 'static {
     /// What it runs in.
     const RUNS: Runs = Runs::Planned;
 
+    /// The first and the last of the times that it decides by. A command that runs [alone](Runs::Alone) compares them with
+    /// the database's clock itself.
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        None
+    }
+
     /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
 }
@@ -60,18 +70,20 @@ pub(crate) trait Command: Send + Sync + 'static {
 pub(crate) struct Database {
     pool: Pool,
     transaction_pooling: bool,
+    pub(crate) comparison: Arc<Comparison>,
 }
 
 impl Database {
-    pub(crate) const fn new(pool: Pool, transaction_pooling: bool) -> Self {
-        Self { pool, transaction_pooling }
+    pub(crate) fn new(pool: Pool, transaction_pooling: bool) -> Self {
+        Self { pool, transaction_pooling, comparison: Arc::default() }
     }
 
     /// A connection, for one transaction or one read.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         let client = self.pool.get().await?;
         let is_begun = AtomicBool::new(false);
-        Ok(Session { client, transaction_pooling: self.transaction_pooling, is_begun })
+        let tolerance = self.comparison.tolerance();
+        Ok(Session { client, transaction_pooling: self.transaction_pooling, tolerance, is_begun })
     }
 
     /// Runs a command in a transaction, and again if it was given up for the sake of others.
@@ -80,6 +92,10 @@ impl Database {
         loop {
             match self.try_transact(command).await {
                 Err(trouble) if trouble.is_passing() && tries < TRIES => tries += 1,
+                Err(Trouble::ClocksDiffer) => {
+                    self.comparison.disagreed();
+                    return Err(Trouble::ClocksDiffer);
+                }
                 done => return done,
             }
         }
@@ -93,8 +109,15 @@ impl Database {
             (false, Runs::PlannedOnce) => Some(BEGIN),
             (false, Runs::Alone) => None,
         };
+        let guard = session.tolerance.zip(command.decides_at());
+        let guard = guard.map(|(tolerance, times)| clock::guard(tolerance.bounds(times)));
+        let begin = begin.map(|begin| match guard {
+            Some(guard) => Cow::Owned(begin.to_owned() + &guard),
+            None => Cow::Borrowed(begin),
+        });
         // polled in this order, so that the first statement travels right behind
-        let (begun, ran) = tokio::join!(biased; session.begin(begin), command.run(&session));
+        let (begun, ran) =
+            tokio::join!(biased; session.begin(begin.as_deref()), command.run(&session));
         let ran = match ran {
             // whatever became of the beginning
             Err(Trouble::InDoubt(_)) => ran,
@@ -117,6 +140,8 @@ impl Database {
 pub(crate) struct Session {
     client: Object,
     transaction_pooling: bool,
+    /// How far a command's time may be from the database's.
+    pub(crate) tolerance: Option<Tolerance>,
     /// Whether a transaction is, which no commit was sent for yet.
     is_begun: AtomicBool,
 }

@@ -142,6 +142,10 @@ impl Enrol {
 impl Command for Enrol {
     type Answer = Enrolled;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0.factor.created_at, self.0.factor.created_at))
+    }
+
     async fn run(&self, db: &Session) -> Result<Enrolled, Trouble> {
         let Enrolment { factor, token, .. } = &self.0;
         let (owner, now) = (&factor.owner, factor.created_at);

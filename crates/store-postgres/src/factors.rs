@@ -65,6 +65,10 @@ struct Update {
 impl Command for Update {
     type Answer = Option<Factor>;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.at, self.at))
+    }
+
     async fn run(&self, db: &Session) -> Result<Option<Factor>, Trouble> {
         let Some(was) = hold(db, self.entity, self.sid).await? else {
             return Ok(None);

@@ -11,6 +11,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::time::Instant;
 use countersign_store::StoreError;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
@@ -28,6 +29,11 @@ pub(crate) trait Gathered: Clone + Send + Sync + Sized + 'static {
     /// What all of them run in.
     const RUN: Runs = Runs::PlannedOnce;
 
+    /// The time that it decides by, unless it compares that with the database's clock itself.
+    fn decides_at(&self) -> Option<Instant> {
+        None
+    }
+
     /// What no two of a batch may have in common.
     fn key(&self) -> [u8; 16];
 
@@ -41,6 +47,11 @@ struct Batch<G>(Vec<G>);
 impl<G: Gathered> Command for Batch<G> {
     type Answer = Vec<G::Answer>;
     const RUNS: Runs = G::RUN;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        let times = || self.0.iter().filter_map(G::decides_at);
+        times().min().zip(times().max())
+    }
 
     async fn run(&self, db: &Session) -> Result<Vec<G::Answer>, Trouble> {
         G::run_all(&self.0, db).await

@@ -94,10 +94,10 @@ pub(crate) async fn tend(db: &Database, now: Instant, retention: Retention) -> R
     for table in &TABLES {
         for &kind in table.kinds {
             let parts = parts(&db.session().await?, table, kind).await?;
-            make(db, table, kind, &parts, (now, now + AHEAD), span(retention.challenges)).await?;
+            make(db, table, kind, &parts, (now, now), span(retention.challenges)).await?;
             let beyond = edge(kind, now - retention.challenges);
             for part in parts.into_iter().filter(|part| part.to <= beyond) {
-                if !apply(db, &Change::Drop(part)).await? {
+                if !apply(db, &Change::Drop(part, now)).await? {
                     break;
                 }
             }
@@ -111,7 +111,7 @@ pub(crate) async fn expect(db: &Database, from: Instant, now: Instant) -> Result
     for table in &TABLES {
         for &kind in table.kinds {
             let parts = parts(&db.session().await?, table, kind).await?;
-            make(db, table, kind, &parts, (from, now + AHEAD), span(now.since(from))).await?;
+            make(db, table, kind, &parts, (from, now), span(now.since(from))).await?;
         }
     }
     Ok(())
@@ -130,19 +130,19 @@ async fn parts(db: &Session, table: &Table, kind: FactorType) -> Result<Vec<Part
     Ok(parts)
 }
 
-/// Makes the parts that are missing behind the last one, between two instants.
+/// Makes the parts that are missing behind the last one, from an instant to some days from `now`.
 async fn make(
     db: &Database,
     table: &'static Table,
     kind: FactorType,
     parts: &[Part],
-    (first, end): (Instant, Instant),
+    (first, now): (Instant, Instant),
     span: Duration,
 ) -> Result<(), Trouble> {
     let day = first.as_seconds() - first.as_seconds() % DAY.as_secs().cast_signed();
     let day = Instant::from_seconds(day);
     let mut begin = parts.last().map_or(day, |last| instant(last.to).max(day));
-    while begin < end {
+    while begin < now + AHEAD {
         let (from, to) = (edge(kind, begin), edge(kind, begin + span));
         // a part whose rows are in the rest already cannot be attached
         if !exists(&db.session().await?, table.rest, params![from, to]).await? {
@@ -150,7 +150,7 @@ async fn make(
             let date = date.split('T').next().unwrap_or_default();
             let name = format!("{}_{:02}_{date}", table.name, kind.lead());
             // none is left out between two others, since those behind the last one are not looked for again
-            if !apply(db, &Change::Make(table, Part { name, from, to })).await? {
+            if !apply(db, &Change::Make(table, Part { name, from, to }, now)).await? {
                 break;
             }
         }
@@ -165,8 +165,10 @@ fn part(row: &Row) -> Result<Part, Trouble> {
 }
 
 enum Change {
-    Make(&'static Table, Part),
-    Drop(Part),
+    /// By what time it is.
+    Make(&'static Table, Part, Instant),
+    /// Likewise.
+    Drop(Part, Instant),
 }
 
 /// Changes a table, unless somebody is in the way; whether it did.
@@ -185,17 +187,24 @@ impl Command for Change {
     /// Whether no other node was at it.
     type Answer = bool;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        let (Self::Make(_, _, now) | Self::Drop(_, now)) = self;
+        Some((*now, *now))
+    }
+
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         db.run_script(PATIENCE).await?;
         if !exists(db, ALONE, &[]).await? {
             return Ok(false);
         }
         let sql = match self {
-            Self::Make(Table { name: table, fillfactor, .. }, Part { name, from, to }) => format!(
-                "CREATE TABLE IF NOT EXISTS {name} (LIKE {table} INCLUDING ALL) WITH (fillfactor = {fillfactor}); \
+            Self::Make(Table { name: table, fillfactor, .. }, Part { name, from, to }, _) => {
+                format!(
+                    "CREATE TABLE IF NOT EXISTS {name} (LIKE {table} INCLUDING ALL) WITH (fillfactor = {fillfactor}); \
                  ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}')"
-            ),
-            Self::Drop(Part { name, .. }) => format!("DROP TABLE IF EXISTS {name}"),
+                )
+            }
+            Self::Drop(Part { name, .. }, _) => format!("DROP TABLE IF EXISTS {name}"),
         };
         db.run_script(&sql).await.map(|()| true)
     }

@@ -44,8 +44,9 @@ const PARKED: &str = concat!(
      WHERE p.state = 'parked' ORDER BY p.deadline LIMIT $2 FOR UPDATE OF p SKIP LOCKED) ",
     lease!("deadline")
 );
-pub(crate) const IS_PARKED: &str = "SELECT 1 FROM deliveries WHERE factor_sid = $1 AND state = 'parked' \
-                                    AND deadline > $2 LIMIT 1";
+/// Whatever the time is: that is for the command to judge.
+pub(crate) const IS_PARKED: &str =
+    "SELECT 1 FROM deliveries WHERE factor_sid = $1 AND state = 'parked' LIMIT 1";
 pub(crate) const NEXT_DUE: &str =
     "SELECT wake_at FROM deliveries WHERE state = 'due' ORDER BY wake_at LIMIT 1";
 const OVERDUE_PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
@@ -96,6 +97,10 @@ pub(crate) struct TakeLeases {
 impl Command for TakeLeases {
     type Answer = Vec<Lease>;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.now, self.now))
+    }
+
     async fn run(&self, db: &Session) -> Result<Vec<Lease>, Trouble> {
         let Self { parked_for, node, now, until, most } = *self;
         let (now, most) = (now.as_micros(), limit(most));
@@ -119,6 +124,10 @@ pub(crate) struct Expire(pub(crate) Instant, pub(crate) usize);
 impl Command for Expire {
     type Answer = usize;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0, self.0))
+    }
+
     async fn run(&self, db: &Session) -> Result<usize, Trouble> {
         let Self(at, most) = *self;
         let mut ended = 0;
@@ -139,6 +148,10 @@ pub(crate) struct Rescue(pub(crate) Instant, pub(crate) usize);
 #[async_trait]
 impl Command for Rescue {
     type Answer = usize;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0, self.0))
+    }
 
     async fn run(&self, db: &Session) -> Result<usize, Trouble> {
         db.execute(RESCUE, params![self.0.as_micros(), limit(self.1)]).await

@@ -53,7 +53,7 @@ use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use tokio::sync::Semaphore;
 
-pub use clock::ClockReading;
+pub use clock::{ClockReading, Tolerance};
 
 use database::{Command, Database, Session};
 use gather::Gatherer;

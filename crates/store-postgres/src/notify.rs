@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 
 use crate::births::{Columns, birth_columns, insert_born};
 use crate::cells::Cells;
+use crate::clock::clocks_agree;
 use crate::database::{Runs, Session};
 use crate::gather::Gathered;
 use crate::params::{column, params, span};
@@ -32,7 +33,9 @@ macro_rules! notify {
             "WITH asked AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
              AS u (",
             birth_columns!(),
-            ", platform, most)), standing AS (SELECT c.sid, c.state, c.answered_at, c.expires_at, \
+            ", platform, most) WHERE ",
+            clocks_agree!("$20", "$21"),
+            "), standing AS (SELECT c.sid, c.state, c.answered_at, c.expires_at, \
              CASE WHEN f.platform = 'stream' OR f.platform <> 'none' AND f.token IS NOT NULL THEN f.platform END \
              AS reached_by",
             $told,
@@ -114,6 +117,14 @@ impl Found {
     }
 }
 
+/// Between which instants the statement must arrive.
+fn bounds(all: &[Notify], db: &Session) -> (i64, i64) {
+    let times = || all.iter().map(|notify| notify.new.created_at);
+    let times = times().min().zip(times().max());
+    let bounds = db.tolerance.zip(times).map(|(tolerance, times)| tolerance.bounds(times));
+    bounds.unwrap_or((i64::MIN, i64::MAX))
+}
+
 #[async_trait]
 impl Gathered for Notify {
     type Answer = Notified;
@@ -129,7 +140,15 @@ impl Gathered for Notify {
         let most = column(all, |notify| i64::from(notify.most));
         let (first, last) = span(columns.challenges());
         let mut params = columns.params().to_vec();
-        params.extend_from_slice(params![platforms, most, first, last]);
+        let (arrives_after, arrives_before) = bounds(all, db);
+        params.extend_from_slice(params![
+            platforms,
+            most,
+            first,
+            last,
+            arrives_after,
+            arrives_before
+        ]);
         let tells = all.iter().any(Self::begins);
         let sql = if tells { NOTIFY_AND_TELL } else { NOTIFY };
         let [found] = db.commit_with([(sql, &params)]).await?;

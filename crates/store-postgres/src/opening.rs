@@ -183,6 +183,10 @@ impl Gathered for Open {
         *self.opening.challenge.owner.entity.as_bytes()
     }
 
+    fn decides_at(&self) -> Option<Instant> {
+        Some(self.opening.challenge.created_at)
+    }
+
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Opened>, Trouble> {
         let services = column(all, |open| id(open.opening.challenge.owner.service.as_bytes()));
         let identities = column(all, |open| open.opening.challenge.owner.identity.as_str());

@@ -137,6 +137,10 @@ struct Resend(WebhookSid, CallId, Instant);
 impl Command for Resend {
     type Answer = bool;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.2, self.2))
+    }
+
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         let Self(webhook, call, now) = self;
         let (webhook_id, call) = (id(webhook.as_bytes()), id(&call.0));

@@ -13,6 +13,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::cells::Cells;
+use crate::clock::{Tolerance, arrived_at};
 use crate::database::{Command, Runs, Session};
 use crate::deliveries::{self, Close, End, Open};
 use crate::json;
@@ -22,10 +23,14 @@ use crate::trouble::Trouble;
 
 /// What is leased of those, held until the end of the transaction. Only that has a node; asked for the state, the database may
 /// choose a plan that goes through all that is leased for each of them.
-const LEASED: &str = "SELECT d.* FROM (SELECT * FROM unnest($1, $2) AS u (challenge_sid, notification_sid) ORDER BY 1, 2) AS u \
-                      CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, node, wake_at FROM deliveries \
-                      WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
-                      AND node IS NOT NULL FOR UPDATE) AS d";
+const LEASED: &str = concat!(
+    "SELECT d.*, ",
+    arrived_at!(),
+    " FROM (SELECT * FROM unnest($1, $2) AS u (challenge_sid, notification_sid) ORDER BY 1, 2) AS u \
+     CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, node, wake_at, deadline FROM deliveries \
+     WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
+     AND node IS NOT NULL FOR UPDATE) AS d"
+);
 const ORDINALS: &str = "SELECT n.* FROM unnest($1, $2) AS u (challenge_sid, sid) \
                         CROSS JOIN LATERAL (SELECT challenge_sid, sid, ordinal FROM notifications \
                         WHERE challenge_sid = u.challenge_sid AND sid = u.sid AND challenge_sid BETWEEN $3 AND $4 \
@@ -58,10 +63,13 @@ type Key = (ChallengeSid, NotificationSid);
 /// Settles them.
 pub(crate) struct Settle(Vec<Piece>);
 
+#[derive(Clone)]
 struct Piece {
     settled: Settled,
     /// The attempt as the notification's row keeps it; empty if none was made.
     line: String,
+    /// It ended because its time was over, by a clock that was ahead: by the database's it is not over.
+    is_premature: bool,
 }
 
 impl Piece {
@@ -71,6 +79,21 @@ impl Piece {
 
     fn key(&self) -> Key {
         (self.delivery().challenge, self.delivery().notification)
+    }
+
+    /// The piece by the database's clock, if the node's was ahead when it was judged: its times are moved back by as much.
+    fn by_the_databases_clock(&self, row: &Leased, tolerance: Tolerance) -> Option<Self> {
+        let ahead = self.settled.at.since(row.told_at);
+        if ahead <= tolerance.ahead {
+            return None;
+        }
+        let mut piece = self.clone();
+        piece.settled.at = row.told_at;
+        piece.is_premature = row.told_at < row.deadline;
+        if let Happening::Attempted { after: After::Retry { at }, .. } = &mut piece.settled.what {
+            *at = *at - ahead;
+        }
+        Some(piece)
     }
 }
 
@@ -82,8 +105,7 @@ impl Settle {
                 Happening::Attempted { record, .. } => json(record)? + "\n",
                 Happening::Written | Happening::Ended(_) => String::new(),
             };
-            let settled = settled.clone();
-            Ok(Piece { settled, line })
+            Ok(Piece { settled: settled.clone(), line, is_premature: false })
         };
         settled.iter().map(piece).collect::<Answer<_>>().map(Self)
     }
@@ -129,9 +151,17 @@ impl<'a> Work<'a> {
                 self.finished.push((piece, ordinal, Ending::SENT));
             }
             Happening::Written => self.written.push(piece),
+            Happening::Ended(ending) if piece.is_premature && ending.status == Status::Expired => {
+                self.give_back(piece, ordinal, "due", piece.settled.at);
+            }
             Happening::Ended(ending) => self.finished.push((piece, ordinal, *ending)),
             Happening::Attempted { after, forget, .. } => {
                 match *after {
+                    After::Done(ending)
+                        if piece.is_premature && ending.status == Status::Expired =>
+                    {
+                        self.give_back(piece, ordinal, "due", piece.settled.at);
+                    }
                     After::Done(ending) => self.finished.push((piece, ordinal, ending)),
                     After::Park => {
                         self.give_back(piece, ordinal, "parked", piece.delivery().deadline);
@@ -158,14 +188,20 @@ async fn settle(db: &Session, pieces: Vec<&Piece>) -> Result<Vec<NotificationSid
     let held = |piece: &Piece| {
         let Lease { node, until, .. } = piece.settled.lease;
         let row = leased.get(&piece.key());
-        row.filter(|row| (row.1, row.2) == (node, until)).map(|row| row.0)
+        row.filter(|row| (row.node, row.until) == (node, until))
     };
+    let moved: Vec<_> = pieces
+        .iter()
+        .filter_map(|piece| piece.by_the_databases_clock(held(piece)?, db.tolerance?))
+        .collect();
+    let moved_of = |piece: &Piece| moved.iter().find(|moved| moved.key() == piece.key());
     let known = ordinals(db, pieces.iter().filter(|piece| held(piece).is_none())).await?;
 
     let (mut work, mut lost) = (Work::default(), Vec::new());
-    for piece in pieces {
+    for piece in &pieces {
+        let piece = moved_of(piece).unwrap_or(piece);
         let known = known.get(&piece.key()).copied();
-        let held = if piece.delivery().once { known } else { held(piece) };
+        let held = if piece.delivery().once { known } else { held(piece).map(|row| row.ordinal) };
         if let Some(ordinal) = held {
             work.add(piece, ordinal);
             continue;
@@ -195,10 +231,20 @@ fn keys<'a>(pieces: impl Iterator<Item = &'a &'a Piece>) -> Option<(Vec<Uuid>, V
     (!keys.0.is_empty()).then_some(keys)
 }
 
+/// A row that is leased.
+struct Leased {
+    ordinal: i64,
+    node: NodeId,
+    until: Instant,
+    deadline: Instant,
+    /// What the database's clock showed when the row was asked for.
+    told_at: Instant,
+}
+
 async fn leases<'a>(
     db: &Session,
     pieces: impl Iterator<Item = &'a &'a Piece>,
-) -> Result<HashMap<Key, (i64, NodeId, Instant)>, Trouble> {
+) -> Result<HashMap<Key, Leased>, Trouble> {
     let Some((challenges, notifications)) = keys(pieces) else {
         return Ok(HashMap::new());
     };
@@ -218,11 +264,17 @@ async fn ordinals<'a>(
     rows.iter().map(ordinal).collect()
 }
 
-fn lease(row: &Row) -> Result<(Key, (i64, NodeId, Instant)), Trouble> {
+fn lease(row: &Row) -> Result<(Key, Leased), Trouble> {
     let mut cells = Cells::of(row, "deliveries");
     let key = key(&mut cells)?;
-    let ordinal = cells.take()?;
-    Ok((key, (ordinal, cells.make(NodeId)?, cells.make(Instant::from_micros)?)))
+    let leased = Leased {
+        ordinal: cells.take()?,
+        node: cells.make(NodeId)?,
+        until: cells.make(Instant::from_micros)?,
+        deadline: cells.make(Instant::from_micros)?,
+        told_at: cells.make(Instant::from_micros)?,
+    };
+    Ok((key, leased))
 }
 
 fn ordinal(row: &Row) -> Result<(Key, i64), Trouble> {

@@ -110,6 +110,10 @@ struct Enrol(TotpEnrolment);
 impl Command for Enrol {
     type Answer = Enrolled;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0.factor.created_at, self.0.factor.created_at))
+    }
+
     async fn run(&self, db: &Session) -> Result<Enrolled, Trouble> {
         let TotpEnrolment { factor, most_per_entity, most_per_day } = &self.0;
         let (owner, now) = (&factor.owner, factor.created_at);
@@ -160,6 +164,10 @@ struct Update(TotpUpdate);
 #[async_trait]
 impl Command for Update {
     type Answer = Shown<TotpFactor>;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0.at, self.0.at))
+    }
 
     async fn run(&self, db: &Session) -> Result<Shown<TotpFactor>, Trouble> {
         let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
@@ -212,6 +220,10 @@ struct AnswerByCode(ChallengeSid, ShownCode, u32, Instant);
 #[async_trait]
 impl Command for AnswerByCode {
     type Answer = Result<Shown<()>, CannotAnswer>;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.3, self.3))
+    }
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
         let Self(sid, code, most_wrong, at) = *self;

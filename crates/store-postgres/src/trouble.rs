@@ -4,6 +4,8 @@ use countersign_store::StoreError;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
+use crate::clock::CLOCKS_DIFFER;
+
 /// Why a transaction or a read came to nothing.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -13,6 +15,8 @@ pub(crate) enum Trouble {
     NoConnection(String),
     /// The commit failed: what was written may be there or not.
     InDoubt(String),
+    /// The time that a command was handed is not the database's, and nothing was written.
+    ClocksDiffer,
     /// Which table and column.
     Corrupt(String),
 }
@@ -69,6 +73,10 @@ fn is_of_the_connection(error: &tokio_postgres::Error) -> bool {
 
 impl From<tokio_postgres::Error> for Trouble {
     fn from(error: tokio_postgres::Error) -> Self {
+        let said = error.as_db_error();
+        if said.is_some_and(|said| said.message().contains(CLOCKS_DIFFER)) {
+            return Self::ClocksDiffer;
+        }
         Self::Sql(error)
     }
 }
@@ -96,6 +104,7 @@ impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Corrupt(place) => Self::Corrupt(place),
+            Trouble::ClocksDiffer => Self::Unavailable(CLOCKS_DIFFER.to_owned()),
             Trouble::NoConnection(why) | Trouble::InDoubt(why) => Self::Unavailable(why),
             Trouble::Sql(error) => Self::Unavailable(words(&error)),
         }

@@ -155,6 +155,10 @@ struct Clean(Instant, Retention, usize);
 impl Command for Clean {
     type Answer = usize;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0, self.0))
+    }
+
     async fn run(&self, db: &Session) -> Result<usize, Trouble> {
         let Self(now, retention, most) = *self;
         let mut broom = Broom { db, left: most };

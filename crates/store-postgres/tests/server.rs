@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::delivery::Birth;
+use countersign_domain::time::Instant;
+use countersign_domain::world::Clock as _;
 use countersign_store::conformance::Stage;
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Accounts, Deliveries, Inserted, Notifications, Notified, Upkeep};
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
-use countersign_testkit::Maker;
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
+use countersign_testkit::{Maker, ManualClock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
@@ -300,35 +302,16 @@ async fn over_tls_the_server_must_be_the_right_one() {
 
 /// The clock of the database is one for all nodes.
 #[tokio::test]
-async fn the_databases_clock_is_read_to_half_a_round_trip() {
-    struct Machine;
-    impl countersign_domain::world::Clock for Machine {
-        fn now(&self) -> countersign_domain::time::Instant {
-            #[expect(clippy::disallowed_methods, reason = "the database has the same clock")]
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            let behind = Duration::from_secs(3);
-            let micros = i64::try_from((since - behind).as_micros()).unwrap();
-            countersign_domain::time::Instant::from_micros(micros)
-        }
-
-        fn sleep_until(
-            &self,
-            _: countersign_domain::time::Instant,
-        ) -> countersign_domain::world::Sleep {
-            Box::pin(std::future::pending())
-        }
-
-        fn monotonic(&self) -> countersign_domain::monotonic::Monotonic {
-            countersign_domain::monotonic::Monotonic::default()
-        }
-
-        fn sleep(&self, _: Duration) -> countersign_domain::world::Sleep {
-            Box::pin(std::future::pending())
-        }
-    }
+async fn the_databases_clock_is_read() {
     let database = TestDatabase::new();
     let store = connect(database.url()).await;
-    let reading = store.read_clock(&Machine).await.unwrap();
-    let error = (reading.ahead_micros - 3_000_000).unsigned_abs();
-    assert!(u128::from(error) <= reading.round_trip.as_micros().div_ceil(2) + 1, "{reading:?}");
+    let micros = || {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        database.psql(sql).parse().map(Instant::from_micros).unwrap()
+    };
+    let clock = ManualClock::new();
+    let before = micros();
+    let reading = store.read_clock(&clock).await.unwrap();
+    assert!(before <= reading.time && reading.time <= micros(), "{reading:?}");
+    assert_eq!((reading.answered_at, reading.round_trip), (clock.monotonic(), Duration::ZERO));
 }

@@ -188,8 +188,7 @@ impl Verify {
 
     /// Judges a code and approves the challenge if it is right.
     async fn answer_code(&self, challenge: Challenge, payload: &str) -> Answer<Challenge> {
-        let (now, sid) = (self.now(), challenge.sid);
-        challenge.is_open(now)?;
+        let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let shown = code(payload)?;
         let owner = &challenge.owner;
         let factor =
@@ -352,8 +351,7 @@ impl Verify {
         payload: &str,
         metadata: Option<StringMap>,
     ) -> Answer<Challenge> {
-        let (now, sid) = (self.now(), challenge.sid);
-        challenge.is_open(now)?;
+        let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let factor = factor.ok_or(VerifyError::AnswerRejected)?;
         let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
             Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),

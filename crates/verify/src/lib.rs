@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use countersign_bus::{Bus, Changed, HandOver};
 use countersign_domain::account::{Account, ApiKey};
+use countersign_domain::challenge::{CannotAnswer, Challenge};
 use countersign_domain::credential::Credential;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::limits::Limits;
@@ -153,6 +154,23 @@ impl Verify {
     /// The present instant, of the clock that everything here goes by.
     pub fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The present instant, at which a challenge is open. Where the clock says that its time is over, the clock is compared
+    /// once more with the one that it follows: a clock that has jumped refuses nothing.
+    ///
+    /// # Errors
+    /// Why the challenge is not open; the clock cannot be compared now.
+    async fn open_at(&self, challenge: &Challenge) -> Result<Instant, VerifyError> {
+        let now = self.now();
+        if challenge.is_open(now) != Err(CannotAnswer::Expired) {
+            challenge.is_open(now)?;
+            return Ok(now);
+        }
+        let unknown = || StoreError::Unavailable("the time cannot be told now".to_owned());
+        let now = self.clock.checked().await.ok_or_else(unknown)?;
+        challenge.is_open(now)?;
+        Ok(now)
     }
 
     /// This run of this process.

@@ -100,7 +100,7 @@ impl Verify {
     ) -> Answer<Arc<Asked>> {
         let found = self.store.challenge(service, identity, sid).await?;
         let (challenge, factor) = found.ok_or(VerifyError::NotFound)?;
-        challenge.is_open(self.now())?;
+        self.open_at(&challenge).await?;
         if challenge.factor_type == FactorType::Totp {
             let reason = Invalid::because("must be the challenge of a push factor");
             return Err(VerifyError::Parameter("ChallengeSid", reason));

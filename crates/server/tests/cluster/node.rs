@@ -59,6 +59,11 @@ impl Node {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
+    }
+
     pub fn base(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -1,0 +1,142 @@
+//! The clock of one node is wrong. Deadlines go by the database's clock, so nothing that waits notices.
+//!
+//! `libfaketime` moves the clock of a single process. It says what time it is by the offset that a file holds.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign_phone::Phone;
+use countersign_testkit::postgres::TestDatabase;
+
+use crate::load::challenges_path;
+use crate::node::Node;
+use crate::stage::Stage;
+use crate::{outage, until};
+
+/// Pushes that wait for their devices.
+const WAITING: usize = 20;
+
+/// Where the package `libfaketime` has its library for programs with threads.
+fn faketime() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|library| library.exists()).expect("libfaketime is installed")
+}
+
+impl Node {
+    /// Its clock is off by what the file says; its monotonic one too, if that is asked for, which no real machine does.
+    fn goes_by(&mut self, offset: &Path, monotonic_too: bool) {
+        self.set("LD_PRELOAD", faketime().to_str().expect("a path in UTF-8"));
+        self.set("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("a path in UTF-8"));
+        self.set("FAKETIME_NO_CACHE", "1");
+        if !monotonic_too {
+            self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
+    }
+}
+
+/// Three nodes, of which the second goes by the file; and phones that are away, each with a push that waits for it.
+async fn stage(database: &TestDatabase, offset: &Path, monotonic_too: bool) -> (Stage, Vec<Phone>) {
+    let mut stage = Stage::set(&database.url(), 3).await;
+    let mut phones = Vec::new();
+    for number in 0..WAITING {
+        let phone = stage.phone(&format!("person-{number:04}")).await;
+        let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+        stage.api.post(number, &challenges_path(&phone), &form).await.expect("a challenge");
+        phones.push(phone);
+    }
+    assert_eq!(waiting(database), WAITING);
+    let node = &mut stage.nodes[1];
+    node.stop().await;
+    node.goes_by(offset, monotonic_too);
+    node.begin();
+    node.is_ready().await;
+    (stage, phones)
+}
+
+/// How many pushes wait; none has ended.
+fn waiting(database: &TestDatabase) -> usize {
+    let ended = "SELECT coalesce(string_agg(ending, ' '), '') FROM notifications WHERE ending <> 'delivered'";
+    assert_eq!(database.psql(ended), "");
+    let parked = "SELECT count(*) FROM deliveries WHERE state = 'parked'";
+    database.psql(parked).parse().expect("a number")
+}
+
+/// Every device comes back, and is shown what waited for it.
+async fn all_are_delivered(stage: &mut Stage, phones: &[Phone], database: &TestDatabase) {
+    for phone in phones {
+        stage.seen.listen(phone);
+    }
+    until("all are delivered", async || {
+        assert_eq!(
+            database.psql("SELECT count(*) FROM notifications WHERE ending = 'expired'"),
+            "0"
+        );
+        let left = "SELECT count(*) FROM notifications WHERE ending IS NULL";
+        (database.psql(left) == "0").then_some(())
+    })
+    .await;
+}
+
+/// Opens a challenge at the node whose clock is wrong; by how many seconds the dates of its answer are.
+async fn seconds_off(stage: &Stage, phone: &Phone) -> u64 {
+    let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Once more?")];
+    let opened = stage.api.post(1, &challenges_path(phone), &form).await.expect("a challenge");
+    let created: jiff::Timestamp =
+        opened["date_created"].as_str().expect("a date").parse().expect("a date");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a year after 1970");
+    created.as_second().unsigned_abs().abs_diff(now.as_secs())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_nodes_clock_steps_and_no_waiting_push_ends() {
+    let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));
+    let offset = folder.path().join("offset");
+    std::fs::write(&offset, "+0").expect("a file");
+    let (mut stage, phones) = stage(&database, &offset, false).await;
+    for step in ["+300", "-300"] {
+        std::fs::write(&offset, step).expect("a file");
+        until("the node says so", async || {
+            stage.nodes[1].log().contains("this machine's clock jumped").then_some(())
+        })
+        .await;
+        // several rounds of its duties
+        tokio::time::sleep(outage(Duration::from_millis(2_500))).await;
+        assert!(seconds_off(&stage, &phones[0]).await <= 2, "{step}");
+        std::fs::write(&offset, "+0").expect("a file");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(waiting(&database) >= WAITING, "{step}");
+    }
+    all_are_delivered(&mut stage, &phones, &database).await;
+}
+
+/// The monotonic clock jumps too, as after a restored snapshot: until its next reading the node is wrong about the time, and
+/// the database takes none of its word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_clocks_of_a_node_jump_for_half_a_second_and_no_waiting_push_ends() {
+    let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));
+    let offset = folder.path().join("offset");
+    std::fs::write(&offset, "+0").expect("a file");
+    let (mut stage, phones) = stage(&database, &offset, true).await;
+    for _ in 0..3 {
+        std::fs::write(&offset, "+300").expect("a file");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        std::fs::write(&offset, "+0").expect("a file");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(waiting(&database), WAITING);
+    }
+    all_are_delivered(&mut stage, &phones, &database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_with_a_wrong_clock_goes_by_the_databases() {
+    let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));
+    let offset = folder.path().join("offset");
+    std::fs::write(&offset, "+3600").expect("a file");
+    let (mut stage, phones) = stage(&database, &offset, false).await;
+    assert!(stage.nodes[1].log().contains("this machine's clock is so far ahead"));
+    assert!(seconds_off(&stage, &phones[0]).await <= 2);
+    tokio::time::sleep(outage(Duration::from_millis(2_500))).await;
+    assert!(waiting(&database) >= WAITING);
+    all_are_delivered(&mut stage, &phones, &database).await;
+}

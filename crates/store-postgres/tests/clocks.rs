@@ -1,0 +1,167 @@
+//! Nodes whose clock is wrong: no command takes their word for what time it is.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::challenge::Verdict;
+use countersign_domain::delivery::{After, Birth, Happening, Outcome, Settled};
+use countersign_domain::factor::FactorChange;
+use countersign_domain::notification::{Ending, Status};
+use countersign_domain::time::Instant;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::{
+    Answer, Enrolled, Enrolment, Notified, Opened, Opening, Recorded, Retention, ShownCode,
+};
+use countersign_store::{Store, StoreError};
+use countersign_store_postgres::{Options, PostgresStore, Tolerance};
+use countersign_testkit::postgres::TestDatabase;
+use tokio::sync::Notify;
+
+const SECOND: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_secs(300);
+const DAYS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const TOLERANCE: Tolerance = Tolerance { ahead: SECOND, behind: Duration::from_secs(60) };
+
+/// A node whose clock is the database's, and which is told when it is not.
+async fn node(database: &TestDatabase) -> (Stage, Arc<Notify>) {
+    let options = Options { url: database.url(), ..Options::default() };
+    let store = PostgresStore::connect(options).await.unwrap();
+    let disagreed = Arc::new(Notify::new());
+    store.compare_clocks(TOLERANCE, Arc::clone(&disagreed));
+    let stage = Stage::new(Arc::new(store) as Arc<dyn Store>);
+    set_right(&stage, database);
+    (stage, disagreed)
+}
+
+fn set_right(stage: &Stage, database: &TestDatabase) {
+    let now = database.psql("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    stage.make.clock.set(Instant::from_micros(now.parse().unwrap()));
+}
+
+async fn is_given_up<T: std::fmt::Debug>(
+    what: &str,
+    disagreed: &Notify,
+    answer: impl Future<Output = Answer<T>>,
+) {
+    match answer.await {
+        Err(StoreError::Unavailable(why)) => assert!(why.contains("clocks"), "{what}: {why}"),
+        other => panic!("{what}: {other:?}"),
+    }
+    disagreed.notified().await;
+}
+
+#[tokio::test]
+async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing() {
+    let database = TestDatabase::new();
+    let (stage, disagreed) = node(&database).await;
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let totp = stage.totp_factor().await;
+    let code_challenge = stage.code_challenge(&totp).await;
+    let asked = stage.make.notification(&challenge, 300, Birth::Parked);
+    assert_eq!(stage.store.notify(&asked, 0).await, Ok(Notified::Done(None)));
+    let due = stage.make.notification(&stage.challenge(&factor).await, 300, Birth::Due);
+    assert_eq!(stage.store.notify(&due, 0).await, Ok(Notified::Done(None)));
+    let all = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT d::text AS t FROM deliveries d UNION ALL \
+               SELECT n::text FROM notifications n UNION ALL SELECT c::text FROM challenges c UNION ALL \
+               SELECT f::text FROM factors f UNION ALL SELECT f::text FROM totp_factors f UNION ALL \
+               SELECT inhrelid::regclass::text FROM pg_inherits) AS rows";
+    let before = database.psql(all);
+
+    let right = stage.now();
+    for wrong in [right + STEP, right - STEP, right + DAYS] {
+        stage.make.clock.step_wall(wrong);
+        let (store, node, later) = (&stage.store, stage.make.node, wrong + 30 * SECOND);
+        let given_up = disagreed.as_ref();
+        is_given_up("expire", given_up, store.expire(wrong, 9)).await;
+        is_given_up("rescue", given_up, store.rescue(wrong, 9)).await;
+        is_given_up("lease_due", given_up, store.lease_due(node, wrong, later, 9)).await;
+        let parked = store.lease_parked(factor.sid, node, wrong, later, 9);
+        is_given_up("lease_parked", given_up, parked).await;
+        is_given_up("lease_calls", given_up, store.lease_calls(node, wrong, later, 9)).await;
+        let verdict = Verdict::Approved;
+        let answer = store.answer_challenge(challenge.sid, verdict, wrong);
+        is_given_up("answer_challenge", given_up, answer).await;
+        let by_code = store.answer_by_code(code_challenge.sid, ShownCode::Right(7), 0, wrong);
+        is_given_up("answer_by_code", given_up, by_code).await;
+        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        is_given_up("notify", given_up, store.notify(&new, 0)).await;
+        let opening = Opening {
+            challenge: stage.make.challenge(&factor),
+            notification: None,
+            code: None,
+            most_per_factor_hour: 0,
+            most_per_factor_day: 0,
+            most_per_entity_hour: 0,
+        };
+        is_given_up("open_challenge", given_up, store.open_challenge(&opening)).await;
+        let again = stage.make.factor(&factor.owner);
+        let enrolment =
+            Enrolment { factor: again, token: None, most_per_entity: 0, most_per_day: 0 };
+        is_given_up("enrol_factor", given_up, store.enrol_factor(&enrolment)).await;
+        let retention = Retention { challenges: STEP };
+        is_given_up("clean", given_up, store.clean(wrong, retention, 9)).await;
+        let change = FactorChange { verified: true, ..FactorChange::default() };
+        let (entity, sid) = (factor.owner.entity, factor.sid);
+        let update = store.update_factor(entity, sid, &change, wrong);
+        is_given_up("update_factor", given_up, update).await;
+    }
+    assert_eq!(database.psql(all), before);
+
+    set_right(&stage, &database);
+    let (now, later) = (stage.now(), stage.later(30));
+    assert_eq!(stage.store.expire(now, 9).await, Ok(0));
+    let leases = stage.store.lease_due(stage.make.node, now, later, 9).await.unwrap();
+    assert_eq!(leases.len(), 1);
+    let recorded = stage.store.answer_challenge(challenge.sid, Verdict::Approved, now).await;
+    assert_eq!(recorded, Ok(Recorded::Done));
+    assert_eq!(stage.open(&stage.make.challenge(&factor), None).await, Opened::Done);
+    let again = stage.make.factor(&factor.owner);
+    assert!(matches!(stage.enrol(&again, None).await, Enrolled::Done(_)));
+}
+
+/// What a node held when its clock jumped comes back at once, with the times that the database's clock gives it.
+#[tokio::test]
+async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
+    let database = TestDatabase::new();
+    let (stage, _) = node(&database).await;
+    let factor = stage.factor().await;
+    let mut leases = Vec::new();
+    for _ in 0..3 {
+        let challenge = stage.challenge(&factor).await;
+        let until = stage.later(30);
+        let new = stage.make.notification(&challenge, 120, Birth::Leased { until });
+        stage.store.notify(&new, 0).await.unwrap();
+        leases.push(new.lease().unwrap());
+    }
+    let wrong = stage.now() + STEP;
+    let happenings = [
+        Happening::Ended(Ending::EXPIRED),
+        stage.attempted(Outcome::Unacknowledged, After::Done(Ending::EXPIRED)),
+        stage.attempted(
+            Outcome::Later { not_before: None },
+            After::Retry { at: wrong + 5 * SECOND },
+        ),
+    ];
+    let settled = leases.iter().zip(happenings);
+    let settled: Vec<_> =
+        settled.map(|(lease, what)| Settled { lease: *lease, what, at: wrong }).collect();
+    assert_eq!(stage.store.settle(&settled).await.unwrap().lost, []);
+    let states = "SELECT string_agg(state, ' ') FROM deliveries";
+    assert_eq!(database.psql(states), "due due due");
+    set_right(&stage, &database);
+    let due_soon = stage.later(6).as_micros();
+    let soon = format!("SELECT count(*) FROM deliveries WHERE wake_at <= {due_soon}");
+    assert_eq!(database.psql(&soon), "3");
+
+    // by the right clock they end
+    let node = stage.make.node;
+    let leases = stage.store.lease_due(node, stage.now(), stage.later(30), 9).await.unwrap();
+    assert_eq!(leases.len(), 2, "the third is retried in five seconds");
+    let what = Happening::Ended(Ending::EXPIRED);
+    let settled = Settled { lease: leases[0], what, at: stage.now() };
+    stage.store.settle(&[settled]).await.unwrap();
+    assert_eq!(stage.ending(&leases[0]).await.unwrap().status, Status::Expired);
+}

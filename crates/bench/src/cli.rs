@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Notify,
     /// Notifications for connected devices, from the request to the frame, all accounted for
     Deliver,
+    /// Callers that hang up: whether what was stored for them arrives as fast as for callers that wait
+    Hangups,
     /// Notifications for phones of Apple's, from the request to the answer of a stand-in over TLS, all accounted for
     Push,
     /// Several nodes over one PostgreSQL, with NATS between them: the rate of all together, and who spends the

@@ -23,11 +23,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(13);
 const LOOKED_UP: usize = 200;
 
 /// Connected devices, and how they are asked for.
-struct Scene {
-    server: Server,
-    fleet: Fleet,
-    challenges: Challenges,
-    requests: Arc<Requests>,
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) fleet: Fleet,
+    pub(crate) challenges: Challenges,
+    pub(crate) requests: Arc<Requests>,
     who: String,
 }
 
@@ -49,7 +49,8 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)> {
+/// A fresh server with that many connected devices, on which every automatic push has arrived.
+pub(crate) async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)> {
     let (server, folder) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
     let population = Arc::new(Population::enrol(&server, account, devices).await?);

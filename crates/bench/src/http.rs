@@ -55,7 +55,12 @@ impl Connection {
     pub(crate) async fn open(to: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(to).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, buffer: vec![0; 4 * 1024] })
+        Ok(Self::over(socket))
+    }
+
+    /// Over a socket that is connected already.
+    pub(crate) fn over(socket: TcpStream) -> Self {
+        Self { socket, buffer: vec![0; 4 * 1024] }
     }
 
     /// Sends a request and waits for the whole answer.

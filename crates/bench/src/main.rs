@@ -18,6 +18,7 @@ mod fill;
 mod fleet;
 mod floor;
 mod grow;
+mod hangups;
 mod http;
 mod idle;
 mod ledger;
@@ -144,6 +145,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Floor,
         Part::Notify,
         Part::Deliver,
+        Part::Hangups,
         Part::Push,
         Part::Nodes,
         Part::Idle,
@@ -161,6 +163,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Floor => ("floor", notify::floor(bench).await),
             Part::Notify => ("notify", notify::run(bench).await),
             Part::Deliver => ("deliver", deliver::run(bench).await),
+            Part::Hangups => ("hangups", hangups::run(bench).await),
             Part::Push => ("push", push::run(bench).await),
             Part::Nodes => ("nodes", nodes::run(bench).await),
             Part::Idle => ("idle", idle::run(bench).await),

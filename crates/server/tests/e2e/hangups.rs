@@ -1,4 +1,4 @@
-//! Callers that hang up: a request that has arrived is carried out, and all that follows it happens.
+//! Callers that hang up: what was queued is committed, and all that follows the commit happens.
 
 mod routes;
 
@@ -50,6 +50,13 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         tokio::task::yield_now().await;
     }
     panic!("it never happened: {what}");
+}
+
+/// Lets the runtime turn that often.
+async fn turns(count: usize) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -173,12 +180,19 @@ async fn nothing_is_left_under_way_when_many_callers_time_out() {
         challenges.push(app.challenge(&phone, &format!("Log in {number}?")).await);
     }
     let api = app.api();
-    let calls = challenges.iter().flat_map(|challenge| {
-        ["Ttl=150", "Ttl=0", "Ttl=300"].map(|ttl| {
-            let path = format!("{}/{challenge}/Notifications", app.challenges_path(&phone));
-            let (app, api) = (&app, &api);
-            async move { hang_up(app, api, "POST", &path, ttl).await }
-        })
+    // Each caller loses its patience at another stage of its call: after 0, 5, 10 … turns of the runtime.
+    let calls = challenges.iter().flat_map(|one| ["150", "0", "300"].map(|ttl| (one, ttl)));
+    let calls = calls.enumerate().map(|(number, (challenge, ttl))| {
+        let path = format!("{}/{challenge}/Notifications", app.challenges_path(&phone));
+        let api = &api;
+        async move {
+            let form = [("Ttl", ttl)];
+            tokio::select! {
+                biased;
+                _ = api.post(&path, &form) => {}
+                () = turns(number * 5) => {}
+            }
+        }
     });
     join_all(calls).await;
     until("no request is under way", async || app.serving().await == 1).await;

@@ -1,0 +1,162 @@
+//! `hangups`: callers that close their connection within a millisecond of asking. A request that the server had not begun
+//! by then is dropped; what it stored must reach the device as fast as if the caller had waited.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::bench::Bench;
+use crate::calls::each;
+use crate::deliver::{self, PATIENCE, Scene, lost_and_superseded};
+use crate::http::Connection;
+use crate::ledger::{Balance, Promise, sid_after};
+use crate::machine::Meter;
+use crate::notify::TTL;
+
+const PART: &str = "hangups";
+/// Each call leaves a port in TIME_WAIT, and an address has some 28,000 of them.
+const CALLS_MAX: usize = 5_000;
+/// Source addresses of the callers, `127.0.0.1` and the next ones.
+const ADDRESSES: usize = 8;
+const LOOKERS: usize = 16;
+
+/// How a caller takes its leave.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// It waits for the response.
+    Waits,
+    /// It closes at once.
+    HangsUp,
+    /// It closes after a millisecond.
+    HangsUpSoon,
+}
+
+impl Manner {
+    const ALL: [(Self, &str); 3] = [
+        (Self::Waits, "callers that wait"),
+        (Self::HangsUp, "callers that hang up at once"),
+        (Self::HangsUpSoon, "callers that hang up after 1 ms"),
+    ];
+}
+
+/// For each manner: one call for each challenge, each on a connection of its own, and an account of what was stored.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    let devices = bench.scale.devices.last().copied().unwrap_or(1);
+    for _ in 0..bench.scale.repeats {
+        for (manner, name) in Manner::ALL {
+            let (mut scene, _folder) = deliver::set(bench, devices).await?;
+            measure(bench, &scene, manner, name).await?;
+            scene.server.still_runs()?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(bench: &mut Bench, scene: &Scene, manner: Manner, name: &str) -> Result<()> {
+    let calls = scene.challenges.all.len().min(CALLS_MAX);
+    let meter = Meter::start(scene.server.target.pid);
+    let begin = Instant::now();
+    let starts = call_all(scene, calls, bench.connections(), manner).await?;
+    let (called, usage) = (begin.elapsed(), meter.stop());
+
+    scene.fleet.settle(calls, Duration::from_secs(2)).await;
+    let promises = stored(scene, &starts).await?;
+    scene.fleet.settle(promises.len(), PATIENCE).await;
+    let ttl = Duration::from_secs(TTL.into());
+    let window = (begin, Instant::now());
+    let balance = Balance::of(&promises, &scene.fleet.take(), ttl, window);
+    scene.fleet.all_there()?;
+
+    let mut readings = vec![
+        ("calls per s", calls as f64 / called.as_secs_f64().max(1e-9)),
+        ("stored %", promises.len() as f64 * 100.0 / calls.max(1) as f64),
+    ];
+    for (column, share) in [("p50 ms", 0.5), ("p99 ms", 0.99)] {
+        readings.extend(balance.latency.quantile_ms(share).map(|ms| (column, ms)));
+    }
+    readings.push(("max ms", balance.latency.longest_ms()));
+    readings.extend(usage.disturbances());
+    let Scene { server, challenges, .. } = scene;
+    readings.extend(lost_and_superseded(bench, PART, name, server, challenges, &balance).await?);
+    bench.report.add(PART, name, &readings);
+    Ok(())
+}
+
+/// Makes `calls` calls, `at_once` at a time; when each was made.
+async fn call_all(
+    scene: &Scene,
+    calls: usize,
+    at_once: usize,
+    manner: Manner,
+) -> Result<Vec<Instant>> {
+    let (next, to) = (Arc::new(AtomicUsize::new(0)), scene.server.target.address);
+    let mut callers = JoinSet::new();
+    for _ in 0..at_once {
+        let (next, requests) = (Arc::clone(&next), Arc::clone(&scene.requests));
+        callers.spawn(async move {
+            let mut made = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= calls {
+                    return Ok(made);
+                }
+                made.push((number, Instant::now()));
+                call(to, number, &requests.wire[number], manner).await.context("a call")?;
+            }
+        });
+    }
+    let mut starts = vec![Instant::now(); calls];
+    while let Some(made) = callers.join_next().await {
+        let made: Result<Vec<_>> = made?;
+        for (number, at) in made? {
+            starts[number] = at;
+        }
+    }
+    Ok(starts)
+}
+
+async fn call(to: SocketAddr, number: usize, request: &[u8], manner: Manner) -> Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    let last = u8::try_from(number % ADDRESSES)? + 1;
+    socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into())?;
+    let mut stream: TcpStream = socket.connect(to).await?;
+    stream.set_nodelay(true)?;
+    match manner {
+        Manner::Waits => {
+            Connection::over(stream).call(request).await?;
+        }
+        Manner::HangsUp => stream.write_all(request).await?,
+        Manner::HangsUpSoon => {
+            stream.write_all(request).await?;
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    Ok(())
+}
+
+/// The notifications that the server has, each with the start of its call.
+async fn stored(scene: &Scene, starts: &[Instant]) -> Result<Vec<Promise>> {
+    let server = &scene.server;
+    let asked = scene.challenges.all.iter().take(starts.len());
+    let wire = asked.map(|(path, _)| server.get(&format!("{path}/Notifications"))).collect();
+    let lists = each(server.target, wire, 200, LOOKERS).await.context("the notifications")?;
+    let mut promises = Vec::new();
+    for (number, (list, start)) in lists.iter().zip(starts).enumerate() {
+        let list: Value = serde_json::from_slice(&list.body)?;
+        let called = list["notifications"].as_array().into_iter().flatten();
+        for one in called.filter(|one| one["automatic"] == false) {
+            let sid = one["sid"].as_str().unwrap_or_default();
+            let sid = sid_after(sid.as_bytes(), b"NT").context("a SID")?;
+            promises.push(Promise { sid, request: number as u64, start: *start });
+        }
+    }
+    Ok(promises)
+}

@@ -78,7 +78,7 @@ pub struct Wire {
 
 impl Wire {
     async fn attach(&self, end: &Arc<dyn Bus>) -> Option<Attachment> {
-        end.attach(PHONE, self.clock.now()).await
+        end.attach(PHONE, self.clock.monotonic()).await
     }
 
     /// A socket that holds the phone, there.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
-use countersign_domain::time::Instant;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -27,7 +27,7 @@ const SHARDS: usize = 64;
 struct Socket {
     offers: mpsc::Sender<Box<Pending>>,
     parting: oneshot::Sender<Parting>,
-    since: Instant,
+    since: Monotonic,
     id: u64,
     /// It left the last offer unacknowledged.
     is_silent: bool,
@@ -135,7 +135,7 @@ impl LocalBus {
     }
 
     /// Every hold, and since when.
-    pub(crate) fn holds(&self) -> Vec<(FactorSid, Instant)> {
+    pub(crate) fn holds(&self) -> Vec<(FactorSid, Monotonic)> {
         let shards = self.0.sockets.all();
         shards
             .flat_map(|shard| shard.iter().map(|(&f, s)| (f, s.since)).collect::<Vec<_>>())
@@ -143,7 +143,7 @@ impl LocalBus {
     }
 
     /// Lets a socket of another node have the device: ends the hold here, unless that is too young.
-    pub(crate) fn give_up(&self, factor: FactorSid, now: Instant) -> Takeover {
+    pub(crate) fn give_up(&self, factor: FactorSid, now: Monotonic) -> Takeover {
         match self.0.sockets.of(&factor).entry(factor) {
             Entry::Occupied(held) if now < held.get().since + SHORTEST_HOLD => Takeover::TooSoon,
             Entry::Occupied(held) => {
@@ -156,7 +156,7 @@ impl LocalBus {
 
     /// Ends the hold here if it is older than one of another node, which began at `since`. Since when it is held here, if
     /// that is newer.
-    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Instant) -> Option<Instant> {
+    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Monotonic) -> Option<Monotonic> {
         let mut sockets = self.0.sockets.of(&factor);
         let own = sockets.get(&factor)?.since;
         if own < since
@@ -239,7 +239,7 @@ impl Bus for LocalBus {
         self.is_here(factor)
     }
 
-    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
+    async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment> {
         let (sender, offers) = mpsc::channel(OFFERS);
         let (part, parting) = oneshot::channel();
         let id = self.0.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

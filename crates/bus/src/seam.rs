@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{
     AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -114,9 +115,9 @@ pub trait Bus: Send + Sync {
     async fn offer(&self, offer: Offer) -> Reception;
     /// Whether some socket is known to hold the device now.
     async fn is_attached(&self, factor: FactorSid) -> bool;
-    /// Makes a device findable at a socket from `now` on: whoever asks after this returns finds it, from wherever they
+    /// Makes a device findable at a socket from `now` on, by this process's own clock: whoever asks after this returns finds it, from wherever they
     /// ask. An older hold ends with [`Parting::Replaced`], wherever it is; `None` if that one is less than a second old.
-    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment>;
+    async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment>;
     /// Ends the hold on a device with [`Parting::Dismissed`], wherever it is.
     async fn dismiss(&self, factor: FactorSid);
     /// Watches a challenge.

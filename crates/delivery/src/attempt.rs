@@ -70,22 +70,24 @@ async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
     };
     let platform = push.target.address.platform();
     let visit = (platform == Platform::Stream).then(|| shared.visits.begin(push.factor));
+    let began = shared.clock.monotonic();
     let attempt = send::send(shared, &lease, &push, started).await;
     drop(pass);
 
     let now = shared.clock.now();
     let outcome = attempt.outcome;
     let after = after_attempt(&lease.delivery, &attempt, now, shared.jitter());
-    measure(&lease.delivery, platform, outcome, started, now);
+    let took = shared.clock.monotonic().since(began);
+    measure(&lease.delivery, platform, outcome, took, now);
     let what = Happening::Attempted {
-        record: attempt.record(platform, started, now.since(started)),
+        record: attempt.record(platform, started, took),
         after,
         forget: dead_address(&attempt, push.target.address, started),
     };
     shared.results.settle(lease, what, now).await;
     match after {
         After::Done(_) => {}
-        After::Retry { at } => shared.alarm.earlier(at),
+        After::Retry { at } => shared.alarm.earlier(&*shared.clock, at),
         After::Park => {
             // A device that does not acknowledge must not be flooded: only if it has connected anew is it asked again.
             let may_be_there = match outcome {
@@ -108,7 +110,7 @@ async fn look_once_more(shared: &Arc<Shared>, delivery: &Delivery) {
     }
     if delivery.attempts >= AT_ONCE {
         let pause = backoff::delay(delivery.attempts, shared.jitter());
-        let pause = shared.clock.sleep_until(shared.clock.now() + pause);
+        let pause = shared.clock.sleep(pause);
         if shared.stop.run_until_cancelled(pause).await.is_none() {
             return;
         }
@@ -133,10 +135,10 @@ fn measure(
     delivery: &Delivery,
     platform: Platform,
     outcome: Outcome,
-    started: Instant,
+    took: Duration,
     now: Instant,
 ) {
-    metrics::attempt(platform, outcome, now.since(started));
+    metrics::attempt(platform, outcome, took);
     if matches!(outcome, Outcome::Accepted | Outcome::Acknowledged) {
         metrics::taken(platform, delivery.notification, now);
     }

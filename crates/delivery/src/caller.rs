@@ -24,7 +24,7 @@ pub(crate) async fn run(
     mut questions: mpsc::Receiver<Question>,
 ) {
     let room = Arc::new(Semaphore::new(IN_FLIGHT));
-    let alarm = Alarm::new(shared.clock.now());
+    let alarm = Alarm::new(&*shared.clock);
     loop {
         let question = tokio::select! {
             biased;
@@ -45,13 +45,13 @@ pub(crate) async fn run(
 
 async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Answer<()> {
     // what other nodes have stored is found by this
-    alarm.set(shared.clock.now() + shared.about(shared.options.poll));
+    alarm.set(&*shared.clock, shared.about(shared.options.poll));
     let now = shared.clock.now();
     // a read, so that what no webhook hears of costs no write
     match shared.calls.next_call(now).await? {
         None => return Ok(()),
         Some(at) if at > now => {
-            alarm.earlier(at);
+            alarm.earlier(&*shared.clock, at);
             return Ok(());
         }
         Some(_) => {}
@@ -72,17 +72,17 @@ async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Ans
     }
     let now = shared.clock.now();
     if let Some(at) = shared.calls.next_call(now).await? {
-        alarm.earlier(if at > now { at } else { now + SOON });
+        alarm.earlier(&*shared.clock, if at > now { at } else { now + SOON });
     }
     Ok(())
 }
 
 /// From the lease to the commit of what became of it.
 async fn call(shared: Arc<Shared>, lease: CallLease, permit: OwnedSemaphorePermit) {
-    let began = shared.clock.now();
+    let began = shared.clock.monotonic();
     let outcome = shared.webhooks.call(&lease).await;
+    metrics::call(&outcome, shared.clock.monotonic().since(began));
     let now = shared.clock.now();
-    metrics::call(&outcome, now.since(began));
     let after = after_call(&outcome, lease.attempts, now, lease.deadline, shared.jitter());
     let error = match &outcome {
         CallOutcome::Taken(_) => String::new(),

@@ -31,7 +31,7 @@ pub(crate) async fn run<D: Duty>(shared: Arc<Shared>, duty: D) {
     let rounds = async {
         loop {
             // From start to start. A round that takes longer than the interval is followed at once by the next.
-            let next = shared.clock.now() + shared.about(duty.interval());
+            let next = shared.clock.monotonic() + shared.about(duty.interval());
             match round(&shared, &duty).await {
                 Ok(()) if D::ENDS => return,
                 Ok(()) => {}
@@ -40,7 +40,7 @@ pub(crate) async fn run<D: Duty>(shared: Arc<Shared>, duty: D) {
                     tracing::warn!(duty = D::NAME, %error, "a background duty failed and is tried again");
                 }
             }
-            shared.clock.sleep_until(next).await;
+            shared.clock.sleep(next.since(shared.clock.monotonic())).await;
         }
     };
     shared.stop.run_until_cancelled(rounds).await;

@@ -108,7 +108,7 @@ impl Engine {
         let in_hand = options.in_hand.clamp(2, Semaphore::MAX_PERMITS);
         let (results, reports) = Results::new(in_hand);
         let shared = Arc::new(Shared {
-            alarm: Alarm::new(parts.clock.now()),
+            alarm: Alarm::new(&*parts.clock),
             gates: Gates::new(&options),
             deliveries: parts.deliveries,
             calls: parts.calls,
@@ -164,6 +164,7 @@ impl Engine {
     /// ends all at `deadline`, however it stands: what is not settled then is delivered again after the next start.
     pub async fn stop(&self, deadline: Instant) {
         let shared = &self.shared;
+        let within = deadline.since(shared.clock.now());
         shared.stop.cancel();
         let over = async {
             self.duties.wait().await;
@@ -172,7 +173,7 @@ impl Engine {
         tokio::select! {
             biased;
             () = over => {}
-            () = shared.clock.sleep_until(deadline) => {
+            () = shared.clock.sleep(within) => {
                 let deliveries = shared.in_hand();
                 tracing::warn!(deliveries, "the engine stops before all was settled; the rest follows after the next start");
             }

@@ -43,14 +43,13 @@ pub(crate) async fn run(
 }
 
 async fn look(shared: &Arc<Shared>) -> Answer<()> {
-    let next_poll = shared.clock.now() + shared.about(shared.options.poll);
-    shared.alarm.set(next_poll);
+    shared.alarm.set(&*shared.clock, shared.about(shared.options.poll));
     while lease(shared).await? {
         tokio::task::yield_now().await;
     }
     // After the alarm was set, which may have been moved since by a retry that this does not see.
     if let Some(at) = shared.deliveries.next_due().await? {
-        shared.alarm.earlier(at.max(shared.clock.now() + SHORTEST));
+        shared.alarm.earlier(&*shared.clock, at.max(shared.clock.now() + SHORTEST));
     }
     Ok(())
 }

@@ -87,9 +87,9 @@ async fn try_make(
     Ok(Readiness::Ready { push, now, pass })
 }
 
-/// From then on an attempt is not worth waiting for.
-fn patience(lease: &Lease) -> Instant {
-    attempt::limit(lease).min(lease.delivery.deadline)
+/// How long an attempt is worth waiting for from now on.
+fn patience(shared: &Shared, lease: &Lease) -> Duration {
+    attempt::limit(lease).min(lease.delivery.deadline).since(shared.clock.now())
 }
 
 async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, Obstacle> {
@@ -97,7 +97,7 @@ async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, O
     let pass = tokio::select! {
         biased;
         pass = gate.wait() => pass,
-        () = shared.clock.sleep_until(patience(lease)) => return Err(Obstacle::Time),
+        () = shared.clock.sleep(patience(shared, lease)) => return Err(Obstacle::Time),
     };
     pass.map_err(|Crowded| {
         metrics::crowded_out();
@@ -109,7 +109,7 @@ async fn wait(shared: &Shared, lease: &Lease, target: &Target) -> Result<Pass, O
 
 /// Reads at once what those must know of which it is not known, or was long ago.
 pub(crate) async fn read_all(shared: &Shared, batch: &mut [Start]) {
-    let at = shared.clock.now();
+    let at = shared.clock.monotonic();
     let is_fresh = |known: &Known| at.since(known.at) < FRESH;
     let all = batch.iter_mut().map(|start| &mut start.leased);
     let unknown: Vec<_> =
@@ -128,6 +128,7 @@ pub(crate) async fn read_all(shared: &Shared, batch: &mut [Start]) {
 /// Reads what the attempt must know, more than once if the database is down for a moment.
 async fn read(shared: &Shared, lease: &Lease) -> Result<Prospect, Obstacle> {
     let notification = lease.delivery.notification;
+    let until = shared.clock.monotonic() + patience(shared, lease);
     let mut failures = 0;
     loop {
         let error = match shared.deliveries.prospects(std::slice::from_ref(lease)).await {
@@ -137,7 +138,7 @@ async fn read(shared: &Shared, lease: &Lease) -> Result<Prospect, Obstacle> {
         failures += 1;
         metrics::failed("attempt");
         tracing::warn!(%error, %notification, failures, "a delivery cannot be read now");
-        if matches!(error, StoreError::Corrupt(_)) || shared.clock.now() >= patience(lease) {
+        if matches!(error, StoreError::Corrupt(_)) || shared.clock.monotonic() >= until {
             return Err(Obstacle::Time);
         }
         shared.pause(failures).await;

@@ -47,16 +47,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// One round; whether it was broken off because the link changed.
 async fn go(shared: &Arc<Shared>, pace: &Pace, link: &mut watch::Receiver<Link>) -> bool {
     let round = async {
-        let next = shared.clock.now() + shared.about(pace.round);
+        let next = shared.clock.monotonic() + shared.about(pace.round);
         let held = shared.bus.held();
         for devices in held.chunks(pace.devices) {
             for &device in devices {
                 replay::want(shared, device);
             }
-            shared.clock.sleep_until(shared.clock.now() + BREATH).await;
+            shared.clock.sleep(BREATH).await;
         }
         shared.signals.add(|counts| counts.rounds += 1);
-        shared.clock.sleep_until(next).await;
+        shared.clock.sleep(next.since(shared.clock.monotonic())).await;
     };
     tokio::select! {
         () = round => false,

@@ -12,9 +12,11 @@ use futures_util::FutureExt;
 use crate::attempt;
 use crate::shared::Shared;
 
-/// Hands a push to its provider. Ends when the lease is about to, and whatever the provider does.
-pub(crate) async fn send(shared: &Shared, lease: &Lease, push: &Push, started: Instant) -> Attempt {
+/// Hands a push to its provider at the instant `now`. Ends when the lease is about to, and whatever the provider does.
+pub(crate) async fn send(shared: &Shared, lease: &Lease, push: &Push, now: Instant) -> Attempt {
     shared.signals.add(|counts| counts.attempted += 1);
+    let began = shared.clock.monotonic();
+    let limit = began + attempt::limit(lease).since(now);
     let platform = push.target.address.platform();
     let provider = shared.providers.for_platform(platform);
     // A provider shares nothing with us that a panic could leave half changed.
@@ -25,7 +27,7 @@ pub(crate) async fn send(shared: &Shared, lease: &Lease, push: &Push, started: I
         tokio::select! {
             biased;
             sent = &mut sending => return sent.unwrap_or_else(|_| panicked(push)),
-            () = shared.clock.sleep_until(started + shared.options.written_after) => {}
+            () = shared.clock.sleep(shared.options.written_after) => {}
         }
         let now = shared.clock.now();
         shared.results.mark_written(*lease, now);
@@ -33,7 +35,7 @@ pub(crate) async fn send(shared: &Shared, lease: &Lease, push: &Push, started: I
     tokio::select! {
         biased;
         sent = &mut sending => sent.unwrap_or_else(|_| panicked(push)),
-        () = shared.clock.sleep_until(attempt::limit(lease)) => given_up(push),
+        () = shared.clock.sleep(limit.since(shared.clock.monotonic())) => given_up(push),
     }
 }
 

@@ -137,8 +137,7 @@ impl Shared {
 
     /// Waits before the next try after `failures` of them (1 or more): 50 ms, doubling up to 5 s.
     pub(crate) async fn pause(&self, failures: u32) {
-        let at = self.clock.now() + self.about(pause(failures));
-        self.clock.sleep_until(at).await;
+        self.clock.sleep(self.about(pause(failures))).await;
     }
 }
 

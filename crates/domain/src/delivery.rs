@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::address::{Address, Platform};
 use crate::backoff;
 use crate::challenge::{ChallengeState, Verdict};
+use crate::monotonic::Monotonic;
 use crate::notification::{AttemptRecord, Code, Ending, Reason};
 use crate::sid::{
     AccountSid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid, ServiceSid,
@@ -142,8 +143,8 @@ pub struct Prospect {
 pub struct Known {
     /// What was so.
     pub prospect: Prospect,
-    /// At this instant or later.
-    pub at: Instant,
+    /// When this process looked, or later.
+    pub at: Monotonic,
 }
 
 /// Where to push, as the factor and its service say at this moment.

@@ -1,10 +1,10 @@
 //! A circuit: after too many failures nothing is sent for a while, and then one probe tells whether it may go on. Pure:
-//! time is handed in, and nothing here waits.
+//! time is handed in, and nothing here waits. All of it is durations, so it goes by the monotonic clock.
 
 use std::time::Duration;
 
 use countersign_domain::delivery::{Attempt, Outcome};
-use countersign_domain::time::Instant;
+use countersign_domain::monotonic::Monotonic;
 
 /// So many failures in a row, with no answer between them, are an outage,
 const IN_A_ROW: u32 = 10;
@@ -45,9 +45,9 @@ impl Health {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32, since: Instant },
-    Open { until: Instant, pause: Duration },
-    HalfOpen { since: Instant, pause: Duration },
+    Closed { failures: u32, since: Monotonic },
+    Open { until: Monotonic, pause: Duration },
+    HalfOpen { since: Monotonic, pause: Duration },
 }
 
 /// The right to send once. What came of it is to be reported with it.
@@ -57,7 +57,7 @@ pub(crate) struct Pass {
     /// A pass of an earlier state says nothing about the present one.
     turn: u64,
     /// When it was given.
-    at: Instant,
+    at: Monotonic,
 }
 
 /// What a report changed.
@@ -66,7 +66,7 @@ pub(crate) enum Change {
     /// Nothing that anybody must hear of.
     None,
     /// It opened, and stays so until then at least.
-    Opened(Instant),
+    Opened(Monotonic),
     /// It closed.
     Closed,
 }
@@ -80,13 +80,13 @@ pub(crate) struct Circuit {
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { state: State::Closed { failures: 0, since: Instant::default() }, turn: 0 }
+        Self { state: State::Closed { failures: 0, since: Monotonic::default() }, turn: 0 }
     }
 }
 
 impl Circuit {
     /// Whether one may send now; otherwise when to ask again.
-    pub(crate) fn admit(&mut self, now: Instant) -> Result<Pass, Instant> {
+    pub(crate) fn admit(&mut self, now: Monotonic) -> Result<Pass, Monotonic> {
         match self.state {
             State::Closed { .. } => {}
             State::Open { until, .. } if now < until => return Err(until),
@@ -101,7 +101,7 @@ impl Circuit {
     }
 
     /// Takes note of what came of a pass.
-    pub(crate) fn report(&mut self, pass: Pass, health: Health, now: Instant) -> Change {
+    pub(crate) fn report(&mut self, pass: Pass, health: Health, now: Monotonic) -> Change {
         if pass.turn != self.turn {
             return Change::None;
         }
@@ -133,7 +133,7 @@ impl Circuit {
         }
     }
 
-    fn open(&mut self, pause: Duration, now: Instant) -> Change {
+    fn open(&mut self, pause: Duration, now: Monotonic) -> Change {
         let until = now + pause;
         self.become_state(State::Open { until, pause });
         Change::Opened(until)

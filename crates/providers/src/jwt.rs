@@ -1,6 +1,7 @@
 //! Tokens that we sign: ES256 for Apple and for Web Push, RS256 for Google (RFC 7515, RFC 7518 §3).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::encoding::EcPublicKeyUncompressedBin;
@@ -11,9 +12,44 @@ use aws_lc_rs::{agreement, signature::KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::monotonic::Monotonic;
+use countersign_domain::time::Instant;
+use countersign_domain::world::Clock;
 use serde_json::Value;
 
 use crate::pem;
+
+/// How far the time of day may be set back while a token stays in use: a time service corrects it by less all the time.
+const SET_BACK: Duration = Duration::from_secs(5);
+/// How far the two clocks may drift apart without the time of day having been set.
+const DRIFT: Duration = Duration::from_secs(60);
+
+/// When a token was signed, by both clocks: its age is measured by the monotonic one, while others compare the time of day
+/// in it with theirs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed {
+    at: Monotonic,
+    /// The time of day.
+    pub(crate) issued_at: Instant,
+}
+
+impl Signed {
+    /// Signed at this moment.
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self { at: clock.monotonic(), issued_at: clock.now() }
+    }
+
+    /// Whether a token is younger than `limit` and can be used. One from the future cannot: it was signed while the time of
+    /// day was ahead, which has been put right since.
+    pub(crate) fn is_within(self, limit: Duration, clock: &dyn Clock) -> bool {
+        clock.monotonic().since(self.at) < limit && self.issued_at <= clock.now() + SET_BACK
+    }
+
+    /// Whether the time of day has been set forward since.
+    pub(crate) fn was_behind(self, clock: &dyn Clock) -> bool {
+        clock.now().since(self.issued_at) > clock.monotonic().since(self.at) + DRIFT
+    }
+}
 
 /// A private key, read once. It does not print.
 #[derive(Clone)]

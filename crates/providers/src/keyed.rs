@@ -76,11 +76,11 @@ impl<V: Vendor> Provider for Keyed<V> {
             Ok(credential) => credential,
             Err(attempt) => return attempt,
         };
-        let ward = self.wards.of(&credential.sid, credential.updated_at, self.clock.now());
+        let ward = self.wards.of(&credential.sid, credential.updated_at, self.clock.monotonic());
         match ward.get_or_make(|| self.vendor.client(&credential)) {
             Ok(client) => {
                 let send = async { words::fit(push, self.vendor.send(client, push).await) };
-                ward.guarded(&*self.clock, &credential.sid, send).await
+                ward.guarded(&*self.clock, &credential.sid, push.expires_at, send).await
             }
             Err(why) => refused(V::UNUSABLE, &format!("the credential cannot be used: {why}")),
         }

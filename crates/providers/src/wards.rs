@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use countersign_domain::delivery::{Attempt, Outcome};
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::notification::Code;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
@@ -15,6 +16,9 @@ use countersign_domain::world::Clock;
 use crate::circuit::{Change, Circuit, Health, Pass};
 use crate::metrics::{self, OpenCircuit};
 
+/// A wait for a circuit leaves so much of a push's time for one more try: a credential that is mended meanwhile has a
+/// circuit of its own.
+const LAST_TRY: Duration = Duration::from_secs(1);
 /// What nobody used for so long is forgotten when room is looked for, and its connections with it.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
@@ -52,29 +56,32 @@ impl<T> Ward<T> {
         self.inner.get_or_init(make)
     }
 
-    /// Sends, if the circuit lets it. `name` is for the log.
+    /// Sends a push that ends at `deadline`, if the circuit lets it. `name` is for the log.
     pub(crate) async fn guarded(
         &self,
         clock: &dyn Clock,
         name: &dyn Named,
+        deadline: Instant,
         send: impl Future<Output = Attempt> + Send,
     ) -> Attempt {
         // The lock is let go before anything is awaited.
-        let admitted = lock(&self.gate).circuit.admit(clock.now());
+        let admitted = lock(&self.gate).circuit.admit(clock.monotonic());
         let pass = match admitted {
             Ok(pass) => pass,
-            Err(until) => return self.refused(until),
+            Err(until) => return self.refused(time_of_day(clock, until), deadline),
         };
         let attempt = send.await;
         let health = Health::of(&attempt);
-        let change = self.note(pass, health, &attempt, clock.now());
+        let change = self.note(pass, health, &attempt, clock.monotonic());
         let (code, reason) = (attempt.code.map(|code| code.0), attempt.provider_reason.as_deref());
         match change {
             Change::None => {}
             Change::Opened(until) if health == Health::Broken => {
+                let until = time_of_day(clock, until);
                 tracing::error!(destination = %name, code, reason, %until, "a push credential is refused; nothing is sent with it for a while");
             }
             Change::Opened(until) => {
+                let until = time_of_day(clock, until);
                 tracing::warn!(destination = %name, code, reason, %until, "a push service fails; nothing is sent to it for a while");
             }
             Change::Closed => tracing::info!(destination = %name, "a push service works again"),
@@ -82,7 +89,7 @@ impl<T> Ward<T> {
         attempt
     }
 
-    fn note(&self, pass: Pass, health: Health, attempt: &Attempt, now: Instant) -> Change {
+    fn note(&self, pass: Pass, health: Health, attempt: &Attempt, now: Monotonic) -> Change {
         let mut gate = lock(&self.gate);
         if health != Health::Well {
             gate.cause = Cause { code: attempt.code, words: attempt.provider_reason.clone() };
@@ -99,17 +106,22 @@ impl<T> Ward<T> {
         change
     }
 
-    fn refused(&self, until: Instant) -> Attempt {
+    fn refused(&self, until: Instant, deadline: Instant) -> Attempt {
         let Cause { code, words } = lock(&self.gate).cause.clone();
         let words = words.unwrap_or_else(|| "failures".to_owned());
         let words = format!("not sent: circuit open until {until} after: {words}");
         Attempt {
-            outcome: Outcome::Later { not_before: Some(until) },
+            outcome: Outcome::Later { not_before: Some(until.min(deadline - LAST_TRY)) },
             provider_status: None,
             provider_reason: crate::words::plain(&words),
             code: code.or(Some(Code::INTERNAL)),
         }
     }
+}
+
+/// When the monotonic clock will read `at`, for the record and the database.
+fn time_of_day(clock: &dyn Clock, at: Monotonic) -> Instant {
+    clock.now() + at.since(clock.monotonic())
 }
 
 /// What a log may call a destination.
@@ -124,7 +136,7 @@ pub(crate) struct Wards<K, T> {
 }
 
 /// Each with when it was last used.
-type Held<K, T> = HashMap<K, (Arc<Ward<T>>, Instant)>;
+type Held<K, T> = HashMap<K, (Arc<Ward<T>>, Monotonic)>;
 
 impl<K: Hash + Eq + Clone, T> Wards<K, T> {
     /// Room for so many of a platform.
@@ -134,7 +146,7 @@ impl<K: Hash + Eq + Clone, T> Wards<K, T> {
     }
 
     /// The ward of `key`. A new version of what it was made from is a new ward.
-    pub(crate) fn of(&self, key: &K, version: Instant, now: Instant) -> Arc<Ward<T>> {
+    pub(crate) fn of(&self, key: &K, version: Instant, now: Monotonic) -> Arc<Ward<T>> {
         let mut held = lock(&self.held);
         if let Some((ward, used)) = held.get_mut(key)
             // Whoever was told of the older version was told late.
@@ -171,23 +183,26 @@ mod tests {
 
     const NOON: Instant = Instant::from_seconds(1_767_268_800);
     const SECOND: Duration = Duration::from_secs(1);
+    const START: Monotonic = Monotonic::after_origin(Duration::ZERO);
+    /// No push ends before.
+    const FAR: Instant = Instant::from_seconds(1_767_300_000);
 
     #[test]
     fn one_is_made_per_version_and_an_old_one_does_not_come_back() {
         let wards: Wards<u8, u32> = Wards::new("apn", 4);
-        let first = wards.of(&1, NOON, NOON);
+        let first = wards.of(&1, NOON, START);
         assert_eq!(*first.get_or_make(|| 10), 10);
-        assert_eq!(*wards.of(&1, NOON, NOON).get_or_make(|| 11), 10);
-        let second = wards.of(&1, NOON + SECOND, NOON);
+        assert_eq!(*wards.of(&1, NOON, START).get_or_make(|| 11), 10);
+        let second = wards.of(&1, NOON + SECOND, START);
         assert_eq!(*second.get_or_make(|| 20), 20);
-        assert!(Arc::ptr_eq(&wards.of(&1, NOON, NOON), &second));
+        assert!(Arc::ptr_eq(&wards.of(&1, NOON, START), &second));
         assert_eq!(Arc::strong_count(&first), 1, "nobody else holds the old one");
     }
 
     #[test]
     fn there_are_so_many_and_the_longest_unused_goes_first() {
         let wards: Wards<u8, u32> = Wards::new("apn", 2);
-        let at = |key, seconds| wards.of(&key, NOON, NOON + SECOND * seconds);
+        let at = |key, seconds| wards.of(&key, NOON, START + SECOND * seconds);
         let one = at(1, 0);
         let two = at(2, 1);
         assert!(Arc::ptr_eq(&at(1, 2), &one));
@@ -208,10 +223,10 @@ mod tests {
             provider_reason: Some("InvalidProviderToken".to_owned()),
             code: Some(Code(52_149)),
         };
-        let sent = ward.guarded(&clock, &"test", async { broken.clone() }).await;
+        let sent = ward.guarded(&clock, &"test", FAR, async { broken.clone() }).await;
         assert_eq!(sent, broken);
         let call = async { panic!("no call is made") };
-        let refused = ward.guarded(&clock, &"test", call).await;
+        let refused = ward.guarded(&clock, &"test", FAR, call).await;
         let until = NOON + SECOND * 60;
         assert_eq!(refused.outcome, Outcome::Later { not_before: Some(until) });
         assert_eq!((refused.code, refused.provider_status), (Some(Code(52_149)), None));
@@ -241,10 +256,10 @@ mod tests {
         let send = async |ward: &Ward<()>, outcome, status| {
             let attempt =
                 Attempt { provider_status: Some(status), ..Attempt::plain(outcome, None) };
-            ward.guarded(&clock, &"test", async { attempt }).await
+            ward.guarded(&clock, &"test", FAR, async { attempt }).await
         };
         let broken = Outcome::Refused { breaks_credential: true };
-        let (one, two) = (wards.of(&1, NOON, NOON), wards.of(&2, NOON, NOON));
+        let (one, two) = (wards.of(&1, NOON, START), wards.of(&2, NOON, START));
         send(&one, broken, 403).await;
         send(&two, broken, 403).await;
         shown(2, 2);
@@ -256,7 +271,7 @@ mod tests {
         shown(1, 2);
         drop((one, two));
         // The second is mended by its owner: a new version, and a circuit of its own.
-        wards.of(&2, NOON + SECOND, NOON);
+        wards.of(&2, NOON + SECOND, START);
         shown(0, 2);
     }
 }

@@ -9,6 +9,7 @@ use countersign_domain::delivery::{Birth, Delivery, Known, NewNotification, Pros
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::notification::{Ending, Notification, deadline};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -47,6 +48,7 @@ impl Asked {
 pub(crate) struct Planned {
     pub(crate) new: NewNotification,
     place: Option<Place>,
+    at: Monotonic,
 }
 
 impl Verify {
@@ -189,15 +191,15 @@ impl Verify {
             platform: asked.platform,
             birth,
         };
-        Planned { new, place }
+        Planned { new, place, at: self.clock.monotonic() }
     }
 
     /// Sees to it, after the commit, that somebody takes the delivery up.
     pub(crate) async fn hand_over(&self, planned: Planned, prospect: Option<Prospect>) {
-        let Planned { new, place } = planned;
+        let Planned { new, place, at } = planned;
         match (new.birth, new.lease(), place) {
             (_, Some(lease), Some(place)) => {
-                let known = prospect.map(|prospect| Known { prospect, at: new.created_at });
+                let known = prospect.map(|prospect| Known { prospect, at });
                 place.hand_over(Leased { lease, known });
             }
             (Birth::Parked, ..) => {

@@ -10,8 +10,8 @@ use countersign_bus::{
 };
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::Birth;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
-use countersign_domain::time::Instant;
 use countersign_store::conformance::Stage;
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::{Keys, MasterKey, Parts, Verify};
@@ -33,7 +33,7 @@ impl Bus for SilentBus {
         self.asked.fetch_add(1, Ordering::SeqCst);
         std::future::pending().await
     }
-    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
+    async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment> {
         self.inner.attach(factor, now).await
     }
     async fn dismiss(&self, factor: FactorSid) {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use countersign_domain::address::Platform;
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
-use countersign_domain::time::Instant;
 use countersign_domain::world::{Entropy, random};
 
+use super::Now;
 use super::close::{Close, End};
 use super::protocol::Heard;
 use crate::rows;
@@ -31,12 +32,12 @@ pub(super) struct Claim {
 #[derive(Debug)]
 pub(super) struct Greeting {
     nonce: String,
-    deadline: Instant,
+    deadline: Monotonic,
 }
 
 impl Greeting {
     /// Begins a conversation, with a nonce that nobody has seen before.
-    pub(super) fn new(entropy: &dyn Entropy, now: Instant) -> Self {
+    pub(super) fn new(entropy: &dyn Entropy, now: Monotonic) -> Self {
         let nonce = u128::from_be_bytes(random(entropy));
         Self { nonce: format!("{nonce:032x}"), deadline: now + PATIENCE }
     }
@@ -47,20 +48,20 @@ impl Greeting {
     }
 
     /// When [`tick`](Self::tick) wants to be called.
-    pub(super) const fn deadline(&self) -> Instant {
+    pub(super) const fn deadline(&self) -> Monotonic {
         self.deadline
     }
 
     /// Ends the conversation if the device has taken too long.
-    pub(super) fn tick(&self, now: Instant) -> Result<(), End> {
-        if now < self.deadline {
+    pub(super) fn tick(&self, now: Now) -> Result<(), End> {
+        if now.at < self.deadline {
             return Ok(());
         }
-        Err(Close::refused(&rows::AUTHENTICATE, now).into())
+        Err(Close::refused(&rows::AUTHENTICATE, now.day).into())
     }
 
     /// Takes what the device said; gives the token to check, once there is one.
-    pub(super) fn hear<'a>(&self, heard: Heard<'a>, now: Instant) -> Result<Option<&'a str>, End> {
+    pub(super) fn hear<'a>(&self, heard: Heard<'a>, now: Now) -> Result<Option<&'a str>, End> {
         self.tick(now)?;
         match heard {
             Heard::Text(token) => Ok(Some(token)),
@@ -75,10 +76,10 @@ impl Greeting {
         claim: &Claim,
         factor: &Factor,
         token: &DeviceToken,
-        now: Instant,
+        now: Now,
     ) -> Result<FactorSid, Close> {
         if !token.nonce().is_some_and(|nonce| same(nonce, &self.nonce)) {
-            return Err(Close::refused(&rows::JWT_CLAIMS, now));
+            return Err(Close::refused(&rows::JWT_CLAIMS, now.day));
         }
         let its_own = factor.sid == claim.factor
             && factor.owner.service == claim.service
@@ -86,7 +87,7 @@ impl Greeting {
         if its_own && factor.address.platform() == Platform::Stream {
             Ok(factor.sid)
         } else {
-            Err(Close::refused(&rows::FORBIDDEN, now))
+            Err(Close::refused(&rows::FORBIDDEN, now.day))
         }
     }
 }

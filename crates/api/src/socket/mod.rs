@@ -27,8 +27,10 @@ use axum::response::{IntoResponse, Response};
 use countersign_bus::{Bus, HandOver};
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_verify::{AuthFault, Verify};
 use http::HeaderValue;
@@ -56,6 +58,21 @@ pub trait DeviceAuth: Send + Sync {
 impl DeviceAuth for Verify {
     async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
         self.authenticate_device(token).await
+    }
+}
+
+/// Both hands of the clock, read at once: the conversation measures by the one, and says the other.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    /// By which waits and lives are measured.
+    at: Monotonic,
+    /// The time of day, which devices are told, and after which a prompt must not be shown.
+    day: Instant,
+}
+
+impl Now {
+    fn of(clock: &dyn Clock) -> Self {
+        Self { at: clock.monotonic(), day: clock.now() }
     }
 }
 

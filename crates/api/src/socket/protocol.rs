@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use countersign_bus::{Parting, Pending, Reception};
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
-use countersign_domain::time::Instant;
 use tokio::sync::oneshot;
 
+use super::Now;
 use super::close::{Close, End};
 use super::frames::{self, DeviceFrame};
 
@@ -81,7 +82,7 @@ impl Offered {
 /// A frame on its way out.
 #[derive(Debug)]
 struct Writing {
-    until: Instant,
+    until: Monotonic,
     /// The offer in it, until that is acknowledged.
     offer: Option<Offered>,
 }
@@ -91,15 +92,16 @@ struct Writing {
 pub(super) struct Linked {
     writing: Option<Writing>,
     /// In the order of writing, and so of the instants until which an ack counts.
-    unacknowledged: VecDeque<(Instant, Offered)>,
-    last_heard: Instant,
-    next_ping: Instant,
-    ends_at: Instant,
+    unacknowledged: VecDeque<(Monotonic, Offered)>,
+    last_heard: Monotonic,
+    next_ping: Monotonic,
+    ends_at: Monotonic,
 }
 
 impl Linked {
     /// Begins the conversation, and gives the frame that says so. It lasts `life` at most.
-    pub(super) fn begin(factor: FactorSid, now: Instant, life: Duration) -> (Self, String) {
+    pub(super) fn begin(factor: FactorSid, now: Now, life: Duration) -> (Self, String) {
+        let Now { at: now, day } = now;
         let linked = Self {
             writing: Some(Writing { until: now + WRITE_WITHIN, offer: None }),
             unacknowledged: VecDeque::new(),
@@ -107,7 +109,7 @@ impl Linked {
             next_ping: now + PING_EVERY,
             ends_at: now + life.min(LONGEST_LIFE),
         };
-        (linked, frames::linked(factor, now, PING_EVERY.as_secs()))
+        (linked, frames::linked(factor, day, PING_EVERY.as_secs()))
     }
 
     /// Whether an offer may be brought.
@@ -117,26 +119,26 @@ impl Linked {
 
     /// Takes an offer, and gives the frame to write. Only while there is [room](Self::has_room); without it, and once
     /// the prompt must not be shown any more, the offer is turned away.
-    pub(super) fn offer(&mut self, pending: Pending, now: Instant) -> Option<String> {
+    pub(super) fn offer(&mut self, pending: Pending, now: Now) -> Option<String> {
         let Pending { offer, reply } = pending;
         let offered = Offered { notification: offer.notification, reply };
-        if now >= offer.expires_at || !self.has_room() {
+        if now.day >= offer.expires_at || !self.has_room() {
             offered.settle(Reception::Nobody);
             return None;
         }
-        self.writing = Some(Writing { until: now + WRITE_WITHIN, offer: Some(offered) });
+        self.writing = Some(Writing { until: now.at + WRITE_WITHIN, offer: Some(offered) });
         Some(frames::prompt(&offer))
     }
 
     /// The frame that was being written has left.
-    pub(super) fn written(&mut self, now: Instant) {
+    pub(super) fn written(&mut self, now: Monotonic) {
         if let Some(offer) = self.writing.take().and_then(|writing| writing.offer) {
             self.unacknowledged.push_back((now + ACK_WITHIN, offer));
         }
     }
 
     /// Takes what the device said.
-    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Instant) -> Result<(), End> {
+    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Monotonic) -> Result<(), End> {
         self.last_heard = now;
         match heard {
             Heard::Beat => Ok(()),
@@ -163,7 +165,7 @@ impl Linked {
     }
 
     /// Does what is due at `now`; true means that a ping is to be written.
-    pub(super) fn tick(&mut self, now: Instant) -> Result<bool, End> {
+    pub(super) fn tick(&mut self, now: Monotonic) -> Result<bool, End> {
         while let Some((_, offered)) = self.unacknowledged.pop_front_if(|(until, _)| *until <= now)
         {
             offered.settle(Reception::Unacknowledged);
@@ -191,11 +193,11 @@ impl Linked {
     }
 
     /// When [`tick`](Self::tick) wants to be called.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Monotonic {
         let ack = self.unacknowledged.front().map(|(until, _)| *until);
         let write = self.writing.as_ref().map(|writing| writing.until);
         let fixed = self.next_ping.min(self.ends_at).min(self.last_heard + SILENCE);
-        [ack, write].into_iter().flatten().fold(fixed, Instant::min)
+        [ack, write].into_iter().flatten().fold(fixed, Monotonic::min)
     }
 
     /// A burst of prompts must not cost memory for the rest of an idle connection.

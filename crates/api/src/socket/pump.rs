@@ -10,17 +10,17 @@ use bytes::Bytes;
 use countersign_bus::Attachment;
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorSid;
-use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep, random};
 use tokio::select;
 
-use super::SocketParts;
 use super::admission::{Guest, Stranger};
 use super::close::{Close, End};
 use super::greeting::{Claim, Greeting};
 use super::protocol::{self, LONGEST_LIFE, Linked};
 use super::transport::Transport;
+use super::{Now, SocketParts};
 
 /// How long the database may take to say who a device is.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
@@ -62,15 +62,15 @@ async fn greet(
     stranger: Stranger,
     parts: &SocketParts,
 ) -> Result<Box<Arrival>, End> {
-    let greeting = Greeting::new(&*parts.entropy, parts.clock.now());
+    let greeting = Greeting::new(&*parts.entropy, parts.clock.monotonic());
     transport.send(Message::text(greeting.nonce()));
     let (factor, token) = identify(transport, &greeting, parts).await?;
-    let now = parts.clock.now();
+    let now = Now::of(&*parts.clock);
     let factor = greeting.admit(&claim, &factor, &token, now)?;
 
     let guest = stranger.link().ok_or(Close::OVERLOADED)?;
     // Findable first: whatever is parked from here on is seen by those who look after `connected`, or finds us.
-    let attachment = parts.bus.attach(factor, now).await.ok_or(Close::TOO_OFTEN)?;
+    let attachment = parts.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
     let (linked, first) = Linked::begin(factor, now, life(parts));
     Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest }))
 }
@@ -82,26 +82,28 @@ async fn identify(
     parts: &SocketParts,
 ) -> Result<(Factor, DeviceToken), End> {
     let mut shutdown = pin!(parts.shutdown.cancelled());
-    let mut alarm = parts.clock.sleep_until(greeting.deadline());
+    let clock = &*parts.clock;
+    let until = |at: Monotonic| clock.sleep(at.since(clock.monotonic()));
+    let mut alarm = until(greeting.deadline());
     loop {
         let event = select! {
             event = transport.next() => event,
             () = &mut shutdown => return Err(Close::STOPPING.into()),
             () = &mut alarm => {
-                greeting.tick(parts.clock.now())?;
-                alarm = parts.clock.sleep_until(greeting.deadline());
+                greeting.tick(Now::of(clock))?;
+                alarm = until(greeting.deadline());
                 continue;
             }
         };
         let Some(heard) = event.heard() else { continue };
-        let Some(token) = greeting.hear(heard, parts.clock.now())? else { continue };
-        let late = parts.clock.sleep_until(parts.clock.now() + CHECK_WITHIN);
+        let Some(token) = greeting.hear(heard, Now::of(clock))? else { continue };
+        let late = clock.sleep(CHECK_WITHIN);
         let checked = select! {
             checked = parts.auth.authenticate(token) => checked,
             () = &mut shutdown => return Err(Close::STOPPING.into()),
             () = late => return Err(Close::OVERLOADED.into()),
         };
-        return checked.map_err(|fault| Close::after(fault, parts.clock.now()).into());
+        return checked.map_err(|fault| Close::after(fault, clock.now()).into());
     }
 }
 
@@ -113,13 +115,13 @@ fn life(parts: &SocketParts) -> Duration {
 
 /// An instant to wait for. Set anew only for an earlier one: most waits are for acks, which come long before.
 struct Alarm {
-    at: Instant,
+    at: Monotonic,
     sleep: Sleep,
 }
 
 impl Alarm {
-    fn new(clock: &dyn Clock, at: Instant) -> Self {
-        Self { at, sleep: clock.sleep_until(at) }
+    fn new(clock: &dyn Clock, at: Monotonic) -> Self {
+        Self { at, sleep: clock.sleep(at.since(clock.monotonic())) }
     }
 }
 
@@ -141,21 +143,21 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
         let went_on = select! {
             event = transport.next() => match event.heard() {
                 None => {
-                    linked.written(clock.now());
+                    linked.written(clock.monotonic());
                     Ok(())
                 }
-                Some(heard) => linked.hear(heard, clock.now()),
+                Some(heard) => linked.hear(heard, clock.monotonic()),
             },
             pending = attachment.offers.recv(), if is_offered && linked.has_room() => {
                 is_offered = pending.is_some();
-                let frame = pending.and_then(|pending| linked.offer(*pending, clock.now()));
+                let frame = pending.and_then(|pending| linked.offer(*pending, Now::of(clock)));
                 if let Some(frame) = frame {
                     transport.send(Message::text(frame));
                 }
                 Ok(())
             }
             () = &mut alarm.sleep => {
-                let ticked = linked.tick(clock.now());
+                let ticked = linked.tick(clock.monotonic());
                 alarm = Alarm::new(clock, linked.deadline());
                 ticked.map(|is_ping_due| if is_ping_due {
                     transport.send(Message::Ping(Bytes::new()));
@@ -193,7 +195,7 @@ async fn part(transport: &mut Transport, end: End, clock: &dyn Clock) {
                 .send(Message::Close(Some(CloseFrame { code, reason: reason.as_ref().into() })));
         }
     }
-    let mut patience = clock.sleep_until(clock.now() + GOODBYE_WITHIN);
+    let mut patience = clock.sleep(GOODBYE_WITHIN);
     loop {
         select! {
             event = transport.next() => if event.is_final() { return },

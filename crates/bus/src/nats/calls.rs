@@ -124,7 +124,7 @@ impl Calls {
             waiting.insert(number, Waiting { question: nonce, tell });
         }
         let _ticket = Ticket { calls: self, number };
-        let mut late = clock.sleep_until(clock.now() + within);
+        let mut late = clock.sleep(within);
         tokio::select! {
             sent = client.publish_with_reply(subject, inbox, sealed) => {
                 sent.map_err(|_| Unanswered::Unsent)?;

@@ -162,10 +162,10 @@ async fn serve(node: Arc<Node>, factor: FactorSid, mut held: watch::Receiver<Hel
             left(&mut held).await;
             let beside = async {
                 let _ = held.wait_for(|held| held.taken_by.is_some()).await;
-                node.clock.sleep_until(node.clock.now() + LINGER_BESIDE).await;
+                node.clock.sleep(LINGER_BESIDE).await;
             };
             tokio::select! {
-                () = node.clock.sleep_until(node.clock.now() + LINGER) => {}
+                () = node.clock.sleep(LINGER) => {}
                 () = beside => {}
                 _ = link.wait_for(|link| *link == Link::Down) => {}
             }
@@ -256,7 +256,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
             }
             ToHolder::HasInHand(_) => answer(node, asked, Answer::NotHere).await,
             ToHolder::GiveUp => {
-                let said = match node.local.give_up(factor, node.clock.now()) {
+                let said = match node.local.give_up(factor, node.clock.monotonic()) {
                     Takeover::Free => Answer::NotHere,
                     Takeover::TooSoon => Answer::TooSoon,
                 };
@@ -268,7 +268,7 @@ async fn answer_all(node: &Arc<Node>, factor: FactorSid, mut messages: Subscribe
                 }
             }
             ToHolder::Held(age) => {
-                let now = node.clock.now();
+                let now = node.clock.monotonic();
                 if let Some(newer) = node.local.give_up_older(factor, now - age) {
                     // It could not be told before: it has only just come back.
                     let said = ToHolder::Held(now.since(newer));

@@ -29,7 +29,7 @@ impl Node {
         let mut last_said = String::new();
         loop {
             let is_up = self.is_up();
-            let look_again = self.clock.sleep_until(self.clock.now() + LOOK_AGAIN);
+            let look_again = self.clock.sleep(LOOK_AGAIN);
             let event = tokio::select! {
                 event = happened.recv() => event,
                 () = look_again, if !is_up => {
@@ -102,7 +102,7 @@ impl Node {
     /// A device that moved to another node while the link was down is held twice: the older socket has to go.
     async fn tell_holds(self: Arc<Self>) {
         for (factor, since) in self.local.holds() {
-            let said = ToHolder::Held(self.clock.now().since(since));
+            let said = ToHolder::Held(self.clock.monotonic().since(since));
             self.say(self.to_device(factor), said.name(), said.encode()).await;
         }
     }

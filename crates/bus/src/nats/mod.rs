@@ -24,8 +24,8 @@ use std::time::Duration;
 use async_nats::{Client, Event, SubscribeError, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
-use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, random};
 use futures_util::StreamExt as _;
 use metrics::{counter, gauge};
@@ -219,7 +219,7 @@ impl Node {
         if !self.is_up() {
             return;
         }
-        let late = self.clock.sleep_until(self.clock.now() + SAY_WITHIN);
+        let late = self.clock.sleep(SAY_WITHIN);
         tokio::select! {
             said = self.client.publish(subject, sealed) => match said {
                 Ok(()) => counted("out", kind),
@@ -237,7 +237,7 @@ impl Node {
     /// For as long as that answer is waited for.
     async fn until_lost(&self, factor: FactorSid, notification: NotificationSid) {
         loop {
-            self.clock.sleep_until(self.clock.now() + LOOK_AFTER).await;
+            self.clock.sleep(LOOK_AFTER).await;
             let question = ToHolder::HasInHand(notification);
             // A node of an older version says nothing.
             if let Ok(Some(Answer::NotHere)) | Err(Unanswered::Nobody) =
@@ -304,7 +304,7 @@ impl Bus for NatsBus {
             )
     }
 
-    async fn attach(&self, factor: FactorSid, now: Instant) -> Option<Attachment> {
+    async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment> {
         let attachment = self.node.local.attach(factor, now).await?;
         device::listen(&self.node, factor, attachment).await
     }
@@ -343,7 +343,7 @@ impl Bus for NatsBus {
 
     async fn flush(&self) {
         if self.node.is_up() {
-            let late = self.node.clock.sleep_until(self.node.clock.now() + SAY_WITHIN);
+            let late = self.node.clock.sleep(SAY_WITHIN);
             tokio::select! {
                 _ = self.node.client.flush() => {}
                 () = late => {}

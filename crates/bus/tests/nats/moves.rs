@@ -31,7 +31,7 @@ impl Stage {
     /// A second after whatever was before, so that it may be taken over.
     async fn attached(&self, node: &Node) -> Attachment {
         self.clock.advance(Duration::from_secs(1));
-        node.bus.attach(PHONE, self.clock.now()).await.expect("nobody else is so new")
+        node.bus.attach(PHONE, self.clock.monotonic()).await.expect("nobody else is so new")
     }
 
     /// Offers wait for the device's own answer, and no other comes before it.
@@ -96,7 +96,7 @@ async fn an_offer_that_died_with_its_node_is_not_waited_for() {
     let (written, is_written) = oneshot::channel();
     dying.spawn(async move {
         let bus = NatsBus::connect(&options, time.clone(), entropy).await.expect("a connection");
-        let mut socket = bus.attach(PHONE, time.now()).await.expect("nobody holds it");
+        let mut socket = bus.attach(PHONE, time.monotonic()).await.expect("nobody holds it");
         tell.send(()).unwrap();
         let pending = socket.offers.recv().await.expect("an offer");
         written.send(()).unwrap();
@@ -110,7 +110,7 @@ async fn an_offer_that_died_with_its_node_is_not_waited_for() {
     is_written.await.unwrap();
     dying.shutdown_background();
     stage.clock.advance(Duration::from_secs(1));
-    let attach = stage.after.bus.attach(PHONE, stage.clock.now());
+    let attach = stage.after.bus.attach(PHONE, stage.clock.monotonic());
     let _socket = clock_runs(&stage.clock, attach).await.expect("nobody else is so new");
     let heard = clock_runs(&stage.clock, offered).await.unwrap();
     assert_eq!(heard, Reception::Unacknowledged, "it may have been shown");

@@ -28,7 +28,7 @@ impl Stage {
     }
 
     async fn attached(&self, node: &Node) -> Attachment {
-        node.bus.attach(PHONE, self.clock.now()).await.expect("nobody else is so new")
+        node.bus.attach(PHONE, self.clock.monotonic()).await.expect("nobody else is so new")
     }
 
     async fn lose_the_server(&mut self) {
@@ -159,7 +159,7 @@ async fn a_node_starts_without_a_server() {
     let here = Node::connect(&server, &clock, 1).await;
     let there = Node::connect(&server, &clock, 2).await;
     assert_eq!(*here.bus.link().unwrap().borrow(), Link::Down);
-    let mut socket = there.bus.attach(PHONE, clock.now()).await.expect("nobody holds it");
+    let mut socket = there.bus.attach(PHONE, clock.monotonic()).await.expect("nobody holds it");
     server.start_again();
     here.link_is(Link::Up).await;
     there.link_is(Link::Up).await;
@@ -177,7 +177,7 @@ async fn a_node_that_is_gone_holds_nobody() {
     let (options, time) = (options(&server), Arc::new(clock.clone()));
     let _held = there.spawn(async move {
         let bus = NatsBus::connect(&options, time.clone(), entropy).await.expect("a connection");
-        let socket = bus.attach(PHONE, time.now()).await.expect("nobody holds it");
+        let socket = bus.attach(PHONE, time.monotonic()).await.expect("nobody holds it");
         (bus, socket)
     });
     while !here.bus.is_attached(PHONE).await {
@@ -197,9 +197,9 @@ async fn clusters_with_different_prefixes_share_a_server() {
     let ours = Node::with(&options, &clock, 1).await;
     options.prefix = "theirs".to_owned();
     let theirs = Node::with(&options, &clock, 2).await;
-    let _socket = theirs.bus.attach(PHONE, clock.now()).await.expect("nobody holds it");
+    let _socket = theirs.bus.attach(PHONE, clock.monotonic()).await.expect("nobody holds it");
     assert!(!ours.bus.is_attached(PHONE).await);
-    assert!(ours.bus.attach(PHONE, clock.now()).await.is_some(), "another device altogether");
+    assert!(ours.bus.attach(PHONE, clock.monotonic()).await.is_some(), "another device altogether");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ impl Stage {
     }
 
     async fn attached(&self) -> Attachment {
-        self.there.bus.attach(PHONE, self.clock.now()).await.expect("nobody else is so new")
+        self.there.bus.attach(PHONE, self.clock.monotonic()).await.expect("nobody else is so new")
     }
 
     /// The stranger listens to a subject.
@@ -181,7 +181,7 @@ async fn nodes_of_another_master_key_are_strangers() {
     let ours = Node::connect(&server, &clock, 1).await;
     let options = Options { key: SealingKey::new(&[8; 32]), ..options(&server) };
     let theirs = Node::with(&options, &clock, 2).await;
-    let socket = ours.bus.attach(PHONE, clock.now()).await.expect("nobody else is so new");
+    let socket = ours.bus.attach(PHONE, clock.monotonic()).await.expect("nobody else is so new");
     assert!(!clock_runs(&clock, theirs.bus.is_attached(PHONE)).await);
     theirs.bus.dismiss(PHONE).await;
     assert!(ours.bus.is_attached(PHONE).await);

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use countersign_delivery::Options;
 use countersign_domain::address::Platform;
+use countersign_domain::delivery::Birth;
 use countersign_domain::notification::Status;
 use tokio::sync::Notify;
 
@@ -119,4 +122,30 @@ async fn settle_down() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
+}
+
+/// An alarm that was set while the clock was two hours ahead must not ring two hours late.
+#[tokio::test]
+async fn setting_the_clock_back_stops_no_duty() {
+    let mut world = World::still(Options::default()).await;
+    let noon = world.now();
+    world.make.clock.step_wall(noon + secs(7_200));
+    world.begin();
+    world.deliver_everything().await;
+    world.wait_for(|counts| counts.expirer_sweeps > 0 && counts.rescuer_sweeps > 0).await;
+    world.make.clock.step_wall(noon);
+    let before = world.engine().signals().counts();
+    let phone = world.enrol(Platform::Fcm).await;
+    let challenge = world.ask(&phone).await;
+    world.store_notification(&challenge, 300, Birth::Due).await;
+
+    world.pass(Duration::from_millis(1_200));
+    let counts = world
+        .wait_for(|now| {
+            now.settled > 0
+                && now.expirer_sweeps > before.expirer_sweeps
+                && now.rescuer_sweeps > before.rescuer_sweeps
+        })
+        .await;
+    assert_eq!((counts.attempted, counts.settled), (1, 1));
 }

@@ -6,6 +6,7 @@ use countersign_bus::Reception;
 use countersign_delivery::Options;
 use countersign_domain::address::Platform;
 use countersign_domain::notification::{Reason, Status};
+use countersign_domain::world::Clock as _;
 use tokio::sync::Notify;
 
 use crate::support::{Act, Device, World, secs};
@@ -135,7 +136,7 @@ async fn a_crowd_that_returns_misses_nothing() {
     }
     let devices = crowd.iter().map(|(phone, ..)| {
         let (bus, handover) = (world.bus.clone(), world.handover.clone());
-        let (factor, now) = (phone.sid, phone.created_at);
+        let (factor, now) = (phone.sid, world.make.clock.monotonic());
         tokio::spawn(async move {
             Device::connect(&bus, &handover, factor, now).await.acknowledge_all()
         })

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use countersign_domain::invalid::Invalid;
-use countersign_domain::time::Instant;
+use countersign_domain::monotonic::Monotonic;
+use countersign_domain::world::Clock;
 use serde_json::json;
 
-use crate::jwt::{CannotSign, SigningKey};
+use crate::jwt::{CannotSign, Signed, SigningKey};
 use crate::wards::lock;
 
 /// From this age on a token is replaced.
@@ -35,15 +36,15 @@ struct State {
     current: Option<Minted>,
     previous: Option<Minted>,
     /// When Apple last made us mint one that was not due.
-    forced_at: Option<Instant>,
+    forced_at: Option<Monotonic>,
     /// Apple saw new ones too often: until then none is made while the present one can be used.
-    rest_until: Option<Instant>,
+    rest_until: Option<Monotonic>,
 }
 
 #[derive(Clone)]
 struct Minted {
     text: Arc<str>,
-    at: Instant,
+    signed: Signed,
 }
 
 impl ProviderToken {
@@ -53,51 +54,60 @@ impl ProviderToken {
     }
 
     /// The token to use now.
-    pub(super) fn at(&self, now: Instant) -> Result<Arc<str>, CannotSign> {
+    pub(super) fn current(&self, clock: &dyn Clock) -> Result<Arc<str>, CannotSign> {
         let mut state = lock(&self.state);
         if let Some(current) = &state.current {
-            let age = now.since(current.at);
-            let resting = state.rest_until.is_some_and(|until| now < until);
-            if age < RENEW_AFTER || (resting && age < USELESS_AFTER) {
+            let resting = state.rest_until.is_some_and(|until| clock.monotonic() < until);
+            let limit = if resting { USELESS_AFTER } else { RENEW_AFTER };
+            if current.signed.is_within(limit, clock) {
                 return Ok(Arc::clone(&current.text));
             }
         }
-        self.mint(&mut state, now)
+        self.mint(&mut state, clock)
     }
 
     /// Apple finds `used` too old. A fresh one, if that can be one: another was made meanwhile, or this is the first
-    /// such answer for a while. If even a fresh one is too old, the clock is wrong and more of them would not help.
-    pub(super) fn refresh(&self, used: &str, now: Instant) -> Result<Option<Arc<str>>, CannotSign> {
+    /// such answer for a while. If even a fresh one is too old, the clock is wrong and more of them would not help, until it
+    /// is put right.
+    pub(super) fn refresh(
+        &self,
+        used: &str,
+        clock: &dyn Clock,
+    ) -> Result<Option<Arc<str>>, CannotSign> {
+        let now = clock.monotonic();
         let mut state = lock(&self.state);
         if let Some(current) = &state.current
             && *current.text != *used
         {
             return Ok(Some(Arc::clone(&current.text)));
         }
-        if state.forced_at.is_some_and(|forced| now.since(forced) < NOT_WITHIN) {
+        let was_behind = state.current.as_ref().is_some_and(|used| used.signed.was_behind(clock));
+        let was_forced = state.forced_at.is_some_and(|forced| now.since(forced) < NOT_WITHIN);
+        if was_forced && !was_behind {
             return Ok(None);
         }
         state.forced_at = Some(now);
-        self.mint(&mut state, now).map(Some)
+        self.mint(&mut state, clock).map(Some)
     }
 
     /// Apple saw new tokens too often: the one before `used` is used again while it can be.
-    pub(super) fn step_back(&self, used: &str, now: Instant) {
+    pub(super) fn step_back(&self, used: &str, clock: &dyn Clock) {
         let mut state = lock(&self.state);
         if state.current.as_ref().is_none_or(|current| *current.text != *used) {
             return;
         }
-        state.rest_until = Some(now + NOT_WITHIN);
-        let usable = |minted: &Minted| now.since(minted.at) < USELESS_AFTER;
+        state.rest_until = Some(clock.monotonic() + NOT_WITHIN);
+        let usable = |minted: &Minted| minted.signed.is_within(USELESS_AFTER, clock);
         if let Some(previous) = state.previous.take_if(|previous| usable(previous)) {
             state.previous = state.current.replace(previous);
         }
     }
 
-    fn mint(&self, state: &mut State, now: Instant) -> Result<Arc<str>, CannotSign> {
-        let claims = json!({ "iss": self.team_id, "iat": now.as_seconds() });
+    fn mint(&self, state: &mut State, clock: &dyn Clock) -> Result<Arc<str>, CannotSign> {
+        let signed = Signed::now(clock);
+        let claims = json!({ "iss": self.team_id, "iat": signed.issued_at.as_seconds() });
         let text: Arc<str> = self.key.sign(json!({ "kid": self.key_id }), &claims)?.into();
-        state.previous = state.current.replace(Minted { text: Arc::clone(&text), at: now });
+        state.previous = state.current.replace(Minted { text: Arc::clone(&text), signed });
         Ok(text)
     }
 }

@@ -90,7 +90,7 @@ impl Apns {
     fn bearer(&self, client: &Client, tried: &mut Tried) -> Result<Option<Arc<str>>, Attempt> {
         let Auth::Token(shared) = &client.auth else { return Ok(None) };
         if tried.token.is_none() {
-            let token = shared.at(self.clock.now());
+            let token = shared.current(&*self.clock);
             tried.token = Some(token.map_err(|why| refused(codes::INTERNAL, &why.to_string()))?);
         }
         Ok(tried.token.clone())
@@ -104,11 +104,11 @@ impl Apns {
         tried: &mut Tried,
         (connections, held): (&Connections, &Held<'_>),
     ) -> bool {
-        let now = self.clock.now();
+        let clock = &*self.clock;
         let used = tried.token.as_deref().unwrap_or_default();
         match (remedy, &client.auth) {
             (Remedy::FreshToken, Auth::Token(shared)) if !tried.fresh_token => {
-                let Ok(Some(fresh)) = shared.refresh(used, now) else { return false };
+                let Ok(Some(fresh)) = shared.refresh(used, clock) else { return false };
                 tried.token = Some(fresh);
                 tried.fresh_token = true;
             }
@@ -126,7 +126,7 @@ impl Apns {
                 return false;
             }
             (Remedy::OlderToken, Auth::Token(shared)) => {
-                shared.step_back(used, now);
+                shared.step_back(used, clock);
                 return false;
             }
             _ => return false,

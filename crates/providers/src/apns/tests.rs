@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::time::Instant;
+use countersign_domain::world::Clock as _;
 use reqwest::Version;
 
 use crate::fixtures::{self, Answer, NOON, Server, World};
@@ -246,4 +247,37 @@ async fn what_apple_wishes_and_knows_is_passed_on() {
     server.answer([Answer::new(410, r#"{"reason":"Unregistered","timestamp":1767268000000}"#)]);
     let since = Some(Instant::from_seconds(1_767_268_000));
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Gone { since });
+}
+
+/// Nothing that happened while the clock was wrong outlives that by more than the circuit's own pause.
+#[tokio::test]
+async fn a_clock_that_was_two_hours_ahead_is_forgiven_a_minute_after_it_was_put_right() {
+    let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let (noon, hours) = (world.clock.now(), Duration::from_secs(2 * 3_600));
+    let push = |at: Instant| Push { expires_at: at + hours, ..fixtures::apn_push() };
+    world.clock.step_wall(noon + hours);
+    let broken = Outcome::Refused { breaks_credential: true };
+    assert_eq!(world.send(&push(noon + hours)).await.outcome, broken);
+
+    server.answer([ok()]);
+    world.clock.step_wall(noon);
+    let minute = Duration::from_secs(60);
+    let not_before = Some(noon + minute);
+    assert_eq!(world.send(&push(noon)).await.outcome, Outcome::Later { not_before });
+    world.clock.advance(minute);
+    assert_eq!(world.send(&push(noon)).await.outcome, Outcome::Accepted);
+    let (_, claims) =
+        fixtures::read_jwt(&server.asked()[1].header("authorization")["bearer ".len()..]);
+    assert_eq!(claims["iat"], (noon + minute).as_seconds());
+}
+
+/// A push that ends before the circuit may close asks once more: its owner may have mended the credential.
+#[tokio::test]
+async fn an_open_circuit_leaves_time_for_one_more_try() {
+    let (_server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let now = world.clock.now();
+    let push = Push { expires_at: now + Duration::from_secs(20), ..fixtures::apn_push() };
+    world.send(&push).await;
+    let not_before = Some(now + Duration::from_secs(19));
+    assert_eq!(world.send(&push).await.outcome, Outcome::Later { not_before });
 }

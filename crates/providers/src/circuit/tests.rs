@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NOON: Instant = Instant::from_seconds(1_767_268_800);
+const NOON: Monotonic = Monotonic::after_origin(Duration::from_secs(43_200));
 const SECOND: Duration = Duration::from_secs(1);
 
 /// So many attempts that began a second ago fail now.
-fn fail(circuit: &mut Circuit, times: u32, now: Instant) -> Change {
+fn fail(circuit: &mut Circuit, times: u32, now: Monotonic) -> Change {
     let passes: Vec<_> =
         (0..times).map(|_| circuit.admit(now - SILENCE).expect("closed")).collect();
     let mut last = Change::None;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_domain::delivery::{Attempt, Outcome};
-use countersign_domain::time::Instant;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::world::Clock;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
@@ -47,7 +47,8 @@ pub(super) struct AccessTokens {
 #[derive(Clone)]
 struct Token {
     text: Arc<str>,
-    ends_at: Instant,
+    /// Google gives it seconds to live, which our time of day has no part in.
+    ends_at: Monotonic,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +92,7 @@ impl AccessTokens {
     /// that. The failure of whoever asked is the failure of all who waited: a token endpoint that is down is not asked
     /// once by each in turn.
     pub(super) async fn token(&self) -> Result<Arc<str>, Attempt> {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let held = lock(&self.held).clone().filter(|token| now + SPARE < token.ends_at);
         let (old, asking) = match held {
             Some(token) if now + EARLY < token.ends_at => return Ok(token.text),
@@ -135,6 +136,7 @@ impl AccessTokens {
 
     async fn ask(&self) -> Result<Token, Attempt> {
         let request = self.request()?;
+        let asked_at = self.clock.monotonic();
         let reply =
             exchange(request, &*self.clock).await.map_err(|error| match denied(&error) {
                 Some(_) => self.not_allowed(),
@@ -152,7 +154,7 @@ impl AccessTokens {
             failure(later, None, "token endpoint: its answer holds no access token")
         })?;
         let lives = Duration::from_secs(granted.expires_in.min(LONGEST));
-        Ok(Token { text: granted.access_token.into(), ends_at: self.clock.now() + lives })
+        Ok(Token { text: granted.access_token.into(), ends_at: asked_at + lives })
     }
 
     fn request(&self) -> Result<RequestBuilder, Attempt> {

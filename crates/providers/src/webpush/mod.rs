@@ -101,7 +101,7 @@ impl WebPush {
             Ok(call) => call,
             Err(why) => return not_called(why),
         };
-        let authorization = match vapid.header(now).map(HeaderValue::try_from) {
+        let authorization = match vapid.header(&*self.clock).map(HeaderValue::try_from) {
             Ok(Ok(mut value)) => {
                 value.set_sensitive(true);
                 value
@@ -152,7 +152,7 @@ impl WebPush {
     ) -> (Place, Arc<Ward<Result<Vapid, Invalid>>>) {
         let origin = endpoint.origin().ascii_serialization();
         let place = Place { service: push.target.service, origin };
-        let ward = self.wards.of(&place, key.updated_at, self.clock.now());
+        let ward = self.wards.of(&place, key.updated_at, self.clock.monotonic());
         (place, ward)
     }
 }
@@ -178,7 +178,7 @@ impl Provider for WebPush {
             }
         };
         let send = async { words::fit(push, self.push(vapid, &to, push).await) };
-        ward.guarded(&*self.clock, &place, send).await
+        ward.guarded(&*self.clock, &place, push.expires_at, send).await
     }
 }
 

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
-use countersign_domain::time::Instant;
+use countersign_domain::world::Clock;
 use serde_json::json;
 use url::Url;
 
-use crate::jwt::{CannotSign, SigningKey};
+use crate::jwt::{CannotSign, Signed, SigningKey};
 use crate::wards::lock;
 
 /// How long a token is valid. The specification allows a day.
@@ -63,7 +63,7 @@ pub(super) struct Vapid {
     key: SigningKey,
     audience: String,
     subject: String,
-    held: Mutex<Option<(Instant, String)>>,
+    held: Mutex<Option<(Signed, String)>>,
 }
 
 impl Vapid {
@@ -81,32 +81,37 @@ impl Vapid {
     }
 
     /// The value of the `Authorization` header.
-    pub(super) fn header(&self, now: Instant) -> Result<String, CannotSign> {
+    pub(super) fn header(&self, clock: &dyn Clock) -> Result<String, CannotSign> {
         let mut held = lock(&self.held);
-        if let Some((made_at, header)) = &*held
-            && now.since(*made_at) < REUSE
+        // The push service compares `exp` with its own time of day, and nothing else tells us that it has passed.
+        if let Some((signed, header)) = &*held
+            && signed.is_within(REUSE, clock)
+            && clock.now().since(signed.issued_at) < LIFE - REUSE / 2
         {
             return Ok(header.clone());
         }
+        let signed = Signed::now(clock);
         let claims = json!({
             "aud": self.audience,
-            "exp": (now + LIFE).as_seconds(),
+            "exp": (signed.issued_at + LIFE).as_seconds(),
             "sub": self.subject,
         });
         let token = self.key.sign(json!({ "typ": "JWT" }), &claims)?;
         let public = URL_SAFE_NO_PAD.encode(self.key.point());
         let header = format!("vapid t={token}, k={public}");
-        *held = Some((now, header.clone()));
+        *held = Some((signed, header.clone()));
         Ok(header)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use countersign_testkit::ManualClock;
+
     use super::*;
     use crate::fixtures;
 
-    const NOON: Instant = Instant::from_seconds(1_767_268_800);
+    const HOUR: Duration = Duration::from_secs(3_600);
 
     #[test]
     fn a_new_key_is_read_and_its_public_half_found() {
@@ -124,7 +129,8 @@ mod tests {
         let new = new_vapid_key();
         let endpoint = Url::parse("https://push.example.com:8443/send/secret?x=1").unwrap();
         let vapid = Vapid::new(&new.private_key, &endpoint, "mailto:owl@example.com").unwrap();
-        let header = vapid.header(NOON).unwrap();
+        let clock = ManualClock::new();
+        let header = vapid.header(&clock).unwrap();
         let (token, key) =
             header.strip_prefix("vapid t=").and_then(|rest| rest.split_once(", k=")).unwrap();
         assert_eq!(key, new.public_key);
@@ -138,8 +144,26 @@ mod tests {
                 "sub": "mailto:owl@example.com",
             })
         );
-        let hours = |hours: u64| NOON + Duration::from_secs(hours * 3_600);
-        assert_eq!(vapid.header(hours(5)).unwrap(), header);
-        assert_ne!(vapid.header(hours(6)).unwrap(), header);
+        clock.advance(HOUR * 5);
+        assert_eq!(vapid.header(&clock).unwrap(), header);
+        clock.advance(HOUR);
+        assert_ne!(vapid.header(&clock).unwrap(), header);
+    }
+
+    #[test]
+    fn a_token_from_a_wrong_time_is_signed_anew_once_that_is_put_right() {
+        let new = new_vapid_key();
+        let endpoint = Url::parse("https://push.example.com/send/secret").unwrap();
+        let vapid = Vapid::new(&new.private_key, &endpoint, "mailto:owl@example.com").unwrap();
+        let clock = ManualClock::new();
+        let noon = clock.now();
+        for wrong in [noon + HOUR * 2, countersign_domain::time::Instant::from_seconds(0)] {
+            clock.step_wall(wrong);
+            let header = vapid.header(&clock).unwrap();
+            clock.step_wall(noon);
+            let right = vapid.header(&clock).unwrap();
+            assert_ne!(right, header);
+            assert_eq!(vapid.header(&clock).unwrap(), right);
+        }
     }
 }

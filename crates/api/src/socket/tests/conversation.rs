@@ -7,7 +7,8 @@ use countersign_domain::time::Instant;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
 
-use super::{START, ack, an_offer, factor};
+use super::{BEGIN, ack, an_offer, factor};
+use crate::socket::Now;
 use crate::socket::close::{Close, End};
 use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, parted};
 
@@ -16,10 +17,10 @@ const LATER: Duration = Duration::from_secs(3_600);
 
 /// A conversation whose first frame has left.
 fn linked() -> Linked {
-    let (mut linked, first) = Linked::begin(factor(7), START, LONGEST_LIFE);
+    let (mut linked, first) = Linked::begin(factor(7), BEGIN, LONGEST_LIFE);
     assert!(first.starts_with(r#"{"type":"linked""#));
     assert!(!linked.has_room(), "nothing before the linked frame has left");
-    linked.written(START);
+    linked.written(BEGIN.at);
     linked
 }
 
@@ -29,10 +30,10 @@ pub(super) fn pending(n: u8, expires_at: Instant) -> (Pending, Receiver<Receptio
 }
 
 /// Offers a prompt, and lets it leave.
-fn offer(linked: &mut Linked, n: u8, now: Instant) -> Receiver<Reception> {
-    let (pending, reception) = pending(n, now + LATER);
+fn offer(linked: &mut Linked, n: u8, now: Now) -> Receiver<Reception> {
+    let (pending, reception) = pending(n, now.day + LATER);
     assert!(linked.offer(pending, now).is_some());
-    linked.written(now);
+    linked.written(now.at);
     reception
 }
 
@@ -48,11 +49,11 @@ pub(super) fn fate(reception: &mut Receiver<Reception>) -> Option<Reception> {
 #[test]
 fn an_ack_settles_one_prompt_once() {
     let mut linked = linked();
-    let (mut one, mut two) = (offer(&mut linked, 1, START), offer(&mut linked, 2, START));
-    assert_eq!(linked.hear(Heard::Text(&ack(2)), START), Ok(()));
+    let (mut one, mut two) = (offer(&mut linked, 1, BEGIN), offer(&mut linked, 2, BEGIN));
+    assert_eq!(linked.hear(Heard::Text(&ack(2)), BEGIN.at), Ok(()));
     assert_eq!((fate(&mut one), fate(&mut two)), (None, Some(Reception::Acknowledged)));
-    assert_eq!(linked.hear(Heard::Text(&ack(2)), START), Ok(()), "again: changes nothing");
-    assert_eq!(linked.hear(Heard::Text(&ack(3)), START), Ok(()), "unknown: changes nothing");
+    assert_eq!(linked.hear(Heard::Text(&ack(2)), BEGIN.at), Ok(()), "again: changes nothing");
+    assert_eq!(linked.hear(Heard::Text(&ack(3)), BEGIN.at), Ok(()), "unknown: changes nothing");
     drop(linked);
     assert_eq!(fate(&mut one), Some(Reception::Unacknowledged));
 }
@@ -60,36 +61,36 @@ fn an_ack_settles_one_prompt_once() {
 #[test]
 fn an_ack_may_overtake_the_news_that_the_prompt_has_left() {
     let mut linked = linked();
-    let (pending, mut reception) = pending(1, START + LATER);
-    assert!(linked.offer(pending, START).is_some());
-    assert_eq!(linked.hear(Heard::Text(&ack(1)), START), Ok(()));
+    let (pending, mut reception) = pending(1, BEGIN.day + LATER);
+    assert!(linked.offer(pending, BEGIN).is_some());
+    assert_eq!(linked.hear(Heard::Text(&ack(1)), BEGIN.at), Ok(()));
     assert_eq!(fate(&mut reception), Some(Reception::Acknowledged));
     assert!(!linked.has_room(), "it is still being written");
-    linked.written(START);
+    linked.written(BEGIN.at);
     assert!(linked.has_room());
 }
 
 #[test]
 fn without_an_ack_it_is_given_up_after_ten_seconds_and_a_late_ack_changes_nothing() {
     let mut linked = linked();
-    let mut reception = offer(&mut linked, 1, START + 3 * SECOND);
-    assert_eq!(linked.deadline(), START + 13 * SECOND);
-    assert_eq!(linked.tick(START + 12 * SECOND), Ok(false));
+    let mut reception = offer(&mut linked, 1, BEGIN + 3 * SECOND);
+    assert_eq!(linked.deadline(), (BEGIN + 13 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 12 * SECOND).at), Ok(false));
     assert_eq!(fate(&mut reception), None);
-    assert_eq!(linked.tick(START + 13 * SECOND), Ok(false));
+    assert_eq!(linked.tick((BEGIN + 13 * SECOND).at), Ok(false));
     assert_eq!(fate(&mut reception), Some(Reception::Unacknowledged));
-    assert_eq!(linked.hear(Heard::Text(&ack(1)), START + 14 * SECOND), Ok(()));
+    assert_eq!(linked.hear(Heard::Text(&ack(1)), (BEGIN + 14 * SECOND).at), Ok(()));
 }
 
 #[test]
 fn a_hundred_wait_for_their_ack_and_no_more() {
     let mut linked = linked();
-    let mut receptions: Vec<_> = (0..100).map(|n| offer(&mut linked, n, START)).collect();
+    let mut receptions: Vec<_> = (0..100).map(|n| offer(&mut linked, n, BEGIN)).collect();
     assert!(!linked.has_room());
-    let (more, mut turned_away) = pending(200, START + LATER);
-    assert_eq!(linked.offer(more, START), None);
+    let (more, mut turned_away) = pending(200, BEGIN.day + LATER);
+    assert_eq!(linked.offer(more, BEGIN), None);
     assert_eq!(fate(&mut turned_away), Some(Reception::Nobody));
-    assert_eq!(linked.hear(Heard::Text(&ack(50)), START), Ok(()));
+    assert_eq!(linked.hear(Heard::Text(&ack(50)), BEGIN.at), Ok(()));
     assert!(linked.has_room());
     assert_eq!(fate(&mut receptions[50]), Some(Reception::Acknowledged));
 }
@@ -97,8 +98,8 @@ fn a_hundred_wait_for_their_ack_and_no_more() {
 #[test]
 fn a_prompt_that_must_not_be_shown_any_more_is_not_written() {
     let mut linked = linked();
-    let (pending, mut reception) = pending(1, START + SECOND);
-    assert_eq!(linked.offer(pending, START + SECOND), None);
+    let (pending, mut reception) = pending(1, BEGIN.day + SECOND);
+    assert_eq!(linked.offer(pending, BEGIN + SECOND), None);
     assert_eq!(fate(&mut reception), Some(Reception::Nobody));
     assert!(linked.has_room());
 }
@@ -106,8 +107,8 @@ fn a_prompt_that_must_not_be_shown_any_more_is_not_written() {
 #[test]
 fn what_had_not_left_when_it_ended_was_received_by_nobody() {
     let mut linked = linked();
-    let (pending, mut reception) = pending(1, START + LATER);
-    assert!(linked.offer(pending, START).is_some());
+    let (pending, mut reception) = pending(1, BEGIN.day + LATER);
+    assert!(linked.offer(pending, BEGIN).is_some());
     drop(linked);
     assert_eq!(fate(&mut reception), Some(Reception::Nobody));
 }
@@ -115,48 +116,48 @@ fn what_had_not_left_when_it_ended_was_received_by_nobody() {
 #[test]
 fn it_pings_every_45_seconds_and_whoever_is_silent_is_gone_after_100() {
     let mut linked = linked();
-    assert_eq!(linked.deadline(), START + 45 * SECOND);
-    assert_eq!(linked.tick(START + 44 * SECOND), Ok(false));
-    assert_eq!(linked.tick(START + 45 * SECOND), Ok(true));
-    linked.written(START + 45 * SECOND);
-    assert_eq!(linked.hear(Heard::Beat, START + 46 * SECOND), Ok(()));
-    assert_eq!(linked.tick(START + 90 * SECOND), Ok(true));
-    linked.written(START + 90 * SECOND);
-    assert_eq!(linked.tick(START + 135 * SECOND), Ok(true));
-    linked.written(START + 135 * SECOND);
-    assert_eq!(linked.deadline(), START + 146 * SECOND);
-    assert_eq!(linked.tick(START + 145 * SECOND), Ok(false));
-    assert_eq!(linked.tick(START + 146 * SECOND), Err(Close::SILENT.into()));
+    assert_eq!(linked.deadline(), (BEGIN + 45 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 44 * SECOND).at), Ok(false));
+    assert_eq!(linked.tick((BEGIN + 45 * SECOND).at), Ok(true));
+    linked.written((BEGIN + 45 * SECOND).at);
+    assert_eq!(linked.hear(Heard::Beat, (BEGIN + 46 * SECOND).at), Ok(()));
+    assert_eq!(linked.tick((BEGIN + 90 * SECOND).at), Ok(true));
+    linked.written((BEGIN + 90 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 135 * SECOND).at), Ok(true));
+    linked.written((BEGIN + 135 * SECOND).at);
+    assert_eq!(linked.deadline(), (BEGIN + 146 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 145 * SECOND).at), Ok(false));
+    assert_eq!(linked.tick((BEGIN + 146 * SECOND).at), Err(Close::SILENT.into()));
 }
 
 #[test]
 fn a_connection_that_takes_nothing_is_lost_after_ten_seconds() {
-    let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
-    assert_eq!(linked.deadline(), START + 10 * SECOND);
-    assert_eq!(linked.tick(START + 10 * SECOND), Err(End::Lost));
+    let (mut linked, _) = Linked::begin(factor(7), BEGIN, LONGEST_LIFE);
+    assert_eq!(linked.deadline(), (BEGIN + 10 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 10 * SECOND).at), Err(End::Lost));
 }
 
 #[test]
 fn no_ping_is_written_into_a_frame() {
     let mut linked = linked();
-    let now = START + 40 * SECOND;
-    let (pending, _reception) = pending(1, now + LATER);
+    let now = BEGIN + 40 * SECOND;
+    let (pending, _reception) = pending(1, now.day + LATER);
     assert!(linked.offer(pending, now).is_some());
-    assert_eq!(linked.tick(START + 45 * SECOND), Ok(false));
-    linked.written(START + 46 * SECOND);
-    assert_eq!(linked.tick(START + 90 * SECOND), Ok(true));
+    assert_eq!(linked.tick((BEGIN + 45 * SECOND).at), Ok(false));
+    linked.written((BEGIN + 46 * SECOND).at);
+    assert_eq!(linked.tick((BEGIN + 90 * SECOND).at), Ok(true));
 }
 
 #[test]
 fn a_connection_lives_an_hour_at_most() {
     for (life, ends) in [(LATER / 2, LATER / 2), (2 * LATER, LATER)] {
-        let (mut linked, _) = Linked::begin(factor(7), START, life);
-        linked.written(START);
-        let just_before = START + ends - SECOND;
-        assert_eq!(linked.hear(Heard::Beat, just_before), Ok(()));
-        assert_eq!(linked.tick(just_before), Ok(true));
-        linked.written(just_before);
-        assert_eq!(linked.tick(START + ends), Err(Close::OLD.into()));
+        let (mut linked, _) = Linked::begin(factor(7), BEGIN, life);
+        linked.written(BEGIN.at);
+        let just_before = BEGIN + (ends - SECOND);
+        assert_eq!(linked.hear(Heard::Beat, just_before.at), Ok(()));
+        assert_eq!(linked.tick(just_before.at), Ok(true));
+        linked.written(just_before.at);
+        assert_eq!(linked.tick((BEGIN + ends).at), Err(Close::OLD.into()));
     }
 }
 
@@ -173,11 +174,11 @@ fn every_row_of_the_close_table() {
         (Heard::TooLarge, 1009),
         (Heard::Violation, 1002),
     ] {
-        let Err(End::Close(close)) = linked().hear(heard, START) else { panic!("{heard:?}") };
+        let Err(End::Close(close)) = linked().hear(heard, BEGIN.at) else { panic!("{heard:?}") };
         assert_eq!(close.code, code, "{heard:?}");
     }
-    assert_eq!(linked().hear(Heard::Farewell, START), Err(End::Left));
-    assert_eq!(linked().hear(Heard::Silence, START), Err(End::Lost));
+    assert_eq!(linked().hear(Heard::Farewell, BEGIN.at), Err(End::Left));
+    assert_eq!(linked().hear(Heard::Silence, BEGIN.at), Err(End::Lost));
     assert_eq!(parted(Some(Parting::Replaced)).code, 4409);
     assert_eq!(parted(Some(Parting::Dismissed)).code, 4404);
     assert_eq!(parted(None).code, 1001);

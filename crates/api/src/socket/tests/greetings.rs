@@ -8,7 +8,7 @@ use countersign_domain::sid::ServiceSid;
 use countersign_domain::text::Identity;
 use proptest::prelude::*;
 
-use super::{START, Same, device, factor, parsed_token, service};
+use super::{BEGIN, Same, device, factor, parsed_token, service};
 use crate::socket::close::{Close, End};
 use crate::socket::greeting::{Claim, Greeting};
 use crate::socket::protocol::Heard;
@@ -16,7 +16,7 @@ use crate::socket::protocol::Heard;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn greeting() -> Greeting {
-    Greeting::new(&Same(0x0a), START)
+    Greeting::new(&Same(0x0a), BEGIN.at)
 }
 
 fn code(end: &End) -> u16 {
@@ -38,19 +38,19 @@ fn the_nonce_is_32_hexadecimal_digits() {
 #[test]
 fn the_first_text_is_the_token_and_beats_are_none() {
     let greeting = greeting();
-    assert_eq!(greeting.hear(Heard::Beat, START), Ok(None));
-    assert_eq!(greeting.hear(Heard::Text("a.b.c"), START), Ok(Some("a.b.c")));
+    assert_eq!(greeting.hear(Heard::Beat, BEGIN), Ok(None));
+    assert_eq!(greeting.hear(Heard::Text("a.b.c"), BEGIN), Ok(Some("a.b.c")));
 }
 
 #[test]
 fn whoever_says_nothing_for_five_seconds_is_refused() {
     let greeting = greeting();
-    assert_eq!(greeting.deadline(), START + 5 * SECOND);
-    assert_eq!(greeting.tick(START + 4 * SECOND), Ok(()));
-    let Err(End::Close(close)) = greeting.tick(START + 5 * SECOND) else { panic!("not refused") };
+    assert_eq!(greeting.deadline(), (BEGIN + 5 * SECOND).at);
+    assert_eq!(greeting.tick(BEGIN + 4 * SECOND), Ok(()));
+    let Err(End::Close(close)) = greeting.tick(BEGIN + 5 * SECOND) else { panic!("not refused") };
     assert_eq!((close.code, &reason(&close)["code"]), (4401, &20003.into()));
     assert_eq!(reason(&close)["server_time"], "2026-11-22T10:00:05Z");
-    assert!(greeting.hear(Heard::Text("a.b.c"), START + 5 * SECOND).is_err(), "too late");
+    assert!(greeting.hear(Heard::Text("a.b.c"), BEGIN + 5 * SECOND).is_err(), "too late");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_is_no_text_ends_it() {
         (Heard::Farewell, 0),
         (Heard::Silence, 0),
     ] {
-        let end = greeting().hear(heard, START).unwrap_err();
+        let end = greeting().hear(heard, BEGIN).unwrap_err();
         assert_eq!(code(&end), expected, "{heard:?}");
     }
 }
@@ -79,7 +79,7 @@ fn claim() -> Claim {
 #[test]
 fn the_owner_of_the_token_gets_its_own_stream() {
     let nonce = "0a".repeat(16);
-    let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), START);
+    let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), BEGIN);
     assert_eq!(admitted, Ok(factor(7)));
 }
 
@@ -87,7 +87,7 @@ fn the_owner_of_the_token_gets_its_own_stream() {
 fn the_nonce_must_be_in_the_token() {
     let nearly = format!("{}0b", "0a".repeat(15));
     for nonce in [None, Some(""), Some("0a"), Some(nearly.as_str())] {
-        let refused = greeting().admit(&claim(), &device(7), &parsed_token(7, nonce), START);
+        let refused = greeting().admit(&claim(), &device(7), &parsed_token(7, nonce), BEGIN);
         assert_eq!(reason(&refused.unwrap_err())["code"], 20154, "{nonce:?}");
     }
 }
@@ -104,7 +104,7 @@ fn nobody_gets_another_stream_than_its_own() {
         (claim(), Factor { address: apn, ..device(7) }),
     ] {
         let nonce = "0a".repeat(16);
-        let refused = greeting().admit(&claim, &device, &parsed_token(7, Some(&nonce)), START);
+        let refused = greeting().admit(&claim, &device, &parsed_token(7, Some(&nonce)), BEGIN);
         let close = refused.unwrap_err();
         assert_eq!((close.code, &reason(&close)["code"]), (4401, &20403.into()), "{claim:?}");
     }
@@ -113,7 +113,7 @@ fn nobody_gets_another_stream_than_its_own() {
 proptest! {
     #[test]
     fn only_the_nonce_itself_is_the_nonce(nonce in "[0a]{30,34}|\\PC{0,40}") {
-        let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), START);
+        let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), BEGIN);
         prop_assert_eq!(admitted.is_ok(), nonce == "0a".repeat(16));
     }
 }

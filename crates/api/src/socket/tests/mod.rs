@@ -7,12 +7,16 @@ mod promises;
 mod sockets;
 mod support;
 
+use std::ops::Add;
+use std::time::Duration;
+
 use countersign_bus::Offer;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::key::DeviceKey;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, EntitySid, FactorKeySid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -20,6 +24,8 @@ use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersio
 use countersign_domain::time::Instant;
 use countersign_domain::world::Entropy;
 use serde_json::json;
+
+use super::Now;
 
 /// The same byte for ever.
 pub(super) struct Same(pub(super) u8);
@@ -32,6 +38,17 @@ impl Entropy for Same {
 
 /// When every story here begins.
 const START: Instant = Instant::from_seconds(1_795_341_600);
+
+/// The same by both hands.
+const BEGIN: Now = Now { at: Monotonic::after_origin(Duration::ZERO), day: START };
+
+impl Add<Duration> for Now {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self { at: self.at + span, day: self.day + span }
+    }
+}
 
 pub(super) fn factor(n: u8) -> FactorSid {
     FactorSid::mint(FactorType::Push, START, &Same(n))

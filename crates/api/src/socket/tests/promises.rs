@@ -6,7 +6,7 @@ use countersign_bus::Reception;
 use proptest::prelude::*;
 
 use super::conversation::{fate, pending};
-use super::{START, ack, factor};
+use super::{BEGIN, ack, factor};
 use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED};
 
 #[derive(Debug, Clone)]
@@ -36,31 +36,31 @@ proptest! {
     /// nothing written that must not be shown, and exactly one reception for each offer.
     #[test]
     fn any_conversation_keeps_its_promises(steps in steps()) {
-        let (mut linked, _) = Linked::begin(factor(7), START, LONGEST_LIFE);
-        let (mut now, mut is_writing, mut open, mut end) = (START, true, Vec::new(), Ok(false));
+        let (mut linked, _) = Linked::begin(factor(7), BEGIN, LONGEST_LIFE);
+        let (mut now, mut is_writing, mut open, mut end) = (BEGIN, true, Vec::new(), Ok(false));
         for step in steps {
             match step {
                 Step::Offer { n, lives } => {
                     let has_room = linked.has_room();
                     prop_assert!(!(has_room && is_writing));
-                    let (pending, reception) = pending(n, now + lives.into_duration());
+                    let (pending, reception) = pending(n, now.day + lives.into_duration());
                     let frame = linked.offer(pending, now);
                     prop_assert_eq!(frame.is_some(), has_room && lives > 0);
                     is_writing |= frame.is_some();
                     open.push((n, frame.is_some(), reception));
                 }
                 Step::Written => {
-                    linked.written(now);
+                    linked.written(now.at);
                     is_writing = false;
                 }
-                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now).map(|()| false),
-                Step::Beat => end = linked.hear(Heard::Beat, now).map(|()| false),
-                Step::Text(text) => end = linked.hear(Heard::Text(&text), now).map(|()| false),
+                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now.at).map(|()| false),
+                Step::Beat => end = linked.hear(Heard::Beat, now.at).map(|()| false),
+                Step::Text(text) => end = linked.hear(Heard::Text(&text), now.at).map(|()| false),
                 Step::Wait(seconds) => {
                     now = now + seconds.into_duration();
-                    end = linked.tick(now);
+                    end = linked.tick(now.at);
                     is_writing |= end == Ok(true);
-                    prop_assert!(end.is_err() || now < linked.deadline(), "all that was due is done");
+                    prop_assert!(end.is_err() || now.at < linked.deadline(), "all that was due is done");
                 }
             }
             let mut waiting = 0;

@@ -151,6 +151,41 @@ async fn a_newer_connection_takes_over_once_a_second() {
     assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
 }
 
+/// Otherwise a device could not come back for as long as the clock had been ahead.
+#[tokio::test]
+async fn setting_the_clock_back_keeps_no_device_out_and_no_socket_alive() {
+    let mut server = Server::start();
+    server.clock.step(START + Duration::from_secs(7_200));
+    let first = server.link(7).await;
+    server.clock.step(START);
+    server.clock.advance(1);
+    let mut second = server.link(7).await;
+    assert_eq!(first.close().await.0, 4409);
+
+    let reception = server.offer(an_offer(1, later()));
+    second.text().await;
+    second.settle().await;
+    server.clock.step(START);
+    server.clock.advance(10);
+    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+    server.clock.advance(100);
+    assert_eq!(second.close().await.0, 1001, "nothing was heard of it");
+}
+
+#[tokio::test]
+async fn setting_the_clock_forward_ends_no_stream() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    client.settle().await;
+    server.clock.step(START + Duration::from_secs(86_400));
+    client.settle().await;
+    server.clock.step(START);
+    let reception = server.offer(an_offer(1, later()));
+    client.text().await;
+    client.say(&ack(1)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+}
+
 #[tokio::test]
 async fn a_factor_that_is_gone_is_told() {
     let mut server = Server::start();

@@ -35,7 +35,8 @@ pub(super) struct HandMoved(Mutex<Hands>);
 
 struct Hands {
     now: Instant,
-    sleepers: Vec<(Instant, oneshot::Sender<()>)>,
+    passed: Duration,
+    sleepers: Vec<(Duration, oneshot::Sender<()>)>,
 }
 
 impl HandMoved {
@@ -45,11 +46,18 @@ impl HandMoved {
 
     pub(super) fn advance(&self, seconds: u64) {
         let mut hands = self.hands();
-        let now = hands.now + Duration::from_secs(seconds);
-        hands.now = now;
-        for (_, sleeper) in hands.sleepers.extract_if(.., |(until, _)| *until <= now) {
+        let span = Duration::from_secs(seconds);
+        hands.now = hands.now + span;
+        hands.passed += span;
+        let passed = hands.passed;
+        for (_, sleeper) in hands.sleepers.extract_if(.., |(until, _)| *until <= passed) {
             let _ = sleeper.send(());
         }
+    }
+
+    /// Sets the time of day, while no time passes.
+    pub(super) fn step(&self, now: Instant) {
+        self.hands().now = now;
     }
 }
 
@@ -59,18 +67,19 @@ impl Clock for HandMoved {
     }
 
     fn monotonic(&self) -> Monotonic {
-        Monotonic::after_origin(self.now().since(START))
-    }
-
-    fn sleep(&self, span: Duration) -> Sleep {
-        self.sleep_until(self.now() + span)
+        Monotonic::after_origin(self.hands().passed)
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {
+        self.sleep(at.since(self.now()))
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
         let mut hands = self.hands();
-        if at <= hands.now {
+        if span.is_zero() {
             return Box::pin(std::future::ready(()));
         }
+        let at = hands.passed + span;
         hands.sleepers.retain(|(_, sleeper)| !sleeper.is_closed());
         let (sleeper, woken) = oneshot::channel();
         hands.sleepers.push((at, sleeper));
@@ -132,7 +141,11 @@ impl Server {
     }
 
     pub(super) fn judged_by(auth: Arc<dyn DeviceAuth>, bounds: Bounds) -> Self {
-        let clock = Arc::new(HandMoved(Mutex::new(Hands { now: START, sleepers: Vec::new() })));
+        let clock = Arc::new(HandMoved(Mutex::new(Hands {
+            now: START,
+            passed: Duration::ZERO,
+            sleepers: Vec::new(),
+        })));
         let bus = Arc::new(LocalBus::default());
         let (handover, engine) = HandOver::new(8);
         let parts = Arc::new(SocketParts {

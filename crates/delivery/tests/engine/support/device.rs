@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use countersign_bus::{Attachment, Bus as _, HandOver, LocalBus, Pending, Reception};
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
-use countersign_domain::time::Instant;
 use tokio::task::JoinHandle;
 
 /// A device that is connected. Dropping it ends its socket.
@@ -18,7 +18,7 @@ impl Device {
         bus: &LocalBus,
         handover: &HandOver,
         factor: FactorSid,
-        now: Instant,
+        now: Monotonic,
     ) -> Self {
         let attachment = bus.attach(factor, now).await.expect("the older socket is old enough");
         handover.connected(factor).await;

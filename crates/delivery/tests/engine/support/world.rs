@@ -16,6 +16,7 @@ use countersign_domain::notification::{Notification, Reason, Status};
 use countersign_domain::service::Service;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
+use countersign_domain::world::Clock as _;
 use countersign_providers::Providers;
 use countersign_store::seam::{
     Accounts, Challenges, Enrolled, Enrolment, Factors, Inserted, Notifications, Notified, Opened,
@@ -208,9 +209,10 @@ impl World {
         let place = self.handover.reserve().expect("a place");
         let until = self.now() + self.options.lease;
         let birth = if ttl == 0 { Birth::Immediate } else { Birth::Leased { until } };
+        let at = self.make.clock.monotonic();
         let (new, prospect) = self.store(challenge, ttl, birth).await;
         let lease = new.lease().expect("born with a lease");
-        let known = prospect.map(|prospect| Known { prospect, at: new.created_at });
+        let known = prospect.map(|prospect| Known { prospect, at });
         (place, Leased { lease, known })
     }
 
@@ -252,7 +254,7 @@ impl World {
     }
 
     pub(crate) async fn connect(&self, factor: &Factor) -> Device {
-        Device::connect(&self.bus, &self.handover, factor.sid, self.now()).await
+        Device::connect(&self.bus, &self.handover, factor.sid, self.make.clock.monotonic()).await
     }
 
     pub(crate) async fn notification(

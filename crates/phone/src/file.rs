@@ -33,7 +33,9 @@ impl Phone {
         };
         let text = serde_json::to_string_pretty(&saved).map_err(io::Error::from)?;
         let new = beside(path)?;
-        let written = write_private(&new, &text).and_then(|()| fs::rename(&new, path));
+        let written = write_private(&new, &text)
+            .and_then(|()| fs::rename(&new, path))
+            .and_then(|()| sync_folder(path));
         written.map_err(|error| {
             // nothing that holds a key is left lying about
             let _ = fs::remove_file(&new);
@@ -60,6 +62,12 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));
     Ok(path.with_file_name(hidden))
+}
+
+/// A new name is on the disk when its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -77,6 +77,9 @@ pub struct Serve {
     /// A network that may be called although it is private, also by plain http; may be given more than once
     #[arg(long, value_name = "CIDR")]
     pub allow_outgoing: Vec<String>,
+    /// Make a new database although there is a master key of an old one, which is then given up
+    #[arg(long)]
+    pub new_database: bool,
 }
 
 /// `migrate-data`
@@ -286,6 +289,9 @@ pub enum Accounts {
     Rotate {
         /// The account's SID (AC…)
         account: String,
+        /// End the secondary token that there is, at once, and make another
+        #[arg(long)]
+        replace: bool,
     },
     /// Swap an account's tokens: the secondary one becomes the primary one, which signs webhooks
     Promote {

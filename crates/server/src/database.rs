@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use countersign_domain::world::Clock;
-use countersign_store::Store;
 use countersign_store::schema::Fitting;
+use countersign_store::{Moving as _, Store};
 use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use secrecy::ExposeSecret as _;
 
 use crate::clock::{self, DatabaseClock, SteadyClock};
 use crate::config::Config;
+use crate::folder;
 use crate::wiring::World;
 
 /// An open database.
@@ -23,12 +24,48 @@ pub enum Database {
 }
 
 impl Database {
-    /// Opens it and brings its schema up to date.
+    /// Opens it, makes it if there is none, and brings its schema up to date: for servers.
     ///
     /// # Errors
     /// It cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Self::open_as(config, Fitting::Serve).await
+    }
+
+    /// Opens one that a server has used, and makes and migrates nothing: for commands beside servers.
+    ///
+    /// # Errors
+    /// There is none, which settings led there; it cannot be reached or opened, or its schema is of another version.
+    pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
+        if config.database.url.is_none() {
+            let file = config.database_file();
+            ensure!(
+                config.has_database_file(),
+                "there is no database {}, and only `countersign serve` makes one: {}",
+                file.display(),
+                config.whence()
+            );
+            folder::check(&config.data_dir)?;
+        }
+        let database = Self::open_as(config, Fitting::Beside).await?;
+        ensure!(
+            database.is_used().await?,
+            "no server has used this database yet, so there is nothing in it: {}",
+            config.whence()
+        );
+        Ok(database)
+    }
+
+    /// Whether a server has ever used it: it keeps the check value of a master key then.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn is_used(&self) -> anyhow::Result<bool> {
+        let kept = match self {
+            Self::Sqlite(store) => store.kept_key_check().await,
+            Self::Postgres(store) => store.kept_key_check().await,
+        };
+        Ok(kept?.is_some())
     }
 
     /// Opens it, and does that about a schema of another version.
@@ -50,7 +87,10 @@ impl Database {
             ..Default::default()
         };
         let store = PostgresStore::connect(options).await;
-        Ok(Self::Postgres(Arc::new(store.context("cannot open the database of database.url")?)))
+        let store = store.with_context(|| {
+            format!("cannot open the database of database.url ({})", config.whence())
+        });
+        Ok(Self::Postgres(Arc::new(store?)))
     }
 
     /// As everybody else knows it.
@@ -106,6 +146,15 @@ fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore>
         ..Default::default()
     };
     let path = config.database_file();
+    // An older release left their modes to the umask.
+    let beside = ["", "-wal", "-shm"].map(|end| {
+        let mut file = path.clone().into_os_string();
+        file.push(end);
+        file.into()
+    });
+    for file in folder::tighten(beside)? {
+        tracing::info!(file = %file.display(), "others could read this file; its mode is 0600 now");
+    }
     SqliteStore::open(&path, options)
         .with_context(|| format!("cannot open the database {}", path.display()))
 }

@@ -29,6 +29,8 @@ const MIGRATIONS: [(&str, &str); 6] = [
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4804911932)";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS refinery_schema_history \
                      (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
+/// Whether that table is there.
+const HAS_TABLE: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
 const APPLIED: &str = "SELECT version::bigint, name::text, checksum::text FROM refinery_schema_history ORDER BY version";
 const NOTE: &str = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
                     VALUES ($1::bigint, $2, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), $3)";
@@ -68,9 +70,16 @@ impl Command for Migrate {
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
         let Self(migrations, fitting) = self;
         db.run_script(LOCK).await?;
-        db.run_script(TABLE).await?;
         let known: Vec<_> = migrations.iter().map(step).collect();
-        let applied = all(db, APPLIED, &[], applied).await?;
+        let has_table = || one(db, HAS_TABLE, &[], |row| Cells::of(row, "pg_class").take());
+        let applied = if fitting.makes() {
+            db.run_script(TABLE).await?;
+            all(db, APPLIED, &[], applied).await?
+        } else if has_table().await? == Some(true) {
+            all(db, APPLIED, &[], applied).await?
+        } else {
+            Vec::new()
+        };
         let serves_from = if applied.len() > known.len() && applied.starts_with(&known) {
             one(db, SERVES_FROM, &[], |row| Cells::of(row, "installation").take()).await?
         } else {

@@ -28,14 +28,10 @@ const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 /// More than there are statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
 
-/// Opens the connection that writes; makes the file if there is none.
+/// Opens the connection that writes, to a file that is there.
 pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     let open = || -> Result<Connection, rusqlite::Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        prepare(&db, options)?;
+        let db = plain(path, options)?;
         // FULL: a commit is on the disk before it is answered. Foreign keys are off, since rows outlive their owners
         // until the cleaner comes.
         db.execute_batch(&format!(
@@ -64,6 +60,21 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
         Ok(db)
     } else {
         Err(cannot_open(path, &"its file system has no write-ahead log"))
+    }
+}
+
+/// Makes an empty file, if there is none, that only its owner may read. SQLite gives the log and the shared memory beside
+/// it the same mode.
+pub(crate) fn make(path: &Path) -> Result<(), StoreError> {
+    let mut how = std::fs::OpenOptions::new();
+    how.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
+    match how.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(cannot_open(path, &error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -101,12 +101,15 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if there is none, and brings its schema up to date.
+    /// Opens the file and sees to its schema, as [`Options::fitting`] says. A file that it makes has mode 0600.
     ///
     /// # Errors
     /// The file cannot be opened or written, or its schema is of another version and cannot or may not be migrated.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
         let path = path.as_ref();
+        if options.fitting.makes() {
+            connection::make(path)?;
+        }
         let mut db = connection::writer(path, &options)?;
         connection::migrate(&mut db, path, options.fitting)?;
         Ok(Self {

@@ -55,6 +55,7 @@ fn explained(db: &Connection, sql: &str, column: &str) -> Vec<String> {
 fn fresh() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
+    connection::make(&path).unwrap();
     let mut db = connection::writer(&path, &Options::default()).unwrap();
     connection::migrate(&mut db, &path, crate::Fitting::Serve).unwrap();
     (folder, db)

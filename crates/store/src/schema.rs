@@ -14,6 +14,15 @@ pub enum Fitting {
     Fill,
     /// Both are refused: it is to be read whole, and left as it is.
     Read,
+    /// An older one is refused, and a newer one is used if it still serves this version: for commands beside servers.
+    Beside,
+}
+
+impl Fitting {
+    /// Whether a database is made where there is none.
+    pub const fn makes(self) -> bool {
+        matches!(self, Self::Serve | Self::Fill)
+    }
 }
 
 /// A migration, as the code knows it or a database remembers it.
@@ -53,13 +62,21 @@ pub fn judge(
     let count = known.len();
     let last = known.last().map_or(0, |step| step.version);
     match (applied.get(count), fitting) {
-        (None, Fitting::Read) if applied.len() < count => Err(format!(
+        (None, Fitting::Read | Fitting::Beside) if applied.is_empty() && count > 0 => Err(
+            "it is empty: no server has used it, and only `countersign serve` makes what belongs there"
+                .to_owned(),
+        ),
+        (None, Fitting::Read | Fitting::Beside) if applied.len() < count => Err(format!(
             "the schema has {} of {count} migrations: start this version of the server on it first",
             applied.len()
         )),
         (None, _) => Ok(applied.len()),
-        (Some(_), Fitting::Serve) if serves_from.is_some_and(|first| first <= last) => Ok(count),
-        (Some(newer), Fitting::Serve) => Err(format!(
+        (Some(_), Fitting::Serve | Fitting::Beside)
+            if serves_from.is_some_and(|first| first <= last) =>
+        {
+            Ok(count)
+        }
+        (Some(newer), Fitting::Serve | Fitting::Beside) => Err(format!(
             "the schema was made by a newer version, with {newer}, and does not serve this one any more"
         )),
         (Some(newer), Fitting::Fill | Fitting::Read) => {
@@ -88,9 +105,13 @@ mod tests {
             assert_eq!(judge(fitting, &known, &[], None), Ok(0));
             assert_eq!(judge(fitting, &known, &known[..2], None), Ok(2));
         }
-        let why = judge(Fitting::Read, &known, &known[..2], None).unwrap_err();
-        assert!(why.contains("has 2 of 3 migrations"), "{why}");
-        assert_eq!(judge(Fitting::Read, &known, &known, None), Ok(3));
+        for fitting in [Fitting::Read, Fitting::Beside] {
+            let why = judge(fitting, &known, &known[..2], None).unwrap_err();
+            assert!(why.contains("has 2 of 3 migrations"), "{why}");
+            let why = judge(fitting, &known, &[], None).unwrap_err();
+            assert!(why.contains("only `countersign serve`"), "{why}");
+            assert_eq!(judge(fitting, &known, &known, None), Ok(3));
+        }
     }
 
     #[test]
@@ -98,7 +119,9 @@ mod tests {
         let newer = steps(&["one", "two", "three", "four"]);
         let known = &newer[..2];
         for serves_from in [1, 2] {
-            assert_eq!(judge(Fitting::Serve, known, &newer, Some(serves_from)), Ok(2));
+            for fitting in [Fitting::Serve, Fitting::Beside] {
+                assert_eq!(judge(fitting, known, &newer, Some(serves_from)), Ok(2));
+            }
         }
         for serves_from in [Some(3), None] {
             let why = judge(Fitting::Serve, known, &newer, serves_from).unwrap_err();
@@ -113,7 +136,7 @@ mod tests {
     #[test]
     fn another_schema_is_refused_whoever_asks() {
         let known = steps(&["one", "two"]);
-        for fitting in [Fitting::Serve, Fitting::Fill, Fitting::Read] {
+        for fitting in [Fitting::Serve, Fitting::Fill, Fitting::Read, Fitting::Beside] {
             for applied in [steps(&["one", "other"]), steps(&["one", "other", "three"])] {
                 let why = judge(fitting, &known, &applied, Some(1)).unwrap_err();
                 assert!(why.contains("knows no migration V2__other"), "{why}");

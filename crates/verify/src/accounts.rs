@@ -57,8 +57,7 @@ impl Verify {
         wished: Option<(AccountSid, Secret)>,
     ) -> Answer<FirstAccount> {
         let is_wished = wished.is_some();
-        let (sid, token) = wished
-            .unwrap_or_else(|| (AccountSid::mint(self.now(), &*self.entropy), self.fresh_secret()));
+        let (sid, token) = wished.unwrap_or_else(|| self.draw_account());
         let account = self.new_account(sid, "first account", &token);
         // of servers that start at once one makes it
         if self.store.create_first_account(&account).await? == Inserted::Done {
@@ -70,6 +69,27 @@ impl Verify {
             account.is_some_and(|account| account.accepts(hash))
         };
         Ok(FirstAccount::Exists { as_wished })
+    }
+
+    /// The SID and the token of an account that is yet to be made.
+    pub fn draw_account(&self) -> (AccountSid, Secret) {
+        (AccountSid::mint(self.now(), &*self.entropy), self.fresh_secret())
+    }
+
+    /// Whether there is any account.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn has_accounts(&self) -> Answer<bool> {
+        Ok(!self.store.accounts(PageQuery::first(1)).await?.items.is_empty())
+    }
+
+    /// The account, as the database has it.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn account(&self, sid: AccountSid) -> Answer<Account> {
+        self.store.account(sid).await?.ok_or(VerifyError::NotFound)
     }
 
     /// Lists all accounts.

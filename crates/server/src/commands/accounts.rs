@@ -12,7 +12,7 @@ use countersign_verify::{Verify, VerifyError};
 use crate::cli::Accounts;
 use crate::config::Config;
 use crate::database::Database;
-use crate::folder;
+use crate::master_key;
 use crate::wiring::{World, use_cases};
 
 /// Rows that are read at a time.
@@ -26,10 +26,19 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             println!("account_sid={}\nauth_token={}", account.sid, token.expose());
         }
         Accounts::List => list(&verify).await?,
-        Accounts::Rotate { account } => {
+        Accounts::Rotate { account, replace } => {
             let sid = parse(&account)?;
+            let found = verify.account(sid).await.map_err(explain(&account))?;
+            ensure!(
+                replace || found.secondary.is_none(),
+                "{sid} has a secondary token, which would stop working: countersign accounts promote {sid} makes it the \
+                 primary one; countersign accounts rotate --replace {sid} ends it and makes another"
+            );
             let token = verify.rotate_token(sid).await.map_err(explain(&account))?;
             println!("secondary_auth_token={}", token.expose());
+            if found.secondary.is_some() {
+                eprintln!("The secondary token before this one works no more.");
+            }
             eprintln!(
                 "Both tokens work now. When all callers use the new one: countersign accounts promote {sid}"
             );
@@ -45,7 +54,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
                 promoted => promoted.map_err(explain(&account))?,
             }
             eprintln!(
-                "The secondary token is the primary one now and signs webhooks; the other still works, until the next rotation."
+                "The secondary token is the primary one now and signs webhooks; the other still works, until countersign accounts rotate --replace {sid}."
             );
         }
         Accounts::CreateKey { account, name } => {
@@ -88,13 +97,11 @@ pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The use cases over the database in the data folder, which a server may be using at the same time.
+/// The use cases over a database that is there, which a server may be using at the same time.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
     let world = World::real();
-    folder::make(&config.data_dir)?;
-    let variable = |name: &str| std::env::var(name).ok();
-    let (key, _) = folder::master_key(config, variable, &*world.entropy)?;
-    let database = Database::open(config).await?;
+    let database = Database::open_beside(config).await?;
+    let key = master_key::find(config, |name| std::env::var(name).ok())?;
     // Nobody is there to deliver; accounts cause no deliveries.
     let (handover, _) = HandOver::new(1);
     use_cases(config, &world, database.store(), &key, Arc::new(LocalBus::default()), handover).await

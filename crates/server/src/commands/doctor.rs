@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::ensure;
 use countersign_bus::{HandOver, LocalBus};
 
 use crate::cli::Common;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::listener::Certificate;
 use crate::wiring::{World, use_cases};
-use crate::{bus, folder, listener};
+use crate::{bus, folder, listener, master_key};
 
 /// What was found, line by line.
 #[derive(Default)]
@@ -39,10 +40,9 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         Err(error) => findings.note("configuration", Err(error)),
         Ok(config) => {
             findings.note("configuration", Ok("every key is known".to_owned()));
-            let serving = folder::make(&config.data_dir).map(|()| folder::lock(&config.data_dir));
             // A server that holds the folder also holds the address, and is no fault.
-            let is_serving = matches!(&serving, Ok(Err(_)));
-            findings.note("data folder", serving.map(|_| state_of(&config, is_serving)));
+            let is_serving = folder::is_held(&config.data_dir);
+            findings.note("data folder", state_of(&config, is_serving));
             findings.note("database and master key", database(&config).await);
             if !config.bus.nats.is_empty() {
                 let found = bus::probe(&config, &World::real()).await;
@@ -73,17 +73,26 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn state_of(config: &Config, is_serving: bool) -> String {
+fn state_of(config: &Config, is_serving: bool) -> anyhow::Result<String> {
+    let folder = config.data_dir.display();
+    if !config.data_dir.exists() {
+        ensure!(
+            config.database.url.is_some(),
+            "there is no data folder {folder}, and only `countersign serve` makes one: {}",
+            config.whence()
+        );
+        return Ok(format!("{folder} is not there yet; `countersign serve` makes it"));
+    }
+    folder::check(&config.data_dir)?;
     let user = if is_serving { "a server is using it" } else { "no server is using it" };
-    format!("{} ({user})", config.data_dir.display())
+    Ok(format!("{folder} ({user})"))
 }
 
-/// Opens and migrates the database as the server would, writes to it, and checks the key.
+/// Opens the database, which must be there, writes to it, and checks the key. Makes and migrates nothing.
 async fn database(config: &Config) -> anyhow::Result<String> {
     let world = World::real();
-    let variable = |name: &str| std::env::var(name).ok();
-    let (key, _) = folder::master_key(config, variable, &*world.entropy)?;
-    let database = Database::open(config).await?;
+    let database = Database::open_beside(config).await?;
+    let key = master_key::find(config, |name| std::env::var(name).ok())?;
     let (handover, _) = HandOver::new(1);
     let bus = Arc::new(LocalBus::default());
     let verify = use_cases(config, &world, database.store(), &key, bus, handover).await?;

@@ -15,6 +15,7 @@ use crate::cli::MigrateData;
 use crate::config::Config;
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
+use crate::master_key;
 use crate::world::SystemClock;
 
 /// A line is printed when so many more rows went by.
@@ -87,17 +88,25 @@ async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<Arc<dyn Movin
 
 pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<()> {
     let (from, to) = (Side::parse(&flags.from, config)?, Side::parse(&flags.to, config)?);
+    let (source, target) = (from.config(config), to.config(config));
+    if let Side::Folder(folder) = &from {
+        let file = source.database_file();
+        let shown = &flags.from;
+        ensure!(
+            source.has_database_file(),
+            "there is no database {} to move from (--from {shown})",
+            file.display()
+        );
+        folder::check(folder)?;
+    }
+    // Nothing is made before the source and the key have been found right.
+    let _held = from.lock()?;
+    let keys = Keys::derive(&master_key(config, &[&from, &to])?);
+    let from = open(&source, Fitting::Read).await.context("the source")?;
     if let Side::Folder(folder) = &to {
         folder::make(folder)?;
     }
-    let (source, target) = (from.config(config), to.config(config));
-    if let Side::Folder(_) = &from {
-        let file = source.database_file();
-        ensure!(file.exists(), "there is no database {}", file.display());
-    }
-    let _locks = (from.lock()?, to.lock()?);
-    let keys = Keys::derive(&master_key(config, &[&from, &to])?);
-    let from = open(&source, Fitting::Read).await.context("the source")?;
+    let _held_too = to.lock()?;
     let to = open(&target, Fitting::Fill).await.context("the target")?;
 
     let now = SystemClock.now();
@@ -139,9 +148,6 @@ fn master_key(config: &Config, sides: &[&Side]) -> anyhow::Result<countersign_ve
     });
     let has_key = |folder: &&Path| folder.join("master.key").exists();
     let folder = folders.clone().find(has_key).unwrap_or(&config.data_dir);
-    // none is ever made, as with PostgreSQL
-    let mut config = Config { data_dir: folder.to_owned(), ..config.clone() };
-    config.database.url.get_or_insert_with(|| String::new().into());
-    let variable = |name: &str| std::env::var(name).ok();
-    Ok(folder::master_key(&config, variable, &crate::world::OsEntropy)?.0)
+    let config = Config { data_dir: folder.to_owned(), ..config.clone() };
+    master_key::find(&config, |name| std::env::var(name).ok())
 }

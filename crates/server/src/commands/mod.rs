@@ -20,6 +20,8 @@ use crate::config::{Config, Sources};
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
+    // Every file that a command makes holds secrets or what leads to them.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !nobody_reads(panic.payload()) {
@@ -50,7 +52,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(flags) => {
             let config = load(&common, &serve::settings(&flags))?;
-            runtime()?.block_on(serve::run(config)).map(|()| ExitCode::SUCCESS)
+            runtime()?.block_on(serve::run(config, flags.new_database)).map(|()| ExitCode::SUCCESS)
         }
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
         Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),

@@ -12,11 +12,11 @@ use countersign_verify::accounts::{FirstAccount, SHORTEST_TOKEN};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Serve;
-use crate::config::{Config, read_secret_file};
+use crate::config::Config;
 use crate::database::Database;
-use crate::folder::{self, KeyOrigin};
+use crate::master_key::{self, KeyOrigin};
 use crate::wiring::{Server, World};
-use crate::{bus, descriptors, telemetry};
+use crate::{bus, descriptors, folder, secret_file, telemetry};
 
 /// The command's flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<String> {
@@ -38,10 +38,12 @@ pub(super) fn settings(flags: &Serve) -> Vec<String> {
 }
 
 /// Runs the server until it is told to stop.
-pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let wished = wished_account(|name| std::env::var(name).ok())?;
+pub(super) async fn run(config: Config, new_database: bool) -> anyhow::Result<()> {
+    let variable = |name: &str| std::env::var(name).ok();
     let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
     descriptors::raise_limit();
+    let wished = wished_account(variable)?;
+    config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(move || metrics.render());
     // Taken before anything is started, so that a signal during the start is not lost.
@@ -52,11 +54,20 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     folder::make(&config.data_dir)?;
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();
-    let key = master_key(&config, &world)?;
+    let key = master_key::for_server(&config, variable, new_database, &*world.entropy)?;
     let database = Database::open(&config).await?;
+    let is_kept_here = key.origin == KeyOrigin::Kept && config.database.url.is_none();
+    if is_kept_here && !new_database && !database.is_used().await? {
+        bail!(master_key::lost_database(&config));
+    }
     let (world, store) = (database.set_clock(&world).await?, database.store());
-    let prepare = async |verify: &Verify| first_account(&config, verify, wished).await;
-    let server = Server::start(&config, &world, store, &key, metrics, prepare).await?;
+    let prepare = async |verify: &Verify| {
+        if let Some(path) = key.keep()? {
+            tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
+        }
+        first_account(&config, verify, wished).await
+    };
+    let server = Server::start(&config, &world, store, &key.key, metrics, prepare).await?;
     tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "health, readiness and metrics are on the operator's listener");
@@ -75,15 +86,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn master_key(config: &Config, world: &World) -> anyhow::Result<countersign_verify::MasterKey> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let (key, origin) = folder::master_key(config, variable, &*world.entropy)?;
-    if let KeyOrigin::Made(path) = origin {
-        tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
-    }
-    Ok(key)
-}
-
 /// The first account that the environment names.
 fn wished_account(
     variable: impl Fn(&str) -> Option<String>,
@@ -96,7 +98,8 @@ fn wished_account(
         }
         (Some(token), None) => Some(token),
         (None, Some(path)) => Some(
-            read_secret_file(path.as_ref()).context("COUNTERSIGN_AUTH_TOKEN_FILE is not right")?,
+            secret_file::read_given(path.as_ref())
+                .context("COUNTERSIGN_AUTH_TOKEN_FILE is not right")?,
         ),
         (None, None) => None,
     };
@@ -126,6 +129,9 @@ async fn first_account(
     verify: &Verify,
     wished: Option<(AccountSid, Secret)>,
 ) -> anyhow::Result<()> {
+    if wished.is_none() && !std::io::stdout().is_terminal() {
+        return first_account_in_a_file(config, verify).await;
+    }
     let was_wished = wished.is_some();
     match verify.first_account(wished).await? {
         FirstAccount::Exists { as_wished: true } => {}
@@ -137,18 +143,36 @@ async fn first_account(
         FirstAccount::Made { account, .. } if was_wished => {
             tracing::info!(%account, "the first account was made, as the environment names it");
         }
-        FirstAccount::Made { account, token } if std::io::stdout().is_terminal() => {
+        FirstAccount::Made { account, token } => {
             println!(
                 "\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n",
                 token.expose()
             );
         }
-        FirstAccount::Made { account, token } => {
-            let path = config.data_dir.join("first-account");
-            let text = format!("account_sid={account}\nauth_token={}\n", token.expose());
-            folder::write_secret(&path, &text)?;
+    }
+    Ok(())
+}
+
+/// The token is in the file before the account is in the database, so that no crash and no full disk loses it.
+async fn first_account_in_a_file(config: &Config, verify: &Verify) -> anyhow::Result<()> {
+    if verify.has_accounts().await? {
+        return Ok(());
+    }
+    let (account, token) = verify.draw_account();
+    let mut path = config.data_dir.join("first-account");
+    if path.exists() {
+        tracing::warn!(path = %path.display(), "this file is of another account, which is not in the database; it is left as it is");
+        path.set_file_name(format!("first-account-{account}"));
+    }
+    let text = format!("account_sid={account}\nauth_token={}\n", token.expose());
+    secret_file::write_new(&path, &text)?;
+    match verify.first_account(Some((account, token))).await? {
+        FirstAccount::Made { .. } => {
             println!("the first account's SID and auth token are in {}", path.display());
         }
+        // Another server of the same database was faster.
+        FirstAccount::Exists { .. } => std::fs::remove_file(&path)
+            .with_context(|| format!("cannot remove {}", path.display()))?,
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use countersign_standins::{Manners, Options, Running, Setting};
 
 use crate::cli::StandIns;
-use crate::folder;
+use crate::{folder, secret_file};
 
 pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
     let manners = flags.bad_manners.map_or_else(Manners::calm, Manners::bad);
@@ -37,12 +37,8 @@ fn write_down(running: &Running, folder: &Path) -> anyhow::Result<()> {
         ("countersign.toml", settings),
     ];
     for (name, text) in files {
-        let path = folder.join(name);
         // Keys and addresses are new at every start.
-        if path.exists() {
-            std::fs::remove_file(&path)?;
-        }
-        folder::write_secret(&path, &text)?;
+        secret_file::replace(&folder.join(name), &text)?;
     }
     Ok(())
 }

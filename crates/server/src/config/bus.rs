@@ -9,8 +9,8 @@ use countersign_domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::read_secret_file;
 use super::sections::list;
+use crate::secret_file;
 
 /// `[bus]`: the wire between processes. Without servers there is one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,10 +130,12 @@ impl Bus {
             ("bus.tls_key", self.tls_key.as_slice()),
         ] {
             for file in files {
-                let text = read_secret_file(file).context(key)?;
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("{key}: cannot read {}", file.display()))?;
                 ensure!(text.contains("-----BEGIN "), "{key}: {} is not PEM", file.display());
             }
         }
+        self.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
         Ok(Some(Options {
             servers: self.nats.clone(),
             prefix: self.prefix.clone(),
@@ -146,7 +148,7 @@ impl Bus {
 
     fn login(&self) -> anyhow::Result<Login> {
         let secret = |key: &'static str, file: &PathBuf| {
-            read_secret_file(file).map(Secret::new).context(key)
+            secret_file::read_given(file).map(Secret::new).context(key)
         };
         Ok(if let Some((user, file)) = self.user.as_ref().zip(self.password_file.as_ref()) {
             let password = secret("bus.password_file", file)?;

@@ -6,7 +6,7 @@ mod bus;
 mod sections;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use config::builder::{ConfigBuilder, DefaultState};
@@ -64,6 +64,42 @@ pub struct Config {
     pub log: Log,
     /// Where traces go.
     pub traces: Traces,
+    /// Where the settings that lead to a database come from.
+    #[serde(skip)]
+    pub origins: Origins,
+}
+
+/// Where the settings that lead to a database come from, for messages.
+#[derive(Debug, Clone)]
+pub struct Origins {
+    data_dir: String,
+    database_url: String,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        let default = || "the default".to_owned();
+        Self { data_dir: default(), database_url: default() }
+    }
+}
+
+impl Origins {
+    fn of(sources: &Sources, built: &config::Config) -> Self {
+        let origin = |key: &str, variable: &str| {
+            let said =
+                |setting: &String| setting.split_once('=').is_some_and(|(set, _)| set == key);
+            match &sources.file {
+                _ if sources.settings.iter().any(said) => "the command line".to_owned(),
+                _ if sources.environment.contains_key(variable) => variable.to_owned(),
+                Some(file) if built.get::<String>(key).is_ok() => file.display().to_string(),
+                _ => "the default".to_owned(),
+            }
+        };
+        Self {
+            data_dir: origin("data_dir", "COUNTERSIGN_DATA_DIR"),
+            database_url: origin("database.url", "COUNTERSIGN_DATABASE__URL"),
+        }
+    }
 }
 
 impl Default for Config {
@@ -84,6 +120,7 @@ impl Default for Config {
             retention: Retention::default(),
             log: Log::default(),
             traces: Traces::default(),
+            origins: Origins::default(),
         }
     }
 }
@@ -128,10 +165,10 @@ impl Config {
         for setting in &sources.settings {
             builder = set(builder, setting)?;
         }
-        let config: Self = builder
-            .build()
-            .and_then(config::Config::try_deserialize)
-            .context("the configuration is not right")?;
+        let built = builder.build().context("the configuration is not right")?;
+        let origins = Origins::of(sources, &built);
+        let config: Self = built.try_deserialize().context("the configuration is not right")?;
+        let config = Self { origins, ..config };
         config.check()?;
         Ok(config)
     }
@@ -139,6 +176,23 @@ impl Config {
     /// The database's file, if it is SQLite.
     pub fn database_file(&self) -> PathBuf {
         self.data_dir.join("countersign.db")
+    }
+
+    /// Whether there is such a file with anything in it.
+    pub fn has_database_file(&self) -> bool {
+        std::fs::metadata(self.database_file()).is_ok_and(|found| found.len() > 0)
+    }
+
+    /// Which settings lead to the database, and where they come from, for messages.
+    pub fn whence(&self) -> String {
+        if self.database.url.is_some() {
+            return format!("database.url is from {}", self.origins.database_url);
+        }
+        format!(
+            "data_dir is {}, from {}; database.url is not set",
+            self.data_dir.display(),
+            self.origins.data_dir
+        )
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -168,16 +222,6 @@ fn set(
         Value::from(value)
     };
     builder.set_override(key, typed).with_context(|| format!("--set {setting}"))
-}
-
-/// The text of a file that may hold a secret, without the line break at its end.
-///
-/// # Errors
-/// It cannot be read.
-pub fn read_secret_file(path: &Path) -> anyhow::Result<String> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[cfg(test)]
@@ -237,6 +281,31 @@ mod tests {
         assert!(format!("{error:#}").contains("limits.notifications_per_challenge"), "{error:#}");
         let error = load("", &[], &["http.listen=nowhere"]).unwrap_err();
         assert!(format!("{error:#}").contains("http.listen"), "{error:#}");
+    }
+
+    #[test]
+    fn the_settings_that_lead_to_the_database_say_where_they_come_from() {
+        let file = "data_dir = \"/srv/one\"";
+        let variable = ("COUNTERSIGN_DATA_DIR", "/srv/two");
+        let url = ("COUNTERSIGN_DATABASE__URL", "postgres://me:hunter2@a/b");
+        let whence = |config: anyhow::Result<Config>| config.unwrap().whence();
+        assert!(
+            whence(Config::load(&Sources::default()))
+                .contains("countersign-data, from the default")
+        );
+        let of_file = whence(load(file, &[], &[]));
+        assert!(
+            of_file.contains("/srv/one, from ") && of_file.contains("countersign.toml"),
+            "{of_file}"
+        );
+        assert!(
+            whence(load(file, &[variable], &[])).contains("/srv/two, from COUNTERSIGN_DATA_DIR")
+        );
+        let flag = ["data_dir=/srv/three"];
+        assert!(
+            whence(load(file, &[variable], &flag)).contains("/srv/three, from the command line")
+        );
+        assert_eq!(whence(load("", &[url], &[])), "database.url is from COUNTERSIGN_DATABASE__URL");
     }
 
     #[test]

@@ -40,6 +40,15 @@ async fn accounts_are_managed_beside_a_running_server() {
     let left = stage.run(&["accounts", "list-keys", &account]).stdout;
     assert!(left.contains(&key) && !left.contains(&unused), "{left}");
 
+    // A second rotation would end the token that the first one made, or promoted: only if that is said.
+    let again = stage.run(&["accounts", "rotate", &account]);
+    assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{again:?}");
+    assert!(again.stderr.contains("rotate --replace"), "{again:?}");
+    assert!(works(&account, &token).await, "it still works");
+    let replaced = stage.run(&["accounts", "rotate", &account, "--replace"]);
+    value(&replaced, "secondary_auth_token");
+    assert!(replaced.stderr.contains("works no more"), "{replaced:?}");
+
     let list = stage.run(&["accounts", "list"]);
     assert_eq!(list.stdout.lines().count(), 2, "{list:?}");
     let line = list.stdout.lines().find(|line| line.contains(&account)).unwrap();
@@ -122,6 +131,7 @@ async fn an_enrolment_link_is_made_beside_a_running_server() {
 async fn doctor_says_in_a_line_each_what_is_wrong() {
     let free = format!("http.listen=127.0.0.1:{}", free_port());
     let stage = Stage::new();
+    stage.serve(&[]).await.stop().await;
     let done = stage.run(&["doctor", "--set", &free]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.ends_with("All is well.\n"), "{done:?}");

@@ -1,9 +1,11 @@
 //! The built binary as its operator meets it: arguments, environment, files, signals, exit codes and what it prints.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
+mod absent;
 mod admin;
 mod commands;
 mod connections;
+mod files;
 mod logs;
 mod moving;
 mod postgres;

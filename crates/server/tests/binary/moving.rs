@@ -30,6 +30,12 @@ async fn postgres(database: &TestDatabase) -> PostgresStore {
     PostgresStore::connect(options).await.expect("it opens")
 }
 
+fn make_private(folder: &Path) {
+    let made = std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+        .create(folder);
+    made.expect("a folder");
+}
+
 fn side(folder: &Path) -> String {
     format!("sqlite:{}", folder.display())
 }
@@ -121,7 +127,7 @@ async fn everything_moves_to_postgres_and_back() {
     assert_eq!((again.code, &again.stdout), (Some(0), &done.stdout), "{again:?}");
 
     let back = stage.path("back");
-    std::fs::create_dir(&back).expect("a folder");
+    make_private(&back);
     std::fs::copy(stage.data().join("master.key"), back.join("master.key")).expect("a copy");
     let done = migrate(&stage, &to, &side(&back));
     assert_eq!(done.code, Some(0), "{done:?}");

@@ -1,0 +1,289 @@
+//! The master key: where it comes from, and how a new one is kept.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use countersign_domain::world::{Entropy, random};
+use countersign_verify::MasterKey;
+
+use crate::config::Config;
+use crate::secret_file;
+
+/// The key, by its name in the data folder.
+const NAME: &str = "master.key";
+/// A key that was made, until the database keeps its check value: a start that breaks off in between goes on with it.
+const UNUSED: &str = "master.key.new";
+
+/// Where a master key came from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// It was given in the environment, or in a file that the environment names.
+    Given,
+    /// It was in the data folder, where an earlier start left it.
+    Kept,
+    /// It was made for a new database; [`ServerKey::keep`] gives it its place.
+    Made,
+}
+
+/// The master key of a server that starts.
+#[derive(Debug)]
+pub struct ServerKey {
+    /// The key.
+    pub key: MasterKey,
+    /// Where it came from.
+    pub origin: KeyOrigin,
+    folder: PathBuf,
+}
+
+impl ServerKey {
+    /// Gives a new key its place, once the database keeps its check value; where that is.
+    ///
+    /// # Errors
+    /// The file cannot be renamed.
+    pub fn keep(&self) -> anyhow::Result<Option<PathBuf>> {
+        if self.origin != KeyOrigin::Made {
+            return Ok(None);
+        }
+        let place = self.folder.join(NAME);
+        secret_file::rename(&self.folder.join(UNUSED), &place)?;
+        Ok(Some(place))
+    }
+}
+
+/// The master key of commands beside servers, which make none: `COUNTERSIGN_MASTER_KEY` (64 hexadecimal digits), or the
+/// file that `COUNTERSIGN_MASTER_KEY_FILE` names, or `master.key` in the data folder.
+///
+/// # Errors
+/// There is none, it cannot be read or is malformed, or others may read a file that we made.
+pub fn find(
+    config: &Config,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<MasterKey> {
+    if let Some(key) = given(variable)? {
+        return Ok(key);
+    }
+    let path = config.data_dir.join(NAME);
+    if !path.exists() {
+        bail!(missing(config, &path));
+    }
+    read(config, &path)
+}
+
+/// The master key of a server: as [`find`] does it. With SQLite, one is made for a new database; not with PostgreSQL, whose
+/// database may have been made under a key that is on another machine. An old key without a database is refused, since a
+/// new database would hide that the old one is lost or elsewhere, unless `new_database` says that this is meant.
+///
+/// # Errors
+/// As those of [`find`]; a database without its key, or a key without its database.
+pub fn for_server(
+    config: &Config,
+    variable: impl Fn(&str) -> Option<String>,
+    new_database: bool,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<ServerKey> {
+    let folder = config.data_dir.clone();
+    let path = folder.join(NAME);
+    let of = |key, origin| ServerKey { key, origin, folder };
+    if let Some(key) = given(variable)? {
+        return Ok(of(key, KeyOrigin::Given));
+    }
+    if config.database.url.is_some() {
+        ensure!(path.exists(), missing(config, &path));
+        return Ok(of(read(config, &path)?, KeyOrigin::Kept));
+    }
+    let has_database = config.has_database_file();
+    if !has_database && is_empty(&path) {
+        tracing::warn!(
+            path = %path.display(),
+            "the master key is empty, as a crash or a full disk leaves it, and there is no database: a new one is made"
+        );
+        let removed = std::fs::remove_file(&path);
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    if path.exists() {
+        let key = read(config, &path)?;
+        ensure!(has_database || new_database, lost_database(config));
+        return Ok(of(key, KeyOrigin::Kept));
+    }
+    let unused = config.data_dir.join(UNUSED);
+    if unused.exists() {
+        return Ok(of(read(config, &unused)?, KeyOrigin::Made));
+    }
+    ensure!(!has_database, missing(config, &path));
+    let digits = random::<32>(entropy).map(|byte| format!("{byte:02x}")).concat();
+    secret_file::write_new(&unused, &format!("{digits}\n"))?;
+    Ok(of(parse(&digits)?, KeyOrigin::Made))
+}
+
+/// Why an old key without a database is refused.
+pub fn lost_database(config: &Config) -> String {
+    format!(
+        "there is an old master key, {}, and no database beside it: it looks as if the database was lost, or is elsewhere. \
+         {}. Put the database back, or correct data_dir; to begin with a new database under this key: countersign serve \
+         --new-database",
+        config.data_dir.join(NAME).display(),
+        config.whence(),
+    )
+}
+
+fn missing(config: &Config, path: &Path) -> String {
+    let path = path.display();
+    if config.database.url.is_some() {
+        format!(
+            "there is no master key, and with PostgreSQL none is made, since every server of one database needs the same: \
+             name it by COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE, or put it into {path}"
+        )
+    } else {
+        let database = config.database_file();
+        format!(
+            "{path} is missing, and the database {} was made under it: put the key back",
+            database.display()
+        )
+    }
+}
+
+/// The key in the environment, or in a file that the environment names.
+fn given(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<MasterKey>> {
+    if let Some(text) = variable("COUNTERSIGN_MASTER_KEY") {
+        return parse(&text).context("COUNTERSIGN_MASTER_KEY is not right").map(Some);
+    }
+    let Some(path) = variable("COUNTERSIGN_MASTER_KEY_FILE").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    let text =
+        secret_file::read_given(&path).context("COUNTERSIGN_MASTER_KEY_FILE is not right")?;
+    parse(&text).with_context(|| format!("{} is not right", path.display())).map(Some)
+}
+
+/// The key in a file that we made.
+fn read(config: &Config, path: &Path) -> anyhow::Result<MasterKey> {
+    let text = secret_file::read_own(path)?;
+    if text.is_empty() && config.database.url.is_none() {
+        bail!(
+            "{} is empty, as a crash or a full disk leaves it, and the database {} was made under the key that was in it: \
+             put the key back (a master key has 64 hexadecimal digits)",
+            path.display(),
+            config.database_file().display()
+        );
+    }
+    parse(&text).with_context(|| format!("{} is not right", path.display()))
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
+fn parse(text: &str) -> anyhow::Result<MasterKey> {
+    const FORM: &str = "a master key has 64 hexadecimal digits";
+    ensure!(text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()), FORM);
+    let mut bytes = [0; 32];
+    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).context(FORM)?;
+    }
+    Ok(MasterKey::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::world::OsEntropy;
+
+    fn config(folder: &Path) -> Config {
+        Config { data_dir: folder.to_owned(), ..Config::default() }
+    }
+
+    fn for_server(config: &Config) -> anyhow::Result<ServerKey> {
+        super::for_server(config, |_| None, false, &OsEntropy)
+    }
+
+    fn error(config: &Config) -> String {
+        for_server(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_key_is_made_for_a_new_database_and_kept_once_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let path = folder.path().join(NAME);
+        let first = for_server(&config).unwrap();
+        assert_eq!((&first.origin, path.exists()), (&KeyOrigin::Made, false));
+        // The start broke off, with a database and without: the next one goes on with the same key.
+        for database in [None, Some("a schema")] {
+            if let Some(text) = database {
+                std::fs::write(config.database_file(), text).unwrap();
+            }
+            let again = for_server(&config).unwrap();
+            let words = |key: &ServerKey| countersign_verify::Keys::derive(&key.key).check_value();
+            assert_eq!((words(&again), &again.origin), (words(&first), &KeyOrigin::Made));
+        }
+        assert_eq!(first.keep().unwrap(), Some(path.clone()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(for_server(&config).unwrap().origin, KeyOrigin::Kept);
+        assert!(find(&config, |_| None).is_ok());
+    }
+
+    #[test]
+    fn a_database_without_its_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        std::fs::write(config.database_file(), "a schema").unwrap();
+        assert!(error(&config).contains("put the key back"));
+        std::fs::write(folder.path().join(NAME), "").unwrap();
+        std::fs::set_permissions(folder.path().join(NAME), std::fs::Permissions::from_mode(0o600))
+            .unwrap();
+        let error = error(&config);
+        assert!(error.contains("is empty") && error.contains("put the key back"), "{error}");
+    }
+
+    #[test]
+    fn an_old_key_without_its_database_is_refused_unless_a_new_one_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let path = folder.path().join(NAME);
+        secret_file::write_new(&path, &"ab".repeat(32)).unwrap();
+        for _ in 0..2 {
+            let error = error(&config);
+            assert!(error.contains("lost, or is elsewhere"), "{error}");
+            assert!(error.contains("--new-database") && error.contains("data_dir"), "{error}");
+            // An empty file is no database either.
+            std::fs::write(config.database_file(), "").unwrap();
+        }
+        let meant = super::for_server(&config, |_| None, true, &OsEntropy).unwrap();
+        assert_eq!(meant.origin, KeyOrigin::Kept);
+        assert!(find(&config, |_| None).is_ok(), "other commands judge the database by themselves");
+    }
+
+    #[test]
+    fn an_empty_key_without_a_database_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        std::fs::write(folder.path().join(NAME), "").unwrap();
+        assert_eq!(for_server(&config).unwrap().origin, KeyOrigin::Made);
+    }
+
+    #[test]
+    fn with_postgresql_no_key_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        config.database.url = Some("postgres://127.0.0.1/countersign".to_owned().into());
+        assert!(error(&config).contains("COUNTERSIGN_MASTER_KEY"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused_where_we_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        std::fs::write(&path, "00".repeat(32)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let config = config(folder.path());
+        std::fs::write(config.database_file(), "a schema").unwrap();
+        assert!(error(&config).contains("chmod 600"));
+        let named = |name: &str| {
+            (name == "COUNTERSIGN_MASTER_KEY_FILE").then(|| path.display().to_string())
+        };
+        assert!(find(&config, named).is_ok(), "a given one may be readable by its group");
+    }
+}

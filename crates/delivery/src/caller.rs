@@ -1,11 +1,15 @@
-//! Calls webhooks: what the database holds for them, a few at a time of each, so that a slow one harms nobody.
+//! Calls webhooks. Places for calls in flight are shared by account, and few are given to one webhook, so that slow ones harm
+//! nobody else (`Places` of the domain).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_domain::webhook_call::{CallLease, CallOutcome, after_call};
-use countersign_store::seam::Answer;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use countersign_domain::sid::{AccountSid, WebhookSid};
+use countersign_domain::webhook_call::{CallLease, CallOutcome, Places, after_call};
+use countersign_domain::world::random;
+use countersign_store::seam::{Answer, CallsWanted};
+use tokio::sync::{Notify, mpsc};
 
 use crate::alarm::Alarm;
 use crate::dispatcher::Question;
@@ -16,24 +20,70 @@ use crate::shared::Shared;
 const IN_FLIGHT: usize = 256;
 /// How long to wait for what is due and could not be leased, unless a call ends before.
 const SOON: Duration = Duration::from_secs(1);
+/// Looks that follow one another at once at most.
+const LOOKS: usize = 64;
 
-/// Looks whenever something has happened, when a call falls due, and when one has ended.
+/// The places for calls in flight, by account.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<HashMap<AccountSid, usize>>>);
+
+/// A place for one call in flight. Dropped, it is free again.
+struct Place(Held, AccountSid);
+
+impl Held {
+    fn places(&self) -> Places {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Places { free: IN_FLIGHT.saturating_sub(held.values().sum()), held }
+    }
+
+    fn take(&self, account: AccountSid) -> Place {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *held.entry(account).or_default() += 1;
+        Place(self.clone(), account)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Self(Held(held), account) = self;
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_account) = held.get_mut(account) {
+            *of_account -= 1;
+            if *of_account == 0 {
+                held.remove(account);
+            }
+        }
+    }
+}
+
+/// The state of the duty.
+struct Caller {
+    shared: Arc<Shared>,
+    held: Held,
+    alarm: Alarm,
+    /// The webhook whose turn was last. The first is any, so that no webhook comes first after each start.
+    turn: WebhookSid,
+}
+
+/// Looks whenever something has happened, when a call falls due, when one has ended, and at intervals for what nobody told of:
+/// calls that another node has stored, or whose caller went away before it could tell.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     happened: Arc<Notify>,
     mut questions: mpsc::Receiver<Question>,
 ) {
-    let room = Arc::new(Semaphore::new(IN_FLIGHT));
     let alarm = Alarm::new(&*shared.clock);
+    let turn = WebhookSid::from_bytes(random(&*shared.entropy));
+    let mut caller = Caller { shared: Arc::clone(&shared), held: Held::default(), alarm, turn };
     loop {
         let question = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
             Some(question) = questions.recv() => Some(question),
             () = happened.notified() => None,
-            () = alarm.rings(&*shared.clock) => None,
+            () = caller.alarm.rings(&*shared.clock) => None,
         };
-        if let Err(error) = look(&shared, &room, &alarm).await {
+        if let Err(error) = caller.look().await {
             metrics::failed("caller");
             tracing::warn!(%error, "the calls of webhooks cannot be leased now");
         }
@@ -43,42 +93,57 @@ pub(crate) async fn run(
     }
 }
 
-async fn look(shared: &Arc<Shared>, room: &Arc<Semaphore>, alarm: &Alarm) -> Answer<()> {
-    // what other nodes have stored is found by this
-    alarm.set(&*shared.clock, shared.about(shared.options.poll));
-    let now = shared.clock.now();
-    // a read, so that what no webhook hears of costs no write
-    match shared.calls.next_call(now).await? {
-        None => return Ok(()),
-        Some(at) if at > now => {
-            alarm.earlier(&*shared.clock, at);
-            return Ok(());
+impl Caller {
+    async fn look(&mut self) -> Answer<()> {
+        let shared = Arc::clone(&self.shared);
+        self.alarm.set(&*shared.clock, shared.about(shared.options.poll));
+        for _ in 0..LOOKS {
+            let now = shared.clock.now();
+            // a read, so that what no webhook hears of costs no write
+            match shared.calls.next_call(now).await? {
+                None => return Ok(()),
+                Some(at) if at > now => {
+                    self.alarm.earlier(&*shared.clock, at);
+                    return Ok(());
+                }
+                Some(_) => {}
+            }
+            if !self.lease().await? {
+                break;
+            }
         }
-        Some(_) => {}
+        let now = shared.clock.now();
+        if let Some(at) = shared.calls.next_call(now).await? {
+            self.alarm.earlier(&*shared.clock, if at > now { at } else { now + SOON });
+        }
+        Ok(())
     }
-    let Ok(permit) = Arc::clone(room).try_acquire_many_owned(1) else {
-        return Ok(());
-    };
-    let most = room.available_permits() + 1;
-    drop(permit);
-    let until = shared.lease_until(now);
-    for lease in shared.calls.lease_calls(shared.node, now, until, most).await? {
-        // there is room: nobody else takes any
-        let Ok(permit) = Arc::clone(room).try_acquire_owned() else { break };
-        let shared = Arc::clone(shared);
-        let kill = shared.kill.clone();
-        let tasks = shared.tasks.clone();
-        tasks.spawn(kill.run_until_cancelled_owned(call(shared, lease, permit)));
+
+    /// Begins the calls that there are places for; whether there may be more.
+    async fn lease(&mut self) -> Answer<bool> {
+        let shared = &self.shared;
+        let places = self.held.places();
+        if places.free == 0 {
+            return Ok(false);
+        }
+        let (node, now, turn) = (shared.node, shared.clock.now(), self.turn);
+        let until = shared.lease_until(now);
+        let wanted = CallsWanted { node, now, until, places, turn };
+        let found = shared.calls.lease_calls(&wanted).await?;
+        self.turn = found.turn;
+        for lease in found.leases {
+            let place = self.held.take(lease.webhook.account);
+            let shared = Arc::clone(shared);
+            let kill = shared.kill.clone();
+            let tasks = shared.tasks.clone();
+            tasks.spawn(kill.run_until_cancelled_owned(call(shared, lease, place)));
+        }
+        Ok(found.more)
     }
-    let now = shared.clock.now();
-    if let Some(at) = shared.calls.next_call(now).await? {
-        alarm.earlier(&*shared.clock, if at > now { at } else { now + SOON });
-    }
-    Ok(())
 }
 
 /// From the lease to the commit of what became of it.
-async fn call(shared: Arc<Shared>, lease: CallLease, permit: OwnedSemaphorePermit) {
+async fn call(shared: Arc<Shared>, lease: CallLease, place: Place) {
     let began = shared.clock.monotonic();
     let outcome = shared.webhooks.call(&lease).await;
     metrics::call(&outcome, shared.clock.monotonic().since(began));
@@ -94,7 +159,7 @@ async fn call(shared: Arc<Shared>, lease: CallLease, permit: OwnedSemaphorePermi
         metrics::failed("caller");
         tracing::warn!(call = %lease.id, %error, "what became of a webhook's call cannot be written down");
     }
-    drop(permit);
+    drop(place);
     shared.signals.add(|counts| counts.called += 1);
     shared.handover.happened();
 }

@@ -1,10 +1,11 @@
 //! The calls of webhooks: what is tried, and what follows from a try. `docs/states.md` draws a call's life.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::delivery::NodeId;
 use crate::event::CallId;
-use crate::sid::{ChallengeSid, ServiceSid, WebhookSid};
+use crate::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use crate::time::Instant;
 use crate::webhook::{EventType, Webhook};
 
@@ -14,11 +15,61 @@ pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Calls of one webhook that are in flight at once, on all nodes together.
 pub const AT_ONCE: usize = 4;
+/// How long a call stands behind another one before it is judged anew, whatever became of that one.
+pub const BEHIND_FOR: Duration = Duration::from_secs(10 * 60);
+/// An account holds at most this part of the places that other accounts leave.
+const SHARE: usize = 4;
 
 /// The delay after the first failed try.
 const FIRST: Duration = Duration::from_secs(5);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// The places that a node has for calls in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// Those that nobody holds.
+    pub free: usize,
+    /// How many are held for the calls of each account that has any in flight.
+    pub held: HashMap<AccountSid, usize>,
+}
+
+/// A webhook with calls that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose it is.
+    pub account: AccountSid,
+    /// How many more of its calls may be in flight.
+    pub room: usize,
+}
+
+impl Places {
+    /// How many more places an account may take: it holds at most a quarter of what other accounts leave, and one at least
+    /// while any is free.
+    fn room(&self, account: AccountSid) -> usize {
+        let held = self.held.get(&account).copied().unwrap_or(0);
+        let share = ((self.free + held) / SHARE).max(1);
+        share.saturating_sub(held).min(self.free)
+    }
+
+    /// Takes places for webhooks, one for each in their order, then a second one for each, and so on; how many each gets.
+    pub fn deal(&mut self, waiting: &[Waiting]) -> Vec<usize> {
+        let mut dealt = vec![0; waiting.len()];
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = false;
+            for (webhook, dealt) in waiting.iter().zip(&mut dealt) {
+                if *dealt < webhook.room && self.room(webhook.account) > 0 {
+                    *dealt += 1;
+                    self.free -= 1;
+                    *self.held.entry(webhook.account).or_default() += 1;
+                    goes_on = true;
+                }
+            }
+        }
+        dealt
+    }
+}
 
 /// A call that is ours to make until the lease runs out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,6 +251,32 @@ pub struct TakenCall {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn waiting(account: u8) -> Waiting {
+        Waiting { account: AccountSid::from_bytes([account; 16]), room: AT_ONCE }
+    }
+
+    #[test]
+    fn an_account_gets_a_quarter_of_what_others_leave() {
+        let mut places = Places { free: 256, ..Places::default() };
+        let many = vec![waiting(1); 100];
+        let dealt = places.deal(&many);
+        assert_eq!((dealt.iter().sum::<usize>(), places.free), (64, 192));
+        assert_eq!(dealt[..64], [1; 64], "one for each before any gets a second");
+        assert_eq!(places.deal(&many).iter().sum::<usize>(), 0);
+        assert_eq!(places.deal(&vec![waiting(2); 100]).iter().sum::<usize>(), 48);
+        assert_eq!(places.deal(&[waiting(3)]), [4], "what it may have at once");
+    }
+
+    #[test]
+    fn whoever_has_none_gets_one_as_long_as_any_is_free() {
+        let mut places = Places { free: 3, ..Places::default() };
+        let all: Vec<_> = (1..=4).map(waiting).collect();
+        assert_eq!(places.deal(&all), [1, 1, 1, 0]);
+        assert_eq!(places.free, 0);
+        let full = Waiting { room: 0, ..waiting(5) };
+        assert_eq!(Places { free: 9, ..Places::default() }.deal(&[full]), [0]);
+    }
 
     #[test]
     fn it_is_tried_at_growing_intervals_until_the_deadline() {

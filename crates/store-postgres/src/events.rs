@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::event::{Event, FactorFacts};
 use countersign_domain::notification::Ending;
-use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid};
+use countersign_domain::sid::{ChallengeSid, NotificationSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::cells::Cells;
 use crate::database::Session;
@@ -37,19 +38,18 @@ const CHALLENGES: &str = concat!(
     factor_of!("c", "totp_factors" as "t"),
     "WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
 );
-/// Whoever looks at the line of a factor's calls, or changes who is in front, keeps the others from it until the end of the
-/// transaction.
-const HOLD_LINE: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))";
-/// Of one webhook and factor, what is still to be done, whose turn it is.
-const IN_FRONT: &str = "SELECT 1 FROM webhook_calls WHERE webhook_sid = $1 AND factor_sid = $2 \
-                        AND state IN ('due', 'leased') LIMIT 1";
+/// Looks at no other call and locks nothing: which of a factor's calls comes first is judged when calls are leased.
 const INSERT: &str = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, event, parameters, \
                       happened_at, deadline, attempts, state, wake_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $7) ON CONFLICT DO NOTHING";
+                      SELECT u.*, 0, 'due', u.happened_at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+                      AS u (id, webhook_sid, service_sid, factor_sid, event, parameters, happened_at, deadline) \
+                      ON CONFLICT DO NOTHING";
 /// What it says is known when it wakes.
-const WATCH: &str = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, challenge_sid, event, \
-                     parameters, happened_at, deadline, attempts, state, wake_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, '[]', $7, $8, 0, 'asleep', $7) ON CONFLICT DO NOTHING";
+const WATCH: &str = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, event, challenge_sid, happened_at, \
+                     deadline, parameters, attempts, state, wake_at) \
+                     SELECT u.*, '[]', 0, 'asleep', u.happened_at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+                     AS u (id, webhook_sid, service_sid, factor_sid, event, challenge_sid, happened_at, deadline) \
+                     ON CONFLICT DO NOTHING";
 
 /// A challenge of a living entity, and the name of its factor if that is there.
 pub(crate) type Told = (Challenge, Option<FriendlyName>);
@@ -75,10 +75,11 @@ pub(crate) async fn of_factor(
     at: Instant,
 ) -> Result<(), Trouble> {
     let event = Event::of_factor(kind, factor, at);
+    let mut calls = Vec::new();
     for webhook in webhooks(db, std::iter::once(event.service())).await? {
-        tell(db, &webhook, &event).await?;
+        calls.extend(NewCall::of(&webhook, &event));
     }
-    Ok(())
+    store(db, calls).await
 }
 
 /// Tells those who want to hear that challenges were answered.
@@ -92,16 +93,16 @@ pub(crate) async fn of_challenges(
     };
     let wanted: Vec<_> = answered.iter().filter(wanted).collect();
     let told = challenges(db, wanted.iter().map(|(_, sid, _)| *sid)).await?;
+    let mut calls = Vec::new();
     for (kind, sid, at) in wanted {
         let Some((challenge, name)) = told.get(sid) else {
             continue;
         };
         let event = Event::of_challenge(*kind, challenge, name.as_ref(), *at);
-        for (_, webhook) in wanting.iter().filter(|(of, _)| of == sid) {
-            tell(db, webhook, &event).await?;
-        }
+        let hearing = wanting.iter().filter(|(of, _)| of == sid);
+        calls.extend(hearing.filter_map(|(_, webhook)| NewCall::of(webhook, &event)));
     }
-    Ok(())
+    store(db, calls).await
 }
 
 /// A notification that ended.
@@ -127,6 +128,7 @@ pub(crate) async fn of_notifications(db: &Session, ended: &[Ended]) -> Result<()
     };
     let told: Vec<_> = told.into_iter().filter(wanted).collect();
     let found = challenges(db, told.iter().map(|ended| ended.challenge)).await?;
+    let mut calls = Vec::new();
     for ended in told {
         let Some((challenge, name)) = found.get(&ended.challenge) else {
             continue;
@@ -136,11 +138,10 @@ pub(crate) async fn of_notifications(db: &Session, ended: &[Ended]) -> Result<()
         let Some(event) = event else {
             continue;
         };
-        for (_, webhook) in wanting.iter().filter(|(of, _)| *of == ended.challenge) {
-            tell(db, webhook, &event).await?;
-        }
+        let hearing = wanting.iter().filter(|(of, _)| *of == ended.challenge);
+        calls.extend(hearing.filter_map(|(_, webhook)| NewCall::of(webhook, &event)));
     }
-    Ok(())
+    store(db, calls).await
 }
 
 /// Has challenges looked at when they expire, if anybody wants to hear of that.
@@ -148,24 +149,28 @@ pub(crate) async fn watch_expiry(db: &Session, opened: &[&Challenge]) -> Result<
     let kind = EventType::ChallengeExpired;
     let mut webhooks = webhooks(db, opened.iter().map(|opened| opened.owner.service)).await?;
     webhooks.retain(|webhook| webhook.wants(kind));
+    let mut watches = Vec::new();
     for challenge in opened {
         let of_service = |webhook: &&Webhook| webhook.service == challenge.owner.service;
         for webhook in webhooks.iter().filter(of_service) {
             let event = Event::of_challenge(kind, challenge, None, challenge.expires_at);
-            let call = params![
-                id(&event.call_id(webhook.sid).0),
-                id(webhook.sid.as_bytes()),
-                id(webhook.service.as_bytes()),
-                id(challenge.factor.as_bytes()),
-                id(challenge.sid.as_bytes()),
-                kind.as_str(),
-                event.at.as_micros(),
-                (event.at + TRIED_FOR).as_micros(),
-            ];
-            db.execute(WATCH, call).await?;
+            watches.push((challenge.sid, NewCall::unsaid(webhook, &event)));
         }
     }
-    Ok(())
+    if watches.is_empty() {
+        return Ok(());
+    }
+    let params = params![
+        column(&watches, |(_, call)| call.id),
+        column(&watches, |(_, call)| call.webhook),
+        column(&watches, |(_, call)| call.service),
+        column(&watches, |(_, call)| call.factor),
+        column(&watches, |(_, call)| call.event),
+        column(&watches, |(challenge, _)| id(challenge.as_bytes())),
+        column(&watches, |(_, call)| call.happened_at),
+        column(&watches, |(_, call)| call.deadline),
+    ];
+    db.execute(WATCH, params).await.map(|_| ())
 }
 
 /// Those of them that are of living entities.
@@ -203,40 +208,58 @@ async fn wanting(
     .await
 }
 
-/// Keeps others from the line of a factor's calls.
-pub(crate) async fn hold_line(db: &Session, factor: FactorSid) -> Result<(), Trouble> {
-    db.query(HOLD_LINE, params![id(factor.as_bytes())]).await.map(|_| ())
+/// A call to be stored.
+struct NewCall {
+    id: Uuid,
+    webhook: Uuid,
+    service: Uuid,
+    factor: Uuid,
+    event: &'static str,
+    parameters: String,
+    happened_at: i64,
+    deadline: i64,
 }
 
-/// Whose turn a new call is in, of a line that is held: its own, or that of an earlier one of the same webhook and factor.
-pub(crate) async fn turn(
-    db: &Session,
-    webhook: WebhookSid,
-    factor: FactorSid,
-) -> Result<&'static str, Trouble> {
-    let key = params![id(webhook.as_bytes()), id(factor.as_bytes())];
-    Ok(if exists(db, IN_FRONT, key).await? { "behind" } else { "due" })
+impl NewCall {
+    /// The call that tells a webhook of an event; `None` if it does not want to hear of it.
+    fn of(webhook: &Webhook, event: &Event<'_>) -> Option<Self> {
+        let parameters = || text(&event.parameters(webhook));
+        webhook
+            .wants(event.kind)
+            .then(|| Self { parameters: parameters(), ..Self::unsaid(webhook, event) })
+    }
+
+    /// Without its form.
+    fn unsaid(webhook: &Webhook, event: &Event<'_>) -> Self {
+        Self {
+            id: id(&event.call_id(webhook.sid).0),
+            webhook: id(webhook.sid.as_bytes()),
+            service: id(webhook.service.as_bytes()),
+            factor: id(event.factor().as_bytes()),
+            event: event.kind.as_str(),
+            parameters: String::new(),
+            happened_at: event.at.as_micros(),
+            deadline: (event.at + TRIED_FOR).as_micros(),
+        }
+    }
 }
 
-async fn tell(db: &Session, webhook: &Webhook, event: &Event<'_>) -> Result<(), Trouble> {
-    if !webhook.wants(event.kind) {
+/// Stores calls, all with one statement.
+async fn store(db: &Session, calls: Vec<NewCall>) -> Result<(), Trouble> {
+    if calls.is_empty() {
         return Ok(());
     }
-    let factor = event.factor();
-    hold_line(db, factor).await?;
-    let turn = turn(db, webhook.sid, factor).await?;
-    let call = params![
-        id(&event.call_id(webhook.sid).0),
-        id(webhook.sid.as_bytes()),
-        id(webhook.service.as_bytes()),
-        id(factor.as_bytes()),
-        event.kind.as_str(),
-        text(&event.parameters(webhook)),
-        event.at.as_micros(),
-        (event.at + TRIED_FOR).as_micros(),
-        turn,
+    let params = params![
+        column(&calls, |call| call.id),
+        column(&calls, |call| call.webhook),
+        column(&calls, |call| call.service),
+        column(&calls, |call| call.factor),
+        column(&calls, |call| call.event),
+        column(&calls, |call| call.parameters.as_str()),
+        column(&calls, |call| call.happened_at),
+        column(&calls, |call| call.deadline),
     ];
-    db.execute(INSERT, call).await.map(|_| ())
+    db.execute(INSERT, params).await.map(|_| ())
 }
 
 /// Parameters as the column keeps them.

@@ -9,6 +9,8 @@ mod access_tokens;
 mod accounts;
 mod answers;
 mod births;
+mod call_leases;
+mod call_results;
 mod calls;
 mod cells;
 mod challenges;
@@ -110,6 +112,7 @@ pub struct PostgresStore {
     opening: Gatherer<opening::Open>,
     notifying: Gatherer<notify::Notify>,
     answering: Gatherer<answers::RecordAnswer>,
+    settling_calls: Gatherer<call_results::CallResult>,
 }
 
 impl PostgresStore {
@@ -126,6 +129,7 @@ impl PostgresStore {
             opening: Gatherer::start(&db, gather),
             notifying: Gatherer::start(&db, gather),
             answering: Gatherer::start(&db, gather),
+            settling_calls: Gatherer::start(&db, gather),
             queue,
             db,
         })

@@ -16,13 +16,14 @@ use crate::statement::{all, one};
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
     ("V4__history_by_time", include_str!("../migrations/V4__history_by_time.sql")),
     ("V5__calls_taken", include_str!("../migrations/V5__calls_taken.sql")),
     ("V6__serves_from", include_str!("../migrations/V6__serves_from.sql")),
+    ("V7__call_numbers", include_str!("../migrations/V7__call_numbers.sql")),
 ];
 
 /// Whoever migrates holds this lock; any number will do.

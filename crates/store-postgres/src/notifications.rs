@@ -108,12 +108,13 @@ impl Command for MarkFetched {
 
     async fn run(&self, db: &Session) -> Result<(), Trouble> {
         let Self(challenge, at) = *self;
+        // deliveries are locked before notifications, as everywhere
+        let open = deliveries::of_challenges(db, std::iter::once(challenge)).await?;
         let read = |row: &Row| Cells::of(row, "notifications").take::<i64>();
         let sent = all(db, SENT, params![id(challenge.as_bytes())], read).await?;
         let close = |ordinal| Close { challenge, ordinal, ending: Ending::DELIVERED, line: "", at };
         let closed: Vec<_> = sent.into_iter().map(close).collect();
         deliveries::close_all(db, &closed).await?;
-        let open = deliveries::of_challenges(db, std::iter::once(challenge)).await?;
         let written = open.into_iter().filter(|open| open.written);
         let ends: Vec<_> =
             written.map(|open| End { open, ending: Ending::DELIVERED, at }).collect();

@@ -20,7 +20,7 @@ use crate::params::{id, params};
 use crate::rows::{self, challenge_columns};
 use crate::statement::{all, living, one};
 use crate::trouble::Trouble;
-use crate::{PostgresStore, events, limit};
+use crate::{PostgresStore, limit};
 
 macro_rules! call_columns {
     () => {
@@ -60,13 +60,11 @@ const ABOUT: &str = concat!(
     call_columns!(),
     " FROM webhook_calls WHERE webhook_sid = $1 AND factor_sid = $2 ORDER BY state, happened_at LIMIT $3"
 );
-const LINE: &str =
-    "SELECT factor_sid, state FROM webhook_calls WHERE id = $1 AND webhook_sid = $2 FOR UPDATE";
+const STATE: &str = "SELECT state FROM webhook_calls WHERE id = $1 AND webhook_sid = $2 FOR UPDATE";
 const TAKEN: &str = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
                      WHERE challenge_sid = $1 LIMIT $2";
 const HURRY: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
-const REVIVE: &str =
-    "UPDATE webhook_calls SET state = $2, wake_at = $3, deadline = $4, attempts = 0 WHERE id = $1";
+const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', wake_at = $2, deadline = $3, attempts = 0 WHERE id = $1";
 
 /// The range of keys from `from` on and below `to` that a look passes, and when it ends before its time.
 async fn bounded(
@@ -144,21 +142,15 @@ impl Command for Resend {
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         let Self(webhook, call, now) = self;
         let (webhook_id, call) = (id(webhook.as_bytes()), id(&call.0));
-        let found = one(db, LINE, params![call, webhook_id], |row| {
-            let mut cells = Cells::of(row, "webhook_calls");
-            Ok((cells.make(FactorSid::from_bytes)?, cells.parse(CallState::from_word)?))
-        })
-        .await?;
-        match found {
-            Some((_, CallState::Due)) => {
+        let read = |row: &Row| Cells::of(row, "webhook_calls").parse(CallState::from_word);
+        match one(db, STATE, params![call, webhook_id], read).await? {
+            Some(CallState::Due) => {
                 db.execute(HURRY, params![call, now.as_micros()]).await?;
                 Ok(true)
             }
-            Some((factor, CallState::Failed)) => {
-                events::hold_line(db, factor).await?;
-                let turn = events::turn(db, *webhook, factor).await?;
+            Some(CallState::Failed) => {
                 let deadline = (*now + TRIED_FOR).as_micros();
-                db.execute(REVIVE, params![call, turn, now.as_micros(), deadline]).await?;
+                db.execute(REVIVE, params![call, now.as_micros(), deadline]).await?;
                 Ok(true)
             }
             _ => Ok(false),

@@ -50,10 +50,12 @@ const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
                       WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
                       AND n.challenge_sid BETWEEN $5 AND $6";
+/// Passes over those that somebody holds: they are ended, or taken, by whoever does. Waiting for them would be against the order
+/// of locks, since the notifications are held already.
 const OLDER_PARKED: &str = "SELECT d.* FROM (SELECT * FROM unnest($1, $2, $3) AS u (factor_sid, challenge_sid, ordinal) \
                             ORDER BY 2) AS u CROSS JOIN LATERAL (SELECT challenge_sid, notification_sid, ordinal, written \
                             FROM deliveries WHERE factor_sid = u.factor_sid AND challenge_sid = u.challenge_sid \
-                            AND ordinal < u.ordinal AND state = 'parked' ORDER BY notification_sid FOR UPDATE) AS d";
+                            AND ordinal < u.ordinal AND state = 'parked' ORDER BY notification_sid FOR UPDATE SKIP LOCKED) AS d";
 /// Only if nobody has registered the address again since.
 const FORGET: &str = "UPDATE factors SET token = NULL, updated_at = $6 WHERE entity_sid = $1 AND sid = $2 \
                       AND platform = $3 AND token = $4 AND addressed_at < $5";
@@ -107,7 +109,10 @@ impl Settle {
             };
             Ok(Piece { settled: settled.clone(), line, is_premature: false })
         };
-        settled.iter().map(piece).collect::<Answer<_>>().map(Self)
+        let mut pieces = settled.iter().map(piece).collect::<Answer<Vec<_>>>()?;
+        // statements lock rows in the order of their arrays; stable, so what was settled first is written first
+        pieces.sort_by_key(Piece::key);
+        Ok(Self(pieces))
     }
 }
 

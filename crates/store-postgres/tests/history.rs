@@ -86,8 +86,8 @@ async fn a_row_lands_in_the_part_of_its_day() {
 async fn take_calls(stage: &Stage) {
     let taken = AfterCall::Taken { status: 200 };
     loop {
-        let (now, until) = (stage.now(), stage.later(30));
-        let calls = stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap();
+        let now = stage.now();
+        let calls = stage.lease_calls().await;
         if calls.is_empty() {
             return;
         }

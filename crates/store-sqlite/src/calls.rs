@@ -8,14 +8,14 @@ use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
-    AT_ONCE, AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR,
+    AT_ONCE, AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR, Waiting,
 };
-use countersign_store::seam::{Answer, Calls};
+use countersign_store::seam::{Answer, Calls, CallsFound, CallsWanted, PASSED};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
 use crate::rows::{self, webhook_columns};
-use crate::statement::{all, execute, one, statements};
+use crate::statement::{all, execute, exists, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
 use crate::{SqliteStore, events, limit};
@@ -28,9 +28,11 @@ statements! {
                INDEXED BY webhook_calls_by_waking WHERE state = 'leased' AND wake_at <= ?1 LIMIT ?2)";
     VOID = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2 WHERE rowid IN (SELECT rowid \
             FROM webhook_calls INDEXED BY webhook_calls_by_waking WHERE state = 'leased' AND node <> ?1 LIMIT ?3)";
-    /// The next webhook with calls that are due.
+    /// The next webhook with calls that are due, by now or later.
     NEXT_WEBHOOK = "SELECT webhook_sid, service_sid FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
                     WHERE state = 'due' AND webhook_sid > ?1 ORDER BY webhook_sid LIMIT 1";
+    IS_DUE = "SELECT 1 FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
+              WHERE state = 'due' AND webhook_sid = ?1 AND wake_at <= ?2 LIMIT 1";
     IN_FLIGHT = "SELECT count(*) FROM (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND webhook_sid = ?1 LIMIT ?2)";
     WEBHOOK = concat!(
         "SELECT ", webhook_columns!(), " FROM webhooks w JOIN services s ON s.sid = w.service_sid ",
@@ -38,6 +40,9 @@ statements! {
     );
     DUE = "SELECT id, event, parameters, attempts, deadline FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
            WHERE state = 'due' AND webhook_sid = ?1 AND wake_at <= ?2 ORDER BY wake_at LIMIT ?3";
+    /// What waits for a webhook that is not called any more. Nothing steps up, since all of it goes.
+    DROP_WAITING = "DELETE FROM webhook_calls WHERE rowid IN (SELECT rowid FROM webhook_calls \
+                    INDEXED BY webhook_calls_of_webhook WHERE webhook_sid = ?1 AND (state = 'due' OR state = 'behind') LIMIT ?2)";
     LEASE = "UPDATE webhook_calls SET state = 'leased', node = ?2, wake_at = ?3 WHERE id = ?1";
     HELD = "SELECT webhook_sid, factor_sid FROM webhook_calls \
             WHERE id = ?1 AND state = 'leased' AND node = ?2 AND wake_at = ?3";
@@ -68,17 +73,15 @@ statements! {
     TROUBLE = "SELECT state, wake_at, last_error FROM webhook_calls WHERE webhook_sid = ?1 AND last_error IS NOT NULL";
 }
 
-struct Lease {
-    node: NodeId,
-    now: Instant,
-    until: Instant,
-    most: usize,
-}
+/// Calls that one look wakes, revives or ends at most.
+const BATCH: usize = 512;
+
+struct Lease(CallsWanted);
 
 impl Lease {
     /// What watched a challenge that expired becomes a call; what watched another is forgotten.
-    fn wake(&self, db: &Connection) -> Result<(), Trouble> {
-        let params = params![self.now.as_micros(), limit(self.most)];
+    fn wake(&self, db: &Connection) -> Result<usize, Trouble> {
+        let params = params![self.0.now.as_micros(), limit(BATCH)];
         let asleep = all(db, ASLEEP, params, |row| {
             let mut cells = Cells::of(row, "webhook_calls");
             Ok((
@@ -89,6 +92,7 @@ impl Lease {
                 cells.make(ChallengeSid::from_bytes)?,
             ))
         })?;
+        let looked_at = asleep.len();
         for (id, webhook, service, factor, challenge) in asleep {
             let webhook = living(db, service, webhook)?;
             let found = events::challenge(db, challenge)?.filter(|(challenge, _)| {
@@ -104,18 +108,50 @@ impl Lease {
             let turn = events::turn(db, webhook.sid.as_bytes(), &factor)?;
             execute(db, WAKE, params![id, turn, text])?;
         }
-        Ok(())
+        Ok(looked_at)
     }
 
-    /// Up to `room` calls of one webhook. Those that it does not want any more, or whose time is over, end.
+    /// The webhooks that have due calls, from the last turn on and around; and whether those are all.
+    fn waiting(&self, db: &Connection) -> Result<(Vec<Passed>, bool), Trouble> {
+        let (turn, mut passed) = (self.0.turn, Vec::new());
+        let mut last = *turn.as_bytes();
+        let mut is_around = false;
+        while passed.len() < PASSED {
+            let next = one(db, NEXT_WEBHOOK, [last], webhook_and_service)?;
+            match next.filter(|(sid, _)| !is_around || *sid <= turn) {
+                Some((sid, service)) => {
+                    last = *sid.as_bytes();
+                    passed.push(Passed { sid, webhook: living(db, service, sid)? });
+                }
+                None if is_around => return Ok((passed, true)),
+                None => (last, is_around) = ([0; 16], true),
+            }
+        }
+        Ok((passed, false))
+    }
+
+    /// How many more calls of a webhook may be in flight; `None` if none is due by now.
+    fn room(&self, db: &Connection, sid: WebhookSid) -> Result<Option<usize>, Trouble> {
+        if !exists(db, IS_DUE, params![sid.as_bytes(), self.0.now.as_micros()])? {
+            return Ok(None);
+        }
+        let in_flight = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(AT_ONCE)], |row| {
+            Cells::of(row, "webhook_calls").take::<u32>()
+        })?;
+        let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(AT_ONCE);
+        Ok(Some(AT_ONCE.saturating_sub(in_flight)))
+    }
+
+    /// Up to `room` calls of one webhook, and whether any ended instead: those that it does not want any more, or whose time is
+    /// over.
     fn of_webhook(
         &self,
         db: &Connection,
-        sid: WebhookSid,
-        webhook: Option<&Webhook>,
+        webhook: &Webhook,
         room: usize,
-    ) -> Result<Vec<CallLease>, Trouble> {
-        let params = params![sid.as_bytes(), self.now.as_micros(), limit(room)];
+    ) -> Result<(Vec<CallLease>, bool), Trouble> {
+        let CallsWanted { node, now, until, .. } = self.0;
+        let params = params![webhook.sid.as_bytes(), now.as_micros(), limit(room)];
         let due = all(db, DUE, params, |row| {
             let mut cells = Cells::of(row, "webhook_calls");
             Ok((
@@ -126,59 +162,72 @@ impl Lease {
                 cells.make(Instant::from_micros)?,
             ))
         })?;
+        let found = due.len();
         let mut leases = Vec::new();
         for (id, event, parameters, attempts, deadline) in due {
-            let Some(webhook) = webhook.filter(|webhook| webhook.wants(event)) else {
+            if !webhook.wants(event) {
                 finish(db, id)?;
                 continue;
-            };
-            if deadline <= self.now {
-                let forgotten = (self.now + KEPT_FOR).as_micros();
+            }
+            if deadline <= now {
+                let forgotten = (now + KEPT_FOR).as_micros();
                 execute(db, LATE, params![id.0, forgotten])?;
                 if let Some((webhook, factor)) = one(db, OF_CALL, [id.0], line)? {
                     step_up(db, &webhook, &factor)?;
                 }
                 continue;
             }
-            execute(db, LEASE, params![id.0, self.node.0, self.until.as_micros()])?;
-            leases.push(CallLease {
-                id,
-                webhook: webhook.clone(),
-                parameters,
-                attempts,
-                deadline,
-                node: self.node,
-                until: self.until,
-            });
+            execute(db, LEASE, params![id.0, node.0, until.as_micros()])?;
+            let webhook = webhook.clone();
+            leases.push(CallLease { id, webhook, parameters, attempts, deadline, node, until });
         }
-        Ok(leases)
+        let any_ended = leases.len() < found;
+        Ok((leases, any_ended))
     }
 }
 
-impl Command for Lease {
-    type Answer = Vec<CallLease>;
+/// A webhook that a look passes, if it is there still.
+struct Passed {
+    sid: WebhookSid,
+    webhook: Option<Webhook>,
+}
 
-    fn run(&self, db: &Connection) -> Result<Vec<CallLease>, Trouble> {
-        execute(db, RUN_OUT, params![self.now.as_micros(), limit(self.most)])?;
-        self.wake(db)?;
-        let mut leases = Vec::new();
-        let mut last: Option<[u8; 16]> = None;
-        while leases.len() < self.most {
-            let after = last.as_ref().map_or(&[][..], |sid| &sid[..]);
-            let next = one(db, NEXT_WEBHOOK, [after], webhook_and_service)?;
-            let Some((sid, service)) = next else {
-                break;
+impl Command for Lease {
+    type Answer = CallsFound;
+
+    fn run(&self, db: &Connection) -> Result<CallsFound, Trouble> {
+        let CallsWanted { now, places, turn, .. } = &self.0;
+        execute(db, RUN_OUT, params![now.as_micros(), limit(BATCH)])?;
+        let woken = self.wake(db)?;
+        let (passed, is_round) = self.waiting(db)?;
+        let mut more = woken == BATCH || !is_round;
+        let mut turn = passed.last().map_or(*turn, |webhook| webhook.sid);
+        let (mut open, mut waiting) = (Vec::new(), Vec::new());
+        for Passed { sid, webhook } in &passed {
+            let Some(room) = self.room(db, *sid)? else {
+                continue;
             };
-            last = Some(*sid.as_bytes());
-            let webhook = living(db, service, sid)?;
-            let busy = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(AT_ONCE)], |row| {
-                Cells::of(row, "webhook_calls").take::<u32>()
-            })?;
-            let busy = usize::try_from(busy.unwrap_or(0)).unwrap_or(AT_ONCE);
-            let room = AT_ONCE.saturating_sub(busy).min(self.most - leases.len());
-            leases.extend(self.of_webhook(db, sid, webhook.as_ref(), room)?);
+            if let Some(webhook) = webhook.as_ref().filter(|webhook| webhook.enabled) {
+                waiting.push(Waiting { account: webhook.account, room });
+                open.push(webhook);
+            } else {
+                more |= execute(db, DROP_WAITING, params![sid.as_bytes(), limit(BATCH)])? > 0;
+            }
         }
-        Ok(leases)
+        let dealt = places.clone().deal(&waiting);
+        let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
+        if places.free <= served.len()
+            && let Some((webhook, _)) = served.last()
+        {
+            turn = webhook.sid;
+        }
+        let mut leases = Vec::new();
+        for (webhook, room) in served {
+            let (leased, any_ended) = self.of_webhook(db, webhook, room)?;
+            more |= any_ended;
+            leases.extend(leased);
+        }
+        Ok(CallsFound { leases, turn, more })
     }
 }
 
@@ -305,14 +354,8 @@ fn trouble(
 
 #[async_trait]
 impl Calls for SqliteStore {
-    async fn lease_calls(
-        &self,
-        node: NodeId,
-        now: Instant,
-        until: Instant,
-        most: usize,
-    ) -> Answer<Vec<CallLease>> {
-        self.write(Lease { node, now, until, most }).await
+    async fn lease_calls(&self, wanted: &CallsWanted) -> Answer<CallsFound> {
+        self.write(Lease(wanted.clone())).await
     }
 
     async fn next_call(&self, now: Instant) -> Answer<Option<Instant>> {

@@ -313,6 +313,7 @@ pub static TABLES: [Table; 15] = [
             number("wake_at"),
             id("node"),
             text("last_error"),
+            number("number"),
         ],
     },
     Table {

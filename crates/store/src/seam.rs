@@ -35,7 +35,9 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, TakenCall};
+use countersign_domain::webhook_call::{
+    AfterCall, Call, CallLease, FailingWebhook, Places, TakenCall,
+};
 
 use crate::error::StoreError;
 use crate::page::{Page, PageQuery};
@@ -443,22 +445,46 @@ pub trait Webhooks {
     async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool>;
 }
 
+/// What a node asks for when it looks for calls.
+#[derive(Debug, Clone)]
+pub struct CallsWanted {
+    /// Who asks.
+    pub node: NodeId,
+    /// The present instant.
+    pub now: Instant,
+    /// Until when the leases run.
+    pub until: Instant,
+    /// The places that it has for calls.
+    pub places: Places,
+    /// The webhook whose turn was last.
+    pub turn: WebhookSid,
+}
+
+/// What a look for calls found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallsFound {
+    /// The calls that are the node's to make.
+    pub leases: Vec<CallLease>,
+    /// The webhook whose turn was last: the next look begins behind it.
+    pub turn: WebhookSid,
+    /// Whether another look at once may find more.
+    pub more: bool,
+}
+
+/// Webhooks with waiting calls that one look for calls passes at most.
+pub const PASSED: usize = 512;
+
 /// The calls of webhooks. They come into being by the commands that cause their events: those that change factors and
 /// answer challenges, [`Challenges::open_challenge`] (which has the challenge looked at when it expires), and those
 /// that end notifications. Of one webhook and factor only the earliest unfinished one is ever leased.
 #[async_trait]
 pub trait Calls {
-    /// Leases up to `most` calls that are due at `now`, of each webhook so many that no more than
-    /// [`countersign_domain::webhook_call::AT_ONCE`] are leased. Before, it makes due what was leased until `now`, and
-    /// makes calls of the challenges that expired. Calls of a webhook that is gone, disabled or not subscribed any more
-    /// end instead; those whose deadline has passed are given up.
-    async fn lease_calls(
-        &self,
-        node: NodeId,
-        now: Instant,
-        until: Instant,
-        most: usize,
-    ) -> Answer<Vec<CallLease>>;
+    /// Leases calls that are due, as [`Places::deal`] shares the places among the webhooks that wait, in the order of their SIDs
+    /// from the last turn on and around. No webhook has more than [`countersign_domain::webhook_call::AT_ONCE`] leased on all
+    /// nodes together. Before, it makes due the calls whose lease has run out, and makes calls of the challenges that expired.
+    /// Calls of a webhook that is gone, disabled or not subscribed any more end instead; those whose deadline has passed are
+    /// given up.
+    async fn lease_calls(&self, wanted: &CallsWanted) -> Answer<CallsFound>;
     /// When the next look is worth it: `now` if something may be due, otherwise the next waking, if there is any.
     async fn next_call(&self, now: Instant) -> Answer<Option<Instant>>;
     /// Writes what became of a leased call; `false`, and nothing is written, if its lease was lost. `error` says what

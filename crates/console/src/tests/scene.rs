@@ -141,9 +141,8 @@ impl Scene {
     /// Has all calls that are due taken.
     pub(super) async fn take_calls(&self) {
         loop {
-            let (now, until) = (self.stage.now(), self.stage.later(30));
-            let store = &self.stage.store;
-            let calls = store.lease_calls(self.stage.make.node, now, until, 10).await.unwrap();
+            let (store, now) = (&self.stage.store, self.stage.now());
+            let calls = self.stage.lease_calls().await;
             if calls.is_empty() {
                 return;
             }
@@ -156,9 +155,8 @@ impl Scene {
 
     /// Has the webhook's first call fail for good; its id.
     pub(super) async fn fail_a_call(&self) -> String {
-        let (now, until) = (self.stage.now(), self.stage.later(30));
-        let store = &self.stage.store;
-        let calls = store.lease_calls(self.stage.make.node, now, until, 10).await.unwrap();
+        let (store, now) = (&self.stage.store, self.stage.now());
+        let calls = self.stage.lease_calls().await;
         let error = "status 500";
         assert_eq!(store.settle_call(&calls[0], AfterCall::Failed, error, now).await, Ok(true));
         calls[0].id.to_string()

@@ -2,6 +2,7 @@
 
 use countersign_delivery::Options;
 use countersign_domain::address::Platform;
+use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
 use countersign_store::seam::{Calls, Inserted, Webhooks};
@@ -9,8 +10,11 @@ use countersign_store::seam::{Calls, Inserted, Webhooks};
 use crate::support::{World, secs};
 
 async fn hook(world: &World, event_types: &[EventType]) -> Webhook {
-    let webhook =
-        Webhook { event_types: event_types.to_vec(), ..world.make.webhook(&world.service) };
+    hook_of(world, &world.service, event_types).await
+}
+
+async fn hook_of(world: &World, service: &Service, event_types: &[EventType]) -> Webhook {
+    let webhook = Webhook { event_types: event_types.to_vec(), ..world.make.webhook(service) };
     assert_eq!(world.store.create_webhook(&webhook).await, Ok(Inserted::Done));
     webhook
 }
@@ -70,6 +74,65 @@ async fn one_that_never_answers_harms_nobody() {
     world.wait_for(|counts| counts.called >= 10).await;
     assert_eq!(kinds(&world, &quick).len(), 10);
     assert_eq!(kinds(&world, &slow).len(), 4, "so many at once");
+}
+
+/// All of them could take all places; they are older, so that their SIDs are lower.
+#[tokio::test]
+async fn sixty_four_slow_webhooks_of_one_account_do_not_delay_another_accounts_call() {
+    let world = World::start().await;
+    for _ in 0..64 {
+        let slow = hook(&world, &[EventType::All]).await;
+        world.hooks.answer(slow.sid, None);
+    }
+    let neighbour = world.neighbour().await;
+    let quick = hook_of(&world, &neighbour, &[EventType::All]).await;
+    for _ in 0..4 {
+        world.enrol(Platform::None).await;
+    }
+    world.handover.happened();
+    // a quarter of 256 places
+    world.hooks.wait_for(64).await;
+    for told in 1..=3 {
+        world.enrol_at(&neighbour, Platform::None).await;
+        world.handover.happened();
+        world.wait_for(|counts| counts.called >= told).await;
+    }
+    assert_eq!(kinds(&world, &quick), ["factor.created"; 3]);
+    world.hooks.wait_for(64 + 3).await;
+}
+
+/// A server that is started again gives nobody more than that either.
+#[tokio::test]
+async fn slow_webhooks_leave_places_for_others_after_a_restart() {
+    let mut world = World::with(Options { alone: true, ..Options::default() }).await;
+    for _ in 0..64 {
+        let slow = hook(&world, &[EventType::All]).await;
+        world.hooks.answer(slow.sid, None);
+    }
+    for _ in 0..4 {
+        world.enrol(Platform::None).await;
+    }
+    world.handover.happened();
+    world.hooks.wait_for(64).await;
+    world.crash();
+    let neighbour = world.neighbour().await;
+    let quick = hook_of(&world, &neighbour, &[EventType::All]).await;
+    world.enrol_at(&neighbour, Platform::None).await;
+    world.begin();
+    world.wait_for(|counts| counts.called >= 1).await;
+    assert_eq!(kinds(&world, &quick), ["factor.created"]);
+}
+
+/// Its caller went away right after the commit, or it happened on another node.
+#[tokio::test]
+async fn a_call_that_nobody_told_of_is_made_at_the_next_poll() {
+    let world = World::start().await;
+    let webhook = hook(&world, &[EventType::All]).await;
+    world.deliver_everything().await;
+    world.enrol(Platform::None).await;
+    world.pass(secs(2));
+    world.wait_for(|counts| counts.called >= 1).await;
+    assert_eq!(kinds(&world, &webhook), ["factor.created"]);
 }
 
 #[tokio::test]

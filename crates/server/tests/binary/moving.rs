@@ -94,10 +94,9 @@ async fn furnish(store: SqliteStore) {
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);
     store.answer_challenge(answered.sid, Verdict::Approved, rows.now()).await.expect("recorded");
-    let (now, until) = (rows.now(), rows.later(30));
-    for call in store.lease_calls(make.node, now, until, 10).await.expect("leased") {
+    for call in rows.lease_calls().await {
         let taken = AfterCall::Taken { status: 200 };
-        assert_eq!(store.settle_call(&call, taken, "", now).await, Ok(true));
+        assert_eq!(store.settle_call(&call, taken, "", rows.now()).await, Ok(true));
     }
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");

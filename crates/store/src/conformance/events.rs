@@ -28,13 +28,12 @@ pub(super) fn field<'a>(lease: &'a CallLease, name: &str) -> &'a str {
 async fn told(stage: &Stage) -> Vec<CallLease> {
     let mut all = Vec::new();
     loop {
-        let (now, until) = (stage.now(), stage.later(30));
-        let leases = stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap();
+        let leases = stage.lease_calls().await;
         if leases.is_empty() {
             return all;
         }
         for lease in leases {
-            let settled = stage.store.settle_call(&lease, TAKEN, "", now).await;
+            let settled = stage.store.settle_call(&lease, TAKEN, "", stage.now()).await;
             assert_eq!(settled, Ok(true));
             all.push(lease);
         }

@@ -139,6 +139,9 @@ macro_rules! conformance {
             webhook_calls {
                 an_enrolment_is_told_once_and_until_it_is_done
                 a_webhook_has_few_calls_in_flight
+                webhooks_take_turns
+                an_account_gets_its_share_of_the_places
+                a_busy_device_does_not_hide_the_others_of_its_webhook
                 the_calls_of_a_disabled_webhook_end
                 a_call_that_is_given_up_is_kept_for_a_week
                 the_calls_of_another_run_are_voided

@@ -123,10 +123,7 @@ pub async fn a_call_that_failed_is_seen_and_sent_again(stage: &Stage) {
     assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
     let factor = stage.factor_of(&service, &stage.make.identity()).await;
     let store = &stage.store;
-    let lease = async || {
-        let (now, until) = (stage.now(), stage.later(30));
-        store.lease_calls(stage.make.node, now, until, 100).await.unwrap()
-    };
+    let lease = async || stage.lease_calls().await;
     let settle = async |after| {
         let call = lease().await.remove(0);
         assert_eq!(store.settle_call(&call, after, "status 500", stage.now()).await, Ok(true));

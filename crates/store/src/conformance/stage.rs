@@ -14,15 +14,17 @@ use countersign_domain::delivery::{Outcome, Prospect, Settled};
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::notification::{AttemptRecord, Ending, Notification};
 use countersign_domain::service::Service;
-use countersign_domain::sid::{AccessTokenSid, EntitySid};
+use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
+use countersign_domain::webhook_call::{CallLease, Places};
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
 use crate::seam::{
-    Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded, Store, TotpEnrolment,
+    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
+    Store, TotpEnrolment,
 };
 
 /// A fresh store and a maker.
@@ -223,6 +225,19 @@ impl Stage {
     pub async fn lease_due(&self, most: usize) -> Vec<Lease> {
         let (now, until) = (self.now(), self.later(30));
         self.store.lease_due(self.make.node, now, until, most).await.unwrap()
+    }
+
+    /// Leases calls of webhooks that are due, for half a minute, with so many free places.
+    pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
+        let (now, until) = (self.now(), self.later(30));
+        let places = Places { free, ..Places::default() };
+        let wanted = CallsWanted { node: self.make.node, now, until, places, turn };
+        self.store.lease_calls(&wanted).await.unwrap()
+    }
+
+    /// Leases calls of webhooks that are due, with plenty of places.
+    pub async fn lease_calls(&self) -> Vec<CallLease> {
+        self.look_for_calls(256, WebhookSid::from_bytes([0; 16])).await.leases
     }
 
     /// The notification of `lease` as it is stored now.

@@ -1,9 +1,12 @@
 //! The calls of webhooks.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use countersign_domain::account::Account;
 use countersign_domain::event::CallId;
 use countersign_domain::service::Service;
+use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
     AT_ONCE, AfterCall, CallLease, KEPT_FOR, TRIED_FOR, TakenCall,
@@ -23,8 +26,7 @@ pub(super) async fn hook(stage: &Stage, service: &Service) -> Webhook {
 }
 
 pub(super) async fn lease(stage: &Stage) -> Vec<CallLease> {
-    let (now, until) = (stage.now(), stage.later(30));
-    stage.store.lease_calls(stage.make.node, now, until, 100).await.unwrap()
+    stage.lease_calls().await
 }
 
 pub(super) async fn settle(stage: &Stage, lease: &CallLease, after: AfterCall) -> bool {
@@ -68,6 +70,81 @@ pub async fn a_webhook_has_few_calls_in_flight(stage: &Stage) {
     assert_eq!(leases.len(), AT_ONCE);
     assert!(settle(stage, &leases[0], TAKEN).await);
     assert_eq!(lease(stage).await.len(), 1);
+}
+
+/// A webhook of a new service of an account, with so many calls that are due.
+async fn waiting_hook(stage: &Stage, account: &Account, calls: usize) -> Webhook {
+    let service = stage.make.service(account);
+    assert_eq!(stage.store.create_service(&service).await, Ok(Inserted::Done));
+    let webhook = hook(stage, &service).await;
+    for _ in 0..calls {
+        stage.factor_of(&service, &stage.make.identity()).await;
+    }
+    webhook
+}
+
+fn called(leases: &[CallLease]) -> Vec<WebhookSid> {
+    leases.iter().map(|lease| lease.webhook.sid).collect()
+}
+
+/// A low SID is no advantage: each look begins behind the webhook whose turn was last.
+pub async fn webhooks_take_turns(stage: &Stage) {
+    let mut webhooks = Vec::new();
+    for _ in 0..3 {
+        let account = stage.account().await;
+        webhooks.push(waiting_hook(stage, &account, 2).await.sid);
+    }
+    webhooks.sort_unstable();
+    let mut turn = webhooks[0];
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        let found = stage.look_for_calls(1, turn).await;
+        turn = found.turn;
+        order.extend(called(&found.leases));
+        assert!(settle(stage, &found.leases[0], TAKEN).await);
+    }
+    let around = [webhooks[1], webhooks[2], webhooks[0]];
+    assert_eq!(order, [around, around].concat());
+}
+
+/// However many webhooks it has, and whoever else waits: a quarter of what others leave.
+pub async fn an_account_gets_its_share_of_the_places(stage: &Stage) {
+    let (greedy, other) = (stage.account().await, stage.account().await);
+    let mut slow = Vec::new();
+    for _ in 0..6 {
+        slow.push(waiting_hook(stage, &greedy, 2).await.sid);
+    }
+    let quick = waiting_hook(stage, &other, 1).await.sid;
+    let found = stage.look_for_calls(16, WebhookSid::from_bytes([0; 16])).await;
+    let of_greedy = called(&found.leases).into_iter().filter(|sid| slow.contains(sid));
+    let distinct: HashSet<_> = of_greedy.clone().collect();
+    assert_eq!((of_greedy.count(), distinct.len()), (4, 4), "one for each webhook first");
+    assert!(called(&found.leases).contains(&quick));
+}
+
+/// What is found behind an earlier one waits for it, also when many calls of one device come first.
+pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(stage: &Stage) {
+    let service = stage.service().await;
+    let webhook = hook(stage, &service).await;
+    let busy = stage.factor_of(&service, &stage.make.identity()).await;
+    for _ in 0..100 {
+        stage.pass(1);
+        stage.answer(&stage.challenge(&busy).await).await;
+    }
+    stage.pass(1);
+    let other = stage.factor_of(&service, &stage.make.identity()).await;
+    let mut devices = Vec::new();
+    let mut turn = webhook.sid;
+    for _ in 0..4 {
+        let found = stage.look_for_calls(256, turn).await;
+        turn = found.turn;
+        let factor = |call| super::events::field(call, "factor_sid").to_owned();
+        devices.extend(found.leases.iter().map(factor));
+        if !found.more {
+            break;
+        }
+    }
+    assert_eq!(devices, [busy.sid.to_string(), other.sid.to_string()]);
 }
 
 /// Nobody hears of what happened before.

@@ -153,7 +153,20 @@ impl World {
 
     /// A new person with a verified device: on our stream, or at FCM.
     pub(crate) async fn enrol(&self, platform: Platform) -> Factor {
-        let owner = self.make.entity(&self.service, &self.make.identity()).owner;
+        self.enrol_at(&self.service, platform).await
+    }
+
+    /// A service of another account.
+    pub(crate) async fn neighbour(&self) -> Service {
+        let account = self.make.account();
+        let service = self.make.service(&account);
+        furnish(&self.store, &account, &service).await;
+        service
+    }
+
+    /// A new person of that service, with a verified device.
+    pub(crate) async fn enrol_at(&self, service: &Service, platform: Platform) -> Factor {
+        let owner = self.make.entity(service, &self.make.identity()).owner;
         let mut factor = self.make.factor(&owner);
         if platform == Platform::Fcm {
             factor.address = self.make.fcm_address();

@@ -1,0 +1,359 @@
+//! Which calls of webhooks are made next, and by whom.
+//!
+//! New calls are due, and are stored without a look at the others. A node that looks for calls judges them: of one webhook and
+//! factor the earliest unfinished one is leased, and the others are put behind it until it ends. For as long as it leases calls of a
+//! webhook, the node locks that webhook's row, and passes over those that another node has locked; nothing else waits for these
+//! locks. Statement and commit travel together, so no lock waits for this process.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::ChallengeStatus;
+use countersign_domain::delivery::NodeId;
+use countersign_domain::event::{CallId, Event};
+use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{AT_ONCE, BEHIND_FOR, Call, CallLease, Waiting};
+use countersign_store::seam::{Answer, CallsFound, CallsWanted, PASSED};
+use futures_util::future::try_join_all;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::call_results::{CallResult, Fate};
+use crate::cells::Cells;
+use crate::database::{Command, Session};
+use crate::params::{column, id, params};
+use crate::rows::{self, webhook_columns};
+use crate::statement::{all, one};
+use crate::trouble::Trouble;
+use crate::{PostgresStore, events, limit};
+
+/// Calls that one look wakes, revives or ends at most.
+const BATCH: usize = 512;
+/// Due calls of one webhook that one look judges at most.
+const JUDGED: usize = 64;
+
+const OVERDUE: &str = "SELECT EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'asleep' AND wake_at <= $1), \
+                       EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND wake_at <= $1) \
+                       OR EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'behind' AND wake_at <= $2)";
+/// A lease has run out; or a call has stood behind others for so long that it is judged anew.
+const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', node = NULL \
+                      WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls WHERE state = 'leased' AND wake_at <= $1 \
+                      LIMIT $3 FOR UPDATE SKIP LOCKED) || ARRAY(SELECT id FROM webhook_calls \
+                      WHERE state = 'behind' AND wake_at <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED))";
+const ASLEEP: &str = "SELECT id, webhook_sid, service_sid, challenge_sid FROM webhook_calls \
+                      WHERE state = 'asleep' AND wake_at <= $1 ORDER BY wake_at LIMIT $2";
+const LIVING: &str = concat!(
+    "SELECT w.* FROM unnest($1, $2) AS u (service_sid, sid) CROSS JOIN LATERAL (SELECT ",
+    webhook_columns!(),
+    " FROM webhooks w JOIN services s ON s.sid = w.service_sid WHERE w.service_sid = u.service_sid AND w.sid = u.sid \
+     OFFSET 0) AS w"
+);
+/// Without parameters there is nothing to tell.
+const WAKE: &str = "WITH held AS MATERIALIZED (SELECT u.* FROM unnest($1, $2) AS u (id, parameters) \
+                    CROSS JOIN LATERAL (SELECT 1 FROM webhook_calls WHERE id = u.id AND state = 'asleep' \
+                    FOR UPDATE SKIP LOCKED) AS c), \
+                    gone AS (DELETE FROM webhook_calls c USING held WHERE c.id = held.id AND held.parameters IS NULL) \
+                    UPDATE webhook_calls c SET state = 'due', parameters = held.parameters, challenge_sid = NULL \
+                    FROM held WHERE c.id = held.id AND held.parameters IS NOT NULL";
+/// The webhooks behind `$1`, up to `$2`, that have due calls: how many of theirs are leased, whether any is due by now, and
+/// whose they are if they may be called.
+const WAITING: &str = "WITH RECURSIVE passed (webhook_sid, service_sid, number) AS ((SELECT webhook_sid, service_sid, 1 \
+     FROM webhook_calls WHERE state = 'due' AND webhook_sid > $1 AND webhook_sid <= $2 ORDER BY webhook_sid LIMIT 1) \
+     UNION ALL SELECT next.webhook_sid, next.service_sid, passed.number + 1 FROM passed CROSS JOIN LATERAL \
+     (SELECT webhook_sid, service_sid FROM webhook_calls WHERE state = 'due' AND webhook_sid > passed.webhook_sid \
+     AND webhook_sid <= $2 ORDER BY webhook_sid LIMIT 1) AS next WHERE passed.number < $3) \
+     SELECT passed.webhook_sid, passed.service_sid, \
+     (SELECT count(*) FROM (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND webhook_sid = passed.webhook_sid \
+     LIMIT $5) AS leased), \
+     EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'due' AND webhook_sid = passed.webhook_sid AND wake_at <= $4), \
+     (SELECT w.account_sid FROM webhooks w JOIN services s ON s.sid = w.service_sid \
+     WHERE w.service_sid = passed.service_sid AND w.sid = passed.webhook_sid AND w.enabled) \
+     FROM passed ORDER BY 1";
+/// What waits for a webhook that is not called any more. Nothing steps up, since all of it goes.
+const DROP: &str = "DELETE FROM webhook_calls WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls \
+                    WHERE webhook_sid = ANY ($1) AND state IN ('due', 'behind') LIMIT $2 FOR UPDATE SKIP LOCKED))";
+/// Locks webhooks, and notes for the next statement of the transaction which.
+const LOCK: &str = "SELECT set_config('countersign.webhooks', coalesce(array_agg(held.sid)::text, '{}'), true) \
+                    FROM unnest($1, $2) AS u (service_sid, sid) CROSS JOIN LATERAL (SELECT sid FROM webhooks \
+                    WHERE service_sid = u.service_sid AND sid = u.sid FOR NO KEY UPDATE SKIP LOCKED) AS held";
+/// Of the webhooks that are locked. How many were put behind others, and what was leased.
+///
+/// A call is put behind another one only while that one's row is locked: whoever ends it locks it, too, and sees afterwards
+/// what stands behind it.
+const LEASE: &str = concat!(
+    "WITH open AS MATERIALIZED (SELECT u.sid, least(u.room, $6 - (SELECT count(*) FROM (SELECT 1 FROM webhook_calls \
+     WHERE state = 'leased' AND webhook_sid = u.sid LIMIT $6) AS leased)) AS room FROM unnest($1, $2) AS u (sid, room) \
+     WHERE u.sid = ANY (current_setting('countersign.webhooks')::uuid[])), \
+     found AS MATERIALIZED (SELECT c.*, open.room FROM open CROSS JOIN LATERAL (SELECT id, webhook_sid, factor_sid, \
+     happened_at, number, wake_at FROM webhook_calls WHERE state = 'due' AND webhook_sid = open.sid AND wake_at <= $3 \
+     ORDER BY wake_at LIMIT $7 FOR UPDATE SKIP LOCKED) AS c WHERE open.room > 0), \
+     judged AS MATERIALIZED (SELECT found.*, NOT EXISTS (SELECT 1 FROM webhook_calls WHERE webhook_sid = found.webhook_sid \
+     AND factor_sid = found.factor_sid AND state = 'leased') AND NOT EXISTS (SELECT 1 FROM webhook_calls \
+     WHERE webhook_sid = found.webhook_sid AND factor_sid = found.factor_sid AND state = 'due' \
+     AND (happened_at, number) < (found.happened_at, found.number)) AS in_front FROM found), \
+     chosen AS MATERIALIZED (SELECT id FROM (SELECT id, room, row_number() OVER (PARTITION BY webhook_sid \
+     ORDER BY wake_at, number) AS place FROM judged WHERE in_front) AS ranked WHERE place <= room), \
+     later AS MATERIALIZED (SELECT judged.id FROM judged CROSS JOIN LATERAL (SELECT 1 FROM webhook_calls \
+     WHERE webhook_sid = judged.webhook_sid AND factor_sid = judged.factor_sid AND (state = 'leased' OR state = 'due' \
+     AND (happened_at, number) < (judged.happened_at, judged.number)) LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS earlier \
+     WHERE NOT judged.in_front), \
+     put AS (UPDATE webhook_calls c SET state = 'behind', wake_at = $3 FROM later WHERE c.id = later.id RETURNING 1), \
+     leased AS (UPDATE webhook_calls c SET state = 'leased', node = $4, wake_at = $5 FROM chosen WHERE c.id = chosen.id \
+     RETURNING c.id, c.service_sid, c.webhook_sid, c.event, c.parameters, c.attempts, c.deadline) \
+     SELECT p.put, l.id, l.event, l.parameters, l.attempts, l.deadline, ",
+    webhook_columns!(),
+    " FROM (SELECT count(*) AS put FROM put) AS p LEFT JOIN (leased l JOIN webhooks w ON w.service_sid = l.service_sid \
+     AND w.sid = l.webhook_sid) ON true"
+);
+
+/// One statement.
+enum Tidy {
+    Revive(Instant),
+    Wake(Instant, Vec<Uuid>, Vec<Option<String>>),
+    Drop(Vec<Uuid>),
+}
+
+#[async_trait]
+impl Command for Tidy {
+    type Answer = usize;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        match self {
+            Self::Revive(now) | Self::Wake(now, ..) => Some((*now, *now)),
+            Self::Drop(_) => None,
+        }
+    }
+
+    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+        let most = limit(BATCH);
+        match self {
+            Self::Revive(now) => {
+                let long = (*now - BEHIND_FOR).as_micros();
+                db.execute(REVIVE, params![now.as_micros(), long, most]).await
+            }
+            Self::Wake(_, calls, parameters) => {
+                db.execute(WAKE, params![*calls, *parameters]).await
+            }
+            Self::Drop(webhooks) => db.execute(DROP, params![*webhooks, most]).await,
+        }
+    }
+}
+
+/// A webhook that a look passes.
+struct Passed {
+    webhook: WebhookSid,
+    service: ServiceSid,
+    in_flight: usize,
+    is_due: bool,
+    /// Whose it is, if it may be called.
+    account: Option<AccountSid>,
+}
+
+impl Passed {
+    fn read(row: &Row) -> Result<Self, Trouble> {
+        let mut cells = Cells::of(row, "webhook_calls");
+        let (webhook, service) =
+            (cells.make(WebhookSid::from_bytes)?, cells.make(ServiceSid::from_bytes)?);
+        let in_flight = cells.take::<u32>()?;
+        let is_due = cells.take()?;
+        let account = cells.make(|sid: Option<[u8; 16]>| sid.map(AccountSid::from_bytes))?;
+        let in_flight = usize::try_from(in_flight).unwrap_or(AT_ONCE);
+        Ok(Self { webhook, service, in_flight, is_due, account })
+    }
+}
+
+/// Looks for calls to be made.
+pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<CallsFound> {
+    let woken = wake_and_revive(store, wanted.now).await?;
+    let (passed, is_round) = {
+        let db = store.session().await?;
+        waiting(&db, wanted).await?
+    };
+    let due = || passed.iter().filter(|webhook| webhook.is_due);
+    let dead: Vec<_> = due()
+        .filter(|webhook| webhook.account.is_none())
+        .map(|webhook| id(webhook.webhook.as_bytes()))
+        .collect();
+    let mut more = woken == BATCH || !is_round;
+    if !dead.is_empty() {
+        more |= store.write(Tidy::Drop(dead)).await? > 0;
+    }
+    let (open, waiting): (Vec<_>, Vec<_>) = due()
+        .filter_map(|webhook| {
+            let room = AT_ONCE.saturating_sub(webhook.in_flight);
+            Some((webhook, Waiting { account: webhook.account?, room }))
+        })
+        .unzip();
+    let dealt = wanted.places.clone().deal(&waiting);
+    let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
+    let mut turn = passed.last().map_or(wanted.turn, |webhook| webhook.webhook);
+    if wanted.places.free <= served.len()
+        && let Some((webhook, _)) = served.last()
+    {
+        turn = webhook.webhook;
+    }
+    if served.is_empty() {
+        return Ok(CallsFound { leases: Vec::new(), turn, more });
+    }
+    let lease = Lease {
+        services: column(&served, |(webhook, _)| id(webhook.service.as_bytes())),
+        webhooks: column(&served, |(webhook, _)| id(webhook.webhook.as_bytes())),
+        rooms: column(&served, |(_, room)| limit(*room)),
+        node: wanted.node,
+        now: wanted.now,
+        until: wanted.until,
+    };
+    let Leased { put, calls } = store.write(lease).await?;
+    let leased = calls.len();
+    let leases = keep_wanted(store, calls, wanted.now).await?;
+    more |= put > 0 || leases.len() < leased;
+    Ok(CallsFound { leases, turn, more })
+}
+
+/// Brings back what was leased or stood behind others for too long, and makes calls of the challenges that expired; how many of
+/// the latter were looked at.
+async fn wake_and_revive(store: &PostgresStore, now: Instant) -> Answer<usize> {
+    let (is_overdue, (calls, forms)) = {
+        let db = store.session().await?;
+        let read = |row: &Row| {
+            let mut cells = Cells::of(row, "webhook_calls");
+            Ok((cells.take::<bool>()?, cells.take::<bool>()?))
+        };
+        let long = (now - BEHIND_FOR).as_micros();
+        let (is_asleep, is_overdue) =
+            one(&db, OVERDUE, params![now.as_micros(), long], read).await?.unwrap_or_default();
+        (is_overdue, if is_asleep { woken(&db, now).await? } else { Default::default() })
+    };
+    if is_overdue {
+        store.write(Tidy::Revive(now)).await?;
+    }
+    let looked_at = calls.len();
+    if looked_at > 0 {
+        store.write(Tidy::Wake(now, calls, forms)).await?;
+    }
+    Ok(looked_at)
+}
+
+/// What watched challenges that expired by now, with the form to be sent; without one, there is nothing to tell.
+async fn woken(db: &Session, now: Instant) -> Result<(Vec<Uuid>, Vec<Option<String>>), Trouble> {
+    let asleep = all(db, ASLEEP, params![now.as_micros(), limit(BATCH)], |row| {
+        let mut cells = Cells::of(row, "webhook_calls");
+        Ok((
+            cells.make(CallId)?,
+            cells.make(WebhookSid::from_bytes)?,
+            cells.make(ServiceSid::from_bytes)?,
+            cells.make(ChallengeSid::from_bytes)?,
+        ))
+    })
+    .await?;
+    let watched = events::challenges(db, asleep.iter().map(|call| call.3)).await?;
+    let mut of: Vec<_> = asleep.iter().map(|call| (call.2, call.1)).collect();
+    of.sort_unstable();
+    of.dedup();
+    let services = column(&of, |(service, _)| id(service.as_bytes()));
+    let webhooks = column(&of, |(_, webhook)| id(webhook.as_bytes()));
+    let read = |row: &Row| rows::webhook(Cells::of(row, "webhooks"));
+    let living = all(db, LIVING, params![services, webhooks], read).await?;
+    let form = |webhook: WebhookSid, challenge: ChallengeSid| {
+        let webhook = living.iter().find(|living| living.sid == webhook)?;
+        let (challenge, name) = watched.get(&challenge)?;
+        let is_expired = challenge.status(challenge.expires_at) == ChallengeStatus::Expired;
+        let (kind, at) = (EventType::ChallengeExpired, challenge.expires_at);
+        let event = Event::of_challenge(kind, challenge, name.as_ref(), at);
+        is_expired.then(|| events::text(&event.parameters(webhook)))
+    };
+    let forms = |(call, webhook, _, challenge): &(CallId, WebhookSid, ServiceSid, ChallengeSid)| {
+        (id(&call.0), form(*webhook, *challenge))
+    };
+    Ok(asleep.iter().map(forms).unzip())
+}
+
+/// The webhooks that have due calls, from the last turn on and around; and whether those are all.
+async fn waiting(db: &Session, wanted: &CallsWanted) -> Result<(Vec<Passed>, bool), Trouble> {
+    let (turn, now) = (id(wanted.turn.as_bytes()), wanted.now.as_micros());
+    let mut passed = Vec::new();
+    for (after, until) in [(turn, Uuid::max()), (Uuid::nil(), turn)] {
+        let most = limit(PASSED - passed.len());
+        let asked = params![after, until, most, now, limit(AT_ONCE)];
+        passed.extend(all(db, WAITING, asked, Passed::read).await?);
+        if passed.len() >= PASSED {
+            return Ok((passed, false));
+        }
+    }
+    Ok((passed, true))
+}
+
+struct Lease {
+    services: Vec<Uuid>,
+    webhooks: Vec<Uuid>,
+    /// How many more of each.
+    rooms: Vec<i64>,
+    node: NodeId,
+    now: Instant,
+    until: Instant,
+}
+
+struct Leased {
+    /// How many calls were put behind others.
+    put: i64,
+    calls: Vec<(CallLease, EventType)>,
+}
+
+#[async_trait]
+impl Command for Lease {
+    type Answer = Leased;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.now, self.now))
+    }
+
+    async fn run(&self, db: &Session) -> Result<Leased, Trouble> {
+        let Self { services, webhooks, rooms, node, now, until } = self;
+        let (now, end, node_id) = (now.as_micros(), until.as_micros(), id(&node.0));
+        let lease = params![*webhooks, *rooms, now, node_id, end, limit(AT_ONCE), limit(JUDGED)];
+        let [_, rows] =
+            db.commit_with([(LOCK, params![*services, *webhooks]), (LEASE, lease)]).await?;
+        let mut leased = Leased { put: 0, calls: Vec::new() };
+        for row in &rows {
+            let mut cells = Cells::of(row, "webhook_calls");
+            leased.put = cells.take()?;
+            let Some(id) = cells.make(|id: Option<[u8; 16]>| id.map(CallId))? else {
+                continue;
+            };
+            let event = cells.parse(|word| word.parse().ok())?;
+            let parameters = cells.parse(|text| serde_json::from_str(text).ok())?;
+            let (attempts, deadline) = (cells.take()?, cells.make(Instant::from_micros)?);
+            let webhook = rows::webhook(cells.then("webhooks"))?;
+            let (node, until) = (*node, *until);
+            let call = CallLease { id, webhook, parameters, attempts, deadline, node, until };
+            leased.calls.push((call, event));
+        }
+        Ok(leased)
+    }
+}
+
+/// Those of them that their webhooks still want and whose time is not over. The others end.
+async fn keep_wanted(
+    store: &PostgresStore,
+    calls: Vec<(CallLease, EventType)>,
+    now: Instant,
+) -> Answer<Vec<CallLease>> {
+    let (mut kept, mut ended) = (Vec::new(), Vec::new());
+    for (call, event) in calls {
+        let fate = match &call {
+            call if !Webhook::wants(&call.webhook, event) => Fate::Unwanted,
+            call if call.deadline <= now => Fate::Late,
+            _ => {
+                kept.push(call);
+                continue;
+            }
+        };
+        let challenge = Call::challenge_of(&call.parameters);
+        let error = "not tried in time".to_owned();
+        let CallLease { id, node, until, .. } = call;
+        let result = CallResult { id, node, until, challenge, fate, error, at: now };
+        ended.push(store.settling_calls.run(result));
+    }
+    try_join_all(ended).await?;
+    Ok(kept)
+}

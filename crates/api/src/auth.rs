@@ -2,7 +2,9 @@
 //! about a path or a parameter before they have said who they are. A request that a browser was made to send by a page
 //! of somebody else is refused before its credentials are judged.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::sid::AccountSid;
@@ -30,7 +32,9 @@ impl FromRequestParts<Shared> for Anybody {
         }
         let pair = basic(&parts.headers).ok_or(AuthFault::Unknown)?;
         let (user, password) = pair.split_once(':').ok_or(AuthFault::Unknown)?;
-        Ok(Self(state.verify.authenticate(user, password).await?))
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let from = from.map(|ConnectInfo(address)| address.ip());
+        Ok(Self(state.verify.authenticate_from(from, user, password).await?))
     }
 }
 

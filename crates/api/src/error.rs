@@ -27,13 +27,15 @@ pub(crate) struct ApiError {
     row: &'static Row,
     parameter: Option<&'static str>,
     reason: Option<Cow<'static, str>>,
+    /// After how many seconds to try again, where the row's own number does not hold.
+    retry_after: Option<u64>,
     /// For the log; the caller never sees it.
     cause: Option<String>,
 }
 
 impl From<&'static Row> for ApiError {
     fn from(row: &'static Row) -> Self {
-        Self { row, parameter: None, reason: None, cause: None }
+        Self { row, parameter: None, reason: None, retry_after: None, cause: None }
     }
 }
 
@@ -80,7 +82,7 @@ impl ApiError {
             let realm = HeaderValue::from_static("Basic realm=\"Twilio API\"");
             headers.insert(WWW_AUTHENTICATE, realm);
         }
-        if let Some(seconds) = self.row.retry_after {
+        if let Some(seconds) = self.retry_after.or(self.row.retry_after.map(u64::from)) {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         *response.body_mut() = Body::from(self.body(path));
@@ -193,6 +195,11 @@ impl From<AuthFault> for ApiError {
             AuthFault::AccessTokenExpired => &rows::TOKEN_EXPIRED,
             AuthFault::Device(fault) => return fault.into(),
             AuthFault::TooManyRequests => &rows::TOO_MANY_REQUESTS,
+            AuthFault::TooManyFailures(left) => {
+                let reason = "too many credentials from this address were wrong";
+                let retry_after = Some(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+                return Self { retry_after, ..Self::because(&rows::TOO_MANY_REQUESTS, reason) };
+            }
             AuthFault::Store(fault) => return fault.into(),
         };
         row.into()

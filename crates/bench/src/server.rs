@@ -21,7 +21,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const ASKED_EVERY: Duration = Duration::from_millis(2);
 
 /// Limits that exist to stop what a benchmark does. Everything else stays as it is delivered.
-pub(crate) const LIFTED: [&str; 3] = [
+pub(crate) const LIFTED: [&str; 4] = [
+    "limits.requests_per_account_per_second=0",
     "limits.entities_per_account_per_second=0",
     "limits.challenges_per_factor_per_hour=0",
     "limits.notifications_per_challenge=0",

@@ -19,8 +19,10 @@ pub(crate) enum Fault {
     Forged,
     /// It was refused, for that reason.
     Refused(String),
-    /// There were too many tries.
+    /// There were too many tries to sign in.
     TooMany,
+    /// The account makes more requests a second than it may.
+    Busy,
     /// The database cannot be reached.
     Unavailable,
     /// A fault of ours.
@@ -34,7 +36,7 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -57,6 +59,11 @@ impl Fault {
             Self::TooMany => (
                 "Too many tries",
                 "Somebody tried too often, with this account or from this address. Wait ten minutes and try again.",
+            ),
+            Self::Busy => (
+                "Too many requests",
+                "This account, its devices and its pages make more requests a second than one account may. Load the \
+                 page again in a moment.",
             ),
             Self::Unavailable => (
                 "The database cannot be reached",
@@ -123,7 +130,8 @@ impl From<AuthFault> for Fault {
     fn from(fault: AuthFault) -> Self {
         match fault {
             AuthFault::Store(error) => error.into(),
-            AuthFault::TooManyRequests => Self::TooMany,
+            AuthFault::TooManyRequests => Self::Busy,
+            AuthFault::TooManyFailures(_) => Self::TooMany,
             _ => Self::SignedOut,
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::AccountSid;
-use countersign_domain::time::Instant;
 
 /// How long a link is good.
 const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
@@ -13,10 +13,10 @@ const MOST: usize = 16;
 
 /// The links that nobody has used yet, oldest first.
 #[derive(Default)]
-pub(crate) struct Links(Mutex<Vec<(String, AccountSid, Instant)>>);
+pub(crate) struct Links(Mutex<Vec<(String, AccountSid, Monotonic)>>);
 
 impl Links {
-    pub(crate) fn add(&self, key: String, account: AccountSid, now: Instant) {
+    pub(crate) fn add(&self, key: String, account: AccountSid, now: Monotonic) {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() == MOST {
             links.remove(0);
@@ -25,7 +25,7 @@ impl Links {
     }
 
     /// Uses a link up.
-    pub(crate) fn take(&self, key: &str, now: Instant) -> Option<AccountSid> {
+    pub(crate) fn take(&self, key: &str, now: Monotonic) -> Option<AccountSid> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|(_, _, until)| now < *until);
         let at = links.iter().position(|(known, _, _)| known == key)?;

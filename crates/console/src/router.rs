@@ -89,8 +89,11 @@ async fn draw(console: &Console, headers: &http::HeaderMap, fault: &Fault) -> Re
     let template = crate::pages::FaultPage { frame, title, text };
     let drawn = frame::page(fault.status(), &template);
     let mut response = drawn.unwrap_or_default();
-    if matches!(fault, Fault::Unavailable) {
-        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
-    }
+    let retry_after = match fault {
+        Fault::Unavailable | Fault::Busy => "1",
+        Fault::TooMany => "600",
+        _ => return response,
+    };
+    response.headers_mut().insert("retry-after", HeaderValue::from_static(retry_after));
     response
 }

@@ -53,13 +53,23 @@ impl Operator {
         let form_token = console.verify.form_token(&session.id);
         Ok((Self { account: session.account, form_token }, session.id))
     }
+
+    /// The same, of a request that counts as one of the account's.
+    async fn asking(headers: &HeaderMap, console: &Console) -> Result<(Self, String), Fault> {
+        let (operator, session) = Self::with_session(headers, console).await?;
+        if console.verify.allows_request(operator.account) {
+            Ok((operator, session))
+        } else {
+            Err(Fault::Busy)
+        }
+    }
 }
 
 impl FromRequestParts<Shared> for Operator {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Fault> {
-        Self::of(&parts.headers, state).await
+        Self::asking(&parts.headers, state).await.map(|(operator, _)| operator)
     }
 }
 
@@ -67,7 +77,7 @@ impl FromRequest<Shared> for Posted {
     type Rejection = Fault;
 
     async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
-        let (operator, session) = Operator::with_session(request.headers(), state).await?;
+        let (operator, session) = Operator::asking(request.headers(), state).await?;
         let form = read(request, state).await?;
         check(&form, &session, state)?;
         Ok(Self { operator, form })

@@ -71,7 +71,7 @@ impl Console {
     /// A link that signs in as an account: once, and within ten minutes. For whoever started the process.
     pub fn one_time_link(&self, account: AccountSid) -> String {
         let key = self.verify.nonce();
-        self.links.add(key.clone(), account, self.now());
+        self.links.add(key.clone(), account, self.verify.monotonic());
         format!("{}/console/enter?key={key}", self.public_url)
     }
 

@@ -16,6 +16,7 @@ pub mod device_token;
 pub mod entity;
 pub mod event;
 pub mod factor;
+pub mod household;
 pub mod invalid;
 pub mod invitation;
 pub mod jws;

@@ -18,8 +18,10 @@ pub struct Limits {
     pub factors_per_entity_per_day: u32,
     /// Entities made in one account in a second, those made by enrolment included. 429/60328.
     pub entities_per_account_per_second: u32,
-    /// Requests of one account in a second. 429/20429.
+    /// Requests of one account in a second, those of its devices and of the console included. 429/20429.
     pub requests_per_account_per_second: u32,
+    /// Credentials that may fail in a minute, of one IPv4 address or the /64 of an IPv6 address. 429/20429.
+    pub failed_credentials_per_address_per_minute: u32,
     /// Wrong signatures that exhaust a push challenge.
     pub wrong_answers_per_push_challenge: u32,
     /// TOTP factors that one entity may have at a time. 400/60315.
@@ -46,7 +48,8 @@ impl Default for Limits {
             push_factors_per_entity: 20,
             factors_per_entity_per_day: 100,
             entities_per_account_per_second: 40,
-            requests_per_account_per_second: 0,
+            requests_per_account_per_second: 10_000,
+            failed_credentials_per_address_per_minute: 100,
             wrong_answers_per_push_challenge: 0,
             totp_factors_per_entity: 100,
             wrong_codes_per_totp_factor: 5,

@@ -1,16 +1,19 @@
 //! Who is calling (wire reference §1.2, §3.4).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_domain::account::Account;
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::Factor;
+use countersign_domain::household::Household;
 use countersign_domain::sid::{AccountSid, ApiKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::StoreError;
 
 use crate::access_tokens::OpenedToken;
+use crate::failures::Presented;
 use crate::{Answer, AuthFault, Verify, VerifyError};
 
 /// The user name of every device.
@@ -59,15 +62,69 @@ pub(crate) fn own_path(owner: &Owner, service: ServiceSid, identity: &Identity) 
     }
 }
 
+/// Whether a password is one of our access tokens, which have the five parts of a JWE. A JWS has three.
+fn is_access_token(password: &str) -> bool {
+    password.split('.').count() == 5
+}
+
+/// What is remembered of these credentials if they fail.
+fn presented<'a>(user: &'a str, password: &'a str) -> Presented<'a> {
+    if user == DEVICE_USER {
+        Presented::by_device(password)
+    } else {
+        Presented::Secret(user, password)
+    }
+}
+
 impl Verify {
+    /// Judges credentials that came from an address, unless too many have failed from there: see
+    /// [`limits.failed_credentials_per_address_per_minute`][limit]. Access tokens are judged always, since they cost no
+    /// read; so are all credentials if the address is not known.
+    ///
+    /// # Errors
+    /// Those of [`Verify::authenticate`], and [`AuthFault::TooManyFailures`].
+    ///
+    /// [limit]: countersign_domain::limits::Limits::failed_credentials_per_address_per_minute
+    pub async fn authenticate_from(
+        &self,
+        from: Option<IpAddr>,
+        user: &str,
+        password: &str,
+    ) -> Result<Caller, AuthFault> {
+        let Some(from) = from.map(Household::of) else {
+            return self.authenticate(user, password).await;
+        };
+        let now = self.monotonic();
+        let costs_a_read = user != DEVICE_USER || !is_access_token(password);
+        if costs_a_read
+            && let Some(left) = self.failures.refuses(from, || presented(user, password), now)
+        {
+            return Err(AuthFault::TooManyFailures(left));
+        }
+        let judged = self.authenticate(user, password).await;
+        match &judged {
+            Ok(Caller::Application(_)) => {
+                self.failures.worked(from, Presented::Secret(user, password), now);
+            }
+            Ok(Caller::Device(factor)) => {
+                self.failures.worked(from, Presented::Key(factor.key_sid), now);
+            }
+            Ok(Caller::Enrolling(_)) => {}
+            Err(fault) if fault.is_of_credentials() => {
+                self.failures.failed(from, presented(user, password), now);
+            }
+            Err(_) => {}
+        }
+        judged
+    }
+
     /// Judges the user name and password of Basic authentication.
     ///
     /// # Errors
     /// See [`AuthFault`]; never says which half is wrong.
     pub async fn authenticate(&self, user: &str, password: &str) -> Result<Caller, AuthFault> {
         let caller = if user == DEVICE_USER {
-            // A JWS has three parts, our access tokens have the five of a JWE.
-            if password.split('.').count() == 5 {
+            if is_access_token(password) {
                 Caller::Enrolling(self.open_access_token(password)?)
             } else {
                 Caller::Device(Box::new(self.authenticate_device(password).await?.0))
@@ -79,7 +136,7 @@ impl Verify {
             }
             Caller::Application(sid)
         } else if let Ok(sid) = user.parse::<ApiKeySid>() {
-            let key = self.api_keys.get(sid, self.now(), self.store.api_key(sid)).await?;
+            let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
             let key = key.filter(|key| key.hash == self.keys.hash(password));
             Caller::Application(key.ok_or(AuthFault::Unknown)?.account)
         } else {
@@ -102,8 +159,14 @@ impl Verify {
         token: &str,
     ) -> Result<(Factor, DeviceToken), AuthFault> {
         let token = DeviceToken::parse(token)?;
-        let now = self.now();
+        let (now, asked_at) = (self.now(), self.monotonic());
+        if self.unknown_keys.holds(&token.key, asked_at) {
+            return Err(TokenFault::Signature.into());
+        }
         let factor = self.store.factor_by_key(token.key).await?;
+        if factor.is_none() {
+            self.unknown_keys.note(token.key, asked_at);
+        }
         let factor =
             factor.filter(|factor| !factor.has_lapsed(now)).ok_or(TokenFault::Signature)?;
         token.check(&factor.key, factor.owner.account, now)?;
@@ -114,7 +177,7 @@ impl Verify {
         &self,
         sid: AccountSid,
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        self.accounts.get(sid, self.now(), self.store.account(sid)).await
+        self.accounts.get(sid, self.monotonic(), self.store.account(sid)).await
     }
 
     /// For calls on one factor: an application reaches all of its account's, a device only its own.

@@ -1,36 +1,69 @@
 //! Hot reads kept in memory: account secrets and service settings, at most ten seconds stale, and at most a minute
-//! without a database.
+//! without a database. That something does not exist is remembered for a second, apart from the values, so that callers
+//! who ask for what is not there cause one read a second and cannot push values out.
 
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_domain::time::Instant;
+use countersign_domain::monotonic::Monotonic;
 use countersign_store::StoreError;
 
 /// After this long a value is read again, so a lost invalidation delays a revocation by no more.
 const FRESH_FOR: Duration = Duration::from_secs(10);
 /// While the database cannot be read, a value serves for this long.
 const USABLE_FOR: Duration = Duration::from_secs(60);
+/// For so long something that another process has just made may still be missing here.
+const MISSING_FOR: Duration = Duration::from_secs(1);
+/// Missing keys that are remembered at a time; strangers choose them.
+const MOST_MISSING: u64 = 10_000;
+
+/// Keys that nothing was found under, bounded in number and remembered for a second.
+pub(crate) struct Missing<K>(moka::sync::Cache<K, Monotonic>);
+
+impl<K: Hash + Eq + Copy + Send + Sync + 'static> Missing<K> {
+    pub(crate) fn new() -> Self {
+        Self(moka::sync::Cache::new(MOST_MISSING))
+    }
+
+    /// Whether nothing was found under `key` within the last second.
+    pub(crate) fn holds(&self, key: &K, now: Monotonic) -> bool {
+        self.0.get(key).is_some_and(|missed_at| now < missed_at + MISSING_FOR)
+    }
+
+    /// Notes that nothing was found under `key` at `now`.
+    pub(crate) fn note(&self, key: K, now: Monotonic) {
+        self.0.insert(key, now);
+    }
+
+    fn forget(&self, key: &K) {
+        self.0.invalidate(key);
+    }
+}
 
 /// Values by key, bounded in number.
 pub(crate) struct Cache<K, V> {
-    values: moka::sync::Cache<K, (Instant, Arc<V>)>,
+    values: moka::sync::Cache<K, (Monotonic, Arc<V>)>,
+    missing: Missing<K>,
     /// Counts invalidations: a value read before one must not be kept after it.
     forgotten: AtomicU64,
 }
 
 impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> {
     pub(crate) fn new(most: u64) -> Self {
-        Self { values: moka::sync::Cache::new(most), forgotten: AtomicU64::new(0) }
+        Self {
+            values: moka::sync::Cache::new(most),
+            missing: Missing::new(),
+            forgotten: AtomicU64::new(0),
+        }
     }
 
-    /// The value of `key`, by `read` if it is not known well enough. What does not exist is not remembered.
+    /// The value of `key`, by `read` if it is not known well enough.
     pub(crate) async fn get(
         &self,
         key: K,
-        now: Instant,
+        now: Monotonic,
         read: impl Future<Output = Result<Option<V>, StoreError>>,
     ) -> Result<Option<Arc<V>>, StoreError> {
         let known = self.values.get(&key);
@@ -39,17 +72,24 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cach
         {
             return Ok(Some(Arc::clone(value)));
         }
+        if known.is_none() && self.missing.holds(&key, now) {
+            return Ok(None);
+        }
         let forgotten = self.forgotten.load(Ordering::Acquire);
+        let is_current = || self.forgotten.load(Ordering::Acquire) == forgotten;
         match (read.await, known) {
             (Ok(Some(value)), _) => {
                 let value = Arc::new(value);
-                if self.forgotten.load(Ordering::Acquire) == forgotten {
+                if is_current() {
                     self.values.insert(key, (now, Arc::clone(&value)));
                 }
                 Ok(Some(value))
             }
             (Ok(None), _) => {
                 self.values.invalidate(&key);
+                if is_current() {
+                    self.missing.note(key, now);
+                }
                 Ok(None)
             }
             (Err(_), Some((read_at, value))) if now < read_at + USABLE_FOR => Ok(Some(value)),
@@ -57,10 +97,11 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cach
         }
     }
 
-    /// Forgets a value that has changed.
+    /// Forgets a value that has changed, or that there was none.
     pub(crate) fn forget(&self, key: &K) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.values.invalidate(key);
+        self.missing.forget(key);
     }
 }
 
@@ -69,8 +110,8 @@ mod tests {
     use super::*;
     use std::future::ready;
 
-    fn at(seconds: i64) -> Instant {
-        Instant::from_seconds(1_000 + seconds)
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::after_origin(Duration::from_secs(1_000 + seconds))
     }
 
     fn down() -> StoreError {
@@ -85,6 +126,43 @@ mod tests {
         assert_eq!(*cache.get(1, at(10), ready(Ok(Some("b")))).await.unwrap().unwrap(), "b");
         assert_eq!(*cache.get(1, at(69), ready(Err(down()))).await.unwrap().unwrap(), "b");
         assert_eq!(cache.get(1, at(70), ready(Err(down()))).await, Err(down()));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_asked_for_once_a_second() {
+        let cache = Cache::new(10);
+        let just_before = at(1) - Duration::from_micros(1);
+        assert_eq!(cache.get(1, at(0), ready(Ok(None::<&str>))).await, Ok(None));
+        assert_eq!(cache.get(1, just_before, ready(Ok(Some("new")))).await, Ok(None));
+        assert_eq!(cache.get(1, just_before, ready(Err(down()))).await, Ok(None));
+        assert_eq!(*cache.get(1, at(1), ready(Ok(Some("new")))).await.unwrap().unwrap(), "new");
+        assert_eq!(cache.get(2, at(1), ready(Ok(None))).await, Ok(None));
+        cache.forget(&2);
+        let found = cache.get(2, at(1), ready(Ok(Some("made")))).await.unwrap();
+        assert_eq!(*found.unwrap(), "made", "it was announced");
+    }
+
+    #[tokio::test]
+    async fn what_is_made_while_it_is_looked_for_is_not_missing_afterwards() {
+        let cache = Cache::new(10);
+        let read = async {
+            cache.forget(&1);
+            Ok(None)
+        };
+        assert_eq!(cache.get(1, at(0), read).await, Ok(None));
+        assert_eq!(*cache.get(1, at(0), ready(Ok(Some("new")))).await.unwrap().unwrap(), "new");
+    }
+
+    #[tokio::test]
+    async fn what_strangers_look_for_pushes_no_value_out() {
+        let cache = Cache::new(10);
+        cache.get(0, at(0), ready(Ok(Some("kept")))).await.unwrap();
+        for key in 1..=2 * MOST_MISSING {
+            cache.get(key, at(0), ready(Ok(None))).await.unwrap();
+        }
+        cache.missing.0.run_pending_tasks();
+        assert!(cache.missing.0.entry_count() <= MOST_MISSING);
+        assert_eq!(*cache.get(0, at(1), ready(Err(down()))).await.unwrap().unwrap(), "kept");
     }
 
     #[tokio::test]

@@ -127,7 +127,7 @@ impl Verify {
             let secrets = self.open_secrets(&credential)?;
             Ok(Some((credential, secrets)))
         };
-        Ok(self.credentials.get(sid, self.now(), read).await?)
+        Ok(self.credentials.get(sid, self.monotonic(), read).await?)
     }
 
     /// Lists an account's credentials.

@@ -1,5 +1,7 @@
 //! Why a use case came to nothing, in our own words. `api` alone turns them into statuses and codes.
 
+use std::time::Duration;
+
 use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
 use countersign_domain::invalid::Invalid;
@@ -97,7 +99,20 @@ pub enum AuthFault {
     /// The account makes too many requests.
     #[error("too many requests")]
     TooManyRequests,
+    /// Too many credentials failed from this address; these are not judged for that long.
+    #[error("too many failed credentials")]
+    TooManyFailures(Duration),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl AuthFault {
+    /// Whether the credentials were judged and are not good.
+    pub const fn is_of_credentials(&self) -> bool {
+        match self {
+            Self::Unknown | Self::AccessToken | Self::AccessTokenExpired | Self::Device(_) => true,
+            Self::TooManyRequests | Self::TooManyFailures(_) | Self::Store(_) => false,
+        }
+    }
 }

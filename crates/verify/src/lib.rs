@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod entities;
 pub mod error;
 pub mod factors;
+mod failures;
 pub mod keys;
 pub mod looks;
 pub mod moving;
@@ -19,6 +20,7 @@ pub mod notifications;
 mod rates;
 pub mod services;
 pub mod sessions;
+pub mod tally;
 pub mod totp_factors;
 pub mod waiting;
 pub mod webhooks;
@@ -32,9 +34,10 @@ use countersign_domain::challenge::{CannotAnswer, Challenge};
 use countersign_domain::credential::Credential;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::limits::Limits;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, RequestSid, ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorKeySid, RequestSid, ServiceSid,
 };
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
@@ -44,8 +47,9 @@ pub use auth::Caller;
 pub use error::{AuthFault, VerifyError};
 pub use keys::{Keys, MasterKey};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Missing};
 use crate::credentials::{CredentialCheck, CredentialSecrets};
+use crate::failures::Failures;
 use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::waiting::Waiters;
@@ -106,11 +110,15 @@ pub struct Verify {
     options: Options,
     accounts: Arc<Cache<AccountSid, Account>>,
     api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
+    /// Keys of devices that no factor has.
+    unknown_keys: Missing<FactorKeySid>,
     services: Arc<Cache<ServiceSid, Service>>,
     credentials: Arc<Cache<CredentialSid, (Credential, CredentialSecrets)>>,
     /// What was asked lately, so that one more notification costs no read.
     asked: moka::sync::Cache<ChallengeSid, Arc<Asked>>,
     rates: Rates,
+    /// In a box, since what is moved on its way into an `Arc` should be small.
+    failures: Box<Failures>,
     waiters: Waiters,
 }
 
@@ -132,7 +140,10 @@ impl Verify {
             })
         });
         Self {
-            rates: Rates::new(&options.limits, Arc::clone(&parts.clock)),
+            rates: Rates::new(&options.limits, &parts.clock),
+            failures: Box::new(Failures::new(
+                options.limits.failed_credentials_per_address_per_minute,
+            )),
             store: parts.store,
             bus: parts.bus,
             handover: parts.handover,
@@ -144,6 +155,7 @@ impl Verify {
             options,
             accounts,
             api_keys,
+            unknown_keys: Missing::new(),
             services,
             credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
@@ -171,6 +183,16 @@ impl Verify {
         let now = self.clock.checked().await.ok_or_else(unknown)?;
         challenge.is_open(now)?;
         Ok(now)
+    }
+
+    /// The reading of the monotonic clock that durations are measured with.
+    pub fn monotonic(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
+
+    /// Whether an account may make one more request now; counts it.
+    pub fn allows_request(&self, account: AccountSid) -> bool {
+        self.rates.allow_request(account)
     }
 
     /// This run of this process.

@@ -1,7 +1,8 @@
-//! Limits per second, kept in memory and counted by our own clock.
+//! Limits per second, kept in memory and measured with the monotonic clock.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use countersign_domain::limits::Limits;
 use countersign_domain::sid::AccountSid;
@@ -20,31 +21,37 @@ impl GovernorClock for Hands {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        Nanos::from(
-            u64::try_from(self.0.now().as_micros()).unwrap_or_default().saturating_mul(1_000),
-        )
+        let nanos = self.0.monotonic().since_origin().as_nanos();
+        Nanos::from(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
 type PerAccount =
     RateLimiter<AccountSid, DashMapStateStore<AccountSid>, Hands, NoOpMiddleware<Nanos>>;
 
-/// Accounts that are idle are forgotten when more than this many are known.
-const MOST_KNOWN: usize = 10_000;
+/// Idle accounts are forgotten once in so many requests, since that walks through all that are known. Between two walks
+/// each request makes one more known at most.
+const SWEEP_EVERY: u32 = 4_096;
 
-/// One limit for each account alike; `None` where there is no limit.
-struct Rate(Option<PerAccount>);
+/// One limit, for each account alike.
+struct Rate {
+    /// `None`: there is no limit.
+    limiter: Option<PerAccount>,
+    asked: AtomicU32,
+}
 
 impl Rate {
-    fn new(per_second: u32, clock: Arc<dyn Clock>) -> Self {
-        Self(NonZeroU32::new(per_second).map(|most| {
-            RateLimiter::new(Quota::per_second(most), DashMapStateStore::default(), Hands(clock))
-        }))
+    fn new(per_second: u32, clock: &Arc<dyn Clock>) -> Self {
+        let limiter = NonZeroU32::new(per_second).map(|most| {
+            let hands = Hands(Arc::clone(clock));
+            RateLimiter::new(Quota::per_second(most), DashMapStateStore::default(), hands)
+        });
+        Self { limiter, asked: AtomicU32::new(0) }
     }
 
     fn allows(&self, account: AccountSid) -> bool {
-        let Some(limiter) = &self.0 else { return true };
-        if limiter.len() > MOST_KNOWN {
+        let Some(limiter) = &self.limiter else { return true };
+        if self.asked.fetch_add(1, Ordering::Relaxed).wrapping_add(1).is_multiple_of(SWEEP_EVERY) {
             limiter.retain_recent();
         }
         limiter.check_key(&account).is_ok()
@@ -58,9 +65,9 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    pub(crate) fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(limits: &Limits, clock: &Arc<dyn Clock>) -> Self {
         Self {
-            requests: Rate::new(limits.requests_per_account_per_second, Arc::clone(&clock)),
+            requests: Rate::new(limits.requests_per_account_per_second, clock),
             entities: Rate::new(limits.entities_per_account_per_second, clock),
         }
     }
@@ -73,5 +80,50 @@ impl Rates {
     /// Whether the account may make one more entity now.
     pub(crate) fn allow_entity(&self, account: AccountSid) -> bool {
         self.entities.allows(account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign_testkit::ManualClock;
+
+    use super::*;
+
+    fn account(number: u32) -> AccountSid {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        AccountSid::from_bytes(bytes)
+    }
+
+    fn known(rate: &Rate) -> usize {
+        rate.limiter.as_ref().map_or(0, RateLimiter::len)
+    }
+
+    #[test]
+    fn idle_accounts_are_forgotten_once_in_many_requests() {
+        let clock = ManualClock::new();
+        let rate = Rate::new(5, &(Arc::new(clock.clone()) as Arc<dyn Clock>));
+        for number in 1..SWEEP_EVERY {
+            assert!(rate.allows(account(number)));
+        }
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(known(&rate), 4_095, "nothing was walked through yet");
+        assert!(rate.allows(account(0)));
+        assert_eq!(known(&rate), 1);
+    }
+
+    #[test]
+    fn setting_the_time_of_day_changes_no_rate() {
+        let clock = ManualClock::new();
+        let rate = Rate::new(2, &(Arc::new(clock.clone()) as Arc<dyn Clock>));
+        let one = account(1);
+        assert_eq!([rate.allows(one), rate.allows(one), rate.allows(one)], [true, true, false]);
+        clock.step_wall(clock.now() + Duration::from_secs(3_600));
+        assert!(!rate.allows(one), "no time has passed");
+        clock.step_wall(clock.now() - Duration::from_secs(7_200));
+        clock.advance(Duration::from_secs(1));
+        assert!(rate.allows(one), "a second has");
     }
 }

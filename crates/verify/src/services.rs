@@ -40,7 +40,7 @@ impl Verify {
     /// # Errors
     /// [`VerifyError::NotFound`].
     pub async fn service(&self, account: AccountSid, sid: ServiceSid) -> Answer<Arc<Service>> {
-        let service = self.services.get(sid, self.now(), self.store.service(sid)).await?;
+        let service = self.services.get(sid, self.monotonic(), self.store.service(sid)).await?;
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
     }
 

@@ -82,7 +82,7 @@ impl Verify {
         let hash = SecretHash(inside.hash);
         let works = match inside.key {
             Some(sid) => {
-                let key = self.api_keys.get(sid, self.now(), self.store.api_key(sid)).await?;
+                let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
                 key.is_some_and(|key| key.hash == hash && key.account == inside.account)
             }
             None => {

@@ -56,7 +56,7 @@ pub(crate) async fn enter(
     headers: HeaderMap,
     PostedByVisitor { form, address }: PostedByVisitor,
 ) -> Result<Response, Fault> {
-    let (user, now) = (form.text("user"), console.now());
+    let (user, now) = (form.text("user"), console.verify.monotonic());
     if !console.attempts.begin(user, address, now) {
         return Err(Fault::TooMany);
     }
@@ -68,7 +68,7 @@ pub(crate) async fn enter(
             Ok(response)
         }
         Err(AuthFault::Store(error)) => Err(error.into()),
-        Err(AuthFault::TooManyRequests) => Err(Fault::TooMany),
+        Err(AuthFault::TooManyRequests) => Err(Fault::Busy),
         Err(_) => {
             let error = "No account or API key has this SID with this secret.";
             ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))
@@ -90,7 +90,7 @@ pub(crate) async fn by_link(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Fault> {
     let form = Form::of_query(query.as_deref())?;
-    let Some(account) = console.links.take(form.text("key"), console.now()) else {
+    let Some(account) = console.links.take(form.text("key"), console.verify.monotonic()) else {
         return Err(Fault::Refused(
             "This link was used before, or is too old: it signs in once, within ten minutes. Sign in with the account’s SID and token."
                 .into(),

@@ -149,3 +149,28 @@ async fn a_challenge_is_followed_to_the_webhook_that_took_it() {
     shows(&page, &["Webhook called: challenge.approved", "orders", "at try 2, 5.0 s after"]);
     assert!(!page.contains("failed 1 times"), "{page}");
 }
+
+/// A page costs as much as a request of the application, so it counts like one.
+#[tokio::test]
+async fn pages_and_requests_of_an_account_share_its_limit() {
+    let app = TestApp::start_with(&["limits.requests_per_account_per_second=8"]).await;
+    app.clock.advance(Duration::from_secs(1));
+    let mut operator = Operator::sign_in(&app).await;
+    let mut shown = 0;
+    let refused = loop {
+        let response = operator.ask(Method::GET, "/credentials", &[]).await;
+        if response.status() != 200 {
+            break response;
+        }
+        shown += 1;
+        assert!(shown < 9, "there is a limit");
+    };
+    assert_eq!((shown, refused.status().as_u16()), (7, 429), "signing in was one");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    shows(&refused.text().await.expect("text"), &["Too many requests"]);
+    assert_eq!(app.api().get("/v2/Services").await.refusal(), (429, 20429));
+    let stranger = app.stranger().await;
+    assert_eq!(stranger.get("/v2/Services").await.status, 200);
+    app.clock.advance(Duration::from_secs(1));
+    operator.get("/credentials").await;
+}

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use countersign_domain::world::Clock as _;
 use countersign_phone::{Authority, Enrolment, Error, Phone, Verdict, jwt};
 
-use crate::support::TestApp;
+use crate::support::{Caller, TestApp};
 
 /// As long as the code of the refusal is the same, tells how many went through before it.
 async fn until_refused(
@@ -131,6 +132,59 @@ async fn entities_and_requests_of_an_account_are_limited_by_the_second() {
     assert_eq!(stranger.get("/v2/Services").await.status, 200, "another account's are its own");
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(app.api().get("/v2/Services").await.status, 200);
+}
+
+/// A client at another address of this machine.
+fn at(address: &str) -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let address = address.parse().expect("an address");
+    builder.local_address(Some(address)).build().expect("a client")
+}
+
+#[tokio::test]
+async fn an_address_whose_credentials_fail_too_often_waits_and_no_other_does() {
+    let app = TestApp::start_with(&["limits.failed_credentials_per_address_per_minute=5"]).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let token = app.access_token("bob-00001").await;
+    let newcomer = app.stranger().await;
+    let wrong = app.api().with(&app.account, "wrong");
+    let guess = async || {
+        let reply = wrong.get("/v2/Services").await;
+        (reply.status, reply.body["code"].as_i64().filter(|code| *code != 20003))
+    };
+    assert_eq!(until_refused(9, guess).await, (5, Some(20429)));
+    app.clock.advance(Duration::from_secs(20));
+    let refused = wrong.get("/v2/Services").await;
+    assert_eq!((refused.refusal(), refused.header("retry-after")), ((429, 20429), "40"));
+    let reason = refused.body["details"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("this address"), "{refused:?}");
+
+    assert_eq!(newcomer.get("/v2/Services").await.refusal(), (429, 20429), "never seen from here");
+    let key = app.api().with("SK00000000000000000000000000000000", "x").get("/v2/Services").await;
+    assert_eq!(key.refusal(), (429, 20429));
+    let elsewhere = Caller { client: at("127.0.0.2"), ..newcomer.clone() };
+    assert_eq!(elsewhere.get("/v2/Services").await.status, 200, "another address");
+    assert_eq!(app.api().get("/v2/Services").await.status, 200, "these worked from here");
+    assert_eq!(app.device(&phone).get(&app.factor_path(&phone)).await.status, 200, "these too");
+    let enrolling = app.api().with("token", &token).get("/v2/Services").await;
+    assert_eq!(enrolling.refusal(), (403, 20403), "an access token is judged without a read");
+
+    app.clock.advance(Duration::from_secs(40));
+    assert_eq!(newcomer.get("/v2/Services").await.status, 200);
+    assert_eq!(guess().await.0, 401);
+}
+
+#[tokio::test]
+async fn setting_the_time_of_day_ends_no_wait() {
+    let app = TestApp::start_with(&["limits.failed_credentials_per_address_per_minute=1"]).await;
+    let wrong = app.api().with(&app.account, "wrong");
+    assert_eq!(wrong.get("/v2/Services").await.refusal(), (401, 20003));
+    for hours in [2, 0] {
+        app.clock.step_wall(app.clock.now() + Duration::from_secs(hours * 3_600));
+        assert_eq!(wrong.get("/v2/Services").await.refusal(), (429, 20429));
+    }
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(wrong.get("/v2/Services").await.refusal(), (401, 20003));
 }
 
 #[tokio::test]

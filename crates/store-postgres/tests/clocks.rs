@@ -9,10 +9,13 @@ use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::{After, Birth, Happening, Outcome, Settled};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::{Ending, Status};
+use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::Places;
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
-    Answer, Enrolled, Enrolment, Notified, Opened, Opening, Recorded, Retention, ShownCode,
+    Answer, CallsWanted, Enrolled, Enrolment, Notified, Opened, Opening, Recorded, Retention,
+    ShownCode,
 };
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore, Tolerance};
@@ -80,7 +83,10 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("lease_due", given_up, store.lease_due(node, wrong, later, 9)).await;
         let parked = store.lease_parked(factor.sid, node, wrong, later, 9);
         is_given_up("lease_parked", given_up, parked).await;
-        is_given_up("lease_calls", given_up, store.lease_calls(node, wrong, later, 9)).await;
+        let places = Places { free: 9, ..Places::default() };
+        let turn = WebhookSid::from_bytes([0; 16]);
+        let wanted = CallsWanted { node, now: wrong, until: later, places, turn };
+        is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
         let answer = store.answer_challenge(challenge.sid, verdict, wrong);
         is_given_up("answer_challenge", given_up, answer).await;

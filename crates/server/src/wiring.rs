@@ -123,9 +123,15 @@ impl Server {
         let public_url = public_url(config, address)?;
         let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
-        let verify =
-            use_cases(config, world, Arc::clone(&store), key, Arc::clone(&bus), handover.clone())
-                .await?;
+        let verify = Box::pin(use_cases(
+            config,
+            world,
+            Arc::clone(&store),
+            key,
+            Arc::clone(&bus),
+            handover.clone(),
+        ))
+        .await?;
         prepare(&verify).await?;
         let verify = Arc::new(verify);
 

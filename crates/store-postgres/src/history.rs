@@ -95,7 +95,7 @@ pub(crate) async fn tend(db: &Database, now: Instant, retention: Retention) -> R
         for &kind in table.kinds {
             let parts = parts(&db.session().await?, table, kind).await?;
             make(db, table, kind, &parts, (now, now), span(retention.challenges)).await?;
-            let beyond = edge(kind, now - retention.challenges);
+            let beyond = edge(kind, retention.beyond(now));
             for part in parts.into_iter().filter(|part| part.to <= beyond) {
                 if !apply(db, &Change::Drop(part, now)).await? {
                     break;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
+use countersign_store::document::keep_unknown;
 use countersign_store::seam::{Answer, Inserted, Services, Updated};
 use countersign_store::{Page, PageQuery};
 
@@ -26,6 +27,8 @@ const INSERT: &str = concat!(
     service_columns!(),
     ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
 );
+/// Nobody else changes it before the end of the transaction.
+const SETTINGS: &str = "SELECT settings::text FROM services WHERE sid = $1 FOR UPDATE";
 const UPDATE: &str =
     "UPDATE services SET settings = $2, updated_at = $3 WHERE sid = $1 AND updated_at = $4";
 const DELETE: &str = "DELETE FROM services WHERE sid = $1";
@@ -76,7 +79,13 @@ impl Command for Update {
 
     async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
         let sid = id(self.sid.as_bytes());
-        let change = params![sid, self.settings, self.at.as_micros(), self.was.as_micros()];
+        let read = |row: &_| Cells::of(row, "services").take::<String>();
+        let Some(stored) = one(db, SETTINGS, params![sid], read).await? else {
+            return Ok(Updated::Gone);
+        };
+        let settings = keep_unknown(&stored, &self.settings)
+            .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
+        let change = params![sid, settings, self.at.as_micros(), self.was.as_micros()];
         let rows = db.execute(UPDATE, change).await?;
         updated(db, rows, EXISTS, params![sid]).await
     }

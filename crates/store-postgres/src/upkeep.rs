@@ -170,7 +170,7 @@ impl Command for Clean {
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()]).await?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
-            let beyond = id(ChallengeSid::least(kind, now - retention.challenges).as_bytes());
+            let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());
             for sql in [OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CALLS_TAKEN, OLD_CHALLENGES] {
                 broom.sweep(sql, params![first, beyond, broom.bound()]).await?;
             }

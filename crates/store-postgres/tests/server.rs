@@ -10,7 +10,9 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use countersign_store::conformance::Stage;
 use countersign_store::schema::Fitting;
-use countersign_store::seam::{Accounts, Deliveries, Inserted, Notifications, Notified, Upkeep};
+use countersign_store::seam::{
+    Accounts, Deliveries, Inserted, Notifications, Notified, Updated, Upkeep,
+};
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
@@ -314,4 +316,21 @@ async fn the_databases_clock_is_read() {
     let reading = store.read_clock(&clock).await.unwrap();
     assert!(before <= reading.time && reading.time <= micros(), "{reading:?}");
     assert_eq!((reading.answered_at, reading.round_trip), (clock.monotonic(), Duration::ZERO));
+}
+
+#[tokio::test]
+async fn what_a_newer_release_set_survives_an_update_by_this_one() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let was = stage.service().await;
+    database.psql(
+        "UPDATE services SET settings = jsonb_set(jsonb_set(settings::jsonb, '{push,sound}', '\"owl\"'), '{colour}', '[1]')::text",
+    );
+    let mut now = stage.store.service(was.sid).await.unwrap().unwrap();
+    now.settings.push.include_date = true;
+    now.updated_at = stage.later(1);
+    assert_eq!(stage.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(stage.store.service(was.sid).await, Ok(Some(now)));
+    let kept = "SELECT (settings::jsonb #>> '{push,sound}') || ' ' || (settings::jsonb ->> 'colour') FROM services";
+    assert_eq!(database.psql(kept), "owl [1]");
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
+use countersign_store::document::keep_unknown;
 use countersign_store::seam::{Answer, Inserted, Services, Updated};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
@@ -24,6 +25,7 @@ statements! {
     INSERT = concat!(
         "INSERT INTO services (", service_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
     );
+    SETTINGS = "SELECT settings FROM services WHERE sid = ?1";
     UPDATE = "UPDATE services SET settings = ?2, updated_at = ?3 WHERE sid = ?1 AND updated_at = ?4";
     DELETE = "DELETE FROM services WHERE sid = ?1";
     /// What lies below is swept up by the cleaner.
@@ -69,11 +71,13 @@ impl Command for Update {
     type Answer = Updated;
 
     fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
-        let rows = execute(
-            db,
-            UPDATE,
-            params![self.sid.as_bytes(), self.settings, self.at.as_micros(), self.was.as_micros(),],
-        )?;
+        let sid = self.sid.as_bytes();
+        let stored = one(db, SETTINGS, [sid], |row| Cells::of(row, "services").take::<String>())?;
+        let Some(stored) = stored else { return Ok(Updated::Gone) };
+        let settings = keep_unknown(&stored, &self.settings)
+            .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
+        let rows =
+            execute(db, UPDATE, params![sid, settings, self.at.as_micros(), self.was.as_micros()])?;
         updated(rows, || exists(db, EXISTS, [self.sid.as_bytes()]))
     }
 }

@@ -145,7 +145,7 @@ impl Command for Clean {
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
-            let beyond = ChallengeSid::least(kind, now - retention.challenges);
+            let beyond = ChallengeSid::least(kind, retention.beyond(now));
             let (first, beyond) = (first.as_bytes(), beyond.as_bytes());
             broom.sweep(OLD_CALLS_TAKEN, params![first, beyond, broom.bound()])?;
             let range = params![first, beyond, broom.bound()];

@@ -13,7 +13,7 @@ use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
 use countersign_store::conformance::Stage;
 use countersign_store::schema::Fitting;
-use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Upkeep};
+use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Updated, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_testkit::Maker;
@@ -273,4 +273,43 @@ async fn the_log_begins_anew_while_writing_goes_on() {
     assert!((16 * page..100 * page).contains(&longest), "{longest}");
     let accounts = stage.store.accounts(PageQuery::first(1_000)).await.unwrap();
     assert_eq!(accounts.items.len(), 400);
+}
+
+#[tokio::test]
+async fn what_a_newer_release_set_survives_an_update_by_this_one() {
+    let file = File::new(Options::default());
+    let stage = Stage::new(file.open() as Arc<dyn Store>);
+    let was = stage.service().await;
+    let db = Connection::open(file.path()).unwrap();
+    let newer = "UPDATE services SET settings = json_set(settings, '$.push.sound', 'owl', '$.colour', json('[1]'))";
+    assert_eq!(db.execute(newer, ()).unwrap(), 1);
+    let mut now = stage.store.service(was.sid).await.unwrap().unwrap();
+    now.settings.push.include_date = true;
+    now.updated_at = stage.later(1);
+    assert_eq!(stage.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(stage.store.service(was.sid).await, Ok(Some(now)));
+    let kept =
+        "SELECT settings ->> '$.push.sound' || ' ' || (settings -> '$.colour') FROM services";
+    let kept: String = db.query_row(kept, (), |row| row.get(0)).unwrap();
+    assert_eq!(kept, "owl [1]");
+}
+
+#[tokio::test]
+async fn a_file_that_it_makes_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = File::new(Options::default());
+    let stage = Stage::new(file.open() as Arc<dyn Store>);
+    stage.account().await;
+    for entry in std::fs::read_dir(file.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[test]
+fn a_command_beside_servers_makes_no_file() {
+    let file = File::new(Options { fitting: Fitting::Beside, ..Options::default() });
+    assert!(SqliteStore::open(file.path(), file.options.clone()).is_err());
+    assert!(!file.path().exists());
 }

@@ -7,6 +7,7 @@
     reason = "these are tests, though public: what they unwrap is what they try"
 )]
 pub mod conformance;
+pub mod document;
 pub mod error;
 pub mod moving;
 pub mod page;

@@ -19,7 +19,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::account::{Account, ApiKey};
-use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
+use countersign_domain::challenge::{
+    CannotAnswer, Challenge, ChallengeStatus, LONGEST_LIFETIME, Verdict,
+};
 use countersign_domain::credential::Credential;
 use countersign_domain::delivery::{Lease, NewNotification, NodeId, Prospect, Settled};
 use countersign_domain::entity::Entity;
@@ -575,6 +577,17 @@ pub trait Deliveries {
 pub struct Retention {
     /// How long challenges and their notifications are kept after they were made.
     pub challenges: Duration,
+}
+
+impl Retention {
+    /// What is younger is kept whatever the retention is: no challenge lives so long, nor is anything delivered for it by
+    /// then, also where the clock that it was made by was behind.
+    pub const LEAST: Duration = LONGEST_LIFETIME.saturating_mul(2);
+
+    /// Challenges that were made before this instant may go.
+    pub fn beyond(self, now: Instant) -> Instant {
+        now - self.challenges.max(Self::LEAST)
+    }
 }
 
 /// What keeps the database in shape.

@@ -1,7 +1,7 @@
 //! Access tokens: a compact JWE (RFC 7516) with `dir` and `A256GCM`, opaque to devices and to everybody else.
 //!
-//! The string is a function of the record: its nonce is the last twelve bytes of the SID, of which ten are random and
-//! which is never minted twice. So it need not be kept, and a reader of the database cannot enrol a device.
+//! The string is a function of the record, its nonce included. So it need not be kept, and a reader of the database
+//! cannot enrol a device.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -116,9 +116,7 @@ impl Verify {
         };
         let claims = serde_json::to_vec(&claims).expect("claims are plain data");
         let header = URL_SAFE_NO_PAD.encode(HEADER);
-        let mut nonce = [0; 12];
-        nonce.copy_from_slice(&token.sid.as_bytes()[4..]);
-        let sealed = self.keys.encrypt_token(nonce, header.as_bytes(), &claims);
+        let (nonce, sealed) = self.keys.encrypt_token(header.as_bytes(), &claims);
         let (text, tag) = sealed.split_at(sealed.len() - 16);
         let [nonce, text, tag] =
             [nonce.as_slice(), text, tag].map(|part| URL_SAFE_NO_PAD.encode(part));

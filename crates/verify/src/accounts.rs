@@ -2,7 +2,7 @@
 
 use countersign_bus::Changed;
 use countersign_domain::account::{Account, ApiKey, AuthToken};
-use countersign_domain::secret::Secret;
+use countersign_domain::secret::{Secret, SecretHash};
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_domain::world::random;
 use countersign_store::seam::{Inserted, Updated};
@@ -66,7 +66,7 @@ impl Verify {
         let as_wished = !is_wished || {
             let account = self.store.account(sid).await?;
             let hash = self.keys.hash(token.expose());
-            account.is_some_and(|account| account.accepts(hash))
+            account.is_some_and(|account| self.with_own_hashes(account).accepts(hash))
         };
         Ok(FirstAccount::Exists { as_wished })
     }
@@ -136,6 +136,26 @@ impl Verify {
         self.keys.open(&account.primary.sealed, &token_place(account.sid))
     }
 
+    /// The account with the hashes of the tokens that are sealed in its row. The stored hashes are not bound to the row and
+    /// the sealed tokens are, so a hash that was copied from another account's row is of no use here.
+    pub(crate) fn with_own_hashes(&self, mut account: Account) -> Account {
+        let place = token_place(account.sid);
+        let own = |token: &mut AuthToken| {
+            let opened = self.keys.open(&token.sealed, &place);
+            // Nothing has that hash.
+            token.hash = opened.map_or(SecretHash([0; 32]), |token| self.keys.hash(token.expose()));
+        };
+        own(&mut account.primary);
+        account.secondary.iter_mut().for_each(own);
+        account
+    }
+
+    /// Whether a secret is that of an API key. The keys of older releases have a hash that is not bound to their row.
+    pub(crate) fn is_secret_of(&self, key: &ApiKey, secret: &str) -> bool {
+        let bound = self.keys.api_key_hash(key.sid, key.account, secret);
+        key.hash == bound || key.hash == self.keys.hash(secret)
+    }
+
     /// Makes an API key; its secret is shown once and not kept.
     ///
     /// # Errors
@@ -146,11 +166,12 @@ impl Verify {
         friendly_name: &str,
     ) -> Answer<(ApiKey, Secret)> {
         let secret = self.fresh_secret();
+        let sid = ApiKeySid::mint(self.now(), &*self.entropy);
         let key = ApiKey {
-            sid: ApiKeySid::mint(self.now(), &*self.entropy),
+            sid,
             account,
             friendly_name: friendly_name.to_owned(),
-            hash: self.keys.hash(secret.expose()),
+            hash: self.keys.api_key_hash(sid, account, secret.expose()),
             created_at: self.now(),
         };
         match self.store.create_api_key(&key).await? {

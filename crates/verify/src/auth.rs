@@ -137,7 +137,7 @@ impl Verify {
             Caller::Application(sid)
         } else if let Ok(sid) = user.parse::<ApiKeySid>() {
             let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
-            let key = key.filter(|key| key.hash == self.keys.hash(password));
+            let key = key.filter(|key| self.is_secret_of(key, password));
             Caller::Application(key.ok_or(AuthFault::Unknown)?.account)
         } else {
             return Err(AuthFault::Unknown);
@@ -177,7 +177,11 @@ impl Verify {
         &self,
         sid: AccountSid,
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        self.accounts.get(sid, self.monotonic(), self.store.account(sid)).await
+        let read = async {
+            let account = self.store.account(sid).await?;
+            Ok(account.map(|account| self.with_own_hashes(account)))
+        };
+        self.accounts.get(sid, self.monotonic(), read).await
     }
 
     /// For calls on one factor: an application reaches all of its account's, a device only its own.

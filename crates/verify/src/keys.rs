@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_bus::nats::SealingKey;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
-use countersign_domain::sid::{ServiceSid, WebhookSid};
+use countersign_domain::sid::{AccountSid, ApiKeySid, ServiceSid, WebhookSid};
 use countersign_domain::world::{Entropy, random};
 use zeroize::Zeroizing;
 
@@ -42,6 +42,8 @@ pub struct Keys {
     seal: LessSafeKey,
     hash: hmac::Key,
     access_token: LessSafeKey,
+    access_token_nonce: hmac::Key,
+    api_key: hmac::Key,
     vapid: hmac::Key,
     webhook: hmac::Key,
     form: Zeroizing<[u8; 32]>,
@@ -60,10 +62,12 @@ impl Keys {
         };
         Self {
             seal: cipher(&derive("countersign seal 1")),
-            hash: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign secret hash 1").as_slice()),
+            hash: mac(&derive("countersign secret hash 1")),
             access_token: cipher(&derive("countersign access token 1")),
-            vapid: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign vapid 1").as_slice()),
-            webhook: hmac::Key::new(hmac::HMAC_SHA256, derive("countersign webhook 1").as_slice()),
+            access_token_nonce: mac(&derive("countersign access token nonce 1")),
+            api_key: mac(&derive("countersign api key hash 1")),
+            vapid: mac(&derive("countersign vapid 1")),
+            webhook: mac(&derive("countersign webhook 1")),
             form: derive("countersign form 1"),
             bus: SealingKey::new(&derive("countersign bus 1")),
             check: *derive("countersign check 1"),
@@ -84,6 +88,17 @@ impl Keys {
     pub fn hash(&self, secret: &str) -> SecretHash {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(hmac::sign(&self.hash, secret.as_bytes()).as_ref());
+        SecretHash(bytes)
+    }
+
+    /// By what the secret of an API key is recognised later: in this key's row and for this account alone.
+    pub fn api_key_hash(&self, key: ApiKeySid, account: AccountSid, secret: &str) -> SecretHash {
+        let mut all = hmac::Context::with_key(&self.api_key);
+        all.update(key.as_bytes());
+        all.update(account.as_bytes());
+        all.update(secret.as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(all.sign().as_ref());
         SecretHash(bytes)
     }
 
@@ -142,9 +157,17 @@ impl Keys {
         String::from_utf8(text).map(Secret::new).map_err(|_| CannotOpen)
     }
 
-    /// Encrypts the claims of an access token; ciphertext with the tag at its end.
-    pub(crate) fn encrypt_token(&self, nonce: [u8; 12], header: &[u8], claims: &[u8]) -> Vec<u8> {
-        encrypt(&self.access_token, nonce, header, claims)
+    /// Encrypts the claims of an access token; the nonce, and the ciphertext with the tag at its end. The nonce follows from
+    /// all that is encrypted or authenticated, so that the same token is the same text each time, and another text, such as
+    /// a later release may make of the same record, has another nonce.
+    pub(crate) fn encrypt_token(&self, header: &[u8], claims: &[u8]) -> ([u8; 12], Vec<u8>) {
+        let mut all = hmac::Context::with_key(&self.access_token_nonce);
+        all.update(&(header.len() as u64).to_be_bytes());
+        all.update(header);
+        all.update(claims);
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(&all.sign().as_ref()[..12]);
+        (nonce, encrypt(&self.access_token, nonce, header, claims))
     }
 
     /// Decrypts the claims of an access token.
@@ -177,6 +200,10 @@ impl VapidKey {
     }
 }
 
+fn mac(key: &[u8; 32]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key)
+}
+
 fn cipher(key: &[u8; 32]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes"))
 }
@@ -207,6 +234,23 @@ fn decrypt(
 mod tests {
     use super::*;
     use countersign_testkit::SeededEntropy;
+
+    #[test]
+    fn the_nonce_of_an_access_token_follows_from_all_that_is_in_it() {
+        let keys = Keys::derive(&MasterKey::new([7; 32]));
+        let (nonce, sealed) = keys.encrypt_token(b"header", b"claims");
+        assert_eq!(keys.encrypt_token(b"header", b"claims"), (nonce, sealed.clone()));
+        assert_eq!(keys.decrypt_token(nonce, b"header", &sealed).unwrap(), b"claims");
+        // A later release may say more about the same token.
+        let others = [
+            (&b"header"[..], &b"claims, more"[..]),
+            (b"header2", b"claims"),
+            (b"heade", b"rclaims"),
+        ];
+        for (header, claims) in others {
+            assert_ne!(keys.encrypt_token(header, claims).0, nonce);
+        }
+    }
 
     #[test]
     fn a_secret_opens_only_in_its_place_and_under_its_key() {

@@ -56,7 +56,14 @@ impl Verify {
             return Err(AuthFault::Unknown);
         }
         let account = self.authenticate(user, password).await?.account();
-        Ok(self.open_session(account, key, self.keys.hash(password)))
+        let hash = match key {
+            None => self.keys.hash(password),
+            Some(sid) => {
+                let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
+                key.ok_or(AuthFault::Unknown)?.hash
+            }
+        };
+        Ok(self.open_session(account, key, hash))
     }
 
     /// Opens a session of an account for somebody who need not show a secret, such as whoever started the process. It

@@ -201,6 +201,7 @@ impl Config {
         self.store.check()?;
         self.bus.check()?;
         self.delivery.check()?;
+        self.retention.check()?;
         self.traces.check()?;
         Ok(())
     }

@@ -315,8 +315,20 @@ impl Default for Devices {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Days that challenges and their notifications are kept.
+    /// Days that challenges and their notifications are kept, 1 to 36,500.
     pub challenges_days: u32,
+}
+
+impl Retention {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.challenges_days != 0,
+            "retention.challenges_days is 0, which would delete every challenge as soon as it is over: set 1 to 36500, the \
+             days that challenges and their notifications are kept (36500 to keep them)"
+        );
+        ensure!(self.challenges_days <= 36_500, "retention.challenges_days must be 1 to 36500");
+        Ok(())
+    }
 }
 
 impl Default for Retention {

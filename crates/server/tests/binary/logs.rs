@@ -1,6 +1,7 @@
 //! Logs tell an operator what happened, and nobody's secrets: not even at the finest level.
 
 use countersign_phone::{Options, Verdict};
+use countersign_testkit::postgres::TestDatabase;
 use rcgen::KeyPair;
 use serde_json::Value;
 
@@ -8,11 +9,28 @@ use crate::support::{ACCOUNT, Application, Stage, TOKEN};
 
 #[tokio::test]
 async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
+    tells_nothing(Stage::new()).await;
+}
+
+/// Its client prints statements with their parameters.
+#[tokio::test]
+async fn nor_does_one_of_a_server_on_postgresql() {
+    let database = TestDatabase::new();
+    let mut url = url::Url::parse(&database.url()).expect("a URL");
+    // Whoever is let in without one is not asked for it.
+    url.set_password(Some("hunter22")).expect("a place for it");
+    tells_nothing(Stage::new().with("COUNTERSIGN_DATABASE__URL", url.as_str())).await;
+}
+
+async fn tells_nothing(stage: Stage) {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let master = "a9".repeat(32);
+    let stage = stage
+        .with("COUNTERSIGN_MASTER_KEY", &master)
+        .with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT)
+        .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
     let running = stage.serve(&["--set", "log.filter=trace", "--set", "log.format=json"]).await;
     let application = Application::of(&running);
     let phone = application.phone(&Options::default()).await;
@@ -79,13 +97,13 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
 
     let access_token = token["token"].as_str().unwrap();
     let basic = STANDARD.encode(format!("{ACCOUNT}:{TOKEN}"));
-    let master = std::fs::read_to_string(stage.data().join("master.key")).unwrap();
     let signature = |jwt: &str| jwt.rsplit_once('.').unwrap().1.to_owned();
     let log = done.stderr;
     for secret in [
         TOKEN,
         &basic,
-        master.trim(),
+        &master,
+        "hunter22",
         access_token,
         &access_token[access_token.len() - 22..],
         &device,

@@ -54,6 +54,8 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
         ),
         (&["--set", "limits.notifications_per_challenge=-1"], "limits.notifications_per_challenge"),
         (&["--set", "delivery.lease_seconds=5"], "delivery.lease_seconds must be 12 to 300"),
+        (&["--set", "retention.challenges_days=0"], "would delete every challenge"),
+        (&["--set", "retention.challenges_days=36501"], "must be 1 to 36500"),
         (&["--set", "http.body_bytes_max=10"], "http.body_bytes_max must be at least"),
         (&["--set", "log.format=loud"], "log.format"),
         (&["--set", "log.filter=[["], "log.filter is not right"),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use countersign_domain::account::Account;
+use countersign_domain::account::{Account, ApiKey};
 use countersign_store::PageQuery;
-use countersign_verify::Verify;
+use countersign_store::seam::{Inserted, Updated};
+use countersign_verify::{Keys, Verify};
 
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, TestApp, master_key};
 
 /// After that long whatever another process did is known here.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -139,4 +140,49 @@ async fn a_challenge_answered_through_another_process_reads_so_here_at_once() {
     assert_eq!(app.read_challenge(&phone, &sid).await["status"], "approved");
     let path = format!("{}/{sid}/Notifications", app.challenges_path(&phone));
     assert_eq!(app.api().post(&path, &[]).await.refusal(), (403, 60322));
+}
+
+#[tokio::test]
+async fn a_hash_that_was_copied_from_another_row_authenticates_nobody() {
+    let app = TestApp::start().await;
+    let (verify, store) = (&app.server().verify, app.store().await);
+    let (thief, token) = verify.create_account("thief").await.unwrap();
+    let mut victim = verify.account(app.account.parse().unwrap()).await.unwrap();
+    let was = victim.updated_at;
+    victim.primary.hash = thief.primary.hash;
+    victim.secondary = Some(thief.primary.clone());
+    victim.updated_at = was + Duration::from_secs(1);
+    assert_eq!(store.update_account(&victim, was).await, Ok(Updated::Done));
+    app.clock.advance(KNOWN_WITHIN);
+    let victims = |token: &str| app.api().with(&app.account, token);
+    assert_eq!(status(&victims(token.expose())).await, 401, "neither by its hash nor sealed");
+    assert_eq!(status(&victims(&app.token)).await, 200, "its own is what is sealed in its row");
+
+    let (key, secret) = verify.create_api_key(thief.sid, "thief's").await.unwrap();
+    let caller = app.api().with(&key.sid.to_string(), secret.expose());
+    assert_eq!(status(&caller).await, 200);
+    let other = verify.create_api_key(victim.sid, "victim's").await.unwrap().0;
+    for copy in [ApiKey { hash: key.hash, ..other.clone() }, ApiKey { account: victim.sid, ..key }]
+    {
+        store.delete_api_key(copy.sid).await.unwrap();
+        assert_eq!(store.create_api_key(&copy).await, Ok(Inserted::Done));
+        app.clock.advance(KNOWN_WITHIN);
+        let caller = app.api().with(&copy.sid.to_string(), secret.expose());
+        assert_eq!(status(&caller).await, 401, "{copy:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_of_an_older_release_still_works() {
+    let app = TestApp::start().await;
+    let (verify, store) = (&app.server().verify, app.store().await);
+    let (key, secret) = verify.create_api_key(app.account.parse().unwrap(), "old").await.unwrap();
+    let unbound = Keys::derive(&master_key()).hash(secret.expose());
+    assert_ne!(unbound, key.hash);
+    store.delete_api_key(key.sid).await.unwrap();
+    let old = ApiKey { hash: unbound, ..key };
+    assert_eq!(store.create_api_key(&old).await, Ok(Inserted::Done));
+    let caller = app.api().with(&old.sid.to_string(), secret.expose());
+    assert_eq!(status(&caller).await, 200);
+    assert_eq!(status(&caller.with(&caller.user, "another")).await, 401);
 }

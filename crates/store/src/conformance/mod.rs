@@ -217,6 +217,7 @@ macro_rules! conformance {
                 a_factor_left_unverified_is_removed
                 an_expired_access_token_is_removed
                 a_challenge_is_removed_after_the_retention
+                nothing_alive_is_removed_whatever_the_retention_is
                 what_is_kept_of_a_call_goes_with_its_challenge
                 settling_what_was_removed_is_a_lost_lease
                 a_store_that_takes_commands_says_so

@@ -148,6 +148,29 @@ pub async fn a_challenge_is_removed_after_the_retention(stage: &Stage) {
     assert_eq!(stage.notification(&sent).await.attempts, []);
 }
 
+/// Neither the challenge nor what is to be delivered, until it cannot live any more.
+pub async fn nothing_alive_is_removed_whatever_the_retention_is(stage: &Stage) {
+    const NONE: Retention = Retention { challenges: Duration::ZERO };
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let leased = stage.leased(&challenge).await;
+    let (due, parked) = (stage.due(&challenge).await, stage.parked(&challenge).await);
+    let left = challenge.expires_at.since(stage.now());
+    for pause in [Duration::ZERO, left / 2, left / 2] {
+        stage.make.clock.advance(pause);
+        assert_eq!(stage.store.clean(stage.now(), NONE, 100).await, Ok(0));
+        assert_eq!(stage.challenge_now(&challenge).await, Some(challenge.clone()));
+        for sid in [&leased.delivery, &due.delivery, &parked.delivery].map(|one| one.notification) {
+            let found = stage.store.notification(challenge.sid, sid).await.unwrap();
+            assert!(found.is_some(), "{sid}");
+        }
+    }
+    assert!(stage.store.rescue(stage.now(), 10).await.unwrap() == 1, "it is still to be delivered");
+    stage.make.clock.advance(Retention::LEAST);
+    assert!(stage.store.clean(stage.now(), NONE, 100).await.unwrap() >= 4);
+    assert_eq!(stage.challenge_now(&challenge).await, None);
+}
+
 /// At the retention and with a deleted person; also what was taken when the challenge was gone already.
 pub async fn what_is_kept_of_a_call_goes_with_its_challenge(stage: &Stage) {
     let service = stage.service().await;

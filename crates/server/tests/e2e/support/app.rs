@@ -10,6 +10,7 @@ use countersign_bus::{HandOver, LocalBus};
 use countersign_server::config::{Config, Sources};
 use countersign_server::database::Database;
 use countersign_server::wiring::{Server, World, use_cases};
+use countersign_store::Store;
 use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::{ManualClock, SeededEntropy};
 use countersign_verify::{MasterKey, Verify};
@@ -112,6 +113,11 @@ impl TestApp {
             .expect("the same key")
     }
 
+    /// The database, as somebody sees it who got at it.
+    pub async fn store(&self) -> Arc<dyn Store> {
+        Database::open(&self.config).await.expect("the database opens twice").store()
+    }
+
     /// The application, with the account's token.
     pub fn api(&self) -> Caller {
         Caller {
@@ -190,7 +196,7 @@ async fn open(config: &Config, world: &World) -> Server {
     panic!("the address stays taken");
 }
 
-fn master_key() -> MasterKey {
+pub fn master_key() -> MasterKey {
     MasterKey::new([1; 32])
 }
 

@@ -8,6 +8,6 @@ mod raw;
 mod scene;
 
 pub use api::{ALWAYS, Caller, Reply};
-pub use app::TestApp;
+pub use app::{TestApp, master_key};
 pub use home::Home;
 pub use raw::{exchange, open, request_bytes};

@@ -1,0 +1,58 @@
+//! Documents: what is kept as one JSON text, and may have been written by a newer release.
+
+use serde_json::{Map, Value};
+
+use crate::StoreError;
+
+/// The new text of a document, with the members of the stored one that this release does not know. Of what it knows, it
+/// writes every member, also those without a value, so a member that only the stored document has is one of a newer release.
+///
+/// # Errors
+/// One of the texts is no JSON.
+pub fn keep_unknown(stored: &str, new: &str) -> Result<String, StoreError> {
+    let read = |text: &str| {
+        serde_json::from_str::<Value>(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+    };
+    let mut merged = read(new)?;
+    merge(read(stored)?, &mut merged);
+    Ok(merged.to_string())
+}
+
+/// Of objects within objects too, whose depth `serde_json` bounds when it reads them.
+fn merge(stored: Value, new: &mut Value) {
+    let (Value::Object(stored), Value::Object(new)) = (stored, new) else { return };
+    for (name, value) in stored {
+        keep(new, name, value);
+    }
+}
+
+fn keep(new: &mut Map<String, Value>, name: String, value: Value) {
+    match new.get_mut(&name) {
+        Some(known) => merge(value, known),
+        None => {
+            new.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_replaced_and_what_is_unknown_stays() {
+        let stored =
+            r#"{"name":"old","push":{"date":true,"sound":"owl"},"limit":{"hour":9},"list":[1]}"#;
+        let new = r#"{"name":"new","push":{"date":null},"list":[]}"#;
+        let merged: Value = serde_json::from_str(&keep_unknown(stored, new).unwrap()).unwrap();
+        let expected =
+            r#"{"name":"new","push":{"date":null,"sound":"owl"},"limit":{"hour":9},"list":[]}"#;
+        assert_eq!(merged, serde_json::from_str::<Value>(expected).unwrap());
+    }
+
+    #[test]
+    fn a_member_that_was_no_object_is_replaced_by_one() {
+        assert_eq!(keep_unknown(r#"{"a":1}"#, r#"{"a":{"b":2}}"#).unwrap(), r#"{"a":{"b":2}}"#);
+        assert!(keep_unknown("{", "{}").is_err());
+    }
+}

@@ -3,11 +3,13 @@
 //! of somebody else is refused before its credentials are judged.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::sid::AccountSid;
+use countersign_verify::places::Place;
 use countersign_verify::{AuthFault, Caller};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -32,9 +34,17 @@ impl FromRequestParts<Shared> for Anybody {
         }
         let pair = basic(&parts.headers).ok_or(AuthFault::Unknown)?;
         let (user, password) = pair.split_once(':').ok_or(AuthFault::Unknown)?;
+        let place = parts.extensions.get::<Arc<Place>>();
+        if let Some(place) = place {
+            place.is_checked();
+        }
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let from = from.map(|ConnectInfo(address)| address.ip());
-        Ok(Self(state.verify.authenticate_from(from, user, password).await?))
+        let caller = state.verify.authenticate_from(from, user, password).await?;
+        if let Some(place) = place {
+            place.is_of(&caller)?;
+        }
+        Ok(Self(caller))
     }
 }
 

@@ -3,15 +3,15 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
+use countersign_web::body::{BodyFault, whole};
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::rows::{self, Row};
-use crate::state::{ApiOptions, Shared};
+use crate::state::Shared;
 
 /// The body of a POST. Whatever content type it claims, it is read as a form, and it may be empty.
 pub(crate) struct Form(Bytes);
@@ -28,26 +28,29 @@ impl FromRequest<Shared> for Form {
 
     async fn from_request(request: Request, state: &Shared) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        read(&parts.headers, body, &state.options).await.map(Self)
+        read(&parts.headers, body, state.options.body.bytes).await.map(Self)
     }
 }
 
-pub(crate) async fn read(
-    headers: &HeaderMap,
-    body: Body,
-    options: &ApiOptions,
-) -> Result<Bytes, ApiError> {
-    let announced =
-        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > options.body_limit) {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    if announced(headers).is_some_and(|length| length > most) {
         return Err((&rows::BODY_TOO_LARGE).into());
     }
-    let whole = Limited::new(body, options.body_limit).collect();
-    match tokio::time::timeout(options.body_timeout, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err((&rows::BODY_TOO_LARGE).into()),
-        Ok(Err(_)) => Err(ApiError::because(&rows::UNREADABLE_BODY, "the body broke off")),
-        Err(_) => Err((&rows::REQUEST_TIMEOUT).into()),
+    Ok(whole(body, most).await?)
+}
+
+/// How long the body is said to be.
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl From<BodyFault> for ApiError {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => (&rows::BODY_TOO_LARGE).into(),
+            BodyFault::Late => (&rows::REQUEST_TIMEOUT).into(),
+            BodyFault::Broken => Self::because(&rows::UNREADABLE_BODY, fault.to_string()),
+        }
     }
 }
 

@@ -2,14 +2,19 @@
 //! error, and a net under a panic.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
+use countersign_verify::places::{Crowded, Place, Places};
+use countersign_web::body::{Allowance, bounded};
 use futures_util::FutureExt as _;
 use http::{Method, StatusCode, Uri};
 use tokio_util::task::TaskTracker;
@@ -19,8 +24,12 @@ use tracing::Instrument as _;
 use crate::error::ApiError;
 use crate::headers::{Arrival, OwnHeaders, Stamp};
 use crate::run_to_end::RunToEnd;
+use crate::socket::admission::household;
 use crate::state::ApiOptions;
-use crate::{paths, rows};
+use crate::{held, paths, rows};
+
+/// A stranger's response of more bytes holds its place until it is sent.
+const SMALL: u64 = 4 * 1024;
 
 /// Routes, enveloped. It stands outside of the router, since what it changes decides where a request is routed.
 #[derive(Clone)]
@@ -28,7 +37,8 @@ pub(crate) struct Envelope {
     routes: Router,
     stamp: Arc<Stamp>,
     header_limit: usize,
-    requests_max: usize,
+    body: Allowance,
+    places: Places,
     abandoned: TaskTracker,
 }
 
@@ -38,21 +48,27 @@ impl Envelope {
         routes: Router,
         stamp: Arc<Stamp>,
         options: &ApiOptions,
+        places: &Places,
         abandoned: &TaskTracker,
     ) -> Router {
-        let ApiOptions { header_limit, requests_max, .. } = *options;
-        let abandoned = abandoned.clone();
-        let envelope = Self { routes, stamp, header_limit, requests_max, abandoned };
+        let ApiOptions { header_limit, body, .. } = *options;
+        let (places, abandoned) = (places.clone(), abandoned.clone());
+        let envelope = Self { routes, stamp, header_limit, body, places, abandoned };
         Router::new().fallback_service(envelope)
     }
 
-    /// What can be said without asking any route.
-    fn judge(&self, request: &Request, serving: usize) -> Option<Response> {
-        let is_over = self.requests_max != 0 && serving > self.requests_max;
-        // Whoever asks whether we live is to hear that we do, above all now.
-        if is_over && !matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
-            return Some(ApiError::from(&rows::UNAVAILABLE).into_response());
+    /// A place for a request. Health and readiness take none: they are answered above all when there is no place.
+    fn place(&self, request: &Request) -> Result<Option<Arc<Place>>, Crowded> {
+        if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+            return Ok(None);
         }
+        let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let from = from.map(|ConnectInfo(address)| household(address.ip()));
+        Ok(Some(Arc::new(self.places.arrive(from)?)))
+    }
+
+    /// What can be said without asking any route.
+    fn judge(&self, request: &Request) -> Option<Response> {
         let headers =
             request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
         let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
@@ -78,39 +94,67 @@ impl Service<Request> for Envelope {
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let arrival = self.stamp.arrival();
-        let judged = self.judge(&request, arrival.serving());
+        let (place, judged) = match self.place(&request) {
+            Ok(place) => (place, self.judge(&request)),
+            Err(crowded) => (None, Some(ApiError::from(crowded).into_response())),
+        };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         if let Some(plain) = paths::plain(&uri) {
             *request.uri_mut() = plain;
         }
-        let mut routes = self.routes.clone();
+        if let Some(place) = &place {
+            request.extensions_mut().insert(Arc::clone(place));
+        }
+        let allowance = self.body;
+        let request = request.map(|body| bounded(body, allowance));
+        let routes = self.routes.clone();
         let span = tracing::debug_span!("request", %method, path = uri.path());
         let writes = method.clone();
         let served = async move {
             let response = match judged {
                 Some(response) => response,
-                None => {
-                    // Nothing that a handler holds is looked at after its panic.
-                    let answer = AssertUnwindSafe(async move { routes.call(request).await });
-                    match answer.catch_unwind().await {
-                        Ok(Ok(response)) => response,
-                        Err(_) => ApiError::internal(&"a handler panicked").into_response(),
-                    }
-                }
+                None => ask(routes, request, place.as_deref()).await,
             };
-            Ok(seal(response, arrival, &method, &uri))
+            Ok(seal(response, arrival, place, &method, &uri))
         };
         RunToEnd::new(&writes, Box::pin(served.instrument(span)), &self.abandoned)
     }
 }
 
-fn seal(mut response: Response<Body>, arrival: Arrival, method: &Method, uri: &Uri) -> Response {
+/// Asks the routes. A request that has to wait must have a place for that.
+async fn ask(mut routes: Router, request: Request, place: Option<&Place>) -> Response {
+    // Nothing that a handler holds is looked at after its panic.
+    let answer = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
+    let mut answer = pin!(answer);
+    let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => match place.map_or(Ok(()), Place::waits) {
+            Ok(()) => Poll::Pending,
+            Err(crowded) => Poll::Ready(Err(crowded)),
+        },
+    });
+    match answer.await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Err(_)) => ApiError::internal(&"a handler panicked").into_response(),
+        Err(crowded) => ApiError::from(crowded).into_response(),
+    }
+}
+
+fn seal(
+    response: Response<Body>,
+    arrival: Arrival,
+    place: Option<Arc<Place>>,
+    method: &Method,
+    uri: &Uri,
+) -> Response {
+    let (mut response, place) = to_be_sent(response, place);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         error.write(&mut response, uri.path(), arrival.id());
     }
     let id = arrival.id().clone();
     let own = response.extensions_mut().remove::<OwnHeaders>();
-    let took = arrival.depart(response.headers_mut(), own);
+    let concurrent = place.as_ref().map_or(1, |place| place.concurrent());
+    let took = arrival.depart(response.headers_mut(), own, concurrent);
     let status = response.status();
     metrics::histogram!("countersign_http_request_seconds", "status" => class(status)).record(took);
     tracing::debug!(
@@ -120,7 +164,22 @@ fn seal(mut response: Response<Body>, arrival: Arrival, method: &Method, uri: &U
         "{method} {}",
         uri.path()
     );
-    response
+    response.map(|body| held::until_sent(body, place))
+}
+
+/// The place is held until the response is sent. Of a stranger a small response holds none, and a large one is refused if
+/// the address has none.
+fn to_be_sent(response: Response, place: Option<Arc<Place>>) -> (Response, Option<Arc<Place>>) {
+    let Some(stranger) = place.as_ref().filter(|place| place.is_strangers()) else {
+        return (response, place);
+    };
+    if response.body().size_hint().upper().is_some_and(|most| most <= SMALL) {
+        return (response, None);
+    }
+    match stranger.waits() {
+        Ok(()) => (response, place),
+        Err(crowded) => (ApiError::from(crowded).into_response(), None),
+    }
 }
 
 /// A hundred statuses would make a hundred series.

@@ -11,6 +11,7 @@ use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
 use countersign_domain::invalid::Invalid;
 use countersign_store::StoreError;
+use countersign_verify::places::Crowded;
 use countersign_verify::{AuthFault, VerifyError};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -184,6 +185,15 @@ impl From<VerifyError> for ApiError {
             VerifyError::Store(fault) => return fault.into(),
         };
         row.into()
+    }
+}
+
+impl From<Crowded> for ApiError {
+    fn from(crowded: Crowded) -> Self {
+        match crowded {
+            Crowded::Owner => (&rows::TOO_MANY_REQUESTS).into(),
+            Crowded::Server => (&rows::UNAVAILABLE).into(),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_domain::sid::RequestSid;
@@ -68,20 +67,18 @@ impl Source for Verify {
     }
 }
 
-/// Puts the headers on responses, and counts the requests that are being served.
+/// Puts the headers on responses.
 pub(crate) struct Stamp {
     source: Arc<dyn Source>,
     fixed: Vec<(HeaderName, HeaderValue)>,
     /// On every response, whatever headers of its own it has.
     transport: Option<(HeaderName, HeaderValue)>,
-    serving: AtomicUsize,
 }
 
-/// A request that is being served; counted until this is dropped.
+/// A request that is being served.
 pub(crate) struct Arrival {
     stamp: Arc<Stamp>,
     at: std::time::Instant,
-    serving: usize,
     id: HeaderValue,
 }
 
@@ -94,33 +91,32 @@ impl Stamp {
         }
         let a_year = HeaderValue::from_static("max-age=31536000");
         let transport = public_url.is_https().then_some((STRICT_TRANSPORT_SECURITY, a_year));
-        Self { source, fixed, transport, serving: AtomicUsize::new(0) }
+        Self { source, fixed, transport }
     }
 
     pub(crate) fn arrival(self: &Arc<Self>) -> Arrival {
-        let serving = self.serving.fetch_add(1, Ordering::Relaxed) + 1;
         Arrival {
             stamp: Arc::clone(self),
             at: std::time::Instant::now(),
-            serving,
             id: text(self.source.request_sid().to_string()),
         }
     }
 }
 
 impl Arrival {
-    /// How many requests are being served, this one included.
-    pub(crate) const fn serving(&self) -> usize {
-        self.serving
-    }
-
     /// The request's id.
     pub(crate) const fn id(&self) -> &HeaderValue {
         &self.id
     }
 
-    /// Puts all headers on the response, and tells how long that took to come.
-    pub(crate) fn depart(self, headers: &mut HeaderMap, own: Option<OwnHeaders>) -> Duration {
+    /// Puts all headers on the response, and tells how long that took to come. `concurrent` is how many requests of the
+    /// same caller are in work, this one included.
+    pub(crate) fn depart(
+        self,
+        headers: &mut HeaderMap,
+        own: Option<OwnHeaders>,
+        concurrent: usize,
+    ) -> Duration {
         let took = self.at.elapsed();
         headers.reserve(self.stamp.fixed.len() + 5);
         let fixed = if own.is_some() { &[] } else { self.stamp.fixed.as_slice() };
@@ -129,16 +125,10 @@ impl Arrival {
         }
         let millis = took.as_millis();
         headers.insert(DATE, date(self.stamp.source.now()));
-        headers.insert(CONCURRENT_REQUESTS, self.serving.into());
+        headers.insert(CONCURRENT_REQUESTS, concurrent.into());
         headers.insert(REQUEST_DURATION, text(format!("{}.{:03}", millis / 1_000, millis % 1_000)));
         headers.insert(REQUEST_ID, self.id.clone());
         took
-    }
-}
-
-impl Drop for Arrival {
-    fn drop(&mut self) {
-        self.stamp.serving.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

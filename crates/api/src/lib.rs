@@ -11,6 +11,7 @@ mod error;
 mod fetch_metadata;
 mod forms;
 mod headers;
+mod held;
 pub mod openapi;
 mod ops;
 mod paging;
@@ -28,6 +29,7 @@ mod urls;
 mod v1;
 mod v2;
 
+pub use countersign_web::body::Allowance;
 pub use ops::{Render, ops_router};
 pub use router::router;
 pub use socket::KeepsOpen;

@@ -21,16 +21,27 @@ use crate::state::{ApiState, Shared};
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Health, readiness and metrics, for a listener of their own. None of them asks for credentials.
-pub fn ops_router(state: &Arc<ApiState>, metrics: Render) -> Router {
+pub fn ops_router(state: &Arc<ApiState>, render: Render) -> Router {
     let routes = routes().with_state(Arc::clone(state));
+    let places = state.places.clone();
     let metrics = get(async move || {
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()).into_response()
+        // Set here, and not with each request, which would pay for it.
+        metrics::gauge!("countersign_http_requests", "state" => "working")
+            .set(gauge(places.working()));
+        metrics::gauge!("countersign_http_requests", "state" => "waiting")
+            .set(gauge(places.waiting()));
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
     });
     let routes = routes
         .route("/metrics", metrics)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
-    Envelope::around(routes, stamp(state), &state.options, &state.abandoned)
+    Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
+}
+
+/// For the metrics, which know no other number.
+fn gauge(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// Health and readiness.
@@ -59,6 +70,9 @@ async fn health() -> Answer {
 async fn readiness(State(state): State<Shared>) -> Result<Response, ApiError> {
     if state.shutdown.is_cancelled() {
         return Err(ApiError::because(&rows::UNAVAILABLE, "the server is stopping"));
+    }
+    if state.places.are_nearly_full() {
+        return Err(ApiError::because(&rows::UNAVAILABLE, "too many requests are in work"));
     }
     state.verify.ready().await?;
     let link = state.sockets.bus.link();

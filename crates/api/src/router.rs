@@ -36,7 +36,7 @@ pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::clone(state))
         .merge(others);
-    Envelope::around(routes, stamp(state), &state.options, &state.abandoned)
+    Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
 }
 
 fn api() -> Router<Shared> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_verify::Verify;
+use countersign_verify::places::Places;
+use countersign_web::body::Allowance;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,15 +15,10 @@ use crate::urls::PublicUrl;
 /// What an operator can choose about HTTP.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// The most bytes of a request's body. Must leave room for an `AuthPayload` of 16 KiB (wire reference §3.9).
-    pub body_limit: usize,
+    /// What a request's body may take. Must leave room for an `AuthPayload` of 16 KiB (wire reference §3.9).
+    pub body: Allowance,
     /// The most bytes of a request's path and headers together.
     pub header_limit: usize,
-    /// Requests that may be in work at a time; one more is answered 503 at once, health and readiness excepted. 0: no
-    /// bound.
-    pub requests_max: usize,
-    /// How long a body may take to arrive.
-    pub body_timeout: Duration,
     /// Whether `/healthz` and `/readyz` answer beside the API; they do not if there is an admin listener.
     pub ops_on_main: bool,
 }
@@ -29,10 +26,8 @@ pub struct ApiOptions {
 impl Default for ApiOptions {
     fn default() -> Self {
         Self {
-            body_limit: 64 * 1024,
+            body: Allowance { bytes: 64 * 1024, within: Duration::from_secs(30) },
             header_limit: 16 * 1024,
-            requests_max: 10_000,
-            body_timeout: Duration::from_secs(30),
             ops_on_main: true,
         }
     }
@@ -46,6 +41,8 @@ pub struct ApiState {
     pub public_url: PublicUrl,
     /// What the operator chose.
     pub options: ApiOptions,
+    /// How many requests may be in work. One more is refused at once, health and readiness excepted.
+    pub places: Places,
     /// What device streams share.
     pub sockets: Arc<SocketParts>,
     /// Cancelled when the server stops: long polls answer, readiness says no.

@@ -35,12 +35,12 @@ pub(crate) struct Requests {
     pub(crate) wire: Vec<Vec<u8>>,
     /// The status that counts as an answer.
     pub(crate) expected: u16,
-    /// Whether the server may refuse some as being too many, with 503.
+    /// Whether the server may refuse some as being too many, with 429 or 503.
     pub(crate) may_shed: bool,
 }
 
 /// What a server says that has too much to do.
-const SHED: u16 = 503;
+const SHED: [u16; 2] = [429, 503];
 
 /// How it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +179,7 @@ impl Shared {
                         observer(turn.number, turn.start, &answer);
                     }
                 }
-                Ok(answer) if self.requests.may_shed && answer.status == SHED => {
+                Ok(answer) if self.requests.may_shed && SHED.contains(&answer.status) => {
                     self.seen_within(turn.start, |seen, latency| seen.shed.record(latency));
                 }
                 Ok(answer) => self.failed(answer.text()),

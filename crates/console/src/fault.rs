@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::CannotAnswer;
 use countersign_store::StoreError;
 use countersign_verify::{AuthFault, VerifyError};
+use countersign_web::body::BodyFault;
 use http::StatusCode;
 
 /// Why there is no page.
@@ -21,7 +22,9 @@ pub(crate) enum Fault {
     Refused(String),
     /// There were too many tries to sign in.
     TooMany,
-    /// The account makes more requests a second than it may.
+    /// The form could not be read.
+    Unread(BodyFault),
+    /// The account makes more requests a second than it may, or has too many in work.
     Busy,
     /// The database cannot be reached.
     Unavailable,
@@ -36,6 +39,9 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Unread(BodyFault::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unread(BodyFault::Late) => StatusCode::REQUEST_TIMEOUT,
+            Self::Unread(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::TooMany | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -60,10 +66,16 @@ impl Fault {
                 "Too many tries",
                 "Somebody tried too often, with this account or from this address. Wait ten minutes and try again.",
             ),
+            Self::Unread(fault) => {
+                return (
+                    "This form cannot be taken",
+                    format!("The form cannot be read: {fault}. Nothing was changed."),
+                );
+            }
             Self::Busy => (
                 "Too many requests",
-                "This account, its devices and its pages make more requests a second than one account may. Load the \
-                 page again in a moment.",
+                "This account, its devices and its pages make more requests than one account may, a second or at a time. Load \
+                 the page again in a moment.",
             ),
             Self::Unavailable => (
                 "The database cannot be reached",
@@ -113,6 +125,12 @@ impl From<VerifyError> for Fault {
                 Self::Refused(format!("{words}."))
             }
         }
+    }
+}
+
+impl From<BodyFault> for Fault {
+    fn from(fault: BodyFault) -> Self {
+        Self::Unread(fault)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -18,9 +18,6 @@ use crate::pages::{
 };
 use crate::session::Operator;
 use crate::state::{Console, Shared};
-
-/// The most bytes of a form.
-const LONGEST_FORM: usize = 32 * 1024;
 
 /// All pages, ready to be merged with the API. They bring their own headers.
 pub fn router(console: &Arc<Console>) -> Router {
@@ -46,7 +43,6 @@ pub fn router(console: &Arc<Console>) -> Router {
         .route(&at("/enrol"), get(enrol::show).post(enrol::invite))
         .route(&at("/files/{version}/{name}"), get(files::file))
         .route(&at("/{*rest}"), get(nothing).post(nothing))
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn_with_state(Arc::clone(console), finish))
         .with_state(Arc::clone(console))
 }

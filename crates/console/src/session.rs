@@ -2,11 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::body::{Body, Bytes};
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::response::Response;
 use countersign_domain::sid::AccountSid;
+use countersign_verify::places::Place;
 use countersign_verify::sessions::LASTS;
+use countersign_web::body::whole;
 use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
@@ -19,6 +23,9 @@ use crate::state::{Console, Shared};
 const SESSION: &str = "countersign_console";
 /// Before there is a session, what the sign-in form is tied to.
 const VISIT: &str = "countersign_visit";
+
+/// The most bytes of a form.
+const LONGEST_FORM: usize = 32 * 1024;
 
 /// Who is signed in.
 #[derive(Debug, Clone)]
@@ -69,7 +76,10 @@ impl FromRequestParts<Shared> for Operator {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Fault> {
-        Self::asking(&parts.headers, state).await.map(|(operator, _)| operator)
+        let place = parts.extensions.get::<Arc<Place>>();
+        let (operator, _) = Self::asking(&parts.headers, state).await?;
+        belongs(place, &operator)?;
+        Ok(operator)
     }
 }
 
@@ -78,7 +88,8 @@ impl FromRequest<Shared> for Posted {
 
     async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
         let (operator, session) = Operator::asking(request.headers(), state).await?;
-        let form = read(request, state).await?;
+        belongs(request.extensions().get::<Arc<Place>>(), &operator)?;
+        let form = read(request).await?;
         check(&form, &session, state)?;
         Ok(Self { operator, form })
     }
@@ -91,20 +102,25 @@ impl FromRequest<Shared> for PostedByVisitor {
         let visit = cookie(request.headers(), VISIT).ok_or(Fault::Forged)?.to_owned();
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let address = from.map(|ConnectInfo(address)| address.ip());
-        let form = read(request, state).await?;
+        let form = read(request).await?;
         check(&form, &visit, state)?;
         Ok(Self { form, address })
     }
 }
 
 /// A browser says from where a form was sent, unless it is old; the token is for those.
-async fn read(request: Request<Body>, state: &Shared) -> Result<Form, Fault> {
+async fn read(request: Request<Body>) -> Result<Form, Fault> {
     let site = request.headers().get("sec-fetch-site");
     if site.is_some_and(|site| site != "same-origin") {
         return Err(Fault::Forged);
     }
-    let body = Bytes::from_request(request, state).await;
-    Form::parse(&body.map_err(|_| Fault::Refused("The form cannot be read.".into()))?)
+    Form::parse(&whole(request.into_body(), LONGEST_FORM).await?)
+}
+
+/// From here on the request counts as one of the account, if it may have one more.
+fn belongs(place: Option<&Arc<Place>>, operator: &Operator) -> Result<(), Fault> {
+    let taken = place.map_or(Ok(()), |place| place.is_of_account(operator.account));
+    taken.map_err(|_| Fault::Busy)
 }
 
 fn check(form: &Form, session: &str, console: &Console) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::ProviderTokens;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
+use countersign_verify::places::Places;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -173,12 +174,11 @@ impl Server {
             verify: Arc::clone(&verify),
             public_url: PublicUrl::parse(public_url.as_str()).context("http.public_url")?,
             options: ApiOptions {
-                body_limit: config.http.body_bytes_max,
+                body: config.http.body(),
                 header_limit: config.http.header_bytes_max,
-                requests_max: config.http.requests_max,
                 ops_on_main: config.admin.listen.is_none(),
-                ..ApiOptions::default()
             },
+            places: Places::new(config.http.places()),
             sockets: device_streams,
             shutdown: shutdown.clone(),
             abandoned: abandoned.clone(),

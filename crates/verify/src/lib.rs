@@ -17,6 +17,7 @@ pub mod keys;
 pub mod looks;
 pub mod moving;
 pub mod notifications;
+pub mod places;
 mod rates;
 pub mod services;
 pub mod sessions;

@@ -1,21 +1,26 @@
 //! What is around every request.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use countersign_domain::sid::RequestSid;
 use countersign_domain::time::Instant;
+use countersign_verify::places::{PlaceBounds, Places};
+use countersign_web::body::{Allowance, bounded};
 use futures_util::stream;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use rstest::rstest;
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
@@ -50,12 +55,15 @@ fn app(public_url: &PublicUrl) -> Router {
         .route("/v2/Panic", get(panic))
         .route("/v2/Only", post(async || ()))
         .route("/v2/Slow", get(std::future::pending::<()>))
+        .route("/v2/Large", get(async || "x".repeat(64 * 1024)))
         .route("/healthz", get(async || "alive"))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
     let stamp = Stamp::new(Arc::new(Counting::default()), public_url);
-    let options = ApiOptions { header_limit: 1_024, requests_max: 2, ..ApiOptions::default() };
-    Envelope::around(routes, Arc::new(stamp), &options, &TaskTracker::new())
+    let options = ApiOptions { header_limit: 1_024, ..ApiOptions::default() };
+    let bounds = PlaceBounds { requests: 4, strangers_per_address: 1, ..PlaceBounds::default() };
+    let places = Places::new(bounds);
+    Envelope::around(routes, Arc::new(stamp), &options, &places, &TaskTracker::new())
 }
 
 async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, Bytes) {
@@ -154,7 +162,6 @@ async fn headers_have_a_bound() {
 #[case("0123456789abcdef!", Some(20413))]
 #[tokio::test]
 async fn bodies_have_a_bound(#[case] text: &'static str, #[case] code: Option<u32>) {
-    let options = ApiOptions { body_limit: 16, ..ApiOptions::default() };
     let announced = Request::post("/").header("content-length", text.len());
     let announced = announced.body(Body::from(text)).expect("a request");
     let halves = [text.get(..8), text.get(8..)].map(|half| Bytes::from(half.unwrap_or_default()));
@@ -162,7 +169,7 @@ async fn bodies_have_a_bound(#[case] text: &'static str, #[case] code: Option<u3
     let streamed = Request::post("/").body(streamed).expect("a request");
     for request in [announced, streamed] {
         let (parts, body) = request.into_parts();
-        let read = body::read(&parts.headers, body, &options).await;
+        let read = body::read(&parts.headers, body, 16).await;
         assert_eq!(read.err().map(|error| error.code_and_text().0), code);
     }
 }
@@ -171,33 +178,62 @@ async fn bodies_have_a_bound(#[case] text: &'static str, #[case] code: Option<u3
 async fn a_body_that_breaks_off_is_no_form() {
     let broken = stream::iter([Ok(Bytes::from("Ttl=1")), Err(std::io::Error::other("gone"))]);
     let body = Body::from_stream(broken);
-    let read = body::read(&http::HeaderMap::new(), body, &ApiOptions::default()).await;
+    let read = body::read(&http::HeaderMap::new(), body, 16).await;
     assert_eq!(read.expect_err("broken").code_and_text().0, 20422);
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let options = ApiOptions { body_timeout: Duration::ZERO, ..ApiOptions::default() };
     let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-    let read = body::read(&http::HeaderMap::new(), body, &options).await;
+    let body = bounded(body, Allowance { bytes: 16, within: Duration::ZERO });
+    let read = body::read(&http::HeaderMap::new(), body, 16).await;
     assert_eq!(read.expect_err("late").code_and_text().0, 20408);
 }
 
-#[tokio::test]
-async fn past_the_bound_a_request_is_turned_away_and_health_is_not() {
-    let app = app(&base());
-    let slow = [0, 1].map(|_| {
-        let call = app.clone().oneshot(request(Method::GET, "/v2/Slow"));
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(call))
-    });
+/// A request from an address.
+fn from(address: [u8; 4], path: &str) -> Request<Body> {
+    let mut request = request(Method::GET, path);
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 9))));
+    request
+}
+
+/// A request that is served until the handle is dropped.
+async fn begin(app: &Router, request: Request<Body>) -> AbortOnDropHandle<()> {
+    let call = app.clone().oneshot(request);
+    let begun = AbortOnDropHandle::new(tokio::spawn(async { drop(call.await) }));
     tokio::task::yield_now().await;
-    let (parts, _) = call(&app, request(Method::GET, "/v2/Services")).await;
-    assert_eq!(parts.status, 503);
-    assert_eq!(parts.headers["retry-after"], "1");
+    begun
+}
+
+#[tokio::test]
+async fn strangers_wait_in_few_places_and_what_needs_none_is_served() {
+    let (app, here, there) = (app(&base()), [192, 0, 2, 1], [192, 0, 2, 2]);
+    let first = begin(&app, from(here, "/v2/Slow")).await;
+    let (parts, _) = call(&app, from(here, "/v2/Slow")).await;
+    assert_eq!(
+        (parts.status, &parts.headers["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(1))
+    );
+    assert_eq!(call(&app, from(here, "/v2/Services")).await.0.status, 200);
+    assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 429, "it would have to be sent");
+    assert_eq!(call(&app, from(there, "/v2/Large")).await.0.status, 200);
+    let second = begin(&app, from(there, "/v2/Slow")).await;
+    let (parts, _) = call(&app, from([192, 0, 2, 3], "/v2/Slow")).await;
+    assert_eq!(
+        (parts.status, &parts.headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from(1))
+    );
     assert_eq!(call(&app, request(Method::GET, "/healthz")).await.0.status, 200);
-    for one in slow {
-        one.abort();
-        assert!(one.await.is_err());
-    }
-    assert_eq!(call(&app, request(Method::GET, "/v2/Services")).await.0.status, 200);
+    drop((first, second));
+    tokio::task::yield_now().await;
+    assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 200);
+}
+
+#[tokio::test]
+async fn a_response_that_is_not_read_holds_its_place_until_it_is_dropped() {
+    let (app, here) = (app(&base()), [192, 0, 2, 1]);
+    let Ok(unread) = app.clone().oneshot(from(here, "/v2/Large")).await;
+    assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 429);
+    drop(unread);
+    assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 200);
 }

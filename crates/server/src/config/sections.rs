@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use countersign_api::Allowance;
+use countersign_verify::places::PlaceBounds;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -27,8 +29,18 @@ pub struct Http {
     pub body_bytes_max: usize,
     /// The largest sum of header names and values, in bytes.
     pub header_bytes_max: usize,
-    /// Requests that may be in work at a time; more are answered 503. 0 means no bound.
+    /// Requests that may be in work at a time; more are answered 503. 0 means no bound. Long polls are not counted while
+    /// they wait.
     pub requests_max: usize,
+    /// Those of one account, its devices included; more are answered 429. 0 means no bound.
+    pub requests_per_account: usize,
+    /// Those of one device; more are answered 429. 0 means no bound.
+    pub requests_per_device: usize,
+    /// Those from one address that wait and belong to nobody, since no good credentials came with them; more are answered
+    /// 429. 0 means no bound.
+    pub strangers_per_address: usize,
+    /// Seconds that a client has to send a request's body; a third of them for the first byte, and a second more for each KiB.
+    pub body_seconds: u64,
     /// Connections to the main listener at a time. 0: as many as the limit of open files leaves room for.
     pub connections_max: usize,
     /// The same, from one address: an IPv4 address or an IPv6 network of 64 bits. 0 means no bound. If absent, half of all,
@@ -55,6 +67,10 @@ impl Default for Http {
             body_bytes_max: 64 * 1024,
             header_bytes_max: 16 * 1024,
             requests_max: 10_000,
+            requests_per_account: 2_500,
+            requests_per_device: 20,
+            strangers_per_address: 100,
+            body_seconds: 30,
             connections_max: 0,
             connections_per_address: None,
             header_seconds: 10,
@@ -94,6 +110,7 @@ impl Http {
         ensure!(self.body_bytes_max >= 32 * 1024, "http.body_bytes_max must be at least 32768");
         ensure!(self.header_bytes_max >= 8 * 1024, "http.header_bytes_max must be at least 8192");
         for (key, seconds) in [
+            ("http.body_seconds", self.body_seconds),
             ("http.header_seconds", self.header_seconds),
             ("http.idle_seconds", self.idle_seconds),
             ("http.write_seconds", self.write_seconds),
@@ -101,6 +118,21 @@ impl Http {
             ensure!((1..=3_600).contains(&seconds), "{key} must be 1 to 3600");
         }
         Ok(())
+    }
+
+    /// How many requests may be in work.
+    pub const fn places(&self) -> PlaceBounds {
+        PlaceBounds {
+            requests: self.requests_max,
+            per_account: self.requests_per_account,
+            per_device: self.requests_per_device,
+            strangers_per_address: self.strangers_per_address,
+        }
+    }
+
+    /// What a request's body may take.
+    pub const fn body(&self) -> Allowance {
+        Allowance { bytes: self.body_bytes_max, within: Duration::from_secs(self.body_seconds) }
     }
 
     /// How long work in flight has to end on shutdown.

@@ -12,10 +12,11 @@ fn stage() -> Stage {
     Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
 }
 
-/// Waits until the server works on that many requests beside the one that asks.
+/// Waits until the server works on that many requests of the account beside the one that asks.
 async fn serving(running: &Running, expected: usize) {
     for _ in 0..3_000 {
-        let answer = client().get(format!("{}/healthz", running.base)).send().await.expect("it");
+        let look = client().get(format!("{}/v2/Services", running.base));
+        let answer = look.basic_auth(ACCOUNT, Some(TOKEN)).send().await.expect("it answers");
         let count = answer.headers()["twilio-concurrent-requests"].to_str().expect("a number");
         if count.parse::<usize>().is_ok_and(|count| count > expected) {
             return;

@@ -11,6 +11,7 @@ mod clocks;
 mod connections;
 mod console;
 mod credentials;
+mod crowds;
 mod deletion;
 mod deliveries;
 mod device;

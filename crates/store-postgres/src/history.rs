@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
+use countersign_store::StoreError;
 use countersign_store::seam::Retention;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -175,7 +176,8 @@ enum Change {
 async fn apply(db: &Database, change: &Change) -> Result<bool, Trouble> {
     match db.transact(change).await {
         Err(trouble) if trouble.is_in_the_way() => {
-            tracing::debug!(?trouble, "a part of the history is left for the next sweep");
+            let error = StoreError::from(trouble);
+            tracing::debug!(%error, "a part of the history is left for the next sweep");
             Ok(false)
         }
         done => done,

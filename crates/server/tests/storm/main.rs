@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_service_that_fails_costs_nobody_but_its_own() {
-    let mut stage = Stage::set(PHONES).await;
+    let mut stage = Box::pin(Stage::set(PHONES)).await;
     let calm = stage.ask_everybody(AGAIN).await;
     let calm = stage.until_over(&calm, PATIENCE).await;
     for platform in [Platform::Apn, Platform::Fcm, Platform::WebPush] {

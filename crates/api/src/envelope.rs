@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
+use countersign_store::patience;
 use countersign_verify::places::{Crowded, Place, Places};
 use countersign_web::body::{Allowance, bounded};
 use futures_util::FutureExt as _;
@@ -124,7 +125,8 @@ impl Service<Request> for Envelope {
 /// Asks the routes. A request that has to wait must have a place for that.
 async fn ask(mut routes: Router, request: Request, place: Option<&Place>) -> Response {
     // Nothing that a handler holds is looked at after its panic.
-    let answer = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
+    let answer = patience::account(async move { routes.call(request).await });
+    let answer = AssertUnwindSafe(answer).catch_unwind();
     let mut answer = pin!(answer);
     let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Ok(answer)),

@@ -1,6 +1,7 @@
 //! The database that the configuration names, and the clock that goes with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use countersign_domain::world::Clock;
@@ -83,8 +84,8 @@ impl Database {
             queue: config.store.queue_max,
             batch: config.store.batch_max,
             transaction_pooling: config.database.transaction_pooling,
+            patience: Duration::from_secs(config.database.timeout_seconds),
             fitting,
-            ..Default::default()
         };
         let store = PostgresStore::connect(options).await;
         let store = store.with_context(|| {

@@ -18,6 +18,7 @@ use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::call_results::{CallResult, Fate};
 use crate::cells::Cells;
 use crate::database::{Command, Session};
@@ -116,6 +117,7 @@ enum Tidy {
 #[async_trait]
 impl Command for Tidy {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         match self {
@@ -302,6 +304,7 @@ struct Leased {
 #[async_trait]
 impl Command for Lease {
     type Answer = Leased;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))

@@ -11,6 +11,7 @@ use countersign_store::seam::{Answer, Calls, CallsFound, CallsWanted};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::call_results::{CallResult, Fate};
 use crate::cells::Cells;
 use crate::database::{Command, Session};
@@ -58,6 +59,7 @@ struct Void(NodeId, Instant, usize);
 #[async_trait]
 impl Command for Void {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     async fn run(&self, db: &Session) -> Result<usize, Trouble> {
         db.execute(VOID, params![id(&self.0.0), self.1.as_micros(), limit(self.2)]).await

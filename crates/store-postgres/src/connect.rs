@@ -14,15 +14,19 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Options;
+use crate::bounds::Bounds;
 use crate::database::GREETING;
 use crate::servers::Servers;
 use crate::trouble::words;
 
 /// A server that does not answer to packets for that long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
+/// So is one that a connection which nobody uses has asked so often, at this interval, whether it is still there.
+const ASKED_AGAIN: u32 = 3;
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// A pool of connections, none of which is made yet.
-pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
+pub(crate) fn pool(options: &Options, bounds: Bounds) -> Result<Pool, StoreError> {
     let mut config = tokio_postgres::Config::from_str(&options.url).map_err(|error| {
         StoreError::Unavailable(format!("the database's URL is not right: {}", words(&error)))
     })?;
@@ -30,6 +34,12 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
         config.application_name("countersign");
     }
     config.keepalives_idle(SILENT_FOR);
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(ASKED_AGAIN_AFTER);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(ASKED_AGAIN);
+    }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENT_FOR);
     }
@@ -38,9 +48,11 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
     let manager = Manager::from_connect(config, servers, how);
     let mut pool = Pool::builder(manager);
     if !options.transaction_pooling {
-        pool = pool.post_create(Hook::async_fn(|client, _| {
+        let greeting = GREETING.to_owned() + &bounds.greeting();
+        pool = pool.post_create(Hook::async_fn(move |client, _| {
+            let greeting = greeting.clone();
             Box::pin(
-                async move { client.batch_execute(GREETING).await.map_err(HookError::Backend) },
+                async move { client.batch_execute(&greeting).await.map_err(HookError::Backend) },
             )
         }));
     }
@@ -48,9 +60,7 @@ pub(crate) fn pool(options: &Options) -> Result<Pool, StoreError> {
         // few work and the others rest: each is a process, and plans and looks up tables for itself
         .queue_mode(QueueMode::Lifo)
         .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(options.patience))
-        .create_timeout(Some(options.patience))
-        .recycle_timeout(Some(options.patience))
+        .wait_timeout(Some(bounds.free_connection()))
         .build()
         .map_err(|error| StoreError::Unavailable(error.to_string()))
 }

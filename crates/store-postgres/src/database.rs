@@ -1,16 +1,19 @@
 //! Sessions, and the transactions that commands run in.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
+use countersign_store::patience::Wait;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
+use tokio::time::{Instant as Deadline, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::bounds::{Bounds, Hurry};
 use crate::clock::{self, Comparison, Tolerance};
 use crate::params::Param;
 use crate::trouble::{Trouble, words};
@@ -54,6 +57,8 @@ pub(crate) trait Command: Send + Sync + 'static {
     type Answer: Send + 'static;
     /// What it runs in.
     const RUNS: Runs = Runs::Planned;
+    /// How long it may take.
+    const HURRY: Hurry = Hurry::Request;
 
     /// The first and the last of the times that it decides by. A command that runs [alone](Runs::Alone) compares them with
     /// the database's clock itself.
@@ -70,27 +75,69 @@ pub(crate) trait Command: Send + Sync + 'static {
 pub(crate) struct Database {
     pool: Pool,
     transaction_pooling: bool,
+    pub(crate) bounds: Bounds,
     pub(crate) comparison: Arc<Comparison>,
 }
 
 impl Database {
-    pub(crate) fn new(pool: Pool, transaction_pooling: bool) -> Self {
-        Self { pool, transaction_pooling, comparison: Arc::default() }
+    pub(crate) fn new(pool: Pool, transaction_pooling: bool, bounds: Bounds) -> Self {
+        Self { pool, transaction_pooling, bounds, comparison: Arc::default() }
     }
 
-    /// A connection, for one transaction or one read.
+    /// A connection to read by.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
-        let client = self.pool.get().await?;
-        let is_begun = AtomicBool::new(false);
-        let tolerance = self.comparison.tolerance();
-        Ok(Session { client, transaction_pooling: self.transaction_pooling, tolerance, is_begun })
+        let deadline = self.bounds.deadline(Hurry::Request);
+        let mut session = self.session_until(deadline).await?;
+        session.fresh = Some(self.clone());
+        Ok(session)
+    }
+
+    /// A connection for reads that may take long. They end with [`Session::commit`].
+    pub(crate) async fn unhurried_session(&self) -> Result<Session, Trouble> {
+        let session = self.session_until(self.bounds.deadline(Hurry::None)).await?;
+        let begin = BEGIN_POOLED.to_owned() + &self.bounds.of_transaction(Hurry::None);
+        session.begin(Some(&begin)).await?;
+        Ok(session)
+    }
+
+    async fn session_until(&self, deadline: Deadline) -> Result<Session, Trouble> {
+        let wait = Wait::begin();
+        let client = Mutex::new(Some(Arc::new(self.connection(deadline).await?)));
+        Ok(Session {
+            client,
+            fresh: None,
+            deadline,
+            _wait: wait,
+            transaction_pooling: self.transaction_pooling,
+            begin_read: self.transaction_pooling.then(|| {
+                "BEGIN READ ONLY".to_owned() + &self.bounds.of_transaction(Hurry::Request)
+            }),
+            tolerance: self.comparison.tolerance(),
+            is_begun: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
+        })
+    }
+
+    async fn connection(&self, deadline: Deadline) -> Result<Object, Trouble> {
+        let deadline = deadline.min(Deadline::now() + self.bounds.connection());
+        let silent = |_| Trouble::NoConnection("it does not answer".to_owned());
+        Ok(timeout_at(deadline, self.pool.get()).await.map_err(silent)??)
     }
 
     /// Runs a command in a transaction, and again if it was given up for the sake of others.
     pub(crate) async fn transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
+        self.transact_until(command, self.bounds.deadline(C::HURRY)).await
+    }
+
+    /// The same, with another deadline.
+    pub(crate) async fn transact_until<C: Command>(
+        &self,
+        command: &C,
+        deadline: Deadline,
+    ) -> Result<C::Answer, Trouble> {
         let mut tries = 1;
         loop {
-            match self.try_transact(command).await {
+            match self.try_transact(command, deadline).await {
                 Err(trouble) if trouble.is_passing() && tries < TRIES => tries += 1,
                 Err(Trouble::ClocksDiffer) => {
                     self.comparison.disagreed();
@@ -101,20 +148,13 @@ impl Database {
         }
     }
 
-    async fn try_transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
-        let session = self.session().await?;
-        let begin = match (self.transaction_pooling, C::RUNS) {
-            (true, _) => Some(BEGIN_POOLED),
-            (false, Runs::Planned) => Some(BEGIN_PLANNING),
-            (false, Runs::PlannedOnce) => Some(BEGIN),
-            (false, Runs::Alone) => None,
-        };
-        let guard = session.tolerance.zip(command.decides_at());
-        let guard = guard.map(|(tolerance, times)| clock::guard(tolerance.bounds(times)));
-        let begin = begin.map(|begin| match guard {
-            Some(guard) => Cow::Owned(begin.to_owned() + &guard),
-            None => Cow::Borrowed(begin),
-        });
+    async fn try_transact<C: Command>(
+        &self,
+        command: &C,
+        deadline: Deadline,
+    ) -> Result<C::Answer, Trouble> {
+        let session = self.session_until(deadline).await?;
+        let begin = self.beginning(command, session.tolerance);
         // polled in this order, so that the first statement travels right behind
         let (begun, ran) =
             tokio::join!(biased; session.begin(begin.as_deref()), command.run(&session));
@@ -134,26 +174,104 @@ impl Database {
             }
         }
     }
+
+    /// How the transaction of a command begins: with the bounds that differ from those of the connection, and on the condition
+    /// that the clocks agree.
+    fn beginning<C: Command>(
+        &self,
+        command: &C,
+        tolerance: Option<Tolerance>,
+    ) -> Option<Cow<'static, str>> {
+        let begin = match (self.transaction_pooling, C::RUNS) {
+            (true, _) => BEGIN_POOLED,
+            (false, Runs::Planned) => BEGIN_PLANNING,
+            (false, Runs::PlannedOnce) => BEGIN,
+            (false, Runs::Alone) => return None,
+        };
+        let mut begin = Cow::Borrowed(begin);
+        if self.transaction_pooling || C::HURRY != Hurry::Request {
+            begin.to_mut().push_str(&self.bounds.of_transaction(C::HURRY));
+        }
+        if let Some((tolerance, times)) = tolerance.zip(command.decides_at()) {
+            begin.to_mut().push_str(&clock::guard(tolerance.bounds(times)));
+        }
+        Some(begin)
+    }
 }
 
 /// A connection, to itself as long as it lasts.
 pub(crate) struct Session {
-    client: Object,
+    /// There until the end.
+    client: Mutex<Option<Arc<Object>>>,
+    /// Where another connection comes from if this one breaks: for reads, which may be run again.
+    fresh: Option<Database>,
+    /// When the last answer must have come.
+    deadline: Deadline,
+    _wait: Wait,
     transaction_pooling: bool,
+    /// Before a statement outside of a transaction, on a connection that has been told nothing.
+    begin_read: Option<String>,
     /// How far a command's time may be from the database's.
     pub(crate) tolerance: Option<Tolerance>,
     /// Whether a transaction is, which no commit was sent for yet.
     is_begun: AtomicBool,
+    /// An answer has not come in time: what comes next on this connection may be that.
+    is_lost: AtomicBool,
 }
 
 impl Session {
-    /// Runs a statement.
-    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Trouble> {
-        if self.transaction_pooling {
-            return Ok(self.client.query_typed(sql, &typed(params)).await?);
+    fn client(&self) -> Arc<Object> {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.clone().unwrap_or_else(|| unreachable!("it is there until the session is dropped"))
+    }
+
+    /// Waits for an answer until the deadline.
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        if let Ok(answer) = timeout_at(self.deadline, answer).await {
+            return Ok(answer?);
         }
-        let statement = self.client.prepare_typed_cached(sql, &types(params)).await?;
-        Ok(self.client.query(&statement, &values(params)).await?)
+        self.is_lost.store(true, Ordering::Relaxed);
+        Err(Trouble::Late)
+    }
+
+    /// Runs a statement; a read is run again over another connection if this one breaks.
+    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Trouble> {
+        let mut tries = 1;
+        loop {
+            match (self.try_query(sql, params).await, &self.fresh) {
+                (Err(trouble), Some(database)) if trouble.is_passing() && tries < TRIES => {
+                    let fresh = Arc::new(database.connection(self.deadline).await?);
+                    *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+                    tries += 1;
+                }
+                (done, _) => return done,
+            }
+        }
+    }
+
+    async fn try_query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Trouble> {
+        let client = self.client();
+        if !self.transaction_pooling {
+            let statement = self.in_time(client.prepare_typed_cached(sql, &types(params))).await?;
+            return self.in_time(client.query(&statement, &values(params))).await;
+        }
+        let typed = typed(params);
+        let asked = client.query_typed(sql, &typed);
+        match &self.begin_read {
+            Some(begin) if !self.is_begun.load(Ordering::Relaxed) => {
+                // all three are on their way before the first has answered
+                let all = async {
+                    let (begun, read, _) = tokio::join!(biased;
+                        client.batch_execute(begin), asked, client.batch_execute("COMMIT"));
+                    begun.and(read)
+                };
+                self.in_time(all).await
+            }
+            _ => self.in_time(asked).await,
+        }
     }
 
     /// Runs statements one after another; all of them are on their way before the first has answered.
@@ -183,8 +301,9 @@ impl Session {
         statements: [(&str, &[Param<'_>]); N],
     ) -> Result<(), Trouble> {
         if !self.transaction_pooling {
+            let client = self.client();
             for (sql, params) in statements {
-                self.client.prepare_typed_cached(sql, &types(params)).await?;
+                self.in_time(client.prepare_typed_cached(sql, &types(params))).await?;
             }
         }
         Ok(())
@@ -205,18 +324,19 @@ impl Session {
 
     /// Runs a statement that writes; how many rows it touched.
     pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, Trouble> {
+        let client = self.client();
         let rows = if self.transaction_pooling {
-            self.client.execute_typed(sql, &typed(params)).await?
+            self.in_time(client.execute_typed(sql, &typed(params))).await?
         } else {
-            let statement = self.client.prepare_typed_cached(sql, &types(params)).await?;
-            self.client.execute(&statement, &values(params)).await?
+            let statement = self.in_time(client.prepare_typed_cached(sql, &types(params))).await?;
+            self.in_time(client.execute(&statement, &values(params))).await?
         };
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }
 
     /// Runs statements without parameters, one after another.
     pub(crate) async fn run_script(&self, sql: &str) -> Result<(), Trouble> {
-        Ok(self.client.batch_execute(sql).await?)
+        self.in_time(self.client().batch_execute(sql)).await
     }
 
     async fn begin(&self, how: Option<&str>) -> Result<(), Trouble> {
@@ -228,19 +348,28 @@ impl Session {
     }
 
     /// Commits what was begun. The words of a failure say whether it is certain that nothing was written.
-    async fn commit(&self) -> Result<(), Trouble> {
+    pub(crate) async fn commit(&self) -> Result<(), Trouble> {
         if !self.is_begun.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        self.client.batch_execute("COMMIT").await.map_err(|error| in_doubt(error.into()))
+        self.run_script("COMMIT").await.map_err(in_doubt)
     }
 
     /// Rolls back. A connection on which even that fails is closed, which does the same.
     async fn give_up(self) {
-        if self.is_begun.load(Ordering::Relaxed)
-            && self.client.batch_execute("ROLLBACK").await.is_err()
-        {
-            drop(Object::take(self.client));
+        if self.is_begun.load(Ordering::Relaxed) && self.run_script("ROLLBACK").await.is_ok() {
+            self.is_begun.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Closes a connection that is in the middle of something: of a transaction whose command was dropped or panicked, or of an
+/// answer that did not come in time.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if *self.is_begun.get_mut() || *self.is_lost.get_mut() {
+            let client = self.client.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+            drop(client.and_then(Arc::into_inner).map(Object::take));
         }
     }
 }
@@ -252,6 +381,7 @@ fn in_doubt(trouble: Trouble) -> Trouble {
         Trouble::Sql(error) if error.as_db_error().is_none() => {
             Trouble::InDoubt(format!("the commit failed: {}", words(&error)))
         }
+        Trouble::Late => Trouble::InDoubt("the commit was not answered in time".to_owned()),
         other => other,
     }
 }

@@ -5,16 +5,22 @@
 //! gathers by itself. It begins beside that one only when it has become as large: most of what a small batch costs the
 //! database is the same for a large one.
 //!
-//! A batch that fails for a reason of its own is run once more, each command alone, so that none sinks its neighbours.
+//! A batch that fails for a reason of its own is run once more, each command alone, so that none sinks its neighbours. One that
+//! panics fails its callers, and the worker goes on. A caller waits until a deadline, the time in the queue included.
 
 use std::collections::{HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
+use countersign_store::patience::Wait;
+use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::{Instant as Deadline, timeout_at};
 
+use crate::bounds::{Bounds, Hurry};
 use crate::database::{Command, Database, Runs, Session};
 use crate::trouble::Trouble;
 
@@ -61,6 +67,19 @@ impl<G: Gathered> Command for Batch<G> {
 struct Job<G: Gathered> {
     command: G,
     caller: oneshot::Sender<Result<G::Answer, StoreError>>,
+    /// From then on the caller has been told that there is no answer; what has not begun is not begun any more.
+    deadline: Deadline,
+}
+
+impl<G: Gathered> Job<G> {
+    fn unless_late(self, now: Deadline) -> Option<Self> {
+        if now < self.deadline {
+            return Some(self);
+        }
+        // the caller may not have noticed yet
+        let _ = self.caller.send(Err(Trouble::Late.into()));
+        None
+    }
 }
 
 /// The queue, and those whose key was in the batch before.
@@ -85,12 +104,17 @@ impl<G: Gathered> Line<G> {
                 held.push_back(job);
             }
         };
+        let now = Deadline::now();
         for job in held {
-            sort(job, &mut batch, &mut self.held);
+            if let Some(job) = job.unless_late(now) {
+                sort(job, &mut batch, &mut self.held);
+            }
         }
-        if batch.is_empty() {
+        while batch.is_empty() {
             let first = self.jobs.recv().await?;
-            sort(first, &mut batch, &mut self.held);
+            if let Some(first) = first.unless_late(Deadline::now()) {
+                sort(first, &mut batch, &mut self.held);
+            }
         }
         while batch.len() < self.most && self.held.len() < self.most {
             let job = match self.jobs.try_recv() {
@@ -127,6 +151,7 @@ impl Drop for Load<'_> {
 /// The door to the workers, who stop when it is dropped.
 pub(crate) struct Gatherer<G: Gathered> {
     queue: mpsc::Sender<Job<G>>,
+    bounds: Bounds,
 }
 
 impl<G: Gathered> Gatherer<G> {
@@ -139,14 +164,18 @@ impl<G: Gathered> Gatherer<G> {
         for _ in 0..WORKERS {
             tokio::spawn(work(db.clone(), Arc::clone(&line), load.clone()));
         }
-        Self { queue: sender }
+        Self { queue: sender, bounds: db.bounds }
     }
 
     /// Queues a command and waits for its answer.
     pub(crate) async fn run(&self, command: G) -> Result<G::Answer, StoreError> {
         let (caller, answer) = oneshot::channel();
-        match self.queue.try_send(Job { command, caller }) {
-            Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
+        let (deadline, _wait) = (self.bounds.deadline(Hurry::Request), Wait::begin());
+        match self.queue.try_send(Job { command, caller, deadline }) {
+            Ok(()) => match timeout_at(deadline, answer).await {
+                Ok(answered) => answered.unwrap_or_else(|_| Err(stopped())),
+                Err(_) => Err(Trouble::Late.into()),
+            },
             Err(mpsc::error::TrySendError::Full(_)) => Err(too_many()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(stopped()),
         }
@@ -159,10 +188,20 @@ async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch:
         let Some(batch) = line.take().await else { return };
         let written = Load::of(&load, batch.len());
         drop(line);
+        let deadline = batch.iter().map(|job| job.deadline).max();
+        let deadline = deadline.unwrap_or_else(Deadline::now);
         let (commands, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|job| (job.command, job.caller)).unzip();
-        let answers = run(&db, commands).await;
+        let ran = AssertUnwindSafe(run(&db, commands, deadline)).catch_unwind().await;
         drop(written);
+        let Ok(answers) = ran else {
+            // the panic has been printed; what it was about had a connection to itself, which is closed
+            tracing::error!(commands = callers.len(), "a batch of writes panicked");
+            for caller in callers {
+                let _ = caller.send(Err(broken()));
+            }
+            continue;
+        };
         for (caller, answer) in callers.into_iter().zip(answers) {
             // a caller that has gone away no longer wants to know
             let _ = caller.send(answer);
@@ -170,17 +209,23 @@ async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch:
     }
 }
 
-async fn run<G: Gathered>(db: &Database, commands: Vec<G>) -> Vec<Result<G::Answer, StoreError>> {
+async fn run<G: Gathered>(
+    db: &Database,
+    commands: Vec<G>,
+    deadline: Deadline,
+) -> Vec<Result<G::Answer, StoreError>> {
     let batch = Batch(commands);
-    let error = match db.transact(&batch).await {
+    let error = match db.transact_until(&batch, deadline).await {
         Ok(answers) => return answers.into_iter().map(Ok).collect(),
-        Err(trouble @ Trouble::Sql(_)) if batch.0.len() > 1 && !trouble.is_passing() => {
-            return run_each_alone(db, batch.0).await;
+        Err(trouble @ Trouble::Sql(_))
+            if batch.0.len() > 1 && !trouble.is_passing() && !trouble.is_late() =>
+        {
+            return run_each_alone(db, batch.0, deadline).await;
         }
         // where a statement commits by itself, it has
         Err(trouble @ Trouble::Corrupt(_)) if batch.0.len() > 1 && G::RUN != Runs::Alone => {
             tracing::error!(?trouble, "a batch of writes met a corrupt row");
-            return run_each_alone(db, batch.0).await;
+            return run_each_alone(db, batch.0, deadline).await;
         }
         Err(trouble) => StoreError::from(trouble),
     };
@@ -191,10 +236,11 @@ async fn run<G: Gathered>(db: &Database, commands: Vec<G>) -> Vec<Result<G::Answ
 async fn run_each_alone<G: Gathered>(
     db: &Database,
     commands: Vec<G>,
+    deadline: Deadline,
 ) -> Vec<Result<G::Answer, StoreError>> {
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
-        let answer = match db.transact(&Batch(vec![command])).await {
+        let answer = match db.transact_until(&Batch(vec![command]), deadline).await {
             Ok(mut alone) => alone.pop().ok_or_else(stopped),
             Err(trouble) => Err(StoreError::from(trouble)),
         };
@@ -210,6 +256,56 @@ pub(crate) fn too_many() -> StoreError {
     StoreError::Unavailable("too many writes are waiting".to_owned())
 }
 
+/// The one that ran the command has panicked.
+pub(crate) fn broken() -> StoreError {
+    StoreError::Unavailable("the command could not be run to its end".to_owned())
+}
+
 pub(crate) fn stopped() -> StoreError {
     StoreError::Unavailable("the store has stopped".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_testkit::postgres::TestDatabase;
+
+    use super::*;
+    use crate::{Options, PostgresStore};
+
+    /// Writes, and may panic before it commits.
+    #[derive(Clone)]
+    struct Count {
+        panics: bool,
+    }
+
+    #[async_trait]
+    impl Gathered for Count {
+        type Answer = ();
+
+        fn key(&self) -> [u8; 16] {
+            [0; 16]
+        }
+
+        async fn run_all(all: &[Self], db: &Session) -> Result<Vec<()>, Trouble> {
+            db.execute("UPDATE installation SET pulse = pulse + 1", &[]).await?;
+            assert!(!all.iter().any(|count| count.panics), "a bug");
+            Ok(vec![(); all.len()])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_fails_its_callers_and_the_workers_go_on() {
+        let database = TestDatabase::new();
+        // the connection of the panic is not used again: it would still hold the row
+        let options = Options { url: database.url(), connections: 1, ..Options::default() };
+        let store = PostgresStore::connect(options).await.unwrap();
+        let gatherer = Gatherer::start(&store.db, (16, 16));
+        let pulse = "SELECT pulse FROM installation";
+        let before: i64 = database.psql(pulse).parse().unwrap();
+        for _ in 0..3 * WORKERS {
+            assert_eq!(gatherer.run(Count { panics: true }).await, Err(broken()));
+        }
+        assert_eq!(gatherer.run(Count { panics: false }).await, Ok(()));
+        assert_eq!(database.psql(pulse).parse(), Ok(before + 1));
+    }
 }

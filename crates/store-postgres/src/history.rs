@@ -16,6 +16,7 @@ use countersign_store::seam::Retention;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::database::{Command, Database, Session};
 use crate::params::{id, params};
@@ -188,6 +189,7 @@ async fn apply(db: &Database, change: &Change) -> Result<bool, Trouble> {
 impl Command for Change {
     /// Whether no other node was at it.
     type Answer = bool;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         let (Self::Make(_, _, now) | Self::Drop(_, now)) = self;

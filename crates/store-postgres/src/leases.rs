@@ -8,6 +8,7 @@ use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSi
 use countersign_domain::time::Instant;
 use tokio_postgres::Row;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::deliveries::{self, End, Open};
@@ -96,6 +97,7 @@ pub(crate) struct TakeLeases {
 #[async_trait]
 impl Command for TakeLeases {
     type Answer = Vec<Lease>;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
@@ -123,6 +125,7 @@ pub(crate) struct Expire(pub(crate) Instant, pub(crate) usize);
 #[async_trait]
 impl Command for Expire {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0, self.0))
@@ -148,6 +151,7 @@ pub(crate) struct Rescue(pub(crate) Instant, pub(crate) usize);
 #[async_trait]
 impl Command for Rescue {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0, self.0))
@@ -164,6 +168,7 @@ pub(crate) struct VoidLeases(pub(crate) NodeId, pub(crate) Instant, pub(crate) u
 #[async_trait]
 impl Command for VoidLeases {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     async fn run(&self, db: &Session) -> Result<usize, Trouble> {
         let Self(node, now, most) = self;

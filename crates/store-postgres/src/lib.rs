@@ -9,6 +9,7 @@ mod access_tokens;
 mod accounts;
 mod answers;
 mod births;
+mod bounds;
 mod call_leases;
 mod call_results;
 mod calls;
@@ -51,12 +52,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::patience::Wait;
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use tokio::sync::Semaphore;
 
 pub use clock::{ClockReading, Tolerance};
 
+use bounds::Bounds;
 use database::{Command, Database, Session};
 use gather::Gatherer;
 use trouble::Trouble;
@@ -77,7 +80,9 @@ pub struct Options {
     /// A pooler between here and the database may hand every transaction to another connection: no statement is kept
     /// prepared.
     pub transaction_pooling: bool,
-    /// How long a command waits for a connection.
+    /// How long a command or a read may take, from the moment that it is asked for: to get a connection, to get locks, to run,
+    /// and to be answered. What takes longer fails as unavailable. Duties in the background may take a minute, migrations and
+    /// moves hours.
     pub patience: Duration,
     /// What is done about a schema of another version.
     pub fitting: Fitting,
@@ -92,7 +97,7 @@ impl Default for Options {
             queue: 4_096,
             batch: 512,
             transaction_pooling: false,
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(4),
             fitting: Fitting::Serve,
         }
     }
@@ -121,7 +126,9 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached, or its schema is of another version and cannot or may not be migrated.
     pub async fn connect(options: Options) -> Answer<Self> {
-        let db = Database::new(connect::pool(&options)?, options.transaction_pooling);
+        let bounds = Bounds::new(options.patience);
+        let pool = connect::pool(&options, bounds)?;
+        let db = Database::new(pool, options.transaction_pooling, bounds);
         migrations::run(&db, options.fitting).await?;
         let queue = Arc::new(Semaphore::new(options.queue));
         let gather = (options.queue, options.batch);
@@ -139,13 +146,14 @@ impl PostgresStore {
     /// back in the middle of one.
     async fn write<C: Command>(&self, command: C) -> Answer<C::Answer> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| gather::too_many())?;
-        let db = self.db.clone();
+        let (db, deadline, _wait) =
+            (self.db.clone(), self.db.bounds.deadline(C::HURRY), Wait::begin());
         let running = tokio::spawn(async move {
-            let answer = db.transact(&command).await;
+            let answer = db.transact_until(&command, deadline).await;
             drop(place);
             answer
         });
-        running.await.map_err(|_| gather::stopped())?.map_err(StoreError::from)
+        running.await.map_err(|_| gather::broken())?.map_err(StoreError::from)
     }
 
     /// A connection to read by.

@@ -9,6 +9,7 @@ use countersign_store::schema::{Fitting, Step, judge};
 use refinery::Migration;
 use tokio_postgres::Row;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::database::{Command, Database, Session};
 use crate::params::params;
@@ -67,6 +68,7 @@ struct Migrate(Vec<Migration>, Fitting);
 impl Command for Migrate {
     /// Why the schema cannot be used, if so.
     type Answer = Result<(), String>;
+    const HURRY: Hurry = Hurry::None;
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
         let Self(migrations, fitting) = self;

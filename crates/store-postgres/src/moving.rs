@@ -6,6 +6,7 @@ use countersign_store::moving::{Column, Kind, Moving, Row, Table, Value};
 use countersign_store::seam::Answer;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::params::{Field, Param, params};
@@ -122,6 +123,7 @@ struct Put(&'static Table, Vec<Row>);
 #[async_trait]
 impl Command for Put {
     type Answer = ();
+    const HURRY: Hurry = Hurry::None;
 
     async fn run(&self, db: &Session) -> Result<(), Trouble> {
         let Self(table, rows) = self;
@@ -188,23 +190,28 @@ impl Moving for PostgresStore {
         after.push(Box::new(limit(most)));
         let last = after.len();
         let sql = format!("SELECT {names} FROM {name} {behind} ORDER BY {order} LIMIT ${last}");
-        let db = self.session().await?;
+        let db = self.db.unhurried_session().await?;
         let asked = borrowed(&after);
-        Ok(all(&db, &sql, &asked, |row| read(row, table, table.columns())).await?)
+        let rows = all(&db, &sql, &asked, |row| read(row, table, table.columns())).await?;
+        db.commit().await?;
+        Ok(rows)
     }
 
     async fn count(&self, table: &'static Table) -> Answer<u64> {
-        let db = self.session().await?;
+        let db = self.db.unhurried_session().await?;
         let sql = format!("SELECT count(*) FROM {}", table.name);
-        let count = one(&db, &sql, &[], |row| Cells::of(row, table.name).take::<i64>());
-        Ok(count.await?.map_or(0, i64::unsigned_abs))
+        let count = one(&db, &sql, &[], |row| Cells::of(row, table.name).take::<i64>()).await?;
+        db.commit().await?;
+        Ok(count.map_or(0, i64::unsigned_abs))
     }
 
     async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>> {
-        let db = self.session().await?;
+        let db = self.db.unhurried_session().await?;
         let (key, order) = (table.key_names(), ordered(table, " DESC"));
         let sql = format!("SELECT {key} FROM {} ORDER BY {order} LIMIT 1", table.name);
-        Ok(one(&db, &sql, &[], |row| read(row, table, table.key.iter().copied())).await?)
+        let last = one(&db, &sql, &[], |row| read(row, table, table.key.iter().copied())).await?;
+        db.commit().await?;
+        Ok(last)
     }
 
     async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()> {
@@ -215,7 +222,7 @@ impl Moving for PostgresStore {
     async fn expect_rows(&self, from: Instant, now: Instant) -> Answer<()> {
         let db = self.db.clone();
         let expecting = tokio::spawn(async move { history::expect(&db, from, now).await });
-        Ok(expecting.await.map_err(|_| gather::stopped())??)
+        Ok(expecting.await.map_err(|_| gather::broken())??)
     }
 
     async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>> {

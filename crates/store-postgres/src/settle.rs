@@ -12,6 +12,7 @@ use countersign_store::seam::{Answer, Settlement};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::clock::{Tolerance, arrived_at};
 use crate::database::{Command, Runs, Session};
@@ -119,6 +120,7 @@ impl Settle {
 #[async_trait]
 impl Command for Settle {
     type Answer = Settlement;
+    const HURRY: Hurry = Hurry::Duty;
     const RUNS: Runs = Runs::PlannedOnce;
 
     /// A statement changes a row once, so two pieces about one notification are written one after the other.

@@ -13,6 +13,8 @@ pub(crate) enum Trouble {
     Sql(tokio_postgres::Error),
     /// No connection could be had.
     NoConnection(String),
+    /// No answer came in time, and nothing was committed.
+    Late,
     /// The commit failed: what was written may be there or not.
     InDoubt(String),
     /// The time that a command was handed is not the database's, and nothing was written.
@@ -44,6 +46,16 @@ impl Trouble {
                         && is_of(error, |table| table.starts_with("notifications"))
             }
             None => error.is_closed() || is_of_the_connection(error),
+        }
+    }
+
+    /// Whether the time was over: for a lock, for a statement, or for the whole.
+    pub(crate) fn is_late(&self) -> bool {
+        let late = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED];
+        match self {
+            Self::Late => true,
+            Self::Sql(error) => error.code().is_some_and(|code| late.contains(code)),
+            _ => false,
         }
     }
 
@@ -105,6 +117,7 @@ impl From<Trouble> for StoreError {
         match trouble {
             Trouble::Corrupt(place) => Self::Corrupt(place),
             Trouble::ClocksDiffer => Self::Unavailable(CLOCKS_DIFFER.to_owned()),
+            Trouble::Late => Self::Unavailable("it did not answer in time".to_owned()),
             Trouble::NoConnection(why) | Trouble::InDoubt(why) => Self::Unavailable(why),
             Trouble::Sql(error) => Self::Unavailable(words(&error)),
         }

@@ -8,6 +8,7 @@ use countersign_store::seam::{Answer, Retention, Upkeep};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::bounds::Hurry;
 use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::params::{Param, id, params};
@@ -71,6 +72,10 @@ const LAPSED_FACTORS: &str = sweep!("factors", "status = 'unverified' AND create
 const LAPSED_TOTP_FACTORS: &str =
     sweep!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
 const SPENT_TOKENS: &str = sweep!("access_tokens", "expires_at <= $1", "$2");
+/// Whether all tables can be written: one that somebody has locked makes the check fail, as it makes requests fail.
+const REACH: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accounts, ONLY api_keys, ONLY services, ONLY entities, \
+                     ONLY factors, ONLY totp_factors, ONLY challenges, ONLY notifications, ONLY deliveries, \
+                     ONLY access_tokens, ONLY webhooks, ONLY webhook_calls, ONLY credentials IN ROW EXCLUSIVE MODE";
 const PULSE: &str = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";
 const KEEP_KEY_CHECK: &str =
     "UPDATE installation SET key_check = coalesce(key_check, $1) WHERE id = 1 RETURNING key_check";
@@ -154,6 +159,7 @@ struct Clean(Instant, Retention, usize);
 #[async_trait]
 impl Command for Clean {
     type Answer = usize;
+    const HURRY: Hurry = Hurry::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0, self.0))
@@ -187,6 +193,7 @@ impl Command for Pulse {
     type Answer = ();
 
     async fn run(&self, db: &Session) -> Result<(), Trouble> {
+        db.run_script(REACH).await?;
         db.execute(PULSE, &[]).await.map(|_| ())
     }
 }
@@ -210,7 +217,7 @@ impl Upkeep for PostgresStore {
         // goes on when the caller goes away, as every command does
         let db = self.db.clone();
         let tending = tokio::spawn(async move { history::tend(&db, now, retention).await });
-        tending.await.map_err(|_| gather::stopped())??;
+        tending.await.map_err(|_| gather::broken())??;
         self.write(Clean(now, retention, most)).await
     }
 

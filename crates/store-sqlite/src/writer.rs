@@ -9,6 +9,7 @@
 //! back and run once more, now with a savepoint around each command. That is rare, and so the common path pays for no
 //! savepoints.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -137,6 +138,10 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
+fn broken() -> StoreError {
+    StoreError::Unavailable("a command could not be run to its end".to_owned())
+}
+
 struct Thread {
     db: Option<Connection>,
     log: Log,
@@ -161,7 +166,9 @@ impl Thread {
             not_before = began + pace(batch.len());
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
-            let written = self.write(&mut batch);
+            // A command that panics takes the connection along, which rolls its batch back; the next opens the file anew.
+            let written = catch_unwind(AssertUnwindSafe(|| self.write(&mut batch)));
+            let written = written.unwrap_or_else(|_| Err(broken()));
             if let Err(error) = &written {
                 tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
             }
@@ -319,6 +326,17 @@ mod tests {
         }
     }
 
+    struct Panicking;
+
+    impl Command for Panicking {
+        type Answer = ();
+
+        fn run(&self, db: &Connection) -> Result<(), Trouble> {
+            execute(db, "UPDATE installation SET pulse = -7", ())?;
+            panic!("a bug");
+        }
+    }
+
     #[test]
     fn behind_a_large_batch_the_next_begins_a_little_later() {
         assert_eq!(pace(1), PACE);
@@ -339,6 +357,20 @@ mod tests {
     #[tokio::test]
     async fn after_a_failed_commit_the_file_is_opened_anew() {
         the_writer_goes_on_after(Saboteur).await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_panics_is_answered_and_leaves_nothing_behind() {
+        the_writer_goes_on_after(Panicking).await;
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).unwrap();
+        assert_eq!(store.write(Panicking).await, Err(broken()));
+        store.check().await.unwrap();
+        let pulse = |db: &Connection| {
+            db.query_row("SELECT pulse FROM installation", (), |row| row.get::<_, i64>(0))
+                .map_err(Trouble::from)
+        };
+        assert!(store.read(pulse).unwrap() > 0);
     }
 
     #[tokio::test]

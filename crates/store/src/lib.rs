@@ -11,6 +11,7 @@ pub mod document;
 pub mod error;
 pub mod moving;
 pub mod page;
+pub mod patience;
 pub mod schema;
 pub mod seam;
 

@@ -5,7 +5,7 @@
 //! one with settings of its own, start a [`PostgresServer`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -59,6 +59,23 @@ impl TestDatabase {
         PgBouncer::start(&self.server, &self.name)
     }
 
+    /// Runs a statement there, in a transaction that stays open.
+    ///
+    /// # Panics
+    /// The statement fails.
+    pub fn hold(&self, sql: &str) -> OpenTransaction {
+        let mut command = self.server.tool("psql");
+        command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]);
+        command.args(["--dbname", &self.name]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = command.spawn().expect("psql starts");
+        let script = format!("BEGIN;\n{sql};\n\\echo held\n");
+        psql.stdin.as_mut().map(|stdin| stdin.write_all(script.as_bytes()));
+        let mut said = String::new();
+        psql.stdout.as_mut().map(|stdout| BufReader::new(stdout).read_line(&mut said));
+        assert_eq!(said.trim(), "held", "{sql}");
+        OpenTransaction(psql)
+    }
+
     /// Runs a statement there, beside whoever uses it; what it prints.
     pub fn psql(&self, sql: &str) -> String {
         self.server.psql(&self.name, sql)
@@ -76,6 +93,17 @@ impl TestDatabase {
             &self.name,
         ]);
         psql
+    }
+}
+
+/// A transaction of `psql` that is open, and holds what it locked, until this is dropped.
+#[derive(Debug)]
+pub struct OpenTransaction(Child);
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
     }
 }
 

@@ -178,11 +178,20 @@ pub struct DatabaseSection {
     pub connections_max: usize,
     /// A pooler such as PgBouncer hands out connections by the transaction: nothing is kept prepared on one.
     pub transaction_pooling: bool,
+    /// Seconds that a command or a read may take on PostgreSQL, the wait for a connection and for locks included. What takes
+    /// longer is answered 503.
+    pub timeout_seconds: u64,
 }
 
 impl Default for DatabaseSection {
     fn default() -> Self {
-        Self { url: None, tls_ca: None, connections_max: 16, transaction_pooling: false }
+        Self {
+            url: None,
+            tls_ca: None,
+            connections_max: 16,
+            transaction_pooling: false,
+            timeout_seconds: 4,
+        }
     }
 }
 
@@ -199,6 +208,10 @@ impl DatabaseSection {
         ensure!(
             (4..=1_000).contains(&self.connections_max),
             "database.connections_max must be 4 to 1000"
+        );
+        ensure!(
+            (1..=60).contains(&self.timeout_seconds),
+            "database.timeout_seconds must be 1 to 60"
         );
         Ok(())
     }

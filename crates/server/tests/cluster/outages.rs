@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
 
-use crate::load::first_after;
+use crate::load::{challenges_path, first_after};
+use crate::node::client;
 use crate::stage::Stage;
-use crate::{ledger, outage};
+use crate::{ledger, outage, until};
 
 /// Challenges before and after.
 const BESIDE: usize = 40;
@@ -65,4 +66,46 @@ async fn a_node_is_frozen_for_longer_than_its_leases() {
     let accepted = load.stop().await;
     let told = ledger::settle(&accepted, &stage.api, &stage.seen).await;
     println!("a node frozen for {frozen:?}: {told}");
+}
+
+/// As `psql` does it when somebody looks into something and goes to lunch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_locked_and_every_request_is_answered_within_five_seconds() {
+    let database = TestDatabase::new();
+    let mut stage = Stage::set(&database.url(), 3).await;
+    let phones = stage.listening_phones(3).await;
+    let path = challenges_path(&phones[0]);
+    let form = [("FactorSid", phones[0].factor_sid()), ("Details.Message", "Log in?")];
+    let challenge = stage.api.post(0, &path, &form).await.expect("a challenge");
+    let one = format!("{path}/{}", challenge["sid"].as_str().expect("a SID"));
+
+    let lock = database.hold("LOCK TABLE challenges IN ACCESS EXCLUSIVE MODE");
+    // the client waits no longer than five seconds
+    let client = client();
+    let base = stage.nodes[0].base();
+    let api = |request: reqwest::RequestBuilder| {
+        request.basic_auth(crate::node::ACCOUNT, Some(crate::node::TOKEN))
+    };
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        asked.spawn(api(client.get(format!("{base}{one}"))).send());
+        asked.spawn(api(client.post(format!("{base}{path}"))).form(&form).send());
+        let again = format!("{base}{one}/Notifications");
+        asked.spawn(api(client.post(again)).form(&[("Ttl", "300")]).send());
+    }
+    for answer in asked.join_all().await {
+        assert_eq!(answer.expect("an answer within five seconds").status(), 503);
+    }
+    let readiness = async || {
+        let answer = client.get(format!("{base}/readyz")).send().await.ok()?;
+        Some(answer.status().as_u16())
+    };
+    until("it says that it is not ready", async || readiness().await.filter(|it| *it == 503)).await;
+    drop(lock);
+    until("it is ready again", async || readiness().await.filter(|it| *it == 200)).await;
+
+    let load = stage.api.load(&phones);
+    load.more(BESIDE).await;
+    let told = ledger::settle(&load.stop().await, &stage.api, &stage.seen).await;
+    println!("challenges locked for a while: {told}");
 }

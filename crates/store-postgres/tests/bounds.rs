@@ -1,0 +1,126 @@
+//! A database that does not answer: every command and every read ends, and all goes on when the database does.
+
+#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_domain::challenge::Verdict;
+use countersign_domain::delivery::Birth;
+use countersign_store::conformance::Stage;
+use countersign_store::seam::{Answer, Notified, Opened, Recorded};
+use countersign_store::{Store, StoreError};
+use countersign_store_postgres::{Options, PostgresStore};
+use countersign_testkit::postgres::{PostgresServer, TestDatabase};
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls};
+
+/// What a command may take here, and how long a test waits for one that never ends.
+const PATIENCE: Duration = Duration::from_millis(600);
+const NEVER: Duration = Duration::from_secs(60);
+
+async fn stage(options: Options) -> Stage {
+    let options = Options { patience: PATIENCE, ..options };
+    Stage::new(Arc::new(PostgresStore::connect(options).await.unwrap()) as Arc<dyn Store>)
+}
+
+async fn beside(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn is_unavailable<T: std::fmt::Debug>(what: &str, answer: impl Future<Output = Answer<T>>) {
+    let answer = tokio::time::timeout(NEVER, answer).await;
+    let answer = answer.unwrap_or_else(|_| panic!("{what} never ends"));
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{what}: {answer:?}");
+}
+
+/// Waits until no server process waits for a lock any more.
+async fn nobody_waits(client: &Client) {
+    let waiting = "SELECT 1 FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let none = async { while !client.query(waiting, &[]).await.unwrap().is_empty() {} };
+    tokio::time::timeout(NEVER, none).await.unwrap();
+}
+
+async fn a_locked_table_makes_all_of_it_unavailable(stage: &Stage, url: &str) {
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let lease = stage.leased(&challenge).await;
+    let other = beside(url).await;
+    other.batch_execute("BEGIN; LOCK TABLE challenges IN ACCESS EXCLUSIVE MODE").await.unwrap();
+
+    let (store, owner, now) = (&stage.store, &challenge.owner, stage.now());
+    let read = || store.challenge(owner.service, &owner.identity, challenge.sid);
+    is_unavailable("a read", read()).await;
+    let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, now);
+    is_unavailable("an answer", answer()).await;
+    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    is_unavailable("a notification", store.notify(&new, 0)).await;
+    is_unavailable("the check for readiness", store.check()).await;
+    // more than there are connections and workers
+    let mut many = JoinSet::new();
+    for _ in 0..40 {
+        let (store, new) = (Arc::clone(store), new);
+        many.spawn(async move { is_unavailable("one of many", store.notify(&new, 0)).await });
+    }
+    many.join_all().await;
+    nobody_waits(&other).await;
+
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.check().await, Ok(()));
+    assert!(read().await.unwrap().is_some());
+    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
+    assert!(stage.settle(&lease, stage.delivered()).await);
+    assert_eq!(answer().await, Ok(Recorded::Done));
+    let again = stage.make.challenge(&factor);
+    assert_eq!(stage.open(&again, None).await, Opened::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_somebody_locks_keeps_nobody_waiting_for_ever() {
+    let database = TestDatabase::new();
+    let url = database.url();
+    let stage = stage(Options { url: url.clone(), ..Options::default() }).await;
+    a_locked_table_makes_all_of_it_unavailable(&stage, &url).await;
+}
+
+/// Nothing that a connection was told is still true when it is used next.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_through_a_pooler_by_the_transaction() {
+    let database = TestDatabase::new();
+    let pooler = database.pooled();
+    let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
+    a_locked_table_makes_all_of_it_unavailable(&stage(options).await, &database.url()).await;
+}
+
+/// As a machine that hangs: the connection stands, and nothing comes over it.
+#[tokio::test]
+async fn connections_that_fall_silent_are_given_up_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = PostgresServer::start(folder.path(), &[]);
+    let url = server.url("postgres");
+    let stage = stage(Options { url: url.clone(), ..Options::default() }).await;
+    let factor = stage.factor().await;
+    let challenge = stage.challenge(&factor).await;
+    let other = beside(&url).await;
+    let ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'countersign'";
+    let ours = other.query(ours, &[]).await.unwrap();
+    let ours: Vec<String> = ours.iter().map(|row| row.get::<_, i32>(0).to_string()).collect();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args(["-s", name]).args(&ours).status().unwrap().success());
+    };
+    signal("STOP");
+    let (store, owner) = (&stage.store, &challenge.owner);
+    for _ in &ours {
+        let read = store.challenge(owner.service, &owner.identity, challenge.sid);
+        is_unavailable("a read", read).await;
+    }
+    assert_eq!(store.check().await, Ok(()));
+    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
+    signal("CONT");
+}

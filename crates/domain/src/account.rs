@@ -24,6 +24,8 @@ pub struct Account {
     pub primary: AuthToken,
     /// The next one, while tokens are being changed.
     pub secondary: Option<AuthToken>,
+    /// Since when nobody may speak for it, if so.
+    pub suspended_at: Option<Instant>,
     /// When it was made.
     pub created_at: Instant,
     /// When it was last changed.
@@ -68,6 +70,7 @@ mod tests {
             friendly_name: "owlbank".into(),
             primary: token(1),
             secondary: None,
+            suspended_at: None,
             created_at: Instant::default(),
             updated_at: Instant::default(),
         };

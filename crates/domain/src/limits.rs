@@ -30,6 +30,8 @@ pub struct Limits {
     pub wrong_codes_per_totp_factor: u32,
     /// Wrong codes that exhaust a TOTP challenge. 429/60308.
     pub wrong_codes_per_totp_challenge: u32,
+    /// Wrong codes of a TOTP factor in a row, for whatever they are shown: past it none is accepted. 429/60308 or 60310.
+    pub wrong_codes_in_a_row_per_totp_factor: u32,
     /// Challenges of a TOTP factor with codes of at most four digits in a rolling day. 429/60312.
     pub challenges_per_short_totp_factor_per_day: u32,
     /// Challenges of a TOTP factor with longer codes in a rolling hour. 429/60312.
@@ -54,6 +56,7 @@ impl Default for Limits {
             totp_factors_per_entity: 100,
             wrong_codes_per_totp_factor: 5,
             wrong_codes_per_totp_challenge: 5,
+            wrong_codes_in_a_row_per_totp_factor: 100,
             challenges_per_short_totp_factor_per_day: 10,
             challenges_per_totp_factor_per_hour: 50,
             challenges_per_totp_factor_per_day: 100,

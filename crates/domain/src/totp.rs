@@ -219,26 +219,44 @@ fn decode(secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
-/// The time step of a right code that is not spent: the earliest one within the skew of `now` and later than `last`
-/// whose code it is. Takes the same time for every wrong code.
-pub fn step_of(
+/// What a code is found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeVerdict {
+    /// The code of this time step, which is later than that of the code accepted last.
+    Right(u64),
+    /// The code of a time step that is spent, and of none that is not.
+    Spent,
+    /// The code of no time step of now.
+    Wrong,
+}
+
+/// Judges a code by the time steps within the skew of `now`: the earliest one later than `last` counts. Takes the same
+/// time for every code that is not accepted. A secret that is not Base32 has no right codes.
+pub fn judge(
     code: &Code,
     secret: &Secret,
     config: TotpConfig,
     last: Option<u64>,
     now: Instant,
-) -> Option<u64> {
-    let bytes = decode(secret)?;
+) -> CodeVerdict {
+    let Some(bytes) = decode(secret) else { return CodeVerdict::Wrong };
     let key = hmac::Key::new(config.alg.hmac(), &bytes);
-    let seconds = u64::try_from(now.as_seconds()).ok()?;
+    let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
     let step = seconds / u64::from(config.time_step.max(1));
     let skew = u64::from(config.skew);
-    (step.saturating_sub(skew)..=step + skew)
-        .filter(|step| {
-            let right = code_at(&key, *step, config.code_length);
-            verify_slices_are_equal(right.as_bytes(), code.0.as_bytes()).is_ok()
-        })
-        .find(|step| last.is_none_or(|last| *step > last))
+    let mut verdict = CodeVerdict::Wrong;
+    for step in (step.saturating_sub(skew)..=step + skew).rev() {
+        let right = code_at(&key, step, config.code_length);
+        if verify_slices_are_equal(right.as_bytes(), code.0.as_bytes()).is_ok() {
+            let is_spent = last.is_some_and(|last| step <= last);
+            verdict = match verdict {
+                CodeVerdict::Right(later) if is_spent => CodeVerdict::Right(later),
+                _ if is_spent => CodeVerdict::Spent,
+                _ => CodeVerdict::Right(step),
+            };
+        }
+    }
+    verdict
 }
 
 /// The code of a time step (RFC 4226 §5.3).
@@ -295,8 +313,9 @@ mod tests {
                 let now = Instant::from_seconds(seconds);
                 assert_eq!(code_now(&secret, config(alg), now).unwrap().expose(), code);
                 let code = Code::parse(code).unwrap();
-                let step = step_of(&code, &secret, config(alg), None, now);
-                assert_eq!(step, u64::try_from(seconds / 30).ok(), "{alg:?} at {seconds}");
+                let verdict = judge(&code, &secret, config(alg), None, now);
+                let step = u64::try_from(seconds / 30).unwrap();
+                assert_eq!(verdict, CodeVerdict::Right(step), "{alg:?} at {seconds}");
             }
         }
     }
@@ -311,13 +330,17 @@ mod tests {
             let code = Code::parse(code.expose()).unwrap();
             for away in -3_i64..=3 {
                 let now = Instant::from_seconds(1_111_111_110 + away * 30);
-                let found = step_of(&code, &secret, config, None, now);
-                assert_eq!(found.is_some(), away.unsigned_abs() <= u64::from(skew), "{away}");
-                if let Some(step) = found {
-                    assert_eq!(step_of(&code, &secret, config, Some(step), now), None, "spent");
-                    let before = Some(step - 1);
-                    assert_eq!(step_of(&code, &secret, config, before, now), found);
+                let found = judge(&code, &secret, config, None, now);
+                if away.unsigned_abs() > u64::from(skew) {
+                    assert_eq!(found, CodeVerdict::Wrong, "{away}");
+                    continue;
                 }
+                let CodeVerdict::Right(step) = found else { panic!("{away}: {found:?}") };
+                for last in [step, step + 1] {
+                    let again = judge(&code, &secret, config, Some(last), now);
+                    assert_eq!(again, CodeVerdict::Spent, "{away}");
+                }
+                assert_eq!(judge(&code, &secret, config, Some(step - 1), now), found);
             }
         }
     }
@@ -328,7 +351,8 @@ mod tests {
         let now = Instant::from_seconds(59);
         for wrong in ["4287082", "287082", "082"] {
             let code = Code::parse(wrong).unwrap();
-            assert_eq!(step_of(&code, &secret, config(TotpAlg::Sha1), None, now), None);
+            let verdict = judge(&code, &secret, config(TotpAlg::Sha1), None, now);
+            assert_eq!(verdict, CodeVerdict::Wrong);
         }
         for wrong in ["", "12", "123456789", "12a456", "١٢٣", " 123", "+123"] {
             assert!(Code::parse(wrong).is_err(), "{wrong}");

@@ -26,11 +26,11 @@ const LIST: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE 
 const INSERT: &str = concat!(
     "INSERT INTO accounts (",
     account_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
 );
 const UPDATE: &str = "UPDATE accounts SET friendly_name = $2, primary_sealed = $3, primary_hash = $4, \
-                      secondary_sealed = $5, secondary_hash = $6, updated_at = $7 \
-                      WHERE sid = $1 AND updated_at = $8";
+                      secondary_sealed = $5, secondary_hash = $6, suspended_at = $7, updated_at = $8 \
+                      WHERE sid = $1 AND updated_at = $9";
 const KEY_READ: &str = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE sid = $1");
 const KEY_LIST: &str =
     concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = $1");
@@ -65,6 +65,7 @@ impl Command for CreateAccount {
                     account.primary.hash.0.as_slice(),
                     sealed,
                     hash,
+                    account.suspended_at.map(Instant::as_micros),
                     account.created_at.as_micros(),
                     account.updated_at.as_micros(),
                 ],
@@ -109,6 +110,7 @@ impl Command for UpdateAccount {
                     account.primary.hash.0.as_slice(),
                     sealed,
                     hash,
+                    account.suspended_at.map(Instant::as_micros),
                     account.updated_at.as_micros(),
                     was.as_micros(),
                 ],

@@ -17,7 +17,7 @@ use crate::statement::{all, one};
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("V5__calls_taken", include_str!("../migrations/V5__calls_taken.sql")),
     ("V6__serves_from", include_str!("../migrations/V6__serves_from.sql")),
     ("V7__call_numbers", include_str!("../migrations/V7__call_numbers.sql")),
+    ("V8__tenants", include_str!("../migrations/V8__tenants.sql")),
 ];
 
 /// Whoever migrates holds this lock; any number will do.

@@ -8,7 +8,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Opened, Opening};
+use countersign_store::seam::{CodeFate, Opened, Opening};
 use uuid::Uuid;
 
 use crate::cells::Cells;
@@ -159,18 +159,31 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
     births::insert(db, &caused).await
 }
 
-/// Answers by the code that came with it, if any did.
-async fn answer(db: &Session, opening: &Opening) -> Result<Opened, Trouble> {
+/// What the code that came with an opening comes to, if any did. Its factor is held.
+async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeFate>, Trouble> {
     let challenge = &opening.challenge;
     let Some(code) = opening.code else {
-        return Ok(Opened::Done);
+        return Ok(None);
     };
-    if totp_factors::accept(db, challenge.owner.entity, challenge.factor, code).await? {
-        answers::approve(db, challenge.sid, challenge.created_at).await?;
-        Ok(Opened::Done)
-    } else {
-        challenges::count_wrong(db, challenge.sid).await?;
-        Ok(Opened::WrongCode)
+    totp_factors::fate(db, challenge.owner.entity, challenge.factor, code).await.map(Some)
+}
+
+/// What has become of a challenge that is stored, by its code.
+async fn answer(db: &Session, opening: &Opening, fate: CodeFate) -> Result<Opened, Trouble> {
+    let challenge = &opening.challenge;
+    totp_factors::note(db, challenge.owner.entity, challenge.factor, fate).await?;
+    match fate {
+        CodeFate::Accepted(_) => {
+            answers::approve(db, challenge.sid, challenge.created_at).await?;
+            Ok(Opened::Done)
+        }
+        CodeFate::Wrong => {
+            challenges::count_wrong(db, challenge.sid).await?;
+            Ok(Opened::WrongCode)
+        }
+        CodeFate::Spent => Ok(Opened::SpentCode),
+        CodeFate::Exhausted => Ok(Opened::Exhausted),
+        CodeFate::Moved => Ok(Opened::Moved),
     }
 }
 
@@ -213,6 +226,17 @@ impl Gathered for Open {
         };
         let mut outcomes: Vec<_> = all.iter().enumerate().map(judge).collect();
         let fine = |outcome: &Opened| *outcome == Opened::Done;
+        let mut fates = vec![None; all.len()];
+        for ((open, outcome), place) in all.iter().zip(&mut outcomes).zip(&mut fates) {
+            if fine(outcome) {
+                *place = fate(db, &open.opening).await?;
+                match place {
+                    Some(CodeFate::Exhausted) => *outcome = Opened::Exhausted,
+                    Some(CodeFate::Moved) => *outcome = Opened::Moved,
+                    Some(CodeFate::Accepted(_) | CodeFate::Spent | CodeFate::Wrong) | None => {}
+                }
+            }
+        }
         let opened: Vec<_> = all
             .iter()
             .zip(&outcomes)
@@ -224,12 +248,15 @@ impl Gathered for Open {
         }
         insert(db, &opened).await?;
         let mut pending = Vec::new();
-        for (open, outcome) in all.iter().zip(&mut outcomes) {
-            if fine(outcome) {
-                *outcome = answer(db, &open.opening).await?;
-                if open.opening.code.is_none() || *outcome == Opened::WrongCode {
-                    pending.push(&open.opening.challenge);
-                }
+        for ((open, outcome), fate) in all.iter().zip(&mut outcomes).zip(fates) {
+            if !fine(outcome) {
+                continue;
+            }
+            if let Some(fate) = fate {
+                *outcome = answer(db, &open.opening, fate).await?;
+            }
+            if fate.is_none() || !fine(outcome) {
+                pending.push(&open.opening.challenge);
             }
         }
         events::watch_expiry(db, &pending).await?;

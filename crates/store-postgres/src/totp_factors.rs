@@ -7,10 +7,10 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_domain::totp::TotpFactor;
+use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{
-    Answer, Enrolled, Shown, ShownCode, TotpEnrolment, TotpFactors, TotpUpdate,
+    Answer, CodeFate, Enrolled, Judged, Shown, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
 };
 use tokio_postgres::Row;
 
@@ -43,34 +43,68 @@ const INSERT: &str = "INSERT INTO totp_factors (entity_sid, sid, service_sid, id
                       status, secret, alg, time_step, skew, code_length, last_step, wrong_codes, created_at, updated_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15)";
 const UPDATE: &str = "UPDATE totp_factors SET friendly_name = $3, status = $4, alg = $5, time_step = $6, skew = $7, \
-                      code_length = $8, last_step = $9, updated_at = $10 WHERE entity_sid = $1 AND sid = $2";
+                      code_length = $8, last_step = $9, updated_at = $10, wrong_in_a_row = 0 \
+                      WHERE entity_sid = $1 AND sid = $2";
 const DELETE: &str = "DELETE FROM totp_factors WHERE entity_sid = $1 AND sid = $2";
 const WRONG_CODES: &str = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = $1 AND sid = $2";
 const COUNT_WRONG: &str =
     "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = $1 AND sid = $2";
-/// Only a step later than any before.
-const SPEND: &str = "UPDATE totp_factors SET last_step = $3, wrong_codes = 0 \
-                     WHERE entity_sid = $1 AND sid = $2 AND (last_step IS NULL OR last_step < $3)";
+/// Held until the end of the transaction, so that the next code is judged by what this one changes.
+const CODES: &str = "SELECT alg, time_step, skew, code_length, last_step, wrong_in_a_row FROM totp_factors \
+                     WHERE entity_sid = $1 AND sid = $2 FOR UPDATE";
+const SPEND: &str = "UPDATE totp_factors SET last_step = $3, wrong_codes = 0, wrong_in_a_row = 0 \
+                     WHERE entity_sid = $1 AND sid = $2";
+const COUNT_IN_A_ROW: &str = "UPDATE totp_factors SET wrong_in_a_row = wrong_in_a_row + 1 WHERE entity_sid = $1 AND sid = $2";
 const ASKED: &str = concat!(
     "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c",
     living!("c"),
     "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = $1"
 );
 
-/// Accepts a code if it is right and its step is not spent, and spends it; whether it was accepted.
-pub(crate) async fn accept(
+/// What a code comes to; the factor is held, and nothing is written yet.
+pub(crate) async fn fate(
     db: &Session,
     entity: EntitySid,
     factor: FactorSid,
-    code: ShownCode,
-) -> Result<bool, Trouble> {
-    match code {
-        ShownCode::Right(step) => {
-            let params = params![id(entity.as_bytes()), id(factor.as_bytes()), signed(step)];
-            Ok(db.execute(SPEND, params).await? > 0)
+    shown: Judged,
+) -> Result<CodeFate, Trouble> {
+    let read = |row: &Row| {
+        let mut cells = Cells::of(row, "totp_factors");
+        Ok(StoredCodes {
+            config: TotpConfig {
+                alg: cells.parse(|word| word.parse().ok())?,
+                time_step: cells.take()?,
+                skew: cells.take()?,
+                code_length: cells.take()?,
+            },
+            last_step: cells
+                .make(|step: Option<i64>| step.and_then(|step| step.try_into().ok()))?,
+            wrong_in_a_row: cells.take()?,
+        })
+    };
+    let key = params![id(entity.as_bytes()), id(factor.as_bytes())];
+    let stored = one(db, CODES, key, read).await?;
+    Ok(stored.map_or(CodeFate::Moved, |stored| stored.take(shown)))
+}
+
+/// Spends the step of an accepted code, or counts a wrong one.
+pub(crate) async fn note(
+    db: &Session,
+    entity: EntitySid,
+    factor: FactorSid,
+    fate: CodeFate,
+) -> Result<(), Trouble> {
+    let (entity, factor) = (id(entity.as_bytes()), id(factor.as_bytes()));
+    match fate {
+        CodeFate::Accepted(step) => {
+            db.execute(SPEND, params![entity, factor, signed(step)]).await?;
         }
-        ShownCode::Wrong => Ok(false),
+        CodeFate::Wrong => {
+            db.execute(COUNT_IN_A_ROW, params![entity, factor]).await?;
+        }
+        CodeFate::Spent | CodeFate::Exhausted | CodeFate::Moved => {}
     }
+    Ok(())
 }
 
 /// Steps are far below the bound: seconds since 1970 by at least 20.
@@ -181,12 +215,17 @@ impl Command for Update {
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
                 return Ok(Shown::Exhausted);
             }
-            if !accept(db, *entity, *sid, code).await? {
-                db.execute(COUNT_WRONG, key).await?;
-                return Ok(Shown::Wrong);
-            }
-            if let ShownCode::Right(step) = code {
-                was.last_step = Some(step);
+            let fate = fate(db, *entity, *sid, code).await?;
+            note(db, *entity, *sid, fate).await?;
+            match fate {
+                CodeFate::Accepted(step) => was.last_step = Some(step),
+                CodeFate::Wrong => {
+                    db.execute(COUNT_WRONG, key).await?;
+                    return Ok(Shown::Wrong);
+                }
+                CodeFate::Spent => return Ok(Shown::Spent),
+                CodeFate::Exhausted => return Ok(Shown::Exhausted),
+                CodeFate::Moved => return Ok(Shown::Moved),
             }
         }
         let is_proved = code.is_some() && was.status == FactorStatus::Unverified;
@@ -215,7 +254,7 @@ impl Command for Update {
     }
 }
 
-struct AnswerByCode(ChallengeSid, ShownCode, u32, Instant);
+struct AnswerByCode(ChallengeSid, Judged, u32, Instant);
 
 #[async_trait]
 impl Command for AnswerByCode {
@@ -243,12 +282,21 @@ impl Command for AnswerByCode {
         if is_reached(most_wrong, wrong) {
             return Ok(Ok(Shown::Exhausted));
         }
-        if !accept(db, entity, factor, code).await? {
-            challenges::count_wrong(db, sid).await?;
-            return Ok(Ok(Shown::Wrong));
-        }
-        answers::approve(db, sid, at).await?;
-        Ok(Ok(Shown::Accepted(())))
+        let fate = fate(db, entity, factor, code).await?;
+        note(db, entity, factor, fate).await?;
+        Ok(Ok(match fate {
+            CodeFate::Accepted(_) => {
+                answers::approve(db, sid, at).await?;
+                Shown::Accepted(())
+            }
+            CodeFate::Wrong => {
+                challenges::count_wrong(db, sid).await?;
+                Shown::Wrong
+            }
+            CodeFate::Spent => Shown::Spent,
+            CodeFate::Exhausted => Shown::Exhausted,
+            CodeFate::Moved => Shown::Moved,
+        }))
     }
 }
 
@@ -276,7 +324,7 @@ impl TotpFactors for PostgresStore {
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
-        code: ShownCode,
+        code: Judged,
         most_wrong: u32,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>> {

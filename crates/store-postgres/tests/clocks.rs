@@ -74,6 +74,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     let before = database.psql(all);
 
     let right = stage.now();
+    let code = stage.shown(&totp, ShownCode::Right(7));
     for wrong in [right + STEP, right - STEP, right + DAYS] {
         stage.make.clock.step_wall(wrong);
         let (store, node, later) = (&stage.store, stage.make.node, wrong + 30 * SECOND);
@@ -90,7 +91,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         let verdict = Verdict::Approved;
         let answer = store.answer_challenge(challenge.sid, verdict, wrong);
         is_given_up("answer_challenge", given_up, answer).await;
-        let by_code = store.answer_by_code(code_challenge.sid, ShownCode::Right(7), 0, wrong);
+        let by_code = store.answer_by_code(code_challenge.sid, code, 0, wrong);
         is_given_up("answer_by_code", given_up, by_code).await;
         let new = stage.make.notification(&challenge, 300, Birth::Due);
         is_given_up("notify", given_up, store.notify(&new, 0)).await;

@@ -23,11 +23,11 @@ statements! {
     UP = upwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
     DOWN = downwards!("sid"; "SELECT ", account_columns!(), " FROM accounts WHERE true");
     INSERT = concat!(
-        "INSERT INTO accounts (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ",
+        "INSERT INTO accounts (", account_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ",
         "ON CONFLICT DO NOTHING"
     );
     UPDATE = "UPDATE accounts SET friendly_name = ?2, primary_sealed = ?3, primary_hash = ?4, secondary_sealed = ?5, \
-              secondary_hash = ?6, updated_at = ?7 WHERE sid = ?1 AND updated_at = ?8";
+              secondary_hash = ?6, suspended_at = ?7, updated_at = ?8 WHERE sid = ?1 AND updated_at = ?9";
     KEY_READ = concat!("SELECT ", api_key_columns!(), " FROM api_keys WHERE sid = ?1");
     KEY_UP = upwards!("sid"; "SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = ?1");
     KEY_DOWN = downwards!("sid"; "SELECT ", api_key_columns!(), " FROM api_keys WHERE account_sid = ?1");
@@ -60,6 +60,7 @@ impl Command for CreateAccount {
                 account.primary.hash.0,
                 sealed,
                 hash,
+                account.suspended_at.map(Instant::as_micros),
                 account.created_at.as_micros(),
                 account.updated_at.as_micros(),
             ],
@@ -96,6 +97,7 @@ impl Command for UpdateAccount {
                 account.primary.hash.0,
                 sealed,
                 hash,
+                account.suspended_at.map(Instant::as_micros),
                 account.updated_at.as_micros(),
                 was.as_micros(),
             ],

@@ -7,7 +7,7 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Opened, Opening};
+use countersign_store::seam::{CodeFate, Opened, Opening};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
@@ -95,6 +95,16 @@ impl Command for Open {
         {
             return Ok(Opened::TooMany);
         }
+        let owner = &challenge.owner;
+        let fate = match opening.code {
+            Some(code) => Some(totp_factors::fate(db, owner.entity, challenge.factor, code)?),
+            None => None,
+        };
+        match fate {
+            Some(CodeFate::Exhausted) => return Ok(Opened::Exhausted),
+            Some(CodeFate::Moved) => return Ok(Opened::Moved),
+            Some(CodeFate::Accepted(_) | CodeFate::Spent | CodeFate::Wrong) | None => {}
+        }
         execute(
             db,
             INSERT,
@@ -119,16 +129,21 @@ impl Command for Open {
         if let Some(notification) = &opening.notification {
             notifications::insert(db, notification, i64::from(!notification.automatic))?;
         }
-        let opened = match opening.code {
-            None => Opened::Done,
-            Some(code) => {
-                let owner = &challenge.owner;
-                if totp_factors::accept(db, owner.entity, challenge.factor, code)? {
-                    challenges::approve(db, challenge.sid, now)?;
-                    return Ok(Opened::Done);
+        let opened = match fate {
+            None | Some(CodeFate::Exhausted | CodeFate::Moved) => Opened::Done,
+            Some(fate) => {
+                totp_factors::note(db, owner.entity, challenge.factor, fate)?;
+                match fate {
+                    CodeFate::Accepted(_) => {
+                        challenges::approve(db, challenge.sid, now)?;
+                        return Ok(Opened::Done);
+                    }
+                    CodeFate::Wrong => {
+                        challenges::count_wrong(db, challenge.sid)?;
+                        Opened::WrongCode
+                    }
+                    _ => Opened::SpentCode,
                 }
-                challenges::count_wrong(db, challenge.sid)?;
-                Opened::WrongCode
             }
         };
         events::watch_expiry(db, challenge)?;

@@ -24,7 +24,8 @@ use crate::trouble::Trouble;
 
 macro_rules! account_columns {
     () => {
-        "sid, friendly_name, primary_sealed, primary_hash, secondary_sealed, secondary_hash, created_at, updated_at"
+        "sid, friendly_name, primary_sealed, primary_hash, secondary_sealed, secondary_hash, suspended_at, \
+         created_at, updated_at"
     };
 }
 pub(crate) use account_columns;
@@ -44,6 +45,7 @@ pub(crate) fn account(mut cells: Cells<'_, '_>) -> Result<Account, Trouble> {
             (None, None) => None,
             _ => return Err(cells.senseless()),
         },
+        suspended_at: cells.make(|at: Option<i64>| at.map(Instant::from_micros))?,
         created_at: cells.make(Instant::from_micros)?,
         updated_at: cells.make(Instant::from_micros)?,
     })

@@ -7,10 +7,10 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_domain::totp::TotpFactor;
+use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{
-    Answer, Enrolled, Shown, ShownCode, TotpEnrolment, TotpFactors, TotpUpdate,
+    Answer, CodeFate, Enrolled, Judged, Shown, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
 };
 use rusqlite::{Connection, params};
 
@@ -46,33 +46,59 @@ statements! {
               secret, alg, time_step, skew, code_length, last_step, wrong_codes, created_at, updated_at) \
               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, ?14, ?15)";
     UPDATE = "UPDATE totp_factors SET friendly_name = ?3, status = ?4, alg = ?5, time_step = ?6, skew = ?7, \
-              code_length = ?8, last_step = ?9, updated_at = ?10 WHERE entity_sid = ?1 AND sid = ?2";
+              code_length = ?8, last_step = ?9, updated_at = ?10, wrong_in_a_row = 0 WHERE entity_sid = ?1 AND sid = ?2";
     DELETE = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
     WRONG_CODES = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
     COUNT_WRONG = "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = ?1 AND sid = ?2";
-    /// Only a step later than any before.
-    SPEND = "UPDATE totp_factors SET last_step = ?3, wrong_codes = 0 \
-             WHERE entity_sid = ?1 AND sid = ?2 AND (last_step IS NULL OR last_step < ?3)";
+    CODES = "SELECT alg, time_step, skew, code_length, last_step, wrong_in_a_row FROM totp_factors \
+             WHERE entity_sid = ?1 AND sid = ?2";
+    SPEND = "UPDATE totp_factors SET last_step = ?3, wrong_codes = 0, wrong_in_a_row = 0 \
+             WHERE entity_sid = ?1 AND sid = ?2";
+    COUNT_IN_A_ROW = "UPDATE totp_factors SET wrong_in_a_row = wrong_in_a_row + 1 WHERE entity_sid = ?1 AND sid = ?2";
     ASKED = concat!(
         "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c", living!("c"),
         "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
     );
 }
 
-/// Accepts a code if it is right and its step is not spent, and spends it; whether it was accepted.
-pub(crate) fn accept(
+/// What a code comes to; nothing is written yet.
+pub(crate) fn fate(
     db: &Connection,
     entity: EntitySid,
     factor: FactorSid,
-    code: ShownCode,
-) -> Result<bool, Trouble> {
-    match code {
-        ShownCode::Right(step) => {
-            let params = params![entity.as_bytes(), factor.as_bytes(), signed(step)];
-            Ok(execute(db, SPEND, params)? > 0)
-        }
-        ShownCode::Wrong => Ok(false),
-    }
+    shown: Judged,
+) -> Result<CodeFate, Trouble> {
+    let stored = one(db, CODES, [entity.as_bytes(), factor.as_bytes()], |row| {
+        let mut cells = Cells::of(row, "totp_factors");
+        Ok(StoredCodes {
+            config: TotpConfig {
+                alg: cells.parse(|word| word.parse().ok())?,
+                time_step: cells.take()?,
+                skew: cells.take()?,
+                code_length: cells.take()?,
+            },
+            last_step: cells
+                .make(|step: Option<i64>| step.and_then(|step| step.try_into().ok()))?,
+            wrong_in_a_row: cells.take()?,
+        })
+    })?;
+    Ok(stored.map_or(CodeFate::Moved, |stored| stored.take(shown)))
+}
+
+/// Spends the step of an accepted code, or counts a wrong one.
+pub(crate) fn note(
+    db: &Connection,
+    entity: EntitySid,
+    factor: FactorSid,
+    fate: CodeFate,
+) -> Result<(), Trouble> {
+    let key = [entity.as_bytes(), factor.as_bytes()];
+    match fate {
+        CodeFate::Accepted(step) => execute(db, SPEND, params![key[0], key[1], signed(step)])?,
+        CodeFate::Wrong => execute(db, COUNT_IN_A_ROW, key)?,
+        CodeFate::Spent | CodeFate::Exhausted | CodeFate::Moved => return Ok(()),
+    };
+    Ok(())
 }
 
 /// Steps are far below the bound: seconds since 1970 by at least 20.
@@ -173,9 +199,17 @@ impl Command for Update {
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
                 return Ok(Shown::Exhausted);
             }
-            if !accept(db, *entity, *sid, *code)? {
-                execute(db, COUNT_WRONG, key)?;
-                return Ok(Shown::Wrong);
+            let fate = fate(db, *entity, *sid, *code)?;
+            note(db, *entity, *sid, fate)?;
+            match fate {
+                CodeFate::Accepted(_) => {}
+                CodeFate::Wrong => {
+                    execute(db, COUNT_WRONG, key)?;
+                    return Ok(Shown::Wrong);
+                }
+                CodeFate::Spent => return Ok(Shown::Spent),
+                CodeFate::Exhausted => return Ok(Shown::Exhausted),
+                CodeFate::Moved => return Ok(Shown::Moved),
             }
         }
         let Some(was) = of_entity(db, *entity, *sid)? else {
@@ -207,7 +241,7 @@ impl Command for Update {
     }
 }
 
-struct AnswerByCode(ChallengeSid, ShownCode, u32, Instant);
+struct AnswerByCode(ChallengeSid, Judged, u32, Instant);
 
 impl Command for AnswerByCode {
     type Answer = Result<Shown<()>, CannotAnswer>;
@@ -229,12 +263,21 @@ impl Command for AnswerByCode {
         if is_reached(most_wrong, wrong) {
             return Ok(Ok(Shown::Exhausted));
         }
-        if !accept(db, entity, factor, code)? {
-            challenges::count_wrong(db, sid)?;
-            return Ok(Ok(Shown::Wrong));
-        }
-        challenges::approve(db, sid, at)?;
-        Ok(Ok(Shown::Accepted(())))
+        let fate = fate(db, entity, factor, code)?;
+        note(db, entity, factor, fate)?;
+        Ok(Ok(match fate {
+            CodeFate::Accepted(_) => {
+                challenges::approve(db, sid, at)?;
+                Shown::Accepted(())
+            }
+            CodeFate::Wrong => {
+                challenges::count_wrong(db, sid)?;
+                Shown::Wrong
+            }
+            CodeFate::Spent => Shown::Spent,
+            CodeFate::Exhausted => Shown::Exhausted,
+            CodeFate::Moved => Shown::Moved,
+        }))
     }
 }
 
@@ -263,7 +306,7 @@ impl TotpFactors for SqliteStore {
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
-        code: ShownCode,
+        code: Judged,
         most_wrong: u32,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>> {

@@ -132,6 +132,7 @@ pub static TABLES: [Table; 15] = [
             bytes("secondary_hash"),
             number("created_at"),
             number("updated_at"),
+            number("suspended_at"),
         ],
     },
     Table {
@@ -239,6 +240,7 @@ pub static TABLES: [Table; 15] = [
             number("wrong_codes"),
             number("created_at"),
             number("updated_at"),
+            number("wrong_in_a_row"),
         ],
     },
     Table {

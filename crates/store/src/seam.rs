@@ -41,6 +41,7 @@ use countersign_domain::webhook_call::{
     AfterCall, Call, CallLease, FailingWebhook, Places, TakenCall,
 };
 
+pub use crate::codes::{CodeFate, Judged, ShownCode, StoredCodes};
 use crate::error::StoreError;
 use crate::page::{Page, PageQuery};
 
@@ -217,15 +218,6 @@ pub struct TotpEnrolment {
     pub most_per_day: u32,
 }
 
-/// A code that somebody showed, as [`countersign_domain::totp::step_of`] judged it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShownCode {
-    /// The code of this time step. It counts only if the factor has accepted none of that step or a later one.
-    Right(u64),
-    /// No code of now.
-    Wrong,
-}
-
 /// A change of a TOTP factor.
 #[derive(Debug, Clone)]
 pub struct TotpUpdate {
@@ -234,8 +226,8 @@ pub struct TotpUpdate {
     /// Which.
     pub sid: FactorSid,
     /// The code that is to verify it.
-    pub code: Option<ShownCode>,
-    /// The most wrong codes in a row; 0: no limit.
+    pub code: Option<Judged>,
+    /// The most wrong codes of its verification in a row; 0: no limit.
     pub most_wrong: u32,
     /// What else changes.
     pub change: TotpChange,
@@ -250,8 +242,12 @@ pub enum Shown<T> {
     Accepted(T),
     /// It was not, which is counted.
     Wrong,
+    /// Its step was spent before, which is not counted.
+    Spent,
     /// Too many were wrong before: nobody looked at it.
     Exhausted,
+    /// The factor makes its codes in another way than the code was judged by: read it and judge again.
+    Moved,
     /// What it was for does not exist.
     Gone,
 }
@@ -269,7 +265,8 @@ pub trait TotpFactors {
         sid: FactorSid,
     ) -> Answer<Option<TotpFactor>>;
     /// Changes a factor and answers what it is now. With a code, only if that is accepted: then it is verified, and
-    /// wrong codes are counted from none again.
+    /// wrong codes are counted from none again. Without one, wrong codes in a row are counted from none again too
+    /// ([`Judged::most_in_a_row`]), since it is the application that acts.
     async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>>;
     /// Approves a challenge if the code is accepted by its factor, only while it is pending and unexpired at `at`
     /// (otherwise why it is not, and nothing is counted) and has seen fewer than `most_wrong` wrong codes (0: no
@@ -277,7 +274,7 @@ pub trait TotpFactors {
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
-        code: ShownCode,
+        code: Judged,
         most_wrong: u32,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>>;
@@ -291,7 +288,7 @@ pub struct Opening {
     /// Its automatic notification, if the factor gets any.
     pub notification: Option<NewNotification>,
     /// The code that answers it at once.
-    pub code: Option<ShownCode>,
+    pub code: Option<Judged>,
     /// The most challenges of the factor within the last hour; 0: no limit.
     pub most_per_factor_hour: u32,
     /// The most challenges of the factor within the last day; 0: no limit.
@@ -307,6 +304,12 @@ pub enum Opened {
     Done,
     /// It is stored, pending, and has seen its first wrong code.
     WrongCode,
+    /// It is stored, pending; the code's step was spent before, which is not counted.
+    SpentCode,
+    /// Too many codes of the factor were wrong in a row: nothing is stored.
+    Exhausted,
+    /// The factor makes its codes in another way than the code was judged by: nothing is stored.
+    Moved,
     /// A limit is reached.
     TooMany,
     /// The factor does not exist, or is not verified.

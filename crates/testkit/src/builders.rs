@@ -77,6 +77,7 @@ impl Maker {
             friendly_name: "Owl Bank".to_owned(),
             primary: self.auth_token(),
             secondary: None,
+            suspended_at: None,
             created_at: self.now(),
             updated_at: self.now(),
         }

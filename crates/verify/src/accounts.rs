@@ -210,6 +210,7 @@ impl Verify {
             friendly_name: friendly_name.to_owned(),
             primary: self.keep_token(sid, token),
             secondary: None,
+            suspended_at: None,
             created_at: now,
             updated_at: now,
         }

@@ -14,11 +14,12 @@ use countersign_domain::notification::automatic_ttl;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
 use countersign_domain::time::Instant;
-use countersign_domain::totp::Code;
-use countersign_store::seam::{ChallengeFilter, Opened, Opening, Recorded, Shown};
+use countersign_domain::totp::{Code, TotpFactor};
+use countersign_store::seam::{ChallengeFilter, Judged, Opened, Opening, Recorded, Shown};
 use countersign_store::{Page, PageQuery};
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::TRIES;
 use crate::auth::own_path;
 use crate::notifications::Asked;
 use crate::{Answer, Caller, Verify, VerifyError};
@@ -73,7 +74,7 @@ impl Verify {
             .map_err(|reason| VerifyError::Parameter("ExpirationDate", reason))?;
         let factor = self.store.factor(service, identity, new.factor).await?;
         let Some(factor) = factor.filter(|factor| !factor.has_lapsed(now)) else {
-            return self.ask_for_code(account, service, identity, new, expires_at).await;
+            return self.ask_for_code(account, service, identity, new, (now, expires_at)).await;
         };
         if new.message.is_none() {
             let reason = Invalid::because("is required");
@@ -121,30 +122,29 @@ impl Verify {
                 }
                 Ok(opening.challenge)
             }
-            Opened::WrongCode => Err(VerifyError::AnswerRejected),
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
-            Opened::NoFactor => Err(VerifyError::NotFound),
+            // the others are of codes, which a push factor has none of
+            _ => Err(VerifyError::NotFound),
         }
     }
 
-    /// Opens a challenge of a TOTP factor, and answers it if a code is given. One whose code is wrong is kept, pending:
-    /// it counts against the limits, so that guessing by making challenges is bounded.
+    /// Opens a challenge of a TOTP factor, and answers it if a code is given. One whose code is wrong or spent is kept,
+    /// pending: it counts against the limits, so that guessing by making challenges is bounded. All of it is judged at one
+    /// instant.
     async fn ask_for_code(
         &self,
         account: AccountSid,
         service: ServiceSid,
         identity: &Identity,
         new: NewChallenge,
-        expires_at: Instant,
+        (now, expires_at): (Instant, Instant),
     ) -> Answer<Challenge> {
-        let factor = self.reach_totp(account, service, identity, new.factor).await?;
+        let mut factor = self.reach_totp(account, service, identity, new.factor, now).await?;
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
-        let now = self.now();
         let code = new.code.as_deref().map(code).transpose()?;
-        let code = code.map(|code| self.judge(&factor, &code, now)).transpose()?;
-        let mut challenge = Challenge {
+        let challenge = Challenge {
             sid: ChallengeSid::mint(FactorType::Totp, now, &*self.entropy),
             owner: factor.owner.clone(),
             factor: factor.sid,
@@ -157,32 +157,46 @@ impl Verify {
             updated_at: now,
             expires_at,
         };
+        for _ in 0..TRIES {
+            let shown = code.as_ref().map(|code| self.judge(&factor, code, now)).transpose()?;
+            let opening = self.opening_of(&challenge, &factor, shown);
+            match self.store.open_challenge(&opening).await? {
+                Opened::Done if shown.is_some() => {
+                    self.handover.happened();
+                    let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
+                    return Ok(Challenge { state, ..challenge });
+                }
+                Opened::Done => return Ok(challenge),
+                Opened::WrongCode | Opened::SpentCode => return Err(VerifyError::AnswerRejected),
+                Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
+                Opened::TooMany => return Err(VerifyError::TooManyChallenges),
+                Opened::NoFactor => return Err(VerifyError::NotFound),
+                Opened::Moved => factor = self.read_again(&factor).await?,
+            }
+        }
+        Err(VerifyError::Conflict)
+    }
+
+    /// A challenge of a TOTP factor, with the limits that it is stored under.
+    fn opening_of(
+        &self,
+        challenge: &Challenge,
+        factor: &TotpFactor,
+        code: Option<Judged>,
+    ) -> Opening {
         let limits = &self.options.limits;
         let (hour, day) = if factor.config.code_length <= 4 {
             (0, limits.challenges_per_short_totp_factor_per_day)
         } else {
             (limits.challenges_per_totp_factor_per_hour, limits.challenges_per_totp_factor_per_day)
         };
-        let opening = Opening {
+        Opening {
             challenge: challenge.clone(),
             notification: None,
             code,
             most_per_factor_hour: hour,
             most_per_factor_day: day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
-        };
-        match self.store.open_challenge(&opening).await? {
-            Opened::Done => {
-                if code.is_some() {
-                    self.handover.happened();
-                    challenge.state =
-                        ChallengeState::Answered { verdict: Verdict::Approved, at: now };
-                }
-                Ok(challenge)
-            }
-            Opened::WrongCode => Err(VerifyError::AnswerRejected),
-            Opened::TooMany => Err(VerifyError::TooManyChallenges),
-            Opened::NoFactor => Err(VerifyError::NotFound),
         }
     }
 
@@ -193,20 +207,24 @@ impl Verify {
         let owner = &challenge.owner;
         let factor =
             self.store.totp_factor(owner.service, &owner.identity, challenge.factor).await?;
-        let factor = factor.ok_or(VerifyError::AnswerRejected)?;
-        let shown = self.judge(&factor, &shown, now)?;
+        let mut factor = factor.ok_or(VerifyError::AnswerRejected)?;
         let most = self.options.limits.wrong_codes_per_totp_challenge;
-        match self.store.answer_by_code(sid, shown, most, now).await?? {
-            Shown::Accepted(()) => {
-                self.handover.happened();
-                self.bus.settle(sid).await;
-                let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
-                Ok(Challenge { state, updated_at: now, ..challenge })
+        for _ in 0..TRIES {
+            let judged = self.judge(&factor, &shown, now)?;
+            match self.store.answer_by_code(sid, judged, most, now).await?? {
+                Shown::Accepted(()) => {
+                    self.handover.happened();
+                    self.bus.settle(sid).await;
+                    let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
+                    return Ok(Challenge { state, updated_at: now, ..challenge });
+                }
+                Shown::Wrong | Shown::Spent => return Err(VerifyError::AnswerRejected),
+                Shown::Exhausted => return Err(VerifyError::TooManyAnswers),
+                Shown::Gone => return Err(VerifyError::NotFound),
+                Shown::Moved => factor = self.read_again(&factor).await?,
             }
-            Shown::Wrong => Err(VerifyError::AnswerRejected),
-            Shown::Exhausted => Err(VerifyError::TooManyAnswers),
-            Shown::Gone => Err(VerifyError::NotFound),
         }
+        Err(VerifyError::Conflict)
     }
 
     /// A challenge. A device that fetches a pending one of its own has evidently received it: its notifications that

@@ -1,17 +1,20 @@
 //! TOTP factors: a secret shared with an authenticator app.
 
+use std::time::Duration;
+
 use countersign_domain::factor::{AnyFactor, FactorStatus, FactorType};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{
-    Code, TotpAlg, TotpChange, TotpConfig, TotpConfigChange, TotpFactor, secret_of, step_of,
+    Code, TotpAlg, TotpChange, TotpConfig, TotpConfigChange, TotpFactor, judge, secret_of,
 };
 use countersign_domain::world::random;
 use countersign_store::StoreError;
-use countersign_store::seam::{Enrolled, Shown, ShownCode, TotpEnrolment, TotpUpdate};
+use countersign_store::seam::{Enrolled, Judged, Shown, TotpEnrolment, TotpUpdate};
 
+use crate::accounts::TRIES;
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// What an application says of a new factor.
@@ -113,7 +116,7 @@ impl Verify {
             Ok(factor) => Ok(AnyFactor::Push(Box::new(factor))),
             Err(VerifyError::NotFound) => {
                 let account = caller.application()?;
-                let factor = self.reach_totp(account, service, identity, sid).await?;
+                let factor = self.reach_totp(account, service, identity, sid, self.now()).await?;
                 Ok(AnyFactor::Totp(Box::new(factor)))
             }
             Err(error) => Err(error),
@@ -133,24 +136,36 @@ impl Verify {
         if code.is_none() && change == TotpChange::default() {
             return Ok(factor.clone());
         }
-        let now = self.now();
-        let update = TotpUpdate {
-            entity: factor.owner.entity,
-            sid: factor.sid,
-            code: code.map(|code| self.judge(factor, code, now)).transpose()?,
-            most_wrong: self.options.limits.wrong_codes_per_totp_factor,
-            change,
-            at: self.later_than(factor.updated_at),
-        };
-        match self.store.update_totp_factor(&update).await? {
-            Shown::Accepted(factor) => {
-                self.handover.happened();
-                Ok(factor)
+        let mut factor = factor.clone();
+        for _ in 0..TRIES {
+            let now = self.now();
+            let update = TotpUpdate {
+                entity: factor.owner.entity,
+                sid: factor.sid,
+                code: code.map(|code| self.judge(&factor, code, now)).transpose()?,
+                most_wrong: self.options.limits.wrong_codes_per_totp_factor,
+                change: change.clone(),
+                at: now.max(factor.updated_at + Duration::from_micros(1)),
+            };
+            match self.store.update_totp_factor(&update).await? {
+                Shown::Accepted(factor) => {
+                    self.handover.happened();
+                    return Ok(factor);
+                }
+                Shown::Wrong | Shown::Spent => return Err(VerifyError::FactorNotProved),
+                Shown::Exhausted => return Err(VerifyError::TooManyCodes),
+                Shown::Gone => return Err(VerifyError::NotFound),
+                Shown::Moved => factor = self.read_again(&factor).await?,
             }
-            Shown::Wrong => Err(VerifyError::FactorNotProved),
-            Shown::Exhausted => Err(VerifyError::TooManyCodes),
-            Shown::Gone => Err(VerifyError::NotFound),
         }
+        Err(VerifyError::Conflict)
+    }
+
+    /// A factor whose settings changed while a code was judged by them.
+    pub(crate) async fn read_again(&self, factor: &TotpFactor) -> Answer<TotpFactor> {
+        let owner = &factor.owner;
+        let is = self.store.totp_factor(owner.service, &owner.identity, factor.sid).await?;
+        is.ok_or(VerifyError::NotFound)
     }
 
     /// A living TOTP factor of an account's.
@@ -160,26 +175,24 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
+        now: Instant,
     ) -> Answer<TotpFactor> {
         self.service(account, service).await?;
-        let now = self.now();
         let factor = self.store.totp_factor(service, identity, sid).await?;
         factor.filter(|factor| !factor.has_lapsed(now)).ok_or(VerifyError::NotFound)
     }
 
-    /// Whether a code is one of now; whether it is spent, the store decides once more.
-    pub(crate) fn judge(
-        &self,
-        factor: &TotpFactor,
-        code: &Code,
-        now: Instant,
-    ) -> Answer<ShownCode> {
+    /// Judges a code at `now` by a factor as it was read; the store judges it once more by what is stored.
+    pub(crate) fn judge(&self, factor: &TotpFactor, code: &Code, now: Instant) -> Answer<Judged> {
         let secret = self
             .keys
             .open(&factor.secret, &place(factor.sid))
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let step = step_of(code, &secret, factor.config, factor.last_step, now);
-        Ok(step.map_or(ShownCode::Wrong, ShownCode::Right))
+        Ok(Judged {
+            code: judge(code, &secret, factor.config, factor.last_step, now),
+            config: factor.config,
+            most_in_a_row: self.options.limits.wrong_codes_in_a_row_per_totp_factor,
+        })
     }
 }
 

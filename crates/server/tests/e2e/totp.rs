@@ -204,3 +204,45 @@ async fn factors_of_an_entity_are_limited() {
     assert_eq!(create(&app, &[]).await.status, 201);
     assert_eq!(create(&app, &[]).await.refusal(), (429, 60326), "of either type");
 }
+
+/// A person who presses the button twice, or whose code another page has used, is no attacker.
+#[tokio::test]
+async fn a_spent_code_is_refused_and_not_counted() {
+    let app = TestApp::start().await;
+    let (path, sid) = verified(&app, 6).await;
+    let spent = code(&app, 6);
+    let asked = challenge(&app, &sid, None).await.text("sid");
+    for _ in 0..9 {
+        assert_eq!(answer(&app, &asked, &spent).await.refusal(), (403, 60324));
+        let shown = app.api().post(&path, &[("AuthPayload", &spent)]).await;
+        assert_eq!(shown.refusal(), (403, 60311));
+    }
+    app.clock.advance(Duration::from_secs(30));
+    assert_eq!(answer(&app, &asked, &code(&app, 6)).await.expect(200)["status"], "approved");
+}
+
+#[tokio::test]
+async fn wrong_codes_of_a_factor_are_counted_over_all_its_challenges() {
+    let app = TestApp::start_with(&["limits.wrong_codes_in_a_row_per_totp_factor=6"]).await;
+    let (path, sid) = verified(&app, 6).await;
+    app.clock.advance(Duration::from_secs(60));
+    let guess = async || {
+        let asked = challenge(&app, &sid, None).await.text("sid");
+        answer(&app, &asked, &wrong(&app)).await
+    };
+    for _ in 0..2 {
+        assert_eq!(guess().await.refusal(), (403, 60324));
+        assert_eq!(challenge(&app, &sid, Some(&wrong(&app))).await.refusal(), (403, 60324));
+        let shown = app.api().post(&path, &[("AuthPayload", &wrong(&app))]).await;
+        assert_eq!(shown.refusal(), (403, 60311));
+    }
+    let right = code(&app, 6);
+    assert_eq!(guess().await.refusal(), (429, 60308));
+    assert_eq!(challenge(&app, &sid, Some(&right)).await.refusal(), (429, 60308));
+    let shown = app.api().post(&path, &[("AuthPayload", &right)]).await;
+    assert_eq!(shown.refusal(), (429, 60310));
+
+    app.api().post(&path, &[("FriendlyName", "Ann's app again")]).await.expect(200);
+    let approved = challenge(&app, &sid, Some(&right)).await.expect(201);
+    assert_eq!(approved["status"], "approved", "the application has acted");
+}

@@ -92,7 +92,7 @@ pub async fn what_happens_to_a_factor_with_codes_is_told(stage: &Stage) {
         let update = TotpUpdate {
             entity: owner.entity,
             sid: factor.sid,
-            code: Some(ShownCode::Right(step)),
+            code: Some(stage.shown(&factor, ShownCode::Right(step))),
             most_wrong: 0,
             change: TotpChange::default(),
             at: stage.now(),
@@ -105,7 +105,8 @@ pub async fn what_happens_to_a_factor_with_codes_is_told(stage: &Stage) {
     assert_eq!(types(&told(stage).await), ["factor.verified"]);
     let challenge = stage.code_challenge(&factor).await;
     let at = stage.now();
-    let answered = stage.store.answer_by_code(challenge.sid, ShownCode::Right(3), 0, at).await;
+    let code = stage.shown(&factor, ShownCode::Right(3));
+    let answered = stage.store.answer_by_code(challenge.sid, code, 0, at).await;
     assert_eq!(answered, Ok(Ok(Shown::Accepted(()))));
     let with_code = stage.make.code_challenge(&factor);
     for (challenge, code, opened) in [
@@ -116,7 +117,7 @@ pub async fn what_happens_to_a_factor_with_codes_is_told(stage: &Stage) {
         let opening = Opening {
             challenge: challenge.clone(),
             notification: None,
-            code: Some(code),
+            code: Some(stage.shown(&factor, code)),
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,

@@ -94,6 +94,8 @@ macro_rules! conformance {
                 a_code_for_a_closed_challenge_is_refused
                 a_code_answers_one_challenge
                 a_code_may_come_with_its_challenge
+                wrong_codes_of_a_factor_are_counted_in_a_row
+                a_code_judged_by_other_settings_is_judged_again
                 a_list_holds_challenges_of_both_types
             }
             challenges {

@@ -23,8 +23,8 @@ use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
 use crate::seam::{
-    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
-    Store, TotpEnrolment,
+    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, Judged, Notified, Opened, Opening,
+    Recorded, ShownCode, Store, TotpEnrolment,
 };
 
 /// A fresh store and a maker.
@@ -140,6 +140,11 @@ impl Stage {
     pub async fn totp_stored(&self, factor: &TotpFactor) -> Option<TotpFactor> {
         let owner = &factor.owner;
         self.store.totp_factor(owner.service, &owner.identity, factor.sid).await.unwrap()
+    }
+
+    /// A code of a factor, judged by the factor as it was enrolled, with no limit in a row.
+    pub fn shown(&self, factor: &TotpFactor, code: ShownCode) -> Judged {
+        Judged { code, config: factor.config, most_in_a_row: 0 }
     }
 
     /// Stores a challenge that a code is to answer.

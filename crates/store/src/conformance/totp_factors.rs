@@ -12,7 +12,7 @@ fn shows(stage: &Stage, factor: &TotpFactor, code: ShownCode) -> TotpUpdate {
     TotpUpdate {
         entity: factor.owner.entity,
         sid: factor.sid,
-        code: Some(code),
+        code: Some(stage.shown(factor, code)),
         most_wrong: 3,
         change: TotpChange::default(),
         at: stage.now(),
@@ -150,6 +150,9 @@ pub async fn after_so_many_wrong_codes_in_a_row_nobody_looks(stage: &Stage) {
             assert_eq!(show(ShownCode::Wrong).await, Shown::Wrong);
         }
         assert!(matches!(show(ShownCode::Right(step)).await, Shown::Accepted(_)));
+        for spent in [ShownCode::Right(step), ShownCode::Spent] {
+            assert_eq!(show(spent).await, Shown::Spent, "which is not counted");
+        }
     }
     for _ in 0..3 {
         assert_eq!(show(ShownCode::Wrong).await, Shown::Wrong);
@@ -192,6 +195,7 @@ pub async fn a_deleted_totp_factor_is_gone(stage: &Stage) {
     assert_eq!(stage.totp_stored(&factor).await, None);
     let update = shows(stage, &factor, ShownCode::Right(1));
     assert_eq!(store.update_totp_factor(&update).await, Ok(Shown::Gone));
-    let answered = store.answer_by_code(challenge.sid, ShownCode::Right(1), 0, stage.now()).await;
+    let code = stage.shown(&factor, ShownCode::Right(1));
+    let answered = store.answer_by_code(challenge.sid, code, 0, stage.now()).await;
     assert_eq!(answered, Ok(Ok(Shown::Gone)));
 }

@@ -38,6 +38,8 @@ macro_rules! conformance {
             an_offer_that_is_dropped_found_nobody
             a_socket_that_takes_no_more_offers_holds_nobody
             a_slow_socket_is_busy
+            a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges
+            an_offer_that_was_given_up_keeps_no_silent_socket_busy
             a_socket_that_let_go_is_not_found
             a_newer_socket_takes_over_but_not_within_a_second
             an_older_socket_lets_go_of_nothing
@@ -188,6 +190,47 @@ pub async fn a_slow_socket_is_busy(wire: Wire) {
     for heard in waiting {
         assert_eq!(heard.await.expect("no panic"), Reception::Nobody);
     }
+}
+
+/// Whoever offers it waits ten seconds for each.
+pub async fn a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges(wire: Wire) {
+    let mut socket = wire.attached().await;
+    let silence = Reception::Unacknowledged;
+    assert_eq!(wire.offered(answers(&mut socket, silence)).await, silence);
+    for next in [silence, Reception::Acknowledged] {
+        let held = {
+            let here = Arc::clone(&wire.here);
+            tokio::spawn(async move { here.offer(offer()).await })
+        };
+        let pending = socket.offers.recv().await.expect("the bus lives");
+        for end in [&wire.here, &wire.there] {
+            assert_eq!(end.offer(offer()).await, Reception::Busy);
+        }
+        pending.reply.send(next).expect("the other side waits");
+        assert_eq!(held.await.expect("no panic"), next);
+    }
+    let both = tokio::join!(wire.here.offer(offer()), wire.there.offer(offer()), async {
+        for _ in 0..2 {
+            answers(&mut socket, Reception::Acknowledged).await;
+        }
+    });
+    assert_eq!((both.0, both.1), (Reception::Acknowledged, Reception::Acknowledged));
+}
+
+/// An offer that nobody waits for any more is none.
+pub async fn an_offer_that_was_given_up_keeps_no_silent_socket_busy(wire: Wire) {
+    let mut socket = wire.attached().await;
+    let unacknowledged = answers(&mut socket, Reception::Unacknowledged);
+    assert_eq!(wire.offered(unacknowledged).await, Reception::Unacknowledged);
+    let given_up = {
+        let here = Arc::clone(&wire.there);
+        tokio::spawn(async move { here.offer(offer()).await })
+    };
+    drop(socket.offers.recv().await);
+    given_up.abort();
+    let _ = given_up.await;
+    let heard = wire.offered(answers(&mut socket, Reception::Acknowledged)).await;
+    assert_eq!(heard, Reception::Acknowledged);
 }
 
 /// Until it holds the device again.

@@ -31,6 +31,40 @@ struct Socket {
     id: u64,
     /// It left the last offer unacknowledged.
     is_silent: bool,
+    /// Offers that it has been handed and that nothing has become of yet.
+    outstanding: usize,
+}
+
+/// One offer in a socket's hands.
+struct InHands<'a> {
+    bus: &'a LocalBus,
+    factor: FactorSid,
+    id: u64,
+}
+
+impl InHands<'_> {
+    /// What became of it; whether the device acknowledges is remembered.
+    fn end(self, reception: Reception) {
+        if let Some(socket) = self.bus.0.sockets.of(&self.factor).get_mut(&self.factor)
+            && socket.id == self.id
+        {
+            match reception {
+                Reception::Acknowledged => socket.is_silent = false,
+                Reception::Unacknowledged => socket.is_silent = true,
+                Reception::Nobody | Reception::Busy => {}
+            }
+        }
+    }
+}
+
+impl Drop for InHands<'_> {
+    fn drop(&mut self) {
+        if let Some(socket) = self.bus.0.sockets.of(&self.factor).get_mut(&self.factor)
+            && socket.id == self.id
+        {
+            socket.outstanding = socket.outstanding.saturating_sub(1);
+        }
+    }
 }
 
 impl Socket {
@@ -199,20 +233,6 @@ impl LocalBus {
             held.part(Parting::Dismissed);
         }
     }
-
-    /// Notes whether the socket that was offered something has a device that acknowledges.
-    fn heard(&self, factor: FactorSid, id: u64, reception: Reception) {
-        let is_silent = match reception {
-            Reception::Acknowledged => false,
-            Reception::Unacknowledged => true,
-            Reception::Nobody | Reception::Busy => return,
-        };
-        if let Some(socket) = self.0.sockets.of(&factor).get_mut(&factor)
-            && socket.id == id
-        {
-            socket.is_silent = is_silent;
-        }
-    }
 }
 
 #[async_trait]
@@ -220,19 +240,22 @@ impl Bus for LocalBus {
     async fn offer(&self, offer: Offer) -> Reception {
         let (reply, answer) = oneshot::channel();
         let factor = offer.factor;
-        let (sent, id) = match self.0.sockets.of(&factor).get(&factor) {
+        let in_hands = match self.0.sockets.of(&factor).get_mut(&factor) {
             None => return Reception::Nobody,
-            Some(socket) => (socket.offers.try_send(Box::new(Pending { offer, reply })), socket.id),
+            // One at a time: each costs its engine a place for as long as a device may take to acknowledge.
+            Some(socket) if socket.is_silent && socket.outstanding > 0 => return Reception::Busy,
+            Some(socket) => match socket.offers.try_send(Box::new(Pending { offer, reply })) {
+                Ok(()) => {
+                    socket.outstanding += 1;
+                    InHands { bus: self, factor, id: socket.id }
+                }
+                Err(TrySendError::Full(_)) => return Reception::Busy,
+                Err(TrySendError::Closed(_)) => return Reception::Nobody,
+            },
         };
-        match sent {
-            Ok(()) => {
-                let reception = answer.await.unwrap_or(Reception::Nobody);
-                self.heard(factor, id, reception);
-                reception
-            }
-            Err(TrySendError::Full(_)) => Reception::Busy,
-            Err(TrySendError::Closed(_)) => Reception::Nobody,
-        }
+        let reception = answer.await.unwrap_or(Reception::Nobody);
+        in_hands.end(reception);
+        reception
     }
 
     async fn is_attached(&self, factor: FactorSid) -> bool {
@@ -243,7 +266,14 @@ impl Bus for LocalBus {
         let (sender, offers) = mpsc::channel(OFFERS);
         let (part, parting) = oneshot::channel();
         let id = self.0.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let socket = Socket { offers: sender, parting: part, since: now, id, is_silent: false };
+        let socket = Socket {
+            offers: sender,
+            parting: part,
+            since: now,
+            id,
+            is_silent: false,
+            outstanding: 0,
+        };
         match self.0.sockets.of(&factor).entry(factor) {
             Entry::Occupied(held) if now < held.get().since + SHORTEST_HOLD => return None,
             Entry::Occupied(mut held) => {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
+    ServiceSid,
 };
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -36,7 +37,7 @@ pub enum Reception {
     /// Nobody holds the device's socket, or it ended before the offer was written, or whoever holds it cannot be reached
     /// now.
     Nobody,
-    /// The device has too many offers to acknowledge already.
+    /// The device has too many offers to acknowledge already: one, if it left the last one unacknowledged.
     Busy,
 }
 
@@ -68,7 +69,7 @@ pub struct Attachment {
     pub(crate) _hold: Box<dyn Send + Sync>,
 }
 
-/// Something that others may have in a cache.
+/// Something that others may have in a cache, or wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Changed {
     /// An account or its tokens.
@@ -79,6 +80,10 @@ pub enum Changed {
     Service(ServiceSid),
     /// A push credential.
     Credential(CredentialSid),
+    /// An entity, which was deleted.
+    Entity(EntitySid),
+    /// A factor, which was deleted.
+    Factor(FactorSid),
 }
 
 /// Who is told of changes; called at once, so it must be quick.

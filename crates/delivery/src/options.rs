@@ -13,7 +13,8 @@ pub struct Options {
     /// Deliveries that may be in hand, from the lease until what became of it is committed. It bounds the engine's
     /// memory, also while the database is down. 16,384.
     pub in_hand: usize,
-    /// Attempts that may run at once to devices on our own stream; each may take ten seconds to be acknowledged. 10,000.
+    /// Attempts that may run at once to devices on our own stream; each may take ten seconds to be acknowledged. A service
+    /// may hold as many of these places as are free, so half of them if it is alone. 10,000.
     pub stream_attempts: usize,
     /// Attempts that may run at once with one credential (or, without one, for one service): at the tenth of a second
     /// that a far push service takes, 2,560 a second. 256.

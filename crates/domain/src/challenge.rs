@@ -12,6 +12,7 @@ use crate::invalid::Invalid;
 use crate::sid::{ChallengeSid, FactorSid};
 use crate::text::{Message, StringMap, bounded};
 use crate::time::Instant;
+use crate::visible;
 
 /// How long a challenge lives if nothing else is asked for.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
@@ -104,7 +105,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Reads the text of a JSON object with `label` and `value`.
+    /// Reads the text of a JSON object with `label` and `value`. Characters that cannot be seen are left out.
     ///
     /// # Errors
     /// Not such an object, or a member that is too long.
@@ -115,7 +116,10 @@ impl Field {
         if !text.trim_start().starts_with('{') {
             return Err(FORM);
         }
-        let field: Self = serde_json::from_str(text).map_err(|_| FORM)?;
+        let Self { label, value } = serde_json::from_str(text).map_err(|_| FORM)?;
+        let label = visible::line(&label).unwrap_or(label);
+        let value = visible::lines(&value).unwrap_or(value);
+        let field = Self { label, value };
         bounded(&field.label, 0, 36)?;
         bounded(&field.value, 0, 128)?;
         Ok(field)

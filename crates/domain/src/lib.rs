@@ -32,6 +32,7 @@ pub mod text;
 pub mod time;
 pub mod totp;
 mod unique;
+pub mod visible;
 pub mod webhook;
 pub mod webhook_call;
 pub mod webhook_signature;

@@ -22,7 +22,7 @@ pub fn change<'p>(
     text: impl Fn(&'static str) -> Result<Option<&'p str>, Invalid>,
 ) -> Result<(), BadParameter> {
     let params = Given(text);
-    set(&mut to.friendly_name, params.optional("FriendlyName", ServiceName::parse)?);
+    set(&mut to.friendly_name, params.optional("FriendlyName", ServiceName::written)?);
     set(&mut to.code_length, params.optional("CodeLength", integer(4..=10))?);
     let kept: [(&'static str, &mut bool); 8] = [
         ("LookupEnabled", &mut to.lookup_enabled),

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::invalid::Invalid;
+use crate::visible;
 
 /// Checks a length in characters, and that NUL is none of them: not every database can keep it.
 ///
@@ -20,6 +21,22 @@ pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
 }
 
 macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $clean:expr) => {
+        text!($(#[$doc])* $name, $check);
+
+        impl $name {
+            /// Takes what somebody wrote for others to read, without the characters that these could not see. What was
+            /// stored earlier is read by [`parse`](Self::parse), as it is.
+            ///
+            /// # Errors
+            /// Says which rule is broken, also if nothing is left.
+            pub fn written(text: impl Into<String>) -> Result<Self, Invalid> {
+                let given = Self::parse(text)?;
+                let clean: fn(&str) -> Option<String> = $clean;
+                clean(given.as_str()).map_or(Ok(given), Self::parse)
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,7 +101,8 @@ text!(
 text!(
     /// What a person calls a device, or an operator a webhook or a credential: 1 to 64 characters.
     FriendlyName,
-    |text| bounded(text, 1, 64)
+    |text| bounded(text, 1, 64),
+    visible::line
 );
 text!(
     /// What an application calls a service: 1 to 32 letters, digits, spaces, dashes and underscores, of which at
@@ -99,7 +117,8 @@ text!(
             return Err(Invalid::because("must hold at most 4 digits"));
         }
         Ok(())
-    }
+    },
+    visible::word
 );
 text!(
     /// The app's Android package or iOS bundle id: 1 to 100 characters.
@@ -114,7 +133,8 @@ text!(
 text!(
     /// The question that a challenge asks: 1 to 256 characters.
     Message,
-    |text| bounded(text, 1, 256)
+    |text| bounded(text, 1, 256),
+    visible::lines
 );
 
 /// A JSON object whose values are all strings, from at most 1,024 characters of text: metadata and hidden details.
@@ -173,6 +193,23 @@ mod tests {
         assert!(Message::parse("Log in?\u{1}").is_ok());
         let refused = Message::parse("Log\0in?").unwrap_err();
         assert_eq!(refused.to_string(), "must not contain the character U+0000");
+    }
+
+    #[test]
+    fn what_people_read_holds_nothing_that_they_cannot_see() {
+        let message = Message::written("Pay \u{202e}001\u{202c} €?\u{200b}\nNow").unwrap();
+        assert_eq!(message.as_str(), "Pay 001 €?\nNow");
+        assert_eq!(FriendlyName::written("Ann's\n\u{feff}phone").unwrap().as_str(), "Ann'sphone");
+        assert_eq!(ServiceName::written("Owl\u{3164} Bank").unwrap().as_str(), "Owl Bank");
+        assert!(ServiceName::written("Owl\u{200b} Bank").is_err());
+        for nothing in ["\u{200b}", "\u{3164}", "\u{2066}\u{2069}", "\u{7}"] {
+            let refused = Message::written(nothing).unwrap_err();
+            assert_eq!(refused.to_string(), "must have 1 to 256 characters, has 0");
+            assert!(Message::parse(nothing).is_ok(), "what is stored can be read");
+            assert!(
+                FriendlyName::written(nothing).is_err() && ServiceName::written(nothing).is_err()
+            );
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ use countersign_domain::world::{Clock, Entropy};
 
 pub use apns::ProviderTokens;
 pub use check::{BadCredential, Part, check_credential};
-pub use guard::{Denied, Guard, Manners};
+pub use guard::{Allowed, Denied, Guard, Manners};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
 pub use source::{

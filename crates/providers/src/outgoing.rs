@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use countersign_domain::invalid::Invalid;
-use ipnet::IpNet;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
+
+use crate::guard::Allowed;
 
 /// The TLS library could not be set up.
 pub(crate) const UNUSABLE: Invalid = Invalid::because("the TLS settings are no use");
@@ -32,8 +33,8 @@ pub struct Outgoing {
     pub roots: Vec<String>,
     /// A proxy for calls to Apple and Google. Calls to addresses that strangers made up never use it.
     pub proxy: Option<Url>,
-    /// Addresses that may be called although they are not of the public internet, and by plain http.
-    pub allow: Vec<IpNet>,
+    /// Addresses that may be called although they are not of the public internet, and by plain http; at one port or all.
+    pub allow: Vec<Allowed>,
     /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI, shown in every VAPID token.
     pub vapid_subject: String,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use countersign_bus::Bus;
 use countersign_console::Tester;
@@ -16,7 +16,7 @@ use countersign_domain::webhook::Webhook;
 use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
-    CredentialSource, OpenedCredential, OpenedVapid, Outgoing, ProviderTokens, Providers,
+    Allowed, CredentialSource, OpenedCredential, OpenedVapid, Outgoing, ProviderTokens, Providers,
     PushParts, Unavailable, VapidSource, WebhookKeys,
 };
 use countersign_verify::Verify;
@@ -60,7 +60,7 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
             .with_context(|| format!("outgoing.roots: cannot read {shown}"))
     });
     let allow = section.allow.iter().map(|network| {
-        network.parse().with_context(|| format!("outgoing.allow: {network} is no network (CIDR)"))
+        network.parse::<Allowed>().map_err(|why| anyhow!("outgoing.allow: {network} {why}"))
     });
     Ok(Outgoing {
         apns: section.apns_url.clone().unwrap_or(default.apns),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
-use countersign_api::socket::SocketParts;
 use countersign_api::socket::admission::{Admission, Bounds};
+use countersign_api::socket::{Residents, SocketParts, keep_watch};
 use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
 use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
@@ -164,12 +164,14 @@ impl Server {
             auth: Arc::clone(&verify) as _,
             shutdown: shutdown.clone(),
             tracker: sockets.clone(),
+            residents: Residents::default(),
             admission: Admission::new(Bounds {
                 unauthenticated: config.stream.unauthenticated_max,
                 unauthenticated_per_address: config.stream.unauthenticated_per_address,
                 linked: config.stream.sockets_max,
             }),
         });
+        keep_watch(&device_streams);
         let state = Arc::new(ApiState {
             verify: Arc::clone(&verify),
             public_url: PublicUrl::parse(public_url.as_str()).context("http.public_url")?,

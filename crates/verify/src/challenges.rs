@@ -24,6 +24,9 @@ use crate::auth::own_path;
 use crate::notifications::Asked;
 use crate::{Answer, Caller, Verify, VerifyError};
 
+/// A waiter looks so often for what it was not told of: messages between nodes may be lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// The code in an `AuthPayload`.
 fn code(payload: &str) -> Answer<Code> {
     Code::parse(payload).map_err(|reason| VerifyError::Parameter("AuthPayload", reason))
@@ -264,23 +267,47 @@ impl Verify {
         most: Duration,
         stop: &CancellationToken,
     ) -> Answer<Challenge> {
-        let until = self.now() + most;
-        let waiter = self.waiters.enter(caller.account());
+        let until = self.clock.monotonic() + most;
+        let mut waiter = self.waiters.enter(caller);
         let watch = self.bus.watch(sid).await;
+        let mut is_first = true;
         loop {
             let changed = watch.changed();
-            let challenge = self.challenge(caller, service, identity, sid).await?;
+            let challenge = if std::mem::take(&mut is_first) {
+                self.challenge(caller, service, identity, sid).await?
+            } else {
+                self.look_again(caller, service, identity, sid).await?
+            };
             let now = self.now();
-            let is_over = challenge.status(now) != ChallengeStatus::Pending || now >= until;
-            if is_over || waiter.is_none() || stop.is_cancelled() {
+            let left = until.since(self.clock.monotonic());
+            let is_over = challenge.status(now) != ChallengeStatus::Pending || left.is_zero();
+            let Some(waiter) = waiter.as_mut().filter(|_| !is_over && !stop.is_cancelled()) else {
                 return Ok(challenge);
-            }
+            };
+            let left = left.min(challenge.expires_at.since(now)).min(LOOK_AGAIN);
             tokio::select! {
                 () = changed => {}
-                () = self.clock.sleep_until(until.min(challenge.expires_at)) => {}
+                () = waiter.concerned(&challenge.owner) => {}
+                () = self.clock.sleep(left) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// A challenge that somebody waits for, unless that one or the challenge is gone meanwhile.
+    async fn look_again(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> Answer<Challenge> {
+        self.cached_account(caller.account()).await?.ok_or(VerifyError::NotFound)?;
+        let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
+        if matches!(caller, Caller::Device(_)) && factor.is_none() {
+            return Err(VerifyError::NotFound);
+        }
+        Ok(challenge)
     }
 
     /// Lists an entity's challenges; a device sees those of its own factor.

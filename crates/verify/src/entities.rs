@@ -1,5 +1,6 @@
 //! Entities.
 
+use countersign_bus::Changed;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{AccountSid, EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -85,6 +86,7 @@ impl Verify {
         for factor in devices.items {
             self.bus.dismiss(factor.sid()).await;
         }
+        self.bus.announce(Changed::Entity(entity.owner.entity)).await;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Factors.
 
+use countersign_bus::Changed;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus, FactorType};
 use countersign_domain::key::DeviceKey;
@@ -204,6 +205,7 @@ impl Verify {
         let was_there = self.store.delete_factor(entity, sid, self.now()).await?;
         self.handover.happened();
         self.bus.dismiss(sid).await;
+        self.bus.announce(Changed::Factor(sid)).await;
         if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
     }
 

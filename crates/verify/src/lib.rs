@@ -130,14 +130,21 @@ impl Verify {
         let api_keys = Arc::new(Cache::new(10_000));
         let services = Arc::new(Cache::new(10_000));
         let credentials = Arc::new(Cache::new(1_000));
+        let waiters = Waiters::default();
         parts.bus.listen({
+            let waiters = waiters.clone();
             let (accounts, api_keys) = (Arc::clone(&accounts), Arc::clone(&api_keys));
             let (services, credentials) = (Arc::clone(&services), Arc::clone(&credentials));
-            Box::new(move |changed| match changed {
-                Changed::Account(sid) => accounts.forget(&sid),
-                Changed::ApiKey(sid) => api_keys.forget(&sid),
-                Changed::Service(sid) => services.forget(&sid),
-                Changed::Credential(sid) => credentials.forget(&sid),
+            Box::new(move |changed| {
+                match changed {
+                    Changed::Account(sid) => accounts.forget(&sid),
+                    Changed::ApiKey(sid) => api_keys.forget(&sid),
+                    Changed::Service(sid) => services.forget(&sid),
+                    Changed::Credential(sid) => credentials.forget(&sid),
+                    Changed::Entity(_) | Changed::Factor(_) => {}
+                }
+                // After the caches: who looks again sees what is so now.
+                waiters.tell(changed);
             })
         });
         Self {
@@ -160,7 +167,7 @@ impl Verify {
             services,
             credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
-            waiters: Waiters::default(),
+            waiters,
         }
     }
 

@@ -8,7 +8,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_store::seam::{Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
 use crate::{Answer, Verify, VerifyError};
@@ -42,6 +42,25 @@ impl Verify {
     pub async fn service(&self, account: AccountSid, sid: ServiceSid) -> Answer<Arc<Service>> {
         let service = self.services.get(sid, self.monotonic(), self.store.service(sid)).await?;
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
+    }
+
+    /// Whether a service is there, and its account: what its devices' streams hang on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_open(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<bool, StoreError> {
+        if self.cached_account(account).await?.is_none() {
+            return Ok(false);
+        }
+        match self.service(account, service).await {
+            Ok(_) => Ok(true),
+            Err(VerifyError::Store(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Lists an account's services.

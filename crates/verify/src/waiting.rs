@@ -1,44 +1,198 @@
-//! Long polls: bounded in number for each account.
+//! Long polls: bounded in number for each account and each device, and woken when what they wait for is deleted.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_domain::sid::AccountSid;
+use countersign_bus::Changed;
+use countersign_domain::entity::Owner;
+use countersign_domain::sid::{AccountSid, FactorSid};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::Caller;
 
 /// How many requests of one account may wait at a time; more are answered at once.
 pub const MOST_PER_ACCOUNT: u32 = 1_000;
+/// How many of these its devices may take, so that some are always left for its application.
+pub const MOST_OF_DEVICES: u32 = 750;
+/// How many one device may take.
+pub const MOST_PER_DEVICE: u32 = 10;
+/// Changes that a waiter may be behind; one that is further behind looks again.
+const BEHIND: usize = 256;
 
-/// Counts who waits.
-#[derive(Clone, Default)]
-pub(crate) struct Waiters(Arc<Mutex<HashMap<AccountSid, u32>>>);
+/// Counts who waits, and tells them of what is deleted.
+#[derive(Clone)]
+pub(crate) struct Waiters {
+    counts: Arc<Mutex<Counts>>,
+    changes: broadcast::Sender<Changed>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: HashMap<AccountSid, u32>,
+    of_devices: HashMap<AccountSid, u32>,
+    by_device: HashMap<FactorSid, u32>,
+}
 
 /// One who waits. Dropped, the place is free again.
 pub(crate) struct Waiter {
-    all: Waiters,
+    counts: Arc<Mutex<Counts>>,
     account: AccountSid,
+    device: Option<FactorSid>,
+    changes: broadcast::Receiver<Changed>,
+}
+
+impl Default for Waiters {
+    fn default() -> Self {
+        Self { counts: Arc::default(), changes: broadcast::Sender::new(BEHIND) }
+    }
 }
 
 impl Waiters {
     /// A place to wait, if one is free.
-    pub(crate) fn enter(&self, account: AccountSid) -> Option<Waiter> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(account).or_default();
-        if *count >= MOST_PER_ACCOUNT {
+    pub(crate) fn enter(&self, caller: &Caller) -> Option<Waiter> {
+        let account = caller.account();
+        let device = match caller {
+            Caller::Application(_) => None,
+            Caller::Device(factor) => Some(factor.sid),
+            Caller::Enrolling(_) => return None,
+        };
+        let mut counts = lock(&self.counts);
+        let room = is_below(&counts.all, &account, MOST_PER_ACCOUNT)
+            && device.is_none_or(|device| {
+                is_below(&counts.of_devices, &account, MOST_OF_DEVICES)
+                    && is_below(&counts.by_device, &device, MOST_PER_DEVICE)
+            });
+        if !room {
             return None;
         }
-        *count += 1;
-        Some(Waiter { all: self.clone(), account })
+        *counts.all.entry(account).or_default() += 1;
+        if let Some(device) = device {
+            *counts.of_devices.entry(account).or_default() += 1;
+            *counts.by_device.entry(device).or_default() += 1;
+        }
+        drop(counts);
+        let (counts, changes) = (Arc::clone(&self.counts), self.changes.subscribe());
+        Some(Waiter { counts, account, device, changes })
+    }
+
+    /// Tells all who wait of a change. Never waits.
+    pub(crate) fn tell(&self, changed: Changed) {
+        // Fails only if nobody waits.
+        let _ = self.changes.send(changed);
+    }
+}
+
+impl Waiter {
+    /// Ends when something that the answer hangs on may have changed: the challenge's account, service or entity, or the
+    /// device that waits.
+    pub(crate) async fn concerned(&mut self, owner: &Owner) {
+        loop {
+            let is_concerned = match self.changes.recv().await {
+                Ok(Changed::Account(sid)) => sid == owner.account,
+                Ok(Changed::Service(sid)) => sid == owner.service,
+                Ok(Changed::Entity(sid)) => sid == owner.entity,
+                Ok(Changed::Factor(sid)) => Some(sid) == self.device,
+                Ok(Changed::ApiKey(_) | Changed::Credential(_)) => false,
+                Err(RecvError::Lagged(_)) => true,
+                // All waiters go with the use cases that they belong to.
+                Err(RecvError::Closed) => std::future::pending().await,
+            };
+            if is_concerned {
+                return;
+            }
+        }
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.account) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.account);
-            }
+        let mut counts = lock(&self.counts);
+        leave(&mut counts.all, &self.account);
+        if let Some(device) = self.device {
+            leave(&mut counts.of_devices, &self.account);
+            leave(&mut counts.by_device, &device);
         }
+    }
+}
+
+fn is_below<K: Hash + Eq>(counts: &HashMap<K, u32>, key: &K, most: u32) -> bool {
+    counts.get(key).is_none_or(|count| *count < most)
+}
+
+fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+/// Counting cannot panic half way.
+fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_domain::factor::Factor;
+    use countersign_testkit::Maker;
+
+    use super::*;
+
+    fn device(make: &Maker, account: AccountSid) -> Caller {
+        let service = make.service(&make.account());
+        let mut factor: Factor = make.factor(&make.entity(&service, &make.identity()).owner);
+        factor.owner.account = account;
+        Caller::Device(Box::new(factor))
+    }
+
+    fn fill(waiters: &Waiters, caller: &Caller) -> Vec<Waiter> {
+        std::iter::from_fn(|| waiters.enter(caller)).collect()
+    }
+
+    #[test]
+    fn one_device_has_a_share_and_all_devices_leave_some_to_the_application() {
+        let (make, waiters) = (Maker::new(7), Waiters::default());
+        let account = make.account().sid;
+        let crowd: Vec<_> = (0..80).map(|_| fill(&waiters, &device(&make, account))).collect();
+        assert_eq!(crowd.iter().map(Vec::len).take(75).max(), Some(10));
+        assert_eq!(crowd.iter().map(Vec::len).sum::<usize>(), 750);
+        let application = Caller::Application(account);
+        let own = fill(&waiters, &application);
+        assert_eq!(own.len(), 250);
+        assert_eq!(fill(&waiters, &Caller::Application(make.account().sid)).len(), 1_000);
+        drop((crowd, own));
+        assert!(lock(&waiters.counts).by_device.is_empty() && lock(&waiters.counts).all.is_empty());
+        assert_eq!(fill(&waiters, &application).len(), 1_000);
+    }
+
+    #[tokio::test]
+    async fn a_waiter_looks_again_when_what_it_waits_for_is_deleted_and_for_nothing_else() {
+        let (make, waiters) = (Maker::new(7), Waiters::default());
+        let caller = device(&make, make.account().sid);
+        let Caller::Device(factor) = &caller else { panic!("it is a device") };
+        let owner = &factor.owner;
+        let other = make.service(&make.account());
+        for mine in [
+            Changed::Account(owner.account),
+            Changed::Service(owner.service),
+            Changed::Entity(owner.entity),
+            Changed::Factor(factor.sid),
+        ] {
+            let mut waiter = waiters.enter(&caller).unwrap();
+            waiters.tell(Changed::Service(other.sid));
+            waiters.tell(mine);
+            waiters.tell(Changed::Account(other.account));
+            waiter.concerned(owner).await;
+            assert_eq!(waiter.changes.len(), 1, "{mine:?}");
+        }
+        let mut slow = waiters.enter(&caller).unwrap();
+        for _ in 0..=BEHIND {
+            waiters.tell(Changed::Service(other.sid));
+        }
+        slow.concerned(owner).await;
     }
 }

@@ -9,6 +9,7 @@ mod frames;
 mod greeting;
 mod protocol;
 mod pump;
+mod residents;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -28,10 +29,11 @@ use countersign_bus::{Bus, HandOver};
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::sid::{FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
+use countersign_store::StoreError;
 use countersign_verify::{AuthFault, Verify};
 use http::HeaderValue;
 use http::header::UPGRADE;
@@ -40,6 +42,7 @@ use tokio_util::task::TaskTracker;
 
 use self::admission::{Admission, Turned};
 use self::greeting::Claim;
+pub use self::residents::{Residents, keep_watch};
 use crate::error::ApiError;
 use crate::paths::In;
 use crate::rows;
@@ -52,12 +55,22 @@ pub trait DeviceAuth: Send + Sync {
     /// # Errors
     /// The first check that fails.
     async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault>;
+
+    /// Whether a service and its account may still have streams.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn is_open(&self, account: AccountSid, service: ServiceSid) -> Result<bool, StoreError>;
 }
 
 #[async_trait]
 impl DeviceAuth for Verify {
     async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
         self.authenticate_device(token).await
+    }
+
+    async fn is_open(&self, account: AccountSid, service: ServiceSid) -> Result<bool, StoreError> {
+        self.is_open(account, service).await
     }
 }
 
@@ -94,6 +107,8 @@ pub struct SocketParts {
     pub tracker: TaskTracker,
     /// How many sockets there may be.
     pub admission: Admission,
+    /// Whose sockets there are; nobody's at first.
+    pub residents: Residents,
 }
 
 /// Inserted by a listener into requests that share a connection: while a clone lives, the connection is in use.

@@ -19,6 +19,7 @@ use super::admission::{Guest, Stranger};
 use super::close::{Close, End};
 use super::greeting::{Claim, Greeting};
 use super::protocol::{self, LONGEST_LIFE, Linked};
+use super::residents::{Resident, Residents};
 use super::transport::Transport;
 use super::{Now, SocketParts};
 
@@ -37,6 +38,7 @@ struct Arrival {
     attachment: Attachment,
     /// Held as long as the device stays.
     _guest: Guest,
+    _resident: Resident,
 }
 
 /// Holds one socket, from the nonce to the goodbye.
@@ -60,19 +62,24 @@ async fn greet(
     transport: &mut Transport,
     claim: Claim,
     stranger: Stranger,
-    parts: &SocketParts,
+    parts: &Arc<SocketParts>,
 ) -> Result<Box<Arrival>, End> {
     let greeting = Greeting::new(&*parts.entropy, parts.clock.monotonic());
     transport.send(Message::text(greeting.nonce()));
-    let (factor, token) = identify(transport, &greeting, parts).await?;
+    let (device, token) = identify(transport, &greeting, parts).await?;
     let now = Now::of(&*parts.clock);
-    let factor = greeting.admit(&claim, &factor, &token, now)?;
+    let factor = greeting.admit(&claim, &device, &token, now)?;
 
     let guest = stranger.link().ok_or(Close::OVERLOADED)?;
     // Findable first: whatever is parked from here on is seen by those who look after `connected`, or finds us.
     let attachment = parts.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
+    // Entered only now: of what was deleted before, the check below tells, and of what is deleted later, the list.
+    let resident = Residents::enter(parts, &device.owner, factor);
+    if let Ok(false) = parts.auth.is_open(device.owner.account, device.owner.service).await {
+        return Err(Close::DISMISSED.into());
+    }
     let (linked, first) = Linked::begin(factor, now, life(parts));
-    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest }))
+    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest, _resident: resident }))
 }
 
 /// Waits for the token, and has it checked.
@@ -126,7 +133,7 @@ impl Alarm {
 }
 
 async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &SocketParts) -> End {
-    let Arrival { factor, mut linked, first, mut attachment, _guest } = *arrival;
+    let Arrival { factor, mut linked, first, mut attachment, _guest, _resident } = *arrival;
     transport.send(Message::text(first));
     // Beside the conversation, not before it: the engine may be waiting for what we have yet to write.
     let handover = parts.handover.clone();

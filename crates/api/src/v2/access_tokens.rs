@@ -48,7 +48,7 @@ fn read(params: &Params<'_>) -> Result<NewAccessToken, ApiError> {
     })?;
     Ok(NewAccessToken {
         identity,
-        factor_friendly_name: params.optional("FactorFriendlyName", FriendlyName::parse)?,
+        factor_friendly_name: params.optional("FactorFriendlyName", FriendlyName::written)?,
         ttl: params.optional("Ttl", integer(TTL))?.unwrap_or(DEFAULT_TTL),
     })
 }

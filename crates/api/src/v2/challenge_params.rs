@@ -29,7 +29,7 @@ pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     Ok(NewChallenge {
         factor,
         expires_at: params.optional("ExpirationDate", Instant::parse)?,
-        message: params.optional("Details.Message", Message::parse)?,
+        message: params.optional("Details.Message", Message::written)?,
         fields: fields.map_err(|why| params.bad("Details.Fields", why))?,
         hidden_details: params.optional("HiddenDetails", StringMap::parse)?,
         code: params.text("AuthPayload")?.map(str::to_owned),

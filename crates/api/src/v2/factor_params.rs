@@ -24,7 +24,7 @@ pub(super) enum New {
 
 /// A new factor.
 pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<New, ApiError> {
-    let friendly_name = params.required("FriendlyName", FriendlyName::parse)?;
+    let friendly_name = params.required("FriendlyName", FriendlyName::written)?;
     match params.required("FactorType", str::parse)? {
         FactorType::Push => {}
         FactorType::Totp => {
@@ -56,7 +56,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
     totp_config(params)?;
     Ok(FactorUpdate {
         proof: params.optional("AuthPayload", signature)?,
-        friendly_name: params.optional("FriendlyName", FriendlyName::parse)?,
+        friendly_name: params.optional("FriendlyName", FriendlyName::written)?,
         platform: params.optional("Config.NotificationPlatform", str::parse)?,
         token: params.text("Config.NotificationToken")?.map(str::to_owned),
         sdk_version: params.optional("Config.SdkVersion", SdkVersion::parse)?,
@@ -67,7 +67,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
 /// What an update of a TOTP factor says: its code, and what changes.
 pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChange), ApiError> {
     let change = TotpChange {
-        friendly_name: params.optional("FriendlyName", FriendlyName::parse)?,
+        friendly_name: params.optional("FriendlyName", FriendlyName::written)?,
         config: totp_config(params)?,
     };
     Ok((params.optional("AuthPayload", Code::parse)?, change))

@@ -9,7 +9,7 @@ use crate::params::Params;
 
 /// A new service's settings.
 pub(super) fn create(params: &Params<'_>) -> Result<ServiceSettings, ApiError> {
-    let name = params.required("FriendlyName", ServiceName::parse)?;
+    let name = params.required("FriendlyName", ServiceName::written)?;
     let mut settings = ServiceSettings::named(name);
     update(params, &mut settings)?;
     Ok(settings)

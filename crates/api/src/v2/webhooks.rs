@@ -85,7 +85,7 @@ pub(crate) async fn delete(
 
 fn read_new(params: &Params<'_>) -> Result<NewWebhook, ApiError> {
     Ok(NewWebhook {
-        friendly_name: params.required("FriendlyName", FriendlyName::parse)?,
+        friendly_name: params.required("FriendlyName", FriendlyName::written)?,
         event_types: event_types(params)?.ok_or_else(|| ApiError::missing("EventTypes"))?,
         url: params.required("WebhookUrl", WebhookUrl::parse)?,
         enabled: params.optional("Status", status)?.unwrap_or(true),
@@ -94,7 +94,7 @@ fn read_new(params: &Params<'_>) -> Result<NewWebhook, ApiError> {
 }
 
 fn apply(params: &Params<'_>, webhook: &mut Webhook) -> Result<(), ApiError> {
-    if let Some(name) = params.optional("FriendlyName", FriendlyName::parse)? {
+    if let Some(name) = params.optional("FriendlyName", FriendlyName::written)? {
         webhook.friendly_name = name;
     }
     if let Some(event_types) = event_types(params)? {

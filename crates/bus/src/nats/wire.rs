@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
+    ServiceSid,
 };
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -167,6 +168,8 @@ impl ToAll {
             Self::Changed(Changed::ApiKey(sid)) => (3, *sid.as_bytes()),
             Self::Changed(Changed::Service(sid)) => (4, *sid.as_bytes()),
             Self::Changed(Changed::Credential(sid)) => (5, *sid.as_bytes()),
+            Self::Changed(Changed::Entity(sid)) => (6, *sid.as_bytes()),
+            Self::Changed(Changed::Factor(sid)) => (7, *sid.as_bytes()),
         };
         let mut bytes = begin(kind);
         bytes.put_slice(&sid);
@@ -182,6 +185,8 @@ impl ToAll {
             3 => Self::Changed(Changed::ApiKey(ApiKeySid::from_bytes(sid))),
             4 => Self::Changed(Changed::Service(ServiceSid::from_bytes(sid))),
             5 => Self::Changed(Changed::Credential(CredentialSid::from_bytes(sid))),
+            6 => Self::Changed(Changed::Entity(EntitySid::from_bytes(sid))),
+            7 => Self::Changed(Changed::Factor(FactorSid::from_bytes(sid))),
             _ => return None,
         })
     }
@@ -278,6 +283,8 @@ mod tests {
             ToAll::Changed(Changed::ApiKey(ApiKeySid::from_bytes(sid))),
             ToAll::Changed(Changed::Service(ServiceSid::from_bytes(sid))),
             ToAll::Changed(Changed::Credential(CredentialSid::from_bytes(sid))),
+            ToAll::Changed(Changed::Entity(EntitySid::from_bytes(sid))),
+            ToAll::Changed(Changed::Factor(FactorSid::from_bytes(sid))),
         ] {
             assert_eq!(ToAll::decode(&said.encode()), Some(said));
         }

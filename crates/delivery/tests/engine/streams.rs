@@ -279,3 +279,59 @@ async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, push);
 }
+
+/// Ten thousand sockets that take everything and say nothing are half of what may be on its way, and no more.
+#[tokio::test]
+async fn mute_devices_of_one_service_keep_nobody_else_waiting() {
+    const PLACES: usize = 8;
+    let options = Options { stream_attempts: PLACES, ..Options::default() };
+    let mut world = World::with(options).await;
+    let mut mute = Vec::new();
+    for _ in 0..PLACES * 2 {
+        let phone = world.enrol(Platform::Stream).await;
+        let device = world.connect(&phone).await;
+        let challenge = world.ask(&phone).await;
+        world.push(&challenge, 300).await;
+        mute.push(device);
+    }
+    world.wait_for(|counts| counts.attempted == PLACES as u64 / 2).await;
+
+    world.other_service().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let challenge = world.ask(&phone).await;
+    let push = world.push(&challenge, 300).await;
+    assert_eq!(device.acknowledge().await, push);
+    world.wait_for(|counts| counts.settled == 1).await;
+    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    drop(mute);
+}
+
+#[tokio::test]
+async fn a_mute_device_is_asked_one_thing_at_a_time() {
+    let world = World::start().await;
+    let phone = world.enrol(Platform::Stream).await;
+    let mut device = world.connect(&phone).await;
+    let mut challenges = Vec::new();
+    for _ in 0..3 {
+        let challenge = world.ask(&phone).await;
+        let push = world.push(&challenge, 300).await;
+        challenges.push((challenge, push));
+        if challenges.len() == 1 {
+            device.next().await.reply.send(Reception::Unacknowledged).unwrap();
+            world.deliver_everything().await;
+        }
+    }
+    let pending = device.next().await;
+    world.wait_for(|counts| counts.settled == 2).await;
+    assert!(device.sees_nothing());
+    let (waiting, push) = challenges
+        .iter()
+        .find(|(_, push)| *push != challenges[0].1 && *push != pending.offer.notification)
+        .unwrap();
+    assert_eq!(world.standing(waiting, *push).await, (Status::Queued, Some(Reason::Retrying)));
+
+    pending.reply.send(Reception::Acknowledged).unwrap();
+    world.pass(secs(1));
+    assert_eq!(device.acknowledge().await, *push);
+}

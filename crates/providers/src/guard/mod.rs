@@ -6,17 +6,20 @@
 //! a moment later does not matter.
 
 mod addresses;
+mod allowed;
 mod resolver;
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use url::{Host, Url};
 
 use countersign_domain::invalid::Invalid;
 
+pub use crate::guard::allowed::Allowed;
 use crate::guard::resolver::Filtered;
 use crate::outgoing::Outgoing;
 
@@ -46,7 +49,15 @@ enum Reach {
 /// Judges, and then calls.
 #[derive(Clone)]
 pub struct Guard {
-    allowed: Arc<[IpNet]>,
+    allowed: Arc<[Allowed]>,
+    /// A name is resolved without a port, so each port that the list names has clients of its own.
+    by_port: Arc<HashMap<u16, Clients>>,
+    others: Clients,
+}
+
+/// The clients for one port.
+#[derive(Clone)]
+struct Clients {
     public: Client,
     listed: Client,
 }
@@ -72,18 +83,38 @@ impl Guard {
     /// # Errors
     /// The TLS settings are no use.
     pub fn new(outgoing: &Outgoing, manners: Manners) -> Result<Self, Invalid> {
-        let allowed: Arc<[IpNet]> = outgoing.allow.clone().into();
-        let client = |reach| {
+        let allowed: Arc<[Allowed]> = outgoing.allow.clone().into();
+        let client = |port, reach| {
             let builder: ClientBuilder = outgoing.roots_only()?.no_proxy();
             builder
-                .dns_resolver(Filtered { allowed: Arc::clone(&allowed), reach })
+                .dns_resolver(Filtered { allowed: Arc::clone(&allowed), port, reach })
                 .connect_timeout(manners.connect)
                 .timeout(manners.whole)
                 .pool_max_idle_per_host(2)
                 .build()
                 .map_err(|_| crate::outgoing::UNUSABLE)
         };
-        Ok(Self { public: client(Reach::Public)?, listed: client(Reach::Listed)?, allowed })
+        let clients = |port| -> Result<Clients, Invalid> {
+            Ok(Clients {
+                public: client(port, Reach::Public)?,
+                listed: client(port, Reach::Listed)?,
+            })
+        };
+        let ports = allowed.iter().filter_map(|allowed| allowed.port);
+        let by_port = ports.map(|port| Ok((port, clients(port)?)));
+        let by_port = Arc::new(by_port.collect::<Result<_, Invalid>>()?);
+        // No entry of the list names port 0.
+        Ok(Self { others: clients(0)?, by_port, allowed })
+    }
+
+    fn clients(&self, url: &Url) -> &Clients {
+        let port = url.port_or_known_default();
+        port.and_then(|port| self.by_port.get(&port)).unwrap_or(&self.others)
+    }
+
+    fn is_listed(&self, url: &Url, address: IpAddr) -> bool {
+        let port = url.port_or_known_default();
+        port.is_some_and(|port| addresses::is_listed(&self.allowed, address, port))
     }
 
     /// A call to a stranger's address.
@@ -92,9 +123,10 @@ impl Guard {
     /// [`Denied`] if the URL alone says that it must not be called. What a name resolves to is only known when the
     /// request is sent; [`denied`] finds that in the error.
     pub fn call(&self, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
+        let clients = self.clients(url);
         let client = match self.judge(url)? {
-            Reach::Public => &self.public,
-            Reach::Listed => &self.listed,
+            Reach::Public => &clients.public,
+            Reach::Listed => &clients.listed,
         };
         Ok(client.request(method, url.clone()))
     }
@@ -105,11 +137,11 @@ impl Guard {
     /// As [`Guard::call`].
     pub fn call_listed(&self, method: Method, url: &Url) -> Result<RequestBuilder, Denied> {
         self.judge(url)?;
-        let listed = |address| addresses::is_listed(&self.allowed, address);
+        let listed = |address| self.is_listed(url, address);
         match url.host() {
             Some(Host::Ipv4(address)) if !listed(address.into()) => Err(Denied::NotListed),
             Some(Host::Ipv6(address)) if !listed(address.into()) => Err(Denied::NotListed),
-            _ => Ok(self.listed.request(method, url.clone())),
+            _ => Ok(self.clients(url).listed.request(method, url.clone())),
         }
     }
 
@@ -133,7 +165,7 @@ impl Guard {
             Host::Ipv4(address) => address.into(),
             Host::Ipv6(address) => address.into(),
         };
-        match (addresses::is_listed(&self.allowed, address), addresses::is_public(address)) {
+        match (self.is_listed(url, address), addresses::is_public(address)) {
             (true, _) => Ok(Reach::Public),
             (false, true) if plain => Err(Denied::NotListed),
             (false, true) => Ok(Reach::Public),

@@ -92,3 +92,37 @@ async fn a_plain_name_needs_the_list() {
     let error = guard(&[]).call(Method::GET, &url).unwrap().send().await.unwrap_err();
     assert_eq!(denied(&error), Some(Denied::NotListed));
 }
+
+#[test]
+fn an_entry_with_a_port_opens_that_port_alone() {
+    let guard = guard(&["127.0.0.0/8:8443", "10.0.0.0/8", "[fd00::/8]:8080", "10.0.0.1:80"]);
+    for (verdict, urls) in [
+        (
+            Ok(()),
+            "https://127.0.0.1:8443/x http://127.0.0.1:8443 http://10.0.0.1 https://10.0.0.1:9",
+        ),
+        (Ok(()), "http://[fd00::1]:8080/x https://[fd00::1]:8080"),
+        (Err(Denied::Address), "https://127.0.0.1/ http://127.0.0.1:8080 https://127.0.0.1:84"),
+        (Err(Denied::Address), "http://[fd00::1]/ https://[fd00::1]"),
+    ] {
+        for text in urls.split_whitespace() {
+            assert_eq!(guard.check(&url(text)), verdict, "{text}");
+        }
+    }
+    let listed = |text| guard.call_listed(Method::POST, &url(text)).map(|_| ());
+    assert_eq!(listed("http://127.0.0.1:8443/token"), Ok(()));
+    assert_eq!(listed("http://127.0.0.1/token"), Err(Denied::Address));
+}
+
+#[tokio::test]
+async fn a_name_is_judged_by_the_port_too() {
+    let guard = guard(&["127.0.0.0/8:1", "[::1]:1"]);
+    let answer = async |text| {
+        let call = guard.call(Method::GET, &url(text)).unwrap();
+        denied(&call.send().await.unwrap_err())
+    };
+    assert_eq!(answer("https://localhost:1/").await, None, "it was tried");
+    assert_eq!(answer("http://localhost:1/").await, None, "it was tried");
+    assert_eq!(answer("https://localhost:2/").await, Some(Denied::Address));
+    assert_eq!(answer("http://localhost:2/").await, Some(Denied::NotListed));
+}

@@ -317,8 +317,8 @@ pub struct Outgoing {
     pub roots: Vec<PathBuf>,
     /// A proxy for calls to Apple and Google.
     pub proxy: Option<Url>,
-    /// Networks that may be called although they are private, also by plain http, such as `10.1.0.0/16`. A list, or one
-    /// text with commas.
+    /// Networks that may be called although they are private, also by plain http, such as `10.1.0.0/16`; with a port,
+    /// such as `10.1.0.0/16:8443` or `[fd00::/8]:8443`, at that one only. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub allow: Vec<String>,
     /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI.

@@ -92,13 +92,34 @@ async fn it_answers_when_the_server_stops() {
 }
 
 #[tokio::test]
-async fn it_answers_404_when_all_is_deleted_meanwhile() {
+async fn it_answers_404_at_once_when_all_is_deleted_meanwhile() {
+    for is_service in [false, true] {
+        let stage = Stage::set().await;
+        let application = stage.wait(stage.app.api(), 50).await;
+        let device = stage.wait(stage.app.device(&stage.phone), 50).await;
+        let path = if is_service {
+            format!("/v2/Services/{}", stage.app.service)
+        } else {
+            stage.app.entity("alice-0001")
+        };
+        stage.app.api().delete(&path).await.expect(204);
+        for waiting in [application, device] {
+            assert_eq!(waiting.await.unwrap().refusal(), (404, 20404), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_whose_factor_is_deleted_waits_no_longer() {
     let stage = Stage::set().await;
-    let waiting = stage.wait(stage.app.api(), 50).await;
-    stage.app.api().delete(&stage.app.entity("alice-0001")).await.expect(204);
-    // Deleting settles no challenge; it is seen at the next look.
+    let application = stage.wait(stage.app.api(), 50).await;
+    let device = stage.wait(stage.app.device(&stage.phone), 50).await;
+    let factor = format!("{}/Factors/{}", stage.app.entity("alice-0001"), stage.phone.factor_sid());
+    stage.app.api().delete(&factor).await.expect(204);
+    assert_eq!(device.await.unwrap().refusal(), (404, 20404));
+    assert!(!application.is_finished(), "the challenge is still there");
     stage.app.clock.advance(Duration::from_secs(50));
-    assert_eq!(waiting.await.unwrap().refusal(), (404, 20404));
+    assert_eq!(application.await.unwrap().expect(200)["status"], "pending");
 }
 
 #[tokio::test]

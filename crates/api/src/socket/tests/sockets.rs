@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::{Bus, Reception};
+use countersign_bus::{Bus, Changed, Reception};
 use countersign_domain::text::Message as Question;
 use countersign_domain::time::Instant;
 use rstest::rstest;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::support::{Hanging, Server};
-use super::{START, ack, an_offer, factor, token};
+use super::{START, ack, an_offer, device, factor, service, token};
 use crate::socket::admission::Bounds;
 
 fn later() -> Instant {
@@ -192,6 +192,46 @@ async fn a_factor_that_is_gone_is_told() {
     let client = server.link(7).await;
     server.bus.dismiss(factor(7)).await;
     assert_eq!(client.close().await.0, 4404);
+}
+
+#[tokio::test]
+async fn the_streams_of_a_service_that_is_gone_end_at_once() {
+    let mut server = Server::start();
+    let (one, two) = (server.link(7).await, server.link(8).await);
+    server.closed.lock().unwrap().insert(service());
+    server.bus.announce(Changed::Service(service())).await;
+    assert_eq!((one.close().await.0, two.close().await.0), (4404, 4404));
+    server.quiet().await;
+
+    let mut late = server.open(7).await;
+    let nonce = late.text().await;
+    late.say(&token(7, Some(&nonce))).await;
+    assert_eq!(late.close().await.0, 4404);
+}
+
+/// What nodes tell each other may be lost.
+#[tokio::test]
+async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
+    let mut server = Server::start();
+    let client = server.link(7).await;
+    server.closed.lock().unwrap().insert(service());
+    server.clock.advance(5);
+    assert_eq!(client.close().await.0, 4404);
+}
+
+#[tokio::test]
+async fn a_service_that_is_changed_keeps_its_streams() {
+    let mut server = Server::start();
+    let mut client = server.link(7).await;
+    for changed in [Changed::Service(service()), Changed::Account(device(7).owner.account)] {
+        server.bus.announce(changed).await;
+        server.clock.advance(5);
+        client.settle().await;
+    }
+    let reception = server.offer(an_offer(1, later()));
+    client.text().await;
+    client.say(&ack(1)).await;
+    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A server on loopback with a hand-moved clock, and a client that does as it is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,9 +13,10 @@ use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover:
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::sid::FactorKeySid;
+use countersign_domain::sid::{AccountSid, FactorKeySid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
+use countersign_store::StoreError;
 use countersign_verify::AuthFault;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -28,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{START, Same, device, service, token};
 use crate::socket::admission::{Admission, Bounds};
-use crate::socket::{DeviceAuth, SocketParts, stream};
+use crate::socket::{DeviceAuth, Residents, SocketParts, keep_watch, stream};
 
 /// A clock that stands still until it is moved.
 pub(super) struct HandMoved(Mutex<Hands>);
@@ -88,14 +89,24 @@ impl Clock for HandMoved {
 }
 
 /// Knows some devices by their keys, and believes every signature.
-struct Believing(HashMap<FactorKeySid, Factor>);
+struct Believing {
+    known: HashMap<FactorKeySid, Factor>,
+    closed: Closed,
+}
+
+/// Services that are gone.
+type Closed = Arc<Mutex<HashSet<ServiceSid>>>;
 
 #[async_trait]
 impl DeviceAuth for Believing {
     async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
         let token = DeviceToken::parse(token)?;
-        let factor = self.0.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
+        let factor = self.known.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
         Ok((factor, token))
+    }
+
+    async fn is_open(&self, _: AccountSid, service: ServiceSid) -> Result<bool, StoreError> {
+        Ok(!self.closed.lock().unwrap().contains(&service))
     }
 }
 
@@ -112,6 +123,10 @@ impl DeviceAuth for Hanging {
         self.asked.notify_one();
         std::future::pending().await
     }
+
+    async fn is_open(&self, _: AccountSid, _: ServiceSid) -> Result<bool, StoreError> {
+        std::future::pending().await
+    }
 }
 
 /// A server that knows the devices 7 and 8.
@@ -119,6 +134,7 @@ pub(super) struct Server {
     pub(super) clock: Arc<HandMoved>,
     pub(super) bus: Arc<LocalBus>,
     pub(super) parts: Arc<SocketParts>,
+    pub(super) closed: Closed,
     engine: Inbox,
     address: SocketAddr,
     serving: JoinHandle<()>,
@@ -136,11 +152,16 @@ impl Server {
     }
 
     pub(super) fn with(bounds: Bounds) -> Self {
-        let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor));
-        Self::judged_by(Arc::new(Believing(known.into())), bounds)
+        let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor)).into();
+        let closed = Closed::default();
+        Self::made_of(Arc::new(Believing { known, closed: closed.clone() }), closed, bounds)
     }
 
     pub(super) fn judged_by(auth: Arc<dyn DeviceAuth>, bounds: Bounds) -> Self {
+        Self::made_of(auth, Closed::default(), bounds)
+    }
+
+    fn made_of(auth: Arc<dyn DeviceAuth>, closed: Closed, bounds: Bounds) -> Self {
         let clock = Arc::new(HandMoved(Mutex::new(Hands {
             now: START,
             passed: Duration::ZERO,
@@ -157,7 +178,9 @@ impl Server {
             shutdown: CancellationToken::new(),
             tracker: TaskTracker::new(),
             admission: Admission::new(bounds),
+            residents: Residents::default(),
         });
+        keep_watch(&parts);
         let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream";
         let routes = Router::new().route(path, get(stream)).with_state(Arc::clone(&parts));
         let socket = TcpSocket::new_v4().unwrap();
@@ -169,7 +192,7 @@ impl Server {
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { clock, bus, parts, engine, address, serving }
+        Self { clock, bus, parts, closed, engine, address, serving }
     }
 
     /// Opens the stream of factor `n`, and waits for the answer to that.

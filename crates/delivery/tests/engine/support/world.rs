@@ -14,7 +14,7 @@ use countersign_domain::delivery::{Birth, Known, NewNotification, Prospect};
 use countersign_domain::factor::Factor;
 use countersign_domain::notification::{Notification, Reason, Status};
 use countersign_domain::service::Service;
-use countersign_domain::sid::NotificationSid;
+use countersign_domain::sid::{NotificationSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use countersign_providers::Providers;
@@ -89,6 +89,14 @@ impl World {
             engine: None,
             _folder: folder,
         }
+    }
+
+    /// Enrols from now on for another service of the same account.
+    pub(crate) async fn other_service(&mut self) {
+        let sid = ServiceSid::mint(self.now(), &self.make.entropy);
+        let other = Service { sid, ..self.service.clone() };
+        assert_eq!(self.store.create_service(&other).await, Ok(Inserted::Done));
+        self.service = other;
     }
 
     /// Starts the engine.

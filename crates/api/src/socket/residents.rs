@@ -1,0 +1,153 @@
+//! The devices whose sockets are here, by service: their streams end when the service, or its account, does.
+//!
+//! That a factor or an entity was deleted is told to its sockets by name. A service has any number of them, on any node, so
+//! each node looks for itself: at once when it hears that a service or an account has changed, and at intervals, since what
+//! nodes tell each other may be lost.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_bus::Changed;
+use countersign_domain::entity::Owner;
+use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use tokio::sync::Notify;
+
+use super::SocketParts;
+
+/// How often to look for services that have ended unheard.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Who is here.
+#[derive(Default)]
+pub struct Residents(Mutex<HashMap<ServiceSid, House>>);
+
+/// The devices of one service.
+struct House {
+    account: AccountSid,
+    /// How many sockets each has: an older one may still be on its way out.
+    devices: HashMap<FactorSid, u32>,
+}
+
+/// One socket of a device. Dropped, it is struck off.
+pub(super) struct Resident {
+    parts: Arc<SocketParts>,
+    service: ServiceSid,
+    factor: FactorSid,
+}
+
+impl Residents {
+    /// Enters a socket.
+    pub(super) fn enter(parts: &Arc<SocketParts>, owner: &Owner, factor: FactorSid) -> Resident {
+        let mut houses = parts.residents.lock();
+        let house = houses
+            .entry(owner.service)
+            .or_insert_with(|| House { account: owner.account, devices: HashMap::new() });
+        *house.devices.entry(factor).or_default() += 1;
+        Resident { parts: Arc::clone(parts), service: owner.service, factor }
+    }
+
+    fn houses(&self) -> Vec<(ServiceSid, AccountSid)> {
+        self.lock().iter().map(|(service, house)| (*service, house.account)).collect()
+    }
+
+    fn devices(&self, service: ServiceSid) -> Vec<FactorSid> {
+        let houses = self.lock();
+        houses
+            .get(&service)
+            .map(|house| house.devices.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServiceSid, House>> {
+        // Counting cannot panic half way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        let mut houses = self.parts.residents.lock();
+        let Some(house) = houses.get_mut(&self.service) else { return };
+        if let Some(sockets) = house.devices.get_mut(&self.factor) {
+            *sockets -= 1;
+            if *sockets == 0 {
+                house.devices.remove(&self.factor);
+            }
+        }
+        if house.devices.is_empty() {
+            houses.remove(&self.service);
+        }
+    }
+}
+
+/// Ends the streams of services that are gone or closed, until the process stops. To be called once, within a runtime.
+pub fn keep_watch(parts: &Arc<SocketParts>) {
+    let heard = Arc::new(Heard::default());
+    parts.bus.listen({
+        let heard = Arc::clone(&heard);
+        Box::new(move |changed| heard.note(changed))
+    });
+    let parts = Arc::clone(parts);
+    tokio::spawn(async move {
+        let shutdown = parts.shutdown.clone();
+        shutdown.run_until_cancelled(watch(&parts, &heard)).await;
+    });
+}
+
+/// What has changed since the last look. Bounded: of what is not here nothing is kept for long.
+#[derive(Default)]
+struct Heard {
+    services: Mutex<HashSet<ServiceSid>>,
+    accounts: Mutex<HashSet<AccountSid>>,
+    news: Notify,
+}
+
+impl Heard {
+    fn note(&self, changed: Changed) {
+        match changed {
+            Changed::Service(sid) => insert(&self.services, sid),
+            Changed::Account(sid) => insert(&self.accounts, sid),
+            Changed::ApiKey(_)
+            | Changed::Credential(_)
+            | Changed::Entity(_)
+            | Changed::Factor(_) => return,
+        }
+        self.news.notify_one();
+    }
+}
+
+fn insert<T: Eq + std::hash::Hash>(set: &Mutex<HashSet<T>>, item: T) {
+    set.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
+}
+
+fn take<T>(set: &Mutex<HashSet<T>>) -> HashSet<T> {
+    std::mem::take(&mut set.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+async fn watch(parts: &SocketParts, heard: &Heard) {
+    let clock = &*parts.clock;
+    let mut round = clock.monotonic() + LOOK_EVERY;
+    loop {
+        let is_news = tokio::select! {
+            biased;
+            () = clock.sleep(round.since(clock.monotonic())) => false,
+            () = heard.news.notified() => true,
+        };
+        if !is_news {
+            round = clock.monotonic() + LOOK_EVERY;
+        }
+        let (services, accounts) = (take(&heard.services), take(&heard.accounts));
+        for (service, account) in parts.residents.houses() {
+            if is_news && !services.contains(&service) && !accounts.contains(&account) {
+                continue;
+            }
+            // While that cannot be said, they stay.
+            if let Ok(false) = parts.auth.is_open(account, service).await {
+                for device in parts.residents.devices(service) {
+                    parts.bus.dismiss(device).await;
+                }
+            }
+        }
+    }
+}

@@ -89,6 +89,8 @@ async fn make_something_to_copy(server: &Server, population: &Arc<Population>) -
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir(to)?;
+    // A server refuses a folder that others may look into.
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {

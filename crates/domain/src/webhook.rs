@@ -52,6 +52,13 @@ impl EventType {
     }
 }
 
+impl EventType {
+    /// Whether a word names an event that this release knows.
+    pub fn is_known(word: &str) -> bool {
+        WORDS.iter().any(|(_, known)| *known == word)
+    }
+}
+
 impl FromStr for EventType {
     type Err = Invalid;
 

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook::Webhook;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_store::document::keep_unknown_words;
 use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
 use countersign_store::{Page, PageQuery};
 
@@ -24,6 +25,7 @@ macro_rules! of_service {
 }
 
 const EXISTS: &str = concat!("SELECT 1 ", of_service!(), " AND w.sid = $2");
+const EVENT_TYPES: &str = concat!("SELECT w.event_types ", of_service!(), " AND w.sid = $2");
 const READ: &str = concat!("SELECT ", webhook_columns!(), " ", of_service!(), " AND w.sid = $2");
 const LIST: &str = concat!("SELECT ", webhook_columns!(), " ", of_service!());
 const INSERT: &str = "INSERT INTO webhooks (sid, account_sid, service_sid, friendly_name, event_types, url, enabled, \
@@ -80,9 +82,11 @@ impl Command for Update {
     async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
         let Self(webhook, was) = self;
         let (service, sid) = (id(webhook.service.as_bytes()), id(webhook.sid.as_bytes()));
-        if !exists(db, EXISTS, params![service, sid]).await? {
+        let read = |row: &_| Cells::of(row, "webhooks").take::<String>();
+        let Some(stored) = one(db, EVENT_TYPES, params![service, sid], read).await? else {
             return Ok(Updated::Gone);
-        }
+        };
+        let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
         let rows = db
             .execute(
                 UPDATE,
@@ -90,7 +94,7 @@ impl Command for Update {
                     service,
                     sid,
                     webhook.friendly_name.as_str(),
-                    words(webhook),
+                    words,
                     webhook.url.as_str(),
                     webhook.enabled,
                     webhook.version.as_str(),

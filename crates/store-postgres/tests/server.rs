@@ -334,3 +334,18 @@ async fn what_a_newer_release_set_survives_an_update_by_this_one() {
     let kept = "SELECT (settings::jsonb #>> '{push,sound}') || ' ' || (settings::jsonb ->> 'colour') FROM services";
     assert_eq!(database.psql(kept), "owl [1]");
 }
+
+#[tokio::test]
+async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let service = stage.service().await;
+    let was = stage.make.webhook(&service);
+    assert_eq!(stage.store.create_webhook(&was).await, Ok(Inserted::Done));
+    database.psql("UPDATE webhooks SET event_types = event_types || ' challenge.sung'");
+    let mut now = stage.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
+    assert_eq!(now.event_types, was.event_types);
+    (now.enabled, now.updated_at) = (!was.enabled, stage.later(1));
+    assert_eq!(stage.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
+    assert!(database.psql("SELECT event_types FROM webhooks").ends_with(" challenge.sung"));
+}

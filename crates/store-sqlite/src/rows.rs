@@ -123,7 +123,8 @@ pub(crate) fn webhook(mut cells: Cells<'_, '_>) -> Result<Webhook, Trouble> {
         service: cells.make(ServiceSid::from_bytes)?,
         friendly_name: cells.parse(|text| FriendlyName::parse(text).ok())?,
         event_types: cells.parse(|words| {
-            words.split_ascii_whitespace().map(|word| word.parse().ok()).collect()
+            // those of a newer release are for its nodes
+            Some(words.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
         })?,
         url: cells.parse(|text| WebhookUrl::parse(text).ok())?,
         enabled: cells.take()?,

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook::Webhook;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_store::document::keep_unknown_words;
 use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
@@ -25,6 +26,7 @@ macro_rules! of_service {
 
 statements! {
     EXISTS = concat!("SELECT 1 ", of_service!(), " AND w.sid = ?2");
+    EVENT_TYPES = concat!("SELECT w.event_types ", of_service!(), " AND w.sid = ?2");
     READ = concat!("SELECT ", webhook_columns!(), " ", of_service!(), " AND w.sid = ?2");
     UP = upwards!("w.sid"; "SELECT ", webhook_columns!(), " ", of_service!());
     DOWN = downwards!("w.sid"; "SELECT ", webhook_columns!(), " ", of_service!());
@@ -78,9 +80,11 @@ impl Command for Update {
     fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
         let Self(webhook, was) = self;
         let key = [webhook.service.as_bytes(), webhook.sid.as_bytes()];
-        if !exists(db, EXISTS, key)? {
+        let read = |row: &rusqlite::Row<'_>| Cells::of(row, "webhooks").take::<String>();
+        let Some(stored) = one(db, EVENT_TYPES, key, read)? else {
             return Ok(Updated::Gone);
-        }
+        };
+        let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
         let rows = execute(
             db,
             UPDATE,
@@ -88,7 +92,7 @@ impl Command for Update {
                 key[0],
                 key[1],
                 webhook.friendly_name.as_str(),
-                words(webhook),
+                words,
                 webhook.url.as_str(),
                 webhook.enabled,
                 webhook.version.as_str(),

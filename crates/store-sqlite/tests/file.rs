@@ -313,3 +313,22 @@ fn a_command_beside_servers_makes_no_file() {
     assert!(SqliteStore::open(file.path(), file.options.clone()).is_err());
     assert!(!file.path().exists());
 }
+
+#[tokio::test]
+async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
+    let file = File::new(Options::default());
+    let stage = Stage::new(file.open() as Arc<dyn Store>);
+    let service = stage.service().await;
+    let was = stage.make.webhook(&service);
+    assert_eq!(stage.store.create_webhook(&was).await, Ok(Inserted::Done));
+    let db = Connection::open(file.path()).unwrap();
+    let newer = "UPDATE webhooks SET event_types = event_types || ' challenge.sung'";
+    assert_eq!(db.execute(newer, ()).unwrap(), 1);
+    let mut now = stage.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
+    assert_eq!(now.event_types, was.event_types);
+    (now.enabled, now.updated_at) = (!was.enabled, stage.later(1));
+    assert_eq!(stage.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
+    let kept = "SELECT event_types FROM webhooks";
+    let kept: String = db.query_row(kept, (), |row| row.get(0)).unwrap();
+    assert!(kept.ends_with(" challenge.sung"), "{kept}");
+}

@@ -1,4 +1,4 @@
-//! Documents: what is kept as one JSON text, and may have been written by a newer release.
+//! Documents: what is kept as one text, JSON or a list of words, and may have been written by a newer release.
 
 use serde_json::{Map, Value};
 
@@ -35,6 +35,18 @@ fn keep(new: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
+/// The new text of a list of words, with the words of the stored one that this release does not know, as long as those that
+/// it knows are the same: a list that was replaced is replaced whole.
+pub fn keep_unknown_words(stored: &str, new: &str, is_known: impl Fn(&str) -> bool) -> String {
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        stored.split_ascii_whitespace().partition(|word| is_known(word));
+    let mut words: Vec<_> = new.split_ascii_whitespace().collect();
+    if words == known {
+        words.extend(unknown);
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +66,12 @@ mod tests {
     fn a_member_that_was_no_object_is_replaced_by_one() {
         assert_eq!(keep_unknown(r#"{"a":1}"#, r#"{"a":{"b":2}}"#).unwrap(), r#"{"a":{"b":2}}"#);
         assert!(keep_unknown("{", "{}").is_err());
+    }
+
+    #[test]
+    fn words_that_are_unknown_stay_unless_the_list_is_replaced() {
+        let keep = |new| keep_unknown_words("a x b y", new, |word| word < "m");
+        assert_eq!(keep("a b"), "a b x y");
+        assert_eq!(keep("b"), "b");
     }
 }

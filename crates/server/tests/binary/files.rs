@@ -131,6 +131,26 @@ async fn an_empty_key_of_a_first_start_that_failed_is_made_anew() {
     assert_eq!(std::fs::read_to_string(&key).unwrap(), "", "no other one was made");
 }
 
+/// Writes of more than nothing fail, as on a full disk.
+#[tokio::test]
+async fn a_first_start_on_a_full_disk_leaves_nothing_that_a_later_one_does_not_survive() {
+    let stage = Stage::new();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' serve --listen 127.0.0.1:0 --data-dir '{}'",
+        env!("CARGO_BIN_EXE_countersign"),
+        stage.data().display(),
+    );
+    let ended = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write"), "{said}");
+    let names = std::fs::read_dir(stage.data()).expect("a folder");
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["lock"], "no key, whole or half");
+    stage.serve(&[]).await.stop().await;
+    assert_eq!(std::fs::read_to_string(stage.data().join("master.key")).unwrap().trim().len(), 64);
+}
+
 #[tokio::test]
 async fn an_old_key_without_its_database_is_refused_unless_a_new_one_is_meant() {
     let stage = Stage::new();

@@ -22,6 +22,7 @@ async fn nor_does_one_of_a_server_on_postgresql() {
     tells_nothing(Stage::new().with("COUNTERSIGN_DATABASE__URL", url.as_str())).await;
 }
 
+#[expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 async fn tells_nothing(stage: Stage) {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,7 @@
 //! How this server calls others, as its operator says.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign_domain::invalid::Invalid;
@@ -8,7 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
 
-use crate::guard::Allowed;
+use crate::guard::{Allowed, Unresolved};
 
 /// The TLS library could not be set up.
 pub(crate) const UNUSABLE: Invalid = Invalid::because("the TLS settings are no use");
@@ -35,6 +36,8 @@ pub struct Outgoing {
     pub proxy: Option<Url>,
     /// Addresses that may be called although they are not of the public internet, and by plain http; at one port or all.
     pub allow: Vec<Allowed>,
+    /// Name servers for addresses that strangers made up, instead of the system's.
+    pub name_servers: Vec<SocketAddr>,
     /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI, shown in every VAPID token.
     pub vapid_subject: String,
 }
@@ -49,6 +52,7 @@ impl Default for Outgoing {
             roots: Vec::new(),
             proxy: None,
             allow: Vec::new(),
+            name_servers: Vec::new(),
             vapid_subject: "mailto:operator@countersign.invalid".to_owned(),
         }
     }
@@ -57,7 +61,8 @@ impl Default for Outgoing {
 impl fmt::Debug for Outgoing {
     /// Without the proxy's password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { apns, apns_sandbox, fcm, roots, proxy, allow, vapid_subject } = self;
+        let Self { apns, apns_sandbox, fcm, roots, proxy, allow, name_servers, vapid_subject } =
+            self;
         f.debug_struct("Outgoing")
             .field("apns", &apns.as_str())
             .field("apns_sandbox", &apns_sandbox.as_str())
@@ -65,6 +70,7 @@ impl fmt::Debug for Outgoing {
             .field("roots", &roots.len())
             .field("proxy", &proxy.as_ref().and_then(Url::host_str))
             .field("allow", allow)
+            .field("name_servers", name_servers)
             .field("vapid_subject", vapid_subject)
             .finish()
     }
@@ -158,6 +164,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// From a name that has no address.
+    pub(crate) fn unresolved(why: Unresolved) -> Self {
+        Self { words: format!("no connection: {why}"), broke: false }
+    }
+
     /// From the client's error.
     pub(crate) fn new(error: &reqwest::Error) -> Self {
         let what = if error.is_connect() {

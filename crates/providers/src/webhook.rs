@@ -10,6 +10,7 @@ use countersign_domain::webhook_signature::{own_signature, twilio_signature};
 use countersign_domain::world::Clock;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -53,6 +54,10 @@ impl WebhookClient {
         let url = lease.webhook.url.as_str();
         let parsed = Url::parse(url).map_err(|_| "the URL cannot be read".to_owned())?;
         let request = self.guard.call(Method::POST, &parsed).map_err(|why| why.to_string())?;
+        let began = Instant::now();
+        let prepared = self.guard.prepare(lease.webhook.account, &parsed).await;
+        prepared.map_err(|why| format!("no connection: {why}"))?;
+        let request = request.timeout(WHOLE.saturating_sub(began.elapsed()));
         let (token, secret) =
             self.keys.webhook_keys(&lease.webhook).await.map_err(|why| why.to_string())?;
         let body = Serializer::new(String::new()).extend_pairs(lease.parameters.iter()).finish();

@@ -1,5 +1,6 @@
 //! The clients of push services, and what they get from the use cases: opened credentials and VAPID keys.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -62,6 +63,14 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
     let allow = section.allow.iter().map(|network| {
         network.parse::<Allowed>().map_err(|why| anyhow!("outgoing.allow: {network} {why}"))
     });
+    let name_servers = section.name_servers.iter().map(|server| {
+        let alone = || server.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        server.parse().or_else(|_| alone()).with_context(|| {
+            format!(
+                "outgoing.name_servers: {server} is no address, such as 10.0.0.2 or 10.0.0.2:5353"
+            )
+        })
+    });
     Ok(Outgoing {
         apns: section.apns_url.clone().unwrap_or(default.apns),
         // who leads pushes elsewhere does not want some of them to go to Apple all the same
@@ -74,6 +83,7 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
         roots: roots.collect::<anyhow::Result<_>>()?,
         proxy: section.proxy.clone(),
         allow: allow.collect::<anyhow::Result<_>>()?,
+        name_servers: name_servers.collect::<anyhow::Result<_>>()?,
         vapid_subject: section.vapid_subject.clone().unwrap_or(default.vapid_subject),
     })
 }

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod allowed;
+mod names;
 mod resolver;
 
 use std::collections::HashMap;
@@ -18,8 +19,11 @@ use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use url::{Host, Url};
 
 use countersign_domain::invalid::Invalid;
+use countersign_domain::sid::AccountSid;
 
 pub use crate::guard::allowed::Allowed;
+use crate::guard::names::Names;
+pub use crate::guard::names::Unresolved;
 use crate::guard::resolver::Filtered;
 use crate::outgoing::Outgoing;
 
@@ -53,6 +57,7 @@ pub struct Guard {
     /// A name is resolved without a port, so each port that the list names has clients of its own.
     by_port: Arc<HashMap<u16, Clients>>,
     others: Clients,
+    names: Arc<Names>,
 }
 
 /// The clients for one port.
@@ -84,10 +89,16 @@ impl Guard {
     /// The TLS settings are no use.
     pub fn new(outgoing: &Outgoing, manners: Manners) -> Result<Self, Invalid> {
         let allowed: Arc<[Allowed]> = outgoing.allow.clone().into();
+        let names = Names::new(&outgoing.name_servers);
         let client = |port, reach| {
             let builder: ClientBuilder = outgoing.roots_only()?.no_proxy();
             builder
-                .dns_resolver(Filtered { allowed: Arc::clone(&allowed), port, reach })
+                .dns_resolver(Filtered {
+                    names: Arc::clone(&names),
+                    allowed: Arc::clone(&allowed),
+                    port,
+                    reach,
+                })
                 .connect_timeout(manners.connect)
                 .timeout(manners.whole)
                 .pool_max_idle_per_host(2)
@@ -104,7 +115,7 @@ impl Guard {
         let by_port = ports.map(|port| Ok((port, clients(port)?)));
         let by_port = Arc::new(by_port.collect::<Result<_, Invalid>>()?);
         // No entry of the list names port 0.
-        Ok(Self { others: clients(0)?, by_port, allowed })
+        Ok(Self { others: clients(0)?, by_port, allowed, names })
     }
 
     fn clients(&self, url: &Url) -> &Clients {
@@ -129,6 +140,18 @@ impl Guard {
             Reach::Listed => &clients.listed,
         };
         Ok(client.request(method, url.clone()))
+    }
+
+    /// Looks up the name in an address that `account` chose, so that the call does not wait for it. What an account may
+    /// look up at once is bounded: names whose servers are silent keep it from calling, and nobody else.
+    ///
+    /// # Errors
+    /// [`Unresolved`], after four seconds at most.
+    pub async fn prepare(&self, account: AccountSid, url: &Url) -> Result<(), Unresolved> {
+        match url.host() {
+            Some(Host::Domain(name)) => self.names.prepare(account, name).await,
+            _ => Ok(()),
+        }
     }
 
     /// A call that only the list can allow, for what a tenant has no business to choose but an operator may.

@@ -1,14 +1,16 @@
-//! Names, resolved as the system does, without the addresses that must not be called.
+//! Names, without the addresses that must not be called.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use crate::guard::names::Names;
 use crate::guard::{Allowed, Denied, Reach, addresses};
 
 /// A resolver that leaves out what must not be called.
 pub(super) struct Filtered {
+    pub(super) names: Arc<Names>,
     pub(super) allowed: Arc<[Allowed]>,
     /// The port that the addresses are for; 0 if the list does not name it.
     pub(super) port: u16,
@@ -16,8 +18,7 @@ pub(super) struct Filtered {
 }
 
 impl Filtered {
-    fn may_call(allowed: &[Allowed], port: u16, reach: Reach, address: SocketAddr) -> bool {
-        let address = address.ip();
+    fn may_call(allowed: &[Allowed], port: u16, reach: Reach, address: IpAddr) -> bool {
         addresses::is_listed(allowed, address, port)
             || (reach == Reach::Public && addresses::is_public(address))
     }
@@ -25,20 +26,20 @@ impl Filtered {
 
 impl Resolve for Filtered {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allowed, port, reach) = (Arc::clone(&self.allowed), self.port, self.reach);
+        let (names, allowed) = (Arc::clone(&self.names), Arc::clone(&self.allowed));
+        let (port, reach) = (self.port, self.reach);
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (all, mut left) = (found.len(), found);
-            left.retain(|address| Self::may_call(&allowed, port, reach, *address));
-            if left.is_empty() && all > 0 {
+            let found = names.look_up(name.as_str()).await?;
+            let may_call = |address: &IpAddr| Self::may_call(&allowed, port, reach, *address);
+            let left: Vec<_> = found.iter().copied().filter(may_call).collect();
+            if left.is_empty() {
                 let denied = match reach {
                     Reach::Public => Denied::Address,
                     Reach::Listed => Denied::NotListed,
                 };
                 return Err(denied.into());
             }
-            Ok(Box::new(left.into_iter()) as Addrs)
+            Ok(Box::new(left.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }

@@ -101,6 +101,9 @@ impl WebPush {
             Ok(call) => call,
             Err(why) => return not_called(why),
         };
+        if let Err(why) = self.guard.prepare(push.target.account, &to.endpoint).await {
+            return reply::unanswered(&Fault::unresolved(why));
+        }
         let authorization = match vapid.header(&*self.clock).map(HeaderValue::try_from) {
             Ok(Ok(mut value)) => {
                 value.set_sensitive(true);

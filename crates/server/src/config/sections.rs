@@ -321,6 +321,10 @@ pub struct Outgoing {
     /// such as `10.1.0.0/16:8443` or `[fd00::/8]:8443`, at that one only. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub allow: Vec<String>,
+    /// Name servers for addresses that strangers made up, such as `10.0.0.2` or `10.0.0.2:5353`; the system's if there are
+    /// none. A list, or one text with commas.
+    #[serde(deserialize_with = "list")]
+    pub name_servers: Vec<String>,
     /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI.
     pub vapid_subject: Option<String>,
 }

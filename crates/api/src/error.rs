@@ -166,6 +166,10 @@ impl From<VerifyError> for ApiError {
             VerifyError::FactorExists => &rows::FACTOR_EXISTS,
             VerifyError::TooManyFactors => &rows::TOO_MANY_FACTORS,
             VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
+            VerifyError::TooManyWebhooks(most) => {
+                let why = format!("limits.webhooks_per_service is {most}");
+                return Self::because(&rows::TOO_MANY_WEBHOOKS, why);
+            }
             VerifyError::TokenNotForThis => &rows::TOKEN_NOT_FOR_THIS,
             VerifyError::FactorNotProved => &rows::FACTOR_NOT_PROVED,
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,

@@ -77,6 +77,7 @@ rows! {
     ACCESS_TOKEN_PARAMETER = 60305 BAD_REQUEST "Access Token parameters are invalid"
         naming "Invalid parameter: {}";
     PARAMETER = 60306 BAD_REQUEST "Invalid Request" naming "Invalid parameter: {}";
+    TOO_MANY_WEBHOOKS = 60306 BAD_REQUEST "Reached max limit of Webhooks associated per Service";
     PLATFORM_NONE = 60307 BAD_REQUEST
         "Cannot resend push notifications to 'none' notification platform";
     TOO_MANY_ANSWERS = 60308 TOO_MANY_REQUESTS "Challenge verification attempts limit reached"

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_domain::sid::{AccountSid, WebhookSid};
-use countersign_domain::webhook_call::{CallLease, CallOutcome, Places, after_call};
+use countersign_domain::webhook_call::{
+    AfterCall, CallLease, CallOutcome, Paces, Places, after_call,
+};
 use countersign_domain::world::random;
 use countersign_store::seam::{Answer, CallsWanted};
 use tokio::sync::{Notify, mpsc};
@@ -26,6 +28,21 @@ const LOOKS: usize = 64;
 /// The places for calls in flight, by account.
 #[derive(Clone, Default)]
 struct Held(Arc<Mutex<HashMap<AccountSid, usize>>>);
+
+/// How many calls of each webhook may be in flight.
+#[derive(Clone, Default)]
+struct SharedPaces(Arc<Mutex<Paces>>);
+
+impl SharedPaces {
+    fn note(&self, webhook: WebhookSid, outcome: &CallOutcome, took: Duration) {
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.note(webhook, outcome, took);
+    }
+
+    fn now(&self) -> Paces {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// A place for one call in flight. Dropped, it is free again.
 struct Place(Held, AccountSid);
@@ -60,6 +77,7 @@ impl Drop for Place {
 struct Caller {
     shared: Arc<Shared>,
     held: Held,
+    paces: SharedPaces,
     alarm: Alarm,
     /// The webhook whose turn was last. The first is any, so that no webhook comes first after each start.
     turn: WebhookSid,
@@ -74,7 +92,8 @@ pub(crate) async fn run(
 ) {
     let alarm = Alarm::new(&*shared.clock);
     let turn = WebhookSid::from_bytes(random(&*shared.entropy));
-    let mut caller = Caller { shared: Arc::clone(&shared), held: Held::default(), alarm, turn };
+    let (held, paces) = (Held::default(), SharedPaces::default());
+    let mut caller = Caller { shared: Arc::clone(&shared), held, paces, alarm, turn };
     loop {
         let question = tokio::select! {
             biased;
@@ -128,27 +147,31 @@ impl Caller {
         }
         let (node, now, turn) = (shared.node, shared.clock.now(), self.turn);
         let until = shared.lease_until(now);
-        let wanted = CallsWanted { node, now, until, places, turn };
+        let paces = self.paces.now();
+        let wanted = CallsWanted { node, now, until, places, paces, turn };
         let found = shared.calls.lease_calls(&wanted).await?;
         self.turn = found.turn;
         for lease in found.leases {
             let place = self.held.take(lease.webhook.account);
-            let shared = Arc::clone(shared);
+            let (shared, paces) = (Arc::clone(shared), self.paces.clone());
             let kill = shared.kill.clone();
             let tasks = shared.tasks.clone();
-            tasks.spawn(kill.run_until_cancelled_owned(call(shared, lease, place)));
+            tasks.spawn(kill.run_until_cancelled_owned(call(shared, lease, place, paces)));
         }
         Ok(found.more)
     }
 }
 
 /// From the lease to the commit of what became of it.
-async fn call(shared: Arc<Shared>, lease: CallLease, place: Place) {
+async fn call(shared: Arc<Shared>, lease: CallLease, place: Place, paces: SharedPaces) {
     let began = shared.clock.monotonic();
     let outcome = shared.webhooks.call(&lease).await;
-    metrics::call(&outcome, shared.clock.monotonic().since(began));
+    let took = shared.clock.monotonic().since(began);
+    metrics::call(&outcome, took);
     let now = shared.clock.now();
+    paces.note(lease.webhook.sid, &outcome, took);
     let after = after_call(&outcome, lease.attempts, now, lease.deadline, shared.jitter());
+    metrics::calls_given_up("time", usize::from(after == AfterCall::Failed));
     let error = match &outcome {
         CallOutcome::Taken(_) => String::new(),
         CallOutcome::Refused(status) => format!("status {status}"),

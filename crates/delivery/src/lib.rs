@@ -10,6 +10,7 @@
 //! | caller | `caller.rs` | calls webhooks |
 //! | settler | `settler.rs` | writes down what became of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
+//! | backlog | `backlog.rs` | counts the calls of webhooks that wait, and gives up what is too much |
 //!
 //! Each delivery runs by itself, from the lease to the commit of its result (`attempt.rs`): judged ready (`ready.rs`), sent
 //! (`send.rs`), settled. Those that begin together share a task and the read before it. What a crash may cost is a push sent twice, never one lost: a lease that
@@ -17,6 +18,7 @@
 
 mod alarm;
 mod attempt;
+mod backlog;
 mod caller;
 mod cleaner;
 mod dispatcher;
@@ -54,6 +56,7 @@ pub use options::Options;
 pub use signals::{Counts, Signals};
 
 use crate::alarm::Alarm;
+use crate::backlog::Backlog;
 use crate::cleaner::Cleaner;
 use crate::dispatcher::Question;
 use crate::expirer::Expirer;
@@ -149,6 +152,7 @@ impl Engine {
         engine.begin(duty::run(all(), Expirer(all())));
         engine.begin(duty::run(all(), Rescuer(all())));
         engine.begin(duty::run(all(), Cleaner(all())));
+        engine.begin(duty::run(all(), Backlog(all())));
         if options.alone {
             engine.begin(duty::run(all(), Voider(all())));
         }

@@ -30,6 +30,21 @@ pub(crate) fn call(outcome: &CallOutcome, took: Duration) {
     histogram!("countersign_webhook_attempt_seconds").record(took);
 }
 
+/// Calls were given up, for this reason: `time` or `queue`.
+pub(crate) fn calls_given_up(reason: &'static str, calls: usize) {
+    if calls > 0 {
+        counter!("countersign_webhook_calls_given_up_total", "reason" => reason)
+            .increment(calls as u64);
+    }
+}
+
+/// The calls that wait, and the age of the oldest.
+pub(crate) fn backlog(queued: u64, age: Duration) {
+    gauge!("countersign_webhook_calls_queued")
+        .set(u32::try_from(queued).map_or(f64::from(u32::MAX), f64::from));
+    gauge!("countersign_webhook_oldest_call_seconds").set(age.as_secs_f64());
+}
+
 pub(crate) fn in_hand(more: bool) {
     let gauge = gauge!("countersign_delivery_in_hand");
     if more {

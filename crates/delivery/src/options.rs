@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::webhook_call::QueueLimits;
 use countersign_store::seam::Retention;
 
 /// The engine's settings. Wiring turns the configuration into this.
@@ -31,6 +32,10 @@ pub struct Options {
     pub poll: Duration,
     /// How often to look for what is overdue and for leases that have run out. 1 s.
     pub sweep: Duration,
+    /// How often to count the calls of webhooks that wait, and to give up what is too much. 10 s.
+    pub count: Duration,
+    /// How many calls of webhooks may wait. No limit.
+    pub queued: QueueLimits,
     /// How often to look for rows that are no longer wanted. 60 s.
     pub clean: Duration,
     /// The most rows that one command of a background duty touches. 500.
@@ -54,6 +59,8 @@ impl Default for Options {
             written_after: Duration::from_millis(100),
             poll: Duration::from_secs(1),
             sweep: Duration::from_secs(1),
+            count: Duration::from_secs(10),
+            queued: QueueLimits::default(),
             clean: Duration::from_secs(60),
             batch: 500,
             retention: Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) },

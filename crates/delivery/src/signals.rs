@@ -37,6 +37,10 @@ pub struct Counts {
     pub voider_sweeps: u64,
     /// Calls of webhooks whose result is committed.
     pub called: u64,
+    /// Calls of webhooks that were given up since too many waited.
+    pub overflowed: u64,
+    /// Counts of the calls that wait.
+    pub backlogs: u64,
     /// Rows that the cleaner removed.
     pub cleaned: u64,
     /// Sweeps of the cleaner that left nothing.

@@ -38,6 +38,12 @@ pub struct Limits {
     pub challenges_per_totp_factor_per_hour: u32,
     /// Challenges of a TOTP factor with longer codes in a rolling day. 429/60312.
     pub challenges_per_totp_factor_per_day: u32,
+    /// Webhooks that one service may have at a time. Those of a service that has more stay. 400/60306.
+    pub webhooks_per_service: u32,
+    /// Calls of one webhook that may wait. Past it the oldest are given up.
+    pub queued_calls_per_webhook: u32,
+    /// Calls of all webhooks of one account that may wait. Past it the oldest of the webhook with the most are given up.
+    pub queued_calls_per_account: u32,
 }
 
 impl Default for Limits {
@@ -60,6 +66,9 @@ impl Default for Limits {
             challenges_per_short_totp_factor_per_day: 10,
             challenges_per_totp_factor_per_hour: 50,
             challenges_per_totp_factor_per_day: 100,
+            webhooks_per_service: 20,
+            queued_calls_per_webhook: 100_000,
+            queued_calls_per_account: 250_000,
         }
     }
 }

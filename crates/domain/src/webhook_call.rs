@@ -13,10 +13,20 @@ use crate::webhook::{EventType, Webhook};
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long one that was given up is kept for the operator.
 pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Calls of one webhook that are in flight at once, on all nodes together.
+/// Calls of one webhook that are in flight at once, on all nodes together, unless it is known to be quick.
 pub const AT_ONCE: usize = 4;
 /// How long a call stands behind another one before it is judged anew, whatever became of that one.
 pub const BEHIND_FOR: Duration = Duration::from_secs(10 * 60);
+/// Calls of one webhook that takes each within [`QUICK`].
+pub const MOST_AT_ONCE: usize = 32;
+/// A call that is taken within this time is a quick one.
+pub const QUICK: Duration = Duration::from_secs(1);
+/// Calls of one webhook that were given up and are kept at most.
+pub const KEPT: usize = 10_000;
+/// What the record of a call says that was given up since too many waited.
+pub const OVERFLOWED: &str = "given up: too many calls were waiting";
+/// Webhooks whose pace is remembered at most.
+const PACES: usize = 1_024;
 /// An account holds at most this part of the places that other accounts leave.
 const SHARE: usize = 4;
 
@@ -68,6 +78,82 @@ impl Places {
             }
         }
         dealt
+    }
+}
+
+/// How many calls of each webhook may be in flight: more with every one that it takes quickly, and few again after one that it
+/// does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Paces(HashMap<WebhookSid, usize>);
+
+impl Paces {
+    /// How many calls of a webhook may be in flight.
+    pub fn at_once(&self, webhook: WebhookSid) -> usize {
+        self.0.get(&webhook).copied().unwrap_or(AT_ONCE)
+    }
+
+    /// Notes what a call came to that took so long.
+    pub fn note(&mut self, webhook: WebhookSid, outcome: &CallOutcome, took: Duration) {
+        if !matches!(outcome, CallOutcome::Taken(_)) || took > QUICK {
+            self.0.remove(&webhook);
+            return;
+        }
+        if self.0.len() >= PACES && !self.0.contains_key(&webhook) {
+            self.0.clear();
+        }
+        let at_once = self.0.entry(webhook).or_insert(AT_ONCE);
+        *at_once = (*at_once + 1).min(MOST_AT_ONCE);
+    }
+}
+
+/// How many calls may wait. 0: no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueLimits {
+    /// Of one webhook.
+    pub per_webhook: u32,
+    /// Of all webhooks of one account.
+    pub per_account: u32,
+}
+
+/// The calls of one webhook that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Which webhook.
+    pub webhook: WebhookSid,
+    /// Whose it is, if it is there still.
+    pub account: Option<AccountSid>,
+    /// How many.
+    pub waiting: u64,
+}
+
+impl QueueLimits {
+    /// Of which webhooks how many calls are too many: first of those that are over the limit themselves, then, of an account
+    /// that still has too many, of the webhook with the most, and so on.
+    pub fn excess(self, queues: &[Queue]) -> Vec<(WebhookSid, u64)> {
+        let over = |limit: u32, waiting: u64| match limit {
+            0 => 0,
+            limit => waiting.saturating_sub(limit.into()),
+        };
+        let mut accounts: HashMap<AccountSid, u64> = HashMap::new();
+        let mut rest: Vec<_> = queues
+            .iter()
+            .map(|queue| (queue, over(self.per_webhook, queue.waiting)))
+            .inspect(|(queue, excess)| {
+                if let Some(account) = queue.account {
+                    *accounts.entry(account).or_default() += queue.waiting - excess;
+                }
+            })
+            .collect();
+        rest.sort_by_key(|(queue, excess)| std::cmp::Reverse(queue.waiting - excess));
+        for (queue, excess) in &mut rest {
+            if let Some(waiting) = queue.account.and_then(|account| accounts.get_mut(&account)) {
+                let more = over(self.per_account, *waiting).min(queue.waiting - *excess);
+                *excess += more;
+                *waiting -= more;
+            }
+        }
+        let excess = rest.into_iter().map(|(queue, excess)| (queue.webhook, excess));
+        excess.filter(|(_, excess)| *excess > 0).collect()
     }
 }
 
@@ -266,6 +352,63 @@ mod tests {
         assert_eq!(places.deal(&many).iter().sum::<usize>(), 0);
         assert_eq!(places.deal(&vec![waiting(2); 100]).iter().sum::<usize>(), 48);
         assert_eq!(places.deal(&[waiting(3)]), [4], "what it may have at once");
+    }
+
+    #[test]
+    fn a_webhook_that_is_quick_may_have_more_calls_at_once() {
+        let webhook = WebhookSid::from_bytes([1; 16]);
+        let (taken, quick) = (CallOutcome::Taken(200), Duration::from_millis(30));
+        let mut paces = Paces::default();
+        assert_eq!(paces.at_once(webhook), AT_ONCE);
+        paces.note(webhook, &taken, quick);
+        assert_eq!(paces.at_once(webhook), AT_ONCE + 1);
+        for _ in 0..100 {
+            paces.note(webhook, &taken, quick);
+        }
+        assert_eq!(paces.at_once(webhook), MOST_AT_ONCE);
+        for (outcome, took) in [
+            (&taken, Duration::from_secs(2)),
+            (&CallOutcome::Refused(500), quick),
+            (&CallOutcome::Unanswered("timeout".into()), quick),
+        ] {
+            paces.note(webhook, &taken, quick);
+            paces.note(webhook, outcome, took);
+            assert_eq!(paces.at_once(webhook), AT_ONCE);
+        }
+    }
+
+    #[test]
+    fn only_so_many_paces_are_remembered() {
+        let mut paces = Paces::default();
+        for n in 0..3_000_u16 {
+            let [high, low] = n.to_be_bytes();
+            let mut sid = [0; 16];
+            (sid[0], sid[1]) = (high, low);
+            paces.note(WebhookSid::from_bytes(sid), &CallOutcome::Taken(200), Duration::ZERO);
+        }
+        assert!(paces.0.len() <= PACES);
+    }
+
+    #[test]
+    fn the_calls_that_are_too_many_are_of_the_longest_queues() {
+        let queue = |webhook, account: Option<u8>, waiting| Queue {
+            webhook: WebhookSid::from_bytes([webhook; 16]),
+            account: account.map(|account| AccountSid::from_bytes([account; 16])),
+            waiting,
+        };
+        let sid = |webhook| WebhookSid::from_bytes([webhook; 16]);
+        let queues =
+            [queue(1, Some(1), 12), queue(2, Some(1), 7), queue(3, Some(2), 9), queue(4, None, 11)];
+        let excess = |per_webhook, per_account| {
+            let mut excess = QueueLimits { per_webhook, per_account }.excess(&queues);
+            excess.sort_unstable();
+            excess
+        };
+        assert_eq!(excess(0, 0), []);
+        assert_eq!(excess(10, 0), [(sid(1), 2), (sid(4), 1)]);
+        assert_eq!(excess(0, 9), [(sid(1), 10)]);
+        assert_eq!(excess(10, 5), [(sid(1), 12), (sid(2), 2), (sid(3), 4), (sid(4), 1)]);
+        assert_eq!(excess(0, 5), [(sid(1), 12), (sid(2), 2), (sid(3), 4)]);
     }
 
     #[test]

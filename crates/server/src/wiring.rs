@@ -13,6 +13,7 @@ use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
 use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
+use countersign_domain::webhook_call::QueueLimits;
 use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::ProviderTokens;
 use countersign_store::Store;
@@ -296,6 +297,10 @@ fn engine_options(config: &Config) -> countersign_delivery::Options {
         stream_attempts: config.delivery.in_flight_max,
         lease: config.delivery.lease(),
         retention: Retention { challenges: day * config.retention.challenges_days },
+        queued: QueueLimits {
+            per_webhook: config.limits.queued_calls_per_webhook,
+            per_account: config.limits.queued_calls_per_account,
+        },
         // the data folder of SQLite is locked to this process; PostgreSQL has leases of other nodes in it
         alone: config.database.url.is_none(),
         ..Default::default()

@@ -12,7 +12,7 @@ use countersign_domain::event::{CallId, Event};
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AT_ONCE, BEHIND_FOR, Call, CallLease, Waiting};
+use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease, MOST_AT_ONCE, Waiting};
 use countersign_store::seam::{Answer, CallsFound, CallsWanted, PASSED};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
@@ -82,8 +82,9 @@ const LOCK: &str = "SELECT set_config('countersign.webhooks', coalesce(array_agg
 /// A call is put behind another one only while that one's row is locked: whoever ends it locks it, too, and sees afterwards
 /// what stands behind it.
 const LEASE: &str = concat!(
-    "WITH open AS MATERIALIZED (SELECT u.sid, least(u.room, $6 - (SELECT count(*) FROM (SELECT 1 FROM webhook_calls \
-     WHERE state = 'leased' AND webhook_sid = u.sid LIMIT $6) AS leased)) AS room FROM unnest($1, $2) AS u (sid, room) \
+    "WITH open AS MATERIALIZED (SELECT u.sid, least(u.room, u.at_once - (SELECT count(*) FROM (SELECT 1 FROM webhook_calls \
+     WHERE state = 'leased' AND webhook_sid = u.sid LIMIT $8) AS leased)) AS room \
+     FROM unnest($1, $2, $6) AS u (sid, room, at_once) \
      WHERE u.sid = ANY (current_setting('countersign.webhooks')::uuid[])), \
      found AS MATERIALIZED (SELECT c.*, open.room FROM open CROSS JOIN LATERAL (SELECT id, webhook_sid, factor_sid, \
      happened_at, number, wake_at FROM webhook_calls WHERE state = 'due' AND webhook_sid = open.sid AND wake_at <= $3 \
@@ -159,7 +160,7 @@ impl Passed {
         let in_flight = cells.take::<u32>()?;
         let is_due = cells.take()?;
         let account = cells.make(|sid: Option<[u8; 16]>| sid.map(AccountSid::from_bytes))?;
-        let in_flight = usize::try_from(in_flight).unwrap_or(AT_ONCE);
+        let in_flight = usize::try_from(in_flight).unwrap_or(MOST_AT_ONCE);
         Ok(Self { webhook, service, in_flight, is_due, account })
     }
 }
@@ -182,7 +183,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<
     }
     let (open, waiting): (Vec<_>, Vec<_>) = due()
         .filter_map(|webhook| {
-            let room = AT_ONCE.saturating_sub(webhook.in_flight);
+            let room = wanted.paces.at_once(webhook.webhook).saturating_sub(webhook.in_flight);
             Some((webhook, Waiting { account: webhook.account?, room }))
         })
         .unzip();
@@ -201,6 +202,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<
         services: column(&served, |(webhook, _)| id(webhook.service.as_bytes())),
         webhooks: column(&served, |(webhook, _)| id(webhook.webhook.as_bytes())),
         rooms: column(&served, |(_, room)| limit(*room)),
+        at_once: column(&served, |(webhook, _)| limit(wanted.paces.at_once(webhook.webhook))),
         node: wanted.node,
         now: wanted.now,
         until: wanted.until,
@@ -276,7 +278,7 @@ async fn waiting(db: &Session, wanted: &CallsWanted) -> Result<(Vec<Passed>, boo
     let mut passed = Vec::new();
     for (after, until) in [(turn, Uuid::max()), (Uuid::nil(), turn)] {
         let most = limit(PASSED - passed.len());
-        let asked = params![after, until, most, now, limit(AT_ONCE)];
+        let asked = params![after, until, most, now, limit(MOST_AT_ONCE)];
         passed.extend(all(db, WAITING, asked, Passed::read).await?);
         if passed.len() >= PASSED {
             return Ok((passed, false));
@@ -290,6 +292,8 @@ struct Lease {
     webhooks: Vec<Uuid>,
     /// How many more of each.
     rooms: Vec<i64>,
+    /// How many of each in all.
+    at_once: Vec<i64>,
     node: NodeId,
     now: Instant,
     until: Instant,
@@ -311,9 +315,10 @@ impl Command for Lease {
     }
 
     async fn run(&self, db: &Session) -> Result<Leased, Trouble> {
-        let Self { services, webhooks, rooms, node, now, until } = self;
+        let Self { services, webhooks, rooms, at_once, node, now, until } = self;
         let (now, end, node_id) = (now.as_micros(), until.as_micros(), id(&node.0));
-        let lease = params![*webhooks, *rooms, now, node_id, end, limit(AT_ONCE), limit(JUDGED)];
+        let (judged, most) = (limit(JUDGED), limit(MOST_AT_ONCE));
+        let lease = params![*webhooks, *rooms, now, node_id, end, *at_once, judged, most];
         let [_, rows] =
             db.commit_with([(LOCK, params![*services, *webhooks]), (LEASE, lease)]).await?;
         let mut leased = Leased { put: 0, calls: Vec::new() };

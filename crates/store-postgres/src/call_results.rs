@@ -19,7 +19,7 @@ use crate::params::{column, id, params};
 use crate::trouble::Trouble;
 
 /// Locks calls in the order of their ids.
-const LOCK: &str = "SELECT c.id FROM (SELECT * FROM unnest($1) AS u (id) ORDER BY 1) AS u \
+pub(crate) const LOCK: &str = "SELECT c.id FROM (SELECT * FROM unnest($1) AS u (id) ORDER BY 1) AS u \
                                CROSS JOIN LATERAL (SELECT id FROM webhook_calls WHERE id = u.id FOR UPDATE) AS c";
 /// Without a state, a call is done. One that was taken is kept with the challenge that it tells of. Behind a call that ends, the
 /// earliest one steps up.

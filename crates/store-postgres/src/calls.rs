@@ -6,8 +6,8 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
-use countersign_store::seam::{Answer, Calls, CallsFound, CallsWanted};
+use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, QueueLimits};
+use countersign_store::seam::{Answer, Backlog, Calls, CallsFound, CallsWanted};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::params::{id, params};
 use crate::rows::{self, webhook_columns};
 use crate::statement::{all, one};
 use crate::trouble::Trouble;
-use crate::{PostgresStore, call_leases, limit};
+use crate::{PostgresStore, backlog, call_leases, limit};
 
 const VOID: &str = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = $2 WHERE id = ANY (ARRAY(SELECT id \
                     FROM webhook_calls WHERE state = 'leased' AND node <> $1 LIMIT $3 FOR UPDATE SKIP LOCKED))";
@@ -113,6 +113,10 @@ impl Calls for PostgresStore {
         let read = |row: &Row| Cells::of(row, "webhook_calls").take::<Option<i64>>();
         let next = one(&db, NEXT, &[], read).await?;
         Ok(next.flatten().map(|at| Instant::from_micros(at).max(now)))
+    }
+
+    async fn tend_calls(&self, limits: QueueLimits, now: Instant) -> Answer<Backlog> {
+        backlog::tend(self, limits, now).await
     }
 
     async fn settle_call(

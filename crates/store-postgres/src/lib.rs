@@ -8,6 +8,7 @@
 mod access_tokens;
 mod accounts;
 mod answers;
+mod backlog;
 mod births;
 mod bounds;
 mod call_leases;

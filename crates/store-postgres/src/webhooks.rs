@@ -1,13 +1,16 @@
 //! Webhooks.
 
 use async_trait::async_trait;
+use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::document::keep_unknown_words;
 use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
 use countersign_store::{Page, PageQuery};
+use tokio_postgres::Row;
 
+use crate::PostgresStore;
 use crate::cells::Cells;
 use crate::database::{Command, Session};
 use crate::paging::{Listing, by_id};
@@ -15,7 +18,6 @@ use crate::params::{id, params};
 use crate::rows::{self, webhook_columns};
 use crate::statement::{exists, inserted, one, updated};
 use crate::trouble::Trouble;
-use crate::{PostgresStore, services};
 
 /// The webhooks of a living service.
 macro_rules! of_service {
@@ -33,6 +35,9 @@ const INSERT: &str = "INSERT INTO webhooks (sid, account_sid, service_sid, frien
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE webhooks SET friendly_name = $3, event_types = $4, url = $5, enabled = $6, version = $7, \
                       updated_at = $8 WHERE service_sid = $1 AND sid = $2 AND updated_at = $9";
+/// A service whose webhooks nobody else counts before the end of the transaction.
+const HOLD_SERVICE: &str = "SELECT 1 FROM services WHERE sid = $1 FOR NO KEY UPDATE";
+const COUNT: &str = "SELECT count(*) FROM webhooks WHERE service_sid = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE service_sid = $1 AND sid = $2";
 
 fn words(webhook: &Webhook) -> String {
@@ -40,7 +45,7 @@ fn words(webhook: &Webhook) -> String {
     words.join(" ")
 }
 
-struct Create(Webhook);
+struct Create(Webhook, u32);
 
 #[async_trait]
 impl Command for Create {
@@ -49,8 +54,13 @@ impl Command for Create {
     async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
         let webhook = &self.0;
         let service = id(webhook.service.as_bytes());
-        if !exists(db, services::STAYS, params![service]).await? {
+        if !exists(db, HOLD_SERVICE, params![service]).await? {
             return Ok(Inserted::NoParent);
+        }
+        let read = |row: &Row| Cells::of(row, "webhooks").take::<u32>();
+        let have = one(db, COUNT, params![service], read).await?.unwrap_or(0);
+        if is_reached(self.1, have) {
+            return Ok(Inserted::TooMany);
         }
         let rows = db
             .execute(
@@ -122,8 +132,8 @@ impl Command for Delete {
 
 #[async_trait]
 impl Webhooks for PostgresStore {
-    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted> {
-        self.write(Create(webhook.clone())).await
+    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> Answer<Inserted> {
+        self.write(Create(webhook.clone(), most)).await
     }
 
     async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {

@@ -11,11 +11,12 @@ use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::{Ending, Status};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::Places;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::{Paces, Places};
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
-    Answer, CallsWanted, Enrolled, Enrolment, Notified, Opened, Opening, Recorded, Retention,
-    ShownCode,
+    Answer, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
+    Retention, ShownCode,
 };
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore, Tolerance};
@@ -67,9 +68,16 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     assert_eq!(stage.store.notify(&asked, 0).await, Ok(Notified::Done(None)));
     let due = stage.make.notification(&stage.challenge(&factor).await, 300, Birth::Due);
     assert_eq!(stage.store.notify(&due, 0).await, Ok(Notified::Done(None)));
+    let service = stage.store.service(factor.owner.service).await.unwrap().unwrap();
+    let hook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
+    assert_eq!(stage.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
+    stage.factor_of(&service, &stage.make.identity()).await;
+    // due by every clock
+    database.psql("UPDATE webhook_calls SET wake_at = 0");
     let all = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT d::text AS t FROM deliveries d UNION ALL \
                SELECT n::text FROM notifications n UNION ALL SELECT c::text FROM challenges c UNION ALL \
                SELECT f::text FROM factors f UNION ALL SELECT f::text FROM totp_factors f UNION ALL \
+               SELECT c::text FROM webhook_calls c UNION ALL \
                SELECT inhrelid::regclass::text FROM pg_inherits) AS rows";
     let before = database.psql(all);
 
@@ -86,7 +94,8 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("lease_parked", given_up, parked).await;
         let places = Places { free: 9, ..Places::default() };
         let turn = WebhookSid::from_bytes([0; 16]);
-        let wanted = CallsWanted { node, now: wrong, until: later, places, turn };
+        let paces = Paces::default();
+        let wanted = CallsWanted { node, now: wrong, until: later, places, paces, turn };
         is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
         let answer = store.answer_challenge(challenge.sid, verdict, wrong);

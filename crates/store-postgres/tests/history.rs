@@ -104,7 +104,7 @@ async fn what_is_kept_of_calls_lies_with_the_day_of_its_challenge() {
     clean(&stage).await;
     let service = stage.service().await;
     let webhook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     let factor = stage.factor_of(&service, &stage.make.identity()).await;
     stage.make.clock.advance(Duration::from_secs(DAY / 2 - 60));
     let challenge = stage.challenge(&factor).await;

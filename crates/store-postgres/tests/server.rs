@@ -341,7 +341,7 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     let stage = stage(connect(database.url()).await);
     let service = stage.service().await;
     let was = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&was).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
     database.psql("UPDATE webhooks SET event_types = event_types || ' challenge.sung'");
     let mut now = stage.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
     assert_eq!(now.event_types, was.event_types);

@@ -12,7 +12,7 @@ use countersign_domain::event::CallId;
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, CallLease, Places};
+use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, Paces, Places};
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
     Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded, Webhooks as _,
@@ -53,14 +53,16 @@ async fn call_until(
     all: usize,
 ) {
     let mut turn = WebhookSid::from_bytes([0; 16]);
+    let mut paces = Paces::default();
     while receiver.lock().unwrap().taken.len() < all {
         let (now, until) = (stage.now(), stage.later(30));
         let places = Places { free: 256, ..Places::default() };
-        let wanted = CallsWanted { node: by, now, until, places, turn };
+        let wanted = CallsWanted { node: by, now, until, places, paces: paces.clone(), turn };
         let found = node.lease_calls(&wanted).await.unwrap();
         turn = found.turn;
         let mut settling = JoinSet::new();
         for lease in found.leases {
+            paces.note(lease.webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
             {
                 let mut receiver = receiver.lock().unwrap();
                 *receiver.taken.entry(lease.id).or_default() += 1;
@@ -114,7 +116,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
     for _ in 0..2 {
         let event_types = vec![EventType::All, EventType::NotificationDelivered];
         let webhook = Webhook { event_types, ..stage.make.webhook(&service) };
-        assert_eq!(nodes[0].create_webhook(&webhook).await, Ok(Inserted::Done));
+        assert_eq!(nodes[0].create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     }
     let receiver = Arc::new(Mutex::new(Receiver::default()));
     let all = 2 * 2 * DEVICES * ROUNDS;

@@ -8,9 +8,9 @@ use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
-    AT_ONCE, AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR, Waiting,
+    AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR, MOST_AT_ONCE, QueueLimits, Waiting,
 };
-use countersign_store::seam::{Answer, Calls, CallsFound, CallsWanted, PASSED};
+use countersign_store::seam::{Answer, Backlog, Calls, CallsFound, CallsWanted, PASSED};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
@@ -18,7 +18,7 @@ use crate::rows::{self, webhook_columns};
 use crate::statement::{all, execute, exists, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, events, limit};
+use crate::{SqliteStore, backlog, events, limit};
 
 statements! {
     ASLEEP = "SELECT id, webhook_sid, service_sid, factor_sid, challenge_sid FROM webhook_calls \
@@ -135,11 +135,11 @@ impl Lease {
         if !exists(db, IS_DUE, params![sid.as_bytes(), self.0.now.as_micros()])? {
             return Ok(None);
         }
-        let in_flight = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(AT_ONCE)], |row| {
+        let in_flight = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(MOST_AT_ONCE)], |row| {
             Cells::of(row, "webhook_calls").take::<u32>()
         })?;
-        let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(AT_ONCE);
-        Ok(Some(AT_ONCE.saturating_sub(in_flight)))
+        let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(MOST_AT_ONCE);
+        Ok(Some(self.0.paces.at_once(sid).saturating_sub(in_flight)))
     }
 
     /// Up to `room` calls of one webhook, and whether any ended instead: those that it does not want any more, or whose time is
@@ -259,7 +259,11 @@ fn line(row: &rusqlite::Row<'_>) -> Result<([u8; 16], [u8; 16]), Trouble> {
     Ok((cells.take()?, cells.take()?))
 }
 
-fn step_up(db: &Connection, webhook: &[u8; 16], factor: &[u8; 16]) -> Result<(), Trouble> {
+pub(crate) fn step_up(
+    db: &Connection,
+    webhook: &[u8; 16],
+    factor: &[u8; 16],
+) -> Result<(), Trouble> {
     let next = one(db, NEXT_IN_LINE, [webhook, factor], |row| {
         Cells::of(row, "webhook_calls").take::<[u8; 16]>()
     })?;
@@ -364,6 +368,10 @@ impl Calls for SqliteStore {
                 one(db, NEXT, (), |row| Cells::of(row, "webhook_calls").take::<Option<i64>>())?;
             Ok(next.flatten().map(|at| Instant::from_micros(at).max(now)))
         })
+    }
+
+    async fn tend_calls(&self, limits: QueueLimits, now: Instant) -> Answer<Backlog> {
+        backlog::tend(self, limits, now).await
     }
 
     async fn settle_call(

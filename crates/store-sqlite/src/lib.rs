@@ -6,6 +6,7 @@
 
 mod access_tokens;
 mod accounts;
+mod backlog;
 mod calls;
 mod cells;
 mod challenges;

@@ -5,9 +5,10 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 20] = [
+const ALL: [(&str, &[(&str, &str)]); 21] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
+    ("backlog", crate::backlog::STATEMENTS),
     ("calls", crate::calls::STATEMENTS),
     ("challenges", crate::challenges::STATEMENTS),
     ("credentials", crate::credentials::STATEMENTS),
@@ -28,8 +29,9 @@ const ALL: [(&str, &[(&str, &str)]); 20] = [
     ("webhooks", crate::webhooks::STATEMENTS),
 ];
 
-/// Of what is parked for one factor, the newest of each challenge, by deadline: as few rows as that factor has.
-const MAY_SORT: [&str; 1] = ["deliveries::PARKED"];
+/// Of what is parked for one factor, the newest of each challenge, by deadline: as few rows as that factor has. The waiting calls of
+/// one webhook, only if they are too many.
+const MAY_SORT: [&str; 2] = ["backlog::OLDEST", "deliveries::PARKED"];
 
 /// Rare, and either an answer that is collected (RETURNING) or many rows of an index that changes under the search.
 const MAY_BUILD: [&str; 3] =

@@ -1,6 +1,7 @@
 //! Webhooks.
 
 use async_trait::async_trait;
+use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
@@ -34,6 +35,7 @@ statements! {
               created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
     UPDATE = "UPDATE webhooks SET friendly_name = ?3, event_types = ?4, url = ?5, enabled = ?6, version = ?7, \
               updated_at = ?8 WHERE service_sid = ?1 AND sid = ?2 AND updated_at = ?9";
+    COUNT = "SELECT count(*) FROM webhooks WHERE service_sid = ?1";
     DELETE = "DELETE FROM webhooks WHERE service_sid = ?1 AND sid = ?2";
 }
 
@@ -42,7 +44,7 @@ fn words(webhook: &Webhook) -> String {
     words.join(" ")
 }
 
-struct Create(Webhook);
+struct Create(Webhook, u32);
 
 impl Command for Create {
     type Answer = Inserted;
@@ -51,6 +53,11 @@ impl Command for Create {
         let webhook = &self.0;
         if !exists(db, services::EXISTS, [webhook.service.as_bytes()])? {
             return Ok(Inserted::NoParent);
+        }
+        let read = |row: &rusqlite::Row<'_>| Cells::of(row, "webhooks").take::<u32>();
+        let have = one(db, COUNT, [webhook.service.as_bytes()], read)?.unwrap_or(0);
+        if is_reached(self.1, have) {
+            return Ok(Inserted::TooMany);
         }
         let rows = execute(
             db,
@@ -117,8 +124,8 @@ impl Command for Delete {
 
 #[async_trait]
 impl Webhooks for SqliteStore {
-    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted> {
-        self.write(Create(webhook.clone())).await
+    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> Answer<Inserted> {
+        self.write(Create(webhook.clone(), most)).await
     }
 
     async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {

@@ -320,7 +320,7 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     let stage = Stage::new(file.open() as Arc<dyn Store>);
     let service = stage.service().await;
     let was = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&was).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
     let db = Connection::open(file.path()).unwrap();
     let newer = "UPDATE webhooks SET event_types = event_types || ' challenge.sung'";
     assert_eq!(db.execute(newer, ()).unwrap(), 1);

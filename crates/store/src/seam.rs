@@ -38,7 +38,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{
-    AfterCall, Call, CallLease, FailingWebhook, Places, TakenCall,
+    AfterCall, Call, CallLease, FailingWebhook, Paces, Places, QueueLimits, TakenCall,
 };
 
 pub use crate::codes::{CodeFate, Judged, ShownCode, StoredCodes};
@@ -57,6 +57,8 @@ pub enum Inserted {
     NotUnique,
     /// What it belongs to does not exist.
     NoParent,
+    /// What it belongs to has as many as it may have.
+    TooMany,
 }
 
 /// Whether a record was replaced, which happens only if nobody changed it meanwhile.
@@ -434,8 +436,9 @@ pub trait AccessTokens {
 /// Webhooks.
 #[async_trait]
 pub trait Webhooks {
-    /// Stores a new webhook; [`Inserted::NoParent`] without its service.
-    async fn create_webhook(&self, webhook: &Webhook) -> Answer<Inserted>;
+    /// Stores a new webhook; [`Inserted::NoParent`] without its service, [`Inserted::TooMany`] if that has `most` webhooks or
+    /// more (0: no limit).
+    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> Answer<Inserted>;
     /// Reads a webhook of a service.
     async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>>;
     /// Lists the webhooks of a service.
@@ -461,6 +464,8 @@ pub struct CallsWanted {
     pub until: Instant,
     /// The places that it has for calls.
     pub places: Places,
+    /// How many calls of each webhook may be in flight, on all nodes together.
+    pub paces: Paces,
     /// The webhook whose turn was last.
     pub turn: WebhookSid,
 }
@@ -476,6 +481,19 @@ pub struct CallsFound {
     pub more: bool,
 }
 
+/// The calls of webhooks that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many wait to be made, or are being made.
+    pub queued: u64,
+    /// When the event happened that the oldest of them tells of.
+    pub oldest: Option<Instant>,
+    /// How many were given up just now, since too many waited.
+    pub given_up: usize,
+    /// Whether more of them are to be given up.
+    pub more: bool,
+}
+
 /// Webhooks with waiting calls that one look for calls passes at most.
 pub const PASSED: usize = 512;
 
@@ -485,13 +503,16 @@ pub const PASSED: usize = 512;
 #[async_trait]
 pub trait Calls {
     /// Leases calls that are due, as [`Places::deal`] shares the places among the webhooks that wait, in the order of their SIDs
-    /// from the last turn on and around. No webhook has more than [`countersign_domain::webhook_call::AT_ONCE`] leased on all
-    /// nodes together. Before, it makes due the calls whose lease has run out, and makes calls of the challenges that expired.
+    /// from the last turn on and around. No webhook has more leased on all nodes together than its pace
+    /// allows. Before, it makes due the calls whose lease has run out, and makes calls of the challenges that expired.
     /// Calls of a webhook that is gone, disabled or not subscribed any more end instead; those whose deadline has passed are
     /// given up.
     async fn lease_calls(&self, wanted: &CallsWanted) -> Answer<CallsFound>;
     /// When the next look is worth it: `now` if something may be due, otherwise the next waking, if there is any.
     async fn next_call(&self, now: Instant) -> Answer<Option<Instant>>;
+    /// Counts the calls that wait, and gives up the oldest of webhooks and accounts for which too many do, a bounded number at a
+    /// time. Of what was given up, for whatever reason, it keeps [`countersign_domain::webhook_call::KEPT`] calls of each webhook.
+    async fn tend_calls(&self, limits: QueueLimits, now: Instant) -> Answer<Backlog>;
     /// Writes what became of a leased call; `false`, and nothing is written, if its lease was lost. `error` says what
     /// the try came to if it failed. One that was taken is kept as long as the challenge that it tells of; if it tells of
     /// none it is forgotten.

@@ -84,7 +84,7 @@ impl Verify {
                 Ok((token, text))
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
     }
 

@@ -44,7 +44,9 @@ impl Verify {
         let account = self.new_account(sid, friendly_name, &token);
         match self.store.create_account(&account).await? {
             Inserted::Done => Ok((account, token)),
-            Inserted::NoParent | Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::NoParent | Inserted::NotUnique | Inserted::TooMany => {
+                Err(VerifyError::Conflict)
+            }
         }
     }
 
@@ -177,7 +179,7 @@ impl Verify {
         match self.store.create_api_key(&key).await? {
             Inserted::Done => Ok((key, secret)),
             Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
     }
 

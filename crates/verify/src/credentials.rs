@@ -100,7 +100,7 @@ impl Verify {
         match self.store.create_credential(&credential).await? {
             Inserted::Done => Ok(credential),
             Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
     }
 

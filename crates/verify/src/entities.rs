@@ -32,7 +32,7 @@ impl Verify {
         let entity = Entity { owner, created_at: now, updated_at: now };
         match self.store.create_entity(&entity).await? {
             Inserted::Done => Ok(entity),
-            Inserted::NotUnique => Err(VerifyError::EntityExists),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::EntityExists),
             Inserted::NoParent => Err(VerifyError::NotFound),
         }
     }

@@ -40,6 +40,9 @@ pub enum VerifyError {
     /// Too many factors were made for the entity today.
     #[error("too many factors today")]
     TooManyFactorsToday,
+    /// The service has as many webhooks as it may have: so many, by `limits.webhooks_per_service`.
+    #[error("too many webhooks")]
+    TooManyWebhooks(u32),
     /// The access token is used up, or is for another identity, service or type.
     #[error("unauthorized factor creation")]
     TokenNotForThis,

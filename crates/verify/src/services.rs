@@ -31,7 +31,7 @@ impl Verify {
         match self.store.create_service(&service).await? {
             Inserted::Done => Ok(service),
             Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
     }
 

@@ -51,10 +51,12 @@ impl Verify {
             created_at: now,
             updated_at: now,
         };
-        match self.store.create_webhook(&webhook).await? {
+        let most = self.options.limits.webhooks_per_service;
+        match self.store.create_webhook(&webhook, most).await? {
             Inserted::Done => Ok(webhook),
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique => Err(VerifyError::Conflict),
+            Inserted::TooMany => Err(VerifyError::TooManyWebhooks(most)),
         }
     }
 

@@ -62,6 +62,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
         VerifyError::FactorExists,
         VerifyError::TooManyFactors,
         VerifyError::TooManyFactorsToday,
+        VerifyError::TooManyWebhooks(20),
         VerifyError::TokenNotForThis,
         VerifyError::FactorNotProved,
         VerifyError::FactorUnverified,

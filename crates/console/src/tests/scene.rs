@@ -120,7 +120,7 @@ impl Scene {
         let identity = Identity::parse("sam-porter").unwrap();
         let event_types = vec![EventType::All, EventType::ChallengeExpired];
         let webhook = Webhook { event_types, ..self.stage.make.webhook(&service) };
-        assert_eq!(self.stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+        assert_eq!(self.stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
         let factor = self.stage.factor_of(&service, &identity).await;
         self.stage.totp_factor_of(&service, &identity).await;
         let challenge = self.stage.challenge(&factor).await;

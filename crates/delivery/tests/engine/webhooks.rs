@@ -4,7 +4,7 @@ use countersign_delivery::Options;
 use countersign_domain::address::Platform;
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::TRIED_FOR;
+use countersign_domain::webhook_call::{OVERFLOWED, QueueLimits, TRIED_FOR};
 use countersign_store::seam::{Calls, Inserted, Webhooks};
 
 use crate::support::{World, secs};
@@ -15,7 +15,7 @@ async fn hook(world: &World, event_types: &[EventType]) -> Webhook {
 
 async fn hook_of(world: &World, service: &Service, event_types: &[EventType]) -> Webhook {
     let webhook = Webhook { event_types: event_types.to_vec(), ..world.make.webhook(service) };
-    assert_eq!(world.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(world.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     webhook
 }
 
@@ -121,6 +121,25 @@ async fn slow_webhooks_leave_places_for_others_after_a_restart() {
     world.begin();
     world.wait_for(|counts| counts.called >= 1).await;
     assert_eq!(kinds(&world, &quick), ["factor.created"]);
+}
+
+/// Those that wait the longest. What is being made goes on.
+#[tokio::test]
+async fn what_is_too_much_for_a_webhook_is_given_up_with_a_reason() {
+    let queued = QueueLimits { per_webhook: 6, per_account: 0 };
+    let world = World::with(Options { queued, ..Options::default() }).await;
+    let slow = hook(&world, &[EventType::All]).await;
+    world.hooks.answer(slow.sid, None);
+    for _ in 0..12 {
+        world.enrol(Platform::None).await;
+    }
+    world.handover.happened();
+    world.hooks.wait_for(4).await;
+    world.pass(secs(12));
+    world.wait_for(|counts| counts.overflowed >= 6).await;
+    let failing = world.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 6));
+    assert_eq!(failing[0].last_error, OVERFLOWED);
 }
 
 /// Its caller went away right after the commit, or it happened on another node.

@@ -66,9 +66,9 @@ async fn furnish(store: SqliteStore) {
     store.create_service(&service).await.expect("stored");
     let event_types = vec![EventType::ChallengeApproved, EventType::ChallengeExpired];
     let webhook = Webhook { event_types, ..make.webhook(&service) };
-    store.create_webhook(&webhook).await.expect("stored");
+    store.create_webhook(&webhook, 0).await.expect("stored");
     store
-        .create_webhook(&Webhook { enabled: false, ..make.webhook(&service) })
+        .create_webhook(&Webhook { enabled: false, ..make.webhook(&service) }, 0)
         .await
         .expect("stored");
     let identity = make.identity();

@@ -106,6 +106,23 @@ async fn factors_of_an_entity_are_limited_at_a_time_and_in_a_day() {
 }
 
 #[tokio::test]
+async fn webhooks_of_a_service_are_limited_and_the_refusal_names_the_limit() {
+    let app = TestApp::start_with(&["limits.webhooks_per_service=2"]).await;
+    let webhooks = format!("/v2/Services/{}/Webhooks", app.service);
+    let url = ("WebhookUrl", "https://owlbank.example.com/hook");
+    let form = [("FriendlyName", "hook"), ("EventTypes", "*"), url];
+    let first = app.api().post(&webhooks, &form).await.expect(201);
+    app.api().post(&webhooks, &form).await.expect(201);
+    let refused = app.api().post(&webhooks, &form).await;
+    assert_eq!((refused.status, refused.body["code"].as_i64()), (400, Some(60306)));
+    assert_eq!(refused.body["details"]["reason"], "limits.webhooks_per_service is 2");
+    let of_first = format!("{webhooks}/{}", first["sid"].as_str().unwrap());
+    app.api().post(&of_first, &[("FriendlyName", "renamed")]).await.expect(200);
+    assert_eq!(app.api().delete(&of_first).await.status, 204);
+    app.api().post(&webhooks, &form).await.expect(201);
+}
+
+#[tokio::test]
 async fn entities_and_requests_of_an_account_are_limited_by_the_second() {
     let app = TestApp::start_with(&["limits.entities_per_account_per_second=2"]).await;
     let entities = format!("/v2/Services/{}/Entities", app.service);

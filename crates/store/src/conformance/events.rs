@@ -16,7 +16,7 @@ use crate::seam::{Inserted, Opened, Opening, Recorded, Shown, ShownCode, TotpUpd
 async fn hook(stage: &Stage, service: &Service, event_types: &[EventType]) {
     let event_types = event_types.to_vec();
     let webhook = Webhook { event_types, ..stage.make.webhook(service) };
-    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
 }
 
 /// A field of a call's form; empty if it has none.

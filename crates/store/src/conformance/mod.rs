@@ -144,6 +144,9 @@ macro_rules! conformance {
                 webhooks_take_turns
                 an_account_gets_its_share_of_the_places
                 a_busy_device_does_not_hide_the_others_of_its_webhook
+                a_quick_webhook_may_have_more_calls_in_flight
+                the_oldest_of_too_many_waiting_calls_are_given_up
+                an_account_has_only_so_many_waiting_calls
                 the_calls_of_a_disabled_webhook_end
                 a_call_that_is_given_up_is_kept_for_a_week
                 the_calls_of_another_run_are_voided
@@ -162,6 +165,7 @@ macro_rules! conformance {
             webhooks {
                 a_webhook_reads_back_as_it_was_stored
                 a_webhook_needs_its_service
+                a_service_has_only_so_many_webhooks
                 a_webhook_is_replaced_only_if_nobody_was_faster
                 webhooks_are_listed_page_by_page
             }

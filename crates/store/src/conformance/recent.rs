@@ -120,7 +120,7 @@ pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(stage: &Stag
 pub async fn a_call_that_failed_is_seen_and_sent_again(stage: &Stage) {
     let service = stage.service().await;
     let webhook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     let factor = stage.factor_of(&service, &stage.make.identity()).await;
     let store = &stage.store;
     let lease = async || stage.lease_calls().await;

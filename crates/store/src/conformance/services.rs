@@ -77,7 +77,7 @@ pub async fn below_a_deleted_service_nothing_is_reachable(stage: &Stage) {
     let service = stage.service().await;
     let below = Below::of(stage, &service, &stage.make.identity()).await;
     let (webhook, token) = (stage.make.webhook(&service), below.token.clone());
-    assert_eq!(store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
 
     assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(true));
     assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(false));
@@ -98,7 +98,7 @@ pub async fn below_a_deleted_service_nothing_is_reachable(stage: &Stage) {
     let entity = stage.make.entity(&service, &stage.make.identity());
     assert_eq!(store.create_entity(&entity).await, Ok(Inserted::NoParent));
     let another = stage.make.webhook(&service);
-    assert_eq!(store.create_webhook(&another).await, Ok(Inserted::NoParent));
+    assert_eq!(store.create_webhook(&another, 0).await, Ok(Inserted::NoParent));
     let token = stage.make.access_token(&service, identity);
     assert_eq!(store.create_access_token(&token).await, Ok(Inserted::NoParent));
     let factor = stage.make.factor(&entity.owner);

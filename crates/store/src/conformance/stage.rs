@@ -18,7 +18,7 @@ use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
-use countersign_domain::webhook_call::{CallLease, Places};
+use countersign_domain::webhook_call::{CallLease, Paces, Places};
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
@@ -236,7 +236,8 @@ impl Stage {
     pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
         let (now, until) = (self.now(), self.later(30));
         let places = Places { free, ..Places::default() };
-        let wanted = CallsWanted { node: self.make.node, now, until, places, turn };
+        let paces = Paces::default();
+        let wanted = CallsWanted { node: self.make.node, now, until, places, paces, turn };
         self.store.lease_calls(&wanted).await.unwrap()
     }
 

@@ -75,7 +75,7 @@ pub async fn what_is_below_a_deleted_service_is_removed_in_time(stage: &Stage) {
             let token = stage.make.access_token(service, &identity);
             assert_eq!(stage.store.create_access_token(&token).await, Ok(Inserted::Done));
             let webhook = stage.make.webhook(service);
-            assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+            assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
         }
     }
     assert_eq!(stage.store.delete_service(service.sid, stage.now()).await, Ok(true));

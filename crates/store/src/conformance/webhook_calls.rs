@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::event::CallId;
+use countersign_domain::factor::Factor;
 use countersign_domain::service::Service;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
-    AT_ONCE, AfterCall, CallLease, KEPT_FOR, TRIED_FOR, TakenCall,
+    AT_ONCE, AfterCall, CallLease, CallOutcome, KEPT_FOR, OVERFLOWED, Paces, Places, QueueLimits,
+    TRIED_FOR, TakenCall,
 };
 
 use super::stage::Stage;
-use crate::seam::{Inserted, Retention, Updated};
+use crate::seam::{Backlog, CallsWanted, Inserted, Retention, Updated};
 
 /// What becomes of a call that the application takes.
 pub(super) const TAKEN: AfterCall = AfterCall::Taken { status: 204 };
@@ -21,7 +23,7 @@ pub(super) const TAKEN: AfterCall = AfterCall::Taken { status: 204 };
 pub(super) async fn hook(stage: &Stage, service: &Service) -> Webhook {
     let event_types = vec![EventType::All];
     let webhook = Webhook { event_types, ..stage.make.webhook(service) };
-    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::Done));
+    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     webhook
 }
 
@@ -145,6 +147,80 @@ pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(stage: &Stage
         }
     }
     assert_eq!(devices, [busy.sid.to_string(), other.sid.to_string()]);
+}
+
+/// As many as its pace allows, on all nodes together.
+pub async fn a_quick_webhook_may_have_more_calls_in_flight(stage: &Stage) {
+    let service = stage.service().await;
+    let webhook = hook(stage, &service).await;
+    for _ in 0..AT_ONCE + 3 {
+        stage.factor_of(&service, &stage.make.identity()).await;
+    }
+    let mut paces = Paces::default();
+    for _ in 0..2 {
+        paces.note(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
+    }
+    let (now, until) = (stage.now(), stage.later(30));
+    let places = Places { free: 256, ..Places::default() };
+    let (node, turn) = (stage.make.node, webhook.sid);
+    let wanted = CallsWanted { node, now, until, places, paces, turn };
+    let found = stage.store.lease_calls(&wanted).await.unwrap();
+    assert_eq!(found.leases.len(), AT_ONCE + 2);
+    let wanted = CallsWanted { node: stage.make.other_node(), ..wanted };
+    assert_eq!(stage.store.lease_calls(&wanted).await.unwrap().leases, []);
+}
+
+/// A device that has so many events that are told of.
+async fn eventful(stage: &Stage, service: &Service, events: usize) -> Factor {
+    let factor = stage.factor_of(service, &stage.make.identity()).await;
+    for _ in 1..events {
+        stage.pass(1);
+        stage.answer(&stage.challenge(&factor).await).await;
+    }
+    factor
+}
+
+/// With a reason, and the device's next call is not held up by those. What is being made counts, and is left alone.
+pub async fn the_oldest_of_too_many_waiting_calls_are_given_up(stage: &Stage) {
+    let service = stage.service().await;
+    hook(stage, &service).await;
+    let began = stage.now();
+    eventful(stage, &service, 3).await;
+    let busy = lease(stage).await.remove(0);
+    stage.pass(1);
+    eventful(stage, &service, 4).await;
+    let store = &stage.store;
+    let whole = Backlog { queued: 7, oldest: Some(began), given_up: 0, more: false };
+    assert_eq!(store.tend_calls(QueueLimits::default(), stage.now()).await, Ok(whole));
+    let limits = QueueLimits { per_webhook: 3, per_account: 0 };
+    let cut = Backlog { queued: 3, given_up: 4, ..whole };
+    assert_eq!(store.tend_calls(limits, stage.now()).await, Ok(cut));
+    let failing = store.failing_webhooks().await.unwrap();
+    assert_eq!((failing[0].waiting, failing[0].given_up), (0, 4));
+    assert_eq!(failing[0].last_error, OVERFLOWED);
+    assert!(settle(stage, &busy, TAKEN).await);
+    let mut told = 0;
+    while let [call] = &lease(stage).await[..] {
+        assert_eq!(super::events::field(call, "type"), "challenge.approved");
+        assert!(settle(stage, call, TAKEN).await);
+        told += 1;
+    }
+    assert_eq!(told, 2);
+    let empty = Backlog::default();
+    assert_eq!(store.tend_calls(limits, stage.now()).await, Ok(empty));
+}
+
+/// Of its longest queue first. Another account's calls are not concerned.
+pub async fn an_account_has_only_so_many_waiting_calls(stage: &Stage) {
+    let (account, other) = (stage.account().await, stage.account().await);
+    let long = waiting_hook(stage, &account, 6).await;
+    waiting_hook(stage, &account, 2).await;
+    waiting_hook(stage, &other, 5).await;
+    let limits = QueueLimits { per_webhook: 0, per_account: 5 };
+    let backlog = stage.store.tend_calls(limits, stage.now()).await.unwrap();
+    assert_eq!((backlog.queued, backlog.given_up, backlog.more), (10, 3, false));
+    let failing = stage.store.failing_webhooks().await.unwrap();
+    assert_eq!((failing.len(), failing[0].webhook, failing[0].given_up), (1, long.sid, 3));
 }
 
 /// Nobody hears of what happened before.

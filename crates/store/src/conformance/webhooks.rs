@@ -1,7 +1,11 @@
 //! Webhooks.
 
+use std::sync::Arc;
+
 use countersign_domain::text::FriendlyName;
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
+
+use tokio::task::JoinSet;
 
 use super::stage::{Stage, walks, walks_past_a_deleted_one};
 use crate::seam::{Inserted, Updated};
@@ -11,8 +15,8 @@ pub async fn a_webhook_reads_back_as_it_was_stored(stage: &Stage) {
     let (service, other) = (stage.service().await, stage.service().await);
     let webhook = stage.make.webhook(&service);
     let store = &stage.store;
-    assert_eq!(store.create_webhook(&webhook).await, Ok(Inserted::Done));
-    assert_eq!(store.create_webhook(&webhook).await, Ok(Inserted::NotUnique));
+    assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
+    assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::NotUnique));
     assert_eq!(store.webhook(other.sid, webhook.sid).await, Ok(None));
     assert_eq!(store.delete_webhook(other.sid, webhook.sid).await, Ok(false));
     assert_eq!(store.webhook(service.sid, webhook.sid).await, Ok(Some(webhook)));
@@ -22,9 +26,32 @@ pub async fn a_webhook_reads_back_as_it_was_stored(stage: &Stage) {
 pub async fn a_webhook_needs_its_service(stage: &Stage) {
     let service = stage.make.service(&stage.account().await);
     let webhook = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&webhook).await, Ok(Inserted::NoParent));
+    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::NoParent));
     assert_eq!(stage.store.create_service(&service).await, Ok(Inserted::Done));
     assert_eq!(stage.store.webhook(service.sid, webhook.sid).await, Ok(None));
+}
+
+/// However many ask at once. Those that are there already stay, and can be changed.
+pub async fn a_service_has_only_so_many_webhooks(stage: &Stage) {
+    let (service, other) = (stage.service().await, stage.service().await);
+    let store = &stage.store;
+    let mut asked = JoinSet::new();
+    for _ in 0..6 {
+        let (store, webhook) = (Arc::clone(store), stage.make.webhook(&service));
+        asked.spawn(async move { (store.create_webhook(&webhook, 2).await.unwrap(), webhook) });
+    }
+    let asked = asked.join_all().await;
+    let of = |outcome| asked.iter().filter(move |(it, _)| *it == outcome).map(|(_, hook)| hook);
+    assert_eq!((of(Inserted::Done).count(), of(Inserted::TooMany).count()), (2, 4));
+    assert_eq!(store.create_webhook(&stage.make.webhook(&other), 2).await, Ok(Inserted::Done));
+    let there = of(Inserted::Done).next().unwrap();
+    let refused = of(Inserted::TooMany).next().unwrap();
+    assert_eq!(store.webhook(service.sid, refused.sid).await, Ok(None));
+    assert_eq!(store.create_webhook(refused, 1).await, Ok(Inserted::TooMany), "lowered since");
+    let off = Webhook { enabled: false, ..there.clone() };
+    assert_eq!(store.update_webhook(&off, there.updated_at).await, Ok(Updated::Done));
+    assert_eq!(store.delete_webhook(service.sid, there.sid).await, Ok(true));
+    assert_eq!(store.create_webhook(refused, 2).await, Ok(Inserted::Done), "a place is free");
 }
 
 /// Two who read the same do not both replace it.
@@ -32,7 +59,7 @@ pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
     let service = stage.service().await;
     let was = stage.make.webhook(&service);
     let store = &stage.store;
-    assert_eq!(store.create_webhook(&was).await, Ok(Inserted::Done));
+    assert_eq!(store.create_webhook(&was, 0).await, Ok(Inserted::Done));
     stage.pass(1);
     let now = Webhook {
         friendly_name: FriendlyName::parse("renamed").unwrap(),
@@ -60,7 +87,7 @@ pub async fn webhooks_are_listed_page_by_page(stage: &Stage) {
     for _ in 0..5 {
         let (webhook, foreign) = (stage.make.webhook(&service), stage.make.webhook(&other));
         for webhook in [&webhook, &foreign] {
-            assert_eq!(store.create_webhook(webhook).await, Ok(Inserted::Done));
+            assert_eq!(store.create_webhook(webhook, 0).await, Ok(Inserted::Done));
         }
         sids.push(webhook.sid);
         stage.pass(1);

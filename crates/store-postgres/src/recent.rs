@@ -1,5 +1,5 @@
-//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest are a range of
-//! the key; where that begins, a walk over so many keys says.
+//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest of an account are
+//! a range of an index; where that begins, a walk over so many of its keys says.
 
 use std::time::Duration;
 
@@ -29,8 +29,7 @@ macro_rules! call_columns {
 }
 
 /// The challenge at which a look has passed as many as it may.
-const END: &str =
-    "SELECT sid FROM challenges WHERE sid >= $1 AND sid < $2 ORDER BY sid DESC LIMIT 1 OFFSET $3";
+const END: &str = "SELECT sid FROM challenges WHERE account_sid = $4 AND sid >= $1 AND sid < $2 ORDER BY sid DESC LIMIT 1 OFFSET $3";
 const CHALLENGES: &str = concat!(
     "SELECT ",
     challenge_columns!(),
@@ -48,8 +47,10 @@ const CHALLENGE: &str = concat!(
     living!("c"),
     "WHERE c.sid = $1 AND c.account_sid = $2"
 );
-const OF_NOTIFICATION: &str = "SELECT challenge_sid FROM notifications WHERE challenge_sid >= $1 \
-                               AND challenge_sid < $2 AND sid = $3 ORDER BY challenge_sid DESC LIMIT 1";
+const OF_NOTIFICATION: &str = "SELECT n.challenge_sid FROM challenges c \
+                               JOIN notifications n ON n.challenge_sid = c.sid AND n.challenge_sid >= $1 AND n.challenge_sid < $2 \
+                               WHERE c.account_sid = $4 AND c.sid >= $1 AND c.sid < $2 AND n.sid = $3 \
+                               ORDER BY c.sid DESC LIMIT 1";
 const FAILED: &str = concat!(
     "SELECT ",
     call_columns!(),
@@ -66,14 +67,16 @@ const TAKEN: &str = "SELECT id, webhook_sid, event, happened_at, attempts, taken
 const HURRY: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
 const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', wake_at = $2, deadline = $3, attempts = 0 WHERE id = $1";
 
-/// The range of keys from `from` on and below `to` that a look passes, and when it ends before its time.
+/// The range of an account's keys from `from` on and below `to` that a look passes, and when it ends before its time.
 async fn bounded(
     db: &Session,
+    account: AccountSid,
     from: ChallengeSid,
     to: ChallengeSid,
     rows: usize,
 ) -> Result<(ChallengeSid, Option<Instant>), Trouble> {
-    let range = params![id(from.as_bytes()), id(to.as_bytes()), limit(rows.saturating_sub(1))];
+    let most = limit(rows.saturating_sub(1));
+    let range = params![id(from.as_bytes()), id(to.as_bytes()), most, id(account.as_bytes())];
     let read = |row: &Row| Cells::of(row, "challenges").make(ChallengeSid::from_bytes);
     Ok(match one(db, END, range, read).await? {
         Some(end) => (end, Some(end.minted_at())),
@@ -169,7 +172,7 @@ impl Recent for PostgresStore {
     ) -> Answer<Glance<Challenge>> {
         let db = self.session().await?;
         let from = ChallengeSid::least(before.kind(), look.since);
-        let (from, ended_at) = bounded(&db, from, before, look.rows).await?;
+        let (from, ended_at) = bounded(&db, account, from, before, look.rows).await?;
         let range = params![
             id(from.as_bytes()),
             id(before.as_bytes()),
@@ -187,7 +190,7 @@ impl Recent for PostgresStore {
     ) -> Answer<Glance<Fate>> {
         let db = self.session().await?;
         let [from, to] = [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-        let (from, ended_at) = bounded(&db, from, to, look.rows).await?;
+        let (from, ended_at) = bounded(&db, account, from, to, look.rows).await?;
         let range = params![
             id(from.as_bytes()),
             id(to.as_bytes()),
@@ -217,8 +220,9 @@ impl Recent for PostgresStore {
         let made = sid.minted_at();
         let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
         let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
-        let (from, _) = bounded(&db, from, to, rows).await?;
-        let key = params![id(from.as_bytes()), id(to.as_bytes()), id(sid.as_bytes())];
+        let (from, _) = bounded(&db, account, from, to, rows).await?;
+        let (from, to) = (id(from.as_bytes()), id(to.as_bytes()));
+        let key = params![from, to, id(sid.as_bytes()), id(account.as_bytes())];
         let read = |row: &Row| Cells::of(row, "notifications").take::<[u8; 16]>();
         let Some(found) = one(&db, OF_NOTIFICATION, key, read).await? else {
             return Ok(None);

@@ -38,6 +38,7 @@ mod webhooks;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
@@ -97,7 +98,7 @@ impl Default for Options {
 /// A store in one SQLite file. Dropping it waits until everything queued is written.
 pub struct SqliteStore {
     // the readers go first, so that the writer is the last to close the file and folds its log back
-    readers: Readers,
+    readers: Arc<Readers>,
     writer: Writer,
 }
 
@@ -114,7 +115,7 @@ impl SqliteStore {
         let mut db = connection::writer(path, &options)?;
         connection::migrate(&mut db, path, options.fitting)?;
         Ok(Self {
-            readers: Readers::open(path, &options)?,
+            readers: Arc::new(Readers::open(path, &options)?),
             writer: Writer::start(db, path.to_owned(), options)?,
         })
     }
@@ -127,6 +128,16 @@ impl SqliteStore {
     /// Reads.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Answer<T> {
         self.readers.read(read)
+    }
+
+    /// Reads what would keep a thread that serves requests for too long, on a thread for such work.
+    async fn read_aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Answer<T> {
+        let readers = Arc::clone(&self.readers);
+        let found = tokio::task::spawn_blocking(move || readers.read(read)).await;
+        found.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
 }
 

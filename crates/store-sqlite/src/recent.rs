@@ -1,5 +1,6 @@
-//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest are a range of
-//! the key; where that begins, a walk over so many keys says.
+//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest of an account are
+//! a range of an index; where that begins, a walk over so many of its keys says. That takes longer than other reads, so it
+//! runs on a thread for such work.
 
 use std::time::Duration;
 
@@ -29,20 +30,22 @@ macro_rules! call_columns {
 
 statements! {
     /// The challenge at which a look has passed as many as it may.
-    END = "SELECT sid FROM challenges WHERE sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
+    END = "SELECT sid FROM challenges INDEXED BY challenges_of_account \
+           WHERE account_sid = ?4 AND sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
     CHALLENGES = concat!(
-        "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
+        "SELECT ", challenge_columns!(), " FROM challenges c INDEXED BY challenges_of_account", living!("c"),
         "WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4"
     );
-    FATES = "SELECT n.created_at, n.updated_at, n.ending, n.reason, n.code FROM challenges c \
+    FATES = "SELECT n.created_at, n.updated_at, n.ending, n.reason, n.code FROM challenges c INDEXED BY challenges_of_account \
              JOIN notifications n ON n.challenge_sid = c.sid \
              WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4";
     CHALLENGE = concat!(
         "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
         "WHERE c.sid = ?1 AND c.account_sid = ?2"
     );
-    OF_NOTIFICATION = "SELECT challenge_sid FROM notifications WHERE challenge_sid >= ?1 AND challenge_sid < ?2 \
-                       AND sid = ?3 ORDER BY challenge_sid DESC LIMIT 1";
+    OF_NOTIFICATION = "SELECT n.challenge_sid FROM challenges c INDEXED BY challenges_of_account \
+                       JOIN notifications n ON n.challenge_sid = c.sid \
+                       WHERE c.account_sid = ?4 AND c.sid >= ?1 AND c.sid < ?2 AND n.sid = ?3 ORDER BY c.sid DESC LIMIT 1";
     FAILED = concat!(
         "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
          WHERE state = ?1 AND webhook_sid = ?2 AND last_error IS NOT NULL ORDER BY wake_at LIMIT ?3"
@@ -58,17 +61,17 @@ statements! {
     REVIVE = "UPDATE webhook_calls SET state = ?2, wake_at = ?3, deadline = ?4, attempts = 0 WHERE id = ?1";
 }
 
-/// The range of keys from `from` on and below `to` that a look passes, and when it ends before its time.
+/// The range of an account's keys from `from` on and below `to` that a look passes, and when it ends before its time.
 fn bounded(
     db: &Connection,
+    account: AccountSid,
     from: ChallengeSid,
     to: ChallengeSid,
     rows: usize,
 ) -> Result<(ChallengeSid, Option<Instant>), Trouble> {
     let most = limit(rows.saturating_sub(1));
-    let end = one(db, END, params![from.as_bytes(), to.as_bytes(), most], |row| {
-        Cells::of(row, "challenges").make(ChallengeSid::from_bytes)
-    })?;
+    let key = params![from.as_bytes(), to.as_bytes(), most, account.as_bytes()];
+    let end = one(db, END, key, |row| Cells::of(row, "challenges").make(ChallengeSid::from_bytes))?;
     Ok(match end {
         Some(end) => (end, Some(end.minted_at())),
         None => (from, None),
@@ -159,13 +162,14 @@ impl Recent for SqliteStore {
         look: Look,
         most: usize,
     ) -> Answer<Glance<Challenge>> {
-        self.read(|db| {
+        self.read_aside(move |db| {
             let from = ChallengeSid::least(before.kind(), look.since);
-            let (from, ended_at) = bounded(db, from, before, look.rows)?;
+            let (from, ended_at) = bounded(db, account, from, before, look.rows)?;
             let range =
                 params![from.as_bytes(), before.as_bytes(), account.as_bytes(), limit(most)];
             Ok(Glance { items: all(db, CHALLENGES, range, challenge)?, ended_at })
         })
+        .await
     }
 
     async fn recent_fates(
@@ -174,14 +178,15 @@ impl Recent for SqliteStore {
         until: Instant,
         look: Look,
     ) -> Answer<Glance<Fate>> {
-        self.read(|db| {
+        self.read_aside(move |db| {
             let [from, to] =
                 [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-            let (from, ended_at) = bounded(db, from, to, look.rows)?;
+            let (from, ended_at) = bounded(db, account, from, to, look.rows)?;
             let range =
                 params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(look.rows)];
             Ok(Glance { items: all(db, FATES, range, fate)?, ended_at })
         })
+        .await
     }
 
     async fn challenge_of_account(
@@ -198,12 +203,12 @@ impl Recent for SqliteStore {
         sid: NotificationSid,
         rows: usize,
     ) -> Answer<Option<Challenge>> {
-        self.read(|db| {
+        self.read_aside(move |db| {
             let made = sid.minted_at();
             let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
             let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
-            let (from, _) = bounded(db, from, to, rows)?;
-            let key = params![from.as_bytes(), to.as_bytes(), sid.as_bytes()];
+            let (from, _) = bounded(db, account, from, to, rows)?;
+            let key = params![from.as_bytes(), to.as_bytes(), sid.as_bytes(), account.as_bytes()];
             let found = one(db, OF_NOTIFICATION, key, |row| {
                 Cells::of(row, "notifications").take::<[u8; 16]>()
             })?;
@@ -212,6 +217,7 @@ impl Recent for SqliteStore {
                 None => Ok(None),
             }
         })
+        .await
     }
 
     async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>> {

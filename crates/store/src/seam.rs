@@ -639,12 +639,12 @@ pub struct Glance<T> {
     pub ended_at: Option<Instant>,
 }
 
-/// How far back to look. Nothing hot has an index by account, so all accounts' rows are passed, newest first.
+/// How far back to look, among what belongs to one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// Not at what was made before.
     pub since: Instant,
-    /// Past so many challenges at most, whosever they are.
+    /// Past so many challenges of the account at most, newest first.
     pub rows: usize,
 }
 
@@ -684,8 +684,8 @@ pub trait Recent {
         account: AccountSid,
         sid: ChallengeSid,
     ) -> Answer<Option<Challenge>>;
-    /// The challenge of an account that a notification belongs to, sought among those that could have sent it, past `rows`
-    /// of them at most.
+    /// The challenge of an account that a notification belongs to, sought among those of the account that could have sent
+    /// it, past `rows` of them at most, newest first.
     async fn challenge_of_notification(
         &self,
         account: AccountSid,

@@ -1,5 +1,7 @@
 //! What an operator looks at: what happened lately, and what is stuck.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_domain::challenge::Challenge;
@@ -14,11 +16,12 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::PageQuery;
 use countersign_store::seam::{Fate, Glance, Look};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{Answer, Caller, Verify, VerifyError};
 
-/// Challenges of all accounts that one look passes at most.
-pub const MOST_PASSED: usize = 20_000;
+/// Challenges of the account that one look passes at most.
+pub const MOST_PASSED: usize = 5_000;
 /// How far back a list of challenges reaches: no retention is longer than that.
 const LONG_AGO: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Calls of a webhook that are shown at most.
@@ -27,6 +30,42 @@ const MOST_CALLS: usize = 100;
 const MOST_TAKEN: usize = 500;
 /// Services in which an identity is sought at most.
 const MOST_SERVICES: u16 = 1_000;
+
+/// A look at how an account's notifications stand; callers who come while it is made share it.
+type Flight = Arc<OnceCell<Glance<Fate>>>;
+
+/// What bounds looks. They read more than any request of the API does, so one is made at a time.
+pub(crate) struct Looks {
+    one: Semaphore,
+    flights: Mutex<HashMap<AccountSid, Flight>>,
+}
+
+impl Looks {
+    pub(crate) fn new() -> Self {
+        Self { one: Semaphore::new(1), flights: Mutex::default() }
+    }
+
+    /// Makes one look, once no other one is made.
+    async fn alone<T>(&self, look: impl Future<Output = T>) -> T {
+        // it is never closed
+        let _turn = self.one.acquire().await;
+        look.await
+    }
+
+    /// The look that is being made for an account, or a new one.
+    fn join(&self, account: AccountSid) -> Flight {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(flights.entry(account).or_default())
+    }
+
+    /// It is made: who comes now wants another one.
+    fn leave(&self, account: AccountSid, flight: &Flight) {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(&account).is_some_and(|is| Arc::ptr_eq(is, flight)) {
+            flights.remove(&account);
+        }
+    }
+}
 
 impl Verify {
     /// The newest challenges of an account, of either type, that are older than `before`; at most `most`.
@@ -48,7 +87,8 @@ impl Verify {
             None => ChallengeSid::least(kind, now + Duration::from_secs(60)),
         };
         let of = |kind| self.store.recent_challenges(account, before(kind), look, most);
-        let (push, totp) = (of(FactorType::Push).await?, of(FactorType::Totp).await?);
+        let looks = async { Ok((of(FactorType::Push).await?, of(FactorType::Totp).await?)) };
+        let (push, totp) = self.looks.alone(looks).await.map_err(VerifyError::Store)?;
         let mut items = [push.items, totp.items].concat();
         items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
         items.truncate(most);
@@ -60,6 +100,14 @@ impl Verify {
     /// # Errors
     /// The database failed.
     pub async fn recent_fates(&self, account: AccountSid, since: Instant) -> Answer<Glance<Fate>> {
+        let flight = self.looks.join(account);
+        let look = || self.looks.alone(self.look_at_fates(account, since));
+        let found = flight.get_or_try_init(look).await.cloned();
+        self.looks.leave(account, &flight);
+        found
+    }
+
+    async fn look_at_fates(&self, account: AccountSid, since: Instant) -> Answer<Glance<Fate>> {
         let until = self.now() + Duration::from_secs(60);
         // A challenge lives for an hour, in which it may be pushed again.
         let look = Look { since: since - Duration::from_secs(60 * 60), rows: MOST_PASSED };
@@ -92,8 +140,8 @@ impl Verify {
         account: AccountSid,
         sid: NotificationSid,
     ) -> Answer<Challenge> {
-        let found = self.store.challenge_of_notification(account, sid, MOST_PASSED).await?;
-        found.ok_or(VerifyError::NotFound)
+        let look = self.store.challenge_of_notification(account, sid, MOST_PASSED);
+        self.looks.alone(look).await?.ok_or(VerifyError::NotFound)
     }
 
     /// The entities of that identity, one in a service at most.

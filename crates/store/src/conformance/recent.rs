@@ -58,20 +58,28 @@ pub async fn the_newest_challenges_of_an_account_are_found(stage: &Stage) {
     assert_eq!(newest(stage, account, look(stage), 10).await.items, []);
 }
 
-/// Whosever rows are passed, and it says where it ended.
+/// Of its own account: what others do hides nothing. And it says where it ended.
 pub async fn a_look_ends_at_its_bound_and_says_so(stage: &Stage) {
     let (factor, other) = (stage.factor().await, stage.factor().await);
     let account = factor.owner.account;
-    stage.challenge(&factor).await;
-    stage.pass(1);
-    let seen = stage.challenge(&factor).await;
-    stage.pass(1);
-    stage.challenge(&other).await;
+    let mut mine = Vec::new();
+    for _ in 0..3 {
+        stage.pass(1);
+        mine.insert(0, stage.challenge(&factor).await);
+        stage.notify(&mine[0], 0, Birth::Stillborn(Ending::DELIVERED)).await;
+        for _ in 0..5 {
+            stage.challenge(&other).await;
+        }
+    }
     let bound = Look { rows: 2, ..look(stage) };
+    let ended_at = Some(mine[1].sid.minted_at());
     let found = newest(stage, account, bound, 10).await;
-    assert_eq!(found, Glance { items: vec![seen.clone()], ended_at: Some(seen.sid.minted_at()) });
+    assert_eq!(found, Glance { items: mine[..2].to_vec(), ended_at });
     let fates = stage.store.recent_fates(account, stage.later(1), bound).await.unwrap();
-    assert_eq!(fates, Glance { items: vec![], ended_at: Some(seen.sid.minted_at()) });
+    assert_eq!((fates.items.len(), fates.ended_at), (2, ended_at));
+    let whole = Look { rows: 4, ..bound };
+    let found = newest(stage, account, whole, 10).await;
+    assert_eq!(found, Glance { items: mine, ended_at: None });
 }
 
 /// Of one's own account, whether it has ended or not.
@@ -105,13 +113,17 @@ pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(stage: &Stag
     let (account, stranger) = (factor.owner.account, other.owner.account);
     let challenge = stage.challenge(&factor).await;
     stage.pass(60);
+    stage.challenge(&factor).await;
+    for _ in 0..5 {
+        stage.challenge(&other).await;
+    }
+    stage.pass(1);
     let sid = stage.due(&challenge).await.delivery.notification;
-    stage.challenge(&other).await;
     let store = &stage.store;
     let found = Ok(Some(challenge.clone()));
     assert_eq!(store.challenge_of_account(account, challenge.sid).await, found);
     assert_eq!(store.challenge_of_account(stranger, challenge.sid).await, Ok(None));
-    assert_eq!(store.challenge_of_notification(account, sid, 100).await, found);
+    assert_eq!(store.challenge_of_notification(account, sid, 2).await, found);
     assert_eq!(store.challenge_of_notification(stranger, sid, 100).await, Ok(None));
     assert_eq!(store.challenge_of_notification(account, sid, 1).await, Ok(None), "a bound");
 }

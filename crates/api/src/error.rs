@@ -185,6 +185,15 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyAnswers => &rows::TOO_MANY_ANSWERS,
             VerifyError::PlatformNone => &rows::PLATFORM_NONE,
             VerifyError::TooManyNotifications => &rows::TOO_MANY_NOTIFICATIONS,
+            VerifyError::TooManyServices(most) => {
+                let why = format!("limits.services_per_account is {most}");
+                return Self::because(&rows::TOO_MANY_SERVICES, why);
+            }
+            VerifyError::TooManyCredentials(most) => {
+                let why = format!("limits.credentials_per_account is {most}");
+                return Self::because(&rows::TOO_MANY_CREDENTIALS, why);
+            }
+            VerifyError::AccountSuspended => &rows::ACCOUNT_NOT_ACTIVE,
             VerifyError::Conflict => &rows::CONFLICT,
             VerifyError::Store(fault) => return fault.into(),
         };
@@ -208,6 +217,7 @@ impl From<AuthFault> for ApiError {
             AuthFault::AccessToken => &rows::TOKEN_INVALID,
             AuthFault::AccessTokenExpired => &rows::TOKEN_EXPIRED,
             AuthFault::Device(fault) => return fault.into(),
+            AuthFault::Suspended => &rows::ACCOUNT_NOT_ACTIVE,
             AuthFault::TooManyRequests => &rows::TOO_MANY_REQUESTS,
             AuthFault::TooManyFailures(left) => {
                 let reason = "too many credentials from this address were wrong";

@@ -49,6 +49,7 @@ rows! {
     PAGE_SIZE = 20001 BAD_REQUEST "Invalid PageSize.";
     AUTHENTICATE = 20003 UNAUTHORIZED "Authenticate";
     METHOD_NOT_ALLOWED = 20004 METHOD_NOT_ALLOWED "Method not allowed";
+    ACCOUNT_NOT_ACTIVE = 20005 UNAUTHORIZED "Account not active";
     PAGE_SIZE_TOO_LARGE = 20007 BAD_REQUEST "Page size too large";
     TOKEN_INVALID = 20101 UNAUTHORIZED "Invalid Access Token";
     TOKEN_EXPIRED = 20104 UNAUTHORIZED "Access Token expired or expiration date invalid";
@@ -72,6 +73,9 @@ rows! {
     INTERNAL = 20500 INTERNAL_SERVER_ERROR "Internal Server Error";
     UNAVAILABLE = 20503 SERVICE_UNAVAILABLE "Service unavailable" retry 1;
     SERVICE_PARAMETER = 60200 BAD_REQUEST "Invalid parameter" naming "Invalid parameter: {}";
+    TOO_MANY_SERVICES = 60200 BAD_REQUEST "Reached max limit of Services associated per Account";
+    TOO_MANY_CREDENTIALS = 60300 BAD_REQUEST
+        "Reached max limit of Credentials associated per Account";
     OTHER_PARAMETER = 60300 BAD_REQUEST "Invalid Param" naming "Invalid parameter: {}";
     ENTITY_EXISTS = 60301 CONFLICT "Entity already exists";
     ACCESS_TOKEN_PARAMETER = 60305 BAD_REQUEST "Access Token parameters are invalid"

@@ -63,7 +63,8 @@ impl Installation {
 
     /// With an account that is the same in every run, for a database that outlives them.
     pub(crate) fn lasting(binary: PathBuf) -> Self {
-        let (account_sid, auth_token) = (format!("AC{}", "be".repeat(16)), "bench".repeat(8));
+        let (account_sid, auth_token) =
+            (format!("AC{}", "be".repeat(16)), "bench-on-another-database-0123456789".to_owned());
         Self { account_sid, auth_token, ..Self::new(binary) }
     }
 

@@ -20,6 +20,10 @@ pub struct Limits {
     pub entities_per_account_per_second: u32,
     /// Requests of one account in a second, those of its devices and of the console included. 429/20429.
     pub requests_per_account_per_second: u32,
+    /// Services that one account may have at a time. 400/60200.
+    pub services_per_account: u32,
+    /// Push credentials that one account may have at a time. 400/60300.
+    pub credentials_per_account: u32,
     /// Credentials that may fail in a minute, of one IPv4 address or the /64 of an IPv6 address. 429/20429.
     pub failed_credentials_per_address_per_minute: u32,
     /// Wrong signatures that exhaust a push challenge.
@@ -57,6 +61,8 @@ impl Default for Limits {
             factors_per_entity_per_day: 100,
             entities_per_account_per_second: 40,
             requests_per_account_per_second: 10_000,
+            services_per_account: 1_000,
+            credentials_per_account: 1_000,
             failed_credentials_per_address_per_minute: 100,
             wrong_answers_per_push_challenge: 0,
             totp_factors_per_entity: 100,

@@ -292,6 +292,19 @@ pub enum Accounts {
         /// End the secondary token that there is, at once, and make another
         #[arg(long)]
         replace: bool,
+        /// Make a new primary token instead and end all others at once, as after a leak
+        #[arg(long, conflicts_with = "replace")]
+        evict: bool,
+    },
+    /// Suspend an account: its tokens, API keys, devices and access tokens are refused until it is resumed
+    Suspend {
+        /// The account's SID (AC…)
+        account: String,
+    },
+    /// End the suspension of an account
+    Resume {
+        /// The account's SID (AC…)
+        account: String,
     },
     /// Swap an account's tokens: the secondary one becomes the primary one, which signs webhooks
     Promote {

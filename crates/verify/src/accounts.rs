@@ -11,8 +11,6 @@ use countersign_store::{Page, PageQuery};
 use crate::keys::CannotOpen;
 use crate::{Answer, Verify, VerifyError};
 
-/// The least length of a token that an operator chooses.
-pub const SHORTEST_TOKEN: usize = 32;
 /// How often an optimistic update is tried before it is a conflict.
 pub(crate) const TRIES: usize = 8;
 
@@ -115,6 +113,47 @@ impl Verify {
         })
         .await?;
         Ok(token)
+    }
+
+    /// Gives an account a fresh primary token and ends all others at once: for a token that has leaked.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn evict_tokens(&self, sid: AccountSid) -> Answer<Secret> {
+        let token = self.fresh_secret();
+        self.change_account(sid, |account| {
+            account.primary = self.keep_token(sid, &token);
+            account.secondary = None;
+            Ok(())
+        })
+        .await?;
+        Ok(token)
+    }
+
+    /// Suspends an account: its tokens, API keys, devices, access tokens and sessions are refused from now on
+    /// ([`AuthFault::Suspended`](crate::AuthFault::Suspended)). Everything of it is kept.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn suspend_account(&self, sid: AccountSid) -> Answer<()> {
+        let now = self.now();
+        self.change_account(sid, |account| {
+            account.suspended_at.get_or_insert(now);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends the suspension of an account, if it is suspended.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn resume_account(&self, sid: AccountSid) -> Answer<()> {
+        self.change_account(sid, |account| {
+            account.suspended_at = None;
+            Ok(())
+        })
+        .await
     }
 
     /// Swaps an account's tokens: the secondary one becomes primary and signs webhooks; the other still works.

@@ -125,7 +125,9 @@ impl Verify {
     pub async fn authenticate(&self, user: &str, password: &str) -> Result<Caller, AuthFault> {
         let caller = if user == DEVICE_USER {
             if is_access_token(password) {
-                Caller::Enrolling(self.open_access_token(password)?)
+                let token = self.open_access_token(password)?;
+                self.check_active(token.account).await?;
+                Caller::Enrolling(token)
             } else {
                 Caller::Device(Box::new(self.authenticate_device(password).await?.0))
             }
@@ -134,11 +136,16 @@ impl Verify {
             if !account.accepts(self.keys.hash(password)) {
                 return Err(AuthFault::Unknown);
             }
+            if account.suspended_at.is_some() {
+                return Err(AuthFault::Suspended);
+            }
             Caller::Application(sid)
         } else if let Ok(sid) = user.parse::<ApiKeySid>() {
             let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
             let key = key.filter(|key| self.is_secret_of(key, password));
-            Caller::Application(key.ok_or(AuthFault::Unknown)?.account)
+            let account = key.ok_or(AuthFault::Unknown)?.account;
+            self.check_active(account).await?;
+            Caller::Application(account)
         } else {
             return Err(AuthFault::Unknown);
         };
@@ -170,7 +177,14 @@ impl Verify {
         let factor =
             factor.filter(|factor| !factor.has_lapsed(now)).ok_or(TokenFault::Signature)?;
         token.check(&factor.key, factor.owner.account, now)?;
+        self.check_active(factor.owner.account).await?;
         Ok((factor, token))
+    }
+
+    /// Refuses whoever belongs to an account that is suspended; to be asked once their credentials are known to be good.
+    pub(crate) async fn check_active(&self, sid: AccountSid) -> Result<(), AuthFault> {
+        let account = self.cached_account(sid).await?.ok_or(AuthFault::Unknown)?;
+        if account.suspended_at.is_some() { Err(AuthFault::Suspended) } else { Ok(()) }
     }
 
     pub(crate) async fn cached_account(

@@ -12,7 +12,7 @@ use countersign_store::{Page, PageQuery, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::TRIES;
-use crate::{Answer, Verify, VerifyError};
+use crate::{Answer, Verify, VerifyError, quota};
 
 /// The secret half of a credential; absent means unchanged in an update.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,13 @@ impl Verify {
             updated_at: now,
         };
         self.check_credential(&credential, &new.secrets)?;
+        let most = self.options.limits.credentials_per_account;
+        let _one = self.making.lock().await;
+        if let Some(page) = quota(most)
+            && self.store.credentials(account, page).await?.items.len() >= most as usize
+        {
+            return Err(VerifyError::TooManyCredentials(most));
+        }
         match self.store.create_credential(&credential).await? {
             Inserted::Done => Ok(credential),
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -117,7 +124,7 @@ impl Verify {
     /// `None` if there is none.
     ///
     /// # Errors
-    /// The database failed, or the secrets cannot be opened.
+    /// The database failed, or the secrets cannot be opened; [`VerifyError::AccountSuspended`] while the account is.
     pub async fn opened_credential(
         &self,
         sid: CredentialSid,
@@ -127,7 +134,14 @@ impl Verify {
             let secrets = self.open_secrets(&credential)?;
             Ok(Some((credential, secrets)))
         };
-        Ok(self.credentials.get(sid, self.monotonic(), read).await?)
+        let found = self.credentials.get(sid, self.monotonic(), read).await?;
+        if let Some(opened) = &found {
+            let account = self.cached_account(opened.0.account).await?;
+            if account.is_some_and(|account| account.suspended_at.is_some()) {
+                return Err(VerifyError::AccountSuspended);
+            }
+        }
+        Ok(found)
     }
 
     /// Lists an account's credentials.

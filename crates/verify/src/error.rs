@@ -76,6 +76,15 @@ pub enum VerifyError {
     /// The challenge has as many notifications as it may have.
     #[error("notification limit reached")]
     TooManyNotifications,
+    /// The account has as many services as it may have: so many, by `limits.services_per_account`.
+    #[error("an account may have {0} services")]
+    TooManyServices(u32),
+    /// The account has as many push credentials as it may have: so many, by `limits.credentials_per_account`.
+    #[error("an account may have {0} push credentials")]
+    TooManyCredentials(u32),
+    /// The account is suspended: nothing is sent for it.
+    #[error("the account is suspended")]
+    AccountSuspended,
     /// Others keep changing the same record.
     #[error("conflict")]
     Conflict,
@@ -102,6 +111,9 @@ pub enum AuthFault {
     /// The account makes too many requests.
     #[error("too many requests")]
     TooManyRequests,
+    /// The credentials are good, and their account is suspended.
+    #[error("account not active")]
+    Suspended,
     /// Too many credentials failed from this address; these are not judged for that long.
     #[error("too many failed credentials")]
     TooManyFailures(Duration),
@@ -115,7 +127,9 @@ impl AuthFault {
     pub const fn is_of_credentials(&self) -> bool {
         match self {
             Self::Unknown | Self::AccessToken | Self::AccessTokenExpired | Self::Device(_) => true,
-            Self::TooManyRequests | Self::TooManyFailures(_) | Self::Store(_) => false,
+            Self::TooManyRequests | Self::TooManyFailures(_) | Self::Suspended | Self::Store(_) => {
+                false
+            }
         }
     }
 }

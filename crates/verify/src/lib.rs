@@ -51,6 +51,7 @@ pub use keys::{Keys, MasterKey};
 use crate::cache::{Cache, Missing};
 use crate::credentials::{CredentialCheck, CredentialSecrets};
 use crate::failures::Failures;
+use crate::looks::Looks;
 use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::waiting::Waiters;
@@ -117,10 +118,19 @@ pub struct Verify {
     credentials: Arc<Cache<CredentialSid, (Credential, CredentialSecrets)>>,
     /// What was asked lately, so that one more notification costs no read.
     asked: moka::sync::Cache<ChallengeSid, Arc<Asked>>,
-    rates: Rates,
+    rates: Box<Rates>,
     /// In a box, since what is moved on its way into an `Arc` should be small.
     failures: Box<Failures>,
     waiters: Waiters,
+    looks: Box<Looks>,
+    /// Held while something is made that an account may have only so many of, so that those made at once are counted.
+    making: tokio::sync::Mutex<()>,
+}
+
+/// The page that shows whether an account has `most` of something; `None` without a limit.
+fn quota<S>(most: u32) -> Option<countersign_store::PageQuery<S>> {
+    let size = u16::try_from(most).unwrap_or(u16::MAX);
+    (most > 0).then(|| countersign_store::PageQuery::first(size))
 }
 
 impl Verify {
@@ -148,7 +158,7 @@ impl Verify {
             })
         });
         Self {
-            rates: Rates::new(&options.limits, &parts.clock),
+            rates: Box::new(Rates::new(&options.limits, &parts.clock)),
             failures: Box::new(Failures::new(
                 options.limits.failed_credentials_per_address_per_minute,
             )),
@@ -168,6 +178,8 @@ impl Verify {
             credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
             waiters,
+            looks: Box::new(Looks::new()),
+            making: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -11,7 +11,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
-use crate::{Answer, Verify, VerifyError};
+use crate::{Answer, Verify, VerifyError, quota};
 
 impl Verify {
     /// Makes a service.
@@ -28,6 +28,13 @@ impl Verify {
         let now = self.now();
         let sid = ServiceSid::mint(now, &*self.entropy);
         let service = Service { sid, account, settings, created_at: now, updated_at: now };
+        let most = self.options.limits.services_per_account;
+        let _one = self.making.lock().await;
+        if let Some(page) = quota(most)
+            && self.store.services(account, page).await?.items.len() >= most as usize
+        {
+            return Err(VerifyError::TooManyServices(most));
+        }
         match self.store.create_service(&service).await? {
             Inserted::Done => Ok(service),
             Inserted::NoParent => Err(VerifyError::NotFound),

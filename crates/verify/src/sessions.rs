@@ -75,6 +75,7 @@ impl Verify {
         &self,
         account: AccountSid,
     ) -> Result<(Session, Secret), AuthFault> {
+        self.check_active(account).await?;
         let found = self.cached_account(account).await?.ok_or(AuthFault::Unknown)?;
         Ok(self.open_session(account, None, found.primary.hash))
     }
@@ -98,6 +99,7 @@ impl Verify {
             }
         };
         if works && self.now() < expires_at {
+            self.check_active(inside.account).await?;
             Ok(Session { account: inside.account, id: inside.id, expires_at })
         } else {
             Err(AuthFault::Unknown)

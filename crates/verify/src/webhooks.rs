@@ -90,13 +90,17 @@ impl Verify {
     /// What a webhook's calls are signed under: the account's primary token, and the webhook's own secret.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the account; its token cannot be opened.
+    /// [`VerifyError::NotFound`] without the account, [`VerifyError::AccountSuspended`] while it is; its token cannot be
+    /// opened.
     pub async fn webhook_keys(
         &self,
         account: AccountSid,
         sid: WebhookSid,
     ) -> Answer<(Secret, Secret)> {
         let account = self.store.account(account).await?.ok_or(VerifyError::NotFound)?;
+        if account.suspended_at.is_some() {
+            return Err(VerifyError::AccountSuspended);
+        }
         let token = self.primary_token(&account);
         let token =
             token.map_err(|why| StoreError::Corrupt(format!("accounts.primary_sealed: {why}")))?;

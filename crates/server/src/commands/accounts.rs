@@ -26,7 +26,27 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             println!("account_sid={}\nauth_token={}", account.sid, token.expose());
         }
         Accounts::List => list(&verify).await?,
-        Accounts::Rotate { account, replace } => {
+        Accounts::Rotate { account, evict: true, .. } => {
+            let sid = parse(&account)?;
+            let token = verify.evict_tokens(sid).await.map_err(explain(&account))?;
+            println!("auth_token={}", token.expose());
+            eprintln!(
+                "This is the only token of {sid} now, and signs its webhooks; a running server refuses the others within ten seconds. API keys still work: countersign accounts list-keys {sid}"
+            );
+        }
+        Accounts::Suspend { account } => {
+            let sid = parse(&account)?;
+            verify.suspend_account(sid).await.map_err(explain(&account))?;
+            eprintln!(
+                "{sid} is suspended; a running server knows within ten seconds. countersign accounts resume {sid} ends that."
+            );
+        }
+        Accounts::Resume { account } => {
+            let sid = parse(&account)?;
+            verify.resume_account(sid).await.map_err(explain(&account))?;
+            eprintln!("{sid} is active; a running server knows within ten seconds.");
+        }
+        Accounts::Rotate { account, replace, evict: false } => {
             let sid = parse(&account)?;
             let found = verify.account(sid).await.map_err(explain(&account))?;
             ensure!(
@@ -125,7 +145,11 @@ async fn list(verify: &Verify) -> anyhow::Result<()> {
     ensure!(!accounts.is_empty(), "there are no accounts: countersign accounts create makes one");
     for account in accounts {
         let tokens = if account.secondary.is_some() { "two tokens" } else { "one token" };
-        println!("{}  {}  {tokens}  {}", account.sid, account.created_at, account.friendly_name);
+        let state = if account.suspended_at.is_some() { "  suspended" } else { "" };
+        println!(
+            "{}  {}  {tokens}{state}  {}",
+            account.sid, account.created_at, account.friendly_name
+        );
     }
     Ok(())
 }

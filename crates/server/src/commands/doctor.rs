@@ -43,7 +43,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
             // A server that holds the folder also holds the address, and is no fault.
             let is_serving = folder::is_held(&config.data_dir);
             findings.note("data folder", state_of(&config, is_serving));
-            findings.note("database and master key", database(&config).await);
+            findings.note("database and master key", Box::pin(database(&config)).await);
             if !config.bus.nats.is_empty() {
                 let found = bus::probe(&config, &World::real()).await;
                 findings.note("bus.nats", found.map(Option::unwrap_or_default));

@@ -3,12 +3,13 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use countersign_api::Render;
+use countersign_domain::account::weakness;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Verify;
-use countersign_verify::accounts::{FirstAccount, SHORTEST_TOKEN};
+use countersign_verify::accounts::FirstAccount;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Serve;
@@ -113,10 +114,11 @@ fn wished_account(
             let sid: AccountSid = sid.parse().context(
                 "COUNTERSIGN_ACCOUNT_SID is not right: AC and 32 hexadecimal digits are",
             )?;
-            ensure!(
-                token.chars().count() >= SHORTEST_TOKEN,
-                "the auth token in the environment has under {SHORTEST_TOKEN} characters"
-            );
+            if let Some(why) = weakness(&token) {
+                bail!(
+                    "the auth token in the environment {why}, so it could be guessed: openssl rand -hex 32 makes a good one"
+                );
+            }
             Ok(Some((sid, Secret::new(token))))
         }
     }

@@ -25,6 +25,13 @@ fn an_account_in_the_environment_is_whole_or_refused() {
         (&[(sid, ACCOUNT)][..], "neither COUNTERSIGN_AUTH_TOKEN nor"),
         (&[(token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not"),
         (&[(sid, ACCOUNT), (token, secret)], "under 32 characters"),
+        (
+            &[
+                (sid, ACCOUNT),
+                (token, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+            ],
+            "could be guessed: openssl rand",
+        ),
         (&[(sid, "AC1"), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
         (&[(sid, "VA00000000000000000000000000000001"), (token, TOKEN)], "is not right"),
         (&[(sid, ""), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),

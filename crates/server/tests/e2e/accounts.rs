@@ -186,3 +186,64 @@ async fn an_api_key_of_an_older_release_still_works() {
     assert_eq!(status(&caller).await, 200);
     assert_eq!(status(&caller.with(&caller.user, "another")).await, 401);
 }
+
+#[tokio::test]
+async fn a_leaked_token_is_evicted_in_one_step() {
+    let app = TestApp::start().await;
+    let verify = &app.server().verify;
+    let sid = app.account.parse().unwrap();
+    let with = |token: &str| app.api().with(&app.account, token);
+    let second = verify.rotate_token(sid).await.unwrap();
+    assert_eq!((status(&app.api()).await, status(&with(second.expose())).await), (200, 200));
+    let only = verify.evict_tokens(sid).await.unwrap();
+    assert_eq!((status(&app.api()).await, status(&with(second.expose())).await), (401, 401));
+    assert_eq!(status(&with(only.expose())).await, 200);
+    let is = account(verify).await;
+    assert_eq!(verify.primary_token(&is).unwrap().expose(), only.expose(), "it signs webhooks");
+    assert!(is.secondary.is_none());
+}
+
+/// Whoever belongs to it, and on a node that has not heard of it within ten seconds.
+#[tokio::test]
+async fn a_suspended_account_is_refused_until_it_is_resumed() {
+    let app = TestApp::start().await;
+    let other = app.other_process().await;
+    let verify = &app.server().verify;
+    let sid = app.account.parse().unwrap();
+    let (key, secret) = verify.create_api_key(sid, "backend").await.unwrap();
+    let phone = app.enrol_phone("alice-0001").await;
+    let token = app.access_token("bob-00001").await;
+    let stranger = app.stranger().await;
+    let services = "/v2/Services";
+    let callers = [
+        (app.api(), services.to_owned(), 200),
+        (app.api().with(&key.sid.to_string(), secret.expose()), services.to_owned(), 200),
+        (app.device(&phone), app.factor_path(&phone), 200),
+        (app.api().with("token", &token), services.to_owned(), 403),
+    ];
+    let all = async |suspended: bool| {
+        for (caller, path, status) in &callers {
+            let reply = caller.get(path).await;
+            if suspended {
+                assert_eq!(reply.refusal(), (401, 20005), "{}", caller.user);
+            } else {
+                assert_eq!(reply.status, *status, "{}", caller.user);
+            }
+        }
+    };
+    all(false).await;
+    verify.suspend_account(sid).await.unwrap();
+    all(true).await;
+    let wrong = app.api().with(&app.account, "wrong").get(services).await;
+    assert_eq!(wrong.refusal(), (401, 20003), "only the owner of a token learns of it");
+    assert_eq!(status(&stranger).await, 200);
+    verify.resume_account(sid).await.unwrap();
+    all(false).await;
+
+    other.suspend_account(sid).await.unwrap();
+    app.clock.advance(KNOWN_WITHIN);
+    all(true).await;
+    other.resume_account(sid).await.unwrap();
+    app.clock.advance(KNOWN_WITHIN);
+    all(false).await;
+}

@@ -174,3 +174,17 @@ async fn pages_and_requests_of_an_account_share_its_limit() {
     app.clock.advance(Duration::from_secs(1));
     operator.get("/credentials").await;
 }
+
+#[tokio::test]
+async fn a_session_of_a_suspended_account_shows_nothing() {
+    let app = TestApp::start().await;
+    let mut operator = Operator::sign_in(&app).await;
+    let sid = app.account.parse().unwrap();
+    operator.get("/credentials").await;
+    app.server().verify.suspend_account(sid).await.unwrap();
+    let response = operator.ask(Method::GET, "/credentials", &[]).await;
+    assert_eq!(response.status(), 303);
+    assert_eq!(response.headers()[LOCATION], "/console/sign-in");
+    app.server().verify.resume_account(sid).await.unwrap();
+    operator.get("/credentials").await;
+}

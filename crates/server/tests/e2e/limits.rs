@@ -228,3 +228,30 @@ async fn wrong_answers_exhaust_a_challenge_only_where_that_is_set() {
         }
     }
 }
+
+#[tokio::test]
+async fn services_and_push_credentials_of_an_account_are_limited_by_setting() {
+    let settings = ["limits.services_per_account=3", "limits.credentials_per_account=2"];
+    let app = TestApp::start_with(&settings).await;
+    let make = async |path: &str, form: &[(&str, &str)]| {
+        let reply = app.api().post(path, form).await;
+        let reason = reply.body["details"]["reason"].as_str().unwrap_or_default().to_owned();
+        (reply.status, reply.body["code"].as_i64(), reason)
+    };
+    let service = async || make("/v2/Services", &[("FriendlyName", "one")]).await;
+    let all = futures_util::future::join_all((0..9).map(|_| service())).await;
+    let made = all.iter().filter(|reply| reply.0 == 201).count();
+    assert_eq!(made, 2, "there was one before: {all:?}");
+    let refused = (400, Some(60200), "limits.services_per_account is 3".to_owned());
+    assert_eq!(service().await, refused);
+    let credential = async || make("/v1/Credentials", &[("Type", "gcm")]).await;
+    assert_eq!((credential().await.0, credential().await.0), (201, 201));
+    let refused = (400, Some(60300), "limits.credentials_per_account is 2".to_owned());
+    assert_eq!(credential().await, refused);
+
+    let stranger = app.stranger().await;
+    assert_eq!(stranger.post("/v2/Services", &[("FriendlyName", "other")]).await.status, 201);
+    let path = format!("/v2/Services/{}", app.service);
+    assert_eq!(app.api().delete(&path).await.status, 204);
+    assert_eq!(service().await.0, 201, "a place is free");
+}

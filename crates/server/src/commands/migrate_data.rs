@@ -9,10 +9,10 @@ use countersign_store::Moving;
 use countersign_store::schema::Fitting;
 use countersign_verify::Keys;
 use countersign_verify::moving::{CannotMove, Progress, move_all};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::MigrateData;
-use crate::config::Config;
+use crate::config::{Config, Origins};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
@@ -55,6 +55,10 @@ impl Side {
                 config.database.url = None;
             }
             Self::Url(url) => {
+                let set = config.database.url.as_ref().map(ExposeSecret::expose_secret);
+                if set != Some(url.expose_secret()) {
+                    config.origins = Origins::all("--from or --to");
+                }
                 config.database.url = Some(url.clone());
                 config.database.connections_max = 1;
             }

@@ -78,12 +78,16 @@ pub struct Origins {
 
 impl Default for Origins {
     fn default() -> Self {
-        let default = || "the default".to_owned();
-        Self { data_dir: default(), database_url: default() }
+        Self::all("the default")
     }
 }
 
 impl Origins {
+    /// All of them come from there.
+    pub fn all(place: &str) -> Self {
+        Self { data_dir: place.to_owned(), database_url: place.to_owned() }
+    }
+
     fn of(sources: &Sources, built: &config::Config) -> Self {
         let origin = |key: &str, variable: &str| {
             let said =

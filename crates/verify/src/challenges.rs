@@ -302,7 +302,10 @@ impl Verify {
         identity: &Identity,
         sid: ChallengeSid,
     ) -> Answer<Challenge> {
-        self.cached_account(caller.account()).await?.ok_or(VerifyError::NotFound)?;
+        let account = self.cached_account(caller.account()).await?.ok_or(VerifyError::NotFound)?;
+        if account.suspended_at.is_some() {
+            return Err(VerifyError::Forbidden);
+        }
         let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
         if matches!(caller, Caller::Device(_)) && factor.is_none() {
             return Err(VerifyError::NotFound);

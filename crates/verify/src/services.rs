@@ -13,6 +13,17 @@ use countersign_store::{Page, PageQuery, StoreError};
 use crate::accounts::TRIES;
 use crate::{Answer, Verify, VerifyError, quota};
 
+/// How a service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there, and its account too.
+    Open,
+    /// It is there, and its account is suspended.
+    Suspended,
+    /// It, or its account, is gone.
+    Gone,
+}
+
 impl Verify {
     /// Makes a service.
     ///
@@ -51,22 +62,21 @@ impl Verify {
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
     }
 
-    /// Whether a service is there, and its account: what its devices' streams hang on.
+    /// How a service and its account stand: what its devices' streams hang on.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn is_open(
+    pub async fn standing(
         &self,
         account: AccountSid,
         service: ServiceSid,
-    ) -> Result<bool, StoreError> {
-        if self.cached_account(account).await?.is_none() {
-            return Ok(false);
-        }
+    ) -> Result<Standing, StoreError> {
+        let Some(found) = self.cached_account(account).await? else { return Ok(Standing::Gone) };
         match self.service(account, service).await {
-            Ok(_) => Ok(true),
+            Ok(_) if found.suspended_at.is_some() => Ok(Standing::Suspended),
+            Ok(_) => Ok(Standing::Open),
             Err(VerifyError::Store(error)) => Err(error),
-            Err(_) => Ok(false),
+            Err(_) => Ok(Standing::Gone),
         }
     }
 

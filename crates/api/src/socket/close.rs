@@ -47,6 +47,7 @@ impl Close {
     pub(super) const NOT_UTF8: Self = Self::new(1007, "not UTF-8");
     pub(super) const TOO_LARGE: Self = Self::new(1009, "at most 4096 bytes");
     pub(super) const OVERLOADED: Self = Self::new(1013, "overloaded: come back later");
+    pub(super) const SUSPENDED: Self = Self::new(1013, "not now: come back later");
     pub(super) const TOO_OFTEN: Self = Self::new(1013, "connected more than once a second");
     pub(super) const DISMISSED: Self = Self::new(4404, "the factor is gone or does not stream");
     pub(super) const REPLACED: Self = Self::new(4409, "a newer connection took over");

@@ -34,6 +34,7 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_store::StoreError;
+use countersign_verify::services::Standing;
 use countersign_verify::{AuthFault, Verify};
 use http::HeaderValue;
 use http::header::UPGRADE;
@@ -60,7 +61,11 @@ pub trait DeviceAuth: Send + Sync {
     ///
     /// # Errors
     /// The database failed.
-    async fn is_open(&self, account: AccountSid, service: ServiceSid) -> Result<bool, StoreError>;
+    async fn standing(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<Standing, StoreError>;
 }
 
 #[async_trait]
@@ -69,8 +74,12 @@ impl DeviceAuth for Verify {
         self.authenticate_device(token).await
     }
 
-    async fn is_open(&self, account: AccountSid, service: ServiceSid) -> Result<bool, StoreError> {
-        self.is_open(account, service).await
+    async fn standing(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<Standing, StoreError> {
+        self.standing(account, service).await
     }
 }
 

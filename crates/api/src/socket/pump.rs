@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
-use countersign_bus::Attachment;
+use countersign_bus::{Attachment, Parting};
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
@@ -38,7 +38,7 @@ struct Arrival {
     attachment: Attachment,
     /// Held as long as the device stays.
     _guest: Guest,
-    _resident: Resident,
+    resident: Resident,
 }
 
 /// Holds one socket, from the nonce to the goodbye.
@@ -75,11 +75,11 @@ async fn greet(
     let attachment = parts.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
     // Entered only now: of what was deleted before, the check below tells, and of what is deleted later, the list.
     let resident = Residents::enter(parts, &device.owner, factor);
-    if let Ok(false) = parts.auth.is_open(device.owner.account, device.owner.service).await {
-        return Err(Close::DISMISSED.into());
+    if !resident.is_welcome().await {
+        return Err(resident.dismissal().await.into());
     }
     let (linked, first) = Linked::begin(factor, now, life(parts));
-    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest, _resident: resident }))
+    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest, resident }))
 }
 
 /// Waits for the token, and has it checked.
@@ -133,7 +133,7 @@ impl Alarm {
 }
 
 async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &SocketParts) -> End {
-    let Arrival { factor, mut linked, first, mut attachment, _guest, _resident } = *arrival;
+    let Arrival { factor, mut linked, first, mut attachment, _guest, resident } = *arrival;
     transport.send(Message::text(first));
     // Beside the conversation, not before it: the engine may be waiting for what we have yet to write.
     let handover = parts.handover.clone();
@@ -147,6 +147,7 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
         if linked.deadline() < alarm.at {
             alarm = Alarm::new(clock, linked.deadline());
         }
+        let mut is_dismissed = false;
         let went_on = select! {
             event = transport.next() => match event.heard() {
                 None => {
@@ -170,13 +171,19 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
                     transport.send(Message::Ping(Bytes::new()));
                 })
             }
-            parting = &mut attachment.parting => Err(protocol::parted(parting.ok()).into()),
+            parting = &mut attachment.parting => {
+                is_dismissed = parting == Ok(Parting::Dismissed);
+                Err(protocol::parted(parting.ok()).into())
+            }
             () = &mut shutdown => Err(Close::STOPPING.into()),
             () = finished(&mut announcing) => {
                 announcing = None;
                 Ok(())
             }
         };
+        if is_dismissed {
+            return Box::pin(resident.dismissal()).await.into();
+        }
         if let Err(end) = went_on {
             return end;
         }

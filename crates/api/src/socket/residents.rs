@@ -11,9 +11,11 @@ use std::time::Duration;
 use countersign_bus::Changed;
 use countersign_domain::entity::Owner;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_verify::services::Standing;
 use tokio::sync::Notify;
 
 use super::SocketParts;
+use super::close::Close;
 
 /// How often to look for services that have ended unheard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,8 +34,27 @@ struct House {
 /// One socket of a device. Dropped, it is struck off.
 pub(super) struct Resident {
     parts: Arc<SocketParts>,
+    account: AccountSid,
     service: ServiceSid,
     factor: FactorSid,
+}
+
+impl Resident {
+    /// How the stream of one that is dismissed is closed. A device whose account is suspended is told to come back later:
+    /// its key is as good as before.
+    pub(super) async fn dismissal(&self) -> Close {
+        match self.parts.auth.standing(self.account, self.service).await {
+            Ok(Standing::Suspended) | Err(_) => Close::SUSPENDED,
+            Ok(Standing::Open | Standing::Gone) => Close::DISMISSED,
+        }
+    }
+
+    /// Whether it may stay.
+    pub(super) async fn is_welcome(&self) -> bool {
+        // While that cannot be said, it stays.
+        let standing = self.parts.auth.standing(self.account, self.service).await;
+        matches!(standing, Ok(Standing::Open) | Err(_))
+    }
 }
 
 impl Residents {
@@ -44,7 +65,12 @@ impl Residents {
             .entry(owner.service)
             .or_insert_with(|| House { account: owner.account, devices: HashMap::new() });
         *house.devices.entry(factor).or_default() += 1;
-        Resident { parts: Arc::clone(parts), service: owner.service, factor }
+        Resident {
+            parts: Arc::clone(parts),
+            account: owner.account,
+            service: owner.service,
+            factor,
+        }
     }
 
     fn houses(&self) -> Vec<(ServiceSid, AccountSid)> {
@@ -143,7 +169,9 @@ async fn watch(parts: &SocketParts, heard: &Heard) {
                 continue;
             }
             // While that cannot be said, they stay.
-            if let Ok(false) = parts.auth.is_open(account, service).await {
+            if let Ok(Standing::Gone | Standing::Suspended) =
+                parts.auth.standing(account, service).await
+            {
                 for device in parts.residents.devices(service) {
                     parts.bus.dismiss(device).await;
                 }

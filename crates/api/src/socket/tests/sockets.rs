@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_bus::{Bus, Changed, Reception};
 use countersign_domain::text::Message as Question;
 use countersign_domain::time::Instant;
+use countersign_verify::services::Standing;
 use rstest::rstest;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -198,7 +199,7 @@ async fn a_factor_that_is_gone_is_told() {
 async fn the_streams_of_a_service_that_is_gone_end_at_once() {
     let mut server = Server::start();
     let (one, two) = (server.link(7).await, server.link(8).await);
-    server.closed.lock().unwrap().insert(service());
+    server.closed.lock().unwrap().insert(service(), Standing::Gone);
     server.bus.announce(Changed::Service(service())).await;
     assert_eq!((one.close().await.0, two.close().await.0), (4404, 4404));
     server.quiet().await;
@@ -214,9 +215,24 @@ async fn the_streams_of_a_service_that_is_gone_end_at_once() {
 async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
     let mut server = Server::start();
     let client = server.link(7).await;
-    server.closed.lock().unwrap().insert(service());
+    server.closed.lock().unwrap().insert(service(), Standing::Gone);
     server.clock.advance(5);
     assert_eq!(client.close().await.0, 4404);
+}
+
+/// Its key is still good: it must not forget it.
+#[tokio::test]
+async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later() {
+    let mut server = Server::start();
+    let client = server.link(7).await;
+    server.closed.lock().unwrap().insert(service(), Standing::Suspended);
+    server.bus.announce(Changed::Account(device(7).owner.account)).await;
+    assert_eq!(client.close().await.0, 1013);
+
+    let mut late = server.open(7).await;
+    let nonce = late.text().await;
+    late.say(&token(7, Some(&nonce))).await;
+    assert_eq!(late.close().await.0, 1013);
 }
 
 #[tokio::test]

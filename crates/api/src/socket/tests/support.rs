@@ -1,6 +1,6 @@
 //! A server on loopback with a hand-moved clock, and a client that does as it is told.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use countersign_store::StoreError;
 use countersign_verify::AuthFault;
+use countersign_verify::services::Standing;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -94,8 +95,8 @@ struct Believing {
     closed: Closed,
 }
 
-/// Services that are gone.
-type Closed = Arc<Mutex<HashSet<ServiceSid>>>;
+/// Services that are not open.
+type Closed = Arc<Mutex<HashMap<ServiceSid, Standing>>>;
 
 #[async_trait]
 impl DeviceAuth for Believing {
@@ -105,8 +106,9 @@ impl DeviceAuth for Believing {
         Ok((factor, token))
     }
 
-    async fn is_open(&self, _: AccountSid, service: ServiceSid) -> Result<bool, StoreError> {
-        Ok(!self.closed.lock().unwrap().contains(&service))
+    async fn standing(&self, _: AccountSid, service: ServiceSid) -> Result<Standing, StoreError> {
+        let closed = self.closed.lock().unwrap().get(&service).copied();
+        Ok(closed.unwrap_or(Standing::Open))
     }
 }
 
@@ -124,7 +126,7 @@ impl DeviceAuth for Hanging {
         std::future::pending().await
     }
 
-    async fn is_open(&self, _: AccountSid, _: ServiceSid) -> Result<bool, StoreError> {
+    async fn standing(&self, _: AccountSid, _: ServiceSid) -> Result<Standing, StoreError> {
         std::future::pending().await
     }
 }

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
+use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_store::StoreError;
 use countersign_verify::places::Crowded;
@@ -30,13 +31,15 @@ pub(crate) struct ApiError {
     reason: Option<Cow<'static, str>>,
     /// After how many seconds to try again, where the row's own number does not hold.
     retry_after: Option<u64>,
+    /// Named by the sentence in place of the parameter. In a 404 it stands beside the last part of the request's path.
+    subject: Option<String>,
     /// For the log; the caller never sees it.
     cause: Option<String>,
 }
 
 impl From<&'static Row> for ApiError {
     fn from(row: &'static Row) -> Self {
-        Self { row, parameter: None, reason: None, retry_after: None, cause: None }
+        Self { row, parameter: None, reason: None, retry_after: None, subject: None, cause: None }
     }
 }
 
@@ -54,6 +57,11 @@ impl ApiError {
     /// A row with a reason of its own.
     pub(crate) fn because(row: &'static Row, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(reason.into()), ..row.into() }
+    }
+
+    /// A row whose sentence names `subject`.
+    fn naming(row: &'static Row, subject: String) -> Self {
+        Self { subject: Some(subject), ..row.into() }
     }
 
     /// A fault of ours.
@@ -120,14 +128,19 @@ impl ApiError {
 
     /// The sentence. The path of a 404 is shown without its version, as Twilio does.
     fn message(&self, path: &str) -> Cow<'static, str> {
-        let subject = if std::ptr::eq(self.row, &raw const rows::NOT_FOUND) {
+        let subject: Option<Cow<'_, str>> = if std::ptr::eq(self.row, &raw const rows::NOT_FOUND) {
             let versionless = path.strip_prefix("/v2").or_else(|| path.strip_prefix("/v1"));
-            Some(versionless.filter(|rest| rest.starts_with('/')).unwrap_or(path))
+            let path = versionless.filter(|rest| rest.starts_with('/')).unwrap_or(path);
+            let beside = |sibling| {
+                let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                format!("{parent}/{sibling}").into()
+            };
+            Some(self.subject.as_ref().map_or(path.into(), beside))
         } else {
-            self.parameter
+            self.subject.as_deref().or(self.parameter).map(Into::into)
         };
         match (self.row.naming, subject) {
-            (Some(naming), Some(subject)) => naming.replacen("{}", subject, 1).into(),
+            (Some(naming), Some(subject)) => naming.replacen("{}", &subject, 1).into(),
             (Some(_), None) | (None, _) => self.row.text.into(),
         }
     }
@@ -155,6 +168,9 @@ impl From<VerifyError> for ApiError {
     fn from(error: VerifyError) -> Self {
         let row = match error {
             VerifyError::NotFound => &rows::NOT_FOUND,
+            VerifyError::FactorNotFound(sid) => {
+                return Self::naming(&rows::NOT_FOUND, format!("Factors/{sid}"));
+            }
             VerifyError::Forbidden => &rows::FORBIDDEN,
             VerifyError::ServiceParameter(name, why) => {
                 return Self::parameter(&rows::SERVICE_PARAMETER, name, why);
@@ -164,7 +180,13 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyEntities => &rows::TOO_MANY_ENTITIES,
             VerifyError::TooManyRequests => &rows::TOO_MANY_REQUESTS,
             VerifyError::FactorExists => &rows::FACTOR_EXISTS,
-            VerifyError::TooManyFactors => &rows::TOO_MANY_FACTORS,
+            VerifyError::TooManyFactors(kind, most) => {
+                let named = match kind {
+                    FactorType::Push => format!("{most} push"),
+                    FactorType::Totp => format!("{most} TOTP"),
+                };
+                return Self::naming(&rows::TOO_MANY_FACTORS, named);
+            }
             VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
             VerifyError::TooManyWebhooks(most) => {
                 let why = format!("limits.webhooks_per_service is {most}");

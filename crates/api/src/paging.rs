@@ -28,7 +28,7 @@ pub(crate) struct Paging<S> {
     pub(crate) query: PageQuery<S>,
     /// Path and filters; every URL of the list begins so.
     list: String,
-    /// What the client counts; we only echo it.
+    /// The number that the client counts. It is echoed; the token alone says which page it is.
     page: u32,
     token: Option<String>,
 }
@@ -51,6 +51,9 @@ impl<S: FromStr + Display + Copy> Paging<S> {
         let size = params.text("PageSize")?.map_or(Ok(DEFAULT_SIZE), size)?;
         let page = params.optional("Page", integer(0..=u32::MAX))?.unwrap_or(0);
         let token = params.text("PageToken")?.filter(|token| !token.is_empty());
+        if page > 0 && token.is_none() {
+            return Err((&rows::PAGE_TOKEN).into());
+        }
         let cursor = token.map(|token| {
             let foreign = Invalid::because("is not a token of this list");
             parse_token(token, &list).ok_or_else(|| params.bad("PageToken", foreign))

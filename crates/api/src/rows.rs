@@ -14,7 +14,8 @@ pub(crate) struct Row {
     pub(crate) text: &'static str,
     /// What it says of a parameter or a path, which takes the place of `{}`.
     pub(crate) naming: Option<&'static str>,
-    /// After how many seconds it is worth trying again.
+    /// After how many seconds a repeat of the request can succeed. None where waiting alone does not help: SDKs sleep that
+    /// long and then send the request again.
     pub(crate) retry_after: Option<u16>,
 }
 
@@ -47,6 +48,7 @@ rows! {
     MISSING = 20001 BAD_REQUEST "Missing required parameter in the post body"
         naming "Missing required parameter {} in the post body";
     PAGE_SIZE = 20001 BAD_REQUEST "Invalid PageSize.";
+    PAGE_TOKEN = 20001 BAD_REQUEST "PageToken is required for paging";
     AUTHENTICATE = 20003 UNAUTHORIZED "Authenticate";
     METHOD_NOT_ALLOWED = 20004 METHOD_NOT_ALLOWED "Method not allowed";
     ACCOUNT_NOT_ACTIVE = 20005 UNAUTHORIZED "Account not active";
@@ -84,23 +86,23 @@ rows! {
     TOO_MANY_WEBHOOKS = 60306 BAD_REQUEST "Reached max limit of Webhooks associated per Service";
     PLATFORM_NONE = 60307 BAD_REQUEST
         "Cannot resend push notifications to 'none' notification platform";
-    TOO_MANY_ANSWERS = 60308 TOO_MANY_REQUESTS "Challenge verification attempts limit reached"
-        retry 60;
+    TOO_MANY_ANSWERS = 60308 TOO_MANY_REQUESTS "Challenge verification attempts limit reached";
     TOO_MANY_NOTIFICATIONS = 60309 TOO_MANY_REQUESTS
-        "Push notifications limit reached for a Challenge" retry 60;
-    TOO_MANY_CODES = 60310 TOO_MANY_REQUESTS "Factor verification attempts reached" retry 60;
+        "Push notifications limit reached for a Challenge";
+    TOO_MANY_CODES = 60310 TOO_MANY_REQUESTS "Factor verification attempts reached";
     FACTOR_NOT_PROVED = 60311 FORBIDDEN "Factor verification failed";
-    TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached" retry 60;
+    TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached";
     TOKEN_NOT_FOR_THIS = 60313 FORBIDDEN "Unauthorized factor creation";
     BINDING = 60314 BAD_REQUEST "Factors binding format is invalid";
     TOO_MANY_FACTORS = 60315 BAD_REQUEST
-        "Reached max limit of 20 push Factors associated per Entity";
+        "Reached max limit of Factors associated per Entity"
+        naming "Reached max limit of {} Factors associated per Entity";
     FACTOR_EXISTS = 60317 CONFLICT "Factor already exists";
     FACTOR_UNVERIFIED = 60318 FORBIDDEN "Factor is unverified";
     ALREADY_ANSWERED = 60322 FORBIDDEN "Challenge already responded";
     CHALLENGE_EXPIRED = 60323 FORBIDDEN "Challenge expired";
     ANSWER_REJECTED = 60324 FORBIDDEN "Challenge verification failed";
     TOO_MANY_FACTORS_TODAY = 60326 TOO_MANY_REQUESTS
-        "Too many requests to create factors for the entity" retry 3600;
+        "Too many requests to create factors for the entity";
     TOO_MANY_ENTITIES = 60328 TOO_MANY_REQUESTS "Entities rate limit exceeded" retry 1;
 }

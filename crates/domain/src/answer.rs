@@ -45,7 +45,7 @@ pub fn check(
     if !jws.is_signed_by(key) {
         return Err(AnswerFault::Mismatch);
     }
-    let (signed, asked) = (&jws.payload, challenge.signed_members());
+    let (signed, asked) = (&jws.payload, challenge.signed_members().to_map());
     let agrees =
         |name: &&str| asked.get(*name).is_some_and(|value| signed.get(*name) == Some(value));
     if !fields.iter().all(agrees) {

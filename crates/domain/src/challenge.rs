@@ -3,8 +3,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::answer::VerifiedAnswer;
 use crate::entity::Owner;
 use crate::factor::FactorType;
@@ -240,36 +238,6 @@ impl Challenge {
         self.is_open(now)?;
         let state = ChallengeState::Answered { verdict: answer.verdict(), at: now };
         Ok(Self { state, updated_at: now, ..self })
-    }
-
-    /// The members of the challenge's JSON form that a device signs, one for each of [`SIGNED_FIELDS`]. What the
-    /// API shows and what an answer is held against are both made here, so they cannot differ.
-    pub fn signed_members(&self) -> Map<String, Value> {
-        let Details { message, fields, date } = &self.details;
-        let mut details = json!({"message": message, "fields": fields});
-        if let Some(date) = date {
-            details["date"] = json!(date);
-        }
-        if message.is_none() && fields.is_empty() {
-            details = Value::Null;
-        }
-        let members = json!({
-            "sid": self.sid,
-            "account_sid": self.owner.account,
-            "service_sid": self.owner.service,
-            "entity_sid": self.owner.entity,
-            "identity": self.owner.identity,
-            "factor_sid": self.factor,
-            "factor_type": self.factor_type.as_str(),
-            "date_created": self.created_at,
-            "expiration_date": self.expires_at,
-            "details": details,
-            "hidden_details": self.hidden_details.as_ref().map(StringMap::to_value),
-        });
-        match members {
-            Value::Object(members) => members,
-            _ => unreachable!("json!({{…}}) is an object"),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! SIDs: two letters and 32 hexadecimal digits (wire reference §1.3). One type per kind, parsed and printed here only.
 //!
-//! Inside they are time-ordered: 48 bits of milliseconds, then random bits. Rows that are made together then lie
-//! together, which doubles what a B-tree takes in. Push factors and challenges begin with a `03` byte before that,
+//! Inside they are time-ordered: 48 bits of milliseconds, then random bits, which grow within a millisecond of one process.
+//! Rows that are made together then lie together, which doubles what a B-tree takes in. Push factors and challenges begin with a `03` byte before that,
 //! TOTP ones with `02`, as Twilio's do.
 
 use std::fmt;
@@ -14,11 +14,14 @@ use crate::world::Entropy;
 
 const FORM: Invalid = Invalid::because("must be a SID: its two letters and 32 hexadecimal digits");
 
-/// Milliseconds into the six bytes at `at`, random bytes after them.
+/// Milliseconds into the six bytes at `at`, random bytes after them, in the order of the process if it keeps one.
 fn fill_ordered(bytes: &mut [u8; 16], at: usize, now: Instant, entropy: &dyn Entropy) {
     let millis = (now.as_micros() / 1_000).to_be_bytes();
     bytes[at..at + 6].copy_from_slice(&millis[2..]);
     entropy.fill(&mut bytes[at + 6..]);
+    if let (Some(sequence), Some(leading)) = (entropy.sequence(), bytes[at..].first_chunk_mut()) {
+        sequence.raise(leading);
+    }
 }
 
 /// Reads the milliseconds back.

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde_json::Value;
 
 use crate::invalid::Invalid;
 use crate::visible;
@@ -137,10 +138,10 @@ text!(
     visible::lines
 );
 
-/// A JSON object whose values are all strings, from at most 1,024 characters of text: metadata and hidden details.
-/// (iOS rejects values of any other kind, wire reference §2.3.)
+/// A JSON object whose values are all strings, from at most 1,024 characters of text: metadata and hidden details. Members
+/// keep the order in which they came. (iOS rejects values of any other kind, wire reference §2.3.)
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
-pub struct StringMap(Map<String, Value>);
+pub struct StringMap(IndexMap<String, String>);
 
 impl StringMap {
     /// Reads the text of a JSON object.
@@ -157,23 +158,19 @@ impl StringMap {
     /// # Errors
     /// As [`StringMap::parse`], length apart.
     pub fn from_stored(text: &str) -> Result<Self, Invalid> {
-        let object: Map<String, Value> =
+        let object: IndexMap<String, Value> =
             serde_json::from_str(text).map_err(|_| Invalid::because("must be a JSON object"))?;
-        if object.values().all(Value::is_string) {
-            Ok(Self(object))
-        } else {
-            Err(Invalid::because("must be a JSON object whose values are strings"))
-        }
+        let texts = object.into_iter().map(|(name, value)| match value {
+            Value::String(text) => Ok((name, text)),
+            _ => Err(Invalid::because("must be a JSON object whose values are strings")),
+        });
+        texts.collect::<Result<_, _>>().map(Self)
     }
 
     /// Compact JSON.
     pub fn to_text(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
-    }
-
-    /// As a JSON value.
-    pub fn to_value(&self) -> Value {
-        Value::Object(self.0.clone())
+        // Texts under texts are always JSON.
+        serde_json::to_string(&self.0).unwrap_or_default()
     }
 }
 
@@ -247,8 +244,8 @@ mod tests {
     #[test]
     fn a_string_map_holds_strings_and_hides_them() {
         let map = StringMap::parse(r#" {"b":"\/2","a":"1"} "#).unwrap();
-        assert_eq!(map.to_text(), r#"{"a":"1","b":"/2"}"#);
-        assert_eq!(format!("{map:?}"), r#"{"a", "b"}"#);
+        assert_eq!(map.to_text(), r#"{"b":"/2","a":"1"}"#, "in the order in which they came");
+        assert_eq!(format!("{map:?}"), r#"{"b", "a"}"#);
         assert!(StringMap::parse("{}").is_ok());
         for wrong in ["", "null", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a""#] {
             assert!(StringMap::parse(wrong).is_err(), "{wrong}");

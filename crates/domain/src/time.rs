@@ -5,7 +5,9 @@ use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
+use jiff::tz::Offset;
 
 use crate::invalid::Invalid;
 
@@ -55,13 +57,19 @@ impl Instant {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads RFC 3339 with any offset and an optional fraction.
+    /// Reads RFC 3339 with an optional fraction. Without an offset the time is UTC, as the Java SDK means it, which writes
+    /// none.
     ///
     /// # Errors
-    /// Anything else, and instants before 1970.
+    /// Anything else, a date without a time, and instants before 1970.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because("must be a date such as 2026-01-31T12:00:00Z");
-        let at: Timestamp = text.parse().map_err(|_| FORM)?;
+        let in_utc = || {
+            let written =
+                text.parse::<DateTime>().ok().filter(|_| text.contains(['T', 't', ' ']))?;
+            Offset::UTC.to_timestamp(written).ok()
+        };
+        let at = text.parse::<Timestamp>().ok().or_else(in_utc).ok_or(FORM)?;
         if at.as_microsecond() < 0 { Err(FORM) } else { Ok(Self::from_micros(at.as_microsecond())) }
     }
 
@@ -135,9 +143,13 @@ mod tests {
 
     #[test]
     fn reads_offsets_and_fractions() {
-        for text in
-            ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20.000Z"]
-        {
+        for text in [
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T23:13:20+01:00",
+            "2023-11-14T22:13:20.000Z",
+            "2023-11-14T22:13:20",
+            "2023-11-14T22:13:20.000",
+        ] {
             assert_eq!(Instant::parse(text), Ok(Instant::from_seconds(1_700_000_000)), "{text}");
         }
         for text in ["", "tomorrow", "2023-11-14", "1700000000", "1969-12-31T23:59:59Z"] {

@@ -107,18 +107,29 @@ impl FromStr for WebhookVersion {
 pub struct WebhookUrl(String);
 
 impl WebhookUrl {
-    /// Takes a URL, and keeps it exactly as written: it is signed so. What a URL parser would silently repair (spaces,
-    /// backslashes, missing slashes) is refused, since then the URL that is called would not be the one that is signed.
+    /// Takes a URL and keeps it in its normal form (WHATWG URL): lower-case host, a path, no dot segments, escapes where
+    /// they are needed, and no fragment, which is never sent. So what is shown, signed and called is one text. Spaces,
+    /// backslashes and missing slashes are refused: they are more likely mistakes.
     ///
     /// # Errors
-    /// Not absolute, another scheme, user info, or longer than 2,048 characters.
+    /// Not absolute, another scheme, user info, or longer than 2,048 characters, as written or in its normal form.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        const FORM: Invalid = Invalid::because("must be an absolute http or https URL");
         crate::text::bounded(text, 1, 2_048)?;
+        let url = Self::from_stored(text)?;
+        crate::text::bounded(&url.0, 1, 2_048)?;
+        Ok(url)
+    }
+
+    /// Reads a URL that was stored, also by a release that kept it as written.
+    ///
+    /// # Errors
+    /// As [`WebhookUrl::parse`], length apart.
+    pub fn from_stored(text: &str) -> Result<Self, Invalid> {
+        const FORM: Invalid = Invalid::because("must be an absolute http or https URL");
         if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
             return Err(Invalid::because("must hold no spaces and no backslashes"));
         }
-        let url = url::Url::parse(text).map_err(|_| FORM)?;
+        let mut url = url::Url::parse(text).map_err(|_| FORM)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FORM);
         }
@@ -130,10 +141,11 @@ impl WebhookUrl {
         if authority.contains('@') {
             return Err(Invalid::because("must not hold a user name or a password"));
         }
-        Ok(Self(text.to_owned()))
+        url.set_fragment(None);
+        Ok(Self(url.into()))
     }
 
-    /// As it was written.
+    /// Its normal form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -172,8 +184,8 @@ mod tests {
     fn a_url_is_absolute_and_without_user_info() {
         for good in [
             "https://owlbank.example.com/hook",
-            "http://127.0.0.1:8081",
-            "HTTPS://[::1]/hook?tenant=7&at=me@example.com#x",
+            "http://127.0.0.1:8081/",
+            "https://[::1]/hook?tenant=7&at=me@example.com",
         ] {
             assert_eq!(WebhookUrl::parse(good).unwrap().as_str(), good);
         }
@@ -198,6 +210,35 @@ mod tests {
         }
         let long = format!("https://owlbank.example.com/{}", "x".repeat(2_048));
         assert!(WebhookUrl::parse(&long).is_err());
+    }
+
+    #[test]
+    fn a_url_is_kept_in_the_form_in_which_it_is_called() {
+        for (written, normal) in [
+            ("http://127.0.0.1:8081", "http://127.0.0.1:8081/"),
+            ("HTTPS://OwlBank.Example.COM/Hook", "https://owlbank.example.com/Hook"),
+            ("https://owlbank.example.com:443/hook", "https://owlbank.example.com/hook"),
+            ("https://owlbank.example.com?tenant=7", "https://owlbank.example.com/?tenant=7"),
+            ("https://owlbank.example.com/a/../b/./c", "https://owlbank.example.com/b/c"),
+            ("https://owlbank.example.com/hook#part", "https://owlbank.example.com/hook"),
+            (
+                "https://owlbank.example.com/h?who=o'neill",
+                "https://owlbank.example.com/h?who=o%27neill",
+            ),
+            (
+                "https://owlbank.example.com/zoë?x=ü",
+                "https://owlbank.example.com/zo%C3%AB?x=%C3%BC",
+            ),
+            ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+            ("http://[::ffff:7f00:1]/", "http://[::ffff:7f00:1]/"),
+            ("http://0x7f.1/", "http://127.0.0.1/"),
+        ] {
+            let url = WebhookUrl::parse(written).unwrap();
+            assert_eq!(url.as_str(), normal, "{written}");
+            assert_eq!(WebhookUrl::parse(url.as_str()), Ok(url), "the normal form is its own");
+        }
+        let grows = format!("https://owlbank.example.com/{}", "ü".repeat(400));
+        assert!(WebhookUrl::parse(&grows).is_err(), "too long once it is escaped");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::monotonic::Monotonic;
+use crate::sequence::Sequence;
 use crate::time::Instant;
 
 /// A wait for the clock.
@@ -49,6 +50,11 @@ pub trait Clock: Send + Sync {
 pub trait Entropy: Send + Sync {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
+
+    /// The order of the SIDs that are minted with these bytes, if one is kept.
+    fn sequence(&self) -> Option<&Sequence> {
+        None
+    }
 }
 
 /// `N` fresh random bytes.

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::sequence::Sequence;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, Sleep};
 
@@ -46,6 +47,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// The order of this process's SIDs.
+static SEQUENCE: Sequence = Sequence::new();
+
 /// The system's random bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
@@ -54,5 +58,9 @@ impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         #[expect(clippy::disallowed_methods, reason = "this is the entropy")]
         getrandom::fill(bytes).expect("the system has random bytes");
+    }
+
+    fn sequence(&self) -> Option<&Sequence> {
+        Some(&SEQUENCE)
     }
 }

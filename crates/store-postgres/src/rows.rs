@@ -131,7 +131,7 @@ pub(crate) fn webhook_of(cells: &mut Cells<'_>) -> Result<Webhook, Trouble> {
             // those of a newer release are for its nodes
             Some(words.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
         })?,
-        url: cells.parse(|text| WebhookUrl::parse(text).ok())?,
+        url: cells.parse(|text| WebhookUrl::from_stored(text).ok())?,
         enabled: cells.take()?,
         version: cells.parse(|word| word.parse().ok())?,
         created_at: cells.make(Instant::from_micros)?,

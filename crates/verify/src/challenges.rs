@@ -62,7 +62,7 @@ impl Verify {
     /// Opens a challenge, and pushes it to its device.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the factor, [`VerifyError::FactorUnverified`],
+    /// [`VerifyError::NotFound`] without the service, [`VerifyError::FactorNotFound`], [`VerifyError::FactorUnverified`],
     /// [`VerifyError::TooManyChallenges`], an expiry out of bounds.
     pub async fn create_challenge(
         &self,
@@ -127,7 +127,7 @@ impl Verify {
             }
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
             // the others are of codes, which a push factor has none of
-            _ => Err(VerifyError::NotFound),
+            _ => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
         }
     }
 
@@ -142,7 +142,11 @@ impl Verify {
         new: NewChallenge,
         (now, expires_at): (Instant, Instant),
     ) -> Answer<Challenge> {
-        let mut factor = self.reach_totp(account, service, identity, new.factor, now).await?;
+        let factor = self.reach_totp(account, service, identity, new.factor, now).await;
+        let mut factor = factor.map_err(|error| match error {
+            VerifyError::NotFound => VerifyError::FactorNotFound(new.factor),
+            other => other,
+        })?;
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
@@ -173,7 +177,7 @@ impl Verify {
                 Opened::WrongCode | Opened::SpentCode => return Err(VerifyError::AnswerRejected),
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
-                Opened::NoFactor => return Err(VerifyError::NotFound),
+                Opened::NoFactor => return Err(VerifyError::FactorNotFound(factor.sid)),
                 Opened::Moved => factor = self.read_again(&factor).await?,
             }
         }

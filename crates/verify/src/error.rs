@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
+use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
 
 /// Why a use case was refused.
@@ -13,6 +15,9 @@ pub enum VerifyError {
     /// Nothing of that name is there for this caller: unknown, deleted, or somebody else's.
     #[error("not found")]
     NotFound,
+    /// The factor that a parameter names is not there for this caller.
+    #[error("factor {0} not found")]
+    FactorNotFound(FactorSid),
     /// The caller is known, and may not do this.
     #[error("forbidden")]
     Forbidden,
@@ -34,9 +39,9 @@ pub enum VerifyError {
     /// A living factor of the entity has the same public key.
     #[error("factor already exists")]
     FactorExists,
-    /// The entity has as many push factors as it may have.
+    /// The entity has as many factors of this type as it may have, which is so many.
     #[error("too many factors")]
-    TooManyFactors,
+    TooManyFactors(FactorType, u32),
     /// Too many factors were made for the entity today.
     #[error("too many factors today")]
     TooManyFactorsToday,

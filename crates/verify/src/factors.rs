@@ -103,7 +103,10 @@ impl Verify {
             }
             Enrolled::TokenSpent => Err(VerifyError::TokenNotForThis),
             Enrolled::KeyTaken => Err(VerifyError::FactorExists),
-            Enrolled::TooMany => Err(VerifyError::TooManyFactors),
+            Enrolled::TooMany => {
+                let most = self.options.limits.push_factors_per_entity;
+                Err(VerifyError::TooManyFactors(FactorType::Push, most))
+            }
             Enrolled::TooManyToday => Err(VerifyError::TooManyFactorsToday),
             Enrolled::NoService => Err(VerifyError::NotFound),
         }

@@ -90,7 +90,10 @@ impl Verify {
                 factor.owner.entity = entity;
                 self.handover.happened();
             }
-            Enrolled::TooMany => return Err(VerifyError::TooManyFactors),
+            Enrolled::TooMany => {
+                let most = self.options.limits.totp_factors_per_entity;
+                return Err(VerifyError::TooManyFactors(FactorType::Totp, most));
+            }
             Enrolled::TooManyToday => return Err(VerifyError::TooManyFactorsToday),
             Enrolled::NoService | Enrolled::TokenSpent | Enrolled::KeyTaken => {
                 return Err(VerifyError::NotFound);

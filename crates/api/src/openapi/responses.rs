@@ -48,7 +48,13 @@ pub(super) const REFUSALS: [(StatusCode, &str); 10] = [
 pub(super) fn headers() -> Node {
     let cross_origin = CROSS_ORIGIN.map(|(name, kind, words)| (name, header(kind, words)));
     let more = [
-        ("Retry-After", header("integer", "After how many seconds it is worth trying again.")),
+        (
+            "Retry-After",
+            header(
+                "integer",
+                "After how many seconds a repeat can succeed; absent where waiting alone does not help.",
+            ),
+        ),
         ("WWW-Authenticate", header("string", "How to say who is calling: `Basic`.")),
         (
             "Twilio-Verify-Signature-Fields",

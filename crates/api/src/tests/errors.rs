@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::response::IntoResponse as _;
 use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
+use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
 use countersign_verify::{AuthFault, VerifyError};
 use http::HeaderValue;
@@ -42,9 +44,11 @@ fn the_table() {
 }
 
 #[test]
-fn every_429_says_when_to_come_back() {
-    let mut limits = rows::ALL.iter().filter(|row| row.status.as_u16() == 429);
-    assert!(limits.all(|row| row.retry_after.is_some()));
+fn a_refusal_says_when_to_come_back_where_waiting_alone_helps() {
+    let limits = rows::ALL.iter().filter(|row| matches!(row.status.as_u16(), 429 | 503));
+    let helps: Vec<_> =
+        limits.filter(|row| row.retry_after.is_some()).map(|row| row.code).collect();
+    assert_eq!(helps, [20429, 20503, 60328]);
 }
 
 #[tokio::test]
@@ -52,6 +56,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
     let why = || Invalid::because("must be better");
     let refusals = [
         VerifyError::NotFound,
+        VerifyError::FactorNotFound(FactorSid::from_bytes([3; 16])),
         VerifyError::Forbidden,
         VerifyError::ServiceParameter("Push.ApnCredentialSid", why()),
         VerifyError::Parameter("ExpirationDate", why()),
@@ -60,7 +65,8 @@ async fn every_refusal_of_a_use_case_has_a_row() {
         VerifyError::TooManyEntities,
         VerifyError::TooManyRequests,
         VerifyError::FactorExists,
-        VerifyError::TooManyFactors,
+        VerifyError::TooManyFactors(FactorType::Push, 20),
+        VerifyError::TooManyFactors(FactorType::Totp, 7),
         VerifyError::TooManyFactorsToday,
         VerifyError::TooManyWebhooks(20),
         VerifyError::TokenNotForThis,

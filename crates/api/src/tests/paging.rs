@@ -84,7 +84,9 @@ async fn a_token_is_good_for_its_list_and_filters_only() {
 
 #[rstest]
 #[case("", None)]
-#[case("PageSize=1000&Page=3&PageToken=", None)]
+#[case("PageSize=1000&Page=0&PageToken=", None)]
+#[case("PageSize=1000&Page=3&PageToken=", Some(20001))]
+#[case("Page=1", Some(20001))]
 #[case("PageSize=1001", Some(20007))]
 #[case("PageSize=99999999999", Some(20007))]
 #[case("PageSize=0", Some(20001))]

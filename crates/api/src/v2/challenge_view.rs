@@ -1,10 +1,10 @@
 //! How a challenge is shown.
 
 use countersign_domain::challenge::{Challenge, ChallengeState};
+use countersign_domain::signed_members::SignedMembers;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::urls::PublicUrl;
 
@@ -12,7 +12,7 @@ use crate::urls::PublicUrl;
 pub(super) struct ChallengeView<'a> {
     /// What a device signs is shown exactly as an answer will be held against it: both come from the domain.
     #[serde(flatten)]
-    signed: Map<String, Value>,
+    signed: SignedMembers<'a>,
     date_updated: Instant,
     date_responded: Option<Instant>,
     status: &'static str,

@@ -18,7 +18,7 @@ const HEADER: &str = r#"{"typ":"JWT","alg":"ES256"}"#;
 
 /// What the device of the example signs if it says `status` to this challenge.
 fn payload(challenge: &Challenge, status: &str) -> Value {
-    with(Value::Object(challenge.signed_members()), "status", Some(json!(status)))
+    with(Value::Object(challenge.signed_members().to_map()), "status", Some(json!(status)))
 }
 
 fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerFault> {
@@ -63,7 +63,7 @@ fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
 
 #[test]
 fn all_that_we_ask_for_is_in_the_challenge() {
-    let members = challenge().signed_members();
+    let members = challenge().signed_members().to_map();
     let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
     let mut asked = SIGNED_FIELDS.to_vec();
     names.sort_unstable();
@@ -194,12 +194,15 @@ fn unicode_is_compared_by_what_it_means() {
 fn a_date_that_is_shown_is_signed() {
     let mut dated = challenge();
     dated.details.date = Some(noon());
-    assert_eq!(dated.signed_members()["details"]["date"], "2023-11-14T22:13:20Z");
+    assert_eq!(dated.signed_members().to_map()["details"]["date"], "2023-11-14T22:13:20Z");
     let sign =
         |of: &Challenge| Hand::known().sign_text(HEADER, &payload(of, "approved").to_string());
     assert_eq!(judge(&sign(&dated), &dated), Ok(Verdict::Approved));
     assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerFault::Mismatch));
-    assert!(challenge().signed_members()["details"].get("date").is_none(), "omitted, never null");
+    assert!(
+        challenge().signed_members().to_map()["details"].get("date").is_none(),
+        "omitted, never null"
+    );
 }
 
 #[test]

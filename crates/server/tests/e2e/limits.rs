@@ -1,4 +1,4 @@
-//! Limits are settings: past each there is its own refusal, with `Retry-After`, and 0 is none.
+//! Limits are settings: past each there is its own refusal, with `Retry-After` where waiting helps, and 0 is none.
 
 use std::time::Duration;
 

@@ -29,6 +29,7 @@ mod pages;
 mod plays;
 mod push_credentials;
 mod pushes;
+mod said;
 mod sockets;
 mod support;
 mod tls;

@@ -78,6 +78,32 @@ async fn what_happens_to_factors_and_challenges_arrives_signed_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_call_is_signed_for_the_url_that_is_shown_and_called() {
+    let app = TestApp::start_with(ALLOWED).await;
+    let ear = listener().await;
+    let forms =
+        ["", "?who=o'neill", "/zoë?x=ü", "/a/../b/./c", "/hook?x=1#part", "/%7Eann/%c3%bc?q=a%20b"];
+    let mut shown = Vec::new();
+    for form in forms {
+        let sid = subscribe(&app, &ear, form, &["factor.created"]).await;
+        let path = format!("/v2/Services/{}/Webhooks/{sid}", app.service);
+        shown.push(app.api().get(&path).await.text("webhook_url"));
+    }
+    app.enrol_phone("alice-0001").await;
+    app.pass(SECOND).await;
+    let events = ear.events().wait_for(6).await;
+    for event in &events {
+        let token = Secret::new(&*app.token);
+        let wanted = twilio_signature(&token, &event.url, &event.form);
+        assert_eq!(event.header("x-twilio-signature"), wanted, "{}", event.url);
+    }
+    let mut called: Vec<_> = events.iter().map(|event| event.url.clone()).collect();
+    called.sort();
+    shown.sort();
+    assert_eq!(called, shown);
+}
+
+#[tokio::test]
 async fn factors_with_codes_are_told_of_likewise() {
     let app = TestApp::start_with(ALLOWED).await;
     let ear = listener().await;

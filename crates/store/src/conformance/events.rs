@@ -169,7 +169,7 @@ pub async fn an_answer_is_told_with_its_challenge(stage: &Stage) {
         assert_eq!(types(&calls), [kind]);
         assert_eq!(field(&calls[0], "challenge_sid"), challenge.sid.to_string());
         assert_eq!(format!("challenge.{}", field(&calls[0], "challenge_status")), kind);
-        let details = challenge.signed_members().remove("details").unwrap();
+        let details = challenge.signed_members().details().unwrap();
         assert_eq!(field(&calls[0], "challenge_details"), details.to_string());
     }
 }

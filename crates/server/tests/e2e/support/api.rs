@@ -70,7 +70,7 @@ impl Reply {
         assert_eq!(self.headers.contains_key("www-authenticate"), status == 401, "{self:?}");
         assert_eq!(
             self.headers.contains_key("retry-after"),
-            matches!(status, 429 | 503),
+            matches!(code, 20429 | 20503 | 60328),
             "{self:?}"
         );
     }

@@ -1,7 +1,7 @@
 //! The command that records an answer.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{ChallengeStatus, Verdict};
+use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
 use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
@@ -86,5 +86,19 @@ impl Gathered for RecordAnswer {
         let told = |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.sid, answer.at);
         events::of_challenges(db, &first.iter().map(told).collect::<Vec<_>>()).await?;
         Ok(outcomes)
+    }
+    /// An answer is known again by its instant.
+    async fn look_again(
+        all: &[Self],
+        db: &Session,
+    ) -> Result<Option<Vec<Option<Recorded>>>, Trouble> {
+        let held = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
+        let answer = |answer: &Self| {
+            let (verdict, at) = (answer.verdict, answer.at);
+            let own = ChallengeState::Answered { verdict, at };
+            let is_own = held.get(&answer.sid).is_some_and(|held| held.standing.state == own);
+            is_own.then_some(Recorded::Done)
+        };
+        Ok(Some(column(all, answer)))
     }
 }

@@ -16,10 +16,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::bounds::{Bounds, Hurry};
 use crate::clock::{self, Comparison, Tolerance};
 use crate::params::Param;
-use crate::trouble::{Trouble, words};
-
-/// A command that the database gave up for the sake of others is run so many times in all.
-const TRIES: usize = 8;
+use crate::trouble::{Tries, Trouble, words};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const BEGIN_PLANNING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode TO auto; \
@@ -121,7 +118,15 @@ impl Database {
     async fn connection(&self, deadline: Deadline) -> Result<Object, Trouble> {
         let deadline = deadline.min(Deadline::now() + self.bounds.connection());
         let silent = |_| Trouble::NoConnection("it does not answer".to_owned());
-        Ok(timeout_at(deadline, self.pool.get()).await.map_err(silent)??)
+        let mut tries = Tries::default();
+        loop {
+            let connected = timeout_at(deadline, self.pool.get()).await.map_err(silent)?;
+            match connected.map_err(Trouble::from) {
+                // ended by the database while it was being made
+                Err(trouble) if tries.once_more(&trouble) => {}
+                done => return done,
+            }
+        }
     }
 
     /// Runs a command in a transaction, and again if it was given up for the sake of others.
@@ -135,10 +140,10 @@ impl Database {
         command: &C,
         deadline: Deadline,
     ) -> Result<C::Answer, Trouble> {
-        let mut tries = 1;
+        let mut tries = Tries::default();
         loop {
             match self.try_transact(command, deadline).await {
-                Err(trouble) if trouble.is_passing() && tries < TRIES => tries += 1,
+                Err(trouble) if Deadline::now() < deadline && tries.once_more(&trouble) => {}
                 Err(Trouble::ClocksDiffer) => {
                     self.comparison.disagreed();
                     return Err(Trouble::ClocksDiffer);
@@ -239,13 +244,14 @@ impl Session {
 
     /// Runs a statement; a read is run again over another connection if this one breaks.
     pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Trouble> {
-        let mut tries = 1;
+        let mut tries = Tries::default();
         loop {
             match (self.try_query(sql, params).await, &self.fresh) {
-                (Err(trouble), Some(database)) if trouble.is_passing() && tries < TRIES => {
+                (Err(trouble), Some(database))
+                    if Deadline::now() < self.deadline && tries.once_more(&trouble) =>
+                {
                     let fresh = Arc::new(database.connection(self.deadline).await?);
                     *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
-                    tries += 1;
                 }
                 (done, _) => return done,
             }

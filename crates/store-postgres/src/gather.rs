@@ -5,6 +5,8 @@
 //! gathers by itself. It begins beside that one only when it has become as large: most of what a small batch costs the
 //! database is the same for a large one.
 //!
+//! If the connection breaks during a commit, what was written is looked up by its keys, and the rest is run again.
+//!
 //! A batch that fails for a reason of its own is run once more, each command alone, so that none sinks its neighbours. One that
 //! panics fails its callers, and the worker goes on. A caller waits until a deadline, the time in the queue included.
 
@@ -22,10 +24,13 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::bounds::{Bounds, Hurry};
 use crate::database::{Command, Database, Runs, Session};
+use crate::params::column;
 use crate::trouble::Trouble;
 
 /// While one batch is committed, the next is written. With more, batches get smaller.
 const WORKERS: usize = 2;
+/// So often it is looked what became of a batch, as long as the connection breaks each time while that is committed.
+const LOOKS: usize = 16;
 
 /// A command that can be run together with its like.
 #[async_trait]
@@ -45,6 +50,15 @@ pub(crate) trait Gathered: Clone + Send + Sync + Sized + 'static {
 
     /// Runs them all; the answers in the same order.
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Self::Answer>, Trouble>;
+
+    /// Looks what became of them after a commit whose answer was lost, by keys that nobody else can have used: the answers of
+    /// those that were written. Those that were not (`None`) are run again. Without such keys nothing can be told.
+    async fn look_again(
+        _all: &[Self],
+        _db: &Session,
+    ) -> Result<Option<Vec<Option<Self::Answer>>>, Trouble> {
+        Ok(None)
+    }
 }
 
 struct Batch<G>(Vec<G>);
@@ -61,6 +75,18 @@ impl<G: Gathered> Command for Batch<G> {
 
     async fn run(&self, db: &Session) -> Result<Vec<G::Answer>, Trouble> {
         G::run_all(&self.0, db).await
+    }
+}
+
+struct LookAgain<G>(Vec<G>);
+
+#[async_trait]
+impl<G: Gathered> Command for LookAgain<G> {
+    type Answer = Option<Vec<Option<G::Answer>>>;
+    const RUNS: Runs = Runs::PlannedOnce;
+
+    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
+        G::look_again(&self.0, db).await
     }
 }
 
@@ -215,7 +241,7 @@ async fn run<G: Gathered>(
     deadline: Deadline,
 ) -> Vec<Result<G::Answer, StoreError>> {
     let batch = Batch(commands);
-    let error = match db.transact_until(&batch, deadline).await {
+    let error = match run_to_certainty(db, &batch, deadline).await {
         Ok(answers) => return answers.into_iter().map(Ok).collect(),
         Err(trouble @ Trouble::Sql(_))
             if batch.0.len() > 1 && !trouble.is_passing() && !trouble.is_late() =>
@@ -233,6 +259,43 @@ async fn run<G: Gathered>(
     batch.0.iter().map(|_| Err(error.clone())).collect()
 }
 
+/// Runs a batch. If the connection breaks while it commits, looks what was written and runs the rest again.
+async fn run_to_certainty<G: Gathered>(
+    db: &Database,
+    batch: &Batch<G>,
+    deadline: Deadline,
+) -> Result<Vec<G::Answer>, Trouble> {
+    let why = match db.transact_until(batch, deadline).await {
+        Err(Trouble::InDoubt(why)) => why,
+        done => return done,
+    };
+    let mut answers: Vec<Option<G::Answer>> = batch.0.iter().map(|_| None).collect();
+    for _ in 0..LOOKS {
+        let left: Vec<usize> = (0..answers.len()).filter(|at| answers[*at].is_none()).collect();
+        let commands = || column(&left, |at| batch.0[*at].clone());
+        let found = match db.transact_until(&LookAgain(commands()), deadline).await {
+            Ok(Some(found)) => found,
+            // it writes nothing, so it may be run again
+            Err(Trouble::InDoubt(_)) if Deadline::now() < deadline => continue,
+            Ok(None) | Err(_) => break,
+        };
+        for (at, found) in left.iter().zip(found) {
+            answers[*at] = found;
+        }
+        let left: Vec<usize> = left.into_iter().filter(|at| answers[*at].is_none()).collect();
+        if !left.is_empty() {
+            let rest = Batch(column(&left, |at| batch.0[*at].clone()));
+            match db.transact_until(&rest, deadline).await {
+                Ok(ran) => left.into_iter().zip(ran).for_each(|(at, ran)| answers[at] = Some(ran)),
+                Err(Trouble::InDoubt(_)) => continue,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        return Ok(answers.into_iter().flatten().collect());
+    }
+    Err(Trouble::InDoubt(why))
+}
+
 async fn run_each_alone<G: Gathered>(
     db: &Database,
     commands: Vec<G>,
@@ -240,7 +303,7 @@ async fn run_each_alone<G: Gathered>(
 ) -> Vec<Result<G::Answer, StoreError>> {
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
-        let answer = match db.transact_until(&Batch(vec![command]), deadline).await {
+        let answer = match run_to_certainty(db, &Batch(vec![command]), deadline).await {
             Ok(mut alone) => alone.pop().ok_or_else(stopped),
             Err(trouble) => Err(StoreError::from(trouble)),
         };

@@ -1,12 +1,12 @@
 //! The command that stores a notification of a challenge. All that wait are judged and stored by one statement, which holds
 //! their challenges, says where these stand and what an attempt must know, and is a transaction by itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use countersign_domain::challenge::Standing;
 use countersign_domain::delivery::{NewNotification, Prospect};
-use countersign_domain::sid::ChallengeSid;
+use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_store::seam::Notified;
 use tokio_postgres::Row;
 
@@ -15,11 +15,11 @@ use crate::cells::Cells;
 use crate::clock::clocks_agree;
 use crate::database::{Runs, Session};
 use crate::gather::Gathered;
-use crate::params::{column, params, span};
+use crate::params::{column, id, params, span};
 use crate::prospect::{self, told_columns};
-use crate::rows;
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
+use crate::{rows, standing};
 
 /// Whoever decides about a challenge holds its row; where it stands is looked at once more if that had to be waited for. How
 /// many notifications there are is not: if another one came meanwhile, its ordinal is taken, and all is done once more.
@@ -58,6 +58,10 @@ macro_rules! notify {
 const NOTIFY: &str = notify!("");
 /// For some whose attempt begins at once.
 const NOTIFY_AND_TELL: &str = notify!(concat!(", ", told_columns!()));
+
+/// Whoever is still at it holds the challenge, which was waited for before.
+const STORED: &str = "SELECT sid FROM notifications WHERE challenge_sid = ANY ($1) AND sid = ANY ($2) \
+                      AND challenge_sid BETWEEN $3 AND $4";
 
 /// Stores a notification, below a limit.
 #[derive(Clone, Copy)]
@@ -156,5 +160,25 @@ impl Gathered for Notify {
         let mut found = found.iter().map(read).collect::<Result<HashMap<_, _>, _>>()?;
         let outcome = |notify: &Self| notify.outcome(found.remove(&notify.new.delivery.challenge));
         Ok(all.iter().map(outcome).collect())
+    }
+    async fn look_again(
+        all: &[Self],
+        db: &Session,
+    ) -> Result<Option<Vec<Option<Notified>>>, Trouble> {
+        let challenges = column(all, |notify| id(notify.new.delivery.challenge.as_bytes()));
+        let sids = column(all, |notify| id(notify.new.delivery.notification.as_bytes()));
+        let (first, last) = span(&challenges);
+        let [_, found] = db
+            .query_all([
+                (standing::HOLD, params![challenges, first, last]),
+                (STORED, params![challenges, sids, first, last]),
+            ])
+            .await?;
+        let sid = |row| Cells::of(row, "notifications").make(NotificationSid::from_bytes);
+        let found = found.iter().map(sid).collect::<Result<HashSet<_>, _>>()?;
+        let answer = |notify: &Self| {
+            found.contains(&notify.new.delivery.notification).then_some(Notified::Done(None))
+        };
+        Ok(Some(column(all, answer)))
     }
 }

@@ -1,6 +1,6 @@
 //! The command that opens a challenge.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::cells::Cells;
 use crate::database::Session;
 use crate::gather::Gathered;
-use crate::params::{column, id, params};
+use crate::params::{column, id, params, span};
 use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 use crate::{answers, births, challenges, events, totp_factors};
@@ -58,6 +58,10 @@ const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_si
                       FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
                       AS u (sid, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, factor_type, \
                       created_at, updated_at, message, fields, date, hidden_details, metadata)";
+
+/// If the one that makes them is still at it, none of them can be made a second time.
+const STORED: &str =
+    "SELECT sid, state = 'pending' FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
 
 /// Opens a challenge; its texts are made ready before it is queued.
 #[derive(Clone)]
@@ -261,5 +265,25 @@ impl Gathered for Open {
         }
         events::watch_expiry(db, &pending).await?;
         Ok(outcomes)
+    }
+    /// A code that came with it was right if the challenge is approved.
+    async fn look_again(
+        all: &[Self],
+        db: &Session,
+    ) -> Result<Option<Vec<Option<Opened>>>, Trouble> {
+        let sids = column(all, |open| id(open.opening.challenge.sid.as_bytes()));
+        let (first, last) = span(&sids);
+        let found = db.query(STORED, params![sids, first, last]).await?;
+        let read = |row| {
+            let mut cells = Cells::of(row, "challenges");
+            Ok((cells.make(ChallengeSid::from_bytes)?, cells.take::<bool>()?))
+        };
+        let found = found.iter().map(read).collect::<Result<HashMap<_, _>, Trouble>>()?;
+        let answer = |open: &Self| {
+            let is_pending = *found.get(&open.opening.challenge.sid)?;
+            let is_wrong = open.opening.code.is_some() && is_pending;
+            Some(if is_wrong { Opened::WrongCode } else { Opened::Done })
+        };
+        Ok(Some(column(all, answer)))
     }
 }

@@ -14,7 +14,7 @@ use crate::statement::{factor_of, living};
 use crate::trouble::Trouble;
 
 /// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
-const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
+pub(crate) const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// A statement of its own after the first, since it sees what was committed before it began and not before that did.
 const READ: &str = concat!(
     "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c",

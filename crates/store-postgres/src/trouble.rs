@@ -1,7 +1,7 @@
 //! What can go wrong while a command runs.
 
 use countersign_store::StoreError;
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{HookError, PoolError};
 use tokio_postgres::error::SqlState;
 
 use crate::clock::CLOCKS_DIFFER;
@@ -30,12 +30,10 @@ impl Trouble {
         let Self::Sql(error) = self else {
             return false;
         };
-        match error.code() {
-            Some(code) => {
+        self.is_of_a_broken_connection()
+            || error.code().is_some_and(|code| {
                 *code == SqlState::T_R_SERIALIZATION_FAILURE
                     || *code == SqlState::T_R_DEADLOCK_DETECTED
-                    || *code == SqlState::ADMIN_SHUTDOWN
-                    || *code == SqlState::CRASH_SHUTDOWN
                     // a migration of another node changed what was prepared
                     || *code == SqlState::FEATURE_NOT_SUPPORTED
                     // no part took a row, and one that does was attached while it was on its way to the rest
@@ -44,7 +42,16 @@ impl Trouble {
                     // another notification of the same challenge took the ordinal
                     || *code == SqlState::UNIQUE_VIOLATION
                         && is_of(error, |table| table.starts_with("notifications"))
-            }
+            })
+    }
+
+    /// Whether the connection was ended before the commit.
+    fn is_of_a_broken_connection(&self) -> bool {
+        let Self::Sql(error) = self else {
+            return false;
+        };
+        match error.code() {
+            Some(code) => *code == SqlState::ADMIN_SHUTDOWN || *code == SqlState::CRASH_SHUTDOWN,
             None => error.is_closed() || is_of_the_connection(error),
         }
     }
@@ -95,10 +102,15 @@ impl From<tokio_postgres::Error> for Trouble {
 
 impl From<PoolError> for Trouble {
     fn from(error: PoolError) -> Self {
-        Self::NoConnection(match error {
-            PoolError::Backend(error) => words(&error),
-            other => other.to_string(),
-        })
+        match error {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error))
+                if error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN) =>
+            {
+                Self::Sql(error)
+            }
+            PoolError::Backend(error) => Self::NoConnection(words(&error)),
+            other => Self::NoConnection(other.to_string()),
+        }
     }
 }
 
@@ -120,6 +132,31 @@ impl From<Trouble> for StoreError {
             Trouble::Late => Self::Unavailable("it did not answer in time".to_owned()),
             Trouble::NoConnection(why) | Trouble::InDoubt(why) => Self::Unavailable(why),
             Trouble::Sql(error) => Self::Unavailable(words(&error)),
+        }
+    }
+}
+
+/// A command that the database gave up for the sake of others is run so many times in all.
+const TRIES: usize = 8;
+/// All connections may have broken at once, and each is found out by a try: many more than a pool has.
+const BROKEN: usize = 2_000;
+
+/// How often something was tried.
+#[derive(Default)]
+pub(crate) struct Tries {
+    given_up: usize,
+    broken: usize,
+}
+
+impl Tries {
+    /// Whether to try once more after this.
+    pub(crate) fn once_more(&mut self, trouble: &Trouble) -> bool {
+        if trouble.is_of_a_broken_connection() {
+            self.broken += 1;
+            self.broken < BROKEN
+        } else {
+            self.given_up += 1;
+            trouble.is_passing() && self.given_up < TRIES
         }
     }
 }

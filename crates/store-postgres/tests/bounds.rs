@@ -4,6 +4,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
@@ -123,4 +124,50 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
     let new = stage.make.notification(&challenge, 300, Birth::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
     signal("CONT");
+}
+
+/// Nobody who asks notices, and nothing is written twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_while_all_connections_are_ended_is_run_again() {
+    let database = TestDatabase::new();
+    let url = database.url();
+    let patience = Duration::from_secs(20);
+    let store =
+        PostgresStore::connect(Options { url: url.clone(), patience, ..Options::default() });
+    let stage = Stage::new(Arc::new(store.await.unwrap()) as Arc<dyn Store>);
+    let factor = stage.factor().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut work = JoinSet::new();
+    for _ in 0..24 {
+        let (stage, factor, stop) = (stage.clone(), factor.clone(), Arc::clone(&stop));
+        work.spawn(async move {
+            let mut notifications = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let challenge = stage.challenge(&factor).await;
+                for birth in [Birth::Due, Birth::Immediate, Birth::Parked] {
+                    let new = stage.make.notification(&challenge, 300, birth);
+                    let notified = stage.store.notify(&new, 0).await;
+                    assert!(matches!(notified, Ok(Notified::Done(_))), "{notified:?}");
+                    notifications += 1;
+                }
+                assert!(stage.challenge_now(&challenge).await.is_some());
+                stage.answer(&challenge).await;
+            }
+            notifications
+        });
+    }
+    let other = beside(&url).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE application_name = 'countersign' AND datname = current_database()";
+    let mut ended = 0;
+    while ended < 400 {
+        ended += other.query(end, &[]).await.unwrap().len();
+        // so that something gets done in between
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let notifications: usize = work.join_all().await.iter().sum();
+    let stored = "SELECT count(*) || ' ' || count(DISTINCT sid) FROM notifications";
+    assert_eq!(database.psql(stored), format!("{notifications} {notifications}"));
+    assert_eq!(database.psql("SELECT count(*) FROM challenges WHERE state = 'pending'"), "0");
 }

@@ -26,7 +26,7 @@ const QUEUES: &str = "SELECT c.webhook_sid, w.account_sid, c.waiting, c.failed, 
                       GROUP BY webhook_sid, service_sid) AS c LEFT JOIN webhooks w ON w.service_sid = c.service_sid \
                       AND w.sid = c.webhook_sid";
 const OLDEST: &str = "SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND state IN ('due', 'behind') \
-                      ORDER BY happened_at, number LIMIT $2";
+                      ORDER BY happened_at, number, id LIMIT $2";
 /// Of calls that are locked. Behind those that are given up, the earliest one steps up.
 const GIVE_UP: &str = "WITH held AS MATERIALIZED (SELECT id, webhook_sid, factor_sid FROM webhook_calls WHERE id = ANY ($1) \
      AND state IN ('due', 'behind')), \
@@ -35,7 +35,7 @@ const GIVE_UP: &str = "WITH held AS MATERIALIZED (SELECT id, webhook_sid, factor
      ended AS (SELECT DISTINCT webhook_sid, factor_sid FROM held), \
      next AS (UPDATE webhook_calls c SET state = 'due' FROM ended CROSS JOIN LATERAL (SELECT id FROM webhook_calls \
      WHERE webhook_sid = ended.webhook_sid AND factor_sid = ended.factor_sid AND state = 'behind' AND id <> ALL ($1) \
-     ORDER BY happened_at, number LIMIT 1) AS next WHERE c.id = next.id) SELECT count(*) FROM changed";
+     ORDER BY happened_at, number, id LIMIT 1) AS next WHERE c.id = next.id) SELECT count(*) FROM changed";
 const FORGET: &str = "DELETE FROM webhook_calls WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls \
                       WHERE webhook_sid = $1 AND state = 'failed' ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 

@@ -11,7 +11,7 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::event::{CallId, Event};
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease, MOST_AT_ONCE, Waiting};
 use countersign_store::seam::{Answer, CallsFound, CallsWanted, PASSED};
 use futures_util::future::try_join_all;
@@ -92,12 +92,12 @@ const LEASE: &str = concat!(
      judged AS MATERIALIZED (SELECT found.*, NOT EXISTS (SELECT 1 FROM webhook_calls WHERE webhook_sid = found.webhook_sid \
      AND factor_sid = found.factor_sid AND state = 'leased') AND NOT EXISTS (SELECT 1 FROM webhook_calls \
      WHERE webhook_sid = found.webhook_sid AND factor_sid = found.factor_sid AND state = 'due' \
-     AND (happened_at, number) < (found.happened_at, found.number)) AS in_front FROM found), \
+     AND (happened_at, number, id) < (found.happened_at, found.number, found.id)) AS in_front FROM found), \
      chosen AS MATERIALIZED (SELECT id FROM (SELECT id, room, row_number() OVER (PARTITION BY webhook_sid \
-     ORDER BY wake_at, number) AS place FROM judged WHERE in_front) AS ranked WHERE place <= room), \
+     ORDER BY wake_at, number, id) AS place FROM judged WHERE in_front) AS ranked WHERE place <= room), \
      later AS MATERIALIZED (SELECT judged.id FROM judged CROSS JOIN LATERAL (SELECT 1 FROM webhook_calls \
      WHERE webhook_sid = judged.webhook_sid AND factor_sid = judged.factor_sid AND (state = 'leased' OR state = 'due' \
-     AND (happened_at, number) < (judged.happened_at, judged.number)) LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS earlier \
+     AND (happened_at, number, id) < (judged.happened_at, judged.number, judged.id)) LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS earlier \
      WHERE NOT judged.in_front), \
      put AS (UPDATE webhook_calls c SET state = 'behind', wake_at = $3 FROM later WHERE c.id = later.id RETURNING 1), \
      leased AS (UPDATE webhook_calls c SET state = 'leased', node = $4, wake_at = $5 FROM chosen WHERE c.id = chosen.id \
@@ -302,7 +302,8 @@ struct Lease {
 struct Leased {
     /// How many calls were put behind others.
     put: i64,
-    calls: Vec<(CallLease, EventType)>,
+    /// Each with what it tells, if this release knows that.
+    calls: Vec<(CallLease, Option<EventType>)>,
 }
 
 #[async_trait]
@@ -328,7 +329,7 @@ impl Command for Lease {
             let Some(id) = cells.make(|id: Option<[u8; 16]>| id.map(CallId))? else {
                 continue;
             };
-            let event = cells.parse(|word| word.parse().ok())?;
+            let event = cells.parse(|word| Some(word.parse().ok()))?;
             let parameters = cells.parse(|text| serde_json::from_str(text).ok())?;
             let (attempts, deadline) = (cells.take()?, cells.make(Instant::from_micros)?);
             let webhook = rows::webhook(cells.then("webhooks"))?;
@@ -343,13 +344,13 @@ impl Command for Lease {
 /// Those of them that their webhooks still want and whose time is not over. The others end.
 async fn keep_wanted(
     store: &PostgresStore,
-    calls: Vec<(CallLease, EventType)>,
+    calls: Vec<(CallLease, Option<EventType>)>,
     now: Instant,
 ) -> Answer<Vec<CallLease>> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for (call, event) in calls {
         let fate = match &call {
-            call if !Webhook::wants(&call.webhook, event) => Fate::Unwanted,
+            call if event.is_some_and(|event| !call.webhook.wants(event)) => Fate::Unwanted,
             call if call.deadline <= now => Fate::Late,
             _ => {
                 kept.push(call);

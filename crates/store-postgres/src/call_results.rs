@@ -38,7 +38,7 @@ const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.fac
      ended AS (SELECT webhook_sid, factor_sid FROM held WHERE state IS DISTINCT FROM 'due'), \
      next AS (UPDATE webhook_calls c SET state = 'due' FROM ended CROSS JOIN LATERAL (SELECT id FROM webhook_calls \
      WHERE webhook_sid = ended.webhook_sid AND factor_sid = ended.factor_sid AND state = 'behind' \
-     ORDER BY happened_at, number LIMIT 1) AS next WHERE c.id = next.id) SELECT id FROM held";
+     ORDER BY happened_at, number, id LIMIT 1) AS next WHERE c.id = next.id) SELECT id FROM held";
 
 /// What becomes of a leased call.
 #[derive(Clone, Copy)]

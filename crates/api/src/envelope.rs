@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
+use countersign_domain::invalid::Invalid;
 use countersign_store::patience;
 use countersign_verify::places::{Crowded, Place, Places};
 use countersign_web::body::{Allowance, bounded};
@@ -27,7 +28,7 @@ use crate::headers::{Arrival, OwnHeaders, Stamp};
 use crate::run_to_end::RunToEnd;
 use crate::socket::admission::household;
 use crate::state::ApiOptions;
-use crate::{held, paths, rows};
+use crate::{held, host, paths, rows};
 
 /// A stranger's response of more bytes holds its place until it is sent.
 const SMALL: u64 = 4 * 1024;
@@ -75,6 +76,10 @@ impl Envelope {
         let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
         if headers.sum::<usize>() + path > self.header_limit {
             return Some(ApiError::from(&rows::HEADERS_TOO_LARGE).into_response());
+        }
+        if let Some(why) = host::fault(request) {
+            let why = Invalid::because(why);
+            return Some(ApiError::parameter(&rows::UNREADABLE_BODY, "Host", why).into_response());
         }
         // A browser asks before it sends credentials, so this must not ask for any.
         if *request.method() == Method::OPTIONS {

@@ -12,6 +12,7 @@ mod fetch_metadata;
 mod forms;
 mod headers;
 mod held;
+mod host;
 pub mod openapi;
 mod ops;
 mod paging;

@@ -20,6 +20,8 @@ use crate::urls::PublicUrl;
 
 const DEFAULT_SIZE: u16 = 50;
 const MOST: u32 = 1_000;
+/// The most bytes of a page's items. One that would have more has fewer items, and a next page.
+const LONGEST: usize = 1024 * 1024;
 
 /// Which page of which list is asked for.
 #[derive(Debug)]
@@ -66,7 +68,12 @@ impl<S: FromStr + Display + Copy> Paging<S> {
         })
     }
 
-    /// The page of the list whose items are under `key`.
+    /// Whether the page is the one before an item, so that its last items are next to that.
+    fn fills_from_the_end(&self) -> bool {
+        self.query.cursor.as_ref().is_some_and(|cursor| cursor.side == Side::Before)
+    }
+
+    /// The page of the list whose items are under `key`. It ends early if its items are large.
     pub(crate) fn reply<'p, T, V: Serialize>(
         &self,
         base: &PublicUrl,
@@ -75,11 +82,15 @@ impl<S: FromStr + Display + Copy> Paging<S> {
         sid: impl Fn(&T) -> S,
         view: impl Fn(&'p T) -> V,
     ) -> Answer {
+        let (shown, is_cut) = fitting(&page.items, self.fills_from_the_end(), &view)?;
+        let cut_at = |end: bool| is_cut && end == self.fills_from_the_end();
+        let (has_previous, has_next) =
+            (page.has_previous || cut_at(true), page.has_next || cut_at(false));
         let token = |has: bool, item: Option<&T>, side| {
             item.filter(|_| has).map(|item| print_token(side, sid(item), &self.list))
         };
-        let previous = token(page.has_previous, page.items.first(), Side::Before);
-        let next = token(page.has_next, page.items.last(), Side::After);
+        let previous = token(has_previous, shown.first(), Side::Before);
+        let next = token(has_next, shown.last(), Side::After);
         let url = |number: u32, token: Option<&str>| {
             let (list, size) = (&self.list, self.query.size);
             let mut url = base.of(format_args!("{list}PageSize={size}&Page={number}"));
@@ -97,7 +108,45 @@ impl<S: FromStr + Display + Copy> Paging<S> {
             next_page_url: next.map(|it| url(self.page.saturating_add(1), Some(&it))),
             key,
         };
-        reply::ok(&List { items: page.items.iter().map(view).collect(), meta })
+        reply::ok(&List { items: shown.iter().map(view).collect(), meta })
+    }
+}
+
+/// The items whose views fit into a page, and whether some do not. A page that leads backwards keeps its last ones. At least
+/// one is shown, however large.
+fn fitting<'p, T, V: Serialize>(
+    items: &'p [T],
+    from_the_end: bool,
+    view: impl Fn(&'p T) -> V,
+) -> Result<(&'p [T], bool), ApiError> {
+    let (mut bytes, mut count) = (Counted(0), 0);
+    let mut add = |item| {
+        let written = serde_json::to_writer(&mut bytes, &view(item));
+        written.map(|()| bytes.0).map_err(|error| ApiError::internal(&error))
+    };
+    let mut in_order = items.iter();
+    while let Some(item) = if from_the_end { in_order.next_back() } else { in_order.next() } {
+        if add(item)? > LONGEST && count > 0 {
+            break;
+        }
+        count += 1;
+    }
+    let shown =
+        if from_the_end { items.split_at(items.len() - count).1 } else { items.split_at(count).0 };
+    Ok((shown, count < items.len()))
+}
+
+/// Counts bytes instead of keeping them.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

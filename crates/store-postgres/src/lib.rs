@@ -53,6 +53,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::health::Health;
 use countersign_store::patience::Wait;
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
@@ -115,6 +116,7 @@ impl std::fmt::Debug for Options {
 pub struct PostgresStore {
     db: Database,
     queue: Arc<Semaphore>,
+    health: Arc<Health>,
     opening: Gatherer<opening::Open>,
     notifying: Gatherer<notify::Notify>,
     answering: Gatherer<answers::RecordAnswer>,
@@ -139,6 +141,7 @@ impl PostgresStore {
             answering: Gatherer::start(&db, gather),
             settling_calls: Gatherer::start(&db, gather),
             queue,
+            health: Arc::default(),
             db,
         })
     }
@@ -154,7 +157,11 @@ impl PostgresStore {
             drop(place);
             answer
         });
-        running.await.map_err(|_| gather::broken())?.map_err(StoreError::from)
+        let answer = running.await.map_err(|_| gather::broken())?.map_err(StoreError::from);
+        if self.health.note(answer.as_ref().err()) {
+            upkeep::probe(&self.db, &self.health);
+        }
+        answer
     }
 
     /// A connection to read by.

@@ -1,16 +1,20 @@
 //! What keeps the database in shape.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_domain::factor::{FactorType, UNVERIFIED_FOR};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
+use countersign_store::StoreError;
+use countersign_store::health::{Health, PROBE_EVERY};
 use countersign_store::seam::{Answer, Retention, Upkeep};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::database::{Command, Database, Session};
 use crate::params::{Param, id, params};
 use crate::statement::{all, one};
 use crate::trouble::Trouble;
@@ -76,6 +80,8 @@ const SPENT_TOKENS: &str = sweep!("access_tokens", "expires_at <= $1", "$2");
 const REACH: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accounts, ONLY api_keys, ONLY services, ONLY entities, \
                      ONLY factors, ONLY totp_factors, ONLY challenges, ONLY notifications, ONLY deliveries, \
                      ONLY access_tokens, ONLY webhooks, ONLY webhook_calls, ONLY credentials IN ROW EXCLUSIVE MODE";
+const READ_ONLY: &str =
+    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only";
 const PULSE: &str = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";
 const KEEP_KEY_CHECK: &str =
     "UPDATE installation SET key_check = coalesce(key_check, $1) WHERE id = 1 RETURNING key_check";
@@ -211,6 +217,34 @@ impl Command for KeepKeyCheck {
     }
 }
 
+/// Goes as far as a command does before it writes. It writes nothing.
+struct Look;
+
+#[async_trait]
+impl Command for Look {
+    type Answer = ();
+
+    async fn run(&self, db: &Session) -> Result<(), Trouble> {
+        let read = |row: &Row| Cells::of(row, "installation").take();
+        if one::<bool>(db, READ_ONLY, &[], read).await?.unwrap_or(true) {
+            return Err(Trouble::NoConnection("the database is read-only".to_owned()));
+        }
+        db.run_script(REACH).await
+    }
+}
+
+/// Tries to write every second until that succeeds.
+pub(crate) fn probe(db: &Database, health: &Arc<Health>) {
+    let (db, health) = (db.clone(), Arc::clone(health));
+    tokio::spawn(async move {
+        while health.goes_on() {
+            tokio::time::sleep(PROBE_EVERY).await;
+            let outcome = db.transact(&Pulse).await.map_err(StoreError::from);
+            health.note(outcome.as_ref().err());
+        }
+    });
+}
+
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
@@ -223,6 +257,11 @@ impl Upkeep for PostgresStore {
 
     async fn check(&self) -> Answer<()> {
         self.write(Pulse).await
+    }
+
+    async fn is_writable(&self) -> Answer<()> {
+        self.health.outcome()?;
+        Ok(self.db.transact(&Look).await?)
     }
 
     async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {

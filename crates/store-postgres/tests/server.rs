@@ -184,6 +184,26 @@ async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
     assert_eq!(store.check().await, Ok(()));
 }
 
+/// As long as somebody keeps a table to themselves, nothing could be written; nobody has to try for that to be known.
+#[tokio::test]
+async fn whether_it_can_write_is_told_without_writing() {
+    let database = TestDatabase::new();
+    let store = connect(database.url()).await;
+    let pulse = || database.psql("SELECT pulse FROM installation");
+    let before = pulse();
+    assert_eq!(store.is_writable().await, Ok(()));
+    let (locker, connection) =
+        tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    locker.batch_execute("BEGIN; LOCK TABLE challenges IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let looked = tokio::time::timeout(Duration::from_secs(60), store.is_writable()).await;
+    assert!(matches!(looked, Ok(Err(StoreError::Unavailable(_)))), "{looked:?}");
+    locker.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.is_writable().await, Ok(()));
+    assert_eq!(pulse(), before, "a look writes nothing");
+    connection.abort();
+}
+
 /// A transaction that was given up for the sake of a neighbour, or whose connection was ended, has written nothing.
 #[tokio::test]
 async fn what_the_database_gives_up_is_run_again() {

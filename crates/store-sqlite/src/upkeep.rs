@@ -157,7 +157,7 @@ impl Command for Clean {
 }
 
 /// A commit like any other.
-struct Pulse;
+pub(crate) struct Pulse;
 
 impl Command for Pulse {
     type Answer = ();
@@ -186,6 +186,11 @@ impl Upkeep for SqliteStore {
 
     async fn check(&self) -> Answer<()> {
         self.write(Pulse).await
+    }
+
+    async fn is_writable(&self) -> Answer<()> {
+        self.writer.fares_well()?;
+        self.read(|db| one(db, KEY_CHECK, (), |_| Ok(()))).map(drop)
     }
 
     async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {

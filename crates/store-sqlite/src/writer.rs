@@ -11,10 +11,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use countersign_store::StoreError;
+use countersign_store::health::{Health, PROBE_EVERY};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -24,9 +26,13 @@ use crate::connection;
 use crate::log::Log;
 use crate::statement::execute;
 use crate::trouble::Trouble;
+use crate::upkeep::Pulse;
 
 /// A commit, or the writer's hand in folding the log, that takes so long has waited for the disk, and nobody else is to blame.
 const STALL: Duration = Duration::from_millis(20);
+
+/// A batch that takes longer is stuck: the disk does not answer, or another process keeps the file locked.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// For each command of a batch the next batch begins so much later, counted from when its own began. A commit costs a sync
 /// and a handful of wake-ups, however little is in it, so a busy store had better make fewer; and what comes alone goes at
@@ -52,6 +58,8 @@ trait Job: Send {
     fn set_failure(&mut self, error: StoreError);
     /// Hands out the answer: what was written is durable now.
     fn answer(self: Box<Self>);
+    /// The failure that it will answer.
+    fn failure(&self) -> Option<&StoreError>;
     /// Nothing was written, or nobody knows.
     fn refuse(self: Box<Self>, error: StoreError);
 }
@@ -72,6 +80,10 @@ impl<C: Command> Job for Slot<C> {
         self.answer = Some(Err(error));
     }
 
+    fn failure(&self) -> Option<&StoreError> {
+        self.answer.as_ref()?.as_ref().err()
+    }
+
     fn answer(self: Box<Self>) {
         if let Some(answer) = self.answer {
             // a caller that has gone away no longer wants to know
@@ -87,7 +99,16 @@ impl<C: Command> Job for Slot<C> {
 /// The door to the writer. Dropping it waits until everything queued is written.
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    pace: Arc<Pace>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How the thread fares, for others to see.
+#[derive(Default)]
+struct Pace {
+    health: Health,
+    /// When it began with the batch that it is at.
+    began: Mutex<Option<Instant>>,
 }
 
 impl Writer {
@@ -101,12 +122,35 @@ impl Writer {
         let callers = Handle::try_current().ok();
         let log = Log::start(path.clone(), options.clone())?;
         log.watch(&mut db).map_err(|error| StoreError::from(Trouble::from(error)))?;
-        let state = Thread { db: Some(db), log, path, options, jobs, callers };
+        let pace = Arc::<Pace>::default();
+        let prober = queue.downgrade();
+        let state = Thread {
+            db: Some(db),
+            log,
+            path,
+            options,
+            jobs,
+            callers,
+            pace: Arc::clone(&pace),
+            prober,
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
             .map_err(|error| StoreError::Unavailable(format!("no thread to write: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), pace, thread: Some(thread) })
+    }
+
+    /// Whether the last batch was written, and the one that is being written does not take too long.
+    pub(crate) fn fares_well(&self) -> Result<(), StoreError> {
+        self.pace.health.outcome()?;
+        let began = *self.pace.began.lock().unwrap_or_else(PoisonError::into_inner);
+        match began.map(|began| began.elapsed()) {
+            Some(took) if took > STUCK => {
+                Err(StoreError::Unavailable(format!("a write has taken {} s", took.as_secs())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Queues a command and waits for its answer.
@@ -150,6 +194,9 @@ struct Thread {
     jobs: mpsc::Receiver<Box<dyn Job>>,
     /// Where the callers run, if they run in a runtime.
     callers: Option<Handle>,
+    pace: Arc<Pace>,
+    /// The way back into the queue, for a probe.
+    prober: mpsc::WeakSender<Box<dyn Job>>,
 }
 
 impl Thread {
@@ -166,9 +213,18 @@ impl Thread {
             not_before = began + pace(batch.len());
             metrics::histogram!("countersign_store_batch_commands").record(float(batch.len()));
             metrics::gauge!("countersign_store_queue_commands").set(float(self.jobs.len()));
+            self.set_began(Some(began));
             // A command that panics takes the connection along, which rolls its batch back; the next opens the file anew.
             let written = catch_unwind(AssertUnwindSafe(|| self.write(&mut batch)));
             let written = written.unwrap_or_else(|_| Err(broken()));
+            self.set_began(None);
+            let fault = match &written {
+                Ok(()) => batch.iter().find_map(|job| job.failure()),
+                Err(error) => Some(error),
+            };
+            if self.pace.health.note(fault) {
+                self.probe();
+            }
             if let Err(error) = &written {
                 tracing::error!(%error, commands = batch.len(), "a batch of writes was lost");
             }
@@ -185,6 +241,29 @@ impl Thread {
                 self.log.tend(db);
             }
         }
+    }
+
+    fn set_began(&self, began: Option<Instant>) {
+        *self.pace.began.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+
+    /// Tries to write every second until that succeeds.
+    fn probe(&self) {
+        let Some(callers) = &self.callers else { return };
+        let (pace, queue) = (Arc::clone(&self.pace), self.prober.clone());
+        callers.spawn(async move {
+            while pace.health.goes_on() {
+                tokio::time::sleep(PROBE_EVERY).await;
+                let (caller, answer) = oneshot::channel();
+                let job = Box::new(Slot { command: Pulse, answer: None, caller });
+                let Some(queue) = queue.upgrade() else { return };
+                if queue.try_send(job).is_ok() {
+                    drop(queue);
+                    // the thread notes what comes of it
+                    let _ = answer.await;
+                }
+            }
+        });
     }
 
     fn write(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {

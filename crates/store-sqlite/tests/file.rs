@@ -181,6 +181,37 @@ async fn another_process_that_writes_too_long_makes_it_unavailable() {
     assert_eq!(store.check().await, Ok(()));
 }
 
+/// How often it was written without a reason.
+fn pulse(db: &Connection) -> i64 {
+    db.query_row("SELECT pulse FROM installation", (), |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself_that_it_can_again()
+{
+    let file = File::new(Options { busy_timeout: Duration::from_millis(20), ..Options::default() });
+    let store = file.open();
+    let mut other = file.other_process();
+    let before = pulse(&other);
+    for _ in 0..10 {
+        assert_eq!(store.is_writable().await, Ok(()));
+    }
+    assert_eq!(pulse(&other), before, "a look writes nothing");
+
+    let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let account = Maker::new(1).account();
+    assert!(matches!(store.create_account(&account).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.is_writable().await, Err(StoreError::Unavailable(_))));
+    lock.rollback().unwrap();
+    let recovered = async {
+        while store.is_writable().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), recovered).await.expect("it tries by itself");
+    assert!(pulse(&other) > before, "it did");
+}
+
 #[tokio::test]
 async fn two_processes_see_each_others_writes() {
     let file = File::new(Options::default());

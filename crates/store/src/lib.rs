@@ -10,6 +10,7 @@ pub mod codes;
 pub mod conformance;
 pub mod document;
 pub mod error;
+pub mod health;
 pub mod moving;
 pub mod page;
 pub mod patience;

@@ -624,8 +624,13 @@ pub trait Upkeep {
     /// made in the same days is: a day for each thirty of the retention, or part of them. Then it may go at once, and is
     /// not counted.
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize>;
-    /// Whether a command could be written now.
+    /// Whether a command can be written now. Writes something that changes nothing.
     async fn check(&self) -> Answer<()>;
+    /// Whether commands are being written, as far as that can be told by reading and by what the last one came to: anybody may
+    /// ask, so nothing is written. After a command that failed a store tries every second by itself.
+    async fn is_writable(&self) -> Answer<()> {
+        self.check().await
+    }
     /// Keeps a value that only the right master key can make, if none is kept yet, and answers the one that is.
     async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]>;
 }

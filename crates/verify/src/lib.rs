@@ -19,6 +19,7 @@ pub mod moving;
 pub mod notifications;
 pub mod places;
 mod rates;
+mod readiness;
 pub mod services;
 pub mod sessions;
 pub mod tally;
@@ -54,6 +55,7 @@ use crate::failures::Failures;
 use crate::looks::Looks;
 use crate::notifications::Asked;
 use crate::rates::Rates;
+use crate::readiness::Readiness;
 use crate::waiting::Waiters;
 
 /// What every use case answers.
@@ -122,6 +124,7 @@ pub struct Verify {
     /// In a box, since what is moved on its way into an `Arc` should be small.
     failures: Box<Failures>,
     waiters: Waiters,
+    readiness: Readiness,
     looks: Box<Looks>,
     /// Held while something is made that an account may have only so many of, so that those made at once are counted.
     making: tokio::sync::Mutex<()>,
@@ -178,6 +181,7 @@ impl Verify {
             credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
             waiters,
+            readiness: Readiness::default(),
             looks: Box::new(Looks::new()),
             making: tokio::sync::Mutex::new(()),
         }
@@ -236,11 +240,24 @@ impl Verify {
         self.options.strict_tokens
     }
 
-    /// Whether requests could be served now.
+    /// Whether requests can be served, as of a second ago at most. Writes nothing, and answers within five seconds.
     ///
     /// # Errors
     /// Why not.
     pub async fn ready(&self) -> Result<(), StoreError> {
+        let store = &self.store;
+        let look = || {
+            let store = Arc::clone(store);
+            async move { store.is_writable().await }
+        };
+        self.readiness.ask(look).await
+    }
+
+    /// Whether a command can be written now, by writing one.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn try_to_write(&self) -> Result<(), StoreError> {
         self.store.check().await
     }
 

@@ -73,7 +73,12 @@ async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, B
 }
 
 fn request(method: Method, path: &str) -> Request<Body> {
-    Request::builder().method(method).uri(path).body(Body::empty()).expect("a request")
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "h")
+        .body(Body::empty())
+        .expect("a request")
 }
 
 #[tokio::test]

@@ -119,3 +119,48 @@ proptest! {
         prop_assert!(crate::paging::parse_token::<ServiceSid>(&token, &list).is_none());
     }
 }
+
+/// A page of items whose views have so many bytes.
+async fn reply_of(paging: &Paging<ChallengeSid>, items: u8, bytes: usize) -> Value {
+    let page = Page { items: (0..items).map(sid).collect(), has_previous: false, has_next: false };
+    let view = |sid: &ChallengeSid| format!("{sid}{}", "x".repeat(bytes));
+    let response = paging.reply(&base(), "challenges", &page, |sid| *sid, view);
+    let body = response.expect("a reply").into_body().collect().await.expect("a body");
+    serde_json::from_slice(&body.to_bytes()).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_page_of_large_items_ends_early_and_the_next_one_begins_where_it_ended() {
+    let paging = read(&format!("{LIST}?PageSize=50"), None).await.expect("a page");
+    let all = reply_of(&paging, 10, 10_000).await;
+    assert_eq!(all["challenges"].as_array().map(Vec::len), Some(10));
+    assert_eq!(all["meta"]["next_page_url"], Value::Null);
+
+    let page = reply_of(&paging, 10, 200_000).await;
+    assert_eq!(page["challenges"].as_array().map(Vec::len), Some(5), "of 1 MiB at most");
+    assert_eq!(page["meta"]["page_size"], 50);
+    let next = read(path_of(&page["meta"]["next_page_url"]), None).await.expect("a page");
+    let cursor = next.query.cursor.expect("a token");
+    assert_eq!((cursor.sid, cursor.side), (sid(4), Side::After));
+
+    let one = reply_of(&paging, 3, 3_000_000).await;
+    assert_eq!(one["challenges"].as_array().map(Vec::len), Some(1), "there is always one");
+}
+
+#[tokio::test]
+async fn a_page_backwards_of_large_items_keeps_those_next_to_where_it_came_from() {
+    let paging = read(LIST, None).await.expect("a page");
+    let page = Page { items: vec![sid(20)], has_previous: true, has_next: false };
+    let here = paging.reply(&base(), "challenges", &page, |sid| *sid, |sid| *sid);
+    let body = here.expect("a reply").into_body().collect().await.expect("a body").to_bytes();
+    let here: Value = serde_json::from_slice(&body).expect("JSON");
+    let back = read(path_of(&here["meta"]["previous_page_url"]), None).await.expect("a page");
+    let page = reply_of(&back, 10, 200_000).await;
+    let shown: Vec<_> = page["challenges"].as_array().expect("a list").iter().collect();
+    assert_eq!(shown.len(), 5);
+    assert!(shown[4].as_str().is_some_and(|text| text.starts_with(&sid(9).to_string())));
+    let further = read(path_of(&page["meta"]["previous_page_url"]), None).await.expect("a page");
+    let cursor = further.query.cursor.expect("a token");
+    assert_eq!((cursor.sid, cursor.side), (sid(5), Side::Before));
+    assert_eq!(page["meta"]["next_page_url"], Value::Null, "as the store says");
+}

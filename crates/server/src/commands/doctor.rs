@@ -96,7 +96,7 @@ async fn database(config: &Config) -> anyhow::Result<String> {
     let (handover, _) = HandOver::new(1);
     let bus = Arc::new(LocalBus::default());
     let verify = use_cases(config, &world, database.store(), &key, bus, handover).await?;
-    verify.ready().await?;
+    verify.try_to_write().await?;
     let what = database.describe(config, &world).await?;
     Ok(format!("{what} can be written, and the key is the right one"))
 }

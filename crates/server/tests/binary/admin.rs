@@ -85,3 +85,18 @@ async fn over_tls_the_whole_story_is_the_same() {
     drop(stream);
     assert_eq!(running.stop().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn asking_whether_it_is_ready_writes_nothing() {
+    let stage = stage();
+    let running = stage.serve(&[]).await;
+    let database = rusqlite::Connection::open(stage.data().join("countersign.db")).unwrap();
+    let pulse = || -> i64 {
+        database.query_row("SELECT pulse FROM installation", (), |row| row.get(0)).unwrap()
+    };
+    let before = pulse();
+    for _ in 0..20 {
+        assert_eq!(status(&format!("{}/readyz", running.base)).await, 200);
+    }
+    assert_eq!(pulse(), before);
+}

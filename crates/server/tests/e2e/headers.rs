@@ -161,3 +161,22 @@ async fn a_page_has_headers_of_its_own() {
     let reply = exchange(app.address(), &request("GET", "/authenticator/0/app.js", "")).await;
     assert_eq!((reply.status, reply.header("Cache-Control")), (404, Some("no-store")));
 }
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let app = TestApp::start().await;
+    let ask = async |target: &str, hosts: &str| {
+        let bytes = format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        exchange(app.address(), bytes.as_bytes()).await
+    };
+    assert_eq!(ask("/healthz", "Host: h\r\n").await.status, 200);
+    for (target, hosts, why) in [
+        ("/healthz", "", "is missing"),
+        ("/healthz", "Host: h\r\nHost: h\r\n", "is given more than once"),
+        ("http://a/healthz", "Host: b\r\n", "is not the host of the request's target"),
+    ] {
+        let reply = ask(target, hosts).await;
+        assert_eq!(reply.status, 400, "{hosts}: {reply:?}");
+        assert!(reply.body.contains("\"code\":20422") && reply.body.contains(why), "{reply:?}");
+    }
+}

@@ -230,6 +230,7 @@ pub async fn settling_what_was_removed_is_a_lost_lease(stage: &Stage) {
 pub async fn a_store_that_takes_commands_says_so(stage: &Stage) {
     for _ in 0..3 {
         assert_eq!(stage.store.check().await, Ok(()));
+        assert_eq!(stage.store.is_writable().await, Ok(()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET …/Challenges/{Sid}?WaitSeconds=…`: an answer as soon as there is something to say, and never later than asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::text::Identity;
@@ -142,22 +143,26 @@ async fn the_thousand_and_first_waiter_of_an_account_is_answered_at_once() {
         (stage.app.service.parse().unwrap(), stage.challenge.parse().unwrap());
     let stop = CancellationToken::new();
     let most = Duration::from_secs(50);
-    let mut waiters: Vec<_> = (0..1_000)
-        .map(|_| {
-            Box::pin(verify.wait_for_challenge(&caller, service, &identity, challenge, most, &stop))
+    let wait = || {
+        let (verify, caller) = (Arc::clone(verify), caller.clone());
+        let (identity, stop) = (identity.clone(), stop.clone());
+        tokio::spawn(async move {
+            verify.wait_for_challenge(&caller, service, &identity, challenge, most, &stop).await
         })
-        .collect();
-    for waiter in &mut waiters {
-        assert!(futures_util::poll!(waiter.as_mut()).is_pending());
-    }
+    };
+    let mut waiters: Vec<_> = (0..1_000).map(|_| wait()).collect();
+    // Each takes its place when it is first polled.
+    tokio::task::yield_now().await;
     let one_more = stage.app.api().get(&stage.path("50")).await;
     assert_eq!(one_more.expect(200)["status"], "pending", "at once: nobody moved the clock");
-    drop(waiters.pop());
+    let last = waiters.pop().unwrap();
+    last.abort();
+    assert!(last.await.is_err());
     let waiting = stage.wait(stage.app.api(), 50).await;
     assert!(!waiting.is_finished(), "a place was free again");
     stage.phone.answer(&stage.challenge, Verdict::Approved).await.unwrap();
     assert_eq!(waiting.await.unwrap().expect(200)["status"], "approved");
     for waiter in waiters {
-        waiter.await.unwrap();
+        waiter.await.unwrap().unwrap();
     }
 }

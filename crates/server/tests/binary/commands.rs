@@ -12,6 +12,42 @@ fn value(done: &Done, name: &str) -> String {
 }
 
 #[tokio::test]
+async fn leaked_tokens_are_evicted_and_accounts_suspended_beside_a_running_server() {
+    let stage =
+        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let running = stage.serve(&[]).await;
+    let status = async |user: &str, secret: &str| {
+        Application::of(&running).with(user, secret).get("/v2/Services").await.0
+    };
+    let made = stage.run(&["accounts", "create"]);
+    let (leaky, leaked) = (value(&made, "account_sid"), value(&made, "auth_token"));
+    let second = value(&stage.run(&["accounts", "rotate", &leaky]), "secondary_auth_token");
+    let evicted = stage.run(&["accounts", "rotate", &leaky, "--evict"]);
+    let only = value(&evicted, "auth_token");
+    assert!(evicted.stderr.contains("the only token"), "{evicted:?}");
+    assert_eq!((status(&leaky, &leaked).await, status(&leaky, &second).await), (401, 401));
+    assert_eq!(status(&leaky, &only).await, 200);
+
+    let made = stage.run(&["accounts", "create"]);
+    let (idle, token) = (value(&made, "account_sid"), value(&made, "auth_token"));
+    assert_eq!(stage.run(&["accounts", "suspend", &idle]).code, Some(0));
+    assert_eq!(status(&idle, &token).await, 401);
+    let list = stage.run(&["accounts", "list"]).stdout;
+    let line = list.lines().find(|line| line.contains(&idle)).expect("a line");
+    assert!(line.contains("suspended"), "{line}");
+    assert_eq!(stage.run(&["accounts", "resume", &idle]).code, Some(0));
+    assert!(!stage.run(&["accounts", "list"]).stdout.contains("suspended"));
+    let both = stage.run(&["accounts", "rotate", &idle, "--evict", "--replace"]);
+    assert_ne!(both.code, Some(0), "{both:?}");
+    let nobody = format!("AC{}", "0".repeat(32));
+    for command in ["suspend", "resume"] {
+        let done = stage.run(&["accounts", command, &nobody]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains("there is no"), "{done:?}");
+    }
+}
+
+#[tokio::test]
 async fn accounts_are_managed_beside_a_running_server() {
     let stage =
         Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);

@@ -50,6 +50,7 @@ pub async fn an_account_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
         friendly_name: "renamed".to_owned(),
         secondary: Some(stage.make.auth_token()),
         primary: stage.make.auth_token(),
+        suspended_at: Some(stage.now()),
         updated_at: stage.now(),
         ..was.clone()
     };

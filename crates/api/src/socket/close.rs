@@ -68,7 +68,11 @@ impl Close {
     /// known any more.
     pub(super) fn after(fault: AuthFault, now: Instant) -> Self {
         match fault {
-            AuthFault::Store(_) | AuthFault::TooManyRequests => Self::OVERLOADED,
+            AuthFault::Store(_) | AuthFault::TooManyRequests | AuthFault::TooManyFailures(_) => {
+                Self::OVERLOADED
+            }
+            // A refusal would make the device forget its key.
+            AuthFault::Suspended => Self::SUSPENDED,
             fault => Self::refused(fault, now),
         }
     }
@@ -122,5 +126,6 @@ mod tests {
         let fault = AuthFault::Store(StoreError::Unavailable("gone".into()));
         assert_eq!(Close::after(fault, Instant::default()), Close::OVERLOADED);
         assert_eq!(Close::after(AuthFault::TooManyRequests, Instant::default()).code, 1013);
+        assert_eq!(Close::after(AuthFault::Suspended, Instant::default()), Close::SUSPENDED);
     }
 }

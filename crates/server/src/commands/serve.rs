@@ -3,9 +3,9 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use countersign_api::Render;
-use countersign_domain::account::weakness;
+use countersign_domain::account::{SHORTEST_TOKEN, weakness};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Verify;
@@ -52,6 +52,10 @@ pub(super) async fn run(config: Config, new_database: bool) -> anyhow::Result<()
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
 
     bus::suits_database(&config)?;
+    let is_new = config.database.url.is_none() && !config.database_file().exists();
+    if let Some(why) = weakness_of(wished.as_ref()).filter(|_| is_new) {
+        return Err(too_weak(why));
+    }
     folder::make(&config.data_dir)?;
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();
@@ -114,14 +118,22 @@ fn wished_account(
             let sid: AccountSid = sid.parse().context(
                 "COUNTERSIGN_ACCOUNT_SID is not right: AC and 32 hexadecimal digits are",
             )?;
-            if let Some(why) = weakness(&token) {
-                bail!(
-                    "the auth token in the environment {why}, so it could be guessed: openssl rand -hex 32 makes a good one"
-                );
+            if token.chars().count() < SHORTEST_TOKEN {
+                return Err(too_weak("has under 32 characters"));
             }
             Ok(Some((sid, Secret::new(token))))
         }
     }
+}
+
+fn weakness_of(wished: Option<&(AccountSid, Secret)>) -> Option<&'static str> {
+    wished.and_then(|(_, token)| weakness(token.expose()))
+}
+
+fn too_weak(why: &str) -> anyhow::Error {
+    anyhow!(
+        "the auth token in the environment {why}, so it could be guessed: openssl rand -hex 32 makes a good one"
+    )
 }
 
 /// Sees to it that there is an account, and tells a new one's token once: on a terminal, or in a file that only its
@@ -135,6 +147,14 @@ async fn first_account(
         return first_account_in_a_file(config, verify).await;
     }
     let was_wished = wished.is_some();
+    // Of an account that exists already it is a reason to warn, and none to stop its server.
+    if let Some(why) = weakness_of(wished.as_ref()) {
+        let error = too_weak(why);
+        if !verify.has_accounts().await? {
+            return Err(error);
+        }
+        tracing::warn!("{error}");
+    }
     match verify.first_account(wished).await? {
         FirstAccount::Exists { as_wished: true } => {}
         FirstAccount::Exists { as_wished: false } => {

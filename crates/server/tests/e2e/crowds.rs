@@ -153,7 +153,9 @@ async fn slow_bodies_of_a_device_take_the_places_of_that_device_alone() {
         clients.push(client);
     }
     let (refused, waiting) = answered(all, 5).await;
-    assert!(refused.iter().all(|status| *status == 429), "{refused:?}");
+    // 503 while its credentials wait for the database: an address has a share of such checks.
+    assert!(refused.iter().all(|status| matches!(status, 429 | 503)), "{refused:?}");
+    assert!(refused.contains(&429), "{refused:?}");
     assert_eq!(waiting.len(), 5);
     assert_eq!(app.device(&phone).get(&path).await.refusal(), (429, 20429), "the device is told");
     app.device(&other).get(&app.challenges_path(&other)).await.expect(200);

@@ -5,7 +5,7 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Version};
 
-/// What is wrong about the host of a request, if anything is.
+/// The fault in a request's host, if there is one.
 pub(crate) fn fault(request: &Request) -> Option<&'static str> {
     let mut named = request.headers().get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());

@@ -192,7 +192,7 @@ pub async fn a_slow_socket_is_busy(wire: Wire) {
     }
 }
 
-/// Whoever offers it waits ten seconds for each.
+/// The offering side waits ten seconds for each acknowledgement.
 pub async fn a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges(wire: Wire) {
     let mut socket = wire.attached().await;
     let silence = Reception::Unacknowledged;

@@ -152,7 +152,7 @@ impl Pool {
         }
     }
 
-    /// So many places must be left for others.
+    /// The number of places to leave for others.
     fn least(&self, line: &Line) -> usize {
         if self.is_shared { line.held } else { 0 }
     }

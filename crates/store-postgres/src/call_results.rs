@@ -40,7 +40,7 @@ const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.fac
      WHERE webhook_sid = ended.webhook_sid AND factor_sid = ended.factor_sid AND state = 'behind' \
      ORDER BY happened_at, number, id LIMIT 1) AS next WHERE c.id = next.id) SELECT id FROM held";
 
-/// What becomes of a leased call.
+/// The next state of a leased call.
 #[derive(Clone, Copy)]
 pub(crate) enum Fate {
     /// It was tried.

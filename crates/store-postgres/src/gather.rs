@@ -29,7 +29,7 @@ use crate::trouble::Trouble;
 
 /// While one batch is committed, the next is written. With more, batches get smaller.
 const WORKERS: usize = 2;
-/// So often it is looked what became of a batch, as long as the connection breaks each time while that is committed.
+/// Look-ups of a batch whose connection broke during its commit, at most.
 const LOOKS: usize = 16;
 
 /// A command that can be run together with its like.

@@ -59,7 +59,8 @@ const NOTIFY: &str = notify!("");
 /// For some whose attempt begins at once.
 const NOTIFY_AND_TELL: &str = notify!(concat!(", ", told_columns!()));
 
-/// Whoever is still at it holds the challenge, which was waited for before.
+/// The notifications of a batch that are stored. An earlier transaction still under way holds the challenge's lock, which was
+/// waited for before.
 const STORED: &str = "SELECT sid FROM notifications WHERE challenge_sid = ANY ($1) AND sid = ANY ($2) \
                       AND challenge_sid BETWEEN $3 AND $4";
 

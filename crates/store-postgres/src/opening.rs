@@ -172,7 +172,7 @@ async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeFate>, Troub
     totp_factors::fate(db, challenge.owner.entity, challenge.factor, code).await.map(Some)
 }
 
-/// What has become of a challenge that is stored, by its code.
+/// The result for a stored challenge, by the fate of its code.
 async fn answer(db: &Session, opening: &Opening, fate: CodeFate) -> Result<Opened, Trouble> {
     let challenge = &opening.challenge;
     totp_factors::note(db, challenge.owner.entity, challenge.factor, fate).await?;

@@ -604,8 +604,8 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// What is younger is kept whatever the retention is: no challenge lives so long, nor is anything delivered for it by
-    /// then, also where the clock that it was made by was behind.
+    /// The least age at which a challenge may be removed, whatever the retention: longer than any challenge lives and any
+    /// delivery of it lasts, with room for a clock that was behind.
     pub const LEAST: Duration = LONGEST_LIFETIME.saturating_mul(2);
 
     /// Challenges that were made before this instant may go.

@@ -67,7 +67,7 @@ fn is_access_token(password: &str) -> bool {
     password.split('.').count() == 5
 }
 
-/// What is remembered of these credentials if they fail.
+/// The part of these credentials that a failure is counted by.
 fn presented<'a>(user: &'a str, password: &'a str) -> Presented<'a> {
     if user == DEVICE_USER {
         Presented::by_device(password)

@@ -121,7 +121,7 @@ pub fn keep_watch(parts: &Arc<SocketParts>) {
     });
 }
 
-/// What has changed since the last look. Bounded: of what is not here nothing is kept for long.
+/// The services and accounts that changed since the last look. Bounded: each look empties it.
 #[derive(Default)]
 struct Heard {
     services: Mutex<HashSet<ServiceSid>>,

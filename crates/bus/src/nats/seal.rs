@@ -108,7 +108,7 @@ impl Refusal {
 /// A message that opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Opened {
-    /// What was said, for `wire.rs`.
+    /// The plaintext, which `wire.rs` parses.
     pub(super) said: Bytes,
     /// Answers are bound to it.
     pub(super) nonce: Nonce,

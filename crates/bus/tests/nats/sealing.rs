@@ -136,7 +136,7 @@ async fn a_stranger_cannot_dismiss_a_device() {
 async fn what_was_said_once_is_not_acted_on_again() {
     let stage = Stage::set().await;
     let mut tap = stage.taps(DEVICE).await;
-    // Whoever listens keeps the server from saying that nobody does.
+    // A listener keeps NATS from answering "no responders".
     let socket = clock_runs(&stage.clock, stage.attached()).await;
     stage.here.bus.dismiss(PHONE).await;
     assert_eq!(socket.parting.await, Ok(Parting::Dismissed));

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::allowed::Allowed;
 
-/// What is not the public internet, by the registries of special-purpose addresses (RFC 6890 and later entries), and what
-/// looks like it and is answered by the machine's own cloud.
+/// Networks outside the public internet: the special-purpose registries (RFC 6890 and later entries), and public-looking
+/// addresses that the cloud itself answers.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u8); 16] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),        // "this network"
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private

@@ -69,7 +69,7 @@ struct System {
     looked: Option<Instant>,
 }
 
-/// What came of the last look-up of a name. Locked while it is looked up, so that others wait for that.
+/// The outcome of the last look-up of a name. Locked during a look-up, so that other callers wait for its outcome.
 type Slot = tokio::sync::Mutex<Option<(Found, Instant)>>;
 
 impl Names {

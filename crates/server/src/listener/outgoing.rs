@@ -17,7 +17,7 @@ const PART: usize = 16 * 1024;
 /// A body in parts, that reports each.
 pub(super) struct Outgoing {
     body: Body,
-    /// What has come from the body, and is not handed over.
+    /// Bytes received from the body and not yet handed over.
     rest: Bytes,
     sending: Sending,
 }

@@ -23,7 +23,7 @@ impl Deadlines {
     }
 }
 
-/// What is to be done about a connection now.
+/// The action due for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing until then.
@@ -96,7 +96,7 @@ impl Requests {
         (state.open == 0).then_some(state.idle)
     }
 
-    /// What is to be done now.
+    /// The action due at `now`.
     pub(super) fn look(&self, now: Instant, within: &Deadlines) -> Verdict {
         let state = self.state();
         if state.open > 0 {

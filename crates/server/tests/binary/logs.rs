@@ -17,7 +17,7 @@ async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
 async fn nor_does_one_of_a_server_on_postgresql() {
     let database = TestDatabase::new();
     let mut url = url::Url::parse(&database.url()).expect("a URL");
-    // Whoever is let in without one is not asked for it.
+    // The test server trusts local users and asks for no password.
     url.set_password(Some("hunter22")).expect("a place for it");
     tells_nothing(Stage::new().with("COUNTERSIGN_DATABASE__URL", url.as_str())).await;
 }

@@ -203,7 +203,7 @@ async fn a_leaked_token_is_evicted_in_one_step() {
     assert!(is.secondary.is_none());
 }
 
-/// Whoever belongs to it, and on a node that has not heard of it within ten seconds.
+/// Its token, keys and devices are refused, on a node that missed the announcement within ten seconds.
 #[tokio::test]
 async fn a_suspended_account_is_refused_until_it_is_resumed() {
     let app = TestApp::start().await;

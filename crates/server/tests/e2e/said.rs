@@ -1,4 +1,4 @@
-//! What is said is so: refusals name what is missing, and what was handed in comes back as it was.
+//! Refusals name the missing thing or the limit, and values come back as they were handed in.
 
 use serde_json::json;
 

@@ -124,7 +124,7 @@ pub async fn an_account_gets_its_share_of_the_places(stage: &Stage) {
     assert!(called(&found.leases).contains(&quick));
 }
 
-/// What is found behind an earlier one waits for it, also when many calls of one device come first.
+/// A call behind an earlier one of its device waits for it, also when many calls of one device come first.
 pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(stage: &Stage) {
     let service = stage.service().await;
     let webhook = hook(stage, &service).await;

@@ -15,7 +15,7 @@ pub(super) struct Route {
     /// The device whose phone asks, rather than the application.
     pub(super) by_device: bool,
     pub(super) phone: Phone,
-    /// What is read before and after.
+    /// The path that is read before and after.
     pub(super) shows: String,
     /// A text that is there afterwards. Empty for access tokens: only the caller learns the SID to read one by, and
     /// nothing follows their commit.

@@ -1,7 +1,7 @@
 //! Listening: connections over plain TCP or TLS, with bounds on their number and on how long each may take.
 //!
-//! [`accept`] takes connections and hands each to a task of its own. [`crowd`] counts them, and closes idle ones when there is
-//! no room. [`connection`] serves one of them; [`requests`] holds its deadlines, and [`outgoing`] reports how far its responses got.
+//! `accept` takes connections and hands each to a task of its own. `crowd` counts them, and closes idle ones when there is
+//! no room. `connection` serves one of them; `requests` holds its deadlines, and `outgoing` reports how far its responses got.
 
 mod accept;
 mod bounds;

@@ -72,10 +72,11 @@ describe("the words of an application", () => {
     await person.ask("Pay \u202e01\u202c EUR\u2066?\u0007\u200b", { fields: [["To\u202e", "\u2067you"]] });
     const message = page.locator("#prompt-message");
     await message.waitFor();
-    assert.equal(await message.textContent(), "Pay \ufffd01\ufffd EUR\ufffd?\ufffd\ufffd");
+    // The server leaves invisible characters out; the name comes from the link, and the page marks them.
+    assert.equal(await message.textContent(), "Pay 01 EUR?");
     assert.equal(await message.locator("bdi").evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
-    assert.equal(await page.locator("#prompt-fields dt").textContent(), "To\ufffd");
-    assert.equal(await page.locator("#prompt-fields dd").textContent(), "\ufffdyou");
+    assert.equal(await page.locator("#prompt-fields dt").textContent(), "To");
+    assert.equal(await page.locator("#prompt-fields dd").textContent(), "you");
     assert.equal(await page.locator("#prompt-who").textContent(), "Bank\ufffd knaB asks");
   });
 

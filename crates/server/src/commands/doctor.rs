@@ -68,7 +68,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     }
     match findings.wrong {
         0 => println!("All is well."),
-        wrong => println!("{wrong} thing{} to mend.", if wrong == 1 { "" } else { "s" }),
+        wrong => println!("{wrong} problem{} found.", if wrong == 1 { "" } else { "s" }),
     }
     Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -192,7 +192,7 @@ async fn doctor_says_in_a_line_each_what_is_wrong() {
     for words in [
         "WRONG  database and master key: this is not the master key",
         "WRONG  http.tls_certificate",
-        "2 things to mend.",
+        "2 problems found.",
     ] {
         assert!(done.stdout.contains(words), "{words}: {done:?}");
     }

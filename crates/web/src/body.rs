@@ -1,4 +1,4 @@
-//! The body of a request: how long it may take, how slow and how large it may be. What is said here holds whoever reads it.
+//! The body of a request: how long it may take, how slow and how large it may be. These bounds hold for every reader.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

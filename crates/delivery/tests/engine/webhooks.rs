@@ -123,7 +123,7 @@ async fn slow_webhooks_leave_places_for_others_after_a_restart() {
     assert_eq!(kinds(&world, &quick), ["factor.created"]);
 }
 
-/// Those that wait the longest. What is being made goes on.
+/// The calls that waited longest are given up; a call in progress continues.
 #[tokio::test]
 async fn what_is_too_much_for_a_webhook_is_given_up_with_a_reason() {
     let queued = QueueLimits { per_webhook: 6, per_account: 0 };

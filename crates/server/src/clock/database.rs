@@ -51,7 +51,7 @@ pub(crate) struct DatabaseClock(Arc<Inner>);
 struct Inner {
     machine: Arc<dyn Clock>,
     store: Weak<PostgresStore>,
-    /// What is shown.
+    /// The shown time.
     shown: Origin,
     /// The machine's time of day, as it was at the last reading.
     machines: Origin,
@@ -155,7 +155,7 @@ impl Inner {
         }
     }
 
-    /// What is shown. Notices that the machine's clock has jumped.
+    /// The shown time. Notices that the machine's clock has jumped.
     fn now(&self) -> Instant {
         let at = self.machine.monotonic();
         let stepped = self.machines.behind(self.machine.now(), at);

@@ -22,7 +22,7 @@ pub(crate) struct SteadyClock(Arc<Inner>);
 
 struct Inner {
     machine: Arc<dyn Clock>,
-    /// What is shown.
+    /// The shown time.
     shown: Origin,
     /// Whether the machine's clock was elsewhere when it was looked at last.
     is_stepped: AtomicBool,

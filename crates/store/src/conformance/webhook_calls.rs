@@ -180,7 +180,7 @@ async fn eventful(stage: &Stage, service: &Service, events: usize) -> Factor {
     factor
 }
 
-/// With a reason, and the device's next call is not held up by those. What is being made counts, and is left alone.
+/// Each with a reason, and the device's next call does not wait for them. A call in progress counts and continues.
 pub async fn the_oldest_of_too_many_waiting_calls_are_given_up(stage: &Stage) {
     let service = stage.service().await;
     hook(stage, &service).await;

@@ -7,7 +7,8 @@ use countersign_domain::text::FriendlyName;
 use countersign_store::seam::{AccessTokens, Answer, Inserted};
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::params::{id, params};
 use crate::rows::{self, access_token_columns};
 use crate::statement::{exists, inserted, one};

@@ -9,7 +9,8 @@ use countersign_store::{Page, PageQuery};
 
 use crate::PostgresStore;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
 use crate::rows::{self, account_columns, api_key_columns};

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::call_results::LOCK;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::{Command, InDoubt};
+use crate::database::Session;
 use crate::params::{id, params};
 use crate::statement::all;
 use crate::trouble::Trouble;
@@ -39,6 +40,17 @@ const GIVE_UP: &str = "WITH held AS MATERIALIZED (SELECT id, webhook_sid, factor
 const FORGET: &str = "DELETE FROM webhook_calls WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls \
                       WHERE webhook_sid = $1 AND state = 'failed' ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
+/// Of these, those that were given up at one instant.
+const GIVEN_UP: &str =
+    "SELECT count(*) FROM webhook_calls WHERE id = ANY ($1) AND state = 'failed' AND wake_at = $2";
+
+/// The count that a statement answers with.
+fn count(rows: &[Row]) -> Result<usize, Trouble> {
+    let read = |row: &Row| Cells::of(row, "webhook_calls").take::<i64>();
+    let count = rows.first().map(read).transpose()?.unwrap_or(0);
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 struct GiveUp {
     calls: Vec<Uuid>,
     now: Instant,
@@ -47,6 +59,7 @@ struct GiveUp {
 #[async_trait]
 impl Command for GiveUp {
     type Answer = usize;
+    const IN_DOUBT: InDoubt = InDoubt::AsksAndReads;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
@@ -56,9 +69,12 @@ impl Command for GiveUp {
         let give_up = params![self.calls, (self.now + KEPT_FOR).as_micros(), OVERFLOWED];
         let statements = [(LOCK, &params![self.calls][..]), (GIVE_UP, &give_up[..])];
         let [_, changed] = db.commit_with(statements).await?;
-        let read = |row: &Row| Cells::of(row, "webhook_calls").take::<i64>();
-        let changed = changed.first().map(read).transpose()?.unwrap_or(0);
-        Ok(usize::try_from(changed).unwrap_or(0))
+        count(&changed)
+    }
+
+    async fn answer_again(&self, db: &Session) -> Result<Option<usize>, Trouble> {
+        let given_up = params![self.calls, (self.now + KEPT_FOR).as_micros()];
+        count(&db.query(GIVEN_UP, given_up).await?).map(Some)
     }
 }
 

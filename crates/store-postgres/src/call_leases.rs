@@ -21,7 +21,8 @@ use uuid::Uuid;
 use crate::bounds::Hurry;
 use crate::call_results::{CallResult, Fate};
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::{Command, InDoubt};
+use crate::database::Session;
 use crate::params::{column, id, params};
 use crate::rows::{self, webhook_columns};
 use crate::statement::{all, one};
@@ -106,6 +107,15 @@ const LEASE: &str = concat!(
     webhook_columns!(),
     " FROM (SELECT count(*) AS put FROM put) AS p LEFT JOIN (leased l JOIN webhooks w ON w.service_sid = l.service_sid \
      AND w.sid = l.webhook_sid) ON true"
+);
+
+/// Reads what one look has leased, in the form of [`LEASE`]. How many calls it put behind others is not known any more: one, so
+/// that another look follows.
+const LEASED: &str = concat!(
+    "SELECT 1::bigint, l.id, l.event, l.parameters, l.attempts, l.deadline, ",
+    webhook_columns!(),
+    " FROM (SELECT) AS one LEFT JOIN (webhook_calls l JOIN webhooks w ON w.service_sid = l.service_sid \
+     AND w.sid = l.webhook_sid) ON l.state = 'leased' AND l.webhook_sid = ANY ($1) AND l.node = $2 AND l.wake_at = $3"
 );
 
 /// One statement.
@@ -310,6 +320,7 @@ struct Leased {
 impl Command for Lease {
     type Answer = Leased;
     const HURRY: Hurry = Hurry::Duty;
+    const IN_DOUBT: InDoubt = InDoubt::AsksAndReads;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
@@ -322,8 +333,19 @@ impl Command for Lease {
         let lease = params![*webhooks, *rooms, now, node_id, end, *at_once, judged, most];
         let [_, rows] =
             db.commit_with([(LOCK, params![*services, *webhooks]), (LEASE, lease)]).await?;
+        self.read(&rows)
+    }
+
+    async fn answer_again(&self, db: &Session) -> Result<Option<Leased>, Trouble> {
+        let own = params![self.webhooks, id(&self.node.0), self.until.as_micros()];
+        self.read(&db.query(LEASED, own).await?).map(Some)
+    }
+}
+
+impl Lease {
+    fn read(&self, rows: &[Row]) -> Result<Leased, Trouble> {
         let mut leased = Leased { put: 0, calls: Vec::new() };
-        for row in &rows {
+        for row in rows {
             let mut cells = Cells::of(row, "webhook_calls");
             leased.put = cells.take()?;
             let Some(id) = cells.make(|id: Option<[u8; 16]>| id.map(CallId))? else {
@@ -333,7 +355,7 @@ impl Command for Lease {
             let parameters = cells.parse(|text| serde_json::from_str(text).ok())?;
             let (attempts, deadline) = (cells.take()?, cells.make(Instant::from_micros)?);
             let webhook = rows::webhook(cells.then("webhooks"))?;
-            let (node, until) = (*node, *until);
+            let (node, until) = (self.node, self.until);
             let call = CallLease { id, webhook, parameters, attempts, deadline, node, until };
             leased.calls.push((call, event));
         }

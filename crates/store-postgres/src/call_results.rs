@@ -3,7 +3,7 @@
 //! The calls are locked first, in the order of their ids, and written by a second statement, which sees what was committed before
 //! the locks were had. Both travel with the commit, so no lock waits for this process.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use countersign_domain::delivery::NodeId;
@@ -11,6 +11,8 @@ use countersign_domain::event::CallId;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{AfterCall, KEPT_FOR};
+
+use tokio_postgres::Row;
 
 use crate::cells::Cells;
 use crate::database::Session;
@@ -39,6 +41,12 @@ const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.fac
      next AS (UPDATE webhook_calls c SET state = 'due' FROM ended CROSS JOIN LATERAL (SELECT id FROM webhook_calls \
      WHERE webhook_sid = ended.webhook_sid AND factor_sid = ended.factor_sid AND state = 'behind' \
      ORDER BY happened_at, number, id LIMIT 1) AS next WHERE c.id = next.id) SELECT id FROM held";
+
+/// Where calls stand: under whose lease, in which state and until when, and when they were taken.
+const STANDING: &str = "SELECT u.id, c.node, c.state, c.wake_at, t.taken_at FROM unnest($1, $2) AS u (id, challenge_sid) \
+     LEFT JOIN LATERAL (SELECT node, state, wake_at FROM webhook_calls WHERE id = u.id OFFSET 0) AS c ON true \
+     LEFT JOIN LATERAL (SELECT taken_at FROM calls_taken WHERE challenge_sid = u.challenge_sid AND id = u.id OFFSET 0) AS t \
+     ON true";
 
 /// The next state of a leased call.
 #[derive(Clone, Copy)]
@@ -119,5 +127,49 @@ impl Gathered for CallResult {
             .map(|row| Cells::of(row, "webhook_calls").make(CallId))
             .collect::<Result<_, _>>()?;
         Ok(all.iter().map(|result| written.contains(&result.id)).collect())
+    }
+
+    /// A call is leased until an instant that no other lease ends at, so a result was not written if its lease still holds. It
+    /// was if the call stands as the result says.
+    async fn look_again(all: &[Self], db: &Session) -> Result<Option<Vec<Option<bool>>>, Trouble> {
+        let (ids, challenges) =
+            (column(all, |result| id(&result.id.0)), column(all, |result| result.kept().0));
+        let rows = db.query(STANDING, params![ids, challenges]).await?;
+        let found = rows.iter().map(Standing::read).collect::<Result<HashMap<_, _>, _>>()?;
+        Ok(Some(column(all, |result| found.get(&result.id)?.says(result))))
+    }
+}
+
+/// Where a call stands.
+struct Standing {
+    /// Under whose lease, in which state, and until when; `None` if it is gone.
+    row: Option<(Option<NodeId>, String, i64)>,
+    taken_at: Option<i64>,
+}
+
+impl Standing {
+    fn read(row: &Row) -> Result<(CallId, Self), Trouble> {
+        let mut cells = Cells::of(row, "webhook_calls");
+        let call = cells.make(CallId)?;
+        let node = cells.make(|node: Option<[u8; 16]>| node.map(NodeId))?;
+        let (state, until) = (cells.take::<Option<String>>()?, cells.take::<Option<i64>>()?);
+        let row = state.zip(until).map(|(state, until)| (node, state, until));
+        Ok((call, Self { row, taken_at: cells.take()? }))
+    }
+
+    /// Whether a result was written, or another one; `None` if its lease still holds.
+    fn says(&self, result: &CallResult) -> Option<bool> {
+        let (state, wake_at) = result.next();
+        match &self.row {
+            Some((Some(node), _, until))
+                if (*node, *until) == (result.node, result.until.as_micros()) =>
+            {
+                None
+            }
+            Some((Some(_), ..)) => Some(false),
+            Some((None, now, until)) => Some((Some(now.as_str()), *until) == (state, wake_at)),
+            None if result.kept().0.is_some() => Some(self.taken_at == Some(result.at.as_micros())),
+            None => Some(state.is_none()),
+        }
     }
 }

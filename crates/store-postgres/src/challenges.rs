@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::answers::RecordAnswer;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::paging::{Listing, by_id, merge};
 use crate::params::{id, params};
 use crate::rows::{self, challenge_columns, factor_columns};

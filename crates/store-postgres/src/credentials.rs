@@ -8,7 +8,8 @@ use countersign_store::seam::{Answer, Credentials, Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
 use crate::rows::{self, credential_columns};

@@ -1,29 +1,18 @@
-//! Sessions, and the transactions that commands run in.
+//! Connections to the database, and the statements, the transaction and the end of each.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use async_trait::async_trait;
-use countersign_domain::time::Instant;
 use countersign_store::patience::Wait;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
 use tokio::time::{Instant as Deadline, timeout_at};
-use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, SimpleQueryMessage};
 
 use crate::bounds::{Bounds, Hurry};
-use crate::clock::{self, Comparison, Tolerance};
-use crate::params::Param;
+use crate::clock::{Comparison, Tolerance};
+use crate::params::{Param, typed, types, values};
 use crate::trouble::{Tries, Trouble, words};
-
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const BEGIN_PLANNING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode TO auto; \
-                              SET LOCAL enable_seqscan TO on";
-/// On a connection that others have between two transactions, and that has been told nothing.
-const BEGIN_POOLED: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
 
 /// How a connection begins. What is committed is on the disk, whatever the server's settings say.
 ///
@@ -35,43 +24,15 @@ const BEGIN_POOLED: &str =
 pub(crate) const GREETING: &str = "SET synchronous_commit TO on; SET default_transaction_isolation TO 'read committed'; \
                                    SET plan_cache_mode TO force_generic_plan; SET enable_seqscan TO off; \
                                    SET cpu_operator_cost TO 0.1";
-
-/// What a command runs in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
-    /// A transaction that plans its statements for the values that they are asked with.
-    Planned,
-    /// A transaction whose statements are the same for all values, so that none need be planned twice.
-    PlannedOnce,
-    /// The one statement that [`Session::commit_with`] is given, which is a transaction by itself and was planned once.
-    Alone,
-}
-
-/// A value that says what is to be written.
-#[async_trait]
-pub(crate) trait Command: Send + Sync + 'static {
-    /// What it answers.
-    type Answer: Send + 'static;
-    /// What it runs in.
-    const RUNS: Runs = Runs::Planned;
-    /// How long it may take.
-    const HURRY: Hurry = Hurry::Request;
-
-    /// The first and the last of the times that it decides by. A command that runs [alone](Runs::Alone) compares them with
-    /// the database's clock itself.
-    fn decides_at(&self) -> Option<(Instant, Instant)> {
-        None
-    }
-
-    /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
-    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
-}
+/// On a connection that others have between two transactions, and that has been told nothing.
+pub(crate) const BEGIN_POOLED: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO on";
 
 /// The database, by a bounded number of connections. One that broke is replaced when the next is asked for.
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: Pool,
-    transaction_pooling: bool,
+    pub(crate) transaction_pooling: bool,
     pub(crate) bounds: Bounds,
     pub(crate) comparison: Arc<Comparison>,
 }
@@ -97,7 +58,8 @@ impl Database {
         Ok(session)
     }
 
-    async fn session_until(&self, deadline: Deadline) -> Result<Session, Trouble> {
+    /// A connection for a command that ends at `deadline`.
+    pub(crate) async fn session_until(&self, deadline: Deadline) -> Result<Session, Trouble> {
         let wait = Wait::begin();
         let client = Mutex::new(Some(Arc::new(self.connection(deadline).await?)));
         Ok(Session {
@@ -111,6 +73,7 @@ impl Database {
             }),
             tolerance: self.comparison.tolerance(),
             is_begun: AtomicBool::new(false),
+            witness: OnceLock::new(),
             is_lost: AtomicBool::new(false),
         })
     }
@@ -128,79 +91,39 @@ impl Database {
             }
         }
     }
+}
 
-    /// Runs a command in a transaction, and again if it was given up for the sake of others.
-    pub(crate) async fn transact<C: Command>(&self, command: &C) -> Result<C::Answer, Trouble> {
-        self.transact_until(command, self.bounds.deadline(C::HURRY)).await
-    }
+/// Names the run of the database server. Ids of transactions that a crash lost are given out again, so an id means nothing in
+/// another run: the postmaster has another start time then or, where only its children were restarted, the statistics begin anew.
+macro_rules! run_of_the_server {
+    () => {
+        "concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), \
+         extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()))"
+    };
+}
+pub(crate) use run_of_the_server;
 
-    /// The same, with another deadline.
-    pub(crate) async fn transact_until<C: Command>(
-        &self,
-        command: &C,
-        deadline: Deadline,
-    ) -> Result<C::Answer, Trouble> {
-        let mut tries = Tries::default();
-        loop {
-            match self.try_transact(command, deadline).await {
-                Err(trouble) if Deadline::now() < deadline && tries.once_more(&trouble) => {}
-                Err(Trouble::ClocksDiffer) => {
-                    self.comparison.disagreed();
-                    return Err(Trouble::ClocksDiffer);
-                }
-                done => return done,
-            }
-        }
-    }
+/// By what a transaction is found again when its commit was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// The id of the transaction.
+    pub(crate) transaction: String,
+    /// The run of the server that gave the id.
+    pub(crate) run: String,
+}
 
-    async fn try_transact<C: Command>(
-        &self,
-        command: &C,
-        deadline: Deadline,
-    ) -> Result<C::Answer, Trouble> {
-        let session = self.session_until(deadline).await?;
-        let begin = self.beginning(command, session.tolerance);
-        // polled in this order, so that the first statement travels right behind
-        let (begun, ran) =
-            tokio::join!(biased; session.begin(begin.as_deref()), command.run(&session));
-        let ran = match ran {
-            // whatever became of the beginning
-            Err(Trouble::InDoubt(_)) => ran,
-            ran => begun.and(ran),
-        };
-        match ran {
-            Ok(answer) => {
-                session.commit().await?;
-                Ok(answer)
-            }
-            Err(trouble) => {
-                session.give_up().await;
-                Err(trouble)
-            }
-        }
-    }
+impl Witness {
+    /// The last statement of a script that begins a transaction: its answer is a witness.
+    pub(crate) const ASK: &str = concat!("; SELECT pg_current_xact_id(), ", run_of_the_server!());
 
-    /// How the transaction of a command begins: with the bounds that differ from those of the connection, and on the condition
-    /// that the clocks agree.
-    fn beginning<C: Command>(
-        &self,
-        command: &C,
-        tolerance: Option<Tolerance>,
-    ) -> Option<Cow<'static, str>> {
-        let begin = match (self.transaction_pooling, C::RUNS) {
-            (true, _) => BEGIN_POOLED,
-            (false, Runs::Planned) => BEGIN_PLANNING,
-            (false, Runs::PlannedOnce) => BEGIN,
-            (false, Runs::Alone) => return None,
-        };
-        let mut begin = Cow::Borrowed(begin);
-        if self.transaction_pooling || C::HURRY != Hurry::Request {
-            begin.to_mut().push_str(&self.bounds.of_transaction(C::HURRY));
-        }
-        if let Some((tolerance, times)) = tolerance.zip(command.decides_at()) {
-            begin.to_mut().push_str(&clock::guard(tolerance.bounds(times)));
-        }
-        Some(begin)
+    /// The answer to [`Self::ASK`], if the script that was answered ends with it.
+    fn of(said: &[SimpleQueryMessage]) -> Option<Self> {
+        let row = said.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        })?;
+        let cell = |at| row.try_get(at).ok().flatten().map(str::to_owned);
+        Some(Self { transaction: cell(0)?, run: cell(1)? })
     }
 }
 
@@ -220,6 +143,8 @@ pub(crate) struct Session {
     pub(crate) tolerance: Option<Tolerance>,
     /// Whether a transaction is, which no commit was sent for yet.
     is_begun: AtomicBool,
+    /// By what the transaction is found again, once the database has told.
+    witness: OnceLock<Witness>,
     /// An answer has not come in time: what comes next on this connection may be that.
     is_lost: AtomicBool,
 }
@@ -345,12 +270,16 @@ impl Session {
         self.in_time(self.client().batch_execute(sql)).await
     }
 
-    async fn begin(&self, how: Option<&str>) -> Result<(), Trouble> {
+    /// Begins a transaction by a script, if there is one.
+    pub(crate) async fn begin(&self, how: Option<&str>) -> Result<(), Trouble> {
         self.is_begun.store(how.is_some(), Ordering::Relaxed);
-        match how {
-            Some(begin) => self.run_script(begin).await,
-            None => Ok(()),
+        let Some(begin) = how else { return Ok(()) };
+        let client = self.client();
+        let said = self.in_time(client.simple_query(begin)).await?;
+        if let Some(witness) = Witness::of(&said) {
+            self.witness.get_or_init(|| witness);
         }
+        Ok(())
     }
 
     /// Commits what was begun. The words of a failure say whether it is certain that nothing was written.
@@ -361,8 +290,13 @@ impl Session {
         self.run_script("COMMIT").await.map_err(in_doubt)
     }
 
+    /// By what the transaction is found again, if the answer to its beginning has come.
+    pub(crate) fn witness(&self) -> Option<Witness> {
+        self.witness.get().cloned()
+    }
+
     /// Rolls back. A connection on which even that fails is closed, which does the same.
-    async fn give_up(self) {
+    pub(crate) async fn give_up(self) {
         if self.is_begun.load(Ordering::Relaxed) && self.run_script("ROLLBACK").await.is_ok() {
             self.is_begun.store(false, Ordering::Relaxed);
         }
@@ -390,16 +324,4 @@ fn in_doubt(trouble: Trouble) -> Trouble {
         Trouble::Late => Trouble::InDoubt("the commit was not answered in time".to_owned()),
         other => other,
     }
-}
-
-fn types(params: &[Param<'_>]) -> Vec<Type> {
-    params.iter().map(|param| param.sql_type()).collect()
-}
-
-fn values<'a>(params: &[Param<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    params.iter().map(|param| param.as_sql()).collect()
-}
-
-fn typed<'a>(params: &[Param<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    params.iter().map(|param| (param.as_sql(), param.sql_type())).collect()
 }

@@ -16,7 +16,8 @@ use tokio_postgres::Row;
 
 use crate::access_tokens::{IS_GOOD, USE_UP};
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::params::{id, params};
 use crate::statement::{exists, one};
 use crate::trouble::Trouble;

@@ -10,7 +10,8 @@ use countersign_store::seam::{Answer, Entities, Inserted};
 use countersign_store::{Page, PageQuery};
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
 use crate::rows::{self, entity_columns, factor_columns, totp_factor_columns};

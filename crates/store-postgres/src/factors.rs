@@ -13,7 +13,8 @@ use countersign_store::{Page, PageQuery};
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::deliveries::{self, End, Open};
 use crate::enrolment::Enrol;
 use crate::paging::{Listing, by_id, merge};

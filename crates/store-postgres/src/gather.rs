@@ -23,7 +23,8 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::bounds::{Bounds, Hurry};
-use crate::database::{Command, Database, Runs, Session};
+use crate::command::{Command, InDoubt, Runs};
+use crate::database::{Database, Session};
 use crate::params::column;
 use crate::trouble::Trouble;
 
@@ -67,6 +68,8 @@ struct Batch<G>(Vec<G>);
 impl<G: Gathered> Command for Batch<G> {
     type Answer = Vec<G::Answer>;
     const RUNS: Runs = G::RUN;
+    // its commands are looked up by their keys
+    const IN_DOUBT: InDoubt = InDoubt::Tells;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         let times = || self.0.iter().filter_map(G::decides_at);
@@ -84,6 +87,7 @@ struct LookAgain<G>(Vec<G>);
 impl<G: Gathered> Command for LookAgain<G> {
     type Answer = Option<Vec<Option<G::Answer>>>;
     const RUNS: Runs = Runs::PlannedOnce;
+    const IN_DOUBT: InDoubt = InDoubt::RunsAgain;
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
         G::look_again(&self.0, db).await
@@ -275,8 +279,6 @@ async fn run_to_certainty<G: Gathered>(
         let commands = || column(&left, |at| batch.0[*at].clone());
         let found = match db.transact_until(&LookAgain(commands()), deadline).await {
             Ok(Some(found)) => found,
-            // it writes nothing, so it may be run again
-            Err(Trouble::InDoubt(_)) if Deadline::now() < deadline => continue,
             Ok(None) | Err(_) => break,
         };
         for (at, found) in left.iter().zip(found) {

@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Database, Session};
+use crate::command::Command;
+use crate::database::{Database, Session};
 use crate::params::{id, params};
 use crate::statement::{all, exists};
 use crate::trouble::Trouble;

@@ -10,7 +10,8 @@ use tokio_postgres::Row;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::deliveries::{self, End, Open};
 use crate::limit;
 use crate::params::{id, params};

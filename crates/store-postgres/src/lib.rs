@@ -17,10 +17,12 @@ mod calls;
 mod cells;
 mod challenges;
 mod clock;
+mod command;
 mod connect;
 mod credentials;
 mod database;
 mod deliveries;
+mod doubt;
 mod enrolment;
 mod entities;
 mod events;
@@ -62,7 +64,8 @@ use tokio::sync::Semaphore;
 pub use clock::{ClockReading, Tolerance};
 
 use bounds::Bounds;
-use database::{Command, Database, Session};
+use command::Command;
+use database::{Database, Session};
 use gather::Gatherer;
 use trouble::Trouble;
 

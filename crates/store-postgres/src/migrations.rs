@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Database, Session};
+use crate::command::Command;
+use crate::database::{Database, Session};
 use crate::params::params;
 use crate::statement::{all, one};
 use crate::trouble::Trouble;

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::params::{Field, Param, params};
 use crate::statement::{all, one};
 use crate::trouble::Trouble;

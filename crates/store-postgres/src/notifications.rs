@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 
 use crate::PostgresStore;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::deliveries::{self, Close, End};
 use crate::notify::Notify;
 use crate::paging::{Listing, keyed};

@@ -60,8 +60,7 @@ const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_si
                       created_at, updated_at, message, fields, date, hidden_details, metadata)";
 
 /// If the one that makes them is still at it, none of them can be made a second time.
-const STORED: &str =
-    "SELECT sid, state = 'pending' FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
+const STORED: &str = "SELECT sid, state = 'pending', wrong_answers FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
 
 /// Opens a challenge; its texts are made ready before it is queued.
 #[derive(Clone)]
@@ -266,7 +265,7 @@ impl Gathered for Open {
         events::watch_expiry(db, &pending).await?;
         Ok(outcomes)
     }
-    /// A code that came with it was right if the challenge is approved.
+    /// A code that came with it was right if the challenge is approved, and spent before if it was not counted as wrong.
     async fn look_again(
         all: &[Self],
         db: &Session,
@@ -276,13 +275,17 @@ impl Gathered for Open {
         let found = db.query(STORED, params![sids, first, last]).await?;
         let read = |row| {
             let mut cells = Cells::of(row, "challenges");
-            Ok((cells.make(ChallengeSid::from_bytes)?, cells.take::<bool>()?))
+            let challenge = cells.make(ChallengeSid::from_bytes)?;
+            Ok((challenge, (cells.take::<bool>()?, cells.take::<u32>()?)))
         };
         let found = found.iter().map(read).collect::<Result<HashMap<_, _>, Trouble>>()?;
         let answer = |open: &Self| {
-            let is_pending = *found.get(&open.opening.challenge.sid)?;
-            let is_wrong = open.opening.code.is_some() && is_pending;
-            Some(if is_wrong { Opened::WrongCode } else { Opened::Done })
+            let (is_pending, wrong) = *found.get(&open.opening.challenge.sid)?;
+            Some(match open.opening.code {
+                Some(_) if is_pending && wrong > 0 => Opened::WrongCode,
+                Some(_) if is_pending => Opened::SpentCode,
+                _ => Opened::Done,
+            })
         };
         Ok(Some(column(all, answer)))
     }

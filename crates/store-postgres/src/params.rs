@@ -109,3 +109,18 @@ pub(crate) fn column<'a, S: 'a, T>(
 ) -> Vec<T> {
     rows.into_iter().map(value).collect()
 }
+
+/// The types of parameters.
+pub(crate) fn types(params: &[Param<'_>]) -> Vec<Type> {
+    params.iter().map(|param| param.sql_type()).collect()
+}
+
+/// Parameters as the driver takes them for a statement that is prepared.
+pub(crate) fn values<'a>(params: &[Param<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    params.iter().map(|param| param.as_sql()).collect()
+}
+
+/// Parameters with their types, as the driver takes them for a statement that is not prepared.
+pub(crate) fn typed<'a>(params: &[Param<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    params.iter().map(|param| (param.as_sql(), param.sql_type())).collect()
+}

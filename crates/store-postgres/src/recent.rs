@@ -15,7 +15,8 @@ use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::params::{id, params};
 use crate::rows::{self, challenge_columns};
 use crate::statement::{all, living, one};

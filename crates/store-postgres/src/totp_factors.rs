@@ -15,7 +15,8 @@ use countersign_store::seam::{
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::params::{id, params};
 use crate::rows::{self, totp_factor_columns};
 use crate::statement::{exists, living, one};

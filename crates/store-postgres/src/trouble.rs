@@ -17,6 +17,8 @@ pub(crate) enum Trouble {
     Late,
     /// The commit failed: what was written may be there or not.
     InDoubt(String),
+    /// The commit was not answered, and the database says that nothing was written.
+    Undone(String),
     /// The time that a command was handed is not the database's, and nothing was written.
     ClocksDiffer,
     /// Which table and column.
@@ -27,12 +29,14 @@ impl Trouble {
     /// Whether nothing was written and another try may go well: a neighbour was preferred, or the connection broke
     /// before the commit.
     pub(crate) fn is_passing(&self) -> bool {
+        if self.is_of_a_broken_connection() {
+            return true;
+        }
         let Self::Sql(error) = self else {
             return false;
         };
-        self.is_of_a_broken_connection()
-            || error.code().is_some_and(|code| {
-                *code == SqlState::T_R_SERIALIZATION_FAILURE
+        error.code().is_some_and(|code| {
+            *code == SqlState::T_R_SERIALIZATION_FAILURE
                     || *code == SqlState::T_R_DEADLOCK_DETECTED
                     // a migration of another node changed what was prepared
                     || *code == SqlState::FEATURE_NOT_SUPPORTED
@@ -42,13 +46,15 @@ impl Trouble {
                     // another notification of the same challenge took the ordinal
                     || *code == SqlState::UNIQUE_VIOLATION
                         && is_of(error, |table| table.starts_with("notifications"))
-            })
+        })
     }
 
     /// Whether the connection was ended before the commit.
     fn is_of_a_broken_connection(&self) -> bool {
-        let Self::Sql(error) = self else {
-            return false;
+        let error = match self {
+            Self::Undone(_) => return true,
+            Self::Sql(error) => error,
+            _ => return false,
         };
         match error.code() {
             Some(code) => *code == SqlState::ADMIN_SHUTDOWN || *code == SqlState::CRASH_SHUTDOWN,
@@ -130,7 +136,9 @@ impl From<Trouble> for StoreError {
             Trouble::Corrupt(place) => Self::Corrupt(place),
             Trouble::ClocksDiffer => Self::Unavailable(CLOCKS_DIFFER.to_owned()),
             Trouble::Late => Self::Unavailable("it did not answer in time".to_owned()),
-            Trouble::NoConnection(why) | Trouble::InDoubt(why) => Self::Unavailable(why),
+            Trouble::NoConnection(why) | Trouble::InDoubt(why) | Trouble::Undone(why) => {
+                Self::Unavailable(why)
+            }
             Trouble::Sql(error) => Self::Unavailable(words(&error)),
         }
     }

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::bounds::Hurry;
 use crate::cells::Cells;
-use crate::database::{Command, Database, Session};
+use crate::command::{Command, InDoubt};
+use crate::database::{Database, Session};
 use crate::params::{Param, id, params};
 use crate::statement::{all, one};
 use crate::trouble::Trouble;
@@ -223,6 +224,7 @@ struct Look;
 #[async_trait]
 impl Command for Look {
     type Answer = ();
+    const IN_DOUBT: InDoubt = InDoubt::RunsAgain;
 
     async fn run(&self, db: &Session) -> Result<(), Trouble> {
         let read = |row: &Row| Cells::of(row, "installation").take();

@@ -12,7 +12,8 @@ use tokio_postgres::Row;
 
 use crate::PostgresStore;
 use crate::cells::Cells;
-use crate::database::{Command, Session};
+use crate::command::Command;
+use crate::database::Session;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
 use crate::rows::{self, webhook_columns};

@@ -6,6 +6,7 @@ mod entropy;
 mod keys;
 mod nats;
 pub mod postgres;
+pub mod wire;
 
 pub use builders::Maker;
 pub use clock::ManualClock;

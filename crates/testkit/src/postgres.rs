@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::wire::{Server, Wire};
+
 /// The password of the user `postgres` over TCP; over the socket none is asked for.
 pub const PASSWORD: &str = "a password for tests";
 
@@ -57,6 +59,16 @@ impl TestDatabase {
     /// There is no PgBouncer on this machine, or it does not start.
     pub fn pooled(&self) -> PgBouncer {
         PgBouncer::start(&self.server, &self.name)
+    }
+
+    /// How it is reached over a wire, which a test can cut.
+    pub fn url_over(&self, wire: &Wire) -> String {
+        format!("postgres://postgres@{}/{}?sslmode=disable", wire.address(), self.name)
+    }
+
+    /// A wire to its server.
+    pub fn wire(&self) -> Wire {
+        self.server.wire()
     }
 
     /// Runs a statement there, in a transaction that stays open.
@@ -242,6 +254,11 @@ impl PostgresServer {
     pub fn tcp_url(&self, database: &str) -> String {
         let password = PASSWORD.replace(' ', "%20");
         format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A wire to it, over which no password is asked for.
+    pub fn wire(&self) -> Wire {
+        Wire::to(Server::Unix(self.folder.join(format!(".s.PGSQL.{}", self.port))))
     }
 
     /// Runs a statement; what it prints.

@@ -1,5 +1,7 @@
 //! Answers of challenges: the first one wins, and what was still to be delivered ends.
 
+use std::time::Duration;
+
 use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
 use countersign_domain::delivery::{After, Birth, Happening, Outcome};
 use countersign_domain::notification::{Ending, Reason};
@@ -47,7 +49,7 @@ pub async fn an_answer_to_an_expired_challenge_is_refused(stage: &Stage) {
     let late = store.answer_challenge(challenge.sid, verdict, challenge.expires_at).await;
     assert_eq!(late, Ok(Recorded::Refused(CannotAnswer::Expired)));
     assert_eq!(stage.challenge_now(&challenge).await, Some(challenge.clone()));
-    let last = challenge.expires_at - std::time::Duration::from_micros(1);
+    let last = challenge.expires_at - Duration::from_micros(1);
     assert_eq!(store.answer_challenge(challenge.sid, verdict, last).await, Ok(Recorded::Done));
 }
 
@@ -56,15 +58,16 @@ pub async fn of_racing_answers_one_wins(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let mut devices = JoinSet::new();
     for number in 0..8 {
-        let (store, sid, at) = (stage.store.clone(), challenge.sid, stage.now());
+        let (store, sid) = (stage.store.clone(), challenge.sid);
+        let at = stage.now() + Duration::from_micros(number);
         let verdict = if number % 2 == 0 { Verdict::Approved } else { Verdict::Denied };
-        devices.spawn(async move { (verdict, store.answer_challenge(sid, verdict, at).await) });
+        devices.spawn(async move { (verdict, at, store.answer_challenge(sid, verdict, at).await) });
     }
     let mut answers = devices.join_all().await;
     answers
-        .retain(|(_, recorded)| *recorded != Ok(Recorded::Refused(CannotAnswer::AlreadyAnswered)));
-    let [(verdict, Ok(Recorded::Done))] = answers[..] else { panic!("{answers:?}") };
-    let state = ChallengeState::Answered { verdict, at: stage.now() };
+        .retain(|(.., recorded)| *recorded != Ok(Recorded::Refused(CannotAnswer::AlreadyAnswered)));
+    let [(verdict, at, Ok(Recorded::Done))] = answers[..] else { panic!("{answers:?}") };
+    let state = ChallengeState::Answered { verdict, at };
     assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
 }
 

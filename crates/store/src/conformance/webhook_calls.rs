@@ -71,6 +71,7 @@ pub async fn a_webhook_has_few_calls_in_flight(stage: &Stage) {
     let leases = lease(stage).await;
     assert_eq!(leases.len(), AT_ONCE);
     assert!(settle(stage, &leases[0], TAKEN).await);
+    stage.pass(1);
     assert_eq!(lease(stage).await.len(), 1);
 }
 
@@ -138,6 +139,7 @@ pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(stage: &Stage
     let mut devices = Vec::new();
     let mut turn = webhook.sid;
     for _ in 0..4 {
+        stage.pass(1);
         let found = stage.look_for_calls(256, turn).await;
         turn = found.turn;
         let factor = |call| super::events::field(call, "factor_sid").to_owned();
@@ -328,6 +330,7 @@ pub async fn a_call_that_was_taken_is_kept_with_its_challenge(stage: &Stage) {
         status: 204,
     };
     assert_eq!(store.taken_calls(challenge.sid, 10).await, Ok(vec![kept]));
+    stage.pass(1);
     assert!(!settle(stage, &again, TAKEN).await, "it is not leased any more");
     let next = lease(stage).await;
     assert_eq!(super::events::field(&next[0], "challenge_sid"), other.sid.to_string());

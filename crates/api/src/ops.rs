@@ -13,15 +13,16 @@ use serde::Serialize;
 use crate::envelope::Envelope;
 use crate::error::ApiError;
 use crate::reply::{self, Answer};
-use crate::router::{no_such_method, no_such_path, stamp};
+use crate::router::{no_such_method, no_such_path, own_headers, stamp};
 use crate::rows;
 use crate::state::{ApiState, Shared};
 
 /// Writes all metrics in Prometheus' format.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// Health, readiness and metrics, for a listener of their own. None of them asks for credentials.
-pub fn ops_router(state: &Arc<ApiState>, render: Render) -> Router {
+/// Health, readiness and metrics, for a listener of their own. None of them asks for credentials. `others` are pages beside
+/// them that bring their own headers.
+pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Router {
     let routes = routes().with_state(Arc::clone(state));
     let places = state.places.clone();
     let metrics = get(async move || {
@@ -35,7 +36,8 @@ pub fn ops_router(state: &Arc<ApiState>, render: Render) -> Router {
     let routes = routes
         .route("/metrics", metrics)
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method);
+        .method_not_allowed_fallback(no_such_method)
+        .merge(own_headers(others));
     Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
 }
 

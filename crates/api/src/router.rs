@@ -21,12 +21,8 @@ use crate::v2::{
 };
 use crate::{authenticator, openapi, ops, rows};
 
-/// The whole API, ready to be served. `others` are pages of somebody else's beside it, which bring their own headers.
+/// The whole API, ready to be served. `others` are pages beside it that bring their own headers.
 pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
-    let others = others.layer(map_response(async |mut response: Response| {
-        response.extensions_mut().insert(OwnHeaders);
-        response
-    }));
     let mut routes = api().merge(streams(&state.sockets)).merge(description()).merge(pages());
     if state.options.ops_on_main {
         routes = routes.merge(ops::routes());
@@ -35,8 +31,16 @@ pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::clone(state))
-        .merge(others);
+        .merge(own_headers(others));
     Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
+}
+
+/// Pages that bring their own headers on caching and on other origins.
+pub(crate) fn own_headers(pages: Router) -> Router {
+    pages.layer(map_response(async |mut response: Response| {
+        response.extensions_mut().insert(OwnHeaders);
+        response
+    }))
 }
 
 fn api() -> Router<Shared> {

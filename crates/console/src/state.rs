@@ -50,6 +50,8 @@ pub struct Parts {
 pub struct Console {
     pub(crate) verify: Arc<Verify>,
     pub(crate) public_url: String,
+    /// Where browsers reach the pages, without `/console`.
+    served_at: String,
     pub(crate) tester: Arc<dyn Tester>,
     pub(crate) explain: fn(Code) -> Option<&'static str>,
     pub(crate) attempts: Attempts,
@@ -65,14 +67,21 @@ impl Console {
         let Parts { verify, public_url, tester, explain } = parts;
         let public_url = public_url.trim_end_matches('/').to_owned();
         let (attempts, links) = (Attempts::default(), Links::default());
-        Self { verify, public_url, tester, explain, attempts, links }
+        let served_at = public_url.clone();
+        Self { verify, public_url, served_at, tester, explain, attempts, links }
+    }
+
+    /// The same, for pages that browsers reach by another URL than the API, such as `http://10.0.0.1:9090`.
+    #[must_use]
+    pub fn served_at(self, url: &str) -> Self {
+        Self { served_at: url.trim_end_matches('/').to_owned(), ..self }
     }
 
     /// A link that signs in as an account: once, and within ten minutes. For whoever started the process.
     pub fn one_time_link(&self, account: AccountSid) -> String {
         let key = self.verify.nonce();
         self.links.add(key.clone(), account, self.verify.monotonic());
-        format!("{}/console/enter?key={key}", self.public_url)
+        format!("{}/console/enter?key={key}", self.served_at)
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -81,11 +90,11 @@ impl Console {
 
     /// Where pages lie, as a browser sees it: a proxy may have put a path before ours.
     pub(crate) fn base(&self) -> String {
-        let path = url::Url::parse(&self.public_url).map(|url| url.path().to_owned());
+        let path = url::Url::parse(&self.served_at).map(|url| url.path().to_owned());
         format!("{}/console", path.unwrap_or_default().trim_end_matches('/'))
     }
 
     pub(crate) fn is_https(&self) -> bool {
-        self.public_url.starts_with("https:")
+        self.served_at.starts_with("https:")
     }
 }

@@ -74,7 +74,9 @@ pub const fn explain(code: Code) -> Option<&'static str> {
         CREDENTIAL_TYPE => {
             "The service names a credential of another type: apn for Apple, fcm for Google."
         }
-        CREDENTIAL_MISSING => "The service names no credential for this platform.",
+        CREDENTIAL_MISSING => {
+            "The service names no credential for this platform; of a browser of Apple's: outgoing.vapid_subject is no contact of yours."
+        }
         FCM_SECRET => {
             "Google does not take the service account. Make a new key in the Firebase console (Project settings, Service accounts) and update the credential's Secret with the whole JSON."
         }

@@ -45,7 +45,7 @@ pub use seam::Provider;
 pub use source::{
     CredentialSource, OpenedCredential, OpenedVapid, Unavailable, VapidSource, WebhookKeys,
 };
-pub use webpush::{NewVapidKey, new_vapid_key, vapid_public_key};
+pub use webpush::{NewVapidKey, VapidSubject, new_vapid_key, vapid_public_key};
 
 use crate::absent::Absent;
 use crate::apns::Apns;

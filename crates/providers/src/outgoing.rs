@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
 
 use crate::guard::{Allowed, Unresolved};
+use crate::webpush::VapidSubject;
 
 /// The TLS library could not be set up.
 pub(crate) const UNUSABLE: Invalid = Invalid::because("the TLS settings are no use");
@@ -38,8 +39,8 @@ pub struct Outgoing {
     pub allow: Vec<Allowed>,
     /// Name servers for addresses that strangers made up, instead of the system's.
     pub name_servers: Vec<SocketAddr>,
-    /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI, shown in every VAPID token.
-    pub vapid_subject: String,
+    /// Whom a browser's push service can turn to, shown in every VAPID token. Apple is sent no push without it.
+    pub vapid_subject: VapidSubject,
 }
 
 impl Default for Outgoing {
@@ -53,7 +54,7 @@ impl Default for Outgoing {
             proxy: None,
             allow: Vec::new(),
             name_servers: Vec::new(),
-            vapid_subject: "mailto:operator@countersign.invalid".to_owned(),
+            vapid_subject: VapidSubject::Missing,
         }
     }
 }
@@ -86,9 +87,6 @@ impl Outgoing {
             if !matches!(base.scheme(), "https" | "http") || base.host().is_none() {
                 return Err(Invalid("a push service's address must be an https URL".into()));
             }
-        }
-        if !["mailto:", "https:"].iter().any(|scheme| self.vapid_subject.starts_with(scheme)) {
-            return Err(Invalid::because("the VAPID subject must be a mailto: or https: URI"));
         }
         self.vendor(&self.apns, Speaks::Http2, None).map(|_| ())
     }
@@ -209,7 +207,6 @@ mod tests {
         let url = |text| Url::parse(text).unwrap();
         for wrong in [
             Outgoing { fcm: url("ftp://fcm"), ..Outgoing::default() },
-            Outgoing { vapid_subject: "operator@example.com".into(), ..Outgoing::default() },
             Outgoing { roots: vec!["not PEM".into()], ..Outgoing::default() },
             Outgoing { proxy: Some(url("data:,x")), ..Outgoing::default() },
         ] {

@@ -18,12 +18,12 @@ use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
     Allowed, CredentialSource, OpenedCredential, OpenedVapid, Outgoing, ProviderTokens, Providers,
-    PushParts, Unavailable, VapidSource, WebhookKeys,
+    PushParts, Unavailable, VapidSource, VapidSubject, WebhookKeys,
 };
 use countersign_verify::Verify;
 use countersign_verify::credentials::CredentialSecrets;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::wiring::World;
 
 /// All ways to reach a device, as the configuration has them.
@@ -42,7 +42,7 @@ pub fn providers(
         credentials: Arc::clone(&keeper) as _,
         apple,
         vapid: keeper,
-        outgoing: outgoing(&config.outgoing)?,
+        outgoing: outgoing(config)?,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
     };
@@ -53,7 +53,8 @@ pub fn providers(
 ///
 /// # Errors
 /// A file that cannot be read, a network that is none; the setting is named.
-pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
+pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
+    let section = &config.outgoing;
     let default = Outgoing::default();
     let roots = section.roots.iter().map(|path| {
         let shown = path.display();
@@ -84,8 +85,35 @@ pub(crate) fn outgoing(section: &config::Outgoing) -> anyhow::Result<Outgoing> {
         proxy: section.proxy.clone(),
         allow: allow.collect::<anyhow::Result<_>>()?,
         name_servers: name_servers.collect::<anyhow::Result<_>>()?,
-        vapid_subject: section.vapid_subject.clone().unwrap_or(default.vapid_subject),
+        vapid_subject: vapid_subject(config)?,
     })
+}
+
+/// The contact in VAPID tokens: the one that is set, else the server's own URL if browsers elsewhere can reach it.
+fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
+    match (&config.outgoing.vapid_subject, &config.http.public_url) {
+        (Some(text), _) => VapidSubject::parse(text)
+            .map_err(|why| anyhow!("outgoing.vapid_subject {why}, found \"{text}\"")),
+        (None, Some(url)) => {
+            let own = VapidSubject::parse(url.as_str()).ok();
+            Ok(own.filter(|own| own.fault().is_none()).unwrap_or_default())
+        }
+        (None, None) => Ok(VapidSubject::Missing),
+    }
+}
+
+/// Why pushes to browsers of Apple's cannot be sent, and what to do about it; `None` if they can.
+///
+/// # Errors
+/// A setting that is no use.
+pub(crate) fn web_push_fault(config: &Config) -> anyhow::Result<Option<String>> {
+    let fault = vapid_subject(config)?.fault();
+    Ok(fault.map(|fault| {
+        format!(
+            "Web Push does not reach Safari, on iPhones and Macs: outgoing.vapid_subject {fault}, and Apple refuses every push \
+             without a contact of yours. Set it to mailto:you@your-domain or to an https URL of yours"
+        )
+    }))
 }
 
 /// Who calls webhooks.
@@ -98,7 +126,7 @@ pub fn webhooks(
     verify: &Arc<Verify>,
 ) -> anyhow::Result<WebhookClient> {
     let keys = Arc::new(Keeper(Arc::clone(verify)));
-    WebhookClient::new(&outgoing(&config.outgoing)?, keys, Arc::clone(&world.clock))
+    WebhookClient::new(&outgoing(config)?, keys, Arc::clone(&world.clock))
         .context("the settings of [outgoing] are not right")
 }
 

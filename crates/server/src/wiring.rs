@@ -1,6 +1,6 @@
 //! The one place where concrete types are named: everything is made here, handed what it needs, and stopped in order.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::Config;
+use crate::config::{Config, ConsoleListener};
 use crate::listener::{self, Certificate, Listener};
 use crate::{bus, push};
 
@@ -123,6 +123,7 @@ impl Server {
         let socket = listener::bind(config.http.listen)?;
         let address = socket.local_addr()?;
         let public_url = public_url(config, address)?;
+        let admin_socket = config.admin.listen.map(listener::bind).transpose()?;
         let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
         let verify = Box::pin(use_cases(
@@ -188,21 +189,22 @@ impl Server {
         });
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
-        let console = Arc::new(console(config, world, &verify, apple, &public_url)?);
-        let pages = if config.console.enabled {
-            countersign_console::router(&console)
-        } else {
-            Router::new()
+        let console_url = console_url(config, &public_url, admin_socket.as_ref())?;
+        let console = console(config, world, &verify, apple, &public_url)?;
+        let console = Arc::new(console.served_at(&console_url));
+        let pages = |listener| {
+            let is_there = config.console.enabled && config.console.listen == listener;
+            if is_there { countersign_console::router(&console) } else { Router::new() }
         };
-        let router = countersign_api::router(&state, pages);
-        let bounds = listener::Bounds::of_config(config);
+        let router = countersign_api::router(&state, pages(ConsoleListener::Main));
+        let bounds = listener::Bounds::of_config(config)?;
         let main = Box::pin(Listener::start(socket, router, certificate, bounds)).await?;
-        let admin = match config.admin.listen {
+        let admin = match admin_socket {
             None => None,
-            Some(address) => {
-                let router = countersign_api::ops_router(&state, metrics);
-                let socket = listener::bind(address)?;
-                let bounds = listener::Bounds::of_admin(&config.http);
+            Some(socket) => {
+                let pages = pages(ConsoleListener::Admin);
+                let router = countersign_api::ops_router(&state, metrics, pages);
+                let bounds = listener::Bounds::of_admin(&config.http)?;
                 Some(Box::pin(Listener::start(socket, router, None, bounds)).await?)
             }
         };
@@ -269,7 +271,7 @@ fn console(
 ) -> anyhow::Result<Console> {
     let tester = push::DryPush {
         verify: Arc::clone(verify),
-        outgoing: push::outgoing(&config.outgoing)?,
+        outgoing: push::outgoing(config)?,
         apple,
         world: world.clone(),
     };
@@ -279,6 +281,20 @@ fn console(
         tester: Arc::new(tester),
         explain: countersign_providers::codes::explain,
     }))
+}
+
+/// The URL by which browsers reach the console, without `/console`.
+fn console_url(
+    config: &Config,
+    public_url: &Url,
+    admin: Option<&TcpListener>,
+) -> anyhow::Result<String> {
+    let on_admin = config.console.listen == ConsoleListener::Admin;
+    Ok(match (&config.console.public_url, admin) {
+        (Some(url), _) => url.to_string(),
+        (None, Some(admin)) if on_admin => format!("http://{}", admin.local_addr()?),
+        (None, _) => public_url.to_string(),
+    })
 }
 
 /// What callers reach a server by that listens on `address`.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Bounds {
     /// That have not said who they are, in all.
     pub unauthenticated: usize,
-    /// The same, from one address. Behind a proxy all have that of the proxy.
+    /// The same, from one address.
     pub unauthenticated_per_address: usize,
     /// That have.
     pub linked: usize,

@@ -3,6 +3,7 @@
 
 mod encrypt;
 mod reply;
+mod subject;
 mod subscription;
 mod vapid;
 
@@ -36,19 +37,22 @@ use crate::outgoing::{Fault, Outgoing};
 use crate::seam::Provider;
 use crate::source::{OpenedVapid, VapidSource};
 use crate::wards::{Ward, Wards};
+use crate::webpush::subject::is_apples;
 use crate::webpush::subscription::Subscription;
 use crate::webpush::vapid::Vapid;
 use crate::words;
 
+pub use crate::webpush::subject::VapidSubject;
 pub use crate::webpush::vapid::{NewVapidKey, new_vapid_key, vapid_public_key};
 
 /// The most pairs of a service of ours and a push service.
 const ORIGINS: usize = 4_096;
+
 /// Browsers.
 pub(crate) struct WebPush {
     source: Arc<dyn VapidSource>,
     guard: Guard,
-    subject: String,
+    subject: VapidSubject,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     wards: Wards<Place, Result<Vapid, Invalid>>,
@@ -167,12 +171,21 @@ impl Provider for WebPush {
         let Some(to) = token.and_then(subscription::read) else {
             return refused(codes::BAD_ADDRESS, "the device's subscription cannot be read");
         };
+        if is_apples(&to.endpoint)
+            && let Some(fault) = self.subject.fault()
+        {
+            let words = format!(
+                "not sent: outgoing.vapid_subject {fault}, and Apple refuses every push without a contact of the operator's"
+            );
+            return refused(codes::CREDENTIAL_MISSING, &words);
+        }
         let key = match self.key(push.target.service).await {
             Ok(key) => key,
             Err(attempt) => return attempt,
         };
         let (place, ward) = self.ward(push, &to.endpoint, &key);
-        let vapid = ward.get_or_make(|| Vapid::new(&key.private_key, &to.endpoint, &self.subject));
+        let vapid =
+            ward.get_or_make(|| Vapid::new(&key.private_key, &to.endpoint, self.subject.claim()));
         let vapid = match vapid {
             Ok(vapid) => vapid,
             Err(why) => {

@@ -133,6 +133,32 @@ async fn an_address_within_is_not_called() {
 }
 
 #[tokio::test]
+async fn apple_is_sent_nothing_without_a_contact_of_the_operators_and_others_are() {
+    let (server, _, push, browser) = world([Answer::new(201, ""), Answer::new(201, "")]).await;
+    let placeholder = VapidSubject::parse("mailto:you@example.com").unwrap();
+    for (vapid_subject, said) in [
+        (VapidSubject::Missing, "outgoing.vapid_subject is not set"),
+        (placeholder, "outgoing.vapid_subject is mailto:you@example.com"),
+    ] {
+        let outgoing = Outgoing { vapid_subject, ..server.outgoing() };
+        let world = World::new(outgoing, fixtures::p8_credential());
+        let attempt = world.send(&browser.push("https://web.push.apple.com/QAb")).await;
+        assert_eq!(result(&attempt), (OURS, None, Some(52_004)));
+        let reason = attempt.provider_reason.unwrap();
+        assert!(reason.contains(said) && reason.starts_with("not sent: "), "{reason}");
+        assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
+    }
+    // With a contact it is called, which fails here for want of a network.
+    let vapid_subject = VapidSubject::parse("mailto:ops@owlbank.com").unwrap();
+    let name_servers = vec!["127.0.0.1:9".parse().unwrap()];
+    let outgoing = Outgoing { vapid_subject, name_servers, ..server.outgoing() };
+    let world = World::new(outgoing, fixtures::p8_credential());
+    let attempt = world.send(&browser.push("https://web.push.apple.com/QAb")).await;
+    let reason = attempt.provider_reason.unwrap();
+    assert!(!reason.starts_with("not sent: "), "{reason}");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = Answer::new(307, "").with("location", "https://localhost:1/");
     let (server, world, push, _) = world([elsewhere]).await;

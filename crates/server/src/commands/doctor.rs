@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::listener::Certificate;
 use crate::wiring::{World, use_cases};
-use crate::{bus, folder, listener, master_key};
+use crate::{bus, folder, listener, master_key, push};
 
 /// What was found, line by line.
 #[derive(Default)]
@@ -22,6 +22,11 @@ struct Findings {
 }
 
 impl Findings {
+    /// Something that works less well than it could, and is no fault.
+    fn hint(what: &str, hint: &str) {
+        println!("note   {what}: {hint}");
+    }
+
     fn note(&mut self, what: &str, found: anyhow::Result<String>) {
         match found {
             Ok(found) => println!("ok     {what}: {found}"),
@@ -49,6 +54,13 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
                 findings.note("bus.nats", found.map(Option::unwrap_or_default));
                 let together = bus::suits_database(&config);
                 findings.note("bus and database", together.map(|()| "go together".to_owned()));
+            }
+            match push::web_push_fault(&config) {
+                Err(error) => findings.note("outgoing.vapid_subject", Err(error)),
+                Ok(Some(fault)) => Findings::hint("outgoing.vapid_subject", &fault),
+                Ok(None) => {
+                    findings.note("outgoing.vapid_subject", Ok("names a contact".to_owned()));
+                }
             }
             for (what, address) in
                 [("http.listen", Some(config.http.listen)), ("admin.listen", config.admin.listen)]

@@ -31,7 +31,7 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
         dry: !flags.send,
     };
     let world = World::real();
-    let outgoing = push::outgoing(&config.outgoing)?;
+    let outgoing = push::outgoing(config)?;
     // no pushes but this one
     let apple = Arc::default();
     let finding = try_credential(trial, outgoing, apple, world.clock, &*world.entropy).await;

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::master_key::{self, KeyOrigin};
 use crate::wiring::{Server, World};
-use crate::{bus, descriptors, folder, secret_file, telemetry};
+use crate::{bus, descriptors, folder, push, secret_file, telemetry};
 
 /// The command's flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<String> {
@@ -76,6 +76,9 @@ pub(super) async fn run(config: Config, new_database: bool) -> anyhow::Result<()
     tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "health, readiness and metrics are on the operator's listener");
+    }
+    if let Some(fault) = push::web_push_fault(&config)? {
+        tracing::warn!("{fault}");
     }
 
     tokio::select! {

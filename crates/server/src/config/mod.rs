@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use bus::Bus;
 pub use sections::{
-    Admin, ConsoleSection, DatabaseSection, Delivery, Devices, Http, Log, LogFormat, Outgoing,
-    Retention, StoreSection, Stream, Traces,
+    Admin, ConsoleListener, ConsoleSection, DatabaseSection, Delivery, Devices, Http, Log,
+    LogFormat, Outgoing, ProxyHeader, Retention, StoreSection, Stream, Traces,
 };
 
 /// Variables that are read elsewhere and are no configuration keys.
@@ -201,6 +201,7 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         self.http.check()?;
+        self.console.check(&self.admin)?;
         self.database.check()?;
         self.store.check()?;
         self.bus.check()?;
@@ -377,6 +378,42 @@ mod tests {
         }
         let error = load("", &[], &["bus.insecure=true"]).unwrap_err();
         assert!(format!("{error:#}").contains("bus.nats"), "{error:#}");
+    }
+
+    #[test]
+    fn the_console_moves_to_the_operators_listener_only_if_there_is_one() {
+        let moved = ["console.listen=admin", "admin.listen=127.0.0.1:9090"];
+        assert_eq!(load("", &[], &moved).unwrap().console.listen, ConsoleListener::Admin);
+        for (settings, named) in [
+            (&moved[..1], "admin.listen"),
+            (&["console.listen=elsewhere"], "console.listen"),
+            (&["console.public_url=ftp://a"], "console.public_url"),
+            (&["console.public_url=https://a/?b"], "console.public_url"),
+        ] {
+            let error = format!("{:#}", load("", &[], settings).unwrap_err());
+            assert!(error.contains(named), "{settings:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network_and_never_everybody() {
+        let settings = ["http.trusted_proxies=10.0.0.7, 10.1.2.3/16,fd00::/8,::ffff:192.0.2.0/120"];
+        let http = load("", &[], &settings).unwrap().http;
+        let networks = http.trusted_networks().unwrap().into_iter().map(|net| net.to_string());
+        let expected = ["10.0.0.7/32", "10.1.2.3/16", "fd00::/8", "192.0.2.0/24"];
+        assert_eq!(networks.collect::<Vec<_>>(), expected);
+        for (settings, named) in [
+            (&["http.trusted_proxies=proxy.example.com"][..], "proxy.example.com"),
+            (&["http.trusted_proxies=10.0.0.0/33"], "10.0.0.0/33"),
+            (&["http.trusted_proxies=10.0.0.7:80"], "10.0.0.7:80"),
+            (&["http.trusted_proxies=0.0.0.0/0"], "everybody"),
+            (&["http.trusted_proxies=::/0"], "everybody"),
+            (&["http.proxy_protocol=true"], "http.trusted_proxies"),
+            (&["http.proxy_header=via"], "http.proxy_header"),
+        ] {
+            let error = format!("{:#}", load("", &[], settings).unwrap_err());
+            assert!(error.contains(named), "{settings:?}: {error}");
+        }
     }
 
     #[test]

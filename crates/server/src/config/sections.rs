@@ -1,12 +1,13 @@
 //! The sections of the configuration, each with its defaults and bounds.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use countersign_api::Allowance;
 use countersign_verify::places::PlaceBounds;
+use ipnet::{IpNet, Ipv4Net};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -54,6 +55,27 @@ pub struct Http {
     pub write_seconds: u64,
     /// Seconds that work in flight has to end on shutdown.
     pub shutdown_seconds: u64,
+    /// Addresses and networks of proxies in front of this server, such as `10.0.0.7` or `10.1.0.0/16`. They are believed what
+    /// they say about their clients' addresses, and nobody else is. A list, or one text with commas.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which trusted proxies name their clients.
+    pub proxy_header: ProxyHeader,
+    /// Whether connections from trusted proxies begin with a header of the PROXY protocol, version 1 or 2.
+    pub proxy_protocol: bool,
+}
+
+/// The header in which trusted proxies name their clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// Either. If both come and disagree, neither is believed.
+    #[default]
+    Either,
+    /// `Forwarded` alone.
+    Forwarded,
+    /// `X-Forwarded-For` alone.
+    XForwardedFor,
 }
 
 impl Default for Http {
@@ -77,6 +99,9 @@ impl Default for Http {
             idle_seconds: 60,
             write_seconds: 30,
             shutdown_seconds: 10,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::Either,
+            proxy_protocol: false,
         }
     }
 }
@@ -93,20 +118,7 @@ impl Http {
             ),
             _ => {}
         }
-        if let Some(url) = &self.public_url {
-            ensure!(
-                matches!(url.scheme(), "http" | "https") && url.host().is_some(),
-                "http.public_url must be an http or https URL"
-            );
-            ensure!(
-                url.username().is_empty() && url.password().is_none(),
-                "http.public_url must have no user and no password"
-            );
-            ensure!(
-                url.query().is_none() && url.fragment().is_none(),
-                "http.public_url must have no query and no fragment"
-            );
-        }
+        self.public_url.as_ref().map_or(Ok(()), |url| is_base("http.public_url", url))?;
         ensure!(self.body_bytes_max >= 32 * 1024, "http.body_bytes_max must be at least 32768");
         ensure!(self.header_bytes_max >= 8 * 1024, "http.header_bytes_max must be at least 8192");
         for (key, seconds) in [
@@ -117,7 +129,35 @@ impl Http {
         ] {
             ensure!((1..=3_600).contains(&seconds), "{key} must be 1 to 3600");
         }
+        let trusted = self.trusted_networks()?;
+        ensure!(
+            !self.proxy_protocol || !trusted.is_empty(),
+            "http.proxy_protocol is set, and http.trusted_proxies is not: name the proxies whose headers are to be believed"
+        );
         Ok(())
+    }
+
+    /// The networks of trusted proxies. IPv4 addresses that are written as IPv6 are IPv4.
+    ///
+    /// # Errors
+    /// A text that is no network, or one that everybody is in.
+    pub fn trusted_networks(&self) -> anyhow::Result<Vec<IpNet>> {
+        let network = |text: &String| {
+            let alone = || text.parse::<IpAddr>().map(IpNet::from);
+            let network = text.parse::<IpNet>().or_else(|_| alone()).map_err(|_| {
+                anyhow!(
+                    "http.trusted_proxies: expected an address or a network, for example 10.0.0.7 or 10.1.0.0/16, found \
+                     \"{text}\""
+                )
+            })?;
+            ensure!(
+                network.prefix_len() > 0,
+                "http.trusted_proxies: {text} is everybody, so that every client could name any address as its own: name the \
+                 proxies"
+            );
+            Ok(canonical(network))
+        };
+        self.trusted_proxies.iter().map(network).collect()
     }
 
     /// How many requests may be in work.
@@ -141,6 +181,33 @@ impl Http {
     }
 }
 
+/// Whether pages' URLs can begin with a URL.
+fn is_base(key: &str, url: &Url) -> anyhow::Result<()> {
+    ensure!(
+        matches!(url.scheme(), "http" | "https") && url.host().is_some(),
+        "{key} must be an http or https URL"
+    );
+    ensure!(
+        url.username().is_empty() && url.password().is_none(),
+        "{key} must have no user and no password"
+    );
+    ensure!(
+        url.query().is_none() && url.fragment().is_none(),
+        "{key} must have no query and no fragment"
+    );
+    Ok(())
+}
+
+/// A network of IPv4 addresses that is written as IPv6, as the one of IPv4 that it is.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let length = v6.prefix_len().checked_sub(96);
+    let mapped = v6.addr().to_ipv4_mapped().zip(length);
+    mapped
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok())
+        .map_or(network, IpNet::V4)
+}
+
 /// `[admin]`: the operator's listener.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -154,13 +221,39 @@ pub struct Admin {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsoleSection {
-    /// Whether they are served, at `/console` of the main listener.
+    /// Whether they are served, at `/console`.
     pub enabled: bool,
+    /// The listener that serves them.
+    pub listen: ConsoleListener,
+    /// The URL by which browsers reach them, without `/console`. If absent, `http.public_url`, or with `listen = "admin"`
+    /// plain http at `admin.listen`.
+    pub public_url: Option<Url>,
+}
+
+/// The listener that serves the operator's pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsoleListener {
+    /// `http.listen`.
+    #[default]
+    Main,
+    /// `admin.listen`, and there alone.
+    Admin,
 }
 
 impl Default for ConsoleSection {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, listen: ConsoleListener::Main, public_url: None }
+    }
+}
+
+impl ConsoleSection {
+    pub(super) fn check(&self, admin: &Admin) -> anyhow::Result<()> {
+        ensure!(
+            self.listen == ConsoleListener::Main || admin.listen.is_some(),
+            "console.listen is \"admin\", and admin.listen is not set: set it to an address, for example 127.0.0.1:9090"
+        );
+        self.public_url.as_ref().map_or(Ok(()), |url| is_base("console.public_url", url))
     }
 }
 
@@ -325,7 +418,8 @@ pub struct Outgoing {
     /// none. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub name_servers: Vec<String>,
-    /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI.
+    /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI. If absent, `http.public_url` where that is
+    /// https and no placeholder.
     pub vapid_subject: Option<String>,
 }
 

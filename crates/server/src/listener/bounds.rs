@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Proxies;
 use crate::config::Http;
 use crate::descriptors;
 
@@ -23,12 +24,14 @@ pub enum PerAddress {
 }
 
 /// The bounds of one listener.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// Connections in all, at least 1.
     pub connections: usize,
-    /// Connections from one address.
+    /// Connections from one address. A trusted proxy has no such bound: it connects for all its clients.
     pub per_address: PerAddress,
+    /// The trusted proxies.
+    pub proxies: Proxies,
     /// How long a client may take for the TLS handshake, and then for a request's head.
     pub header_within: Duration,
     /// How long a connection may be without a request.
@@ -43,13 +46,13 @@ impl Default for Bounds {
     /// Those of the default settings, with room for 1,024 connections.
     fn default() -> Self {
         let http = Http::default();
-        Self { per_address: PerAddress::Unbounded, ..Self::of(&http, 1_024) }
+        Self { per_address: PerAddress::Unbounded, ..Self::of(&http, Proxies::default(), 1_024) }
     }
 }
 
 impl Bounds {
     /// Those of the main listener; `connections` is used where no setting says how many.
-    pub fn of(http: &Http, connections: usize) -> Self {
+    pub fn of(http: &Http, proxies: Proxies, connections: usize) -> Self {
         let connections = if http.connections_max > 0 { http.connections_max } else { connections };
         let per_address = match http.connections_per_address {
             Some(0) => PerAddress::Unbounded,
@@ -59,6 +62,7 @@ impl Bounds {
         Self {
             connections,
             per_address,
+            proxies,
             header_within: Duration::from_secs(http.header_seconds),
             idle_within: Duration::from_secs(http.idle_seconds),
             write_within: Duration::from_secs(http.write_seconds),
@@ -67,13 +71,19 @@ impl Bounds {
     }
 
     /// Those of the operator's listener, which always has room of its own.
-    pub fn of_admin(http: &Http) -> Self {
-        let main = Self::of(http, ADMIN_CONNECTIONS);
-        Self { connections: ADMIN_CONNECTIONS, per_address: PerAddress::Unbounded, ..main }
+    ///
+    /// # Errors
+    /// Those of [`Proxies::of`].
+    pub fn of_admin(http: &Http) -> anyhow::Result<Self> {
+        let main = Self::of(http, Proxies::of(http)?.without_protocol(), ADMIN_CONNECTIONS);
+        Ok(Self { connections: ADMIN_CONNECTIONS, per_address: PerAddress::Unbounded, ..main })
     }
 
     /// Those of the main listener of a whole configuration: the limit of open files bounds the connections.
-    pub fn of_config(config: &crate::config::Config) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Proxies::of`].
+    pub fn of_config(config: &crate::config::Config) -> anyhow::Result<Self> {
         let room = descriptors::connections(config);
         if config.http.connections_max > room {
             tracing::warn!(
@@ -82,6 +92,6 @@ impl Bounds {
                 "http.connections_max is more than the limit of open files has room for: raise it (ulimit -n), or set {room} or less"
             );
         }
-        Self::of(&config.http, room)
+        Ok(Self::of(&config.http, Proxies::of(&config.http)?, room))
     }
 }

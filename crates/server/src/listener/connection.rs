@@ -1,9 +1,10 @@
 //! One connection, from the handshake to its end.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use countersign_api::KeepsOpen;
-use http::{Request, Response, Version};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,6 +25,8 @@ use super::Bounds;
 use super::certificate::Tls;
 use super::crowd::{Order, Place, Served};
 use super::outgoing::Outgoing;
+use super::proxies::{Proxies, is_passed_on};
+use super::proxy_protocol;
 use super::requests::{Deadlines, Verdict};
 
 /// Requests that a client may have open at a time on one HTTP/2 connection.
@@ -43,12 +46,15 @@ pub(super) struct Shared {
     builder: Builder<TokioExecutor>,
     deadlines: Deadlines,
     bounds: Bounds,
+    /// Whether the log has told of requests that a peer passed on without being trusted.
+    told_of_proxy: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn new(router: Router, tls: Option<Arc<Tls>>, bounds: &Bounds) -> Self {
         let deadlines = Deadlines::of(bounds);
-        Self { router, tls, builder: builder(bounds), deadlines, bounds: *bounds }
+        let (builder, bounds) = (builder(bounds), bounds.clone());
+        Self { router, tls, builder, deadlines, bounds, told_of_proxy: AtomicBool::new(false) }
     }
 }
 
@@ -76,15 +82,30 @@ fn builder(bounds: &Bounds) -> Builder<TokioExecutor> {
 
 /// Serves a connection until it ends or becomes a device stream.
 pub(super) async fn serve(
-    stream: TcpStream,
-    from: SocketAddr,
-    place: Place,
+    mut stream: TcpStream,
+    mut from: SocketAddr,
+    mut place: Place,
     served: Served,
     shared: Arc<Shared>,
 ) {
     // Nagle's algorithm would hold a prompt back until the client has acknowledged the frame before it, some 40 ms.
     if stream.set_nodelay(true).is_err() {
         return;
+    }
+    if shared.bounds.proxies.speak_protocol(from.ip()) {
+        let source = tokio::select! {
+            source = proxy_protocol::source(&mut stream) => source,
+            _ = served.connection.order() => return,
+            () = tokio::time::sleep(shared.bounds.header_within) => return closed(Verdict::Silent),
+        };
+        match source {
+            Ok(None) => {}
+            Ok(Some(client)) if place.pass_to(client.ip()).is_ok() => from = client,
+            Ok(Some(_)) => return refused_client(),
+            Err(error) => {
+                return tracing::debug!(%error, proxy = %from.ip(), "a PROXY header is missing");
+            }
+        }
     }
     let socket = Socket { stream, _place: place };
     let Some(tls) = &shared.tls else {
@@ -102,17 +123,18 @@ pub(super) async fn serve(
 }
 
 /// Requests and responses, until either side has had enough.
-async fn converse<S>(stream: S, from: SocketAddr, served: &Served, shared: &Shared)
+async fn converse<S>(stream: S, from: SocketAddr, served: &Served, shared: &Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let connection = &*served.connection;
     let (router, requests) = (shared.router.clone(), Arc::clone(&connection.requests));
     let within = shared.bounds.write_within;
+    let client = Client::of(from, shared);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let open = requests.open();
-        let extensions = request.extensions_mut();
-        extensions.insert(ConnectInfo(from));
+        let from = client.address(request.headers());
+        request.extensions_mut().insert(ConnectInfo(from));
         let is_h2 = request.version() == Version::HTTP_2;
         let mut router = router.clone();
         let requests = Arc::clone(&requests);
@@ -169,6 +191,60 @@ where
             },
         }
     }
+}
+
+/// The clients of a connection.
+enum Client {
+    /// The peer.
+    Peer(SocketAddr),
+    /// The peer, whose first request has yet to show that it is a proxy that nobody trusts.
+    New(SocketAddr, AtomicBool, Arc<Shared>),
+    /// Those that a trusted proxy names.
+    Behind(SocketAddr, Proxies),
+}
+
+impl Client {
+    fn of(from: SocketAddr, shared: &Arc<Shared>) -> Self {
+        if shared.bounds.proxies.trust(from.ip()) {
+            Self::Behind(from, shared.bounds.proxies.clone())
+        } else if is_near(from.ip()) && !shared.told_of_proxy.load(Ordering::Relaxed) {
+            Self::New(from, AtomicBool::new(true), Arc::clone(shared))
+        } else {
+            Self::Peer(from)
+        }
+    }
+
+    /// The client of one request.
+    fn address(&self, headers: &HeaderMap) -> SocketAddr {
+        match self {
+            Self::Peer(from) => *from,
+            Self::New(from, is_first, shared) => {
+                if is_first.swap(false, Ordering::Relaxed)
+                    && is_passed_on(headers)
+                    && !shared.told_of_proxy.swap(true, Ordering::Relaxed)
+                {
+                    let peer = from.ip();
+                    tracing::warn!(%peer, "{peer} passes requests on for others and is not in http.trusted_proxies: all its clients count as one address");
+                }
+                *from
+            }
+            Self::Behind(proxy, proxies) => proxies.client(*proxy, headers),
+        }
+    }
+}
+
+/// Whether an address is of this machine or of a private network, where an operator's own proxy would be.
+const fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+/// Counts a connection whose client has as many as an address may have.
+fn refused_client() {
+    metrics::counter!("countersign_http_connections_refused_total", "reason" => "address")
+        .increment(1);
 }
 
 /// Counts a connection that ends because of a deadline.

@@ -11,7 +11,7 @@ use countersign_api::socket::admission::household;
 use tokio::sync::Notify;
 
 use super::requests::Requests;
-use super::{Bounds, PerAddress};
+use super::{Bounds, PerAddress, Proxies};
 
 /// When there is no room, one in so many connections is closed at once if it is idle: looking for one takes a look at all.
 const SHARE_TO_CLOSE: usize = 64;
@@ -69,6 +69,7 @@ impl Connection {
 pub(super) struct Crowd {
     most: usize,
     per_address: PerAddress,
+    proxies: Proxies,
     counts: Mutex<Counts>,
 }
 
@@ -85,8 +86,9 @@ struct Counts {
 
 impl Crowd {
     pub(super) fn new(bounds: &Bounds) -> Self {
-        let Bounds { connections, per_address, .. } = *bounds;
-        Self { most: connections.max(1), per_address, counts: Mutex::default() }
+        let Bounds { connections, per_address, ref proxies, .. } = *bounds;
+        let (most, proxies) = (connections.max(1), proxies.clone());
+        Self { most, per_address, proxies, counts: Mutex::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -100,10 +102,9 @@ impl Crowd {
         from: IpAddr,
         now: Instant,
     ) -> Result<(Place, Served), Refusal> {
-        let address = household(from);
         let mut counts = self.counts();
-        let of_address = counts.by_address.get(&address).copied().unwrap_or_default();
-        if of_address >= self.most_of(address) {
+        let address = self.counted(from);
+        if counts.of(address) >= self.most_of(from) {
             return Err(Refusal::AddressFull);
         }
         if counts.total.saturating_sub(counts.leaving) >= self.most
@@ -111,7 +112,7 @@ impl Crowd {
         {
             return Err(Refusal::Full);
         }
-        counts.by_address.insert(address, of_address + 1);
+        counts.add(address);
         counts.total += 1;
         metrics::gauge!("countersign_http_connections").increment(1.0);
         let number = counts.next;
@@ -120,6 +121,11 @@ impl Crowd {
         counts.served.insert(number, Arc::clone(&connection));
         let place = Place { crowd: Arc::clone(self), address };
         Ok((place, Served { crowd: Arc::clone(self), number, connection }))
+    }
+
+    /// The address that a connection counts for. A trusted proxy connects for all its clients and is not counted.
+    fn counted(&self, from: IpAddr) -> Option<IpAddr> {
+        (!self.proxies.trust(from)).then(|| household(from))
     }
 
     fn most_of(&self, address: IpAddr) -> usize {
@@ -142,6 +148,26 @@ impl Crowd {
 }
 
 impl Counts {
+    fn of(&self, address: Option<IpAddr>) -> usize {
+        address.and_then(|address| self.by_address.get(&address).copied()).unwrap_or_default()
+    }
+
+    fn add(&mut self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            *self.by_address.entry(address).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, address: Option<IpAddr>) {
+        let Some(address) = address else { return };
+        if let Entry::Occupied(mut count) = self.by_address.entry(address) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
     fn make_room(&mut self, most: usize) -> usize {
         let idle = self.served.values().filter(|it| it.order.load(Ordering::Acquire) == 0);
         let mut idle: Vec<_> =
@@ -159,7 +185,23 @@ impl Counts {
 /// The place of a connection, held by its socket. Dropped, it is free again.
 pub(super) struct Place {
     crowd: Arc<Crowd>,
-    address: IpAddr,
+    /// The address that it counts for.
+    address: Option<IpAddr>,
+}
+
+impl Place {
+    /// Counts the connection for the client that a proxy passes it on for.
+    pub(super) fn pass_to(&mut self, client: IpAddr) -> Result<(), Refusal> {
+        let mut counts = self.crowd.counts();
+        let address = self.crowd.counted(client);
+        if counts.of(address) >= self.crowd.most_of(client) {
+            return Err(Refusal::AddressFull);
+        }
+        counts.remove(self.address);
+        counts.add(address);
+        self.address = address;
+        Ok(())
+    }
 }
 
 impl Drop for Place {
@@ -167,12 +209,7 @@ impl Drop for Place {
         metrics::gauge!("countersign_http_connections").decrement(1.0);
         let mut counts = self.crowd.counts();
         counts.total = counts.total.saturating_sub(1);
-        if let Entry::Occupied(mut count) = counts.by_address.entry(self.address) {
-            *count.get_mut() = count.get().saturating_sub(1);
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+        counts.remove(self.address);
     }
 }
 
@@ -245,7 +282,7 @@ mod tests {
     #[test]
     fn an_address_has_a_bound_of_its_own_and_this_machine_only_if_that_is_set() {
         let elsewhere = crowd(9, PerAddress::MostFromElsewhere(1));
-        let _held = ["192.0.2.1", "127.0.0.1", "127.0.0.1", "::1"]
+        let _held = ["192.0.2.1", "127.0.0.1", "127.0.0.1", "::1", "::1"]
             .map(|from| admit(&elsewhere, from).unwrap());
         assert_eq!(admit(&elsewhere, "192.0.2.1").err(), Some(Refusal::AddressFull));
         assert_eq!(admit(&elsewhere, "::ffff:192.0.2.1").err(), Some(Refusal::AddressFull));
@@ -256,5 +293,35 @@ mod tests {
         assert!(admit(&everywhere, "127.0.0.1").is_ok());
         let _held = admit(&everywhere, "2001:db8:1:2::1").unwrap();
         assert_eq!(admit(&everywhere, "2001:db8:1:2::2").err(), Some(Refusal::AddressFull));
+    }
+
+    fn trusting(network: &str, connections: usize, per_address: PerAddress) -> Arc<Crowd> {
+        let trusted_proxies = vec![network.to_owned()];
+        let http = crate::config::Http { trusted_proxies, ..Default::default() };
+        let proxies = Proxies::of(&http).unwrap();
+        Arc::new(Crowd::new(&Bounds { connections, per_address, proxies, ..Bounds::default() }))
+    }
+
+    #[test]
+    fn a_trusted_proxy_has_no_bound_of_one_address_and_its_neighbours_have() {
+        let crowd = trusting("2001:db8:1:2::9", 20, PerAddress::Most(1));
+        let _held: Vec<_> = (0..9).map(|_| admit(&crowd, "2001:db8:1:2::9").unwrap()).collect();
+        let _neighbour = admit(&crowd, "2001:db8:1:2::8").unwrap();
+        assert_eq!(admit(&crowd, "2001:db8:1:2::8").err(), Some(Refusal::AddressFull));
+    }
+
+    #[test]
+    fn a_connection_that_a_proxy_passes_on_counts_for_its_client() {
+        let crowd = trusting("10.0.0.0/8", 20, PerAddress::Most(1));
+        let client = "192.0.2.1".parse().unwrap();
+        let (mut one, _served) = admit(&crowd, "10.0.0.1").unwrap();
+        let (mut other, _served) = admit(&crowd, "10.0.0.1").unwrap();
+        assert_eq!(one.pass_to(client), Ok(()));
+        assert_eq!(other.pass_to(client), Err(Refusal::AddressFull));
+        assert_eq!(admit(&crowd, "192.0.2.1").err(), Some(Refusal::AddressFull));
+        drop(one);
+        assert_eq!(other.pass_to(client), Ok(()));
+        drop(other);
+        assert!(crowd.counts().by_address.is_empty(), "every address is forgotten");
     }
 }

@@ -8,7 +8,10 @@ mod bounds;
 mod certificate;
 mod connection;
 mod crowd;
+mod forwarded;
 mod outgoing;
+mod proxies;
+mod proxy_protocol;
 mod requests;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use bounds::ADMIN_CONNECTIONS;
 pub use bounds::{Bounds, PerAddress};
 pub use certificate::Certificate;
+pub use proxies::Proxies;
 
 use accept::Acceptor;
 use connection::Shared;

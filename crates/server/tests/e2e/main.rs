@@ -27,6 +27,7 @@ mod nodes;
 mod order;
 mod pages;
 mod plays;
+mod proxies;
 mod push_credentials;
 mod pushes;
 mod said;

@@ -2,6 +2,7 @@
 
 mod application;
 mod process;
+pub mod proxy;
 
 pub use application::{ACCOUNT, Application, TOKEN, client};
 pub use process::{Done, Running, Stage, free_port, mode, signal};

@@ -1,9 +1,13 @@
-// Says when the server does not answer: live parts of a page are read again in the background, and would stand still
-// without a word. What was open stays open when a part is replaced.
+// Live pages: what has changed is put into the page in the background, around whatever is focused, selected or open, and the
+// person can pause it. Says when the server does not answer, since the page would stand still without a word.
 "use strict";
 
+const byId = (id) => document.getElementById(id);
+
+// --- Whether the server answers.
+
 const say = (text) => {
-  const standing = document.getElementById("standing");
+  const standing = byId("standing");
   if (standing.textContent !== text) standing.textContent = text;
 };
 const lost = () => say("The server does not answer. Reconnecting…");
@@ -11,15 +15,64 @@ const lost = () => say("The server does not answer. Reconnecting…");
 for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) document.addEventListener(name, lost);
 document.addEventListener("htmx:afterOnLoad", () => say(""));
 
-// Where somebody is, and what they opened, outlives the replacement.
-let before = { focus: null, open: [] };
+// --- What somebody looks at stays.
+
+const isSelected = (node) => {
+  const selection = getSelection();
+  return !selection.isCollapsed && selection.containsNode(node, true);
+};
+
+Object.assign(Idiomorph.defaults.callbacks, {
+  beforeNodeMorphed: (node) => node.nodeType !== Node.TEXT_NODE || !isSelected(node),
+  beforeNodeRemoved: (node) => !isSelected(node) && !node.contains(document.activeElement),
+  beforeAttributeUpdated: (name, element) => name !== "open" || element.localName !== "details",
+});
+
+// The focused part, or else the first one in the window, stays where it is while others come and go above it.
+let anchor;
+const top = (element) => element.getBoundingClientRect().top;
+
 document.addEventListener("htmx:beforeSwap", () => {
-  before = {
-    focus: document.activeElement?.id,
-    open: [...document.querySelectorAll("details[open]")].map((it) => it.id),
+  anchor = undefined;
+  if (scrollY === 0) return;
+  const isInWindow = (element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
   };
+  const focused = document.activeElement?.closest("#live [id]");
+  const parts = [...(focused ? [focused] : []), ...document.querySelectorAll("#live [id]")];
+  const element = parts.find((part) => isInWindow(part) && top(part) >= 0) ?? parts.find(isInWindow);
+  if (element) anchor = { element, top: top(element) };
 });
 document.addEventListener("htmx:afterSwap", () => {
-  for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
-  if (before.focus) document.getElementById(before.focus)?.focus({ preventScroll: true });
+  if (anchor?.element.isConnected) scrollBy({ top: top(anchor.element) - anchor.top, behavior: "instant" });
 });
+
+// --- It can be paused, in this tab, until it is resumed.
+
+const HELD = "countersign-console-held";
+const isHeld = () => sessionStorage.getItem(HELD) !== null;
+
+const showPace = () => {
+  const since = sessionStorage.getItem(HELD);
+  byId("pace-words").textContent = since ? `Paused at ${since} UTC.` : "Updated every five seconds.";
+  byId("hold").textContent = since ? "Resume live updates" : "Pause live updates";
+  byId("pace").hidden = false;
+};
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isHeld() || document.hidden) event.preventDefault();
+});
+
+if (byId("pace")) {
+  byId("hold").addEventListener("click", () => {
+    if (isHeld()) {
+      sessionStorage.removeItem(HELD);
+      htmx.trigger("#live", "resume");
+    } else {
+      sessionStorage.setItem(HELD, new Date().toISOString().slice(11, 19));
+    }
+    showPace();
+  });
+  showPace();
+}

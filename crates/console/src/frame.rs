@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::fault::Fault;
 use crate::files::ASSETS;
+use crate::form::Form;
 use crate::session::Operator;
 use crate::state::Console;
 
@@ -41,8 +42,18 @@ pub(crate) struct Frame {
     pub(crate) operator: Option<Operator>,
     /// Where they can go.
     pub(crate) entries: Vec<Entry>,
-    /// After how many seconds a page is read again by itself; 0: not.
-    pub(crate) live: u16,
+    /// Whether the page is read again by itself.
+    pub(crate) pace: Pace,
+}
+
+/// Whether a page is read again by itself. A page that could be has its path.
+pub(crate) enum Pace {
+    /// It shows nothing that goes on.
+    Once,
+    /// It is.
+    Live(String),
+    /// Somebody asked for it to be held still.
+    Held(String),
 }
 
 impl Frame {
@@ -64,14 +75,26 @@ impl Frame {
             files: format!("{base}/files/{}", ASSETS.version()),
             entries: entries.collect(),
             operator: operator.cloned(),
-            live: 0,
+            pace: Pace::Once,
             base,
         }
     }
 
-    /// A page that shows what goes on.
-    pub(crate) fn live(self) -> Self {
-        Self { live: 5, ..self }
+    /// A page at `path` that shows what goes on, unless the query says `live=no`.
+    pub(crate) fn live(self, path: &str, query: &Form) -> Self {
+        let path = format!("{}{path}", self.base);
+        let is_held = query.text("live") == "no";
+        Self { pace: if is_held { Pace::Held(path) } else { Pace::Live(path) }, ..self }
+    }
+
+    /// Where the page is read again, if it is.
+    pub(crate) fn live_path(&self) -> Option<&str> {
+        if let Pace::Live(path) = &self.pace { Some(path) } else { None }
+    }
+
+    /// Where the page would be read again, if it were not held still.
+    pub(crate) fn held_path(&self) -> Option<&str> {
+        if let Pace::Held(path) = &self.pace { Some(path) } else { None }
     }
 
     /// The token that forms carry.

@@ -39,6 +39,7 @@ pub fn router(console: &Arc<Console>) -> Router {
         .route(&at("/credentials"), get(credentials::show))
         .route(&at("/credentials/{credential}/test"), post(credentials::test))
         .route(&at("/webhooks"), get(webhooks::show))
+        .route(&at("/webhooks/{service}/{webhook}"), get(webhooks::one))
         .route(&at("/webhooks/{service}/{webhook}/calls/{call}/resend"), post(webhooks::resend))
         .route(&at("/enrol"), get(enrol::show).post(enrol::invite))
         .route(&at("/files/{version}/{name}"), get(files::file))

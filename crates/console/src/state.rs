@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::Credential;
-use countersign_domain::notification::Code;
+use countersign_domain::notification::AttemptRecord;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
 use countersign_verify::Verify;
@@ -42,8 +42,8 @@ pub struct Parts {
     pub public_url: String,
     /// Tries credentials.
     pub tester: Arc<dyn Tester>,
-    /// What a delivery's code means, in words.
-    pub explain: fn(Code) -> Option<&'static str>,
+    /// What the code of an attempt means, in words, by what happened.
+    pub explain: fn(&AttemptRecord) -> Option<&'static str>,
 }
 
 /// The console. Shared by all pages.
@@ -53,7 +53,7 @@ pub struct Console {
     /// Where browsers reach the pages, without `/console`.
     served_at: String,
     pub(crate) tester: Arc<dyn Tester>,
-    pub(crate) explain: fn(Code) -> Option<&'static str>,
+    pub(crate) explain: fn(&AttemptRecord) -> Option<&'static str>,
     pub(crate) attempts: Attempts,
     pub(crate) links: Links,
 }

@@ -1,11 +1,13 @@
 //! Parts that several pages show.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use countersign_domain::challenge::{Challenge, ChallengeStatus};
 use countersign_domain::notification::{AttemptRecord, Notification};
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
+use countersign_domain::visible;
 use countersign_store::PageQuery;
 use std::time::Duration;
 
@@ -15,6 +17,18 @@ use crate::words::{self, Tone};
 
 /// More notifications than a challenge is shown with.
 const MOST_PUSHES: u16 = 100;
+
+/// A text that others wrote, with a mark in the place of each character that could not be seen or would move the others.
+pub(crate) fn marked<T: AsRef<str> + ?Sized>(text: &T) -> Cow<'_, str> {
+    visible::marked(text.as_ref())
+}
+
+/// The same where there can be no markup around it, as in a title: isolated, so that its direction moves nothing beside it.
+pub(crate) fn isolated<T: AsRef<str> + ?Sized>(text: &T) -> String {
+    let text = marked(text);
+    // ASCII reads in one direction only
+    if text.is_ascii() { text.into_owned() } else { format!("\u{2068}{text}\u{2069}") }
+}
 
 /// An instant, for people and for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +63,9 @@ pub(crate) struct Attempt {
     pub(crate) took: String,
     pub(crate) platform: String,
     pub(crate) outcome: String,
-    /// The push service's status and words.
+    /// Who says what follows.
+    pub(crate) speaker: &'static str,
+    /// A status and words.
     pub(crate) said: Option<String>,
     /// Our code, and what it means.
     pub(crate) code: Option<String>,
@@ -59,7 +75,7 @@ impl Attempt {
     fn of(record: &AttemptRecord, console: &Console) -> Self {
         let status = record.provider_status.map(|status| status.to_string());
         let said: Vec<_> = status.into_iter().chain(record.provider_reason.clone()).collect();
-        let code = record.code.map(|code| match (console.explain)(code) {
+        let code = record.code.map(|code| match (console.explain)(record) {
             Some(meaning) => format!("{}: {meaning}", code.0),
             None => code.0.to_string(),
         });
@@ -67,7 +83,8 @@ impl Attempt {
             at: Stamp(record.started_at()),
             took: words::span(Duration::from_micros(record.micros)),
             platform: record.platform.clone(),
-            outcome: words::outcome(&record.outcome).to_owned(),
+            outcome: words::outcome(record).to_owned(),
+            speaker: words::speaker(record),
             said: (!said.is_empty()).then(|| said.join(" ")),
             code,
         }
@@ -96,7 +113,7 @@ impl Push {
             changed: Stamp(notification.updated_at),
             status: standing.status.as_str(),
             tone: words::tone_of_push(standing.status),
-            words: words::standing(standing),
+            words: words::standing(standing, notification.attempts.last()),
             attempts: notification.attempts.iter().map(|it| Attempt::of(it, console)).collect(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::ChallengeStatus;
-use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::notification::{AttemptRecord, Ending, Reason, Status};
 
 /// How a state is coloured.
 pub(crate) type Tone = &'static str;
@@ -43,17 +43,30 @@ pub(crate) const fn reached(platform: Platform) -> &'static str {
     }
 }
 
-/// Where a push stands, in a sentence.
-pub(crate) const fn standing(ending: Ending) -> &'static str {
+/// Where a push stands after its last attempt, in a sentence.
+pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static str {
+    let platform = last.and_then(AttemptRecord::platform);
+    let was_asked = last.is_some_and(|last| last.provider_status.is_some());
     match (ending.status, ending.reason) {
-        (Status::Queued, Some(Reason::DeviceOffline)) => {
-            "Waits for the device: it holds no stream now. It is sent the moment the device connects."
-        }
+        (Status::Queued, Some(Reason::DeviceOffline)) => match last {
+            Some(last) if last.outcome == "unacknowledged" => {
+                "Waits for the device: it did not acknowledge the push. It is sent again when the device connects anew."
+            }
+            _ => {
+                "Waits for the device: it holds no stream now. It is sent the moment the device connects."
+            }
+        },
         (Status::Queued, Some(Reason::Retrying)) => {
             "An attempt failed for a while; another one follows."
         }
         (Status::Queued, _) => "Waits for its first attempt.",
         (Status::Sending, _) => "Is being sent.",
+        (Status::Sent, _) if last.is_none() => {
+            "Was written to the device’s stream; the device has not acknowledged it yet."
+        }
+        (Status::Sent, _) if platform == Some(Platform::Stream) => {
+            "Was written to the device’s stream, and not acknowledged."
+        }
         (Status::Sent, _) => {
             "Was handed over and taken. Whether the device showed it, only the device knows."
         }
@@ -65,9 +78,11 @@ pub(crate) const fn standing(ending: Ending) -> &'static str {
             "Did not arrive: the push service no longer knows the device. The app was removed or its permission \
              withdrawn; the device has to register a new push token."
         }
+        (Status::Failed, Some(Reason::Refused)) if was_asked => {
+            "Did not arrive: the push service refused it. The attempt says why."
+        }
         (Status::Failed, Some(Reason::Refused)) => {
-            "Did not arrive: the push service did not take it, or the service has no credential for it. Test the \
-             credential."
+            "Did not arrive: it could not be sent. The attempt says why."
         }
         (Status::Failed, Some(Reason::AttemptFailed)) => {
             "Did not arrive: the one attempt (Ttl=0) failed."
@@ -76,8 +91,11 @@ pub(crate) const fn standing(ending: Ending) -> &'static str {
         (Status::Expired, Some(Reason::NotAttempted)) => {
             "Did not arrive: its time was over before the first attempt."
         }
+        (Status::Expired, _) if last.is_some() && platform != Some(Platform::Stream) => {
+            "Did not arrive in time: no attempt got it to the push service until its time was over."
+        }
         (Status::Expired, _) => {
-            "Did not arrive in time: the device was away, or the push service kept failing, until its time was over."
+            "Did not arrive in time: the device was away, or did not acknowledge it, until its time was over."
         }
         (Status::Cancelled, Some(Reason::Answered)) => {
             "Was no longer needed: the challenge was answered first."
@@ -92,17 +110,31 @@ pub(crate) const fn standing(ending: Ending) -> &'static str {
     }
 }
 
-/// What an attempt came to.
-pub(crate) fn outcome(word: &str) -> &str {
-    match word {
-        "accepted" => "taken by the push service",
-        "acknowledged" => "acknowledged by the device",
-        "unacknowledged" => "written to the stream, and not acknowledged in time",
-        "offline" => "nobody held the device’s stream",
-        "gone" => "the push service no longer knows the device",
-        "later" => "not now: the push service said to try again",
-        "refused" => "refused by the push service",
-        other => other,
+/// What an attempt came to. Without a status no push service answered, and perhaps none was called.
+pub(crate) fn outcome(attempt: &AttemptRecord) -> &str {
+    let is_stream = attempt.platform() == Some(Platform::Stream);
+    match (attempt.outcome.as_str(), attempt.provider_status) {
+        ("accepted", _) => "taken by the push service",
+        ("acknowledged", _) => "acknowledged by the device",
+        ("unacknowledged", _) => "written to the stream, and not acknowledged in time",
+        ("offline", _) => "nobody held the device’s stream",
+        ("gone", _) => "the push service no longer knows the device",
+        ("later", Some(_)) => "not taken by the push service this time",
+        ("later", None) if is_stream => {
+            "not sent: the device has too many pushes to acknowledge already"
+        }
+        ("later", None) => "did not get through to the push service",
+        ("refused", Some(_)) => "refused by the push service",
+        ("refused", None) => "not sent",
+        (other, _) => other,
+    }
+}
+
+/// Who said the words of an attempt: a push service, or this server where none answered.
+pub(crate) const fn speaker(attempt: &AttemptRecord) -> &'static str {
+    match attempt.provider_status {
+        Some(_) => "The push service said:",
+        None => "This server noted:",
     }
 }
 
@@ -117,5 +149,62 @@ pub(crate) fn span(span: Duration) -> String {
         120_000..=7_199_999 => format!("{} min", millis / 60_000),
         7_200_000..=172_799_999 => format!("{} h", millis / 3_600_000),
         _ => format!("{} days", millis / 86_400_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(platform: &str, outcome: &str, status: Option<u16>) -> AttemptRecord {
+        AttemptRecord {
+            started_at_micros: 0,
+            micros: 0,
+            platform: platform.to_owned(),
+            outcome: outcome.to_owned(),
+            provider_status: status,
+            provider_reason: None,
+            code: None,
+        }
+    }
+
+    #[test]
+    fn a_push_service_is_named_only_where_one_answered() {
+        for (outcome_word, status) in [("later", None), ("refused", None), ("offline", None)] {
+            let attempt = attempt("stream", outcome_word, status);
+            assert!(!outcome(&attempt).contains("push service"), "{outcome_word}");
+            assert_eq!(speaker(&attempt), "This server noted:");
+        }
+        let unsent = attempt("fcm", "refused", None);
+        assert_eq!((outcome(&unsent), speaker(&unsent)), ("not sent", "This server noted:"));
+        let refused = attempt("fcm", "refused", Some(403));
+        assert_eq!(outcome(&refused), "refused by the push service");
+        assert_eq!(speaker(&refused), "The push service said:");
+    }
+
+    #[test]
+    fn where_a_push_stands_is_told_by_its_last_attempt() {
+        let parked =
+            Ending { status: Status::Queued, reason: Some(Reason::DeviceOffline), code: None };
+        let silent = attempt("stream", "unacknowledged", None);
+        let away = attempt("stream", "offline", None);
+        let failing = attempt("fcm", "later", Some(503));
+        let refused = Ending { status: Status::Failed, reason: Some(Reason::Refused), code: None };
+        for (ending, last, said) in [
+            (parked, None, "it holds no stream now"),
+            (parked, Some(&away), "it holds no stream now"),
+            (parked, Some(&silent), "it did not acknowledge the push"),
+            (Ending::SENT, None, "not acknowledged it yet"),
+            (Ending::SENT, Some(&silent), "and not acknowledged"),
+            (Ending::SENT, Some(&attempt("apn", "accepted", Some(200))), "handed over and taken"),
+            (Ending::EXPIRED, None, "the device was away"),
+            (Ending::EXPIRED, Some(&away), "the device was away"),
+            (Ending::EXPIRED, Some(&failing), "no attempt got it to the push service"),
+            (refused, Some(&attempt("apn", "refused", Some(403))), "the push service refused it"),
+            (refused, Some(&attempt("apn", "refused", None)), "it could not be sent"),
+        ] {
+            let words = standing(ending, last);
+            assert!(words.contains(said), "{ending:?} {last:?}: {words}");
+        }
     }
 }

@@ -28,6 +28,7 @@ pub mod secret;
 pub mod sequence;
 pub mod service;
 pub mod service_form;
+pub mod session;
 pub mod sid;
 pub mod signed_members;
 pub mod text;

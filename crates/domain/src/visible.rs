@@ -1,7 +1,10 @@
 //! Texts that people see: without characters that are not seen, or that change how the others are read.
 //!
 //! A person approves what a notification says. A text that hides a part of itself, or shows it in another order, makes them
-//! approve something else.
+//! approve something else. An operator sees the same characters in the same order, and a mark for each that is left out.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// A text of one line without invisible characters; `None` if it has none.
 pub fn line(text: &str) -> Option<String> {
@@ -10,7 +13,7 @@ pub fn line(text: &str) -> Option<String> {
 
 /// The same; it may have several lines and tabs.
 pub fn lines(text: &str) -> Option<String> {
-    keep(text, |c| matches!(c, '\n' | '\t'))
+    keep(text, is_layout)
 }
 
 /// A text without letters that have no shape; `None` if it has none.
@@ -19,27 +22,59 @@ pub fn word(text: &str) -> Option<String> {
     (!is_clean).then(|| text.chars().filter(|c| !is_filler(*c)).collect())
 }
 
+/// The text with a mark such as `‹U+202E›` in the place of each character that [`lines`] leaves out.
+pub fn marked(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut marked = String::with_capacity(text.len());
+    for (c, is_kept) in judged(text, is_layout) {
+        if is_kept {
+            marked.push(c);
+        } else {
+            // writing to a string cannot fail
+            let _ = write!(marked, "‹U+{:04X}›", u32::from(c));
+        }
+    }
+    Cow::Owned(marked)
+}
+
+const fn is_layout(c: char) -> bool {
+    matches!(c, '\n' | '\t')
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn keep(text: &str, is_layout: impl Fn(char) -> bool) -> Option<String> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(text) {
         return None;
     }
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
+    let kept = judged(text, is_layout).filter(|(_, is_kept)| *is_kept).map(|(c, _)| c);
+    let kept: String = kept.collect();
+    (kept.len() < text.len()).then_some(kept)
+}
+
+/// The characters of a text, each with whether people see it.
+fn judged(text: &str, is_layout: impl Fn(char) -> bool) -> impl Iterator<Item = (char, bool)> {
+    let mut last_kept = None;
+    let mut rest = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
         let is_kept = match c {
             // They join or part letters of many scripts, and the parts of an emoji. Between others they do nothing.
             '\u{200c}' | '\u{200d}' => {
                 let shapes = |c: char| !c.is_ascii() && !is_invisible(c);
-                kept.chars().next_back().is_some_and(shapes)
-                    && rest.clone().next().is_some_and(shapes)
+                last_kept.is_some_and(shapes) && rest.peek().copied().is_some_and(shapes)
             }
             c => is_layout(c) || !is_invisible(c),
         };
         if is_kept {
-            kept.push(c);
+            last_kept = Some(c);
         }
-    }
-    (kept.len() < text.len()).then_some(kept)
+        Some((c, is_kept))
+    })
 }
 
 /// Whether a character counts as a letter and has no shape: the fillers of Hangul.
@@ -96,6 +131,21 @@ mod tests {
         }
         assert_eq!(lines("two\r\nlines\tand").as_deref(), Some("two\nlines\tand"));
         assert_eq!(lines("two\nlines"), None);
+    }
+
+    #[test]
+    fn what_is_not_seen_is_marked_in_its_place() {
+        for (given, shown) in [
+            ("Pay 40 EUR?", "Pay 40 EUR?"),
+            ("Pay \u{202e}004\u{202c} EUR", "Pay ‹U+202E›004‹U+202C› EUR"),
+            ("pay\u{200b}pal", "pay‹U+200B›pal"),
+            ("bell\u{7}\r\n\tend", "bell‹U+0007›‹U+000D›\n\tend"),
+            ("tag\u{e0061}", "tag‹U+E0061›"),
+            ("ad\u{200d}min", "ad‹U+200D›min"),
+            ("Zürich 👩\u{200d}👧 عربي", "Zürich 👩\u{200d}👧 عربي"),
+        ] {
+            assert_eq!(marked(given), shown, "{given:?}");
+        }
     }
 
     #[test]

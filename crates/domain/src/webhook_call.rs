@@ -25,6 +25,8 @@ pub const QUICK: Duration = Duration::from_secs(1);
 pub const KEPT: usize = 10_000;
 /// What the record of a call says that was given up since too many waited.
 pub const OVERFLOWED: &str = "given up: too many calls were waiting";
+/// What the record of a call says whose day was over before its first try.
+pub const UNTRIED: &str = "not tried in time";
 /// Webhooks whose pace is remembered at most.
 const PACES: usize = 1_024;
 /// An account holds at most this part of the places that other accounts leave.

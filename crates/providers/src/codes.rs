@@ -1,7 +1,8 @@
 //! The codes of delivery failures that push services give rise to (wire reference §1.6, second table), and what each
 //! means for whoever runs the server.
 
-use countersign_domain::notification::Code;
+use countersign_domain::address::Platform;
+use countersign_domain::notification::{AttemptRecord, Code};
 
 /// Something of ours failed, or a push service without codes of its own said no.
 pub const INTERNAL: Code = Code::INTERNAL;
@@ -132,9 +133,77 @@ pub const fn explain(code: Code) -> Option<&'static str> {
     })
 }
 
+/// What the code of an attempt means for an operator, by what happened: some codes are shared by several transports and
+/// causes. `None` without a code, or for one that is not of this table.
+pub fn explain_attempt(attempt: &AttemptRecord) -> Option<&'static str> {
+    let (code, platform) = (attempt.code?, attempt.platform());
+    let was_asked = attempt.provider_status.is_some();
+    Some(match (code, platform) {
+        (Code::NO_DESTINATION, Some(Platform::Stream)) => {
+            "The device was not connected to its stream. Nothing is wrong with its address."
+        }
+        (Code::NO_DESTINATION, _) => match attempt.provider_status {
+            Some(300..=399) => {
+                "The push service answered with a redirection, which is not followed: the browser's subscription has moved."
+            }
+            Some(_) => {
+                "The push service no longer knows the subscription: the person took the permission back, or the browser dropped it. The factor forgets it; the page must subscribe again."
+            }
+            None => explain(code)?,
+        },
+        (INTERNAL, Some(Platform::WebPush)) => match attempt.provider_status {
+            Some(401 | 403) => {
+                "The push service does not take the service's VAPID key for this subscription, or the subject of its token."
+            }
+            Some(429 | 500..) => "The push service has a fault, or gets too many pushes.",
+            Some(_) => {
+                "The push service refused the push for a reason that has no code of its own."
+            }
+            None => "The push did not get through to the push service.",
+        },
+        (CREDENTIAL_MISSING, Some(Platform::WebPush)) => {
+            "The service has no VAPID key that can be used."
+        }
+        (APNS_UNKNOWN, _) if !was_asked => "Apple cannot be reached.",
+        (APNS_UNKNOWN, _) => "Apple refused the push for a reason that has no code of its own.",
+        _ => explain(code)?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_explained_by_what_happened() {
+        let attempt = |platform: Platform, status, code| AttemptRecord {
+            started_at_micros: 0,
+            micros: 0,
+            platform: platform.as_str().to_owned(),
+            outcome: String::new(),
+            provider_status: status,
+            provider_reason: None,
+            code: Some(Code(code)),
+        };
+        for (platform, status, code, said) in [
+            (Platform::Stream, None, 52_001, "was not connected to its stream"),
+            (Platform::WebPush, Some(410), 52_001, "no longer knows the subscription"),
+            (Platform::WebPush, Some(301), 52_001, "a redirection"),
+            (Platform::WebPush, None, 52_001, "no address of a push service"),
+            (Platform::WebPush, Some(403), 52_000, "VAPID key"),
+            (Platform::WebPush, None, 52_000, "did not get through"),
+            (Platform::WebPush, None, 52_004, "VAPID key"),
+            (Platform::Fcm, None, 52_004, "names no credential"),
+            (Platform::Apn, None, 52_140, "cannot be reached"),
+            (Platform::Apn, Some(405), 52_140, "refused the push"),
+            (Platform::Apn, Some(410), 52_141, "was uninstalled"),
+        ] {
+            let words = explain_attempt(&attempt(platform, status, code)).unwrap_or_default();
+            assert!(words.contains(said), "{platform:?} {status:?} {code}: {words}");
+        }
+        let none = AttemptRecord { code: None, ..attempt(Platform::Apn, Some(200), 1) };
+        assert_eq!(explain_attempt(&none), None);
+    }
 
     #[test]
     fn every_code_that_can_be_given_is_explained() {

@@ -279,7 +279,7 @@ fn console(
         verify: Arc::clone(verify),
         public_url: public_url.to_string(),
         tester: Arc::new(tester),
-        explain: countersign_providers::codes::explain,
+        explain: countersign_providers::codes::explain_attempt,
     }))
 }
 

@@ -42,6 +42,7 @@ mod recent;
 mod rows;
 mod servers;
 mod services;
+mod sessions;
 mod settle;
 mod standing;
 mod statement;

@@ -11,7 +11,7 @@ use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
-use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
+use countersign_store::seam::{Answer, CallCounts, CallList, CallMark, Fate, Glance, Look, Recent};
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
@@ -52,15 +52,28 @@ const OF_NOTIFICATION: &str = "SELECT n.challenge_sid FROM challenges c \
                                JOIN notifications n ON n.challenge_sid = c.sid AND n.challenge_sid >= $1 AND n.challenge_sid < $2 \
                                WHERE c.account_sid = $4 AND c.sid >= $1 AND c.sid < $2 AND n.sid = $3 \
                                ORDER BY c.sid DESC LIMIT 1";
-const FAILED: &str = concat!(
+const COUNTS: &str = "SELECT waiting, oldest, (SELECT count(*) FROM webhook_calls \
+                      WHERE webhook_sid = $1 AND last_error IS NOT NULL AND state <> 'failed') AS failing, \
+                      (SELECT count(*) FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed') AS given_up \
+                      FROM (SELECT count(*) AS waiting, min(happened_at) AS oldest FROM webhook_calls \
+                      WHERE webhook_sid = $1 AND state IN ('due', 'behind', 'leased')) AS waiting";
+const FAILING: &str = concat!(
     "SELECT ",
     call_columns!(),
-    " FROM webhook_calls WHERE state = $1 AND webhook_sid = $2 AND last_error IS NOT NULL ORDER BY wake_at LIMIT $3"
+    " FROM webhook_calls WHERE webhook_sid = $1 AND last_error IS NOT NULL AND state <> 'failed' \
+     AND (wake_at, id) > ($2, $3) ORDER BY wake_at, id LIMIT $4"
+);
+const GIVEN_UP: &str = concat!(
+    "SELECT ",
+    call_columns!(),
+    " FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' AND (wake_at, id) < ($2, $3) \
+     ORDER BY wake_at DESC, id DESC LIMIT $4"
 );
 const ABOUT: &str = concat!(
     "SELECT ",
     call_columns!(),
-    " FROM webhook_calls WHERE webhook_sid = $1 AND factor_sid = $2 ORDER BY state, happened_at LIMIT $3"
+    " FROM webhook_calls WHERE webhook_sid = $1 AND factor_sid = $2 \
+     AND (challenge_sid = $3 OR strpos(parameters, $4) > 0) ORDER BY state, happened_at LIMIT $5"
 );
 const STATE: &str = "SELECT state FROM webhook_calls WHERE id = $1 AND webhook_sid = $2 FOR UPDATE";
 const TAKEN: &str = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
@@ -232,25 +245,51 @@ impl Recent for PostgresStore {
         Ok(one(&db, CHALLENGE, key, challenge).await?)
     }
 
-    async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>> {
+    async fn call_counts(&self, webhook: WebhookSid) -> Answer<CallCounts> {
         let db = self.session().await?;
-        let mut found = Vec::new();
-        for state in ["leased", "due", "failed"] {
-            let left = limit(most - found.len());
-            let key = params![state, id(webhook.as_bytes()), left];
-            found.extend(all(&db, FAILED, key, call).await?);
-        }
-        Ok(found)
+        let read = |row: &Row| {
+            let mut cells = Cells::of(row, "webhook_calls");
+            Ok(CallCounts {
+                waiting: cells.make(i64::cast_unsigned)?,
+                oldest: cells.make(|at: Option<i64>| at.map(Instant::from_micros))?,
+                failing: cells.make(i64::cast_unsigned)?,
+                given_up: cells.make(i64::cast_unsigned)?,
+            })
+        };
+        let counts = one(&db, COUNTS, params![id(webhook.as_bytes())], read).await?;
+        Ok(counts.unwrap_or_default())
+    }
+
+    async fn calls_in_trouble(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        after: Option<CallMark>,
+        most: usize,
+    ) -> Answer<Vec<Call>> {
+        let db = self.session().await?;
+        let (sql, start) = match list {
+            CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
+            CallList::GivenUp => (GIVEN_UP, (i64::MAX, [0; 16])),
+        };
+        let (at, call_id) = after.map_or(start, |mark| (mark.wake_at.as_micros(), mark.id.0));
+        let key = params![id(webhook.as_bytes()), at, id(&call_id), limit(most)];
+        Ok(all(&db, sql, key, call).await?)
     }
 
     async fn calls_about(
         &self,
         webhook: WebhookSid,
         factor: FactorSid,
+        challenge: Option<ChallengeSid>,
         most: usize,
     ) -> Answer<Vec<Call>> {
         let db = self.session().await?;
-        let key = params![id(webhook.as_bytes()), id(factor.as_bytes()), limit(most)];
+        // in every text there is an empty one
+        let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
+        let watched = challenge.as_ref().map(|sid| id(sid.as_bytes()));
+        let (webhook, factor) = (id(webhook.as_bytes()), id(factor.as_bytes()));
+        let key = params![webhook, factor, watched, named.as_str(), limit(most)];
         Ok(all(&db, ABOUT, key, call).await?)
     }
 

@@ -77,6 +77,7 @@ const LAPSED_FACTORS: &str = sweep!("factors", "status = 'unverified' AND create
 const LAPSED_TOTP_FACTORS: &str =
     sweep!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
 const SPENT_TOKENS: &str = sweep!("access_tokens", "expires_at <= $1", "$2");
+const OVER_SESSIONS: &str = sweep!("sessions_ended", "expires_at <= $1", "$2");
 /// Whether all tables can be written: one that somebody has locked makes the check fail, as it makes requests fail.
 const REACH: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accounts, ONLY api_keys, ONLY services, ONLY entities, \
                      ONLY factors, ONLY totp_factors, ONLY challenges, ONLY notifications, ONLY deliveries, \
@@ -181,6 +182,7 @@ impl Command for Clean {
         broom.sweep(LAPSED_TOTP_FACTORS, params![lapsed, broom.bound()]).await?;
         broom.sweep(calls::FORGET, params![now.as_micros(), broom.bound()]).await?;
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()]).await?;
+        broom.sweep(OVER_SESSIONS, params![now.as_micros(), broom.bound()]).await?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());

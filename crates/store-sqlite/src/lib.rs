@@ -29,6 +29,7 @@ mod prospect;
 mod recent;
 mod rows;
 mod services;
+mod sessions;
 mod settle;
 mod statement;
 mod totp_factors;

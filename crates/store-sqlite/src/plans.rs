@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 21] = [
+const ALL: [(&str, &[(&str, &str)]); 22] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),
@@ -23,6 +23,7 @@ const ALL: [(&str, &[(&str, &str)]); 21] = [
     ("prospect", crate::prospect::STATEMENTS),
     ("recent", crate::recent::STATEMENTS),
     ("services", crate::services::STATEMENTS),
+    ("sessions", crate::sessions::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
     ("totp_factors", crate::totp_factors::STATEMENTS),
     ("upkeep", crate::upkeep::STATEMENTS),

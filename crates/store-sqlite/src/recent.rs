@@ -12,7 +12,7 @@ use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
-use countersign_store::seam::{Answer, Fate, Glance, Look, Recent};
+use countersign_store::seam::{Answer, CallCounts, CallList, CallMark, Fate, Glance, Look, Recent};
 use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
@@ -46,13 +46,26 @@ statements! {
     OF_NOTIFICATION = "SELECT n.challenge_sid FROM challenges c INDEXED BY challenges_of_account \
                        JOIN notifications n ON n.challenge_sid = c.sid \
                        WHERE c.account_sid = ?4 AND c.sid >= ?1 AND c.sid < ?2 AND n.sid = ?3 ORDER BY c.sid DESC LIMIT 1";
-    FAILED = concat!(
-        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_of_webhook \
-         WHERE state = ?1 AND webhook_sid = ?2 AND last_error IS NOT NULL ORDER BY wake_at LIMIT ?3"
+    /// All of it is in the index.
+    WAITING = "SELECT count(*), min(happened_at) FROM webhook_calls INDEXED BY webhook_calls_in_order \
+               WHERE webhook_sid = ?1 AND state IN ('due', 'behind', 'leased')";
+    FAILING_COUNT = "SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_failing \
+                     WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed'";
+    GIVEN_UP_COUNT = "SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_given_up \
+                      WHERE webhook_sid = ?1 AND state = 'failed'";
+    FAILING = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_failing \
+         WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed' AND (wake_at, id) > (?2, ?3) \
+         ORDER BY wake_at, id LIMIT ?4"
+    );
+    GIVEN_UP = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_given_up \
+         WHERE webhook_sid = ?1 AND state = 'failed' AND (wake_at, id) < (?2, ?3) \
+         ORDER BY wake_at DESC, id DESC LIMIT ?4"
     );
     ABOUT = concat!(
         "SELECT ", call_columns!(), " FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 \
-         ORDER BY state, happened_at LIMIT ?3"
+         AND (challenge_sid = ?3 OR instr(parameters, ?4) > 0) ORDER BY state, happened_at LIMIT ?5"
     );
     TAKEN = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
              WHERE challenge_sid = ?1 LIMIT ?2";
@@ -220,26 +233,55 @@ impl Recent for SqliteStore {
         .await
     }
 
-    async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>> {
-        self.read(|db| {
-            let mut found = Vec::new();
-            for state in ["leased", "due", "failed"] {
-                let left = limit(most - found.len());
-                let key = params![state, webhook.as_bytes(), left];
-                found.extend(all(db, FAILED, key, call)?);
-            }
-            Ok(found)
+    async fn call_counts(&self, webhook: WebhookSid) -> Answer<CallCounts> {
+        self.read_aside(move |db| {
+            let waiting = one(db, WAITING, [webhook.as_bytes()], |row| {
+                let mut cells = Cells::of(row, "webhook_calls");
+                let waiting = cells.make(<u64 as From<u32>>::from)?;
+                Ok((waiting, cells.make(|at: Option<i64>| at.map(Instant::from_micros))?))
+            })?;
+            let (waiting, oldest) = waiting.unwrap_or_default();
+            let count = |sql| {
+                let count = one(db, sql, [webhook.as_bytes()], |row| {
+                    Cells::of(row, "webhook_calls").make(<u64 as From<u32>>::from)
+                });
+                count.map(Option::unwrap_or_default)
+            };
+            let (failing, given_up) = (count(FAILING_COUNT)?, count(GIVEN_UP_COUNT)?);
+            Ok(CallCounts { waiting, oldest, failing, given_up })
         })
+        .await
+    }
+
+    async fn calls_in_trouble(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        after: Option<CallMark>,
+        most: usize,
+    ) -> Answer<Vec<Call>> {
+        let (sql, start) = match list {
+            CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
+            CallList::GivenUp => (GIVEN_UP, (i64::MAX, [0; 16])),
+        };
+        let (at, id) = after.map_or(start, |mark| (mark.wake_at.as_micros(), mark.id.0));
+        self.read(|db| all(db, sql, params![webhook.as_bytes(), at, id, limit(most)], call))
     }
 
     async fn calls_about(
         &self,
         webhook: WebhookSid,
         factor: FactorSid,
+        challenge: Option<ChallengeSid>,
         most: usize,
     ) -> Answer<Vec<Call>> {
-        let key = params![webhook.as_bytes(), factor.as_bytes(), limit(most)];
-        self.read(|db| all(db, ABOUT, key, call))
+        // in every text there is an empty one
+        let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
+        let watched = challenge.as_ref().map(ChallengeSid::as_bytes);
+        self.read(|db| {
+            let key = params![webhook.as_bytes(), factor.as_bytes(), watched, named, limit(most)];
+            all(db, ABOUT, key, call)
+        })
     }
 
     async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>> {

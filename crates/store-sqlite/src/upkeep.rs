@@ -11,7 +11,7 @@ use crate::cells::Cells;
 use crate::statement::{all, execute, one, statements};
 use crate::trouble::Trouble;
 use crate::writer::Command;
-use crate::{SqliteStore, calls, entities, limit};
+use crate::{SqliteStore, calls, entities, limit, sessions};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -143,6 +143,7 @@ impl Command for Clean {
         broom.sweep(LAPSED_TOTP_FACTORS, params![lapsed, broom.bound()])?;
         broom.sweep(calls::FORGET, params![now.as_micros(), broom.bound()])?;
         broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()])?;
+        broom.sweep(sessions::FORGET, params![now.as_micros(), broom.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
             let beyond = ChallengeSid::least(kind, retention.beyond(now));

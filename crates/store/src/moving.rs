@@ -120,7 +120,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables but `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 15] = [
+pub static TABLES: [Table; 16] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -329,5 +329,10 @@ pub static TABLES: [Table; 15] = [
             number("taken_at"),
             number("status"),
         ],
+    },
+    Table {
+        name: "sessions_ended",
+        key: &[id("account_sid"), id("id")],
+        rest: &[number("expires_at")],
     },
 ];

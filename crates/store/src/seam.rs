@@ -29,6 +29,7 @@ use countersign_domain::event::CallId;
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::notification::{Ending, Notification};
 use countersign_domain::service::Service;
+use countersign_domain::session::SessionId;
 use countersign_domain::sid::{
     AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
     FactorSid, NotificationSid, ServiceSid, WebhookSid,
@@ -618,7 +619,7 @@ impl Retention {
 #[async_trait]
 pub trait Upkeep {
     /// Removes up to `most` rows of what is no longer wanted: what is below deleted services and entities, factors
-    /// that lapsed unverified, expired access tokens, challenges older than the retention with their notifications
+    /// that lapsed unverified, expired access tokens, ended sessions that would be over, challenges older than the retention with their notifications
     /// and the calls about them that were taken.
     /// Answers how many; fewer than `most` means that nothing is left to do. What is too old may stay until all that was
     /// made in the same days is: a day for each thirty of the retention, or part of them. Then it may go at once, and is
@@ -664,6 +665,54 @@ pub struct Fate {
     pub ending: Option<Ending>,
 }
 
+/// The calls of one webhook, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallCounts {
+    /// Calls that are due, stand behind another one, or are being made.
+    pub waiting: u64,
+    /// When the event happened that the oldest of these tells of.
+    pub oldest: Option<Instant>,
+    /// Those of them that failed at least once.
+    pub failing: u64,
+    /// Calls that were given up and are still kept.
+    pub given_up: u64,
+}
+
+/// Which calls of a webhook are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallList {
+    /// Those that failed at least once and are tried again: in the order of their next try.
+    Failing,
+    /// Those that were given up, the latest first.
+    GivenUp,
+}
+
+/// Where in such a list a page ended: at this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallMark {
+    /// Its [`Call::wake_at`].
+    pub wake_at: Instant,
+    /// Its id.
+    pub id: CallId,
+}
+
+/// Sessions of operators, of which only those are stored that ended before their time.
+#[async_trait]
+pub trait Sessions {
+    /// Ends a session of an account that would be over at `expires_at`; again is [`Inserted::Done`] too. The account may have
+    /// `most` such sessions that are not over at `now`, else [`Inserted::TooMany`].
+    async fn end_session(
+        &self,
+        account: AccountSid,
+        id: SessionId,
+        expires_at: Instant,
+        most: u32,
+        now: Instant,
+    ) -> Answer<Inserted>;
+    /// Whether a session was ended.
+    async fn has_session_ended(&self, account: AccountSid, id: SessionId) -> Answer<bool>;
+}
+
 /// What an operator looks at: what happened lately, within bounds, and calls that are stuck.
 #[async_trait]
 pub trait Recent {
@@ -697,13 +746,23 @@ pub trait Recent {
         sid: NotificationSid,
         rows: usize,
     ) -> Answer<Option<Challenge>>;
-    /// The calls of a webhook that failed at least once, in the order of their next try, at most `most`.
-    async fn failed_calls(&self, webhook: WebhookSid, most: usize) -> Answer<Vec<Call>>;
-    /// The calls of a webhook about a factor that are still to be made or were given up, at most `most`.
+    /// Counts the calls of a webhook.
+    async fn call_counts(&self, webhook: WebhookSid) -> Answer<CallCounts>;
+    /// The calls of a webhook that are in trouble: those of one list behind `after`, or from its start, at most `most`.
+    async fn calls_in_trouble(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        after: Option<CallMark>,
+        most: usize,
+    ) -> Answer<Vec<Call>>;
+    /// The calls of a webhook about a factor that are still to be made or were given up, at most `most`; with a challenge, of
+    /// these the calls that tell of it.
     async fn calls_about(
         &self,
         webhook: WebhookSid,
         factor: FactorSid,
+        challenge: Option<ChallengeSid>,
         most: usize,
     ) -> Answer<Vec<Call>>;
     /// The calls about a challenge that were taken, at most `most`, in no order.
@@ -729,6 +788,7 @@ pub trait Store:
     + Deliveries
     + Upkeep
     + Recent
+    + Sessions
     + Send
     + Sync
 {

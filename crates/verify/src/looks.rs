@@ -15,7 +15,7 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::PageQuery;
-use countersign_store::seam::{Fate, Glance, Look};
+use countersign_store::seam::{CallCounts, CallList, CallMark, Fate, Glance, Look};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{Answer, Caller, Verify, VerifyError};
@@ -24,12 +24,32 @@ use crate::{Answer, Caller, Verify, VerifyError};
 pub const MOST_PASSED: usize = 5_000;
 /// How far back a list of challenges reaches: no retention is longer than that.
 const LONG_AGO: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-/// Calls of a webhook that are shown at most.
+/// Calls of one webhook about a challenge that are shown at most: more than it has, unless it was pushed that often.
 const MOST_CALLS: usize = 100;
 /// Calls about a challenge that are shown at most: more than it has, unless many webhooks hear of many pushes.
 const MOST_TAKEN: usize = 500;
 /// Services in which an identity is sought at most.
 const MOST_SERVICES: u16 = 1_000;
+
+/// The calls of a webhook that are in trouble, a page of each list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Troubles {
+    /// All of its calls, counted.
+    pub counts: CallCounts,
+    /// Those that are tried again, the next try first.
+    pub failing: Vec<Call>,
+    /// Those that were given up, the latest first.
+    pub given_up: Vec<Call>,
+}
+
+/// Where the pages of both lists begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TroublesAfter {
+    /// Behind this call.
+    pub failing: Option<CallMark>,
+    /// Behind this call.
+    pub given_up: Option<CallMark>,
+}
 
 /// A look at how an account's notifications stand; callers who come while it is made share it.
 type Flight = Arc<OnceCell<Glance<Fate>>>;
@@ -175,18 +195,25 @@ impl Verify {
         Ok(self.bus.is_attached(sid).await)
     }
 
-    /// The calls of a webhook that failed at least once and were not taken since.
+    /// The calls of a webhook that failed at least once and were not taken since, at most `most` of each list, and how many
+    /// calls there are.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn failed_calls(
+    pub async fn troubles(
         &self,
         account: AccountSid,
         service: ServiceSid,
         sid: WebhookSid,
-    ) -> Answer<Vec<Call>> {
+        after: TroublesAfter,
+        most: usize,
+    ) -> Answer<Troubles> {
         self.webhook(account, service, sid).await?;
-        Ok(self.store.failed_calls(sid, MOST_CALLS).await?)
+        let counts = self.looks.alone(self.store.call_counts(sid)).await?;
+        let list = |list, after| self.store.calls_in_trouble(sid, list, after, most);
+        let failing = list(CallList::Failing, after.failing).await?;
+        let given_up = list(CallList::GivenUp, after.given_up).await?;
+        Ok(Troubles { counts, failing, given_up })
     }
 
     /// The calls of a webhook about a challenge that are still to be made or were given up.
@@ -200,7 +227,8 @@ impl Verify {
         challenge: &Challenge,
     ) -> Answer<Vec<Call>> {
         self.webhook(account, challenge.owner.service, sid).await?;
-        let mut calls = self.store.calls_about(sid, challenge.factor, MOST_CALLS).await?;
+        let about = Some(challenge.sid);
+        let mut calls = self.store.calls_about(sid, challenge.factor, about, MOST_CALLS).await?;
         calls.retain(|call| call.challenge == Some(challenge.sid));
         Ok(calls)
     }

@@ -1,20 +1,21 @@
 //! One challenge, from its making to the calls of webhooks.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use countersign_domain::challenge::{Challenge, ChallengeStatus};
+use countersign_domain::challenge::{Challenge, ChallengeState, ChallengeStatus};
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{Call, CallState, TakenCall};
+use countersign_domain::webhook_call::{Call, CallState, OVERFLOWED, TakenCall, UNTRIED};
 use countersign_store::PageQuery;
 
 use crate::fault::Fault;
+use crate::form::Form;
 use crate::frame::{self, Frame, Here};
 use crate::session::Operator;
 use crate::state::{Console, Shared};
-use crate::views::{Asked, Stamp, answered_at};
+use crate::views::{Asked, Attempt, Stamp, answered_at};
 use crate::words::{self, BAD, BUSY, CALM, GOOD, Tone};
 
 /// Webhooks that are looked at.
@@ -22,14 +23,30 @@ const MOST_WEBHOOKS: u16 = 100;
 
 /// Something that happened, or will.
 struct Step {
+    /// The same each time the page is read, so that it stays in place while the page is looked at.
+    id: String,
     at: Stamp,
     tone: Tone,
     title: String,
-    more: Vec<String>,
+    more: Vec<More>,
+}
+
+/// A line about a step: our words, and somebody else's after them.
+#[derive(Default)]
+struct More {
+    ours: String,
+    theirs: String,
+}
+
+impl More {
+    fn ours(words: impl Into<String>) -> Self {
+        Self { ours: words.into(), ..Self::default() }
+    }
 }
 
 /// What is known of the calls of a webhook.
 struct Told {
+    sid: String,
     name: String,
     url: String,
     words: Vec<String>,
@@ -54,18 +71,20 @@ pub(crate) async fn show(
     State(console): State<Shared>,
     operator: Operator,
     Path(sid): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Fault> {
+    let query = Form::of_query(query.as_deref())?;
     let sid: ChallengeSid = super::sid(&sid)?;
     let (challenge, factor) = console.verify.challenge_of_account(operator.account, sid).await?;
     let asked = Asked::read(&challenge, operator.account, &console).await?;
     let page = PageQuery::first(MOST_WEBHOOKS);
     let webhooks = console.verify.webhooks(operator.account, challenge.owner.service, page).await?;
-    let taken = console.verify.taken_calls(challenge.sid).await?;
-    let told = told(&console, &operator, &challenge, &webhooks.items, &taken).await?;
+    let (told, taken) = told(&console, &operator, &challenge, &webhooks.items).await?;
     let mut steps = steps(&challenge, &asked, &console);
     steps.extend(taken.iter().map(|call| calling(call, &webhooks.items)));
     steps.sort_by_key(|step| step.at);
-    let frame = Frame::new(&console, Some(&operator), Here::Nowhere).live();
+    let frame = Frame::new(&console, Some(&operator), Here::Nowhere);
+    let frame = frame.live(&format!("/challenges/{sid}"), &query);
     let fields = challenge.details.fields.iter();
     frame::ok(&ChallengePage {
         frame,
@@ -87,51 +106,57 @@ fn device(factor: &Factor) -> (String, String) {
 }
 
 fn steps(challenge: &Challenge, asked: &Asked, console: &Console) -> Vec<Step> {
-    let step = |at, tone, title: &str, more| Step { at, tone, title: title.to_owned(), more };
-    let mut steps = vec![step(Stamp(challenge.created_at), CALM, "Asked", vec![])];
+    let step = |id: &str, at, tone, title: &str, more| {
+        let id = format!("step-{id}");
+        Step { id, at, tone, title: title.to_owned(), more }
+    };
+    let mut steps = vec![step("asked", Stamp(challenge.created_at), CALM, "Asked", vec![])];
     for push in &asked.pushes {
         let by = if push.automatic { "with the challenge" } else { "once more, on request" };
-        let title = format!("Push {by}");
-        steps.push(step(push.at, CALM, &title, vec![push.sid.clone()]));
-        for attempt in &push.attempts {
-            let mut more = vec![format!("over {}, in {}", attempt.platform, attempt.took)];
-            more.extend(attempt.said.iter().map(|said| format!("The push service said: {said}")));
-            more.extend(attempt.code.clone());
+        let (sid, title) = (&push.sid, format!("Push {by}"));
+        steps.push(step(sid, push.at, CALM, &title, vec![More::ours(sid)]));
+        for (number, attempt) in push.attempts.iter().enumerate() {
+            let id = format!("{sid}-{number}");
             let title = format!("Attempt: {}", attempt.outcome);
-            steps.push(step(attempt.at, CALM, &title, more));
+            steps.push(step(&id, attempt.at, CALM, &title, of_attempt(attempt)));
         }
-        let title = format!("Push {}", push.status);
-        steps.push(step(push.changed, push.tone, &title, vec![push.words.to_owned()]));
+        let (id, title) = (format!("{sid}-now"), format!("Push {}", push.status));
+        steps.push(step(&id, push.changed, push.tone, &title, vec![More::ours(push.words)]));
     }
-    let status = challenge.status(console.now());
-    match (status, answered_at(challenge)) {
-        (ChallengeStatus::Approved, Some(at)) => {
-            steps.push(step(at, GOOD, "Approved by the person", vec![]));
-        }
-        (ChallengeStatus::Denied, Some(at)) => {
-            steps.push(step(at, BAD, "Denied by the person", vec![]));
-        }
-        (ChallengeStatus::Expired, _) => {
-            steps.push(step(Stamp(challenge.expires_at), CALM, "Expired unanswered", vec![]));
-        }
-        _ => {
-            let more = vec!["It can be answered until then.".to_owned()];
-            steps.push(step(Stamp(challenge.expires_at), BUSY, "Expires", more));
-        }
-    }
+    let expires = Stamp(challenge.expires_at);
+    let (at, tone, title) = match (challenge.status(console.now()), answered_at(challenge)) {
+        (ChallengeStatus::Approved, Some(at)) => (at, GOOD, "Approved by the person"),
+        (ChallengeStatus::Denied, Some(at)) => (at, BAD, "Denied by the person"),
+        (ChallengeStatus::Expired, _) => (expires, CALM, "Expired unanswered"),
+        _ => (expires, BUSY, "Expires"),
+    };
+    let more = More::ours("It can be answered until then.");
+    let more = if tone == BUSY { vec![more] } else { vec![] };
+    steps.push(step("end", at, tone, title, more));
     steps
+}
+
+fn of_attempt(attempt: &Attempt) -> Vec<More> {
+    let mut more = vec![More::ours(format!("over {}, in {}", attempt.platform, attempt.took))];
+    let said = attempt.said.iter().cloned();
+    more.extend(said.map(|theirs| More { ours: attempt.speaker.to_owned(), theirs }));
+    more.extend(attempt.code.iter().map(More::ours));
+    more
 }
 
 /// The call of a webhook that was taken.
 fn calling(call: &TakenCall, webhooks: &[Webhook]) -> Step {
     let known = webhooks.iter().find(|webhook| webhook.sid == call.webhook);
-    let name = known.map_or("a webhook that was removed since".to_owned(), |webhook| {
-        webhook.friendly_name.to_string()
+    let name = known.map_or(More::ours("a webhook that was removed since"), |webhook| More {
+        theirs: webhook.friendly_name.to_string(),
+        ..More::default()
     });
     let later = words::span(call.taken_at.since(call.happened_at));
     let how = format!("{}, {later} after it happened", taken_words(call));
     let title = format!("Webhook called: {}", call.event.as_str());
-    Step { at: Stamp(call.taken_at), tone: GOOD, title, more: vec![name, how] }
+    let (id, at, more) =
+        (format!("step-{}", call.id), Stamp(call.taken_at), vec![name, More::ours(how)]);
+    Step { id, at, tone: GOOD, title, more }
 }
 
 fn taken_words(call: &TakenCall) -> String {
@@ -142,17 +167,26 @@ fn taken_words(call: &TakenCall) -> String {
     format!("taken with status {} {tries}", call.status)
 }
 
+/// What is known of each webhook's calls, and the calls that were taken. A call that is taken between the two reads is in both,
+/// and counts as taken: read in the other order it would be in neither.
 async fn told(
     console: &Console,
     operator: &Operator,
     challenge: &Challenge,
     webhooks: &[Webhook],
-    taken: &[TakenCall],
-) -> Result<Vec<Told>, Fault> {
-    let mut told = Vec::new();
+) -> Result<(Vec<Told>, Vec<TakenCall>), Fault> {
+    let mut waiting = Vec::new();
     for webhook in webhooks {
         let calls = console.verify.calls_about(operator.account, webhook.sid, challenge).await?;
-        let taken = taken.iter().filter(|call| call.webhook == webhook.sid);
+        waiting.push((webhook, calls));
+    }
+    let all_taken = console.verify.taken_calls(challenge.sid).await?;
+    let mut told = Vec::new();
+    for (webhook, mut calls) in waiting {
+        calls.retain(|call| all_taken.iter().all(|taken| taken.id != call.id));
+        // of a challenge that was answered none of the calls that sleep is made
+        calls.retain(|call| call.state != CallState::Asleep || is_unanswered(challenge));
+        let taken = all_taken.iter().filter(|call| call.webhook == webhook.sid);
         let mut words: Vec<_> = taken
             .map(|call| format!("{}: {}.", call.event.as_str(), taken_words(call)))
             .chain(calls.iter().map(of_call))
@@ -161,16 +195,30 @@ async fn told(
             words.push(nothing(challenge, &webhook.event_types, console));
         }
         let (name, url) = (webhook.friendly_name.to_string(), webhook.url.as_str().to_owned());
-        told.push(Told { name, url, words });
+        told.push(Told { sid: webhook.sid.to_string(), name, url, words });
     }
-    Ok(told)
+    Ok((told, all_taken))
+}
+
+/// What the last try of a call came to: only a status is an answer.
+fn last_try(call: &Call) -> String {
+    match call.last_error.as_deref() {
+        None => String::new(),
+        Some(OVERFLOWED) => " Too many calls were waiting.".to_owned(),
+        Some(UNTRIED) => " It was not tried in time.".to_owned(),
+        Some(error) if error.starts_with("status ") => format!(" Last answer: {error}."),
+        Some(error) => format!(" No answer at the last try: {error}."),
+    }
+}
+
+const fn is_unanswered(challenge: &Challenge) -> bool {
+    matches!(challenge.state, ChallengeState::Pending)
 }
 
 /// Where a call stands.
 pub(crate) fn of_call(call: &Call) -> String {
     let (event, tries) = (call.event.as_str(), call.attempts);
-    let last = call.last_error.as_ref().map(|error| format!(" Last answer: {error}."));
-    let last = last.unwrap_or_default();
+    let last = last_try(call);
     let at = Stamp(call.wake_at);
     match call.state {
         CallState::Asleep => format!("{event}: made if nobody answers until {at}."),

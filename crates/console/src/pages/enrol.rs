@@ -18,7 +18,7 @@ use crate::frame::{self, Frame, Here};
 use crate::qr::{self, Code};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, Shared};
-use crate::views::{Field, Stamp};
+use crate::views::{Field, Stamp, isolated};
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -59,7 +59,8 @@ async fn enrol(
 ) -> Result<Enrol, Fault> {
     let services = console.verify.services(operator.account, PageQuery::first(MOST)).await?.items;
     let choice = |service: &countersign_domain::service::Service| {
-        let name = format!("{} ({})", service.settings.friendly_name, service.sid);
+        let name = isolated(service.settings.friendly_name.as_str());
+        let name = format!("{name} ({})", service.sid);
         (service.sid.to_string(), name)
     };
     let choices: Vec<_> = services.iter().map(choice).collect();

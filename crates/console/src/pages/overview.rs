@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_store::PageQuery;
 use countersign_verify::looks::MOST_PASSED;
 
 use crate::chart::Chart;
 use crate::fault::Fault;
+use crate::form::Form;
 use crate::frame::{self, Frame, Here};
 use crate::session::Operator;
 use crate::state::Shared;
@@ -35,7 +36,9 @@ struct Overview {
 pub(crate) async fn show(
     State(console): State<Shared>,
     operator: Operator,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Fault> {
+    let query = Form::of_query(query.as_deref())?;
     let (now, account) = (console.now(), operator.account);
     let day = Duration::from_secs(24 * 60 * 60);
     let fates = console.verify.recent_fates(account, now - day).await?;
@@ -43,7 +46,7 @@ pub(crate) async fn show(
     let services = console.verify.services(account, PageQuery::first(1)).await?;
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     frame::ok(&Overview {
-        frame: Frame::new(&console, Some(&operator), Here::Overview).live(),
+        frame: Frame::new(&console, Some(&operator), Here::Overview).live("", &query),
         charts: [
             Chart::of(("hour", "The last hour"), &fates.items, now, minutes(5), 12),
             Chart::of(("day", "The last day"), &fates.items, now, minutes(60), 24),

@@ -84,7 +84,7 @@ pub(crate) async fn ask(
 ) -> Result<Response, Fault> {
     let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
     let device: FactorSid = super::sid(form.text("device"))?;
-    let asked = match Message::parse(form.text("message")) {
+    let asked = match Message::written(form.text("message")) {
         Err(why) => Err(format!("The question {why}.")),
         Ok(message) => {
             let new = NewChallenge {

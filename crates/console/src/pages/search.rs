@@ -13,6 +13,7 @@ use crate::form::Form;
 use crate::frame::{self, Frame, Here};
 use crate::session::Operator;
 use crate::state::{Console, Shared};
+use crate::views::isolated;
 
 /// Something that was found.
 struct Hit {
@@ -46,14 +47,12 @@ pub(crate) async fn show(
         for entity in console.verify.entities_of_identity(operator.account, &identity).await? {
             let service = entity.owner.service;
             let settings = console.verify.service(operator.account, service).await?;
+            let of = isolated(settings.settings.friendly_name.as_str());
             hits.push(Hit {
                 path: format!("/services/{service}/people/{identity}"),
-                name: identity.to_string(),
+                name: format!("{identity} of {of}"),
                 kind: "a person",
             });
-            if let Some(hit) = hits.last_mut() {
-                hit.name = format!("{identity} of {}", settings.settings.friendly_name);
-            }
         }
     }
     frame::ok(&Search {

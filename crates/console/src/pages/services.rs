@@ -18,7 +18,7 @@ use crate::form::Form;
 use crate::frame::{self, Frame, Here};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, Shared};
-use crate::views::{Field, Stamp};
+use crate::views::{Field, Stamp, isolated};
 
 /// Services, credentials and people on one page.
 pub(crate) const MOST: u16 = 200;
@@ -120,7 +120,7 @@ pub(crate) async fn create(
     Posted { operator, form }: Posted,
 ) -> Result<Response, Fault> {
     let given = form.text("FriendlyName");
-    let name = match ServiceName::parse(given) {
+    let name = match ServiceName::written(given) {
         Ok(name) => name,
         Err(why) => {
             let wrong = ("FriendlyName", why.to_string());
@@ -215,11 +215,11 @@ async fn one(
         let mut choices = vec![(String::new(), "none".to_owned())];
         choices.extend(credentials.iter().filter(|it| it.kind == kind).map(|it| {
             let name = it.friendly_name.clone().unwrap_or_else(|| "unnamed".to_owned());
-            (it.sid.to_string(), format!("{name} ({})", it.sid))
+            (it.sid.to_string(), format!("{} ({})", isolated(&name), it.sid))
         }));
         // one that was deleted, or that is no credential at all, is shown as it is
         if !choices.iter().any(|(value, _)| value == set) {
-            choices.push((set.to_owned(), format!("{set} (not there)")));
+            choices.push((set.to_owned(), format!("{} (not there)", isolated(set))));
         }
         choices
     };

@@ -46,7 +46,7 @@ pub(crate) async fn show(
     let frame = Frame::new(&console, Some(&operator), Here::Timeline);
     let is_first = before.is_none();
     frame::ok(&Timeline {
-        frame: if is_first && form.text("live") != "no" { frame.live() } else { frame },
+        frame: if is_first { frame.live("/timeline", &form) } else { frame },
         next: asked.last().filter(|_| more).map(|last| last.sid.clone()),
         asked,
         is_first,

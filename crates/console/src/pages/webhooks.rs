@@ -1,88 +1,213 @@
-//! Webhooks, the calls that fail, and making one again.
+//! Webhooks, the calls that wait or fail, and making one again.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_domain::event::CallId;
+use countersign_domain::service::Service;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState};
-use countersign_store::PageQuery;
+use countersign_store::seam::{CallCounts, CallMark};
+use countersign_store::{Cursor, Order, PageQuery, Side};
+use countersign_verify::looks::{Troubles, TroublesAfter};
 
 use super::challenge::of_call;
-use super::services::MOST;
 use crate::fault::Fault;
 use crate::form::Form;
 use crate::frame::{self, Frame, Here};
 use crate::session::{Operator, Posted};
-use crate::state::Shared;
+use crate::state::{Console, Shared};
 use crate::views::Stamp;
+use crate::words::{self, BAD, BUSY, CALM, GOOD, Tone};
 
+/// Services whose webhooks are on one page.
+const MOST_SERVICES: u16 = 25;
 /// Webhooks of one service that are shown.
 const MOST_WEBHOOKS: u16 = 50;
+/// Calls of a list on the page of all webhooks.
+const FEW: usize = 5;
+/// Calls of a list on the page of one webhook.
+const MANY: usize = 25;
 
-struct Failed {
+/// A call that failed.
+struct Row {
     id: String,
+    event: &'static str,
     happened: Stamp,
     words: String,
     challenge: Option<String>,
     can_be_resent: bool,
 }
 
-struct Row {
+/// Some of a list of calls.
+struct List {
+    title: &'static str,
+    /// For those who hear the names of buttons alone.
+    kind: &'static str,
+    count: u64,
+    calls: Vec<Row>,
+    /// Where the next page of it is.
+    next: Option<String>,
+}
+
+/// A webhook and its calls.
+struct Card {
     sid: String,
     service: String,
     service_name: String,
     name: String,
     url: String,
-    enabled: bool,
     events: String,
-    failed: Vec<Failed>,
+    tone: Tone,
+    state: String,
+    backlog: Option<String>,
+    lists: Vec<List>,
 }
 
 #[derive(Template)]
 #[template(path = "webhooks.html")]
 struct Webhooks {
     frame: Frame,
-    webhooks: Vec<Row>,
+    cards: Vec<Card>,
+    /// After which service the next page begins.
+    next: Option<String>,
+    is_cut: bool,
     resent: bool,
 }
 
-/// The page.
+#[derive(Template)]
+#[template(path = "webhook.html")]
+struct One {
+    frame: Frame,
+    it: Card,
+}
+
+/// The page of all.
 pub(crate) async fn show(
     State(console): State<Shared>,
     operator: Operator,
-    axum::extract::RawQuery(query): axum::extract::RawQuery,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Fault> {
-    let resent = Form::of_query(query.as_deref())?.given("resent").is_some();
+    let query = Form::of_query(query.as_deref())?;
     let (verify, account) = (&console.verify, operator.account);
-    let mut rows = Vec::new();
-    for service in verify.services(account, PageQuery::first(MOST)).await?.items {
+    let after = query.given("after").map(super::sid::<ServiceSid>).transpose()?;
+    let cursor = after.map(|sid| Cursor { sid, side: Side::After });
+    let page = PageQuery { size: MOST_SERVICES, order: Order::Ascending, cursor };
+    let services = verify.services(account, page).await?;
+    let (mut cards, mut is_cut) = (Vec::new(), false);
+    for service in &services.items {
         let page = PageQuery::first(MOST_WEBHOOKS);
-        for webhook in verify.webhooks(account, service.sid, page).await?.items {
-            let failed = verify.failed_calls(account, service.sid, webhook.sid).await?;
-            let events: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
-            rows.push(Row {
-                sid: webhook.sid.to_string(),
-                service: service.sid.to_string(),
-                service_name: service.settings.friendly_name.to_string(),
-                name: webhook.friendly_name.to_string(),
-                url: webhook.url.as_str().to_owned(),
-                enabled: webhook.enabled,
-                events: events.join(", "),
-                failed: failed.iter().map(failed_call).collect(),
-            });
+        let webhooks = verify.webhooks(account, service.sid, page).await?;
+        is_cut |= webhooks.has_next;
+        for webhook in &webhooks.items {
+            cards.push(card(&console, service, webhook, TroublesAfter::default(), FEW).await?);
         }
     }
+    let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
+    let last = services.items.last().filter(|_| services.has_next);
     frame::ok(&Webhooks {
-        frame: Frame::new(&console, Some(&operator), Here::Webhooks).live(),
-        webhooks: rows,
-        resent,
+        frame: if after.is_none() { frame.live("/webhooks", &query) } else { frame },
+        cards,
+        next: last.map(|service| service.sid.to_string()),
+        is_cut,
+        resent: query.given("resent").is_some(),
     })
 }
 
-fn failed_call(call: &Call) -> Failed {
-    Failed {
+/// The page of one, with all of its calls that fail.
+pub(crate) async fn one(
+    State(console): State<Shared>,
+    operator: Operator,
+    Path((service, webhook)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Fault> {
+    let query = Form::of_query(query.as_deref())?;
+    let mark = |name| query.given(name).map(|text| mark(text).ok_or(Fault::NotFound)).transpose();
+    let after = TroublesAfter { failing: mark("failing")?, given_up: mark("given-up")? };
+    let (verify, account) = (&console.verify, operator.account);
+    let service = verify.service(account, super::sid(&service)?).await?;
+    let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
+    let it = card(&console, &service, &webhook, after, MANY).await?;
+    let path = format!("/webhooks/{}/{}", service.sid, webhook.sid);
+    let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
+    let is_first = after == TroublesAfter::default();
+    let frame = if is_first { frame.live(&path, &query) } else { frame };
+    frame::ok(&One { frame, it })
+}
+
+async fn card(
+    console: &Console,
+    service: &Service,
+    webhook: &Webhook,
+    after: TroublesAfter,
+    most: usize,
+) -> Result<Card, Fault> {
+    let (account, of) = (webhook.account, service.sid);
+    let found = console.verify.troubles(account, of, webhook.sid, after, most + 1).await?;
+    let Troubles { counts, failing, given_up } = found;
+    let path = format!("{}/webhooks/{of}/{}", console.base(), webhook.sid);
+    let list = |title, kind, count, name: &str, mut calls: Vec<Call>| {
+        let has_next = calls.len() > most;
+        calls.truncate(most);
+        let last = calls.last().filter(|_| has_next);
+        let next = last.map(|call| match most {
+            FEW => path.clone(),
+            _ => format!("{path}?{name}={}.{}", call.wake_at.as_micros(), call.id),
+        });
+        List { title, kind, count, calls: calls.iter().map(row).collect(), next }
+    };
+    let lists = vec![
+        list("Failed, and tried again", "tried again", counts.failing, "failing", failing),
+        list("Given up", "given up", counts.given_up, "given-up", given_up),
+    ];
+    let (tone, state) = state(webhook, &counts);
+    let events: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
+    Ok(Card {
+        sid: webhook.sid.to_string(),
+        service: of.to_string(),
+        service_name: service.settings.friendly_name.to_string(),
+        name: webhook.friendly_name.to_string(),
+        url: webhook.url.as_str().to_owned(),
+        events: events.join(", "),
+        tone,
+        state,
+        backlog: backlog(&counts, console.now()),
+        lists: lists.into_iter().filter(|list| list.count > 0).collect(),
+    })
+}
+
+fn state(webhook: &Webhook, counts: &CallCounts) -> (Tone, String) {
+    let (tone, state) = match counts {
+        _ if !webhook.enabled => (CALM, "disabled"),
+        CallCounts { failing: 1.., .. } => (BAD, "calls fail"),
+        CallCounts { given_up: 1.., .. } => (BAD, "calls were given up"),
+        CallCounts { waiting: 1.., .. } => (BUSY, "calls wait"),
+        _ => (GOOD, "no call fails"),
+    };
+    (tone, state.to_owned())
+}
+
+/// How many calls wait, and for how long.
+fn backlog(counts: &CallCounts, now: Instant) -> Option<String> {
+    let oldest = counts.oldest?;
+    let wait = match counts.waiting {
+        1 => "1 call waits".to_owned(),
+        waiting => format!("{waiting} calls wait"),
+    };
+    let age = words::span(now.since(oldest));
+    let failing = match counts.failing {
+        0 => "none of them after a failed try".to_owned(),
+        failing => format!("{failing} of them after a failed try"),
+    };
+    Some(format!("{wait}, {failing}. The oldest tells of what happened {age} ago."))
+}
+
+fn row(call: &Call) -> Row {
+    Row {
         id: call.id.to_string(),
+        event: call.event.as_str(),
         happened: Stamp(call.happened_at),
         words: of_call(call),
         challenge: call.challenge.map(|sid| sid.to_string()),
@@ -101,6 +226,12 @@ pub(crate) async fn resend(
     let call = call_id(&call).ok_or(Fault::NotFound)?;
     console.verify.resend_call(operator.account, service, webhook, call).await?;
     Ok(frame::go(&console, "/webhooks?resent=yes"))
+}
+
+/// Reads where a page of a list ended: an instant in microseconds, a dot, and a call.
+fn mark(text: &str) -> Option<CallMark> {
+    let (micros, id) = text.split_once('.')?;
+    Some(CallMark { wake_at: Instant::from_micros(micros.parse().ok()?), id: call_id(id)? })
 }
 
 /// Reads a UUID back.

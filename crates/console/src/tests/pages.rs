@@ -200,7 +200,94 @@ async fn texts_of_applications_are_only_text() {
         page.hides("<i>");
         page.hides("hidden-192.0.2.9");
         page.shows("&#60;script&#62;");
+        if path != search {
+            page.shows("‹U+202E›");
+        }
+        page.hides("\u{202e}");
     }
+}
+
+/// In a language of its own, and with its own direction.
+#[tokio::test]
+async fn texts_of_applications_are_isolated() {
+    let scene = Scene::new().await;
+    let service = scene.service().await;
+    let identity = countersign_domain::text::Identity::parse("sam-porter").unwrap();
+    let factor = scene.stage.factor_of(&service, &identity).await;
+    let said = "שלם 40 EUR";
+    let challenge = Challenge {
+        details: Details {
+            message: Some(Message::parse(said).unwrap()),
+            fields: vec![Field { label: "סכום".into(), value: said.into() }],
+            date: None,
+        },
+        ..scene.stage.make.challenge(&factor)
+    };
+    scene.stage.open(&challenge, None).await;
+    let mut browser = scene.operator().await;
+    let person = format!("/console/services/{}/people/{identity}", service.sid);
+    let one = format!("/console/challenges/{}", challenge.sid);
+    for (path, times) in [("/console", 1), ("/console/timeline", 1), (&person, 1), (&one, 2)] {
+        let page = browser.get(path).await;
+        let isolated = page.text.matches(&format!("<bdi lang=\"\">{said}</bdi>")).count();
+        assert_eq!((isolated, page.text.matches(said).count()), (times, times), "{path}");
+    }
+}
+
+/// As the API does: people are asked nothing that they cannot see.
+#[tokio::test]
+async fn a_test_challenge_holds_only_what_its_person_sees() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let mut browser = scene.operator().await;
+    let (person, device) = (furnished.person(), furnished.factor.sid.to_string());
+    let form = [("device", device.as_str()), ("message", "Pay \u{202e}40 EUR?")];
+    let page = browser.post(&person, &format!("{person}/challenges"), &form).await;
+    browser.get(&page.location).await.shows("Pay 40 EUR?");
+    let list = "/console/services";
+    let page = browser.post(list, list, &[("FriendlyName", "Owl\u{3164} Club")]).await;
+    browser.get(&page.location).await.shows(">Owl Club</bdi>");
+}
+
+#[tokio::test]
+async fn a_page_that_goes_on_can_be_held_still() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let mut browser = scene.operator().await;
+    let challenge = format!("/console/challenges/{}", furnished.challenge.sid);
+    let webhook = format!("{}/{}", furnished.service.sid, furnished.webhook.sid);
+    let webhook = format!("/console/webhooks/{webhook}");
+    for path in ["/console", "/console/timeline", "/console/webhooks", &challenge, &webhook] {
+        let page = browser.get(path).await;
+        page.shows(&format!("hx-get=\"{path}\" hx-trigger=\"every 5s, resume\""));
+        page.shows("id=\"hold\"");
+        page.shows("<meta http-equiv=\"refresh\"");
+        page.shows(&format!("<a href=\"{path}?live=no\">Hold it still</a>"));
+        let held = browser.get(&format!("{path}?live=no")).await;
+        for gone in ["hx-get", "id=\"hold\"", "http-equiv=\"refresh\""] {
+            held.hides(gone);
+        }
+        held.shows(&format!("<a href=\"{path}\">Follow what happens</a>"));
+    }
+}
+
+/// Not even one of a call that sleeps until an expiry which never comes.
+#[tokio::test]
+async fn a_challenge_tells_of_the_calls_that_are_still_to_be_made() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    // more calls about the same device than are looked at
+    for _ in 0..60 {
+        let challenge = scene.stage.challenge(&furnished.factor).await;
+        scene.stage.answer(&challenge).await;
+    }
+    let last = scene.stage.challenge(&furnished.factor).await;
+    scene.stage.answer(&last).await;
+    let mut browser = scene.operator().await;
+    let page = browser.get(&format!("/console/challenges/{}", last.sid)).await;
+    page.shows("challenge.approved: waits for an earlier call about the same device.");
+    page.hides("No call is on record");
+    page.hides("made if nobody answers");
 }
 
 #[tokio::test]

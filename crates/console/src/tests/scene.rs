@@ -11,7 +11,7 @@ use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::challenge::Challenge;
 use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::factor::Factor;
-use countersign_domain::notification::Code;
+use countersign_domain::notification::{AttemptRecord, Code};
 use countersign_domain::secret::Secret;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::sid::AccountSid;
@@ -60,8 +60,8 @@ impl Tester for Apple {
     }
 }
 
-fn explain(code: Code) -> Option<&'static str> {
-    (code == Code::NO_DESTINATION).then_some("Nobody is there.")
+fn explain(attempt: &AttemptRecord) -> Option<&'static str> {
+    (attempt.code == Some(Code::NO_DESTINATION)).then_some("Nobody is there.")
 }
 
 impl Scene {
@@ -153,6 +153,18 @@ impl Scene {
         }
     }
 
+    /// Enrols so many people, has the calls about the first few come to `after`, and leaves those about the others untried.
+    pub(super) async fn queue_calls(&self, service: &Service, people: usize, after: AfterCall) {
+        for _ in 0..people {
+            self.stage.factor_of(service, &self.stage.make.identity()).await;
+        }
+        for call in self.stage.lease_calls().await {
+            let settled =
+                self.stage.store.settle_call(&call, after, "status 500", self.stage.now());
+            assert_eq!(settled.await, Ok(true));
+        }
+    }
+
     /// Has the webhook's first call fail for good; its id.
     pub(super) async fn fail_a_call(&self) -> String {
         let (store, now) = (&self.stage.store, self.stage.now());
@@ -220,6 +232,16 @@ impl Page {
     pub(super) fn form_token(&self) -> String {
         let rest = self.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
         rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// What the buttons are called, by all that is between their tags.
+    pub(super) fn buttons(&self) -> Vec<String> {
+        let of = |rest: &str| {
+            let inside = rest.split_once('>').unwrap().1.split("</button>").next().unwrap();
+            let texts = inside.split('<').map(|it| it.split_once('>').map_or(it, |(_, text)| text));
+            texts.collect::<String>()
+        };
+        self.text.split("<button").skip(1).map(of).collect()
     }
 
     #[track_caller]

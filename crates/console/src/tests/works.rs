@@ -1,10 +1,13 @@
 //! What can be done.
 
-use countersign_domain::webhook_call::CallState;
+use countersign_domain::credential::CredentialType;
+use countersign_domain::secret::Secret;
+use countersign_domain::webhook_call::{AfterCall, CallState};
 use countersign_verify::Caller;
+use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
 use http::StatusCode;
 
-use super::scene::Scene;
+use super::scene::{PAGES, PRIVATE_KEY, Page, Scene};
 
 #[tokio::test]
 async fn settings_are_changed_by_the_rules_of_the_api() {
@@ -134,14 +137,89 @@ async fn a_call_that_failed_is_sent_again() {
     let path = format!("/console/webhooks/{service}/{webhook}/calls/{call}/resend");
     let page = browser.post("/console/webhooks", &path, &[]).await;
     assert_eq!(page.location, "/console/webhooks?resent=yes");
-    let calls = scene.verify().failed_calls(scene.account, service, webhook).await.unwrap();
-    assert_eq!((calls.len(), calls[0].state), (1, CallState::Due));
+    let factor = furnished.factor.sid;
+    let calls = scene.stage.store.calls_about(webhook, factor, None, 10).await.unwrap();
+    let sent = calls.iter().find(|it| it.id.to_string() == call).unwrap();
+    assert_eq!((sent.state, sent.attempts), (CallState::Due, 0));
     browser.get(&page.location).await.shows("The call is made again now.");
     for unknown in ["x", "00000000-0000-0000-0000-000000000000", "+0000000000000000000000000000000"]
     {
         let path = format!("/console/webhooks/{service}/{webhook}/calls/{unknown}/resend");
         let page = browser.post("/console/webhooks", &path, &[]).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{unknown}");
+    }
+}
+
+/// Whatever else waits, those that were given up are seen, and all of them can be.
+#[tokio::test]
+async fn calls_are_counted_and_those_given_up_are_listed_apart() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    scene.take_calls().await;
+    let (service, webhook) = (&furnished.service, furnished.webhook.sid);
+    let mut browser = scene.operator().await;
+    for _ in 0..7 {
+        scene.queue_calls(service, 4, AfterCall::Failed).await;
+        scene.stage.pass(1);
+    }
+    scene.stage.pass(7_200 - 7);
+    scene.queue_calls(service, 4, AfterCall::Retry { at: scene.stage.later(600) }).await;
+    scene.queue_calls(service, 150, AfterCall::Retry { at: scene.stage.later(600) }).await;
+    scene.stage.pass(60);
+    let page = browser.get("/console/webhooks").await;
+    page.shows("155 calls wait, 8 of them after a failed try.");
+    page.shows("The oldest tells of what happened 116 min ago.");
+    page.shows("Failed, and tried again: 8");
+    page.shows("Given up: 28");
+    page.shows("factor.created: given up after 1 tries. Last answer: status 500.");
+    let path = format!("/console/webhooks/{}/{webhook}", service.sid);
+    page.shows(&format!("href=\"{path}\">More that are given up"));
+
+    let given_up = |page: &Page| page.text.matches("given up after 1 tries").count();
+    let page = browser.get(&path).await;
+    assert_eq!((page.status, given_up(&page)), (StatusCode::OK, 25));
+    page.shows(&format!("hx-get=\"{path}\""));
+    let next = page.text.split(&format!("{path}?given-up=")).nth(1).unwrap();
+    let next = format!("{path}?given-up={}", next.split('"').next().unwrap());
+    let page = browser.get(&next).await;
+    assert_eq!(given_up(&page), 3);
+    page.hides("?given-up=");
+    page.hides("hx-get");
+    for wrong in ["x", "1.x", "1", "x.00000000-0000-0000-0000-000000000000"] {
+        let page = browser.get(&format!("{path}?failing={wrong}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn buttons_on_one_page_are_told_apart_by_their_names() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    scene.take_calls().await;
+    scene.queue_calls(&furnished.service, 3, AfterCall::Failed).await;
+    // a second device and a second credential of the same name
+    scene.stage.factor_of(&furnished.service, &furnished.identity).await;
+    let update = CredentialUpdate {
+        friendly_name: Some("good".to_owned()),
+        secrets: CredentialSecrets {
+            private_key: Some(Secret::new(PRIVATE_KEY)),
+            ..CredentialSecrets::default()
+        },
+        ..CredentialUpdate::default()
+    };
+    let (verify, account) = (scene.verify(), scene.account);
+    verify.create_credential(account, CredentialType::Apn, update).await.unwrap();
+    let mut browser = scene.operator().await;
+    let pages = PAGES.into_iter().map(str::to_owned).chain(furnished.pages());
+    for (path, least) in pages.map(|path| (path.clone(), 1)).chain([
+        ("/console/webhooks".to_owned(), 4),
+        ("/console/credentials".to_owned(), 3),
+        (furnished.person(), 3),
+    ]) {
+        let mut names = browser.get(&path).await.buttons();
+        assert!(names.len() >= least, "{path}: {names:?}");
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{path}: {names:?}");
     }
 }
 

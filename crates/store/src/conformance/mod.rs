@@ -19,6 +19,7 @@ pub mod factors;
 pub mod notifications;
 pub mod recent;
 pub mod services;
+pub mod sessions;
 pub mod settling;
 pub mod stage;
 pub mod totp_factors;
@@ -216,6 +217,12 @@ macro_rules! conformance {
                 how_notifications_stand_is_told
                 a_challenge_is_found_by_its_own_sid_or_a_notifications
                 a_call_that_failed_is_seen_and_sent_again
+                the_calls_of_a_webhook_are_counted_and_listed_page_by_page
+                the_calls_about_a_challenge_are_found_among_all_of_its_device
+            }
+            sessions {
+                a_session_that_was_ended_has_ended
+                an_account_ends_only_so_many_sessions
             }
             upkeep {
                 what_is_below_a_deleted_entity_is_removed_in_time
@@ -269,6 +276,7 @@ mod tests {
             include_str!("webhooks.rs"),
             include_str!("credentials.rs"),
             include_str!("deliveries.rs"),
+            include_str!("sessions.rs"),
             include_str!("settling.rs"),
             include_str!("recent.rs"),
             include_str!("upkeep.rs"),

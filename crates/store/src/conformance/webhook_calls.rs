@@ -15,7 +15,7 @@ use countersign_domain::webhook_call::{
 };
 
 use super::stage::Stage;
-use crate::seam::{Backlog, CallsWanted, Inserted, Retention, Updated};
+use crate::seam::{Backlog, CallCounts, CallsWanted, Inserted, Retention, Updated};
 
 /// What becomes of a call that the application takes.
 pub(super) const TAKEN: AfterCall = AfterCall::Taken { status: 204 };
@@ -339,7 +339,7 @@ pub async fn a_call_that_was_taken_is_kept_with_its_challenge(stage: &Stage) {
     assert_eq!(store.taken_calls(other.sid, 0).await, Ok(vec![]), "a bound");
     assert_eq!(store.next_call(stage.now()).await, Ok(None));
     assert_eq!(store.failing_webhooks().await, Ok(vec![]));
-    assert_eq!(store.failed_calls(webhook.sid, 10).await, Ok(vec![]));
-    assert_eq!(store.calls_about(webhook.sid, factor.sid, 10).await, Ok(vec![]));
+    assert_eq!(store.call_counts(webhook.sid).await, Ok(CallCounts::default()));
+    assert_eq!(store.calls_about(webhook.sid, factor.sid, None, 10).await, Ok(vec![]));
     assert_eq!(store.resend_call(webhook.sid, first.id, stage.now()).await, Ok(false));
 }

@@ -10,7 +10,7 @@ export function pointAt(client, url) {
   client.basePath = url;
   client.plugins = [
     (request) => {
-      request.url = request.url.replace("https://verify.twilio.com", url);
+      request.url = request.url.replace(/^https?:\/\/[^/]+/, url);
     },
   ];
 }

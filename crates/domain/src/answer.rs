@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::challenge::{Challenge, Verdict};
+use crate::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
 use crate::jws::Jws;
 use crate::key::DeviceKey;
+use crate::time::Instant;
 
 /// An answer whose signature and signed fields have been checked against one challenge. Only [`check`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,19 @@ impl VerifiedAnswer {
     /// What was answered.
     pub const fn verdict(self) -> Verdict {
         self.0
+    }
+}
+
+impl Challenge {
+    /// Records a device's answer. Only signature checking can make a [`VerifiedAnswer`], so an unchecked answer
+    /// cannot reach this line.
+    ///
+    /// # Errors
+    /// The challenge is no longer open.
+    pub fn answer(self, answer: &VerifiedAnswer, now: Instant) -> Result<Self, CannotAnswer> {
+        self.is_open(now)?;
+        let state = ChallengeState::Answered { verdict: answer.verdict(), at: now };
+        Ok(Self { state, updated_at: now, ..self })
     }
 }
 

@@ -3,9 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::answer::VerifiedAnswer;
 use crate::entity::Owner;
-use crate::factor::FactorType;
+use crate::factor_type::FactorType;
 use crate::invalid::Invalid;
 use crate::sid::{ChallengeSid, FactorSid};
 use crate::text::{Message, StringMap, bounded};
@@ -227,17 +226,6 @@ impl Challenge {
     /// Why it is not.
     pub fn is_open(&self, now: Instant) -> Result<(), CannotAnswer> {
         self.standing().is_open(now)
-    }
-
-    /// Records a device's answer. Only signature checking can make a [`VerifiedAnswer`], so an unchecked answer
-    /// cannot reach this line.
-    ///
-    /// # Errors
-    /// The challenge is no longer open.
-    pub fn answer(self, answer: &VerifiedAnswer, now: Instant) -> Result<Self, CannotAnswer> {
-        self.is_open(now)?;
-        let state = ChallengeState::Answered { verdict: answer.verdict(), at: now };
-        Ok(Self { state, updated_at: now, ..self })
     }
 }
 

@@ -1,77 +1,14 @@
 //! A factor: one device of an entity, its key and its address, or a secret that makes codes ([`crate::totp`]). `docs/states.md` draws its life.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use crate::address::Address;
 use crate::entity::Owner;
-use crate::invalid::Invalid;
+pub use crate::factor_status::{FactorStatus, UNVERIFIED_FOR};
+pub use crate::factor_type::FactorType;
 use crate::key::DeviceKey;
 use crate::sid::{FactorKeySid, FactorSid};
 use crate::text::{AppId, FriendlyName, SdkVersion, StringMap};
 use crate::time::Instant;
 use crate::totp::TotpFactor;
-
-/// How long a factor may stay unverified before it is removed (wire reference §4.1).
-pub const UNVERIFIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// By what a factor proves itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FactorType {
-    /// A key on a device.
-    Push,
-    /// A shared secret and the time.
-    Totp,
-}
-
-impl FactorType {
-    /// The word on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Push => "push",
-            Self::Totp => "totp",
-        }
-    }
-
-    /// The first byte of SIDs of this type (wire reference §1.3).
-    pub const fn lead(self) -> u8 {
-        match self {
-            Self::Push => 0x03,
-            Self::Totp => 0x02,
-        }
-    }
-}
-
-impl FromStr for FactorType {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "push" => Ok(Self::Push),
-            "totp" => Ok(Self::Totp),
-            _ => Err(Invalid::because("must be push or totp")),
-        }
-    }
-}
-
-/// Whether the device has shown that it holds the private key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FactorStatus {
-    /// Not yet: it receives no challenges.
-    Unverified,
-    /// It has.
-    Verified,
-}
-
-impl FactorStatus {
-    /// The word on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unverified => "unverified",
-            Self::Verified => "verified",
-        }
-    }
-}
 
 /// A push factor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +87,8 @@ pub struct FactorChange {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::address::Platform;
     use crate::sid::{AccountSid, EntitySid, ServiceSid};
@@ -186,15 +125,5 @@ mod tests {
         assert!(!unverified.has_lapsed(day - Duration::from_micros(1)));
         assert!(unverified.has_lapsed(day));
         assert!(!factor(FactorStatus::Verified).has_lapsed(day));
-    }
-
-    #[test]
-    fn types_are_known_by_their_exact_words() {
-        for kind in [FactorType::Push, FactorType::Totp] {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
-        }
-        for wrong in ["", "Push", "push ", "passkeys", "sms"] {
-            assert!(wrong.parse::<FactorType>().is_err(), "{wrong}");
-        }
     }
 }

@@ -16,6 +16,8 @@ pub mod device_token;
 pub mod entity;
 pub mod event;
 pub mod factor;
+mod factor_status;
+mod factor_type;
 pub mod household;
 pub mod invalid;
 pub mod invitation;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::factor::FactorType;
+use crate::factor_type::FactorType;
 use crate::invalid::Invalid;
 use crate::time::Instant;
 use crate::world::Entropy;

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::entity::Owner;
-use crate::factor::{FactorStatus, UNVERIFIED_FOR};
+use crate::factor_status::{FactorStatus, UNVERIFIED_FOR};
 use crate::invalid::Invalid;
 use crate::secret::{Sealed, Secret};
 use crate::sid::FactorSid;

@@ -1,12 +1,11 @@
 //! A challenge as a device reads it.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::enrol::text;
 use crate::error::Error;
+use crate::status::ChallengeStatus;
+use crate::wire::{text, wire_date};
 
 /// A question to the person, with all that is needed to answer it.
 #[derive(Debug, Clone)]
@@ -39,28 +38,6 @@ pub struct Field {
     pub label: String,
     /// Its value.
     pub value: String,
-}
-
-/// Where a challenge stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChallengeStatus {
-    /// Waiting for an answer.
-    Pending,
-    /// Nobody answered in time.
-    Expired,
-    /// Answered yes.
-    Approved,
-    /// Answered no.
-    Denied,
-}
-
-/// The person's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Yes.
-    Approved,
-    /// No.
-    Denied,
 }
 
 impl Challenge {
@@ -120,50 +97,6 @@ impl ChallengeStatus {
             other => Err(Error::malformed(format!("a challenge of status {other}"))),
         }
     }
-
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Expired => "expired",
-            Self::Approved => "approved",
-            Self::Denied => "denied",
-        }
-    }
-}
-
-impl Verdict {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        self.status().as_str()
-    }
-
-    /// Where a challenge stands after this answer.
-    pub fn status(self) -> ChallengeStatus {
-        match self {
-            Self::Approved => ChallengeStatus::Approved,
-            Self::Denied => ChallengeStatus::Denied,
-        }
-    }
-}
-
-impl fmt::Display for ChallengeStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Reads a date of a resource. Only `YYYY-MM-DDTHH:MM:SSZ` will do: the Android SDK fails on anything else.
-pub(crate) fn wire_date(text: &str) -> Result<Timestamp, Error> {
-    let shape = text.len() == "2023-11-14T22:13:20Z".len() && text.ends_with('Z');
-    let date = shape.then(|| text.parse().ok()).flatten();
-    date.ok_or_else(|| Error::malformed(format!("{text} is no date of this API")))
 }
 
 #[cfg(test)]
@@ -193,13 +126,5 @@ mod tests {
         let mut body = vectors::challenge();
         body["details"]["date"] = Value::Null;
         assert!(matches!(Challenge::parse(body, None), Err(Error::Malformed(_))));
-    }
-
-    #[test]
-    fn dates_have_one_form_only() {
-        assert_eq!(wire_date("2023-11-14T22:13:20Z").unwrap().as_second(), 1_700_000_000);
-        for other in ["2023-11-14T22:13:20.000Z", "2023-11-14T22:13:20+00:00", "2023-11-14", ""] {
-            assert!(wire_date(other).is_err(), "{other}");
-        }
     }
 }

@@ -3,16 +3,14 @@
 use std::fmt;
 
 use reqwest::Method;
-use serde_json::{Map, Value};
 
-use crate::challenge::wire_date;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::factor::{Factor, Platform, SDK_VERSION};
 use crate::key::DeviceKey;
-use crate::phone::{Phone, Registration};
+use crate::phone::Phone;
+use crate::registration::Registration;
 use crate::server::{Call, Server};
-
-pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Everything a server must know to make a factor of this phone.
 #[derive(Debug, Clone)]
@@ -29,21 +27,6 @@ pub struct Enrolment {
     pub platform: Platform,
     /// Who allows it.
     pub authority: Authority,
-}
-
-/// Where a device wants its prompts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Platform {
-    /// Apple's push service, by device token.
-    Apn(String),
-    /// Firebase, by registration token.
-    Fcm(String),
-    /// Web Push, by the subscription's JSON text.
-    WebPush(String),
-    /// The server's own device stream.
-    Stream,
-    /// Nowhere: the device asks.
-    None,
 }
 
 /// Whose permission a device enrols with.
@@ -75,34 +58,6 @@ impl Enrolment {
             platform: Platform::Stream,
             authority,
         }
-    }
-}
-
-impl Platform {
-    /// The word on the wire.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Apn(_) => "apn",
-            Self::Fcm(_) => "fcm",
-            Self::WebPush(_) => "webpush",
-            Self::Stream => "stream",
-            Self::None => "none",
-        }
-    }
-
-    /// The push token, for the platforms that have one.
-    pub fn token(&self) -> Option<&str> {
-        match self {
-            Self::Apn(token) | Self::Fcm(token) | Self::WebPush(token) => Some(token),
-            Self::Stream | Self::None => None,
-        }
-    }
-
-    /// The form fields that say it.
-    pub(crate) fn form(&self) -> Vec<(&str, &str)> {
-        let mut form = vec![("Config.NotificationPlatform", self.as_str())];
-        form.extend(self.token().map(|token| ("Config.NotificationToken", token)));
-        form
     }
 }
 
@@ -172,73 +127,9 @@ impl Phone {
     }
 }
 
-/// What both mobile SDKs read from a factor; each is missing at the peril of the app.
-pub(crate) struct Factor {
-    pub(crate) sid: String,
-    pub(crate) account_sid: String,
-    pub(crate) credential_sid: String,
-    pub(crate) verified: bool,
-}
-
-impl Factor {
-    pub(crate) fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
-        text(body, "friendly_name")?;
-        wire_date(&text(body, "date_created")?)?;
-        let config = body.get("config").and_then(Value::as_object);
-        let config = config.ok_or_else(|| Error::malformed("a factor without config"))?;
-        Ok(Self {
-            sid: text(body, "sid")?,
-            account_sid: text(body, "account_sid")?,
-            credential_sid: text(config, "credential_sid")?,
-            verified: match text(body, "status")?.as_str() {
-                "verified" => true,
-                "unverified" => false,
-                other => return Err(Error::malformed(format!("a factor of status {other}"))),
-            },
-        })
-    }
-}
-
-/// A member that must be a string.
-pub(crate) fn text(body: &Map<String, Value>, name: &str) -> Result<String, Error> {
-    let value = body.get(name).and_then(Value::as_str);
-    let value = value.ok_or_else(|| Error::malformed(format!("{name} is not a string")))?;
-    Ok(value.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::vectors;
-
-    #[test]
-    fn the_documented_factor_is_understood() {
-        let factor = Factor::parse(&vectors::factor()).unwrap();
-        assert_eq!(factor.sid, vectors::FACTOR_SID);
-        assert_eq!(factor.account_sid, vectors::ACCOUNT_SID);
-        assert_eq!(factor.credential_sid, vectors::CREDENTIAL_SID);
-        assert!(!factor.verified);
-    }
-
-    #[test]
-    fn a_factor_that_an_sdk_would_not_read_is_malformed() {
-        let needed = ["sid", "account_sid", "friendly_name", "status", "date_created", "config"];
-        for name in needed {
-            let mut body = vectors::factor();
-            body.insert(name.into(), Value::Null);
-            assert!(matches!(Factor::parse(&body), Err(Error::Malformed(_))), "{name}");
-        }
-        let mut body = vectors::factor();
-        body.insert("date_created".into(), "2023-11-14T22:13:20.5Z".into());
-        assert!(matches!(Factor::parse(&body), Err(Error::Malformed(_))));
-    }
-
-    #[test]
-    fn only_push_services_have_a_token() {
-        assert_eq!(Platform::Stream.form(), [("Config.NotificationPlatform", "stream")]);
-        let form = [("Config.NotificationPlatform", "apn"), ("Config.NotificationToken", "ab")];
-        assert_eq!(Platform::Apn("ab".into()).form(), form);
-    }
 
     #[test]
     fn debug_does_not_show_the_authority() {

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thiserror::Error as ThisError;
 use tokio_tungstenite::tungstenite;
 
-use crate::challenge::ChallengeStatus;
-use crate::frame::Closed;
+use crate::close::Closed;
+use crate::status::ChallengeStatus;
 
 /// Why the phone could not do what it was asked.
 #[derive(Debug, ThisError)]

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::key::DeviceKey;
-use crate::phone::{Phone, Registration};
+use crate::phone::Phone;
+use crate::registration::Registration;
 use crate::server::{Options, Server};
 
 #[derive(Serialize, Deserialize)]

@@ -1,12 +1,10 @@
 //! The words of the device stream, without a socket: text in, meaning out.
 
-use std::fmt;
-
 use jiff::Timestamp;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::close::timestamp;
 use crate::error::Error;
 
 /// The server knows the device now.
@@ -35,53 +33,6 @@ pub struct Prompt {
     /// After this it must not be shown.
     #[serde(deserialize_with = "timestamp")]
     pub expires_at: Timestamp,
-}
-
-/// How the server ended the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The WebSocket close code; 1005 if there was none, 1006 if the connection just ended.
-    pub code: u16,
-    /// The reason, as the server wrote it.
-    pub reason: String,
-}
-
-/// The reason of a refusal, when the close code is 4401.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Refusal {
-    /// A code of the API's error table.
-    pub code: i64,
-    /// What the server says about it.
-    pub message: String,
-    /// The server's time, for a device whose clock is wrong.
-    #[serde(deserialize_with = "timestamp")]
-    pub server_time: Timestamp,
-}
-
-impl Closed {
-    /// The device was refused.
-    pub const REFUSED: u16 = 4401;
-    /// The factor is gone, or no longer one of the stream.
-    pub const GONE: u16 = 4404;
-    /// A newer connection of the same factor took over.
-    pub const REPLACED: u16 = 4409;
-
-    /// Why the device was refused, if it was.
-    pub fn refusal(&self) -> Option<Refusal> {
-        match self.code {
-            Self::REFUSED => serde_json::from_str(&self.reason).ok(),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason.as_str() {
-            "" => write!(f, "{}", self.code),
-            reason => write!(f, "{} ({reason})", self.code),
-        }
-    }
 }
 
 /// A frame from the server, once it has sent its nonce.
@@ -120,10 +71,6 @@ pub(crate) fn ack(notification_sid: &str) -> String {
     json!({"type": "ack", "notification_sid": notification_sid}).to_string()
 }
 
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,17 +92,6 @@ mod tests {
         for bad in ["", "[]", "{}", r#"{"type":"linked"}"#, r#"{"type":1}"#] {
             assert!(matches!(Frame::parse(bad), Err(Error::Malformed(_))), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_refusal_is_read_from_its_reason() {
-        let reason = r#"{"code":20151,"message":"Authentication Failed","server_time":"2026-11-22T10:00:00Z"}"#;
-        let closed = Closed { code: 4401, reason: reason.into() };
-        let refusal = closed.refusal().unwrap();
-        assert_eq!(refusal.code, 20151);
-        assert_eq!(refusal.server_time.as_second(), 1_795_341_600);
-        let other = Closed { code: 1001, reason: reason.into() };
-        assert_eq!(other.refusal(), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::challenge::{Challenge, ChallengeStatus, Verdict};
+use crate::challenge::Challenge;
 use crate::error::Error;
 use crate::jwt::answer_jwt;
 use crate::phone::Phone;
+use crate::status::{ChallengeStatus, Verdict};
 
 /// What the mobile SDKs ask for at once.
 const PAGE_SIZE: &str = "20";

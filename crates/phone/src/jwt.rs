@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::challenge::Verdict;
 use crate::error::Error;
 use crate::key::DeviceKey;
+use crate::status::Verdict;
 
 /// How long a device token is good for, in seconds: what the mobile SDKs use.
 pub const LIFETIME: i64 = 600;

@@ -24,15 +24,18 @@
 //! | `key.rs`, `jwt.rs` | signatures, and the two tokens made with them |
 //! | `clock.rs` | the device's own time, and how wrong it is |
 //! | `server.rs` | addresses, TLS, headers, error bodies |
+//! | `wire.rs`, `factor.rs`, `registration.rs` | what the server tells of a factor |
 //! | `enrol.rs`, `phone.rs` | a factor's life: made, verified, changed, deleted |
-//! | `challenge.rs`, `inbox.rs` | what is asked, and the answer to it |
-//! | `frame.rs`, `stream.rs`, `listen.rs` | the device stream: its words, one connection, a loop of connections |
+//! | `challenge.rs`, `status.rs`, `inbox.rs` | what is asked, and the answer to it |
+//! | `frame.rs`, `close.rs`, `stream.rs`, `listen.rs` | the device stream: its words, one connection, a loop of connections |
 //! | `file.rs` | a phone that outlives its process |
 
 mod challenge;
 mod clock;
+mod close;
 mod enrol;
 mod error;
+mod factor;
 mod file;
 mod frame;
 mod inbox;
@@ -40,19 +43,25 @@ pub mod jwt;
 mod key;
 mod listen;
 mod phone;
+mod registration;
 mod server;
+mod status;
 mod stream;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use challenge::{Challenge, ChallengeStatus, Field, Verdict};
+pub use challenge::{Challenge, Field};
 pub use clock::{LocalTime, system_time};
-pub use enrol::{Authority, Enrolment, Platform};
+pub use close::{Closed, Refusal};
+pub use enrol::{Authority, Enrolment};
 pub use error::{ApiError, Error};
-pub use frame::{Closed, Linked, Prompt, Refusal};
+pub use factor::Platform;
+pub use frame::{Linked, Prompt};
 pub use key::DeviceKey;
 pub use listen::{Backoff, Event, Listener};
 pub use phone::Phone;
 pub use server::{Options, Server};
+pub use status::{ChallengeStatus, Verdict};
 pub use stream::Stream;

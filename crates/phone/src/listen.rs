@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::close::Closed;
 use crate::error::Error;
-use crate::frame::{Closed, Linked, Prompt};
+use crate::frame::{Linked, Prompt};
 use crate::phone::Phone;
 use crate::stream::Stream;
 

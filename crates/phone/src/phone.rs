@@ -7,10 +7,11 @@ use reqwest::Method;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::enrol::{Factor, Platform, SDK_VERSION};
 use crate::error::Error;
+use crate::factor::{Factor, Platform, SDK_VERSION};
 use crate::jwt::{Device, device_jwt};
 use crate::key::DeviceKey;
+use crate::registration::Registration;
 use crate::server::{Answer, Call, Server};
 
 /// An enrolled phone. Clones are the same phone.
@@ -24,18 +25,6 @@ struct Inner {
     registration: Registration,
     key: DeviceKey,
     clock: Clock,
-}
-
-/// What the phone told the server about itself, and what the server calls it since.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Registration {
-    pub(crate) service_sid: String,
-    pub(crate) identity: String,
-    pub(crate) account_sid: String,
-    pub(crate) factor_sid: String,
-    pub(crate) credential_sid: String,
-    pub(crate) friendly_name: String,
-    pub(crate) app_id: String,
 }
 
 impl Phone {

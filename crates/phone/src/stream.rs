@@ -15,8 +15,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
+use crate::close::Closed;
 use crate::error::Error;
-use crate::frame::{self, Closed, Frame, Linked, Prompt};
+use crate::frame::{self, Frame, Linked, Prompt};
 use crate::phone::Phone;
 use crate::server::Answer;
 

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
-use crate::phone::Registration;
+use crate::registration::Registration;
 use crate::{DeviceKey, Options, Phone, Server};
 
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";

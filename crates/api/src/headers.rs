@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::middleware::map_response;
+use axum::response::Response;
 use countersign_domain::sid::RequestSid;
 use countersign_domain::time::Instant;
 use countersign_verify::Verify;
@@ -14,6 +17,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::state::ApiState;
 use crate::urls::PublicUrl;
 
 const CONCURRENT_REQUESTS: HeaderName = HeaderName::from_static("twilio-concurrent-requests");
@@ -94,6 +98,12 @@ impl Stamp {
         Self { source, fixed, transport }
     }
 
+    /// For an API of this state.
+    pub(crate) fn of(state: &ApiState) -> Arc<Self> {
+        let verify = Arc::clone(&state.verify);
+        Arc::new(Self::new(verify, &state.public_url))
+    }
+
     pub(crate) fn arrival(self: &Arc<Self>) -> Arrival {
         Arrival {
             stamp: Arc::clone(self),
@@ -149,4 +159,12 @@ fn date(now: Instant) -> HeaderValue {
 /// A header of text that we wrote ourselves, which is ASCII.
 fn text(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Pages that bring their own headers on caching and on other origins.
+pub(crate) fn own_headers(pages: Router) -> Router {
+    pages.layer(map_response(async |mut response: Response| {
+        response.extensions_mut().insert(OwnHeaders);
+        response
+    }))
 }

@@ -8,6 +8,7 @@ mod authenticator;
 mod body;
 mod envelope;
 mod error;
+mod fallback;
 mod fetch_metadata;
 mod forms;
 mod headers;

@@ -12,6 +12,7 @@ mod node;
 mod operations;
 pub(crate) mod parameter;
 mod paths;
+mod reference;
 mod responses;
 mod schemas;
 #[cfg(test)]

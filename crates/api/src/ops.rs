@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::envelope::Envelope;
 use crate::error::ApiError;
+use crate::fallback::{no_such_method, no_such_path};
+use crate::headers::{Stamp, own_headers};
 use crate::reply::{self, Answer};
-use crate::router::{no_such_method, no_such_path, own_headers, stamp};
 use crate::rows;
 use crate::state::{ApiState, Shared};
 
@@ -38,7 +39,7 @@ pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Rout
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .merge(own_headers(others));
-    Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
+    Envelope::around(routes, Stamp::of(state), &state.options, &state.places, &state.abandoned)
 }
 
 /// For the metrics, which know no other number.

@@ -4,22 +4,20 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::map_response;
-use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
 use crate::envelope::Envelope;
-use crate::error::ApiError;
-use crate::headers::{OwnHeaders, Stamp};
+use crate::fallback::{no_such_method, no_such_path};
+use crate::headers::{Stamp, own_headers};
 use crate::socket::{self, SocketParts};
 use crate::state::{ApiState, Shared};
 use crate::v1::credentials;
 use crate::v2::{
     access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
 };
-use crate::{authenticator, openapi, ops, rows};
+use crate::{authenticator, openapi, ops};
 
 /// The whole API, ready to be served. `others` are pages beside it that bring their own headers.
 pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
@@ -32,15 +30,7 @@ pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::clone(state))
         .merge(own_headers(others));
-    Envelope::around(routes, stamp(state), &state.options, &state.places, &state.abandoned)
-}
-
-/// Pages that bring their own headers on caching and on other origins.
-pub(crate) fn own_headers(pages: Router) -> Router {
-    pages.layer(map_response(async |mut response: Response| {
-        response.extensions_mut().insert(OwnHeaders);
-        response
-    }))
+    Envelope::around(routes, Stamp::of(state), &state.options, &state.places, &state.abandoned)
 }
 
 fn api() -> Router<Shared> {
@@ -110,19 +100,4 @@ fn pages() -> Router<Shared> {
         .route(&format!("{home}/sw.js"), get(authenticator::service_worker))
         .route(&format!("{home}/manifest.webmanifest"), get(authenticator::manifest))
         .route(&format!("{home}/{{Version}}/{{File}}"), get(authenticator::file))
-}
-
-/// What writes the headers of every response.
-pub(crate) fn stamp(state: &ApiState) -> Arc<Stamp> {
-    let verify = Arc::clone(&state.verify);
-    Arc::new(Stamp::new(verify, &state.public_url))
-}
-
-pub(crate) async fn no_such_path() -> ApiError {
-    (&rows::NOT_FOUND).into()
-}
-
-/// The router adds `Allow`.
-pub(crate) async fn no_such_method() -> ApiError {
-    (&rows::METHOD_NOT_ALLOWED).into()
 }

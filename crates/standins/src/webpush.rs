@@ -7,6 +7,7 @@
 
 mod browser;
 mod content;
+mod fault;
 mod push;
 mod vapid;
 
@@ -33,7 +34,7 @@ use crate::script::{Cue, Script};
 use crate::setting::Setting;
 
 use browser::Browser;
-use push::Fault;
+use fault::Fault;
 
 /// A push service for browsers, with browsers. It ends when it is dropped.
 pub struct WebPush {

@@ -26,7 +26,9 @@ use countersign_domain::totp::{TotpAlg, TotpConfig, TotpFactor};
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
 use countersign_domain::world::{Clock, random};
 
-use crate::{ManualClock, SeededEntropy, device_key};
+use crate::clock::ManualClock;
+use crate::entropy::SeededEntropy;
+use crate::keys::device_key;
 
 /// Makes things, at the instant of its clock, with SIDs from its entropy.
 #[derive(Debug, Clone)]

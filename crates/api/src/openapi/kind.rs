@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
+use super::reference::reference;
 use super::words::Words;
 
 /// For whom a schema is written.
@@ -120,9 +121,4 @@ impl Kind {
         }
         schema
     }
-}
-
-/// Names a schema of the description.
-pub(crate) fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }

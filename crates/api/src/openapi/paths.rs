@@ -6,10 +6,11 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::bodies::IDENTITY;
-use super::kind::{Kind, reference};
+use super::kind::Kind;
 use super::node::Node;
 use super::operations::{self, Answer, Callers, Operation};
 use super::parameter::{Parameter, body, required};
+use super::reference::reference;
 use super::words::FORM_TYPES;
 use super::{examples, responses, schemas};
 use crate::rows;

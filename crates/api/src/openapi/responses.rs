@@ -79,7 +79,7 @@ pub(super) fn refusals() -> Node {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => &["Retry-After"],
             _ => &[],
         };
-        let body = super::kind::reference("error_body");
+        let body = super::reference::reference("error_body");
         (name(status), answer(words, also, Some((body.into(), None))))
     }))
 }

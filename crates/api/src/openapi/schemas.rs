@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::kind::{Dialect, Kind};
 use super::node::Node;
+use super::reference::reference;
 use super::words;
 
 /// A schema with a name.
@@ -81,8 +82,8 @@ impl Property {
 
 /// One page of a list of what `schema` describes.
 pub(crate) fn page(title: String, key: &str, schema: &str) -> Node {
-    let items = json!({"type": "array", "items": super::kind::reference(schema)});
-    let meta = super::kind::reference(ours::PAGE_META.name);
+    let items = json!({"type": "array", "items": reference(schema)});
+    let meta = reference(ours::PAGE_META.name);
     Node::object([
         ("type", "object".into()),
         ("title", title.into()),

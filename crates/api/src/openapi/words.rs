@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::kind::reference;
+use super::reference::reference;
 
 /// A set of words with a name.
 #[derive(Debug)]

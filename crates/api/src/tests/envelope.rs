@@ -27,8 +27,8 @@ use tower::ServiceExt as _;
 use super::{at, base};
 use crate::body;
 use crate::envelope::Envelope;
+use crate::fallback::{no_such_method, no_such_path};
 use crate::headers::{Source, Stamp};
-use crate::router::{no_such_method, no_such_path};
 use crate::state::ApiOptions;
 use crate::urls::PublicUrl;
 

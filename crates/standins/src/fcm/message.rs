@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::listener::Call;
 use crate::payload::names_a_challenge;
 
-use super::refusal::Refusal;
+use super::refusal::{Error, Refusal};
 
 /// The longest payload, in bytes.
 const PAYLOAD: usize = 4096;
@@ -38,7 +38,7 @@ pub struct Message {
     /// The answer's status; `None` if it gets no answer.
     pub status: Option<u16>,
     /// Why it was refused.
-    pub error: Option<super::Error>,
+    pub error: Option<Error>,
 }
 
 impl Message {

@@ -4,10 +4,8 @@ use serde_json::Value;
 
 use crate::listener::Call;
 
+use super::fault::Fault;
 use super::vapid::ApplicationServer;
-
-/// What is wrong with a push: the status, and a sentence.
-pub(super) type Fault = (u16, &'static str);
 
 /// The longest body that every service must take, and that this one takes.
 const BODY: usize = 4096;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::jws::{Algorithm, Jws};
 
 use super::content::POINT;
-use super::push::Fault;
+use super::fault::Fault;
 
 /// How far ahead a token may expire, in seconds.
 const LONGEST: i64 = 24 * 3600;

@@ -2,7 +2,7 @@
 
 use countersign_domain::challenge::MOST_FIELDS;
 
-use super::STRINGS;
+use super::texts::STRINGS;
 use crate::openapi::kind::Kind;
 use crate::openapi::parameter::{Parameter, for_codes, for_push, optional, required};
 

@@ -1,6 +1,6 @@
 //! Push credentials (wire reference §2.9). Secrets go in and never come out.
 
-use super::NAME;
+use super::texts::NAME;
 use crate::openapi::kind::Kind;
 use crate::openapi::parameter::{Parameter, optional, required};
 use crate::openapi::words::CREDENTIAL_TYPES;

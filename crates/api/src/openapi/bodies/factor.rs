@@ -1,6 +1,6 @@
 //! Factors (wire reference §2.3).
 
-use super::{NAME, STRINGS};
+use super::texts::{NAME, STRINGS};
 use crate::openapi::kind::Kind;
 use crate::openapi::parameter::{Parameter, for_codes, for_push, optional, required};
 use crate::openapi::words::{

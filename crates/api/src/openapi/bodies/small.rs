@@ -2,7 +2,7 @@
 
 use countersign_domain::{access_token, notification};
 
-use super::{IDENTITY, NAME};
+use super::texts::{IDENTITY, NAME};
 use crate::openapi::kind::Kind;
 use crate::openapi::parameter::{Parameter, optional, required};
 use crate::openapi::words::{EVENTS, TOKEN_FACTOR_TYPES, WEBHOOK_STATUSES, WEBHOOK_VERSIONS};

@@ -3,7 +3,10 @@
 //! A browser that once asked its user for Basic credentials adds them to every later request by itself, also to a form
 //! that another site sends here. Such a request is told by these headers. Programs other than browsers do not send them.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
+
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why such a request is refused.
 pub(crate) const REASON: &str = "a browser sent this as a navigation, or for a page of another site without CORS: POST and DELETE \
@@ -16,12 +19,11 @@ pub(crate) fn is_forged(method: &Method, headers: &HeaderMap) -> bool {
     if method.is_safe() {
         return false;
     }
-    let is = |name: &str, words: &[&str]| {
+    let is = |name: &HeaderName, words: &[&str]| {
         headers.get_all(name).iter().any(|value| words.iter().any(|word| value == *word))
     };
-    let is_cors = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "cors");
-    is("sec-fetch-mode", &["navigate"])
-        || (is("sec-fetch-site", &["cross-site", "same-site"]) && !is_cors)
+    let is_cors = headers.get(&MODE).is_some_and(|mode| mode == "cors");
+    is(&MODE, &["navigate"]) || (is(&SITE, &["cross-site", "same-site"]) && !is_cors)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_domain::sid::{AccessTokenSid, AccountSid, FactorSid};
+use foldhash::fast::RandomState;
 
 use crate::auth::Caller;
 
@@ -73,7 +74,8 @@ struct House {
 struct Counts {
     strangers: usize,
     waiting: usize,
-    by_owner: HashMap<Owner, Count>,
+    /// Each request looks here several times, and nobody chooses enough keys to make a faster hash costly.
+    by_owner: HashMap<Owner, Count, RandomState>,
 }
 
 impl Places {
@@ -122,12 +124,18 @@ const fn is_full(count: usize, bound: usize) -> bool {
 }
 
 impl Counts {
-    fn working(&self, owner: Owner) -> usize {
-        self.by_owner.get(&owner).map_or(0, |count| count.working)
-    }
-
-    fn add(&mut self, owner: Owner) {
-        self.by_owner.entry(owner).or_default().working += 1;
+    /// Adds a request unless there are `bound` of them.
+    ///
+    /// # Errors
+    /// [`Crowded::Owner`].
+    fn add_within(&mut self, owner: Owner, bound: usize) -> Result<(), Crowded> {
+        let count = self.by_owner.entry(owner).or_default();
+        // An owner without a request has room, so no empty count stays.
+        if is_full(count.working, bound) {
+            return Err(Crowded::Owner);
+        }
+        count.working += 1;
+        Ok(())
     }
 
     fn remove(&mut self, owner: Owner) {
@@ -199,16 +207,14 @@ impl Place {
         }
         let bounds = &self.house.bounds;
         let mut counts = self.house.counts();
-        let has_too_many = is_full(counts.working(account), bounds.per_account)
-            || device.is_some_and(|device| is_full(counts.working(device), bounds.per_device));
-        if has_too_many {
-            return Err(Crowded::Owner);
+        counts.add_within(account, bounds.per_account)?;
+        if let Some(device) = device
+            && let Err(crowded) = counts.add_within(device, bounds.per_device)
+        {
+            counts.remove(account);
+            return Err(crowded);
         }
         held.release(&mut counts);
-        counts.add(account);
-        if let Some(device) = device {
-            counts.add(device);
-        }
         *held = Held::Known(account, device);
         Ok(())
     }
@@ -233,10 +239,7 @@ impl Place {
                 0 => 0,
                 most => most.max(reserve),
             };
-            if is_full(counts.working(address), most) {
-                return Err(Crowded::Owner);
-            }
-            counts.add(address);
+            counts.add_within(address, most)?;
         }
         counts.strangers += 1;
         *held = Held::Stranger(address);

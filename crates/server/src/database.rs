@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use countersign_domain::world::Clock;
 use countersign_store::schema::Fitting;
-use countersign_store::{Moving as _, Store};
-use countersign_store_postgres::PostgresStore;
-use countersign_store_sqlite::SqliteStore;
+use countersign_store::{Moving as _, Store, StoreError};
+use countersign_store_postgres::{Durability, PostgresStore};
+use countersign_store_sqlite::{Depth, SqliteStore};
 use secrecy::ExposeSecret as _;
 
 use crate::clock::{self, DatabaseClock, SteadyClock};
@@ -38,6 +38,16 @@ impl Database {
     /// # Errors
     /// There is none, which settings led there; it cannot be reached or opened, or its schema is of another version.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
+        let database = Self::open_there(config).await?;
+        database.must_be_used(config).await?;
+        Ok(database)
+    }
+
+    /// The same, whether a server has used it or not.
+    ///
+    /// # Errors
+    /// As those of [`Database::open_beside`].
+    pub async fn open_there(config: &Config) -> anyhow::Result<Self> {
         if config.database.url.is_none() {
             let file = config.database_file();
             ensure!(
@@ -48,13 +58,20 @@ impl Database {
             );
             folder::check(&config.data_dir)?;
         }
-        let database = Self::open_as(config, Fitting::Beside).await?;
+        Self::open_as(config, Fitting::Beside).await
+    }
+
+    /// Refuses one that no server has used.
+    ///
+    /// # Errors
+    /// It is such a one, and which settings led there; or it cannot be read.
+    pub async fn must_be_used(&self, config: &Config) -> anyhow::Result<()> {
         ensure!(
-            database.is_used().await?,
+            self.is_used().await?,
             "no server has used this database yet, so there is nothing in it: {}",
             config.whence()
         );
-        Ok(database)
+        Ok(())
     }
 
     /// Whether a server has ever used it: it keeps the check value of a master key then.
@@ -137,6 +154,98 @@ impl Database {
     }
 }
 
+/// What is to be said about a part of a database.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It is as it should be.
+    Right(String),
+    /// Worth changing, though what this server promises holds.
+    Doubtful(String),
+    /// What this server promises does not hold.
+    Wrong(String),
+}
+
+impl Database {
+    /// Whether what is stored is whole, and stays so when the power fails; each with what to do. Reads only. Beside a running
+    /// server (`is_serving`) less is read, since its log cannot be folded back meanwhile.
+    pub async fn condition(
+        &self,
+        config: &Config,
+        is_serving: bool,
+    ) -> Vec<(&'static str, Condition)> {
+        match self {
+            Self::Sqlite(store) => {
+                let thorough = if is_serving { Depth::Quick } else { Depth::Full };
+                let faults = store.faults(thorough).await;
+                vec![("database integrity", integrity(config, faults))]
+            }
+            Self::Postgres(store) => match store.durability().await {
+                Ok(durability) => durable(&durability),
+                Err(error) => {
+                    let why = format!("its settings cannot be read: {error}");
+                    vec![("PostgreSQL settings", Condition::Doubtful(why))]
+                }
+            },
+        }
+    }
+}
+
+fn integrity(config: &Config, faults: Result<Vec<String>, StoreError>) -> Condition {
+    let file = config.database_file();
+    let file = file.display();
+    let faults = match faults {
+        Ok(faults) if faults.is_empty() => {
+            return Condition::Right(format!("{file} is whole"));
+        }
+        Ok(faults) => faults.join("; "),
+        Err(error) => error.to_string(),
+    };
+    Condition::Wrong(format!(
+        "{file} is damaged: {faults}. Stop the server, keep a copy of the data folder, and put a backup back (docs/operating.md, \
+         Backup); without one, `sqlite3 {file} .recover` saves what can be read. Then test the disk"
+    ))
+}
+
+fn durable(found: &Durability) -> Vec<(&'static str, Condition)> {
+    let must_be_on = |name, value: &str, loss: &str| match value {
+        "on" => Condition::Right("on".to_owned()),
+        other => Condition::Wrong(format!(
+            "it is {other}, and {loss}: ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); then take a new base backup"
+        )),
+    };
+    let commit = match found.synchronous_commit.as_str() {
+        "off" => Condition::Doubtful(
+            "it is off by default there; this server sets it to on for its own transactions. To have it on for all: ALTER \
+             SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf()"
+                .to_owned(),
+        ),
+        other => Condition::Right(other.to_owned()),
+    };
+    let checksums = match found.data_checksums.as_str() {
+        "on" => Condition::Right("on".to_owned()),
+        other => Condition::Doubtful(format!(
+            "they are {other}, so that a page that the disk has damaged is not noticed: stop PostgreSQL and run pg_checksums \
+             --enable"
+        )),
+    };
+    vec![
+        (
+            "PostgreSQL fsync",
+            must_be_on("fsync", &found.fsync, "what was acknowledged is lost when the power fails"),
+        ),
+        (
+            "PostgreSQL full_page_writes",
+            must_be_on(
+                "full_page_writes",
+                &found.full_page_writes,
+                "a page that is half written when the power fails stays damaged",
+            ),
+        ),
+        ("PostgreSQL synchronous_commit", commit),
+        ("PostgreSQL data checksums", checksums),
+    ]
+}
+
 fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore> {
     let options = countersign_store_sqlite::Options {
         readers: config.store.readers,
@@ -153,7 +262,7 @@ fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore>
         file.push(end);
         file.into()
     });
-    for file in folder::tighten(beside)? {
+    for file in if fitting.makes() { folder::tighten(beside)? } else { Vec::new() } {
         tracing::info!(file = %file.display(), "others could read this file; its mode is 0600 now");
     }
     SqliteStore::open(&path, options)

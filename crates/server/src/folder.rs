@@ -7,6 +7,8 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 /// Holds the folder for this process, until dropped.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct FolderLock(#[expect(dead_code, reason = "the lock lives as long as th
 /// It cannot be made, or [`check`] refuses it.
 pub fn make(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
+        check_parent(folder)?;
         let make = || {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             std::fs::set_permissions(folder, Permissions::from_mode(0o700))
@@ -25,6 +28,23 @@ pub fn make(folder: &Path) -> anyhow::Result<()> {
         make().with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     }
     check(folder)
+}
+
+/// Whether a folder that is not there can be made: its nearest parent must be a folder that we may write to.
+///
+/// # Errors
+/// Why not.
+pub fn check_parent(folder: &Path) -> anyhow::Result<()> {
+    let shown = folder.display();
+    let parents = folder
+        .ancestors()
+        .skip(1)
+        .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let mut there = parents.filter(|parent| parent.symlink_metadata().is_ok());
+    let Some(parent) = there.next() else { return Ok(()) };
+    access(parent, Access::WRITE_OK | Access::EXEC_OK)
+        .and_then(|()| if parent.is_dir() { Ok(()) } else { Err(Errno::NOTDIR) })
+        .with_context(|| format!("cannot make the data folder {shown} in {}", parent.display()))
 }
 
 /// Refuses a folder of somebody else, and one that others may look into or change: the database and the master key are

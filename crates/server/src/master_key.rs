@@ -81,18 +81,11 @@ pub fn for_server(
     new_database: bool,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<ServerKey> {
-    let folder = config.data_dir.clone();
-    let path = folder.join(NAME);
-    let of = |key, origin| ServerKey { key, origin, folder };
-    if let Some(key) = given(variable)? {
-        return Ok(of(key, KeyOrigin::Given));
+    if let Some(key) = look(config, variable, new_database)? {
+        return Ok(key);
     }
-    if config.database.url.is_some() {
-        ensure!(path.exists(), missing(config, &path));
-        return Ok(of(read(config, &path)?, KeyOrigin::Kept));
-    }
-    let has_database = config.has_database_file();
-    if !has_database && is_empty(&path) {
+    let path = config.data_dir.join(NAME);
+    if path.exists() {
         tracing::warn!(
             path = %path.display(),
             "the master key is empty, as a crash or a full disk leaves it, and there is no database: a new one is made"
@@ -100,23 +93,61 @@ pub fn for_server(
         let removed = std::fs::remove_file(&path);
         removed.with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    if path.exists() {
+    let digits = random::<32>(entropy).map(|byte| format!("{byte:02x}")).concat();
+    secret_file::write_new(&config.data_dir.join(UNUSED), &format!("{digits}\n"))?;
+    Ok(ServerKey { key: parse(&digits)?, origin: KeyOrigin::Made, folder: config.data_dir.clone() })
+}
+
+/// The same, and `None` where a server would make one. Makes nothing.
+///
+/// # Errors
+/// As those of [`for_server`].
+pub fn look(
+    config: &Config,
+    variable: impl Fn(&str) -> Option<String>,
+    new_database: bool,
+) -> anyhow::Result<Option<ServerKey>> {
+    let folder = config.data_dir.clone();
+    let path = folder.join(NAME);
+    let of = |key, origin| Ok(Some(ServerKey { key, origin, folder }));
+    if let Some(key) = given(variable)? {
+        return of(key, KeyOrigin::Given);
+    }
+    if config.database.url.is_some() {
+        ensure!(path.exists(), missing(config, &path));
+        return of(read(config, &path)?, KeyOrigin::Kept);
+    }
+    let has_database = config.has_database_file();
+    if path.exists() && (has_database || !is_empty(&path)) {
         let key = read(config, &path)?;
         ensure!(has_database || new_database, lost_database(config));
-        return Ok(of(key, KeyOrigin::Kept));
+        return of(key, KeyOrigin::Kept);
     }
     let unused = config.data_dir.join(UNUSED);
     if unused.exists() {
-        return Ok(of(read(config, &unused)?, KeyOrigin::Made));
+        return of(read(config, &unused)?, KeyOrigin::Made);
     }
     ensure!(!has_database, missing(config, &path));
-    let digits = random::<32>(entropy).map(|byte| format!("{byte:02x}")).concat();
-    secret_file::write_new(&unused, &format!("{digits}\n"))?;
-    Ok(of(parse(&digits)?, KeyOrigin::Made))
+    Ok(None)
+}
+
+/// Refuses an old key whose database no server has used, unless a new one is meant.
+///
+/// # Errors
+/// As those of [`for_server`].
+pub fn suits_database(
+    config: &Config,
+    key: &ServerKey,
+    is_used: bool,
+    new_database: bool,
+) -> anyhow::Result<()> {
+    let is_kept_here = key.origin == KeyOrigin::Kept && config.database.url.is_none();
+    ensure!(is_used || new_database || !is_kept_here, lost_database(config));
+    Ok(())
 }
 
 /// Why an old key without a database is refused.
-pub fn lost_database(config: &Config) -> String {
+fn lost_database(config: &Config) -> String {
     format!(
         "there is an old master key, {}, and no database beside it: it looks as if the database was lost, or is elsewhere. \
          {}. Put the database back, or correct data_dir; to begin with a new database under this key: countersign serve \

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
 use countersign_bus::Bus;
 use countersign_console::Tester;
@@ -17,8 +17,8 @@ use countersign_domain::webhook::Webhook;
 use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
-    Allowed, CredentialSource, OpenedCredential, OpenedVapid, Outgoing, ProviderTokens, Providers,
-    PushParts, Unavailable, VapidSource, VapidSubject, WebhookKeys,
+    Allowed, CredentialSource, Guard, Manners, OpenedCredential, OpenedVapid, Outgoing,
+    ProviderTokens, Providers, PushParts, Unavailable, VapidSource, VapidSubject, WebhookKeys,
 };
 use countersign_verify::Verify;
 use countersign_verify::credentials::CredentialSecrets;
@@ -58,8 +58,10 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
     let default = Outgoing::default();
     let roots = section.roots.iter().map(|path| {
         let shown = path.display();
-        std::fs::read_to_string(path)
-            .with_context(|| format!("outgoing.roots: cannot read {shown}"))
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("outgoing.roots: cannot read {shown}"))?;
+        ensure!(text.contains("-----BEGIN "), "outgoing.roots: {shown} is not PEM");
+        Ok(text)
     });
     let allow = section.allow.iter().map(|network| {
         network.parse::<Allowed>().map_err(|why| anyhow!("outgoing.allow: {network} {why}"))
@@ -72,7 +74,7 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
             )
         })
     });
-    Ok(Outgoing {
+    let outgoing = Outgoing {
         apns: section.apns_url.clone().unwrap_or(default.apns),
         // who leads pushes elsewhere does not want some of them to go to Apple all the same
         apns_sandbox: section
@@ -86,7 +88,10 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
         allow: allow.collect::<anyhow::Result<_>>()?,
         name_servers: name_servers.collect::<anyhow::Result<_>>()?,
         vapid_subject: vapid_subject(config)?,
-    })
+    };
+    let usable = outgoing.check().and_then(|()| Guard::new(&outgoing, Manners::default()));
+    usable.context("the settings of [outgoing] are not right")?;
+    Ok(outgoing)
 }
 
 /// The contact in VAPID tokens: the one that is set, else the server's own URL if browsers elsewhere can reach it.

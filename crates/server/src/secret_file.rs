@@ -93,14 +93,22 @@ pub fn read_given(path: &Path) -> anyhow::Result<String> {
 
 /// Logs a warning about a secret that everybody on this machine may read.
 pub fn warn_if_open(path: &Path) {
-    let mode = std::fs::metadata(path).map_or(0, |found| found.mode());
-    if mode & 0o007 != 0 {
-        let path = path.display();
-        tracing::warn!(
-            %path,
-            "everybody on this machine may read this secret: chmod 600 it, or 640 for the group that it is for"
-        );
+    if let Some(warning) = warning(path) {
+        tracing::warn!("{warning}");
     }
+}
+
+/// A warning about a secret that everybody on this machine may read. Links, such as those that Kubernetes makes, are
+/// followed.
+pub fn warning(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).map_or(0, |found| found.mode());
+    (mode & 0o007 != 0).then(|| {
+        let shown = path.display();
+        format!(
+            "everybody on this machine may read {shown}, which holds a secret: chmod 600 {shown}, or 640 for the group that \
+             it is for"
+        )
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -6,19 +6,35 @@ use std::time::Duration;
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use crate::config::{Log, LogFormat, Traces};
+
+/// Logs that are being written, and traces that are being sent. Dropping it sends what is left of those.
+pub struct Telemetry {
+    filter: reload::Handle<EnvFilter, Registry>,
+    _traces: Tracing,
+}
+
+impl Telemetry {
+    /// Replaces the filter of log lines.
+    ///
+    /// # Errors
+    /// It is not right; the old one stays.
+    pub fn set_filter(&self, text: &str) -> anyhow::Result<()> {
+        self.filter.reload(filter(text)?).context("log.filter cannot be replaced")
+    }
+}
 
 /// Starts logging to standard error and, if the configuration names a collector, sending traces to it.
 ///
 /// # Errors
 /// The filter or the collector's address is not right, or logging has been started before.
-pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
-    let filter = filter(&log.filter)?;
+pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
+    let (wanted, handle) = reload::Layer::new(filter(&log.filter)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -26,19 +42,42 @@ pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Tracing> {
     };
     let (spans, tracing) = spans::layer(traces)?;
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(bounded(wanted)))
         .with(spans)
         .try_init()
         .context("logging cannot start")?;
-    Ok(tracing)
+    Ok(Telemetry { filter: handle, _traces: tracing })
 }
 
-/// What the configuration wants to see. It says how fine that can be at most: otherwise all that the libraries would tell at
-/// their finest level is put together for each request, only to be thrown away.
-fn filter<S>(text: &str) -> anyhow::Result<impl Filter<S> + use<S>> {
-    let wanted =
-        EnvFilter::try_new(text).with_context(|| format!("log.filter is not right: {text}"))?;
-    Ok(wanted.and(filter_fn(may_be_logged).with_max_level_hint(Level::TRACE)))
+/// Shows the warnings of commands that keep no log, as plain lines on standard error.
+pub fn show_warnings() {
+    let ours = Targets::new().with_target("countersign_server", Level::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let lines = lines.with_target(false).with_ansi(false).with_filter(ours);
+    // Somebody else's subscriber shows them too.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// Whether logs and traces can be started so.
+///
+/// # Errors
+/// The filter or the collector's address is not right.
+pub fn check(log: &Log, traces: &Traces) -> anyhow::Result<()> {
+    filter(&log.filter)?;
+    spans::layer::<Registry>(traces).map(drop)
+}
+
+/// What the configuration wants to see.
+fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).with_context(|| {
+        format!("log.filter is not right: expected levels such as info or info,countersign_delivery=debug, found {text:?}")
+    })
+}
+
+/// Says how fine it can be at most: otherwise all that the libraries would tell at their finest level is put together for each
+/// request, only to be thrown away.
+fn bounded<S>(wanted: impl Filter<S>) -> impl Filter<S> {
+    wanted.and(filter_fn(may_be_logged).with_max_level_hint(Level::TRACE))
 }
 
 /// Our own crates. They log no secret, no token, and nothing that a person is asked, at any level.
@@ -68,7 +107,7 @@ fn may_be_logged(what: &Metadata<'_>) -> bool {
 }
 
 /// Traces that are being sent. Dropping it sends what is left.
-pub struct Tracing(#[cfg(feature = "otlp")] Option<opentelemetry_sdk::trace::SdkTracerProvider>);
+struct Tracing(#[cfg(feature = "otlp")] Option<opentelemetry_sdk::trace::SdkTracerProvider>);
 
 #[cfg(feature = "otlp")]
 impl Drop for Tracing {
@@ -83,14 +122,17 @@ impl Drop for Tracing {
 
 #[cfg(not(feature = "otlp"))]
 mod spans {
+    use tracing_subscriber::Layer;
     use tracing_subscriber::layer::Identity;
 
     use super::{Traces, Tracing};
 
     /// No traces. The configuration has been checked: it names no collector.
     #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature otlp")]
-    pub(super) fn layer(_: &Traces) -> anyhow::Result<(Option<Identity>, Tracing)> {
-        Ok((None, Tracing()))
+    pub(super) fn layer<S: tracing::Subscriber>(
+        _: &Traces,
+    ) -> anyhow::Result<(Option<impl Layer<S> + use<S>>, Tracing)> {
+        Ok((None::<Identity>, Tracing()))
     }
 }
 
@@ -156,7 +198,7 @@ mod tests {
     #[test]
     fn below_info_only_our_own_crates_are_logged() {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
-        let lines = lines.with_filter(filter("trace").unwrap());
+        let lines = lines.with_filter(bounded(filter("trace").unwrap()));
         let all = tracing_subscriber::registry().with(lines);
         tracing::subscriber::with_default(all, || {
             macro_rules! is_logged {
@@ -176,7 +218,7 @@ mod tests {
     #[test]
     fn what_nobody_wants_to_see_is_not_put_together() {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
-        let lines = lines.with_filter(filter("info,countersign_server=debug").unwrap());
+        let lines = lines.with_filter(bounded(filter("info,countersign_server=debug").unwrap()));
         let (no_traces, _) = spans::layer(&Traces::default()).unwrap();
         let all = tracing_subscriber::registry().with(lines).with(no_traces);
         assert_eq!(all.max_level_hint(), Some(LevelFilter::DEBUG));

@@ -226,6 +226,14 @@ impl Server {
         })
     }
 
+    /// Reads the certificate of the main listener again; `None` without one.
+    ///
+    /// # Errors
+    /// It cannot be used, and the old one stays.
+    pub async fn reload_certificate(&self) -> Option<anyhow::Result<()>> {
+        self.main.reload_certificate().await
+    }
+
     /// Stops: no new requests, long polls answer, sockets are told to come back, what is in flight ends and is written
     /// down; all within the configured time.
     pub async fn stop(self) {

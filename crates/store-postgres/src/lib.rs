@@ -23,6 +23,7 @@ mod credentials;
 mod database;
 mod deliveries;
 mod doubt;
+mod durability;
 mod enrolment;
 mod entities;
 mod events;
@@ -63,6 +64,7 @@ use countersign_store::seam::{Answer, Store};
 use tokio::sync::Semaphore;
 
 pub use clock::{ClockReading, Tolerance};
+pub use durability::Durability;
 
 use bounds::Bounds;
 use command::Command;

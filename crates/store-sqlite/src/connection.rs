@@ -92,9 +92,7 @@ pub(crate) fn migrate(
     let migrations: Vec<_> = migrations.collect::<Result<_, _>>().map_err(|error| fail(&error))?;
     let known: Vec<_> = migrations.iter().map(step).collect();
     let runner = Runner::new(&migrations);
-    // a file without the list of them is new
-    let applied = runner.get_applied_migrations(db).unwrap_or_default();
-    let applied: Vec<_> = applied.iter().map(step).collect();
+    let applied = applied(db).map_err(|error| fail(&error))?;
     let serves_from = if applied.len() > known.len() && applied.starts_with(&known) {
         let read = db.query_row(SERVES_FROM, (), |row| row.get(0));
         Some(read.map_err(|error| fail(&error))?)
@@ -106,6 +104,22 @@ pub(crate) fn migrate(
         runner.run(db).map_err(|error| fail(&error))?;
     }
     Ok(())
+}
+
+/// The migrations that the file remembers; none, if it is new.
+fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
+    const IS_NEW: &str =
+        "SELECT count(*) = 0 FROM sqlite_master WHERE name = 'refinery_schema_history'";
+    const APPLIED: &str =
+        "SELECT version, name, checksum FROM refinery_schema_history ORDER BY version";
+    if db.query_row(IS_NEW, (), |row| row.get(0))? {
+        return Ok(Vec::new());
+    }
+    let mut statement = db.prepare(APPLIED)?;
+    let steps = statement.query_map((), |row| {
+        Ok(Step { version: row.get(0)?, name: row.get(1)?, checksum: row.get(2)? })
+    })?;
+    steps.collect()
 }
 
 fn step(migration: &Migration) -> Step {

@@ -17,6 +17,7 @@ mod enrolment;
 mod entities;
 mod events;
 mod factors;
+mod integrity;
 mod log;
 mod moving;
 mod notifications;
@@ -46,6 +47,8 @@ use countersign_store::StoreError;
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use rusqlite::Connection;
+
+pub use integrity::Depth;
 
 use connection::Readers;
 use trouble::Trouble;

@@ -88,9 +88,10 @@ fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config>
         "the demo keeps nothing: it makes a folder of its own and removes it, so --data-dir is of no use"
     );
     let listen = flags.listen.as_deref().unwrap_or("127.0.0.1:0");
-    let mut settings = vec![format!("http.listen={listen}"), "log.filter=off".to_owned()];
-    settings.extend(common.settings);
-    let config = Config::load(&Sources { settings, ..Sources::default() })?;
+    let flags =
+        [("--listen", format!("http.listen={listen}")), ("demo", "log.filter=off".to_owned())];
+    let sources = Sources { settings: common.settings, ..Sources::default() };
+    let config = Config::load_with(&sources, &flags)?;
     ensure!(config.http.tls_certificate.is_none(), "the demo speaks plain http on this machine");
     Ok(Config { data_dir: folder.to_owned(), ..config })
 }
@@ -111,18 +112,24 @@ async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))
 struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    /// The terminal was closed.
+    hangup: Signal,
 }
 
 impl Interrupts {
     fn new() -> anyhow::Result<Self> {
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

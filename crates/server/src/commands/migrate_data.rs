@@ -12,7 +12,7 @@ use countersign_verify::moving::{CannotMove, Progress, move_all};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::MigrateData;
-use crate::config::{Config, Origins};
+use crate::config::{Config, Place};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
@@ -57,7 +57,8 @@ impl Side {
             Self::Url(url) => {
                 let set = config.database.url.as_ref().map(ExposeSecret::expose_secret);
                 if set != Some(url.expose_secret()) {
-                    config.origins = Origins::all("--from or --to");
+                    let place = Place::Flag("--from or --to".to_owned());
+                    config.places.set("database.url", place);
                 }
                 config.database.url = Some(url.clone());
                 config.database.connections_max = 1;

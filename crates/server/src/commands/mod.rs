@@ -11,12 +11,14 @@ mod push_test;
 mod serve;
 mod stand_ins;
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::cli::{Cli, Command, Common};
-use crate::config::{Config, Sources};
+use crate::config::{Config, Flag, Sources};
+use crate::telemetry;
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
@@ -49,36 +51,38 @@ fn nobody_reads(panic: &(dyn std::any::Any + Send)) -> bool {
 
 fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { common, command } = cli;
+    if !matches!(command, Command::Serve(_) | Command::Demo(_)) {
+        telemetry::show_warnings();
+    }
     match command {
         Command::Serve(flags) => {
-            let config = load(&common, &serve::settings(&flags))?;
-            runtime()?.block_on(serve::run(config, flags.new_database)).map(|()| ExitCode::SUCCESS)
+            let settings = serve::settings(&flags);
+            let config = load(&common, &settings)?;
+            let again = || load(&common, &settings);
+            let places = config.places.clone();
+            let ended = runtime()?.block_on(serve::run(config, &again, flags.new_database));
+            ended.map(|()| ExitCode::SUCCESS).map_err(|error| places.explain(error))
         }
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
         Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),
         Command::StandIns(flags) => {
             small_runtime()?.block_on(stand_ins::run(&flags)).map(|()| ExitCode::SUCCESS)
         }
-        Command::Accounts(accounts) => {
-            let config = load(&common, &[])?;
-            runtime()?.block_on(accounts::run(&config, accounts)).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Accounts(accounts) => beside(&common, async |config| {
+            Box::pin(accounts::run(config, accounts)).await.map(done)
+        }),
         Command::Webhooks => {
-            let config = load(&common, &[])?;
-            runtime()?.block_on(accounts::webhooks(&config)).map(|()| ExitCode::SUCCESS)
+            beside(&common, async |config| Box::pin(accounts::webhooks(config)).await.map(done))
         }
         Command::EnrolLink(flags) => {
-            let config = load(&common, &[])?;
-            runtime()?.block_on(enrol_link::run(&config, flags)).map(|()| ExitCode::SUCCESS)
+            beside(&common, async |config| Box::pin(enrol_link::run(config, flags)).await.map(done))
         }
         Command::PushTest(flags) => {
-            let config = load(&common, &[])?;
-            runtime()?.block_on(push_test::run(&config, flags))
+            beside(&common, async |config| Box::pin(push_test::run(config, flags)).await)
         }
-        Command::MigrateData(flags) => {
-            let config = load(&common, &[])?;
-            runtime()?.block_on(migrate_data::run(&config, &flags)).map(|()| ExitCode::SUCCESS)
-        }
+        Command::MigrateData(flags) => beside(&common, async |config| {
+            Box::pin(migrate_data::run(config, &flags)).await.map(done)
+        }),
         Command::Doctor => runtime()?.block_on(doctor::run(&common)),
         Command::Openapi => {
             let config = load(&common, &[])?;
@@ -107,15 +111,36 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("the runtime cannot start")
 }
 
+/// Runs a command beside a server, with the server's configuration.
+fn beside(
+    common: &Common,
+    run: impl AsyncFnOnce(&Config) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let config = load(common, &[])?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    runtime()?.block_on(run(&config)).map_err(|error| config.places.explain(error))
+}
+
+const fn done(_: ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
 /// The configuration: file, environment, the command's own flags, `--set`.
-fn load(common: &Common, flags: &[String]) -> anyhow::Result<Config> {
-    let mut settings = flags.to_vec();
+fn load(common: &Common, flags: &[Flag]) -> anyhow::Result<Config> {
+    let mut flags = flags.to_vec();
     if let Some(folder) = &common.data_dir {
-        settings.push(format!("data_dir={}", folder.display()));
+        flags.push(("--data-dir", format!("data_dir={}", folder.display())));
     }
-    settings.extend(common.settings.iter().cloned());
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    Config::load(&Sources { file: common.config.clone(), environment, settings })
+    let mut environment = HashMap::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => drop(environment.insert(name, value)),
+            Err(_) if name.starts_with("COUNTERSIGN_") => bail!("{name} is not UTF-8"),
+            Err(_) => {}
+        }
+    }
+    let settings = common.settings.clone();
+    let sources = Sources { file: common.config.clone(), environment, settings };
+    Config::load_with(&sources, &flags)
 }

@@ -16,7 +16,7 @@ use countersign_phone::{
 };
 
 use self::screen::{Card, Paint, plain, standing};
-use crate::cli;
+use crate::{cli, secret_file};
 
 /// Does what the command says.
 pub(super) async fn run(command: cli::Phone) -> anyhow::Result<ExitCode> {
@@ -124,6 +124,7 @@ async fn remove(key: &cli::KeyFile) -> anyhow::Result<()> {
 fn load(key: &cli::KeyFile) -> anyhow::Result<Phone> {
     let path = key.file.display();
     ensure!(key.file.exists(), "there is no {path}: countersign phone enrol makes one");
+    secret_file::warn_if_open(&key.file);
     Phone::load(&key.file, &options(key)?)
         .map_err(explain)
         .with_context(|| format!("cannot use {path}"))

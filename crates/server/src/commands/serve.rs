@@ -10,61 +10,59 @@ use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Verify;
 use countersign_verify::accounts::FirstAccount;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, Flag};
 use crate::database::Database;
-use crate::master_key::{self, KeyOrigin};
+use crate::master_key;
+use crate::reload::InForce;
+use crate::signals::{Signals, Told};
 use crate::wiring::{Server, World};
 use crate::{bus, descriptors, folder, push, secret_file, telemetry};
 
 /// The command's flags as settings.
-pub(super) fn settings(flags: &Serve) -> Vec<String> {
+pub(super) fn settings(flags: &Serve) -> Vec<Flag> {
     let mut settings = Vec::new();
-    let mut set = |key: &str, value: &str| settings.push(format!("{key}={value}"));
+    let mut set = |flag, key: &str, value: &str| settings.push((flag, format!("{key}={value}")));
     if let Some(listen) = &flags.listen {
-        set("http.listen", listen);
+        set("--listen", "http.listen", listen);
     }
     if let Some(url) = &flags.public_url {
-        set("http.public_url", url);
+        set("--public-url", "http.public_url", url);
     }
     if flags.insecure_http {
-        set("http.insecure_http", "true");
+        set("--insecure-http", "http.insecure_http", "true");
     }
     if !flags.allow_outgoing.is_empty() {
-        set("outgoing.allow", &flags.allow_outgoing.join(","));
+        set("--allow-outgoing", "outgoing.allow", &flags.allow_outgoing.join(","));
     }
     settings
 }
 
-/// Runs the server until it is told to stop.
-pub(super) async fn run(config: Config, new_database: bool) -> anyhow::Result<()> {
+/// Runs the server until it is told to stop. `again` reads the configuration once more, for SIGHUP.
+pub(super) async fn run(
+    config: Config,
+    again: &impl Fn() -> anyhow::Result<Config>,
+    new_database: bool,
+) -> anyhow::Result<()> {
     let variable = |name: &str| std::env::var(name).ok();
-    let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
+    let telemetry = telemetry::start_logs(&config.log, &config.traces)?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise_limit();
-    let wished = wished_account(variable)?;
+    let wished = wished_account(&config, variable)?;
     config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(move || metrics.render());
-    // Taken before anything is started, so that a signal during the start is not lost.
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Before anything is started, so that no signal is lost, or ends the process, during the start.
+    let mut signals = Signals::new()?;
 
     bus::suits_database(&config)?;
-    let is_new = config.database.url.is_none() && !config.database_file().exists();
-    if let Some(why) = weakness_of(wished.as_ref()).filter(|_| is_new) {
-        return Err(too_weak(why));
-    }
     folder::make(&config.data_dir)?;
     let _lock = folder::lock(&config.data_dir)?;
     let world = World::real();
     let key = master_key::for_server(&config, variable, new_database, &*world.entropy)?;
     let database = Database::open(&config).await?;
-    let is_kept_here = key.origin == KeyOrigin::Kept && config.database.url.is_none();
-    if is_kept_here && !new_database && !database.is_used().await? {
-        bail!(master_key::lost_database(&config));
-    }
+    master_key::suits_database(&config, &key, database.is_used().await?, new_database)?;
     let (world, store) = (database.set_clock(&world).await?, database.store());
     let prepare = async |verify: &Verify| {
         if let Some(path) = key.keep()? {
@@ -81,21 +79,55 @@ pub(super) async fn run(config: Config, new_database: bool) -> anyhow::Result<()
         tracing::warn!("{fault}");
     }
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut in_force = InForce::new(config);
+    while signals.next().await == Told::Reload {
+        in_force.reload(&server, &telemetry, again).await;
     }
     tracing::info!("countersign stops: it finishes what is in flight");
     let stopped = server.stop();
     tokio::select! {
         () = stopped => tracing::info!("countersign has stopped"),
-        _ = interrupt.recv() => bail!("stopped at once by a second interrupt"),
+        () = signals.interrupted() => bail!("stopped at once by a second interrupt"),
     }
     Ok(())
 }
 
-/// The first account that the environment names.
-fn wished_account(
+/// The first account that the environment names. With SQLite and no database its token must be hard to guess; where there is
+/// a database, that is judged once it is known whether it holds an account.
+///
+/// # Errors
+/// Half an account, or a token that is too short or, for a new database, could be guessed.
+pub(super) fn wished_account(
+    config: &Config,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<(AccountSid, Secret)>> {
+    let wished = account_in_environment(variable)?;
+    let is_new = config.database.url.is_none() && !config.database_file().exists();
+    match weakness_of(wished.as_ref()) {
+        Some(why) if is_new => Err(too_weak(why)),
+        _ => Ok(wished),
+    }
+}
+
+/// Refuses a token that could be guessed, if an account would be made with it.
+///
+/// # Errors
+/// It could be guessed; or the database cannot be read.
+pub(super) async fn refuse_weak(
+    verify: &Verify,
+    wished: Option<&(AccountSid, Secret)>,
+) -> anyhow::Result<()> {
+    let Some(why) = weakness_of(wished) else { return Ok(()) };
+    let error = too_weak(why);
+    if !verify.has_accounts().await? {
+        return Err(error);
+    }
+    // Of an account that exists already it is a reason to warn, and none to stop its server.
+    tracing::warn!("{error}");
+    Ok(())
+}
+
+fn account_in_environment(
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<(AccountSid, Secret)>> {
     let sid = variable("COUNTERSIGN_ACCOUNT_SID");
@@ -150,14 +182,7 @@ async fn first_account(
         return first_account_in_a_file(config, verify).await;
     }
     let was_wished = wished.is_some();
-    // Of an account that exists already it is a reason to warn, and none to stop its server.
-    if let Some(why) = weakness_of(wished.as_ref()) {
-        let error = too_weak(why);
-        if !verify.has_accounts().await? {
-            return Err(error);
-        }
-        tracing::warn!("{error}");
-    }
+    refuse_weak(verify, wished.as_ref()).await?;
     match verify.first_account(wished).await? {
         FirstAccount::Exists { as_wished: true } => {}
         FirstAccount::Exists { as_wished: false } => {
@@ -207,7 +232,7 @@ mod tests {
     use super::*;
 
     fn wished(variables: &[(&str, &str)]) -> anyhow::Result<Option<(AccountSid, Secret)>> {
-        wished_account(|name| {
+        account_in_environment(|name| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }

@@ -9,7 +9,7 @@ use countersign_domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::sections::list;
+use super::values::list;
 use crate::secret_file;
 
 /// `[bus]`: the wire between processes. Without servers there is one process.
@@ -63,8 +63,10 @@ impl Default for Bus {
 impl Bus {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.nats.is_empty() {
-            ensure!(*self == Self::default(), "settings of [bus] are set, and bus.nats is not");
-            return Ok(());
+            return match self.first_set() {
+                None => Ok(()),
+                Some(name) => bail!("bus.{name} is set, and bus.nats is not"),
+            };
         }
         for server in &self.nats {
             // Never shown: it may hold a password, at a place where it does not belong.
@@ -114,6 +116,15 @@ impl Bus {
             (None, Some(_)) => bail!("bus.tls_key is set, and bus.tls_certificate is not"),
             _ => Ok(()),
         }
+    }
+
+    /// The name of a setting that does not have its default.
+    fn first_set(&self) -> Option<String> {
+        let value = |bus: &Self| serde_json::to_value(bus).unwrap_or_default();
+        let (ours, defaults) = (value(self), value(&Self::default()));
+        let names = ours.as_object()?.iter();
+        let mut set = names.filter(|(name, value)| defaults.get(name) != Some(*value));
+        set.next().map(|(name, _)| name.clone())
     }
 
     /// How NATS is reached; `None` without servers.

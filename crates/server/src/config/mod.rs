@@ -1,34 +1,35 @@
 //! Configuration: one TOML file, the environment (`COUNTERSIGN_LIMITS__X` for `limits.x`), `--set limits.x=…`; the
-//! later wins. Unknown keys are errors. Each section turns into the plain options of the crate it configures; nothing
-//! below this crate reads a file or a variable.
+//! later wins. Unknown names are errors, except in the environment, where they are warnings. Each section turns into the
+//! plain options of the crate it configures; nothing below this crate reads a file or a variable.
+//!
+//! `sources` gathers what is given, by the names in `names`; `reader` reads it into the sections, and checks no bounds:
+//! the sections do.
 
 mod bus;
+mod names;
+mod place;
+mod reader;
+#[cfg(test)]
+mod said;
 mod sections;
+mod sources;
+mod values;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-use config::builder::{ConfigBuilder, DefaultState};
-use config::{Environment, File, FileFormat, Value};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use sources::Gathered;
+
 pub use bus::Bus;
+pub use names::{keys, variable};
+pub use place::{Place, Places};
 pub use sections::{
     Admin, ConsoleListener, ConsoleSection, DatabaseSection, Delivery, Devices, Http, Log,
     LogFormat, Outgoing, ProxyHeader, Retention, StoreSection, Stream, Traces,
 };
-
-/// Variables that are read elsewhere and are no configuration keys.
-const NOT_KEYS: [&str; 7] = [
-    "COUNTERSIGN_PHONE_AUTH_TOKEN",
-    "COUNTERSIGN_ACCOUNT_SID",
-    "COUNTERSIGN_AUTH_TOKEN",
-    "COUNTERSIGN_AUTH_TOKEN_FILE",
-    "COUNTERSIGN_MASTER_KEY",
-    "COUNTERSIGN_MASTER_KEY_FILE",
-    "COUNTERSIGN_CONFIG",
-];
+pub use sources::{Flag, Sources};
 
 /// All of it. Every key has a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,46 +65,12 @@ pub struct Config {
     pub log: Log,
     /// Where traces go.
     pub traces: Traces,
-    /// Where the settings that lead to a database come from.
+    /// The places of the settings that were given, for messages.
     #[serde(skip)]
-    pub origins: Origins,
-}
-
-/// Where the settings that lead to a database come from, for messages.
-#[derive(Debug, Clone)]
-pub struct Origins {
-    data_dir: String,
-    database_url: String,
-}
-
-impl Default for Origins {
-    fn default() -> Self {
-        Self::all("the default")
-    }
-}
-
-impl Origins {
-    /// All of them come from there.
-    pub fn all(place: &str) -> Self {
-        Self { data_dir: place.to_owned(), database_url: place.to_owned() }
-    }
-
-    fn of(sources: &Sources, built: &config::Config) -> Self {
-        let origin = |key: &str, variable: &str| {
-            let said =
-                |setting: &String| setting.split_once('=').is_some_and(|(set, _)| set == key);
-            match &sources.file {
-                _ if sources.settings.iter().any(said) => "the command line".to_owned(),
-                _ if sources.environment.contains_key(variable) => variable.to_owned(),
-                Some(file) if built.get::<String>(key).is_ok() => file.display().to_string(),
-                _ => "the default".to_owned(),
-            }
-        };
-        Self {
-            data_dir: origin("data_dir", "COUNTERSIGN_DATA_DIR"),
-            database_url: origin("database.url", "COUNTERSIGN_DATABASE__URL"),
-        }
-    }
+    pub places: Places,
+    /// What is odd about the settings and no error, for the operator.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Default for Config {
@@ -124,57 +91,36 @@ impl Default for Config {
             retention: Retention::default(),
             log: Log::default(),
             traces: Traces::default(),
-            origins: Origins::default(),
+            places: Places::default(),
+            warnings: Vec::new(),
         }
     }
-}
-
-/// Where configuration comes from, beside the defaults.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// A TOML file, which must exist if it is named.
-    pub file: Option<PathBuf>,
-    /// The environment.
-    pub environment: HashMap<String, String>,
-    /// `section.key=value`, in order.
-    pub settings: Vec<String>,
 }
 
 impl Config {
     /// Reads and checks it.
     ///
     /// # Errors
-    /// A file that cannot be read, a key that does not exist, a value of the wrong type or out of bounds; each names
-    /// the key.
+    /// A file that cannot be read, a setting that does not exist, a value of the wrong type or out of bounds; each names
+    /// the setting and its place.
     pub fn load(sources: &Sources) -> anyhow::Result<Self> {
-        let mut builder = config::Config::builder();
-        if let Some(path) = &sources.file {
-            builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
-        }
-        let environment = sources
-            .environment
-            .iter()
-            .filter(|(name, _)| {
-                name.starts_with("COUNTERSIGN_") && !NOT_KEYS.contains(&name.as_str())
-            })
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        builder = builder.add_source(
-            Environment::with_prefix("COUNTERSIGN")
-                .prefix_separator("_")
-                .separator("__")
-                .try_parsing(true)
-                .source(Some(environment)),
-        );
-        for setting in &sources.settings {
-            builder = set(builder, setting)?;
-        }
-        let built = builder.build().context("the configuration is not right")?;
-        let origins = Origins::of(sources, &built);
-        let config: Self = built.try_deserialize().context("the configuration is not right")?;
-        let config = Self { origins, ..config };
-        config.check()?;
-        Ok(config)
+        Self::load_with(sources, &[])
+    }
+
+    /// The same, with a command's own flags, which win over the environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(sources: &Sources, flags: &[Flag]) -> anyhow::Result<Self> {
+        Self::read(sources, flags).context("the configuration is not right")
+    }
+
+    fn read(sources: &Sources, flags: &[Flag]) -> anyhow::Result<Self> {
+        let Gathered { root, places, warnings } = sources.gather(flags)?;
+        let mut config = Self { warnings, ..Self::deserialize(&root)? };
+        config.check().map_err(|error| places.explain(error))?;
+        config.warnings.extend(config.database.warning(&places));
+        Ok(Self { places, ..config })
     }
 
     /// The database's file, if it is SQLite.
@@ -190,12 +136,12 @@ impl Config {
     /// Which settings lead to the database, and where they come from, for messages.
     pub fn whence(&self) -> String {
         if self.database.url.is_some() {
-            return format!("database.url is from {}", self.origins.database_url);
+            return format!("database.url is from {}", self.places.of("database.url"));
         }
         format!(
             "data_dir is {}, from {}; database.url is not set",
             self.data_dir.display(),
-            self.origins.data_dir
+            self.places.of("data_dir")
         )
     }
 
@@ -206,28 +152,11 @@ impl Config {
         self.store.check()?;
         self.bus.check()?;
         self.delivery.check()?;
+        self.outgoing.check()?;
         self.retention.check()?;
         self.traces.check()?;
         Ok(())
     }
-}
-
-/// One `section.key=value`, whose value is read as TOML would: a number, a truth value, or else text.
-fn set(
-    builder: ConfigBuilder<DefaultState>,
-    setting: &str,
-) -> anyhow::Result<ConfigBuilder<DefaultState>> {
-    let Some((key, value)) = setting.split_once('=') else {
-        bail!("--set {setting}: expected section.key=value");
-    };
-    let typed = if let Ok(number) = value.parse::<i64>() {
-        Value::from(number)
-    } else if let Ok(truth) = value.parse::<bool>() {
-        Value::from(truth)
-    } else {
-        Value::from(value)
-    };
-    builder.set_override(key, typed).with_context(|| format!("--set {setting}"))
 }
 
 #[cfg(test)]
@@ -267,26 +196,6 @@ mod tests {
         assert_eq!(limits.notifications_per_challenge, 4);
         assert_eq!(limits.challenges_per_factor_per_hour, 50);
         assert_eq!(limits.push_factors_per_entity, 600);
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_wherever_it_stands() {
-        let error = |file, variables: &[_], settings: &[_]| {
-            format!("{:#}", load(file, variables, settings).unwrap_err())
-        };
-        assert!(error("[limits]\nnonsense = 1", &[], &[]).contains("nonsense"));
-        assert!(error("", &[("COUNTERSIGN_HTTP__NONSENSE", "1")], &[]).contains("nonsense"));
-        assert!(error("", &[], &["log.nonsense=1"]).contains("nonsense"));
-        assert!(error("nonsense = 1", &[], &[]).contains("nonsense"));
-        assert!(error("", &[], &["nonsense"]).contains("section.key=value"));
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_type_names_its_key() {
-        let error = load("[limits]\nnotifications_per_challenge = \"many\"", &[], &[]).unwrap_err();
-        assert!(format!("{error:#}").contains("limits.notifications_per_challenge"), "{error:#}");
-        let error = load("", &[], &["http.listen=nowhere"]).unwrap_err();
-        assert!(format!("{error:#}").contains("http.listen"), "{error:#}");
     }
 
     #[test]

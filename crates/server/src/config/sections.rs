@@ -9,16 +9,22 @@ use countersign_api::Allowance;
 use countersign_verify::places::PlaceBounds;
 use ipnet::{IpNet, Ipv4Net};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
+
+use super::place::{Place, Places};
+use super::values::{address, address_if_any, list, url_if_any};
+use crate::secret_file;
 
 /// `[http]`: the main listener.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where to listen.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// What callers reach this server by; page URLs and `url` members begin with it. From `listen` if absent.
+    #[serde(deserialize_with = "url_if_any")]
     pub public_url: Option<Url>,
     /// Allows plain http on an address that is not of this machine alone, such as behind a proxy that ends TLS.
     pub insecure_http: bool,
@@ -214,6 +220,7 @@ fn canonical(network: IpNet) -> IpNet {
 pub struct Admin {
     /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain http. If absent, the first two are on the main
     /// listener and the third is nowhere.
+    #[serde(deserialize_with = "address_if_any")]
     pub listen: Option<SocketAddr>,
 }
 
@@ -227,6 +234,7 @@ pub struct ConsoleSection {
     pub listen: ConsoleListener,
     /// The URL by which browsers reach them, without `/console`. If absent, `http.public_url`, or with `listen = "admin"`
     /// plain http at `admin.listen`.
+    #[serde(deserialize_with = "url_if_any")]
     pub public_url: Option<Url>,
 }
 
@@ -263,7 +271,7 @@ impl ConsoleSection {
 pub struct DatabaseSection {
     /// `postgres://user:password@host/name?sslmode=require`: PostgreSQL, which any number of servers may share. If
     /// absent, SQLite in the data folder, which is this server's alone. It may hold a password, so nobody prints it.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "unseen")]
     pub url: Option<SecretString>,
     /// A file of certificate authorities (PEM) that PostgreSQL's certificate may be signed by, instead of the system's.
     pub tls_ca: Option<PathBuf>,
@@ -274,6 +282,11 @@ pub struct DatabaseSection {
     /// Seconds that a command or a read may take on PostgreSQL, the wait for a connection and for locks included. What takes
     /// longer is answered 503.
     pub timeout_seconds: u64,
+}
+
+/// Writes that there is none, whatever there is.
+fn unseen<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_none()
 }
 
 impl Default for DatabaseSection {
@@ -289,6 +302,16 @@ impl Default for DatabaseSection {
 }
 
 impl DatabaseSection {
+    /// A password in a file that everybody on this machine may read.
+    pub(super) fn warning(&self, places: &Places) -> Option<String> {
+        let (url, Place::File(path, _)) = (self.url.as_ref()?, places.find("database.url")?) else {
+            return None;
+        };
+        let has_password =
+            Url::parse(url.expose_secret()).is_ok_and(|url| url.password().is_some());
+        secret_file::warning(path).filter(|_| has_password)
+    }
+
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let is_postgres = |url: &SecretString| {
             let url = url.expose_secret();
@@ -400,15 +423,19 @@ impl Default for Stream {
 #[serde(deny_unknown_fields, default)]
 pub struct Outgoing {
     /// Apple's production environment; another URL for a stand-in.
+    #[serde(deserialize_with = "url_if_any")]
     pub apns_url: Option<Url>,
     /// Apple's sandbox; likewise.
+    #[serde(deserialize_with = "url_if_any")]
     pub apns_sandbox_url: Option<Url>,
     /// Google's FCM; likewise.
+    #[serde(deserialize_with = "url_if_any")]
     pub fcm_url: Option<Url>,
     /// Files of certificate authorities to trust besides the system's, in PEM. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub roots: Vec<PathBuf>,
     /// A proxy for calls to Apple and Google.
+    #[serde(deserialize_with = "url_if_any")]
     pub proxy: Option<Url>,
     /// Networks that may be called although they are private, also by plain http, such as `10.1.0.0/16`; with a port,
     /// such as `10.1.0.0/16:8443` or `[fd00::/8]:8443`, at that one only. A list, or one text with commas.
@@ -423,21 +450,27 @@ pub struct Outgoing {
     pub vapid_subject: Option<String>,
 }
 
-/// A list, or, where only one text can be written (the environment, `--set`), that text with commas.
-pub(super) fn list<'de, D: serde::Deserializer<'de>, T: From<String>>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        List(Vec<String>),
-        Text(String),
+impl Outgoing {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let schemes = |key, url: &Option<Url>, schemes: &[&str]| {
+            let is_one = |url: &Url| schemes.contains(&url.scheme()) && url.host().is_some();
+            // Not shown: it may hold a password.
+            ensure!(
+                url.as_ref().is_none_or(is_one),
+                "{key} must be a URL with a host that begins with {}://",
+                schemes.join(":// or ")
+            );
+            Ok(())
+        };
+        for (key, url) in [
+            ("outgoing.apns_url", &self.apns_url),
+            ("outgoing.apns_sandbox_url", &self.apns_sandbox_url),
+            ("outgoing.fcm_url", &self.fcm_url),
+        ] {
+            schemes(key, url, &["https", "http"])?;
+        }
+        schemes("outgoing.proxy", &self.proxy, &["http", "https"])
     }
-    let words = match Written::deserialize(from)? {
-        Written::List(words) => words,
-        Written::Text(text) => text.split(',').map(|word| word.trim().to_owned()).collect(),
-    };
-    Ok(words.into_iter().filter(|word| !word.is_empty()).map(T::from).collect())
 }
 
 /// `[devices]`: what devices may register.
@@ -515,6 +548,7 @@ impl Default for Log {
 pub struct Traces {
     /// An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a binary
     /// that was built with the feature `otlp`.
+    #[serde(deserialize_with = "url_if_any")]
     pub endpoint: Option<Url>,
 }
 

@@ -50,7 +50,10 @@ impl Certificate {
     async fn read(&self) -> anyhow::Result<Arc<ServerConfig>> {
         let (chain, key) = (self.chain.clone(), self.key.clone());
         let read = tokio::task::spawn_blocking(move || server_config(&chain, &key)).await?;
-        read.with_context(|| format!("cannot use the certificate {}", self.chain.display()))
+        read.with_context(|| {
+            let chain = self.chain.display();
+            format!("cannot use the certificate {chain} (http.tls_certificate, http.tls_key)")
+        })
     }
 
     /// When the files were written last.
@@ -60,9 +63,12 @@ impl Certificate {
 }
 
 fn server_config(chain: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(chain)?.collect::<Result<_, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(key)?;
-    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    let of_file = |path: &Path| path.display().to_string();
+    let read = || CertificateDer::pem_file_iter(chain)?.collect::<Result<Vec<_>, _>>();
+    let certificates = read().with_context(|| of_file(chain))?;
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| of_file(key))?;
+    let config = ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -80,6 +86,16 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&config))
     }
 
+    /// Reads the certificate again. New connections get the new one.
+    ///
+    /// # Errors
+    /// It cannot be used, and the old one stays.
+    pub(super) async fn reload(&self) -> anyhow::Result<()> {
+        let config = self.certificate.read().await?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
     /// Reads the certificate again when its files change. New connections get the new one; a broken one is logged and the
     /// old one stays.
     pub(super) async fn reload_on_change(self: Arc<Self>) {
@@ -93,11 +109,8 @@ impl Tls {
             }
             known = now;
             let chain = certificate.chain.display();
-            match certificate.read().await {
-                Ok(config) => {
-                    *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-                    tracing::info!(certificate = %chain, "the certificate was reloaded");
-                }
+            match self.reload().await {
+                Ok(()) => tracing::info!(certificate = %chain, "the certificate was reloaded"),
                 Err(error) => {
                     let error = format!("{error:#}");
                     tracing::error!(certificate = %chain, error, "the new certificate is not right; the old one stays");

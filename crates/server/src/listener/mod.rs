@@ -14,12 +14,13 @@ mod proxies;
 mod proxy_protocol;
 mod requests;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use rustix::io::Errno;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,7 @@ pub use certificate::Certificate;
 pub use proxies::Proxies;
 
 use accept::Acceptor;
+use certificate::Tls;
 use connection::Shared;
 use crowd::Crowd;
 
@@ -40,6 +42,7 @@ pub struct Listener {
     stopping: CancellationToken,
     /// Ends when the last connection has ended; aborting it aborts all connections.
     task: JoinHandle<()>,
+    tls: Option<Arc<Tls>>,
     reloader: Option<JoinHandle<()>>,
 }
 
@@ -48,10 +51,21 @@ pub struct Listener {
 /// # Errors
 /// The address is taken, or does not belong to this machine.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let socket =
-        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let socket = match TcpListener::bind(address) {
+        // On a machine without IPv6, all addresses are those of IPv4.
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && has_no_family(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+        }
+        bound => bound,
+    };
+    let socket = socket.with_context(|| format!("cannot listen on {address}"))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+fn has_no_family(error: &std::io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
 impl Listener {
@@ -77,12 +91,20 @@ impl Listener {
         let stopping = CancellationToken::new();
         let acceptor = Acceptor {
             socket: tokio::net::TcpListener::from_std(socket)?,
-            shared: Arc::new(Shared::new(router, tls, &bounds)),
+            shared: Arc::new(Shared::new(router, tls.clone(), &bounds)),
             crowd: Arc::new(Crowd::new(&bounds)),
             stopping: stopping.clone(),
         };
         let task = tokio::spawn(acceptor.run());
-        Ok(Self { address, stopping, task, reloader })
+        Ok(Self { address, stopping, task, tls, reloader })
+    }
+
+    /// Reads the certificate again; `None` without one.
+    ///
+    /// # Errors
+    /// It cannot be used, and the old one stays.
+    pub async fn reload_certificate(&self) -> Option<anyhow::Result<()>> {
+        Some(self.tls.as_ref()?.reload().await)
     }
 
     /// Stops accepting, waits up to `within` for requests in flight, and ends.

@@ -29,8 +29,10 @@ async fn two_servers_of_one_database_know_the_same() {
     }
     let free = format!("http.listen=127.0.0.1:{}", free_port());
     let done = one.run(&["doctor", "--set", &free]);
-    assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("PostgreSQL (0 ms ahead of this machine"), "{done:?}");
+    let wrong: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("WRONG")).collect();
+    let is_of_tests = |line: &&str| line.contains("fsync") || line.contains("full_page_writes");
+    assert!(wrong.iter().all(is_of_tests), "the server of tests does not sync: {done:?}");
     first.stop().await;
     second.stop().await;
 }

@@ -123,6 +123,11 @@ impl Stage {
         running
     }
 
+    /// Starts a server at an address as it is written, plain http allowed, and does not wait.
+    pub fn spawn_serve(&self, address: &str) -> Running {
+        self.spawn(&["serve", "--insecure-http", "--listen", address])
+    }
+
     /// Starts any command, and does not wait.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
         let (stdout, stderr) = (self.path("stdout"), self.path("stderr"));

@@ -1,0 +1,107 @@
+//! SIGHUP: certificates and the log filter are taken up, what needs a restart is named, and what is not right changes nothing.
+
+use std::path::Path;
+
+use reqwest::{Certificate, Client};
+
+use crate::support::{Running, Stage, client, free_port, signal};
+
+/// Writes a fresh certificate for this machine, and gives what a client must trust.
+fn write_certificate(chain: &Path, key: &Path) -> Certificate {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let pem = made.cert.pem();
+    std::fs::write(chain, &pem).expect("written");
+    std::fs::write(key, made.signing_key.serialize_pem()).expect("written");
+    Certificate::from_pem(pem.as_bytes()).expect("a certificate")
+}
+
+async fn is_shown(certificate: &Certificate, port: u16) -> bool {
+    let builder = Client::builder().no_proxy().tls_certs_only([certificate.clone()]);
+    let client = builder.build().expect("a client");
+    client.get(format!("https://localhost:{port}/healthz")).send().await.is_ok()
+}
+
+/// Sends SIGHUP, and waits until so many of the lines that it causes were written.
+async fn hang_up(running: &Running, words: &str, times: usize) {
+    signal(running.id(), "HUP");
+    for _ in 0..3_000 {
+        if running.stderr().matches(words).count() >= times {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{words}: {}", running.stderr());
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_at_once_and_a_broken_one_never() {
+    let stage = Stage::new();
+    let (chain, key) = (stage.path("chain.pem"), stage.path("key.pem"));
+    let first = write_certificate(&chain, &key);
+    let port = free_port();
+    let settings = [
+        "--set",
+        &format!("http.tls_certificate={}", chain.display()),
+        "--set",
+        &format!("http.tls_key={}", key.display()),
+    ];
+    let running = stage.begin(&format!("127.0.0.1:{port}"), "https", &settings);
+    running.says("is ready").await;
+    assert!(is_shown(&first, port).await);
+
+    let second = write_certificate(&chain, &key);
+    hang_up(&running, "SIGHUP: the certificate was reloaded", 1).await;
+    assert!(is_shown(&second, port).await && !is_shown(&first, port).await);
+
+    std::fs::write(&key, "no key").expect("written");
+    hang_up(&running, "SIGHUP: the new certificate is not right; the old one stays", 1).await;
+    assert!(is_shown(&second, port).await);
+    std::fs::remove_file(&chain).expect("removed");
+    hang_up(&running, "SIGHUP: the new certificate is not right; the old one stays", 2).await;
+    assert!(is_shown(&second, port).await);
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn the_log_filter_is_taken_up_and_the_rest_is_named() {
+    let stage = Stage::new();
+    let write = |filter: &str, more: &str| {
+        stage.write("c.toml", &format!("[log]\nfilter = \"{filter}\"\n{more}"))
+    };
+    let file = write("info", "");
+    let running = stage.serve(&["--config", &file]).await;
+    let asks = async || client().get(format!("{}/healthz", running.base)).send().await.is_ok();
+
+    write("info,countersign_server=debug", "");
+    hang_up(&running, "SIGHUP: log.filter was reloaded", 1).await;
+
+    write("info", "[http]\nidle_seconds = 5\n[limits]\nservices_per_account = 7");
+    hang_up(&running, "need a restart: http.idle_seconds, limits.services_per_account", 1).await;
+
+    write("[[", "");
+    hang_up(&running, "SIGHUP: the new log.filter is not right; the old one stays", 1).await;
+    for broken in ["[http]\nidle_seconds = \"soon\"", "[nonsense"] {
+        let before = running.stderr().matches("the new settings are not right").count();
+        write("info", broken);
+        hang_up(&running, "the new settings are not right; the old ones stay", before + 1).await;
+    }
+    assert!(running.stderr().contains("http.idle_seconds, from "), "{}", running.stderr());
+    assert!(asks().await, "it still serves");
+    std::fs::remove_file(&file).expect("removed");
+    hang_up(&running, "the new settings are not right; the old ones stay", 3).await;
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_secret_file_that_is_read_at_the_start_alone_is_named_when_it_changes() {
+    let stage = Stage::new();
+    let key = stage.write("key", &"ab".repeat(32));
+    let stage = stage.with("COUNTERSIGN_MASTER_KEY_FILE", &key);
+    let running = stage.serve(&[]).await;
+    hang_up(&running, "SIGHUP: settings, certificates and secret files are read again", 1).await;
+    std::fs::write(&key, "cd".repeat(32)).expect("written");
+    hang_up(&running, "need a restart: the file of COUNTERSIGN_MASTER_KEY_FILE", 1).await;
+    let done = running.stop().await;
+    assert_eq!(done.code, Some(0));
+    assert!(!done.stderr.contains("cdcd"), "{done:?}");
+}

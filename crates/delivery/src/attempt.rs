@@ -74,7 +74,7 @@ async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
     let attempt = send::send(shared, &lease, &push, started).await;
     drop(pass);
 
-    let now = shared.clock.now();
+    let now = shared.time().await;
     let outcome = attempt.outcome;
     let after = after_attempt(&lease.delivery, &attempt, now, shared.jitter());
     let took = shared.clock.monotonic().since(began);

@@ -168,7 +168,7 @@ async fn call(shared: Arc<Shared>, lease: CallLease, place: Place, paces: Shared
     let outcome = shared.webhooks.call(&lease).await;
     let took = shared.clock.monotonic().since(began);
     metrics::call(&outcome, took);
-    let now = shared.clock.now();
+    let now = shared.time().await;
     paces.note(lease.webhook.sid, &outcome, took);
     let after = after_call(&outcome, lease.attempts, now, lease.deadline, shared.jitter());
     metrics::calls_given_up("time", usize::from(after == AfterCall::Failed));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use countersign_domain::delivery::{Known, Lease, Prospect, Push, Target, overdue, prepare};
+use countersign_domain::delivery::{
+    Delivery, Known, Lease, Prospect, Push, Target, overdue, prepare,
+};
 use countersign_domain::notification::Ending;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
@@ -45,7 +47,7 @@ pub(crate) async fn make(shared: &Shared, lease: &Lease, known: Option<Known>) -
     let (ending, now) = match try_make(shared, lease, known).await {
         Ok(ready) => return ready,
         Err(Obstacle::Domain(ending, now)) => (ending, now),
-        // Without a row nobody else will end it.
+        // Without a row nobody else will end it. It has not begun, whatever the time is.
         Err(Obstacle::Time) if lease.delivery.once => {
             (Some(overdue(&lease.delivery)), shared.clock.now())
         }
@@ -73,10 +75,7 @@ async fn try_make(
             prospect = read(shared, lease).await?;
         }
     }
-    let mut now = shared.clock.now();
-    if shared.clock.is_doubtful() {
-        now = shared.clock.checked().await.ok_or(Obstacle::Time)?;
-    }
+    let now = time(shared, &lease.delivery).await.ok_or(Obstacle::Time)?;
     if now >= attempt::limit(lease) {
         return Err(Obstacle::Time);
     }
@@ -85,6 +84,14 @@ async fn try_make(
     let pass = pass.ok_or(Obstacle::Time)?;
     let push = Box::new(push);
     Ok(Readiness::Ready { push, now, pass })
+}
+
+/// The present instant, by which it is judged whether an attempt may begin. What has one attempt only, and no row in the database
+/// by which its end would be judged, is too late only if the clock that this one follows says so.
+async fn time(shared: &Shared, delivery: &Delivery) -> Option<Instant> {
+    let now = shared.clock.now();
+    let is_refused = delivery.once && now >= delivery.deadline;
+    if is_refused || shared.clock.is_doubtful() { shared.clock.checked().await } else { Some(now) }
 }
 
 /// How long an attempt is worth waiting for from now on.

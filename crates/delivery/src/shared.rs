@@ -119,6 +119,12 @@ impl Shared {
         self.options.in_hand.saturating_sub(self.room.available_permits())
     }
 
+    /// The present instant, compared with the clock that this one follows if it is doubtful and that can be asked.
+    pub(crate) async fn time(&self) -> Instant {
+        let now = self.clock.now();
+        if self.clock.is_doubtful() { self.clock.checked().await.unwrap_or(now) } else { now }
+    }
+
     /// Until when a lease taken at `now` runs.
     pub(crate) fn lease_until(&self, now: Instant) -> Instant {
         now + self.options.lease

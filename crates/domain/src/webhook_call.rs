@@ -7,7 +7,7 @@ use crate::delivery::NodeId;
 use crate::event::CallId;
 use crate::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use crate::time::Instant;
-use crate::webhook::{EventType, Webhook};
+use crate::webhook::Webhook;
 
 /// How long a call is tried after its event.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -291,8 +291,8 @@ impl CallState {
 pub struct Call {
     /// Its id.
     pub id: CallId,
-    /// What it tells.
-    pub event: EventType,
+    /// What it tells: the word of an [`EventType`](crate::webhook::EventType), or one that a newer release has added.
+    pub event: String,
     /// The challenge that it tells of, if it tells of one.
     pub challenge: Option<ChallengeSid>,
     /// When that happened.
@@ -324,8 +324,8 @@ pub struct TakenCall {
     pub id: CallId,
     /// Whose it is, or was.
     pub webhook: WebhookSid,
-    /// What it told.
-    pub event: EventType,
+    /// What it told, as [`Call::event`].
+    pub event: String,
     /// When that happened.
     pub happened_at: Instant,
     /// The tries, the last of which was taken.

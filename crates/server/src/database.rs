@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 use countersign_store::schema::Fitting;
 use countersign_store::{Moving as _, Store, StoreError};
@@ -133,6 +134,17 @@ impl Database {
             }
         };
         Ok(World { clock, ..world.clone() })
+    }
+
+    /// The present time by that clock, for a command that needs it once.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub async fn time(&self, world: &World) -> anyhow::Result<Instant> {
+        Ok(match self {
+            Self::Sqlite(_) => world.clock.now(),
+            Self::Postgres(store) => clock::read(store, &*world.clock).await?.time,
+        })
     }
 
     /// What it is, for a person.

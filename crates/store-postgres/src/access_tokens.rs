@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
+use countersign_domain::time::Instant;
 use countersign_store::seam::{AccessTokens, Answer, Inserted};
 
 use crate::cells::Cells;
@@ -35,6 +36,10 @@ struct Create(AccessToken);
 #[async_trait]
 impl Command for Create {
     type Answer = Inserted;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.0.created_at, self.0.created_at))
+    }
 
     async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
         let token = &self.0;

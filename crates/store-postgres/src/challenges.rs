@@ -64,6 +64,10 @@ struct Update {
 impl Command for Update {
     type Answer = Recorded;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.at, self.at))
+    }
+
     async fn run(&self, db: &Session) -> Result<Recorded, Trouble> {
         let held = standing::hold(db, std::iter::once(self.sid)).await?;
         let Some(held) = held.get(&self.sid) else {

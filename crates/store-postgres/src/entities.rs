@@ -108,6 +108,10 @@ struct Delete(ServiceSid, Identity, Instant);
 impl Command for Delete {
     type Answer = bool;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.2, self.2))
+    }
+
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         let Self(of, identity, at) = self;
         let (service, identity) = (id(of.as_bytes()), identity.as_str());

@@ -120,6 +120,10 @@ struct Delete(EntitySid, FactorSid, Instant);
 impl Command for Delete {
     type Answer = bool;
 
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.2, self.2))
+    }
+
     async fn run(&self, db: &Session) -> Result<bool, Trouble> {
         let Self(entity, sid, at) = *self;
         let Some(factor) = hold(db, entity, sid).await? else {

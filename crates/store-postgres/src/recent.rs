@@ -107,7 +107,8 @@ fn fate(row: &Row) -> Result<Fate, Trouble> {
     let (created_at, updated_at) =
         (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
     let status = cells.parse_if_any(Status::from_word)?;
-    let reason = cells.parse_if_any(Reason::from_word)?;
+    // of a newer release, a reason may be unknown here
+    let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
     let code = cells.make(|code: Option<u32>| code.map(Code))?;
     let ending = status.map(|status| Ending { status, reason, code });
     Ok(Fate { created_at, updated_at, ending })
@@ -115,7 +116,7 @@ fn fate(row: &Row) -> Result<Fate, Trouble> {
 
 fn call(row: &Row) -> Result<Call, Trouble> {
     let mut cells = Cells::of(row, "webhook_calls");
-    let (id, event) = (cells.make(CallId)?, cells.parse(|word| word.parse().ok())?);
+    let (id, event) = (cells.make(CallId)?, cells.take()?);
     let watched = cells.make(|sid: Option<[u8; 16]>| sid.map(ChallengeSid::from_bytes))?;
     let named = cells.parse(|text| {
         let parameters: Vec<(String, String)> = serde_json::from_str(text).ok()?;
@@ -138,7 +139,7 @@ fn taken(row: &Row) -> Result<TakenCall, Trouble> {
     Ok(TakenCall {
         id: cells.make(CallId)?,
         webhook: cells.make(WebhookSid::from_bytes)?,
-        event: cells.parse(|word| word.parse().ok())?,
+        event: cells.take()?,
         happened_at: cells.make(Instant::from_micros)?,
         attempts: cells.take()?,
         taken_at: cells.make(Instant::from_micros)?,

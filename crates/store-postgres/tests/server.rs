@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_domain::delivery::Birth;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::{Stage, newer};
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{
     Accounts, Deliveries, Inserted, Notifications, Notified, Updated, Upkeep,
@@ -368,4 +368,14 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     (now.enabled, now.updated_at) = (!was.enabled, stage.later(1));
     assert_eq!(stage.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
     assert!(database.psql("SELECT event_types FROM webhooks").ends_with(" challenge.sung"));
+}
+
+#[tokio::test]
+async fn words_of_a_newer_release_fail_no_page() {
+    let database = TestDatabase::new();
+    let stage = stage(connect(database.url()).await);
+    let run = |sql: &str| {
+        database.psql(sql);
+    };
+    newer::words_of_a_newer_release_fail_no_page(&stage, "chr(10)", run).await;
 }

@@ -149,9 +149,7 @@ fn notification(row: &Row<'_>) -> Result<Notification, Trouble> {
         updated_at: cells.make(Instant::from_micros)?,
         born_on: cells.make(NodeId)?,
         ending: ending(&mut cells)?,
-        attempts: cells.parse(|lines| {
-            lines.lines().map(|line| serde_json::from_str::<AttemptRecord>(line).ok()).collect()
-        })?,
+        attempts: cells.parse(|lines| Some(attempts(lines)))?,
         delivery: None,
     };
     let mut cells = cells.then("deliveries");
@@ -163,10 +161,16 @@ fn notification(row: &Row<'_>) -> Result<Notification, Trouble> {
     Ok(notification)
 }
 
+/// Reads the attempts that this release knows the words of; a newer one may have written others.
+fn attempts(lines: &str) -> Vec<AttemptRecord> {
+    lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 /// Three cells: the word, the reason and the code.
 fn ending(cells: &mut Cells<'_, '_>) -> Result<Option<Ending>, Trouble> {
     let status = cells.parse_if_any(Status::from_word)?;
-    let reason = cells.parse_if_any(Reason::from_word)?;
+    // of a newer release, a reason may be unknown here
+    let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
     let code = cells.make(|code: Option<u32>| code.map(Code))?;
     Ok(status.map(|status| Ending { status, reason, code }))
 }

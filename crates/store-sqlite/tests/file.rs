@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::{Stage, newer};
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Updated, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
@@ -362,4 +362,14 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     let kept = "SELECT event_types FROM webhooks";
     let kept: String = db.query_row(kept, (), |row| row.get(0)).unwrap();
     assert!(kept.ends_with(" challenge.sung"), "{kept}");
+}
+
+#[tokio::test]
+async fn words_of_a_newer_release_fail_no_page() {
+    let file = File::new(Options::default());
+    let (stage, db) = (file.stage(), file.other_process());
+    let run = |sql: &str| {
+        db.execute(sql, ()).unwrap();
+    };
+    newer::words_of_a_newer_release_fail_no_page(&stage, "char(10)", run).await;
 }

@@ -1,10 +1,12 @@
 //! A clock whose hands a test moves.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Sleep};
+use countersign_domain::world::{Clock, Look, Sleep};
 use tokio::sync::watch;
 
 /// 2026-01-01T12:00:00Z, in seconds.
@@ -78,6 +80,56 @@ impl Clock for ManualClock {
     fn sleep(&self, span: Duration) -> Sleep {
         let at = self.monotonic() + span;
         sleep(&self.hands, move |hands| hands.monotonic >= at)
+    }
+}
+
+/// A clock that is wrong about the time of day, and can be compared with the one that it follows: as a node's between two looks at
+/// its database's clock. Clones share their error.
+#[derive(Debug, Clone)]
+pub struct WrongClock {
+    follows: ManualClock,
+    error: Arc<AtomicI64>,
+    is_doubtful: Arc<AtomicBool>,
+}
+
+impl WrongClock {
+    /// A clock that is still right.
+    pub fn following(follows: &ManualClock) -> Self {
+        Self { follows: follows.clone(), error: Arc::default(), is_doubtful: Arc::default() }
+    }
+
+    /// From now on it is so many seconds ahead, or behind if there are fewer than none; and whether it doubts itself.
+    pub fn step(&self, seconds: i64, is_doubtful: bool) {
+        self.error.store(seconds * 1_000_000, Ordering::SeqCst);
+        self.is_doubtful.store(is_doubtful, Ordering::SeqCst);
+    }
+}
+
+impl Clock for WrongClock {
+    fn now(&self) -> Instant {
+        let right = self.follows.now().as_micros();
+        Instant::from_micros(right + self.error.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        self.follows.monotonic()
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        self.follows.sleep_until(at)
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        self.follows.sleep(span)
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::SeqCst)
+    }
+
+    fn checked(&self) -> Look {
+        let now = self.follows.now();
+        Box::pin(std::future::ready(Some(now)))
     }
 }
 

@@ -9,7 +9,7 @@ pub mod postgres;
 pub mod wire;
 
 pub use builders::Maker;
-pub use clock::ManualClock;
+pub use clock::{ManualClock, WrongClock};
 pub use entropy::SeededEntropy;
 pub use keys::device_key;
 pub use nats::NatsServer;

@@ -67,7 +67,7 @@ impl Verify {
         new: NewAccessToken,
     ) -> Answer<(AccessToken, Secret)> {
         self.service(account, service).await?;
-        let now = self.now();
+        let now = self.time().await?;
         let token = AccessToken {
             sid: AccessTokenSid::mint(now, &*self.entropy),
             account,
@@ -100,8 +100,10 @@ impl Verify {
     ) -> Answer<(AccessToken, Secret)> {
         self.service(account, service).await?;
         let token = self.store.access_token(service, sid).await?;
-        let token = token.filter(|token| self.now() < token.expires_at());
         let token = token.ok_or(VerifyError::NotFound)?;
+        if self.has_passed(token.expires_at()).await? {
+            return Err(VerifyError::NotFound);
+        }
         let text = self.token_text(&token);
         Ok((token, text))
     }
@@ -125,9 +127,9 @@ impl Verify {
     }
 
     /// Reads the string that a device presents.
-    pub(crate) fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthFault> {
+    pub(crate) async fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthFault> {
         let claims = self.read_claims(text).ok_or(AuthFault::AccessToken)?;
-        if self.now() >= Instant::from_micros(claims.exp) {
+        if self.has_passed(Instant::from_micros(claims.exp)).await? {
             return Err(AuthFault::AccessTokenExpired);
         }
         let Claims { jti, account, service, identity, .. } = claims;

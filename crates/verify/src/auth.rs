@@ -125,7 +125,7 @@ impl Verify {
     pub async fn authenticate(&self, user: &str, password: &str) -> Result<Caller, AuthFault> {
         let caller = if user == DEVICE_USER {
             if is_access_token(password) {
-                let token = self.open_access_token(password)?;
+                let token = self.open_access_token(password).await?;
                 self.check_active(token.account).await?;
                 Caller::Enrolling(token)
             } else {
@@ -166,7 +166,7 @@ impl Verify {
         token: &str,
     ) -> Result<(Factor, DeviceToken), AuthFault> {
         let token = DeviceToken::parse(token)?;
-        let (now, asked_at) = (self.now(), self.monotonic());
+        let asked_at = self.monotonic();
         if self.unknown_keys.holds(&token.key, asked_at) {
             return Err(TokenFault::Signature.into());
         }
@@ -174,9 +174,15 @@ impl Verify {
         if factor.is_none() {
             self.unknown_keys.note(token.key, asked_at);
         }
-        let factor =
-            factor.filter(|factor| !factor.has_lapsed(now)).ok_or(TokenFault::Signature)?;
-        token.check(&factor.key, factor.owner.account, now)?;
+        let factor = self.unless_lapsed(factor, Factor::has_lapsed).await?;
+        let factor = factor.ok_or(TokenFault::Signature)?;
+        let check = |now| token.check(&factor.key, factor.owner.account, now);
+        match check(self.time().await?) {
+            Err(TokenFault::NotYetValid(_) | TokenFault::Expired(_)) => {
+                check(self.checked_time().await?)?;
+            }
+            judged => judged?,
+        }
         self.check_active(factor.owner.account).await?;
         Ok((factor, token))
     }
@@ -209,9 +215,9 @@ impl Verify {
         match caller {
             Caller::Application(account) => {
                 self.service(*account, service).await?;
-                let now = self.now();
                 let factor = self.store.factor(service, identity, sid).await?;
-                factor.filter(|factor| !factor.has_lapsed(now)).ok_or(VerifyError::NotFound)
+                let factor = self.unless_lapsed(factor, Factor::has_lapsed).await?;
+                factor.ok_or(VerifyError::NotFound)
             }
             Caller::Device(factor) => {
                 own_path(&factor.owner, service, identity)?;

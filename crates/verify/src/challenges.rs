@@ -72,11 +72,11 @@ impl Verify {
         new: NewChallenge,
     ) -> Answer<Challenge> {
         let settings = self.service(account, service).await?;
-        let now = self.now();
+        let now = self.time().await?;
         let expires_at = expiry(now, new.expires_at)
             .map_err(|reason| VerifyError::Parameter("ExpirationDate", reason))?;
         let factor = self.store.factor(service, identity, new.factor).await?;
-        let Some(factor) = factor.filter(|factor| !factor.has_lapsed(now)) else {
+        let Some(factor) = self.unless_lapsed(factor, Factor::has_lapsed).await? else {
             return self.ask_for_code(account, service, identity, new, (now, expires_at)).await;
         };
         if new.message.is_none() {
@@ -142,7 +142,7 @@ impl Verify {
         new: NewChallenge,
         (now, expires_at): (Instant, Instant),
     ) -> Answer<Challenge> {
-        let factor = self.reach_totp(account, service, identity, new.factor, now).await;
+        let factor = self.reach_totp(account, service, identity, new.factor).await;
         let mut factor = factor.map_err(|error| match error {
             VerifyError::NotFound => VerifyError::FactorNotFound(new.factor),
             other => other,
@@ -248,7 +248,7 @@ impl Verify {
         sid: ChallengeSid,
     ) -> Answer<Challenge> {
         let (challenge, _) = self.reach_challenge(caller, service, identity, sid).await?;
-        let now = self.now();
+        let now = self.time().await?;
         if matches!(caller, Caller::Device(_))
             && challenge.status(now) == ChallengeStatus::Pending
             && let Err(error) = self.store.mark_fetched(sid, now).await
@@ -282,7 +282,7 @@ impl Verify {
             } else {
                 self.look_again(caller, service, identity, sid).await?
             };
-            let now = self.now();
+            let now = self.time().await?;
             let left = until.since(self.clock.monotonic());
             let is_over = challenge.status(now) != ChallengeStatus::Pending || left.is_zero();
             let Some(waiter) = waiter.as_mut().filter(|_| !is_over && !stop.is_cancelled()) else {
@@ -343,7 +343,7 @@ impl Verify {
             }
             Caller::Enrolling(_) => return Err(VerifyError::Forbidden),
         };
-        Ok(self.store.challenges(entity, filter, self.now(), page).await?)
+        Ok(self.store.challenges(entity, filter, self.time().await?, page).await?)
     }
 
     /// Records an answer, or metadata, or both. An answer counts by its signature, whoever brings it. An application may
@@ -384,7 +384,7 @@ impl Verify {
         while_open: bool,
     ) -> Answer<Challenge> {
         let Some(metadata) = metadata else { return Ok(challenge) };
-        let now = self.now();
+        let now = self.time().await?;
         match self.store.update_challenge(challenge.sid, &metadata, while_open, now).await? {
             Recorded::Done => {
                 Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })

@@ -73,7 +73,7 @@ impl Verify {
         if is_new && !self.rates.allow_entity(account) {
             return Err(VerifyError::TooManyEntities);
         }
-        let now = self.now();
+        let now = self.time().await?;
         let mut factor = Factor {
             sid: FactorSid::mint(FactorType::Push, now, &*self.entropy),
             owner: self.new_owner(account, service, identity.clone()),

@@ -198,15 +198,47 @@ impl Verify {
     /// # Errors
     /// Why the challenge is not open; the clock cannot be compared now.
     async fn open_at(&self, challenge: &Challenge) -> Result<Instant, VerifyError> {
-        let now = self.now();
+        let now = self.time().await?;
         if challenge.is_open(now) != Err(CannotAnswer::Expired) {
             challenge.is_open(now)?;
             return Ok(now);
         }
-        let unknown = || StoreError::Unavailable("the time cannot be told now".to_owned());
-        let now = self.clock.checked().await.ok_or_else(unknown)?;
+        let now = self.checked_time().await?;
         challenge.is_open(now)?;
         Ok(now)
+    }
+
+    /// The present instant, for decisions. Where the clock is doubtful it is compared with the one that it follows first.
+    ///
+    /// # Errors
+    /// The clock is doubtful, and cannot be compared now.
+    pub async fn time(&self) -> Result<Instant, StoreError> {
+        let now = self.now();
+        if self.clock.is_doubtful() { self.checked_time().await } else { Ok(now) }
+    }
+
+    /// The present instant, compared with the clock that this one follows. For refusals: a clock that has jumped refuses
+    /// nothing.
+    async fn checked_time(&self) -> Result<Instant, StoreError> {
+        let unknown = || StoreError::Unavailable("the time cannot be told now".to_owned());
+        self.clock.checked().await.ok_or_else(unknown)
+    }
+
+    /// Whether an instant has passed.
+    async fn has_passed(&self, at: Instant) -> Result<bool, StoreError> {
+        Ok(self.time().await? >= at && self.checked_time().await? >= at)
+    }
+
+    /// A factor that was found, unless it has lapsed.
+    async fn unless_lapsed<F>(
+        &self,
+        found: Option<F>,
+        has_lapsed: impl Fn(&F, Instant) -> bool,
+    ) -> Result<Option<F>, StoreError> {
+        let Some(factor) = found else { return Ok(None) };
+        let has_lapsed = has_lapsed(&factor, self.time().await?)
+            && has_lapsed(&factor, self.checked_time().await?);
+        Ok((!has_lapsed).then_some(factor))
     }
 
     /// The reading of the monotonic clock that durations are measured with.

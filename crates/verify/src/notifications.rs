@@ -75,7 +75,7 @@ impl Verify {
                 Some(asked) => asked,
                 None => self.ask_afresh(service, identity, sid).await?,
             };
-            let planned = self.plan(&asked, ttl, false, self.now()).await;
+            let planned = self.plan(&asked, ttl, false, self.time().await?).await;
             let new = planned.new;
             let most = self.options.limits.notifications_per_challenge;
             match self.store.notify(&new, most).await? {

@@ -98,7 +98,7 @@ impl Verify {
                 account.is_some_and(|account| account.accepts(hash))
             }
         };
-        if works && self.now() < expires_at {
+        if works && !self.has_passed(expires_at).await? {
             self.check_active(inside.account).await?;
             Ok(Session { account: inside.account, id: inside.id, expires_at })
         } else {

@@ -65,7 +65,7 @@ impl Verify {
             skew: totp.skew,
             code_length: totp.code_length,
         };
-        let now = self.now();
+        let now = self.time().await?;
         let sid = FactorSid::mint(FactorType::Totp, now, &*self.entropy);
         let secret = new.secret.unwrap_or_else(|| secret_of(&random(&*self.entropy)));
         let mut factor = TotpFactor {
@@ -119,7 +119,7 @@ impl Verify {
             Ok(factor) => Ok(AnyFactor::Push(Box::new(factor))),
             Err(VerifyError::NotFound) => {
                 let account = caller.application()?;
-                let factor = self.reach_totp(account, service, identity, sid, self.now()).await?;
+                let factor = self.reach_totp(account, service, identity, sid).await?;
                 Ok(AnyFactor::Totp(Box::new(factor)))
             }
             Err(error) => Err(error),
@@ -141,7 +141,7 @@ impl Verify {
         }
         let mut factor = factor.clone();
         for _ in 0..TRIES {
-            let now = self.now();
+            let now = self.time().await?;
             let update = TotpUpdate {
                 entity: factor.owner.entity,
                 sid: factor.sid,
@@ -178,11 +178,11 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-        now: Instant,
     ) -> Answer<TotpFactor> {
         self.service(account, service).await?;
         let factor = self.store.totp_factor(service, identity, sid).await?;
-        factor.filter(|factor| !factor.has_lapsed(now)).ok_or(VerifyError::NotFound)
+        let factor = self.unless_lapsed(factor, TotpFactor::has_lapsed).await?;
+        factor.ok_or(VerifyError::NotFound)
     }
 
     /// Judges a code at `now` by a factor as it was read; the store judges it once more by what is stored.

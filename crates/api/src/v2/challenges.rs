@@ -37,7 +37,7 @@ pub(crate) async fn create(
 ) -> Answer {
     let new = challenge_params::create(&form.params(&rows::PARAMETER)?)?;
     let challenge = state.verify.create_challenge(account, service, &identity, new).await?;
-    let now = state.verify.now();
+    let now = state.verify.time().await?;
     reply::created(&ChallengeView::of(&challenge, now, &state.public_url))
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn fetch(
         let most = Duration::from_secs(wait);
         verify.wait_for_challenge(&caller, service, &identity, sid, most, &state.shutdown).await?
     };
-    let now = verify.now();
+    let now = verify.time().await?;
     let mut response = reply::ok(&ChallengeView::of(&challenge, now, &state.public_url))?;
     if challenge.status(now) == ChallengeStatus::Pending {
         let fields = HeaderValue::try_from(SIGNED_FIELDS.join(","));
@@ -83,7 +83,7 @@ pub(crate) async fn list(
     let paging = Paging::read(&query, &params, order.unwrap_or(Order::Ascending), &filters)?;
     let verify = &state.verify;
     let page = verify.challenges(&caller, service, &identity, filter, paging.query).await?;
-    let (now, base) = (verify.now(), &state.public_url);
+    let (now, base) = (verify.time().await?, &state.public_url);
     paging.reply(base, "challenges", &page, |it| it.sid, |it| ChallengeView::of(it, now, base))
 }
 
@@ -96,5 +96,6 @@ pub(crate) async fn update(
     let update = challenge_params::update(&form.params(&rows::PARAMETER)?)?;
     let verify = &state.verify;
     let challenge = verify.update_challenge(&caller, service, &identity, sid, update).await?;
-    reply::ok(&ChallengeView::of(&challenge, verify.now(), &state.public_url))
+    let now = verify.time().await?;
+    reply::ok(&ChallengeView::of(&challenge, now, &state.public_url))
 }

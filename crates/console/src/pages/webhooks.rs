@@ -34,7 +34,7 @@ const MANY: usize = 25;
 /// A call that failed.
 struct Row {
     id: String,
-    event: &'static str,
+    event: String,
     happened: Stamp,
     words: String,
     challenge: Option<String>,
@@ -207,7 +207,7 @@ fn backlog(counts: &CallCounts, now: Instant) -> Option<String> {
 fn row(call: &Call) -> Row {
     Row {
         id: call.id.to_string(),
-        event: call.event.as_str(),
+        event: call.event.clone(),
         happened: Stamp(call.happened_at),
         words: of_call(call),
         challenge: call.challenge.map(|sid| sid.to_string()),

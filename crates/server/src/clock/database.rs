@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Look, Sleep};
+use countersign_domain::world::{Clock, Look};
 use countersign_store_postgres::{ClockReading, PostgresStore, Tolerance};
 use tokio::sync::Notify;
 
-use super::{LONGEST_NAP, Origin, count_jump, micros, seconds};
+use super::{Follower, Origin, Shows, count_jump, micros, seconds};
 
 /// The first question on a connection takes longer, and so does one that met other work: the quickest counts.
 const QUESTIONS: usize = 4;
@@ -46,9 +45,9 @@ pub(crate) async fn read(store: &PostgresStore, clock: &dyn Clock) -> anyhow::Re
 ///
 /// The machine's time of day is only looked at to notice that it was set, or that the machine was suspended, which stops the
 /// monotonic hand. Then the time is doubtful until the next reading, which is taken at once.
-pub(crate) struct DatabaseClock(Arc<Inner>);
+pub(crate) type DatabaseClock = Follower<Inner>;
 
-struct Inner {
+pub(crate) struct Inner {
     machine: Arc<dyn Clock>,
     store: Weak<PostgresStore>,
     /// The shown time.
@@ -80,7 +79,7 @@ impl DatabaseClock {
         });
         inner.tell_of_the_machine();
         tokio::spawn(keep(Arc::downgrade(&inner)));
-        Ok(Self(inner))
+        Ok(Follower(inner))
     }
 }
 
@@ -154,8 +153,14 @@ impl Inner {
             );
         }
     }
+}
 
-    /// The shown time. Notices that the machine's clock has jumped.
+impl Shows for Inner {
+    fn machine(&self) -> &dyn Clock {
+        &*self.machine
+    }
+
+    /// Notices that the machine's clock has jumped.
     fn now(&self) -> Instant {
         let at = self.machine.monotonic();
         let stepped = self.machines.behind(self.machine.now(), at);
@@ -166,43 +171,15 @@ impl Inner {
         }
         self.shown.at(at)
     }
-}
-
-impl Clock for DatabaseClock {
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        self.0.machine.monotonic()
-    }
-
-    fn sleep(&self, span: Duration) -> Sleep {
-        self.0.machine.sleep(span)
-    }
-
-    fn sleep_until(&self, at: Instant) -> Sleep {
-        let clock = Arc::clone(&self.0);
-        Box::pin(async move {
-            loop {
-                let left = at.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                clock.machine.sleep(left.min(LONGEST_NAP)).await;
-            }
-        })
-    }
 
     fn is_doubtful(&self) -> bool {
-        self.0.is_doubtful.load(Ordering::Relaxed)
+        self.is_doubtful.load(Ordering::Relaxed)
     }
 
-    fn checked(&self) -> Look {
-        let clock = Arc::clone(&self.0);
+    fn checked(self: Arc<Self>) -> Look {
         Box::pin(async move {
-            let store = clock.store.upgrade()?;
-            clock.compare(&store).await.then(|| clock.now())
+            let store = self.store.upgrade()?;
+            self.compare(&store).await.then(|| self.now())
         })
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Sleep};
+use countersign_domain::world::Clock;
 
-use super::{LONGEST_NAP, Origin, count_jump, micros, seconds};
+use super::{Follower, Origin, Shows, count_jump, micros, seconds};
 
 /// A difference below this is drift or the correction of a time service, and is followed at once.
 const STEP: Duration = Duration::from_millis(500);
@@ -18,9 +18,9 @@ const STANDS: Duration = Duration::from_secs(10);
 
 /// The machine's time of day without its steps. Nothing else tells what time it is, so a step that stays is right in the end:
 /// it is followed after ten seconds. One that is taken back before changes nothing.
-pub(crate) struct SteadyClock(Arc<Inner>);
+pub(crate) type SteadyClock = Follower<Inner>;
 
-struct Inner {
+pub(crate) struct Inner {
     machine: Arc<dyn Clock>,
     /// The shown time.
     shown: Origin,
@@ -42,11 +42,15 @@ impl SteadyClock {
     pub(crate) fn new(machine: Arc<dyn Clock>) -> Self {
         let shown = Origin::of(machine.now(), machine.monotonic());
         let (is_stepped, step) = (AtomicBool::new(false), Mutex::new(None));
-        Self(Arc::new(Inner { machine, shown, is_stepped, step }))
+        Follower(Arc::new(Inner { machine, shown, is_stepped, step }))
     }
 }
 
-impl Inner {
+impl Shows for Inner {
+    fn machine(&self) -> &dyn Clock {
+        &*self.machine
+    }
+
     fn now(&self) -> Instant {
         let (asked, now, at) =
             (self.machine.monotonic(), self.machine.now(), self.machine.monotonic());
@@ -67,7 +71,9 @@ impl Inner {
         }
         self.shown.at(at)
     }
+}
 
+impl Inner {
     /// Follows a step that has stood long enough.
     fn weigh(&self, ahead: i64, at: Monotonic) {
         let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,33 +100,6 @@ impl Inner {
             }
             Some(_) => {}
         }
-    }
-}
-
-impl Clock for SteadyClock {
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        self.0.machine.monotonic()
-    }
-
-    fn sleep(&self, span: Duration) -> Sleep {
-        self.0.machine.sleep(span)
-    }
-
-    fn sleep_until(&self, at: Instant) -> Sleep {
-        let clock = Arc::clone(&self.0);
-        Box::pin(async move {
-            loop {
-                let left = at.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                clock.machine.sleep(left.min(LONGEST_NAP)).await;
-            }
-        })
     }
 }
 

@@ -119,8 +119,8 @@ pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
 
 /// The use cases over a database that is there, which a server may be using at the same time.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
-    let world = World::real();
     let database = Database::open_beside(config).await?;
+    let world = database.set_clock(&World::real()).await?;
     let key = master_key::find(config, |name| std::env::var(name).ok())?;
     // Nobody is there to deliver; accounts cause no deliveries.
     let (handover, _) = HandOver::new(1);

@@ -162,13 +162,14 @@ async fn open(config: &Config) -> anyhow::Result<(Database, ServerKey)> {
 
 /// Writes to the database, and checks the key and the account in the environment.
 async fn use_it(config: &Config, database: &Database, key: &ServerKey) -> anyhow::Result<String> {
-    let world = World::real();
+    let machine = World::real();
+    let world = database.set_clock(&machine).await?;
     let (handover, _) = HandOver::new(1);
     let bus = Arc::new(LocalBus::default());
     let verify = use_cases(config, &world, database.store(), &key.key, bus, handover).await?;
     refuse_weak(&verify, wished_account(config, variable)?.as_ref()).await?;
     verify.try_to_write().await?;
-    let what = database.describe(config, &world).await?;
+    let what = database.describe(config, &machine).await?;
     Ok(format!("{what} can be written, and the key is the right one"))
 }
 

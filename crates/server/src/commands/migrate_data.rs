@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use countersign_domain::world::Clock as _;
+use countersign_domain::time::Instant;
 use countersign_store::Moving;
 use countersign_store::schema::Fitting;
 use countersign_verify::Keys;
@@ -16,7 +16,7 @@ use crate::config::{Config, Place};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
-use crate::world::SystemClock;
+use crate::wiring::World;
 
 /// A line is printed when so many more rows went by.
 const TELL_EVERY: u64 = 10_000;
@@ -76,9 +76,11 @@ impl Side {
     }
 }
 
-/// Opens a side that no server is using.
-async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<Arc<dyn Moving>> {
-    Ok(match Database::open_as(config, fitting).await? {
+/// Opens a side that no server is using; and the time by the clock that its servers go by.
+async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<(Arc<dyn Moving>, Instant)> {
+    let database = Database::open_as(config, fitting).await?;
+    let now = database.time(&World::real()).await?;
+    let store: Arc<dyn Moving> = match database {
         Database::Sqlite(store) => store,
         Database::Postgres(store) => {
             let servers = store.servers().await?;
@@ -88,7 +90,8 @@ async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<Arc<dyn Movin
             );
             store
         }
-    })
+    };
+    Ok((store, now))
 }
 
 pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<()> {
@@ -107,14 +110,13 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     // Nothing is made before the source and the key have been found right.
     let _held = from.lock()?;
     let keys = Keys::derive(&master_key(config, &[&from, &to])?);
-    let from = open(&source, Fitting::Read).await.context("the source")?;
+    let (from, _) = open(&source, Fitting::Read).await.context("the source")?;
     if let Side::Folder(folder) = &to {
         folder::make(folder)?;
     }
     let _held_too = to.lock()?;
-    let to = open(&target, Fitting::Fill).await.context("the target")?;
+    let (to, now) = open(&target, Fitting::Fill).await.context("the target")?;
 
-    let now = SystemClock.now();
     let since =
         now - std::time::Duration::from_secs(24 * 60 * 60) * config.retention.challenges_days;
     let mut told = 0;

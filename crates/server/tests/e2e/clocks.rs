@@ -1,9 +1,11 @@
-//! Phones whose clocks are wrong, and how they learn what time it is.
+//! Phones whose clocks are wrong, and how they learn what time it is; and a server whose clock is wrong for a moment.
 
 use std::sync::Arc;
 
 use countersign_domain::world::Clock as _;
 use countersign_phone::{Authority, Enrolment, Options, Phone, Verdict, jwt};
+
+use countersign_testkit::{ManualClock, WrongClock};
 
 use crate::support::TestApp;
 
@@ -46,4 +48,34 @@ async fn a_stream_corrects_the_clock_by_the_reason_of_its_refusal() {
     let phone = Phone::load(&path, &options).unwrap();
     phone.connect().await.expect("after one refusal");
     assert_eq!(phone.clock_offset(), 7_200);
+}
+
+/// Nothing is refused by the word of a clock that has jumped, and nothing that is over is taken by the word of one that doubts
+/// itself.
+#[tokio::test]
+async fn a_server_whose_clock_jumps_refuses_nothing_in_time_and_takes_nothing_too_late() {
+    let clock = ManualClock::new();
+    let own = WrongClock::following(&clock);
+    let app = TestApp::start_by(clock, Arc::new(own.clone()), &[]).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let token = app.access_token("bob-0001").await;
+    let device =
+        jwt::Device { credential_sid: phone.credential_sid(), account_sid: phone.account_sid() };
+    let made = jwt::device_jwt(phone.key(), device, app.clock.now().as_seconds(), None).unwrap();
+    let get = async || app.api().with("token", &made).get(&app.factor_path(&phone)).await.status;
+    for off in [86_400, -86_400] {
+        for doubts in [false, true] {
+            own.step(off, doubts);
+            assert_eq!(get().await, 200, "{off} s, {doubts}");
+        }
+    }
+    own.step(86_400, true);
+    let enrolment = Enrolment::new(&app.service, "bob-0001", Authority::AccessToken(token));
+    let phone = Phone::enrol(&app.phone_server(), &enrolment).await.unwrap();
+    let challenge = app.challenge(&phone, "Log in?").await;
+    phone.answer(&challenge, Verdict::Approved).await.unwrap();
+
+    app.clock.advance(std::time::Duration::from_secs(3_600));
+    own.step(-3_600, true);
+    assert_eq!(get().await, 401, "the token is over, whatever the clock says that doubts itself");
 }

@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod entities;
 pub mod events;
 pub mod factors;
+pub mod newer;
 pub mod notifications;
 pub mod recent;
 pub mod services;

@@ -158,7 +158,7 @@ pub async fn a_call_that_failed_is_seen_and_sent_again(stage: &Stage) {
     let waiting = list(CallList::Failing).await.remove(0);
     assert_eq!((waiting.id, waiting.state, waiting.wake_at), (id, CallState::Due, at));
     assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (1, Some("status 500")));
-    assert_eq!(waiting.event, EventType::FactorCreated);
+    assert_eq!(waiting.event, EventType::FactorCreated.as_str());
     assert_eq!(lease().await, []);
     let unknown = stage.make.webhook(&service).sid;
     assert_eq!(store.resend_call(unknown, id, stage.now()).await, Ok(false));
@@ -245,9 +245,9 @@ pub async fn the_calls_about_a_challenge_are_found_among_all_of_its_device(stage
         calls.unwrap().into_iter().map(|call| (call.challenge, call.event)).collect::<Vec<_>>()
     };
     for challenge in &challenges[..3] {
-        let approved = (Some(challenge.sid), EventType::ChallengeApproved);
+        let approved = (Some(challenge.sid), EventType::ChallengeApproved.as_str().to_owned());
         assert!(about(challenge).await.contains(&approved));
     }
-    let asleep = (Some(challenges[3].sid), EventType::ChallengeExpired);
+    let asleep = (Some(challenges[3].sid), EventType::ChallengeExpired.as_str().to_owned());
     assert_eq!(about(&challenges[3]).await, [asleep]);
 }

@@ -323,7 +323,7 @@ pub async fn a_call_that_was_taken_is_kept_with_its_challenge(stage: &Stage) {
     let kept = TakenCall {
         id: first.id,
         webhook: webhook.sid,
-        event: EventType::ChallengeApproved,
+        event: EventType::ChallengeApproved.as_str().to_owned(),
         happened_at: answered_at,
         attempts: 2,
         taken_at: stage.now(),

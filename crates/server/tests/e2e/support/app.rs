@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::{HandOver, LocalBus};
+use countersign_domain::world::Clock;
 use countersign_server::config::{Config, Sources};
 use countersign_server::database::Database;
 use countersign_server::wiring::{Server, World, use_cases};
@@ -39,12 +40,14 @@ impl TestApp {
 
     /// With settings as after `--set`.
     pub async fn start_with(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let clock = ManualClock::new();
-        let world = World {
-            clock: Arc::new(clock.clone()),
-            entropy: Arc::new(SeededEntropy::new(20_260_101)),
-        };
+        Self::start_by(clock.clone(), Arc::new(clock), settings).await
+    }
+
+    /// A server whose own clock may be wrong about the time that `clock` shows.
+    pub async fn start_by(clock: ManualClock, own: Arc<dyn Clock>, settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = World { clock: own, entropy: Arc::new(SeededEntropy::new(20_260_101)) };
         let mut config = configure(folder.path(), settings);
         let database = on_postgres().then(TestDatabase::new);
         config.database.url = database.as_ref().map(|database| database.url().into());

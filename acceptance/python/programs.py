@@ -98,6 +98,8 @@ class Handover(BaseHTTPRequestHandler):
         answer = onward.getresponse()
         said = answer.read()
         onward.close()
+        # Before the program hears of it: what it asks next is noted next.
+        self.server.note(self.command, self.path, self.headers["Host"])
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "connection", "transfer-encoding"):
@@ -105,7 +107,6 @@ class Handover(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
-        self.server.note(self.command, self.path, self.headers["Host"])
 
     do_GET = do_POST = do_DELETE = hand_over
 

@@ -1,7 +1,6 @@
 """The programs of docs/sdks.md: taken out of the document, run, and watched."""
 
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -11,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from reader import blocks, section
+
 FOLDER = Path(__file__).resolve().parent
-DOCUMENT = FOLDER.parents[1] / "docs" / "sdks.md"
 WITHIN = 60.0
 
 
@@ -31,12 +31,9 @@ class Language:
 
     def take_out(self, folder):
         """Writes the program into a file of this folder."""
-        section = re.search(rf"^## {re.escape(self.heading)}\n(.*?)(?=^## |\Z)", DOCUMENT.read_text(), re.M | re.S)
-        assert section, f"{DOCUMENT.name} has no section {self.heading}"
-        block = re.search(rf"^```{self.mark}\n(.*?)^```$", section.group(1), re.M | re.S)
-        assert block, f"the section {self.heading} has no block of {self.mark}"
+        program, *_ = blocks(section("docs/sdks.md", self.heading), self.mark)
         file = folder / self.file
-        file.write_text(block.group(1))
+        file.write_text(program)
         return file
 
     def runner(self):

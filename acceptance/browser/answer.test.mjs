@@ -1,7 +1,7 @@
 // From the link to the signed answer, in a real browser.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ann, enrol, stage, visit } from "./stage.mjs";
+import { Application, ann, enrol, stage, visit } from "./stage.mjs";
 
 describe("the browser authenticator", () => {
   const scene = stage();
@@ -100,8 +100,10 @@ describe("the browser authenticator", () => {
   test("holds several accounts, and each is asked for itself", async (t) => {
     const page = await visit(scene, t);
     const one = await ann(scene, page);
-    const other = scene.app.person();
-    await enrol(page, await other.link({ name: "Owl Bank" }));
+    const owls = await Application.create("Owl Bank");
+    t.after(() => owls.remove());
+    const other = owls.person();
+    await enrol(page, await other.link());
     await page.getByRole("listitem").filter({ hasText: "Owl Bank" }).getByText("Connected while").waitFor();
 
     const first = await one.ask("Is it you at the harbour?");

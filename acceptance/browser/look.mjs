@@ -15,6 +15,17 @@ export const DEVICES = {
   desktop: { viewport: { width: 1040, height: 860 } },
 };
 
+/** Names of buttons and links that several of those share which can be used now. */
+export async function shared(page) {
+  return page.evaluate(() => {
+    const top = [...document.querySelectorAll("dialog[open]")].at(-1);
+    const all = (top ?? document).querySelectorAll("button, a[href]");
+    const usable = [...all, ...(top ? document.querySelectorAll("#notices button") : [])].filter((one) => one.checkVisibility());
+    const names = usable.map((one) => (one.getAttribute("aria-label") ?? one.innerText).replace(/\s+/g, " ").trim());
+    return names.filter((name, place) => name === "" || names.indexOf(name) !== place);
+  });
+}
+
 /** What looks at pages. */
 export async function eye() {
   const axe = await readFile(AXE, "utf8");

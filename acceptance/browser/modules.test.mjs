@@ -80,7 +80,7 @@ describe("the modules", () => {
   test("read links, whole or damaged", () => {
     const service = `VA${"0".repeat(32)}`;
     const whole = `https://h.example/authenticator#service=${service}&identity=sam-porter&token=a.b..c&name=Owl+Bank`;
-    const expected = { service, identity: "sam-porter", token: "a.b..c", name: "Owl Bank", pushKey: "" };
+    const expected = { service, identity: "sam-porter", token: "a.b..c", pushKey: "" };
     assert.deepEqual(readLink(whole), expected);
     assert.deepEqual(readLink(whole.slice(whole.indexOf("#"))), expected);
     assert.deepEqual(readLink(`${whole}&push=${"B".repeat(87)}`).pushKey, "B".repeat(87));
@@ -94,6 +94,7 @@ describe("the modules", () => {
   test("show control characters as such", () => {
     assert.equal(plain("a\u202eb\u0000c\nd\u2069"), "a\ufffdb\ufffdc d\ufffd");
     assert.equal(plain("שלום 👩‍💻 naïve"), "שלום 👩‍💻 naïve");
+    assert.equal(plain("1\u061c2\u200e3\u200f4\u00ad5\u{e0041}6\u3164"), "1\ufffd2\ufffd3\ufffd4\ufffd5\ufffd6\ufffd");
     assert.equal(plain(undefined), "");
   });
 

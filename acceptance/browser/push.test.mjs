@@ -48,7 +48,11 @@ describe("a push", () => {
     const registrationId = await registered;
     const { origin } = new URL(page.home);
     return (data) =>
-      session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: JSON.stringify(data) });
+      session.send("ServiceWorker.deliverPushMessage", {
+        origin,
+        registrationId,
+        data: typeof data === "string" ? data : JSON.stringify(data),
+      });
   }
 
   /** What is shown, once it is so many. */
@@ -69,13 +73,14 @@ describe("a push", () => {
     await page.route(/\/Challenges\?/, (route) => route.abort());
   }
 
-  async function asked(person, message) {
-    const sid = await person.ask(message);
+  async function asked(person, message, seconds = 300) {
+    const sid = await person.ask(message, { seconds });
     const told = {
       type: "verify_push_challenge",
       challenge_sid: sid,
       factor_sid: (await person.factor()).sid,
       message,
+      expires_at: new Date(Date.now() + seconds * 1_000).toISOString(),
     };
     return { sid, told };
   }
@@ -109,8 +114,95 @@ describe("a push", () => {
     await sheet.getByRole("button", { name: "Approve" }).click();
     assert.equal(await person.outcome(sid), "approved");
     await shown(page, 0);
+  });
+
+  test("of a question that was answered already says so quietly, and goes", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const { sid, told } = await asked(person, "Pushed twice?");
+    await page.getByRole("dialog", { name: "Pushed twice?" }).getByRole("button", { name: "Approve" }).click();
+    assert.equal(await person.outcome(sid), "approved");
     await push(told);
+    const [notification] = await shown(page, 1);
+    assert.equal(notification.title, "Approved already");
+    assert.match(notification.body, /Nothing waits for you.*Pushed twice\?/s);
+    assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
     await page.getByText("it was approved already").waitFor();
+    assert.equal(await page.locator(".notice.bad").count(), 0, "no alarm");
+    await shown(page, 0);
+  });
+
+  test("that comes too late says that the question has expired, and goes", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const { sid, told } = await asked(person, "Pushed late?", 2);
+    assert.equal(await person.outcome(sid), "expired");
+    await page.getByText("Expired before").waitFor();
+    await push(told);
+    const [notification] = await shown(page, 1);
+    assert.equal(notification.title, "A question has expired");
+    assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
+    assert.equal(await page.getByRole("dialog").filter({ visible: true }).count(), 0);
+    await shown(page, 0);
+  });
+
+  test("is taken back when its question expires, also when no page is open", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const { told } = await asked(person, "For five seconds?", 5);
+    const there = await worker(page);
+    await push(told);
+    await shown(page, 1);
+    await page.context().newPage();
+    await page.close();
+    const left = await there.evaluate(async () => {
+      while ((await registration.getNotifications()).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      return 0;
+    });
+    assert.equal(left, 0);
+  });
+
+  for (const [what, data] of [
+    ["is no JSON", "hello"],
+    ["is empty", ""],
+    ["names nothing", {}],
+    ["names what cannot be", { challenge_sid: "YC1", factor_sid: 7, message: "Approve me" }],
+  ]) {
+    test(`that ${what} alarms nobody, and goes`, async (t) => {
+      const { page } = await subscribed(t);
+      const push = await pushing(page);
+      await push(data);
+      const [notification] = await shown(page, 1);
+      assert.equal(notification.title, "Nothing to answer");
+      assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
+      assert.equal(await page.locator("#trouble").isVisible(), false);
+      assert.equal(await page.getByRole("dialog").filter({ visible: true }).count(), 0);
+      await shown(page, 0);
+    });
+  }
+
+  test("that hides or turns its words around is shown with that marked", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    await page.route("**/Challenges/**", (route) => route.abort());
+    await page.context().route("**/Challenges/**", (route) => route.abort());
+    const factor = (await person.factor()).sid;
+    await push({ challenge_sid: `YC${"2".repeat(32)}`, factor_sid: factor, message: "Pay \u202e01\u202c EUR?", expires_at: new Date(Date.now() + 60_000).toISOString() });
+    const [notification] = await shown(page, 1);
+    assert.ok(!/[\u202a-\u202e]/.test(notification.title + notification.body), notification.title);
+  });
+
+  test("of a slow push service is not waited for while the page is open", async (t) => {
+    const { page, person } = await subscribed(t);
+    await deaf(page);
+    // No push service is there at all: the endpoint is nobody's.
+    const sid = await person.ask("By the page itself?");
+    const sheet = page.getByRole("dialog", { name: "By the page itself?" });
+    await sheet.getByRole("button", { name: "Approve", disabled: false }).click();
+    assert.equal(await person.outcome(sid), "approved");
+    const [notification] = await person.notifications(sid);
+    const attempts = notification.attempts.map(({ platform, outcome }) => [platform, outcome]);
+    assert.deepEqual([notification.status, attempts], ["delivered", [["stream", "acknowledged"]]]);
   });
 
   test("whose notification is tapped opens the prompt, also when no page is open", async (t) => {
@@ -148,13 +240,13 @@ describe("a push", () => {
     assert.equal(await person.outcome(sid), "denied");
   });
 
-  test("for a key that is gone says what to do, and one without words is shown all the same", async (t) => {
+  test("for a key that is gone says what to do", async (t) => {
     const { page } = await subscribed(t);
     const push = await pushing(page);
     await push({ challenge_sid: `YC${"1".repeat(32)}`, factor_sid: `YF${"1".repeat(32)}` });
     await page.getByRole("heading", { name: "The key for this question is gone" }).waitFor();
     const [notification] = await shown(page, 1);
-    assert.equal(notification.title, "A question waits for your answer");
+    assert.equal(notification.title, "A question that this device cannot answer");
   });
 
   test("gives way to the stream when the browser ends the subscription", async (t) => {

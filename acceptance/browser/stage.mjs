@@ -67,6 +67,19 @@ export async function stands(page) {
   });
 }
 
+/** Waits until the page has been drawn with what was done to it. */
+export function drawn(page) {
+  return page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+/** Brings all of a question into view, part by part. */
+export async function readOn(sheet) {
+  while (await sheet.locator("#prompt-unread").isVisible()) {
+    await sheet.locator("#prompt-next").click();
+    await drawn(sheet.page());
+  }
+}
+
 /** What the worker under `scope` has the operating system show, once it is so many. */
 export function notifications(page, scope, count) {
   const until = async ([scope, count, patience]) => {
@@ -74,7 +87,15 @@ export function notifications(page, scope, count) {
     for (;;) {
       const registration = await navigator.serviceWorker.getRegistration(scope);
       const shown = await registration.getNotifications();
-      if (shown.length === count) return shown.map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+      if (shown.length === count)
+        return shown.map(({ title, body, tag, data, silent, requireInteraction }) => ({
+          title,
+          body,
+          tag,
+          data,
+          silent,
+          requireInteraction,
+        }));
       if (performance.now() - began > patience) throw new Error(`${shown.length} notifications are shown, not ${count}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -124,11 +145,11 @@ class Person {
   }
 
   /** An enrolment link. */
-  async link({ url = server.url, name = this.app.name, push } = {}) {
+  async link({ url = server.url, push, ...others } = {}) {
     const form = { Identity: this.identity, FactorType: "push" };
     const { body } = await call("POST", `${this.app.path}/AccessTokens`, form);
     this.token = body.sid;
-    const parts = { service: this.app.sid, identity: this.identity, token: body.token, name };
+    const parts = { service: this.app.sid, identity: this.identity, token: body.token, ...others };
     return `${url}/authenticator#${new URLSearchParams({ ...parts, ...(push && { push }) })}`;
   }
 

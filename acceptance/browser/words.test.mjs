@@ -1,7 +1,7 @@
 // What applications write is shown as what it is, in every place where it is shown.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { enrol, stage, stands, visit } from "./stage.mjs";
+import { enrol, readOn, stage, stands, visit } from "./stage.mjs";
 
 const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
 const WORDS = {
@@ -20,6 +20,7 @@ describe("the words of an application", () => {
       const person = scene.app.person();
       const cut = (length) => Array.from(words).slice(0, length).join("");
       const label = cut(36);
+      // The person's own words; a service's name holds letters, digits, dashes and blanks only.
       const name = cut(64);
 
       const fits = async () => {
@@ -36,11 +37,14 @@ describe("the words of an application", () => {
         await fits();
       };
 
-      await page.goto(await person.link({ name }));
-      await shows(page.locator("#enrol-title"), name);
+      await page.goto(await person.link());
+      await page.getByRole("heading", { name: "Answer for Harbour Bank" }).waitFor();
       await page.getByRole("textbox", { name: "Name of this device" }).fill(name);
       await page.getByRole("button", { name: "Add this device" }).click();
       await page.getByText("Connected while this page").waitFor();
+      await page.locator("#accounts-list button").click();
+      await page.getByRole("textbox", { name: "Shown here as" }).fill(name);
+      await page.getByRole("button", { name: "Save" }).click();
       await shows(page.locator("#accounts"), name);
 
       const sid = await person.ask(words, { fields: [[label, words]] });
@@ -54,7 +58,8 @@ describe("the words of an application", () => {
         const { y, height } = await sheet.getByRole("button", { name: button, exact: true }).boundingBox();
         assert.ok(y >= 0 && y + height <= 640, `${button} is out of reach`);
       }
-      await sheet.getByRole("button", { name: "Approve", exact: true }).click();
+      await readOn(sheet);
+      await sheet.getByRole("button", { name: "Approve", exact: true, disabled: false }).click();
       assert.equal(await person.outcome(sid), "approved");
       await shows(page.locator("#history"), words);
       await shows(page.locator("#notices"), words);
@@ -67,17 +72,41 @@ describe("the words of an application", () => {
   test("cannot turn around or hide what stands beside them", async (t) => {
     const page = await visit(scene, t);
     const person = scene.app.person();
-    await enrol(page, await person.link({ name: "Bank\u202e knaB" }));
+    await enrol(page, await person.link());
     await page.getByText("Connected while this page").waitFor();
+    await page.locator("#accounts-list button").click();
+    await page.getByRole("textbox", { name: "Shown here as" }).fill("Bank\u202e knaB");
+    await page.getByRole("button", { name: "Save" }).click();
     await person.ask("Pay \u202e01\u202c EUR\u2066?\u0007\u200b", { fields: [["To\u202e", "\u2067you"]] });
     const message = page.locator("#prompt-message");
     await message.waitFor();
-    // The server leaves invisible characters out; the name comes from the link, and the page marks them.
+    // The server leaves invisible characters out; what the person wrote does not pass it, and the page marks them.
     assert.equal(await message.textContent(), "Pay 01 EUR?");
     assert.equal(await message.locator("bdi").evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
     assert.equal(await page.locator("#prompt-fields dt").textContent(), "To");
     assert.equal(await page.locator("#prompt-fields dd").textContent(), "you");
-    assert.equal(await page.locator("#prompt-who").textContent(), "Bank\ufffd knaB asks");
+    assert.equal(await page.locator("#prompt-who").textContent(), "Bank\ufffd knaB (Harbour Bank) asks");
+  });
+
+  test("read the same wherever they stand: they have a direction and a language of their own", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    await enrol(page, await person.link());
+    await person.ask("שלם 100 EUR עכשיו?", { fields: [["מקום", "Lisbon"]] });
+    await page.locator("#prompt-message").waitFor();
+    const found = await page.evaluate(() =>
+      [...document.querySelectorAll("#prompt bdi")].map((one) => [
+        one.textContent,
+        one.getAttribute("lang"),
+        one.getAttribute("dir"),
+        getComputedStyle(one).direction,
+      ]),
+    );
+    const told = new Map(found.map(([text, ...others]) => [text, others]));
+    assert.deepEqual(told.get("שלם 100 EUR עכשיו?"), ["", "auto", "rtl"]);
+    assert.deepEqual(told.get("מקום"), ["", "auto", "rtl"]);
+    assert.deepEqual(told.get("Lisbon"), ["", "auto", "ltr"]);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
   });
 
   test("as many and as long as they may be leave both answers in reach", async (t) => {

@@ -1,5 +1,5 @@
 // Where everything is put together.
-import { accountName, showAccounts, showStanding } from "./accounts.js";
+import { accountName, outlook, showAccounts, showStanding, whyNoPush } from "./accounts.js";
 import { bindAdd } from "./add.js";
 import { Connection } from "./connection.js";
 import { $, el, foreign, notify } from "./dom.js";
@@ -8,13 +8,27 @@ import { askToEnrol, bindEnrol } from "./enrol.js";
 import { bindHistory, showHistory } from "./history.js";
 import { Inbox } from "./inbox.js";
 import { readLink } from "./link.js";
-import { PromptSheet } from "./prompt.js";
+import { PromptSheet, bindPause, isPaused } from "./prompt.js";
 import { Device, Refused, server } from "./protocol.js";
-import { bestTarget, canAskToNotify, forgetNotifications, notifyElsewhere, registerWorker } from "./push.js";
+import {
+  bestTarget,
+  canAskToNotify,
+  forgetNotifications,
+  notifyElsewhere,
+  registerWorker,
+  sweepNotifications,
+} from "./push.js";
 import { accounts, removeAccount } from "./store.js";
 
 /** Remembers, outside of the database, that there is one in it: should it be cleared, that can be said. */
 const HAD_ACCOUNTS = "countersign.had-accounts";
+
+const PAUSED = {
+  kind: "",
+  words: "Updates are paused",
+  title: "Updates are paused",
+  text: "Questions are listed here when they come. What is said of the accounts was so when you paused.",
+};
 
 const inbox = new Inbox();
 const sheet = new PromptSheet(inbox);
@@ -34,16 +48,24 @@ function show() {
   const some = all.length > 0;
   $("starting").hidden = true;
   $("welcome").hidden = some;
+  $("pause").hidden = !some;
   $("notify").hidden = !canAskToNotify();
   $("ready").hidden = !some || inbox.prompts.length > 0;
-  const names = all.map(({ device }) => accountName(device.account));
-  $("ready-text").replaceChildren(
-    ...(names.length === 1
-      ? ["When ", names[0], " asks you something, it appears here."]
-      : ["When one of your accounts asks you something, it appears here."]),
-  );
+  const seen = isPaused() ? PAUSED : outlook(all);
+  $("ready-title").textContent = seen.title;
+  $("ready-text").replaceChildren(...(seen.text === undefined ? nothingWaits(all) : [seen.text]));
+  showStanding(seen);
+  if (isPaused() && $("accounts-list").children.length === all.length) return;
+  $("ready-push").textContent = whyNoPush(all);
   showAccounts(all, (sid) => edit(connections.get(sid).device));
-  showStanding(all);
+  sheet.rename();
+}
+
+function nothingWaits(all) {
+  const names = all.map(({ device }) => accountName(device.account));
+  return names.length === 1
+    ? ["When ", names[0], " asks you something, it appears here."]
+    : ["When one of your accounts asks you something, it appears here."];
 }
 
 function nameOf(factorSid) {
@@ -63,7 +85,7 @@ function readAddress() {
   if (fragment.length < 2) return;
   history.replaceState(null, "", location.pathname);
   const told = new URLSearchParams(fragment.slice(1));
-  if (told.has("challenge")) openChallenge(told.get("factor"), told.get("challenge"));
+  if (told.has("challenge")) openChallenge({ factorSid: told.get("factor"), challengeSid: told.get("challenge") });
   else meetLink(readLink(fragment));
 }
 
@@ -83,8 +105,8 @@ function meetLink(link) {
   );
 }
 
-/** What a notification leads to. */
-async function openChallenge(factorSid, challengeSid) {
+/** What a notification leads to; of a push that only just came, what is over is no bad news. */
+async function openChallenge({ factorSid, challengeSid, isPushed }) {
   const connection = connections.get(factorSid);
   if (!connection) {
     trouble(
@@ -96,17 +118,18 @@ async function openChallenge(factorSid, challengeSid) {
   try {
     const challenge = await inbox.offer(connection.device, challengeSid);
     sheet.open(challengeSid);
-    if (challenge.status !== "pending") tellEnd(challenge);
+    if (challenge.status !== "pending") tellEnd(challenge, isPushed ? "plain" : "bad");
   } catch (error) {
-    if (error instanceof Refused)
-      notify("bad", "This question cannot be answered any more: the application withdrew it.");
-    else notify("bad", "The server cannot be reached. The question appears here as soon as it can.");
+    if (error instanceof Refused && error.isGone)
+      notify(isPushed ? "plain" : "bad", "This question cannot be answered any more: the application withdrew it.");
+    else if (error instanceof Refused) connection.failed(error);
+    else if (!isPushed) notify("bad", "The server cannot be reached. If the question still waits, it appears here as soon as it can.");
   }
 }
 
-function tellEnd({ status, details }) {
+function tellEnd({ status, details }, kind) {
   const words = status === "expired" ? "it expired" : `it was ${status} already`;
-  notify("bad", "This question cannot be answered any more, ", words, ": ", foreign(details.message));
+  notify(kind, "This question cannot be answered any more, ", words, ": ", foreign(details.message));
 }
 
 /** Asks for the permission, and then has each account pushed to that can be. */
@@ -168,6 +191,7 @@ function refreshHistory() {
 function wake() {
   if (document.visibilityState !== "visible") return;
   inbox.sweep();
+  sweepNotifications();
   for (const connection of connections.values()) connection.wake();
 }
 
@@ -191,9 +215,18 @@ function bind() {
     button.addEventListener("click", () => $(button.dataset.closes).close());
   }
   $("notify").addEventListener("click", turnOnNotifications);
+  bindPause(() => {
+    show();
+    sheet.update();
+  });
   inbox.addEventListener("change", show);
-  inbox.addEventListener("came", ({ detail }) => notifyElsewhere(detail));
-  inbox.addEventListener("ended", ({ detail }) => forgetNotifications(detail.prompt.sid));
+  inbox.addEventListener("came", ({ detail }) => {
+    notifyElsewhere(detail);
+    // The first that is heard after a renaming may be a question.
+    connections.get(detail.device.sid)?.rename();
+  });
+  inbox.addEventListener("gone", ({ detail }) => forgetNotifications(detail.sid));
+  inbox.addEventListener("refused", ({ detail }) => connections.get(detail.device.sid)?.failed(detail.error));
   inbox.addEventListener("change", () => tabs.postMessage("inbox"));
   inbox.addEventListener("kept", refreshHistory);
   tabs.addEventListener("message", ({ data }) => {
@@ -201,10 +234,11 @@ function bind() {
     else for (const connection of connections.values()) connection.ask();
   });
   for (const event of ["online", "pageshow", "focus"]) window.addEventListener(event, wake);
+  window.addEventListener("offline", () => connections.forEach((connection) => connection.ask()));
   document.addEventListener("visibilitychange", wake);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("beforeinstallprompt", offerInstallation);
-  navigator.serviceWorker?.addEventListener("message", ({ data }) => openChallenge(data.factorSid, data.challengeSid));
+  navigator.serviceWorker?.addEventListener("message", ({ data }) => openChallenge(data));
 }
 
 async function start() {

@@ -1,4 +1,5 @@
-// How one account is reached: by push, by the stream, or by asking every so often when neither works.
+// How one account is reached: by push, by the stream while the page is open, or by asking every so often when no stream
+// stands.
 import { Refused } from "./protocol.js";
 import { presentTarget } from "./push.js";
 import { saveAccount } from "./store.js";
@@ -12,22 +13,28 @@ const SLEPT = 100_000;
 const HELD_ELSEWHERE = 500;
 /** A stream that is refused twice within that time is refused for good. */
 const REFUSED_AGAIN = 300_000;
+/** How old a service's name may be when the person comes back to the page, in milliseconds. */
+const NAME_AGES = 60_000;
 
 /**
- * States: `connecting`; `live` (the stream stands); `push`; `asking` (no stream, and the server answers); `shared` (another
- * tab holds the stream); `lost` (no answer; it is tried again); `unknown` (the server does not know this device any more).
+ * States: `connecting`; `live` (the stream stands); `push` (Web Push too); `asking` (no stream, and the server answers); `shared`
+ * (another tab holds the stream); `lost` (no answer; it is tried again); `suspended` (the service's account is); `unknown` (the
+ * server does not know this device any more).
  */
 export class Connection {
   state = "connecting";
   #inbox;
   #changed;
   #stream;
+  #isLinked = false;
+  #isElsewhere = false;
   /** Ends when this tab does not hold the stream any more, or does not want to. */
   #holding;
   #asking;
   #again = false;
   #stopped = false;
   #refusedAt = 0;
+  #namedAt = 0;
   #beat = Date.now();
   #timer;
 
@@ -43,6 +50,7 @@ export class Connection {
   async wake() {
     this.#notice();
     this.#stream?.wake();
+    if (this.#isNameOld) this.rename();
     await this.#stillSubscribed();
     await this.ask();
   }
@@ -63,20 +71,51 @@ export class Connection {
     this.#open();
   }
 
+  /** Takes over what the service is called now. */
+  async rename() {
+    this.#namedAt = Date.now();
+    const { account } = this.device;
+    try {
+      const name = await this.device.serviceName();
+      if (name === account.name || this.#stopped) return;
+      account.name = name;
+      await saveAccount(account);
+      this.#changed(this);
+    } catch {
+      // The next call says what is wrong.
+      this.#namedAt = 0;
+    }
+  }
+
+  /** Something that was asked of the server failed. */
+  failed(error) {
+    const isRefused = error instanceof Refused;
+    if (isRefused && error.isUnknownDevice) {
+      this.#enter("unknown");
+      this.stop();
+      this.#inbox.drop(this.device, "removed");
+    } else if (isRefused && error.isSuspended) {
+      this.#enter("suspended");
+    } else if (!this.#isLinked || navigator.onLine === false) {
+      this.#enter("lost");
+    }
+  }
+
+  get #isNameOld() {
+    return Date.now() - this.#namedAt > NAME_AGES;
+  }
+
   stop() {
     this.#stopped = true;
     clearInterval(this.#timer);
     this.#letGo();
   }
 
-  get #reachedBy() {
-    return this.device.account.platform;
-  }
-
   async #open() {
     await this.#stillSubscribed();
+    this.rename();
     await this.ask();
-    if (!this.#stopped && this.#reachedBy === "stream") this.#hold();
+    if (!this.#stopped) this.#hold();
   }
 
   async #askAgain() {
@@ -85,21 +124,31 @@ export class Connection {
       try {
         await this.#verified();
         await this.#inbox.refresh(this.device);
-        if (this.#reachedBy === "webpush") this.#enter("push");
-        else if (["connecting", "lost"].includes(this.state)) this.#enter("asking");
+        this.#reached();
       } catch (error) {
-        this.#failed(error);
+        this.failed(error);
       }
     }
+  }
+
+  /** The server answers: what that means depends on what else reaches this page. */
+  #reached() {
+    if (this.device.account.platform === "webpush") this.#enter("push");
+    else if (this.#isLinked) this.#enter("live");
+    else this.#enter(this.#isElsewhere ? "shared" : "asking");
   }
 
   /** One tab holds the stream, once; when it is closed, another one takes over. */
   #hold() {
     if (this.#holding) return;
     const { signal } = (this.#holding = new AbortController());
-    const waiting = setTimeout(() => this.#enter("shared"), HELD_ELSEWHERE);
+    const waiting = setTimeout(() => {
+      this.#isElsewhere = true;
+      if (this.state !== "lost" && this.state !== "suspended") this.#reached();
+    }, HELD_ELSEWHERE);
     const held = () => {
       clearTimeout(waiting);
+      this.#isElsewhere = false;
       this.#openStream();
       return new Promise((resolve) => signal.addEventListener("abort", resolve));
     };
@@ -109,20 +158,25 @@ export class Connection {
   #letGo() {
     this.#holding?.abort();
     this.#holding = undefined;
+    this.#isLinked = this.#isElsewhere = false;
     this.#stream?.stop();
     this.#stream = undefined;
   }
 
   #openStream() {
-    if (this.state === "shared") this.#enter("asking");
+    if (this.state === "shared") this.#reached();
     this.#stream = new Stream(this.device, {
       linked: () => {
-        this.#enter("live");
+        this.#isLinked = true;
+        this.#reached();
+        if (this.#isNameOld) this.rename();
         this.ask();
       },
       prompt: (frame) => this.#offered(frame.challenge_sid),
       lost: () => {
-        if (this.state === "live") this.#enter("lost");
+        const was = this.#isLinked;
+        this.#isLinked = false;
+        if (was && this.state === "live") this.#enter("lost");
         this.ask();
       },
       refused: () => this.#refused(),
@@ -133,7 +187,7 @@ export class Connection {
     try {
       await this.#inbox.offer(this.device, sid);
     } catch (error) {
-      this.#failed(error);
+      if (!(error instanceof Refused && error.isGone)) this.failed(error);
     }
   }
 
@@ -147,7 +201,11 @@ export class Connection {
     this.#letGo();
     this.#enter("lost");
     if (!isNew) return this.ask();
-    return this.redirect({ platform: "stream" }).catch((error) => this.#failed(error));
+    try {
+      return await this.redirect(await presentTarget(this.device.account.serviceSid));
+    } catch (error) {
+      return this.failed(error);
+    }
   }
 
   async #verified() {
@@ -164,7 +222,7 @@ export class Connection {
     if (account.platform !== "webpush") return;
     const target = await presentTarget(account.serviceSid);
     if (target.subscription?.endpoint === account.endpoint) return;
-    await this.redirect(target).catch((error) => this.#failed(error));
+    await this.redirect(target).catch((error) => this.failed(error));
   }
 
   /** Notices a sleep, after which a stream may look as if it stood. */
@@ -176,16 +234,7 @@ export class Connection {
   #tick() {
     this.#notice();
     const isLooked = document.visibilityState === "visible";
-    if (isLooked && this.state !== "live") this.ask();
-  }
-
-  #failed(error) {
-    if (error instanceof Refused && error.isUnknownDevice) {
-      this.#enter("unknown");
-      this.stop();
-    } else if (this.state !== "live") {
-      this.#enter("lost");
-    }
+    if (isLooked && !this.#isLinked) this.ask();
   }
 
   #enter(state) {

@@ -30,36 +30,45 @@ export function icon(name) {
 
 /**
  * Text that somebody else wrote, by itself: it cannot turn around what stands beside it, and characters that would turn
- * around or hide parts of it show as what they are.
+ * around or hide parts of it show as what they are. Its language is not known, and is not the page's.
  */
 export function foreign(text, attributes = {}) {
-  return el("bdi", attributes, plain(text));
+  return el("bdi", { lang: "", dir: "auto", ...attributes }, plain(text));
 }
 
-/** The text with a visible sign for each control character. */
+/** Characters without a shape, and those that change the direction of others; joiners are left, which emoji need. */
+const UNSEEN =
+  /[\p{Cc}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e00ff}]/gu;
+
+/** The text with a visible sign for each character that could not be seen. */
 export function plain(text) {
-  return String(text ?? "").replace(/[\p{Cc}\u200b\u2028-\u202e\u2060-\u2069\ufeff]/gu, (sign) =>
-    sign === "\n" || sign === "\t" ? " " : "\ufffd",
-  );
+  return String(text ?? "").replace(UNSEEN, (sign) => (sign === "\n" || sign === "\t" ? " " : "\ufffd"));
 }
 
 const NOTICE_STAYS = 8_000;
 const NOTICES = 3;
 
-/** Says something at the edge of the page, also to those who listen. Bad news stay until they are dismissed. */
+/**
+ * Says something at the edge of the page, also to those who listen. Bad news stay until they are dismissed; other news do while
+ * somebody points at them or has the focus there.
+ */
 export function notify(kind, ...words) {
-  const close = el("button", { type: "button", class: "quiet", "aria-label": "Dismiss" }, icon("no"));
-  const notice = el("p", { class: `notice ${kind}` }, icon(kind), el("span", {}, ...words), close);
+  const said = el("span", {}, ...words);
+  const close = el("button", { type: "button", class: "quiet", "aria-label": `Dismiss: ${said.textContent}` }, icon("no"));
+  const notice = el("p", { class: `notice ${kind}` }, icon(kind), said, close);
   const notices = $("notices");
   const end = () => {
     notice.remove();
     if (notices.children.length === 0 && notices.matches(":popover-open")) notices.hidePopover();
   };
   close.addEventListener("click", end);
+  if (kind !== "bad") {
+    const goLater = () => setTimeout(() => (notice.matches(":hover, :focus-within") ? goLater() : end()), NOTICE_STAYS);
+    goLater();
+  }
   // Shown anew, it lies above whatever was opened since.
   if (notices.matches(":popover-open")) notices.hidePopover();
   notices.showPopover();
   notices.append(notice);
   while (notices.children.length > NOTICES) notices.firstElementChild.remove();
-  if (kind !== "bad") setTimeout(end, NOTICE_STAYS);
 }

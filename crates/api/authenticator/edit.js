@@ -1,5 +1,5 @@
 // Renaming and removing an account.
-import { $, foreign } from "./dom.js";
+import { $, foreign, plain } from "./dom.js";
 import { accountName } from "./accounts.js";
 import { Refused } from "./protocol.js";
 import { saveAccount } from "./store.js";
@@ -10,10 +10,11 @@ let device;
 export function edit(chosen) {
   device = chosen;
   const { account } = device;
-  $("edit-label").value = account.name;
+  $("edit-label").value = account.label ?? "";
+  $("edit-label").placeholder = plain(account.name);
   $("edit-name").value = account.deviceName;
   $("edit-identity").replaceChildren(foreign(account.identity));
-  $("edit-service").textContent = account.serviceSid;
+  $("edit-service").replaceChildren(...(account.name ? [foreign(account.name), " · "] : []), account.serviceSid);
   $("edit-factor").textContent = account.factorSid;
   $("edit-error").textContent = "";
   $("edit").showModal();
@@ -25,7 +26,7 @@ export function bindEdit(changed, removed) {
   $("edit-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const { account } = device;
-    const name = $("edit-label").value.trim();
+    const label = $("edit-label").value.trim();
     const deviceName = $("edit-name").value.trim();
     if (!deviceName) return;
     try {
@@ -34,7 +35,7 @@ export function bindEdit(changed, removed) {
       $("edit-error").textContent = why(error);
       return;
     }
-    Object.assign(account, { name, deviceName });
+    Object.assign(account, { label, deviceName });
     await saveAccount(account);
     $("edit").close();
     changed();

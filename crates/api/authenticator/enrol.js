@@ -1,6 +1,7 @@
 // From an enrolment link to an account, in two taps: the link, and "Add this device".
+import { nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
-import { Device, Refused, enrol, server } from "./protocol.js";
+import { Device, Refused, enrol, server, serviceName } from "./protocol.js";
 import { bestTarget } from "./push.js";
 import { saveAccount } from "./store.js";
 
@@ -12,17 +13,22 @@ const REFUSALS = {
   60313: `This link was used already: each adds one device, once. ${NEW_LINK}`,
   60315: "There are twenty devices for this account already. Remove one of them first.",
   60326: "Too many devices were added to this account today. Try again tomorrow.",
+  20005: "The application’s account is suspended at the server. Nothing can be added for now.",
+  20403: `This link is not for the service that it names. ${NEW_LINK}`,
   20404: `The application that made this link is not here any more. ${NEW_LINK}`,
 };
 const DAMAGED = `This link was damaged on its way. ${NEW_LINK}`;
 
+/** The link; once the server has said it, with the `name` of its service. */
 let link;
 
-/** Asks whether to enrol. `known` is an account on this device for the same person, if there is one. */
+/**
+ * Asks whether to enrol. `known` is an account on this device for the same person, if there is one. Who would ask here is said
+ * by the server, and there is nothing to agree to before that.
+ */
 export function askToEnrol(asked, known) {
   link = asked;
-  const name = link.name || "an application";
-  $("enrol-title").replaceChildren("Answer for ", foreign(name), " on this device?");
+  $("enrol-title").textContent = "Add this device?";
   $("enrol-text").replaceChildren(
     ...(known
       ? [
@@ -39,6 +45,20 @@ export function askToEnrol(asked, known) {
   spend(false);
   if (!$("enrol").open) $("enrol").showModal();
   $("enrol-title").focus();
+  introduce(asked).catch((error) => {
+    if (asked === link) $("enrol-error").textContent = reason(error);
+  });
+}
+
+/** Has the server say whose link it is. */
+async function introduce(asked) {
+  busy(true, "Asking the server…");
+  try {
+    asked.name = await serviceName(asked);
+    if (asked === link) $("enrol-title").replaceChildren("Answer for ", foreign(asked.name), " on this device?");
+  } finally {
+    if (asked === link) busy(false);
+  }
 }
 
 /** `enrolled` is called with each new account. */
@@ -47,14 +67,18 @@ export function bindEnrol(enrolled) {
     event.preventDefault();
     const asked = link;
     $("enrol-error").textContent = "";
-    busy(true);
     try {
+      // With a name that was not there before, the person decides anew.
+      if (!asked.name) return await introduce(asked);
+      busy(true, "Adding…");
       const account = await addDevice(asked, $("enrol-name").value.trim() || thisDevice());
       $("enrol").close();
-      notify("good", "Done. This device now answers for ", foreign(account.name || account.identity), ".");
+      notify("good", "Done. This device now answers for ", foreign(nameOf(account)), ".");
       enrolled(account);
     } catch (error) {
-      explain(error);
+      $("enrol-error").textContent = reason(error);
+      // The same link will not do any better.
+      if (error instanceof Refused) spend([401, 403, 404].includes(error.status));
     } finally {
       busy(false);
     }
@@ -77,15 +101,13 @@ async function addDevice(asked, deviceName) {
   return account;
 }
 
-function explain(error) {
+function reason(error) {
   if (!(error instanceof Refused)) {
-    $("enrol-error").textContent = "The server cannot be reached. Nothing was added; try again.";
-    return;
+    return error.isBusy
+      ? "The server is busy. Nothing was added; try again in a moment."
+      : "The server cannot be reached. Nothing was added; try again.";
   }
-  $("enrol-error").textContent =
-    REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
-  // The same link will not do any better.
-  spend([401, 403, 404].includes(error.status));
+  return REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
 }
 
 /** A link that is of no use any more leaves nothing to fill in. */
@@ -94,9 +116,9 @@ function spend(is) {
   $("enrol-cancel").textContent = is ? "Close" : "Cancel";
 }
 
-function busy(is) {
+function busy(is, words) {
   $("enrol-go").disabled = is;
-  $("enrol-go").textContent = is ? "Adding…" : "Add this device";
+  $("enrol-go").textContent = is ? words : "Add this device";
 }
 
 /** Such as "Chrome on Android": what a person would recognise in a list of devices. */

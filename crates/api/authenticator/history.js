@@ -7,6 +7,9 @@ const ENDS = {
   denied: ["no", "bad", "Denied"],
   expired: ["time", "", "Expired"],
   withdrawn: ["time", "", "Withdrawn"],
+  removed: ["time", "", "Device removed"],
+  lapsed: ["time", "", "Time ran out"],
+  unsure: ["time", "", "Not known yet"],
 };
 const SHOWN = 30;
 

@@ -1,8 +1,8 @@
 // What waits for an answer. A prompt comes in by push, by stream or by asking, and leaves when it is answered, here or
-// elsewhere, or has expired; which of these it was is told once.
+// elsewhere, or has expired; which of these it was is told once, and only what the server has said is told as certain.
 import { clock } from "./clock.js";
-import { Refused } from "./protocol.js";
-import { keepAnswer } from "./store.js";
+import { Refused, Unreachable, Unsure } from "./protocol.js";
+import { answers, forgetAnswer, keepAnswer } from "./store.js";
 
 /** After a wait that was cut short or failed, in milliseconds. */
 const PAUSE = 5_000;
@@ -11,9 +11,17 @@ const NO_WAIT = 1_000;
 /** Somebody else was first (60322), or time was (60323). */
 const TOO_LATE = [60322, 60323];
 
+/** Ends in the history of which the server has not yet said what became of them. */
+const OPEN_ENDS = ["unsure", "lapsed"];
+
 /**
- * Events: `change` when a prompt came or went; `came`, whose detail is the prompt; `ended` for each that went, whose detail
- * is `{ prompt, status, here }`: how it ended, and whether it was answered here; `kept` when the history has it.
+ * A prompt's end is one of `approved`, `denied`, `expired` (the server says so), `withdrawn` (the server has no such challenge
+ * any more), `removed` (it does not know the device any more), `lapsed` (its time ran out and the server could not be asked),
+ * and `unsure` (so too, and an answer was on its way).
+ *
+ * Events: `change` when a prompt came or went; `came` and `gone`, whose detail is the prompt; `ended` for each that went, whose
+ * detail is `{ prompt, status, here }`: how it ended, and whether it was answered here; `unanswered`, whose detail is a prompt
+ * that waits although an answer was sent; `kept` when the history has changed; `refused`, whose detail is `{ device, error }`.
  */
 export class Inbox extends EventTarget {
   #prompts = new Map();
@@ -30,13 +38,14 @@ export class Inbox extends EventTarget {
     return challenge;
   }
 
-  /** Asks the server what waits, and what does not any more. */
+  /** Asks the server what waits, what does not any more, and what became of answers that may have been lost. */
   async refresh(device) {
     const pending = await device.pending();
     for (const challenge of pending) await this.#take(device, challenge);
     const listed = new Set(pending.map((challenge) => challenge.sid));
     const missing = this.prompts.filter((prompt) => prompt.device.sid === device.sid && !listed.has(prompt.sid));
     for (const prompt of missing) await this.#reread(prompt);
+    await this.#closeOpenEnds(device, listed);
   }
 
   /** Follows a prompt until it ends or `signal` says that nobody looks at it any more. */
@@ -45,7 +54,7 @@ export class Inbox extends EventTarget {
       const asked = performance.now();
       try {
         const challenge = await prompt.device.challengeOnceEnded(prompt.sid, signal);
-        if (challenge.status !== "pending") return this.#settle(prompt, challenge);
+        await this.#settle(prompt, challenge);
         // A server that lets nobody wait any more answers at once.
         if (performance.now() - asked > NO_WAIT) continue;
       } catch {
@@ -55,50 +64,92 @@ export class Inbox extends EventTarget {
     }
   }
 
-  /** Answers. Throws if the answer did not get to the server: then the prompt still waits. */
+  /**
+   * Answers. Throws if the prompt still waits: `Unsure` if the answer may have arrived all the same. An answer of which no word
+   * comes back is looked up and, if the server has none, sent once more.
+   */
   async answer(prompt, status) {
     prompt.answering = true;
     try {
-      const challenge = await prompt.device.answer(prompt.sid, status);
-      await this.#end(prompt, challenge.status, challenge.status === status);
+      await this.#send(prompt, status);
     } catch (error) {
-      if (!(error instanceof Refused && TOO_LATE.includes(error.code))) throw error;
-      prompt.answering = false;
-      await this.#reread(prompt);
+      if (error instanceof Refused) this.#tell("refused", { device: prompt.device, error });
+      throw error;
     } finally {
       prompt.answering = false;
     }
   }
 
-  /** Forgets the prompts of a device that is no more. */
-  drop(device) {
-    for (const prompt of this.prompts.filter((prompt) => prompt.device.sid === device.sid)) this.#remove(prompt);
+  /** Forgets the prompts of a device that is no more; with a `status`, it is told that they ended so. */
+  async drop(device, status) {
+    const own = this.prompts.filter((prompt) => prompt.device.sid === device.sid);
+    for (const prompt of own) {
+      if (status) await this.#end(prompt, status, false);
+      else this.#remove(prompt);
+    }
   }
 
   /** Ends what expired while timers stood still. */
   sweep() {
     for (const prompt of this.prompts) {
-      if (prompt.expiresAt <= clock.now() && !prompt.answering) this.#end(prompt, "expired", false);
+      if (prompt.expiresAt <= clock.now() && !prompt.answering) this.#lapse(prompt);
     }
+  }
+
+  async #send(prompt, status) {
+    for (const isLast of [false, true]) {
+      try {
+        const challenge = await prompt.device.answer(prompt.sid, status);
+        return await this.#end(prompt, challenge.status, challenge.status === status);
+      } catch (error) {
+        if (error instanceof Refused && TOO_LATE.includes(error.code)) return this.#lookUp(prompt, status);
+        if (!(error instanceof Unreachable)) throw error;
+        if (error instanceof Unsure) await this.#noteSent(prompt, status);
+        if (!prompt.sent) throw error;
+        if (isLast || !(error instanceof Unsure)) return this.#lookUp(prompt, status);
+      }
+    }
+    return undefined;
+  }
+
+  /** There may be an answer already, perhaps this one: the server says. */
+  async #lookUp(prompt, status) {
+    prompt.sent ??= status;
+    prompt.answering = false;
+    try {
+      await this.#reread(prompt);
+    } catch (error) {
+      throw error instanceof Unreachable ? new Unsure("no word of the end", { cause: error }) : error;
+    }
+  }
+
+  /** Notes, for after a reload too, that an answer may have arrived. */
+  #noteSent(prompt, status) {
+    prompt.sent = status;
+    return this.#keep(prompt, "unsure");
   }
 
   async #take(device, challenge) {
     const known = this.#prompts.get(challenge.sid);
     if (known) return this.#settle(known, challenge);
+    const { details } = challenge;
     const prompt = {
       sid: challenge.sid,
       device,
-      message: challenge.details.message,
-      fields: challenge.details.fields ?? [],
+      message: details.message,
+      fields: details.fields ?? [],
+      date: details.date,
       createdAt: Date.parse(challenge.date_created),
       expiresAt: Date.parse(challenge.expiration_date),
       answering: false,
+      /** What was answered, while it is not known whether that arrived. */
+      sent: undefined,
     };
     if (challenge.status !== "pending" || prompt.expiresAt <= clock.now()) return undefined;
     prompt.timer = setTimeout(() => this.sweep(), prompt.expiresAt - clock.now());
     this.#prompts.set(prompt.sid, prompt);
     this.dispatchEvent(new Event("change"));
-    this.dispatchEvent(new CustomEvent("came", { detail: prompt }));
+    this.#tell("came", prompt);
     return undefined;
   }
 
@@ -106,28 +157,86 @@ export class Inbox extends EventTarget {
     try {
       await this.#settle(prompt, (await prompt.device.challenge(prompt.sid)).challenge);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof Refused) || !error.isGone) throw error;
       await this.#end(prompt, "withdrawn", false);
     }
   }
 
-  async #settle(prompt, challenge) {
-    if (challenge.status !== "pending" && !prompt.answering) await this.#end(prompt, challenge.status, false);
+  async #settle(prompt, { status }) {
+    if (prompt.answering) return;
+    if (status !== "pending") {
+      await this.#end(prompt, status, status === prompt.sent);
+    } else if (prompt.sent) {
+      prompt.sent = undefined;
+      await forgetAnswer(prompt.sid);
+      this.dispatchEvent(new Event("kept"));
+      this.#tell("unanswered", prompt);
+    }
+  }
+
+  /** Its time is over: it goes at once, and the server is asked how it ended. */
+  async #lapse(prompt) {
+    if (!this.#remove(prompt)) return;
+    const ended = await endOf(prompt.device, prompt.sid).catch(() => undefined);
+    const status = ended ?? (prompt.sent ? "unsure" : "lapsed");
+    this.#tell("ended", { prompt, status, here: status === prompt.sent });
+    await this.#keep(prompt, status);
   }
 
   async #end(prompt, status, here) {
     if (!this.#remove(prompt)) return;
-    const { sid, device, message } = prompt;
-    this.dispatchEvent(new CustomEvent("ended", { detail: { prompt, status, here } }));
-    await keepAnswer({ challengeSid: sid, factorSid: device.sid, message, status, at: clock.now() });
+    this.#tell("ended", { prompt, status, here });
+    await this.#keep(prompt, status);
+  }
+
+  /** Asks how those ended of which it was not known. */
+  async #closeOpenEnds(device, pending) {
+    const isOpen = ({ factorSid, status }) => factorSid === device.sid && OPEN_ENDS.includes(status);
+    for (const answer of (await answers()).filter(isOpen)) {
+      if (this.#prompts.get(answer.challengeSid)?.sent) continue;
+      const status = pending.has(answer.challengeSid) ? undefined : await endOf(device, answer.challengeSid);
+      if (!status) {
+        await forgetAnswer(answer.challengeSid);
+        this.dispatchEvent(new Event("kept"));
+        continue;
+      }
+      await keepAnswer({ ...answer, status, sent: undefined });
+      this.dispatchEvent(new Event("kept"));
+      const prompt = { sid: answer.challengeSid, device, message: answer.message };
+      if (answer.sent) this.#tell("ended", { prompt, status, here: status === answer.sent });
+    }
+  }
+
+  async #keep({ sid, device, message, sent }, status) {
+    const isOpen = OPEN_ENDS.includes(status);
+    const at = clock.now();
+    await keepAnswer({ challengeSid: sid, factorSid: device.sid, message, status, at, ...(isOpen && { sent }) });
     this.dispatchEvent(new Event("kept"));
   }
 
   #remove(prompt) {
     clearTimeout(prompt.timer);
     const was = this.#prompts.delete(prompt.sid);
-    if (was) this.dispatchEvent(new Event("change"));
+    if (was) {
+      this.dispatchEvent(new Event("change"));
+      this.#tell("gone", prompt);
+    }
     return was;
+  }
+
+  #tell(what, detail) {
+    this.dispatchEvent(new CustomEvent(what, { detail }));
+  }
+}
+
+/** How a challenge ended, as the server has it; `undefined` while it is pending. */
+async function endOf(device, sid) {
+  try {
+    const { status } = (await device.challenge(sid)).challenge;
+    return status === "pending" ? undefined : status;
+  } catch (error) {
+    if (error instanceof Refused && error.isGone) return "withdrawn";
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
-// Enrolment links: `…/authenticator#service=VA…&identity=…&token=…`, and, if the application says so, `name` (what it
-// calls itself) and `push` (the service's key for Web Push). A fragment is never sent to any server.
+// Enrolment links: `…/authenticator#service=VA…&identity=…&token=…`, and, if the application says so, `push` (the service's
+// key for Web Push). What the service is called is not read from a link: the server says it to whoever holds the token. A
+// fragment is never sent to any server.
 
 const PARTS = {
   service: /^VA[0-9a-f]{32}$/i,
@@ -16,7 +17,6 @@ export function readLink(text) {
     service: told.get("service"),
     identity: told.get("identity"),
     token: told.get("token"),
-    name: told.get("name")?.trim().slice(0, 64) ?? "",
     pushKey: /^[\w-]{87}$/.test(told.get("push") ?? "") ? told.get("push") : "",
   };
 }

@@ -1,18 +1,48 @@
-// The sheet that asks: who, what, how long, and two buttons of equal reach.
+// The sheet that asks: who, what, how long, and two answers. Denying is possible at once; approving when all that is signed
+// could be seen.
 import { clock } from "./clock.js";
-import { $, el, foreign, notify } from "./dom.js";
-import { accountName, monogram } from "./accounts.js";
-import { Refused } from "./protocol.js";
+import { $, el, foreign, notify, plain } from "./dom.js";
+import { accountName, monogram, nameOf } from "./accounts.js";
+import { Refused, Unsure } from "./protocol.js";
+import { Reading } from "./reading.js";
 
 /** A prompt may come up under a finger or between two keys: what was meant for something else is no answer. */
 const NOT_MEANT = 500;
+/** Answers that take more of the window than this scroll with the question instead of lying over it. */
+const LARGE = 0.5;
 
 const ENDS = {
   approved: ["good", "Approved"],
   denied: ["plain", "Denied"],
   expired: ["bad", "Expired before it was answered"],
   withdrawn: ["bad", "Cannot be answered any more"],
+  removed: ["bad", "Cannot be answered any more, since this device was removed at the server"],
+  lapsed: ["bad", "Its time ran out, and the server could not be asked whether it was answered"],
+  unsure: ["bad", "Its time ran out, and it is not known yet whether your answer arrived"],
 };
+
+const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+let paused = false;
+
+/**
+ * Whether the person has paused all that changes by itself, as those do who are read to or easily distracted. Questions still come
+ * in then: they are listed, and do not open over whatever the person is doing.
+ */
+export function isPaused() {
+  return paused;
+}
+
+/** `changed` is called when the person pauses or goes on. A reload goes on: nobody is to miss questions without knowing. */
+export function bindPause(changed) {
+  $("pause").addEventListener("click", () => {
+    paused = !paused;
+    $("pause").textContent = paused ? "Resume updates" : "Pause updates";
+    document.body.classList.toggle("paused", paused);
+    changed();
+  });
+}
 
 /** Shows one prompt at a time, and never swaps it while it can be answered. */
 export class PromptSheet {
@@ -20,17 +50,25 @@ export class PromptSheet {
   #shown;
   #watching;
   #ticking;
+  #reading;
   /** Prompts that the person wants to answer later. */
   #later = new Set();
 
   constructor(inbox) {
     this.#inbox = inbox;
-    inbox.addEventListener("change", () => this.#update());
+    inbox.addEventListener("change", () => this.update());
     inbox.addEventListener("ended", ({ detail }) => announce(detail));
-    $("approve").addEventListener("click", () => this.#answer("approved"));
+    inbox.addEventListener("unanswered", ({ detail }) => {
+      if (detail === this.#shown) $("prompt-error").textContent = "Your answer did not arrive. Please answer again.";
+      else notify("bad", "Your answer did not arrive, and is asked for again: ", foreign(detail.message));
+    });
+    $("approve").addEventListener("click", () => this.#approve());
     $("deny").addEventListener("click", () => this.#answer("denied"));
+    $("prompt-next").addEventListener("click", () => this.#reading?.next());
     $("prompt-later").addEventListener("click", () => $("prompt").close());
     $("prompt").addEventListener("close", () => this.#closed());
+    new ResizeObserver(fit).observe($("prompt-answers"));
+    window.addEventListener("resize", fit);
   }
 
   /** Shows a certain prompt, which the person asked for. */
@@ -41,14 +79,21 @@ export class PromptSheet {
     this.#show(prompt);
   }
 
-  #update() {
+  /** Shows what is to be answered next, and lists the rest. */
+  update() {
     const prompts = this.#inbox.prompts;
     if (this.#shown && !prompts.includes(this.#shown)) this.#hide();
-    const next = prompts.find((prompt) => !this.#later.has(prompt.sid));
+    const next = isPaused() ? undefined : prompts.find((prompt) => !this.#later.has(prompt.sid));
     if (!this.#shown && next) this.#show(next);
     if (this.#shown) queue(prompts.length - 1);
     this.#showWaiting(prompts);
     document.title = prompts.length > 0 ? `(${prompts.length}) Countersign` : "Countersign";
+  }
+
+  /** Shows what the accounts are called now. */
+  rename() {
+    if (this.#shown) name(this.#shown.device.account);
+    this.#showWaiting(this.#inbox.prompts);
   }
 
   #show(prompt) {
@@ -61,14 +106,20 @@ export class PromptSheet {
     this.#watching = new AbortController();
     this.#inbox.watch(prompt, this.#watching.signal);
     guard();
+    unread(true);
     $("prompt").showModal();
-    $("prompt-message").focus();
+    fit();
+    $("prompt").scrollTop = 0;
+    const covers = [$("prompt-unread"), $("prompt-answers")];
+    this.#reading = new Reading($("prompt"), $("prompt-text"), covers, () => this.#read());
+    $("prompt-message").focus({ preventScroll: true });
   }
 
   #hide() {
     this.#shown = undefined;
     clearInterval(this.#ticking);
     this.#watching?.abort();
+    this.#reading?.stop();
     if ($("prompt").open) $("prompt").close();
   }
 
@@ -77,7 +128,20 @@ export class PromptSheet {
     if (!this.#shown || $("prompt").open) return;
     this.#later.add(this.#shown.sid);
     this.#hide();
-    this.#update();
+    this.update();
+  }
+
+  /** All of it could be seen. What was pressed until now was not meant as approval. */
+  #read() {
+    const hadFocus = $("prompt-unread").contains(document.activeElement);
+    unread(false);
+    guard();
+    if (hadFocus) $("prompt-message").focus({ preventScroll: true });
+  }
+
+  #approve() {
+    if (this.#reading?.isOver) this.#answer("approved");
+    else $("prompt-next").focus();
   }
 
   async #answer(status) {
@@ -98,50 +162,83 @@ export class PromptSheet {
   #tick() {
     const { createdAt, expiresAt } = this.#shown;
     const left = Math.max(0, expiresAt - clock.now());
-    const seconds = Math.ceil(left / 1_000);
-    const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-    $("prompt-time").textContent = `Valid for another ${time}`;
-    $("prompt-left").value = Math.min(1, left / (expiresAt - createdAt));
+    $("prompt-time").textContent = isPaused() ? `Valid until ${hour.format(expiresAt)}` : `Valid for another ${minutes(left)}`;
+    if (!isPaused()) $("prompt-left").value = Math.min(1, left / (expiresAt - createdAt));
     $("prompt").classList.toggle("urgent", left < 30_000);
     if (left === 0) this.#inbox.sweep();
   }
 
+  /** Lists the others; a row that is there already is kept, and the focus with it. */
   #showWaiting(prompts) {
     const hidden = prompts.filter((prompt) => prompt !== this.#shown);
+    const list = $("waiting-list");
+    const known = new Map([...list.children].map((row) => [row.dataset.challenge, row]));
+    const rows = hidden.map((prompt) => known.get(prompt.sid) ?? this.#row(prompt));
     $("waiting").hidden = hidden.length === 0;
-    $("waiting-list").replaceChildren(
-      ...hidden.map((prompt) => {
-        const open = el("button", { type: "button", class: "row", onclick: () => this.open(prompt.sid) });
-        open.append(
-          monogram(prompt.device.account),
-          el(
-            "span",
-            { class: "row-text" },
-            foreign(prompt.message, { class: "row-title" }),
-            el("span", { class: "row-more" }, accountName(prompt.device.account)),
-          ),
-          el("span", { class: "row-do" }, "Answer"),
-        );
-        return el("li", {}, open);
-      }),
+    for (const row of known.values()) if (!rows.includes(row)) row.remove();
+    rows.forEach((row, place) => {
+      row.querySelector(".name").replaceWith(accountName(hidden[place].device.account));
+      if (list.children[place] !== row) list.insertBefore(row, list.children[place]);
+    });
+  }
+
+  #row({ sid, device, message, createdAt }) {
+    const asked = el("time", { datetime: new Date(createdAt).toISOString() }, hour.format(createdAt));
+    const text = el(
+      "span",
+      { class: "row-text" },
+      foreign(message, { class: "row-title" }),
+      el("span", { class: "row-more" }, accountName(device.account), " · ", asked),
     );
+    const open = el("button", { type: "button", class: "row", onclick: () => this.open(sid) });
+    open.append(monogram(device.account), text, el("span", { class: "row-do" }, "Answer"));
+    return el("li", { "data-challenge": sid }, open);
   }
 }
 
-function fill({ device, message, fields }) {
-  const { account } = device;
+function minutes(milliseconds) {
+  const seconds = Math.ceil(milliseconds / 1_000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+function name(account) {
   $("prompt-monogram").replaceWith(monogram(account, "prompt-monogram"));
-  $("prompt-who").replaceChildren(accountName(account), " asks");
-  $("prompt-whom").replaceChildren(foreign(account.identity));
+  const own = account.label && account.name && plain(account.label) !== plain(account.name);
+  $("prompt-who").replaceChildren(accountName(account), ...(own ? [" (", foreign(account.name), ")"] : []), " asks");
+}
+
+function fill({ device, message, fields, date }) {
+  name(device.account);
+  $("prompt-whom").replaceChildren(foreign(device.account.identity));
   $("prompt-message").replaceChildren(foreign(message));
-  $("prompt-fields").replaceChildren(
-    ...fields.map(({ label, value }) => el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value)))),
-  );
+  const rows = fields.map(({ label, value }) => el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))));
+  const asked = Date.parse(date);
+  if (asked) {
+    const time = el("time", { id: "prompt-date", datetime: date }, dateTime.format(asked));
+    rows.push(el("div", {}, el("dt", {}, "Asked"), el("dd", {}, time)));
+  }
+  $("prompt-fields").replaceChildren(...rows);
   $("prompt-error").textContent = "";
 }
 
 function queue(others) {
   $("prompt-queue").textContent = others > 0 ? `${others} more waiting` : "";
+}
+
+function unread(is) {
+  $("prompt-unread").hidden = !is;
+  if (is) {
+    $("approve").setAttribute("aria-disabled", "true");
+    $("approve").setAttribute("aria-describedby", "prompt-unread-text");
+  } else {
+    $("approve").removeAttribute("aria-disabled");
+    $("approve").removeAttribute("aria-describedby");
+  }
+}
+
+/** Lets the answers lie at the foot of the sheet while there is room beside them, and at the end of the text otherwise. */
+function fit() {
+  if ($("prompt").open) $("prompt").classList.toggle("tight", $("prompt-answers").offsetHeight > LARGE * innerHeight);
 }
 
 function busy(is) {
@@ -158,12 +255,23 @@ function guard() {
 }
 
 function announce({ prompt, status, here }) {
+  if (isPaused() && !here) return;
   const [kind, words] = ENDS[status];
   const elsewhere = !here && ["approved", "denied"].includes(status) ? " elsewhere" : "";
-  notify(here ? kind : "plain", `${words}${elsewhere}: `, foreign(prompt.message));
+  notify(here ? kind : kind === "good" ? "plain" : kind, `${words}${elsewhere}: `, foreign(prompt.message));
 }
 
 function explain(error) {
-  if (error instanceof Refused) return `The server did not take the answer: ${error.message}`;
-  return "The server cannot be reached, and your answer was not sent. Try again.";
+  if (error instanceof Refused) {
+    return error.isSuspended
+      ? "The application’s account is suspended at the server, which took no answer."
+      : `The server did not take the answer: ${error.message}`;
+  }
+  if (error instanceof Unsure) {
+    return "The connection broke while your answer was on its way. Whether it arrived is not known yet: this page asks the server as soon as it can. Answering again is safe, since only the first answer counts.";
+  }
+  if (error.isBusy) return "The server is busy, and your answer was not taken. Try again in a moment.";
+  return navigator.onLine === false
+    ? "This device is offline, and your answer was not sent. Try again."
+    : "The server cannot be reached, and your answer was not sent. Try again.";
 }

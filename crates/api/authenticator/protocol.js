@@ -13,6 +13,10 @@ const APP_ID = "countersign.authenticator";
 const LIFETIME = 600;
 /** How long a call may take, in milliseconds. */
 const PATIENCE = 15_000;
+/** Codes of a key that nobody has, of another account's, and of another factor's. */
+const REMOVED = [20151, 20153, 20403];
+/** Refused for a moment only. */
+const TOO_MANY_REQUESTS = 20429;
 /** How long the server is asked to wait for an end of a challenge, in seconds. */
 const WAIT = 25;
 
@@ -26,12 +30,28 @@ export class Refused extends Error {
 
   /** The server does not know this device's key any more. */
   get isUnknownDevice() {
-    return this.status === 401 || this.status === 404 || this.code === 20403;
+    return REMOVED.includes(this.code);
+  }
+
+  /** The account that the service belongs to is suspended; the device's key is still known. */
+  get isSuspended() {
+    return this.code === 20005;
+  }
+
+  /** What was asked for is not there, such as a challenge that was withdrawn. */
+  get isGone() {
+    return this.status === 404;
   }
 }
 
 /** The server said nothing, or that it cannot just now. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+  /** Whether the server itself said that it has no time; then it did nothing. */
+  isBusy = false;
+}
+
+/** The connection broke while an answer was on its way: it may have arrived. */
+export class Unsure extends Unreachable {}
 
 /** Makes a key and a factor of it. What it gives is all that the device must keep; it still has to be verified. */
 export async function enrol(link, deviceName, target) {
@@ -53,6 +73,7 @@ export async function enrol(link, deviceName, target) {
     credentialSid: body.config.credential_sid,
     privateKey,
     name: link.name,
+    label: "",
     deviceName,
     pushKey: link.pushKey,
     platform: target.platform,
@@ -60,6 +81,11 @@ export async function enrol(link, deviceName, target) {
     verified: false,
     addedAt: Date.now(),
   };
+}
+
+/** What the service of a link is called: the server says so, to whoever holds the link's access token. */
+export async function serviceName({ service, token }) {
+  return accepted(await send("GET", nameUrl(service), token)).body.friendly_name;
 }
 
 /** A factor of this device. */
@@ -76,6 +102,11 @@ export class Device {
   async verify() {
     const AuthPayload = await proof(this.account.privateKey, this.sid);
     await this.#call("POST", this.#factorUrl(), { form: { AuthPayload } });
+  }
+
+  /** What the service is called now. */
+  async serviceName() {
+    return (await this.#call("GET", nameUrl(this.account.serviceSid))).body.friendly_name;
   }
 
   /** Tells the server what the device is called now. */
@@ -107,8 +138,8 @@ export class Device {
   }
 
   /** One challenge, with the names of what an answer must sign while it is pending. */
-  async challenge(sid) {
-    const { body, headers } = await this.#call("GET", this.#challengeUrl(sid));
+  async challenge(sid, options) {
+    const { body, headers } = await this.#call("GET", this.#challengeUrl(sid), options);
     const toSign = headers.get("Twilio-Verify-Signature-Fields")?.split(",");
     return { challenge: body, toSign };
   }
@@ -120,15 +151,29 @@ export class Device {
     return (await this.#call("GET", url, { signal, patience: PATIENCE + WAIT * 1_000 })).body;
   }
 
-  /** Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads again what the server has. */
+  /**
+   * Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads again what the server has. Gives the
+   * challenge as it stands. It is safe to repeat: the first answer counts.
+   *
+   * Throws `Unsure` if the answer may have arrived; any other error means that it has not.
+   */
   async answer(sid, status) {
     const { challenge, toSign } = await this.challenge(sid);
     if (challenge.status !== "pending" || !toSign) return challenge;
     const signed = Object.fromEntries(toSign.map((name) => [name, challenge[name]]));
     const header = { typ: "JWT", alg: "ES256" };
     const AuthPayload = await jws(this.account.privateKey, header, { ...signed, status });
-    await this.#call("POST", this.#challengeUrl(sid), { form: { AuthPayload } });
-    return (await this.challenge(sid)).challenge;
+    try {
+      await this.#call("POST", this.#challengeUrl(sid), { form: { AuthPayload } });
+    } catch (error) {
+      if (!(error instanceof Unreachable) || error.isBusy) throw error;
+      throw new Unsure("no word of the answer", { cause: error });
+    }
+    // The server has taken it, whether or not it can still be read.
+    return this.challenge(sid).then(
+      ({ challenge }) => challenge,
+      () => ({ ...challenge, status }),
+    );
   }
 
   /** What says who calls; on the stream it also holds the server's nonce. */
@@ -181,6 +226,10 @@ function entityUrl({ service, identity }, ...rest) {
   return new URL(path.map(encodeURIComponent).join("/"), server);
 }
 
+function nameUrl(service) {
+  return new URL(["v2", "Services", service, "Name"].map(encodeURIComponent).join("/"), server);
+}
+
 async function send(method, url, password, { form, signal, patience = PATIENCE } = {}) {
   const limit = AbortSignal.timeout(patience);
   let response;
@@ -213,6 +262,10 @@ async function send(method, url, password, { form, signal, patience = PATIENCE }
 
 function accepted(answer) {
   if (answer.status < 300) return answer;
-  if (answer.status >= 500) throw new Unreachable(`the server answers ${answer.status}`);
+  const isBusy = answer.status === 503 || answer.body?.code === TOO_MANY_REQUESTS;
+  // A 500 or 502 tells nothing of what became of the request.
+  if (answer.status >= 500 || isBusy) {
+    throw Object.assign(new Unreachable(`the server answers ${answer.status}`), { isBusy });
+  }
   throw new Refused(answer.status, answer.body);
 }

@@ -3,6 +3,8 @@
 // Every service has a key of its own for Web Push, and a browser subscribes each registration of a worker with one key
 // only: so each service gets a registration, under a path that nothing is served at.
 
+import { forget, sweep } from "./notifications.js";
+
 const home = new URL("../", import.meta.url);
 const page = new URL("../authenticator", home).pathname;
 const worker = new URL("sw.js", home);
@@ -12,7 +14,7 @@ const PATIENCE = 10_000;
 const scripts = globalThis.trustedTypes?.createPolicy("countersign", { createScriptURL: () => worker.href });
 
 function register(scope) {
-  return navigator.serviceWorker.register(scripts?.createScriptURL("") ?? worker.href, { scope });
+  return navigator.serviceWorker.register(scripts?.createScriptURL("") ?? worker.href, { scope, type: "module" });
 }
 
 /** The worker that keeps the page for when the server is away. */
@@ -32,13 +34,16 @@ export async function notifyElsewhere({ sid, message, device }) {
   registration?.active?.postMessage({ challenge_sid: sid, factor_sid: device.sid, message });
 }
 
+/** Takes back what the operating system shows of questions that have expired. */
+export async function sweepNotifications() {
+  if (globalThis.Notification?.permission !== "granted") return;
+  for (const registration of await navigator.serviceWorker.getRegistrations()) await sweep(registration);
+}
+
 /** Takes back the notifications of a question that is over. */
 export async function forgetNotifications(challengeSid) {
   if (globalThis.Notification?.permission !== "granted") return;
-  for (const registration of await navigator.serviceWorker.getRegistrations()) {
-    const shown = await registration.getNotifications({ tag: challengeSid });
-    for (const notification of shown) notification.close();
-  }
+  for (const registration of await navigator.serviceWorker.getRegistrations()) await forget(registration, challengeSid);
 }
 
 function canPush() {

@@ -35,6 +35,11 @@ export async function accounts() {
   return all.sort((one, other) => one.addedAt - other.addedAt);
 }
 
+/** One account, if it is here. */
+export function account(factorSid) {
+  return run("accounts", "readonly", (store) => store.get(factorSid));
+}
+
 export function saveAccount(account) {
   return run("accounts", "readwrite", (store) => store.put(account));
 }
@@ -42,7 +47,7 @@ export function saveAccount(account) {
 export async function removeAccount(factorSid) {
   await run("accounts", "readwrite", (store) => store.delete(factorSid));
   const gone = (await answers()).filter((answer) => answer.factorSid === factorSid);
-  for (const answer of gone) await forget(answer);
+  for (const answer of gone) await forgetAnswer(answer.challengeSid);
 }
 
 /** All answers, newest first. */
@@ -53,13 +58,13 @@ export async function answers() {
 
 export async function keepAnswer(answer) {
   await run("answers", "readwrite", (store) => store.put(answer));
-  for (const old of (await answers()).slice(ANSWERS_KEPT)) await forget(old);
+  for (const old of (await answers()).slice(ANSWERS_KEPT)) await forgetAnswer(old.challengeSid);
 }
 
 export function clearAnswers() {
   return run("answers", "readwrite", (store) => store.clear());
 }
 
-function forget(answer) {
-  return run("answers", "readwrite", (store) => store.delete(answer.challengeSid));
+export function forgetAnswer(challengeSid) {
+  return run("answers", "readwrite", (store) => store.delete(challengeSid));
 }

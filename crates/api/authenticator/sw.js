@@ -1,7 +1,10 @@
-// The service worker: keeps the page for when the server is away, and shows what is pushed.
+// The service worker, a module: keeps the page for when the server is away, and shows what is pushed.
+import { readPush, show, sweep } from "../authenticator/{version}/notifications.js";
+
 const CACHE = "countersign {version}";
 const HOME = new URL("../authenticator", self.location).href;
 const FILES = "{files}".split(" ").map((name) => `${HOME}/{version}/${name}`);
+const IMAGES = { icon: `${HOME}/{version}/icon-192.png`, badge: `${HOME}/{version}/badge.png` };
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keep());
@@ -25,7 +28,7 @@ self.addEventListener("push", (event) => {
 
 /** A page that nobody looks at heard of a question over the stream. */
 self.addEventListener("message", (event) => {
-  event.waitUntil(show(event.data));
+  event.waitUntil(show(self.registration, event.data, IMAGES));
 });
 
 self.addEventListener("notificationclick", (event) => {
@@ -57,41 +60,25 @@ async function keptOrFresh(request) {
 
 /** A page that is open shows the question itself, and the notification is for when nobody looks at it. */
 async function pushed(data) {
-  let told;
-  try {
-    told = data.json();
-  } catch {
-    told = {};
+  await sweep(self.registration);
+  const told = readPush(data);
+  if (told) {
+    const asked = { challengeSid: told.challenge_sid, factorSid: told.factor_sid, isPushed: true };
+    for (const page of await pages()) page.postMessage(asked);
   }
-  for (const page of await pages()) page.postMessage(question(told));
-  await show(told);
+  await show(self.registration, told, IMAGES);
 }
 
-function question(told) {
-  return { challengeSid: told.challenge_sid, factorSid: told.factor_sid };
-}
-
-async function show(told) {
-  await self.registration.showNotification(told.message || "A question waits for your answer", {
-    body: "Tap to approve or deny.",
-    tag: told.challenge_sid,
-    renotify: Boolean(told.challenge_sid),
-    requireInteraction: true,
-    icon: `${HOME}/{version}/icon-192.png`,
-    badge: `${HOME}/{version}/badge.png`,
-    data: question(told),
-  });
-}
-
+/** A notification that asks nothing leads to the page and no further. */
 async function open(asked) {
   const [page] = await pages();
   if (page) {
-    page.postMessage(asked);
+    if (asked) page.postMessage(asked);
     await page.focus();
     return;
   }
-  const wanted = new URLSearchParams({ challenge: asked.challengeSid, factor: asked.factorSid });
-  await self.clients.openWindow(`${HOME}#${wanted}`);
+  const wanted = asked && new URLSearchParams({ challenge: asked.challengeSid, factor: asked.factorSid });
+  await self.clients.openWindow(wanted ? `${HOME}#${wanted}` : HOME);
 }
 
 async function pages() {

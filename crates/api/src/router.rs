@@ -43,6 +43,7 @@ fn api() -> Router<Shared> {
         .route("/v2/Services", get(services::list).post(services::create))
         .route(service, get(services::fetch).post(services::update).delete(services::delete))
         .route(&format!("{service}/WebPushKey"), get(services::web_push_key))
+        .route(&format!("{service}/Name"), get(services::name))
         .route(&format!("{service}/Webhooks"), get(webhooks::list).post(webhooks::create))
         .route(
             &format!("{service}/Webhooks/{{WebhookSid}}"),

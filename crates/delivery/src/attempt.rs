@@ -61,6 +61,10 @@ async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
     let _in_hand = InHand::new(hold);
     let (push, started, pass) = match ready::make(shared, &lease, known).await {
         Readiness::Ready { push, now, pass } => (push, now, pass),
+        Readiness::Acknowledged(started) => {
+            settle_acknowledged(shared, lease, started).await;
+            return Some(Outcome::Acknowledged);
+        }
         Readiness::Over(ending, now) => {
             let over = Happening::Ended(ending);
             shared.results.settle(lease, over, now).await;
@@ -100,6 +104,21 @@ async fn run(shared: &Arc<Shared>, start: Start) -> Option<Outcome> {
         }
     }
     Some(outcome)
+}
+
+/// Writes down that the device acknowledged a push on the stream that it holds beside its push service.
+async fn settle_acknowledged(shared: &Shared, lease: Lease, started: Instant) {
+    shared.signals.add(|counts| counts.attempted += 1);
+    let attempt = Attempt::plain(Outcome::Acknowledged, None);
+    let now = shared.clock.now();
+    let took = now.since(started);
+    measure(&lease.delivery, Platform::Stream, attempt.outcome, took, now);
+    let what = Happening::Attempted {
+        record: attempt.record(Platform::Stream, started, took),
+        after: after_attempt(&lease.delivery, &attempt, now, shared.jitter()),
+        forget: None,
+    };
+    shared.results.settle(lease, what, now).await;
 }
 
 /// Whoever parks a delivery looks for the device once more after the commit. The device may have connected before that

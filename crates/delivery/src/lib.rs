@@ -19,6 +19,7 @@
 mod alarm;
 mod attempt;
 mod backlog;
+mod beside;
 mod caller;
 mod cleaner;
 mod dispatcher;

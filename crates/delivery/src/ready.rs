@@ -10,6 +10,7 @@ use countersign_domain::time::Instant;
 use countersign_store::StoreError;
 
 use crate::attempt;
+use crate::beside::{self, Beside};
 use crate::gates::{Crowded, Pass};
 use crate::metrics;
 use crate::shared::{Shared, Start};
@@ -29,6 +30,8 @@ pub(crate) enum Readiness {
         /// To be held while the attempt runs.
         pass: Pass,
     },
+    /// The device acknowledged it on the stream that it holds beside its push service; the attempt began at that instant.
+    Acknowledged(Instant),
     /// It has ended without an attempt.
     Over(Ending, Instant),
     /// It is no longer ours. Where the lease still runs, the rescuer returns it.
@@ -65,6 +68,15 @@ async fn try_make(
         Some(known) => known.prospect,
         None => read(shared, lease).await?,
     };
+    if prospect.factor.as_ref().is_some_and(beside::is_possible) {
+        let (push, now) = judge(shared, lease, prospect.clone()).await?;
+        match beside::offer(shared, &lease.delivery, &push, now).await {
+            Beside::Acknowledged => return Ok(Readiness::Acknowledged(now)),
+            Beside::Nobody => {}
+            // That took a while: the challenge may be answered, the lease lost.
+            Beside::Silent => prospect = read(shared, lease).await?,
+        }
+    }
     let mut pass = None;
     if let Some(target) = &prospect.factor {
         let gate = shared.gates.to(target);
@@ -75,15 +87,24 @@ async fn try_make(
             prospect = read(shared, lease).await?;
         }
     }
+    let (push, now) = judge(shared, lease, prospect).await?;
+    // A target that appears between two reads has no pass; its delivery comes back when its lease runs out.
+    let pass = pass.ok_or(Obstacle::Time)?;
+    Ok(Readiness::Ready { push, now, pass })
+}
+
+/// Judges by the clock whether an attempt may start at this instant.
+async fn judge(
+    shared: &Shared,
+    lease: &Lease,
+    prospect: Prospect,
+) -> Result<(Box<Push>, Instant), Obstacle> {
     let now = time(shared, &lease.delivery).await.ok_or(Obstacle::Time)?;
     if now >= attempt::limit(lease) {
         return Err(Obstacle::Time);
     }
     let push = prepare(lease, prospect, now).map_err(|ending| Obstacle::Domain(ending, now))?;
-    // A target that appears between two reads has no pass; its delivery comes back when its lease runs out.
-    let pass = pass.ok_or(Obstacle::Time)?;
-    let push = Box::new(push);
-    Ok(Readiness::Ready { push, now, pass })
+    Ok((Box::new(push), now))
 }
 
 /// The present instant, by which it is judged whether an attempt may begin. What has one attempt only, and no row in the database

@@ -36,6 +36,12 @@ impl Platform {
             Self::None => "none",
         }
     }
+
+    /// Whether a device of this platform may hold a stream: those that are reached by nothing else, and browsers, whose
+    /// push services are slower than a page that is open.
+    pub const fn may_stream(self) -> bool {
+        matches!(self, Self::Stream | Self::WebPush)
+    }
 }
 
 impl FromStr for Platform {

@@ -246,7 +246,7 @@ pub struct EnrolLink {
     /// The application's name for the person, 8 to 64 letters, digits and dashes
     #[arg(long)]
     pub identity: String,
-    /// What the application is called in the browser [default: the service's friendly name]
+    /// A name in the link, for people who see it; the page shows what the server calls the service
     #[arg(long)]
     pub name: Option<String>,
 }

@@ -161,8 +161,8 @@ impl Verify {
         }
         let address =
             self.new_address(&factor.address, update.platform, update.token.as_deref())?;
-        let leaves_stream = factor.address.platform() == Platform::Stream
-            && address.as_ref().is_some_and(|new| new.platform() != Platform::Stream);
+        let leaves_stream = factor.address.platform().may_stream()
+            && address.as_ref().is_some_and(|new| !new.platform().may_stream());
         let change = FactorChange {
             verified: update.proof.is_some(),
             friendly_name: update.friendly_name,

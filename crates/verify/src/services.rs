@@ -7,11 +7,12 @@ use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
+use countersign_domain::text::ServiceName;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
-use crate::{Answer, Verify, VerifyError, quota};
+use crate::{Answer, Caller, Verify, VerifyError, quota};
 
 /// How a service stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,24 @@ impl Verify {
     pub async fn service(&self, account: AccountSid, sid: ServiceSid) -> Answer<Arc<Service>> {
         let service = self.services.get(sid, self.monotonic(), self.store.service(sid)).await?;
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
+    }
+
+    /// The name of a service, as its devices show it: for the application, for a device of the service, and for a device that
+    /// holds an access token of it. From memory, at most ten seconds old.
+    ///
+    /// # Errors
+    /// [`VerifyError::Forbidden`] for a device of another service; [`VerifyError::NotFound`].
+    pub async fn service_name(&self, caller: &Caller, sid: ServiceSid) -> Answer<ServiceName> {
+        let own = match caller {
+            Caller::Application(_) => sid,
+            Caller::Enrolling(token) => token.service,
+            Caller::Device(factor) => factor.owner.service,
+        };
+        if own != sid {
+            return Err(VerifyError::Forbidden);
+        }
+        let service = self.service(caller.account(), sid).await?;
+        Ok(service.settings.friendly_name.clone())
     }
 
     /// How a service and its account stand: what its devices' streams hang on.

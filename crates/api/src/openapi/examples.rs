@@ -68,6 +68,7 @@ pub(super) fn of(schema: &str, base: &str) -> Value {
             "service_sid": VA,
             "public_key": "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
         }),
+        "service_name" => json!({ "service_sid": VA, "friendly_name": "owlbank" }),
         "server_status" => json!({"status": "ok"}),
         "server_readiness" => json!({"status": "ready", "bus": null}),
         _ => Value::Null,

@@ -52,6 +52,8 @@ pub(super) enum Callers {
     Enrolling,
     /// Applications and devices, these for what is their own.
     Device,
+    /// Applications, devices of the service, and devices that hold an access token of it.
+    Own,
     /// Whoever asks.
     Anybody,
 }
@@ -62,6 +64,9 @@ impl Callers {
             Self::Application => "For applications.",
             Self::Enrolling => "For applications, and for devices with an access token.",
             Self::Device => "For applications, and for the device itself.",
+            Self::Own => {
+                "For applications, for devices of the service, and for devices with an access token of it."
+            }
             Self::Anybody => "Needs no credentials.",
         }
     }

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use countersign_domain::address::Platform;
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
@@ -84,7 +83,7 @@ impl Greeting {
         let its_own = factor.sid == claim.factor
             && factor.owner.service == claim.service
             && factor.owner.identity == claim.identity;
-        if its_own && factor.address.platform() == Platform::Stream {
+        if its_own && factor.address.platform().may_stream() {
             Ok(factor.sid)
         } else {
             Err(Close::refused(&rows::FORBIDDEN, now.day))

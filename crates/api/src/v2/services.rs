@@ -11,7 +11,7 @@ use countersign_store::Order;
 use serde::Serialize;
 
 use super::service_params;
-use crate::auth::Backend;
+use crate::auth::{Anybody, Backend};
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
@@ -53,6 +53,21 @@ pub(crate) async fn web_push_key(
     }
     let public_key = state.verify.web_push_key(account, sid).await?;
     reply::ok(&View { service_sid: sid, public_key })
+}
+
+/// Ours: what the service is called now. A link could claim any name; this one belongs to the caller's own credentials.
+pub(crate) async fn name(
+    State(state): State<Shared>,
+    Anybody(caller): Anybody,
+    In((sid,)): In<(ServiceSid,)>,
+) -> Answer {
+    #[derive(serde::Serialize)]
+    struct View {
+        service_sid: ServiceSid,
+        friendly_name: ServiceName,
+    }
+    let friendly_name = state.verify.service_name(&caller, sid).await?;
+    reply::ok(&View { service_sid: sid, friendly_name })
 }
 
 pub(crate) async fn list(

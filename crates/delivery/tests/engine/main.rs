@@ -1,5 +1,6 @@
 //! The engine on a real database, with hands that the tests move. Tests wait for events, never for time.
 
+mod beside;
 mod deadlines;
 mod outages;
 mod providers;

@@ -142,9 +142,11 @@ impl WebPush {
             |_| refused(codes::BAD_ADDRESS, "the push cannot be encrypted for this device");
         let text = json!({
             "type": KIND,
+            "notification_sid": push.notification,
             "challenge_sid": push.challenge,
             "factor_sid": push.factor,
             "message": push.message,
+            "expires_at": push.expires_at.to_millis_string(),
         });
         let sender = PrivateKey::generate(&ECDH_P256).map_err(failed)?;
         let salt = random(&*self.entropy);

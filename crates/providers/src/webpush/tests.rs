@@ -94,9 +94,11 @@ async fn a_request_has_every_header_and_only_the_browser_reads_it() {
         browser.read(&asked.body),
         json!({
             "type": "verify_push_challenge",
+            "notification_sid": push.notification,
             "challenge_sid": "YC03050505050505050505050505050505",
             "factor_sid": "YF03060606060606060606060606060606",
             "message": "Login to Owl Bank?",
+            "expires_at": push.expires_at.to_millis_string(),
         })
     );
 }

@@ -182,3 +182,33 @@ async fn an_access_token_opens_nothing_but_an_enrolment_in_its_own_service() {
     let refused = Phone::enrol(&app.phone_server(), &enrolment).await.unwrap_err();
     assert_eq!(refused.code(), Some(60313));
 }
+
+#[tokio::test]
+async fn a_service_tells_its_name_to_its_own_devices_and_tokens_and_a_new_name_at_once() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let token = app.access_token("bob-00001").await;
+    let service = format!("/v2/Services/{}", app.service);
+    let path = format!("{service}/Name");
+    let own = [app.api(), app.device(&phone), app.api().with("token", &token)];
+    for name in ["owlbank", "Harbour Bank"] {
+        app.api().post(&service, &[("FriendlyName", name)]).await.expect(200);
+        for caller in &own {
+            let told = caller.get(&path).await.expect(200);
+            assert_eq!(
+                told,
+                serde_json::json!({"service_sid": app.service, "friendly_name": name})
+            );
+        }
+    }
+
+    let other = app.api().post("/v2/Services", &[("FriendlyName", "other")]).await.text("sid");
+    let other = format!("/v2/Services/{other}/Name");
+    assert_eq!(own[0].get(&other).await.text("friendly_name"), "other");
+    for stranger in &own[1..] {
+        assert_eq!(stranger.get(&other).await.refusal(), (403, 20403));
+    }
+    assert_eq!(app.stranger().await.get(&path).await.refusal(), (404, 20404));
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(own[2].get(&path).await.refusal(), (401, 20104), "the token has expired");
+}

@@ -173,6 +173,13 @@ pub(super) static ALL: &[Operation] = &[
         Shown("web_push_key"),
         "Ours: shows the key that a page hands to its browser to subscribe to pushes of this service.",
     ),
+    get(
+        "/v2/Services/{ServiceSid}/Name",
+        (SERVICES, "FetchServiceName"),
+        Shown("service_name"),
+        "Ours: shows what the service is called now, for devices and for access tokens of it.",
+    )
+    .by(Callers::Own),
     get("/openapi.json", (SERVER, "FetchDescription"), Described, "Ours: shows this description.")
         .by(Callers::Anybody),
     get(

@@ -45,6 +45,14 @@ pub(super) const ALL: &[Schema] = &[
         ],
     },
     Schema {
+        name: "service_name",
+        words: "What a service is called.",
+        properties: &[
+            property("service_sid", Kind::Text, "The service."),
+            property("friendly_name", Kind::Text, "Its name now, which its devices show."),
+        ],
+    },
+    Schema {
         name: "server_status",
         words: "How the server is.",
         properties: &[property("status", Kind::Text, "`ok`.")],

@@ -84,6 +84,15 @@ fn the_owner_of_the_token_gets_its_own_stream() {
 }
 
 #[test]
+fn a_browser_gets_its_stream_beside_its_pushes() {
+    let nonce = "0a".repeat(16);
+    let address = Address::from_stored(Platform::WebPush, Some("{}".to_owned()));
+    let browser = Factor { address, ..device(7) };
+    let admitted = greeting().admit(&claim(), &browser, &parsed_token(7, Some(&nonce)), BEGIN);
+    assert_eq!(admitted, Ok(factor(7)));
+}
+
+#[test]
 fn the_nonce_must_be_in_the_token() {
     let nearly = format!("{}0b", "0a".repeat(15));
     for nonce in [None, Some(""), Some("0a"), Some(nearly.as_str())] {

@@ -8,7 +8,7 @@ use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver, Leased, LocalBus, Place};
 use countersign_delivery::{Counts, Engine, Options, Parts};
 use countersign_domain::account::Account;
-use countersign_domain::address::Platform;
+use countersign_domain::address::{Address, Platform};
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{Birth, Known, NewNotification, Prospect};
 use countersign_domain::factor::Factor;
@@ -102,7 +102,9 @@ impl World {
     /// Starts the engine.
     pub(crate) fn begin(&mut self) {
         let bus: Arc<dyn Bus> = Arc::new(self.bus.clone());
-        let providers = Providers::new(Arc::clone(&bus)).with(Platform::Fcm, self.script.clone());
+        let providers = Providers::new(Arc::clone(&bus))
+            .with(Platform::Fcm, self.script.clone())
+            .with(Platform::WebPush, self.script.clone());
         let store = Arc::new(Faulty {
             inner: self.store.clone(),
             down: self.down.clone(),
@@ -159,7 +161,7 @@ impl World {
         self.make.now()
     }
 
-    /// A new person with a verified device: on our stream, or at FCM.
+    /// A new person with a verified device: on our stream, at FCM, or a browser.
     pub(crate) async fn enrol(&self, platform: Platform) -> Factor {
         self.enrol_at(&self.service, platform).await
     }
@@ -176,8 +178,12 @@ impl World {
     pub(crate) async fn enrol_at(&self, service: &Service, platform: Platform) -> Factor {
         let owner = self.make.entity(service, &self.make.identity()).owner;
         let mut factor = self.make.factor(&owner);
-        if platform == Platform::Fcm {
-            factor.address = self.make.fcm_address();
+        match platform {
+            Platform::Fcm => factor.address = self.make.fcm_address(),
+            Platform::WebPush => {
+                factor.address = Address::from_stored(platform, Some("{}".to_owned()));
+            }
+            _ => {}
         }
         let enrolment =
             Enrolment { factor: factor.clone(), token: None, most_per_entity: 0, most_per_day: 0 };

@@ -1,0 +1,75 @@
+// What a service is called is the server's word, not a link's; a new name reaches the devices that are there already.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Application, ann, call, enrol, stage, visit } from "./stage.mjs";
+
+describe("the name of a service", () => {
+  const scene = stage();
+
+  test("is not taken from a link", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    await page.goto(await person.link({ name: "Owl Bank" }));
+    await page.getByRole("dialog", { name: "Answer for Harbour Bank on this device?" }).waitFor();
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("This device now answers for Harbour Bank").waitFor();
+    await person.ask("Who asks?");
+    await page.getByRole("dialog").getByText("Harbour Bank asks").waitFor();
+    assert.equal(await page.getByText("Owl Bank").count(), 0);
+  });
+
+  test("is not told for another service's token", async (t) => {
+    const page = await visit(scene, t);
+    const owls = await Application.create("Owl Bank");
+    t.after(() => owls.remove());
+    const person = scene.app.person();
+    await page.goto((await person.link()).replace(scene.app.sid, owls.sid));
+    await page.getByText("This link is not for the service that it names").waitFor();
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByRole("button", { name: "Close" }).waitFor();
+    await assert.rejects(person.factors(), /404/);
+  });
+
+  test("must be known before there is anything to agree to", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    await page.route("**/Name", (route) => route.abort());
+    await page.goto(await person.link());
+    await page.getByText("The server cannot be reached. Nothing was added").waitFor();
+    await page.unroute("**/Name");
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByRole("dialog", { name: "Answer for Harbour Bank on this device?" }).waitFor();
+    await assert.rejects(person.factors(), /404/, "nobody knew yet whom they would have answered for");
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("Connected while this page").waitFor();
+  });
+
+  test("changes on a page that is open with the next question, and elsewhere when it is opened", async (t) => {
+    const page = await visit(scene, t);
+    const app = await Application.create("Harbour Bank");
+    t.after(() => app.remove());
+    const person = app.person();
+    await enrol(page, await person.link());
+    await page.getByRole("button", { name: "Edit Harbour Bank" }).waitFor();
+    await call("POST", app.path, { FriendlyName: "Harbour Trust" });
+    await person.ask("Who asks now?");
+    await page.getByRole("dialog").getByText("Harbour Trust asks").waitFor();
+    await page.getByRole("button", { name: "Decide later", disabled: false }).click();
+    await page.getByRole("button", { name: /Who asks now\?\s*Harbour Trust/ }).waitFor();
+    await page.getByRole("button", { name: "Edit Harbour Trust" }).waitFor();
+    await call("POST", app.path, { FriendlyName: "Harbour Union" });
+    await page.goto("about:blank");
+    await page.goto(page.home);
+    await page.getByRole("dialog").getByText("Harbour Union asks").waitFor();
+  });
+
+  test("stands beside the name that the person gave the account", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    await page.getByRole("button", { name: "Edit Harbour Bank" }).click();
+    await page.getByRole("textbox", { name: "Shown here as" }).fill("Savings");
+    await page.getByRole("button", { name: "Save" }).click();
+    await person.ask("Which bank?");
+    assert.equal(await page.getByRole("dialog").locator("#prompt-who").innerText(), "Savings (Harbour Bank) asks");
+  });
+});

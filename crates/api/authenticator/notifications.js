@@ -1,0 +1,116 @@
+// The notifications that the operating system shows: what each says, and when it goes. Every push has to show one, so what
+// is late, over or unreadable says so quietly and goes by itself.
+import { clock } from "./clock.js";
+import { plain } from "./dom.js";
+import { Device, Refused } from "./protocol.js";
+import { account } from "./store.js";
+
+/** How long the server may take to say how a question stands before its push is believed, in milliseconds. */
+const PATIENCE = 2_500;
+/** How long a notification stays that asks nothing, in milliseconds. */
+const QUIET_STAYS = 8_000;
+/** How long a worker stays up to take a notification back when its question expires, in milliseconds. */
+const LONGEST_WATCH = 60_000;
+
+const SIDS = { challenge_sid: /^YC[0-9a-f]{32}$/i, factor_sid: /^YF[0-9a-f]{32}$/i };
+
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+/** What a push tells; `undefined` if it is none of ours. */
+export function readPush(data) {
+  try {
+    const told = data.json();
+    if (Object.entries(SIDS).every(([name, form]) => form.test(told[name]))) return told;
+  } catch {
+    // Not JSON, or empty.
+  }
+  return undefined;
+}
+
+/**
+ * How the question of a push stands: `{ standing, expiresAt }`. The server is asked; if it does not answer, what the push says
+ * itself is believed. `standing` is `pending`, `approved`, `denied`, `expired`, `withdrawn`, `removed`, or `late` (its push
+ * should have come before, and the server cannot be asked).
+ */
+export async function standingOf(told) {
+  const kept = await account(told.factor_sid).catch(() => undefined);
+  if (!kept) return { standing: "removed" };
+  try {
+    const { challenge } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
+    const { status, details, expiration_date } = challenge;
+    return { standing: status, message: details.message, expiresAt: Date.parse(expiration_date), name: kept.label || kept.name };
+  } catch (error) {
+    if (error instanceof Refused && error.isUnknownDevice) return { standing: "removed" };
+    if (error instanceof Refused && error.isGone) return { standing: "withdrawn" };
+    const expiresAt = Date.parse(told.expires_at);
+    return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name: kept.label || kept.name };
+  }
+}
+
+const OVER = {
+  approved: ["Approved already", "Nothing waits for you."],
+  denied: ["Denied already", "Nothing waits for you."],
+  expired: ["A question has expired", "It cannot be answered any more."],
+  withdrawn: ["A question was withdrawn", "It cannot be answered any more."],
+  removed: ["A question that this device cannot answer", "Its key is gone or was removed. Ask the application for a new link."],
+  late: ["A question came late", "Open the page to see whether it still waits."],
+};
+
+/** Shows what a push tells, as far as it is still so. Ends when the worker may sleep. */
+export async function show(registration, told, images) {
+  if (!told) {
+    await registration.showNotification("Nothing to answer", {
+      ...quiet(images),
+      body: "A message came that this page cannot read. Nothing waits for you because of it.",
+      tag: "unreadable",
+    });
+    return vanish(registration, "unreadable", QUIET_STAYS);
+  }
+  const standing = await standingOf(told);
+  const tag = told.challenge_sid;
+  const message = plain(standing.message ?? told.message);
+  const data = { challengeSid: told.challenge_sid, factorSid: told.factor_sid };
+  const words = OVER[standing.standing];
+  if (words) {
+    const body = message ? `${words[1]}\n“${message}”` : words[1];
+    await registration.showNotification(words[0], { ...quiet(images), body, tag, data });
+    return vanish(registration, tag, QUIET_STAYS);
+  }
+  const until = standing.expiresAt ? ` until ${time.format(standing.expiresAt)}` : "";
+  const who = standing.name ? `${plain(standing.name)} asks. ` : "";
+  await registration.showNotification(message || "A question waits for your answer", {
+    ...images,
+    body: `${who}Tap to approve or deny${until}.`,
+    dir: "auto",
+    lang: "",
+    tag,
+    renotify: true,
+    requireInteraction: true,
+    // The end of its time, by which `sweep` knows it.
+    ...(standing.expiresAt && { timestamp: standing.expiresAt }),
+    data,
+  });
+  const left = standing.expiresAt - clock.now();
+  return left <= LONGEST_WATCH ? vanish(registration, tag, left) : undefined;
+}
+
+function quiet(images) {
+  return { ...images, dir: "auto", lang: "", silent: true, requireInteraction: false };
+}
+
+async function vanish(registration, tag, milliseconds) {
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
+  await forget(registration, tag);
+}
+
+/** Takes back the notifications of a question. */
+export async function forget(registration, tag) {
+  for (const notification of await registration.getNotifications({ tag })) notification.close();
+}
+
+/** Takes back the notifications of questions that have expired. */
+export async function sweep(registration) {
+  for (const notification of await registration.getNotifications()) {
+    if (notification.requireInteraction && notification.timestamp <= clock.now()) notification.close();
+  }
+}

@@ -27,7 +27,11 @@ describe("an answer", () => {
   }
 
   test("that arrived counts as given, although its response was lost", async (t) => {
-    const { page, person, sid, sheet, sent, press } = await asked(t, "Lost on its way back?", "is answered into the void");
+    const { page, person, sid, sheet, sent, press } = await asked(
+      t,
+      "Lost on its way back?",
+      "is answered into the void",
+    );
     await press("Approve");
     await sheet.waitFor({ state: "hidden" });
     await page.getByText("Approved: Lost on its way back?").waitFor();
@@ -111,7 +115,10 @@ describe("the page", () => {
     assert.equal(await page.getByText("Nothing to answer").count(), 0);
     const sid = await person.ask("Meanwhile?");
     await page.context().setOffline(false);
-    await page.getByRole("dialog", { name: "Meanwhile?" }).getByRole("button", { name: "Deny", disabled: false }).click();
+    await page
+      .getByRole("dialog", { name: "Meanwhile?" })
+      .getByRole("button", { name: "Deny", disabled: false })
+      .click();
     assert.equal(await person.outcome(sid), "denied");
     await middle(page, "Nothing to answer");
   });
@@ -139,7 +146,9 @@ describe("the page", () => {
     await sheet.waitFor({ state: "hidden" });
     await page.getByText("this device was removed at the server: Too late?").waitFor();
     await middle(page, "Nobody can ask you here");
-    await page.getByText("This device was removed at the server. Ask the application for a new enrolment link").waitFor();
+    await page
+      .getByText("This device was removed at the server. Ask the application for a new enrolment link")
+      .waitFor();
     assert.equal(await page.getByText("Nothing to answer").count(), 0);
   });
 
@@ -150,7 +159,9 @@ describe("the page", () => {
     await enrol(page, await person.link({ push: key }));
     await page.getByText("Connected while this page").waitFor();
     assert.equal(await page.evaluate(() => Notification.permission), "denied");
-    await page.getByText("Notifications are blocked for this page, so questions appear only while it is open").waitFor();
+    await page
+      .getByText("Notifications are blocked for this page, so questions appear only while it is open")
+      .waitFor();
   });
 
   test("shows when it was asked, if the service says so", async (t) => {
@@ -162,9 +173,33 @@ describe("the page", () => {
     const { date } = (await call("GET", `${person.path}/Challenges/${sid}`)).body.details;
     const sheet = page.getByRole("dialog", { name: "When was that?" });
     assert.equal(await sheet.locator("#prompt-date").getAttribute("datetime"), date);
-    const shown = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long", timeZone: "Europe/Lisbon" });
+    const shown = new Intl.DateTimeFormat("en-GB", {
+      dateStyle: "medium",
+      timeStyle: "long",
+      timeZone: "Europe/Lisbon",
+    });
     assert.equal(await sheet.locator("#prompt-date").innerText(), shown.format(new Date(date)));
     await sheet.getByRole("button", { name: "Approve", disabled: false }).click();
     assert.equal(await person.outcome(sid), "approved");
+  });
+});
+
+describe("an enrolment", () => {
+  const scene = stage();
+
+  test("whose response was lost does not claim that nothing was added", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person();
+    await page.route("**/Factors", async (route) => {
+      await route.fetch();
+      await route.abort("connectionreset");
+    });
+    await page.goto(await person.link());
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("it is not known whether the device was added").waitFor();
+    assert.equal(await page.getByText("Nothing was added").count(), 0);
+    await page.unroute("**/Factors");
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("This link was used already").waitFor();
   });
 });

@@ -20,7 +20,9 @@ export async function shared(page) {
   return page.evaluate(() => {
     const top = [...document.querySelectorAll("dialog[open]")].at(-1);
     const all = (top ?? document).querySelectorAll("button, a[href]");
-    const usable = [...all, ...(top ? document.querySelectorAll("#notices button") : [])].filter((one) => one.checkVisibility());
+    const usable = [...all, ...(top ? document.querySelectorAll("#notices button") : [])].filter((one) =>
+      one.checkVisibility(),
+    );
     const names = usable.map((one) => (one.getAttribute("aria-label") ?? one.innerText).replace(/\s+/g, " ").trim());
     return names.filter((name, place) => name === "" || names.indexOf(name) !== place);
   });

@@ -8,6 +8,8 @@ const { der, jws, makeKey, proof } = await import(new URL("keys.js", modules));
 const { Clock } = await import(new URL("clock.js", modules));
 const { readLink } = await import(new URL("link.js", modules));
 const { plain } = await import(new URL("dom.js", modules));
+const { outlook } = await import(new URL("accounts.js", modules));
+const { union } = await import(new URL("reading.js", modules));
 const { base64, base64url } = await import(new URL("encoding.js", modules));
 
 const SID = "YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
@@ -96,6 +98,48 @@ describe("the modules", () => {
     assert.equal(plain("שלום 👩‍💻 naïve"), "שלום 👩‍💻 naïve");
     assert.equal(plain("1\u061c2\u200e3\u200f4\u00ad5\u{e0041}6\u3164"), "1\ufffd2\ufffd3\ufffd4\ufffd5\ufffd6\ufffd");
     assert.equal(plain(undefined), "");
+  });
+
+  test("say that nothing waits only if every account that can be asked was just reached", () => {
+    const title = (...states) => outlook(states.map((state) => ({ state }))).title;
+    for (const reached of ["live", "push", "asking", "shared"]) {
+      assert.equal(title(reached), "Nothing to answer");
+      assert.equal(title(reached, "unknown"), "Nothing to answer");
+      assert.equal(title(reached, "lost"), "The server cannot be reached");
+      assert.equal(title(reached, "connecting"), "Looking for questions…");
+    }
+    assert.equal(title("unknown"), "Nobody can ask you here");
+    assert.match(outlook([{ state: "suspended" }]).text, /account is suspended/);
+    assert.match(outlook([{ state: "unknown" }]).text, /removed at the server/);
+  });
+
+  test("join the stretches of a text that were in view", () => {
+    assert.deepEqual(
+      union([
+        [0, 100],
+        [90, 200],
+        [300, 400],
+      ]),
+      [
+        [0, 200],
+        [300, 400],
+      ],
+    );
+    assert.deepEqual(
+      union([
+        [300, 400],
+        [0, 100],
+        [100, 300],
+      ]),
+      [[0, 400]],
+    );
+    assert.deepEqual(
+      union([
+        [0, 500],
+        [100, 200],
+      ]),
+      [[0, 500]],
+    );
   });
 
   test("encode bytes in both alphabets", () => {

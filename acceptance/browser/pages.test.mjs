@@ -20,7 +20,10 @@ describe("every page", () => {
     ]) {
       const page = await visit(scene, t, { reducedMotion });
       const style = (selector, name) =>
-        page.locator(selector).first().evaluate((element, name) => getComputedStyle(element)[name], name);
+        page
+          .locator(selector)
+          .first()
+          .evaluate((element, name) => getComputedStyle(element)[name], name);
       await page.goto(page.home);
       await page.getByRole("button", { name: "Add an account" }).click();
       assert.equal((await style("#add", "animationName")) !== "none", moves);

@@ -116,6 +116,22 @@ describe("a push", () => {
     await shown(page, 0);
   });
 
+  test("says who asked, when, if the service shows that, and until when it can be answered", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    await call("POST", scene.app.path, { "Push.IncludeDate": "true" });
+    t.after(() => call("POST", scene.app.path, { "Push.IncludeDate": "false" }));
+    const { sid, told } = await asked(person, "Asked when?");
+    await push(told);
+    const [notification] = await shown(page, 1);
+    const challenge = (await call("GET", `${person.path}/Challenges/${sid}`)).body;
+    const [at, until] = await page.evaluate(
+      (dates) => dates.map((date) => new Intl.DateTimeFormat(undefined, { timeStyle: "short" }).format(new Date(date))),
+      [challenge.details.date, challenge.expiration_date],
+    );
+    assert.equal(notification.body, `Harbour Bank asked at ${at}. Tap to approve or deny until ${until}.`);
+  });
+
   test("of a question that was answered already says so quietly, and goes", async (t) => {
     const { page, person } = await subscribed(t);
     const push = await pushing(page);
@@ -156,7 +172,8 @@ describe("a push", () => {
     await page.context().newPage();
     await page.close();
     const left = await there.evaluate(async () => {
-      while ((await registration.getNotifications()).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      while ((await registration.getNotifications()).length > 0)
+        await new Promise((resolve) => setTimeout(resolve, 50));
       return 0;
     });
     assert.equal(left, 0);
@@ -187,7 +204,12 @@ describe("a push", () => {
     await page.route("**/Challenges/**", (route) => route.abort());
     await page.context().route("**/Challenges/**", (route) => route.abort());
     const factor = (await person.factor()).sid;
-    await push({ challenge_sid: `YC${"2".repeat(32)}`, factor_sid: factor, message: "Pay \u202e01\u202c EUR?", expires_at: new Date(Date.now() + 60_000).toISOString() });
+    await push({
+      challenge_sid: `YC${"2".repeat(32)}`,
+      factor_sid: factor,
+      message: "Pay \u202e01\u202c EUR?",
+      expires_at: new Date(Date.now() + 60_000).toISOString(),
+    });
     const [notification] = await shown(page, 1);
     assert.ok(!/[\u202a-\u202e]/.test(notification.title + notification.body), notification.title);
   });

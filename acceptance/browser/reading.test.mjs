@@ -90,10 +90,19 @@ describe("a question", () => {
       const { width, height } = options.viewport;
       await button("Approve", true).waitFor();
       const box = (locator) => locator.boundingBox();
-      for (const one of [sheet.locator("#prompt-whom"), ...(await sheet.locator("dt, dd").all()), sheet.locator("#deny"), sheet.locator("#prompt-later"), sheet.locator("#approve")]) {
+      for (const one of [
+        sheet.locator("#prompt-whom"),
+        ...(await sheet.locator("dt, dd").all()),
+        sheet.locator("#deny"),
+        sheet.locator("#prompt-later"),
+        sheet.locator("#approve"),
+      ]) {
         await one.scrollIntoViewIfNeeded();
         const { x, y, width: w, height: h } = await box(one);
-        assert.ok(x >= 0 && x + w <= width && y >= -1 && y + h <= height + 1, `${await one.innerText()}: ${x} ${y} ${w} ${h}`);
+        assert.ok(
+          x >= 0 && x + w <= width && y >= -1 && y + h <= height + 1,
+          `${await one.innerText()}: ${x} ${y} ${w} ${h}`,
+        );
         const cut = await one.evaluate((element) => element.scrollWidth - element.clientWidth);
         assert.ok(cut <= 0, `${await one.innerText()} is ${cut} pixels too wide`);
       }
@@ -106,7 +115,10 @@ describe("a question", () => {
   }
 
   test("lets nobody take two answers for one: they stand side by side or one below the other, of one size", async (t) => {
-    for (const viewport of [{ width: 320, height: 256 }, { width: 1440, height: 900 }]) {
+    for (const viewport of [
+      { width: 320, height: 256 },
+      { width: 1440, height: 900 },
+    ]) {
       const { sheet } = await asked(t, "Of one size?", { viewport, fields: [] });
       const [deny, approve] = await Promise.all(["#deny", "#approve"].map((id) => sheet.locator(id).boundingBox()));
       assert.deepEqual([deny.width, deny.height], [approve.width, approve.height]);

@@ -43,7 +43,8 @@ describe("the page", () => {
         assert.deepEqual(await shared(page), [], `${name}: names of several buttons`);
       };
       const dismissAll = async () => {
-        for (const notice of await page.getByRole("button", { name: "Dismiss" }).all()) await notice.click().catch(() => {});
+        for (const notice of await page.getByRole("button", { name: "Dismiss" }).all())
+          await notice.click().catch(() => {});
       };
       const app = await Application.create("Harbour Bank");
       t.after(() => app.remove());
@@ -118,7 +119,10 @@ describe("the page", () => {
     await page.getByRole("button", { name: /While paused\?/ }).waitFor();
     assert.equal(await page.locator("#prompt").isVisible(), false);
     await page.getByRole("button", { name: /While paused\?/ }).click();
-    await page.locator("#prompt").getByText(/^Valid until \d\d:\d\d:\d\d$/).waitFor();
+    await page
+      .locator("#prompt")
+      .getByText(/^Valid until \d\d:\d\d:\d\d$/)
+      .waitFor();
     await page.locator("#prompt").getByRole("button", { name: "Deny", disabled: false }).click();
     assert.equal(await person.outcome(sid), "denied");
     await page.getByRole("button", { name: "Resume updates" }).click();

@@ -63,7 +63,12 @@ export async function enrol(page, link) {
 export async function stands(page) {
   await page.evaluate(() => {
     const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
-    return Promise.all(document.getAnimations().filter(ends).map((one) => one.finished));
+    return Promise.all(
+      document
+        .getAnimations()
+        .filter(ends)
+        .map((one) => one.finished),
+    );
   });
 }
 
@@ -96,7 +101,8 @@ export function notifications(page, scope, count) {
           silent,
           requireInteraction,
         }));
-      if (performance.now() - began > patience) throw new Error(`${shown.length} notifications are shown, not ${count}`);
+      if (performance.now() - began > patience)
+        throw new Error(`${shown.length} notifications are shown, not ${count}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };

@@ -108,7 +108,8 @@ export function outlook(connections) {
     };
   }
   if (has("connecting")) return { kind: "", words: "Connecting…", title: "Looking for questions…", text: "" };
-  if (states.some((state) => ASKED_HERE.includes(state))) return { kind: "good", words: "Connected", title: "Nothing to answer" };
+  if (states.some((state) => ASKED_HERE.includes(state)))
+    return { kind: "good", words: "Connected", title: "Nothing to answer" };
   return {
     kind: "",
     words: "",
@@ -121,7 +122,9 @@ export function outlook(connections) {
 
 /** Why questions come only while the page is open although the service can push, if there is a reason that can be mended. */
 export function whyNoPush(connections) {
-  const could = connections.some(({ device, state }) => ASKED_HERE.includes(state) && state !== "push" && device.account.pushKey);
+  const could = connections.some(
+    ({ device, state }) => ASKED_HERE.includes(state) && state !== "push" && device.account.pushKey,
+  );
   if (!could || globalThis.Notification?.permission !== "denied") return "";
   return "Notifications are blocked for this page, so questions appear only while it is open. Allow them in the browser’s settings for this site.";
 }

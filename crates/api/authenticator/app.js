@@ -123,7 +123,8 @@ async function openChallenge({ factorSid, challengeSid, isPushed }) {
     if (error instanceof Refused && error.isGone)
       notify(isPushed ? "plain" : "bad", "This question cannot be answered any more: the application withdrew it.");
     else if (error instanceof Refused) connection.failed(error);
-    else if (!isPushed) notify("bad", "The server cannot be reached. If the question still waits, it appears here as soon as it can.");
+    else if (!isPushed)
+      notify("bad", "The server cannot be reached. If the question still waits, it appears here as soon as it can.");
   }
 }
 

@@ -54,7 +54,11 @@ const NOTICES = 3;
  */
 export function notify(kind, ...words) {
   const said = el("span", {}, ...words);
-  const close = el("button", { type: "button", class: "quiet", "aria-label": `Dismiss: ${said.textContent}` }, icon("no"));
+  const close = el(
+    "button",
+    { type: "button", class: "quiet", "aria-label": `Dismiss: ${said.textContent}` },
+    icon("no"),
+  );
   const notice = el("p", { class: `notice ${kind}` }, icon(kind), said, close);
   const notices = $("notices");
   const end = () => {

@@ -72,5 +72,5 @@ export function bindEdit(changed, removed) {
 
 function why(error) {
   if (error instanceof Refused) return `The server refused: ${error.message}`;
-  return "The server cannot be reached, and does not know of this yet.";
+  return "The server cannot be reached, and does not know of this yet, unless the connection broke on the way back. Try again.";
 }

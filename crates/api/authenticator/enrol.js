@@ -1,7 +1,7 @@
 // From an enrolment link to an account, in two taps: the link, and "Add this device".
 import { nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
-import { Device, Refused, enrol, server, serviceName } from "./protocol.js";
+import { Device, Refused, Unreachable, enrol, server, serviceName } from "./protocol.js";
 import { bestTarget } from "./push.js";
 import { saveAccount } from "./store.js";
 
@@ -17,6 +17,9 @@ const REFUSALS = {
   20403: `This link is not for the service that it names. ${NEW_LINK}`,
   20404: `The application that made this link is not here any more. ${NEW_LINK}`,
 };
+/** The key of a device whose enrolment was lost is lost with it; the server forgets a device that never proved its key. */
+const UNSURE =
+  "The connection broke, and it is not known whether the device was added. Try again. If the link turns out to be used up, ask the application for a new one.";
 const DAMAGED = `This link was damaged on its way. ${NEW_LINK}`;
 
 /** The link; once the server has said it, with the `name` of its service. */
@@ -66,17 +69,18 @@ export function bindEnrol(enrolled) {
   $("enrol-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const asked = link;
+    const isKnown = Boolean(asked.name);
     $("enrol-error").textContent = "";
     try {
       // With a name that was not there before, the person decides anew.
-      if (!asked.name) return await introduce(asked);
+      if (!isKnown) return await introduce(asked);
       busy(true, "Adding…");
       const account = await addDevice(asked, $("enrol-name").value.trim() || thisDevice());
       $("enrol").close();
       notify("good", "Done. This device now answers for ", foreign(nameOf(account)), ".");
       enrolled(account);
     } catch (error) {
-      $("enrol-error").textContent = reason(error);
+      $("enrol-error").textContent = reason(error, isKnown);
       // The same link will not do any better.
       if (error instanceof Refused) spend([401, 403, 404].includes(error.status));
     } finally {
@@ -101,11 +105,14 @@ async function addDevice(asked, deviceName) {
   return account;
 }
 
-function reason(error) {
+/** Why nothing was added, or may not have been: `isSent` if that was asked for. */
+function reason(error, isSent = false) {
+  if (error instanceof Unreachable) {
+    if (error.isBusy) return "The server is busy. Nothing was added; try again in a moment.";
+    return isSent ? UNSURE : "The server cannot be reached. Nothing was added; try again.";
+  }
   if (!(error instanceof Refused)) {
-    return error.isBusy
-      ? "The server is busy. Nothing was added; try again in a moment."
-      : "The server cannot be reached. Nothing was added; try again.";
+    return "This browser cannot keep the key: its storage is switched off or full. Allow it for this site, and ask the application for a new link.";
   }
   return REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
 }

@@ -33,17 +33,19 @@ export function readPush(data) {
  * should have come before, and the server cannot be asked).
  */
 export async function standingOf(told) {
-  const kept = await account(told.factor_sid).catch(() => undefined);
-  if (!kept) return { standing: "removed" };
+  const kept = await account(told.factor_sid).catch(() => null);
+  if (kept === undefined) return { standing: "removed" };
+  const name = kept?.label || kept?.name;
   try {
     const { challenge } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
     const { status, details, expiration_date } = challenge;
-    return { standing: status, message: details.message, expiresAt: Date.parse(expiration_date), name: kept.label || kept.name };
+    const { message, date } = details;
+    return { standing: status, message, askedAt: Date.parse(date), expiresAt: Date.parse(expiration_date), name };
   } catch (error) {
     if (error instanceof Refused && error.isUnknownDevice) return { standing: "removed" };
     if (error instanceof Refused && error.isGone) return { standing: "withdrawn" };
     const expiresAt = Date.parse(told.expires_at);
-    return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name: kept.label || kept.name };
+    return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name };
   }
 }
 
@@ -52,7 +54,10 @@ const OVER = {
   denied: ["Denied already", "Nothing waits for you."],
   expired: ["A question has expired", "It cannot be answered any more."],
   withdrawn: ["A question was withdrawn", "It cannot be answered any more."],
-  removed: ["A question that this device cannot answer", "Its key is gone or was removed. Ask the application for a new link."],
+  removed: [
+    "A question that this device cannot answer",
+    "Its key is gone or was removed. Ask the application for a new link.",
+  ],
   late: ["A question came late", "Open the page to see whether it still waits."],
 };
 
@@ -77,7 +82,8 @@ export async function show(registration, told, images) {
     return vanish(registration, tag, QUIET_STAYS);
   }
   const until = standing.expiresAt ? ` until ${time.format(standing.expiresAt)}` : "";
-  const who = standing.name ? `${plain(standing.name)} asks. ` : "";
+  const asked = standing.askedAt ? ` at ${time.format(standing.askedAt)}` : "";
+  const who = standing.name ? `${plain(standing.name)} asked${asked}. ` : "";
   await registration.showNotification(message || "A question waits for your answer", {
     ...images,
     body: `${who}Tap to approve or deny${until}.`,

@@ -162,7 +162,9 @@ export class PromptSheet {
   #tick() {
     const { createdAt, expiresAt } = this.#shown;
     const left = Math.max(0, expiresAt - clock.now());
-    $("prompt-time").textContent = isPaused() ? `Valid until ${hour.format(expiresAt)}` : `Valid for another ${minutes(left)}`;
+    $("prompt-time").textContent = isPaused()
+      ? `Valid until ${hour.format(expiresAt)}`
+      : `Valid for another ${minutes(left)}`;
     if (!isPaused()) $("prompt-left").value = Math.min(1, left / (expiresAt - createdAt));
     $("prompt").classList.toggle("urgent", left < 30_000);
     if (left === 0) this.#inbox.sweep();
@@ -211,7 +213,9 @@ function fill({ device, message, fields, date }) {
   name(device.account);
   $("prompt-whom").replaceChildren(foreign(device.account.identity));
   $("prompt-message").replaceChildren(foreign(message));
-  const rows = fields.map(({ label, value }) => el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))));
+  const rows = fields.map(({ label, value }) =>
+    el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))),
+  );
   const asked = Date.parse(date);
   if (asked) {
     const time = el("time", { id: "prompt-date", datetime: date }, dateTime.format(asked));
@@ -238,7 +242,10 @@ function unread(is) {
 
 /** Lets the answers lie at the foot of the sheet while there is room beside them, and at the end of the text otherwise. */
 function fit() {
-  if ($("prompt").open) $("prompt").classList.toggle("tight", $("prompt-answers").offsetHeight > LARGE * innerHeight);
+  if (!$("prompt").open) return;
+  const isLarge = (id) => $(id).offsetHeight > LARGE * innerHeight;
+  $("prompt").classList.toggle("tight", isLarge("prompt-answers"));
+  $("prompt").classList.toggle("tiny", isLarge("prompt-unread"));
 }
 
 function busy(is) {

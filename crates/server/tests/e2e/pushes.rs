@@ -105,3 +105,25 @@ async fn a_push_goes_to_a_browser_that_subscribed_with_the_services_key() {
     assert_eq!(push.payload["challenge_sid"], *challenge);
     assert_eq!(push.ttl, Some(300));
 }
+
+#[tokio::test]
+async fn an_open_page_of_a_browser_gets_its_prompt_over_the_stream_and_is_not_pushed_to() {
+    let stage = Stage::set().await;
+    let path = format!("/v2/Services/{}/WebPushKey", stage.app.service);
+    let key = stage.app.api().get(&path).await.text("public_key");
+    let subscription = stage.others.web_push.subscribe(Some(&key)).unwrap().json().to_string();
+    let phone = stage.app.enrol("alice-0001", Platform::WebPush(subscription)).await;
+    let mut page = phone.connect().await.unwrap();
+    let challenge = stage.app.challenge(&phone, "Log in from Lisbon?").await;
+    assert_eq!(page.next_prompt().await.unwrap().challenge_sid, challenge);
+    stage.app.deliver_everything().await;
+    assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
+    assert_eq!(stage.others.web_push.pushes().all().len(), 0);
+
+    // Bound to nothing, it has no stream any more; to the stream alone, it keeps it.
+    phone.update_push_token(&Platform::Stream).await.unwrap();
+    let next = stage.app.challenge(&phone, "And now?").await;
+    assert_eq!(page.next_prompt().await.unwrap().challenge_sid, next);
+    phone.update_push_token(&Platform::None).await.unwrap();
+    assert!(page.next_prompt().await.is_err());
+}

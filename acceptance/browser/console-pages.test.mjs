@@ -1,9 +1,27 @@
-// Every page of the console, in light and dark, on a phone and on a desktop.
+// Every page of the console: on a phone, a tablet and a desktop, in light and dark, with large text, zoomed in, lying, and in
+// colours that the browser forces.
+import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { server } from "../node/wire.mjs";
-import { DEVICES, eye } from "./look.mjs";
+import { server, stranger } from "../node/wire.mjs";
+import { eye } from "./look.mjs";
 import { door, signIn } from "./operator.mjs";
 import { call, enrol, stage, visit } from "./stage.mjs";
+
+const wide = (width, height) => ({ viewport: { width, height } });
+const BOTH = ["light", "dark"];
+/** What pages are looked at with, and in which colours. */
+const VIEWS = {
+  phone: { colours: BOTH, options: { ...wide(360, 740), deviceScaleFactor: 2, hasTouch: true } },
+  tablet: { colours: BOTH, options: wide(768, 1024) },
+  desktop: { colours: BOTH, options: wide(1040, 860) },
+  broad: { colours: BOTH, options: wide(1440, 900) },
+  lying: { colours: ["light"], options: { ...wide(740, 360), hasTouch: true } },
+  // 1280 by 1024 pixels at 400 %
+  zoomed: { colours: ["light"], options: wide(320, 256) },
+  large: { colours: ["light"], options: wide(1280, 1024), text: "200%" },
+  "phone-large": { colours: ["dark"], options: wide(360, 740), text: "200%" },
+  forced: { colours: BOTH, options: { ...wide(1040, 860), forcedColors: "active" } },
+};
 
 describe("every page of the console", () => {
   const scene = stage();
@@ -35,17 +53,25 @@ describe("every page of the console", () => {
     await answer("Change your address to 7 Quay Street?", "Deny");
     const answered = await answer("Log in to Harbour Bank?", "Approve");
     await device.goto("about:blank");
-    await person.ask("Pay 40 EUR to Ferry Lines?");
+    const waiting = await person.ask("Pay 40 EUR to Ferry Lines?");
     const { body } = await call("POST", "/v1/Credentials", { Type: "gcm", FriendlyName: "the app" });
     t.after(() => call("DELETE", `/v1/Credentials/${body.sid}`));
 
-    for (const [name, options] of Object.entries(DEVICES)) {
-      /** One load, both colours. */
+    // A call that fails, and is seen to have.
+    const calls = await door(scene, t);
+    await signIn(calls, server.token);
+    await calls.goto(`${calls.console}/webhooks`);
+    await calls.getByText(/failed \d+ times/).first().waitFor();
+    const webhook = await calls.getByRole("link", { name: "orders" }).first().getAttribute("href");
+
+    for (const [name, { colours, options, text }] of Object.entries(VIEWS)) {
+      /** One load, in each colour. */
       const shots = async (page, what) => {
-        await page.emulateMedia({ colorScheme: "light" });
-        await look(page, `console-${what}-${name}-light`);
-        await page.emulateMedia({ colorScheme: "dark" });
-        await look(page, `console-${what}-${name}-dark`);
+        if (text) await page.evaluate((size) => (document.documentElement.style.fontSize = size), text);
+        for (const colorScheme of colours) {
+          await page.emulateMedia({ colorScheme });
+          await look(page, `console-${what}-${name}-${colorScheme}`);
+        }
       };
       const page = await door(scene, t, { reducedMotion: "reduce", ...options });
       await shots(page, "sign-in");
@@ -58,6 +84,9 @@ describe("every page of the console", () => {
         search: `/search?q=${person.identity}`,
         "found-nothing": "/search?q=nobody-at-all",
         challenge: `/challenges/${answered}`,
+        waiting: `/challenges/${waiting}`,
+        held: "/timeline?live=no",
+        webhook: webhook.replace("/console", ""),
         services: "/services",
         service,
         person: `${service}/people/${person.identity}`,
@@ -79,5 +108,40 @@ describe("every page of the console", () => {
       await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
       await shots(page, "invitation");
     }
+  });
+
+  test("says what to do where there is nothing yet, and why there is no page", async (t) => {
+    for (const [name, { colours, options, text }] of Object.entries(VIEWS)) {
+      if (!["phone", "zoomed", "forced"].includes(name)) continue;
+      const page = await door(scene, t, { reducedMotion: "reduce", ...options });
+      await page.getByLabel("Account SID").fill(stranger.sid);
+      await page.getByLabel("Auth token").fill(stranger.token);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("heading", { name: "Overview" }).waitFor();
+      for (const [what, path] of Object.entries({ overview: "", timeline: "/timeline", webhooks: "/webhooks", enrol: "/enrol" })) {
+        await page.goto(`${page.console}${path}`);
+        if (text) await page.evaluate((size) => (document.documentElement.style.fontSize = size), text);
+        for (const colorScheme of colours) {
+          await page.emulateMedia({ colorScheme });
+          await look(page, `console-empty-${what}-${name}-${colorScheme}`);
+        }
+      }
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    }
+    // As a user of whom there is none: nobody else is kept waiting.
+    const page = await door(scene, t, VIEWS.phone.options);
+    const user = `AC${"f".repeat(32)}`;
+    for (let tries = 0; tries <= 10; tries += 1) {
+      await page.goto(`${page.console}/sign-in`);
+      await page.getByLabel("Account SID").fill(user);
+      await page.getByLabel("Auth token").fill("wrong");
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("alert").or(page.getByRole("heading", { name: "Too many tries" })).first().waitFor();
+    }
+    await page.getByRole("heading", { name: "Too many tries" }).waitFor();
+    await look(page, "console-too-many-phone-light");
+    const status = await page.evaluate(() => performance.getEntriesByType("navigation")[0].responseStatus);
+    assert.equal(status, 429);
   });
 });

@@ -30,7 +30,7 @@ Object.assign(Idiomorph.defaults.callbacks, {
 
 // The focused part, or else the first one in the window, stays where it is while others come and go above it.
 let anchor;
-const top = (element) => element.getBoundingClientRect().top;
+const topOf = (element) => element.getBoundingClientRect().top;
 
 document.addEventListener("htmx:beforeSwap", () => {
   anchor = undefined;
@@ -41,11 +41,11 @@ document.addEventListener("htmx:beforeSwap", () => {
   };
   const focused = document.activeElement?.closest("#live [id]");
   const parts = [...(focused ? [focused] : []), ...document.querySelectorAll("#live [id]")];
-  const element = parts.find((part) => isInWindow(part) && top(part) >= 0) ?? parts.find(isInWindow);
-  if (element) anchor = { element, top: top(element) };
+  const element = parts.find((part) => isInWindow(part) && topOf(part) >= 0) ?? parts.find(isInWindow);
+  if (element) anchor = { element, top: topOf(element) };
 });
 document.addEventListener("htmx:afterSwap", () => {
-  if (anchor?.element.isConnected) scrollBy({ top: top(anchor.element) - anchor.top, behavior: "instant" });
+  if (anchor?.element.isConnected) scrollBy({ top: topOf(anchor.element) - anchor.top, behavior: "instant" });
 });
 
 // --- It can be paused, in this tab, until it is resumed.

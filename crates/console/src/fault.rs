@@ -1,6 +1,8 @@
 //! Why there is no page, as a page. A fault travels as an extension of an empty response until the router's last layer
 //! draws it: only there the session and the place of the console are at hand.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::CannotAnswer;
@@ -20,8 +22,8 @@ pub(crate) enum Fault {
     Forged,
     /// It was refused, for that reason.
     Refused(String),
-    /// There were too many tries to sign in.
-    TooMany,
+    /// There were too many tries to sign in; another one is judged after this long.
+    TooMany(Duration),
     /// The form could not be read.
     Unread(BodyFault),
     /// The account makes more requests a second than it may, or has too many in work.
@@ -42,9 +44,18 @@ impl Fault {
             Self::Unread(BodyFault::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(BodyFault::Late) => StatusCode::REQUEST_TIMEOUT,
             Self::Unread(BodyFault::Broken) => StatusCode::BAD_REQUEST,
-            Self::TooMany | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// After how many seconds a repeat can succeed, if waiting helps.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Unavailable | Self::Busy => Some(1),
+            Self::TooMany(wait) => Some(wait.as_millis().div_ceil(1_000).max(1).try_into().ok()?),
+            _ => None,
         }
     }
 
@@ -62,9 +73,20 @@ impl Fault {
                  again and send it once more. Nothing was changed.",
             ),
             Self::Refused(why) => return ("This was refused", why.clone()),
-            Self::TooMany => (
+            Self::TooMany(wait) if *wait <= Duration::from_secs(60) => {
+                let seconds = self.retry_after().unwrap_or(1);
+                return (
+                    "Too many tries",
+                    format!(
+                        "Somebody tries to sign in as this user from many addresses. From each of them one try is taken every ten \
+                         seconds: wait {seconds} s and try again."
+                    ),
+                );
+            }
+            Self::TooMany(_) => (
                 "Too many tries",
-                "Somebody tried too often, with this account or from this address. Wait ten minutes and try again.",
+                "Too many tries from this address failed. Wait ten minutes at most and try again; from another address you can \
+                 sign in at once.",
             ),
             Self::Unread(fault) => {
                 return (
@@ -149,7 +171,7 @@ impl From<AuthFault> for Fault {
         match fault {
             AuthFault::Store(error) => error.into(),
             AuthFault::TooManyRequests => Self::Busy,
-            AuthFault::TooManyFailures(_) => Self::TooMany,
+            AuthFault::TooManyFailures(wait) => Self::TooMany(wait),
             _ => Self::SignedOut,
         }
     }

@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::HeaderValue;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
 
 use crate::fault::Fault;
 use crate::files;
@@ -16,7 +16,7 @@ use crate::frame::{self, Frame, Here};
 use crate::pages::{
     challenge, credentials, enrol, overview, people, search, services, sign_in, timeline, webhooks,
 };
-use crate::session::Operator;
+use crate::session::{Operator, Renewal};
 use crate::state::{Console, Shared};
 
 /// All pages, ready to be merged with the API. They bring their own headers.
@@ -53,9 +53,14 @@ async fn nothing() -> Fault {
 }
 
 /// Draws a fault, and puts the headers on.
-async fn finish(State(console): State<Shared>, request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
+async fn finish(State(console): State<Shared>, mut request: Request, next: Next) -> Response {
+    let (headers, renewal) = (request.headers().clone(), Renewal::default());
+    request.extensions_mut().insert(renewal.clone());
     let mut response = next.run(request).await;
+    // signing out has set it already
+    if !response.headers().contains_key(SET_COOKIE) {
+        renewal.apply(&mut response, &console);
+    }
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
         response = draw(&console, &headers, &fault).await;
     }
@@ -86,11 +91,8 @@ async fn draw(console: &Console, headers: &http::HeaderMap, fault: &Fault) -> Re
     let template = crate::pages::FaultPage { frame, title, text };
     let drawn = frame::page(fault.status(), &template);
     let mut response = drawn.unwrap_or_default();
-    let retry_after = match fault {
-        Fault::Unavailable | Fault::Busy => "1",
-        Fault::TooMany => "600",
-        _ => return response,
-    };
-    response.headers_mut().insert("retry-after", HeaderValue::from_static(retry_after));
+    if let Some(seconds) = fault.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }

@@ -1,19 +1,19 @@
 //! Who looks at a page: the session in a cookie, and the form token that proves that a form came from one of our pages.
 
 use std::net::{IpAddr, SocketAddr};
-
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::response::Response;
+use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::places::Place;
-use countersign_verify::sessions::LASTS;
+use countersign_verify::sessions::Session;
 use countersign_web::body::whole;
 use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{Extensions, HeaderMap, HeaderValue, Request};
 
 use crate::fault::Fault;
 use crate::form::Form;
@@ -34,6 +34,35 @@ pub(crate) struct Operator {
     pub(crate) account: AccountSid,
     /// What the forms of this session carry.
     pub(crate) form_token: String,
+    pub(crate) session: Session,
+}
+
+/// What the browser is to keep from now on, once it is known who asks; empty if it keeps what it has.
+#[derive(Clone, Default)]
+pub(crate) struct Renewal(Arc<OnceLock<(Secret, u64)>>);
+
+impl Renewal {
+    /// Makes the browser keep it.
+    pub(crate) fn apply(&self, response: &mut Response, console: &Console) {
+        if let Some((text, seconds)) = self.0.get() {
+            set(response, SESSION, text.expose(), Some(*seconds), console);
+        }
+    }
+
+    fn note(&self, session: &Session, console: &Console) {
+        if let Some(text) = &session.renewed {
+            let left = session.expires_at.since(console.now()).as_secs();
+            // nobody else sets it within one request
+            let _ = self.0.set((text.clone(), left));
+        }
+    }
+}
+
+/// Whether a person did this: a page that is read again by itself keeps no session alive.
+fn is_by_person(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|is| is == value);
+    let is_by_page = says("sec-fetch-mode", "navigate") && !headers.contains_key("sec-fetch-user");
+    !headers.contains_key("hx-request") && !is_by_page
 }
 
 /// A form of somebody who is signed in, from one of our pages.
@@ -51,24 +80,27 @@ pub(crate) struct PostedByVisitor {
 impl Operator {
     /// By the cookie of a request.
     pub(crate) async fn of(headers: &HeaderMap, console: &Console) -> Result<Self, Fault> {
-        Self::with_session(headers, console).await.map(|(operator, _)| operator)
-    }
-
-    async fn with_session(headers: &HeaderMap, console: &Console) -> Result<(Self, String), Fault> {
         let text = cookie(headers, SESSION).ok_or(Fault::SignedOut)?;
         let session = console.verify.session(text).await?;
         let form_token = console.verify.form_token(&session.id);
-        Ok((Self { account: session.account, form_token }, session.id))
+        Ok(Self { account: session.account, form_token, session })
     }
 
     /// The same, of a request that counts as one of the account's.
-    async fn asking(headers: &HeaderMap, console: &Console) -> Result<(Self, String), Fault> {
-        let (operator, session) = Self::with_session(headers, console).await?;
-        if console.verify.allows_request(operator.account) {
-            Ok((operator, session))
-        } else {
-            Err(Fault::Busy)
+    async fn asking(
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        console: &Console,
+    ) -> Result<Self, Fault> {
+        let operator = Self::of(headers, console).await?;
+        if !console.verify.allows_request(operator.account) {
+            return Err(Fault::Busy);
         }
+        belongs(extensions.get::<Arc<Place>>(), &operator)?;
+        if let Some(renewal) = extensions.get::<Renewal>().filter(|_| is_by_person(headers)) {
+            renewal.note(&operator.session, console);
+        }
+        Ok(operator)
     }
 }
 
@@ -76,10 +108,7 @@ impl FromRequestParts<Shared> for Operator {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Fault> {
-        let place = parts.extensions.get::<Arc<Place>>();
-        let (operator, _) = Self::asking(&parts.headers, state).await?;
-        belongs(place, &operator)?;
-        Ok(operator)
+        Self::asking(&parts.headers, &parts.extensions, state).await
     }
 }
 
@@ -87,10 +116,10 @@ impl FromRequest<Shared> for Posted {
     type Rejection = Fault;
 
     async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
-        let (operator, session) = Operator::asking(request.headers(), state).await?;
-        belongs(request.extensions().get::<Arc<Place>>(), &operator)?;
+        let (headers, extensions) = (request.headers(), request.extensions());
+        let operator = Operator::asking(headers, extensions, state).await?;
         let form = read(request).await?;
-        check(&form, &session, state)?;
+        check(&form, &operator.session.id, state)?;
         Ok(Self { operator, form })
     }
 }
@@ -135,8 +164,9 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Makes the browser keep a session.
-pub(crate) fn keep(response: &mut Response, session: &str, console: &Console) {
-    set(response, SESSION, session, Some(LASTS.as_secs()), console);
+pub(crate) fn keep(response: &mut Response, session: &Session, text: &Secret, console: &Console) {
+    let left = session.expires_at.since(console.now()).as_secs();
+    set(response, SESSION, text.expose(), Some(left), console);
 }
 
 /// Makes the browser forget it.

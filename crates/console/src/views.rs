@@ -131,6 +131,8 @@ pub(crate) struct Asked {
     pub(crate) tone: Tone,
     pub(crate) answered: Option<Stamp>,
     pub(crate) pushes: Vec<Push>,
+    /// Whether it has more pushes than these.
+    pub(crate) is_cut: bool,
 }
 
 impl Asked {
@@ -146,13 +148,16 @@ impl Asked {
             .verify
             .notifications(account, owner.service, &owner.identity, challenge.sid, page)
             .await;
-        let pushes = match pushes {
-            Ok((_, page)) => page.items.iter().map(|it| Push::of(it, console)).collect(),
+        let alone = Self::alone(challenge, console.now());
+        match pushes {
+            Ok((_, page)) => {
+                let pushes = page.items.iter().map(|it| Push::of(it, console)).collect();
+                Ok(Self { pushes, is_cut: page.has_next, ..alone })
+            }
             // deleted since it was found
-            Err(countersign_verify::VerifyError::NotFound) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { pushes, ..Self::alone(challenge, console.now()) })
+            Err(countersign_verify::VerifyError::NotFound) => Ok(alone),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Without them.
@@ -169,6 +174,7 @@ impl Asked {
             tone: words::tone_of_challenge(status),
             answered: answered_at(challenge).filter(|_| answered),
             pushes: Vec::new(),
+            is_cut: false,
         }
     }
 }

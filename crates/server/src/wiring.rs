@@ -98,6 +98,7 @@ pub async fn use_cases(
         limits: config.limits,
         strict_tokens: config.devices.strict_push_tokens,
         lease: config.delivery.lease(),
+        sessions: config.console.sessions(),
     };
     let verify = Verify::new(parts, options);
     ensure!(

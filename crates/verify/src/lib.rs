@@ -56,6 +56,7 @@ use crate::looks::Looks;
 use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::readiness::Readiness;
+use crate::sessions::SessionSpans;
 use crate::waiting::Waiters;
 
 /// What every use case answers.
@@ -90,11 +91,18 @@ pub struct Options {
     pub strict_tokens: bool,
     /// How long a delivery is ours before others may take it over.
     pub lease: Duration,
+    /// How long operators stay signed in.
+    pub sessions: SessionSpans,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), strict_tokens: true, lease: Duration::from_secs(30) }
+        Self {
+            limits: Limits::default(),
+            strict_tokens: true,
+            lease: Duration::from_secs(30),
+            sessions: SessionSpans::default(),
+        }
     }
 }
 

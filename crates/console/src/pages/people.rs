@@ -60,6 +60,8 @@ struct Person {
     service_name: String,
     identity: String,
     devices: Vec<Device>,
+    /// Whether there are more devices than these.
+    is_cut: bool,
     challenges: Vec<Asked>,
     message: String,
     /// The device that was to be asked, and why it was not.
@@ -124,10 +126,11 @@ async fn person(
     let (verify, account) = (&console.verify, operator.account);
     let settings = verify.service(account, service).await?;
     let page = PageQuery::first(MOST_DEVICES);
-    let factors = verify.factors(account, service, identity, page).await?.items;
+    let factors = verify.factors(account, service, identity, page).await?;
+    let is_cut = factors.has_next;
     let recent = newest(console, account, service, identity, None).await?;
     let mut devices = Vec::new();
-    for factor in factors {
+    for factor in factors.items {
         devices.push(match factor {
             AnyFactor::Push(factor) if factor.has_lapsed(console.now()) => continue,
             AnyFactor::Push(factor) => device(console, account, &factor).await?,
@@ -152,6 +155,7 @@ async fn person(
         service_name: settings.settings.friendly_name.to_string(),
         identity: identity.to_string(),
         devices,
+        is_cut,
         challenges: recent.iter().map(|it| Asked::alone(it, console.now())).collect(),
         message: TEST.to_owned(),
         refused: None,

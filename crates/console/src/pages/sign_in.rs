@@ -57,14 +57,12 @@ pub(crate) async fn enter(
     PostedByVisitor { form, address }: PostedByVisitor,
 ) -> Result<Response, Fault> {
     let (user, now) = (form.text("user"), console.verify.monotonic());
-    if !console.attempts.begin(user, address, now) {
-        return Err(Fault::TooMany);
-    }
+    console.attempts.begin(user, address, now).map_err(Fault::TooMany)?;
     match console.verify.sign_in(user, form.text("secret")).await {
-        Ok((_, text)) => {
+        Ok((session, text)) => {
             console.attempts.forgive(user, address, now);
             let mut response = frame::go(&console, "");
-            session::keep(&mut response, text.expose(), &console);
+            session::keep(&mut response, &session, &text, &console);
             Ok(response)
         }
         Err(AuthFault::Store(error)) => Err(error.into()),
@@ -76,11 +74,15 @@ pub(crate) async fn enter(
     }
 }
 
-/// Signs out.
-pub(crate) async fn leave(State(console): State<Shared>, _: Posted) -> Response {
+/// Signs out: the session is over on all nodes before the browser is told to forget it.
+pub(crate) async fn leave(
+    State(console): State<Shared>,
+    Posted { operator, .. }: Posted,
+) -> Result<Response, Fault> {
+    console.verify.end_session(&operator.session).await?;
     let mut response = frame::go(&console, "/sign-in");
     session::forget(&mut response, &console);
-    response
+    Ok(response)
 }
 
 /// Signs in by a link. It answers with a page, which goes on by itself: a browser that came from elsewhere would not send
@@ -96,9 +98,9 @@ pub(crate) async fn by_link(
                 .into(),
         ));
     };
-    let (_, text) = console.verify.sign_in_unasked(account).await?;
+    let (session, text) = console.verify.sign_in_unasked(account).await?;
     let frame = Frame::new(&console, None, Here::Nowhere);
     let mut response = frame::ok(&Entered { frame })?;
-    session::keep(&mut response, text.expose(), &console);
+    session::keep(&mut response, &session, &text, &console);
     Ok(response)
 }

@@ -1,8 +1,6 @@
 //! Who gets in, and what a form must bring.
 
-use std::time::Duration;
-
-use countersign_verify::sessions::LASTS;
+use countersign_verify::sessions::SessionSpans;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 
@@ -66,10 +64,12 @@ async fn a_wrong_secret_is_refused_and_only_so_often() {
     for _ in 0..9 {
         assert_eq!(browser.sign_in(&user, "x").await.status, StatusCode::UNAUTHORIZED);
     }
+    scene.stage.pass(60);
     let page = browser.sign_in(&user, scene.token.expose()).await;
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "also with the right one");
-    page.shows("Wait ten minutes");
-    scene.stage.pass(600);
+    assert_eq!(page.header("retry-after"), "540");
+    page.shows("Wait ten minutes at most");
+    scene.stage.pass(540);
     let page = browser.sign_in(&user, scene.token.expose()).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     for _ in 0..12 {
@@ -82,8 +82,16 @@ async fn a_wrong_secret_is_refused_and_only_so_often() {
 async fn a_session_ends_with_its_time_or_its_secret() {
     let scene = Scene::new().await;
     let mut browser = scene.operator().await;
-    scene.stage.make.clock.advance(LASTS - Duration::from_secs(1));
-    assert_eq!(browser.get("/console").await.status, StatusCode::OK);
+    let SessionSpans { most, idle } = SessionSpans::default();
+    let half = idle.as_secs() / 2;
+    for _ in 1..most.as_secs() / half {
+        scene.stage.pass(half);
+        assert_eq!(browser.get("/console").await.status, StatusCode::OK);
+    }
+    scene.stage.pass(half - 1);
+    let page = browser.get("/console").await;
+    assert_eq!(page.status, StatusCode::OK, "used all the time, it lasts as long as it may");
+    assert!(page.header(SET_COOKIE.as_str()).contains("; Max-Age=1"), "{:?}", page.headers);
     scene.stage.pass(1);
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
 
@@ -101,6 +109,96 @@ async fn a_session_ends_with_its_time_or_its_secret() {
     assert_eq!(browser.get("/console").await.status, StatusCode::OK, "both tokens work");
     verify.rotate_token(scene.account).await.unwrap();
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
+}
+
+/// Whoever walks away from an open page is signed out, although the page goes on reading.
+#[tokio::test]
+async fn a_session_ends_when_nobody_uses_it() {
+    let scene = Scene::new().await;
+    let idle = SessionSpans::default().idle.as_secs();
+    let (mut open, mut used) = (scene.operator().await, scene.operator().await);
+    for _ in 0..2 {
+        scene.stage.pass(idle / 2 - 1);
+        assert_eq!(open.get_part("/console").await.status, StatusCode::OK);
+        let again = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(open.get_with("/console", &again).await.status, StatusCode::OK);
+        let by_person = [again[0], again[1], ("sec-fetch-user", "?1")];
+        assert_eq!(used.get_with("/console", &by_person).await.status, StatusCode::OK);
+    }
+    scene.stage.pass(2);
+    let part = open.get_part("/console").await;
+    assert_eq!(part.header("hx-redirect"), "/console/sign-in");
+    assert_eq!(open.get("/console").await.location, "/console/sign-in");
+    let page = used.post("/console", "/console/services", &[("FriendlyName", "Owl Club")]).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    assert_eq!(used.get("/console").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn whoever_signed_out_is_signed_out_with_every_copy_of_the_cookie() {
+    let scene = Scene::new().await;
+    let (mut browser, mut other) = (scene.operator().await, scene.operator().await);
+    let mut early = scene.browser();
+    early.cookies.clone_from(&browser.cookies);
+    scene.stage.pass(120);
+    assert_eq!(browser.get("/console").await.status, StatusCode::OK);
+    let mut late = scene.browser();
+    late.cookies.clone_from(&browser.cookies);
+    assert_ne!(early.cookies, late.cookies, "it was renewed");
+    for copy in [&mut early, &mut late] {
+        assert_eq!(copy.get("/console").await.status, StatusCode::OK);
+    }
+    let page = browser.post("/console", "/console/sign-out", &[]).await;
+    let cookie = page.header(SET_COOKIE.as_str());
+    assert!(
+        cookie.starts_with("countersign_console=;") && cookie.contains("Max-Age=0"),
+        "{cookie}"
+    );
+    for copy in [&mut early, &mut late] {
+        assert_eq!(copy.get("/console").await.location, "/console/sign-in");
+        let part = copy.get_part("/console/timeline").await;
+        assert_eq!(part.header("hx-redirect"), "/console/sign-in");
+    }
+    assert_eq!(other.get("/console").await.status, StatusCode::OK, "another session");
+}
+
+#[tokio::test]
+async fn wrong_tries_from_elsewhere_lock_nobody_out() {
+    let scene = Scene::new().await;
+    let user = scene.account.to_string();
+    let shouted = format!("AC{}", user[2..].to_uppercase());
+    let mut stranger = scene.browser_at("192.0.2.1");
+    for number in 0..10 {
+        let spelt = if number % 2 == 0 { &user } else { &shouted };
+        assert_eq!(stranger.sign_in(spelt, "x").await.status, StatusCode::UNAUTHORIZED);
+    }
+    for spelt in [&user, &shouted] {
+        let page = stranger.sign_in(spelt, scene.token.expose()).await;
+        assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(page.header("retry-after"), "600");
+    }
+    let mut operator = scene.browser_at("198.51.100.7");
+    let page = operator.sign_in(&shouted, scene.token.expose()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+
+    // a hundred from everywhere slow all down
+    for number in 2..=10 {
+        let mut stranger = scene.browser_at(&format!("192.0.2.{number}"));
+        for _ in 0..10 {
+            assert_eq!(stranger.sign_in(&user, "x").await.status, StatusCode::UNAUTHORIZED);
+        }
+    }
+    let mut hasty = scene.browser_at("203.0.113.9");
+    assert_eq!(hasty.sign_in(&user, "x").await.status, StatusCode::UNAUTHORIZED);
+    let page = hasty.sign_in(&user, scene.token.expose()).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.header("retry-after"), "10");
+    page.shows("wait 10 s and try again");
+    scene.stage.pass(10);
+    let page = hasty.sign_in(&user, scene.token.expose()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    let page = scene.browser_at("203.0.113.10").sign_in(&user, scene.token.expose()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

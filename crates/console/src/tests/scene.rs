@@ -1,11 +1,13 @@
 //! Two accounts, of which one has everything, and a browser.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use countersign_bus::handover::Inbox;
 use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::challenge::Challenge;
@@ -98,7 +100,12 @@ impl Scene {
     }
 
     pub(super) fn browser(&self) -> Browser {
-        Browser { routes: router(&self.console), cookies: BTreeMap::new() }
+        Browser { routes: router(&self.console), cookies: BTreeMap::new(), from: None }
+    }
+
+    /// One at that address.
+    pub(super) fn browser_at(&self, address: &str) -> Browser {
+        Browser { from: Some((address.parse::<IpAddr>().unwrap(), 1_234).into()), ..self.browser() }
     }
 
     /// One that is signed in.
@@ -214,6 +221,7 @@ pub(super) const PAGES: [&str; 7] = [
 pub(super) struct Browser {
     routes: Router,
     pub(super) cookies: BTreeMap<String, String>,
+    from: Option<SocketAddr>,
 }
 
 pub(super) struct Page {
@@ -264,6 +272,14 @@ impl Browser {
         self.ask(Request::builder().uri(path).header("hx-request", "true"), String::new()).await
     }
 
+    pub(super) async fn get_with(&mut self, path: &str, headers: &[(&str, &str)]) -> Page {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.ask(request, String::new()).await
+    }
+
     /// Sends a form of the page `from`.
     pub(super) async fn post(&mut self, from: &str, path: &str, form: &[(&str, &str)]) -> Page {
         let token = self.get(from).await.form_token();
@@ -292,7 +308,11 @@ impl Browser {
     async fn ask(&mut self, request: http::request::Builder, body: String) -> Page {
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header(COOKIE, cookies.join("; ")).body(Body::from(body)).unwrap();
+        let request = request.header(COOKIE, cookies.join("; "));
+        let mut request = request.body(Body::from(body)).unwrap();
+        if let Some(from) = self.from {
+            request.extensions_mut().insert(ConnectInfo(from));
+        }
         let Ok(response) = self.routes.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all(SET_COOKIE) {

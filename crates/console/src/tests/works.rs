@@ -157,7 +157,6 @@ async fn calls_are_counted_and_those_given_up_are_listed_apart() {
     let furnished = scene.furnish().await;
     scene.take_calls().await;
     let (service, webhook) = (&furnished.service, furnished.webhook.sid);
-    let mut browser = scene.operator().await;
     for _ in 0..7 {
         scene.queue_calls(service, 4, AfterCall::Failed).await;
         scene.stage.pass(1);
@@ -166,6 +165,7 @@ async fn calls_are_counted_and_those_given_up_are_listed_apart() {
     scene.queue_calls(service, 4, AfterCall::Retry { at: scene.stage.later(600) }).await;
     scene.queue_calls(service, 150, AfterCall::Retry { at: scene.stage.later(600) }).await;
     scene.stage.pass(60);
+    let mut browser = scene.operator().await;
     let page = browser.get("/console/webhooks").await;
     page.shows("155 calls wait, 8 of them after a failed try.");
     page.shows("The oldest tells of what happened 116 min ago.");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail, ensure};
 use countersign_api::Allowance;
 use countersign_verify::places::PlaceBounds;
+use countersign_verify::sessions::SessionSpans;
 use ipnet::{IpNet, Ipv4Net};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
@@ -236,6 +237,10 @@ pub struct ConsoleSection {
     /// plain http at `admin.listen`.
     #[serde(deserialize_with = "url_if_any")]
     pub public_url: Option<Url>,
+    /// After so many seconds an operator has to sign in again, whatever happened; 300 to 2,592,000.
+    pub session_seconds: u64,
+    /// After so many seconds in which the operator did nothing as well; 60 to `session_seconds`.
+    pub session_idle_seconds: u64,
 }
 
 /// The listener that serves the operator's pages.
@@ -251,7 +256,14 @@ pub enum ConsoleListener {
 
 impl Default for ConsoleSection {
     fn default() -> Self {
-        Self { enabled: true, listen: ConsoleListener::Main, public_url: None }
+        let SessionSpans { most, idle } = SessionSpans::default();
+        Self {
+            enabled: true,
+            listen: ConsoleListener::Main,
+            public_url: None,
+            session_seconds: most.as_secs(),
+            session_idle_seconds: idle.as_secs(),
+        }
     }
 }
 
@@ -261,7 +273,24 @@ impl ConsoleSection {
             self.listen == ConsoleListener::Main || admin.listen.is_some(),
             "console.listen is \"admin\", and admin.listen is not set: set it to an address, for example 127.0.0.1:9090"
         );
+        ensure!(
+            (300..=2_592_000).contains(&self.session_seconds),
+            "console.session_seconds must be 300 to 2592000"
+        );
+        ensure!(
+            (60..=self.session_seconds).contains(&self.session_idle_seconds),
+            "console.session_idle_seconds must be 60 to console.session_seconds, which is {}",
+            self.session_seconds
+        );
         self.public_url.as_ref().map_or(Ok(()), |url| is_base("console.public_url", url))
+    }
+
+    /// How long operators stay signed in.
+    pub const fn sessions(&self) -> SessionSpans {
+        SessionSpans {
+            most: Duration::from_secs(self.session_seconds),
+            idle: Duration::from_secs(self.session_idle_seconds),
+        }
     }
 }
 

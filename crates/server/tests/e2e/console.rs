@@ -1,6 +1,7 @@
 //! The operator's pages before the real wiring: what only shows there, since push services and applications take part.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign_phone::{Platform, Verdict};
@@ -29,6 +30,22 @@ impl Operator {
         assert_eq!(response.status(), 303);
         assert_eq!(response.headers()[LOCATION], "/console");
         operator
+    }
+
+    /// The same browser, speaking to another node.
+    fn moved_to(&self, address: SocketAddr) -> Self {
+        let (client, cookies) = (self.client.clone(), self.cookies.clone());
+        Self { client, base: format!("http://{address}/console"), cookies }
+    }
+
+    /// Whether it is signed in, by a page that answers nobody else.
+    async fn is_signed_in(&mut self) -> bool {
+        let response = self.ask(Method::GET, "/timeline", &[]).await;
+        match response.status().as_u16() {
+            200 => true,
+            303 if response.headers()[LOCATION] == "/console/sign-in" => false,
+            status => panic!("{status}"),
+        }
     }
 
     async fn get(&mut self, path: &str) -> String {
@@ -121,6 +138,57 @@ async fn a_credential_is_tried_at_apple_and_google_from_its_page() {
     let page = operator.try_credential(&fcm, "").await;
     shows(&page, &["The credential does not work.", "PERMISSION_DENIED"]);
     assert!(google.messages().all().iter().all(|message| message.validate_only));
+}
+
+#[tokio::test]
+async fn a_session_is_good_at_every_node_and_ends_at_all_of_them() {
+    let app = TestApp::start().await;
+    let there = app.other_node().await;
+    let (mut operator, mut other) = (Operator::sign_in(&app).await, Operator::sign_in(&app).await);
+    let mut moved = operator.moved_to(there.address);
+    assert!(moved.is_signed_in().await && operator.is_signed_in().await);
+    let response = moved.post("", "/sign-out", &[]).await;
+    assert_eq!((response.status().as_u16(), &*moved.cookies["countersign_console"]), (303, ""));
+    // the other browser has kept its copy of the cookie
+    for address in [app.address(), there.address] {
+        assert!(!operator.moved_to(address).is_signed_in().await, "{address}");
+        assert!(other.moved_to(address).is_signed_in().await, "{address}");
+    }
+    assert!(!operator.is_signed_in().await && other.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_session_outlives_its_server_and_so_does_its_end() {
+    let mut app = TestApp::start().await;
+    let (mut ended, kept) = (Operator::sign_in(&app).await, Operator::sign_in(&app).await);
+    let copy = ended.moved_to(app.address());
+    ended.post("", "/sign-out", &[]).await;
+    app.crash_and_restart().await;
+    assert!(kept.moved_to(app.address()).is_signed_in().await);
+    assert!(!copy.moved_to(app.address()).is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_push_to_a_device_that_is_away_is_explained_by_its_stream() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let challenge = app.challenge(&phone, "Log in?").await;
+    app.notify(&phone, &challenge, 0).await;
+    app.deliver_everything().await;
+    let mut operator = Operator::sign_in(&app).await;
+    for path in [format!("/challenges/{challenge}"), "/timeline".to_owned()] {
+        let page = operator.get(&path).await;
+        shows(&page, &["nobody held the device’s stream"]);
+        shows(
+            &page,
+            &[
+                "52001: The device was not connected to its stream. Nothing is wrong with its address.",
+            ],
+        );
+        for wrong in ["push service", "no address"] {
+            assert!(!page.contains(wrong), "{wrong}: {page}");
+        }
+    }
 }
 
 /// The first call is refused, the second taken: both are told on the challenge's page, and the second stays.

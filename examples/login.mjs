@@ -1,19 +1,19 @@
 // An application: asks a person to approve a sign-in on their devices, and waits for the verdict.
 //
 //   npm install twilio
-//   export COUNTERSIGN_URL=http://127.0.0.1:8080 ACCOUNT_SID=AC... AUTH_TOKEN=... SERVICE_SID=VA...
+//   export SERVER_URL=http://127.0.0.1:8080 ACCOUNT_SID=AC... AUTH_TOKEN=... SERVICE_SID=VA...
 //   node login.mjs ff483d1ff591
 //
 // Ends with 0 if the person approved.
 import twilio from "twilio";
 
-const { COUNTERSIGN_URL, ACCOUNT_SID, AUTH_TOKEN, SERVICE_SID } = process.env;
+const { SERVER_URL, ACCOUNT_SID, AUTH_TOKEN, SERVICE_SID } = process.env;
 
 /** Sends every request to Countersign, whatever host the SDK has chosen for it. */
 class Countersign extends twilio.RequestClient {
   request(options) {
     const { pathname, search } = new URL(options.uri);
-    return super.request({ ...options, uri: new URL(pathname + search, COUNTERSIGN_URL).href });
+    return super.request({ ...options, uri: new URL(pathname + search, SERVER_URL).href });
   }
 }
 

@@ -1,7 +1,7 @@
 """An application: asks a person to approve a sign-in on their devices, and waits for the verdict.
 
     pip install twilio
-    export COUNTERSIGN_URL=http://127.0.0.1:8080 ACCOUNT_SID=AC... AUTH_TOKEN=... SERVICE_SID=VA...
+    export SERVER_URL=http://127.0.0.1:8080 ACCOUNT_SID=AC... AUTH_TOKEN=... SERVICE_SID=VA...
     python login.py ff483d1ff591
 
 Ends with 0 if the person approved.
@@ -20,7 +20,7 @@ class Countersign(TwilioHttpClient):
     """Sends every request to Countersign, whatever host the SDK has chosen for it."""
 
     def request(self, method, url, *args, **kwargs):
-        here, there = urlsplit(os.environ["COUNTERSIGN_URL"]), urlsplit(url)
+        here, there = urlsplit(os.environ["SERVER_URL"]), urlsplit(url)
         url = urlunsplit(there._replace(scheme=here.scheme, netloc=here.netloc))
         return super().request(method, url, *args, **kwargs)
 

@@ -93,7 +93,7 @@ def free_port():
 def environment(server, service):
     """What the applications read."""
     return {
-        "COUNTERSIGN_URL": server.url,
+        "SERVER_URL": server.url,
         "ACCOUNT_SID": server.account_sid,
         "AUTH_TOKEN": server.auth_token,
         "SERVICE_SID": service.sid,

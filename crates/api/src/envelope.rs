@@ -30,7 +30,8 @@ use crate::socket::admission::household;
 use crate::state::ApiOptions;
 use crate::{held, host, paths, rows};
 
-/// A stranger's response of more bytes holds its place until it is sent.
+/// A response of more bytes counts until it is sent: a stranger's holds its place, and an account's is one of the account's
+/// unsent bytes. Smaller ones are bounded by the number of requests.
 const SMALL: u64 = 4 * 1024;
 
 /// Routes, enveloped. It stands outside of the router, since what it changes decides where a request is routed.
@@ -154,7 +155,7 @@ fn seal(
     method: &Method,
     uri: &Uri,
 ) -> Response {
-    let (mut response, place) = to_be_sent(response, place);
+    let (mut response, place) = to_be_sent(response, place, method);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         error.write(&mut response, uri.path(), arrival.id());
     }
@@ -175,17 +176,28 @@ fn seal(
 }
 
 /// The place is held until the response is sent. Of a stranger a small response holds none, and a large one is refused if
-/// the address has none.
-fn to_be_sent(response: Response, place: Option<Arc<Place>>) -> (Response, Option<Arc<Place>>) {
-    let Some(stranger) = place.as_ref().filter(|place| place.is_strangers()) else {
-        return (response, place);
-    };
-    if response.body().size_hint().upper().is_some_and(|most| most <= SMALL) {
-        return (response, None);
+/// the address has none. A large response of an account is refused if too many bytes are still to be sent, unless the request
+/// has changed something: then its caller must learn of that.
+fn to_be_sent(
+    response: Response,
+    place: Option<Arc<Place>>,
+    method: &Method,
+) -> (Response, Option<Arc<Place>>) {
+    let Some(held) = &place else { return (response, None) };
+    let hint = response.body().size_hint();
+    let is_stranger = held.is_strangers();
+    if hint.upper().is_some_and(|most| most <= SMALL) {
+        return (response, place.filter(|_| !is_stranger));
     }
-    match stranger.waits() {
-        Ok(()) => (response, place),
-        Err(crowded) => (ApiError::from(crowded).into_response(), None),
+    let sent = if is_stranger {
+        held.waits()
+    } else {
+        held.sends(usize::try_from(hint.upper().unwrap_or(hint.lower())).unwrap_or(usize::MAX))
+    };
+    match sent {
+        Err(crowded) if is_stranger => (ApiError::from(crowded).into_response(), None),
+        Err(crowded) if method.is_safe() => (ApiError::from(crowded).into_response(), place),
+        Ok(()) | Err(_) => (response, place),
     }
 }
 

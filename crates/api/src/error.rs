@@ -215,6 +215,18 @@ impl From<VerifyError> for ApiError {
                 let why = format!("limits.credentials_per_account is {most}");
                 return Self::because(&rows::TOO_MANY_CREDENTIALS, why);
             }
+            VerifyError::TooManyApiKeys(most) => {
+                let why = format!("limits.api_keys_per_account is {most}");
+                return Self::because(&rows::TOO_MANY_API_KEYS, why);
+            }
+            VerifyError::TooManyStoredEntities(most) => {
+                let why = format!("limits.entities_per_account is {most}");
+                return Self::because(&rows::TOO_MANY_STORED_ENTITIES, why);
+            }
+            VerifyError::TooManyStoredBytes(most) => {
+                let why = format!("limits.stored_bytes_per_account is {most}");
+                return Self::because(&rows::TOO_MANY_STORED_BYTES, why);
+            }
             VerifyError::AccountSuspended => &rows::ACCOUNT_NOT_ACTIVE,
             VerifyError::Conflict => &rows::CONFLICT,
             VerifyError::Store(fault) => return fault.into(),
@@ -259,7 +271,7 @@ impl From<TokenFault> for ApiError {
             TokenFault::Form => &rows::JWT_HEADER,
             TokenFault::Signature => &rows::JWT_UNKNOWN_KEY,
             TokenFault::Subject => &rows::JWT_SUBJECT,
-            TokenFault::Claims => &rows::JWT_CLAIMS,
+            TokenFault::Claims | TokenFault::Nonce => &rows::JWT_CLAIMS,
             TokenFault::NotYetValid(_) => &rows::NOT_YET_VALID,
             TokenFault::Expired(_) => &rows::JWT_EXPIRED,
             TokenFault::TooLong => &rows::JWT_TOO_LONG,

@@ -84,6 +84,10 @@ rows! {
         naming "Invalid parameter: {}";
     PARAMETER = 60306 BAD_REQUEST "Invalid Request" naming "Invalid parameter: {}";
     TOO_MANY_WEBHOOKS = 60306 BAD_REQUEST "Reached max limit of Webhooks associated per Service";
+    TOO_MANY_API_KEYS = 60306 BAD_REQUEST "Reached max limit of API keys associated per Account";
+    TOO_MANY_STORED_ENTITIES = 60306 BAD_REQUEST
+        "Reached max limit of Entities associated per Account";
+    TOO_MANY_STORED_BYTES = 60306 BAD_REQUEST "Reached max limit of bytes stored per Account";
     PLATFORM_NONE = 60307 BAD_REQUEST
         "Cannot resend push notifications to 'none' notification platform";
     TOO_MANY_ANSWERS = 60308 TOO_MANY_REQUESTS "Challenge verification attempts limit reached";

@@ -1,5 +1,5 @@
-//! Calls webhooks. Places for calls in flight are shared by account, and few are given to one webhook, so that slow ones harm
-//! nobody else (`Places` of the domain).
+//! Calls webhooks. Permits for calls in flight are shared by account, and few are given to one webhook, so that slow ones harm
+//! nobody else (`Permits` of the domain).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::webhook_call::{
-    AfterCall, CallLease, CallOutcome, Paces, Places, after_call,
+    AfterCall, CallLease, CallOutcome, Paces, Permits, after_call,
 };
 use countersign_domain::world::random;
 use countersign_store::seam::{Answer, CallsWanted};
@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Looks that follow one another at once at most.
 const LOOKS: usize = 64;
 
-/// The places for calls in flight, by account.
+/// The permits for calls in flight, by account.
 #[derive(Clone, Default)]
 struct Held(Arc<Mutex<HashMap<AccountSid, usize>>>);
 
@@ -48,9 +48,9 @@ impl SharedPaces {
 struct Place(Held, AccountSid);
 
 impl Held {
-    fn places(&self) -> Places {
+    fn permits(&self) -> Permits {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Places { free: IN_FLIGHT.saturating_sub(held.values().sum()), held }
+        Permits { free: IN_FLIGHT.saturating_sub(held.values().sum()), held }
     }
 
     fn take(&self, account: AccountSid) -> Place {
@@ -138,17 +138,17 @@ impl Caller {
         Ok(())
     }
 
-    /// Begins the calls that there are places for; whether there may be more.
+    /// Begins the calls that there are permits for; whether there may be more.
     async fn lease(&mut self) -> Answer<bool> {
         let shared = &self.shared;
-        let places = self.held.places();
-        if places.free == 0 {
+        let permits = self.held.permits();
+        if permits.free == 0 {
             return Ok(false);
         }
         let (node, now, turn) = (shared.node, shared.clock.now(), self.turn);
         let until = shared.lease_until(now);
         let paces = self.paces.now();
-        let wanted = CallsWanted { node, now, until, places, paces, turn };
+        let wanted = CallsWanted { node, now, until, permits, paces, turn };
         let found = shared.calls.lease_calls(&wanted).await?;
         self.turn = found.turn;
         for lease in found.leases {

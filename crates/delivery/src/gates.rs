@@ -274,18 +274,24 @@ mod tests {
         assert_eq!(lock(&gates.stream.state).free, 4);
     }
 
-    #[tokio::test]
-    async fn who_gives_up_waiting_leaves_the_line() {
-        let gates = streams(1, 8);
-        let gate = gates.to(&of_service(1));
-        let pass = gate.try_pass().expect("free");
+    /// A task that waits in the line of a gate; tells whether it was let through.
+    async fn in_line(gate: &Arc<Gate>) -> tokio::task::JoinHandle<bool> {
         let waits = tokio::spawn({
-            let gate = Arc::clone(&gate);
+            let gate = Arc::clone(gate);
             async move { gate.wait().await.is_ok() }
         });
         while lock(&gate.line).waiters == 0 {
             tokio::task::yield_now().await;
         }
+        waits
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_the_line() {
+        let gates = streams(1, 8);
+        let gate = gates.to(&of_service(1));
+        let pass = gate.try_pass().expect("free");
+        let waits = in_line(&gate).await;
         waits.abort();
         let _ = waits.await;
         drop(pass);
@@ -336,13 +342,7 @@ mod tests {
     async fn so_many_wait_and_no_more() {
         let gate = gates().to(&target(Platform::Stream, 3));
         let pass = gate.try_pass().expect("free");
-        let waits = tokio::spawn({
-            let gate = Arc::clone(&gate);
-            async move { gate.wait().await.is_ok() }
-        });
-        while lock(&gate.line).waiters == 0 {
-            tokio::task::yield_now().await;
-        }
+        let waits = in_line(&gate).await;
         assert!(gate.wait().await.is_err());
         drop(pass);
         assert!(waits.await.expect("no panic"));

@@ -48,6 +48,9 @@ pub enum TokenFault {
     /// `exp` lies behind our clock by this much.
     #[error("expired {} s ago", .0.as_secs())]
     Expired(Duration),
+    /// It does not hold the nonce of the stream that it was to open.
+    #[error("not made for this connection")]
+    Nonce,
     /// It would be valid for more than [`LONGEST`].
     #[error("valid for more than 900 s")]
     TooLong,
@@ -98,9 +101,18 @@ impl DeviceToken {
         Ok(())
     }
 
-    /// The nonce that a token for the device stream carries (see `docs/device-stream.md`).
-    pub fn nonce(&self) -> Option<&str> {
-        self.jws.payload.get("nonce").and_then(Value::as_str)
+    /// Checks the nonce that a token for the device stream carries (see `docs/device-stream.md`). The time this takes does
+    /// not tell where a wrong nonce differs.
+    ///
+    /// # Errors
+    /// [`TokenFault::Nonce`].
+    pub fn check_nonce(&self, nonce: &str) -> Result<(), TokenFault> {
+        let carried = self.jws.payload.get("nonce").and_then(Value::as_str);
+        let is_it = |carried: &str| {
+            let differences = carried.bytes().zip(nonce.bytes()).map(|(a, b)| a ^ b);
+            carried.len() == nonce.len() && differences.fold(0, |all, one| all | one) == 0
+        };
+        if carried.is_some_and(is_it) { Ok(()) } else { Err(TokenFault::Nonce) }
     }
 
     fn instant(&self, claim: &str) -> Result<Instant, TokenFault> {

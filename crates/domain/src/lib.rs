@@ -37,6 +37,7 @@ pub mod text;
 pub mod time;
 pub mod totp;
 mod unique;
+pub mod usage;
 pub mod visible;
 pub mod webhook;
 pub mod webhook_call;

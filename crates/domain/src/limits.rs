@@ -24,6 +24,12 @@ pub struct Limits {
     pub services_per_account: u32,
     /// Push credentials that one account may have at a time. 400/60300.
     pub credentials_per_account: u32,
+    /// API keys that one account may have at a time.
+    pub api_keys_per_account: u32,
+    /// Entities that one account may have at a time, as [`crate::usage`] counts. 400/60306.
+    pub entities_per_account: u32,
+    /// Bytes that one account may have stored at a time, as [`crate::usage`] counts. 400/60306.
+    pub stored_bytes_per_account: u64,
     /// Credentials that may fail in a minute, of one IPv4 address or the /64 of an IPv6 address. 429/20429.
     pub failed_credentials_per_address_per_minute: u32,
     /// Wrong signatures that exhaust a push challenge.
@@ -63,6 +69,9 @@ impl Default for Limits {
             requests_per_account_per_second: 10_000,
             services_per_account: 1_000,
             credentials_per_account: 1_000,
+            api_keys_per_account: 1_000,
+            entities_per_account: 10_000_000,
+            stored_bytes_per_account: 256 << 30,
             failed_credentials_per_address_per_minute: 100,
             wrong_answers_per_push_challenge: 0,
             totp_factors_per_entity: 100,

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::invalid::Invalid;
 use crate::service::ServiceSettings;
-use crate::text::{ServiceName, bounded};
+use crate::text::{ServiceName, bounded, line};
 
 /// The most characters of a text that we only keep and show.
 const LONGEST: usize = 256;
@@ -51,7 +51,7 @@ pub fn change<'p>(
     set(&mut totp.skew, params.optional("Totp.Skew", integer(0..=2))?);
     let passkeys = &mut to.passkeys;
     let party = &mut passkeys.relying_party;
-    let texts: [(&'static str, &mut Option<String>, Check); 10] = [
+    let texts: [(&'static str, &mut Option<String>, Read); 10] = [
         ("TtsName", &mut to.tts_name, short),
         ("Totp.Issuer", &mut totp.issuer, short),
         ("DefaultTemplateSid", &mut to.default_template_sid, |text| sid(text, "HJ")),
@@ -65,9 +65,8 @@ pub fn change<'p>(
         ("Passkeys.DiscoverableCredentials", &mut passkeys.discoverable_credentials, wanted),
         ("Passkeys.UserVerification", &mut passkeys.user_verification, wanted),
     ];
-    for (name, text, check) in texts {
-        let given = params.optional(name, or_none(|text| check(text).map(|()| text.to_owned())))?;
-        set(text, given);
+    for (name, text, read) in texts {
+        set(text, params.optional(name, or_none(read))?);
     }
     set(&mut party.origins, params.optional("Passkeys.RelyingParty.Origins", or_none(origins))?);
     Ok(())
@@ -87,8 +86,8 @@ impl<'p, F: Fn(&'static str) -> Result<Option<&'p str>, Invalid>> Given<F> {
     }
 }
 
-/// Says whether a text may be kept.
-type Check = fn(&str) -> Result<(), Invalid>;
+/// Reads a text as it is kept.
+type Read = fn(&str) -> Result<String, Invalid>;
 
 fn set<T>(place: &mut T, given: Option<T>) {
     if let Some(value) = given {
@@ -102,27 +101,28 @@ fn or_none<T>(
     |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
-fn short(text: &str) -> Result<(), Invalid> {
-    bounded(text, 1, LONGEST)
+/// What people read, of one line.
+fn short(text: &str) -> Result<String, Invalid> {
+    line(text, 1, LONGEST)
 }
 
 /// SIDs of resources that we do not have.
-fn sid(text: &str, prefix: &str) -> Result<(), Invalid> {
+fn sid(text: &str, prefix: &str) -> Result<String, Invalid> {
     let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 32);
     if digits.is_some_and(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit())) {
-        Ok(())
+        Ok(text.to_owned())
     } else {
         Err(Invalid(format!("must be {prefix} and 32 hexadecimal digits").into()))
     }
 }
 
-fn wanted(text: &str) -> Result<(), Invalid> {
+fn wanted(text: &str) -> Result<String, Invalid> {
     one_of(text, &["required", "preferred", "discouraged"])
 }
 
-fn one_of(text: &str, words: &[&str]) -> Result<(), Invalid> {
+fn one_of(text: &str, words: &[&str]) -> Result<String, Invalid> {
     if words.contains(&text) {
-        Ok(())
+        Ok(text.to_owned())
     } else {
         Err(Invalid(format!("must be one of {}", words.join(", ")).into()))
     }

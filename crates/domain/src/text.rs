@@ -21,6 +21,16 @@ pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
     if (least..=most).contains(&found) { Ok(()) } else { Err(Invalid::length(least, most, found)) }
 }
 
+/// Takes one line that somebody wrote for others to read, without the characters that these could not see.
+///
+/// # Errors
+/// Outside `least..=most`, as it was given or as it is kept, or with a NUL in it.
+pub fn line(text: &str, least: usize, most: usize) -> Result<String, Invalid> {
+    bounded(text, least, most)?;
+    let Some(seen) = visible::line(text) else { return Ok(text.to_owned()) };
+    bounded(&seen, least, most).map(|()| seen)
+}
+
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $check:expr, $clean:expr) => {
         text!($(#[$doc])* $name, $check);
@@ -172,6 +182,13 @@ impl StringMap {
         // Texts under texts are always JSON.
         serde_json::to_string(&self.0).unwrap_or_default()
     }
+
+    /// How long [`to_text`](Self::to_text) is at least, in bytes: it is longer by what it escapes.
+    pub fn bytes(&self) -> usize {
+        // {"":"","":""}
+        let members = self.0.iter().map(|(name, value)| 5 + name.len() + value.len());
+        2 + members.sum::<usize>() + self.0.len().saturating_sub(1)
+    }
 }
 
 impl fmt::Debug for StringMap {
@@ -190,6 +207,15 @@ mod tests {
         assert!(Message::parse("Log in?\u{1}").is_ok());
         let refused = Message::parse("Log\0in?").unwrap_err();
         assert_eq!(refused.to_string(), "must not contain the character U+0000");
+    }
+
+    #[test]
+    fn a_line_is_bounded_as_it_is_given_and_as_it_is_kept() {
+        assert_eq!(line("Owl\u{202e} Bank\u{200b}", 1, 64).unwrap(), "Owl Bank");
+        assert_eq!(line("\u{200b}", 0, 64).unwrap(), "");
+        let empty = line("\u{200b}", 1, 64).unwrap_err();
+        assert_eq!(empty, Invalid::length(1, 64, 0));
+        assert_eq!(line(&"\u{200b}".repeat(65), 0, 64), Err(Invalid::length(0, 64, 65)));
     }
 
     #[test]

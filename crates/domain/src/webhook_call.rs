@@ -29,7 +29,7 @@ pub const OVERFLOWED: &str = "given up: too many calls were waiting";
 pub const UNTRIED: &str = "not tried in time";
 /// Webhooks whose pace is remembered at most.
 const PACES: usize = 1_024;
-/// An account holds at most this part of the places that other accounts leave.
+/// An account holds at most this part of the permits that other accounts leave.
 const SHARE: usize = 4;
 
 /// The delay after the first failed try.
@@ -37,9 +37,9 @@ const FIRST: Duration = Duration::from_secs(5);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// The places that a node has for calls in flight.
+/// The permits that a node has for calls in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Places {
+pub struct Permits {
     /// Those that nobody holds.
     pub free: usize,
     /// How many are held for the calls of each account that has any in flight.
@@ -55,8 +55,8 @@ pub struct Waiting {
     pub room: usize,
 }
 
-impl Places {
-    /// How many more places an account may take: it holds at most a quarter of what other accounts leave, and one at least
+impl Permits {
+    /// How many more permits an account may take: it holds at most a quarter of what other accounts leave, and one at least
     /// while any is free.
     fn room(&self, account: AccountSid) -> usize {
         let held = self.held.get(&account).copied().unwrap_or(0);
@@ -64,7 +64,7 @@ impl Places {
         share.saturating_sub(held).min(self.free)
     }
 
-    /// Takes places for webhooks, one for each in their order, then a second one for each, and so on; how many each gets.
+    /// Takes permits for webhooks, one for each in their order, then a second one for each, and so on; how many each gets.
     pub fn deal(&mut self, waiting: &[Waiting]) -> Vec<usize> {
         let mut dealt = vec![0; waiting.len()];
         let mut goes_on = true;
@@ -346,14 +346,14 @@ mod tests {
 
     #[test]
     fn an_account_gets_a_quarter_of_what_others_leave() {
-        let mut places = Places { free: 256, ..Places::default() };
+        let mut permits = Permits { free: 256, ..Permits::default() };
         let many = vec![waiting(1); 100];
-        let dealt = places.deal(&many);
-        assert_eq!((dealt.iter().sum::<usize>(), places.free), (64, 192));
+        let dealt = permits.deal(&many);
+        assert_eq!((dealt.iter().sum::<usize>(), permits.free), (64, 192));
         assert_eq!(dealt[..64], [1; 64], "one for each before any gets a second");
-        assert_eq!(places.deal(&many).iter().sum::<usize>(), 0);
-        assert_eq!(places.deal(&vec![waiting(2); 100]).iter().sum::<usize>(), 48);
-        assert_eq!(places.deal(&[waiting(3)]), [4], "what it may have at once");
+        assert_eq!(permits.deal(&many).iter().sum::<usize>(), 0);
+        assert_eq!(permits.deal(&vec![waiting(2); 100]).iter().sum::<usize>(), 48);
+        assert_eq!(permits.deal(&[waiting(3)]), [4], "what it may have at once");
     }
 
     #[test]
@@ -415,12 +415,12 @@ mod tests {
 
     #[test]
     fn whoever_has_none_gets_one_as_long_as_any_is_free() {
-        let mut places = Places { free: 3, ..Places::default() };
+        let mut permits = Permits { free: 3, ..Permits::default() };
         let all: Vec<_> = (1..=4).map(waiting).collect();
-        assert_eq!(places.deal(&all), [1, 1, 1, 0]);
-        assert_eq!(places.free, 0);
+        assert_eq!(permits.deal(&all), [1, 1, 1, 0]);
+        assert_eq!(permits.free, 0);
         let full = Waiting { room: 0, ..waiting(5) };
-        assert_eq!(Places { free: 9, ..Places::default() }.deal(&[full]), [0]);
+        assert_eq!(Permits { free: 9, ..Permits::default() }.deal(&[full]), [0]);
     }
 
     #[test]

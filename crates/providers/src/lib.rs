@@ -39,7 +39,7 @@ use countersign_domain::world::{Clock, Entropy};
 
 pub use apns::ProviderTokens;
 pub use check::{BadCredential, Part, check_credential};
-pub use guard::{Allowed, Denied, Guard, Manners};
+pub use guard::{Allowed, Denied, Guard, Manners, SystemNames};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
 pub use source::{
@@ -72,6 +72,8 @@ pub struct PushParts {
     pub vapid: Arc<dyn VapidSource>,
     /// How others are called.
     pub outgoing: Outgoing,
+    /// The guard before addresses that tenants and devices chose, made of the same settings.
+    pub guard: Guard,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -94,9 +96,8 @@ impl Providers {
     /// # Errors
     /// The settings for outgoing calls are no use.
     pub fn with_push(bus: Arc<dyn Bus>, parts: PushParts) -> Result<Self, Invalid> {
-        let PushParts { credentials, apple, vapid, outgoing, clock, entropy } = parts;
+        let PushParts { credentials, apple, vapid, outgoing, guard, clock, entropy } = parts;
         outgoing.check()?;
-        let guard = Guard::new(&outgoing, Manners::default())?;
         let apns = Apns::new(outgoing.clone(), Arc::clone(&clock), apple);
         let fcm = Fcm::new(outgoing.clone(), guard.clone(), Arc::clone(&clock));
         Ok(Self {

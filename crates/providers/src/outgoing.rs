@@ -9,7 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
 
-use crate::guard::{Allowed, Unresolved};
+use crate::guard::{Allowed, SystemNames, Unresolved};
 use crate::webpush::VapidSubject;
 
 /// The TLS library could not be set up.
@@ -41,6 +41,8 @@ pub struct Outgoing {
     pub name_servers: Vec<SocketAddr>,
     /// Whom a browser's push service can turn to, shown in every VAPID token. Apple is sent no push without it.
     pub vapid_subject: VapidSubject,
+    /// How the names of Apple's and Google's hosts are looked up.
+    pub names: SystemNames,
 }
 
 impl Default for Outgoing {
@@ -55,6 +57,7 @@ impl Default for Outgoing {
             allow: Vec::new(),
             name_servers: Vec::new(),
             vapid_subject: VapidSubject::Missing,
+            names: SystemNames::default(),
         }
     }
 }
@@ -62,8 +65,17 @@ impl Default for Outgoing {
 impl fmt::Debug for Outgoing {
     /// Without the proxy's password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { apns, apns_sandbox, fcm, roots, proxy, allow, name_servers, vapid_subject } =
-            self;
+        let Self {
+            apns,
+            apns_sandbox,
+            fcm,
+            roots,
+            proxy,
+            allow,
+            name_servers,
+            vapid_subject,
+            names: _,
+        } = self;
         f.debug_struct("Outgoing")
             .field("apns", &apns.as_str())
             .field("apns_sandbox", &apns_sandbox.as_str())
@@ -98,7 +110,7 @@ impl Outgoing {
         speaks: Speaks,
         identity: Option<Identity>,
     ) -> Result<Client, Invalid> {
-        let mut builder = self.roots_only()?.no_proxy();
+        let mut builder = self.roots_only()?.no_proxy().dns_resolver(self.names.clone());
         if let Some(proxy) = &self.proxy {
             let proxy = Proxy::all(proxy.clone());
             builder = builder.proxy(proxy.map_err(|_| Invalid::because("the proxy is no use"))?);

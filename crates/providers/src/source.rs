@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::secret::Secret;
-use countersign_domain::sid::{CredentialSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 
@@ -69,6 +69,10 @@ pub trait WebhookKeys: Send + Sync {
 /// Keeps the VAPID keys of services.
 #[async_trait]
 pub trait VapidSource: Send + Sync {
-    /// A service's key; `None` if it has none.
-    async fn vapid(&self, service: ServiceSid) -> Result<Option<Arc<OpenedVapid>>, Unavailable>;
+    /// The key of an account's service; `None` if it has none.
+    async fn vapid(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<Option<Arc<OpenedVapid>>, Unavailable>;
 }

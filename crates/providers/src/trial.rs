@@ -18,7 +18,7 @@ use countersign_domain::world::{Clock, Entropy, random};
 use crate::apns::{Apns, ProviderTokens};
 use crate::codes;
 use crate::fcm::Fcm;
-use crate::guard::{Guard, Manners};
+use crate::guard::Guard;
 use crate::keyed::Keyed;
 use crate::outgoing::Outgoing;
 use crate::seam::Provider;
@@ -32,6 +32,8 @@ const TTL: Duration = Duration::from_secs(60);
 /// What to try.
 #[derive(Debug, Clone)]
 pub struct Trial {
+    /// For this account, whose calls to addresses of its own choice are bounded together.
+    pub account: AccountSid,
     /// With this credential.
     pub credential: OpenedCredential,
     /// To this device; for a dry run with Apple there need be none.
@@ -55,13 +57,15 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Sends one push with a credential and says what the answer means. Who pushes besides hands in the tokens that it pushes with.
+/// Sends one push with a credential and says what the answer means. A process that pushes besides hands in the guard and the
+/// tokens that it pushes with.
 ///
 /// # Errors
 /// The token, or the settings for outgoing calls, are no use, or there is no such push service.
 pub async fn try_credential(
     trial: Trial,
     outgoing: Outgoing,
+    guard: &Guard,
     apple: Arc<ProviderTokens>,
     clock: Arc<dyn Clock>,
     entropy: &dyn Entropy,
@@ -76,8 +80,7 @@ pub async fn try_credential(
             Keyed::new(apns, source, clock).send(&push).await
         }
         CredentialType::Fcm => {
-            let guard = Guard::new(&outgoing, Manners::default())?;
-            let fcm = Fcm::new(outgoing, guard, Arc::clone(&clock));
+            let fcm = Fcm::new(outgoing, guard.clone(), Arc::clone(&clock));
             let fcm = if dry { fcm.dry() } else { fcm };
             Keyed::new(fcm, source, clock).send(&push).await
         }
@@ -114,7 +117,7 @@ fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push,
         factor: FactorSid::from_bytes(random(entropy)),
         message: trial.message.clone(),
         target: Target {
-            account: AccountSid::from_bytes([0; 16]),
+            account: trial.account,
             service: ServiceSid::from_bytes([0; 16]),
             address: address.map_err(|bad| bad.0)?,
             app_id: trial.app_id.clone(),

@@ -10,7 +10,7 @@ use countersign_console::Tester;
 use countersign_domain::credential::Credential;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
-use countersign_domain::sid::{CredentialSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
@@ -36,6 +36,7 @@ pub fn providers(
     bus: Arc<dyn Bus>,
     verify: &Arc<Verify>,
     apple: Arc<ProviderTokens>,
+    guard: Guard,
 ) -> anyhow::Result<Providers> {
     let keeper = Arc::new(Keeper(Arc::clone(verify)));
     let parts = PushParts {
@@ -43,10 +44,20 @@ pub fn providers(
         apple,
         vapid: keeper,
         outgoing: outgoing(config)?,
+        guard,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
     };
     Providers::with_push(bus, parts).context("the settings of [outgoing] are not right")
+}
+
+/// The guard before addresses that tenants and devices chose.
+///
+/// # Errors
+/// A setting of `[outgoing]` that is no use; it is named.
+pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
+    Guard::new(&outgoing(config)?, Manners::default())
+        .context("the settings of [outgoing] are not right")
 }
 
 /// How others are called.
@@ -88,6 +99,7 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
         allow: allow.collect::<anyhow::Result<_>>()?,
         name_servers: name_servers.collect::<anyhow::Result<_>>()?,
         vapid_subject: vapid_subject(config)?,
+        names: default.names,
     };
     let usable = outgoing.check().and_then(|()| Guard::new(&outgoing, Manners::default()));
     usable.context("the settings of [outgoing] are not right")?;
@@ -167,6 +179,8 @@ pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> Op
 pub(crate) struct DryPush {
     pub(crate) verify: Arc<Verify>,
     pub(crate) outgoing: Outgoing,
+    /// The one that pushes are sent by.
+    pub(crate) guard: Guard,
     /// Those that pushes are sent with.
     pub(crate) apple: Arc<ProviderTokens>,
     pub(crate) world: World,
@@ -187,6 +201,7 @@ impl Tester for DryPush {
         let found = found.ok_or("The credential was removed meanwhile.")?;
         let app_id = if app_id.is_empty() { "com.example.app" } else { app_id };
         let trial = Trial {
+            account: credential.account,
             credential: opened(&found.0, &found.1),
             token: Some(NOBODY.to_owned()),
             app_id: AppId::parse(app_id).map_err(|why| format!("The app id {why}."))?,
@@ -195,7 +210,8 @@ impl Tester for DryPush {
         };
         let (outgoing, clock) = (self.outgoing.clone(), Arc::clone(&self.world.clock));
         let apple = Arc::clone(&self.apple);
-        let finding = try_credential(trial, outgoing, apple, clock, &*self.world.entropy).await;
+        let (guard, entropy) = (&self.guard, &*self.world.entropy);
+        let finding = try_credential(trial, outgoing, guard, apple, clock, entropy).await;
         let finding = finding.map_err(|why| format!("This credential {why}."))?;
         let attempt = finding.attempt;
         let status = attempt.provider_status.map(|status| status.to_string());
@@ -222,8 +238,13 @@ impl CredentialSource for Keeper {
 
 #[async_trait]
 impl VapidSource for Keeper {
-    async fn vapid(&self, service: ServiceSid) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
-        let private_key = self.0.vapid(service).private_key;
+    async fn vapid(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
+        let key = self.0.vapid(account, service).await;
+        let private_key = key.map_err(|error| Unavailable(error.to_string()))?.private_key;
         // It follows from the master key and the SID: there is one version of it.
         Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
     }

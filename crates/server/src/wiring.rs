@@ -15,13 +15,13 @@ use countersign_delivery::Engine;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::webhook_call::QueueLimits;
 use countersign_domain::world::{Clock, Entropy, random};
-use countersign_providers::ProviderTokens;
+use countersign_providers::{Guard, ProviderTokens};
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_verify::places::Places;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
 
 use crate::config::{Config, ConsoleListener};
@@ -70,6 +70,8 @@ pub struct Server {
     sockets: TaskTracker,
     abandoned: TaskTracker,
     within: Duration,
+    /// Ends with the server, also if that is dropped without a stop.
+    _counting: AbortOnDropHandle<()>,
 }
 
 /// The use cases over a database, without a server: what the commands that manage accounts need.
@@ -140,8 +142,15 @@ impl Server {
         let verify = Arc::new(verify);
 
         let apple = Arc::default();
-        let providers =
-            push::providers(config, world, Arc::clone(&bus), &verify, Arc::clone(&apple))?;
+        let guard = push::guard(config)?;
+        let providers = push::providers(
+            config,
+            world,
+            Arc::clone(&bus),
+            &verify,
+            Arc::clone(&apple),
+            guard.clone(),
+        )?;
         let engine = Engine::start(countersign_delivery::Parts {
             deliveries: Arc::clone(&store) as _,
             calls: Arc::clone(&store) as _,
@@ -188,10 +197,11 @@ impl Server {
             shutdown: shutdown.clone(),
             abandoned: abandoned.clone(),
         });
+        let counting = tokio::spawn(Arc::clone(&verify).keep_counting(shutdown.clone()));
         let certificate = config.http.tls_certificate.clone().zip(config.http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
         let console_url = console_url(config, &public_url, admin_socket.as_ref())?;
-        let console = console(config, world, &verify, apple, &public_url)?;
+        let console = console(config, world, &verify, apple, guard, &public_url)?;
         let console = Arc::new(console.served_at(&console_url));
         let pages = |listener| {
             let is_there = config.console.enabled && config.console.listen == listener;
@@ -210,6 +220,7 @@ impl Server {
             }
         };
         Ok(Self {
+            _counting: AbortOnDropHandle::new(counting),
             verify,
             public_url,
             console,
@@ -276,11 +287,13 @@ fn console(
     world: &World,
     verify: &Arc<Verify>,
     apple: Arc<ProviderTokens>,
+    guard: Guard,
     public_url: &Url,
 ) -> anyhow::Result<Console> {
     let tester = push::DryPush {
         verify: Arc::clone(verify),
         outgoing: push::outgoing(config)?,
+        guard,
         apple,
         world: world.clone(),
     };

@@ -8,6 +8,8 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::Recorded;
 
+use uuid::Uuid;
+
 use crate::database::Session;
 use crate::deliveries::{self, End};
 use crate::gather::Gathered;
@@ -18,11 +20,15 @@ use crate::{events, standing};
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
                       FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
 
-/// Records an answer, and ends the deliveries of its challenge.
+const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnest($1, $2) AS u (sid, metadata) \
+                        WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
+
+/// Records an answer with the metadata that came with it, and ends the deliveries of its challenge.
 #[derive(Clone)]
 pub(crate) struct RecordAnswer {
     pub(crate) sid: ChallengeSid,
     pub(crate) verdict: Verdict,
+    pub(crate) metadata: Option<String>,
     pub(crate) at: Instant,
 }
 
@@ -36,12 +42,28 @@ async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), Trouble> {
     let states = column(answers, word);
     let instants = column(answers, |answer| answer.at.as_micros());
     let (first, last) = span(&sids);
-    db.execute(ANSWER, params![sids, states, instants, first, last]).await.map(|_| ())
+    db.execute(ANSWER, params![sids, states, instants, first, last]).await?;
+    let noted: Vec<(Uuid, &str)> = answers
+        .iter()
+        .filter_map(|answer| Some((id(answer.sid.as_bytes()), answer.metadata.as_deref()?)))
+        .collect();
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let (sids, texts): (Vec<_>, Vec<_>) = noted.into_iter().unzip();
+    let (first, last) = span(&sids);
+    db.execute(ANNOTATE, params![sids, texts, first, last]).await.map(|_| ())
 }
 
-/// Records the right code of a challenge that is held and open, and tells of it; it has no deliveries.
-pub(crate) async fn approve(db: &Session, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
-    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, at }]).await?;
+/// Records the right code of a challenge that is held and open with the metadata that came with it, and tells of it; it has
+/// no deliveries.
+pub(crate) async fn approve(
+    db: &Session,
+    sid: ChallengeSid,
+    metadata: Option<String>,
+    at: Instant,
+) -> Result<(), Trouble> {
+    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, metadata, at }]).await?;
     events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
 }
 

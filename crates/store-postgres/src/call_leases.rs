@@ -197,10 +197,10 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<
             Some((webhook, Waiting { account: webhook.account?, room }))
         })
         .unzip();
-    let dealt = wanted.places.clone().deal(&waiting);
+    let dealt = wanted.permits.clone().deal(&waiting);
     let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
     let mut turn = passed.last().map_or(wanted.turn, |webhook| webhook.webhook);
-    if wanted.places.free <= served.len()
+    if wanted.permits.free <= served.len()
         && let Some((webhook, _)) = served.last()
     {
         turn = webhook.webhook;

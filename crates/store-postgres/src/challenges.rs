@@ -182,9 +182,11 @@ impl Challenges for PostgresStore {
         &self,
         sid: ChallengeSid,
         verdict: Verdict,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Recorded> {
-        self.answering.run(RecordAnswer { sid, verdict, at }).await
+        let metadata = metadata.map(StringMap::to_text);
+        self.answering.run(RecordAnswer { sid, verdict, metadata, at }).await
     }
 
     async fn update_challenge(

@@ -50,6 +50,7 @@ mod statement;
 mod totp_factors;
 mod trouble;
 mod upkeep;
+mod usage;
 mod webhooks;
 
 use std::path::PathBuf;

@@ -177,7 +177,7 @@ async fn answer(db: &Session, opening: &Opening, fate: CodeFate) -> Result<Opene
     totp_factors::note(db, challenge.owner.entity, challenge.factor, fate).await?;
     match fate {
         CodeFate::Accepted(_) => {
-            answers::approve(db, challenge.sid, challenge.created_at).await?;
+            answers::approve(db, challenge.sid, None, challenge.created_at).await?;
             Ok(Opened::Done)
         }
         CodeFate::Wrong => {

@@ -5,7 +5,7 @@ use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
@@ -255,18 +255,24 @@ impl Command for Update {
     }
 }
 
-struct AnswerByCode(ChallengeSid, Judged, u32, Instant);
+struct AnswerByCode {
+    sid: ChallengeSid,
+    code: Judged,
+    most_wrong: u32,
+    metadata: Option<String>,
+    at: Instant,
+}
 
 #[async_trait]
 impl Command for AnswerByCode {
     type Answer = Result<Shown<()>, CannotAnswer>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
-        Some((self.3, self.3))
+        Some((self.at, self.at))
     }
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
-        let Self(sid, code, most_wrong, at) = *self;
+        let Self { sid, code, most_wrong, ref metadata, at } = *self;
         let mut held = standing::hold(db, std::iter::once(sid)).await?;
         let read = |row: &Row| {
             let mut cells = Cells::of(row, "challenges");
@@ -287,7 +293,7 @@ impl Command for AnswerByCode {
         note(db, entity, factor, fate).await?;
         Ok(Ok(match fate {
             CodeFate::Accepted(_) => {
-                answers::approve(db, sid, at).await?;
+                answers::approve(db, sid, metadata.clone(), at).await?;
                 Shown::Accepted(())
             }
             CodeFate::Wrong => {
@@ -327,8 +333,10 @@ impl TotpFactors for PostgresStore {
         sid: ChallengeSid,
         code: Judged,
         most_wrong: u32,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>> {
-        self.write(AnswerByCode(sid, code, most_wrong, at)).await
+        let metadata = metadata.map(StringMap::to_text);
+        self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }
 }

@@ -56,7 +56,7 @@ async fn a_locked_table_makes_all_of_it_unavailable(stage: &Stage, url: &str) {
     let (store, owner, now) = (&stage.store, &challenge.owner, stage.now());
     let read = || store.challenge(owner.service, &owner.identity, challenge.sid);
     is_unavailable("a read", read()).await;
-    let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, now);
+    let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, None, now);
     is_unavailable("an answer", answer()).await;
     let new = stage.make.notification(&challenge, 300, Birth::Due);
     is_unavailable("a notification", store.notify(&new, 0)).await;

@@ -12,7 +12,7 @@ use countersign_domain::notification::{Ending, Status};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{Paces, Places};
+use countersign_domain::webhook_call::{Paces, Permits};
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
     Answer, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
@@ -92,15 +92,15 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("lease_due", given_up, store.lease_due(node, wrong, later, 9)).await;
         let parked = store.lease_parked(factor.sid, node, wrong, later, 9);
         is_given_up("lease_parked", given_up, parked).await;
-        let places = Places { free: 9, ..Places::default() };
+        let permits = Permits { free: 9, ..Permits::default() };
         let turn = WebhookSid::from_bytes([0; 16]);
         let paces = Paces::default();
-        let wanted = CallsWanted { node, now: wrong, until: later, places, paces, turn };
+        let wanted = CallsWanted { node, now: wrong, until: later, permits, paces, turn };
         is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
-        let answer = store.answer_challenge(challenge.sid, verdict, wrong);
+        let answer = store.answer_challenge(challenge.sid, verdict, None, wrong);
         is_given_up("answer_challenge", given_up, answer).await;
-        let by_code = store.answer_by_code(code_challenge.sid, code, 0, wrong);
+        let by_code = store.answer_by_code(code_challenge.sid, code, 0, None, wrong);
         is_given_up("answer_by_code", given_up, by_code).await;
         let new = stage.make.notification(&challenge, 300, Birth::Due);
         is_given_up("notify", given_up, store.notify(&new, 0)).await;
@@ -131,7 +131,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     assert_eq!(stage.store.expire(now, 9).await, Ok(0));
     let leases = stage.store.lease_due(stage.make.node, now, later, 9).await.unwrap();
     assert_eq!(leases.len(), 1);
-    let recorded = stage.store.answer_challenge(challenge.sid, Verdict::Approved, now).await;
+    let recorded = stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
     assert_eq!(recorded, Ok(Recorded::Done));
     assert_eq!(stage.open(&stage.make.challenge(&factor), None).await, Opened::Done);
     let again = stage.make.factor(&factor.owner);

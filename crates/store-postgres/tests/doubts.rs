@@ -77,11 +77,11 @@ async fn write_one_of_each(stage: &Stage) {
     let challenge = stage.code_challenge(&codes).await;
     let wrong = stage.shown(&codes, ShownCode::Wrong);
     for _ in 0..2 {
-        let shown = store.answer_by_code(challenge.sid, wrong, 3, stage.now()).await;
+        let shown = store.answer_by_code(challenge.sid, wrong, 3, None, stage.now()).await;
         assert_eq!(shown, Ok(Ok(Shown::Wrong)), "a wrong code is counted once");
     }
     let right = stage.shown(&codes, ShownCode::Right(77));
-    let shown = store.answer_by_code(challenge.sid, right, 3, stage.now()).await;
+    let shown = store.answer_by_code(challenge.sid, right, 3, None, stage.now()).await;
     assert_eq!(shown, Ok(Ok(Shown::Accepted(()))));
     assert_eq!(store.delete_factor(entity, factor.sid, stage.now()).await, Ok(true));
     assert_eq!(store.delete_webhook(service.sid, webhook.sid).await, Ok(true));

@@ -369,7 +369,8 @@ async fn work(stage: &Stage, factor: &Factor) {
         stage.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
         let new = stage.make.notification(&challenge, 300, Birth::Due);
         assert_eq!(stage.store.notify(&new, 9).await, Ok(Notified::Done(None)));
-        let answered = stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now());
+        let answered =
+            stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now());
         assert_eq!(answered.await, Ok(Recorded::Done));
         assert!(stage.challenge_now(&challenge).await.is_some());
     }

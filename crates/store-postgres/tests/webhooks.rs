@@ -12,7 +12,7 @@ use countersign_domain::event::CallId;
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, Paces, Places};
+use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, Paces, Permits};
 use countersign_store::conformance::Stage;
 use countersign_store::seam::{
     Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded, Webhooks as _,
@@ -56,8 +56,8 @@ async fn call_until(
     let mut paces = Paces::default();
     while receiver.lock().unwrap().taken.len() < all {
         let (now, until) = (stage.now(), stage.later(30));
-        let places = Places { free: 256, ..Places::default() };
-        let wanted = CallsWanted { node: by, now, until, places, paces: paces.clone(), turn };
+        let permits = Permits { free: 256, ..Permits::default() };
+        let wanted = CallsWanted { node: by, now, until, permits, paces: paces.clone(), turn };
         let found = node.lease_calls(&wanted).await.unwrap();
         turn = found.turn;
         let mut settling = JoinSet::new();
@@ -156,7 +156,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
             let challenge: &Challenge = challenge;
             let (node, sid, now) = (Arc::clone(&nodes[at % NODES]), challenge.sid, stage.now());
             work.spawn(async move {
-                let recorded = node.answer_challenge(sid, Verdict::Approved, now).await;
+                let recorded = node.answer_challenge(sid, Verdict::Approved, None, now).await;
                 assert_eq!(recorded, Ok(Recorded::Done));
             });
         }

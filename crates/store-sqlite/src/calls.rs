@@ -197,7 +197,7 @@ impl Command for Lease {
     type Answer = CallsFound;
 
     fn run(&self, db: &Connection) -> Result<CallsFound, Trouble> {
-        let CallsWanted { now, places, turn, .. } = &self.0;
+        let CallsWanted { now, permits, turn, .. } = &self.0;
         execute(db, RUN_OUT, params![now.as_micros(), limit(BATCH)])?;
         let woken = self.wake(db)?;
         let (passed, is_round) = self.waiting(db)?;
@@ -215,9 +215,9 @@ impl Command for Lease {
                 more |= execute(db, DROP_WAITING, params![sid.as_bytes(), limit(BATCH)])? > 0;
             }
         }
-        let dealt = places.clone().deal(&waiting);
+        let dealt = permits.clone().deal(&waiting);
         let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
-        if places.free <= served.len()
+        if permits.free <= served.len()
             && let Some((webhook, _)) = served.last()
         {
             turn = webhook.sid;

@@ -71,11 +71,35 @@ pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, Tro
     Ok(count.unwrap_or(0))
 }
 
-/// Records the right code of a challenge that is open, and tells of it; it has no deliveries.
-pub(crate) fn approve(db: &Connection, sid: ChallengeSid, at: Instant) -> Result<(), Trouble> {
-    let word = ChallengeStatus::Approved.as_str();
-    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
+/// Records the right code of a challenge that is open with the metadata that came with it, and tells of it; it has no
+/// deliveries.
+pub(crate) fn approve(
+    db: &Connection,
+    sid: ChallengeSid,
+    metadata: Option<&str>,
+    at: Instant,
+) -> Result<(), Trouble> {
+    record(db, sid, Verdict::Approved, metadata, at)?;
     events::of_challenge(db, EventType::ChallengeApproved, sid, at)
+}
+
+/// Writes down an answer of a challenge that is open, and the metadata that came with it.
+fn record(
+    db: &Connection,
+    sid: ChallengeSid,
+    verdict: Verdict,
+    metadata: Option<&str>,
+    at: Instant,
+) -> Result<(), Trouble> {
+    let word = match verdict {
+        Verdict::Approved => ChallengeStatus::Approved.as_str(),
+        Verdict::Denied => ChallengeStatus::Denied.as_str(),
+    };
+    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
+    if let Some(metadata) = metadata {
+        execute(db, UPDATE, params![sid.as_bytes(), metadata, at.as_micros()])?;
+    }
+    Ok(())
 }
 
 /// A page of the challenges of one type, which lie together.
@@ -119,6 +143,7 @@ fn of_type(
 struct RecordAnswer {
     sid: ChallengeSid,
     verdict: Verdict,
+    metadata: Option<String>,
     at: Instant,
 }
 
@@ -132,11 +157,7 @@ impl Command for RecordAnswer {
         if let Err(refused) = standing.is_open(self.at) {
             return Ok(Recorded::Refused(refused));
         }
-        let word = match self.verdict {
-            Verdict::Approved => ChallengeStatus::Approved.as_str(),
-            Verdict::Denied => ChallengeStatus::Denied.as_str(),
-        };
-        execute(db, ANSWER, params![self.sid.as_bytes(), word, self.at.as_micros()])?;
+        record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
         for open in deliveries::of_challenge(db, self.sid)? {
             let ending =
                 if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
@@ -237,9 +258,11 @@ impl Challenges for SqliteStore {
         &self,
         sid: ChallengeSid,
         verdict: Verdict,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Recorded> {
-        self.write(RecordAnswer { sid, verdict, at }).await
+        let metadata = metadata.map(StringMap::to_text);
+        self.write(RecordAnswer { sid, verdict, metadata, at }).await
     }
 
     async fn update_challenge(

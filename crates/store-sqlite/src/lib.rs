@@ -36,6 +36,7 @@ mod statement;
 mod totp_factors;
 mod trouble;
 mod upkeep;
+mod usage;
 mod webhooks;
 mod writer;
 

@@ -135,7 +135,7 @@ impl Command for Open {
                 totp_factors::note(db, owner.entity, challenge.factor, fate)?;
                 match fate {
                     CodeFate::Accepted(_) => {
-                        challenges::approve(db, challenge.sid, now)?;
+                        challenges::approve(db, challenge.sid, None, now)?;
                         return Ok(Opened::Done);
                     }
                     CodeFate::Wrong => {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 22] = [
+const ALL: [(&str, &[(&str, &str)]); 23] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),
@@ -27,6 +27,7 @@ const ALL: [(&str, &[(&str, &str)]); 22] = [
     ("settle", crate::settle::STATEMENTS),
     ("totp_factors", crate::totp_factors::STATEMENTS),
     ("upkeep", crate::upkeep::STATEMENTS),
+    ("usage", crate::usage::STATEMENTS),
     ("webhooks", crate::webhooks::STATEMENTS),
 ];
 

@@ -5,7 +5,7 @@ use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
@@ -241,13 +241,19 @@ impl Command for Update {
     }
 }
 
-struct AnswerByCode(ChallengeSid, Judged, u32, Instant);
+struct AnswerByCode {
+    sid: ChallengeSid,
+    code: Judged,
+    most_wrong: u32,
+    metadata: Option<String>,
+    at: Instant,
+}
 
 impl Command for AnswerByCode {
     type Answer = Result<Shown<()>, CannotAnswer>;
 
     fn run(&self, db: &Connection) -> Result<Self::Answer, Trouble> {
-        let Self(sid, code, most_wrong, at) = *self;
+        let Self { sid, code, most_wrong, ref metadata, at } = *self;
         let asked = one(db, ASKED, [sid.as_bytes()], |row| {
             let mut cells = Cells::of(row, "challenges");
             let entity = cells.make(EntitySid::from_bytes)?;
@@ -267,7 +273,7 @@ impl Command for AnswerByCode {
         note(db, entity, factor, fate)?;
         Ok(Ok(match fate {
             CodeFate::Accepted(_) => {
-                challenges::approve(db, sid, at)?;
+                challenges::approve(db, sid, metadata.as_deref(), at)?;
                 Shown::Accepted(())
             }
             CodeFate::Wrong => {
@@ -308,8 +314,10 @@ impl TotpFactors for SqliteStore {
         sid: ChallengeSid,
         code: Judged,
         most_wrong: u32,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>> {
-        self.write(AnswerByCode(sid, code, most_wrong, at)).await
+        let metadata = metadata.map(StringMap::to_text);
+        self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }
 }

@@ -37,9 +37,10 @@ use countersign_domain::sid::{
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpChange, TotpFactor};
+use countersign_domain::usage::Usage;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{
-    AfterCall, Call, CallLease, FailingWebhook, Paces, Places, QueueLimits, TakenCall,
+    AfterCall, Call, CallLease, FailingWebhook, Paces, Permits, QueueLimits, TakenCall,
 };
 
 pub use crate::codes::{CodeFate, Judged, ShownCode, StoredCodes};
@@ -273,12 +274,13 @@ pub trait TotpFactors {
     async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>>;
     /// Approves a challenge if the code is accepted by its factor, only while it is pending and unexpired at `at`
     /// (otherwise why it is not, and nothing is counted) and has seen fewer than `most_wrong` wrong codes (0: no
-    /// limit).
+    /// limit). Metadata that came with a code that is accepted replaces the challenge's.
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
         code: Judged,
         most_wrong: u32,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Result<Shown<()>, CannotAnswer>>;
 }
@@ -362,10 +364,12 @@ pub trait Challenges {
     ) -> Answer<Page<Challenge>>;
     /// Records an answer, only while the challenge is pending and unexpired at `at` and its factor exists. Its
     /// deliveries end: `sent` where already written to the device's stream, otherwise `cancelled`, reason `answered`.
+    /// Metadata that came with the answer replaces the challenge's: both, or neither.
     async fn answer_challenge(
         &self,
         sid: ChallengeSid,
         verdict: Verdict,
+        metadata: Option<&StringMap>,
         at: Instant,
     ) -> Answer<Recorded>;
     /// Replaces a challenge's metadata; with `while_open` only while the challenge is pending and unexpired at `at`, else
@@ -463,8 +467,8 @@ pub struct CallsWanted {
     pub now: Instant,
     /// Until when the leases run.
     pub until: Instant,
-    /// The places that it has for calls.
-    pub places: Places,
+    /// The permits that it has for calls.
+    pub permits: Permits,
     /// How many calls of each webhook may be in flight, on all nodes together.
     pub paces: Paces,
     /// The webhook whose turn was last.
@@ -503,7 +507,7 @@ pub const PASSED: usize = 512;
 /// that end notifications. Of one webhook and factor only the earliest unfinished one is ever leased.
 #[async_trait]
 pub trait Calls {
-    /// Leases calls that are due, as [`Places::deal`] shares the places among the webhooks that wait, in the order of their SIDs
+    /// Leases calls that are due, as [`Permits::deal`] shares the permits among the webhooks that wait, in the order of their SIDs
     /// from the last turn on and around. No webhook has more leased on all nodes together than its pace
     /// allows. Before, it makes due the calls whose lease has run out, and makes calls of the challenges that expired.
     /// Calls of a webhook that is gone, disabled or not subscribed any more end instead; those whose deadline has passed are
@@ -772,6 +776,61 @@ pub trait Recent {
     async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool>;
 }
 
+/// The tables whose rows are counted against an account's quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountedTable {
+    /// Entities.
+    Entities,
+    /// Push factors.
+    Factors,
+    /// TOTP factors.
+    TotpFactors,
+    /// Challenges of either type.
+    Challenges,
+}
+
+impl CountedTable {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Entities, Self::Factors, Self::TotpFactors, Self::Challenges];
+
+    /// What a row counts whose texts have so many bytes.
+    pub const fn usage(self, texts: i64) -> Usage {
+        match self {
+            Self::Entities => Usage::ENTITY,
+            Self::Factors | Self::TotpFactors | Self::Challenges => Usage::record(texts),
+        }
+    }
+}
+
+/// The place of a row in the order in which a table is counted.
+pub type CountedKey = [[u8; 16]; 2];
+
+/// A row that counts against the quotas of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedRow {
+    /// Its place; the second part is its SID.
+    pub key: CountedKey,
+    /// Whose it is.
+    pub account: AccountSid,
+    /// When it was made.
+    pub made_at: Instant,
+    /// What it counts.
+    pub usage: Usage,
+}
+
+/// What accounts have stored.
+#[async_trait]
+pub trait Usages {
+    /// The rows of a table that follow `after`, `most` of them at most; none at its end. What was deleted is among them until
+    /// [`Upkeep::clean`] has removed it, except entities and factors that were deleted by themselves.
+    async fn count_stored(
+        &self,
+        table: CountedTable,
+        after: Option<CountedKey>,
+        most: usize,
+    ) -> Answer<Vec<CountedRow>>;
+}
+
 /// A database.
 pub trait Store:
     Accounts
@@ -789,6 +848,7 @@ pub trait Store:
     + Upkeep
     + Recent
     + Sessions
+    + Usages
     + Send
     + Sync
 {

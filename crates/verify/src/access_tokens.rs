@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::factor::FactorType;
+use countersign_domain::household::Household;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
@@ -14,6 +15,7 @@ use countersign_domain::time::Instant;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
+use crate::failures::Presented;
 use crate::{Answer, AuthFault, Verify, VerifyError};
 
 /// The protected header, which is the same for all.
@@ -43,6 +45,8 @@ pub struct OpenedToken {
     pub service: ServiceSid,
     /// The entity it is for.
     pub identity: Identity,
+    /// Where it was presented, if that is known: a token that turns out to be spent counts there as failed credentials.
+    pub(crate) from: Option<Household>,
 }
 
 /// What is inside the string.
@@ -133,7 +137,27 @@ impl Verify {
             return Err(AuthFault::AccessTokenExpired);
         }
         let Claims { jti, account, service, identity, .. } = claims;
-        Ok(OpenedToken { sid: jti, account, service, identity })
+        Ok(OpenedToken { sid: jti, account, service, identity, from: None })
+    }
+
+    /// Whether a token is for this entity, and was not found spent within the last second.
+    pub(crate) fn allows_enrolment(
+        &self,
+        token: &OpenedToken,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> bool {
+        token.service == service
+            && token.identity == *identity
+            && !self.spent_tokens.holds(&token.sid, self.monotonic())
+    }
+
+    /// Counts a token as failed credentials that does not allow the enrolment it was presented for.
+    pub(crate) fn refuse_token(&self, token: &OpenedToken) -> VerifyError {
+        if let Some(from) = token.from {
+            self.failures.failed(from, Presented::Nothing, self.monotonic());
+        }
+        VerifyError::TokenNotForThis
     }
 
     fn read_claims(&self, text: &str) -> Option<Claims> {

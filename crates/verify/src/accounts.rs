@@ -9,7 +9,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::keys::CannotOpen;
-use crate::{Answer, Verify, VerifyError};
+use crate::{Answer, Verify, VerifyError, quota};
 
 /// How often an optimistic update is tried before it is a conflict.
 pub(crate) const TRIES: usize = 8;
@@ -200,7 +200,7 @@ impl Verify {
     /// Makes an API key; its secret is shown once and not kept.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the account.
+    /// [`VerifyError::NotFound`] without the account; [`VerifyError::TooManyApiKeys`].
     pub async fn create_api_key(
         &self,
         account: AccountSid,
@@ -215,6 +215,13 @@ impl Verify {
             hash: self.keys.api_key_hash(sid, account, secret.expose()),
             created_at: self.now(),
         };
+        let most = self.options.limits.api_keys_per_account;
+        let _one = self.making.lock().await;
+        if let Some(page) = quota(most)
+            && self.store.api_keys(account, page).await?.items.len() >= most as usize
+        {
+            return Err(VerifyError::TooManyApiKeys(most));
+        }
         match self.store.create_api_key(&key).await? {
             Inserted::Done => Ok((key, secret)),
             Inserted::NoParent => Err(VerifyError::NotFound),

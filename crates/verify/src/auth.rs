@@ -94,26 +94,67 @@ impl Verify {
         let Some(from) = from.map(Household::of) else {
             return self.authenticate(user, password).await;
         };
-        let now = self.monotonic();
         let costs_a_read = user != DEVICE_USER || !is_access_token(password);
-        if costs_a_read
-            && let Some(left) = self.failures.refuses(from, || presented(user, password), now)
-        {
+        let presented = || presented(user, password);
+        let judge = self.authenticate(user, password);
+        let mut caller = self.judge_from(from, costs_a_read, presented, judge).await?;
+        match &mut caller {
+            Caller::Application(_) => {
+                self.failures.worked(from, Presented::Secret(user, password), self.monotonic());
+            }
+            Caller::Device(factor) => {
+                self.failures.worked(from, Presented::Key(factor.key_sid), self.monotonic());
+            }
+            Caller::Enrolling(token) => token.from = Some(from),
+        }
+        Ok(caller)
+    }
+
+    /// Judges the token and the nonce that open a device stream, under the same limit as
+    /// [`authenticate_from`](Self::authenticate_from). The path is for the caller to judge.
+    ///
+    /// # Errors
+    /// Those of [`Verify::authenticate_device`], [`TokenFault::Nonce`], and [`AuthFault::TooManyFailures`].
+    pub async fn authenticate_stream(
+        &self,
+        from: Option<IpAddr>,
+        token: &str,
+        nonce: &str,
+    ) -> Result<Factor, AuthFault> {
+        let judge = async {
+            let (factor, token) = self.authenticate_device(token).await?;
+            token.check_nonce(nonce)?;
+            Ok(factor)
+        };
+        let Some(from) = from.map(Household::of) else { return judge.await };
+        let factor = self.judge_from(from, true, || Presented::by_device(token), judge).await?;
+        self.failures.worked(from, Presented::Key(factor.key_sid), self.monotonic());
+        Ok(factor)
+    }
+
+    /// Counts a first message of a device stream that is no token at all as failed credentials of that address.
+    pub fn stream_failed(&self, from: Option<IpAddr>) {
+        if let Some(from) = from {
+            self.failures.failed(Household::of(from), Presented::Nothing, self.monotonic());
+        }
+    }
+
+    /// Runs `judge`, and counts its failure if it is the credentials'. Past the limit of failures nothing that
+    /// `costs_a_read` is judged, unless it worked from that household lately.
+    async fn judge_from<'a, T>(
+        &self,
+        from: Household,
+        costs_a_read: bool,
+        presented: impl Fn() -> Presented<'a>,
+        judge: impl Future<Output = Result<T, AuthFault>>,
+    ) -> Result<T, AuthFault> {
+        let now = self.monotonic();
+        if costs_a_read && let Some(left) = self.failures.refuses(from, &presented, now) {
             return Err(AuthFault::TooManyFailures(left));
         }
-        let judged = self.authenticate(user, password).await;
-        match &judged {
-            Ok(Caller::Application(_)) => {
-                self.failures.worked(from, Presented::Secret(user, password), now);
-            }
-            Ok(Caller::Device(factor)) => {
-                self.failures.worked(from, Presented::Key(factor.key_sid), now);
-            }
-            Ok(Caller::Enrolling(_)) => {}
-            Err(fault) if fault.is_of_credentials() => {
-                self.failures.failed(from, presented(user, password), now);
-            }
-            Err(_) => {}
+        let judged = judge.await;
+        if judged.as_ref().is_err_and(AuthFault::is_of_credentials) {
+            self.failures.failed(from, presented(), now);
         }
         judged
     }
@@ -156,8 +197,8 @@ impl Verify {
         }
     }
 
-    /// Judges a device's token and finds its factor: form, kid, signature, subject, time, in that order. The path and
-    /// the nonce of a stream are for the caller to judge.
+    /// Judges a device's token and finds its factor: form, kid, signature, subject, time, in that order. The path is
+    /// for the caller to judge.
     ///
     /// # Errors
     /// The first check that fails. A kid that nobody has and a wrong signature look the same.

@@ -15,6 +15,7 @@ use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{Code, TotpFactor};
+use countersign_domain::usage::Usage;
 use countersign_store::seam::{ChallengeFilter, Judged, Opened, Opening, Recorded, Shown};
 use countersign_store::{Page, PageQuery};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::TRIES;
 use crate::auth::own_path;
 use crate::notifications::Asked;
+use crate::usage::Room;
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// A waiter looks so often for what it was not told of: messages between nodes may be lost.
@@ -117,8 +119,10 @@ impl Verify {
             most_per_factor_day: limits.challenges_per_factor_per_day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
         };
+        let room = self.room_for(&opening.challenge)?;
         match self.store.open_challenge(&opening).await? {
             Opened::Done => {
+                room.keep();
                 if let Some((planned, asked)) = planned.zip(asked) {
                     self.asked.insert(opening.challenge.sid, Arc::new(asked));
                     self.hand_over(planned, None).await;
@@ -126,8 +130,10 @@ impl Verify {
                 Ok(opening.challenge)
             }
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
-            // the others are of codes, which a push factor has none of
-            _ => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
+            Opened::NoFactor => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
+            Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::Moved => {
+                unreachable!("the opening holds no code")
+            }
         }
     }
 
@@ -164,17 +170,25 @@ impl Verify {
             updated_at: now,
             expires_at,
         };
+        let room = self.room_for(&challenge)?;
         for _ in 0..TRIES {
             let shown = code.as_ref().map(|code| self.judge(&factor, code, now)).transpose()?;
             let opening = self.opening_of(&challenge, &factor, shown);
             match self.store.open_challenge(&opening).await? {
                 Opened::Done if shown.is_some() => {
+                    room.keep();
                     self.handover.happened();
                     let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
                     return Ok(Challenge { state, ..challenge });
                 }
-                Opened::Done => return Ok(challenge),
-                Opened::WrongCode | Opened::SpentCode => return Err(VerifyError::AnswerRejected),
+                Opened::Done => {
+                    room.keep();
+                    return Ok(challenge);
+                }
+                Opened::WrongCode | Opened::SpentCode => {
+                    room.keep();
+                    return Err(VerifyError::AnswerRejected);
+                }
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
                 Opened::NoFactor => return Err(VerifyError::FactorNotFound(factor.sid)),
@@ -182,6 +196,12 @@ impl Verify {
             }
         }
         Err(VerifyError::Conflict)
+    }
+
+    /// Room for a challenge that is to be stored.
+    fn room_for(&self, challenge: &Challenge) -> Answer<Room<'_>> {
+        let (stored, records) = (Usage::of_challenge(challenge), [*challenge.sid.as_bytes()]);
+        self.quotas.take(challenge.owner.account, stored, &records, challenge.created_at)
     }
 
     /// A challenge of a TOTP factor, with the limits that it is stored under.
@@ -207,8 +227,13 @@ impl Verify {
         }
     }
 
-    /// Judges a code and approves the challenge if it is right.
-    async fn answer_code(&self, challenge: Challenge, payload: &str) -> Answer<Challenge> {
+    /// Judges a code and approves the challenge if it is right, which also replaces its metadata if any came with it.
+    async fn answer_code(
+        &self,
+        challenge: Challenge,
+        payload: &str,
+        metadata: Option<StringMap>,
+    ) -> Answer<Challenge> {
         let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let shown = code(payload)?;
         let owner = &challenge.owner;
@@ -218,12 +243,15 @@ impl Verify {
         let most = self.options.limits.wrong_codes_per_totp_challenge;
         for _ in 0..TRIES {
             let judged = self.judge(&factor, &shown, now)?;
-            match self.store.answer_by_code(sid, judged, most, now).await?? {
+            let recorded =
+                self.store.answer_by_code(sid, judged, most, metadata.as_ref(), now).await?;
+            match recorded? {
                 Shown::Accepted(()) => {
                     self.handover.happened();
                     self.bus.settle(sid).await;
                     let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
-                    return Ok(Challenge { state, updated_at: now, ..challenge });
+                    let answered = Challenge { state, updated_at: now, ..challenge };
+                    return Ok(self.with_metadata(answered, metadata));
                 }
                 Shown::Wrong | Shown::Spent => return Err(VerifyError::AnswerRejected),
                 Shown::Exhausted => return Err(VerifyError::TooManyAnswers),
@@ -306,10 +334,7 @@ impl Verify {
         identity: &Identity,
         sid: ChallengeSid,
     ) -> Answer<Challenge> {
-        let account = self.cached_account(caller.account()).await?.ok_or(VerifyError::NotFound)?;
-        if account.suspended_at.is_some() {
-            return Err(VerifyError::Forbidden);
-        }
+        self.refuse_suspended(caller.account()).await?;
         let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
         if matches!(caller, Caller::Device(_)) && factor.is_none() {
             return Err(VerifyError::NotFound);
@@ -360,19 +385,20 @@ impl Verify {
         sid: ChallengeSid,
         update: ChallengeUpdate,
     ) -> Answer<Challenge> {
-        let (mut challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
-        let (of_device, of_application) = match caller {
-            Caller::Device(_) => (update.metadata, None),
-            Caller::Application(_) | Caller::Enrolling(_) => (None, update.metadata),
-        };
-        challenge = match (&update.auth_payload, challenge.factor_type) {
+        let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
+        let ChallengeUpdate { auth_payload, metadata } = update;
+        match (auth_payload, challenge.factor_type) {
             (Some(payload), FactorType::Push) => {
-                self.answer(challenge, factor.as_ref(), payload, of_device).await?
+                self.answer(challenge, factor.as_ref(), &payload, metadata).await
             }
-            (Some(payload), FactorType::Totp) => self.answer_code(challenge, payload).await?,
-            (None, _) => self.annotate(challenge, of_device, true).await?,
-        };
-        self.annotate(challenge, of_application, false).await
+            (Some(payload), FactorType::Totp) => {
+                self.answer_code(challenge, &payload, metadata).await
+            }
+            (None, _) => {
+                let while_open = matches!(caller, Caller::Device(_));
+                self.annotate(challenge, metadata, while_open).await
+            }
+        }
     }
 
     /// Replaces a challenge's metadata, if there is any to replace it with; with `while_open` only while the challenge is
@@ -385,8 +411,11 @@ impl Verify {
     ) -> Answer<Challenge> {
         let Some(metadata) = metadata else { return Ok(challenge) };
         let now = self.time().await?;
+        let change = Usage::of_metadata(Some(&metadata), challenge.metadata.as_ref());
+        let room = self.quotas.take(challenge.owner.account, change, &[], now)?;
         match self.store.update_challenge(challenge.sid, &metadata, while_open, now).await? {
             Recorded::Done => {
+                room.keep();
                 Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })
             }
             Recorded::Refused(why) => Err(why.into()),
@@ -395,7 +424,7 @@ impl Verify {
     }
 
     /// Judges an answer and records it if it is the first: the challenge's state, then the signature, then what was
-    /// signed. A device's metadata is stored just before, while the challenge is open.
+    /// signed. Metadata that came with it is stored by the same command.
     async fn answer(
         &self,
         challenge: Challenge,
@@ -411,17 +440,25 @@ impl Verify {
         };
         self.allow_answer(sid).await?;
         let answer = answer.map_err(|_| VerifyError::AnswerRejected)?;
-        let challenge = self.annotate(challenge, metadata, true).await?;
         let answered = challenge.answer(&answer, now)?;
-        match self.store.answer_challenge(sid, answer.verdict(), now).await? {
+        let verdict = answer.verdict();
+        match self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await? {
             Recorded::Done => {
                 self.handover.happened();
                 self.bus.settle(sid).await;
-                Ok(answered)
+                Ok(self.with_metadata(answered, metadata))
             }
             Recorded::Refused(why) => Err(why.into()),
             Recorded::Gone => Err(VerifyError::NotFound),
         }
+    }
+
+    /// A challenge whose answer was recorded with this metadata. An answer is taken also when the account has too much stored.
+    fn with_metadata(&self, challenge: Challenge, metadata: Option<StringMap>) -> Challenge {
+        let change = Usage::of_metadata(metadata.as_ref(), challenge.metadata.as_ref());
+        self.quotas.note(challenge.owner.account, change);
+        let metadata = metadata.or(challenge.metadata);
+        Challenge { metadata, ..challenge }
     }
 
     /// A wrong signature does not consume a challenge, unless the operator set a limit. Then every answer is counted

@@ -136,10 +136,7 @@ impl Verify {
         };
         let found = self.credentials.get(sid, self.monotonic(), read).await?;
         if let Some(opened) = &found {
-            let account = self.cached_account(opened.0.account).await?;
-            if account.is_some_and(|account| account.suspended_at.is_some()) {
-                return Err(VerifyError::AccountSuspended);
-            }
+            self.refuse_suspended(opened.0.account).await?;
         }
         Ok(found)
     }

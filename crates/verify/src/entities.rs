@@ -4,6 +4,7 @@ use countersign_bus::Changed;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{AccountSid, EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
+use countersign_domain::usage::Usage;
 use countersign_store::seam::Inserted;
 use countersign_store::{Page, PageQuery};
 
@@ -16,7 +17,8 @@ impl Verify {
     /// Makes an entity.
     ///
     /// # Errors
-    /// [`VerifyError::EntityExists`], [`VerifyError::TooManyEntities`], [`VerifyError::NotFound`] without the service.
+    /// [`VerifyError::EntityExists`], [`VerifyError::TooManyEntities`], [`VerifyError::NotFound`] without the service, and
+    /// those of the quotas.
     pub async fn create_entity(
         &self,
         account: AccountSid,
@@ -30,8 +32,13 @@ impl Verify {
         let now = self.now();
         let owner = self.new_owner(account, service, identity);
         let entity = Entity { owner, created_at: now, updated_at: now };
+        let records = [*entity.owner.entity.as_bytes()];
+        let room = self.quotas.take(account, Usage::ENTITY, &records, now)?;
         match self.store.create_entity(&entity).await? {
-            Inserted::Done => Ok(entity),
+            Inserted::Done => {
+                room.keep();
+                Ok(entity)
+            }
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::EntityExists),
             Inserted::NoParent => Err(VerifyError::NotFound),
         }
@@ -82,6 +89,7 @@ impl Verify {
         if !self.store.delete_entity(service, identity, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
+        self.quotas.note(account, -Usage::ENTITY);
         self.handover.happened();
         for factor in devices.items {
             self.bus.dismiss(factor.sid()).await;

@@ -87,6 +87,15 @@ pub enum VerifyError {
     /// The account has as many push credentials as it may have: so many, by `limits.credentials_per_account`.
     #[error("an account may have {0} push credentials")]
     TooManyCredentials(u32),
+    /// The account has as many API keys as it may have: so many, by `limits.api_keys_per_account`.
+    #[error("an account may have {0} API keys: limits.api_keys_per_account")]
+    TooManyApiKeys(u32),
+    /// The account has as many entities as it may have: so many, by `limits.entities_per_account`.
+    #[error("an account may have {0} entities")]
+    TooManyStoredEntities(u32),
+    /// The account would have more bytes stored than it may have: so many, by `limits.stored_bytes_per_account`.
+    #[error("an account may have {0} bytes stored")]
+    TooManyStoredBytes(u64),
     /// The account is suspended: nothing is sent for it.
     #[error("the account is suspended")]
     AccountSuspended,

@@ -6,6 +6,7 @@ use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus, 
 use countersign_domain::key::DeviceKey;
 use countersign_domain::sid::{AccountSid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion, StringMap};
+use countersign_domain::usage::Usage;
 use countersign_store::seam::{Enrolled, Enrolment};
 use countersign_store::{Page, PageQuery};
 
@@ -62,10 +63,10 @@ impl Verify {
     ) -> Answer<Factor> {
         let (account, token) = match caller {
             Caller::Application(account) => (*account, None),
-            Caller::Enrolling(token) if token.service == service && token.identity == *identity => {
-                (token.account, Some(token.sid))
+            Caller::Enrolling(token) if self.allows_enrolment(token, service, identity) => {
+                (token.account, Some(token))
             }
-            Caller::Enrolling(_) => return Err(VerifyError::TokenNotForThis),
+            Caller::Enrolling(token) => return Err(self.refuse_token(token)),
             Caller::Device(_) => return Err(VerifyError::Forbidden),
         };
         self.service(account, service).await?;
@@ -91,17 +92,25 @@ impl Verify {
         let limits = &self.options.limits;
         let enrolment = Enrolment {
             factor: factor.clone(),
-            token,
+            token: token.map(|token| token.sid),
             most_per_entity: limits.push_factors_per_entity,
             most_per_day: limits.factors_per_entity_per_day,
         };
+        let stored =
+            Usage::of_factor(&factor) + if is_new { Usage::ENTITY } else { Usage::default() };
+        let records = [*factor.owner.entity.as_bytes(), *factor.sid.as_bytes()];
+        let room = self.quotas.take(account, stored, &records, now)?;
         match self.store.enrol_factor(&enrolment).await? {
             Enrolled::Done(entity) => {
+                room.keep();
                 factor.owner.entity = entity;
                 self.handover.happened();
                 Ok(factor)
             }
-            Enrolled::TokenSpent => Err(VerifyError::TokenNotForThis),
+            Enrolled::TokenSpent => Err(token.map_or(VerifyError::TokenNotForThis, |token| {
+                self.spent_tokens.note(token.sid, self.monotonic());
+                self.refuse_token(token)
+            })),
             Enrolled::KeyTaken => Err(VerifyError::FactorExists),
             Enrolled::TooMany => {
                 let most = self.options.limits.push_factors_per_entity;
@@ -175,8 +184,10 @@ impl Verify {
         }
         let moves = change.address.is_some();
         let now = self.later_than(factor.updated_at);
+        let was = Usage::of_factor(&factor);
         let factor = self.store.update_factor(factor.owner.entity, sid, &change, now).await?;
         let factor = factor.ok_or(VerifyError::NotFound)?;
+        self.quotas.note(factor.owner.account, Usage::of_factor(&factor) + -was);
         if change.verified {
             self.handover.happened();
         }
@@ -201,11 +212,14 @@ impl Verify {
         identity: &Identity,
         sid: FactorSid,
     ) -> Answer<()> {
-        let entity = match self.any_factor(caller, service, identity, sid).await? {
-            AnyFactor::Push(factor) => factor.owner.entity,
-            AnyFactor::Totp(factor) => factor.owner.entity,
+        let (owner, stored) = match self.any_factor(caller, service, identity, sid).await? {
+            AnyFactor::Push(factor) => (factor.owner.clone(), Usage::of_factor(&factor)),
+            AnyFactor::Totp(factor) => (factor.owner.clone(), Usage::of_totp_factor(&factor)),
         };
-        let was_there = self.store.delete_factor(entity, sid, self.now()).await?;
+        let was_there = self.store.delete_factor(owner.entity, sid, self.now()).await?;
+        if was_there {
+            self.quotas.note(owner.account, -stored);
+        }
         self.handover.happened();
         self.bus.dismiss(sid).await;
         self.bus.announce(Changed::Factor(sid)).await;

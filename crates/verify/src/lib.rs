@@ -24,6 +24,7 @@ pub mod services;
 pub mod sessions;
 pub mod tally;
 pub mod totp_factors;
+mod usage;
 pub mod waiting;
 pub mod webhooks;
 
@@ -39,7 +40,8 @@ use countersign_domain::limits::Limits;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorKeySid, RequestSid, ServiceSid,
+    AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorKeySid, RequestSid,
+    ServiceSid,
 };
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
@@ -57,6 +59,7 @@ use crate::notifications::Asked;
 use crate::rates::Rates;
 use crate::readiness::Readiness;
 use crate::sessions::SessionSpans;
+use crate::usage::Quotas;
 use crate::waiting::Waiters;
 
 /// What every use case answers.
@@ -124,6 +127,8 @@ pub struct Verify {
     api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
     /// Keys of devices that no factor has.
     unknown_keys: Missing<FactorKeySid>,
+    /// Access tokens that are used up.
+    spent_tokens: Missing<AccessTokenSid>,
     services: Arc<Cache<ServiceSid, Service>>,
     credentials: Arc<Cache<CredentialSid, (Credential, CredentialSecrets)>>,
     /// What was asked lately, so that one more notification costs no read.
@@ -134,6 +139,8 @@ pub struct Verify {
     waiters: Waiters,
     readiness: Readiness,
     looks: Box<Looks>,
+    /// In a box, as above.
+    quotas: Box<Quotas>,
     /// Held while something is made that an account may have only so many of, so that those made at once are counted.
     making: tokio::sync::Mutex<()>,
 }
@@ -173,6 +180,7 @@ impl Verify {
             failures: Box::new(Failures::new(
                 options.limits.failed_credentials_per_address_per_minute,
             )),
+            quotas: Box::new(Quotas::new(&options.limits)),
             store: parts.store,
             bus: parts.bus,
             handover: parts.handover,
@@ -185,6 +193,7 @@ impl Verify {
             accounts,
             api_keys,
             unknown_keys: Missing::new(),
+            spent_tokens: Missing::new(),
             services,
             credentials,
             asked: moka::sync::Cache::new(MOST_ASKED),
@@ -269,10 +278,23 @@ impl Verify {
         RequestSid::mint(self.now(), &*self.entropy)
     }
 
-    /// The key by which a service identifies itself to browsers' push services. For whoever pushes; what a page may know
-    /// of it is its public half, see [`Verify::web_push_key`].
-    pub fn vapid(&self, service: ServiceSid) -> keys::VapidKey {
-        self.keys.vapid(service)
+    /// The key by which a service of the account identifies itself to browsers' push services, for those who push. Pages
+    /// may know its public half, see [`Verify::web_push_key`].
+    ///
+    /// # Errors
+    /// [`VerifyError::AccountSuspended`] while the account is; the database failed.
+    pub async fn vapid(&self, account: AccountSid, service: ServiceSid) -> Answer<keys::VapidKey> {
+        self.refuse_suspended(account).await?;
+        Ok(self.keys.vapid(service))
+    }
+
+    /// Refuses an account that is suspended, as of ten seconds ago at most: nothing is sent for it.
+    async fn refuse_suspended(&self, account: AccountSid) -> Answer<()> {
+        let account = self.cached_account(account).await?;
+        if account.is_some_and(|account| account.suspended_at.is_some()) {
+            return Err(VerifyError::AccountSuspended);
+        }
+        Ok(())
     }
 
     /// Whether push tokens of less than 32 characters are refused.

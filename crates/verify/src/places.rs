@@ -27,11 +27,22 @@ pub struct PlaceBounds {
     pub per_device: usize,
     /// From one address, without good credentials.
     pub strangers_per_address: usize,
+    /// Bytes of all responses that are still to be sent.
+    pub unsent_bytes: usize,
+    /// Bytes of those of one account, its devices included.
+    pub unsent_bytes_per_account: usize,
 }
 
 impl Default for PlaceBounds {
     fn default() -> Self {
-        Self { requests: 10_000, per_account: 2_500, per_device: 20, strangers_per_address: 100 }
+        Self {
+            requests: 10_000,
+            per_account: 2_500,
+            per_device: 20,
+            strangers_per_address: 100,
+            unsent_bytes: 256 << 20,
+            unsent_bytes_per_account: 64 << 20,
+        }
     }
 }
 
@@ -58,6 +69,8 @@ struct Count {
     working: usize,
     /// Long polls, which have bounds of their own.
     waiting: usize,
+    /// Bytes of their responses that are still to be sent.
+    unsent: usize,
 }
 
 /// All requests in work. Cheap to clone.
@@ -74,6 +87,7 @@ struct House {
 struct Counts {
     strangers: usize,
     waiting: usize,
+    unsent: usize,
     /// Each request looks here several times, and nobody chooses enough keys to make a faster hash costly.
     by_owner: HashMap<Owner, Count, RandomState>,
 }
@@ -91,7 +105,8 @@ impl Places {
     pub fn arrive(&self, from: Option<IpAddr>) -> Result<Place, Crowded> {
         let before = self.0.working.fetch_add(1, Ordering::Relaxed);
         let held = Mutex::new(Held::Nobody { is_checked: false });
-        let place = Place { house: Arc::clone(&self.0), from, held };
+        let unsent = AtomicUsize::new(0);
+        let place = Place { house: Arc::clone(&self.0), from, held, unsent };
         if is_full(before, self.0.bounds.requests) { Err(Crowded::Server) } else { Ok(place) }
     }
 
@@ -103,6 +118,11 @@ impl Places {
     /// Long polls that wait.
     pub fn waiting(&self) -> usize {
         self.0.counts().waiting
+    }
+
+    /// Bytes of responses that are still to be sent, of those that are counted.
+    pub fn unsent(&self) -> usize {
+        self.0.counts().unsent
     }
 
     /// Whether more than nine tenths of all places are taken.
@@ -121,6 +141,10 @@ impl House {
 
 const fn is_full(count: usize, bound: usize) -> bool {
     bound > 0 && count >= bound
+}
+
+const fn exceeds(count: usize, more: usize, bound: usize) -> bool {
+    bound > 0 && count.saturating_add(more) > bound
 }
 
 impl Counts {
@@ -164,6 +188,8 @@ pub struct Place {
     house: Arc<House>,
     from: Option<IpAddr>,
     held: Mutex<Held>,
+    /// Bytes of its response that are counted until it is dropped.
+    unsent: AtomicUsize,
 }
 
 impl Place {
@@ -246,6 +272,28 @@ impl Place {
         Ok(())
     }
 
+    /// Its response of so many bytes is to be sent; they count until the place is dropped. What belongs to nobody is not counted:
+    /// strangers get files that are in memory anyway.
+    ///
+    /// # Errors
+    /// [`Crowded`] if too many bytes are still to be sent, of the account or of the server; then these are not counted.
+    pub fn sends(&self, bytes: usize) -> Result<(), Crowded> {
+        let Held::Known(account, _) = *self.held() else { return Ok(()) };
+        let bounds = &self.house.bounds;
+        let mut counts = self.house.counts();
+        if exceeds(counts.unsent, bytes, bounds.unsent_bytes) {
+            return Err(Crowded::Server);
+        }
+        let count = counts.by_owner.entry(account).or_default();
+        if exceeds(count.unsent, bytes, bounds.unsent_bytes_per_account) {
+            return Err(Crowded::Owner);
+        }
+        count.unsent += bytes;
+        counts.unsent += bytes;
+        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Whether nobody's credentials came with it, or they were not good.
     pub fn is_strangers(&self) -> bool {
         !matches!(*self.held(), Held::Known(..))
@@ -308,9 +356,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.house.working.fetch_sub(1, Ordering::Relaxed);
         let held = *self.held();
-        if !matches!(held, Held::Nobody { .. }) {
-            held.release(&mut self.house.counts());
+        if matches!(held, Held::Nobody { .. }) {
+            return;
         }
+        let mut counts = self.house.counts();
+        let unsent = self.unsent.load(Ordering::Relaxed);
+        if let Held::Known(account, _) = held
+            && unsent > 0
+        {
+            counts.unsent = counts.unsent.saturating_sub(unsent);
+            let count = counts.by_owner.entry(account).or_default();
+            count.unsent = count.unsent.saturating_sub(unsent);
+        }
+        held.release(&mut counts);
     }
 }
 
@@ -335,8 +393,14 @@ impl Drop for LongPoll<'_> {
 mod tests {
     use super::*;
 
-    const BOUNDS: PlaceBounds =
-        PlaceBounds { requests: 16, per_account: 3, per_device: 2, strangers_per_address: 1 };
+    const BOUNDS: PlaceBounds = PlaceBounds {
+        requests: 16,
+        per_account: 3,
+        per_device: 2,
+        strangers_per_address: 1,
+        unsent_bytes: 150,
+        unsent_bytes_per_account: 100,
+    };
 
     fn account(digit: char) -> AccountSid {
         format!("AC{}", digit.to_string().repeat(32)).parse().unwrap()
@@ -358,6 +422,25 @@ mod tests {
         let place = places.arrive(address("192.0.2.1"))?;
         place.is_of_account(account(digit))?;
         Ok(place)
+    }
+
+    #[test]
+    fn bytes_that_are_still_to_be_sent_are_bounded_by_account_and_in_all() {
+        let places = Places::new(BOUNDS);
+        let (one, same) = (of_account(&places, '1').unwrap(), of_account(&places, '1').unwrap());
+        let other = of_account(&places, '2').unwrap();
+        assert_eq!(one.sends(60), Ok(()));
+        assert_eq!(same.sends(41), Err(Crowded::Owner));
+        assert_eq!(same.sends(40), Ok(()));
+        assert_eq!(other.sends(51), Err(Crowded::Server));
+        assert_eq!(other.sends(50), Ok(()));
+        drop(one);
+        assert_eq!((places.unsent(), other.sends(50)), (90, Ok(())));
+        let stranger = places.arrive(None).unwrap();
+        assert_eq!(stranger.sends(1_000), Ok(()), "files, which are in memory anyway");
+        drop((same, other, stranger));
+        assert_eq!(places.unsent(), 0);
+        assert!(places.0.counts().by_owner.is_empty());
     }
 
     #[test]
@@ -447,8 +530,14 @@ mod tests {
 
     #[test]
     fn nought_is_no_bound() {
-        let bounds =
-            PlaceBounds { requests: 0, per_account: 0, per_device: 0, strangers_per_address: 0 };
+        let bounds = PlaceBounds {
+            requests: 0,
+            per_account: 0,
+            per_device: 0,
+            strangers_per_address: 0,
+            unsent_bytes: 0,
+            unsent_bytes_per_account: 0,
+        };
         let places = Places::new(bounds);
         let all: Vec<_> = (0..100)
             .map(|number| {

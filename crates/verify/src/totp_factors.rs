@@ -10,6 +10,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::totp::{
     Code, TotpAlg, TotpChange, TotpConfig, TotpConfigChange, TotpFactor, judge, secret_of,
 };
+use countersign_domain::usage::Usage;
 use countersign_domain::world::random;
 use countersign_store::StoreError;
 use countersign_store::seam::{Enrolled, Judged, Shown, TotpEnrolment, TotpUpdate};
@@ -85,8 +86,13 @@ impl Verify {
             most_per_entity: limits.totp_factors_per_entity,
             most_per_day: limits.factors_per_entity_per_day,
         };
+        let stored =
+            Usage::of_totp_factor(&factor) + if is_new { Usage::ENTITY } else { Usage::default() };
+        let records = [*factor.owner.entity.as_bytes(), *factor.sid.as_bytes()];
+        let room = self.quotas.take(account, stored, &records, now)?;
         match self.store.enrol_totp_factor(&enrolment).await? {
             Enrolled::Done(entity) => {
+                room.keep();
                 factor.owner.entity = entity;
                 self.handover.happened();
             }

@@ -129,22 +129,32 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const ALLOWANCE: Allowance = Allowance { bytes: 64 * 1024, within: Duration::from_secs(30) };
 
+    type Polled = Poll<Option<std::io::Result<Frame<Bytes>>>>;
+
+    /// A body whose frames come from a function.
+    struct By<F>(F);
+
+    impl<F: FnMut() -> Polled + Unpin> HttpBody for By<F> {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
+            (self.0)()
+        }
+    }
+
+    fn bounded_by(frames: impl FnMut() -> Polled + Unpin + Send + 'static) -> Body {
+        bounded(Body::new(By(frames)), ALLOWANCE)
+    }
+
     /// A body in so many parts of so many bytes.
     fn parts(count: usize, bytes: usize) -> Body {
-        struct Parts(usize, usize);
-        impl HttpBody for Parts {
-            type Data = Bytes;
-            type Error = std::io::Error;
-            fn poll_frame(
-                mut self: Pin<&mut Self>,
-                _: &mut Context<'_>,
-            ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-                let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
-                self.0 = left;
-                Poll::Ready(Some(Ok(Frame::data(vec![b'x'; self.1].into()))))
-            }
-        }
-        bounded(Body::new(Parts(count, bytes)), ALLOWANCE)
+        let mut left = count;
+        bounded_by(move || {
+            let Some(rest) = left.checked_sub(1) else { return Poll::Ready(None) };
+            left = rest;
+            Poll::Ready(Some(Ok(Frame::data(vec![b'x'; bytes].into()))))
+        })
     }
 
     #[test]
@@ -158,18 +168,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_does_not_come_is_not_waited_for() {
-        struct Silent;
-        impl HttpBody for Silent {
-            type Data = Bytes;
-            type Error = std::io::Error;
-            fn poll_frame(
-                self: Pin<&mut Self>,
-                _: &mut Context<'_>,
-            ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-                Poll::Pending
-            }
-        }
-        let body = bounded(Body::new(Silent), Allowance { within: Duration::ZERO, ..ALLOWANCE });
+        let silent = Body::new(By(|| Poll::Pending));
+        let body = bounded(silent, Allowance { within: Duration::ZERO, ..ALLOWANCE });
         assert_eq!(whole(body, 16).await, Err(BodyFault::Late));
     }
 
@@ -184,18 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_not_taken() {
-        struct Broken;
-        impl HttpBody for Broken {
-            type Data = Bytes;
-            type Error = std::io::Error;
-            fn poll_frame(
-                self: Pin<&mut Self>,
-                _: &mut Context<'_>,
-            ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-                Poll::Ready(Some(Err(std::io::Error::other("gone"))))
-            }
-        }
-        let body = bounded(Body::new(Broken), ALLOWANCE);
+        let body = bounded_by(|| Poll::Ready(Some(Err(std::io::Error::other("gone")))));
         assert_eq!(whole(body, 16).await, Err(BodyFault::Broken));
     }
 }

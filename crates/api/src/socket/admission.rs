@@ -114,6 +114,11 @@ pub(super) struct Stranger {
 }
 
 impl Stranger {
+    /// Where it came from; of an IPv6 address the network.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        self.from
+    }
+
     /// Turns it into the place of a device that is known; `None` if there are too many of them.
     pub(super) fn link(self) -> Option<Guest> {
         let bound = self.door.bounds.linked;

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, ServiceSid};
@@ -70,16 +69,7 @@ impl Greeting {
     }
 
     /// Decides whether the owner of a token that was found good may have the stream it asked for.
-    pub(super) fn admit(
-        self,
-        claim: &Claim,
-        factor: &Factor,
-        token: &DeviceToken,
-        now: Now,
-    ) -> Result<FactorSid, Close> {
-        if !token.nonce().is_some_and(|nonce| same(nonce, &self.nonce)) {
-            return Err(Close::refused(&rows::JWT_CLAIMS, now.day));
-        }
+    pub(super) fn admit(claim: &Claim, factor: &Factor, now: Now) -> Result<FactorSid, Close> {
         let its_own = factor.sid == claim.factor
             && factor.owner.service == claim.service
             && factor.owner.identity == claim.identity;
@@ -89,9 +79,4 @@ impl Greeting {
             Err(Close::refused(&rows::FORBIDDEN, now.day))
         }
     }
-}
-
-/// Compares without telling by the time it takes where the difference lies.
-fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
 }

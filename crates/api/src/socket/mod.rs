@@ -15,7 +15,7 @@ mod tests;
 mod transport;
 
 use std::any::Any;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,7 +26,6 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse, Response};
 use countersign_bus::{Bus, HandOver};
-use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
@@ -51,11 +50,19 @@ use crate::rows;
 /// Tells who signed a device's token.
 #[async_trait]
 pub trait DeviceAuth: Send + Sync {
-    /// Judges a token: everything but the path and the nonce.
+    /// Judges a token that came from an address: everything but the path.
     ///
     /// # Errors
-    /// The first check that fails.
-    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault>;
+    /// The first check that fails, which is counted against the address.
+    async fn authenticate(
+        &self,
+        from: Option<IpAddr>,
+        token: &str,
+        nonce: &str,
+    ) -> Result<Factor, AuthFault>;
+
+    /// Counts a first message that is no token against the address it came from.
+    fn failed(&self, from: Option<IpAddr>);
 
     /// Whether a service and its account may still have streams.
     ///
@@ -70,8 +77,17 @@ pub trait DeviceAuth: Send + Sync {
 
 #[async_trait]
 impl DeviceAuth for Verify {
-    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
-        self.authenticate_device(token).await
+    async fn authenticate(
+        &self,
+        from: Option<IpAddr>,
+        token: &str,
+        nonce: &str,
+    ) -> Result<Factor, AuthFault> {
+        self.authenticate_stream(from, token, nonce).await
+    }
+
+    fn failed(&self, from: Option<IpAddr>) {
+        self.stream_failed(from);
     }
 
     async fn standing(

@@ -1,6 +1,7 @@
 //! Moves bytes and time between a socket and the conversation, and decides nothing.
 
 use std::future::{Future, pending};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use countersign_bus::{Attachment, Parting};
-use countersign_domain::device_token::DeviceToken;
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorSid;
@@ -18,7 +18,7 @@ use tokio::select;
 use super::admission::{Guest, Stranger};
 use super::close::{Close, End};
 use super::greeting::{Claim, Greeting};
-use super::protocol::{self, LONGEST_LIFE, Linked};
+use super::protocol::{self, Heard, LONGEST_LIFE, Linked};
 use super::residents::{Resident, Residents};
 use super::transport::Transport;
 use super::{Now, SocketParts};
@@ -66,9 +66,9 @@ async fn greet(
 ) -> Result<Box<Arrival>, End> {
     let greeting = Greeting::new(&*parts.entropy, parts.clock.monotonic());
     transport.send(Message::text(greeting.nonce()));
-    let (device, token) = identify(transport, &greeting, parts).await?;
+    let device = identify(transport, &greeting, stranger.address(), parts).await?;
     let now = Now::of(&*parts.clock);
-    let factor = greeting.admit(&claim, &device, &token, now)?;
+    let factor = Greeting::admit(&claim, &device, now)?;
 
     let guest = stranger.link().ok_or(Close::OVERLOADED)?;
     // Findable first: whatever is parked from here on is seen by those who look after `connected`, or finds us.
@@ -86,8 +86,9 @@ async fn greet(
 async fn identify(
     transport: &mut Transport,
     greeting: &Greeting,
+    from: Option<IpAddr>,
     parts: &SocketParts,
-) -> Result<(Factor, DeviceToken), End> {
+) -> Result<Factor, End> {
     let mut shutdown = pin!(parts.shutdown.cancelled());
     let clock = &*parts.clock;
     let until = |at: Monotonic| clock.sleep(at.since(clock.monotonic()));
@@ -103,10 +104,17 @@ async fn identify(
             }
         };
         let Some(heard) = event.heard() else { continue };
+        match heard {
+            // A text is counted where it is judged.
+            Heard::Text(_) | Heard::Beat | Heard::Farewell | Heard::Silence => {}
+            Heard::Binary | Heard::TooLarge | Heard::NotUtf8 | Heard::Violation => {
+                parts.auth.failed(from);
+            }
+        }
         let Some(token) = greeting.hear(heard, Now::of(clock))? else { continue };
         let late = clock.sleep(CHECK_WITHIN);
         let checked = select! {
-            checked = parts.auth.authenticate(token) => checked,
+            checked = parts.auth.authenticate(from, token, greeting.nonce()) => checked,
             () = &mut shutdown => return Err(Close::STOPPING.into()),
             () = late => return Err(Close::OVERLOADED.into()),
         };

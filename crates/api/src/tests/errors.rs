@@ -101,6 +101,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
 #[case(TokenFault::Signature.into(), 20151)]
 #[case(TokenFault::Subject.into(), 20153)]
 #[case(TokenFault::Claims.into(), 20154)]
+#[case(TokenFault::Nonce.into(), 20154)]
 #[case(TokenFault::NotYetValid(Duration::from_secs(700)).into(), 20105)]
 #[case(TokenFault::Expired(Duration::from_secs(700)).into(), 20156)]
 #[case(TokenFault::TooLong.into(), 20157)]

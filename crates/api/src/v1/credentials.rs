@@ -5,7 +5,7 @@ use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid};
-use countersign_domain::text::bounded;
+use countersign_domain::text::{bounded, line};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
@@ -77,8 +77,7 @@ fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
     let text = |most| move |text: &str| bounded(text, 1, most).map(|()| text.to_owned());
     let secret = |name| params.optional(name, |text| Ok::<_, Invalid>(Secret::new(text)));
     Ok(CredentialUpdate {
-        friendly_name: params
-            .optional("FriendlyName", |text| bounded(text, 0, 64).map(|()| text.to_owned()))?,
+        friendly_name: params.optional("FriendlyName", |text| line(text, 0, 64))?,
         sandbox: params.optional("Sandbox", boolean)?,
         key_id: params.optional("KeyId", text(64))?,
         team_id: params.optional("TeamId", text(64))?,

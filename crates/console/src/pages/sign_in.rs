@@ -67,6 +67,10 @@ pub(crate) async fn enter(
         }
         Err(AuthFault::Store(error)) => Err(error.into()),
         Err(AuthFault::TooManyRequests) => Err(Fault::Busy),
+        Err(AuthFault::Suspended) => {
+            let error = "This account is suspended.";
+            ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))
+        }
         Err(_) => {
             let error = "No account or API key has this SID with this secret.";
             ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))

@@ -33,7 +33,6 @@ fn check_payload(payload: &Value) -> Result<(), TokenFault> {
 fn the_worked_example_passes() {
     let token = DeviceToken::parse(DEVICE_TOKEN).unwrap();
     assert_eq!(token.key, KEY_SID.parse().unwrap());
-    assert_eq!(token.nonce(), None);
     assert_eq!(token.check(&factor().key, account(), noon()), Ok(()));
 }
 
@@ -47,6 +46,22 @@ fn a_clock_may_be_off_by_the_leeway_and_no_more() {
     let late = ends + LEEWAY;
     assert_eq!(check(DEVICE_TOKEN, late - TICK), Ok(()));
     assert_eq!(check(DEVICE_TOKEN, late), Err(TokenFault::Expired(LEEWAY)));
+}
+
+#[test]
+fn a_token_for_a_stream_holds_its_nonce_and_nothing_else_is_it() {
+    let nonce = "0a".repeat(16);
+    let check = |carried: Option<Value>| {
+        let payload = with(token_payload(), "nonce", carried);
+        let token = Hand::known().sign(&token_header(), &payload);
+        DeviceToken::parse(&token).unwrap().check_nonce(&nonce)
+    };
+    assert_eq!(check(Some(json!(nonce))), Ok(()));
+    let nearly = format!("{}0b", "0a".repeat(15));
+    let others = ["", "0a", &nearly, &format!("{nonce}0"), &nonce[1..]].map(|it| json!(it));
+    for carried in others.into_iter().map(Some).chain([None, Some(json!([nonce]))]) {
+        assert_eq!(check(carried.clone()), Err(TokenFault::Nonce), "{carried:?}");
+    }
 }
 
 #[test]
@@ -243,16 +258,4 @@ fn the_form_is_three_parts_of_unpadded_base64url() {
         assert_eq!(check(&wrong, noon()), Err(TokenFault::Form), "{wrong}");
     }
     assert_eq!(check(ANSWER, noon()), Err(TokenFault::Form), "an answer is no device token");
-}
-
-#[test]
-fn a_token_for_the_stream_carries_a_nonce() {
-    let nonce = |value: Value| {
-        let payload = with(token_payload(), "nonce", Some(value));
-        let token = DeviceToken::parse(&Hand::known().sign(&token_header(), &payload)).unwrap();
-        assert_eq!(token.check(&factor().key, account(), noon()), Ok(()));
-        token.nonce().map(str::to_owned)
-    };
-    assert_eq!(nonce(json!("0123abcd")).as_deref(), Some("0123abcd"));
-    assert_eq!(nonce(json!(123)), None);
 }

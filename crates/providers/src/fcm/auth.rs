@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign_domain::delivery::{Attempt, Outcome};
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::sid::AccountSid;
 use countersign_domain::world::Clock;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
@@ -91,7 +92,9 @@ impl AccessTokens {
     /// A token that can be used now. Of many who need one, one asks for it; while the old one lives, the others use
     /// that. The failure of whoever asked is the failure of all who waited: a token endpoint that is down is not asked
     /// once by each in turn.
-    pub(super) async fn token(&self) -> Result<Arc<str>, Attempt> {
+    ///
+    /// `account` is whose credential this is: its calls to token endpoints other than Google's own are bounded together.
+    pub(super) async fn token(&self, account: AccountSid) -> Result<Arc<str>, Attempt> {
         let now = self.clock.monotonic();
         let held = lock(&self.held).clone().filter(|token| now + SPARE < token.ends_at);
         let (old, asking) = match held {
@@ -116,7 +119,7 @@ impl AccessTokens {
             }
         };
         let mut asking = asking;
-        match self.ask().await {
+        match self.ask(account).await {
             Ok(token) => {
                 *lock(&self.held) = Some(token.clone());
                 Ok(token.text)
@@ -134,17 +137,20 @@ impl AccessTokens {
         lock(&self.held).take_if(|token| *token.text == *used);
     }
 
-    async fn ask(&self) -> Result<Token, Attempt> {
+    async fn ask(&self, account: AccountSid) -> Result<Token, Attempt> {
         let request = self.request()?;
+        let _turn = match &self.google {
+            Some(_) => None,
+            None => {
+                let turn = self.guard.turn(account, &self.account.token_uri).await;
+                Some(turn.map_err(|why| no_answer(&Fault::unresolved(why)))?)
+            }
+        };
         let asked_at = self.clock.monotonic();
         let reply =
             exchange(request, &*self.clock).await.map_err(|error| match denied(&error) {
                 Some(_) => self.not_allowed(),
-                None => failure(
-                    Outcome::Later { not_before: None },
-                    None,
-                    &format!("token endpoint: {}", Fault::new(&error)),
-                ),
+                None => no_answer(&Fault::new(&error)),
             })?;
         if reply.status != 200 {
             return Err(refusal(&reply));
@@ -195,6 +201,11 @@ impl AccessTokens {
             code: Some(codes::FCM_UNAUTHORIZED),
         }
     }
+}
+
+/// The token endpoint could not be asked.
+fn no_answer(fault: &Fault) -> Attempt {
+    failure(Outcome::Later { not_before: None }, None, &format!("token endpoint: {fault}"))
 }
 
 /// The token endpoint said no: for good, if it does not take the account.

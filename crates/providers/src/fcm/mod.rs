@@ -109,7 +109,7 @@ impl Vendor for Fcm {
         let (mut fresh_token, mut other_connection) = (false, false);
         let mut held = client.connections.hold();
         loop {
-            let access = match client.tokens.token().await {
+            let access = match client.tokens.token(push.target.account).await {
                 Ok(access) => access,
                 Err(attempt) => return attempt,
             };

@@ -9,6 +9,7 @@ mod addresses;
 mod allowed;
 mod names;
 mod resolver;
+mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use url::{Host, Url};
 
 use countersign_domain::invalid::Invalid;
@@ -25,6 +28,8 @@ pub use crate::guard::allowed::Allowed;
 use crate::guard::names::Names;
 pub use crate::guard::names::Unresolved;
 use crate::guard::resolver::Filtered;
+pub use crate::guard::resolver::SystemNames;
+use crate::guard::turns::Turns;
 use crate::outgoing::Outgoing;
 
 /// Why an address is not called.
@@ -58,7 +63,18 @@ pub struct Guard {
     by_port: Arc<HashMap<u16, Clients>>,
     others: Clients,
     names: Arc<Names>,
+    calls: Arc<Turns>,
 }
+
+/// Calls of one account for tokens at once; more wait for their turn.
+const TOKEN_CALLS: usize = 8;
+/// How long a call waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(4);
+
+/// Held while an account calls for a token.
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "it is given back when dropped")] OwnedSemaphorePermit,
+);
 
 /// The clients for one port.
 #[derive(Clone)]
@@ -115,7 +131,8 @@ impl Guard {
         let by_port = ports.map(|port| Ok((port, clients(port)?)));
         let by_port = Arc::new(by_port.collect::<Result<_, Invalid>>()?);
         // No entry of the list names port 0.
-        Ok(Self { others: clients(0)?, by_port, allowed, names })
+        let calls = Arc::new(Turns::new(TOKEN_CALLS));
+        Ok(Self { others: clients(0)?, by_port, allowed, names, calls })
     }
 
     fn clients(&self, url: &Url) -> &Clients {
@@ -152,6 +169,18 @@ impl Guard {
             Some(Host::Domain(name)) => self.names.prepare(account, name).await,
             _ => Ok(()),
         }
+    }
+
+    /// Waits for the account's turn to call an address for a token, and looks up its name as [`prepare`](Self::prepare) does. An
+    /// account with many credentials, whose token endpoints are silent, delays its own calls and nobody else's.
+    ///
+    /// # Errors
+    /// [`Unresolved`], after eight seconds at most.
+    pub(crate) async fn turn(&self, account: AccountSid, url: &Url) -> Result<Turn, Unresolved> {
+        let turn = self.calls.take(account, Instant::now() + TURN_WITHIN).await;
+        let turn = turn.ok_or(Unresolved::Crowded)?;
+        self.prepare(account, url).await?;
+        Ok(Turn(turn))
     }
 
     /// A call that only the list can allow, for what a tenant has no business to choose but an operator may.

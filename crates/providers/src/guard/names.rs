@@ -14,8 +14,9 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RecordType;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::guard::turns::Turns;
 
 /// How long a look-up may take, for those that wait for it too. A call may take five seconds as a whole.
 const WITHIN: Duration = Duration::from_secs(4);
@@ -29,7 +30,7 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 const OTHER_FAMILY: Duration = Duration::from_millis(250);
 /// Look-ups of one account at once; more wait for their turn.
 const AT_ONCE: usize = 16;
-/// Names and accounts that are not in use are forgotten when there are this many.
+/// Names that are not in use are forgotten when there are this many.
 const MANY: usize = 4_096;
 /// How often to look whether the system's configuration was changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -49,6 +50,9 @@ pub enum Unresolved {
     /// Its servers did not answer in time, or could not say.
     #[error("the name's servers do not answer")]
     Silent,
+    /// The account has too many calls of this kind in work.
+    #[error("too many such calls of this account are in work")]
+    Crowded,
 }
 
 type Found = Result<Arc<[IpAddr]>, Unresolved>;
@@ -59,7 +63,7 @@ pub(super) struct Names {
     servers: Vec<SocketAddr>,
     system: Mutex<System>,
     asked: Mutex<HashMap<Box<str>, Arc<Slot>>>,
-    accounts: Mutex<HashMap<AccountSid, Arc<Semaphore>>>,
+    turns: Turns,
 }
 
 /// The resolver, as the system's configuration was when it was made.
@@ -80,7 +84,7 @@ impl Names {
             servers: servers.to_vec(),
             system: Mutex::new(system),
             asked: Mutex::default(),
-            accounts: Mutex::default(),
+            turns: Turns::new(AT_ONCE),
         })
     }
 
@@ -92,9 +96,7 @@ impl Names {
     /// Sees to it that a name which an account chose can be resolved, at the account's expense.
     pub(super) async fn prepare(&self, account: AccountSid, name: &str) -> Result<(), Unresolved> {
         let deadline = Instant::now() + WITHIN;
-        let places = self.places(account);
-        let place = timeout_at(deadline, places.acquire()).await;
-        let _place = place.map_err(|_| Unresolved::Silent)?;
+        let _turn = self.turns.take(account, deadline).await.ok_or(Unresolved::Silent)?;
         self.find(name, GOOD_FOR, deadline).await.map(|_| ())
     }
 
@@ -198,15 +200,6 @@ impl Names {
             asked.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(asked.entry(name.into()).or_default())
-    }
-
-    fn places(&self, account: AccountSid) -> Arc<Semaphore> {
-        let mut accounts = lock(&self.accounts);
-        if accounts.len() >= MANY {
-            accounts.retain(|_, places| Arc::strong_count(places) > 1);
-        }
-        let fresh = || Arc::new(Semaphore::new(AT_ONCE));
-        Arc::clone(accounts.entry(account).or_insert_with(fresh))
     }
 }
 

@@ -1,5 +1,6 @@
-//! Names, without the addresses that must not be called.
+//! Names for clients: without the addresses that must not be called, or as the system knows them.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -40,6 +41,34 @@ impl Resolve for Filtered {
                 return Err(denied.into());
             }
             Ok(Box::new(left.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+        })
+    }
+}
+
+/// Names of push services' own hosts, as the system's configuration has them. Clones share one resolver: a look-up waits on no
+/// thread and has a deadline.
+#[derive(Clone)]
+pub struct SystemNames(pub(super) Arc<Names>);
+
+impl Default for SystemNames {
+    fn default() -> Self {
+        Self(Names::new(&[]))
+    }
+}
+
+impl fmt::Debug for SystemNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemNames").finish_non_exhaustive()
+    }
+}
+
+impl Resolve for SystemNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let names = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = names.look_up(name.as_str()).await?;
+            let addresses: Vec<_> = found.iter().map(|found| SocketAddr::new(*found, 0)).collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

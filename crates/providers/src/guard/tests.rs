@@ -126,3 +126,18 @@ async fn a_name_is_judged_by_the_port_too() {
     assert_eq!(answer("https://localhost:2/").await, Some(Denied::Address));
     assert_eq!(answer("http://localhost:2/").await, Some(Denied::NotListed));
 }
+
+#[tokio::test]
+async fn an_account_calls_for_so_many_tokens_at_once() {
+    let guard = Guard::new(&Outgoing::default(), Manners::default()).unwrap();
+    let account = |n| AccountSid::from_bytes([n; 16]);
+    let url = Url::parse("https://127.0.0.1/token").unwrap();
+    let mut turns = Vec::new();
+    for _ in 0..TOKEN_CALLS {
+        turns.push(guard.turn(account(1), &url).await.unwrap());
+    }
+    assert!(guard.turn(account(2), &url).await.is_ok());
+    assert_eq!(guard.turn(account(1), &url).await.err(), Some(Unresolved::Crowded));
+    turns.pop();
+    assert!(guard.turn(account(1), &url).await.is_ok());
+}

@@ -3,9 +3,11 @@ use serde_json::json;
 
 use super::*;
 use crate::fixtures::{self, Answer, Server};
+use crate::guard::Manners;
 
 async fn try_it(server: &Server, credential: OpenedCredential, dry: bool) -> Finding {
     let trial = Trial {
+        account: AccountSid::from_bytes([1; 16]),
         token: Some("00fc13adff785122b4ad28809a342098".to_owned()),
         credential,
         app_id: AppId::parse("com.example.owl").unwrap(),
@@ -15,7 +17,9 @@ async fn try_it(server: &Server, credential: OpenedCredential, dry: bool) -> Fin
     let clock = Arc::new(ManualClock::new());
     let apple = Arc::default();
     let entropy = SeededEntropy::new(7);
-    try_credential(trial, server.outgoing(), apple, clock, &entropy).await.unwrap()
+    let outgoing = server.outgoing();
+    let guard = Guard::new(&outgoing, Manners::default()).unwrap();
+    try_credential(trial, outgoing, &guard, apple, clock, &entropy).await.unwrap()
 }
 
 #[tokio::test]

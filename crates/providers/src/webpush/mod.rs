@@ -19,7 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::address::{Platform, PushToken};
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::delivery::{Attempt, Outcome, Push, Target};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::world::{Clock, Entropy, random};
@@ -90,8 +90,9 @@ impl WebPush {
         }
     }
 
-    async fn key(&self, service: ServiceSid) -> Result<Arc<OpenedVapid>, Attempt> {
-        let found = self.source.vapid(service).await.map_err(|unavailable| Attempt {
+    async fn key(&self, of: &Target) -> Result<Arc<OpenedVapid>, Attempt> {
+        let found = self.source.vapid(of.account, of.service).await;
+        let found = found.map_err(|unavailable| Attempt {
             provider_reason: words::plain(&unavailable.to_string()),
             ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
         })?;
@@ -181,7 +182,7 @@ impl Provider for WebPush {
             );
             return refused(codes::CREDENTIAL_MISSING, &words);
         }
-        let key = match self.key(push.target.service).await {
+        let key = match self.key(&push.target).await {
             Ok(key) => key,
             Err(attempt) => return attempt,
         };

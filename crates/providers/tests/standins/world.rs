@@ -15,8 +15,8 @@ use countersign_domain::sid::{
 use countersign_domain::text::{AppId, Message};
 use countersign_domain::world::{Clock as _, random};
 use countersign_providers::{
-    CredentialSource, OpenedCredential, OpenedVapid, Outgoing, Providers, PushParts, Unavailable,
-    VapidSource, new_vapid_key,
+    CredentialSource, Guard, Manners as CallManners, OpenedCredential, OpenedVapid, Outgoing,
+    Providers, PushParts, Unavailable, VapidSource, new_vapid_key,
 };
 use countersign_standins::{Manners, Options, Running, Setting, run};
 use countersign_testkit::{ManualClock, SeededEntropy};
@@ -50,7 +50,11 @@ impl CredentialSource for Keeper {
 
 #[async_trait]
 impl VapidSource for Keeper {
-    async fn vapid(&self, _: ServiceSid) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
+    async fn vapid(
+        &self,
+        _: AccountSid,
+        _: ServiceSid,
+    ) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
         Ok(Some(Arc::clone(&self.vapid)))
     }
 }
@@ -113,6 +117,7 @@ impl World {
             credentials: Arc::clone(&keeper) as _,
             apple: Arc::default(),
             vapid: keeper,
+            guard: Guard::new(&outgoing, CallManners::default()).expect("the settings are good"),
             outgoing,
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(entropy.clone()),

@@ -29,8 +29,8 @@ use self::stage::Stage;
 use crate::cli::{Common, Demo};
 use crate::config::{Config, Sources};
 use crate::database::Database;
-use crate::telemetry;
 use crate::wiring::{Server, World};
+use crate::{descriptors, telemetry};
 
 /// The longest that the demo waits for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +41,7 @@ pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode>
     let folder = tempfile::Builder::new().prefix("countersign-demo-").tempdir()?;
     let config = config(common, &flags, folder.path())?;
     let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
+    descriptors::raise_limit();
     let began = Instant::now();
     let (server, account) = start(&config).await?;
     let ready_in = began.elapsed();

@@ -24,6 +24,7 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     let found = verify.opened_credential(sid).await?;
     let found = found.with_context(|| format!("there is no {sid}"))?;
     let trial = Trial {
+        account: found.0.account,
         credential: push::opened(&found.0, &found.1),
         token: flags.token,
         app_id,
@@ -34,7 +35,9 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     let outgoing = push::outgoing(config)?;
     // no pushes but this one
     let apple = Arc::default();
-    let finding = try_credential(trial, outgoing, apple, world.clock, &*world.entropy).await;
+    let guard = push::guard(config)?;
+    let entropy = &*world.entropy;
+    let finding = try_credential(trial, outgoing, &guard, apple, world.clock, entropy).await;
     let finding = finding.map_err(|why| anyhow!("this cannot be tried: {why}"))?;
 
     let attempt = &finding.attempt;

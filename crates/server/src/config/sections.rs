@@ -47,6 +47,11 @@ pub struct Http {
     /// Those from one address that wait and belong to nobody, since no good credentials came with them; more are answered
     /// 429. 0 means no bound.
     pub strangers_per_address: usize,
+    /// Bytes of the larger responses that are still to be sent; a read whose response would exceed it is answered 503. 0
+    /// means no bound.
+    pub unsent_bytes_max: usize,
+    /// Those of one account, its devices included; such a read is answered 429. 0 means no bound.
+    pub unsent_bytes_per_account: usize,
     /// Seconds that a client has to send a request's body; a third of them for the first byte, and a second more for each KiB.
     pub body_seconds: u64,
     /// Connections to the main listener at a time. 0: as many as the limit of open files leaves room for.
@@ -99,6 +104,8 @@ impl Default for Http {
             requests_per_account: 2_500,
             requests_per_device: 20,
             strangers_per_address: 100,
+            unsent_bytes_max: 256 << 20,
+            unsent_bytes_per_account: 64 << 20,
             body_seconds: 30,
             connections_max: 0,
             connections_per_address: None,
@@ -174,6 +181,8 @@ impl Http {
             per_account: self.requests_per_account,
             per_device: self.requests_per_device,
             strangers_per_address: self.strangers_per_address,
+            unsent_bytes: self.unsent_bytes_max,
+            unsent_bytes_per_account: self.unsent_bytes_per_account,
         }
     }
 

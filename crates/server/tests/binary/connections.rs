@@ -70,3 +70,11 @@ async fn without_a_free_file_it_says_so_and_makes_room() {
     drop(crowd);
     assert_eq!(running.stop().await.code, Some(0));
 }
+
+#[test]
+fn the_demo_raises_the_limit_of_open_files_too() {
+    let done =
+        stage().with_files(256).run(&["demo", "--once", "--set", "log.filter=countersign=info"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains("up to 256 files"), "{}", done.stderr);
+}

@@ -93,7 +93,10 @@ async fn furnish(store: SqliteStore) {
     let answered = rows.challenge(&factor).await;
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);
-    store.answer_challenge(answered.sid, Verdict::Approved, rows.now()).await.expect("recorded");
+    store
+        .answer_challenge(answered.sid, Verdict::Approved, None, rows.now())
+        .await
+        .expect("recorded");
     for call in rows.lease_calls().await {
         let taken = AfterCall::Taken { status: 200 };
         assert_eq!(store.settle_call(&call, taken, "", rows.now()).await, Ok(true));

@@ -12,7 +12,7 @@ use reqwest::{Method, Response, redirect};
 use crate::pushes::{APNS_TOKEN, Stage};
 use crate::support::TestApp;
 
-/// A browser without scripts, signed in.
+/// A browser without scripts.
 struct Operator {
     client: reqwest::Client,
     base: String,
@@ -20,11 +20,15 @@ struct Operator {
 }
 
 impl Operator {
-    async fn sign_in(app: &TestApp) -> Self {
+    fn new(app: &TestApp) -> Self {
         let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
         let client = builder.build().expect("a client");
         let base = format!("http://{}/console", app.address());
-        let mut operator = Self { client, base, cookies: BTreeMap::new() };
+        Self { client, base, cookies: BTreeMap::new() }
+    }
+
+    async fn sign_in(app: &TestApp) -> Self {
+        let mut operator = Self::new(app);
         let form = [("user", &*app.account), ("secret", &*app.token)];
         let response = operator.post("/sign-in", "/sign-in", &form).await;
         assert_eq!(response.status(), 303);
@@ -255,4 +259,18 @@ async fn a_session_of_a_suspended_account_shows_nothing() {
     assert_eq!(response.headers()[LOCATION], "/console/sign-in");
     app.server().verify.resume_account(sid).await.unwrap();
     operator.get("/credentials").await;
+}
+
+#[tokio::test]
+async fn a_suspended_account_cannot_sign_in() {
+    let app = TestApp::start().await;
+    let mut operator = Operator::new(&app);
+    let sid = app.account.parse().unwrap();
+    app.server().verify.suspend_account(sid).await.unwrap();
+    for (secret, says) in [(&*app.token, "This account is suspended."), ("wrong", "No account")] {
+        let form = [("user", &*app.account), ("secret", secret)];
+        let response = operator.post("/sign-in", "/sign-in", &form).await;
+        assert_eq!(response.status(), 401);
+        shows(&response.text().await.expect("text"), &[says]);
+    }
 }

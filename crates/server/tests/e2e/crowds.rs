@@ -230,6 +230,42 @@ async fn lists_that_nobody_reads_hold_the_places_of_their_account_until_they_are
 }
 
 #[tokio::test]
+async fn lists_that_nobody_reads_are_bounded_in_bytes_by_account_and_in_all() {
+    for (setting, refusal) in
+        [("http.unsent_bytes_per_account=1000000", 429), ("http.unsent_bytes_max=1000000", 503)]
+    {
+        let app = TestApp::start_with(&[setting]).await;
+        let phone = with_a_long_list(&app).await;
+        let path = format!("{}?PageSize=1000", app.challenges_path(&phone));
+        let credentials = basic(&app.api());
+        let mut client = connect(&app, 16).await;
+        let (mut unread, mut bytes) = (Vec::new(), 0);
+        let refused = loop {
+            client.ready().await.unwrap();
+            let list = request(&app, Method::GET, &path, ("authorization", &credentials), NOTHING);
+            let response = client.send_request(list).await.unwrap();
+            if response.status() != 200 {
+                break response;
+            }
+            let length = response.headers()["content-length"].to_str().unwrap();
+            bytes += length.parse::<usize>().unwrap();
+            assert!(bytes <= 1_000_000, "{setting}");
+            unread.push(response);
+        };
+        assert_eq!(refused.status(), refusal);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert!(unread.len() >= 2, "{}", unread.len());
+        app.api().get("/v2/Services").await.expect(200);
+        let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+        app.api().post(&app.challenges_path(&phone), &form).await.expect(201);
+        drop((client, unread, refused));
+        while app.api().get(&path).await.status == refusal {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn concurrent_requests_are_those_of_the_caller() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;

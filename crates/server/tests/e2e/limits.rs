@@ -192,6 +192,26 @@ async fn an_address_whose_credentials_fail_too_often_waits_and_no_other_does() {
 }
 
 #[tokio::test]
+async fn access_tokens_that_are_spent_or_for_another_entity_count_as_failed() {
+    let app = TestApp::start_with(&["limits.failed_credentials_per_address_per_minute=3"]).await;
+    let token = app.access_token("alice-0001").await;
+    let enrol = async |identity: &str| {
+        let enrolment =
+            Enrolment::new(&app.service, identity, Authority::AccessToken(token.clone()));
+        let phone = Phone::enrol(&app.phone_server(), &enrolment).await;
+        phone.map(drop).map_err(|error| error.code().expect("the API refuses"))
+    };
+    assert_eq!(enrol("bob-00001").await, Err(60313), "it is for another entity");
+    assert_eq!(enrol("alice-0001").await, Ok(()));
+    assert_eq!(enrol("alice-0001").await, Err(60313), "it is spent");
+    let newcomer = app.stranger().await;
+    assert_eq!(newcomer.get("/v2/Services").await.status, 200, "two have failed");
+    assert_eq!(enrol("alice-0001").await, Err(60313));
+    assert_eq!(app.stranger().await.get("/v2/Services").await.refusal(), (429, 20429));
+    assert_eq!(app.api().get("/v2/Services").await.status, 200, "it worked from here");
+}
+
+#[tokio::test]
 async fn setting_the_time_of_day_ends_no_wait() {
     let app = TestApp::start_with(&["limits.failed_credentials_per_address_per_minute=1"]).await;
     let wrong = app.api().with(&app.account, "wrong");

@@ -111,6 +111,18 @@ async fn it_answers_404_at_once_when_all_is_deleted_meanwhile() {
 }
 
 #[tokio::test]
+async fn it_ends_at_once_when_the_account_is_suspended_meanwhile() {
+    let stage = Stage::set().await;
+    let application = stage.wait(stage.app.api(), 50).await;
+    let device = stage.wait(stage.app.device(&stage.phone), 50).await;
+    let account = stage.app.account.parse().unwrap();
+    stage.app.server().verify.suspend_account(account).await.unwrap();
+    for waiting in [application, device] {
+        assert_eq!(waiting.await.unwrap().refusal(), (401, 20005));
+    }
+}
+
+#[tokio::test]
 async fn a_device_whose_factor_is_deleted_waits_no_longer() {
     let stage = Stage::set().await;
     let application = stage.wait(stage.app.api(), 50).await;

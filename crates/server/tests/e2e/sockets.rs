@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Phone, Platform, jwt};
+use countersign_phone::{DeviceKey, Phone, Platform, jwt};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -87,6 +87,64 @@ async fn a_first_frame_that_does_not_link_is_refused_with_its_reason() {
         assert!(reason.contains(refusal), "{reason}");
     }
     assert_eq!(app.standing(&alice, &challenge).await, ["queued device_offline"]);
+}
+
+#[tokio::test]
+async fn failed_first_frames_count_as_failed_credentials_of_their_address() {
+    let setting = "limits.failed_credentials_per_address_per_minute=6";
+    let app = TestApp::start_with(&[setting]).await;
+    let alice = app.enrol_phone("alice-0001").await;
+    let newcomer = app.stranger().await;
+    let first_frame = async |frame: Message| {
+        let mut socket = connect(&app, &alice).await.unwrap();
+        text(&mut socket).await;
+        socket.send(frame).await.unwrap();
+        end(&mut socket).await.0
+    };
+    let stranger = DeviceKey::generate().unwrap();
+    let device =
+        jwt::Device { credential_sid: alice.credential_sid(), account_sid: alice.account_sid() };
+    let forged = jwt::device_jwt(&stranger, device, app.clock.now().as_seconds(), None).unwrap();
+    for (frame, code) in [
+        (Message::text("nonsense"), 4401),
+        (Message::text(""), 4401),
+        (Message::text(forged), 4401),
+        (Message::text(token(&app, &alice, None)), 4401),
+        (Message::binary(vec![1, 2, 3]), 1003),
+    ] {
+        assert_eq!(first_frame(frame).await, code);
+    }
+    assert_eq!(newcomer.get("/v2/Services").await.status, 200, "five have failed");
+    assert_eq!(first_frame(Message::text("x".repeat(4_097))).await, 1009);
+
+    assert_eq!(app.stranger().await.get("/v2/Services").await.refusal(), (429, 20429));
+    assert_eq!(first_frame(Message::text("nonsense")).await, 1013, "it is not judged");
+    let mut socket = connect(&app, &alice).await.unwrap();
+    let nonce = text(&mut socket).await;
+    socket.send(Message::text(token(&app, &alice, Some(&nonce)))).await.unwrap();
+    assert!(text(&mut socket).await.contains("linked"), "a key that worked from here is judged");
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(first_frame(Message::text("nonsense")).await, 4401);
+}
+
+#[tokio::test]
+async fn streams_of_a_suspended_account_end_and_come_back_when_it_is_resumed() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let account = app.account.parse().unwrap();
+    let mut socket = linked(&app, &phone).await;
+    app.server().verify.suspend_account(account).await.unwrap();
+    assert_eq!(end(&mut socket).await.0, 1013);
+
+    app.clock.advance(Duration::from_secs(2));
+    let mut refused = connect(&app, &phone).await.unwrap();
+    let nonce = text(&mut refused).await;
+    refused.send(Message::text(token(&app, &phone, Some(&nonce)))).await.unwrap();
+    assert_eq!(end(&mut refused).await.0, 1013);
+
+    app.server().verify.resume_account(account).await.unwrap();
+    app.clock.advance(Duration::from_secs(2));
+    linked(&app, &phone).await;
 }
 
 #[tokio::test]

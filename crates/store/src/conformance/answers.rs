@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
 use countersign_domain::delivery::{After, Birth, Happening, Outcome};
 use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::text::StringMap;
 use tokio::task::JoinSet;
 
 use super::stage::Stage;
@@ -17,11 +18,57 @@ pub async fn the_first_answer_is_recorded(stage: &Stage) {
         let challenge = stage.challenge(&factor).await;
         stage.pass(1);
         let at = stage.now();
-        let recorded = stage.store.answer_challenge(challenge.sid, verdict, at).await;
+        let recorded = stage.store.answer_challenge(challenge.sid, verdict, None, at).await;
         assert_eq!(recorded, Ok(Recorded::Done));
         let state = ChallengeState::Answered { verdict, at };
         let expected = Challenge { state, updated_at: at, ..challenge };
         assert_eq!(stage.challenge_now(&expected).await, Some(expected));
+    }
+}
+
+/// Both at once, and neither if the answer is refused.
+pub async fn metadata_is_recorded_with_its_answer(stage: &Stage) {
+    let (factor, store) = (stage.factor().await, &stage.store);
+    let [first, late] =
+        [r#"{"order":"8"}"#, r#"{"order":"9"}"#].map(|text| StringMap::parse(text).unwrap());
+    let challenge = stage.challenge(&factor).await;
+    stage.pass(1);
+    let (at, verdict) = (stage.now(), Verdict::Denied);
+    let recorded = store.answer_challenge(challenge.sid, verdict, Some(&first), at).await;
+    assert_eq!(recorded, Ok(Recorded::Done));
+    let state = ChallengeState::Answered { verdict, at };
+    let expected = Challenge { state, updated_at: at, metadata: Some(first), ..challenge };
+    assert_eq!(stage.challenge_now(&expected).await.as_ref(), Some(&expected));
+
+    let expired = stage.challenge(&factor).await;
+    for (challenge, at, why) in [
+        (&expected, stage.later(1), CannotAnswer::AlreadyAnswered),
+        (&expired, expired.expires_at, CannotAnswer::Expired),
+    ] {
+        let refused = store.answer_challenge(challenge.sid, verdict, Some(&late), at).await;
+        assert_eq!(refused, Ok(Recorded::Refused(why)));
+        assert_eq!(stage.challenge_now(challenge).await.as_ref(), Some(challenge));
+    }
+}
+
+/// Of those that are written together each gets its own, and one that came without keeps what it had.
+pub async fn answers_at_once_keep_their_own_metadata(stage: &Stage) {
+    let factor = stage.factor().await;
+    let mut devices = JoinSet::new();
+    let mut all = Vec::new();
+    for number in 0..8 {
+        let challenge = stage.challenge(&factor).await;
+        let text = format!(r#"{{"number":"{number}"}}"#);
+        let metadata = (number % 2 == 0).then(|| StringMap::parse(&text).unwrap());
+        all.push((challenge.clone(), metadata.clone()));
+        let (store, sid, at) = (stage.store.clone(), challenge.sid, stage.now());
+        devices.spawn(async move {
+            store.answer_challenge(sid, Verdict::Approved, metadata.as_ref(), at).await
+        });
+    }
+    assert!(devices.join_all().await.into_iter().all(|recorded| recorded == Ok(Recorded::Done)));
+    for (challenge, metadata) in all {
+        assert_eq!(stage.challenge_now(&challenge).await.unwrap().metadata, metadata);
     }
 }
 
@@ -30,13 +77,13 @@ pub async fn a_later_answer_is_refused(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let store = &stage.store;
     let first = stage.now();
-    store.answer_challenge(challenge.sid, Verdict::Denied, first).await.unwrap();
+    store.answer_challenge(challenge.sid, Verdict::Denied, None, first).await.unwrap();
     for (verdict, seconds) in
         [(Verdict::Approved, 1), (Verdict::Denied, 1), (Verdict::Approved, 600)]
     {
         let refused = Recorded::Refused(CannotAnswer::AlreadyAnswered);
         let at = stage.later(seconds);
-        assert_eq!(store.answer_challenge(challenge.sid, verdict, at).await, Ok(refused));
+        assert_eq!(store.answer_challenge(challenge.sid, verdict, None, at).await, Ok(refused));
     }
     let state = ChallengeState::Answered { verdict: Verdict::Denied, at: first };
     assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
@@ -46,11 +93,12 @@ pub async fn a_later_answer_is_refused(stage: &Stage) {
 pub async fn an_answer_to_an_expired_challenge_is_refused(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let (store, verdict) = (&stage.store, Verdict::Approved);
-    let late = store.answer_challenge(challenge.sid, verdict, challenge.expires_at).await;
+    let late = store.answer_challenge(challenge.sid, verdict, None, challenge.expires_at).await;
     assert_eq!(late, Ok(Recorded::Refused(CannotAnswer::Expired)));
     assert_eq!(stage.challenge_now(&challenge).await, Some(challenge.clone()));
     let last = challenge.expires_at - Duration::from_micros(1);
-    assert_eq!(store.answer_challenge(challenge.sid, verdict, last).await, Ok(Recorded::Done));
+    let recorded = store.answer_challenge(challenge.sid, verdict, None, last).await;
+    assert_eq!(recorded, Ok(Recorded::Done));
 }
 
 /// Whatever they say.
@@ -61,7 +109,9 @@ pub async fn of_racing_answers_one_wins(stage: &Stage) {
         let (store, sid) = (stage.store.clone(), challenge.sid);
         let at = stage.now() + Duration::from_micros(number);
         let verdict = if number % 2 == 0 { Verdict::Approved } else { Verdict::Denied };
-        devices.spawn(async move { (verdict, at, store.answer_challenge(sid, verdict, at).await) });
+        devices.spawn(async move {
+            (verdict, at, store.answer_challenge(sid, verdict, None, at).await)
+        });
     }
     let mut answers = devices.join_all().await;
     answers
@@ -79,7 +129,7 @@ pub async fn an_answer_needs_its_challenge_and_its_factor(stage: &Stage) {
     stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
     for challenge in [&challenge, &unknown] {
         let answered =
-            stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now()).await;
+            stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now()).await;
         assert_eq!(answered, Ok(Recorded::Gone));
     }
     assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
@@ -95,7 +145,7 @@ pub async fn an_answer_cancels_what_was_still_to_be_delivered(stage: &Stage) {
     let kept = stage.leased(&other).await;
     stage.pass(1);
     let answered =
-        stage.store.answer_challenge(challenge.sid, Verdict::Approved, stage.now()).await;
+        stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now()).await;
     assert_eq!(answered, Ok(Recorded::Done));
 
     for notification in [
@@ -118,7 +168,7 @@ pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(stage: &Sta
     let challenge = stage.challenge(&stage.factor().await).await;
     let lease = stage.leased(&challenge).await;
     assert!(stage.settle(&lease, Happening::Written).await);
-    stage.store.answer_challenge(challenge.sid, Verdict::Denied, stage.now()).await.unwrap();
+    stage.store.answer_challenge(challenge.sid, Verdict::Denied, None, stage.now()).await.unwrap();
     let notification = stage.notification(&lease).await;
     assert_eq!((notification.ending, notification.delivery), (Some(Ending::SENT), None));
 }
@@ -128,7 +178,7 @@ pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
     let at = stage.now();
-    stage.store.answer_challenge(challenge.sid, Verdict::Approved, at).await.unwrap();
+    stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, at).await.unwrap();
     let prospect = stage.prospect(&lease).await;
     let (state, _) = prospect.challenge.unwrap();
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
@@ -142,7 +192,7 @@ pub async fn an_answered_or_expired_challenge_is_not_pushed_again(stage: &Stage)
     let factor = stage.factor().await;
     let (answered, expired) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
     let at = stage.now();
-    stage.store.answer_challenge(answered.sid, Verdict::Approved, at).await.unwrap();
+    stage.store.answer_challenge(answered.sid, Verdict::Approved, None, at).await.unwrap();
     stage.make.clock.set(expired.expires_at);
     for (challenge, why) in
         [(answered, CannotAnswer::AlreadyAnswered), (expired, CannotAnswer::Expired)]

@@ -163,7 +163,7 @@ pub async fn challenges_are_filtered_by_factor_and_status(stage: &Stage) {
             assert_eq!(stage.open(&challenge, None).await, Opened::Done);
             if let Some(verdict) = verdict {
                 let at = stage.later(round);
-                stage.store.answer_challenge(challenge.sid, verdict, at).await.unwrap();
+                stage.store.answer_challenge(challenge.sid, verdict, None, at).await.unwrap();
             }
             groups[group].push(challenge.sid);
             stage.pass(1);
@@ -235,7 +235,7 @@ pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(stage:
     let updated = store.update_challenge(open.sid, &metadata, true, last).await;
     assert_eq!(updated, Ok(Recorded::Done));
     assert_eq!(stage.challenge_now(&open).await.unwrap().metadata.as_ref(), Some(&metadata));
-    store.answer_challenge(answered.sid, Verdict::Denied, stage.now()).await.unwrap();
+    store.answer_challenge(answered.sid, Verdict::Denied, None, stage.now()).await.unwrap();
     let other = StringMap::parse(r#"{"order":"9"}"#).unwrap();
     for (challenge, at, refused) in [
         (&answered, stage.now(), CannotAnswer::AlreadyAnswered),

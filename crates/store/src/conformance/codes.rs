@@ -4,6 +4,7 @@ use countersign_domain::challenge::{
     CannotAnswer, Challenge, ChallengeState, ChallengeStatus, Verdict,
 };
 use countersign_domain::factor::FactorStatus;
+use countersign_domain::text::StringMap;
 use countersign_domain::totp::{TotpChange, TotpConfig};
 use tokio::task::JoinSet;
 
@@ -28,12 +29,29 @@ pub async fn a_right_code_approves_its_challenge(stage: &Stage) {
     stage.pass(1);
     let at = stage.now();
     let code = stage.shown(&factor, ShownCode::Right(4));
-    let answered = stage.store.answer_by_code(challenge.sid, code, 5, at).await;
+    let answered = stage.store.answer_by_code(challenge.sid, code, 5, None, at).await;
     assert_eq!(answered, Ok(Ok(Shown::Accepted(()))));
     let state = ChallengeState::Answered { verdict: Verdict::Approved, at };
     let expected = Challenge { state, updated_at: at, ..challenge };
     assert_eq!(stage.challenge_now(&expected).await, Some(expected));
     assert_eq!(stage.totp_stored(&factor).await.unwrap().last_step, Some(4));
+}
+
+/// And with no other one.
+pub async fn metadata_is_recorded_with_a_code_that_is_accepted(stage: &Stage) {
+    let factor = stage.totp_factor().await;
+    let challenge = stage.code_challenge(&factor).await;
+    let metadata = StringMap::parse(r#"{"order":"8"}"#).unwrap();
+    for (code, expected, kept) in [
+        (ShownCode::Wrong, Shown::Wrong, None),
+        (ShownCode::Right(4), Shown::Accepted(()), Some(metadata.clone())),
+    ] {
+        let (code, at) = (stage.shown(&factor, code), stage.now());
+        let answered =
+            stage.store.answer_by_code(challenge.sid, code, 5, Some(&metadata), at).await;
+        assert_eq!(answered, Ok(Ok(expected)));
+        assert_eq!(stage.challenge_now(&challenge).await.unwrap().metadata, kept);
+    }
 }
 
 /// Whatever the codes say after them.
@@ -42,7 +60,7 @@ pub async fn so_many_wrong_codes_shut_a_challenge(stage: &Stage) {
     let challenge = stage.code_challenge(&factor).await;
     let show = async |code| {
         let code = stage.shown(&factor, code);
-        stage.store.answer_by_code(challenge.sid, code, 2, stage.now()).await.unwrap()
+        stage.store.answer_by_code(challenge.sid, code, 2, None, stage.now()).await.unwrap()
     };
     for _ in 0..2 {
         assert_eq!(show(ShownCode::Wrong).await, Ok(Shown::Wrong));
@@ -58,7 +76,7 @@ pub async fn a_code_for_a_closed_challenge_is_refused(stage: &Stage) {
     let (one, other) = (stage.code_challenge(&factor).await, stage.code_challenge(&factor).await);
     let show = async |challenge: &Challenge, step, at| {
         let code = stage.shown(&factor, ShownCode::Right(step));
-        stage.store.answer_by_code(challenge.sid, code, 1, at).await.unwrap()
+        stage.store.answer_by_code(challenge.sid, code, 1, None, at).await.unwrap()
     };
     assert_eq!(show(&one, 1, stage.now()).await, Ok(Shown::Accepted(())));
     for _ in 0..2 {
@@ -76,7 +94,9 @@ pub async fn a_code_answers_one_challenge(stage: &Stage) {
         let challenge = stage.code_challenge(&factor).await;
         let (store, at) = (stage.store.clone(), stage.now());
         let code = stage.shown(&factor, ShownCode::Right(9));
-        hands.spawn(async move { store.answer_by_code(challenge.sid, code, 0, at).await.unwrap() });
+        hands.spawn(async move {
+            store.answer_by_code(challenge.sid, code, 0, None, at).await.unwrap()
+        });
     }
     let shown = hands.join_all().await;
     let accepted = shown.iter().filter(|shown| **shown == Ok(Shown::Accepted(()))).count();
@@ -90,7 +110,7 @@ pub async fn wrong_codes_of_a_factor_are_counted_in_a_row(stage: &Stage) {
     let judged = |code| Judged { most_in_a_row: 3, ..stage.shown(&factor, code) };
     let answer = async |code| {
         let challenge = stage.code_challenge(&factor).await;
-        stage.store.answer_by_code(challenge.sid, judged(code), 0, stage.now()).await.unwrap()
+        stage.store.answer_by_code(challenge.sid, judged(code), 0, None, stage.now()).await.unwrap()
     };
     let open = async |code| {
         let challenge = stage.make.code_challenge(&factor);
@@ -135,7 +155,7 @@ pub async fn a_code_judged_by_other_settings_is_judged_again(stage: &Stage) {
     let challenge = stage.code_challenge(&factor).await;
     let config = TotpConfig { time_step: 60, ..factor.config };
     let code = Judged { config, ..stage.shown(&factor, ShownCode::Right(7)) };
-    let answered = stage.store.answer_by_code(challenge.sid, code, 0, stage.now()).await;
+    let answered = stage.store.answer_by_code(challenge.sid, code, 0, None, stage.now()).await;
     assert_eq!(answered, Ok(Ok(Shown::Moved)));
     let another = stage.make.code_challenge(&factor);
     let opened = stage.store.open_challenge(&opening(another.clone(), Some(code))).await;
@@ -174,7 +194,7 @@ pub async fn a_code_may_come_with_its_challenge(stage: &Stage) {
         let (opened, state, challenge) = open(code).await;
         assert_eq!((opened, state), (Ok(expected), pending));
         let code = stage.shown(&factor, code);
-        let again = stage.store.answer_by_code(challenge.sid, code, 1, stage.now()).await;
+        let again = stage.store.answer_by_code(challenge.sid, code, 1, None, stage.now()).await;
         assert_eq!(again, Ok(Ok(then)), "only a wrong one was counted");
     }
 

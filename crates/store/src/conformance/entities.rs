@@ -154,7 +154,7 @@ pub(super) async fn nothing_is_stored(stage: &Stage, below: &Below) {
     assert_eq!(store.update_factor(entity, factor.sid, &change, now).await, Ok(None));
     assert_eq!(store.delete_factor(entity, factor.sid, now).await, Ok(false));
     assert_eq!(stage.open(&stage.make.challenge(factor), None).await, Opened::NoFactor);
-    let answered = store.answer_challenge(challenge.sid, Verdict::Approved, now).await;
+    let answered = store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
     assert_eq!(answered, Ok(Recorded::Gone));
     let metadata = StringMap::parse("{}").unwrap();
     let updated = store.update_challenge(challenge.sid, &metadata, false, now).await;

@@ -106,7 +106,7 @@ pub async fn what_happens_to_a_factor_with_codes_is_told(stage: &Stage) {
     let challenge = stage.code_challenge(&factor).await;
     let at = stage.now();
     let code = stage.shown(&factor, ShownCode::Right(3));
-    let answered = stage.store.answer_by_code(challenge.sid, code, 0, at).await;
+    let answered = stage.store.answer_by_code(challenge.sid, code, 0, None, at).await;
     assert_eq!(answered, Ok(Ok(Shown::Accepted(()))));
     let with_code = stage.make.code_challenge(&factor);
     for (challenge, code, opened) in [
@@ -163,7 +163,7 @@ pub async fn an_answer_is_told_with_its_challenge(stage: &Stage) {
         stage.pass(1);
         for _ in 0..2 {
             let at = stage.now();
-            stage.store.answer_challenge(challenge.sid, verdict, at).await.unwrap();
+            stage.store.answer_challenge(challenge.sid, verdict, None, at).await.unwrap();
         }
         let calls = told(stage).await;
         assert_eq!(types(&calls), [kind]);
@@ -181,7 +181,8 @@ pub async fn an_expiry_is_told_if_nobody_answered(stage: &Stage) {
     hook(stage, &service, &[EventType::All]).await;
     hook(stage, &service, &[EventType::ChallengeExpired]).await;
     let (one, other) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
-    let recorded = stage.store.answer_challenge(other.sid, Verdict::Denied, stage.now()).await;
+    let recorded =
+        stage.store.answer_challenge(other.sid, Verdict::Denied, None, stage.now()).await;
     assert_eq!(recorded, Ok(Recorded::Done));
     assert_eq!(types(&told(stage).await), ["challenge.denied"]);
     assert_eq!(stage.store.next_call(stage.now()).await, Ok(Some(one.expires_at)));

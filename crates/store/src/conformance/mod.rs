@@ -25,6 +25,7 @@ pub mod settling;
 pub mod stage;
 pub mod totp_factors;
 pub mod upkeep;
+pub mod usage;
 pub mod webhook_calls;
 pub mod webhooks;
 
@@ -92,6 +93,7 @@ macro_rules! conformance {
             }
             codes {
                 a_right_code_approves_its_challenge
+                metadata_is_recorded_with_a_code_that_is_accepted
                 so_many_wrong_codes_shut_a_challenge
                 a_code_for_a_closed_challenge_is_refused
                 a_code_answers_one_challenge
@@ -115,6 +117,8 @@ macro_rules! conformance {
             }
             answers {
                 the_first_answer_is_recorded
+                metadata_is_recorded_with_its_answer
+                answers_at_once_keep_their_own_metadata
                 a_later_answer_is_refused
                 an_answer_to_an_expired_challenge_is_refused
                 of_racing_answers_one_wins
@@ -237,6 +241,10 @@ macro_rules! conformance {
                 a_store_that_takes_commands_says_so
                 the_first_key_check_is_kept
                 a_command_that_fails_sinks_no_other
+            }
+            usage {
+                what_accounts_have_stored_is_counted_by_account
+                a_count_passes_every_row_once
             }
         }
     };

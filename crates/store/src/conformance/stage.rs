@@ -18,7 +18,7 @@ use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
-use countersign_domain::webhook_call::{CallLease, Paces, Places};
+use countersign_domain::webhook_call::{CallLease, Paces, Permits};
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
@@ -164,7 +164,7 @@ impl Stage {
     /// Has a challenge approved.
     pub async fn answer(&self, challenge: &Challenge) {
         let recorded =
-            self.store.answer_challenge(challenge.sid, Verdict::Approved, self.now()).await;
+            self.store.answer_challenge(challenge.sid, Verdict::Approved, None, self.now()).await;
         assert_eq!(recorded, Ok(Recorded::Done));
     }
 
@@ -232,16 +232,16 @@ impl Stage {
         self.store.lease_due(self.make.node, now, until, most).await.unwrap()
     }
 
-    /// Leases calls of webhooks that are due, for half a minute, with so many free places.
+    /// Leases calls of webhooks that are due, for half a minute, with so many free permits.
     pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
         let (now, until) = (self.now(), self.later(30));
-        let places = Places { free, ..Places::default() };
+        let permits = Permits { free, ..Permits::default() };
         let paces = Paces::default();
-        let wanted = CallsWanted { node: self.make.node, now, until, places, paces, turn };
+        let wanted = CallsWanted { node: self.make.node, now, until, permits, paces, turn };
         self.store.lease_calls(&wanted).await.unwrap()
     }
 
-    /// Leases calls of webhooks that are due, with plenty of places.
+    /// Leases calls of webhooks that are due, with plenty of permits.
     pub async fn lease_calls(&self) -> Vec<CallLease> {
         self.look_for_calls(256, WebhookSid::from_bytes([0; 16])).await.leases
     }

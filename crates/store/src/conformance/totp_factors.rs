@@ -196,6 +196,6 @@ pub async fn a_deleted_totp_factor_is_gone(stage: &Stage) {
     let update = shows(stage, &factor, ShownCode::Right(1));
     assert_eq!(store.update_totp_factor(&update).await, Ok(Shown::Gone));
     let code = stage.shown(&factor, ShownCode::Right(1));
-    let answered = store.answer_by_code(challenge.sid, code, 0, stage.now()).await;
+    let answered = store.answer_by_code(challenge.sid, code, 0, None, stage.now()).await;
     assert_eq!(answered, Ok(Ok(Shown::Gone)));
 }

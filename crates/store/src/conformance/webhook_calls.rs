@@ -10,7 +10,7 @@ use countersign_domain::service::Service;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
-    AT_ONCE, AfterCall, CallLease, CallOutcome, KEPT_FOR, OVERFLOWED, Paces, Places, QueueLimits,
+    AT_ONCE, AfterCall, CallLease, CallOutcome, KEPT_FOR, OVERFLOWED, Paces, Permits, QueueLimits,
     TRIED_FOR, TakenCall,
 };
 
@@ -163,9 +163,9 @@ pub async fn a_quick_webhook_may_have_more_calls_in_flight(stage: &Stage) {
         paces.note(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
     }
     let (now, until) = (stage.now(), stage.later(30));
-    let places = Places { free: 256, ..Places::default() };
+    let permits = Permits { free: 256, ..Permits::default() };
     let (node, turn) = (stage.make.node, webhook.sid);
-    let wanted = CallsWanted { node, now, until, places, paces, turn };
+    let wanted = CallsWanted { node, now, until, permits, paces, turn };
     let found = stage.store.lease_calls(&wanted).await.unwrap();
     assert_eq!(found.leases.len(), AT_ONCE + 2);
     let wanted = CallsWanted { node: stage.make.other_node(), ..wanted };

@@ -40,7 +40,7 @@ async fn too_many_devices_are_told_to_come_back_later() {
     let _linked = server.link(7).await;
     let mut client = server.open(8).await;
     let nonce = client.text().await;
-    client.say(&token(8, Some(&nonce))).await;
+    client.say(&token(8, &nonce)).await;
     assert_eq!(client.close().await.0, 1013);
 }
 

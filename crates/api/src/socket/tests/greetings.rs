@@ -6,9 +6,8 @@ use countersign_domain::address::{Address, Platform};
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::ServiceSid;
 use countersign_domain::text::Identity;
-use proptest::prelude::*;
 
-use super::{BEGIN, Same, device, factor, parsed_token, service};
+use super::{BEGIN, Same, device, factor, service};
 use crate::socket::close::{Close, End};
 use crate::socket::greeting::{Claim, Greeting};
 use crate::socket::protocol::Heard;
@@ -78,27 +77,14 @@ fn claim() -> Claim {
 
 #[test]
 fn the_owner_of_the_token_gets_its_own_stream() {
-    let nonce = "0a".repeat(16);
-    let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), BEGIN);
-    assert_eq!(admitted, Ok(factor(7)));
+    assert_eq!(Greeting::admit(&claim(), &device(7), BEGIN), Ok(factor(7)));
 }
 
 #[test]
 fn a_browser_gets_its_stream_beside_its_pushes() {
-    let nonce = "0a".repeat(16);
     let address = Address::from_stored(Platform::WebPush, Some("{}".to_owned()));
     let browser = Factor { address, ..device(7) };
-    let admitted = greeting().admit(&claim(), &browser, &parsed_token(7, Some(&nonce)), BEGIN);
-    assert_eq!(admitted, Ok(factor(7)));
-}
-
-#[test]
-fn the_nonce_must_be_in_the_token() {
-    let nearly = format!("{}0b", "0a".repeat(15));
-    for nonce in [None, Some(""), Some("0a"), Some(nearly.as_str())] {
-        let refused = greeting().admit(&claim(), &device(7), &parsed_token(7, nonce), BEGIN);
-        assert_eq!(reason(&refused.unwrap_err())["code"], 20154, "{nonce:?}");
-    }
+    assert_eq!(Greeting::admit(&claim(), &browser, BEGIN), Ok(factor(7)));
 }
 
 #[test]
@@ -112,17 +98,7 @@ fn nobody_gets_another_stream_than_its_own() {
         (Claim { identity: bob, ..claim() }, device(7)),
         (claim(), Factor { address: apn, ..device(7) }),
     ] {
-        let nonce = "0a".repeat(16);
-        let refused = greeting().admit(&claim, &device, &parsed_token(7, Some(&nonce)), BEGIN);
-        let close = refused.unwrap_err();
+        let close = Greeting::admit(&claim, &device, BEGIN).unwrap_err();
         assert_eq!((close.code, &reason(&close)["code"]), (4401, &20403.into()), "{claim:?}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn only_the_nonce_itself_is_the_nonce(nonce in "[0a]{30,34}|\\PC{0,40}") {
-        let admitted = greeting().admit(&claim(), &device(7), &parsed_token(7, Some(&nonce)), BEGIN);
-        prop_assert_eq!(admitted.is_ok(), nonce == "0a".repeat(16));
     }
 }

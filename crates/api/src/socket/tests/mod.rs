@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use countersign_bus::Offer;
 use countersign_domain::address::{Address, Platform};
-use countersign_domain::device_token::DeviceToken;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::key::DeviceKey;
@@ -86,20 +85,12 @@ fn device(n: u8) -> Factor {
 }
 
 /// A token of the factor `n` in the right form; nobody here looks at the signature.
-fn token(n: u8, nonce: Option<&str>) -> String {
+fn token(n: u8, nonce: &str) -> String {
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
     let header = json!({"alg": "ES256", "cty": "twilio-pba;v=1", "kid": factor_key(n)}).to_string();
-    let payload = match nonce {
-        Some(nonce) => json!({"nonce": nonce}),
-        None => json!({}),
-    };
-    let payload = payload.to_string();
+    let payload = json!({"nonce": nonce}).to_string();
     format!("{}.{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()), encode(&[0; 64]))
-}
-
-fn parsed_token(n: u8, nonce: Option<&str>) -> DeviceToken {
-    DeviceToken::parse(&token(n, nonce)).unwrap()
 }
 
 /// An offer for factor 7.

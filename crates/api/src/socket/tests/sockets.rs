@@ -23,7 +23,7 @@ fn later() -> Instant {
 async fn refusal(server: &Server, n: u8, claims: u8, nonce: Option<&str>) -> Value {
     let mut client = server.open(n).await;
     let fresh = client.text().await;
-    client.say(&token(claims, Some(nonce.unwrap_or(&fresh)))).await;
+    client.say(&token(claims, nonce.unwrap_or(&fresh))).await;
     let (code, reason) = client.close().await;
     assert_eq!(code, 4401);
     serde_json::from_str(&reason).unwrap()
@@ -50,7 +50,7 @@ async fn prompts_come_down_while_the_engine_has_no_place_for_the_news() {
     let places: Vec<_> = std::iter::from_fn(|| server.parts.handover.reserve()).collect();
     let mut client = server.open(7).await;
     let nonce = client.text().await;
-    client.say(&token(7, Some(&nonce))).await;
+    client.say(&token(7, &nonce)).await;
     client.text().await;
     let reception = server.offer(an_offer(1, later()));
     client.text().await;
@@ -128,7 +128,7 @@ async fn a_device_that_cannot_be_checked_in_time_is_not_refused_but_told_to_come
     let server = Server::judged_by(hanging.clone(), Bounds::default());
     let mut client = server.open(7).await;
     let nonce = client.text().await;
-    client.say(&token(7, Some(&nonce))).await;
+    client.say(&token(7, &nonce)).await;
     hanging.asked.notified().await;
     server.clock.advance(10);
     assert_eq!(client.close().await.0, 1013);
@@ -140,7 +140,7 @@ async fn a_newer_connection_takes_over_once_a_second() {
     let first = server.link(7).await;
     let mut hasty = server.open(7).await;
     let nonce = hasty.text().await;
-    hasty.say(&token(7, Some(&nonce))).await;
+    hasty.say(&token(7, &nonce)).await;
     assert_eq!(hasty.close().await.0, 1013);
 
     server.clock.advance(1);
@@ -206,7 +206,7 @@ async fn the_streams_of_a_service_that_is_gone_end_at_once() {
 
     let mut late = server.open(7).await;
     let nonce = late.text().await;
-    late.say(&token(7, Some(&nonce))).await;
+    late.say(&token(7, &nonce)).await;
     assert_eq!(late.close().await.0, 4404);
 }
 
@@ -231,7 +231,7 @@ async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later(
 
     let mut late = server.open(7).await;
     let nonce = late.text().await;
-    late.say(&token(7, Some(&nonce))).await;
+    late.say(&token(7, &nonce)).await;
     assert_eq!(late.close().await.0, 1013);
 }
 

@@ -1,7 +1,7 @@
 //! A server on loopback with a hand-moved clock, and a client that does as it is told.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -100,11 +100,19 @@ type Closed = Arc<Mutex<HashMap<ServiceSid, Standing>>>;
 
 #[async_trait]
 impl DeviceAuth for Believing {
-    async fn authenticate(&self, token: &str) -> Result<(Factor, DeviceToken), AuthFault> {
+    async fn authenticate(
+        &self,
+        _: Option<IpAddr>,
+        token: &str,
+        nonce: &str,
+    ) -> Result<Factor, AuthFault> {
         let token = DeviceToken::parse(token)?;
         let factor = self.known.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
-        Ok((factor, token))
+        token.check_nonce(nonce)?;
+        Ok(factor)
     }
+
+    fn failed(&self, _: Option<IpAddr>) {}
 
     async fn standing(&self, _: AccountSid, service: ServiceSid) -> Result<Standing, StoreError> {
         let closed = self.closed.lock().unwrap().get(&service).copied();
@@ -121,10 +129,12 @@ pub(super) struct Hanging {
 
 #[async_trait]
 impl DeviceAuth for Hanging {
-    async fn authenticate(&self, _: &str) -> Result<(Factor, DeviceToken), AuthFault> {
+    async fn authenticate(&self, _: Option<IpAddr>, _: &str, _: &str) -> Result<Factor, AuthFault> {
         self.asked.notify_one();
         std::future::pending().await
     }
+
+    fn failed(&self, _: Option<IpAddr>) {}
 
     async fn standing(&self, _: AccountSid, _: ServiceSid) -> Result<Standing, StoreError> {
         std::future::pending().await
@@ -219,7 +229,7 @@ impl Server {
     pub(super) async fn link(&mut self, n: u8) -> Client {
         let mut client = self.open(n).await;
         let nonce = client.text().await;
-        client.say(&token(n, Some(&nonce))).await;
+        client.say(&token(n, &nonce)).await;
         let linked: serde_json::Value = serde_json::from_str(&client.text().await).unwrap();
         assert_eq!((&linked["type"], &linked["ping_seconds"]), (&"linked".into(), &45.into()));
         assert_eq!(linked["factor_sid"], device(n).sid.to_string());

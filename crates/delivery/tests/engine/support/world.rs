@@ -276,7 +276,7 @@ impl World {
 
     pub(crate) async fn answer(&self, challenge: &Challenge) {
         let answered =
-            self.store.answer_challenge(challenge.sid, Verdict::Approved, self.now()).await;
+            self.store.answer_challenge(challenge.sid, Verdict::Approved, None, self.now()).await;
         assert_eq!(answered, Ok(Recorded::Done));
     }
 

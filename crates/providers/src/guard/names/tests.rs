@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::*;
+use crate::guard::resolver::SystemNames;
 use crate::guard::{Guard, Manners};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Fault, Outgoing, Speaks};
 
 /// Answers 127.0.0.1 for every name, but nothing for those below `dead.example`, and that there are none below
 /// `none.example`.
@@ -169,4 +170,23 @@ async fn this_machine_is_found_without_a_server() {
     let names = Names::new(&[]);
     let found = names.look_up("localhost").await.unwrap();
     assert!(found.iter().all(IpAddr::is_loopback), "{found:?}");
+}
+
+#[tokio::test]
+async fn the_names_of_push_services_are_asked_for_with_a_deadline() {
+    let server = NameServer::start().await;
+    let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = host.local_addr().unwrap().port();
+    let outgoing = Outgoing { names: SystemNames(server.names()), ..Outgoing::default() };
+    let client = |name: &str| {
+        let base = Url::parse(&format!("http://{name}:{port}")).unwrap();
+        let client = outgoing.vendor(&base, Speaks::Http2, None).unwrap();
+        client.post(base)
+    };
+    let call = tokio::spawn(client("push.example").send());
+    host.accept().await.unwrap();
+    call.abort();
+    let silent = client("push.dead.example").send().await.unwrap_err();
+    let words = Fault::new(&silent).words;
+    assert_eq!(words, "no connection: the name's servers do not answer");
 }

@@ -1,0 +1,55 @@
+//! What accounts have stored, for their quotas: a walk through whole tables, some rows at a time.
+
+use async_trait::async_trait;
+use countersign_domain::sid::AccountSid;
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, CountedKey, CountedRow, CountedTable, Usages};
+use tokio_postgres::Row;
+
+use crate::cells::Cells;
+use crate::params::{id, params};
+use crate::statement::all;
+use crate::{PostgresStore, limit};
+
+const ENTITIES: &str = "SELECT service_sid, sid, account_sid, created_at, 0::bigint FROM entities \
+                        WHERE (service_sid, sid) > ($1, $2) ORDER BY service_sid, sid LIMIT $3";
+const FACTORS: &str = "SELECT entity_sid, sid, account_sid, created_at, (octet_length(friendly_name) + octet_length(app_id) + \
+                       octet_length(sdk_version) + coalesce(octet_length(token), 0) + coalesce(octet_length(metadata), 0))::bigint \
+                       FROM factors WHERE (entity_sid, sid) > ($1, $2) ORDER BY entity_sid, sid LIMIT $3";
+const TOTP_FACTORS: &str = "SELECT entity_sid, sid, account_sid, created_at, \
+                            (octet_length(friendly_name) + octet_length(secret))::bigint FROM totp_factors \
+                            WHERE (entity_sid, sid) > ($1, $2) ORDER BY entity_sid, sid LIMIT $3";
+const CHALLENGES: &str = "SELECT sid, sid, account_sid, created_at, (octet_length(message) + octet_length(fields) + \
+                          coalesce(octet_length(hidden_details), 0) + coalesce(octet_length(metadata), 0))::bigint FROM challenges \
+                          WHERE sid >= $1 AND sid > $2 ORDER BY sid LIMIT $3";
+
+const fn statement(table: CountedTable) -> &'static str {
+    match table {
+        CountedTable::Entities => ENTITIES,
+        CountedTable::Factors => FACTORS,
+        CountedTable::TotpFactors => TOTP_FACTORS,
+        CountedTable::Challenges => CHALLENGES,
+    }
+}
+
+#[async_trait]
+impl Usages for PostgresStore {
+    async fn count_stored(
+        &self,
+        table: CountedTable,
+        after: Option<CountedKey>,
+        most: usize,
+    ) -> Answer<Vec<CountedRow>> {
+        let [first, second] = after.unwrap_or_default();
+        let read = |row: &Row| {
+            let mut cells = Cells::of(row, "usage");
+            let key = [cells.take()?, cells.take()?];
+            let account = cells.make(AccountSid::from_bytes)?;
+            let made_at = cells.make(Instant::from_micros)?;
+            Ok(CountedRow { key, account, made_at, usage: table.usage(cells.take()?) })
+        };
+        let db = self.session().await?;
+        let after = params![id(&first), id(&second), limit(most)];
+        Ok(all(&db, statement(table), after, read).await?)
+    }
+}

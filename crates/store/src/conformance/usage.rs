@@ -1,0 +1,81 @@
+//! What accounts have stored, as their quotas count it.
+
+use std::collections::{HashMap, HashSet};
+
+use countersign_domain::challenge::Field;
+use countersign_domain::sid::AccountSid;
+use countersign_domain::text::StringMap;
+use countersign_domain::usage::Usage;
+
+use super::stage::Stage;
+use crate::seam::{CountedTable, Inserted, Opened};
+
+/// All that is counted, by so many rows at a time.
+async fn count(stage: &Stage, most: usize) -> HashMap<AccountSid, Usage> {
+    let mut all: HashMap<_, Usage> = HashMap::new();
+    let mut passed = HashSet::new();
+    for table in CountedTable::ALL {
+        let mut after = None;
+        loop {
+            let rows = stage.store.count_stored(table, after, most).await.unwrap();
+            assert!(rows.len() <= most);
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key);
+            for row in rows {
+                assert!(passed.insert(row.key[1]), "a row is passed twice");
+                assert!(row.made_at <= stage.now());
+                *all.entry(row.account).or_default() += row.usage;
+            }
+        }
+    }
+    all
+}
+
+/// Entities, factors of both types, and challenges with all their texts; what another account has is its own.
+pub async fn what_accounts_have_stored_is_counted_by_account(stage: &Stage) {
+    let service = stage.service().await;
+    let identity = stage.make.identity();
+    let factor = stage.factor_of(&service, &identity).await;
+    let totp = stage.totp_factor_of(&service, &identity).await;
+    let mut challenge = stage.make.challenge(&factor);
+    challenge.details.fields = vec![
+        Field { label: "Amount".to_owned(), value: "40 €".to_owned() },
+        Field { label: "To".to_owned(), value: "Ann".to_owned() },
+    ];
+    challenge.hidden_details = Some(StringMap::parse(r#"{"ip":"192.0.2.1","no":"7"}"#).unwrap());
+    challenge.metadata = Some(StringMap::parse(r#"{"order":"8"}"#).unwrap());
+    assert_eq!(stage.open(&challenge, None).await, Opened::Done);
+    let other = stage.factor().await;
+    let counted = count(stage, 1_000).await;
+    let expected = Usage::ENTITY
+        + Usage::of_factor(&factor)
+        + Usage::of_totp_factor(&totp)
+        + Usage::of_challenge(&challenge);
+    assert_eq!(counted.get(&service.account), Some(&expected));
+    let others = Usage::ENTITY + Usage::of_factor(&other);
+    assert_eq!(counted.get(&other.owner.account), Some(&others));
+    assert_eq!(counted.len(), 2);
+
+    assert_eq!(stage.store.delete_entity(service.sid, &identity, stage.now()).await, Ok(true));
+    let counted = count(stage, 1_000).await;
+    assert_eq!(counted[&service.account].entities, 0, "the rest counts until it is cleaned");
+}
+
+/// However few are passed at a time.
+pub async fn a_count_passes_every_row_once(stage: &Stage) {
+    let service = stage.service().await;
+    for _ in 0..5 {
+        let factor = stage.factor_of(&service, &stage.make.identity()).await;
+        for _ in 0..2 {
+            stage.challenge(&factor).await;
+        }
+    }
+    let empty = stage.make.entity(&stage.service().await, &stage.make.identity());
+    assert_eq!(stage.store.create_entity(&empty).await, Ok(Inserted::Done));
+    let whole = count(stage, 1_000).await;
+    assert_eq!(whole[&service.account].entities, 5);
+    assert_eq!(whole[&empty.owner.account], Usage::ENTITY);
+    for most in [1, 2, 3] {
+        assert_eq!(count(stage, most).await, whole, "{most} at a time");
+    }
+}

@@ -89,7 +89,11 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
         }
         (Status::Failed, _) => "Did not arrive.",
         (Status::Expired, Some(Reason::NotAttempted)) => {
-            "Did not arrive: its time was over before the first attempt."
+            "Did not arrive: its time was over before the first attempt. No server ran meanwhile, or none had a place \
+             for it."
+        }
+        (Status::Expired, Some(Reason::DeviceOffline)) => {
+            "Did not arrive in time: the device was away, or did not acknowledge it, until its time was over."
         }
         (Status::Expired, _) if last.is_some() && platform != Some(Platform::Stream) => {
             "Did not arrive in time: no attempt got it to the push service until its time was over."
@@ -198,6 +202,8 @@ mod tests {
             (Ending::SENT, Some(&silent), "and not acknowledged"),
             (Ending::SENT, Some(&attempt("apn", "accepted", Some(200))), "handed over and taken"),
             (Ending::EXPIRED, None, "the device was away"),
+            (Ending::DEVICE_AWAY, None, "the device was away"),
+            (Ending::NOT_ATTEMPTED, None, "No server ran meanwhile"),
             (Ending::EXPIRED, Some(&away), "the device was away"),
             (Ending::EXPIRED, Some(&failing), "no attempt got it to the push service"),
             (refused, Some(&attempt("apn", "refused", Some(403))), "the push service refused it"),

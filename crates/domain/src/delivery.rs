@@ -218,9 +218,9 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     })
 }
 
-/// How a delivery ends whose deadline has passed.
-pub fn overdue(delivery: &Delivery) -> Ending {
-    if delivery.attempts == 0 && delivery.once { Ending::NOT_ATTEMPTED } else { Ending::EXPIRED }
+/// How a delivery ends whose deadline has passed while a node held it.
+pub const fn overdue(delivery: &Delivery) -> Ending {
+    Ending::overdue(false, delivery.attempts)
 }
 
 /// What became of one attempt, with the push service's own words for the record.

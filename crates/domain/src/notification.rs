@@ -87,7 +87,7 @@ pub enum Reason {
     Waiting,
     /// Queued: an attempt failed, another follows.
     Retrying,
-    /// Queued or failed: nobody holds the device's stream.
+    /// Queued, failed or expired: nobody holds the device's stream.
     DeviceOffline,
     /// Failed: the push service no longer knows the device.
     AddressGone,
@@ -95,7 +95,7 @@ pub enum Reason {
     Refused,
     /// Failed: the one attempt of a `Ttl=0` failed.
     AttemptFailed,
-    /// Expired: no attempt was made in time.
+    /// Expired: no attempt was made in time, since no server ran or none had a place for it.
     NotAttempted,
     /// Cancelled: the challenge was answered.
     Answered,
@@ -172,7 +172,7 @@ impl Ending {
     pub const SENT: Self = Self { status: Status::Sent, reason: None, code: None };
     /// The device has it.
     pub const DELIVERED: Self = Self { status: Status::Delivered, reason: None, code: None };
-    /// The deadline passed after at least one attempt, or while the device was away.
+    /// The deadline passed after at least one attempt; the attempts say why none got it there.
     pub const EXPIRED: Self =
         Self { status: Status::Expired, reason: None, code: Some(Code::TTL_PASSED) };
     /// The deadline passed before the first attempt.
@@ -181,6 +181,22 @@ impl Ending {
         reason: Some(Reason::NotAttempted),
         code: Some(Code::TTL_PASSED),
     };
+
+    /// The deadline passed while nobody held the device's stream.
+    pub const DEVICE_AWAY: Self = Self {
+        status: Status::Expired,
+        reason: Some(Reason::DeviceOffline),
+        code: Some(Code::TTL_PASSED),
+    };
+
+    /// How a delivery ends that waited until its deadline: for its device, or for an attempt after that many.
+    pub const fn overdue(waited_for_device: bool, attempts: u32) -> Self {
+        match (waited_for_device, attempts) {
+            (true, _) => Self::DEVICE_AWAY,
+            (false, 0) => Self::NOT_ATTEMPTED,
+            (false, _) => Self::EXPIRED,
+        }
+    }
 
     /// It cannot be delivered.
     pub const fn failed(reason: Reason, code: Code) -> Self {

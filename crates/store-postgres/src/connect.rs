@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::Options;
 use crate::bounds::Bounds;
 use crate::database::GREETING;
+use crate::pooler;
 use crate::servers::Servers;
 use crate::trouble::words;
 
@@ -25,8 +26,11 @@ const SILENT_FOR: Duration = Duration::from_secs(10);
 const ASKED_AGAIN: u32 = 3;
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// A pool of connections, none of which is made yet.
-pub(crate) fn pool(options: &Options, bounds: Bounds) -> Result<Pool, StoreError> {
+/// A pool of connections, none of which is kept yet.
+///
+/// # Errors
+/// The settings are no use, or do not say that there is a pooler in between.
+pub(crate) async fn pool(options: &Options, bounds: Bounds) -> Result<Pool, StoreError> {
     let mut config = tokio_postgres::Config::from_str(&options.url).map_err(|error| {
         StoreError::Unavailable(format!("the database's URL is not right: {}", words(&error)))
     })?;
@@ -44,6 +48,9 @@ pub(crate) fn pool(options: &Options, bounds: Bounds) -> Result<Pool, StoreError
         config.tcp_user_timeout(SILENT_FOR);
     }
     let servers = Servers::of(&config, options.patience, MakeRustlsConnect::new(tls(options)?));
+    if !options.transaction_pooling {
+        pooler::refuse(&config, &servers).await?;
+    }
     let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_connect(config, servers, how);
     let mut pool = Pool::builder(manager);

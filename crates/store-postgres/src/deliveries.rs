@@ -49,7 +49,10 @@ pub(crate) struct Open {
 impl Open {
     /// From four cells.
     pub(crate) fn read(row: &Row) -> Result<Self, Trouble> {
-        let mut cells = Cells::of(row, "deliveries");
+        Self::take(&mut Cells::of(row, "deliveries"))
+    }
+
+    pub(crate) fn take(cells: &mut Cells<'_>) -> Result<Self, Trouble> {
         Ok(Self {
             challenge: cells.make(ChallengeSid::from_bytes)?,
             notification: cells.make(NotificationSid::from_bytes)?,

@@ -51,9 +51,9 @@ pub(crate) const IS_PARKED: &str =
     "SELECT 1 FROM deliveries WHERE factor_sid = $1 AND state = 'parked' LIMIT 1";
 pub(crate) const NEXT_DUE: &str =
     "SELECT wake_at FROM deliveries WHERE state = 'due' ORDER BY wake_at LIMIT 1";
-const OVERDUE_PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+const OVERDUE_PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, true FROM deliveries \
                               WHERE state = 'parked' AND wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED";
-const OVERDUE_DUE: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+const OVERDUE_DUE: &str = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, false FROM deliveries \
                            WHERE state = 'due' AND deadline <= $1 ORDER BY deadline LIMIT $2 FOR UPDATE SKIP LOCKED";
 
 /// Makes due again at `$1` what was taken.
@@ -120,6 +120,14 @@ impl Command for TakeLeases {
     }
 }
 
+/// One that waited until its deadline, and how it ends.
+fn overdue(row: &Row) -> Result<(Open, Ending), Trouble> {
+    let mut cells = Cells::of(row, "deliveries");
+    let open = Open::take(&mut cells)?;
+    let (attempts, waited_for_device) = (cells.take()?, cells.take()?);
+    Ok((open, Ending::overdue(waited_for_device, attempts)))
+}
+
 /// Ends what is overdue.
 pub(crate) struct Expire(pub(crate) Instant, pub(crate) usize);
 
@@ -137,9 +145,9 @@ impl Command for Expire {
         let mut ended = 0;
         for sql in [OVERDUE_PARKED, OVERDUE_DUE] {
             let asked = params![at.as_micros(), limit(most - ended)];
-            let overdue = all(db, sql, asked, Open::read).await?;
+            let overdue = all(db, sql, asked, overdue).await?;
             ended += overdue.len();
-            let end = |open| End { open, ending: Ending::EXPIRED, at };
+            let end = |(open, ending)| End { open, ending, at };
             deliveries::end(db, &overdue.into_iter().map(end).collect::<Vec<_>>()).await?;
         }
         Ok(ended)

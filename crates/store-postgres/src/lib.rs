@@ -38,6 +38,7 @@ mod notify;
 mod opening;
 mod paging;
 mod params;
+mod pooler;
 mod prospect;
 mod recent;
 mod rows;
@@ -137,7 +138,7 @@ impl PostgresStore {
     /// The database cannot be reached, or its schema is of another version and cannot or may not be migrated.
     pub async fn connect(options: Options) -> Answer<Self> {
         let bounds = Bounds::new(options.patience);
-        let pool = connect::pool(&options, bounds)?;
+        let pool = connect::pool(&options, bounds).await?;
         let db = Database::new(pool, options.transaction_pooling, bounds);
         migrations::run(&db, options.fitting).await?;
         let queue = Arc::new(Semaphore::new(options.queue));

@@ -4,6 +4,7 @@
 //! would take all the time of the others.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -20,13 +21,14 @@ type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, Error>> + Se
 type Connected = (Client, JoinHandle<()>);
 
 /// Makes connections.
+#[derive(Clone)]
 pub(crate) struct Servers {
     /// Each by itself, if there are several.
     each: Vec<Config>,
     /// For one server, from the first packet until it has said that it takes writes.
     patience: Duration,
     /// Which one the last connection was made to; the next begins with it.
-    found: AtomicUsize,
+    found: Arc<AtomicUsize>,
     tls: MakeRustlsConnect,
 }
 
@@ -37,7 +39,7 @@ impl Servers {
         let each = if count > 1 { (0..count).map(|at| only(config, at)).collect() } else { vec![] };
         let share = patience / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         let patience = config.get_connect_timeout().copied().unwrap_or(share);
-        Self { each, patience, found: AtomicUsize::new(0), tls }
+        Self { each, patience, found: Arc::default(), tls }
     }
 
     async fn connect_to(&self, server: &Config) -> Result<Connected, Error> {

@@ -292,6 +292,19 @@ async fn through_a_pooler_by_the_transaction_it_needs_nothing_prepared() {
     assert_eq!(work.join_all().await, [true; 12]);
 }
 
+/// What fails now and then would be noticed by the first who needs it.
+#[tokio::test]
+async fn a_pooler_that_nobody_told_of_is_named_at_the_start() {
+    let database = TestDatabase::new();
+    PostgresStore::connect(Options { url: database.url(), ..Options::default() }).await.unwrap();
+    let pooler = database.pooled();
+    for _ in 0..3 {
+        let options = Options { url: pooler.url(), ..Options::default() };
+        let error = PostgresStore::connect(options).await.unwrap_err().to_string();
+        assert!(error.contains("set database.transaction_pooling = true"), "{error}");
+    }
+}
+
 /// The server must show a certificate that is trusted, for the name it was called by.
 #[tokio::test]
 async fn over_tls_the_server_must_be_the_right_one() {

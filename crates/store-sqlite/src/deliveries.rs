@@ -33,10 +33,10 @@ statements! {
     LEASE = "UPDATE deliveries SET state = 'leased', node = ?3, wake_at = ?4, written = false, changed_at = ?5 \
              WHERE challenge_sid = ?1 AND notification_sid = ?2";
     NEXT_DUE = "SELECT wake_at FROM deliveries WHERE state = 'due' ORDER BY wake_at LIMIT 1";
-    OVERDUE_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+    OVERDUE_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, true FROM deliveries \
                       WHERE state = 'parked' AND wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
     /// By an index of its own, since a long queue of what is due may hold few that are overdue.
-    OVERDUE_DUE = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
+    OVERDUE_DUE = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, false FROM deliveries \
                    INDEXED BY deliveries_overdue WHERE state = 'due' AND deadline <= ?1 ORDER BY deadline LIMIT ?2";
     RESCUE = "UPDATE deliveries SET state = 'due', node = NULL, wake_at = min(?1, deadline), written = false, \
               changed_at = ?1 WHERE (challenge_sid, notification_sid) IN (SELECT challenge_sid, notification_sid \
@@ -87,7 +87,10 @@ pub(crate) struct OpenEnd {
 impl OpenEnd {
     /// From four cells.
     pub(crate) fn read(row: &Row<'_>) -> Result<Self, Trouble> {
-        let mut cells = Cells::of(row, "deliveries");
+        Self::take(&mut Cells::of(row, "deliveries"))
+    }
+
+    fn take(cells: &mut Cells<'_, '_>) -> Result<Self, Trouble> {
         Ok(Self {
             challenge: cells.make(ChallengeSid::from_bytes)?,
             notification: cells.make(NotificationSid::from_bytes)?,
@@ -170,6 +173,14 @@ impl Command for TakeLeases {
     }
 }
 
+/// One that waited until its deadline, and how it ends.
+fn read_overdue(row: &Row<'_>) -> Result<(OpenEnd, Ending), Trouble> {
+    let mut cells = Cells::of(row, "deliveries");
+    let open = OpenEnd::take(&mut cells)?;
+    let (attempts, waited_for_device) = (cells.take()?, cells.take()?);
+    Ok((open, Ending::overdue(waited_for_device, attempts)))
+}
+
 struct Expire(Instant, usize);
 
 impl Command for Expire {
@@ -180,9 +191,9 @@ impl Command for Expire {
         let mut ended = 0;
         for sql in [OVERDUE_PARKED, OVERDUE_DUE] {
             let params = params![now.as_micros(), limit(most - ended)];
-            let overdue = all(db, sql, params, OpenEnd::read)?;
-            for open in &overdue {
-                open.end(db, Ending::EXPIRED, now)?;
+            let overdue = all(db, sql, params, read_overdue)?;
+            for (open, ending) in &overdue {
+                open.end(db, *ending, now)?;
             }
             ended += overdue.len();
         }

@@ -72,7 +72,8 @@ async fn a_device_that_comes_back_too_late_gets_nothing() {
     assert!(device.sees_nothing());
 
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    let away = (Status::Expired, Some(Reason::DeviceOffline));
+    assert_eq!(world.standing(&challenge, push).await, away);
     assert_eq!(
         world.notification(&challenge, push).await.ending.unwrap().code,
         Some(Code::TTL_PASSED)

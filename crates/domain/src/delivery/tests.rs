@@ -116,9 +116,17 @@ fn when_less_than_two_seconds_are_left_half_of_them_is_waited_for() {
 
 #[test]
 fn who_never_got_a_turn_is_told_so() {
-    assert_eq!(overdue(&delivery(false)), Ending::EXPIRED);
-    assert_eq!(overdue(&delivery(true)), Ending::NOT_ATTEMPTED);
-    assert_eq!(overdue(&Delivery { attempts: 1, ..delivery(true) }), Ending::EXPIRED);
+    for once in [false, true] {
+        assert_eq!(overdue(&delivery(once)), Ending::NOT_ATTEMPTED);
+        assert_eq!(overdue(&Delivery { attempts: 1, ..delivery(once) }), Ending::EXPIRED);
+    }
+    for attempts in [0, 1] {
+        assert_eq!(
+            Ending::overdue(true, attempts),
+            Ending::DEVICE_AWAY,
+            "it waited for its device"
+        );
+    }
 }
 
 #[test]

@@ -8,11 +8,12 @@ use proptest::prelude::*;
 
 use crate::draw::{instant, node};
 
-const ENDINGS: [Ending; 6] = [
+const ENDINGS: [Ending; 7] = [
     Ending::SENT,
     Ending::DELIVERED,
     Ending::EXPIRED,
     Ending::NOT_ATTEMPTED,
+    Ending::DEVICE_AWAY,
     Ending::cancelled(Reason::Superseded),
     Ending::failed(Reason::AddressGone, Code::NO_DESTINATION),
 ];

@@ -210,6 +210,13 @@ async fn what_serve_refuses_of_a_cluster_doctor_finds() {
         let said = both_refuse(&stage, settings).await;
         assert!(said.contains(words), "{settings:?}: {said}");
     }
+    let pooler = database.pooled();
+    let pooled =
+        Stage::new().with("COUNTERSIGN_DATABASE__URL", &pooler.url()).with(KEY, &"ab".repeat(32));
+    let said = both_refuse(&pooled, &[]).await;
+    assert!(said.contains("set database.transaction_pooling = true"), "{said}");
+    let told = ["--set", "database.transaction_pooling=true"];
+    assert_eq!(pooled.serve(&told).await.stop().await.code, Some(0));
     for (name, value, words) in [
         (KEY, "cd".repeat(32), "this is not the master key"),
         ("COUNTERSIGN_DATABASE__URL", nowhere(), "cannot open the database of database.url"),

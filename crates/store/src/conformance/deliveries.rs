@@ -107,7 +107,7 @@ pub async fn what_is_rescued_past_its_deadline_is_not_leased(stage: &Stage) {
     assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
     assert_eq!(stage.lease_due(10).await, []);
     assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(1));
-    assert_eq!(stage.ending(&new).await, Some(Ending::EXPIRED));
+    assert_eq!(stage.ending(&new).await, Some(Ending::NOT_ATTEMPTED));
 }
 
 /// The rest waits for the next time.
@@ -147,7 +147,7 @@ pub async fn the_leases_of_other_nodes_can_be_voided(stage: &Stage) {
     assert_eq!(sids(&stage.lease_due(10).await), [own.delivery.notification]);
 }
 
-/// Due or parked, at the very instant; what has time left goes on.
+/// Due or parked, at the very instant, and its ending says what it waited for; what has time left goes on.
 pub async fn what_outlives_its_deadline_expires(stage: &Stage) {
     let challenge = stage.challenge(&stage.factor().await).await;
     let due = stage.notify(&challenge, 10, Birth::Due).await;
@@ -157,9 +157,9 @@ pub async fn what_outlives_its_deadline_expires(stage: &Stage) {
     assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
     stage.pass(1);
     assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(2));
-    for new in [due, parked] {
+    for (new, ending) in [(due, Ending::NOT_ATTEMPTED), (parked, Ending::DEVICE_AWAY)] {
         let notification = stage.notification(&new).await;
-        assert_eq!(notification.ending, Some(Ending::EXPIRED));
+        assert_eq!(notification.ending, Some(ending));
         assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
     }
     assert_eq!(stage.ending(&later).await, None);

@@ -9,8 +9,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::sid::AccountSid;
+use countersign_verify::Caller;
 use countersign_verify::places::Place;
-use countersign_verify::{AuthFault, Caller};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -32,8 +32,8 @@ impl FromRequestParts<Shared> for Anybody {
         if fetch_metadata::is_forged(&parts.method, &parts.headers) {
             return Err(ApiError::because(&rows::FORBIDDEN, fetch_metadata::REASON));
         }
-        let pair = basic(&parts.headers).ok_or(AuthFault::Unknown)?;
-        let (user, password) = pair.split_once(':').ok_or(AuthFault::Unknown)?;
+        let pair = basic(&parts.headers).map_err(no_credentials)?;
+        let (user, password) = pair.split_once(':').ok_or(no_credentials(NOT_A_PAIR))?;
         let place = parts.extensions.get::<Arc<Place>>();
         if let Some(place) = place {
             place.is_checked();
@@ -57,13 +57,25 @@ impl FromRequestParts<Shared> for Backend {
     }
 }
 
+const NOT_A_PAIR: &str = "Authorization must hold base64 of user:password";
+
+fn no_credentials(why: &'static str) -> ApiError {
+    ApiError::because(&rows::AUTHENTICATE, why)
+}
+
 /// User and password with a colon between them. The password may hold anything, colons too.
-fn basic(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+///
+/// # Errors
+/// The reason for which the header holds no such pair.
+fn basic(headers: &HeaderMap) -> Result<String, &'static str> {
+    let header = headers.get(AUTHORIZATION).ok_or("there is no Authorization header")?;
+    let header = header.to_str().map_err(|_| NOT_A_PAIR)?;
+    let (scheme, token) = header.split_once(' ').ok_or(NOT_A_PAIR)?;
     if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+        return Err("the scheme of Authorization must be Basic");
     }
-    String::from_utf8(STANDARD.decode(token.trim()).ok()?).ok()
+    let pair = STANDARD.decode(token.trim()).map_err(|_| NOT_A_PAIR)?;
+    String::from_utf8(pair).map_err(|_| NOT_A_PAIR)
 }
 
 #[cfg(test)]
@@ -74,14 +86,22 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("Basic QUM6c2VjcmV0", Some("AC:secret"))]
-    #[case("basic  dG9rZW46YTpi", Some("token:a:b"))]
-    #[case("Bearer QUM6c2VjcmV0", None)]
-    #[case("Basic", None)]
-    #[case("Basic QUM6c2VjcmV0=", None)]
-    #[case("Basic /w==", None)]
-    fn reads_basic_credentials(#[case] header: &'static str, #[case] pair: Option<&str>) {
+    #[case("Basic QUM6c2VjcmV0", Ok("AC:secret"))]
+    #[case("basic  dG9rZW46YTpi", Ok("token:a:b"))]
+    #[case("Bearer QUM6c2VjcmV0", Err("the scheme of Authorization must be Basic"))]
+    #[case("Basic", Err(NOT_A_PAIR))]
+    #[case("Basic QUM6c2VjcmV0=", Err(NOT_A_PAIR))]
+    #[case("Basic /w==", Err(NOT_A_PAIR))]
+    fn reads_basic_credentials(
+        #[case] header: &'static str,
+        #[case] pair: Result<&str, &'static str>,
+    ) {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(header))]);
-        assert_eq!(basic(&headers).as_deref(), pair);
+        assert_eq!(basic(&headers).as_deref().map_err(|why| *why), pair);
+    }
+
+    #[test]
+    fn credentials_that_are_absent_are_told_from_wrong_ones() {
+        assert_eq!(basic(&HeaderMap::new()), Err("there is no Authorization header"));
     }
 }

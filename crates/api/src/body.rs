@@ -4,23 +4,72 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use countersign_web::body::{BodyFault, whole};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
+use serde::de::IgnoredAny;
 
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::rows::{self, Row};
 use crate::state::Shared;
 
-/// The body of a POST. Whatever content type it claims, it is read as a form, and it may be empty.
-pub(crate) struct Form(Bytes);
+/// The body of a POST: a form, which may be empty.
+pub(crate) struct Form {
+    bytes: Bytes,
+    /// Why a required parameter is missed, as far as the whole body tells.
+    missing: &'static str,
+}
 
 impl Form {
+    /// Takes a body as a form. A body without a content type is a form, and so is `text/plain`, which browsers name of
+    /// their own accord.
+    ///
+    /// # Errors
+    /// A content type of another structure, or JSON.
+    fn of(headers: &HeaderMap, bytes: Bytes) -> Result<Self, ApiError> {
+        let kind = media_type(headers);
+        let is_form = kind.eq_ignore_ascii_case(FORM);
+        let missing = match (bytes.is_empty(), is_form) {
+            (true, _) => "is required, and the body is empty",
+            (false, true) => "is required",
+            (false, false) => "is required; the body must be application/x-www-form-urlencoded",
+        };
+        if bytes.is_empty() {
+            return Ok(Self { bytes, missing });
+        }
+        let may_be_form = is_form || kind.is_empty() || kind.eq_ignore_ascii_case("text/plain");
+        if !may_be_form {
+            let shown: String = kind.chars().filter(char::is_ascii_graphic).take(60).collect();
+            return Err(ApiError::because(
+                &rows::NOT_A_FORM,
+                format!("the body is declared as {shown}"),
+            ));
+        }
+        if is_json(&bytes) {
+            return Err(ApiError::because(&rows::NOT_A_FORM, "the body is JSON"));
+        }
+        Ok(Self { bytes, missing })
+    }
+
     /// Its parameters; `bad` is the row of those that are not taken.
     pub(crate) fn params(&self, bad: &'static Row) -> Result<Params<'_>, ApiError> {
-        Params::parse(&self.0, bad)
+        Ok(Params::parse(&self.bytes, bad)?.missed_since(self.missing))
     }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The content type without its parameters; empty if there is none.
+fn media_type(headers: &HeaderMap) -> &str {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(';').next().unwrap_or_default().trim()
+}
+
+/// Whether the body is an object or a list of JSON, however it is declared.
+fn is_json(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..])
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 impl FromRequest<Shared> for Form {
@@ -28,7 +77,8 @@ impl FromRequest<Shared> for Form {
 
     async fn from_request(request: Request, state: &Shared) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        read(&parts.headers, body, state.options.body.bytes).await.map(Self)
+        let bytes = read(&parts.headers, body, state.options.body.bytes).await?;
+        Self::of(&parts.headers, bytes)
     }
 }
 

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use countersign_domain::invalid::Invalid;
 use countersign_store::patience;
 use countersign_verify::places::{Crowded, Place, Places};
+use countersign_verify::security::{self, Origin, Via};
 use countersign_web::body::{Allowance, bounded};
 use futures_util::FutureExt as _;
 use http::{Method, StatusCode, Uri};
@@ -106,6 +107,9 @@ impl Service<Request> for Envelope {
             Err(crowded) => (None, Some(ApiError::from(crowded).into_response())),
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let address = from.map(|ConnectInfo(address)| address.ip());
+        let origin = Origin { address, via: Via::Http };
         if let Some(plain) = paths::plain(&uri) {
             *request.uri_mut() = plain;
         }
@@ -120,7 +124,7 @@ impl Service<Request> for Envelope {
         let served = async move {
             let response = match judged {
                 Some(response) => response,
-                None => ask(routes, request, place.as_deref()).await,
+                None => security::from(origin, ask(routes, request, place.as_deref())).await,
             };
             Ok(seal(response, arrival, place, &method, &uri))
         };

@@ -23,6 +23,9 @@ use crate::rows::{self, Row};
 /// Where Twilio explains a code; kept, since people look codes up there.
 const MORE_INFO: &str = "https://www.twilio.com/docs/errors/";
 
+/// Why an account that makes too many requests in a second is refused.
+const TOO_FAST: &str = "limits.requests_per_account_per_second is reached";
+
 /// Why a request was not served.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
@@ -39,7 +42,8 @@ pub(crate) struct ApiError {
 
 impl From<&'static Row> for ApiError {
     fn from(row: &'static Row) -> Self {
-        Self { row, parameter: None, reason: None, retry_after: None, subject: None, cause: None }
+        let (parameter, reason) = (row.parameter, row.reason.map(Into::into));
+        Self { row, parameter, reason, retry_after: None, subject: None, cause: None }
     }
 }
 
@@ -50,8 +54,8 @@ impl ApiError {
     }
 
     /// A required parameter that is not there.
-    pub(crate) fn missing(name: &'static str) -> Self {
-        Self { parameter: Some(name), ..(&rows::MISSING).into() }
+    pub(crate) fn missing(name: &'static str, why: &'static str) -> Self {
+        Self::parameter(&rows::MISSING, name, Invalid::because(why))
     }
 
     /// A row with a reason of its own.
@@ -59,9 +63,9 @@ impl ApiError {
         Self { reason: Some(reason.into()), ..row.into() }
     }
 
-    /// A row whose sentence names `subject`.
-    fn naming(row: &'static Row, subject: String) -> Self {
-        Self { subject: Some(subject), ..row.into() }
+    /// The same error, whose sentence names `subject`.
+    fn naming(self, subject: String) -> Self {
+        Self { subject: Some(subject), ..self }
     }
 
     /// A fault of ours.
@@ -169,7 +173,7 @@ impl From<VerifyError> for ApiError {
         let row = match error {
             VerifyError::NotFound => &rows::NOT_FOUND,
             VerifyError::FactorNotFound(sid) => {
-                return Self::naming(&rows::NOT_FOUND, format!("Factors/{sid}"));
+                return Self::from(&rows::NOT_FOUND).naming(format!("Factors/{sid}"));
             }
             VerifyError::Forbidden => &rows::FORBIDDEN,
             VerifyError::ServiceParameter(name, why) => {
@@ -178,32 +182,48 @@ impl From<VerifyError> for ApiError {
             VerifyError::Parameter(name, why) => return Self::parameter(row_of(name), name, why),
             VerifyError::EntityExists => &rows::ENTITY_EXISTS,
             VerifyError::TooManyEntities => &rows::TOO_MANY_ENTITIES,
-            VerifyError::TooManyRequests => &rows::TOO_MANY_REQUESTS,
+            VerifyError::TooManyRequests => {
+                return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST);
+            }
             VerifyError::FactorExists => &rows::FACTOR_EXISTS,
             VerifyError::TooManyFactors(kind, most) => {
-                let named = match kind {
-                    FactorType::Push => format!("{most} push"),
-                    FactorType::Totp => format!("{most} TOTP"),
+                let (named, limit) = match kind {
+                    FactorType::Push => ("push", "push_factors_per_entity"),
+                    FactorType::Totp => ("TOTP", "totp_factors_per_entity"),
                 };
-                return Self::naming(&rows::TOO_MANY_FACTORS, named);
+                let why = format!("limits.{limit} is {most}");
+                return Self::because(&rows::TOO_MANY_FACTORS, why)
+                    .naming(format!("{most} {named}"));
             }
             VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
             VerifyError::TooManyWebhooks(most) => {
                 let why = format!("limits.webhooks_per_service is {most}");
                 return Self::because(&rows::TOO_MANY_WEBHOOKS, why);
             }
-            VerifyError::TokenNotForThis => &rows::TOKEN_NOT_FOR_THIS,
-            VerifyError::FactorNotProved => &rows::FACTOR_NOT_PROVED,
+            VerifyError::TokenNotForThis(why) => {
+                let why = format!("the access token {why}");
+                return Self::because(&rows::TOKEN_NOT_FOR_THIS, why);
+            }
+            VerifyError::FactorNotProved(why) => {
+                return Self::because(&rows::FACTOR_NOT_PROVED, why.0);
+            }
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
-            VerifyError::CannotAnswer(CannotAnswer::Expired) => &rows::CHALLENGE_EXPIRED,
-            VerifyError::CannotAnswer(CannotAnswer::AlreadyAnswered) => &rows::ALREADY_ANSWERED,
+            VerifyError::CannotAnswer(why) => {
+                let row = match why {
+                    CannotAnswer::Expired => &rows::CHALLENGE_EXPIRED,
+                    CannotAnswer::AlreadyAnswered => &rows::ALREADY_ANSWERED,
+                };
+                return Self::because(row, why.to_string());
+            }
             VerifyError::AnswerMalformed => {
                 let why = Invalid::because("must be a compact JWS with alg ES256");
                 return Self::parameter(&rows::PARAMETER, "AuthPayload", why);
             }
-            VerifyError::AnswerRejected => &rows::ANSWER_REJECTED,
+            VerifyError::AnswerRejected(why) => {
+                return Self::because(&rows::ANSWER_REJECTED, why.0);
+            }
             VerifyError::TooManyAnswers => &rows::TOO_MANY_ANSWERS,
             VerifyError::PlatformNone => &rows::PLATFORM_NONE,
             VerifyError::TooManyNotifications => &rows::TOO_MANY_NOTIFICATIONS,
@@ -238,8 +258,15 @@ impl From<VerifyError> for ApiError {
 impl From<Crowded> for ApiError {
     fn from(crowded: Crowded) -> Self {
         match crowded {
-            Crowded::Owner => (&rows::TOO_MANY_REQUESTS).into(),
-            Crowded::Server => (&rows::UNAVAILABLE).into(),
+            Crowded::Owner => Self::because(
+                &rows::TOO_MANY_REQUESTS,
+                "too many requests of this account, device or address are in work: http.requests_per_account, \
+                 http.requests_per_device, http.strangers_per_address",
+            ),
+            Crowded::Server => Self::because(
+                &rows::UNAVAILABLE,
+                "too many requests are in work: http.requests_max",
+            ),
         }
     }
 }
@@ -249,10 +276,10 @@ impl From<AuthFault> for ApiError {
         let row = match fault {
             AuthFault::Unknown => &rows::AUTHENTICATE,
             AuthFault::AccessToken => &rows::TOKEN_INVALID,
-            AuthFault::AccessTokenExpired => &rows::TOKEN_EXPIRED,
+            AuthFault::AccessTokenExpired(_) => &rows::TOKEN_EXPIRED,
             AuthFault::Device(fault) => return fault.into(),
             AuthFault::Suspended => &rows::ACCOUNT_NOT_ACTIVE,
-            AuthFault::TooManyRequests => &rows::TOO_MANY_REQUESTS,
+            AuthFault::TooManyRequests => return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST),
             AuthFault::TooManyFailures(left) => {
                 let reason = "too many credentials from this address were wrong";
                 let retry_after = Some(left.as_secs() + u64::from(left.subsec_nanos() > 0));
@@ -260,7 +287,7 @@ impl From<AuthFault> for ApiError {
             }
             AuthFault::Store(fault) => return fault.into(),
         };
-        row.into()
+        Self::because(row, fault.to_string())
     }
 }
 
@@ -282,10 +309,13 @@ impl From<TokenFault> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let row = match error {
-            StoreError::Unavailable(_) => &rows::UNAVAILABLE,
-            StoreError::Corrupt(_) => &rows::INTERNAL,
+        let refusal = match error {
+            StoreError::Unavailable(_) => {
+                let why = "the database cannot be read or written now";
+                Self::because(&rows::UNAVAILABLE, why)
+            }
+            StoreError::Corrupt(_) => (&rows::INTERNAL).into(),
         };
-        Self { cause: Some(error.to_string()), ..row.into() }
+        Self { cause: Some(error.to_string()), ..refusal }
     }
 }

@@ -19,6 +19,8 @@ const MOST_PAIRS: usize = 256;
 pub(crate) struct Params<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     bad: &'static Row,
+    /// The reason with which a required parameter is missed.
+    missing: &'static str,
 }
 
 impl<'a> Params<'a> {
@@ -38,7 +40,12 @@ impl<'a> Params<'a> {
             };
             pairs.push((decode(name)?, decode(value)?));
         }
-        Ok(Self { pairs, bad })
+        Ok(Self { pairs, bad, missing: "is required" })
+    }
+
+    /// The same parameters, whose required ones are missed for another reason.
+    pub(crate) fn missed_since(self, missing: &'static str) -> Self {
+        Self { missing, ..self }
     }
 
     /// All values of a list parameter, in the order they were sent.
@@ -78,7 +85,7 @@ impl<'a> Params<'a> {
         name: &'static str,
         parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
-        self.optional(name, parse)?.ok_or_else(|| ApiError::missing(name))
+        self.optional(name, parse)?.ok_or_else(|| self.missing(name))
     }
 
     /// A scalar parameter without which the others make no sense: absent, it is as bad as wrong.
@@ -87,7 +94,17 @@ impl<'a> Params<'a> {
         name: &'static str,
         parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
     ) -> Result<T, ApiError> {
-        self.optional(name, parse)?.ok_or_else(|| self.bad(name, Invalid::because("is required")))
+        self.optional(name, parse)?.ok_or_else(|| self.bad(name, Invalid::because(self.missing)))
+    }
+
+    /// Why a required parameter is missed.
+    pub(crate) fn why_missing(&self) -> &'static str {
+        self.missing
+    }
+
+    /// A refusal for want of that parameter.
+    pub(crate) fn missing(&self, name: &'static str) -> ApiError {
+        ApiError::missing(name, self.missing)
     }
 
     /// A refusal of that parameter.

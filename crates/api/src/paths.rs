@@ -62,7 +62,7 @@ macro_rules! tuples {
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
                 let params = RawPathParams::from_request_parts(parts, state).await;
-                let params = params.map_err(|_| ApiError::from(&rows::PARAMETER))?;
+                let params = params.map_err(|_| ApiError::because(&rows::PARAMETER, "the path must be UTF-8"))?;
                 let mut texts = params.iter().map(|(_, text)| text);
                 Ok(Self(($(
                     {

@@ -26,12 +26,23 @@ pub trait Tester: Send + Sync {
 /// What came of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether the credential works.
-    pub works: bool,
+    /// Whether the credential works; `None` if the try does not tell.
+    pub works: Option<bool>,
+    /// The conclusion, as a sentence without its full stop.
+    pub conclusion: &'static str,
     /// The push service's status and its own words.
     pub answer: String,
     /// What they mean.
     pub words: String,
+}
+
+impl Finding {
+    /// The conclusion as a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let mut rest = self.conclusion.chars();
+        let first = rest.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(rest).chain(['.']).collect()
+    }
 }
 
 /// Who does the work.

@@ -35,12 +35,17 @@ impl Challenge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerFault {
     /// The text is no JWS with ES256.
-    #[error("not a signed answer")]
+    #[error("must be a compact JWS with alg ES256")]
     Form,
-    /// The signature is not of the factor's key, a signed member is missing or differs from the challenge's, or the
-    /// status is neither `approved` nor `denied`.
-    #[error("challenge verification failed")]
-    Mismatch,
+    /// The signature is not of the factor's key.
+    #[error("is not signed with this factor's key")]
+    Signature,
+    /// A member that was to be signed is missing, or differs from the challenge's.
+    #[error("does not sign {0} as it is in the challenge")]
+    Member(&'static str),
+    /// `status` is neither `approved` nor `denied`.
+    #[error("must sign a status of approved or denied")]
+    Status,
 }
 
 /// Checks an answer: the signature first, then every member that the device was asked to sign (`fields`, of
@@ -52,22 +57,22 @@ pub enum AnswerFault {
 pub fn check(
     text: &str,
     challenge: &Challenge,
-    fields: &[&str],
+    fields: &[&'static str],
     key: &DeviceKey,
 ) -> Result<VerifiedAnswer, AnswerFault> {
     let jws = Jws::parse(text).map_err(|_| AnswerFault::Form)?;
     if !jws.is_signed_by(key) {
-        return Err(AnswerFault::Mismatch);
+        return Err(AnswerFault::Signature);
     }
     let (signed, asked) = (&jws.payload, challenge.signed_members().to_map());
     let agrees =
-        |name: &&str| asked.get(*name).is_some_and(|value| signed.get(*name) == Some(value));
-    if !fields.iter().all(agrees) {
-        return Err(AnswerFault::Mismatch);
+        |name: &&&str| asked.get(**name).is_some_and(|value| signed.get(**name) == Some(value));
+    if let Some(name) = fields.iter().find(|name| !agrees(name)) {
+        return Err(AnswerFault::Member(name));
     }
     match signed.get("status").and_then(Value::as_str) {
         Some("approved") => Ok(VerifiedAnswer(Verdict::Approved)),
         Some("denied") => Ok(VerifiedAnswer(Verdict::Denied)),
-        _ => Err(AnswerFault::Mismatch),
+        _ => Err(AnswerFault::Status),
     }
 }

@@ -202,10 +202,10 @@ impl Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CannotAnswer {
     /// It expired unanswered.
-    #[error("challenge expired")]
+    #[error("its expiration_date is over")]
     Expired,
     /// Somebody answered before.
-    #[error("challenge already responded")]
+    #[error("the first answer stands")]
     AlreadyAnswered,
 }
 

@@ -31,7 +31,9 @@ pub struct DeviceToken {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     /// Not a JWS, not ES256, not of type `twilio-pba;v=1`, or without a kid.
-    #[error("not a device token")]
+    #[error(
+        "must be a JWT with alg ES256, cty twilio-pba;v=1 and, as kid, the SID of the factor's key"
+    )]
     Form,
     /// No living factor has the kid, or the signature is not of its key. The two are told apart by nobody.
     #[error("not signed by a known key")]
@@ -40,7 +42,7 @@ pub enum TokenFault {
     #[error("issued for another account")]
     Subject,
     /// `nbf` or `exp` is missing or no number.
-    #[error("nbf or exp missing")]
+    #[error("nbf or exp is missing or no number")]
     Claims,
     /// `nbf` lies ahead of our clock by this much.
     #[error("not valid for another {} s", .0.as_secs())]

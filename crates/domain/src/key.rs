@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::invalid::Invalid;
 
+mod form;
+
 /// What stands before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
 const SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
@@ -24,14 +26,10 @@ impl DeviceKey {
     /// Reads base64 (standard, padded) of a DER SubjectPublicKeyInfo, as devices send it.
     ///
     /// # Errors
-    /// Not base64, not a P-256 key in that form, or a point off the curve.
+    /// Not base64, not a P-256 key in that form, or a point off the curve: each mistake has a sentence of its own.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        const FORM: Invalid = Invalid::because(
-            "must be base64 of a DER SubjectPublicKeyInfo that holds an uncompressed P-256 point",
-        );
-        let der = STANDARD.decode(text).map_err(|_| FORM)?;
-        let point = der.strip_prefix(&SPKI_PREFIX).ok_or(FORM)?;
-        Self::from_point(point).ok_or(FORM)
+        let der = form::decode(text)?;
+        Self::from_point(form::point(&der)?).ok_or(form::OFF_THE_CURVE)
     }
 
     /// From the 65 bytes of an uncompressed point; `None` if they are no point of the curve.

@@ -1,5 +1,7 @@
 //! Everything that can go wrong for a phone, as data.
 
+use std::fmt;
+
 use serde_json::Value;
 use thiserror::Error as ThisError;
 use tokio_tungstenite::tungstenite;
@@ -63,9 +65,9 @@ pub enum Error {
     File(#[from] std::io::Error),
 }
 
-/// The API's error body.
+/// The API's error body. It is shown whole: the message, what is wrong with which parameter, and where to read on.
 #[derive(Debug, Clone, PartialEq, ThisError)]
-#[error("{message} ({code}, HTTP {status})")]
+#[error("{message} ({code}, HTTP {status}){}{}", Details(.details.as_ref()), More(.more_info.as_deref()))]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
@@ -75,6 +77,32 @@ pub struct ApiError {
     pub message: String,
     /// More, when the API gives it.
     pub details: Option<Value>,
+    /// Where the code is explained, when the API says so.
+    pub more_info: Option<String>,
+}
+
+/// `: Ttl must be 0 to 300`, or nothing. Other members than parameter and reason are shown as JSON.
+struct Details<'a>(Option<&'a Value>);
+
+impl fmt::Display for Details<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |name| self.0.and_then(|details| details.get(name)).and_then(Value::as_str);
+        match (self.0, text("parameter"), text("reason")) {
+            (None | Some(Value::Null), ..) => Ok(()),
+            (_, Some(parameter), Some(reason)) => write!(f, ": {parameter} {reason}"),
+            (_, None, Some(reason)) => write!(f, ": {reason}"),
+            (Some(details), _, None) => write!(f, ": {details}"),
+        }
+    }
+}
+
+/// `; see https://…`, or nothing.
+struct More<'a>(Option<&'a str>);
+
+impl fmt::Display for More<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |url| write!(f, "; see {url}"))
+    }
 }
 
 impl Error {
@@ -94,5 +122,32 @@ impl Error {
 impl From<tungstenite::Error> for Error {
     fn from(error: tungstenite::Error) -> Self {
         Self::Socket(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_shown_with_its_reason_and_where_to_read_on() {
+        let error = |details, more_info: Option<&str>| {
+            let message = "Invalid parameter: Ttl".to_owned();
+            let more_info = more_info.map(str::to_owned);
+            ApiError { status: 400, code: 60300, message, details, more_info }.to_string()
+        };
+        let plain = "Invalid parameter: Ttl (60300, HTTP 400)";
+        assert_eq!(error(None, None), plain);
+        let url = "https://www.twilio.com/docs/errors/60300";
+        for (details, shown) in [
+            (json!({"parameter": "Ttl", "reason": "must be 0 to 300"}), ": Ttl must be 0 to 300"),
+            (json!({"reason": "too late"}), ": too late"),
+            (json!({"other": 1}), r#": {"other":1}"#),
+            (Value::Null, ""),
+        ] {
+            assert_eq!(error(Some(details), Some(url)), format!("{plain}{shown}; see {url}"));
+        }
     }
 }

@@ -170,6 +170,7 @@ impl Answer {
                 status: self.status,
                 code: body.get("code")?.as_i64()?,
                 message: body.get("message")?.as_str()?.to_owned(),
+                more_info: body.get("more_info").and_then(Value::as_str).map(str::to_owned),
                 details: body.remove("details"),
             })
         };

@@ -46,13 +46,78 @@ pub struct Trial {
     pub dry: bool,
 }
 
+/// What a try says of the credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The push service takes it.
+    Works,
+    /// The push service refuses it, or it cannot be used at all.
+    Refused,
+    /// The push service refuses this push, and says nothing of the credential.
+    PushRefused,
+    /// The push service wants fewer pushes, and judged none.
+    Throttled,
+    /// The push service cannot be reached, or has a fault.
+    Unreachable,
+    /// This server failed.
+    OurFault,
+}
+
+impl Standing {
+    /// Whether the credential works; `None` if the try does not tell.
+    pub const fn works(self) -> Option<bool> {
+        match self {
+            Self::Works => Some(true),
+            Self::Refused => Some(false),
+            Self::PushRefused | Self::Throttled | Self::Unreachable | Self::OurFault => None,
+        }
+    }
+
+    /// The conclusion, as a sentence without its full stop.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Works => "the credential works",
+            Self::Refused => "the credential does not work",
+            Self::PushRefused => {
+                "the push service refuses this push, which says nothing of the credential: compare the app id and the token"
+            }
+            Self::Throttled => {
+                "the push service asks for fewer pushes, which says nothing of the credential: try again later"
+            }
+            Self::Unreachable => {
+                "the push service cannot be reached or fails, which says nothing of the credential: try again, or look at the network and at outgoing.…"
+            }
+            Self::OurFault => {
+                "this server failed, which says nothing of the credential: its log may say more"
+            }
+        }
+    }
+
+    fn of(attempt: &Attempt) -> Self {
+        match (attempt.outcome, attempt.provider_status) {
+            (Outcome::Accepted | Outcome::Acknowledged | Outcome::Gone { .. }, _) => Self::Works,
+            (Outcome::Refused { breaks_credential: true }, _) => Self::Refused,
+            (Outcome::Later { .. }, Some(429)) => Self::Throttled,
+            (Outcome::Later { .. }, _) if attempt.code == Some(codes::INTERNAL) => Self::OurFault,
+            (Outcome::Later { .. }, _) => Self::Unreachable,
+            (Outcome::Refused { .. }, Some(_)) => Self::PushRefused,
+            // Nobody was asked: either the credential cannot be used, or the call could not be made.
+            (Outcome::Refused { .. }, None) => match attempt.code {
+                None | Some(codes::INTERNAL | codes::BAD_ADDRESS) => Self::OurFault,
+                Some(_) => Self::Refused,
+            },
+            (Outcome::Unacknowledged | Outcome::Offline, _) => Self::OurFault,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The attempt, as a delivery would have recorded it.
     pub attempt: Attempt,
-    /// Whether the credential works.
-    pub works: bool,
+    /// What it says of the credential.
+    pub standing: Standing,
     /// What it means, in words.
     pub words: String,
 }
@@ -130,17 +195,19 @@ fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push,
 
 fn judge(attempt: Attempt, kind: CredentialType, dry: bool) -> Finding {
     let token_unknown = attempt.code == Some(codes::APNS_TOKEN);
-    let (works, words) = match attempt.outcome {
-        Outcome::Accepted if dry => (true, "The push service would take this push.".to_owned()),
-        Outcome::Accepted => (true, "The push service took the push.".to_owned()),
-        _ if kind == CredentialType::Apn && dry && token_unknown => {
-            (true, "Apple takes the credential. Nothing was sent to a device.".to_owned())
+    let (standing, words) = match attempt.outcome {
+        Outcome::Accepted if dry => {
+            (Standing::Works, "The push service would take this push.".to_owned())
         }
-        // It was read and understood, and it is the device that is not there.
-        Outcome::Gone { .. } => (true, explain(attempt.code)),
-        _ => (false, explain(attempt.code)),
+        Outcome::Accepted => (Standing::Works, "The push service took the push.".to_owned()),
+        _ if kind == CredentialType::Apn && dry && token_unknown => {
+            let words = "Apple takes the credential. Nothing was sent to a device.";
+            (Standing::Works, words.to_owned())
+        }
+        // A device that is gone: the push was read and understood.
+        _ => (Standing::of(&attempt), explain(attempt.code)),
     };
-    Finding { attempt, works, words }
+    Finding { attempt, standing, words }
 }
 
 fn explain(code: Option<Code>) -> String {

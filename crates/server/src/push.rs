@@ -217,7 +217,8 @@ impl Tester for DryPush {
         let status = attempt.provider_status.map(|status| status.to_string());
         let said: Vec<_> = status.into_iter().chain(attempt.provider_reason).collect();
         let answer = if said.is_empty() { "nothing".to_owned() } else { said.join(" ") };
-        Ok(countersign_console::Finding { works: finding.works, answer, words: finding.words })
+        let (works, conclusion) = (finding.standing.works(), finding.standing.as_str());
+        Ok(countersign_console::Finding { works, conclusion, answer, words: finding.words })
     }
 }
 

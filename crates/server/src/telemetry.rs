@@ -1,21 +1,31 @@
 //! Logs and metrics.
 
-use std::io::IsTerminal as _;
+mod catalogue;
+mod limit;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use countersign_verify::security;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
+use self::limit::{Bounded, Gap, LEFT_OUT, Limit};
 use crate::config::{Log, LogFormat, Traces};
+use crate::world::SystemClock;
 
-/// Logs that are being written, and traces that are being sent. Dropping it sends what is left of those.
+/// Logs that are being written, and traces that are being sent. Dropping it tells what was left out of the logs, and sends what
+/// is left of the traces.
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
+    limit: Limit,
+    counting: tokio::task::JoinHandle<()>,
     _traces: Tracing,
 }
 
@@ -34,28 +44,66 @@ impl Telemetry {
 /// # Errors
 /// The filter or the collector's address is not right, or logging has been started before.
 pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
+    let limit = Limit::new(Arc::new(SystemClock));
     let (wanted, handle) = reload::Layer::new(filter(&log.filter)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
-        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Human => lines.with_ansi(may_be_coloured(&std::io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let lines = Bounded { lines, limit: limit.clone() };
     let (spans, tracing) = spans::layer(traces)?;
     tracing_subscriber::registry()
         .with(lines.with_filter(bounded(wanted)))
         .with(spans)
         .try_init()
         .context("logging cannot start")?;
-    Ok(Telemetry { filter: handle, _traces: tracing })
+    let counting = tokio::spawn({
+        let limit = limit.clone();
+        async move {
+            let mut beat = tokio::time::interval(COUNT_EVERY);
+            loop {
+                beat.tick().await;
+                tell(&limit.gaps(false));
+            }
+        }
+    });
+    Ok(Telemetry { filter: handle, limit, counting, _traces: tracing })
 }
 
-/// Shows the warnings of commands that keep no log, as plain lines on standard error.
+/// How often it is told how many lines were left out.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.counting.abort();
+        tell(&self.limit.gaps(true));
+    }
+}
+
+fn tell(gaps: &[Gap]) {
+    for gap in gaps {
+        tracing::warn!(target: LEFT_OUT, left_out = gap.lines, "{gap}");
+    }
+}
+
+/// Whether colours are welcome: on a terminal that knows them, and if `NO_COLOR` does not object.
+pub(crate) fn may_be_coloured(output: &impl IsTerminal) -> bool {
+    let objects = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    output.is_terminal() && !objects && !is_dumb
+}
+
+/// Shows the warnings of commands that keep no log, as plain lines on standard error, and what they do for the security log,
+/// as whole lines.
 pub fn show_warnings() {
+    let security = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let security = security.with_filter(Targets::new().with_target(security::TARGET, Level::INFO));
     let ours = Targets::new().with_target("countersign_server", Level::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
     let lines = lines.with_target(false).with_ansi(false).with_filter(ours);
     // Somebody else's subscriber shows them too.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(security).try_init();
 }
 
 /// Whether logs and traces can be started so.
@@ -171,12 +219,25 @@ mod spans {
 /// How often histograms are folded together; without it they would grow.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Starts collecting metrics, for `/metrics` to show.
+/// Bounds of a histogram that the catalogue does not know, which a test keeps from happening.
+const OTHER_BOUNDS: &[f64] = &[0.01, 0.1, 1.0, 10.0];
+
+/// Starts collecting metrics; each call of the result writes them down in Prometheus' format.
 ///
 /// # Errors
 /// It has been started before.
-pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let handle = PrometheusBuilder::new().install_recorder().context("metrics cannot start")?;
+pub fn start_metrics() -> anyhow::Result<impl Fn() -> String> {
+    let mut builder = PrometheusBuilder::new().set_buckets(OTHER_BOUNDS)?;
+    for metric in catalogue::METRICS {
+        if let catalogue::Kind::Histogram(bounds) = metric.kind {
+            let name = Matcher::Full(metric.name.to_owned());
+            builder = builder.set_buckets_for_metric(name, bounds)?;
+        }
+    }
+    let handle = builder.install_recorder().context("metrics cannot start")?;
+    catalogue::describe();
+    let process = metrics_process::Collector::default();
+    process.describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut beat = tokio::time::interval(UPKEEP);
@@ -185,7 +246,10 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
             upkeep.run_upkeep();
         }
     });
-    Ok(handle)
+    Ok(move || {
+        process.collect();
+        handle.render()
+    })
 }
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ impl<T: Clone> Ledger<T> {
         self.total.send_replace(0);
     }
 
+    /// Waits for more than the `seen` that have arrived, and returns those of them that are kept, with the new total.
+    pub async fn after(&self, seen: u64) -> (Vec<T>, u64) {
+        // Fails only if the ledger is gone.
+        let _ = self.total.subscribe().wait_for(|total| *total > seen).await;
+        let kept = self.kept();
+        let total = *self.total.borrow();
+        let new = usize::try_from(total.saturating_sub(seen)).unwrap_or(usize::MAX);
+        (kept.iter().skip(kept.len().saturating_sub(new)).cloned().collect(), total)
+    }
+
     /// Those that are kept, once `n` have arrived.
     pub async fn wait_for(&self, n: u64) -> Vec<T> {
         // fails only if the ledger is gone
@@ -92,6 +102,15 @@ mod tests {
         let (two, three) = waiting.await.unwrap();
         assert!(two.starts_with(&[1, 2]));
         assert_eq!(three, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn what_arrives_is_read_once_by_who_follows() {
+        let ledger = Ledger::new(2);
+        ledger.record(1);
+        assert_eq!(ledger.after(0).await, (vec![1], 1));
+        (2..=5).for_each(|entry| ledger.record(entry));
+        assert_eq!(ledger.after(1).await, (vec![4, 5], 5), "those that are kept");
     }
 
     #[test]

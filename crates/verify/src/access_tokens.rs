@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::factor::FactorType;
 use countersign_domain::household::Household;
+use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
@@ -16,12 +17,17 @@ use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
 use crate::failures::Presented;
+use crate::security::{self, Event};
 use crate::{Answer, AuthFault, Verify, VerifyError};
 
 /// The protected header, which is the same for all.
 const HEADER: &str = r#"{"alg":"dir","enc":"A256GCM","cty":"twilio-fpa;v=1"}"#;
 /// Longer strings are none of ours.
 const LONGEST: usize = 4_096;
+
+/// Why a token enrols nothing any more.
+pub(crate) const SPENT_TOKEN: Invalid =
+    Invalid::because("was used before, or was deleted with its service: ask for another one");
 
 /// What an application asks for.
 #[derive(Debug, Clone)]
@@ -133,31 +139,42 @@ impl Verify {
     /// Reads the string that a device presents.
     pub(crate) async fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthFault> {
         let claims = self.read_claims(text).ok_or(AuthFault::AccessToken)?;
-        if self.has_passed(Instant::from_micros(claims.exp)).await? {
-            return Err(AuthFault::AccessTokenExpired);
+        let expires_at = Instant::from_micros(claims.exp);
+        if self.has_passed(expires_at).await? {
+            return Err(AuthFault::AccessTokenExpired(self.now().since(expires_at)));
         }
         let Claims { jti, account, service, identity, .. } = claims;
         Ok(OpenedToken { sid: jti, account, service, identity, from: None })
     }
 
-    /// Whether a token is for this entity, and was not found spent within the last second.
+    /// Checks that a token is for this entity, and was not found spent within the last second.
+    ///
+    /// # Errors
+    /// Why it does not allow the enrolment.
     pub(crate) fn allows_enrolment(
         &self,
         token: &OpenedToken,
         service: ServiceSid,
         identity: &Identity,
-    ) -> bool {
-        token.service == service
-            && token.identity == *identity
-            && !self.spent_tokens.holds(&token.sid, self.monotonic())
+    ) -> Result<(), Invalid> {
+        if token.service != service {
+            Err(Invalid::because("is for another service"))
+        } else if token.identity != *identity {
+            Err(Invalid::because("is for another identity"))
+        } else if self.spent_tokens.holds(&token.sid, self.monotonic()) {
+            Err(SPENT_TOKEN)
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a token as failed credentials that does not allow the enrolment it was presented for.
-    pub(crate) fn refuse_token(&self, token: &OpenedToken) -> VerifyError {
+    pub(crate) fn refuse_token(&self, token: &OpenedToken, why: Invalid) -> VerifyError {
+        security::refused(Event::Credentials, token.account, Some(&token.sid), &why);
         if let Some(from) = token.from {
-            self.failures.failed(from, Presented::Nothing, self.monotonic());
+            self.count_failure(from, Presented::Nothing, self.monotonic());
         }
-        VerifyError::TokenNotForThis
+        VerifyError::TokenNotForThis(why)
     }
 
     fn read_claims(&self, text: &str) -> Option<Claims> {

@@ -9,6 +9,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::keys::CannotOpen;
+use crate::security::{self, Event};
 use crate::{Answer, Verify, VerifyError, quota};
 
 /// How often an optimistic update is tried before it is a conflict.
@@ -41,7 +42,10 @@ impl Verify {
         let token = self.fresh_secret();
         let account = self.new_account(sid, friendly_name, &token);
         match self.store.create_account(&account).await? {
-            Inserted::Done => Ok((account, token)),
+            Inserted::Done => {
+                security::done(Event::AccountCreated, sid, sid);
+                Ok((account, token))
+            }
             Inserted::NoParent | Inserted::NotUnique | Inserted::TooMany => {
                 Err(VerifyError::Conflict)
             }
@@ -61,6 +65,8 @@ impl Verify {
         let account = self.new_account(sid, "first account", &token);
         // of servers that start at once one makes it
         if self.store.create_first_account(&account).await? == Inserted::Done {
+            // Its SID is told only where its token is.
+            security::done(Event::AccountCreated, None, "first");
             return Ok(FirstAccount::Made { account: sid, token });
         }
         let as_wished = !is_wished || {
@@ -112,6 +118,7 @@ impl Verify {
             Ok(())
         })
         .await?;
+        security::done(Event::TokenRotated, sid, sid);
         Ok(token)
     }
 
@@ -127,6 +134,7 @@ impl Verify {
             Ok(())
         })
         .await?;
+        security::done(Event::TokensEvicted, sid, sid);
         Ok(token)
     }
 
@@ -141,7 +149,9 @@ impl Verify {
             account.suspended_at.get_or_insert(now);
             Ok(())
         })
-        .await
+        .await?;
+        security::done(Event::AccountSuspended, sid, sid);
+        Ok(())
     }
 
     /// Ends the suspension of an account, if it is suspended.
@@ -153,7 +163,9 @@ impl Verify {
             account.suspended_at = None;
             Ok(())
         })
-        .await
+        .await?;
+        security::done(Event::AccountResumed, sid, sid);
+        Ok(())
     }
 
     /// Swaps an account's tokens: the secondary one becomes primary and signs webhooks; the other still works.
@@ -166,7 +178,9 @@ impl Verify {
             account.secondary = Some(std::mem::replace(&mut account.primary, secondary));
             Ok(())
         })
-        .await
+        .await?;
+        security::done(Event::TokenPromoted, sid, sid);
+        Ok(())
     }
 
     /// The token that signs an account's webhooks.
@@ -223,7 +237,10 @@ impl Verify {
             return Err(VerifyError::TooManyApiKeys(most));
         }
         match self.store.create_api_key(&key).await? {
-            Inserted::Done => Ok((key, secret)),
+            Inserted::Done => {
+                security::done(Event::ApiKeyCreated, account, sid);
+                Ok((key, secret))
+            }
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
@@ -248,7 +265,11 @@ impl Verify {
     pub async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<()> {
         let was_there = self.store.delete_api_key(sid).await?;
         self.bus.announce(Changed::ApiKey(sid)).await;
-        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::ApiKeyRevoked, None, sid);
+        Ok(())
     }
 
     fn new_account(&self, sid: AccountSid, friendly_name: &str, token: &Secret) -> Account {

@@ -1,5 +1,6 @@
 //! Who is calling (wire reference §1.2, §3.4).
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,12 +9,14 @@ use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::Factor;
 use countersign_domain::household::Household;
+use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, ApiKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::StoreError;
 
 use crate::access_tokens::OpenedToken;
 use crate::failures::Presented;
+use crate::security::{self, Event};
 use crate::{Answer, AuthFault, Verify, VerifyError};
 
 /// The user name of every device.
@@ -76,6 +79,23 @@ fn presented<'a>(user: &'a str, password: &'a str) -> Presented<'a> {
     }
 }
 
+/// Writes a line of the security log for credentials that are not good. Of what was presented it holds SIDs only: anything
+/// else may be a secret in the wrong place.
+fn note_refusal(presented: Presented<'_>, fault: &AuthFault) {
+    let user = match presented {
+        Presented::Secret(user, _) => user,
+        Presented::Key(_) | Presented::Nothing => "",
+    };
+    let (account, api_key) = (user.parse::<AccountSid>().ok(), user.parse::<ApiKeySid>().ok());
+    let subject: Option<&dyn Display> = match (&presented, &account, &api_key) {
+        (Presented::Key(key), ..) => Some(key),
+        (_, Some(account), _) => Some(account),
+        (_, None, Some(key)) => Some(key),
+        (_, None, None) => None,
+    };
+    security::refused(Event::Credentials, account, subject, fault);
+}
+
 impl Verify {
     /// Judges credentials that came from an address, unless too many have failed from there: see
     /// [`limits.failed_credentials_per_address_per_minute`][limit]. Access tokens are judged always, since they cost no
@@ -134,8 +154,17 @@ impl Verify {
 
     /// Counts a first message of a device stream that is no token at all as failed credentials of that address.
     pub fn stream_failed(&self, from: Option<IpAddr>) {
+        note_refusal(Presented::Nothing, &TokenFault::Form.into());
         if let Some(from) = from {
-            self.failures.failed(Household::of(from), Presented::Nothing, self.monotonic());
+            self.count_failure(Household::of(from), Presented::Nothing, self.monotonic());
+        }
+    }
+
+    /// Counts failed credentials, and writes down when they begin to be too many.
+    pub(crate) fn count_failure(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
+        if self.failures.failed(from, presented, now) {
+            let why = "too many credentials from this address were wrong";
+            security::refused(Event::Throttle, None, None, &why);
         }
     }
 
@@ -153,8 +182,11 @@ impl Verify {
             return Err(AuthFault::TooManyFailures(left));
         }
         let judged = judge.await;
-        if judged.as_ref().is_err_and(AuthFault::is_of_credentials) {
-            self.failures.failed(from, presented(), now);
+        if let Err(fault) = &judged
+            && fault.is_of_credentials()
+        {
+            note_refusal(presented(), fault);
+            self.count_failure(from, presented(), now);
         }
         judged
     }

@@ -23,11 +23,21 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::TRIES;
 use crate::auth::own_path;
 use crate::notifications::Asked;
+use crate::security::{self, Event};
+use crate::totp_factors::{SPENT_CODE, WRONG_CODE};
 use crate::usage::Room;
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// A waiter looks so often for what it was not told of: messages between nodes may be lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The reason for which nothing answers a challenge whose factor was deleted.
+const NO_FACTOR: Invalid = Invalid::because("is of a factor that was deleted");
+
+fn rejected(challenge: &Challenge, why: Invalid) -> VerifyError {
+    security::refused(Event::Answer, challenge.owner.account, Some(&challenge.sid), &why);
+    VerifyError::AnswerRejected(why)
+}
 
 /// The code in an `AuthPayload`.
 fn code(payload: &str) -> Answer<Code> {
@@ -185,9 +195,13 @@ impl Verify {
                     room.keep();
                     return Ok(challenge);
                 }
-                Opened::WrongCode | Opened::SpentCode => {
+                Opened::WrongCode => {
                     room.keep();
-                    return Err(VerifyError::AnswerRejected);
+                    return Err(rejected(&challenge, WRONG_CODE));
+                }
+                Opened::SpentCode => {
+                    room.keep();
+                    return Err(rejected(&challenge, SPENT_CODE));
                 }
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
@@ -239,7 +253,7 @@ impl Verify {
         let owner = &challenge.owner;
         let factor =
             self.store.totp_factor(owner.service, &owner.identity, challenge.factor).await?;
-        let mut factor = factor.ok_or(VerifyError::AnswerRejected)?;
+        let mut factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
         let most = self.options.limits.wrong_codes_per_totp_challenge;
         for _ in 0..TRIES {
             let judged = self.judge(&factor, &shown, now)?;
@@ -253,7 +267,8 @@ impl Verify {
                     let answered = Challenge { state, updated_at: now, ..challenge };
                     return Ok(self.with_metadata(answered, metadata));
                 }
-                Shown::Wrong | Shown::Spent => return Err(VerifyError::AnswerRejected),
+                Shown::Wrong => return Err(rejected(&challenge, WRONG_CODE)),
+                Shown::Spent => return Err(rejected(&challenge, SPENT_CODE)),
                 Shown::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Shown::Gone => return Err(VerifyError::NotFound),
                 Shown::Moved => factor = self.read_again(&factor).await?,
@@ -433,13 +448,14 @@ impl Verify {
         metadata: Option<StringMap>,
     ) -> Answer<Challenge> {
         let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
-        let factor = factor.ok_or(VerifyError::AnswerRejected)?;
+        let factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
         let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
             Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),
             judged => judged,
         };
         self.allow_answer(sid).await?;
-        let answer = answer.map_err(|_| VerifyError::AnswerRejected)?;
+        let answer =
+            answer.map_err(|fault| rejected(&challenge, Invalid(fault.to_string().into())))?;
         let answered = challenge.answer(&answer, now)?;
         let verdict = answer.verdict();
         match self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await? {

@@ -12,6 +12,7 @@ use countersign_store::{Page, PageQuery, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::TRIES;
+use crate::security::{self, Event};
 use crate::{Answer, Verify, VerifyError, quota};
 
 /// The secret half of a credential; absent means unchanged in an update.
@@ -105,7 +106,10 @@ impl Verify {
             return Err(VerifyError::TooManyCredentials(most));
         }
         match self.store.create_credential(&credential).await? {
-            Inserted::Done => Ok(credential),
+            Inserted::Done => {
+                security::done(Event::CredentialCreated, account, sid);
+                Ok(credential)
+            }
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
@@ -180,6 +184,7 @@ impl Verify {
             match self.store.update_credential(&new, old.updated_at).await? {
                 Updated::Done => {
                     self.bus.announce(Changed::Credential(sid)).await;
+                    security::done(Event::CredentialUpdated, account, sid);
                     return Ok(new);
                 }
                 Updated::Stale => {}
@@ -197,7 +202,11 @@ impl Verify {
         self.credential(account, sid).await?;
         let was_there = self.store.delete_credential(sid).await?;
         self.bus.announce(Changed::Credential(sid)).await;
-        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::CredentialDeleted, account, sid);
+        Ok(())
     }
 
     fn check_credential(&self, credential: &Credential, secrets: &CredentialSecrets) -> Answer<()> {

@@ -8,6 +8,7 @@ use countersign_domain::usage::Usage;
 use countersign_store::seam::Inserted;
 use countersign_store::{Page, PageQuery};
 
+use crate::security::{self, Event};
 use crate::{Answer, Verify, VerifyError};
 
 /// More devices than an entity can have: one page holds them all.
@@ -95,6 +96,7 @@ impl Verify {
             self.bus.dismiss(factor.sid()).await;
         }
         self.bus.announce(Changed::Entity(entity.owner.entity)).await;
+        security::done(Event::EntityDeleted, account, entity.owner.entity);
         Ok(())
     }
 

@@ -48,12 +48,12 @@ pub enum VerifyError {
     /// The service has as many webhooks as it may have: so many, by `limits.webhooks_per_service`.
     #[error("too many webhooks")]
     TooManyWebhooks(u32),
-    /// The access token is used up, or is for another identity, service or type.
-    #[error("unauthorized factor creation")]
-    TokenNotForThis,
-    /// The signature does not prove possession of the factor's key.
-    #[error("factor verification failed")]
-    FactorNotProved,
+    /// The access token is used up, or is for another identity or service: which of them.
+    #[error("unauthorized factor creation: the access token {0}")]
+    TokenNotForThis(Invalid),
+    /// The signature or the code does not prove possession of the factor: why.
+    #[error("factor verification failed: it {0}")]
+    FactorNotProved(Invalid),
     /// The factor has seen too many wrong codes in a row.
     #[error("too many wrong codes")]
     TooManyCodes,
@@ -69,9 +69,9 @@ pub enum VerifyError {
     /// The answer is no signed token at all.
     #[error("malformed answer")]
     AnswerMalformed,
-    /// The answer's signature or a signed member is wrong.
-    #[error("challenge verification failed")]
-    AnswerRejected,
+    /// The answer's signature, a signed member or the code is wrong: which of them.
+    #[error("challenge verification failed: it {0}")]
+    AnswerRejected(Invalid),
     /// The challenge has seen too many wrong answers.
     #[error("too many wrong answers")]
     TooManyAnswers,
@@ -111,14 +111,14 @@ pub enum VerifyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthFault {
     /// Unknown user, wrong secret, or neither.
-    #[error("authenticate")]
+    #[error("no account, API key or device has these credentials")]
     Unknown,
     /// An access token that we did not make.
-    #[error("invalid access token")]
+    #[error("not an access token that this server made, or not the whole of it")]
     AccessToken,
-    /// An access token whose time is over.
-    #[error("access token expired")]
-    AccessTokenExpired,
+    /// An access token whose time has been over for this long.
+    #[error("expired {} s ago", .0.as_secs())]
+    AccessTokenExpired(Duration),
     /// A device token that is not good enough.
     #[error("{0}")]
     Device(#[from] TokenFault),
@@ -126,7 +126,7 @@ pub enum AuthFault {
     #[error("too many requests")]
     TooManyRequests,
     /// The credentials are good, and their account is suspended.
-    #[error("account not active")]
+    #[error("the account is suspended")]
     Suspended,
     /// Too many credentials failed from this address; these are not judged for that long.
     #[error("too many failed credentials")]
@@ -140,7 +140,9 @@ impl AuthFault {
     /// Whether the credentials were judged and are not good.
     pub const fn is_of_credentials(&self) -> bool {
         match self {
-            Self::Unknown | Self::AccessToken | Self::AccessTokenExpired | Self::Device(_) => true,
+            Self::Unknown | Self::AccessToken | Self::AccessTokenExpired(_) | Self::Device(_) => {
+                true
+            }
             Self::TooManyRequests | Self::TooManyFailures(_) | Self::Suspended | Self::Store(_) => {
                 false
             }

@@ -3,6 +3,7 @@
 use countersign_bus::Changed;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus, FactorType};
+use countersign_domain::invalid::Invalid;
 use countersign_domain::key::DeviceKey;
 use countersign_domain::sid::{AccountSid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion, StringMap};
@@ -10,6 +11,8 @@ use countersign_domain::usage::Usage;
 use countersign_store::seam::{Enrolled, Enrolment};
 use countersign_store::{Page, PageQuery};
 
+use crate::access_tokens::SPENT_TOKEN;
+use crate::security::{self, Event};
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// What a device, or its application, says of a new factor.
@@ -63,10 +66,11 @@ impl Verify {
     ) -> Answer<Factor> {
         let (account, token) = match caller {
             Caller::Application(account) => (*account, None),
-            Caller::Enrolling(token) if self.allows_enrolment(token, service, identity) => {
+            Caller::Enrolling(token) => {
+                let allowed = self.allows_enrolment(token, service, identity);
+                allowed.map_err(|why| self.refuse_token(token, why))?;
                 (token.account, Some(token))
             }
-            Caller::Enrolling(token) => return Err(self.refuse_token(token)),
             Caller::Device(_) => return Err(VerifyError::Forbidden),
         };
         self.service(account, service).await?;
@@ -104,12 +108,13 @@ impl Verify {
             Enrolled::Done(entity) => {
                 room.keep();
                 factor.owner.entity = entity;
+                security::done(Event::FactorCreated, account, factor.sid);
                 self.handover.happened();
                 Ok(factor)
             }
-            Enrolled::TokenSpent => Err(token.map_or(VerifyError::TokenNotForThis, |token| {
+            Enrolled::TokenSpent => Err(token.map_or(VerifyError::NotFound, |token| {
                 self.spent_tokens.note(token.sid, self.monotonic());
-                self.refuse_token(token)
+                self.refuse_token(token, SPENT_TOKEN)
             })),
             Enrolled::KeyTaken => Err(VerifyError::FactorExists),
             Enrolled::TooMany => {
@@ -166,7 +171,10 @@ impl Verify {
         if let Some(proof) = &update.proof
             && !factor.is_proved_by(proof)
         {
-            return Err(VerifyError::FactorNotProved);
+            let why = "is not a signature over the factor's SID with the key of the factor";
+            let account = factor.owner.account;
+            security::refused(Event::FactorVerified, account, Some(&factor.sid), &why);
+            return Err(VerifyError::FactorNotProved(Invalid::because(why)));
         }
         let address =
             self.new_address(&factor.address, update.platform, update.token.as_deref())?;
@@ -189,6 +197,7 @@ impl Verify {
         let factor = factor.ok_or(VerifyError::NotFound)?;
         self.quotas.note(factor.owner.account, Usage::of_factor(&factor) + -was);
         if change.verified {
+            security::done(Event::FactorVerified, factor.owner.account, sid);
             self.handover.happened();
         }
         if leaves_stream {
@@ -223,7 +232,11 @@ impl Verify {
         self.handover.happened();
         self.bus.dismiss(sid).await;
         self.bus.announce(Changed::Factor(sid)).await;
-        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::FactorDeleted, owner.account, sid);
+        Ok(())
     }
 
     /// The address after an update, if that changes it. The platform in use may be named without its token.

@@ -96,16 +96,17 @@ impl Failures {
         }
     }
 
-    /// Counts these as failed.
-    pub(crate) fn failed(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
+    /// Counts these as failed, and tells whether this failure is the one from which on the address is refused.
+    pub(crate) fn failed(&self, from: Household, presented: Presented<'_>, now: Monotonic) -> bool {
         if self.most == 0 {
-            return;
+            return false;
         }
         self.last.store(now.since_origin().as_secs() + 1, Ordering::Relaxed);
-        self.of_household.add(from, now);
+        let earlier = self.of_household.add(from, now);
         if let Presented::Key(key) = presented {
             self.of_key.add((from, key), now);
         }
+        earlier + 1 == self.most
     }
 
     /// Whether nobody has failed for longer than a window: then nothing needs to be looked up.
@@ -206,8 +207,12 @@ mod tests {
         let right = Presented::Secret("AC1", "right");
         failures.worked(household(1), right, now);
         failures.worked(household(1), key(1), now);
-        (0..3).for_each(|_| failures.failed(household(1), Presented::Nothing, now));
-        (0..3).for_each(|_| failures.failed(household(2), Presented::Nothing, now));
+        (0..3).for_each(|_| {
+            failures.failed(household(1), Presented::Nothing, now);
+        });
+        (0..3).for_each(|_| {
+            failures.failed(household(2), Presented::Nothing, now);
+        });
         assert_eq!(failures.refuses(household(1), || right, now), None);
         assert_eq!(failures.refuses(household(1), || key(1), now), None);
         for guess in [Presented::Secret("AC1", "guess"), Presented::Secret("AC2", "right"), key(2)]
@@ -243,7 +248,17 @@ mod tests {
     #[test]
     fn without_a_limit_nothing_is_refused() {
         let (failures, now) = (Failures::new(0), start());
-        (0..1_000).for_each(|_| failures.failed(household(1), Presented::Nothing, now));
+        (0..1_000).for_each(|_| {
+            failures.failed(household(1), Presented::Nothing, now);
+        });
         assert_eq!(failures.refuses(household(1), || Presented::Nothing, now), None);
+    }
+
+    #[test]
+    fn the_failure_that_reaches_the_limit_is_told_once() {
+        let (failures, now) = (Failures::new(3), start());
+        let told = [(); 5].map(|()| failures.failed(household(1), Presented::Nothing, now));
+        assert_eq!(told, [false, false, true, false, false]);
+        assert!(!failures.failed(household(2), Presented::Nothing, now));
     }
 }

@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod places;
 mod rates;
 mod readiness;
+pub mod security;
 pub mod services;
 pub mod sessions;
 pub mod tally;

@@ -12,6 +12,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
+use crate::security::{self, Event};
 use crate::{Answer, Caller, Verify, VerifyError, quota};
 
 /// How a service stands.
@@ -48,7 +49,10 @@ impl Verify {
             return Err(VerifyError::TooManyServices(most));
         }
         match self.store.create_service(&service).await? {
-            Inserted::Done => Ok(service),
+            Inserted::Done => {
+                security::done(Event::ServiceCreated, account, sid);
+                Ok(service)
+            }
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
@@ -134,6 +138,7 @@ impl Verify {
             match self.store.update_service(&service, was).await.map_err(VerifyError::from)? {
                 Updated::Done => {
                     self.bus.announce(Changed::Service(sid)).await;
+                    security::done(Event::ServiceUpdated, account, sid);
                     return Ok(service);
                 }
                 Updated::Stale => {}
@@ -160,7 +165,11 @@ impl Verify {
         self.service(account, sid).await?;
         let was_there = self.store.delete_service(sid, self.now()).await?;
         self.bus.announce(Changed::Service(sid)).await;
-        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::ServiceDeleted, account, sid);
+        Ok(())
     }
 
     /// Judges the credentials that are new. One that was deleted since it was named may stay: pushes with it fail, and

@@ -2,6 +2,7 @@
 //! when the operator was last seen, so that any node can read it. It ends with that secret. Stored is only that a session was
 //! ended: it is then of no use on any node, whoever has a copy of its text.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use countersign_domain::world::random;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
+use crate::security::{self, Event};
 use crate::{AuthFault, Verify};
 
 /// How long sessions last.
@@ -53,6 +55,19 @@ pub struct Session {
     pub renewed: Option<Secret>,
 }
 
+/// A line of the security log for a sign-in. What was typed as the user is repeated only if it has the form of a SID: it may
+/// be a secret in the wrong field.
+fn refuse(event: Event, user: &str, reason: &dyn Display) {
+    let account = user.parse::<AccountSid>().ok();
+    let api_key = user.parse::<ApiKeySid>().ok();
+    let subject: Option<&dyn Display> = match (&account, &api_key) {
+        (Some(account), _) => Some(account),
+        (None, Some(key)) => Some(key),
+        (None, None) => None,
+    };
+    security::refused(event, account, subject, reason);
+}
+
 /// What is inside the text.
 #[derive(Serialize, Deserialize)]
 struct Inside {
@@ -73,6 +88,29 @@ impl Verify {
     /// # Errors
     /// See [`AuthFault`]; never says which half is wrong.
     pub async fn sign_in(
+        &self,
+        user: &str,
+        password: &str,
+    ) -> Result<(Session, Secret), AuthFault> {
+        let judged = self.judge_sign_in(user, password).await;
+        match &judged {
+            Ok((session, _)) => security::done(Event::SignIn, session.account, user),
+            Err(fault) => refuse(Event::SignIn, user, fault),
+        }
+        judged
+    }
+
+    /// Writes down in the security log that sign-ins as `user` are refused for a while.
+    pub fn note_sign_in_throttled(&self, user: &str) {
+        refuse(Event::SignInThrottle, user, &"too many sign-ins failed");
+    }
+
+    /// Writes down in the security log that somebody signed out.
+    pub fn note_sign_out(&self, account: AccountSid) {
+        security::done(Event::SignOut, account, account);
+    }
+
+    async fn judge_sign_in(
         &self,
         user: &str,
         password: &str,
@@ -103,6 +141,7 @@ impl Verify {
     ) -> Result<(Session, Secret), AuthFault> {
         self.check_active(account).await?;
         let found = self.cached_account(account).await?.ok_or(AuthFault::Unknown)?;
+        security::done(Event::SignIn, account, account);
         Ok(self.open_session(account, None, found.primary.hash))
     }
 

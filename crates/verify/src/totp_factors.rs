@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_domain::factor::{AnyFactor, FactorStatus, FactorType};
+use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
@@ -16,6 +17,7 @@ use countersign_store::StoreError;
 use countersign_store::seam::{Enrolled, Judged, Shown, TotpEnrolment, TotpUpdate};
 
 use crate::accounts::TRIES;
+use crate::security::{self, Event};
 use crate::{Answer, Caller, Verify, VerifyError};
 
 /// What an application says of a new factor.
@@ -94,6 +96,7 @@ impl Verify {
             Enrolled::Done(entity) => {
                 room.keep();
                 factor.owner.entity = entity;
+                security::done(Event::FactorCreated, account, sid);
                 self.handover.happened();
             }
             Enrolled::TooMany => {
@@ -158,10 +161,14 @@ impl Verify {
             };
             match self.store.update_totp_factor(&update).await? {
                 Shown::Accepted(factor) => {
+                    if code.is_some() {
+                        security::done(Event::FactorVerified, factor.owner.account, factor.sid);
+                    }
                     self.handover.happened();
                     return Ok(factor);
                 }
-                Shown::Wrong | Shown::Spent => return Err(VerifyError::FactorNotProved),
+                Shown::Wrong => return Err(unproved(&factor, WRONG_CODE)),
+                Shown::Spent => return Err(unproved(&factor, SPENT_CODE)),
                 Shown::Exhausted => return Err(VerifyError::TooManyCodes),
                 Shown::Gone => return Err(VerifyError::NotFound),
                 Shown::Moved => factor = self.read_again(&factor).await?,
@@ -204,6 +211,17 @@ impl Verify {
         })
     }
 }
+
+fn unproved(factor: &TotpFactor, why: Invalid) -> VerifyError {
+    security::refused(Event::FactorVerified, factor.owner.account, Some(&factor.sid), &why);
+    VerifyError::FactorNotProved(why)
+}
+
+/// The reasons for which a code does not count.
+pub(crate) const WRONG_CODE: Invalid =
+    Invalid::because("is not the code of this factor at this time");
+pub(crate) const SPENT_CODE: Invalid =
+    Invalid::because("is a code that was used before: wait for the next one");
 
 /// Where a secret is sealed for.
 fn place(sid: FactorSid) -> String {

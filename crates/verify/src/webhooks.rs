@@ -9,6 +9,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::accounts::TRIES;
+use crate::security::{self, Event};
 use crate::{Answer, Verify, VerifyError};
 
 /// What an application says of a new webhook.
@@ -53,7 +54,10 @@ impl Verify {
         };
         let most = self.options.limits.webhooks_per_service;
         match self.store.create_webhook(&webhook, most).await? {
-            Inserted::Done => Ok(webhook),
+            Inserted::Done => {
+                security::done(Event::WebhookCreated, account, webhook.sid);
+                Ok(webhook)
+            }
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique => Err(VerifyError::Conflict),
             Inserted::TooMany => Err(VerifyError::TooManyWebhooks(most)),
@@ -146,7 +150,10 @@ impl Verify {
             edit(&mut webhook)?;
             webhook.updated_at = self.later_than(was);
             match self.store.update_webhook(&webhook, was).await.map_err(VerifyError::from)? {
-                Updated::Done => return Ok(webhook),
+                Updated::Done => {
+                    security::done(Event::WebhookUpdated, account, sid);
+                    return Ok(webhook);
+                }
                 Updated::Stale => {}
                 Updated::Gone => return Err(VerifyError::NotFound.into()),
             }
@@ -166,6 +173,10 @@ impl Verify {
     ) -> Answer<()> {
         self.service(account, service).await?;
         let was_there = self.store.delete_webhook(service, sid).await?;
-        if was_there { Ok(()) } else { Err(VerifyError::NotFound) }
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::WebhookDeleted, account, sid);
+        Ok(())
     }
 }

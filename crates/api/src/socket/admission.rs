@@ -6,6 +6,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_verify::security::{Origin, Via};
+
+use crate::error::ApiError;
+use crate::rows;
+
 /// How many sockets there may be. 0 means: as many as come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -30,6 +35,21 @@ pub(super) enum Turned {
     Full,
     /// Too many from its address.
     AddressFull,
+}
+
+impl From<Turned> for ApiError {
+    fn from(turned: Turned) -> Self {
+        match turned {
+            Turned::Full => Self::because(
+                &rows::UNAVAILABLE,
+                "too many device streams: stream.sockets_max, stream.unauthenticated_max",
+            ),
+            Turned::AddressFull => Self::because(
+                &rows::TOO_MANY_REQUESTS,
+                "too many streams of this address have not said who they are: stream.unauthenticated_per_address",
+            ),
+        }
+    }
 }
 
 /// Counts sockets, and turns away those beyond the bounds. Cheap to clone.
@@ -68,7 +88,7 @@ impl Admission {
     /// Lets a stranger in.
     pub(super) fn admit(&self, from: Option<IpAddr>) -> Result<Stranger, Turned> {
         let Bounds { unauthenticated, unauthenticated_per_address, .. } = self.0.bounds;
-        let from = from.map(household);
+        let (address, from) = (from, from.map(household));
         let mut strangers = self.0.strangers();
         if is_full(strangers.total, unauthenticated) {
             return Err(Turned::Full);
@@ -81,7 +101,7 @@ impl Admission {
             strangers.by_address.insert(from, count + 1);
         }
         strangers.total += 1;
-        Ok(Stranger { door: Arc::clone(&self.0), from })
+        Ok(Stranger { door: Arc::clone(&self.0), address, from })
     }
 }
 
@@ -110,6 +130,8 @@ pub fn household(address: IpAddr) -> IpAddr {
 #[derive(Debug)]
 pub(super) struct Stranger {
     door: Arc<Door>,
+    address: Option<IpAddr>,
+    /// What its address is counted as.
     from: Option<IpAddr>,
 }
 
@@ -117,6 +139,11 @@ impl Stranger {
     /// Where it came from; of an IPv6 address the network.
     pub(super) const fn address(&self) -> Option<IpAddr> {
         self.from
+    }
+
+    /// Where it came from, for the security log.
+    pub(super) const fn origin(&self) -> Origin {
+        Origin { address: self.address, via: Via::Stream }
     }
 
     /// Turns it into the place of a device that is known; `None` if there are too many of them.

@@ -40,7 +40,7 @@ use http::header::UPGRADE;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::admission::{Admission, Turned};
+use self::admission::Admission;
 use self::greeting::Claim;
 pub use self::residents::{Residents, keep_watch};
 use crate::error::ApiError;
@@ -160,10 +160,7 @@ pub(crate) async fn stream(
     let from = from.ok().map(|Extension(ConnectInfo(address))| address.ip());
     let stranger = match parts.admission.admit(from) {
         Ok(stranger) => stranger,
-        Err(Turned::Full) => return ApiError::from(&rows::UNAVAILABLE).into_response(),
-        Err(Turned::AddressFull) => {
-            return ApiError::from(&rows::TOO_MANY_REQUESTS).into_response();
-        }
+        Err(turned) => return ApiError::from(turned).into_response(),
     };
     let token = parts.tracker.token();
     transport::bounded(upgrade).on_upgrade(move |socket| {

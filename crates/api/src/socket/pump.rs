@@ -13,6 +13,7 @@ use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorSid;
 use countersign_domain::world::{Clock, Sleep, random};
+use countersign_verify::security;
 use tokio::select;
 
 use super::admission::{Guest, Stranger};
@@ -50,7 +51,9 @@ pub(super) async fn hold(
 ) {
     let mut transport = Transport::new(socket);
     // Boxed, and so gone when the device is linked: an idle socket pays for what it uses.
-    let greeted = Box::pin(greet(&mut transport, claim, stranger, &parts)).await;
+    let origin = stranger.origin();
+    let greeted = greet(&mut transport, claim, stranger, &parts);
+    let greeted = Box::pin(security::from(origin, greeted)).await;
     let end = match greeted {
         Ok(arrival) => converse(&mut transport, arrival, &parts).await,
         Err(end) => end,

@@ -34,11 +34,15 @@ async fn seen(error: ApiError) -> (http::HeaderMap, Value) {
 #[test]
 fn the_table() {
     let mut table = String::new();
-    for Row { code, status, text, naming, retry_after } in rows::ALL {
+    for Row { code, status, text, naming, parameter, reason, retry_after } in rows::ALL {
         let retry = retry_after.map(|seconds| format!(" (retry after {seconds} s)"));
         let naming = naming.map(|naming| format!(" | {naming}"));
         let (retry, naming) = (retry.unwrap_or_default(), naming.unwrap_or_default());
         writeln!(table, "{code} {} {text}{naming}{retry}", status.as_u16()).expect("a string");
+        if parameter.is_some() || reason.is_some() {
+            let (parameter, reason) = (parameter.unwrap_or("-"), reason.unwrap_or("-"));
+            writeln!(table, "      {parameter}: {reason}").expect("a string");
+        }
     }
     insta::assert_snapshot!(table);
 }
@@ -69,14 +73,14 @@ async fn every_refusal_of_a_use_case_has_a_row() {
         VerifyError::TooManyFactors(FactorType::Totp, 7),
         VerifyError::TooManyFactorsToday,
         VerifyError::TooManyWebhooks(20),
-        VerifyError::TokenNotForThis,
-        VerifyError::FactorNotProved,
+        VerifyError::TokenNotForThis(why()),
+        VerifyError::FactorNotProved(why()),
         VerifyError::FactorUnverified,
         VerifyError::TooManyChallenges,
         CannotAnswer::Expired.into(),
         CannotAnswer::AlreadyAnswered.into(),
         VerifyError::AnswerMalformed,
-        VerifyError::AnswerRejected,
+        VerifyError::AnswerRejected(why()),
         VerifyError::TooManyAnswers,
         VerifyError::PlatformNone,
         VerifyError::TooManyNotifications,
@@ -96,7 +100,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
 #[rstest]
 #[case(AuthFault::Unknown, 20003)]
 #[case(AuthFault::AccessToken, 20101)]
-#[case(AuthFault::AccessTokenExpired, 20104)]
+#[case(AuthFault::AccessTokenExpired(Duration::from_secs(700)), 20104)]
 #[case(TokenFault::Form.into(), 20152)]
 #[case(TokenFault::Signature.into(), 20151)]
 #[case(TokenFault::Subject.into(), 20153)]
@@ -109,6 +113,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
 async fn bad_credentials_are_a_401(#[case] fault: AuthFault, #[case] code: u32) {
     let (headers, body) = seen(fault.into()).await;
     assert_eq!((&body["status"], &body["code"]), (&json!(401), &json!(code)));
+    assert!(body["details"]["reason"].as_str().is_some_and(|why| !why.is_empty()), "{body}");
     assert_eq!(headers["www-authenticate"], "Basic realm=\"Twilio API\"");
 }
 
@@ -131,9 +136,10 @@ async fn a_parameter_is_named_and_the_sdks_special_keys_are_absent() {
         "details": {"parameter": "Ttl", "reason": "must be 0"},
     });
     assert_eq!(body, expected);
-    let (_, body) = seen(ApiError::missing("FriendlyName")).await;
+    let (_, body) = seen(ApiError::missing("FriendlyName", "is required")).await;
     let message = "Missing required parameter FriendlyName in the post body";
     assert_eq!((&body["code"], &body["message"]), (&json!(20001), &json!(message)));
+    assert_eq!(body["details"], json!({"parameter": "FriendlyName", "reason": "is required"}));
 }
 
 #[rstest]

@@ -85,7 +85,8 @@ fn key(params: &Params<'_>) -> Result<DeviceKey, ApiError> {
         return Err(bad("Binding.Alg")(Invalid::because("must be ES256")));
     }
     let text = params.text("Binding.PublicKey")?;
-    let text = text.ok_or(Invalid::because("is required")).map_err(bad("Binding.PublicKey"))?;
+    let text =
+        text.ok_or(Invalid::because(params.why_missing())).map_err(bad("Binding.PublicKey"))?;
     DeviceKey::parse(text).map_err(bad("Binding.PublicKey"))
 }
 

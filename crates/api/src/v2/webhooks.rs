@@ -86,7 +86,7 @@ pub(crate) async fn delete(
 fn read_new(params: &Params<'_>) -> Result<NewWebhook, ApiError> {
     Ok(NewWebhook {
         friendly_name: params.required("FriendlyName", FriendlyName::written)?,
-        event_types: event_types(params)?.ok_or_else(|| ApiError::missing("EventTypes"))?,
+        event_types: event_types(params)?.ok_or_else(|| params.missing("EventTypes"))?,
         url: params.required("WebhookUrl", WebhookUrl::parse)?,
         enabled: params.optional("Status", status)?.unwrap_or(true),
         version: params.optional("Version", str::parse)?.unwrap_or(WebhookVersion::V2),

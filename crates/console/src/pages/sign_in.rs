@@ -57,7 +57,10 @@ pub(crate) async fn enter(
     PostedByVisitor { form, address }: PostedByVisitor,
 ) -> Result<Response, Fault> {
     let (user, now) = (form.text("user"), console.verify.monotonic());
-    console.attempts.begin(user, address, now).map_err(Fault::TooMany)?;
+    if let Err(wait) = console.attempts.begin(user, address, now) {
+        console.verify.note_sign_in_throttled(user);
+        return Err(Fault::TooMany(wait));
+    }
     match console.verify.sign_in(user, form.text("secret")).await {
         Ok((session, text)) => {
             console.attempts.forgive(user, address, now);
@@ -84,6 +87,7 @@ pub(crate) async fn leave(
     Posted { operator, .. }: Posted,
 ) -> Result<Response, Fault> {
     console.verify.end_session(&operator.session).await?;
+    console.verify.note_sign_out(operator.account);
     let mut response = frame::go(&console, "/sign-in");
     session::forget(&mut response, &console);
     Ok(response)

@@ -58,7 +58,9 @@ impl Tester for Apple {
     ) -> Result<Finding, String> {
         let works = credential.friendly_name.as_deref() == Some("good");
         let answer = format!("400 <b>BadDeviceToken</b> {app_id}");
-        Ok(Finding { works, answer, words: "It is so.".to_owned() })
+        let conclusion =
+            if works { "the credential works" } else { "the credential does not work" };
+        Ok(Finding { works: Some(works), conclusion, answer, words: "It is so.".to_owned() })
     }
 }
 

@@ -55,10 +55,10 @@ fn at_its_expiry_a_challenge_has_expired() {
 /// The example signs all that we ask for but `factor_type`.
 #[test]
 fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
-    assert_eq!(judge(ANSWER, &challenge()), Err(AnswerFault::Mismatch));
+    assert_eq!(judge(ANSWER, &challenge()), Err(AnswerFault::Member("factor_type")));
     let asked_for_more = [ITS_FIELDS.as_slice(), &["status_of_nothing"]].concat();
     let answer = check(ANSWER, &challenge(), &asked_for_more, &factor().key);
-    assert_eq!(answer, Err(AnswerFault::Mismatch));
+    assert_eq!(answer, Err(AnswerFault::Member("status_of_nothing")));
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn both_words_are_understood_and_no_other() {
     assert_eq!(judge_payload(&payload(&challenge(), "denied")), Ok(Verdict::Denied));
     for word in ["Approved", "APPROVED", "pending", "expired", "yes", "", "approved "] {
         let payload = payload(&challenge(), word);
-        assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{word:?}");
+        assert_eq!(judge_payload(&payload), Err(AnswerFault::Status), "{word:?}");
     }
     for status in [None, Some(json!(true)), Some(json!(null)), Some(json!(["approved"]))] {
         let payload = with(payload(&challenge(), ""), "status", status);
-        assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{payload}");
+        assert_eq!(judge_payload(&payload), Err(AnswerFault::Status), "{payload}");
     }
 }
 
@@ -117,11 +117,11 @@ fn every_signed_member_must_be_there_and_be_the_same() {
     for name in SIGNED_FIELDS {
         for wrong in [None, Some(elsewhere.clone()), Some(json!({})), Some(json!(0))] {
             let payload = with(good.clone(), name, wrong);
-            assert_eq!(judge_payload(&payload), Err(AnswerFault::Mismatch), "{payload}");
+            assert_eq!(judge_payload(&payload), Err(AnswerFault::Member(name)), "{payload}");
         }
     }
     let hidden = with(good.clone(), "hidden_details", Some(json!({"amount": "1"})));
-    assert_eq!(judge_payload(&hidden), Err(AnswerFault::Mismatch));
+    assert_eq!(judge_payload(&hidden), Err(AnswerFault::Member("hidden_details")));
     let more = with(good, "date_updated", Some(json!("2023-11-14T22:13:20Z")));
     assert_eq!(judge_payload(&more), Ok(Verdict::Approved), "more than was asked for is no fault");
 }
@@ -144,7 +144,7 @@ fn what_the_person_was_shown_must_be_the_same_to_the_letter() {
         |details| details["date"] = json!("2023-11-14T22:13:20Z"),
     ];
     for (number, change) in changes.into_iter().enumerate() {
-        assert_eq!(judge_changed(change), Err(AnswerFault::Mismatch), "change {number}");
+        assert_eq!(judge_changed(change), Err(AnswerFault::Member("details")), "change {number}");
     }
 }
 
@@ -184,7 +184,11 @@ fn unicode_is_compared_by_what_it_means() {
 
     let decomposed = plain.replace('ë', "e\u{308}");
     let token = Hand::known().sign_text(HEADER, &decomposed);
-    assert_eq!(judge(&token, &asked), Err(AnswerFault::Mismatch), "looks the same, is not");
+    assert_eq!(
+        judge(&token, &asked),
+        Err(AnswerFault::Member("details")),
+        "looks the same, is not"
+    );
     let half = plain.replace('🦉', r"\ud83e");
     let token = Hand::known().sign_text(HEADER, &half);
     assert_eq!(judge(&token, &asked), Err(AnswerFault::Form), "half a pair is no JSON text");
@@ -198,7 +202,7 @@ fn a_date_that_is_shown_is_signed() {
     let sign =
         |of: &Challenge| Hand::known().sign_text(HEADER, &payload(of, "approved").to_string());
     assert_eq!(judge(&sign(&dated), &dated), Ok(Verdict::Approved));
-    assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerFault::Mismatch));
+    assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerFault::Member("details")));
     assert!(
         challenge().signed_members().to_map()["details"].get("date").is_none(),
         "omitted, never null"
@@ -209,12 +213,12 @@ fn a_date_that_is_shown_is_signed() {
 fn only_the_factors_key_can_answer() {
     let good = payload(&challenge(), "approved").to_string();
     let stranger = Hand::strange().sign_text(HEADER, &good);
-    assert_eq!(judge(&stranger, &challenge()), Err(AnswerFault::Mismatch));
+    assert_eq!(judge(&stranger, &challenge()), Err(AnswerFault::Signature));
     let token = Hand::known().sign_text(HEADER, &good);
     let whole = signature_of(&token);
     for length in [0, 32, 62, 63] {
         let cut = with_signature(&token, &whole[..length]);
-        assert_eq!(judge(&cut, &challenge()), Err(AnswerFault::Mismatch), "{length} bytes");
+        assert_eq!(judge(&cut, &challenge()), Err(AnswerFault::Signature), "{length} bytes");
     }
 }
 
@@ -228,7 +232,7 @@ fn what_is_no_signed_token_is_a_fault_of_form() {
     }
     assert_eq!(
         judge(DEVICE_TOKEN, &challenge()),
-        Err(AnswerFault::Mismatch),
+        Err(AnswerFault::Member("sid")),
         "signs nothing of it"
     );
 }

@@ -40,7 +40,7 @@ pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode>
     let mut interrupts = Interrupts::new()?;
     let folder = tempfile::Builder::new().prefix("countersign-demo-").tempdir()?;
     let config = config(common, &flags, folder.path())?;
-    let _tracing = telemetry::start_logs(&config.log, &config.traces)?;
+    let _logs = telemetry::start_logs(&config.log, &config.traces)?;
     descriptors::raise_limit();
     let began = Instant::now();
     let (server, account) = start(&config).await?;

@@ -15,6 +15,7 @@ use qrcode::{EcLevel, QrCode};
 use super::accounts;
 use crate::cli::EnrolLink;
 use crate::config::Config;
+use crate::telemetry::may_be_coloured;
 use crate::wiring::public_url;
 
 /// Makes an access token, and prints the link that carries it.
@@ -40,7 +41,7 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     let link = invitation.link(server.as_str());
     println!("{link}");
     if std::io::stdout().is_terminal() {
-        println!("\n{}", code(&link)?);
+        println!("\n{}", code(&link, may_be_coloured(&std::io::stdout()))?);
     }
     eprintln!("It adds one device, within {} seconds.", token.ttl);
     if !is_safe(&server) {
@@ -51,11 +52,17 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The link as a code: black on white, whatever the terminal's colours are.
-fn code(link: &str) -> anyhow::Result<String> {
+/// The link as a code: black on white, whatever the terminal's colours are. Without colours it is drawn for a terminal that
+/// is dark.
+fn code(link: &str, coloured: bool) -> anyhow::Result<String> {
     let code = QrCode::with_error_correction_level(link, EcLevel::L)
         .context("the link is too long for a code")?;
-    let picture = code.render::<Dense1x2>().build();
+    let mut drawing = code.render::<Dense1x2>();
+    if !coloured {
+        let drawing = drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
+        return Ok(drawing.build());
+    }
+    let picture = drawing.build();
     let lines = picture.lines().map(|line| format!("\x1b[30;47m{line}\x1b[0m"));
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
@@ -66,7 +73,9 @@ mod tests {
 
     #[test]
     fn a_long_link_fits_into_a_code() {
-        let picture = code(&"x".repeat(900)).unwrap();
+        let picture = code(&"x".repeat(900), true).unwrap();
         assert!(picture.lines().all(|line| line.starts_with("\x1b[30;47m")), "{picture}");
+        let plain = code(&"x".repeat(900), false).unwrap();
+        assert!(!plain.contains('\x1b') && plain.lines().count() == picture.lines().count());
     }
 }

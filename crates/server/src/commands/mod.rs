@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
 mod accounts;
+mod arrivals;
 mod demo;
 mod doctor;
 mod enrol_link;

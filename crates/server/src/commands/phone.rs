@@ -153,7 +153,8 @@ fn explain(error: Error) -> anyhow::Error {
     match error {
         Error::Closed(closed) => match closed.refusal() {
             Some(refusal) => {
-                anyhow!("the server refused the stream: {} ({})", refusal.message, refusal.code)
+                let message = plain(&refusal.message);
+                anyhow!("the server refused the stream: {message} ({})", refusal.code)
             }
             None if closed.code == Closed::REPLACED => {
                 anyhow!("this phone is connected elsewhere now: {closed}")
@@ -164,6 +165,7 @@ fn explain(error: Error) -> anyhow::Error {
             let cause = anyhow::Error::from(cause);
             anyhow!("the server cannot be reached: {}", cause.root_cause())
         }
+        Error::Api(error) => anyhow!("the server refused: {}", plain(&error.to_string())),
         error => error.into(),
     }
 }

@@ -14,6 +14,9 @@ use crate::config::Config;
 use crate::push;
 use crate::wiring::World;
 
+/// The exit status of a try that says nothing of the credential.
+const UNKNOWN: u8 = 3;
+
 pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<ExitCode> {
     let shown = &flags.credential;
     let sid: CredentialSid =
@@ -47,6 +50,10 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
         println!("code     {}", code.0);
     }
     println!("meaning  {}", finding.words);
-    println!("so       the credential {}", if finding.works { "works" } else { "does not work" });
-    Ok(if finding.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("so       {}", finding.standing.as_str());
+    Ok(match finding.standing.works() {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => ExitCode::FAILURE,
+        None => ExitCode::from(UNKNOWN),
+    })
 }

@@ -52,7 +52,7 @@ pub(super) async fn run(
     let wished = wished_account(&config, variable)?;
     config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
     let metrics = telemetry::start_metrics()?;
-    let metrics: Render = Arc::new(move || metrics.render());
+    let metrics: Render = Arc::new(metrics);
     // Before anything is started, so that no signal is lost, or ends the process, during the start.
     let mut signals = Signals::new()?;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use countersign_standins::{Manners, Options, Running, Setting};
 
+use super::arrivals;
 use crate::cli::StandIns;
 use crate::{folder, secret_file};
 
@@ -15,7 +16,10 @@ pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
     let running = countersign_standins::run(Options { setting, ..Options::default() }).await?;
     write_down(&running, &flags.folder)?;
     tell(&running, &flags.folder);
-    tokio::signal::ctrl_c().await.context("cannot wait for an interrupt")
+    tokio::select! {
+        () = arrivals::print(&running) => Ok(()),
+        interrupt = tokio::signal::ctrl_c() => interrupt.context("cannot wait for an interrupt"),
+    }
 }
 
 /// What a server and whoever sets it up need: the authority, the keys, and the settings.
@@ -64,6 +68,6 @@ fn tell(running: &Running, folder: &Path) {
         key.topics.first().map_or("", String::as_str),
     );
     println!(
-        "Name their SIDs as Push.ApnCredentialSid and Push.FcmCredentialSid of a service. Ctrl-C ends the stand-ins."
+        "Name their SIDs as Push.ApnCredentialSid and Push.FcmCredentialSid of a service. Ctrl-C ends the stand-ins. What arrives is shown below, a line each:\n"
     );
 }

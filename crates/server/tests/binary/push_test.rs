@@ -1,5 +1,6 @@
 //! `push-test`: what a push service says of a credential, in words.
 
+use countersign_standins::apns::{Reason, Refusal};
 use countersign_standins::{Options, run};
 use rcgen::KeyPair;
 
@@ -33,6 +34,28 @@ async fn a_credential_is_tried_beside_a_running_server() {
     let foreign = credential(&apple(&foreign_key)).await;
     let account = others.fcm.service_account().to_string();
     let google = credential(&[("Type", "fcm"), ("Secret", &account)]).await;
+
+    for (answer, code, words) in [
+        (Reason::TooManyRequests, 3, "asks for fewer pushes"),
+        (Reason::InternalServerError, 3, "cannot be reached or fails"),
+        (Reason::PayloadTooLarge, 3, "refuses this push"),
+        (Reason::InvalidProviderToken, 1, "the credential does not work"),
+    ] {
+        others.apns.script().always(Refusal::from(answer));
+        // Each run makes a provider token of its own.
+        others.apns.forget_provider_tokens();
+        let token = "ab".repeat(32);
+        let send = ["push-test", &good, "--app-id", app, "--send", "--token", &token];
+        let done = stage.run(&send);
+        assert_eq!(done.code, Some(code), "{answer:?} {done:?}");
+        assert!(done.stdout.contains(words), "{words}: {done:?}");
+    }
+    others.apns.script().clear();
+    others.apns.forget_provider_tokens();
+    let nowhere = "outgoing.apns_url=https://127.0.0.1:1";
+    let done = stage.run(&["push-test", &good, "--app-id", app, "--set", nowhere]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.stdout.contains("says nothing of the credential"), "{done:?}");
 
     let nobody = format!("CR{}", "0".repeat(32));
     for (arguments, code, words) in [

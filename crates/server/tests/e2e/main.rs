@@ -31,6 +31,7 @@ mod proxies;
 mod push_credentials;
 mod pushes;
 mod quotas;
+mod reasons;
 mod said;
 mod sockets;
 mod streams_h2;

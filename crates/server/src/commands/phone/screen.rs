@@ -1,9 +1,10 @@
 //! How a challenge looks in a terminal.
 
 use std::fmt::{self, Display};
-use std::io::IsTerminal as _;
 
 use countersign_phone::{Challenge, ChallengeStatus, Phone, system_time};
+
+use crate::telemetry;
 
 /// Colours, where they are welcome: on a terminal, and if `NO_COLOR` does not object.
 #[derive(Debug, Clone, Copy)]
@@ -13,9 +14,7 @@ pub(in crate::commands) struct Paint {
 
 impl Paint {
     pub(in crate::commands) fn of_stdout() -> Self {
-        let says = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { coloured: std::io::stdout().is_terminal() && !says("NO_COLOR") && !dumb }
+        Self { coloured: telemetry::may_be_coloured(&std::io::stdout()) }
     }
 
     pub(in crate::commands) fn bold(self, text: impl Display) -> String {

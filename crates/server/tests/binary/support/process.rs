@@ -16,7 +16,8 @@ const LOOKS: usize = 3_000;
 pub struct Stage {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
-    files: Option<usize>,
+    /// Bounds that a shell sets before the binary runs, as it is told them.
+    bounds: Vec<String>,
 }
 
 /// A run that has ended.
@@ -37,7 +38,11 @@ pub struct Running {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new(), files: None }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            variables: Vec::new(),
+            bounds: Vec::new(),
+        }
     }
 
     /// With a variable in the environment.
@@ -49,7 +54,17 @@ impl Stage {
 
     /// With so many open files at most.
     pub fn with_files(self, most: usize) -> Self {
-        Self { files: Some(most), ..self }
+        self.bounded(format!("ulimit -n {most}"))
+    }
+
+    /// With files that may have so many bytes at most, until the bound is raised. A write beyond it fails.
+    pub fn with_file_bytes(self, most: usize) -> Self {
+        self.bounded(format!("trap '' XFSZ && ulimit -S -f {}", most / 512))
+    }
+
+    fn bounded(mut self, bound: String) -> Self {
+        self.bounds.push(bound);
+        self
     }
 
     /// Without it again.
@@ -76,13 +91,13 @@ impl Stage {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let binary = env!("CARGO_BIN_EXE_countersign");
-        let mut command = match self.files {
-            None => Command::new(binary),
-            Some(most) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), binary]);
-                shell
-            }
+        let mut command = if self.bounds.is_empty() {
+            Command::new(binary)
+        } else {
+            let mut shell = Command::new("sh");
+            let bounds = self.bounds.join(" && ");
+            shell.args(["-c", &format!("{bounds} && exec \"$0\" \"$@\""), binary]);
+            shell
         };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
             command.env_remove(name);
@@ -173,6 +188,29 @@ impl Running {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         panic!("it does not say {words:?}: {}", self.stderr());
+    }
+
+    /// Waits until it says that it is ready to serve.
+    pub async fn becomes_ready(&self) {
+        for _ in 0..LOOKS {
+            let answer = client().get(format!("{}/readyz", self.base)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it does not become ready: {}", self.stderr());
+    }
+
+    /// Waits until it has printed something on standard output.
+    pub async fn prints(&self, words: &str) {
+        for _ in 0..LOOKS {
+            if self.stdout().contains(words) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("it does not print {words:?}: {}", self.stdout());
     }
 
     /// Waits until it has ended by itself.

@@ -1,0 +1,195 @@
+//! Every metric of this server: name, kind, help, the values of its labels. What is not in this list is not documented, and
+//! a test holds the list against the document, the code and what `/metrics` shows.
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// Only grows, and begins at 0 with the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations up to each of these bounds.
+    Histogram(&'static [f64]),
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+    /// Each label with all of its values: there is never another one.
+    pub(super) labels: &'static [(&'static str, &'static [&'static str])],
+    /// Whether it is shown from the start. A metric of PostgreSQL or NATS is shown only where there are these.
+    pub(super) always: bool,
+}
+
+/// Bounds in seconds for what should take milliseconds.
+const FAST: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Bounds in seconds for what others take part in.
+const SLOW: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Bounds in seconds for what may take as long as a push lives.
+const LONG: &[f64] =
+    &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Bounds for how many share one commit.
+const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+const PLATFORMS: &[&str] = &["apn", "fcm", "webpush", "stream", "none"];
+const OUTCOMES: &[&str] =
+    &["accepted", "acknowledged", "unacknowledged", "offline", "gone", "later", "refused"];
+const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer"];
+const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx"];
+const QUESTIONS: &[&str] = &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand"];
+const SAID: &[&str] =
+    &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "settled", "changed"];
+
+macro_rules! catalogue {
+    ($($name:literal $kind:ident $(($bounds:ident))? $always:literal $([$label:literal in $values:expr])* $help:literal;)*) => {
+        /// All of them.
+        pub(super) const METRICS: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: Kind::$kind $(($bounds))?,
+            help: $help,
+            labels: &[$(($label, $values)),*],
+            always: $always,
+        }),*];
+    };
+}
+
+catalogue! {
+    "countersign_http_requests" Gauge true ["state" in &["working", "waiting"]]
+        "Requests that are in work, and long polls that wait.";
+    "countersign_http_request_seconds" Histogram(FAST) true ["status" in CLASSES]
+        "How long requests took until their response was made, long polls included.";
+    "countersign_http_connections" Gauge true
+        "Connections that are open, device streams among them.";
+    "countersign_http_connections_closed_total" Counter true
+        ["reason" in &["silent", "idle", "slow", "room"]]
+        "Connections that the server ended.";
+    "countersign_http_connections_refused_total" Counter true ["reason" in &["full", "address"]]
+        "Connections that the server refused.";
+    "countersign_http_accept_errors_total" Counter true
+        "Connections that the system did not hand over, for lack of files or memory.";
+    "countersign_http_abandoned_total" Counter true
+        "Writing requests whose caller hung up before the response; they ran to their end.";
+    "countersign_stream_connections" Gauge true
+        "Device streams whose device has said who it is.";
+    "countersign_delivery_attempts_total" Counter true
+        ["platform" in PLATFORMS] ["outcome" in OUTCOMES]
+        "Attempts to deliver a push.";
+    "countersign_delivery_attempt_seconds" Histogram(SLOW) true ["platform" in PLATFORMS]
+        "How long an attempt to deliver a push took.";
+    "countersign_delivery_seconds" Histogram(LONG) true ["platform" in PLATFORMS]
+        "From the making of a notification until its push was taken.";
+    "countersign_delivery_in_hand" Gauge true
+        "Deliveries that this server works on.";
+    "countersign_delivery_crowded_out_total" Counter true
+        "Deliveries that found no place in memory and wait in the database.";
+    "countersign_delivery_lost_leases_total" Counter true
+        "Results that came after another server had taken the delivery over.";
+    "countersign_delivery_settle_batch" Histogram(BATCH) true
+        "How many results were written down by one command.";
+    "countersign_push_circuits_open" Gauge true ["platform" in &["apn", "fcm", "webpush"]]
+        "Credentials and push services to which nothing is sent for a while.";
+    "countersign_push_circuit_openings_total" Counter true
+        ["platform" in &["apn", "fcm", "webpush"]]
+        "How often sending to a credential or push service was suspended.";
+    "countersign_webhook_attempts_total" Counter true
+        ["outcome" in &["taken", "refused", "unanswered"]]
+        "Calls of webhooks that were made.";
+    "countersign_webhook_attempt_seconds" Histogram(SLOW) true
+        "How long a call of a webhook took.";
+    "countersign_webhook_calls_queued" Gauge true
+        "Calls of webhooks that wait or are being made, in the whole database.";
+    "countersign_webhook_oldest_call_seconds" Gauge true
+        "How long ago the event of the oldest waiting call happened.";
+    "countersign_webhook_calls_given_up_total" Counter true ["reason" in &["time", "queue"]]
+        "Calls of webhooks that are made no more.";
+    "countersign_duty_rows_total" Counter true ["duty" in DUTIES]
+        "Rows that a background duty has worked off.";
+    "countersign_duty_errors_total" Counter true ["duty" in DUTIES]
+        "Rounds of a background duty that failed and were tried again.";
+    "countersign_store_commit_seconds" Histogram(FAST) true
+        "SQLite: how long commits took, fsync included.";
+    "countersign_store_stall_seconds" Histogram(FAST) true
+        "SQLite: commits and folds that took 20 ms or more.";
+    "countersign_store_checkpoint_seconds" Histogram(FAST) true ["by" in &["beside", "writer"]]
+        "SQLite: how long folding the write-ahead log back into the file took.";
+    "countersign_store_batch_commands" Histogram(BATCH) true
+        "SQLite: how many commands shared one commit.";
+    "countersign_store_queue_commands" Gauge true
+        "SQLite: commands that wait for the writer.";
+    "countersign_clock_ahead_seconds" Gauge false
+        "PostgreSQL: how far this machine's clock is ahead of the database's.";
+    "countersign_clock_jumps_total" Counter true ["clock" in &["machine", "database"]]
+        "Jumps of a clock.";
+    "countersign_bus_connected" Gauge false
+        "NATS: 1 while this server reaches the others, else 0.";
+    "countersign_bus_connects_total" Counter false
+        "NATS: connections that were made.";
+    "countersign_bus_messages_total" Counter false
+        ["direction" in &["in", "out"]] ["kind" in SAID]
+        "NATS: messages.";
+    "countersign_bus_unanswered_total" Counter false
+        ["kind" in QUESTIONS] ["why" in &["nobody", "unsent", "late"]]
+        "NATS: questions without an answer.";
+    "countersign_bus_dropped_total" Counter false
+        "NATS: how often messages came faster than they were read.";
+    "countersign_bus_refused_total" Counter false
+        ["why" in &["unsealed", "seal", "time", "replayed"]]
+        "NATS: messages that did not open.";
+    "countersign_build_info" Gauge true ["version" in &[env!("CARGO_PKG_VERSION")]]
+        "Always 1; the version is in the label.";
+}
+
+/// Tells the recorder what each metric means, and shows those that are always there from the start: a rate of something
+/// that has not happened yet is then 0, and not absent.
+pub(super) fn describe() {
+    for metric in METRICS {
+        let Metric { name, help, .. } = *metric;
+        let unit = if name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
+        match metric.kind {
+            Kind::Counter => describe_counter!(name, unit, help),
+            Kind::Gauge => describe_gauge!(name, unit, help),
+            Kind::Histogram(_) => describe_histogram!(name, unit, help),
+        }
+        if metric.always {
+            series(metric.labels).for_each(|labels| show(metric, &labels));
+        }
+    }
+    gauge!("countersign_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+fn show(metric: &Metric, labels: &[metrics::Label]) {
+    let (name, labels) = (metric.name, labels.iter());
+    match metric.kind {
+        Kind::Counter => counter!(name, labels).increment(0),
+        Kind::Gauge => gauge!(name, labels).increment(0.0),
+        Kind::Histogram(_) => drop(histogram!(name, labels)),
+    }
+}
+
+/// Every combination of the labels' values.
+fn series(
+    labels: &'static [(&'static str, &'static [&'static str])],
+) -> impl Iterator<Item = Vec<metrics::Label>> {
+    let mut all = vec![Vec::new()];
+    for (name, values) in labels {
+        let longer = |begun: &Vec<_>| {
+            let begun = begun.clone();
+            values.iter().map(move |value| {
+                [begun.clone(), vec![metrics::Label::from_static_parts(name, value)]].concat()
+            })
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all.into_iter()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use std::io;
+
+use countersign_testkit::ManualClock;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::*;
+
+/// What was written.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn lines(&self) -> usize {
+        self.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Page {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn stage(play: impl FnOnce(&Limit, &Page, &ManualClock)) {
+    let (clock, page) = (ManualClock::new(), Page::default());
+    let limit = Limit::new(Arc::new(clock.clone()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(page.clone());
+    let lines = Bounded { lines, limit: limit.clone() };
+    let subscriber = tracing_subscriber::registry().with(lines);
+    tracing::subscriber::with_default(subscriber, || play(&limit, &page, &clock));
+}
+
+fn refuse(address: &str) {
+    let address: IpAddr = address.parse().unwrap();
+    tracing::warn!(target: TARGET, event = "credentials", address = %address, "refused");
+}
+
+#[test]
+fn a_fault_that_repeats_is_written_five_times_in_ten_seconds_and_the_rest_is_counted() {
+    stage(|limit, page, clock| {
+        let fail = |number: u32| tracing::error!(number, "a write failed");
+        (0..100).for_each(fail);
+        tracing::error!("another fault");
+        assert_eq!(page.lines(), 6);
+        assert_eq!(limit.gaps(false), []);
+        clock.advance(Duration::from_secs(10));
+        let gaps = limit.gaps(false);
+        assert_eq!(gaps.iter().map(|gap| gap.lines).collect::<Vec<_>>(), [95]);
+        let said = gaps[0].to_string();
+        assert!(said.starts_with("95 more lines were left out: "), "{said}");
+        assert!(said.ends_with("a write failed"), "{said}");
+        assert_eq!(limit.gaps(true), [], "each is told once");
+        fail(0);
+        assert_eq!(page.lines(), 7, "a new window");
+    });
+}
+
+#[test]
+fn what_is_no_trouble_is_not_bounded() {
+    stage(|_, page, _| {
+        (0..100).for_each(|number| tracing::info!(number, "a step"));
+        assert_eq!(page.lines(), 100);
+    });
+}
+
+#[test]
+fn the_security_log_is_bounded_by_event_and_address() {
+    stage(|limit, page, _| {
+        (0..100).for_each(|_| refuse("192.0.2.1"));
+        assert_eq!(page.lines(), 10);
+        (0..100).for_each(|number| refuse(&format!("2001:db8::{number:x}")));
+        assert_eq!(page.lines(), 20, "one network of 64 bits");
+        refuse("192.0.2.2");
+        assert_eq!(page.lines(), 21);
+        let gaps = limit.gaps(true);
+        assert_eq!(gaps.iter().map(|gap| gap.lines).collect::<Vec<_>>(), [90, 90]);
+        assert!(gaps.iter().any(|gap| gap.words.contains("address=192.0.2.1")), "{gaps:?}");
+    });
+}
+
+#[test]
+fn strangers_at_many_addresses_share_one_bound() {
+    stage(|limit, page, _| {
+        for network in 0..20_000_u32 {
+            refuse(&format!("2001:db8:{:x}:{:x}::1", network >> 8, network & 0xff));
+        }
+        assert_eq!(page.lines(), 300);
+        assert!(limit.windows().len() <= MOST_KINDS + 2);
+        let gaps = limit.gaps(true);
+        assert!(gaps.len() <= MOST_REPORTED + 1, "{gaps:?}");
+    });
+}

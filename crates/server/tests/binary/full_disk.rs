@@ -1,0 +1,150 @@
+//! A disk without room: writes are refused and can be repeated, the log stays short, and it recovers by itself.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use countersign_phone::{Options, Phone};
+use serde_json::Value;
+
+use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN};
+
+/// Requests that are made while there is no room.
+const REFUSED: usize = 300;
+/// Lines of warnings and errors that may be written meanwhile: a few kinds, five each in ten seconds.
+const MOST_LINES: usize = 80;
+/// The most challenges until it is full.
+const MOST: usize = 3_000;
+
+/// A disk that is small until somebody makes room.
+enum Disk {
+    /// No file of the process may grow beyond a bound. It needs no rights.
+    Bound,
+    /// A file system of its own, most of which a file takes. Only root may have one.
+    Mounted(PathBuf),
+}
+
+impl Disk {
+    /// A file system in memory at the stage's data folder, if that may be made here.
+    fn mount(stage: &Stage) -> Option<Self> {
+        let folder = stage.data();
+        std::fs::create_dir(&folder).expect("a folder");
+        let made = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs"])
+            .arg(&folder)
+            .output();
+        if !made.is_ok_and(|done| done.status.success()) {
+            std::fs::remove_dir(&folder).expect("it is empty");
+            return None;
+        }
+        std::fs::write(folder.join("ballast"), vec![0; 4 * 1024 * 1024]).expect("there is room");
+        Some(Self::Mounted(folder))
+    }
+
+    fn make_room(&self, running: &Running) {
+        match self {
+            Self::Bound => {
+                let id = running.id().to_string();
+                let mut prlimit = Command::new("prlimit");
+                let raised = prlimit.args(["--pid", &id, "--fsize=unlimited"]).status();
+                assert!(raised.expect("prlimit is there").success());
+            }
+            Self::Mounted(folder) => {
+                std::fs::remove_file(folder.join("ballast")).expect("it was there");
+            }
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Self::Mounted(folder) = self {
+            let _ = Command::new("umount").arg("--lazy").arg(folder).status();
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_grow_refuse_writes_and_fill_no_log() {
+    let stage = Stage::new().with_file_bytes(3 * 1024 * 1024);
+    play(stage, Disk::Bound).await;
+}
+
+/// Where no file system can be mounted, the other play alone shows it.
+#[tokio::test]
+async fn a_full_file_system_refuses_writes_and_fills_no_log() {
+    let stage = Stage::new();
+    if let Some(disk) = Disk::mount(&stage) {
+        play(stage, disk).await;
+    }
+}
+
+async fn play(stage: Stage, disk: Disk) {
+    let stage =
+        stage.with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let running = stage
+        .serve(&["--set", "log.format=json", "--set", "limits.challenges_per_factor_per_hour=0"])
+        .await;
+    let application = Application::of(&running);
+    let phone = application.phone(&Options::default()).await;
+    let (taken, path) = fill(&application, &phone).await;
+    assert!(taken.len() > 10, "{}", taken.len());
+
+    for _ in 0..REFUSED {
+        let (status, retry_after, body) = ask(&application, &phone, &path).await;
+        assert_eq!((status, retry_after.as_deref()), (503, Some("1")), "{body}");
+        assert_eq!(body["code"], 20503);
+        assert!(body["details"]["reason"].as_str().is_some_and(|why| why.contains("database")));
+    }
+    assert_eq!(application.get("/readyz").await.0, 503, "it says that it is not ready");
+    let log = running.stderr();
+    let lines = log.lines().filter(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\""));
+    let lines: Vec<_> = lines.collect();
+    assert!(lines.len() <= MOST_LINES, "{} lines: {:#?}", lines.len(), &lines[..20]);
+    for sid in [&taken[0], &taken[taken.len() - 1]] {
+        assert_eq!(application.get(&format!("{path}/{sid}")).await.0, 200, "it reads");
+    }
+
+    disk.make_room(&running);
+    running.becomes_ready().await;
+    let (status, _, body) = ask(&application, &phone, &path).await;
+    assert_eq!(status, 201, "{body}");
+    for sid in &taken {
+        let (status, challenge) = application.get(&format!("{path}/{sid}")).await;
+        assert_eq!(
+            (status, &challenge["status"]),
+            (200, &"pending".into()),
+            "{sid} was answered 201"
+        );
+    }
+    let done = running.stop().await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.stderr.contains("countersign::left_out"), "what was left out is counted");
+}
+
+/// Opens a challenge as large as one can be: status, `Retry-After`, body.
+async fn ask(application: &Application, phone: &Phone, path: &str) -> (u16, Option<String>, Value) {
+    let field = format!(r#"{{"label":"{}","value":"{}"}}"#, "l".repeat(36), "v".repeat(128));
+    let mut form = vec![("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+    form.extend(vec![("Details.Fields", field.as_str()); 20]);
+    let request = application.client.post(format!("{}{path}", application.base)).form(&form);
+    let answer = request.basic_auth(&application.account, Some(&application.token)).send().await;
+    let answer = answer.expect("it answers");
+    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let (status, retry_after) = (answer.status().as_u16(), retry_after.map(str::to_owned));
+    (status, retry_after, answer.json().await.unwrap_or_default())
+}
+
+/// Opens challenges until there is no room: those that were taken, and the path of the list.
+async fn fill(application: &Application, phone: &Phone) -> (Vec<String>, String) {
+    let path =
+        format!("/v2/Services/{}/Entities/{}/Challenges", phone.service_sid(), phone.identity());
+    let mut taken = Vec::new();
+    for _ in 0..MOST {
+        let (status, _, body) = ask(application, phone, &path).await;
+        if status != 201 {
+            return (taken, path);
+        }
+        taken.push(body["sid"].as_str().expect("a SID").to_owned());
+    }
+    panic!("it never filled up");
+}

@@ -1,7 +1,7 @@
 // Renaming, removing, and what is remembered.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ann, stage, visit } from "./stage.mjs";
+import { ann, enrol, stage, visit } from "./stage.mjs";
 
 describe("an account", () => {
   const scene = stage();
@@ -18,6 +18,19 @@ describe("an account", () => {
     await page.reload();
     await page.getByRole("button", { name: "Edit My bank" }).click();
     assert.equal(await page.getByRole("textbox", { name: "Name of this device" }).inputValue(), "Desk");
+  });
+
+  test("that was added twice has two buttons of two names", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    await enrol(page, await person.link());
+    await page.locator("#accounts-list button").nth(1).waitFor();
+    const factors = await person.factors();
+    for (const { sid } of factors) {
+      await page
+        .getByRole("button", { name: `Edit Harbour Bank, ${person.identity}, device ${sid.slice(-4)}` })
+        .waitFor();
+    }
   });
 
   test("is removed here and at the server", async (t) => {

@@ -116,6 +116,28 @@ describe("a push", () => {
     await shown(page, 0);
   });
 
+  test("does not take away the question that is being read", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const first = await asked(person, "Being read?");
+    const sheet = page.locator("#prompt");
+    await sheet.getByText("Being read?").waitFor();
+    const opened = await sheet.evaluateHandle((sheet) => {
+      const told = [];
+      new MutationObserver(() => told.push(sheet.open)).observe(sheet, { attributeFilter: ["open"] });
+      return told;
+    });
+    const other = await asked(person, "Pushed meanwhile?");
+    await push(first.told);
+    await push(other.told);
+    await shown(page, 2);
+    await page.getByText("1 more waiting").waitFor();
+    assert.deepEqual(await opened.jsonValue(), [], "the sheet stays as it is");
+    await sheet.getByRole("button", { name: "Deny", disabled: false }).click();
+    assert.equal(await person.outcome(first.sid), "denied");
+    await sheet.getByText("Pushed meanwhile?").waitFor();
+  });
+
   test("says who asked, when, if the service shows that, and until when it can be answered", async (t) => {
     const { page, person } = await subscribed(t);
     const push = await pushing(page);

@@ -49,7 +49,10 @@ export function showAccounts(connections, edit) {
     const { account } = device;
     const item = known.get(device.sid) ?? newItem(account, () => edit(device.sid));
     const [kind, words] = STATES[stateOf(connection)];
-    item.querySelector("button").setAttribute("aria-label", `Edit ${plain(nameOf(account))}, ${account.identity}`);
+    // The same person may have been added twice, with a key for each.
+    const same = connections.filter((other) => titleOf(other.device.account) === titleOf(account)).length;
+    const which = same > 1 ? `, device ${account.factorSid.slice(-4)}` : "";
+    item.querySelector("button").setAttribute("aria-label", `Edit ${titleOf(account)}${which}`);
     item.querySelector(".monogram").replaceWith(monogram(account));
     item.querySelector(".name").replaceWith(accountName(account));
     item.querySelector(".row-more").replaceChildren(foreign(account.identity));
@@ -63,6 +66,10 @@ export function showAccounts(connections, edit) {
     if ($("accounts-list").children[place] !== item)
       $("accounts-list").insertBefore(item, $("accounts-list").children[place]);
   });
+}
+
+function titleOf(account) {
+  return `${plain(nameOf(account))}, ${account.identity}`;
 }
 
 function newItem(account, edit) {

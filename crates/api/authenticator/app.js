@@ -117,7 +117,8 @@ async function openChallenge({ factorSid, challengeSid, isPushed }) {
   }
   try {
     const challenge = await inbox.offer(connection.device, challengeSid);
-    sheet.open(challengeSid);
+    if (isPushed) sheet.remind(challengeSid);
+    else sheet.open(challengeSid);
     if (challenge.status !== "pending") tellEnd(challenge, isPushed ? "plain" : "bad");
   } catch (error) {
     if (error instanceof Refused && error.isGone)

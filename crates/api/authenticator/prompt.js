@@ -74,9 +74,15 @@ export class PromptSheet {
   /** Shows a certain prompt, which the person asked for. */
   open(sid) {
     const prompt = this.#inbox.prompts.find((prompt) => prompt.sid === sid);
-    if (!prompt) return;
+    if (!prompt || prompt === this.#shown) return;
     this.#later.delete(sid);
     this.#show(prompt);
+  }
+
+  /** Shows a prompt that was pushed, also if the person wanted to answer it later; never over one that is shown. */
+  remind(sid) {
+    this.#later.delete(sid);
+    this.update();
   }
 
   /** Shows what is to be answered next, and lists the rest. */

@@ -47,12 +47,26 @@ describe("a push", () => {
     await session.send("ServiceWorker.enable");
     const registrationId = await registered;
     const { origin } = new URL(page.home);
-    return (data) =>
-      session.send("ServiceWorker.deliverPushMessage", {
-        origin,
-        registrationId,
-        data: typeof data === "string" ? data : JSON.stringify(data),
-      });
+    // Chromium forgets a notification that appears while it lists them, so nobody looks before it is there.
+    const there = await worker(page);
+    await there.evaluate(() => {
+      const show = ServiceWorkerRegistration.prototype.showNotification;
+      self.times = 0;
+      ServiceWorkerRegistration.prototype.showNotification = async function (...words) {
+        await show.apply(this, words);
+        self.times += 1;
+        self.dispatchEvent(new Event("shown"));
+      };
+    });
+    return async (data) => {
+      const before = await there.evaluate(() => self.times);
+      const text = typeof data === "string" ? data : JSON.stringify(data);
+      await session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: text });
+      await there.evaluate((before) => {
+        if (self.times > before) return undefined;
+        return new Promise((resolve) => self.addEventListener("shown", resolve, { once: true }));
+      }, before);
+    };
   }
 
   /** What is shown, once it is so many. */

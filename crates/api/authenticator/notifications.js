@@ -114,7 +114,10 @@ export async function forget(registration, tag) {
   for (const notification of await registration.getNotifications({ tag })) notification.close();
 }
 
-/** Takes back the notifications of questions that have expired. */
+/**
+ * Takes back the notifications of questions that have expired. Not while a push is being shown: Chromium forgets a notification
+ * that appears while it lists them.
+ */
 export async function sweep(registration) {
   for (const notification of await registration.getNotifications()) {
     if (notification.requireInteraction && notification.timestamp <= clock.now()) notification.close();

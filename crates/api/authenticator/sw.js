@@ -1,5 +1,5 @@
 // The service worker, a module: keeps the page for when the server is away, and shows what is pushed.
-import { readPush, show, sweep } from "../authenticator/{version}/notifications.js";
+import { readPush, show } from "../authenticator/{version}/notifications.js";
 
 const CACHE = "countersign {version}";
 const HOME = new URL("../authenticator", self.location).href;
@@ -60,7 +60,6 @@ async function keptOrFresh(request) {
 
 /** A page that is open shows the question itself, and the notification is for when nobody looks at it. */
 async function pushed(data) {
-  await sweep(self.registration);
   const told = readPush(data);
   if (told) {
     const asked = { challengeSid: told.challenge_sid, factorSid: told.factor_sid, isPushed: true };

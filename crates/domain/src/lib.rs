@@ -26,6 +26,7 @@ pub mod key;
 pub mod limits;
 pub mod monotonic;
 pub mod notification;
+pub mod provider_token;
 pub mod secret;
 pub mod sequence;
 pub mod service;

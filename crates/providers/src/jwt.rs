@@ -24,11 +24,14 @@ const SET_BACK: Duration = Duration::from_secs(5);
 /// How far the two clocks may drift apart without the time of day having been set.
 const DRIFT: Duration = Duration::from_secs(60);
 
-/// When a token was signed, by both clocks: its age is measured by the monotonic one, while others compare the time of day
+/// When a token was signed, by both clocks: its age is measured by the monotonic one from when this process saw it, while others compare the time of day
 /// in it with theirs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Signed {
-    at: Monotonic,
+    /// When this process first saw it.
+    seen_at: Monotonic,
+    /// Its age then.
+    age_then: Duration,
     /// The time of day.
     pub(crate) issued_at: Instant,
 }
@@ -36,18 +39,28 @@ pub(crate) struct Signed {
 impl Signed {
     /// Signed at this moment.
     pub(crate) fn now(clock: &dyn Clock) -> Self {
-        Self { at: clock.monotonic(), issued_at: clock.now() }
+        Self::at(clock.now(), clock)
+    }
+
+    /// Signed earlier, by this process or by another one whose time of day is the same.
+    pub(crate) fn at(issued_at: Instant, clock: &dyn Clock) -> Self {
+        let age_then = clock.now().since(issued_at);
+        Self { seen_at: clock.monotonic(), age_then, issued_at }
+    }
+
+    fn age(self, clock: &dyn Clock) -> Duration {
+        clock.monotonic().since(self.seen_at) + self.age_then
     }
 
     /// Whether a token is younger than `limit` and can be used. One from the future cannot: it was signed while the time of
     /// day was ahead, which has been put right since.
     pub(crate) fn is_within(self, limit: Duration, clock: &dyn Clock) -> bool {
-        clock.monotonic().since(self.at) < limit && self.issued_at <= clock.now() + SET_BACK
+        self.age(clock) < limit && self.issued_at <= clock.now() + SET_BACK
     }
 
     /// Whether the time of day has been set forward since.
     pub(crate) fn was_behind(self, clock: &dyn Clock) -> bool {
-        clock.now().since(self.issued_at) > clock.monotonic().since(self.at) + DRIFT
+        clock.now().since(self.issued_at) > self.age(clock) + DRIFT
     }
 }
 

@@ -43,7 +43,8 @@ pub use guard::{Allowed, Denied, Guard, Manners, SystemNames};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
 pub use source::{
-    CredentialSource, OpenedCredential, OpenedVapid, Unavailable, VapidSource, WebhookKeys,
+    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenKeeper, Unavailable,
+    VapidSource, WebhookKeys,
 };
 pub use webpush::{NewVapidKey, VapidSubject, new_vapid_key, vapid_public_key};
 

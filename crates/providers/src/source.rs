@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
+use countersign_domain::provider_token::KeyPrint;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -44,6 +45,19 @@ pub struct OpenedVapid {
     pub private_key: Secret,
 }
 
+/// A provider token of Apple's, as all servers of a database share it.
+#[derive(Debug, Clone)]
+pub struct SharedToken {
+    /// From 1; one more for each token that replaces another.
+    pub version: i64,
+    /// The token.
+    pub text: Secret,
+    /// When it was signed, by the time of day that all servers go by.
+    pub signed_at: Instant,
+    /// When Apple last found a token too old before its time, so that one was signed early.
+    pub forced_at: Option<Instant>,
+}
+
 /// What was asked for cannot be read now. The text goes into an attempt's record, so it holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -57,6 +71,15 @@ pub trait CredentialSource: Send + Sync {
         &self,
         sid: CredentialSid,
     ) -> Result<Option<Arc<OpenedCredential>>, Unavailable>;
+}
+
+/// Keeps the provider tokens of Apple's keys, for all servers of a database and over their restarts.
+#[async_trait]
+pub trait TokenKeeper: Send + Sync {
+    /// The token of a key.
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable>;
+    /// Keeps a token only if its version is the next one; the token that is kept then.
+    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable>;
 }
 
 /// Keeps what the calls of webhooks are signed under.

@@ -9,6 +9,7 @@ use countersign_bus::Bus;
 use countersign_console::Tester;
 use countersign_domain::credential::Credential;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};
@@ -18,10 +19,12 @@ use countersign_providers::trial::{Trial, try_credential};
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{
     Allowed, CredentialSource, Guard, Manners, OpenedCredential, OpenedVapid, Outgoing,
-    ProviderTokens, Providers, PushParts, Unavailable, VapidSource, VapidSubject, WebhookKeys,
+    ProviderTokens, Providers, PushParts, SharedToken, TokenKeeper, Unavailable, VapidSource,
+    VapidSubject, WebhookKeys,
 };
 use countersign_verify::Verify;
 use countersign_verify::credentials::CredentialSecrets;
+use countersign_verify::provider_tokens::NewToken;
 
 use crate::config::Config;
 use crate::wiring::World;
@@ -58,6 +61,11 @@ pub fn providers(
 pub(crate) fn guard(config: &Config) -> anyhow::Result<Guard> {
     Guard::new(&outgoing(config)?, Manners::default())
         .context("the settings of [outgoing] are not right")
+}
+
+/// The provider tokens of Apple's keys, shared by all servers of the database.
+pub fn provider_tokens(verify: &Arc<Verify>) -> Arc<ProviderTokens> {
+    Arc::new(ProviderTokens::new(Arc::new(Keeper(Arc::clone(verify)))))
 }
 
 /// How others are called.
@@ -235,6 +243,27 @@ impl CredentialSource for Keeper {
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
         Ok(found.map(|found| Arc::new(opened(&found.0, &found.1))))
     }
+}
+
+#[async_trait]
+impl TokenKeeper for Keeper {
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+        let found = self.0.provider_token(key).await;
+        let found = found.map_err(|error| Unavailable(error.to_string()))?;
+        Ok(found.map(shared))
+    }
+
+    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+        let SharedToken { version, text, signed_at, forced_at } = new;
+        let there =
+            self.0.renew_provider_token(NewToken { key, version, signed_at, forced_at }, &text);
+        there.await.map(shared).map_err(|error| Unavailable(error.to_string()))
+    }
+}
+
+fn shared((found, text): (ProviderToken, Secret)) -> SharedToken {
+    let ProviderToken { version, signed_at, forced_at, .. } = found;
+    SharedToken { version, text, signed_at, forced_at }
 }
 
 #[async_trait]

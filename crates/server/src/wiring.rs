@@ -141,7 +141,7 @@ impl Server {
         prepare(&verify).await?;
         let verify = Arc::new(verify);
 
-        let apple = Arc::default();
+        let apple = push::provider_tokens(&verify);
         let guard = push::guard(config)?;
         let providers = push::providers(
             config,

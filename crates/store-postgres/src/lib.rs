@@ -40,6 +40,7 @@ mod paging;
 mod params;
 mod pooler;
 mod prospect;
+mod provider_tokens;
 mod recent;
 mod rows;
 mod servers;

@@ -18,7 +18,7 @@ use crate::statement::{all, one};
 use crate::trouble::Trouble;
 
 /// Forward only. A change of the schema is another line here.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("V7__call_numbers", include_str!("../migrations/V7__call_numbers.sql")),
     ("V8__tenants", include_str!("../migrations/V8__tenants.sql")),
     ("V9__console", include_str!("../migrations/V9__console.sql")),
+    ("V10__provider_tokens", include_str!("../migrations/V10__provider_tokens.sql")),
 ];
 
 /// Whoever migrates holds this lock; any number will do.

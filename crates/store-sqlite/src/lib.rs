@@ -27,6 +27,7 @@ mod paging;
 mod plans;
 
 mod prospect;
+mod provider_tokens;
 mod recent;
 mod rows;
 mod services;

@@ -21,6 +21,7 @@ const ALL: [(&str, &[(&str, &str)]); 23] = [
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),
+    ("provider_tokens", crate::provider_tokens::STATEMENTS),
     ("recent", crate::recent::STATEMENTS),
     ("services", crate::services::STATEMENTS),
     ("sessions", crate::sessions::STATEMENTS),

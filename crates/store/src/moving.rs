@@ -120,7 +120,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables but `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 16] = [
+pub static TABLES: [Table; 17] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -334,5 +334,10 @@ pub static TABLES: [Table; 16] = [
         name: "sessions_ended",
         key: &[id("account_sid"), id("id")],
         rest: &[number("expires_at")],
+    },
+    Table {
+        name: "provider_tokens",
+        key: &[id("key")],
+        rest: &[number("version"), bytes("token"), number("signed_at"), number("forced_at")],
     },
 ];

@@ -28,6 +28,7 @@ use countersign_domain::entity::Entity;
 use countersign_domain::event::CallId;
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::notification::{Ending, Notification};
+use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::service::Service;
 use countersign_domain::session::SessionId;
 use countersign_domain::sid::{
@@ -831,6 +832,19 @@ pub trait Usages {
     ) -> Answer<Vec<CountedRow>>;
 }
 
+/// For so long a provider token is kept that no other replaces.
+pub const PROVIDER_TOKENS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Provider tokens of Apple's keys, which all servers of a database share.
+#[async_trait]
+pub trait ProviderTokens {
+    /// The token of a key.
+    async fn provider_token(&self, key: KeyPrint) -> Answer<Option<ProviderToken>>;
+    /// Stores a token only if its version is the next one; the token that is there then. Tokens of other keys are removed
+    /// once they are older than this one by [`PROVIDER_TOKENS_KEPT`], a few at a time.
+    async fn renew_provider_token(&self, new: &ProviderToken) -> Answer<ProviderToken>;
+}
+
 /// A database.
 pub trait Store:
     Accounts
@@ -844,6 +858,7 @@ pub trait Store:
     + Webhooks
     + Calls
     + Credentials
+    + ProviderTokens
     + Deliveries
     + Upkeep
     + Recent

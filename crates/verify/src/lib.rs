@@ -18,6 +18,7 @@ pub mod looks;
 pub mod moving;
 pub mod notifications;
 pub mod places;
+pub mod provider_tokens;
 mod rates;
 mod readiness;
 pub mod security;

@@ -19,7 +19,7 @@ use countersign_domain::notification::Code;
 use countersign_domain::world::Clock;
 use reqwest::Identity;
 
-use crate::apns::auth::ProviderToken;
+use crate::apns::auth::{NoToken, ProviderToken};
 use crate::apns::reply::Remedy;
 use crate::apns::request::Sending;
 use crate::check;
@@ -29,6 +29,7 @@ use crate::exchange::{exchange, told};
 use crate::keyed::{Vendor, refused};
 use crate::outgoing::{Outgoing, Speaks};
 use crate::source::OpenedCredential;
+use crate::words;
 
 pub use crate::apns::auth::ProviderTokens;
 pub(crate) use crate::apns::payload::KIND;
@@ -87,17 +88,20 @@ impl Apns {
     }
 
     /// The provider token to use now, unless a remedy brought one.
-    fn bearer(&self, client: &Client, tried: &mut Tried) -> Result<Option<Arc<str>>, Attempt> {
+    async fn bearer(
+        &self,
+        client: &Client,
+        tried: &mut Tried,
+    ) -> Result<Option<Arc<str>>, Attempt> {
         let Auth::Token(shared) = &client.auth else { return Ok(None) };
         if tried.token.is_none() {
-            let token = shared.current(&*self.clock);
-            tried.token = Some(token.map_err(|why| refused(codes::INTERNAL, &why.to_string()))?);
+            tried.token = Some(shared.current(&*self.clock).await.map_err(unsigned)?);
         }
         Ok(tried.token.clone())
     }
 
     /// Does what a remedy says; whether the push is to be sent again at once.
-    fn apply(
+    async fn apply(
         &self,
         remedy: Remedy,
         client: &Client,
@@ -108,7 +112,7 @@ impl Apns {
         let used = tried.token.as_deref().unwrap_or_default();
         match (remedy, &client.auth) {
             (Remedy::FreshToken, Auth::Token(shared)) if !tried.fresh_token => {
-                let Ok(Some(fresh)) = shared.refresh(used, clock) else { return false };
+                let Ok(Some(fresh)) = shared.refresh(used, clock).await else { return false };
                 tried.token = Some(fresh);
                 tried.fresh_token = true;
             }
@@ -166,7 +170,7 @@ impl Vendor for Apns {
         let mut connections = &client.own;
         let mut held = connections.hold();
         loop {
-            let bearer = match self.bearer(client, &mut tried) {
+            let bearer = match self.bearer(client, &mut tried).await {
                 Ok(bearer) => bearer,
                 Err(attempt) => return attempt,
             };
@@ -185,8 +189,10 @@ impl Vendor for Apns {
                 Ok(reply) => reply::judge(reply),
                 Err(fault) => reply::unanswered(fault),
             };
-            let repeat = remedy
-                .is_some_and(|remedy| self.apply(remedy, client, &mut tried, (connections, &held)));
+            let repeat = match remedy {
+                None => false,
+                Some(remedy) => self.apply(remedy, client, &mut tried, (connections, &held)).await,
+            };
             // A repeat is a start too, and none may start at or after the deadline.
             let in_time = self.clock.now() < push.expires_at;
             let elsewhere = repeat && remedy == Some(Remedy::OtherEnvironment);
@@ -209,6 +215,17 @@ impl Vendor for Apns {
                 held = connections.hold_other(&held);
             }
         }
+    }
+}
+
+/// The attempt of a push for which there is no provider token.
+fn unsigned(why: NoToken) -> Attempt {
+    match why {
+        NoToken::CannotSign(why) => refused(codes::INTERNAL, &why.to_string()),
+        NoToken::Unavailable(why) => Attempt {
+            provider_reason: words::plain(&format!("no provider token: {why}")),
+            ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
+        },
     }
 }
 

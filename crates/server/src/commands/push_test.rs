@@ -36,8 +36,7 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     };
     let world = World::real();
     let outgoing = push::outgoing(config)?;
-    // no pushes but this one
-    let apple = Arc::default();
+    let apple = push::provider_tokens(&Arc::new(verify));
     let guard = push::guard(config)?;
     let entropy = &*world.entropy;
     let finding = try_credential(trial, outgoing, &guard, apple, world.clock, entropy).await;

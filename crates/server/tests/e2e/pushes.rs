@@ -2,11 +2,17 @@
 //! real protocols over TLS and check what the real ones check.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use countersign_phone::{Phone, Platform, Verdict};
 use countersign_standins::{Options, Running, Setting, fcm, run};
+use countersign_testkit::NatsServer;
 
-use crate::support::TestApp;
+use crate::support::{Caller, TestApp};
+
+/// Noon of the first day of 2026, at which the clock of the test stands.
+const NOON: i64 = 1_767_268_800;
 
 pub struct Stage {
     pub app: TestApp,
@@ -18,9 +24,14 @@ pub const APNS_TOKEN: &str = "00fc13adff785122b4ad28809a342098234124142134809787
 
 impl Stage {
     pub async fn set() -> Self {
+        Self::set_with(Arc::new(AtomicI64::new(NOON)), &[]).await
+    }
+
+    /// With the time of day of the stand-ins, and settings.
+    async fn set_with(time: Arc<AtomicI64>, more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        // The clock of the test stands at noon of the first day of 2026, and so does that of the stand-ins.
-        let setting = Setting { now: Arc::new(|| 1_767_268_800), ..Setting::default() };
+        let now = Arc::new(move || time.load(Ordering::Relaxed));
+        let setting = Setting { now, ..Setting::default() };
         let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let ca = folder.path().join("ca.pem");
@@ -31,7 +42,8 @@ impl Stage {
             format!("outgoing.roots={}", ca.display()),
             "outgoing.allow=127.0.0.0/8".to_owned(),
         ];
-        let app = TestApp::start_with(&settings.each_ref().map(String::as_str)).await;
+        let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
+        let app = TestApp::start_with(&settings.collect::<Vec<_>>()).await;
         let stage = Self { app, others };
         stage.name_credentials().await;
         stage
@@ -126,4 +138,44 @@ async fn an_open_page_of_a_browser_gets_its_prompt_over_the_stream_and_is_not_pu
     assert_eq!(page.next_prompt().await.unwrap().challenge_sid, next);
     phone.update_push_token(&Platform::None).await.unwrap();
     assert!(page.next_prompt().await.is_err());
+}
+
+/// Apple answers `TooManyProviderTokenUpdates` when tokens of a key are signed less than twenty minutes apart.
+#[tokio::test]
+async fn all_nodes_push_with_one_token_of_apples_and_keep_it_over_restarts() {
+    let nats = NatsServer::start("");
+    let (time, bus) = (Arc::new(AtomicI64::new(NOON)), format!("bus.nats={}", nats.url()));
+    let limit = "limits.notifications_per_challenge=0";
+    let mut stage = Stage::set_with(Arc::clone(&time), &[&bus, limit]).await;
+    let phone = stage.app.enrol("alice-0001", Platform::Apn(APNS_TOKEN.to_owned())).await;
+    let path = stage.app.challenges_path(&phone);
+    let (mut second, third) = (stage.app.other_node().await, stage.app.other_node().await);
+    for round in 0..36 {
+        stage.app.pass(Duration::from_secs(5 * 60)).await;
+        time.fetch_add(5 * 60, Ordering::Relaxed);
+        if round % 3 == 0 {
+            stage.app.crash_and_restart().await;
+        }
+        if round % 5 == 0 {
+            second = stage.app.other_node().await;
+        }
+        let challenge = stage.app.challenge(&phone, "Log in?").await;
+        let nodes = [stage.app.server(), &second, &third];
+        let asks = nodes.map(|node| async {
+            let base = format!("http://{}", node.address);
+            let node = Caller { base, ..stage.app.api() };
+            node.post(&format!("{path}/{challenge}/Notifications"), &[]).await.expect(201)
+        });
+        futures_util::future::join_all(asks).await;
+        for node in nodes {
+            node.engine.idle().await;
+        }
+        let standing = stage.app.standing(&phone, &challenge).await;
+        assert!(standing.iter().all(|status| status == "sent -"), "round {round}: {standing:?}");
+    }
+    let pushes = stage.others.apns.pushes().all();
+    assert!(pushes.iter().all(|push| push.reason.is_none()), "{pushes:?}");
+    let mut tokens: Vec<_> = pushes.iter().map(|push| push.provider_token.clone()).collect();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 4, "three hours, and a token for fifty minutes");
 }

@@ -18,6 +18,7 @@ pub mod events;
 pub mod factors;
 pub mod newer;
 pub mod notifications;
+pub mod provider_tokens;
 pub mod recent;
 pub mod services;
 pub mod sessions;
@@ -181,6 +182,11 @@ macro_rules! conformance {
                 a_credential_is_replaced_only_if_nobody_was_faster
                 credentials_are_listed_page_by_page
             }
+            provider_tokens {
+                a_provider_token_reads_back_as_it_was_stored
+                of_nodes_that_renew_a_provider_token_at_once_one_does
+                a_provider_token_of_the_day_before_goes_when_another_is_stored
+            }
             deliveries {
                 a_lease_is_held_by_one_worker
                 workers_who_lease_at_once_share
@@ -284,6 +290,7 @@ mod tests {
             include_str!("access_tokens.rs"),
             include_str!("webhooks.rs"),
             include_str!("credentials.rs"),
+            include_str!("provider_tokens.rs"),
             include_str!("deliveries.rs"),
             include_str!("sessions.rs"),
             include_str!("settling.rs"),

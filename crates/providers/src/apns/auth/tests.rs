@@ -18,58 +18,62 @@ fn token() -> Arc<ProviderToken> {
     ProviderTokens::default().of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap()
 }
 
-#[test]
-fn it_says_who_we_are_and_since_when() {
-    let text = token().current(&minutes(0)).unwrap();
+#[tokio::test]
+async fn it_says_who_we_are_and_since_when() {
+    let text = token().current(&minutes(0)).await.unwrap();
     let (header, claims) = fixtures::read_jwt(&text);
     assert_eq!(header, json!({ "alg": "ES256", "kid": "KEY1234567" }));
     assert_eq!(claims, json!({ "iss": "TEAM123456", "iat": 1_767_268_800 }));
 }
 
-#[test]
-fn one_is_used_for_fifty_minutes() {
+#[tokio::test]
+async fn one_is_used_for_fifty_minutes() {
     let token = token();
-    let first = token.current(&minutes(0)).unwrap();
+    let first = token.current(&minutes(0)).await.unwrap();
     for minute in [1, 20, 49] {
-        assert_eq!(token.current(&minutes(minute)).unwrap(), first, "{minute}");
+        assert_eq!(token.current(&minutes(minute)).await.unwrap(), first, "{minute}");
     }
-    let second = token.current(&minutes(50)).unwrap();
+    let second = token.current(&minutes(50)).await.unwrap();
     assert_ne!(second, first);
-    assert_eq!(token.current(&minutes(99)).unwrap(), second);
-    assert_ne!(token.current(&minutes(100)).unwrap(), second);
-    assert_ne!(token.current(&minutes(1_000)).unwrap(), second);
+    assert_eq!(token.current(&minutes(99)).await.unwrap(), second);
+    assert_ne!(token.current(&minutes(100)).await.unwrap(), second);
+    assert_ne!(token.current(&minutes(1_000)).await.unwrap(), second);
 }
 
-#[test]
-fn an_expired_one_is_replaced_once_in_twenty_minutes() {
+#[tokio::test]
+async fn an_expired_one_is_replaced_once_in_twenty_minutes() {
     let token = token();
-    let first = token.current(&minutes(0)).unwrap();
-    let second = token.refresh(&first, &minutes(1)).unwrap().unwrap();
+    let first = token.current(&minutes(0)).await.unwrap();
+    let second = token.refresh(&first, &minutes(1)).await.unwrap().unwrap();
     assert_ne!(first, second);
-    let late = token.refresh(&first, &minutes(1)).unwrap();
+    let late = token.refresh(&first, &minutes(1)).await.unwrap();
     assert_eq!(late, Some(Arc::clone(&second)), "whoever comes late takes what is there");
-    assert_eq!(token.refresh(&second, &minutes(20)).unwrap(), None);
-    assert_eq!(token.current(&minutes(20)).unwrap(), second);
-    assert!(token.refresh(&second, &minutes(21)).unwrap().is_some());
+    assert_eq!(token.refresh(&second, &minutes(20)).await.unwrap(), None);
+    assert_eq!(token.current(&minutes(20)).await.unwrap(), second);
+    assert!(token.refresh(&second, &minutes(21)).await.unwrap().is_some());
 }
 
-#[test]
-fn too_many_bring_the_previous_one_back_while_it_lives() {
+#[tokio::test]
+async fn too_many_bring_the_previous_one_back_while_it_lives() {
     let token = token();
-    let first = token.current(&minutes(0)).unwrap();
-    let second = token.current(&minutes(50)).unwrap();
+    let first = token.current(&minutes(0)).await.unwrap();
+    let second = token.current(&minutes(50)).await.unwrap();
     token.step_back(&first, &minutes(50));
-    assert_eq!(token.current(&minutes(50)).unwrap(), second, "it was not this one");
+    assert_eq!(token.current(&minutes(50)).await.unwrap(), second, "it was not this one");
     token.step_back(&second, &minutes(51));
-    assert_eq!(token.current(&minutes(59)).unwrap(), first);
-    let third = token.current(&minutes(60)).unwrap();
+    assert_eq!(token.current(&minutes(59)).await.unwrap(), first);
+    let third = token.current(&minutes(60)).await.unwrap();
     assert_ne!(third, first, "an hour is the end");
     token.step_back(&third, &minutes(61));
-    assert_eq!(token.current(&minutes(70)).unwrap(), third, "there is none before it of any use");
+    assert_eq!(
+        token.current(&minutes(70)).await.unwrap(),
+        third,
+        "there is none before it of any use"
+    );
 }
 
-#[test]
-fn a_key_has_one_token_however_many_credentials_hold_it() {
+#[tokio::test]
+async fn a_key_has_one_token_however_many_credentials_hold_it() {
     let tokens = ProviderTokens::default();
     let of = |key, team| tokens.of(fixtures::p256_pem(), key, team).unwrap();
     let one = of("KEY1234567", "TEAM123456");
@@ -79,42 +83,112 @@ fn a_key_has_one_token_however_many_credentials_hold_it() {
 }
 
 /// Otherwise Apple would refuse it, and the circuit stay open, for as long as the clock had been ahead.
-#[test]
-fn one_that_was_signed_while_the_clock_was_ahead_is_replaced_when_it_is_put_right() {
+#[tokio::test]
+async fn one_that_was_signed_while_the_clock_was_ahead_is_replaced_when_it_is_put_right() {
     let (token, clock) = (token(), ManualClock::at(NOON + HOUR * 2));
-    let ahead = token.current(&clock).unwrap();
+    let ahead = token.current(&clock).await.unwrap();
     token.step_back(&ahead, &clock);
     clock.step_wall(NOON);
-    let right = token.current(&clock).unwrap();
+    let right = token.current(&clock).await.unwrap();
     let (_, claims) = fixtures::read_jwt(&right);
     assert_eq!(claims["iat"], 1_767_268_800);
     token.step_back(&right, &clock);
-    assert_eq!(token.current(&clock).unwrap(), right, "the one from the future does not come back");
+    assert_eq!(
+        token.current(&clock).await.unwrap(),
+        right,
+        "the one from the future does not come back"
+    );
     clock.step_wall(NOON - Duration::from_secs(1));
-    assert_eq!(token.current(&clock).unwrap(), right, "a small correction");
+    assert_eq!(token.current(&clock).await.unwrap(), right, "a small correction");
 }
 
-#[test]
-fn one_that_was_signed_while_the_clock_was_behind_is_replaced_when_it_is_put_right() {
+#[tokio::test]
+async fn one_that_was_signed_while_the_clock_was_behind_is_replaced_when_it_is_put_right() {
     let (token, clock) = (token(), ManualClock::at(NOON - HOUR * 2));
-    let behind = token.current(&clock).unwrap();
-    let fresh = token.refresh(&behind, &clock).unwrap().unwrap();
-    assert_eq!(token.refresh(&fresh, &clock).unwrap(), None, "more of them would not help");
+    let behind = token.current(&clock).await.unwrap();
+    let fresh = token.refresh(&behind, &clock).await.unwrap().unwrap();
+    assert_eq!(token.refresh(&fresh, &clock).await.unwrap(), None, "more of them would not help");
     clock.step_wall(NOON);
-    let right = token.refresh(&fresh, &clock).unwrap().unwrap();
+    let right = token.refresh(&fresh, &clock).await.unwrap().unwrap();
     assert_eq!(fixtures::read_jwt(&right).1["iat"], 1_767_268_800);
-    assert_eq!(token.refresh(&right, &clock).unwrap(), None);
+    assert_eq!(token.refresh(&right, &clock).await.unwrap(), None);
 }
 
 /// It is as old as it is, whatever the time of day says.
-#[test]
-fn one_ages_by_the_monotonic_clock() {
+#[tokio::test]
+async fn one_ages_by_the_monotonic_clock() {
     let (token, clock) = (token(), ManualClock::at(NOON));
-    let first = token.current(&clock).unwrap();
+    let first = token.current(&clock).await.unwrap();
     clock.step_wall(NOON + HOUR * 2);
-    assert_eq!(token.current(&clock).unwrap(), first);
+    assert_eq!(token.current(&clock).await.unwrap(), first);
     clock.step_wall(NOON);
     clock.advance(Duration::from_secs(50 * 60));
     clock.step_wall(NOON);
-    assert_ne!(token.current(&clock).unwrap(), first);
+    assert_ne!(token.current(&clock).await.unwrap(), first);
+}
+
+/// The same key's token on so many servers of one database.
+fn servers<const N: usize>() -> [Arc<ProviderToken>; N] {
+    let keeper = Arc::new(shared::InMemory::default());
+    [(); N].map(|()| {
+        let tokens = ProviderTokens::new(Arc::clone(&keeper) as _);
+        tokens.of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap()
+    })
+}
+
+#[tokio::test]
+async fn servers_share_a_token_and_one_of_them_renews_it() {
+    let [one, other, late] = servers();
+    let first = one.current(&minutes(0)).await.unwrap();
+    assert_eq!(other.current(&minutes(30)).await.unwrap(), first);
+    let second = other.current(&minutes(50)).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(one.current(&minutes(50)).await.unwrap(), second);
+    assert_eq!(late.current(&minutes(99)).await.unwrap(), second);
+}
+
+#[tokio::test]
+async fn a_shared_token_that_is_too_old_or_from_the_future_is_not_taken() {
+    for (signed, now) in [(minutes(0), minutes(55)), (minutes(180), minutes(0))] {
+        let [one, other] = servers();
+        let first = one.current(&signed).await.unwrap();
+        let second = other.current(&now).await.unwrap();
+        assert_ne!(second, first);
+        assert_eq!(fixtures::read_jwt(&second).1["iat"], now.now().as_seconds());
+    }
+}
+
+#[tokio::test]
+async fn servers_force_a_token_once_in_twenty_minutes_together() {
+    let [one, other, late] = servers();
+    let first = one.current(&minutes(0)).await.unwrap();
+    assert_eq!(other.current(&minutes(0)).await.unwrap(), first);
+    let second = one.refresh(&first, &minutes(1)).await.unwrap().unwrap();
+    assert_eq!(other.refresh(&first, &minutes(1)).await.unwrap(), Some(Arc::clone(&second)));
+    assert_eq!(late.current(&minutes(2)).await.unwrap(), second);
+    for server in [&one, &other, &late] {
+        assert_eq!(server.refresh(&second, &minutes(2)).await.unwrap(), None);
+    }
+}
+
+/// A keeper whose database is away.
+struct Away;
+
+#[async_trait::async_trait]
+impl TokenKeeper for Away {
+    async fn token(&self, _: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+        Err(Unavailable("the database is away".to_owned()))
+    }
+
+    async fn renew(&self, _: KeyPrint, _: SharedToken) -> Result<SharedToken, Unavailable> {
+        Err(Unavailable("the database is away".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_used_that_others_do_not_know() {
+    let tokens = ProviderTokens::new(Arc::new(Away));
+    let token = tokens.of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap();
+    let why = token.current(&minutes(0)).await.unwrap_err();
+    assert_eq!(why, NoToken::Unavailable(Unavailable("the database is away".to_owned())));
 }

@@ -1,0 +1,68 @@
+//! Provider tokens.
+
+use async_trait::async_trait;
+use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::secret::Sealed;
+use countersign_domain::time::Instant;
+use countersign_store::seam::{Answer, PROVIDER_TOKENS_KEPT, ProviderTokens};
+use tokio_postgres::Row;
+
+use crate::PostgresStore;
+use crate::cells::Cells;
+use crate::command::Command;
+use crate::database::Session;
+use crate::params::{id, params};
+use crate::statement::one;
+use crate::trouble::Trouble;
+
+const READ: &str =
+    "SELECT key, version, token, signed_at, forced_at FROM provider_tokens WHERE key = $1";
+const RENEW: &str = "INSERT INTO provider_tokens AS t (key, version, token, signed_at, forced_at) \
+                     VALUES ($1, $2, $3, $4, $5) \
+                     ON CONFLICT (key) DO UPDATE SET version = excluded.version, token = excluded.token, \
+                     signed_at = excluded.signed_at, forced_at = excluded.forced_at \
+                     WHERE t.version = excluded.version - 1";
+const FORGET: &str = "DELETE FROM provider_tokens WHERE key IN \
+                      (SELECT key FROM provider_tokens WHERE signed_at < $1 ORDER BY signed_at LIMIT 16)";
+
+struct Renew(ProviderToken);
+
+#[async_trait]
+impl Command for Renew {
+    type Answer = ProviderToken;
+
+    async fn run(&self, db: &Session) -> Result<ProviderToken, Trouble> {
+        let new = &self.0;
+        let key = id(&new.key);
+        let signed_at = new.signed_at.as_micros();
+        let forced_at = new.forced_at.map(Instant::as_micros);
+        let row = params![key, new.version, new.token.as_bytes(), signed_at, forced_at];
+        db.execute(RENEW, row).await?;
+        let forgotten = (new.signed_at - PROVIDER_TOKENS_KEPT).as_micros();
+        db.execute(FORGET, params![forgotten]).await?;
+        Ok(one(db, READ, params![key], read).await?.unwrap_or_else(|| new.clone()))
+    }
+}
+
+fn read(row: &Row) -> Result<ProviderToken, Trouble> {
+    let mut cells = Cells::of(row, "provider_tokens");
+    Ok(ProviderToken {
+        key: cells.take()?,
+        version: cells.take()?,
+        token: cells.make(Sealed::from_bytes)?,
+        signed_at: cells.make(Instant::from_micros)?,
+        forced_at: cells.take::<Option<i64>>()?.map(Instant::from_micros),
+    })
+}
+
+#[async_trait]
+impl ProviderTokens for PostgresStore {
+    async fn provider_token(&self, key: KeyPrint) -> Answer<Option<ProviderToken>> {
+        let db = self.session().await?;
+        Ok(one(&db, READ, params![id(&key)], read).await?)
+    }
+
+    async fn renew_provider_token(&self, new: &ProviderToken) -> Answer<ProviderToken> {
+        self.write(Renew(new.clone())).await
+    }
+}

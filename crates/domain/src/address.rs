@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
 use crate::invalid::Invalid;
@@ -154,9 +152,7 @@ fn check_subscription(text: &str) -> Result<(), Invalid> {
     if endpoint.scheme() != "https" || endpoint.host().is_none() {
         return Err(Invalid::because("must hold an https endpoint"));
     }
-    let key = |name: &str| {
-        value["keys"][name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(FORM)
-    };
+    let key = |name: &str| value["keys"][name].as_str().and_then(crate::base64::decode).ok_or(FORM);
     if crate::key::DeviceKey::from_point(&key("p256dh")?).is_none() || key("auth")?.len() != 16 {
         return Err(Invalid::because("must hold a P-256 point as p256dh and 16 bytes as auth"));
     }

@@ -32,6 +32,22 @@ impl DeviceKey {
         Self::from_point(form::point(&der)?).ok_or(form::OFF_THE_CURVE)
     }
 
+    /// Reads what [`DeviceKey::parse`] reads however it is written: base64 of either alphabet, padded or not, wrapped, and within
+    /// the lines of PEM.
+    ///
+    /// # Errors
+    /// As [`DeviceKey::parse`].
+    pub fn read(text: &str) -> Result<Self, Invalid> {
+        let plain = text.replace("\\r", "").replace("\\n", "");
+        let pem = plain.split_once("-----BEGIN PUBLIC KEY-----");
+        let body = pem.and_then(|(_, begun)| begun.split_once("-----END PUBLIC KEY-----"));
+        let der = crate::base64::decode(body.map_or(plain.as_str(), |(body, _)| body));
+        match der.filter(|der| der.starts_with(&SPKI_PREFIX)) {
+            Some(der) => Self::parse(&STANDARD.encode(der)),
+            None => Self::parse(text),
+        }
+    }
+
     /// From the 65 bytes of an uncompressed point; `None` if they are no point of the curve.
     pub fn from_point(point: &[u8]) -> Option<Self> {
         let bytes: [u8; 65] = point.try_into().ok()?;
@@ -112,6 +128,9 @@ mod tests {
         }
         for wrong in ["", "MFkw", KEY.trim_end_matches('='), &format!("{KEY}\n")] {
             assert!(DeviceKey::parse(wrong).is_err(), "{wrong:?}");
+        }
+        for wrong in ["", "MFkw", &KEY[1..], "-----BEGIN PUBLIC KEY-----", &format!("{KEY}{KEY}")] {
+            assert!(DeviceKey::read(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod account;
 pub mod address;
 pub mod answer;
 pub mod backoff;
+pub mod base64;
 pub mod challenge;
 pub mod credential;
 pub mod delivery;

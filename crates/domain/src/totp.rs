@@ -16,6 +16,8 @@ use crate::time::Instant;
 
 /// The bytes of a secret that we make (RFC 4226 §4, requirement 6).
 pub const SECRET_BYTES: usize = 20;
+/// The bytes of the shortest secret that is taken (RFC 4226 §4, requirement 6).
+const LEAST_SECRET_BYTES: usize = 16;
 /// The characters of the longest secret that is taken.
 const LONGEST_SECRET: usize = 256;
 /// The digits of Base32 (RFC 4648 §6).
@@ -169,21 +171,28 @@ impl Code {
     }
 }
 
-/// Reads a shared secret written in Base32, in either case, with or without padding, and writes it the one way that we
-/// keep it: capital and unpadded.
+/// Reads a shared secret written in Base32, in either case, with or without padding, in groups between spaces or dashes, and
+/// writes it the one way that we keep it: capital, unpadded and in one piece.
 ///
 /// # Errors
-/// Not Base32, empty or longer than 256 characters.
+/// Not Base32, less than 128 bits, or more than 256 characters.
 pub fn parse_secret(text: &str) -> Result<Secret, Invalid> {
     const FORM: Invalid = Invalid::because("must be Base32");
-    if text.len() > LONGEST_SECRET {
+    let is_digit = |c: &char| !c.is_whitespace() && *c != '-';
+    let mut digits: String = text.chars().filter(is_digit).take(LONGEST_SECRET + 1).collect();
+    digits.make_ascii_uppercase();
+    let digits = Zeroizing::new(digits);
+    if digits.len() > LONGEST_SECRET {
         return Err(Invalid::because("must have at most 256 characters"));
     }
-    let digits = Secret::new(text.trim_end_matches('=').to_ascii_uppercase());
-    match decode(&digits) {
-        Some(bytes) if !bytes.is_empty() => Ok(digits),
-        _ => Err(FORM),
+    let digits = Secret::new(digits.trim_end_matches('='));
+    let bytes = decode(&digits).ok_or(FORM)?;
+    if bytes.len() < LEAST_SECRET_BYTES {
+        return Err(Invalid::because(
+            "must have at least 128 bits, which are 26 characters of Base32",
+        ));
     }
+    Ok(digits)
 }
 
 /// Writes a new secret in Base32.

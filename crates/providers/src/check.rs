@@ -1,6 +1,7 @@
 //! Whether a credential can be used at all: asked when it arrives, so that its owner hears of it at once, and again when
 //! a client is made from it.
 
+use countersign_domain::base64::decode;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
@@ -205,7 +206,11 @@ fn service_account(text: &str) -> Result<ServiceAccount, Invalid> {
     const FORM: Invalid = Invalid::because(
         "must be the JSON of a service account; Google switched server keys off in 2024",
     );
-    let json: ServiceAccountJson = serde_json::from_str(text).map_err(|_| FORM)?;
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    // As a variable of the environment it is often in base64.
+    let unwrapped = (!text.starts_with('{')).then(|| decode(text)).flatten();
+    let bytes = unwrapped.as_deref().unwrap_or(text.as_bytes());
+    let json: ServiceAccountJson = serde_json::from_slice(bytes).map_err(|_| FORM)?;
     let member = |value: Option<String>, why| {
         value.filter(|text| !text.is_empty()).ok_or(Invalid::because(why))
     };

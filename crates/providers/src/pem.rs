@@ -1,7 +1,9 @@
-//! PEM (RFC 7468) as it arrives in a form: with its line breaks lost, turned into spaces, or written as `\n`.
+//! PEM (RFC 7468) as it arrives in a form: with its line breaks lost, turned into spaces, or written as `\n`; of a key also
+//! without the lines around it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use countersign_domain::base64::decode;
 use countersign_domain::invalid::Invalid;
 
 /// One block.
@@ -33,8 +35,17 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block>, Invalid> {
     if blocks.is_empty() { Err(FORM) } else { Ok(blocks) }
 }
 
+/// The first byte of a DER sequence, as every PKCS#8 key is one.
+const SEQUENCE: u8 = 0x30;
+
 /// The one PKCS#8 key of a text.
 pub(crate) fn pkcs8(text: &str) -> Result<Vec<u8>, Invalid> {
+    if !text.contains("-----") {
+        let der = decode(&text.replace("\\r", "").replace("\\n", ""));
+        if let Some(der) = der.filter(|der| der.first() == Some(&SEQUENCE)) {
+            return Ok(der);
+        }
+    }
     let key = blocks(text)?.into_iter().find(|block| block.label == "PRIVATE KEY");
     key.map(|block| block.der)
         .ok_or(Invalid::because("must hold a PKCS#8 key: -----BEGIN PRIVATE KEY-----"))
@@ -100,6 +111,7 @@ mod tests {
         }
         let locked = KEY.replace("PRIVATE", "ENCRYPTED PRIVATE");
         assert!(pkcs8(&locked).unwrap_err().to_string().contains("passphrase"));
+        assert!(pkcs8("AAECAwQF").is_err(), "no sequence");
         let other = KEY.replace("PRIVATE", "PUBLIC");
         assert!(pkcs8(&other).unwrap_err().to_string().contains("PKCS#8"));
     }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 use crate::{Options, connection};
 
 /// Every statement, by the file it is written in.
-const ALL: [(&str, &[(&str, &str)]); 23] = [
+const ALL: [(&str, &[(&str, &str)]); 24] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),

@@ -74,14 +74,24 @@ pub(crate) async fn delete(
 }
 
 fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
-    let text = |most| move |text: &str| bounded(text, 1, most).map(|()| text.to_owned());
+    // Copied out of a page of Apple's, an id brings spaces and line ends with it, and has none of its own.
+    let id = |most| {
+        move |text: &str| {
+            let is_of_it = |c: &char| !c.is_whitespace() && *c != BYTE_ORDER_MARK;
+            let text: String = text.chars().filter(is_of_it).collect();
+            bounded(&text, 1, most).map(|()| text)
+        }
+    };
     let secret = |name| params.optional(name, |text| Ok::<_, Invalid>(Secret::new(text)));
     Ok(CredentialUpdate {
         friendly_name: params.optional("FriendlyName", |text| line(text, 0, 64))?,
         sandbox: params.optional("Sandbox", boolean)?,
-        key_id: params.optional("KeyId", text(64))?,
-        team_id: params.optional("TeamId", text(64))?,
-        topic: params.optional("Topic", text(256))?,
+        key_id: params.optional("KeyId", id(64))?,
+        team_id: params.optional("TeamId", id(64))?,
+        topic: params.optional("Topic", |text| {
+            let text = text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+            bounded(text, 1, 256).map(|()| text.to_owned())
+        })?,
         secrets: CredentialSecrets {
             certificate: secret("Certificate")?,
             private_key: secret("PrivateKey")?,
@@ -90,6 +100,9 @@ fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
         },
     })
 }
+
+/// An editor's mark at the beginning of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[derive(Serialize)]
 struct CredentialView<'a> {

@@ -1,8 +1,7 @@
 //! The forms of a factor (wire reference §2.3).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use countersign_domain::address::{Address, Platform};
+use countersign_domain::base64;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::key::DeviceKey;
@@ -38,8 +37,8 @@ pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<New, Ap
     let app_id = params.needed("Config.AppId", AppId::parse)?;
     let sdk_version = params.needed("Config.SdkVersion", SdkVersion::parse)?;
     let platform = params.needed("Config.NotificationPlatform", str::parse::<Platform>)?;
-    let token = params.text("Config.NotificationToken")?;
-    let address = Address::new(platform, token, strict_tokens)
+    let token = params.text("Config.NotificationToken")?.map(push_token);
+    let address = Address::new(platform, token.as_deref(), strict_tokens)
         .map_err(|bad| params.bad("Config.NotificationToken", bad.0))?;
     Ok(New::Push(Box::new(NewFactor {
         friendly_name,
@@ -58,7 +57,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
         proof: params.optional("AuthPayload", signature)?,
         friendly_name: params.optional("FriendlyName", FriendlyName::written)?,
         platform: params.optional("Config.NotificationPlatform", str::parse)?,
-        token: params.text("Config.NotificationToken")?.map(str::to_owned),
+        token: params.text("Config.NotificationToken")?.map(push_token),
         sdk_version: params.optional("Config.SdkVersion", SdkVersion::parse)?,
         app_id: params.optional("Config.AppId", AppId::parse)?,
     })
@@ -73,8 +72,20 @@ pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChan
     Ok((params.optional("AuthPayload", Code::parse)?, change))
 }
 
+/// A push token without the spaces around it. One of Apple's may be written as older systems print it, `<00fc13ad ff785122>`,
+/// which is a token of nobody else's.
+fn push_token(text: &str) -> String {
+    let text = text.trim();
+    let printed = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    let is_printed = |c: char| c.is_ascii_hexdigit() || c == ' ';
+    match printed.filter(|digits| digits.chars().all(is_printed)) {
+        Some(digits) => digits.replace(' ', ""),
+        None => text.to_owned(),
+    }
+}
+
 fn signature(text: &str) -> Result<Vec<u8>, Invalid> {
-    let der = STANDARD.decode(text).ok().filter(|der| !der.is_empty());
+    let der = base64::decode(text).filter(|der| !der.is_empty());
     der.ok_or(Invalid::because("must be base64 of a DER signature"))
 }
 
@@ -87,7 +98,7 @@ fn key(params: &Params<'_>) -> Result<DeviceKey, ApiError> {
     let text = params.text("Binding.PublicKey")?;
     let text =
         text.ok_or(Invalid::because(params.why_missing())).map_err(bad("Binding.PublicKey"))?;
-    DeviceKey::parse(text).map_err(bad("Binding.PublicKey"))
+    DeviceKey::read(text).map_err(bad("Binding.PublicKey"))
 }
 
 fn totp_config(params: &Params<'_>) -> Result<TotpConfigChange, ApiError> {

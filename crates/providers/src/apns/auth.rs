@@ -1,8 +1,6 @@
 //! Who we are to Apple: a provider token signed with a `.p8` key, shared by all that push with that key, on all servers of a
 //! database and over their restarts; or a certificate, which is part of the connection.
 
-mod shared;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +11,6 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 use serde_json::json;
 
-pub use self::shared::ProviderTokens;
 use crate::jwt::{CannotSign, Signed, SigningKey};
 use crate::source::{SharedToken, TokenKeeper, Unavailable};
 use crate::wards::lock;
@@ -64,6 +61,18 @@ struct Held {
 }
 
 impl ProviderToken {
+    /// The token of a key, whose print is `print`.
+    pub(super) fn new(
+        key: SigningKey,
+        (key_id, team_id): (&str, &str),
+        print: KeyPrint,
+        keeper: Arc<dyn TokenKeeper>,
+    ) -> Self {
+        let (key_id, team_id) = (key_id.to_owned(), team_id.to_owned());
+        let (state, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { key, key_id, team_id, print, keeper, state, turn }
+    }
+
     /// The token to use now.
     pub(super) async fn current(&self, clock: &dyn Clock) -> Result<Arc<str>, NoToken> {
         if let Some(text) = self.held(clock) {

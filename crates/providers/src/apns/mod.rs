@@ -4,6 +4,7 @@ mod auth;
 mod payload;
 mod reply;
 mod request;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -31,8 +32,8 @@ use crate::outgoing::{Outgoing, Speaks};
 use crate::source::OpenedCredential;
 use crate::words;
 
-pub use crate::apns::auth::ProviderTokens;
 pub(crate) use crate::apns::payload::KIND;
+pub use crate::apns::tokens::ProviderTokens;
 
 /// Apple.
 pub(crate) struct Apns {

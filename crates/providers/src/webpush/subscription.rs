@@ -1,7 +1,6 @@
 //! What a browser gave us to reach it by.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::base64::decode;
 use serde::Deserialize;
 use url::Url;
 
@@ -31,18 +30,20 @@ struct Keys {
 /// Reads the text of a browser's `PushSubscription.toJSON()`; `None` if it is none.
 pub(super) fn read(text: &str) -> Option<Subscription> {
     let json: Json = serde_json::from_str(text).ok()?;
-    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
     Some(Subscription {
         endpoint: json.endpoint,
         reader: Reader {
-            point: bytes(&json.keys.p256dh)?.try_into().ok()?,
-            auth: bytes(&json.keys.auth)?.try_into().ok()?,
+            point: decode(&json.keys.p256dh)?.try_into().ok()?,
+            auth: decode(&json.keys.auth)?.try_into().ok()?,
         },
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
     use super::*;
 
     #[test]
@@ -56,6 +57,8 @@ mod tests {
         let auth = "BTBZMqHH6r4Tts7J_aSIgg";
         assert!(read(&of("https://push.example.com/x", &point, auth)).is_some());
         assert!(read(&of("https://push.example.com/x", &point, &format!("{auth}=="))).is_some());
+        let standard = STANDARD.encode([0xff; 65]);
+        assert!(read(&of("https://push.example.com/x", &standard, auth)).is_some());
         for wrong in [
             of("push.example.com", &point, auth),
             of("https://push.example.com/x", &point[1..], auth),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Proxies;
+use super::proxies::Proxies;
 use crate::config::Http;
 use crate::descriptors;
 

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower::Service as _;
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::certificate::Tls;
 use super::crowd::{Order, Place, Served};
 use super::outgoing::Outgoing;

@@ -10,8 +10,9 @@ use std::time::Instant;
 use countersign_api::socket::admission::household;
 use tokio::sync::Notify;
 
+use super::bounds::{Bounds, PerAddress};
+use super::proxies::Proxies;
 use super::requests::Requests;
-use super::{Bounds, PerAddress, Proxies};
 
 /// When there is no room, one in so many connections is closed at once if it is idle: looking for one takes a look at all.
 const SHARE_TO_CLOSE: usize = 64;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Bounds;
+use super::bounds::Bounds;
 
 /// A client must read a response at this rate at least on average, in bytes per second, once `write_within` is over.
 const READ_RATE: u64 = 1_024;

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::Happening;
 use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::provider_token::ProviderToken;
+use countersign_domain::secret::Sealed;
+use countersign_domain::session::SessionId;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::Options as PhoneOptions;
@@ -62,6 +66,16 @@ async fn furnish(store: SqliteStore) {
     let account = rows.account().await;
     store.create_api_key(&make.api_key(&account)).await.expect("stored");
     store.create_credential(&make.credential(&account)).await.expect("stored");
+    let (session, until) = (SessionId([7; 16]), rows.now() + Duration::from_secs(60));
+    store.end_session(account.sid, session, until, 9, rows.now()).await.expect("ended");
+    let token = ProviderToken {
+        key: [8; 16],
+        version: 1,
+        token: Sealed::from_bytes(vec![9; 300]),
+        signed_at: rows.now(),
+        forced_at: None,
+    };
+    store.renew_provider_token(&token).await.expect("stored");
     let service = make.service(&account);
     store.create_service(&service).await.expect("stored");
     let event_types = vec![EventType::ChallengeApproved, EventType::ChallengeExpired];

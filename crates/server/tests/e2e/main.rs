@@ -20,6 +20,7 @@ mod full_disk;
 mod fuzz;
 mod hangups;
 mod headers;
+mod lenient;
 mod lifecycle;
 mod limits;
 mod long_poll;

@@ -17,6 +17,8 @@ const NOON: i64 = 1_767_268_800;
 pub struct Stage {
     pub app: TestApp,
     pub others: Running,
+    /// What the server trusts, for as long as it may start again.
+    _folder: tempfile::TempDir,
 }
 
 /// The app that the stand-in for Apple knows.
@@ -44,7 +46,7 @@ impl Stage {
         ];
         let settings = settings.iter().map(String::as_str).chain(more.iter().copied());
         let app = TestApp::start_with(&settings.collect::<Vec<_>>()).await;
-        let stage = Self { app, others };
+        let stage = Self { app, others, _folder: folder };
         stage.name_credentials().await;
         stage
     }

@@ -2,6 +2,7 @@ use countersign_domain::time::Instant;
 use countersign_testkit::ManualClock;
 
 use super::*;
+use crate::apns::tokens::{InMemory, ProviderTokens};
 use crate::fixtures;
 
 const NOON: Instant = Instant::from_seconds(1_767_268_800);
@@ -129,7 +130,7 @@ async fn one_ages_by_the_monotonic_clock() {
 
 /// The same key's token on so many servers of one database.
 fn servers<const N: usize>() -> [Arc<ProviderToken>; N] {
-    let keeper = Arc::new(shared::InMemory::default());
+    let keeper = Arc::new(InMemory::default());
     [(); N].map(|()| {
         let tokens = ProviderTokens::new(Arc::clone(&keeper) as _);
         tokens.of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap()

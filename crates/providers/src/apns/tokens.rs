@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::provider_token::KeyPrint;
 
-use super::ProviderToken;
+use super::auth::ProviderToken;
 use crate::jwt::SigningKey;
 use crate::source::{SharedToken, TokenKeeper, Unavailable};
 use crate::wards::lock;
@@ -30,7 +30,7 @@ impl ProviderTokens {
     }
 
     /// The token of a key.
-    pub(in crate::apns) fn of(
+    pub(super) fn of(
         &self,
         pem: &str,
         key_id: &str,
@@ -44,17 +44,8 @@ impl ProviderTokens {
         if held.len() >= MANY {
             held.retain(|_, token| Arc::strong_count(token) > 1);
         }
-        let fresh = || {
-            Arc::new(ProviderToken {
-                key,
-                key_id: key_id.to_owned(),
-                team_id: team_id.to_owned(),
-                print,
-                keeper: Arc::clone(&self.keeper),
-                state: Mutex::default(),
-                turn: tokio::sync::Mutex::default(),
-            })
-        };
+        let keeper = Arc::clone(&self.keeper);
+        let fresh = || Arc::new(ProviderToken::new(key, (key_id, team_id), print, keeper));
         Ok(Arc::clone(held.entry(print).or_insert_with(fresh)))
     }
 }
@@ -68,7 +59,7 @@ impl Default for ProviderTokens {
 
 /// Keeps tokens for as long as it lives.
 #[derive(Default)]
-pub(crate) struct InMemory(Mutex<HashMap<KeyPrint, SharedToken>>);
+pub(super) struct InMemory(Mutex<HashMap<KeyPrint, SharedToken>>);
 
 #[async_trait]
 impl TokenKeeper for InMemory {

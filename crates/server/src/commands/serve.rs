@@ -45,6 +45,8 @@ pub(super) async fn run(
     again: &impl Fn() -> anyhow::Result<Config>,
     new_database: bool,
 ) -> anyhow::Result<()> {
+    // Before anything is started, so that no signal is lost, or ends the process, during the start.
+    let mut signals = Signals::new()?;
     let variable = |name: &str| std::env::var(name).ok();
     let telemetry = telemetry::start_logs(&config.log, &config.traces)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -53,8 +55,6 @@ pub(super) async fn run(
     config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(metrics);
-    // Before anything is started, so that no signal is lost, or ends the process, during the start.
-    let mut signals = Signals::new()?;
 
     bus::suits_database(&config)?;
     folder::make(&config.data_dir)?;

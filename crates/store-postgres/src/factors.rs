@@ -18,7 +18,7 @@ use crate::database::Session;
 use crate::deliveries::{self, End, Open};
 use crate::enrolment::Enrol;
 use crate::paging::{Listing, by_id, merge};
-use crate::params::{id, params};
+use crate::params::{column, id, params};
 use crate::rows::{self, factor_columns};
 use crate::statement::{all, living, one};
 use crate::trouble::Trouble;
@@ -41,6 +41,11 @@ const READ: &str = concat!(
 const HOLD: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
 const BY_KEY: &str = concat!(select!(), "WHERE f.key_sid = $1");
 const LIST: &str = concat!(select!(), "WHERE f.entity_sid = $1");
+const NOT_STREAMED: &str = concat!(
+    "SELECT u.sid FROM unnest($1, $2) AS u (entity_sid, sid) LEFT JOIN LATERAL (SELECT true AS there FROM factors f",
+    living!("f"),
+    "WHERE f.entity_sid = u.entity_sid AND f.sid = u.sid AND f.platform = 'stream' OFFSET 0) AS f ON true WHERE f.there IS NULL"
+);
 const UPDATE: &str = "UPDATE factors SET status = $3, friendly_name = $4, platform = $5, token = $6, sdk_version = $7, \
                       app_id = $8, updated_at = $9, addressed_at = coalesce($10, addressed_at) \
                       WHERE entity_sid = $1 AND sid = $2";
@@ -162,6 +167,14 @@ impl Factors for PostgresStore {
         let db = self.session().await?;
         let read = |row: &Row| rows::factor(Cells::of(row, "factors"));
         Ok(one(&db, BY_KEY, params![id(key.as_bytes())], read).await?)
+    }
+
+    async fn not_streamed(&self, factors: &[(EntitySid, FactorSid)]) -> Answer<Vec<FactorSid>> {
+        let db = self.session().await?;
+        let entities = column(factors, |(entity, _)| id(entity.as_bytes()));
+        let sids = column(factors, |(_, sid)| id(sid.as_bytes()));
+        let read = |row: &Row| Cells::of(row, "factors").make(FactorSid::from_bytes);
+        Ok(all(&db, NOT_STREAMED, params![entities, sids], read).await?)
     }
 
     async fn factors(

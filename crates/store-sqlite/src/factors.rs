@@ -35,6 +35,9 @@ statements! {
         "JOIN factors f ON f.entity_sid = e.sid WHERE e.service_sid = ?1 AND e.identity = ?2 AND f.sid = ?3"
     );
     OF_ENTITY = concat!(select!(), "WHERE f.entity_sid = ?1 AND f.sid = ?2");
+    IS_STREAMED = concat!(
+        "SELECT 1 FROM factors f", living!("f"), "WHERE f.entity_sid = ?1 AND f.sid = ?2 AND f.platform = 'stream'"
+    );
     BY_KEY = concat!(select!(), "WHERE f.key_sid = ?1");
     UP = upwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
     DOWN = downwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
@@ -155,6 +158,21 @@ impl Factors for SqliteStore {
         self.read(|db| {
             one(db, BY_KEY, [key.as_bytes()], |row| rows::factor(Cells::of(row, "factors")))
         })
+    }
+
+    async fn not_streamed(&self, factors: &[(EntitySid, FactorSid)]) -> Answer<Vec<FactorSid>> {
+        let factors = factors.to_vec();
+        self.read_aside(move |db| {
+            let mut missing = Vec::new();
+            for (entity, sid) in &factors {
+                let key = [entity.as_bytes(), sid.as_bytes()];
+                if one(db, IS_STREAMED, key, |_| Ok(()))?.is_none() {
+                    missing.push(*sid);
+                }
+            }
+            Ok(missing)
+        })
+        .await
     }
 
     async fn factors(

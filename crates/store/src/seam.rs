@@ -193,6 +193,9 @@ pub trait Factors {
     ) -> Answer<Option<Factor>>;
     /// Reads the factor whose key has this id.
     async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>>;
+    /// Of these push factors, those that the device stream does not lead to any more: they, their entity or their service
+    /// were deleted, or they have another address.
+    async fn not_streamed(&self, factors: &[(EntitySid, FactorSid)]) -> Answer<Vec<FactorSid>>;
     /// Lists the factors of an entity, of either type.
     async fn factors(
         &self,

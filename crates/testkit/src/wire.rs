@@ -41,7 +41,7 @@ pub struct Wire {
 
 #[derive(Debug)]
 struct State {
-    server: Server,
+    server: Mutex<Server>,
     /// Whether nothing comes through.
     is_silent: Mutex<bool>,
     changed: Condvar,
@@ -61,7 +61,7 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(State {
-            server,
+            server: Mutex::new(server),
             is_silent: Mutex::default(),
             changed: Condvar::new(),
             open: Mutex::default(),
@@ -84,6 +84,13 @@ impl Wire {
     pub fn silence(&self, is_silent: bool) {
         *lock(&self.state.is_silent) = is_silent;
         self.state.changed.notify_all();
+    }
+
+    /// From now on leads to where another one leads, and ends the connections to where it has led.
+    pub fn lead_to(&self, other: &Self) {
+        let server = lock(&other.state.server).clone();
+        *lock(&self.state.server) = server;
+        self.cut();
     }
 
     /// Ends all connections.
@@ -140,7 +147,8 @@ impl State {
     /// Carries both directions until one of them ends.
     fn join(self: &Arc<Self>, client: &TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
-        let (reading, writing): (Box<dyn Read + Send>, Box<dyn Write>) = match &self.server {
+        let server = lock(&self.server).clone();
+        let (reading, writing): (Box<dyn Read + Send>, Box<dyn Write>) = match server {
             Server::Tcp(address) => {
                 let server = TcpStream::connect(address)?;
                 server.set_nodelay(true)?;

@@ -5,11 +5,11 @@ use countersign_domain::address::{Address, Platform};
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::key::DeviceKey;
-use countersign_domain::sid::{AccountSid, FactorKeySid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion, StringMap};
 use countersign_domain::usage::Usage;
 use countersign_store::seam::{Enrolled, Enrolment};
-use countersign_store::{Page, PageQuery};
+use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::access_tokens::SPENT_TOKEN;
 use crate::security::{self, Event};
@@ -124,6 +124,17 @@ impl Verify {
             Enrolled::TooManyToday => Err(VerifyError::TooManyFactorsToday),
             Enrolled::NoService => Err(VerifyError::NotFound),
         }
+    }
+
+    /// Of these factors, those that the device stream does not lead to any more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> Result<Vec<FactorSid>, StoreError> {
+        self.store.not_streamed(factors).await
     }
 
     /// A factor.

@@ -28,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_bus::{Bus, HandOver};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
@@ -73,6 +73,15 @@ pub trait DeviceAuth: Send + Sync {
         account: AccountSid,
         service: ServiceSid,
     ) -> Result<Standing, StoreError>;
+
+    /// Of these factors, those that may have no stream any more.
+    ///
+    /// # Errors
+    /// The database failed.
+    async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> Result<Vec<FactorSid>, StoreError>;
 }
 
 #[async_trait]
@@ -96,6 +105,13 @@ impl DeviceAuth for Verify {
         service: ServiceSid,
     ) -> Result<Standing, StoreError> {
         self.standing(account, service).await
+    }
+
+    async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> Result<Vec<FactorSid>, StoreError> {
+        self.not_streamed(factors).await
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! That a factor or an entity was deleted is told to its sockets by name. A service has any number of them, on any node, so
 //! each node looks for itself: at once when it hears that a service or an account has changed, and at intervals, since what
-//! nodes tell each other may be lost.
+//! nodes tell each other may be lost. So may be what is told of one factor: those that have sockets here are looked up, many
+//! with one read, once in a minute.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use countersign_bus::Changed;
 use countersign_domain::entity::Owner;
-use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
 use countersign_verify::services::Standing;
 use tokio::sync::Notify;
 
@@ -20,6 +21,11 @@ use super::close::Close;
 /// How often to look for services that have ended unheard.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How often to look for factors that have ended unheard, and how many are looked up with one read. In between others have a turn.
+const LOOK_FOR_FACTORS_EVERY: Duration = Duration::from_secs(60);
+const FACTORS_AT_ONCE: usize = 500;
+const BREATH: Duration = Duration::from_millis(50);
+
 /// Who is here.
 #[derive(Default)]
 pub struct Residents(Mutex<HashMap<ServiceSid, House>>);
@@ -27,8 +33,14 @@ pub struct Residents(Mutex<HashMap<ServiceSid, House>>);
 /// The devices of one service.
 struct House {
     account: AccountSid,
-    /// How many sockets each has: an older one may still be on its way out.
-    devices: HashMap<FactorSid, u32>,
+    devices: HashMap<FactorSid, Device>,
+}
+
+/// A device that has a socket.
+struct Device {
+    entity: EntitySid,
+    /// How many sockets: an older one may still be on its way out.
+    sockets: u32,
 }
 
 /// One socket of a device. Dropped, it is struck off.
@@ -64,7 +76,8 @@ impl Residents {
         let house = houses
             .entry(owner.service)
             .or_insert_with(|| House { account: owner.account, devices: HashMap::new() });
-        *house.devices.entry(factor).or_default() += 1;
+        let nobody = Device { entity: owner.entity, sockets: 0 };
+        house.devices.entry(factor).or_insert(nobody).sockets += 1;
         Resident {
             parts: Arc::clone(parts),
             account: owner.account,
@@ -85,6 +98,13 @@ impl Residents {
             .unwrap_or_default()
     }
 
+    /// All of them, with their entities.
+    fn all(&self) -> Vec<(EntitySid, FactorSid)> {
+        let houses = self.lock();
+        let devices = houses.values().flat_map(|house| &house.devices);
+        devices.map(|(factor, device)| (device.entity, *factor)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ServiceSid, House>> {
         // Counting cannot panic half way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,9 +115,9 @@ impl Drop for Resident {
     fn drop(&mut self) {
         let mut houses = self.parts.residents.lock();
         let Some(house) = houses.get_mut(&self.service) else { return };
-        if let Some(sockets) = house.devices.get_mut(&self.factor) {
-            *sockets -= 1;
-            if *sockets == 0 {
+        if let Some(device) = house.devices.get_mut(&self.factor) {
+            device.sockets -= 1;
+            if device.sockets == 0 {
                 house.devices.remove(&self.factor);
             }
         }
@@ -117,7 +137,8 @@ pub fn keep_watch(parts: &Arc<SocketParts>) {
     let parts = Arc::clone(parts);
     tokio::spawn(async move {
         let shutdown = parts.shutdown.clone();
-        shutdown.run_until_cancelled(watch(&parts, &heard)).await;
+        let both = async { tokio::join!(watch(&parts, &heard), watch_factors(&parts)) };
+        shutdown.run_until_cancelled(both).await;
     });
 }
 
@@ -176,6 +197,20 @@ async fn watch(parts: &SocketParts, heard: &Heard) {
                     parts.bus.dismiss(device).await;
                 }
             }
+        }
+    }
+}
+
+/// Ends the streams of factors that are gone, or are reached by another way, whoever was to tell of it.
+async fn watch_factors(parts: &SocketParts) {
+    loop {
+        parts.clock.sleep(LOOK_FOR_FACTORS_EVERY).await;
+        for factors in parts.residents.all().chunks(FACTORS_AT_ONCE) {
+            // While that cannot be said, they stay.
+            for factor in parts.auth.not_streamed(factors).await.unwrap_or_default() {
+                parts.bus.dismiss(factor).await;
+            }
+            parts.clock.sleep(BREATH).await;
         }
     }
 }

@@ -44,9 +44,17 @@ use crate::seam::{Attachment, Bus, Changed, Link, Listener, Offer, Reception, Wa
 
 /// A device has ten seconds to acknowledge; then whoever holds it says so.
 const OFFER_WITHIN: Duration = Duration::from_secs(12);
-/// An offer that was not answered for so long may be lost. Most are answered within a fraction of that.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
-/// For an answer from a node's memory.
+/// An offer that was not answered for so long may have been taken by nobody, and is asked after again and again. Most are answered
+/// within a fraction of that.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
+/// For word from a node's memory whether it holds a device, or has an offer in hand.
+///
+/// NATS tells at once that nobody listens, unless a stranger listens to all subjects. So nothing depends on its word: what no node
+/// has answered for, with a sealed answer within this time, is held by none.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// Looks after an offer without any answer, in a row, before it counts as lost.
+const SILENT_LOOKS: u32 = 2;
+/// For an answer from a node's memory that decides who holds a device.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// For a message to leave this process.
 const SAY_WITHIN: Duration = Duration::from_secs(1);
@@ -233,17 +241,26 @@ impl Node {
         self.say(self.to_all(), said.name(), said.encode()).await;
     }
 
-    /// Returns when nobody who answers has an offer in hand any more: the node that had it is gone, and no answer will come.
-    /// For as long as that answer is waited for.
-    async fn until_lost(&self, factor: FactorSid, notification: NotificationSid) {
+    /// Returns when no node has an offer in hand any more, and no answer to it will come: [`Unanswered::Nobody`] if none ever
+    /// said that it had, else [`Unanswered::Late`], for then it may have been written.
+    async fn until_lost(&self, factor: FactorSid, notification: NotificationSid) -> Unanswered {
+        let mut as_lost = Unanswered::Nobody;
+        let mut silent = 0;
         loop {
             self.clock.sleep(LOOK_AFTER).await;
             let question = ToHolder::HasInHand(notification);
-            // A node of an older version says nothing.
-            if let Ok(Some(Answer::NotHere)) | Err(Unanswered::Nobody) =
-                self.ask(factor, &question, ASK_WITHIN).await
-            {
-                return;
+            match self.ask(factor, &question, TOLD_WITHIN).await {
+                Ok(Some(Answer::NotHere)) | Err(Unanswered::Nobody) => return Unanswered::Late,
+                Ok(_) => {
+                    as_lost = Unanswered::Late;
+                    silent = 0;
+                }
+                Err(Unanswered::Late) => silent += 1,
+                // without a connection nothing can be told
+                Err(Unanswered::Unsent) => {}
+            }
+            if silent == SILENT_LOOKS {
+                return as_lost;
             }
         }
     }
@@ -286,7 +303,7 @@ impl Bus for NatsBus {
         let answer = tokio::select! {
             biased;
             answer = node.ask(factor, &question, OFFER_WITHIN) => answer,
-            () = node.until_lost(factor, notification) => Err(Unanswered::Late),
+            why = node.until_lost(factor, notification) => Err(why),
         };
         match answer {
             Ok(Some(Answer::Received(reception))) => reception,
@@ -299,7 +316,7 @@ impl Bus for NatsBus {
     async fn is_attached(&self, factor: FactorSid) -> bool {
         self.node.local.is_here(factor)
             || matches!(
-                self.node.ask(factor, &ToHolder::IsThere, ASK_WITHIN).await,
+                self.node.ask(factor, &ToHolder::IsThere, TOLD_WITHIN).await,
                 Ok(Some(Answer::Here))
             )
     }

@@ -187,3 +187,26 @@ async fn nodes_of_another_master_key_are_strangers() {
     assert!(ours.bus.is_attached(PHONE).await);
     drop(socket);
 }
+
+/// NATS says at once that nobody listens to a device, and a stranger who listens to all subjects keeps it from saying so.
+#[tokio::test]
+async fn a_stranger_who_listens_to_everything_keeps_no_offer_waiting() {
+    let stage = Stage::set().await;
+    let _tap = stage.taps("test.>").await;
+    let began = stage.clock.monotonic();
+    let is_there = clock_runs(&stage.clock, stage.here.bus.is_attached(PHONE)).await;
+    assert!(!is_there);
+    let heard = clock_runs(&stage.clock, stage.here.bus.offer(offer())).await;
+    assert_eq!(heard, Reception::Nobody);
+    let took = stage.clock.monotonic().since(began);
+    assert!(took <= Duration::from_secs(4), "by the hands of the clock: {took:?}");
+
+    let mut socket = clock_runs(&stage.clock, stage.attached()).await;
+    assert!(stage.here.bus.is_attached(PHONE).await);
+    let (heard, ()) =
+        tokio::join!(clock_runs(&stage.clock, stage.here.bus.offer(offer())), async {
+            let pending = socket.offers.recv().await.expect("the bus lives");
+            pending.reply.send(Reception::Acknowledged).expect("the other side waits");
+        });
+    assert_eq!(heard, Reception::Acknowledged);
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::factor::{Factor, FactorChange, FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::notification::{Ending, Reason};
-use countersign_domain::text::{AppId, FriendlyName, SdkVersion};
+use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion};
 use tokio::task::JoinSet;
 
 use super::stage::{Stage, walks, walks_past_a_deleted_one};
@@ -311,4 +311,34 @@ pub async fn deleting_a_factor_cancels_its_parked_deliveries(stage: &Stage) {
     assert_eq!(stage.ending(&parked).await, Some(Ending::cancelled(Reason::FactorGone)));
     assert_eq!(stage.notification(&parked).await.delivery, None);
     assert_eq!(stage.ending(&kept).await, None);
+}
+
+/// Whether they, their entity or their service are gone, or they are reached by another way.
+pub async fn factors_without_a_stream_are_told_apart(stage: &Stage) {
+    let store = &stage.store;
+    let service = stage.service().await;
+    let streamed = async |identity: &Identity| {
+        let factor = stage.factor_of(&service, identity).await;
+        (factor.owner.entity, factor.sid)
+    };
+    let [kept, deleted, moved, of_deleted] = [(); 4].map(|()| stage.make.identity());
+    let (kept, deleted, moved) =
+        (streamed(&kept).await, streamed(&deleted).await, streamed(&moved).await);
+    let of_entity = streamed(&of_deleted).await;
+    let all = [kept, deleted, moved, of_entity];
+    assert_eq!(store.not_streamed(&all).await, Ok(vec![]));
+    assert_eq!(store.not_streamed(&[]).await, Ok(vec![]));
+
+    assert_eq!(store.delete_factor(deleted.0, deleted.1, stage.now()).await, Ok(true));
+    let change =
+        FactorChange { address: Some(stage.make.fcm_address()), ..FactorChange::default() };
+    store.update_factor(moved.0, moved.1, &change, stage.now()).await.unwrap();
+    assert_eq!(store.delete_entity(service.sid, &of_deleted, stage.now()).await, Ok(true));
+    let mut gone = store.not_streamed(&all).await.unwrap();
+    let mut expected = vec![deleted.1, moved.1, of_entity.1];
+    gone.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(gone, expected);
+    assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(true));
+    assert_eq!(store.not_streamed(&[kept]).await, Ok(vec![kept.1]));
 }

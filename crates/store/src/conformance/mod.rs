@@ -79,6 +79,7 @@ macro_rules! conformance {
                 an_update_verifies_a_factor
                 a_new_address_makes_parked_deliveries_due
                 deleting_a_factor_cancels_its_parked_deliveries
+                factors_without_a_stream_are_told_apart
             }
             totp_factors {
                 a_totp_factor_reads_back_as_it_was_enrolled

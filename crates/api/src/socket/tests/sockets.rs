@@ -220,6 +220,17 @@ async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
     assert_eq!(client.close().await.0, 4404);
 }
 
+/// The node that deleted it could not tell.
+#[tokio::test]
+async fn the_stream_of_a_factor_that_is_gone_unheard_ends_within_a_minute() {
+    let mut server = Server::start();
+    let (client, _other) = (server.link(7).await, server.link(8).await);
+    server.gone.lock().unwrap().insert(device(7).sid);
+    server.clock.advance(60);
+    assert_eq!(client.close().await.0, 4404);
+    assert!(server.bus.is_attached(factor(8)).await);
+}
+
 /// Its key is still good: it must not forget it.
 #[tokio::test]
 async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later() {

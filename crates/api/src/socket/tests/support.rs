@@ -1,6 +1,6 @@
 //! A server on loopback with a hand-moved clock, and a client that does as it is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover:
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::sid::{AccountSid, FactorKeySid, ServiceSid};
+use countersign_domain::sid::{AccountSid, EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use countersign_store::StoreError;
@@ -93,7 +93,11 @@ impl Clock for HandMoved {
 struct Believing {
     known: HashMap<FactorKeySid, Factor>,
     closed: Closed,
+    gone: Gone,
 }
+
+/// Factors that have no stream any more.
+type Gone = Arc<Mutex<HashSet<FactorSid>>>;
 
 /// Services that are not open.
 type Closed = Arc<Mutex<HashMap<ServiceSid, Standing>>>;
@@ -118,6 +122,18 @@ impl DeviceAuth for Believing {
         let closed = self.closed.lock().unwrap().get(&service).copied();
         Ok(closed.unwrap_or(Standing::Open))
     }
+
+    async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> Result<Vec<FactorSid>, StoreError> {
+        let gone = self.gone.lock().unwrap();
+        Ok(factors
+            .iter()
+            .map(|(_, factor)| *factor)
+            .filter(|factor| gone.contains(factor))
+            .collect())
+    }
 }
 
 /// A database that has stopped answering.
@@ -139,6 +155,13 @@ impl DeviceAuth for Hanging {
     async fn standing(&self, _: AccountSid, _: ServiceSid) -> Result<Standing, StoreError> {
         std::future::pending().await
     }
+
+    async fn not_streamed(
+        &self,
+        _: &[(EntitySid, FactorSid)],
+    ) -> Result<Vec<FactorSid>, StoreError> {
+        std::future::pending().await
+    }
 }
 
 /// A server that knows the devices 7 and 8.
@@ -147,6 +170,7 @@ pub(super) struct Server {
     pub(super) bus: Arc<LocalBus>,
     pub(super) parts: Arc<SocketParts>,
     pub(super) closed: Closed,
+    pub(super) gone: Gone,
     engine: Inbox,
     address: SocketAddr,
     serving: JoinHandle<()>,
@@ -165,15 +189,16 @@ impl Server {
 
     pub(super) fn with(bounds: Bounds) -> Self {
         let known = [device(7), device(8)].map(|factor| (factor.key_sid, factor)).into();
-        let closed = Closed::default();
-        Self::made_of(Arc::new(Believing { known, closed: closed.clone() }), closed, bounds)
+        let (closed, gone) = (Closed::default(), Gone::default());
+        let auth = Believing { known, closed: closed.clone(), gone: gone.clone() };
+        Self::made_of(Arc::new(auth), (closed, gone), bounds)
     }
 
     pub(super) fn judged_by(auth: Arc<dyn DeviceAuth>, bounds: Bounds) -> Self {
-        Self::made_of(auth, Closed::default(), bounds)
+        Self::made_of(auth, Default::default(), bounds)
     }
 
-    fn made_of(auth: Arc<dyn DeviceAuth>, closed: Closed, bounds: Bounds) -> Self {
+    fn made_of(auth: Arc<dyn DeviceAuth>, (closed, gone): (Closed, Gone), bounds: Bounds) -> Self {
         let clock = Arc::new(HandMoved(Mutex::new(Hands {
             now: START,
             passed: Duration::ZERO,
@@ -204,7 +229,7 @@ impl Server {
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { clock, bus, parts, closed, engine, address, serving }
+        Self { clock, bus, parts, closed, gone, engine, address, serving }
     }
 
     /// Opens the stream of factor `n`, and waits for the answer to that.

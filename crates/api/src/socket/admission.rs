@@ -136,8 +136,8 @@ pub(super) struct Stranger {
 }
 
 impl Stranger {
-    /// Where it came from; of an IPv6 address the network.
-    pub(super) const fn address(&self) -> Option<IpAddr> {
+    /// What its address is counted as: of an IPv6 address the network.
+    pub(super) const fn counted_as(&self) -> Option<IpAddr> {
         self.from
     }
 

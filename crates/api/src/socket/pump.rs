@@ -69,7 +69,7 @@ async fn greet(
 ) -> Result<Box<Arrival>, End> {
     let greeting = Greeting::new(&*parts.entropy, parts.clock.monotonic());
     transport.send(Message::text(greeting.nonce()));
-    let device = identify(transport, &greeting, stranger.address(), parts).await?;
+    let device = identify(transport, &greeting, stranger.counted_as(), parts).await?;
     let now = Now::of(&*parts.clock);
     let factor = Greeting::admit(&claim, &device, now)?;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
+use countersign_verify::security::{self, Event};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -37,9 +38,16 @@ impl InForce {
     ) {
         tracing::info!("SIGHUP: settings, certificates and secret files are read again");
         match read() {
-            Ok(config) => self.take_up(&config, telemetry),
+            Ok(config) => {
+                if self.take_up(&config, telemetry) {
+                    security::done(Event::SettingsReloaded, None, "SIGHUP");
+                } else {
+                    not_taken_up();
+                }
+            }
             Err(error) => {
                 let error = format!("{error:#}");
+                not_taken_up();
                 tracing::error!(error, "SIGHUP: the new settings are not right; the old ones stay");
             }
         }
@@ -57,7 +65,9 @@ impl InForce {
         }
     }
 
-    fn take_up(&mut self, config: &Config, telemetry: &Telemetry) {
+    /// Whether all that can be taken up is in force.
+    fn take_up(&mut self, config: &Config, telemetry: &Telemetry) -> bool {
+        let mut is_right = true;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -68,6 +78,7 @@ impl InForce {
                     self.config.log.filter.clone_from(&config.log.filter);
                 }
                 Err(error) => {
+                    is_right = false;
                     let error = format!("{:#}", config.places.explain(error));
                     tracing::error!(
                         error,
@@ -84,7 +95,13 @@ impl InForce {
             let changed = waiting.join(", ");
             tracing::warn!(changed, "SIGHUP: these have changed, and need a restart: {changed}");
         }
+        is_right
     }
+}
+
+fn not_taken_up() {
+    let why = "some of it cannot be used and stays as it was";
+    security::refused(Event::SettingsReloaded, None, Some(&"SIGHUP"), &why);
 }
 
 /// The names that have another value in one than in the other.

@@ -108,6 +108,7 @@ events! {
     ServiceCreated "service.created";
     ServiceUpdated "service.updated";
     ServiceDeleted "service.deleted";
+    SettingsReloaded "settings.reloaded";
 }
 
 /// Something was done: what is there by `subject` was made, changed or ended.

@@ -132,3 +132,21 @@ async fn tells_nothing(stage: Stage) {
     let tells = |words: &str| lines.iter().any(|line| line.to_string().contains(words));
     assert!(tells("countersign is ready") && tells("Challenges"), "and yet it tells something");
 }
+
+/// A server that cannot listen says so and ends, after it has logged a line.
+#[test]
+fn colours_are_for_terminals_whose_user_wants_them() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for (term, no_color, coloured) in
+        [("xterm-256color", "", true), ("xterm-256color", "1", false), ("dumb", "", false)]
+    {
+        let stage = Stage::new().with("TERM", term).with("NO_COLOR", no_color);
+        let done = stage.run_on_terminal(&["serve", "--listen", &address]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stdout.contains("files"), "it logs: {done:?}");
+        assert_eq!(done.stdout.contains('\u{1b}'), coloured, "{term} {no_color}: {done:?}");
+        let elsewhere = stage.run(&["serve", "--listen", &address]);
+        assert!(!elsewhere.stderr.contains('\u{1b}'), "no terminal: {elsewhere:?}");
+    }
+}

@@ -1,9 +1,11 @@
 //! The security log: a line for whoever was let in, for whoever was not, and for what was changed; never a secret.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use countersign_phone::Options;
+use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
 use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, client};
@@ -251,4 +253,16 @@ async fn the_filter_for_fail2ban_finds_every_failure_and_nothing_else_in_either_
         assert!(tool.status.success() && said.contains("3 matched"), "{format}: {said}");
     }
     assert!(Path::new(FILTER).exists());
+}
+
+#[test]
+fn the_document_has_every_event_and_no_other() {
+    let document = include_str!("../../../../docs/operating.md");
+    let table = document.split("| `event` | when |").nth(1).expect("a table");
+    let table = table.split("\n\n").next().expect("it ends");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let words = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
+    let documented: BTreeSet<_> = words.filter(|word| !word.is_empty()).collect();
+    let all: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
+    assert_eq!(documented, all);
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::client;
@@ -106,6 +106,24 @@ impl Stage {
         command.current_dir(self.folder.path()).env("COUNTERSIGN_DATA_DIR", self.data());
         command.args(arguments);
         command
+    }
+
+    /// Runs a command to its end on a terminal, where both outputs are one.
+    pub fn run_on_terminal(&self, arguments: &[&str]) -> Done {
+        let command = self.command(&[]);
+        let line = format!("'{}' {}", env!("CARGO_BIN_EXE_countersign"), arguments.join(" "));
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        terminal.stdin(Stdio::null()).current_dir(self.folder.path());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => terminal.env(name, value),
+                None => terminal.env_remove(name),
+            };
+        }
+        let output = terminal.output().expect("script is there");
+        let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+        Done { code: output.status.code(), stdout, stderr: String::new() }
     }
 
     /// Runs a command to its end.

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
+use countersign_domain::household::Household;
 use countersign_domain::invalid::Invalid;
 use countersign_store::patience;
 use countersign_verify::places::{Crowded, Place, Places};
@@ -27,7 +28,6 @@ use tracing::Instrument as _;
 use crate::error::ApiError;
 use crate::headers::{Arrival, OwnHeaders, Stamp};
 use crate::run_to_end::RunToEnd;
-use crate::socket::admission::household;
 use crate::state::ApiOptions;
 use crate::{held, host, paths, rows};
 
@@ -67,7 +67,7 @@ impl Envelope {
             return Ok(None);
         }
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let from = from.map(|ConnectInfo(address)| household(address.ip()));
+        let from = from.map(|ConnectInfo(address)| Household::of(address.ip()).address());
         Ok(Some(Arc::new(self.places.arrive(from)?)))
     }
 

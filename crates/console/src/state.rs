@@ -11,6 +11,7 @@ use countersign_verify::Verify;
 
 use crate::attempts::Attempts;
 use crate::links::Links;
+use crate::words::speaker;
 
 /// Tries a push credential without showing anything on a device. It lives where push services are known.
 #[async_trait]
@@ -30,13 +31,27 @@ pub struct Finding {
     pub works: Option<bool>,
     /// The conclusion, as a sentence without its full stop.
     pub conclusion: &'static str,
-    /// The push service's status and its own words.
-    pub answer: String,
+    /// The push service's status; `None` if none answered.
+    pub status: Option<u16>,
+    /// The words of the push service, or of this server if none answered.
+    pub reason: Option<String>,
     /// What they mean.
     pub words: String,
 }
 
 impl Finding {
+    /// Who says the words.
+    pub(crate) const fn speaker(&self) -> &'static str {
+        speaker(self.status)
+    }
+
+    /// The status and the words.
+    pub(crate) fn said(&self) -> String {
+        let status = self.status.map(|status| status.to_string());
+        let said: Vec<_> = status.into_iter().chain(self.reason.clone()).collect();
+        if said.is_empty() { "nothing".to_owned() } else { said.join(" ") }
+    }
+
     /// The conclusion as a sentence.
     pub(crate) fn sentence(&self) -> String {
         let mut rest = self.conclusion.chars();

@@ -84,7 +84,7 @@ impl Attempt {
             took: words::span(Duration::from_micros(record.micros)),
             platform: record.platform.clone(),
             outcome: words::outcome(record).to_owned(),
-            speaker: words::speaker(record),
+            speaker: words::speaker(record.provider_status),
             said: (!said.is_empty()).then(|| said.join(" ")),
             code,
         }

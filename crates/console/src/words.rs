@@ -134,9 +134,9 @@ pub(crate) fn outcome(attempt: &AttemptRecord) -> &str {
     }
 }
 
-/// Who said the words of an attempt: a push service, or this server where none answered.
-pub(crate) const fn speaker(attempt: &AttemptRecord) -> &'static str {
-    match attempt.provider_status {
+/// Who says the words of an attempt or a try: a push service that answered with a status, or this server.
+pub(crate) const fn speaker(status: Option<u16>) -> &'static str {
+    match status {
         Some(_) => "The push service said:",
         None => "This server noted:",
     }
@@ -177,13 +177,16 @@ mod tests {
         for (outcome_word, status) in [("later", None), ("refused", None), ("offline", None)] {
             let attempt = attempt("stream", outcome_word, status);
             assert!(!outcome(&attempt).contains("push service"), "{outcome_word}");
-            assert_eq!(speaker(&attempt), "This server noted:");
+            assert_eq!(speaker(attempt.provider_status), "This server noted:");
         }
         let unsent = attempt("fcm", "refused", None);
-        assert_eq!((outcome(&unsent), speaker(&unsent)), ("not sent", "This server noted:"));
+        assert_eq!(
+            (outcome(&unsent), speaker(unsent.provider_status)),
+            ("not sent", "This server noted:")
+        );
         let refused = attempt("fcm", "refused", Some(403));
         assert_eq!(outcome(&refused), "refused by the push service");
-        assert_eq!(speaker(&refused), "The push service said:");
+        assert_eq!(speaker(refused.provider_status), "The push service said:");
     }
 
     #[test]

@@ -18,6 +18,11 @@ impl Household {
             address @ IpAddr::V4(_) => Self(address),
         }
     }
+
+    /// The IPv4 address, or the first address of the /64.
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -134,8 +134,8 @@ pub async fn try_credential(
     apple: Arc<ProviderTokens>,
     clock: Arc<dyn Clock>,
     entropy: &dyn Entropy,
-) -> Result<Finding, Invalid> {
-    outgoing.check()?;
+) -> Result<Finding, Untried> {
+    outgoing.check().map_err(Untried::Outgoing)?;
     let push = push(&trial, &*clock, entropy)?;
     let (kind, dry) = (trial.credential.kind, trial.dry);
     let source = Arc::new(Only(Arc::new(trial.credential)));
@@ -150,10 +150,24 @@ pub async fn try_credential(
             Keyed::new(fcm, source, clock).send(&push).await
         }
         CredentialType::Gcm => {
-            return Err(Invalid::because("GCM was switched off by Google; use an fcm credential"));
+            return Err(Untried::Gcm);
         }
     };
     Ok(judge(attempt, kind, dry))
+}
+
+/// Why nothing was tried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Untried {
+    /// The settings of outgoing calls cannot be used.
+    #[error("the settings of outgoing calls cannot be used: {0}")]
+    Outgoing(Invalid),
+    /// No address can be made of the push token, or there is none.
+    #[error("the push token {0}")]
+    Token(Invalid),
+    /// No such push service exists any more.
+    #[error("Google has switched GCM off: use a credential of type fcm")]
+    Gcm,
 }
 
 /// The one credential there is.
@@ -169,7 +183,7 @@ impl CredentialSource for Only {
     }
 }
 
-fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push, Invalid> {
+fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push, Untried> {
     let platform = match trial.credential.kind {
         CredentialType::Apn => Platform::Apn,
         CredentialType::Fcm | CredentialType::Gcm => Platform::Fcm,
@@ -184,7 +198,7 @@ fn push(trial: &Trial, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Push,
         target: Target {
             account: trial.account,
             service: ServiceSid::from_bytes([0; 16]),
-            address: address.map_err(|bad| bad.0)?,
+            address: address.map_err(|bad| Untried::Token(bad.0))?,
             app_id: trial.app_id.clone(),
             credential: Some(trial.credential.sid),
         },

@@ -220,13 +220,15 @@ impl Tester for DryPush {
         let apple = Arc::clone(&self.apple);
         let (guard, entropy) = (&self.guard, &*self.world.entropy);
         let finding = try_credential(trial, outgoing, guard, apple, clock, entropy).await;
-        let finding = finding.map_err(|why| format!("This credential {why}."))?;
+        let finding = finding.map_err(|why| format!("It cannot be tried: {why}."))?;
         let attempt = finding.attempt;
-        let status = attempt.provider_status.map(|status| status.to_string());
-        let said: Vec<_> = status.into_iter().chain(attempt.provider_reason).collect();
-        let answer = if said.is_empty() { "nothing".to_owned() } else { said.join(" ") };
-        let (works, conclusion) = (finding.standing.works(), finding.standing.as_str());
-        Ok(countersign_console::Finding { works, conclusion, answer, words: finding.words })
+        Ok(countersign_console::Finding {
+            works: finding.standing.works(),
+            conclusion: finding.standing.as_str(),
+            status: attempt.provider_status,
+            reason: attempt.provider_reason,
+            words: finding.words,
+        })
     }
 }
 

@@ -281,7 +281,8 @@ async fn a_part_that_is_made_meanwhile_takes_what_waits_for_it() {
 /// The schema as it was before the history had parts.
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
-    DROP TABLE challenges, notifications, calls_taken; \
+    DROP TABLE challenges, notifications, calls_taken, sessions_ended, provider_tokens; \
+    DROP INDEX webhook_calls_failing, webhook_calls_given_up; \
     ALTER TABLE c RENAME TO challenges; ALTER INDEX c_pkey RENAME TO challenges_pkey; \
     ALTER INDEX c_entity_sid_sid_factor_sid_idx RENAME TO challenges_of_entity; \
     ALTER TABLE n RENAME TO notifications; ALTER INDEX n_pkey RENAME TO notifications_pkey; \

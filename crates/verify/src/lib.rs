@@ -147,7 +147,8 @@ pub struct Verify {
     making: tokio::sync::Mutex<()>,
 }
 
-/// The page that shows whether an account has `most` of something; `None` without a limit.
+/// The page that shows whether an account has `most` of something; `None` without a limit. The settings allow no more than
+/// a page holds.
 fn quota<S>(most: u32) -> Option<countersign_store::PageQuery<S>> {
     let size = u16::try_from(most).unwrap_or(u16::MAX);
     (most > 0).then(|| countersign_store::PageQuery::first(size))

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_domain::household::Household;
 use countersign_verify::security::{Origin, Via};
 
 use crate::error::ApiError;
@@ -88,7 +89,7 @@ impl Admission {
     /// Lets a stranger in.
     pub(super) fn admit(&self, from: Option<IpAddr>) -> Result<Stranger, Turned> {
         let Bounds { unauthenticated, unauthenticated_per_address, .. } = self.0.bounds;
-        let (address, from) = (from, from.map(household));
+        let (address, from) = (from, from.map(|from| Household::of(from).address()));
         let mut strangers = self.0.strangers();
         if is_full(strangers.total, unauthenticated) {
             return Err(Turned::Full);
@@ -114,16 +115,6 @@ impl Door {
 
 const fn is_full(count: usize, bound: usize) -> bool {
     bound > 0 && count >= bound
-}
-
-/// The part of an address that one party cannot choose at will: of IPv6 the first half.
-pub fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
-        address => address,
-    }
 }
 
 /// The place of a socket that has not said who it is. Dropped, it is free again.

@@ -57,10 +57,13 @@ impl Tester for Apple {
         app_id: &str,
     ) -> Result<Finding, String> {
         let works = credential.friendly_name.as_deref() == Some("good");
-        let answer = format!("400 <b>BadDeviceToken</b> {app_id}");
+        let is_away = app_id == "com.example.away";
+        let status = (!is_away).then_some(400);
+        let reason = Some(format!("<b>BadDeviceToken</b> {app_id}"));
         let conclusion =
             if works { "the credential works" } else { "the credential does not work" };
-        Ok(Finding { works: Some(works), conclusion, answer, words: "It is so.".to_owned() })
+        let words = "It is so.".to_owned();
+        Ok(Finding { works: Some(works), conclusion, status, reason, words })
     }
 }
 

@@ -120,7 +120,10 @@ async fn a_credential_is_tried() {
     let path = format!("/console/credentials/{sid}/test");
     let page = browser.post("/console/credentials", &path, &[("app_id", "com.example.app")]).await;
     page.shows("The credential works.");
+    page.shows("The push service said: <q>");
     page.shows("400 &#60;b&#62;BadDeviceToken&#60;/b&#62; com.example.app");
+    let page = browser.post("/console/credentials", &path, &[("app_id", "com.example.away")]).await;
+    page.shows("This server noted: <q>");
     let page = browser.post("/console/credentials", &path, &[("app_id", "")]).await;
     page.shows("Nothing was tried. The app id");
 }

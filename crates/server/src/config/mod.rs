@@ -17,7 +17,8 @@ mod values;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use countersign_domain::limits::{Limits, MOST_COUNTED};
 use serde::{Deserialize, Serialize};
 
 use sources::Gathered;
@@ -58,7 +59,7 @@ pub struct Config {
     /// What devices may register.
     pub devices: Devices,
     /// How much of everything a caller may have; 0 means no limit.
-    pub limits: countersign_domain::limits::Limits,
+    pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,
     /// What is logged, and how.
@@ -87,7 +88,7 @@ impl Default for Config {
             stream: Stream::default(),
             outgoing: Outgoing::default(),
             devices: Devices::default(),
-            limits: countersign_domain::limits::Limits::default(),
+            limits: Limits::default(),
             retention: Retention::default(),
             log: Log::default(),
             traces: Traces::default(),
@@ -155,8 +156,23 @@ impl Config {
         self.outgoing.check()?;
         self.retention.check()?;
         self.traces.check()?;
-        Ok(())
+        check_quotas(&self.limits)
     }
+}
+
+/// Quotas that are judged by reading what an account has of them cannot be larger than such a read.
+fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
+    for (name, most) in [
+        ("services_per_account", limits.services_per_account),
+        ("credentials_per_account", limits.credentials_per_account),
+        ("api_keys_per_account", limits.api_keys_per_account),
+    ] {
+        ensure!(
+            most <= MOST_COUNTED,
+            "limits.{name} must be at most {MOST_COUNTED}, or 0 for no limit"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -287,6 +303,18 @@ mod tests {
         }
         let error = load("", &[], &["bus.insecure=true"]).unwrap_err();
         assert!(format!("{error:#}").contains("bus.nats"), "{error:#}");
+    }
+
+    #[test]
+    fn a_quota_that_could_not_be_judged_is_refused() {
+        for name in ["services", "credentials", "api_keys"] {
+            let set = |most: u32| format!("limits.{name}_per_account={most}");
+            for most in [0, 50_000] {
+                assert!(load("", &[], &[&set(most)]).is_ok(), "{name} {most}");
+            }
+            let error = format!("{:#}", load("", &[], &[&set(50_001)]).unwrap_err());
+            assert!(error.contains(&format!("limits.{name}_per_account")), "{error}");
+        }
     }
 
     #[test]

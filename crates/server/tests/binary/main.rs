@@ -16,6 +16,7 @@ mod operator;
 mod postgres;
 mod proxies;
 mod push_test;
+mod readiness;
 mod refusals;
 mod reload;
 mod security;

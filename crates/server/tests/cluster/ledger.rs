@@ -27,7 +27,9 @@ pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {
                 "delivered -" => true,
                 "cancelled superseded" => newer.iter().any(|end| end.standing == "delivered -"),
                 // a try that fails within the last second is the last
-                "expired -" => end.ended_at + 1 >= end.deadline,
+                "expired -" | "expired device_offline" | "expired not_attempted" => {
+                    end.ended_at + 1 >= end.deadline
+                }
                 _ => false,
             };
             assert!(

@@ -53,7 +53,7 @@ async fn a_phone_that_comes_back_too_late_gets_nothing() {
     let later = app.challenge(&phone, "And now?").await;
     assert_eq!(stream.next_prompt().await.unwrap().challenge_sid, later, "nothing came before it");
     app.server().engine.signals().wait_for(|counts| counts.expired == 2).await;
-    assert_eq!(app.standing(&phone, &challenge).await, ["expired -"; 2]);
+    assert_eq!(app.standing(&phone, &challenge).await, ["expired device_offline"; 2]);
 }
 
 #[tokio::test]

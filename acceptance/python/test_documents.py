@@ -113,5 +113,5 @@ def test_the_snippet_of_the_authenticator_makes_a_link_that_enrols(server, servi
     told = {name: value for name, (value,) in parse_qs(link.fragment).items()}
     assert (f"{link.scheme}://{link.netloc}", link.path) == (server.url, "/authenticator")
     key = server.call("GET", f"/v2/Services/{service.sid}/WebPushKey").json()["public_key"]
-    assert (told["service"], told["identity"], told["name"], told["push"]) == (service.sid, identity, "Owl Bank", key)
+    assert (told["service"], told["identity"], told["push"]) == (service.sid, identity, key)
     assert Phone(server.url).enrol(told["service"], told["identity"], told["token"]).status_code == 201

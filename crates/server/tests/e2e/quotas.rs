@@ -104,8 +104,9 @@ async fn bytes_of_an_account_are_limited_and_answers_are_taken_all_the_same() {
 
     api.delete(&app.entity("alice-0001")).await.expect(204);
     let retention = Retention { challenges: Duration::from_secs(24 * 60 * 60) };
-    let cleaned = app.store().await.clean(app.clock.now(), retention, 1_000).await;
-    assert!(cleaned.expect("it is cleaned") >= 4);
+    let store = app.store().await;
+    // The server cleans too, and may be first.
+    while store.clean(app.clock.now(), retention, 1_000).await.expect("it is cleaned") > 0 {}
     app.server().verify.count_stored().await.expect("it is counted");
     let again = app.enrol_phone("alice-0001").await;
     let form = [("FactorSid", again.factor_sid()), ("Details.Message", "Log in?")];

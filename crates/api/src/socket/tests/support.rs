@@ -298,9 +298,15 @@ impl Client {
         }
     }
 
-    /// The close that comes next; it is answered.
+    /// The close that comes next, or after a ping; it is answered.
     pub(super) async fn close(mut self) -> (u16, String) {
-        let Message::Close(Some(close)) = self.next().await else { panic!("not closed") };
+        let close = loop {
+            match self.next().await {
+                Message::Ping(_) => {}
+                Message::Close(Some(close)) => break close,
+                other => panic!("not closed: {other:?}"),
+            }
+        };
         let _ = self.0.flush().await;
         (close.code.into(), close.reason.to_string())
     }

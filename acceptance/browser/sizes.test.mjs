@@ -113,7 +113,7 @@ describe("the page", () => {
     await enrol(page, await person.link());
     await page.getByText("Connected while this page").waitFor();
     await page.getByRole("button", { name: "Pause updates" }).click();
-    await page.getByText("What is said of the accounts was so when you paused").waitFor();
+    await page.getByText("The accounts are shown as they were when you paused").waitFor();
     assert.equal(await page.getByText("Nothing to answer").count(), 0, "that could be over");
     const sid = await person.ask("While paused?");
     await page.getByRole("button", { name: /While paused\?/ }).waitFor();

@@ -103,7 +103,7 @@ export function outlook(connections) {
       kind: "busy",
       words: "Offline",
       title: "You are offline",
-      text: "Questions cannot reach this device now. What was asked meanwhile appears as soon as it is online again.",
+      text: "Questions cannot reach this device now. Questions asked meanwhile appear as soon as it is online again.",
     };
   }
   if (has("lost")) {

@@ -27,7 +27,7 @@ const PAUSED = {
   kind: "",
   words: "Updates are paused",
   title: "Updates are paused",
-  text: "Questions are listed here when they come. What is said of the accounts was so when you paused.",
+  text: "Questions are listed here when they come. The accounts are shown as they were when you paused.",
 };
 
 const inbox = new Inbox();

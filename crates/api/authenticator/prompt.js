@@ -137,7 +137,7 @@ export class PromptSheet {
     this.update();
   }
 
-  /** All of it could be seen. What was pressed until now was not meant as approval. */
+  /** The whole question has been in view: Approve becomes active. Presses before that do not count. */
   #read() {
     const hadFocus = $("prompt-unread").contains(document.activeElement);
     unread(false);

@@ -107,8 +107,8 @@ async fn judge(
     Ok((Box::new(push), now))
 }
 
-/// The present instant, by which it is judged whether an attempt may begin. What has one attempt only, and no row in the database
-/// by which its end would be judged, is too late only if the clock that this one follows says so.
+/// The instant by which an attempt is judged; `None` if no clock can be relied on. A delivery of `Ttl=0` that seems too late asks
+/// the database's clock first: it has no row that a later statement could judge again.
 async fn time(shared: &Shared, delivery: &Delivery) -> Option<Instant> {
     let now = shared.clock.now();
     let is_refused = delivery.once && now >= delivery.deadline;

@@ -11,7 +11,7 @@ use crate::totp::TotpFactor;
 /// What an entity, a factor or a challenge counts besides its texts: about the size of its row and its entries in indexes.
 pub const RECORD_BYTES: i64 = 512;
 
-/// What is stored, or a change of it.
+/// The amount that an account stores, or a change of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// How many entities.

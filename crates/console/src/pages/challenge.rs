@@ -167,8 +167,8 @@ fn taken_words(call: &TakenCall) -> String {
     format!("taken with status {} {tries}", call.status)
 }
 
-/// What is known of each webhook's calls, and the calls that were taken. A call that is taken between the two reads is in both,
-/// and counts as taken: read in the other order it would be in neither.
+/// The waiting and the taken calls of each webhook. Waiting calls are read first: a call that is taken between the two reads is in
+/// both, and counts as taken. In the other order it would be in neither.
 async fn told(
     console: &Console,
     operator: &Operator,

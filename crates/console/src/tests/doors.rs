@@ -111,7 +111,7 @@ async fn a_session_ends_with_its_time_or_its_secret() {
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
 }
 
-/// Whoever walks away from an open page is signed out, although the page goes on reading.
+/// An open page that reads by itself does not keep its session alive: only what a person does counts.
 #[tokio::test]
 async fn a_session_ends_when_nobody_uses_it() {
     let scene = Scene::new().await;

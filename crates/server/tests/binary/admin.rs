@@ -4,17 +4,13 @@ use countersign_phone::{Options, Verdict};
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, free_port};
 
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
-
 async fn status(url: &str) -> u16 {
     client().get(url).send().await.expect("it answers").status().as_u16()
 }
 
 #[tokio::test]
 async fn health_is_on_the_main_listener_until_there_is_another() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     for (path, expected) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 404)] {
         assert_eq!(status(&format!("{}{path}", running.base)).await, expected, "{path}");
@@ -55,7 +51,7 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
 
 #[tokio::test]
 async fn over_tls_the_whole_story_is_the_same() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let chain = stage.write("chain.pem", &made.cert.pem());
     let key = stage.write("key.pem", &made.signing_key.serialize_pem());
@@ -88,7 +84,7 @@ async fn over_tls_the_whole_story_is_the_same() {
 
 #[tokio::test]
 async fn asking_whether_it_is_ready_writes_nothing() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     let database = rusqlite::Connection::open(stage.data().join("countersign.db")).unwrap();
     let pulse = || -> i64 {

@@ -2,7 +2,7 @@
 
 use countersign_testkit::NatsServer;
 
-use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, free_port};
+use crate::support::{ACCOUNT, Application, Done, Stage, free_port};
 
 /// The value of a line `name=value`.
 fn value(done: &Done, name: &str) -> String {
@@ -13,8 +13,7 @@ fn value(done: &Done, name: &str) -> String {
 
 #[tokio::test]
 async fn leaked_tokens_are_evicted_and_accounts_suspended_beside_a_running_server() {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     let status = async |user: &str, secret: &str| {
         Application::of(&running).with(user, secret).get("/v2/Services").await.0
@@ -49,8 +48,7 @@ async fn leaked_tokens_are_evicted_and_accounts_suspended_beside_a_running_serve
 
 #[tokio::test]
 async fn accounts_are_managed_beside_a_running_server() {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     let works = async |user: &str, secret: &str| {
         Application::of(&running).with(user, secret).get("/v2/Services").await.0 == 200
@@ -113,8 +111,7 @@ async fn accounts_are_managed_beside_a_running_server() {
 
 #[tokio::test]
 async fn an_enrolment_link_is_made_beside_a_running_server() {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     let app = Application::of(&running);
     let made = app.create("/v2/Services", &[("FriendlyName", "Owl and Co")]).await;

@@ -3,11 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, free_port};
-
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
+use crate::support::{Application, Running, Stage, client, free_port};
 
 /// Connections that stay: every second one asks once and gets a response, if it is let.
 async fn crowd(address: &str, size: usize) -> Vec<TcpStream> {
@@ -39,7 +35,7 @@ async fn metrics(admin: &str) -> String {
 
 #[tokio::test]
 async fn with_256_files_and_400_idle_connections_everybody_who_asks_is_served() {
-    let stage = stage().with_files(256);
+    let stage = Stage::with_account().with_files(256);
     let admin = format!("127.0.0.1:{}", free_port());
     let running = stage.serve_with_admin(&admin, &[]).await;
     running.says("up to 256 files").await;
@@ -57,7 +53,7 @@ async fn with_256_files_and_400_idle_connections_everybody_who_asks_is_served() 
 
 #[tokio::test]
 async fn without_a_free_file_it_says_so_and_makes_room() {
-    let stage = stage().with_files(256);
+    let stage = Stage::with_account().with_files(256);
     let admin = format!("127.0.0.1:{}", free_port());
     let settings = ["--set", "http.connections_max=1000"];
     let running = stage.serve_with_admin(&admin, &settings).await;
@@ -73,8 +69,12 @@ async fn without_a_free_file_it_says_so_and_makes_room() {
 
 #[test]
 fn the_demo_raises_the_limit_of_open_files_too() {
-    let done =
-        stage().with_files(256).run(&["demo", "--once", "--set", "log.filter=countersign=info"]);
+    let done = Stage::with_account().with_files(256).run(&[
+        "demo",
+        "--once",
+        "--set",
+        "log.filter=countersign=info",
+    ]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stderr.contains("up to 256 files"), "{}", done.stderr);
 }

@@ -20,6 +20,7 @@ mod readiness;
 mod refusals;
 mod reload;
 mod security;
+mod security_readers;
 mod stand_ins;
 mod start;
 mod stop;

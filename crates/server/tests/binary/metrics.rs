@@ -39,8 +39,7 @@ fn series(line: &str) -> (String, BTreeMap<String, String>) {
 #[tokio::test]
 async fn what_is_shown_is_documented_and_what_is_documented_is_shown() {
     let admin = format!("127.0.0.1:{}", free_port());
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve_with_admin(&admin, &[]).await;
     let application = Application::of(&running);
     let phone = application.phone(&Options::default()).await;

@@ -19,11 +19,7 @@ use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
 
-use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, client, free_port, signal};
-
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
+use crate::support::{Application, Done, Stage, TOKEN, client, free_port, signal};
 
 fn sqlite(folder: &Path) -> SqliteStore {
     SqliteStore::open(folder.join("countersign.db"), Default::default()).expect("it opens")
@@ -121,7 +117,7 @@ async fn furnish(store: SqliteStore) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_moves_to_postgres_and_back() {
-    let stage = stage();
+    let stage = Stage::with_account();
     stage.serve(&[]).await.stop().await;
     furnish(sqlite(&stage.data())).await;
     let source = dump(&sqlite(&stage.data())).await;
@@ -181,7 +177,7 @@ async fn multiply(store: &SqliteStore, many: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_was_killed_goes_on() {
-    let stage = stage();
+    let stage = Stage::with_account();
     stage.serve(&[]).await.stop().await;
     let store = sqlite(&stage.data());
     furnish(store).await;
@@ -202,7 +198,7 @@ async fn a_move_that_was_killed_goes_on() {
 
     // half a house is none
     let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
-    let tenant = self::stage()
+    let tenant = self::Stage::with_account()
         .with("COUNTERSIGN_DATABASE__URL", &to)
         .with("COUNTERSIGN_MASTER_KEY", key.trim());
     let done = tenant.run(&["serve", "--listen", "127.0.0.1:0"]);
@@ -217,7 +213,7 @@ async fn a_move_that_was_killed_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_would_do_harm_is_refused() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let database = TestDatabase::new();
     let (from, to) = (side(&stage.data()), database.url());
     let refused = |stage: &Stage, from: &str, to: &str, words: &str| {
@@ -236,13 +232,13 @@ async fn a_move_that_would_do_harm_is_refused() {
     running.stop().await;
     let nobody = format!("postgres://shop:hunter22@127.0.0.1:{}/x?sslmode=disable", free_port());
     refused(&stage, &from, &nobody, "the target");
-    let wrong = self::stage().with("COUNTERSIGN_MASTER_KEY", &"cd".repeat(32));
+    let wrong = self::Stage::with_account().with("COUNTERSIGN_MASTER_KEY", &"cd".repeat(32));
     refused(&wrong, &from, &to, "not the master key");
     assert_eq!(database.psql("SELECT count(*) FROM accounts"), "0");
 
     // one that a server has used, also under the same key
     let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
-    let tenant = self::stage()
+    let tenant = self::Stage::with_account()
         .with("COUNTERSIGN_DATABASE__URL", &to)
         .with("COUNTERSIGN_MASTER_KEY", key.trim());
     let running = tenant.serve(&[]).await;
@@ -273,7 +269,7 @@ async fn a_move_that_would_do_harm_is_refused() {
 /// Devices, challenges and what is still to be delivered come along.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_move_a_pending_push_arrives_and_is_answered() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let address = format!("127.0.0.1:{}", free_port());
     let health = format!("http://{address}/healthz");
     let running = stage.begin(&address, "http", &[]);

@@ -2,11 +2,7 @@
 
 use reqwest::header::SET_COOKIE;
 
-use crate::support::{ACCOUNT, Stage, TOKEN, client, free_port};
-
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
+use crate::support::{Stage, client, free_port};
 
 async fn status(url: &str) -> u16 {
     client().get(url).send().await.expect("it answers").status().as_u16()
@@ -23,7 +19,7 @@ async fn cookie(base: &str) -> String {
 async fn the_console_can_be_on_the_operators_listener_alone() {
     let admin = format!("127.0.0.1:{}", free_port());
     let moved = ["--public-url", "https://verify.owlbank.com", "--set", "console.listen=admin"];
-    let stage = stage();
+    let stage = Stage::with_account();
     let running = stage.serve_with_admin(&admin, &moved).await;
     let on_admin = format!("http://{admin}");
     for (path, here, there) in [
@@ -70,7 +66,7 @@ async fn without_a_contact_web_push_says_so_at_the_start_and_to_the_doctor() {
         (public("https://verify.owlbank.com"), None),
         (set("mailto:ops@owlbank.com"), None),
     ] {
-        let stage = stage();
+        let stage = Stage::with_account();
         let settings: Vec<_> = settings.iter().map(String::as_str).collect();
         let running = stage.serve(&settings).await;
         running.says("countersign is ready").await;
@@ -83,7 +79,7 @@ async fn without_a_contact_web_push_says_so_at_the_start_and_to_the_doctor() {
         }
         assert_eq!(doctor.code, Some(0), "it is a note: {}", doctor.stdout);
     }
-    let wrong = stage().run(&["serve", "--set", &subject("ops@owlbank.com")]);
+    let wrong = Stage::with_account().run(&["serve", "--set", &subject("ops@owlbank.com")]);
     assert_ne!(wrong.code, Some(0));
     assert!(wrong.stderr.contains("outgoing.vapid_subject must be"), "{}", wrong.stderr);
 }

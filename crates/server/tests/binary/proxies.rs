@@ -15,8 +15,7 @@ const TRUST: [&str; 2] = ["--set", "http.trusted_proxies=127.0.0.1"];
 
 /// A server, and a proxy before it.
 async fn stand(documented: Documented, settings: &[&str]) -> (Stage, Running, Proxy) {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let port = free_port();
     let url = format!("https://localhost:{port}");
     let running = stage.serve(&[&["--public-url", &url], settings].concat()).await;

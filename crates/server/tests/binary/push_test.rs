@@ -4,14 +4,13 @@ use countersign_standins::apns::{Reason, Refusal};
 use countersign_standins::{Options, run};
 use rcgen::KeyPair;
 
-use crate::support::{ACCOUNT, Application, Stage, TOKEN};
+use crate::support::{Application, Stage};
 
 // The command blocks its thread until it ends; the stand-ins need another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_is_tried_beside_a_running_server() {
     let others = run(Options::default()).await.unwrap();
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let ca = stage.write("ca.pem", others.authority.pem());
     let stage = stage
         .with("COUNTERSIGN_OUTGOING__APNS_URL", others.apns.url().as_ref())

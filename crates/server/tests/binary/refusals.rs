@@ -64,6 +64,13 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
         (&["--set", "retention.challenges_days=0"], "would delete every challenge"),
         (&["--set", "retention.challenges_days=36501"], "must be 1 to 36500"),
         (&["--set", "http.body_bytes_max=10"], "http.body_bytes_max must be at least"),
+        (&["--set", "console.session_seconds=299"], "console.session_seconds must be 300 to"),
+        (&["--set", "console.session_seconds=2592001"], "console.session_seconds must be 300 to"),
+        (&["--set", "console.session_idle_seconds=59"], "console.session_idle_seconds must be 60"),
+        (
+            &["--set", "console.session_seconds=300", "--set", "console.session_idle_seconds=301"],
+            "console.session_idle_seconds must be 60 to console.session_seconds, which is 300",
+        ),
         (&["--set", "log.format=loud"], "log.format"),
         (&["--set", "log.filter=[["], "log.filter is not right"),
         (&["--set", "http.tls_key=key.pem"], "http.tls_certificate is not"),

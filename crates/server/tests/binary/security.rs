@@ -1,91 +1,47 @@
-//! The security log: a line for whoever was let in, for whoever was not, and for what was changed; never a secret.
+//! The security log: a line for everybody who is let in or refused, and for every change; never a secret.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
-use countersign_phone::Options;
+use countersign_phone::{Options, Phone, jwt, system_time};
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
-use crate::support::{ACCOUNT, Application, Done, Stage, TOKEN, client};
+use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, signal};
 
-/// The filter that `docs/operating.md` tells operators to install.
-const FILTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fail2ban/countersign.conf");
+/// Another account's SID, which nobody has.
+const NOBODY: &str = "AC00000000000000000000000000000002";
 
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
+/// Events of the command line: shown by their own test.
+const BY_COMMANDS: [(&[&str], &str); 8] = [
+    (&["create", "--name", "shop"], "account.created"),
+    (&["rotate", ACCOUNT], "token.rotated"),
+    (&["promote", ACCOUNT], "token.promoted"),
+    (&["rotate", "--evict", ACCOUNT], "tokens.evicted"),
+    (&["suspend", ACCOUNT], "account.suspended"),
+    (&["resume", ACCOUNT], "account.resumed"),
+    (&["create-key", ACCOUNT], "api_key.created"),
+    (&["revoke-key", "KEY"], "api_key.revoked"),
+];
 
 /// The lines of the security log in a log of JSON.
-fn lines(log: &str) -> Vec<Map<String, Value>> {
+pub fn lines(log: &str) -> Vec<Map<String, Value>> {
     let objects = log.lines().filter_map(|line| serde_json::from_str(line).ok());
     objects.filter(|line: &Map<_, _>| line["target"] == "countersign::security").collect()
 }
 
-/// A browser, as far as the console needs one.
-#[derive(Default)]
-struct Browser {
-    cookies: Vec<(String, String)>,
+/// Deletes what is there, as the application.
+async fn delete(application: &Application, path: &str) {
+    let request = client().delete(format!("{}{path}", application.base));
+    let answer = request.basic_auth(ACCOUNT, Some(TOKEN)).send().await;
+    assert_eq!(answer.expect("an answer").status().as_u16(), 204, "{path}");
 }
 
-impl Browser {
-    /// Loads a page, or sends a form; the status and the text.
-    async fn ask(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> (u16, String) {
-        let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-        let client = builder.redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        let cookies: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = match form {
-            None => client.get(url),
-            Some(form) => client.post(url).form(form),
-        };
-        let answer = request.header("Cookie", cookies.join("; ")).send().await.expect("an answer");
-        for set in answer.headers().get_all("set-cookie") {
-            let pair = set.to_str().expect("text").split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').expect("a cookie");
-            self.cookies.retain(|(known, _)| known != name);
-            self.cookies.push((name.to_owned(), value.to_owned()));
-        }
-        (answer.status().as_u16(), answer.text().await.expect("text"))
-    }
-
-    /// Sends the form of a page, with the page's own token.
-    async fn submit(&mut self, page: &str, url: &str, form: &[(&str, &str)]) -> u16 {
-        let (_, text) = self.ask(page, None).await;
-        let token = text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
-        let token = token.split('"').next().unwrap_or_default();
-        self.ask(url, Some(&[form, &[("form_token", token)]].concat())).await.0
-    }
-}
-
-/// Signs in to the console as a person would, and out again if that went well.
-async fn visit_console(base: &str, secret: &str) -> u16 {
-    let mut browser = Browser::default();
-    let sign_in = format!("{base}/console/sign-in");
-    let status = browser.submit(&sign_in, &sign_in, &[("user", ACCOUNT), ("secret", secret)]).await;
-    if status < 400 {
-        let (home, out) = (format!("{base}/console"), format!("{base}/console/sign-out"));
-        assert!(browser.submit(&home, &out, &[]).await < 400);
-    }
-    status
-}
-
-#[tokio::test]
-async fn what_matters_for_security_leaves_a_line_with_event_account_address_and_outcome() {
-    let stage = stage();
-    let running = stage.serve(&["--set", "log.format=json"]).await;
-    let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
-    let service = format!("/v2/Services/{}", phone.service_sid());
-    application.with(ACCOUNT, "a-wrong-token").get("/v2/Services").await;
-    application.with("a-secret-in-the-wrong-field", "x").get("/v2/Services").await;
-    application.with("token", "x.y.z").get("/v2/Services").await;
-    assert_eq!(visit_console(&running.base, "a-wrong-token").await, 401);
-    assert!(visit_console(&running.base, TOKEN).await < 400);
+/// Makes, changes and deletes a provider credential and a webhook; the SIDs of both.
+async fn change_settings(application: &Application, service: &str) -> (String, String) {
     let credential = application.create("/v1/Credentials", &[("Type", "gcm")]).await;
-    let credential = credential["sid"].as_str().expect("a SID");
-    application.post(&format!("/v1/Credentials/{credential}"), &[("FriendlyName", "app")]).await;
+    let credential = credential["sid"].as_str().expect("a SID").to_owned();
+    let credential_path = format!("/v1/Credentials/{credential}");
+    application.post(&credential_path, &[("FriendlyName", "app")]).await;
     let hook = [
         ("FriendlyName", "hook"),
         ("EventTypes", "*"),
@@ -93,16 +49,64 @@ async fn what_matters_for_security_leaves_a_line_with_event_account_address_and_
     ];
     let webhook = application.create(&format!("{service}/Webhooks"), &hook).await;
     let webhook = webhook["sid"].as_str().expect("a SID").to_owned();
-    application.post(&service, &[("FriendlyName", "owls")]).await;
+    let webhook_path = format!("{service}/Webhooks/{webhook}");
+    application.post(&webhook_path, &[("FriendlyName", "a hook")]).await;
+    application.post(service, &[("FriendlyName", "owls")]).await;
+    delete(application, &webhook_path).await;
+    delete(application, &credential_path).await;
+    (credential, webhook)
+}
+
+/// Answers a challenge of the phone with a signature that is not the phone's; the challenge's SID.
+async fn forge_an_answer(application: &Application, phone: &Phone) -> String {
+    let path = application.challenge(phone, &[("Details.Message", "Log in?")]).await;
+    let device =
+        jwt::Device { credential_sid: phone.credential_sid(), account_sid: phone.account_sid() };
+    let token = jwt::device_jwt(phone.key(), device, system_time(), None).expect("a token");
+    let forged = [("AuthPayload", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA")];
+    let (status, body) = application.with("token", &token).post(&path, &forged).await;
+    assert_eq!(status, 403, "{body}");
+    path.rsplit('/').next().expect("a SID").to_owned()
+}
+
+/// Fails to connect a stream: the device's clock is two hours behind, which the phone corrects after the refusal.
+async fn connect_with_a_wrong_clock(stage: &Stage, phone: &Phone) {
+    let file = stage.path("phone.json");
+    phone.save(&file).expect("saved");
+    let local_time = Some(std::sync::Arc::new(|| system_time() - 7_200) as _);
+    let late = Phone::load(&file, &Options { local_time, ..Default::default() }).expect("a phone");
+    late.connect().await.expect("after one refusal");
+    assert_eq!(late.clock_offset(), 7_200);
+}
+
+#[tokio::test]
+async fn every_event_leaves_a_line_with_account_address_and_outcome() {
+    let stage = Stage::with_account();
+    let file = stage.write("c.toml", "");
+    let running = stage.serve(&["--config", &file, "--set", "log.format=json"]).await;
+    let application = Application::of(&running);
+    let phone = application.phone(&Options::default()).await;
+    let service = format!("/v2/Services/{}", phone.service_sid());
+    application.with(ACCOUNT, "a-wrong-token").get("/v2/Services").await;
+    application.with("a-secret-in-the-wrong-field", "x").get("/v2/Services").await;
+    application.with("token", "x.y.z").get("/v2/Services").await;
+    assert_eq!(application.with(ACCOUNT, "a-wrong-token").visit_console().await, 401);
+    assert!(application.visit_console().await < 400);
+    let nobody = application.with(NOBODY, "a-wrong-token");
+    while nobody.visit_console().await != 429 {}
+    let (credential, webhook) = change_settings(&application, &service).await;
+    connect_with_a_wrong_clock(&stage, &phone).await;
+    let challenge = forge_an_answer(&application, &phone).await;
     phone.delete().await.expect("it is removed");
-    let delete = async |path: String| {
-        let request = client().delete(format!("{}{path}", running.base));
-        let answer = request.basic_auth(ACCOUNT, Some(TOKEN)).send().await;
-        assert_eq!(answer.expect("an answer").status().as_u16(), 204, "{path}");
-    };
-    delete(format!("{service}/Webhooks/{webhook}")).await;
-    delete(format!("/v1/Credentials/{credential}")).await;
-    delete(service.clone()).await;
+    let (_, entity) = application.get(&format!("{service}/Entities/alice-0001")).await;
+    let entity = entity["sid"].as_str().expect("a SID");
+    delete(&application, &format!("{service}/Entities/alice-0001")).await;
+    delete(&application, &service).await;
+    for (settings, outcome) in [("", "success"), ("[nonsense", "failure")] {
+        stage.write("c.toml", settings);
+        signal(running.id(), "HUP");
+        running.says(&format!("settings.reloaded: {outcome}")).await;
+    }
     let log = running.stop().await.stderr;
 
     for secret in ["a-wrong-token", "wrong-field", TOKEN, "webhook-secret", "x.y.z"] {
@@ -110,69 +114,71 @@ async fn what_matters_for_security_leaves_a_line_with_event_account_address_and_
         assert!(found.is_empty(), "{secret}: {found:#?}");
     }
     let lines = lines(&log);
-    let factor = phone.factor_sid();
-    for (event, outcome, subject) in [
-        ("account.created", "success", Some("first")),
-        ("service.created", "success", Some(phone.service_sid())),
-        ("factor.created", "success", Some(factor)),
-        ("factor.verified", "success", Some(factor)),
-        ("credentials", "failure", Some(ACCOUNT)),
-        ("credentials", "failure", None),
-        ("sign_in", "failure", Some(ACCOUNT)),
-        ("sign_in", "success", Some(ACCOUNT)),
-        ("sign_out", "success", Some(ACCOUNT)),
-        ("credential.created", "success", Some(credential)),
-        ("credential.updated", "success", Some(credential)),
-        ("credential.deleted", "success", Some(credential)),
-        ("webhook.created", "success", Some(&webhook)),
-        ("webhook.deleted", "success", Some(&webhook)),
-        ("service.updated", "success", Some(phone.service_sid())),
-        ("service.deleted", "success", Some(phone.service_sid())),
-        ("factor.deleted", "success", Some(factor)),
+    let (factor, key, service) = (phone.factor_sid(), phone.credential_sid(), phone.service_sid());
+    for (event, outcome, via, subject) in [
+        ("account.created", "success", "command", Some("first")),
+        ("service.created", "success", "http", Some(service)),
+        ("factor.created", "success", "http", Some(factor)),
+        ("factor.verified", "success", "http", Some(factor)),
+        ("credentials", "failure", "http", Some(ACCOUNT)),
+        ("credentials", "failure", "http", None),
+        ("credentials", "failure", "stream", Some(key)),
+        ("sign_in", "failure", "http", Some(ACCOUNT)),
+        ("sign_in", "success", "http", Some(ACCOUNT)),
+        ("sign_out", "success", "http", Some(ACCOUNT)),
+        ("sign_in_throttle", "failure", "http", Some(NOBODY)),
+        ("credential.created", "success", "http", Some(&credential)),
+        ("credential.updated", "success", "http", Some(&credential)),
+        ("credential.deleted", "success", "http", Some(&credential)),
+        ("webhook.created", "success", "http", Some(&webhook)),
+        ("webhook.updated", "success", "http", Some(&webhook)),
+        ("webhook.deleted", "success", "http", Some(&webhook)),
+        ("challenge.answer", "failure", "http", Some(&challenge)),
+        ("factor.deleted", "success", "http", Some(factor)),
+        ("entity.deleted", "success", "http", Some(entity)),
+        ("service.updated", "success", "http", Some(service)),
+        ("service.deleted", "success", "http", Some(service)),
+        ("settings.reloaded", "success", "command", Some("SIGHUP")),
+        ("settings.reloaded", "failure", "command", Some("SIGHUP")),
     ] {
+        let expected = (Some(event), Some(outcome), Some(via), subject);
         let line = lines.iter().find(|line| {
             let text = |name: &str| line.get(name).and_then(Value::as_str);
-            text("event") == Some(event)
-                && text("outcome") == Some(outcome)
-                && text("subject") == subject
+            (text("event"), text("outcome"), text("via"), text("subject")) == expected
         });
-        let line = line.unwrap_or_else(|| panic!("{event} {outcome} {subject:?}: {lines:#?}"));
-        let is_the_servers = event == "account.created";
-        let address = (!is_the_servers).then_some("127.0.0.1");
+        let line = line.unwrap_or_else(|| panic!("{expected:?}: {lines:#?}"));
+        let address = (via != "command").then_some("127.0.0.1");
         assert_eq!(line.get("address").and_then(Value::as_str), address, "{line:?}");
-        assert_eq!(line["via"], if is_the_servers { "command" } else { "http" });
         let level = if outcome == "success" { "INFO" } else { "WARN" };
         assert_eq!(line["level"], level, "{line:?}");
-        let names_account = subject.is_some() && !is_the_servers;
-        assert!(!names_account || line["account"] == ACCOUNT, "{line:?}");
+        let account = match subject {
+            None => None,
+            Some(NOBODY) => Some(NOBODY),
+            Some(key_sid) if key_sid == key => None,
+            _ if via == "command" => None,
+            Some(_) => Some(ACCOUNT),
+        };
+        assert_eq!(line.get("account").and_then(Value::as_str), account, "{line:?}");
     }
+    let shown = lines.iter().filter_map(|line| line["event"].as_str());
+    // "throttle" is shown by `strangers_fill_no_log_and_what_was_left_out_is_counted`.
+    let shown: BTreeSet<_> =
+        shown.chain(BY_COMMANDS.map(|(_, event)| event)).chain(["throttle"]).collect();
+    let all: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
+    assert_eq!(shown, all, "a new event needs a row above");
 }
 
-#[test]
-fn what_the_command_line_does_with_accounts_leaves_a_line() {
-    let stage = stage();
+#[tokio::test]
+async fn every_command_that_changes_an_account_leaves_a_line() {
+    let stage = Stage::with_account();
     let running = stage.spawn(&["serve", "--listen", "127.0.0.1:0"]);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(running.says("is ready"));
-    let run = |arguments: &[&str]| -> Done {
-        let done = stage.run(&[&["accounts"], arguments].concat());
-        assert_eq!(done.code, Some(0), "{done:?}");
-        done
-    };
+    running.says("is ready").await;
     let mut key = String::new();
-    for (arguments, event) in [
-        (&["create", "--name", "shop"][..], "account.created"),
-        (&["rotate", ACCOUNT], "token.rotated"),
-        (&["promote", ACCOUNT], "token.promoted"),
-        (&["rotate", "--evict", ACCOUNT], "tokens.evicted"),
-        (&["suspend", ACCOUNT], "account.suspended"),
-        (&["resume", ACCOUNT], "account.resumed"),
-        (&["create-key", ACCOUNT], "api_key.created"),
-        (&["revoke-key", "KEY"], "api_key.revoked"),
-    ] {
+    for (arguments, event) in BY_COMMANDS {
         let arguments: Vec<_> =
             arguments.iter().map(|word| if *word == "KEY" { key.as_str() } else { word }).collect();
-        let done = run(&arguments);
+        let done = stage.run(&[&["accounts"], &arguments[..]].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
         let line = done.stderr.lines().find(|line| line.contains(&format!("event=\"{event}\"")));
         let line = line.unwrap_or_else(|| panic!("{event}: {done:?}"));
         assert!(line.contains("countersign::security") && line.contains("via=\"command\""));
@@ -185,84 +191,4 @@ fn what_the_command_line_does_with_accounts_leaves_a_line() {
             key = sid.to_owned();
         }
     }
-}
-
-#[tokio::test]
-async fn strangers_fill_no_log_and_what_was_left_out_is_counted() {
-    let stage = stage();
-    let running = stage.serve(&["--set", "log.format=json"]).await;
-    let stranger = Application::of(&running).with(ACCOUNT, "wrong");
-    for _ in 0..130 {
-        stranger.get("/v2/Services").await;
-    }
-    let log = running.stop().await.stderr;
-    let all = lines(&log);
-    let about = |event: &str| all.iter().filter(|line| line["event"] == event).count();
-    assert_eq!(about("credentials"), 10, "{all:#?}");
-    assert_eq!(about("throttle"), 1, "the hundredth begins it");
-    let left_out = log.lines().find(|line| line.contains("countersign::left_out"));
-    let left_out: Value = serde_json::from_str(left_out.expect("it is told")).expect("JSON");
-    assert_eq!(left_out["left_out"], 90, "{left_out}");
-    let message = left_out["message"].as_str().expect("a message");
-    assert!(message.contains("credentials address=127.0.0.1"), "{message}");
-}
-
-/// The regular expressions of the filter file, one a line.
-fn expressions() -> Vec<String> {
-    let text = std::fs::read_to_string(FILTER).expect("the filter");
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("failregex"));
-    let first = lines.next().and_then(|line| line.split_once('=')).expect("failregex").1;
-    let more = lines.take_while(|line| line.starts_with(' '));
-    [first].into_iter().chain(more).map(|line| line.trim().to_owned()).collect()
-}
-
-#[tokio::test]
-async fn the_filter_for_fail2ban_finds_every_failure_and_nothing_else_in_either_format() {
-    for format in ["human", "json"] {
-        let stage = stage();
-        let running = stage.serve(&["--set", &format!("log.format={format}")]).await;
-        let application = Application::of(&running);
-        application.phone(&Options::default()).await;
-        application.with(ACCOUNT, "wrong").get("/v2/Services").await;
-        application.with("token", "x.y.z").get("/v2/Services").await;
-        assert_eq!(visit_console(&running.base, "wrong").await, 401);
-        assert!(visit_console(&running.base, TOKEN).await < 400);
-        let log = running.stop().await.stderr;
-        let expressions = expressions();
-        assert!(!expressions.is_empty());
-        // fail2ban takes the time away before it looks.
-        let found: Vec<_> = log
-            .lines()
-            .filter(|line| {
-                expressions.iter().any(|expression| {
-                    let expression = expression.replace("<HOST>", r"(?P<host>[0-9a-fA-F:.]+)");
-                    let expression = regex::Regex::new(&expression).expect("an expression");
-                    let host = expression.captures(line).map(|found| found["host"].to_owned());
-                    host.as_deref() == Some("127.0.0.1")
-                })
-            })
-            .collect();
-        assert_eq!(found.len(), 3, "{format}: {found:#?} in {log}");
-        assert!(found.iter().all(|line| line.contains("WARN")), "{found:#?}");
-
-        let path = stage.write("log", &log);
-        let Ok(tool) = Command::new("fail2ban-regex").args([&*path, FILTER]).output() else {
-            continue;
-        };
-        let said = String::from_utf8_lossy(&tool.stdout);
-        assert!(tool.status.success() && said.contains("3 matched"), "{format}: {said}");
-    }
-    assert!(Path::new(FILTER).exists());
-}
-
-#[test]
-fn the_document_has_every_event_and_no_other() {
-    let document = include_str!("../../../../docs/operating.md");
-    let table = document.split("| `event` | when |").nth(1).expect("a table");
-    let table = table.split("\n\n").next().expect("it ends");
-    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
-    let words = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
-    let documented: BTreeSet<_> = words.filter(|word| !word.is_empty()).collect();
-    let all: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
-    assert_eq!(documented, all);
 }

@@ -39,8 +39,7 @@ async fn the_first_start_makes_an_account_and_tells_only_where_it_is_written() {
 
 #[tokio::test]
 async fn the_environment_can_name_the_first_account_and_changes_nothing_later() {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     assert_eq!(Application::of(&running).get("/v2/Services").await.0, 200);
     let done = running.stop().await;

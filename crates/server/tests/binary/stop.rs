@@ -8,10 +8,6 @@ use tokio::net::TcpStream;
 
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, signal};
 
-fn stage() -> Stage {
-    Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
-}
-
 /// Waits until the server works on that many requests of the account beside the one that asks.
 async fn serving(running: &Running, expected: usize) {
     for _ in 0..3_000 {
@@ -28,7 +24,7 @@ async fn serving(running: &Running, expected: usize) {
 
 #[tokio::test]
 async fn a_long_poll_is_answered_a_stream_is_closed_and_the_rest_is_told_to_go() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let running = stage.serve(&["--set", "http.shutdown_seconds=10"]).await;
     let application = Application::of(&running);
     let phone = application.phone(&Options::default()).await;
@@ -59,16 +55,22 @@ async fn a_long_poll_is_answered_a_stream_is_closed_and_the_rest_is_told_to_go()
     assert_eq!(body["notifications"][0]["status"], "delivered", "written down before it ended");
 }
 
-#[tokio::test]
-async fn a_client_that_never_finishes_does_not_keep_it_up() {
-    let stage = stage();
-    let running = stage.serve(&["--set", "http.shutdown_seconds=1"]).await;
-    let address = running.base.strip_prefix("http://").unwrap();
-    let mut half = TcpStream::connect(address).await.unwrap();
+/// Begins a request whose body does not end.
+async fn half_a_request(running: &Running) -> TcpStream {
+    let address = running.base.strip_prefix("http://").expect("a base");
+    let mut half = TcpStream::connect(address).await.expect("a connection");
     let request = "POST /v2/Services HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\
                    Authorization: Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMTowMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\nFriendly";
-    half.write_all(request.as_bytes()).await.unwrap();
-    serving(&running, 1).await;
+    half.write_all(request.as_bytes()).await.expect("written");
+    serving(running, 1).await;
+    half
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_does_not_keep_it_up() {
+    let stage = Stage::with_account();
+    let running = stage.serve(&["--set", "http.shutdown_seconds=1"]).await;
+    let half = half_a_request(&running).await;
     let began = Instant::now();
     let done = running.stop().await;
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -78,10 +80,25 @@ async fn a_client_that_never_finishes_does_not_keep_it_up() {
 
 #[tokio::test]
 async fn an_interrupt_does_the_same() {
-    let stage = stage();
+    let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     signal(running.id(), "INT");
     let done = running.end().await;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stderr.contains("countersign has stopped"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_second_interrupt_ends_it_at_once_with_a_failure() {
+    let stage = Stage::with_account();
+    let long = ["--set", "http.shutdown_seconds=300", "--set", "http.body_seconds=300"];
+    let running = stage.serve(&long).await;
+    let half = half_a_request(&running).await;
+    signal(running.id(), "INT");
+    running.says("countersign stops").await;
+    signal(running.id(), "INT");
+    let done = running.end().await;
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("stopped at once by a second interrupt"), "{done:?}");
+    drop(half);
 }

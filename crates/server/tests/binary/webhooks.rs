@@ -3,13 +3,12 @@
 use countersign_standins::webhook::Webhook;
 use countersign_standins::{HttpAnswer, Setting};
 
-use crate::support::{ACCOUNT, Application, Stage, TOKEN};
+use crate::support::{Application, Stage};
 
 // The command blocks its thread until it ends; the stand-in needs another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_lists_those_whose_calls_fail() {
-    let stage =
-        Stage::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
+    let stage = Stage::with_account();
     let running = stage.serve(&["--allow-outgoing", "127.0.0.0/8"]).await;
     let none = stage.run(&["webhooks"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none:?}");

@@ -9,9 +9,17 @@ pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub fn client() -> reqwest::Client {
+    builder().build().expect("a client")
+}
+
+/// A client that shows redirections instead of following them.
+pub fn client_without_redirects() -> reqwest::Client {
+    builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+}
+
+fn builder() -> reqwest::ClientBuilder {
     // Reading the system's certificates takes long, and none of them is needed.
-    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    builder.build().expect("a client")
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }
 
 #[derive(Clone)]

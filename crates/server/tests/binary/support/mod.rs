@@ -1,8 +1,9 @@
 //! The binary as a process, and an application that calls it.
 
 mod application;
+mod browser;
 mod process;
 pub mod proxy;
 
-pub use application::{ACCOUNT, Application, TOKEN, client};
+pub use application::{ACCOUNT, Application, TOKEN, client, client_without_redirects};
 pub use process::{Done, Running, Stage, free_port, mode, signal};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::client;
+use super::{ACCOUNT, TOKEN, client};
 
 /// How often something that another process does is looked at, and how many times at most.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -43,6 +43,11 @@ impl Stage {
             variables: Vec::new(),
             bounds: Vec::new(),
         }
+    }
+
+    /// One whose environment names the first account.
+    pub fn with_account() -> Self {
+        Self::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
     }
 
     /// With a variable in the environment.

@@ -1,9 +1,10 @@
-//! The short way from whoever stores a delivery to the engine of the same process.
+//! Hands deliveries that this process has stored to the engine of the same process, in memory.
 //!
-//! A place is reserved *before* the delivery is stored, so that the store can be told whether the delivery is born
-//! leased (somebody will take it at once) or due (somebody will find it).
+//! A slot is reserved *before* the delivery is stored, so that the store knows whether the delivery is born leased (the
+//! engine takes it at once) or due (a poll finds it).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_domain::delivery::{Known, Lease};
 use countersign_domain::sid::FactorSid;
@@ -14,75 +15,89 @@ use tokio::sync::{Notify, mpsc};
 pub struct Leased {
     /// The lease.
     pub lease: Lease,
-    /// What the first attempt must know, if the command that stored it has told.
+    /// The prospect of the first attempt, if the command that stored the delivery has returned it.
     pub known: Option<Known>,
 }
 
-/// What the engine is handed.
+/// Work for the engine.
 #[derive(Debug)]
 pub enum Work {
-    /// A delivery to begin with.
+    /// A delivery to begin.
     Attempt(Box<Leased>),
-    /// A device has connected, or may have while something was parked for it: look for its parked deliveries.
+    /// A device has connected, or may have while something was parked for it: its parked deliveries are to be leased.
     Connected(FactorSid),
 }
 
-/// The near end. Cheap to clone.
+/// The sending end. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HandOver {
     work: mpsc::Sender<Work>,
+    sent: Arc<AtomicU64>,
     due: Arc<Notify>,
     calls: Arc<Notify>,
 }
 
-/// The far end: the engine's.
+/// The receiving end, for the engine.
 #[derive(Debug)]
 pub struct Inbox {
-    /// What was handed over.
+    /// The queue of work.
     pub work: mpsc::Receiver<Work>,
-    /// Woken when something has become due that nobody handed over.
+    /// Notified when a delivery has become due that was not handed over.
     pub due: Arc<Notify>,
-    /// Woken when something has happened that a webhook may want to hear of.
+    /// Notified when an event was stored that a webhook may be subscribed to.
     pub calls: Arc<Notify>,
 }
 
-/// A place in the engine's queue. Dropped unused, it is free again.
-pub struct Place(mpsc::OwnedPermit<Work>);
+/// A reserved slot in the engine's queue. Dropping it unused frees it.
+pub struct Slot {
+    permit: mpsc::OwnedPermit<Work>,
+    sent: Arc<AtomicU64>,
+}
 
-impl Place {
+impl Slot {
     /// Hands a delivery over. Never waits.
     pub fn hand_over(self, leased: Leased) {
-        self.0.send(Work::Attempt(Box::new(leased)));
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.permit.send(Work::Attempt(Box::new(leased)));
     }
 }
 
 impl HandOver {
-    /// Both ends of a queue with `places` places.
-    pub fn new(places: usize) -> (Self, Inbox) {
-        let (sender, work) = mpsc::channel(places);
+    /// Both ends of a queue with `capacity` slots.
+    pub fn new(capacity: usize) -> (Self, Inbox) {
+        let (sender, work) = mpsc::channel(capacity);
         let (due, calls) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let near = Self { work: sender, due: Arc::clone(&due), calls: Arc::clone(&calls) };
-        (near, Inbox { work, due, calls })
+        let inbox = Inbox { work, due: Arc::clone(&due), calls: Arc::clone(&calls) };
+        (Self { work: sender, sent: Arc::default(), due, calls }, inbox)
     }
 
-    /// A place, if one is free.
-    pub fn reserve(&self) -> Option<Place> {
-        self.work.clone().try_reserve_owned().ok().map(Place)
+    /// Reserves a slot, if one is free.
+    pub fn reserve(&self) -> Option<Slot> {
+        let permit = self.work.clone().try_reserve_owned().ok()?;
+        Some(Slot { permit, sent: Arc::clone(&self.sent) })
     }
 
-    /// Tells that something is due and was not handed over.
+    /// Announces that a delivery is due that was not handed over.
     pub fn wake(&self) {
         self.due.notify_one();
     }
 
-    /// Tells that something has happened, and is stored, that a webhook may want to hear of.
+    /// Announces that an event was stored that a webhook may be subscribed to.
     pub fn happened(&self) {
         self.calls.notify_one();
     }
 
-    /// Tells that a device has connected. Waits for a place in the queue; nothing is lost if the engine is gone, since
-    /// then this process is ending.
+    /// Announces that a device has connected, waiting for a slot in the queue. Fails silently if the engine has ended: the
+    /// process is ending too.
     pub async fn connected(&self, factor: FactorSid) {
-        let _ = self.work.send(Work::Connected(factor)).await;
+        if let Ok(slot) = self.work.reserve().await {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            slot.send(Work::Connected(factor));
+        }
+    }
+
+    /// The number of pieces of work put into the queue so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 }

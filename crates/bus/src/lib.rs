@@ -11,7 +11,7 @@ pub mod local;
 pub mod nats;
 pub mod seam;
 
-pub use handover::{HandOver, Leased, Place, Work};
+pub use handover::{HandOver, Leased, Slot, Work};
 pub use local::LocalBus;
 pub use nats::NatsBus;
 pub use seam::{Attachment, Bus, Changed, Link, Offer, Parting, Pending, Reception, Watch};

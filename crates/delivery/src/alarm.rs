@@ -1,6 +1,6 @@
-//! When the next look for due deliveries is worth it.
+//! The instant of the next poll.
 //!
-//! It rings by the monotonic clock, so that one whose time of day is set back does not sleep for as long as that was ahead.
+//! It is monotonic, so that setting back the time of day delays no poll.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 use tokio::sync::watch;
 
-/// An alarm clock that anybody may set to an earlier time.
+/// An alarm that any task may set to an earlier time.
 #[derive(Debug)]
 pub(crate) struct Alarm(watch::Sender<Monotonic>);
 
 impl Alarm {
-    /// One that rings at once.
+    /// An alarm that rings at once.
     pub(crate) fn new(clock: &dyn Clock) -> Self {
         Self(watch::Sender::new(clock.monotonic()))
     }
 
-    /// Sets it to ring after `span`, whatever it was set to.
+    /// Sets the alarm to ring after `span`, replacing its earlier setting.
     pub(crate) fn set(&self, clock: &dyn Clock, span: Duration) {
         self.0.send_replace(clock.monotonic() + span);
     }
 
-    /// Has it ring when the time of day is `at`, as far as is known now, unless it rings sooner anyway.
+    /// Sets the alarm to the time of day `at`, converted by the present clocks, unless it rings earlier anyway.
     pub(crate) fn earlier(&self, clock: &dyn Clock, at: Instant) {
         let at = clock.monotonic() + at.since(clock.now());
         self.0.send_if_modified(|set| {
-            let sooner = at < *set;
-            if sooner {
+            let is_earlier = at < *set;
+            if is_earlier {
                 *set = at;
             }
-            sooner
+            is_earlier
         });
     }
 
-    /// Waits until it rings.
+    /// Waits until the alarm rings.
     pub(crate) async fn rings(&self, clock: &dyn Clock) {
         let mut set = self.0.subscribe();
         loop {

@@ -1,29 +1,36 @@
-//! Counts the calls of webhooks that wait, for the gauges, and gives up what is too much for a webhook or an account.
+//! Counts queued webhook calls for the gauges, and gives up those above the limits of a webhook or an account.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_bus::HandOver;
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_domain::webhook_call::QueueLimits;
+use countersign_store::seam::{Answer, Calls};
 
 use crate::duty::Duty;
 use crate::metrics;
-use crate::shared::Shared;
 use crate::signals::Counts;
 
-pub(crate) struct Backlog(pub(crate) Arc<Shared>);
+/// Bounds the queue of webhook calls.
+pub(crate) struct Backlog {
+    pub(crate) calls: Arc<dyn Calls + Send + Sync>,
+    pub(crate) limits: QueueLimits,
+    pub(crate) handover: HandOver,
+    pub(crate) interval: Duration,
+}
 
 impl Duty for Backlog {
     const NAME: &'static str = "backlog";
 
     fn interval(&self) -> Duration {
-        self.0.options.count
+        self.interval
     }
 
     async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
         let mut given_up = 0;
         loop {
-            let backlog = self.0.calls.tend_calls(self.0.options.queued, now).await?;
+            let backlog = self.calls.tend_calls(self.limits, now).await?;
             given_up += backlog.given_up;
             metrics::calls_given_up("queue", backlog.given_up);
             let age = backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
@@ -38,12 +45,9 @@ impl Duty for Backlog {
         counts.overflowed += rows as u64;
         counts.backlogs += u64::from(nothing_left);
         if rows > 0 {
-            tracing::warn!(
-                calls = rows,
-                "calls of webhooks were given up, since too many were waiting"
-            );
-            // what stood behind them may be due now
-            self.0.handover.happened();
+            tracing::warn!(calls = rows, "webhook calls were given up: too many were queued");
+            // The calls behind them may be due now.
+            self.handover.happened();
         }
     }
 }

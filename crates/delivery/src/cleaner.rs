@@ -1,27 +1,30 @@
-//! Removes what is no longer wanted, a little at a time.
+//! Removes rows whose retention has ended, in bounded batches.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_store::seam::{Answer, Retention, Upkeep};
 
 use crate::duty::Duty;
-use crate::shared::Shared;
 use crate::signals::Counts;
 
-pub(crate) struct Cleaner(pub(crate) Arc<Shared>);
+/// Removes rows whose retention has ended.
+pub(crate) struct Cleaner {
+    pub(crate) upkeep: Arc<dyn Upkeep + Send + Sync>,
+    pub(crate) retention: Retention,
+    pub(crate) interval: Duration,
+}
 
 impl Duty for Cleaner {
     const NAME: &'static str = "cleaner";
 
     fn interval(&self) -> Duration {
-        self.0.options.clean
+        self.interval
     }
 
     async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
-        let retention = self.0.options.retention;
-        self.0.upkeep.clean(now, retention, most).await
+        self.upkeep.clean(now, self.retention, most).await
     }
 
     fn done(&self, counts: &mut Counts, rows: usize, nothing_left: bool) {

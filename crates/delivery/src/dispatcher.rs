@@ -1,85 +1,88 @@
-//! Takes what is handed over, at once, as long as there is room in hand.
+//! Begins the deliveries that are handed over in memory, as long as there is capacity.
 
 use std::sync::Arc;
 
 use countersign_bus::Work;
 use countersign_domain::sid::FactorSid;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::shared::{Shared, Start};
-use crate::{attempt, replay};
+use crate::attempt::{Attempts, Start};
+use crate::capacity::Capacity;
+use crate::reconnects::Reconnects;
+use crate::replay_queue::ReplayQueue;
+use crate::signals::Signals;
+use crate::tasks::Tasks;
 
-/// The most that begin together.
+/// Deliveries that begin together at most.
 const BATCH: usize = 64;
 
-/// Somebody wants to know when all that came before has begun.
-pub(crate) type Question = oneshot::Sender<()>;
+/// The duty that empties the queue of handed-over work.
+pub(crate) struct Dispatcher {
+    pub(crate) attempts: Attempts,
+    pub(crate) capacity: Capacity,
+    pub(crate) reconnects: Arc<Reconnects>,
+    pub(crate) replays: ReplayQueue,
+    pub(crate) tasks: Tasks,
+    pub(crate) signals: Arc<Signals>,
+}
 
-/// Takes until the engine stops; then what was handed over before that, and no more.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    mut work: mpsc::Receiver<Work>,
-    mut questions: mpsc::Receiver<Question>,
-) {
-    let mut stopping = false;
-    let mut asked: Option<Question> = None;
-    loop {
-        // Room first: what cannot be begun stays in the queue, and when that is full, deliveries are born due.
-        let Ok(hold) = Arc::clone(&shared.room).acquire_owned().await else {
-            return;
-        };
-        let next = if let Some(question) = asked.take() {
-            // Only now is it certain that the queue is looked at after the question came.
-            let Ok(next) = work.try_recv() else {
-                let _ = question.send(());
-                continue;
+impl Dispatcher {
+    /// Takes work until the engine stops, then the rest of the queue.
+    pub(crate) async fn run(self, mut work: mpsc::Receiver<Work>) {
+        let mut stopping = false;
+        loop {
+            // Capacity first: work that cannot begin stays in the queue, and when that is full, deliveries are born due.
+            let Some(permit) = self.capacity.acquire().await else {
+                return;
             };
-            asked = Some(question);
-            Some(next)
-        } else {
-            tokio::select! {
+            let next = tokio::select! {
                 biased;
-                () = shared.stop.cancelled(), if !stopping => {
+                () = self.tasks.stop().cancelled(), if !stopping => {
                     stopping = true;
                     work.close();
                     continue;
                 }
                 next = work.recv() => next,
-                Some(question) = questions.recv() => {
-                    asked = Some(question);
-                    continue;
+            };
+            let taken = match next {
+                Some(Work::Attempt(leased)) => {
+                    // Lets other tasks hand over more before the batch is taken. There is no timer: this waits for nothing
+                    // but the processor.
+                    tokio::task::yield_now().await;
+                    self.begin_batch(Start { leased: *leased, permit }, &mut work)
+                }
+                Some(Work::Connected(factor)) => {
+                    self.connected(factor);
+                    1
+                }
+                None => return,
+            };
+            self.signals.add(|counts| counts.taken += taken);
+        }
+    }
+
+    /// Begins `first` and the work that is queued behind it, as far as there is capacity; returns how much was taken.
+    fn begin_batch(&self, first: Start, work: &mut mpsc::Receiver<Work>) -> u64 {
+        let (mut batch, mut connected) = (vec![first], 0);
+        while batch.len() < BATCH
+            && let Some(permit) = self.capacity.try_acquire()
+            && let Ok(next) = work.try_recv()
+        {
+            match next {
+                Work::Attempt(leased) => batch.push(Start { leased: *leased, permit }),
+                Work::Connected(factor) => {
+                    self.connected(factor);
+                    connected += 1;
                 }
             }
-        };
-        match next {
-            Some(Work::Attempt(leased)) => {
-                let mut batch = vec![Start { leased: *leased, hold: hold.into() }];
-                // Whoever else can run now may be about to hand over more. There is no timer: nobody waits for anything
-                // but the processor.
-                tokio::task::yield_now().await;
-                gather(&shared, &mut work, &mut batch);
-                attempt::begin(&shared, batch);
-            }
-            Some(Work::Connected(factor)) => connected(&shared, factor),
-            None => return,
         }
+        let taken = batch.len() as u64 + connected;
+        self.attempts.begin(batch);
+        taken
     }
-}
 
-/// Takes what else was handed over, as far as there is room.
-fn gather(shared: &Arc<Shared>, work: &mut mpsc::Receiver<Work>, batch: &mut Vec<Start>) {
-    while batch.len() < BATCH
-        && let Ok(hold) = Arc::clone(&shared.room).try_acquire_owned()
-        && let Ok(next) = work.try_recv()
-    {
-        match next {
-            Work::Attempt(leased) => batch.push(Start { leased: *leased, hold: hold.into() }),
-            Work::Connected(factor) => connected(shared, factor),
-        }
+    fn connected(&self, factor: FactorSid) {
+        self.reconnects.connected(factor);
+        self.replays.request(factor);
     }
-}
-
-fn connected(shared: &Arc<Shared>, factor: FactorSid) {
-    shared.visits.connected(factor);
-    replay::want(shared, factor);
 }

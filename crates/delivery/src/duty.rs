@@ -1,4 +1,4 @@
-//! What a background duty is: a name, an interval, and a bounded batch that it does again and again.
+//! A background duty on rows of the database: a bounded batch, repeated at intervals.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,56 +8,69 @@ use countersign_domain::time::Instant;
 use countersign_store::seam::Answer;
 
 use crate::metrics;
-use crate::shared::Shared;
-use crate::signals::Counts;
+use crate::signals::{Counts, Signals};
+use crate::tasks::Tasks;
+use crate::timing::Timing;
 
 /// A duty on rows of the database.
 pub(crate) trait Duty: Send + Sync + 'static {
-    /// In logs and metrics.
+    /// Its name in logs and metrics.
     const NAME: &'static str;
-    /// Whether it is over once nothing is left to do.
+    /// Whether the duty ends once a sweep has left nothing to do.
     const ENDS: bool = false;
 
-    /// How often to look for something to do.
+    /// The time from the start of one sweep to the start of the next.
     fn interval(&self) -> Duration;
-    /// Does up to `most`, as of `now`; how many. Fewer than `most`: nothing is left.
+    /// Changes up to `most` rows, as of `now`; returns how many. Fewer than `most`: nothing is left.
     fn batch(&self, now: Instant, most: usize) -> impl Future<Output = Answer<usize>> + Send;
-    /// What to tell after a batch of so many.
+    /// Acts on a batch that changed this many rows, and counts them.
     fn done(&self, counts: &mut Counts, rows: usize, nothing_left: bool);
 }
 
-/// Does a duty until the engine stops, at the first chance and then at intervals. An error ends a round, never the duty.
-pub(crate) async fn run<D: Duty>(shared: Arc<Shared>, duty: D) {
-    let rounds = async {
-        loop {
-            // From start to start. A round that takes longer than the interval is followed at once by the next.
-            let next = shared.clock.monotonic() + shared.about(duty.interval());
-            match round(&shared, &duty).await {
-                Ok(()) if D::ENDS => return,
-                Ok(()) => {}
-                Err(error) => {
-                    metrics::failed(D::NAME);
-                    tracing::warn!(duty = D::NAME, %error, "a background duty failed and is tried again");
-                }
-            }
-            shared.clock.sleep(next.since(shared.clock.monotonic())).await;
-        }
-    };
-    shared.stop.run_until_cancelled(rounds).await;
+/// Runs duties.
+#[derive(Clone)]
+pub(crate) struct DutyRunner {
+    /// Rows that one command touches at most.
+    pub(crate) batch: usize,
+    pub(crate) tasks: Tasks,
+    pub(crate) timing: Timing,
+    pub(crate) signals: Arc<Signals>,
 }
 
-async fn round<D: Duty>(shared: &Shared, duty: &D) -> Answer<()> {
-    let most = shared.options.batch.max(1);
-    loop {
-        let rows = duty.batch(shared.clock.now(), most).await?;
-        let nothing_left = rows < most;
-        if rows > 0 {
-            metrics::swept(D::NAME, rows);
+impl DutyRunner {
+    /// Runs a duty until the engine stops, at once and then at intervals. An error ends a sweep, never the duty.
+    pub(crate) async fn run<D: Duty>(self, duty: D) {
+        let sweeps = async {
+            loop {
+                // A sweep that takes longer than the interval is followed at once by the next.
+                let next = self.timing.monotonic() + self.timing.with_jitter(duty.interval());
+                match self.sweep(&duty).await {
+                    Ok(()) if D::ENDS => return,
+                    Ok(()) => {}
+                    Err(error) => {
+                        metrics::failed(D::NAME);
+                        tracing::warn!(duty = D::NAME, %error, "a background duty failed and will be retried");
+                    }
+                }
+                self.timing.sleep(next.since(self.timing.monotonic())).await;
+            }
+        };
+        self.tasks.stop().run_until_cancelled(sweeps).await;
+    }
+
+    async fn sweep<D: Duty>(&self, duty: &D) -> Answer<()> {
+        let most = self.batch.max(1);
+        loop {
+            let rows = duty.batch(self.timing.now(), most).await?;
+            let nothing_left = rows < most;
+            if rows > 0 {
+                metrics::swept(D::NAME, rows);
+            }
+            self.signals.add(|counts| duty.done(counts, rows, nothing_left));
+            if nothing_left {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
         }
-        shared.signals.add(|counts| duty.done(counts, rows, nothing_left));
-        if nothing_left {
-            return Ok(());
-        }
-        tokio::task::yield_now().await;
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator can measure. Names and labels are in one place, so that a dashboard can be written from it.
+//! The engine's metrics: their names and labels in one place.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub(crate) fn attempt(platform: Platform, outcome: Outcome, took: Duration) {
         .record(took);
 }
 
-/// A provider or a device took it: how long after the notification was made. Its SID begins with the milliseconds of
-/// that instant, so nothing has to be read.
+/// Records how long after its creation a notification was accepted by a provider or acknowledged by a device. Its SID
+/// begins with the creation time in milliseconds, so nothing has to be read.
 pub(crate) fn taken(platform: Platform, notification: NotificationSid, at: Instant) {
     let [a, b, c, d, e, f, ..] = *notification.as_bytes();
     let made = i64::from_be_bytes([0, 0, a, b, c, d, e, f]).saturating_mul(1_000);
@@ -30,7 +30,7 @@ pub(crate) fn call(outcome: &CallOutcome, took: Duration) {
     histogram!("countersign_webhook_attempt_seconds").record(took);
 }
 
-/// Calls were given up, for this reason: `time` or `queue`.
+/// Counts calls that were given up. `reason`: `time` or `queue`.
 pub(crate) fn calls_given_up(reason: &'static str, calls: usize) {
     if calls > 0 {
         counter!("countersign_webhook_calls_given_up_total", "reason" => reason)
@@ -38,10 +38,9 @@ pub(crate) fn calls_given_up(reason: &'static str, calls: usize) {
     }
 }
 
-/// The calls that wait, and the age of the oldest.
+/// Sets the number of queued calls, and the age of the oldest.
 pub(crate) fn backlog(queued: u64, age: Duration) {
-    gauge!("countersign_webhook_calls_queued")
-        .set(u32::try_from(queued).map_or(f64::from(u32::MAX), f64::from));
+    gauge!("countersign_webhook_calls_queued").set(to_f64(queued));
     gauge!("countersign_webhook_oldest_call_seconds").set(age.as_secs_f64());
 }
 
@@ -55,11 +54,11 @@ pub(crate) fn in_hand(more: bool) {
 }
 
 pub(crate) fn settled(batch: usize, lost: usize) {
-    histogram!("countersign_delivery_settle_batch").record(count(batch));
+    histogram!("countersign_delivery_settle_batch").record(to_f64(batch));
     counter!("countersign_delivery_lost_leases_total").increment(lost as u64);
 }
 
-/// A delivery was put aside since too many wait for the same destination.
+/// Counts a delivery that was given up because too many wait for the same destination.
 pub(crate) fn crowded_out() {
     counter!("countersign_delivery_crowded_out_total").increment(1);
 }
@@ -72,6 +71,7 @@ pub(crate) fn failed(duty: &'static str) {
     counter!("countersign_duty_errors_total", "duty" => duty).increment(1);
 }
 
-fn count(n: usize) -> f64 {
-    u32::try_from(n).map_or(f64::from(u32::MAX), f64::from)
+/// Counts above `u32::MAX` are recorded as that.
+fn to_f64(count: impl TryInto<u32>) -> f64 {
+    count.try_into().map_or(f64::from(u32::MAX), f64::from)
 }

@@ -1,70 +1,83 @@
-//! Leases what is due: deliveries that were born without a place, retries, and those of other nodes that are gone.
+//! Leases due deliveries: those that were born without a slot in the queue, retries, and those of dead nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_store::seam::Answer;
-use tokio::sync::{Notify, mpsc};
+use countersign_domain::delivery::NodeId;
+use countersign_store::seam::{Answer, Deliveries};
+use tokio::sync::Notify;
 
-use crate::attempt;
-use crate::dispatcher::Question;
+use crate::alarm::Alarm;
+use crate::attempt::{Attempts, Start};
+use crate::capacity::Capacity;
 use crate::metrics;
-use crate::shared::Shared;
+use crate::signals::Signals;
+use crate::tasks::Tasks;
+use crate::timing::Timing;
 
-/// The most that one look leases.
-const MOST: usize = 256;
-/// The shortest time between two looks that nobody asked for. What is overdue and not yet swept counts as due, and is
-/// not leased.
-const SHORTEST: Duration = Duration::from_millis(20);
+/// Deliveries that one command leases at most.
+const BATCH: usize = 256;
+/// The shortest time between two polls, unless one is requested. An overdue delivery that is not swept yet counts as due,
+/// and is not leased.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks whenever it is told to, when the next delivery falls due, and at intervals for what nobody told of.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    due: Arc<Notify>,
-    mut questions: mpsc::Receiver<Question>,
-) {
-    loop {
-        let question = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return,
-            Some(question) = questions.recv() => Some(question),
-            () = due.notified() => None,
-            () = shared.alarm.rings(&*shared.clock) => None,
+/// The duty that leases due deliveries.
+pub(crate) struct Poller {
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) node: NodeId,
+    pub(crate) lease: Duration,
+    pub(crate) interval: Duration,
+    pub(crate) attempts: Attempts,
+    pub(crate) capacity: Capacity,
+    pub(crate) alarm: Arc<Alarm>,
+    pub(crate) tasks: Tasks,
+    pub(crate) timing: Timing,
+    pub(crate) signals: Arc<Signals>,
+}
+
+impl Poller {
+    /// Polls when `due` notifies, when the next delivery falls due, and at intervals for deliveries of other nodes.
+    pub(crate) async fn run(self, due: Arc<Notify>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.tasks.stop().cancelled() => return,
+                () = due.notified() => {}
+                () = self.alarm.rings(self.timing.clock()) => {}
+            }
+            if let Err(error) = self.poll().await {
+                metrics::failed("poller");
+                tracing::warn!(%error, "cannot lease due deliveries");
+            }
+            self.signals.add(|counts| counts.polled += 1);
+        }
+    }
+
+    async fn poll(&self) -> Answer<()> {
+        self.alarm.set(self.timing.clock(), self.timing.with_jitter(self.interval));
+        while self.lease().await? {
+            tokio::task::yield_now().await;
+        }
+        // Only ever earlier: since the alarm was set, a retry that this read does not see may have moved it.
+        if let Some(at) = self.deliveries.next_due().await? {
+            let soonest = self.timing.now() + SHORTEST_INTERVAL;
+            self.alarm.earlier(self.timing.clock(), at.max(soonest));
+        }
+        Ok(())
+    }
+
+    /// Leases as many deliveries as there is capacity for; returns whether there may be more.
+    async fn lease(&self) -> Answer<bool> {
+        let Some((permit, most)) = self.capacity.acquire_up_to(BATCH).await else {
+            return Ok(false);
         };
-        if let Err(error) = look(&shared).await {
-            metrics::failed("poller");
-            tracing::warn!(%error, "due deliveries cannot be leased now");
+        let now = self.timing.now();
+        let until = now + self.lease;
+        let leases = self.deliveries.lease_due(self.node, now, until, most).await?;
+        let is_full = leases.len() == most;
+        if !leases.is_empty() {
+            self.attempts.begin(Start::each(permit, leases));
         }
-        shared.signals.add(|counts| counts.polled += 1);
-        if let Some(question) = question {
-            let _ = question.send(());
-        }
+        Ok(is_full)
     }
-}
-
-async fn look(shared: &Arc<Shared>) -> Answer<()> {
-    shared.alarm.set(&*shared.clock, shared.about(shared.options.poll));
-    while lease(shared).await? {
-        tokio::task::yield_now().await;
-    }
-    // After the alarm was set, which may have been moved since by a retry that this does not see.
-    if let Some(at) = shared.deliveries.next_due().await? {
-        shared.alarm.earlier(&*shared.clock, at.max(shared.clock.now() + SHORTEST));
-    }
-    Ok(())
-}
-
-/// Leases as many as there is room for; whether there may be more.
-async fn lease(shared: &Arc<Shared>) -> Answer<bool> {
-    let Some((hold, room)) = shared.room_for(MOST).await else {
-        return Ok(false);
-    };
-    let now = shared.clock.now();
-    let until = shared.lease_until(now);
-    let leases = shared.deliveries.lease_due(shared.node, now, until, room).await?;
-    let full = leases.len() == room;
-    if !leases.is_empty() {
-        attempt::begin(shared, hold.share(leases));
-    }
-    Ok(full)
 }

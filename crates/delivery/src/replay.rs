@@ -1,99 +1,108 @@
-//! Offers a device that has connected what is parked for it.
+//! Offers a connected device its parked deliveries.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_domain::delivery::{Lease, Outcome};
+use countersign_bus::Bus;
+use countersign_domain::delivery::{Lease, NodeId, Outcome};
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
-use tokio::sync::Semaphore;
+use countersign_store::seam::Deliveries;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::attempt;
+use crate::attempt::{Attempts, Start};
+use crate::capacity::{Capacity, Permit};
 use crate::metrics;
-use crate::shared::Shared;
+use crate::replay_queue::{ReplayQueue, ReplayRequests};
+use crate::signals::Signals;
+use crate::tasks::Tasks;
+use crate::timing::Timing;
 
-/// The most that one look leases: as many as a socket may hold unacknowledged.
-const MOST: usize = 100;
-/// Looks that run at once. Enough that many share a commit when all devices come back together.
-const AT_ONCE: usize = 128;
+/// Deliveries that one replay leases at most: as many as a socket may hold unacknowledged.
+const BATCH: usize = 100;
+/// Replays that read at once. Many share a commit when all devices reconnect together.
+const CONCURRENT: usize = 128;
 
-/// Devices whose parked deliveries are to be looked for. No more than there are connected devices, since each is in it
-/// once.
-pub(crate) struct Replays {
-    wanted: Mutex<HashSet<FactorSid>>,
-    at_once: Semaphore,
+/// The duty that leases parked deliveries.
+pub(crate) struct Replay {
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) node: NodeId,
+    pub(crate) lease: Duration,
+    pub(crate) attempts: Attempts,
+    pub(crate) capacity: Capacity,
+    pub(crate) queue: ReplayQueue,
+    pub(crate) tasks: Tasks,
+    pub(crate) timing: Timing,
+    pub(crate) signals: Arc<Signals>,
 }
 
-impl Default for Replays {
-    fn default() -> Self {
-        Self { wanted: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
-    }
-}
-
-impl Replays {
-    fn wanted(&self) -> MutexGuard<'_, HashSet<FactorSid>> {
-        // A panic while holding the lock cannot leave the set half changed.
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Has a look made for a connected device, unless one is about to begin. Never waits.
-pub(crate) fn want(shared: &Arc<Shared>, factor: FactorSid) {
-    if shared.replays.wanted().insert(factor) {
-        let look = look(Arc::clone(shared), factor);
-        let kill = shared.kill.clone();
-        shared.tasks.spawn(kill.run_until_cancelled_owned(look));
-    }
-}
-
-/// Leases and begins what is parked for a device. After a full batch, looks again once it is over, unless the device
-/// acknowledged none of it: such a device gets the rest when it connects again.
-async fn look(shared: Arc<Shared>, factor: FactorSid) {
-    let turn = shared.replays.at_once.acquire().await;
-    let room = shared.room_for(MOST).await;
-    // From here on a new wish is another look: this one may have read too early to see what that is about.
-    shared.replays.wanted().remove(&factor);
-    let Some((hold, most)) = room else {
-        return;
-    };
-    let Some(leases) = lease(&shared, factor, most).await else {
-        return;
-    };
-    drop(turn);
-    shared.signals.add(|counts| counts.replayed += 1);
-    let full = leases.len() == most;
-    if leases.is_empty() {
-        return;
-    }
-    let begun = attempt::begin(&shared, hold.share(leases));
-    if full
-        && let Ok(Some(outcomes)) = begun.await
-        && outcomes.contains(&Outcome::Acknowledged)
-    {
-        want(&shared, factor);
-    }
-}
-
-/// Leases, as often as it takes while the device stays: nobody else would look for what is parked.
-async fn lease(shared: &Shared, factor: FactorSid, most: usize) -> Option<Vec<Lease>> {
-    let mut failures = 0;
-    loop {
-        let now = shared.clock.now();
-        let until = shared.lease_until(now);
-        let leased = shared.deliveries.lease_parked(factor, shared.node, now, until, most);
-        let error = match leased.await {
-            Ok(leases) => return Some(leases),
-            Err(error) => error,
-        };
-        failures += 1;
-        metrics::failed("replay");
-        tracing::warn!(%error, %factor, failures, "the parked deliveries of a device cannot be read now");
-        if matches!(error, StoreError::Corrupt(_)) {
-            return None;
+/// Starts the requested replays until the engine stops. Requests that are queued then are dropped.
+pub(crate) async fn run(replay: Replay, mut requests: ReplayRequests) {
+    let (replay, reads) = (Arc::new(replay), Arc::new(Semaphore::new(CONCURRENT)));
+    let stop = replay.tasks.stop().clone();
+    let requested = async {
+        while let Some(request) = requests.next().await {
+            // Fails only on a closed semaphore.
+            let Ok(read) = Arc::clone(&reads).acquire_owned().await else { return };
+            let Some((permit, most)) = replay.capacity.acquire_up_to(BATCH).await else { return };
+            requests.begin(request.factor);
+            replay.tasks.spawn(Arc::clone(&replay).replay(request.factor, read, permit, most));
+            drop(request.token);
         }
-        shared.pause(failures).await;
-        if shared.stop.is_cancelled() || !shared.bus.is_attached(factor).await {
-            return None;
+    };
+    stop.run_until_cancelled(requested).await;
+}
+
+impl Replay {
+    /// Leases and begins up to `most` parked deliveries of a device. After a full batch it requests another replay, unless
+    /// the device acknowledged none: such a device gets the rest when it connects again.
+    async fn replay(
+        self: Arc<Self>,
+        factor: FactorSid,
+        read: OwnedSemaphorePermit,
+        permit: Permit,
+        most: usize,
+    ) {
+        let Some(leases) = self.lease(factor, most).await else {
+            return;
+        };
+        drop(read);
+        self.signals.add(|counts| counts.replayed += 1);
+        let is_full = leases.len() == most;
+        if leases.is_empty() {
+            return;
+        }
+        let begun = self.attempts.begin(Start::each(permit, leases));
+        if is_full
+            && let Ok(Some(outcomes)) = begun.await
+            && outcomes.contains(&Outcome::Acknowledged)
+        {
+            self.queue.request(factor);
+        }
+    }
+
+    /// Leases, and retries while the device stays connected: no other duty looks for parked deliveries. `None`: given up.
+    async fn lease(&self, factor: FactorSid, most: usize) -> Option<Vec<Lease>> {
+        let mut failures = 0;
+        loop {
+            let now = self.timing.now();
+            let until = now + self.lease;
+            let leased = self.deliveries.lease_parked(factor, self.node, now, until, most);
+            let error = match leased.await {
+                Ok(leases) => return Some(leases),
+                Err(error) => error,
+            };
+            failures += 1;
+            metrics::failed("replay");
+            tracing::warn!(%error, %factor, failures, "cannot read the parked deliveries of a device");
+            if matches!(error, StoreError::Corrupt(_)) {
+                return None;
+            }
+            self.timing.retry_delay(failures).await;
+            if self.tasks.stop().is_cancelled() || !self.bus.is_attached(factor).await {
+                return None;
+            }
         }
     }
 }

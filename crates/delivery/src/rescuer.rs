@@ -1,29 +1,34 @@
-//! Returns what was leased by a node that died, or by this one in an earlier run.
+//! Makes deliveries due again whose node died, or whose lease an earlier run of this node held.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_bus::HandOver;
+use countersign_domain::delivery::NodeId;
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_store::seam::{Answer, Calls, Deliveries};
 
 use crate::duty::Duty;
-use crate::shared::Shared;
 use crate::signals::Counts;
 
-/// Makes due what was leased and not settled in time.
-pub(crate) struct Rescuer(pub(crate) Arc<Shared>);
+/// Makes deliveries due whose lease ran out before they were settled.
+pub(crate) struct Rescuer {
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) handover: HandOver,
+    pub(crate) interval: Duration,
+}
 
 impl Duty for Rescuer {
     const NAME: &'static str = "rescuer";
 
     fn interval(&self) -> Duration {
-        self.0.options.sweep
+        self.interval
     }
 
     async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
-        let rows = self.0.deliveries.rescue(now, most).await?;
+        let rows = self.deliveries.rescue(now, most).await?;
         if rows > 0 {
-            self.0.handover.wake();
+            self.handover.wake();
         }
         Ok(rows)
     }
@@ -34,26 +39,32 @@ impl Duty for Rescuer {
     }
 }
 
-/// Makes due what an earlier run had leased, without waiting for the leases to run out: at start, where no other
-/// process can be using the database. Runs beside everything else, so that many rows do not delay readiness.
-pub(crate) struct Voider(pub(crate) Arc<Shared>);
+/// Voids the leases of an earlier run at start, before they run out. Only for a database that no other process can be
+/// using. Runs beside the other duties, so that many rows do not delay readiness.
+pub(crate) struct Voider {
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) calls: Arc<dyn Calls + Send + Sync>,
+    pub(crate) node: NodeId,
+    pub(crate) handover: HandOver,
+    pub(crate) interval: Duration,
+}
 
 impl Duty for Voider {
     const NAME: &'static str = "voider";
     const ENDS: bool = true;
 
     fn interval(&self) -> Duration {
-        self.0.options.sweep
+        self.interval
     }
 
     async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
-        let rows = self.0.deliveries.void_leases(self.0.node, now, most).await?;
-        let calls = self.0.calls.void_calls(self.0.node, now, most).await?;
+        let rows = self.deliveries.void_leases(self.node, now, most).await?;
+        let calls = self.calls.void_calls(self.node, now, most).await?;
         if calls > 0 {
-            self.0.handover.happened();
+            self.handover.happened();
         }
         if rows > 0 {
-            self.0.handover.wake();
+            self.handover.wake();
         }
         Ok(rows.max(calls))
     }

@@ -1,41 +1,56 @@
-//! The call to a provider, with all that may go wrong with one.
+//! Calls a provider, bounds how long it may take, and turns a panic or a timeout into an outcome.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::{Attempt, Lease, Outcome, Push};
 use countersign_domain::notification::Code;
 use countersign_domain::time::Instant;
+use countersign_providers::Providers;
 use futures_util::FutureExt;
 
-use crate::attempt;
-use crate::shared::Shared;
+use crate::deadline::give_up_at;
+use crate::reports::Reports;
+use crate::signals::Signals;
+use crate::timing::Timing;
 
-/// Hands a push to its provider at the instant `now`. Ends when the lease is about to, and whatever the provider does.
-pub(crate) async fn send(shared: &Shared, lease: &Lease, push: &Push, now: Instant) -> Attempt {
-    shared.signals.add(|counts| counts.attempted += 1);
-    let began = shared.clock.monotonic();
-    let limit = began + attempt::limit(lease).since(now);
-    let platform = push.target.address.platform();
-    let provider = shared.providers.for_platform(platform);
-    // A provider shares nothing with us that a panic could leave half changed.
-    let sending = AssertUnwindSafe(async { provider.send(push).await }).catch_unwind();
-    let mut sending = pin!(sending);
+/// Hands pushes to providers.
+pub(crate) struct Sender {
+    pub(crate) providers: Arc<Providers>,
+    pub(crate) reports: Reports,
+    /// A prompt on the stream that is not acknowledged for this long is marked as written.
+    pub(crate) written_after: Duration,
+    pub(crate) timing: Timing,
+    pub(crate) signals: Arc<Signals>,
+}
 
-    if platform == Platform::Stream {
+impl Sender {
+    /// Hands a push to its provider at the instant `now`. Always returns before the lease runs out.
+    pub(crate) async fn send(&self, lease: &Lease, push: &Push, now: Instant) -> Attempt {
+        self.signals.add(|counts| counts.attempted += 1);
+        let limit = self.timing.monotonic() + give_up_at(lease).since(now);
+        let platform = push.target.address.platform();
+        let provider = self.providers.for_platform(platform);
+        // A provider shares no state with the engine that a panic could leave half changed.
+        let sending = AssertUnwindSafe(async { provider.send(push).await }).catch_unwind();
+        let mut sending = pin!(sending);
+
+        if platform == Platform::Stream {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent.unwrap_or_else(|_| panicked(push)),
+                () = self.timing.sleep(self.written_after) => {}
+            }
+            self.reports.mark_written(*lease, self.timing.now());
+        }
         tokio::select! {
             biased;
-            sent = &mut sending => return sent.unwrap_or_else(|_| panicked(push)),
-            () = shared.clock.sleep(shared.options.written_after) => {}
+            sent = &mut sending => sent.unwrap_or_else(|_| panicked(push)),
+            () = self.timing.sleep(limit.since(self.timing.monotonic())) => given_up(push),
         }
-        let now = shared.clock.now();
-        shared.results.mark_written(*lease, now);
-    }
-    tokio::select! {
-        biased;
-        sent = &mut sending => sent.unwrap_or_else(|_| panicked(push)),
-        () = shared.clock.sleep(limit.since(shared.clock.monotonic())) => given_up(push),
     }
 }
 

@@ -1,71 +1,106 @@
-//! Writes down what became of deliveries, many with one commit.
+//! Commits the results of deliveries, many by one command.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use countersign_domain::delivery::{Happening, Lease, Settled};
+use countersign_bus::HandOver;
+use countersign_domain::delivery::{Happening, Settled};
 use countersign_domain::sid::NotificationSid;
-use countersign_domain::time::Instant;
 use countersign_store::StoreError;
-use countersign_store::seam::Settlement;
-use tokio::sync::{mpsc, oneshot};
+use countersign_store::seam::{Deliveries, Settlement};
+use tokio::sync::mpsc;
 
 use crate::metrics;
-use crate::shared::Shared;
+use crate::reports::Report;
+use crate::signals::Signals;
+use crate::timing::Timing;
 
-/// The most that one command settles. What comes while a commit runs waits for the next, so there is no timer.
+/// Results that one command commits at most. Those that arrive during a commit form the next batch, so there is no timer.
 const BATCH: usize = 512;
 
-/// Something to write down, and whom to tell once it is.
-pub(crate) struct Report {
-    settled: Settled,
-    done: Option<oneshot::Sender<()>>,
+/// The duty that commits results.
+pub(crate) struct Settler {
+    pub(crate) deliveries: Arc<dyn Deliveries + Send + Sync>,
+    pub(crate) handover: HandOver,
+    pub(crate) timing: Timing,
+    pub(crate) signals: Arc<Signals>,
 }
 
-/// The way to the settler. Bounded: while the database is down, whoever has a result waits with it.
-pub(crate) struct Results(mpsc::Sender<Report>);
-
-impl Results {
-    pub(crate) fn new(places: usize) -> (Self, mpsc::Receiver<Report>) {
-        let (sender, receiver) = mpsc::channel(places);
-        (Self(sender), receiver)
+impl Settler {
+    /// Commits results until all senders of reports are dropped.
+    pub(crate) async fn run(self, mut reports: mpsc::Receiver<Report>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while reports.recv_many(&mut batch, BATCH).await > 0 {
+            drop_outdated_marks(&mut batch);
+            let (settled, waiting): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|report| (report.settled, report.done)).unzip();
+            self.commit(&settled).await;
+            for done in waiting.into_iter().flatten() {
+                let _ = done.send(());
+            }
+        }
     }
 
-    /// Notes that a prompt was written and is not acknowledged yet. Never waits: where there is no place, the result
-    /// itself is soon to come.
-    pub(crate) fn mark_written(&self, lease: Lease, at: Instant) {
-        let _ = self.0.try_send(Report {
-            settled: Settled { lease, what: Happening::Written, at },
-            done: None,
+    /// Commits a batch. One corrupt row does not keep the other results from being committed.
+    async fn commit(&self, settled: &[Settled]) {
+        let Err(why) = self.commit_whole(settled).await else {
+            return;
+        };
+        tracing::error!(
+            why,
+            "a result belongs to a corrupt row; the results of its batch are committed one by one"
+        );
+        for one in settled {
+            if let Err(why) = self.commit_whole(std::slice::from_ref(one)).await {
+                let notification = one.lease.delivery.notification;
+                tracing::error!(why, %notification, "a result is lost: its row is corrupt");
+            }
+        }
+    }
+
+    /// Commits all results or none, with retries for as long as the database is unavailable.
+    ///
+    /// # Errors
+    /// A row is corrupt.
+    async fn commit_whole(&self, settled: &[Settled]) -> Result<(), String> {
+        let mut failures = 0;
+        loop {
+            let error = match self.deliveries.settle(settled).await {
+                Ok(Settlement { lost, is_heard }) => {
+                    self.count(settled, &lost);
+                    if is_heard {
+                        self.handover.happened();
+                    }
+                    return Ok(());
+                }
+                Err(StoreError::Corrupt(why)) => return Err(why),
+                Err(error @ StoreError::Unavailable(_)) => error,
+            };
+            failures += 1;
+            metrics::failed("settler");
+            self.signals.add(|counts| counts.refused += 1);
+            let results = settled.len();
+            tracing::warn!(%error, failures, results, "cannot commit results; they are kept and retried");
+            self.timing.retry_delay(failures).await;
+        }
+    }
+
+    fn count(&self, settled: &[Settled], lost: &[NotificationSid]) {
+        metrics::settled(settled.len(), lost.len());
+        for notification in lost {
+            tracing::debug!(%notification, "a lease was lost before the result was committed");
+        }
+        let marks =
+            settled.iter().filter(|settled| matches!(settled.what, Happening::Written)).count();
+        self.signals.add(|counts| {
+            counts.written += marks as u64;
+            counts.settled += (settled.len() - marks) as u64;
+            counts.lost += lost.len() as u64;
         });
     }
-
-    /// Writes down what became of a delivery. Returns when that is committed.
-    pub(crate) async fn settle(&self, lease: Lease, what: Happening, at: Instant) {
-        let (done, committed) = oneshot::channel();
-        let report = Report { settled: Settled { lease, what, at }, done: Some(done) };
-        // Both fail only when the settler is gone, and with it the engine.
-        if self.0.send(report).await.is_ok() {
-            let _ = committed.await;
-        }
-    }
 }
 
-/// Settles until the engine is gone.
-pub(crate) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while reports.recv_many(&mut batch, BATCH).await > 0 {
-        drop_outdated_marks(&mut batch);
-        let (settled, waiting): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|report| (report.settled, report.done)).unzip();
-        write(&shared, &settled).await;
-        for done in waiting.into_iter().flatten() {
-            let _ = done.send(());
-        }
-    }
-}
-
-/// A mark is of no use if the same batch says how it went on.
+/// Drops the marks of prompts whose result is in the same batch.
 fn drop_outdated_marks(batch: &mut Vec<Report>) {
     let is_mark = |report: &Report| matches!(report.settled.what, Happening::Written);
     let name = |report: &Report| report.settled.lease.delivery.notification;
@@ -74,55 +109,4 @@ fn drop_outdated_marks(batch: &mut Vec<Report>) {
             batch.iter().filter(|report| !is_mark(report)).map(name).collect();
         batch.retain(|report| !is_mark(report) || !over.contains(&name(report)));
     }
-}
-
-/// Writes a batch. One corrupt row must not keep the results of others from being written.
-async fn write(shared: &Shared, settled: &[Settled]) {
-    let Err(why) = write_whole(shared, settled).await else {
-        return;
-    };
-    tracing::error!(why, "a result meets a corrupt row; its batch is written one by one");
-    for one in settled {
-        if let Err(why) = write_whole(shared, std::slice::from_ref(one)).await {
-            let notification = one.lease.delivery.notification;
-            tracing::error!(why, %notification, "a result is lost: its row is corrupt");
-        }
-    }
-}
-
-/// Writes all or nothing, however long that takes; an error is a corrupt row.
-async fn write_whole(shared: &Shared, settled: &[Settled]) -> Result<(), String> {
-    let mut failures = 0;
-    loop {
-        let error = match shared.deliveries.settle(settled).await {
-            Ok(Settlement { lost, is_heard }) => {
-                note(shared, settled, &lost);
-                if is_heard {
-                    shared.handover.happened();
-                }
-                return Ok(());
-            }
-            Err(StoreError::Corrupt(why)) => return Err(why),
-            Err(error @ StoreError::Unavailable(_)) => error,
-        };
-        failures += 1;
-        metrics::failed("settler");
-        shared.signals.add(|counts| counts.refused += 1);
-        let results = settled.len();
-        tracing::warn!(%error, failures, results, "results cannot be written down now; they are kept");
-        shared.pause(failures).await;
-    }
-}
-
-fn note(shared: &Shared, settled: &[Settled], lost: &[NotificationSid]) {
-    metrics::settled(settled.len(), lost.len());
-    for notification in lost {
-        tracing::debug!(%notification, "a lease was lost before the result was written");
-    }
-    let marks = settled.iter().filter(|settled| matches!(settled.what, Happening::Written)).count();
-    shared.signals.add(|counts| {
-        counts.written += marks as u64;
-        counts.settled += (settled.len() - marks) as u64;
-        counts.lost += lost.len() as u64;
-    });
 }

@@ -1,11 +1,13 @@
-//! Events that a test can await. In production nobody listens, and a signal costs one addition.
+//! Counts of what the engine has done, which tests await. In production nothing listens, and a count costs one addition.
 
 use tokio::sync::watch;
 
-/// How often each thing has happened since the engine started.
+/// How often each event has happened since the engine started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Deliveries taken in hand: handed over, leased when due, or leased for a device that connected.
+    /// Pieces of work taken from the queue and begun.
+    pub taken: u64,
+    /// Deliveries begun: handed over, leased when due, or leased for a device that connected.
     pub begun: u64,
     /// Pushes handed to a provider.
     pub attempted: u64,
@@ -15,13 +17,13 @@ pub struct Counts {
     pub settled: u64,
     /// Results that came after the lease was lost.
     pub lost: u64,
-    /// Times that the database would not take a batch of results.
+    /// Batches of results that the database rejected.
     pub refused: u64,
-    /// Looks for the parked deliveries of a device.
+    /// Replays: reads of the parked deliveries of a device.
     pub replayed: u64,
-    /// Rounds of looks for the parked deliveries of all devices that are here.
+    /// Rounds of replays for all devices that this process holds.
     pub rounds: u64,
-    /// Looks for what is due.
+    /// Polls for due deliveries.
     pub polled: u64,
     /// Deliveries that the expirer ended.
     pub expired: u64,
@@ -33,13 +35,15 @@ pub struct Counts {
     pub rescuer_sweeps: u64,
     /// Leases of earlier runs that were voided.
     pub voided: u64,
-    /// Sweeps of the voider that left nothing: one, at the end of its duty.
+    /// Sweeps of the voider that left nothing: one, after which it ends.
     pub voider_sweeps: u64,
-    /// Calls of webhooks whose result is committed.
+    /// Polls for due webhook calls.
+    pub polled_calls: u64,
+    /// Webhook calls whose outcome is committed.
     pub called: u64,
-    /// Calls of webhooks that were given up since too many waited.
+    /// Webhook calls that were given up because too many were queued.
     pub overflowed: u64,
-    /// Counts of the calls that wait.
+    /// Counts of the queued webhook calls.
     pub backlogs: u64,
     /// Rows that the cleaner removed.
     pub cleaned: u64,
@@ -47,7 +51,7 @@ pub struct Counts {
     pub cleaner_sweeps: u64,
 }
 
-/// Where the engine says what it has done.
+/// The counts of one engine.
 #[derive(Debug)]
 pub struct Signals(watch::Sender<Counts>);
 
@@ -58,12 +62,12 @@ impl Default for Signals {
 }
 
 impl Signals {
-    /// What has happened so far.
+    /// The present counts.
     pub fn counts(&self) -> Counts {
         *self.0.borrow()
     }
 
-    /// Waits until so much has happened.
+    /// Waits until the counts are `enough`, and returns them.
     pub async fn wait_for(&self, enough: impl FnMut(&Counts) -> bool) -> Counts {
         let mut counts = self.0.subscribe();
         // The sender lives as long as `self`.

@@ -151,20 +151,22 @@ impl Server {
             Arc::clone(&apple),
             guard.clone(),
         )?;
-        let engine = Engine::start(countersign_delivery::Parts {
-            deliveries: Arc::clone(&store) as _,
-            calls: Arc::clone(&store) as _,
-            upkeep: store,
-            bus: Arc::clone(&bus),
-            providers: Arc::new(providers),
-            webhooks: Arc::new(push::webhooks(config, world, &verify)?),
-            clock: Arc::clone(&world.clock),
-            entropy: Arc::clone(&world.entropy),
+        let engine = Engine::start(
+            &countersign_delivery::EngineParts {
+                deliveries: Arc::clone(&store) as _,
+                calls: Arc::clone(&store) as _,
+                upkeep: store,
+                bus: Arc::clone(&bus),
+                providers: Arc::new(providers),
+                webhooks: Arc::new(push::webhooks(config, world, &verify)?),
+                clock: Arc::clone(&world.clock),
+                entropy: Arc::clone(&world.entropy),
+                handover: handover.clone(),
+                node: verify.node(),
+                options: engine_options(config),
+            },
             inbox,
-            handover: handover.clone(),
-            node: verify.node(),
-            options: engine_options(config),
-        });
+        );
 
         let (shutdown, sockets) = (CancellationToken::new(), TaskTracker::new());
         let abandoned = TaskTracker::new();
@@ -328,19 +330,19 @@ pub(crate) fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result
     Ok(Url::parse(&format!("{scheme}://{address}"))?)
 }
 
-fn engine_options(config: &Config) -> countersign_delivery::Options {
+fn engine_options(config: &Config) -> countersign_delivery::EngineOptions {
     let day = Duration::from_secs(24 * 60 * 60);
-    countersign_delivery::Options {
-        places: config.delivery.queue_max,
-        stream_attempts: config.delivery.in_flight_max,
+    countersign_delivery::EngineOptions {
+        queue_max: config.delivery.queue_max,
+        stream_attempts_max: config.delivery.in_flight_max,
         lease: config.delivery.lease(),
         retention: Retention { challenges: day * config.retention.challenges_days },
-        queued: QueueLimits {
+        call_queue: QueueLimits {
             per_webhook: config.limits.queued_calls_per_webhook,
             per_account: config.limits.queued_calls_per_account,
         },
         // the data folder of SQLite is locked to this process; PostgreSQL has leases of other nodes in it
-        alone: config.database.url.is_none(),
+        is_only_process: config.database.url.is_none(),
         ..Default::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_bus::{Leased, Place};
+use countersign_bus::{Leased, Slot};
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::{Birth, Delivery, Known, NewNotification, Prospect};
@@ -44,10 +44,10 @@ impl Asked {
     }
 }
 
-/// A notification that is about to be stored, and the place in the dispatcher that is kept for it.
+/// A notification that is about to be stored, and its reserved slot in the queue of the dispatcher.
 pub(crate) struct Planned {
     pub(crate) new: NewNotification,
-    place: Option<Place>,
+    slot: Option<Slot>,
     at: Monotonic,
 }
 
@@ -151,7 +151,7 @@ impl Verify {
         Ok((owner, self.store.notifications(challenge, page).await?))
     }
 
-    /// Decides how a notification comes into the world. A place in the dispatcher is taken before it is stored, so
+    /// Decides how a notification comes into the world. A slot in the queue of the dispatcher is reserved before it is stored, so
     /// that a row which is born leased is surely handed over.
     pub(crate) async fn plan(
         &self,
@@ -165,8 +165,8 @@ impl Verify {
         let is_away = !once
             && asked.platform == Platform::Stream
             && !self.bus.is_attached(asked.factor).await;
-        let place = if is_away { None } else { self.handover.reserve() };
-        let birth = match &place {
+        let slot = if is_away { None } else { self.handover.reserve() };
+        let birth = match &slot {
             Some(_) if once => Birth::Immediate,
             None if once => Birth::Stillborn(Ending::NOT_ATTEMPTED),
             Some(_) => Birth::Leased { until: now + self.options.lease },
@@ -191,16 +191,16 @@ impl Verify {
             platform: asked.platform,
             birth,
         };
-        Planned { new, place, at: self.clock.monotonic() }
+        Planned { new, slot, at: self.clock.monotonic() }
     }
 
     /// Sees to it, after the commit, that somebody takes the delivery up.
     pub(crate) async fn hand_over(&self, planned: Planned, prospect: Option<Prospect>) {
-        let Planned { new, place, at } = planned;
-        match (new.birth, new.lease(), place) {
-            (_, Some(lease), Some(place)) => {
+        let Planned { new, slot, at } = planned;
+        match (new.birth, new.lease(), slot) {
+            (_, Some(lease), Some(slot)) => {
                 let known = prospect.map(|prospect| Known { prospect, at });
-                place.hand_over(Leased { lease, known });
+                slot.hand_over(Leased { lease, known });
             }
             (Birth::Parked, ..) => {
                 // The device may have connected, and found nothing, while this was being stored.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::Outcome;
 use countersign_domain::notification::{Reason, Status};
@@ -31,7 +31,7 @@ async fn an_open_page_gets_it_at_once_however_slow_its_push_service_is() {
 
 #[tokio::test]
 async fn an_open_page_does_not_wait_behind_the_pushes_of_closed_ones() {
-    let options = Options { credential_attempts: 1, ..Options::default() };
+    let options = EngineOptions { credential_attempts_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
     world.script.then([Act::Hang]);
     let closed = world.enrol(Platform::WebPush).await;

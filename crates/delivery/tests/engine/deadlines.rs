@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::Outcome;
 use countersign_domain::notification::{Reason, Status};
@@ -50,7 +50,7 @@ async fn check(
     words: &[Word],
     steps: &[u64],
 ) -> Result<(), TestCaseError> {
-    let mut world = World::still(Options::default()).await;
+    let mut world = World::still(EngineOptions::default()).await;
     let start = world.now();
     world.script.then(words.iter().map(|word| {
         Act::Say(match *word {

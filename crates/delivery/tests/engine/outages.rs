@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::Birth;
 use countersign_domain::notification::Status;
@@ -127,7 +127,7 @@ async fn settle_down() {
 /// An alarm that was set while the clock was two hours ahead must not ring two hours late.
 #[tokio::test]
 async fn setting_the_clock_back_stops_no_duty() {
-    let mut world = World::still(Options::default()).await;
+    let mut world = World::still(EngineOptions::default()).await;
     let noon = world.now();
     world.make.clock.step_wall(noon + secs(7_200));
     world.begin();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, Outcome};
@@ -165,7 +165,7 @@ async fn a_dead_address_is_forgotten() {
 
 #[tokio::test]
 async fn one_destination_gets_so_many_at_once() {
-    let options = Options { credential_attempts: 2, ..Options::default() };
+    let options = EngineOptions { credential_attempts_max: 2, ..EngineOptions::default() };
     let world = World::with(options).await;
     let word = Arc::new(Notify::new());
     world.script.then(std::iter::repeat_n(Act::WaitFor(word.clone()), 5));
@@ -187,7 +187,8 @@ async fn one_destination_gets_so_many_at_once() {
 
 #[tokio::test]
 async fn what_finds_no_seat_before_a_busy_destination_comes_back_when_its_lease_is_over() {
-    let options = Options { credential_attempts: 1, waiting: 1, ..Options::default() };
+    let options =
+        EngineOptions { credential_attempts_max: 1, waiting_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
     let word = Arc::new(Notify::new());
     world.script.then([Act::WaitFor(word.clone())]);
@@ -207,7 +208,7 @@ async fn what_finds_no_seat_before_a_busy_destination_comes_back_when_its_lease_
 
 #[tokio::test]
 async fn what_waited_for_its_turn_is_looked_at_again() {
-    let options = Options { credential_attempts: 1, ..Options::default() };
+    let options = EngineOptions { credential_attempts_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
     let word = Arc::new(Notify::new());
     world.script.then([Act::WaitFor(word.clone())]);

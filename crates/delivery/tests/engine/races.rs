@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_bus::Reception;
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::notification::{Reason, Status};
 use countersign_domain::world::Clock as _;
@@ -89,7 +89,7 @@ async fn an_answer_to_what_was_written_leaves_it_sent() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     let pending = device.next().await;
-    world.pass(Options::default().written_after);
+    world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     world.answer(&challenge).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));

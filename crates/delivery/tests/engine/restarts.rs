@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::{Birth, Outcome};
 use countersign_domain::notification::{Reason, Status};
@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::support::{Act, World, secs};
 
-fn alone() -> Options {
-    Options { alone: true, ..Options::default() }
+fn alone() -> EngineOptions {
+    EngineOptions { is_only_process: true, ..EngineOptions::default() }
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn what_was_handed_over_and_not_begun_is_delivered_by_the_next_run() {
 
 #[tokio::test]
 async fn without_being_alone_a_lease_is_respected_until_it_runs_out() {
-    let mut world = World::still(Options::default()).await;
+    let mut world = World::still(EngineOptions::default()).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
@@ -94,7 +94,7 @@ async fn ttl_0_does_not_survive_its_node() {
 
 #[tokio::test]
 async fn a_thousand_leases_are_voided_in_batches() {
-    let mut world = World::still(Options { batch: 100, ..alone() }).await;
+    let mut world = World::still(EngineOptions { batch_max: 100, ..alone() }).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let until = world.now() + world.options.lease;
@@ -174,7 +174,7 @@ async fn a_retry_that_an_earlier_run_planned_begins_on_time() {
 #[tokio::test]
 async fn old_challenges_are_cleaned_away() {
     let retention = Retention { challenges: Retention::LEAST };
-    let world = World::with(Options { retention, ..Options::default() }).await;
+    let world = World::with(EngineOptions { retention, ..EngineOptions::default() }).await;
     let phone = world.enrol(Platform::Fcm).await;
     let old = world.ask(&phone).await;
     world.wait_for(|counts| counts.cleaner_sweeps == 1).await;

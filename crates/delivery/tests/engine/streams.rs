@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_bus::{Parting, Reception};
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::notification::{Code, Reason, Status};
 
@@ -33,7 +33,7 @@ async fn what_is_not_acknowledged_at_once_reads_sent() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     let pending = device.next().await;
-    world.pass(Options::default().written_after);
+    world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
 
@@ -207,7 +207,7 @@ async fn ttl_0_is_never_replayed() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     let pending = device.next().await;
-    world.pass(Options::default().written_after);
+    world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
     world.pass(secs(10));
@@ -236,7 +236,7 @@ async fn ttl_0_and_nobody_there_fails() {
 
 #[tokio::test]
 async fn ttl_0_that_nobody_started_within_a_second_is_not_started() {
-    let mut world = World::still(Options::default()).await;
+    let mut world = World::still(EngineOptions::default()).await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
     let challenge = world.ask(&phone).await;
@@ -285,7 +285,7 @@ async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
 #[tokio::test]
 async fn mute_devices_of_one_service_keep_nobody_else_waiting() {
     const PLACES: usize = 8;
-    let options = Options { stream_attempts: PLACES, ..Options::default() };
+    let options = EngineOptions { stream_attempts_max: PLACES, ..EngineOptions::default() };
     let mut world = World::with(options).await;
     let mut mute = Vec::new();
     for _ in 0..PLACES * 2 {

@@ -1,6 +1,6 @@
 //! The calls of webhooks: kept until they are taken, in order, and never in each other's way.
 
-use countersign_delivery::Options;
+use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
@@ -104,7 +104,8 @@ async fn sixty_four_slow_webhooks_of_one_account_do_not_delay_another_accounts_c
 /// A server that is started again gives nobody more than that either.
 #[tokio::test]
 async fn slow_webhooks_leave_places_for_others_after_a_restart() {
-    let mut world = World::with(Options { alone: true, ..Options::default() }).await;
+    let mut world =
+        World::with(EngineOptions { is_only_process: true, ..EngineOptions::default() }).await;
     for _ in 0..64 {
         let slow = hook(&world, &[EventType::All]).await;
         world.hooks.answer(slow.sid, None);
@@ -127,7 +128,7 @@ async fn slow_webhooks_leave_places_for_others_after_a_restart() {
 #[tokio::test]
 async fn what_is_too_much_for_a_webhook_is_given_up_with_a_reason() {
     let queued = QueueLimits { per_webhook: 6, per_account: 0 };
-    let world = World::with(Options { queued, ..Options::default() }).await;
+    let world = World::with(EngineOptions { call_queue: queued, ..EngineOptions::default() }).await;
     let slow = hook(&world, &[EventType::All]).await;
     world.hooks.answer(slow.sid, None);
     for _ in 0..12 {
@@ -170,7 +171,8 @@ async fn a_challenge_that_nobody_answers_is_told_of_and_an_answered_one_is_not()
 
 #[tokio::test]
 async fn what_was_in_flight_when_the_server_died_is_called_again_at_once() {
-    let mut world = World::with(Options { alone: true, ..Options::default() }).await;
+    let mut world =
+        World::with(EngineOptions { is_only_process: true, ..EngineOptions::default() }).await;
     let webhook = hook(&world, &[EventType::All]).await;
     world.hooks.answer(webhook.sid, None);
     world.enrol(Platform::None).await;

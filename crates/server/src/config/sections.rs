@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
 use countersign_api::Allowance;
+use countersign_delivery::EngineOptions;
 use countersign_verify::places::PlaceBounds;
 use countersign_verify::sessions::SessionSpans;
 use ipnet::{IpNet, Ipv4Net};
@@ -416,7 +417,12 @@ pub struct Delivery {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { lease_seconds: 14, queue_max: 10_000, in_flight_max: 10_000 }
+        let engine = EngineOptions::default();
+        Self {
+            lease_seconds: engine.lease.as_secs(),
+            queue_max: engine.queue_max,
+            in_flight_max: engine.stream_attempts_max,
+        }
     }
 }
 

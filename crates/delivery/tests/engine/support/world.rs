@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_bus::handover::Inbox;
-use countersign_bus::{Bus, HandOver, Leased, LocalBus, Place};
-use countersign_delivery::{Counts, Engine, Options, Parts};
+use countersign_bus::{Bus, HandOver, Leased, LocalBus, Slot};
+use countersign_delivery::{Counts, Engine, EngineOptions, EngineParts};
 use countersign_domain::account::Account;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::challenge::{Challenge, Verdict};
@@ -44,7 +44,7 @@ pub(crate) struct World {
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) asked: Arc<AtomicU64>,
     pub(crate) handover: HandOver,
-    pub(crate) options: Options,
+    pub(crate) options: EngineOptions,
     pub(crate) service: Service,
     inbox: Option<Inbox>,
     engine: Option<Engine>,
@@ -54,18 +54,18 @@ pub(crate) struct World {
 impl World {
     /// With a running engine.
     pub(crate) async fn start() -> Self {
-        Self::with(Options::default()).await
+        Self::with(EngineOptions::default()).await
     }
 
     /// With a running engine of these options.
-    pub(crate) async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: EngineOptions) -> Self {
         let mut world = Self::still(options).await;
         world.begin();
         world
     }
 
     /// Before its engine starts.
-    pub(crate) async fn still(options: Options) -> Self {
+    pub(crate) async fn still(options: EngineOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the database");
         let path = folder.path().join("countersign.db");
         let store = SqliteStore::open(path, Default::default()).expect("a new database");
@@ -73,7 +73,7 @@ impl World {
         let account = make.account();
         let service = make.service(&account);
         furnish(&store, &account, &service).await;
-        let (handover, inbox) = HandOver::new(options.places);
+        let (handover, inbox) = HandOver::new(options.queue_max);
         Self {
             script: Script::new(Arc::new(make.clock.clone())),
             make,
@@ -110,7 +110,7 @@ impl World {
             down: self.down.clone(),
             asked: self.asked.clone(),
         });
-        self.engine = Some(Engine::start(Parts {
+        let parts = EngineParts {
             deliveries: store.clone(),
             calls: self.store.clone(),
             upkeep: store,
@@ -119,17 +119,18 @@ impl World {
             webhooks: Arc::new(self.hooks.clone()),
             clock: Arc::new(self.make.clock.clone()),
             entropy: Arc::new(self.make.entropy.clone()),
-            inbox: self.inbox.take().expect("one engine at a time"),
             handover: self.handover.clone(),
             node: self.make.node,
             options: self.options,
-        }));
+        };
+        let inbox = self.inbox.take().expect("one engine at a time");
+        self.engine = Some(Engine::start(&parts, inbox));
     }
 
     /// Ends the engine as a crash would. What was in memory is lost.
     pub(crate) fn crash(&mut self) {
         self.engine = None;
-        let (handover, inbox) = HandOver::new(self.options.places);
+        let (handover, inbox) = HandOver::new(self.options.queue_max);
         (self.handover, self.inbox) = (handover, Some(inbox));
         self.make.node = self.make.other_node();
     }
@@ -225,22 +226,22 @@ impl World {
 
     /// Pushes a challenge by handing it over, whether or not a device is there.
     pub(crate) async fn push_leased(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
-        let (place, leased) = self.store_leased(challenge, ttl).await;
+        let (slot, leased) = self.store_leased(challenge, ttl).await;
         let push = leased.lease.delivery.notification;
-        place.hand_over(leased);
+        slot.hand_over(leased);
         push
     }
 
     /// Stores a notification, and hands it over to whoever calls this.
-    pub(crate) async fn store_leased(&self, challenge: &Challenge, ttl: u16) -> (Place, Leased) {
-        let place = self.handover.reserve().expect("a place");
+    pub(crate) async fn store_leased(&self, challenge: &Challenge, ttl: u16) -> (Slot, Leased) {
+        let slot = self.handover.reserve().expect("a free slot");
         let until = self.now() + self.options.lease;
         let birth = if ttl == 0 { Birth::Immediate } else { Birth::Leased { until } };
         let at = self.make.clock.monotonic();
         let (new, prospect) = self.store(challenge, ttl, birth).await;
         let lease = new.lease().expect("born with a lease");
         let known = prospect.map(|prospect| Known { prospect, at });
-        (place, Leased { lease, known })
+        (slot, Leased { lease, known })
     }
 
     /// Stores a notification and tells nobody.

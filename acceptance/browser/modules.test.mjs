@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey, verify, webcrypto } from "node:crypto";
 import { describe, test } from "node:test";
 
-const modules = new URL("../../crates/api/authenticator/", import.meta.url);
+const modules = new URL("../../crates/authenticator/files/", import.meta.url);
 const { der, jws, makeKey, proof } = await import(new URL("keys.js", modules));
 const { Clock } = await import(new URL("clock.js", modules));
 const { readLink } = await import(new URL("link.js", modules));

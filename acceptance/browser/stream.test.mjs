@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
-const modules = new URL("../../crates/api/authenticator/", import.meta.url);
+const modules = new URL("../../crates/authenticator/files/", import.meta.url);
 const { Stream } = await import(new URL("stream.js", modules));
 const { clock } = await import(new URL("clock.js", modules));
 

@@ -4,7 +4,6 @@
 //! through one table (`error`); what is around every request, whatever becomes of it, is the `envelope`.
 
 mod auth;
-mod authenticator;
 mod body;
 mod envelope;
 mod error;

@@ -17,11 +17,11 @@ use crate::v1::credentials;
 use crate::v2::{
     access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
 };
-use crate::{authenticator, openapi, ops};
+use crate::{openapi, ops};
 
 /// The whole API, ready to be served. `others` are pages beside it that bring their own headers.
 pub fn router(state: &Arc<ApiState>, others: Router) -> Router {
-    let mut routes = api().merge(streams(&state.sockets)).merge(description()).merge(pages());
+    let mut routes = api().merge(streams(&state.sockets)).merge(description());
     if state.options.ops_on_main {
         routes = routes.merge(ops::routes());
     }
@@ -89,16 +89,4 @@ fn description() -> Router<Shared> {
         ([(CONTENT_TYPE, "application/json")], text.clone())
     };
     Router::new().route("/openapi.json", get(fetch))
-}
-
-/// The browser authenticator: a page, what it is made of under a path that names the contents, and what a browser
-/// looks for at a fixed place.
-fn pages() -> Router<Shared> {
-    let home = "/authenticator";
-    Router::new()
-        .route(home, get(authenticator::page))
-        .route(&format!("{home}/"), get(authenticator::to_page))
-        .route(&format!("{home}/sw.js"), get(authenticator::service_worker))
-        .route(&format!("{home}/manifest.webmanifest"), get(authenticator::manifest))
-        .route(&format!("{home}/{{Version}}/{{File}}"), get(authenticator::file))
 }

@@ -209,7 +209,8 @@ impl Server {
             let is_there = config.console.enabled && config.console.listen == listener;
             if is_there { countersign_console::router(&console) } else { Router::new() }
         };
-        let router = countersign_api::router(&state, pages(ConsoleListener::Main));
+        let main_pages = countersign_authenticator::router().merge(pages(ConsoleListener::Main));
+        let router = countersign_api::router(&state, main_pages);
         let bounds = listener::Bounds::of_config(config)?;
         let main = Box::pin(Listener::start(socket, router, certificate, bounds)).await?;
         let admin = match admin_socket {

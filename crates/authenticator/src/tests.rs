@@ -1,27 +1,16 @@
 use std::collections::BTreeSet;
 
-use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
 use bytes::Bytes;
 use http::response::Parts;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::ASSETS;
+use super::{ASSETS, router};
 
 /// What a person waits for at the first visit, at most, in bytes.
 const FIRST_LOAD: usize = 60 * 1024;
-
-fn app() -> Router {
-    Router::new()
-        .route("/authenticator", get(super::page))
-        .route("/authenticator/", get(super::to_page))
-        .route("/authenticator/sw.js", get(super::service_worker))
-        .route("/authenticator/manifest.webmanifest", get(super::manifest))
-        .route("/authenticator/{Version}/{File}", get(super::file))
-}
 
 async fn fetch(path: &str, headers: &[(&str, &str)]) -> (Parts, Bytes) {
     let mut request = Request::builder().uri(path);
@@ -29,7 +18,7 @@ async fn fetch(path: &str, headers: &[(&str, &str)]) -> (Parts, Bytes) {
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).expect("a request");
-    let Ok(response) = app().oneshot(request).await;
+    let Ok(response) = router().oneshot(request).await;
     let (parts, body) = response.into_parts();
     (parts, body.collect().await.expect("a body").to_bytes())
 }

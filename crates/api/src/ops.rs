@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::envelope::Envelope;
 use crate::error::ApiError;
-use crate::fallback::{no_such_method, no_such_path};
 use crate::headers::{Stamp, own_headers};
 use crate::reply::{self, Answer};
+use crate::routes::{self, Route};
 use crate::rows;
 use crate::state::{ApiState, Shared};
 
@@ -24,7 +24,6 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 /// Health, readiness and metrics, for a listener of their own. None of them asks for credentials. `others` are pages beside
 /// them that bring their own headers.
 pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Router {
-    let routes = routes().with_state(Arc::clone(state));
     let places = state.places.clone();
     let metrics = get(async move || {
         // Set here, and not with each request, which would pay for it.
@@ -34,10 +33,8 @@ pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Rout
             .set(gauge(places.waiting()));
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
     });
-    let routes = routes
-        .route("/metrics", metrics)
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
+    let routes = routes::router(routes().into_iter().chain([("/metrics", metrics)]))
+        .with_state(Arc::clone(state))
         .merge(own_headers(others));
     Envelope::around(routes, Stamp::of(state), &state.options, &state.places, &state.abandoned)
 }
@@ -48,8 +45,8 @@ fn gauge(number: usize) -> f64 {
 }
 
 /// Health and readiness.
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/healthz", get(health)).route("/readyz", get(readiness))
+pub(crate) fn routes() -> Vec<Route> {
+    vec![("/healthz", get(health)), ("/readyz", get(readiness))]
 }
 
 #[derive(Serialize)]

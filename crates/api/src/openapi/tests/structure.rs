@@ -1,13 +1,13 @@
-//! That the document holds together.
+//! The document is consistent.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::PUBLIC_URL;
-use crate::openapi::{document, text};
+use super::{document, operations, resolved};
+use crate::openapi::{PUBLIC_URL, text};
 
-/// Every object in the document, with its place.
+/// Calls `see` with each value in the document and its place.
 fn each<'a>(value: &'a Value, place: &str, see: &mut impl FnMut(&str, &'a Value)) {
     see(place, value);
     match value {
@@ -25,18 +25,9 @@ fn each<'a>(value: &'a Value, place: &str, see: &mut impl FnMut(&str, &'a Value)
     }
 }
 
-/// Path, method and operation, one after the other.
-fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
-    let paths = document["paths"].as_object().expect("paths");
-    paths.iter().flat_map(|(path, methods)| {
-        let methods = methods.as_object().expect("methods");
-        methods.iter().map(|(method, operation)| (path.as_str(), method.as_str(), operation))
-    })
-}
-
 #[test]
-fn every_reference_leads_somewhere_and_nothing_lies_idle() {
-    let document = document(PUBLIC_URL);
+fn every_reference_has_a_target_and_every_component_is_used() {
+    let document = document();
     let mut named = HashSet::new();
     each(&document, "#", &mut |place, value| {
         if let Some(to) = value.get("$ref").and_then(Value::as_str) {
@@ -45,17 +36,17 @@ fn every_reference_leads_somewhere_and_nothing_lies_idle() {
             named.insert(to.to_owned());
         }
     });
-    for kind in ["schemas", "responses", "headers"] {
+    for kind in ["schemas", "responses", "headers", "parameters"] {
         for name in document["components"][kind].as_object().expect(kind).keys() {
             let place = format!("#/components/{kind}/{name}");
-            assert!(named.contains(&place), "nothing names {place}");
+            assert!(named.contains(&place), "{place} is not used");
         }
     }
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_and_a_known_class() {
-    let document = document(PUBLIC_URL);
+fn every_operation_has_a_unique_id_and_a_known_tag() {
+    let document = document();
     let tags: HashSet<_> = document["tags"]
         .as_array()
         .expect("tags")
@@ -72,14 +63,15 @@ fn every_operation_has_a_name_of_its_own_and_a_known_class() {
 }
 
 #[test]
-fn every_place_in_a_path_is_declared() {
-    let document = document(PUBLIC_URL);
+fn every_parameter_of_a_path_is_declared() {
+    let document = document();
     for (path, method, operation) in operations(&document) {
         let places: Vec<_> =
             path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         let none = Vec::new();
         let parameters = operation["parameters"].as_array().unwrap_or(&none);
-        let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path");
+        let parameters = parameters.iter().map(|parameter| resolved(&document, parameter));
+        let in_path = parameters.filter(|parameter| parameter["in"] == "path");
         let declared: Vec<_> = in_path
             .inspect(|parameter| assert_eq!(parameter["required"], true, "{path}"))
             .map(|parameter| parameter["name"].as_str().expect(path))
@@ -89,8 +81,8 @@ fn every_place_in_a_path_is_declared() {
 }
 
 #[test]
-fn every_answer_carries_the_five_headers() {
-    let document = document(PUBLIC_URL);
+fn every_response_has_the_five_headers_of_cross_origin_requests() {
+    let document = document();
     let responses = document["components"]["responses"].as_object().expect("responses");
     let own = operations(&document)
         .flat_map(|(path, _, operation)| operation["responses"].as_object().expect(path).iter());
@@ -105,8 +97,8 @@ fn every_answer_carries_the_five_headers() {
 }
 
 #[test]
-fn only_what_needs_no_credentials_asks_for_none() {
-    let document = document(PUBLIC_URL);
+fn only_four_operations_need_no_credentials() {
+    let document = document();
     let open: Vec<_> = operations(&document)
         .filter(|(_, _, operation)| operation["security"] == serde_json::json!([]))
         .map(|(_, _, operation)| operation["operationId"].as_str().expect("an id"))
@@ -116,7 +108,7 @@ fn only_what_needs_no_credentials_asks_for_none() {
 
 /// Generated methods take required parameters by position.
 #[test]
-fn the_parameters_of_a_form_keep_the_order_of_the_table() {
+fn the_parameters_of_a_form_keep_their_order() {
     let text = text(PUBLIC_URL);
     let webhook = text.split("\"CreateWebhookRequest\"").nth(1).expect("the form of a webhook");
     let places = ["FriendlyName", "EventTypes", "WebhookUrl", "Status", "Version"]

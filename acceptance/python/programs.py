@@ -1,4 +1,4 @@
-"""The programs of docs/sdks.md: taken out of the document, run, and watched."""
+"""The programs of docs/start/sdk/: taken out of their pages, run, and watched."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from reader import blocks, section
+from reader import blocks, page
 
 FOLDER = Path(__file__).resolve().parent
 WITHIN = 60.0
@@ -18,20 +18,21 @@ WITHIN = 60.0
 
 @dataclass(frozen=True)
 class Language:
-    """A language of the document: its heading, the mark of its block, and the commands that read and run the file."""
+    """A language: its name, its page, the mark of the program's block, and the commands that check and run the file."""
 
-    heading: str
+    name: str
+    page: str
     mark: str
     file: str
     check: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
 
     def __str__(self):
-        return self.heading
+        return self.name
 
     def take_out(self, folder):
         """Writes the program into a file of this folder."""
-        program, *_ = blocks(section("docs/sdks.md", self.heading), self.mark)
+        program, *_ = blocks(page(f"docs/start/sdk/{self.page}.md"), self.mark)
         file = folder / self.file
         file.write_text(program)
         return file
@@ -42,16 +43,16 @@ class Language:
         return (own,) if own else self.run
 
 
-PYTHON = Language("Python", "python", "ask.py", run=(sys.executable,))
-NODE = Language("Node", "js", "ask.mjs", run=("node",))
+PYTHON = Language("Python", "python", "python", "ask.py", run=(sys.executable,))
+NODE = Language("Node", "node", "js", "ask.mjs", run=("node",))
 LANGUAGES = (
     PYTHON,
     NODE,
-    Language("Go", "go", "ask.go", check=("gofmt", "-e", "-l")),
-    Language("Java", "java", "Ask.java", check=("javac", "-proc:none", "-XDshould-stop.ifNoError=PARSE")),
-    Language("Ruby", "ruby", "ask.rb", check=("ruby", "-wc")),
-    Language("PHP", "php", "ask.php", check=("php", "-l")),
-    Language("C#", "csharp", "Ask.cs", check=("mcs", "--parse")),
+    Language("Go", "go", "go", "ask.go", check=("gofmt", "-e", "-l")),
+    Language("Java", "java", "java", "Ask.java", check=("javac", "-proc:none", "-XDshould-stop.ifNoError=PARSE")),
+    Language("Ruby", "ruby", "ruby", "ask.rb", check=("ruby", "-wc")),
+    Language("PHP", "php", "php", "ask.php", check=("php", "-l")),
+    Language("C#", "csharp", "csharp", "Ask.cs", check=("mcs", "--parse")),
 )
 
 

@@ -10,9 +10,14 @@ ROOT = Path(__file__).resolve().parents[2]
 TAKEN = {"VA…": r"VA[0-9a-f]{32}", "YF…": r"YF[0-9a-f]{32}", "YC…": r"YC[0-9a-f]{32}", "eyJ…": r"eyJ[\w.-]+"}
 
 
+def page(document):
+    """The whole text of a document."""
+    return (ROOT / document).read_text()
+
+
 def section(document, heading):
     """The text below a heading of the second rank."""
-    text = (ROOT / document).read_text().partition(f"\n## {heading}\n")[2]
+    text = page(document).partition(f"\n## {heading}\n")[2]
     assert text, f"{document} has no section {heading}"
     return text.partition("\n## ")[0]
 

@@ -89,13 +89,13 @@ def write_what_google_gives(folder):
 def test_the_commands_for_push_credentials_work(heading, write, types, reader, tmp_path):
     write(tmp_path)
 
-    said = [reader.run(command) for command in commands(section("docs/providers.md", heading))]
+    said = [reader.run(command) for command in commands(section("docs/run/push-services.md", heading))]
 
     assert [json.loads(line)["type"] for line in said if line.startswith("{")] == types
 
 
 def test_the_snippet_of_the_authenticator_makes_a_link_that_enrols(server, service, identity, tmp_path):
-    (snippet,) = blocks(section("docs/authenticator.md", "Sending somebody an enrolment link"), "js")
+    (snippet,) = blocks(section("docs/start/authenticator.md", "Sending somebody an enrolment link"), "js")
     given = {
         "accountSid": server.account_sid,
         "authToken": server.auth_token,

@@ -59,7 +59,7 @@ def test_the_links_of_a_document_lead_somewhere(document):
 
 
 def test_documents_are_found():
-    assert {Path("README.md"), Path("ARCHITECTURE.md"), Path("docs/sdks.md")} <= set(DOCUMENTS)
+    assert {Path("README.md"), Path("ARCHITECTURE.md"), Path("docs/start/sdk/README.md")} <= set(DOCUMENTS)
 
 
 def test_headings_have_the_names_that_github_gives_them():
@@ -68,11 +68,12 @@ def test_headings_have_the_names_that_github_gives_them():
     assert anchors(text) == {"c", "what-serve-needs-tls-ports", "limits", "limits-1"}
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "docs/sdks.md#nowhere", "#nowhere"])
+@pytest.mark.parametrize("link", ["nowhere.md", "docs/start/sdk/README.md#nowhere", "#nowhere"])
 def test_a_link_that_leads_nowhere_is_found(link, tmp_path, monkeypatch):
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "sdks.md").write_text("# Official SDKs\n")
-    (tmp_path / "README.md").write_text(f"# Readme\n\n[good](docs/sdks.md#official-sdks) and [bad]({link})\n")
+    page = tmp_path / "docs" / "start" / "sdk" / "README.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# Official SDKs\n")
+    (tmp_path / "README.md").write_text(f"# Readme\n\n[good](docs/start/sdk/README.md#official-sdks) and [bad]({link})\n")
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
 
     assert [found.split(":")[0] for found in broken(Path("README.md"))] == [link]

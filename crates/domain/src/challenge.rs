@@ -1,4 +1,4 @@
-//! A challenge: a question to one device, open until it is answered or expires. `docs/states.md` draws its life.
+//! A challenge: a question to one device, open until it is answered or expires. `docs/understand/states.md` draws its life.
 
 use std::str::FromStr;
 use std::time::Duration;

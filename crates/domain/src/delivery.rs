@@ -1,4 +1,4 @@
-//! A delivery: what is still to be done for a notification. `docs/states.md` draws its life.
+//! A delivery: what is still to be done for a notification. `docs/understand/states.md` draws its life.
 //!
 //! What follows an attempt is decided here, apart from doing it, by one pure and total function, [`after_attempt`].
 

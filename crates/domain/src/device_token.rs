@@ -103,7 +103,7 @@ impl DeviceToken {
         Ok(())
     }
 
-    /// Checks the nonce that a token for the device stream carries (see `docs/device-stream.md`). The time this takes does
+    /// Checks the nonce that a token for the device stream carries (see `docs/integrate/device.md`). The time this takes does
     /// not tell where a wrong nonce differs.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A factor: one device of an entity, its key and its address, or a secret that makes codes ([`crate::totp`]). `docs/states.md` draws its life.
+//! A factor: one device of an entity, its key and its address, or a secret that makes codes ([`crate::totp`]). `docs/understand/states.md` draws its life.
 
 use crate::address::Address;
 use crate::entity::Owner;

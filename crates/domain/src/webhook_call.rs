@@ -1,4 +1,4 @@
-//! The calls of webhooks: what is tried, and what follows from a try. `docs/states.md` draws a call's life.
+//! The calls of webhooks: what is tried, and what follows from a try. `docs/understand/states.md` draws a call's life.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -89,7 +89,7 @@ pub struct Serve {
                   database of database.url, which keeps its password out of the list of processes. The target must be \
                   empty. The master key is the source's, found as servers find it, or in a folder of the move; secrets are \
                   copied as they are sealed.\n\nWhat was interrupted goes on by the same command, and no server starts on the \
-                  target before all is there and was compared. See docs/cluster.md.\n\nExample:\n  countersign migrate-data \
+                  target before all is there and was compared. See docs/run/upgrade.md.\n\nExample:\n  countersign migrate-data \
                   --from sqlite:countersign-data --to postgres:"
 )]
 pub struct MigrateData {
@@ -237,7 +237,7 @@ pub struct Reply {
 /// `enrol-link`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The link begins with http.public_url. Applications make their own: see docs/authenticator.md.\n\nExample:\n  countersign enrol-link --service VA0123… --identity ff483d1ff591"
+    after_help = "The link begins with http.public_url. Applications make their own: see docs/start/authenticator.md.\n\nExample:\n  countersign enrol-link --service VA0123… --identity ff483d1ff591"
 )]
 pub struct EnrolLink {
     /// The service's SID (VA…)

@@ -213,8 +213,8 @@ fn integrity(config: &Config, faults: Result<Vec<String>, StoreError>) -> Condit
         Err(error) => error.to_string(),
     };
     Condition::Wrong(format!(
-        "{file} is damaged: {faults}. Stop the server, keep a copy of the data folder, and put a backup back (docs/operating.md, \
-         Backup); without one, `sqlite3 {file} .recover` saves what can be read. Then test the disk"
+        "{file} is damaged: {faults}. Stop the server, keep a copy of the data folder, and put a backup back (docs/run/backup.md); \
+         without one, `sqlite3 {file} .recover` saves what can be read. Then test the disk"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! How a device stream ends: the close table of `docs/device-stream.md`.
+//! How a device stream ends: the close table of `docs/integrate/device.md`.
 
 use std::borrow::Cow;
 

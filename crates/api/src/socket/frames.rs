@@ -1,4 +1,4 @@
-//! The words of the device stream, as `docs/device-stream.md` has them: meaning to text, and text to meaning.
+//! The words of the device stream, as `docs/integrate/device.md` has them: meaning to text, and text to meaning.
 
 use countersign_bus::Offer;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};

@@ -1,4 +1,4 @@
-//! The device stream: a WebSocket that a device holds to us (`docs/device-stream.md`).
+//! The device stream: a WebSocket that a device holds to us (`docs/integrate/device.md`).
 //!
 //! The conversation (`greeting`, `protocol`) knows no socket; the `pump` carries it over one; [`admission`]
 //! bounds how many there are.

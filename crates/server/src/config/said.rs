@@ -189,13 +189,13 @@ fn a_password_in_a_file_that_everybody_may_read_is_a_warning() {
 }
 
 fn document(name: &str) -> String {
-    let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../docs/run/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap()
 }
 
 #[test]
 fn every_setting_is_in_the_documents() {
-    let all = document("operating.md") + &document("cluster.md");
+    let all = document("configuration.md") + &document("cluster.md");
     for key in keys() {
         let bare = key.strip_prefix("limits.").unwrap_or(key);
         assert!(all.contains(&format!("`{bare}`")), "{key} is not documented");
@@ -205,7 +205,7 @@ fn every_setting_is_in_the_documents() {
 #[test]
 fn the_settings_files_of_the_documents_can_be_read() {
     let mut found = 0;
-    for name in ["operating.md", "cluster.md"] {
+    for name in ["proxies.md", "cluster.md"] {
         let text = document(name);
         for block in text.split("```toml\n").skip(1) {
             let file = block.split("```").next().unwrap_or_default();

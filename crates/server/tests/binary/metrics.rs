@@ -1,4 +1,4 @@
-//! What `/metrics` shows, held against what `docs/operating.md` says of it.
+//! What `/metrics` shows, held against what `docs/run/metrics.md` says of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,8 @@ use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, free_port};
 
 /// The metrics of the document, and the labels of each.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
-    let document = include_str!("../../../../docs/operating.md");
-    let section = document.split("## Health and metrics").nth(1).expect("a section");
-    let section = section.split("\n## ").next().expect("it ends");
-    let rows = section
+    let document = include_str!("../../../../docs/run/metrics.md");
+    let rows = document
         .lines()
         .filter(|line| line.starts_with("| `countersign_") || line.starts_with("| `process_"));
     let cells = rows.filter_map(|line| line.split('|').nth(1));

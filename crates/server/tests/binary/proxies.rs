@@ -6,7 +6,7 @@ use countersign_phone::{Options, Verdict};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use rstest::rstest;
 
-use crate::support::proxy::{CLUSTER, Documented, OPERATING, Proxy};
+use crate::support::proxy::{CLUSTER, Documented, PROXIES, Proxy};
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, free_port};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -64,9 +64,9 @@ impl Visitor {
 }
 
 #[rstest]
-#[case::nginx(Documented::Nginx(OPERATING))]
+#[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
-#[case::caddy(Documented::Caddy(OPERATING))]
+#[case::caddy(Documented::Caddy(PROXIES))]
 #[tokio::test]
 async fn wrong_sign_ins_of_a_stranger_lock_nobody_else_out(#[case] documented: Documented) {
     let (_stage, running, proxy) = stand(documented, &TRUST).await;
@@ -84,9 +84,9 @@ async fn wrong_sign_ins_of_a_stranger_lock_nobody_else_out(#[case] documented: D
 }
 
 #[rstest]
-#[case::nginx(Documented::Nginx(OPERATING))]
+#[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
-#[case::caddy(Documented::Caddy(OPERATING))]
+#[case::caddy(Documented::Caddy(PROXIES))]
 #[tokio::test]
 async fn forty_devices_behind_a_proxy_are_all_let_in(#[case] documented: Documented) {
     let path =
@@ -109,9 +109,9 @@ async fn forty_devices_behind_a_proxy_are_all_let_in(#[case] documented: Documen
 }
 
 #[rstest]
-#[case::nginx(Documented::Nginx(OPERATING))]
+#[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
-#[case::caddy(Documented::Caddy(OPERATING))]
+#[case::caddy(Documented::Caddy(PROXIES))]
 #[tokio::test]
 async fn streams_and_long_polls_pass_through_a_proxy(#[case] documented: Documented) {
     let limit = ["--set", "limits.failed_credentials_per_address_per_minute=3"];

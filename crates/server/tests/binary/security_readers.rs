@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::security::lines;
 use crate::support::{ACCOUNT, Application, Stage};
 
-/// The filter that `docs/operating.md` tells operators to install.
-const FILTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fail2ban/countersign.conf");
+/// The filter that `docs/run/logs.md` tells operators to install.
+const FILTER: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/run/fail2ban/countersign.conf");
 
 #[tokio::test]
 async fn strangers_fill_no_log_and_what_was_left_out_is_counted() {
@@ -84,7 +85,7 @@ async fn the_filter_for_fail2ban_finds_every_failure_and_nothing_else_in_either_
 
 #[test]
 fn the_document_has_every_event_and_no_other() {
-    let document = include_str!("../../../../docs/operating.md");
+    let document = include_str!("../../../../docs/run/logs.md");
     let table = document.split("| `event` | when |").nth(1).expect("a table");
     let table = table.split("\n\n").next().expect("it ends");
     let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());

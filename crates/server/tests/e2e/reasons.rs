@@ -63,7 +63,7 @@ async fn every_code_of_the_table_comes_with_its_reason() {
     limits(&mut walk).await;
     crowds(&mut walk).await;
 
-    let document = include_str!("../../../../docs/api-compat.md");
+    let document = include_str!("../../../../docs/integrate/api-compatibility.md");
     let table = document.split("## Errors").nth(1).and_then(|rest| rest.split("\n## ").next());
     let words = table.expect("a table").split(|c: char| !c.is_ascii_digit() && c != '–');
     let mut documented = BTreeSet::new();
@@ -75,7 +75,10 @@ async fn every_code_of_the_table_comes_with_its_reason() {
     }
     let elsewhere = ELSEWHERE.map(|(code, _)| code);
     walk.0.extend(elsewhere);
-    assert_eq!(walk.0, documented, "the table of docs/api-compat.md and what is met");
+    assert_eq!(
+        walk.0, documented,
+        "the table of docs/integrate/api-compatibility.md and what is met"
+    );
 }
 
 /// Wrong before anybody looks at what is asked.

@@ -45,10 +45,8 @@ fn the_list_has_every_metric_that_the_code_records_and_no_other() {
 
 /// The first cells of the document's tables that hold the names of metrics, with their labels.
 fn documented() -> BTreeSet<String> {
-    let document = include_str!("../../../../../docs/operating.md");
-    let section = document.split("## Health and metrics").nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let document = include_str!("../../../../../docs/run/metrics.md");
+    let cells = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     cells.filter(|cell| cell.starts_with("countersign_")).map(str::to_owned).collect()
 }
 
@@ -68,7 +66,7 @@ fn the_document_has_every_metric_with_its_labels_and_no_other() {
 
 #[test]
 fn the_document_names_every_value_of_every_label_but_the_version() {
-    let document = include_str!("../../../../../docs/operating.md");
+    let document = include_str!("../../../../../docs/run/metrics.md");
     for metric in METRICS.iter().filter(|metric| metric.name != "countersign_build_info") {
         for value in metric.labels.iter().flat_map(|(_, values)| *values) {
             assert!(document.contains(&format!("`{value}`")), "{} {value}", metric.name);

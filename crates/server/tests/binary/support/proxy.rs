@@ -23,8 +23,8 @@ pub enum Documented {
     Caddy(&'static str),
 }
 
-pub const OPERATING: &str = include_str!("../../../../../docs/operating.md");
-pub const CLUSTER: &str = include_str!("../../../../../docs/cluster.md");
+pub const PROXIES: &str = include_str!("../../../../../docs/run/proxies.md");
+pub const CLUSTER: &str = include_str!("../../../../../docs/run/cluster.md");
 
 /// A proxy that runs.
 pub struct Proxy {

@@ -10,6 +10,8 @@ mod names;
 mod place;
 mod reader;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod said;
 mod sections;
 mod sources;

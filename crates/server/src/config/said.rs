@@ -187,36 +187,3 @@ fn a_password_in_a_file_that_everybody_may_read_is_a_warning() {
         assert!(!warnings.concat().contains("hunter2"));
     }
 }
-
-fn document(name: &str) -> String {
-    let path = format!("{}/../../docs/run/{name}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
-}
-
-#[test]
-fn every_setting_is_in_the_documents() {
-    let all = document("configuration.md") + &document("cluster.md");
-    for key in keys() {
-        let bare = key.strip_prefix("limits.").unwrap_or(key);
-        assert!(all.contains(&format!("`{bare}`")), "{key} is not documented");
-    }
-}
-
-#[test]
-fn the_settings_files_of_the_documents_can_be_read() {
-    let mut found = 0;
-    for name in ["proxies.md", "cluster.md"] {
-        let text = document(name);
-        for block in text.split("```toml\n").skip(1) {
-            let file = block.split("```").next().unwrap_or_default();
-            // The unit names this file.
-            let password = ("COUNTERSIGN_BUS__PASSWORD_FILE", "p");
-            let variables = if file.contains("[bus]") { &[password][..] } else { &[] };
-            let loaded = load(file, variables, &[]);
-            let error = loaded.err().map(|error| format!("{error:#}"));
-            assert_eq!(error, None, "{name}: {file}");
-            found += 1;
-        }
-    }
-    assert!(found > 0);
-}

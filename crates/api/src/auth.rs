@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Caller;
-use countersign_verify::places::Place;
+use countersign_verify::concurrency::RequestPermit;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -34,15 +34,15 @@ impl FromRequestParts<Shared> for Anybody {
         }
         let pair = basic(&parts.headers).map_err(no_credentials)?;
         let (user, password) = pair.split_once(':').ok_or(no_credentials(NOT_A_PAIR))?;
-        let place = parts.extensions.get::<Arc<Place>>();
+        let place = parts.extensions.get::<Arc<RequestPermit>>();
         if let Some(place) = place {
-            place.is_checked();
+            place.begin_credential_check();
         }
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let from = from.map(|ConnectInfo(address)| address.ip());
         let caller = state.verify.authenticate_from(from, user, password).await?;
         if let Some(place) = place {
-            place.is_of(&caller)?;
+            place.assign(&caller)?;
         }
         Ok(Self(caller))
     }

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use countersign_domain::household::Household;
 use countersign_domain::invalid::Invalid;
 use countersign_store::patience;
-use countersign_verify::places::{Crowded, Place, Places};
+use countersign_verify::concurrency::{OverloadError, RequestLimiter, RequestPermit};
 use countersign_verify::security::{self, Origin, Via};
 use countersign_web::body::{Allowance, bounded};
 use futures_util::FutureExt as _;
@@ -42,7 +42,7 @@ pub(crate) struct Envelope {
     stamp: Arc<Stamp>,
     header_limit: usize,
     body: Allowance,
-    places: Places,
+    limiter: RequestLimiter,
     abandoned: TaskTracker,
 }
 
@@ -52,23 +52,23 @@ impl Envelope {
         routes: Router,
         stamp: Arc<Stamp>,
         options: &ApiOptions,
-        places: &Places,
+        limiter: &RequestLimiter,
         abandoned: &TaskTracker,
     ) -> Router {
         let ApiOptions { header_limit, body, .. } = *options;
-        let (places, abandoned) = (places.clone(), abandoned.clone());
-        let envelope = Self { routes, stamp, header_limit, body, places, abandoned };
+        let (limiter, abandoned) = (limiter.clone(), abandoned.clone());
+        let envelope = Self { routes, stamp, header_limit, body, limiter, abandoned };
         Router::new().fallback_service(envelope)
     }
 
     /// A place for a request. Health and readiness take none: they are answered above all when there is no place.
-    fn place(&self, request: &Request) -> Result<Option<Arc<Place>>, Crowded> {
+    fn place(&self, request: &Request) -> Result<Option<Arc<RequestPermit>>, OverloadError> {
         if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
             return Ok(None);
         }
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let from = from.map(|ConnectInfo(address)| Household::of(address.ip()).address());
-        Ok(Some(Arc::new(self.places.arrive(from)?)))
+        Ok(Some(Arc::new(self.limiter.admit(from)?)))
     }
 
     /// What can be said without asking any route.
@@ -133,14 +133,14 @@ impl Service<Request> for Envelope {
 }
 
 /// Asks the routes. A request that has to wait must have a place for that.
-async fn ask(mut routes: Router, request: Request, place: Option<&Place>) -> Response {
+async fn ask(mut routes: Router, request: Request, place: Option<&RequestPermit>) -> Response {
     // Nothing that a handler holds is looked at after its panic.
     let answer = patience::account(async move { routes.call(request).await });
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let mut answer = pin!(answer);
     let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-        Poll::Pending => match place.map_or(Ok(()), Place::waits) {
+        Poll::Pending => match place.map_or(Ok(()), RequestPermit::begin_wait) {
             Ok(()) => Poll::Pending,
             Err(crowded) => Poll::Ready(Err(crowded)),
         },
@@ -155,7 +155,7 @@ async fn ask(mut routes: Router, request: Request, place: Option<&Place>) -> Res
 fn seal(
     response: Response<Body>,
     arrival: Arrival,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<RequestPermit>>,
     method: &Method,
     uri: &Uri,
 ) -> Response {
@@ -184,19 +184,21 @@ fn seal(
 /// has changed something: then its caller must learn of that.
 fn to_be_sent(
     response: Response,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<RequestPermit>>,
     method: &Method,
-) -> (Response, Option<Arc<Place>>) {
+) -> (Response, Option<Arc<RequestPermit>>) {
     let Some(held) = &place else { return (response, None) };
     let hint = response.body().size_hint();
-    let is_stranger = held.is_strangers();
+    let is_stranger = held.is_unauthenticated();
     if hint.upper().is_some_and(|most| most <= SMALL) {
         return (response, place.filter(|_| !is_stranger));
     }
     let sent = if is_stranger {
-        held.waits()
+        held.begin_wait()
     } else {
-        held.sends(usize::try_from(hint.upper().unwrap_or(hint.lower())).unwrap_or(usize::MAX))
+        held.begin_response(
+            usize::try_from(hint.upper().unwrap_or(hint.lower())).unwrap_or(usize::MAX),
+        )
     };
     match sent {
         Err(crowded) if is_stranger => (ApiError::from(crowded).into_response(), None),

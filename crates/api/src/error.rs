@@ -12,12 +12,13 @@ use countersign_domain::device_token::TokenFault;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_store::StoreError;
-use countersign_verify::places::Crowded;
-use countersign_verify::{AuthFault, VerifyError};
+use countersign_verify::concurrency::OverloadError;
+use countersign_verify::{AuthError, Parameter, VerifyError};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::parameter_names::{name_of, name_of_setting, row_of};
 use crate::rows::{self, Row};
 
 /// Where Twilio explains a code; kept, since people look codes up there.
@@ -159,15 +160,6 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Which row a bad parameter belongs to that is judged further inside (the rule at the end of wire reference §1.6).
-fn row_of(parameter: &str) -> &'static Row {
-    match parameter {
-        "Ttl" | "Type" | "Certificate" | "PrivateKey" | "Sandbox" | "ApiKey" | "Secret"
-        | "KeyId" | "TeamId" | "Topic" => &rows::OTHER_PARAMETER,
-        _ => &rows::PARAMETER,
-    }
-}
-
 impl From<VerifyError> for ApiError {
     fn from(error: VerifyError) -> Self {
         let row = match error {
@@ -176,10 +168,12 @@ impl From<VerifyError> for ApiError {
                 return Self::from(&rows::NOT_FOUND).naming(format!("Factors/{sid}"));
             }
             VerifyError::Forbidden => &rows::FORBIDDEN,
-            VerifyError::ServiceParameter(name, why) => {
-                return Self::parameter(&rows::SERVICE_PARAMETER, name, why);
+            VerifyError::ServiceParameter(setting, why) => {
+                return Self::parameter(&rows::SERVICE_PARAMETER, name_of_setting(setting), why);
             }
-            VerifyError::Parameter(name, why) => return Self::parameter(row_of(name), name, why),
+            VerifyError::Parameter(parameter, why) => {
+                return Self::parameter(row_of(parameter), name_of(parameter), why);
+            }
             VerifyError::EntityExists => &rows::ENTITY_EXISTS,
             VerifyError::TooManyEntities => &rows::TOO_MANY_ENTITIES,
             VerifyError::TooManyRequests => {
@@ -219,7 +213,7 @@ impl From<VerifyError> for ApiError {
             }
             VerifyError::AnswerMalformed => {
                 let why = Invalid::because("must be a compact JWS with alg ES256");
-                return Self::parameter(&rows::PARAMETER, "AuthPayload", why);
+                return Self::parameter(&rows::PARAMETER, name_of(Parameter::Answer), why);
             }
             VerifyError::AnswerRejected(why) => {
                 return Self::because(&rows::ANSWER_REJECTED, why.0);
@@ -255,15 +249,15 @@ impl From<VerifyError> for ApiError {
     }
 }
 
-impl From<Crowded> for ApiError {
-    fn from(crowded: Crowded) -> Self {
-        match crowded {
-            Crowded::Owner => Self::because(
+impl From<OverloadError> for ApiError {
+    fn from(overload: OverloadError) -> Self {
+        match overload {
+            OverloadError::Owner => Self::because(
                 &rows::TOO_MANY_REQUESTS,
                 "too many requests of this account, device or address are in work: http.requests_per_account, \
                  http.requests_per_device, http.strangers_per_address",
             ),
-            Crowded::Server => Self::because(
+            OverloadError::Server => Self::because(
                 &rows::UNAVAILABLE,
                 "too many requests are in work: http.requests_max",
             ),
@@ -271,21 +265,21 @@ impl From<Crowded> for ApiError {
     }
 }
 
-impl From<AuthFault> for ApiError {
-    fn from(fault: AuthFault) -> Self {
+impl From<AuthError> for ApiError {
+    fn from(fault: AuthError) -> Self {
         let row = match fault {
-            AuthFault::Unknown => &rows::AUTHENTICATE,
-            AuthFault::AccessToken => &rows::TOKEN_INVALID,
-            AuthFault::AccessTokenExpired(_) => &rows::TOKEN_EXPIRED,
-            AuthFault::Device(fault) => return fault.into(),
-            AuthFault::Suspended => &rows::ACCOUNT_NOT_ACTIVE,
-            AuthFault::TooManyRequests => return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST),
-            AuthFault::TooManyFailures(left) => {
+            AuthError::Unknown => &rows::AUTHENTICATE,
+            AuthError::AccessToken => &rows::TOKEN_INVALID,
+            AuthError::AccessTokenExpired(_) => &rows::TOKEN_EXPIRED,
+            AuthError::Device(fault) => return fault.into(),
+            AuthError::Suspended => &rows::ACCOUNT_NOT_ACTIVE,
+            AuthError::TooManyRequests => return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST),
+            AuthError::TooManyFailures(left) => {
                 let reason = "too many credentials from this address were wrong";
                 let retry_after = Some(left.as_secs() + u64::from(left.subsec_nanos() > 0));
                 return Self { retry_after, ..Self::because(&rows::TOO_MANY_REQUESTS, reason) };
             }
-            AuthFault::Store(fault) => return fault.into(),
+            AuthError::Store(fault) => return fault.into(),
         };
         Self::because(row, fault.to_string())
     }

@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use countersign_verify::places::Place;
+use countersign_verify::concurrency::RequestPermit;
 use http_body::{Frame, SizeHint};
 
 /// Holds the place as long as the body.
-pub(crate) fn until_sent(body: Body, place: Option<Arc<Place>>) -> Body {
+pub(crate) fn until_sent(body: Body, place: Option<Arc<RequestPermit>>) -> Body {
     match place {
         Some(place) if !body.is_end_stream() => Body::new(Held { body, _place: place }),
         _ => body,
@@ -19,7 +19,7 @@ pub(crate) fn until_sent(body: Body, place: Option<Arc<Place>>) -> Body {
 
 struct Held {
     body: Body,
-    _place: Arc<Place>,
+    _place: Arc<RequestPermit>,
 }
 
 impl HttpBody for Held {

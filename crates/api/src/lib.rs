@@ -15,6 +15,7 @@ mod host;
 pub mod openapi;
 mod ops;
 mod paging;
+mod parameter_names;
 mod params;
 mod paths;
 mod reply;

@@ -24,19 +24,19 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 /// Health, readiness and metrics, for a listener of their own. None of them asks for credentials. `others` are pages beside
 /// them that bring their own headers.
 pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Router {
-    let places = state.places.clone();
+    let limiter = state.limiter.clone();
     let metrics = get(async move || {
         // Set here, and not with each request, which would pay for it.
         metrics::gauge!("countersign_http_requests", "state" => "working")
-            .set(gauge(places.working()));
+            .set(gauge(limiter.working()));
         metrics::gauge!("countersign_http_requests", "state" => "waiting")
-            .set(gauge(places.waiting()));
+            .set(gauge(limiter.waiting()));
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
     });
     let routes = routes::router(routes().into_iter().chain([("/metrics", metrics)]))
         .with_state(Arc::clone(state))
         .merge(own_headers(others));
-    Envelope::around(routes, Stamp::of(state), &state.options, &state.places, &state.abandoned)
+    Envelope::around(routes, Stamp::of(state), &state.options, &state.limiter, &state.abandoned)
 }
 
 /// For the metrics, which know no other number.
@@ -71,7 +71,7 @@ async fn readiness(State(state): State<Shared>) -> Result<Response, ApiError> {
     if state.shutdown.is_cancelled() {
         return Err(ApiError::because(&rows::UNAVAILABLE, "the server is stopping"));
     }
-    if state.places.are_nearly_full() {
+    if state.limiter.is_nearly_full() {
         return Err(ApiError::because(&rows::UNAVAILABLE, "too many requests are in work"));
     }
     state.verify.ready().await?;

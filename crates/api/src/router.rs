@@ -24,7 +24,7 @@ pub fn router(state: &Arc<ApiState>, pages: Router) -> Router {
     let ops = if state.options.ops_on_main { ops::routes() } else { Vec::new() };
     let routes = api(&state.sockets).into_iter().chain(ops);
     let routes = routes::router(routes).with_state(Arc::clone(state)).merge(own_headers(pages));
-    Envelope::around(routes, Stamp::of(state), &state.options, &state.places, &state.abandoned)
+    Envelope::around(routes, Stamp::of(state), &state.options, &state.limiter, &state.abandoned)
 }
 
 /// All routes but those of [`ops`].

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_verify::Verify;
-use countersign_verify::places::Places;
+use countersign_verify::concurrency::RequestLimiter;
 use countersign_web::body::Allowance;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,7 +42,7 @@ pub struct ApiState {
     /// What the operator chose.
     pub options: ApiOptions,
     /// How many requests may be in work. One more is refused at once, health and readiness excepted.
-    pub places: Places,
+    pub limiter: RequestLimiter,
     /// What device streams share.
     pub sockets: Arc<SocketParts>,
     /// Cancelled when the server stops: long polls answer, readiness says no.

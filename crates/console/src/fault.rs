@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::CannotAnswer;
 use countersign_store::StoreError;
-use countersign_verify::{AuthFault, VerifyError};
+use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyFault;
 use http::StatusCode;
 
@@ -127,9 +127,10 @@ impl From<VerifyError> for Fault {
         match error {
             VerifyError::NotFound => Self::NotFound,
             VerifyError::Store(error) => error.into(),
-            VerifyError::Parameter(name, why) | VerifyError::ServiceParameter(name, why) => {
-                Self::Refused(format!("{name} {why}."))
+            VerifyError::Parameter(parameter, why) => {
+                Self::Refused(format!("The {parameter} {why}."))
             }
+            VerifyError::ServiceParameter(_, why) => Self::Refused(format!("The setting {why}.")),
             VerifyError::FactorUnverified => {
                 Self::Refused("The device has not proved its key yet, so it is asked nothing.".into())
             }
@@ -166,12 +167,12 @@ impl From<StoreError> for Fault {
     }
 }
 
-impl From<AuthFault> for Fault {
-    fn from(fault: AuthFault) -> Self {
+impl From<AuthError> for Fault {
+    fn from(fault: AuthError) -> Self {
         match fault {
-            AuthFault::Store(error) => error.into(),
-            AuthFault::TooManyRequests => Self::Busy,
-            AuthFault::TooManyFailures(wait) => Self::TooMany(wait),
+            AuthError::Store(error) => error.into(),
+            AuthError::TooManyRequests => Self::Busy,
+            AuthError::TooManyFailures(wait) => Self::TooMany(wait),
             _ => Self::SignedOut,
         }
     }

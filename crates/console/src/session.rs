@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::response::Response;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
-use countersign_verify::places::Place;
+use countersign_verify::concurrency::RequestPermit;
 use countersign_verify::sessions::Session;
 use countersign_web::body::whole;
 use http::header::{COOKIE, SET_COOKIE};
@@ -96,7 +96,7 @@ impl Operator {
         if !console.verify.allows_request(operator.account) {
             return Err(Fault::Busy);
         }
-        belongs(extensions.get::<Arc<Place>>(), &operator)?;
+        belongs(extensions.get::<Arc<RequestPermit>>(), &operator)?;
         if let Some(renewal) = extensions.get::<Renewal>().filter(|_| is_by_person(headers)) {
             renewal.note(&operator.session, console);
         }
@@ -147,8 +147,8 @@ async fn read(request: Request<Body>) -> Result<Form, Fault> {
 }
 
 /// From here on the request counts as one of the account, if it may have one more.
-fn belongs(place: Option<&Arc<Place>>, operator: &Operator) -> Result<(), Fault> {
-    let taken = place.map_or(Ok(()), |place| place.is_of_account(operator.account));
+fn belongs(place: Option<&Arc<RequestPermit>>, operator: &Operator) -> Result<(), Fault> {
+    let taken = place.map_or(Ok(()), |place| place.assign_to_account(operator.account));
     taken.map_err(|_| Fault::Busy)
 }
 

@@ -1,5 +1,6 @@
 //! A push credential: what a push service wants to see before it carries our pushes (wire reference §2.9).
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::invalid::Invalid;
@@ -37,6 +38,36 @@ impl FromStr for CredentialType {
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or(Invalid::because("must be apn, fcm or gcm"))
+    }
+}
+
+/// A part of a push credential that can be wrong. Prints as plain words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialPart {
+    /// APNs: the certificate.
+    Certificate,
+    /// APNs: the private key.
+    PrivateKey,
+    /// APNs: the id of a `.p8` key.
+    KeyId,
+    /// APNs: the id of the developer team.
+    TeamId,
+    /// APNs: the topic.
+    Topic,
+    /// FCM: the service account.
+    Secret,
+}
+
+impl fmt::Display for CredentialPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "certificate",
+            Self::PrivateKey => "private key",
+            Self::KeyId => "key id",
+            Self::TeamId => "team id",
+            Self::Topic => "topic",
+            Self::Secret => "service account",
+        })
     }
 }
 

@@ -1,5 +1,5 @@
-//! What an application may set of a service (wire reference §2.1). Absent means unchanged; an empty text takes a value
-//! back. One reading for whoever takes such a form.
+//! The settings of a service that an application may change, read from texts (Twilio Verify v2, Service resource). An absent
+//! text leaves a setting unchanged, an empty one resets it.
 
 use std::ops::RangeInclusive;
 
@@ -7,87 +7,114 @@ use crate::invalid::Invalid;
 use crate::service::ServiceSettings;
 use crate::text::{ServiceName, bounded, line};
 
-/// The most characters of a text that we only keep and show.
-const LONGEST: usize = 256;
+/// The most characters of a text that is only stored and shown.
+const MAX_TEXT: usize = 256;
 
-/// A parameter that was not taken, and why.
-pub type BadParameter = (&'static str, Invalid);
+/// A setting of a service. Its name in a request is for the caller to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the field of `ServiceSettings` with that name")]
+pub enum ServiceParameter {
+    FriendlyName,
+    CodeLength,
+    LookupEnabled,
+    SkipSmsToLandlines,
+    DtmfInputRequired,
+    Psd2Enabled,
+    DoNotShareWarningEnabled,
+    CustomCodeEnabled,
+    VerifyEventSubscriptionEnabled,
+    IncludeDate,
+    ApnCredential,
+    FcmCredential,
+    TotpTimeStep,
+    TotpCodeLength,
+    TotpSkew,
+    TtsName,
+    TotpIssuer,
+    DefaultTemplate,
+    WhatsappMessagingService,
+    WhatsappFrom,
+    RelyingPartyId,
+    RelyingPartyName,
+    RelyingPartyOrigins,
+    AuthenticatorAttachment,
+    DiscoverableCredentials,
+    UserVerification,
+}
 
-/// Changes what is given; `text` knows the text of a parameter, if it was.
+/// A setting whose text was refused, and why.
+pub type InvalidParameter = (ServiceParameter, Invalid);
+
+/// Changes the settings for which `text` returns a text.
 ///
 /// # Errors
-/// The first parameter that is wrong.
+/// The first setting whose text is refused.
 pub fn change<'p>(
     to: &mut ServiceSettings,
-    text: impl Fn(&'static str) -> Result<Option<&'p str>, Invalid>,
-) -> Result<(), BadParameter> {
-    let params = Given(text);
-    set(&mut to.friendly_name, params.optional("FriendlyName", ServiceName::written)?);
-    set(&mut to.code_length, params.optional("CodeLength", integer(4..=10))?);
-    let kept: [(&'static str, &mut bool); 8] = [
-        ("LookupEnabled", &mut to.lookup_enabled),
-        ("SkipSmsToLandlines", &mut to.skip_sms_to_landlines),
-        ("DtmfInputRequired", &mut to.dtmf_input_required),
-        ("Psd2Enabled", &mut to.psd2_enabled),
-        ("DoNotShareWarningEnabled", &mut to.do_not_share_warning_enabled),
-        ("CustomCodeEnabled", &mut to.custom_code_enabled),
-        ("VerifyEventSubscriptionEnabled", &mut to.verify_event_subscription_enabled),
-        ("Push.IncludeDate", &mut to.push.include_date),
+    text: impl Fn(ServiceParameter) -> Result<Option<&'p str>, Invalid>,
+) -> Result<(), InvalidParameter> {
+    use ServiceParameter as Name;
+    let texts = Texts(text);
+    set(&mut to.friendly_name, texts.parse(Name::FriendlyName, ServiceName::written)?);
+    set(&mut to.code_length, texts.parse(Name::CodeLength, integer(4..=10))?);
+    let kept: [(Name, &mut bool); 8] = [
+        (Name::LookupEnabled, &mut to.lookup_enabled),
+        (Name::SkipSmsToLandlines, &mut to.skip_sms_to_landlines),
+        (Name::DtmfInputRequired, &mut to.dtmf_input_required),
+        (Name::Psd2Enabled, &mut to.psd2_enabled),
+        (Name::DoNotShareWarningEnabled, &mut to.do_not_share_warning_enabled),
+        (Name::CustomCodeEnabled, &mut to.custom_code_enabled),
+        (Name::VerifyEventSubscriptionEnabled, &mut to.verify_event_subscription_enabled),
+        (Name::IncludeDate, &mut to.push.include_date),
     ];
     for (name, flag) in kept {
-        set(flag, params.optional(name, boolean)?);
+        set(flag, texts.parse(name, boolean)?);
     }
     let (push, totp) = (&mut to.push, &mut to.totp);
-    set(
-        &mut push.apn_credential_sid,
-        params.optional("Push.ApnCredentialSid", or_none(str::parse))?,
-    );
-    set(
-        &mut push.fcm_credential_sid,
-        params.optional("Push.FcmCredentialSid", or_none(str::parse))?,
-    );
-    set(&mut totp.time_step, params.optional("Totp.TimeStep", integer(20..=60))?);
-    set(&mut totp.code_length, params.optional("Totp.CodeLength", integer(3..=8))?);
-    set(&mut totp.skew, params.optional("Totp.Skew", integer(0..=2))?);
+    set(&mut push.apn_credential_sid, texts.parse(Name::ApnCredential, or_none(str::parse))?);
+    set(&mut push.fcm_credential_sid, texts.parse(Name::FcmCredential, or_none(str::parse))?);
+    set(&mut totp.time_step, texts.parse(Name::TotpTimeStep, integer(20..=60))?);
+    set(&mut totp.code_length, texts.parse(Name::TotpCodeLength, integer(3..=8))?);
+    set(&mut totp.skew, texts.parse(Name::TotpSkew, integer(0..=2))?);
     let passkeys = &mut to.passkeys;
     let party = &mut passkeys.relying_party;
-    let texts: [(&'static str, &mut Option<String>, Read); 10] = [
-        ("TtsName", &mut to.tts_name, short),
-        ("Totp.Issuer", &mut totp.issuer, short),
-        ("DefaultTemplateSid", &mut to.default_template_sid, |text| sid(text, "HJ")),
-        ("Whatsapp.MsgServiceSid", &mut to.whatsapp.msg_service_sid, |text| sid(text, "MG")),
-        ("Whatsapp.From", &mut to.whatsapp.from, short),
-        ("Passkeys.RelyingParty.Id", &mut party.id, short),
-        ("Passkeys.RelyingParty.Name", &mut party.name, short),
-        ("Passkeys.AuthenticatorAttachment", &mut passkeys.authenticator_attachment, |text| {
+    let strings: [(Name, &mut Option<String>, Parse); 10] = [
+        (Name::TtsName, &mut to.tts_name, short),
+        (Name::TotpIssuer, &mut totp.issuer, short),
+        (Name::DefaultTemplate, &mut to.default_template_sid, |text| sid(text, "HJ")),
+        (Name::WhatsappMessagingService, &mut to.whatsapp.msg_service_sid, |text| sid(text, "MG")),
+        (Name::WhatsappFrom, &mut to.whatsapp.from, short),
+        (Name::RelyingPartyId, &mut party.id, short),
+        (Name::RelyingPartyName, &mut party.name, short),
+        (Name::AuthenticatorAttachment, &mut passkeys.authenticator_attachment, |text| {
             one_of(text, &["platform", "cross-platform", "any"])
         }),
-        ("Passkeys.DiscoverableCredentials", &mut passkeys.discoverable_credentials, wanted),
-        ("Passkeys.UserVerification", &mut passkeys.user_verification, wanted),
+        (Name::DiscoverableCredentials, &mut passkeys.discoverable_credentials, wanted),
+        (Name::UserVerification, &mut passkeys.user_verification, wanted),
     ];
-    for (name, text, read) in texts {
-        set(text, params.optional(name, or_none(read))?);
+    for (name, text, parse) in strings {
+        set(text, texts.parse(name, or_none(parse))?);
     }
-    set(&mut party.origins, params.optional("Passkeys.RelyingParty.Origins", or_none(origins))?);
+    set(&mut party.origins, texts.parse(Name::RelyingPartyOrigins, or_none(origins))?);
     Ok(())
 }
 
-/// What was given.
-struct Given<F>(F);
+/// The texts of a request.
+struct Texts<F>(F);
 
-impl<'p, F: Fn(&'static str) -> Result<Option<&'p str>, Invalid>> Given<F> {
-    fn optional<T>(
+impl<'p, F: Fn(ServiceParameter) -> Result<Option<&'p str>, Invalid>> Texts<F> {
+    fn parse<T>(
         &self,
-        name: &'static str,
+        name: ServiceParameter,
         parse: impl FnOnce(&'p str) -> Result<T, Invalid>,
-    ) -> Result<Option<T>, BadParameter> {
+    ) -> Result<Option<T>, InvalidParameter> {
         let text = (self.0)(name).map_err(|why| (name, why))?;
         text.map(parse).transpose().map_err(|why| (name, why))
     }
 }
 
-/// Reads a text as it is kept.
-type Read = fn(&str) -> Result<String, Invalid>;
+/// Parses a text into the form that is stored.
+type Parse = fn(&str) -> Result<String, Invalid>;
 
 fn set<T>(place: &mut T, given: Option<T>) {
     if let Some(value) = given {
@@ -101,12 +128,12 @@ fn or_none<T>(
     |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
-/// What people read, of one line.
+/// One line that people read.
 fn short(text: &str) -> Result<String, Invalid> {
-    line(text, 1, LONGEST)
+    line(text, 1, MAX_TEXT)
 }
 
-/// SIDs of resources that we do not have.
+/// A SID of a resource that this server does not offer.
 fn sid(text: &str, prefix: &str) -> Result<String, Invalid> {
     let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 32);
     if digits.is_some_and(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit())) {
@@ -129,14 +156,14 @@ fn one_of(text: &str, words: &[&str]) -> Result<String, Invalid> {
 }
 
 fn origins(text: &str) -> Result<Vec<String>, Invalid> {
-    bounded(text, 1, 4 * LONGEST)?;
+    bounded(text, 1, 4 * MAX_TEXT)?;
     Ok(text.split(',').map(|origin| origin.trim().to_owned()).collect())
 }
 
-/// Reads a whole number within bounds: digits only, no sign.
+/// Parses a whole number within bounds: digits only, no sign.
 ///
 /// # Errors
-/// Says which bounds.
+/// The bounds.
 pub fn integer<T>(bounds: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, Invalid>
 where
     T: TryFrom<u32> + PartialOrd + std::fmt::Display,
@@ -152,10 +179,10 @@ where
     }
 }
 
-/// Reads `true` or `false`, in any case.
+/// Parses `true` or `false`, in upper or lower case.
 ///
 /// # Errors
-/// Another word.
+/// Any other text.
 pub fn boolean(text: &str) -> Result<bool, Invalid> {
     if text.eq_ignore_ascii_case("true") {
         Ok(true)

@@ -2,7 +2,7 @@
 //! a client is made from it.
 
 use countersign_domain::base64::decode;
-use countersign_domain::credential::CredentialType;
+use countersign_domain::credential::{CredentialPart, CredentialType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use reqwest::Identity;
@@ -18,43 +18,12 @@ use crate::jwt::SigningKey;
 use crate::pem;
 use crate::source::OpenedCredential;
 
-/// A part of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// APNs: the certificate.
-    Certificate,
-    /// APNs: the private key.
-    PrivateKey,
-    /// APNs: the id of a `.p8` key.
-    KeyId,
-    /// APNs: the id of the developer team.
-    TeamId,
-    /// APNs: the topic.
-    Topic,
-    /// FCM: the service account.
-    Secret,
-}
-
-impl Part {
-    /// The parameter's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Certificate => "Certificate",
-            Self::PrivateKey => "PrivateKey",
-            Self::KeyId => "KeyId",
-            Self::TeamId => "TeamId",
-            Self::Topic => "Topic",
-            Self::Secret => "Secret",
-        }
-    }
-}
-
 /// Which part of a credential is no use, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {why}", part.as_str())]
+#[error("{part}: {why}")]
 pub struct BadCredential {
     /// The part.
-    pub part: Part,
+    pub part: CredentialPart,
     /// What it must be.
     pub why: Invalid,
 }
@@ -87,26 +56,27 @@ pub(crate) fn apns(credential: &OpenedCredential) -> Result<ApnsSecrets<'_>, Bad
     if let Some(topic) = &credential.topic
         && (topic.is_empty() || !topic.bytes().all(|c| c.is_ascii_graphic()))
     {
-        return Err(missing(Part::Topic, "must be an app's bundle id"));
+        return Err(missing(CredentialPart::Topic, "must be an app's bundle id"));
     }
     let key = credential.private_key.as_ref().map(Secret::expose);
     let key = key.ok_or(missing(
-        Part::PrivateKey,
+        CredentialPart::PrivateKey,
         "is required: the PEM of a .p8 key with KeyId and TeamId, or of a certificate's key",
     ))?;
     match (credential.key_id.as_deref(), credential.team_id.as_deref(), &credential.certificate) {
         (Some(key_id), Some(team_id), _) => {
-            apple_id(key_id).map_err(bad(Part::KeyId))?;
-            apple_id(team_id).map_err(bad(Part::TeamId))?;
-            SigningKey::p256(key).map_err(bad(Part::PrivateKey))?;
+            apple_id(key_id).map_err(bad(CredentialPart::KeyId))?;
+            apple_id(team_id).map_err(bad(CredentialPart::TeamId))?;
+            SigningKey::p256(key).map_err(bad(CredentialPart::PrivateKey))?;
             Ok(ApnsSecrets::Token { pem: key, key_id, team_id })
         }
-        (Some(_), None, _) => Err(missing(Part::TeamId, "is required with KeyId")),
-        (None, Some(_), _) => Err(missing(Part::KeyId, "is required with TeamId")),
+        (Some(_), None, _) => Err(missing(CredentialPart::TeamId, "is required with KeyId")),
+        (None, Some(_), _) => Err(missing(CredentialPart::KeyId, "is required with TeamId")),
         (None, None, Some(certificate)) => identity(certificate.expose(), key),
-        (None, None, None) => {
-            Err(missing(Part::Certificate, "is required, or else KeyId and TeamId of a .p8 key"))
-        }
+        (None, None, None) => Err(missing(
+            CredentialPart::Certificate,
+            "is required, or else KeyId and TeamId of a .p8 key",
+        )),
     }
 }
 
@@ -126,13 +96,13 @@ fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, BadCre
     const NO_KEY: &str = "must hold a private key: PKCS#8, PKCS#1 or SEC 1";
     const NO_CERTIFICATE: &str = "must hold a certificate: -----BEGIN CERTIFICATE-----";
 
-    let chain = pem::blocks(certificate).map_err(bad(Part::Certificate))?;
+    let chain = pem::blocks(certificate).map_err(bad(CredentialPart::Certificate))?;
     let chain = chain.into_iter().filter(|block| block.label == "CERTIFICATE");
     let chain: Vec<_> = chain.map(|block| CertificateDer::from(block.der)).collect();
     if chain.is_empty() {
-        return Err(because(Part::Certificate, NO_CERTIFICATE));
+        return Err(because(CredentialPart::Certificate, NO_CERTIFICATE));
     }
-    let key = pem::blocks(key).map_err(bad(Part::PrivateKey))?;
+    let key = pem::blocks(key).map_err(bad(CredentialPart::PrivateKey))?;
     let key = key.into_iter().find_map(|block| {
         let der: PrivateKeyDer<'static> = match block.label.as_str() {
             "PRIVATE KEY" => PrivatePkcs8KeyDer::from(block.der).into(),
@@ -142,14 +112,15 @@ fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, BadCre
         };
         Some((block.label, der))
     });
-    let (label, key) = key.ok_or(because(Part::PrivateKey, NO_KEY))?;
-    let signing = any_supported_type(&key).map_err(|_| because(Part::PrivateKey, NO_KEY))?;
+    let (label, key) = key.ok_or(because(CredentialPart::PrivateKey, NO_KEY))?;
+    let signing =
+        any_supported_type(&key).map_err(|_| because(CredentialPart::PrivateKey, NO_KEY))?;
     let matches = CertifiedKey::new(chain.clone(), signing).keys_match();
     matches.map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
-            because(Part::PrivateKey, "must be the certificate's own key")
+            because(CredentialPart::PrivateKey, "must be the certificate's own key")
         }
-        _ => because(Part::Certificate, NO_CERTIFICATE),
+        _ => because(CredentialPart::Certificate, NO_CERTIFICATE),
     })?;
 
     let mut text = pem::render(&label, key.secret_der());
@@ -157,7 +128,9 @@ fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, BadCre
         text.push_str(&pem::render("CERTIFICATE", certificate));
     }
     let identity = Identity::from_pem(text.as_bytes());
-    identity.map(ApnsSecrets::Certificate).map_err(|_| because(Part::Certificate, NO_CERTIFICATE))
+    identity
+        .map(ApnsSecrets::Certificate)
+        .map_err(|_| because(CredentialPart::Certificate, NO_CERTIFICATE))
 }
 
 /// What Google is shown.
@@ -199,7 +172,7 @@ pub(crate) fn fcm(credential: &OpenedCredential) -> Result<ServiceAccount, BadCr
         "is required: the JSON of a service account, from the Firebase console",
     ));
     let account = secret.and_then(service_account);
-    account.map_err(|why| BadCredential { part: Part::Secret, why })
+    account.map_err(|why| BadCredential { part: CredentialPart::Secret, why })
 }
 
 fn service_account(text: &str) -> Result<ServiceAccount, Invalid> {

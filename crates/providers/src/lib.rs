@@ -38,7 +38,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::world::{Clock, Entropy};
 
 pub use apns::ProviderTokens;
-pub use check::{BadCredential, Part, check_credential};
+pub use check::{BadCredential, check_credential};
 pub use guard::{Allowed, Denied, Guard, Manners, SystemNames};
 pub use outgoing::Outgoing;
 pub use seam::Provider;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
 use countersign_bus::Bus;
 use countersign_console::Tester;
-use countersign_domain::credential::Credential;
+use countersign_domain::credential::{Credential, CredentialPart};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Secret;
@@ -22,8 +22,8 @@ use countersign_providers::{
     ProviderTokens, Providers, PushParts, SharedToken, TokenKeeper, Unavailable, VapidSource,
     VapidSubject, WebhookKeys,
 };
+use countersign_verify::CredentialSecrets;
 use countersign_verify::Verify;
-use countersign_verify::credentials::CredentialSecrets;
 use countersign_verify::provider_tokens::NewToken;
 
 use crate::config::Config;
@@ -162,9 +162,9 @@ pub fn webhooks(
 pub fn check_credential(
     credential: &Credential,
     secrets: &CredentialSecrets,
-) -> Result<(), (&'static str, Invalid)> {
+) -> Result<(), (CredentialPart, Invalid)> {
     countersign_providers::check_credential(&opened(credential, secrets))
-        .map_err(|bad| (bad.part.as_str(), bad.why))
+        .map_err(|bad| (bad.part, bad.why))
 }
 
 /// A credential as a provider takes it.

@@ -18,7 +18,7 @@ use countersign_domain::world::{Clock, Entropy, random};
 use countersign_providers::{Guard, ProviderTokens};
 use countersign_store::Store;
 use countersign_store::seam::Retention;
-use countersign_verify::places::Places;
+use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -86,7 +86,7 @@ pub async fn use_cases(
     bus: Arc<dyn Bus>,
     handover: HandOver,
 ) -> anyhow::Result<Verify> {
-    let parts = countersign_verify::Parts {
+    let parts = countersign_verify::Dependencies {
         store,
         bus,
         handover,
@@ -96,7 +96,7 @@ pub async fn use_cases(
         credential_check: push::check_credential,
         node: NodeId(random(&*world.entropy)),
     };
-    let options = countersign_verify::Options {
+    let options = countersign_verify::Settings {
         limits: config.limits,
         strict_tokens: config.devices.strict_push_tokens,
         lease: config.delivery.lease(),
@@ -194,7 +194,7 @@ impl Server {
                 header_limit: config.http.header_bytes_max,
                 ops_on_main: config.admin.listen.is_none(),
             },
-            places: Places::new(config.http.places()),
+            limiter: RequestLimiter::new(config.http.concurrency()),
             sockets: device_streams,
             shutdown: shutdown.clone(),
             abandoned: abandoned.clone(),

@@ -1,13 +1,12 @@
-//! Access tokens: a compact JWE (RFC 7516) with `dir` and `A256GCM`, opaque to devices and to everybody else.
+//! Access tokens: compact JWEs (RFC 7516) with `dir` and `A256GCM`, opaque to everyone but this server.
 //!
-//! The string is a function of the record, its nonce included. So it need not be kept, and a reader of the database
+//! The text of a token, its nonce included, is a function of its record. It is not stored, so that a reader of the database
 //! cannot enrol a device.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::factor::FactorType;
-use countersign_domain::household::Household;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
@@ -16,23 +15,25 @@ use countersign_domain::time::Instant;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
-use crate::failures::Presented;
+use crate::caller::OpenedToken;
+use crate::error::{AuthError, VerifyError, VerifyResult};
+use crate::known_credentials::Presented;
 use crate::security::{self, Event};
-use crate::{Answer, AuthFault, Verify, VerifyError};
+use crate::verify::Verify;
 
-/// The protected header, which is the same for all.
+/// The protected header of every token.
 const HEADER: &str = r#"{"alg":"dir","enc":"A256GCM","cty":"twilio-fpa;v=1"}"#;
-/// Longer strings are none of ours.
-const LONGEST: usize = 4_096;
+/// Longer texts are not access tokens.
+const MAX_LENGTH: usize = 4_096;
 
-/// Why a token enrols nothing any more.
+/// Why a token that was used cannot enrol a device.
 pub(crate) const SPENT_TOKEN: Invalid =
     Invalid::because("was used before, or was deleted with its service: ask for another one");
 
-/// What an application asks for.
+/// An access token that an application asks for.
 #[derive(Debug, Clone)]
 pub struct NewAccessToken {
-    /// Whose device may be enrolled.
+    /// The entity whose device may be enrolled.
     pub identity: Identity,
     /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
@@ -40,22 +41,7 @@ pub struct NewAccessToken {
     pub ttl: u16,
 }
 
-/// An access token that we made and that has not expired. Whether it was used is known when it is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedToken {
-    /// Its SID.
-    pub sid: AccessTokenSid,
-    /// The account it was made by.
-    pub account: AccountSid,
-    /// The service it is for.
-    pub service: ServiceSid,
-    /// The entity it is for.
-    pub identity: Identity,
-    /// Where it was presented, if that is known: a token that turns out to be spent counts there as failed credentials.
-    pub(crate) from: Option<Household>,
-}
-
-/// What is inside the string.
+/// The encrypted content of a token.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     jti: AccessTokenSid,
@@ -66,7 +52,7 @@ struct Claims {
 }
 
 impl Verify {
-    /// Makes an access token, and the string for the device.
+    /// Creates an access token. Returns its text for the device as well.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] without the service.
@@ -75,7 +61,7 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         new: NewAccessToken,
-    ) -> Answer<(AccessToken, Secret)> {
+    ) -> VerifyResult<(AccessToken, Secret)> {
         self.service(account, service).await?;
         let now = self.time().await?;
         let token = AccessToken {
@@ -98,7 +84,7 @@ impl Verify {
         }
     }
 
-    /// The access token, and the string again, until it expires.
+    /// Returns an access token and its text until it expires.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -107,7 +93,7 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         sid: AccessTokenSid,
-    ) -> Answer<(AccessToken, Secret)> {
+    ) -> VerifyResult<(AccessToken, Secret)> {
         self.service(account, service).await?;
         let token = self.store.access_token(service, sid).await?;
         let token = token.ok_or(VerifyError::NotFound)?;
@@ -132,25 +118,25 @@ impl Verify {
         let (text, tag) = sealed.split_at(sealed.len() - 16);
         let [nonce, text, tag] =
             [nonce.as_slice(), text, tag].map(|part| URL_SAFE_NO_PAD.encode(part));
-        // The second part of a JWE is the encrypted key, which `dir` has none of.
+        // The second part of a JWE, the encrypted key, is empty with `dir`.
         Secret::new(format!("{header}..{nonce}.{text}.{tag}"))
     }
 
-    /// Reads the string that a device presents.
-    pub(crate) async fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthFault> {
-        let claims = self.read_claims(text).ok_or(AuthFault::AccessToken)?;
+    /// Opens the text that a device presents.
+    pub(crate) async fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthError> {
+        let claims = self.read_claims(text).ok_or(AuthError::AccessToken)?;
         let expires_at = Instant::from_micros(claims.exp);
         if self.has_passed(expires_at).await? {
-            return Err(AuthFault::AccessTokenExpired(self.now().since(expires_at)));
+            return Err(AuthError::AccessTokenExpired(self.now().since(expires_at)));
         }
         let Claims { jti, account, service, identity, .. } = claims;
         Ok(OpenedToken { sid: jti, account, service, identity, from: None })
     }
 
-    /// Checks that a token is for this entity, and was not found spent within the last second.
+    /// Checks that a token is for this service and entity, and that it was not found spent within the last second.
     ///
     /// # Errors
-    /// Why it does not allow the enrolment.
+    /// Why the token does not allow the enrolment.
     pub(crate) fn allows_enrolment(
         &self,
         token: &OpenedToken,
@@ -168,17 +154,17 @@ impl Verify {
         }
     }
 
-    /// Counts a token as failed credentials that does not allow the enrolment it was presented for.
+    /// Logs a token that does not allow the enrolment, counts it as a failed credential, and returns the error.
     pub(crate) fn refuse_token(&self, token: &OpenedToken, why: Invalid) -> VerifyError {
         security::refused(Event::Credentials, token.account, Some(&token.sid), &why);
         if let Some(from) = token.from {
-            self.count_failure(from, Presented::Nothing, self.monotonic());
+            self.count_failure(from, Presented::Unreadable, self.monotonic());
         }
         VerifyError::TokenNotForThis(why)
     }
 
     fn read_claims(&self, text: &str) -> Option<Claims> {
-        if text.len() > LONGEST {
+        if text.len() > MAX_LENGTH {
             return None;
         }
         let parts: Vec<&str> = text.split('.').collect();

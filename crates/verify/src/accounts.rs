@@ -1,43 +1,41 @@
-//! Accounts, their tokens and API keys: what the command line manages.
+//! Accounts and their tokens, which the command line manages.
 
 use countersign_bus::Changed;
-use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::account::{Account, AuthToken};
 use countersign_domain::secret::{Secret, SecretHash};
-use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_domain::sid::AccountSid;
 use countersign_domain::world::random;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
+use crate::error::{VerifyError, VerifyResult};
 use crate::keys::CannotOpen;
 use crate::security::{self, Event};
-use crate::{Answer, Verify, VerifyError, quota};
+use crate::verify::{MAX_TRIES, Verify};
 
-/// How often an optimistic update is tried before it is a conflict.
-pub(crate) const TRIES: usize = 8;
-
-/// What became of the wish that there be a first account.
+/// The result of [`Verify::first_account`].
 #[derive(Debug)]
 pub enum FirstAccount {
-    /// There are accounts already. `as_wished` tells whether the wished one is there with the wished token.
+    /// There are accounts already.
     Exists {
-        /// Whether it is.
-        as_wished: bool,
+        /// Whether the wanted account is one of them and accepts the wanted token. True if none was wanted.
+        as_wanted: bool,
     },
-    /// It was made.
-    Made {
+    /// The account was created.
+    Created {
         /// Its SID.
         account: AccountSid,
-        /// Its token: shown once, and kept sealed.
+        /// Its token, which is shown once and stored sealed.
         token: Secret,
     },
 }
 
 impl Verify {
-    /// Makes an account of that name, with a fresh token.
+    /// Creates an account with a new token.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn create_account(&self, friendly_name: &str) -> Answer<(Account, Secret)> {
+    pub async fn create_account(&self, friendly_name: &str) -> VerifyResult<(Account, Secret)> {
         let sid = AccountSid::mint(self.now(), &*self.entropy);
         let token = self.fresh_secret();
         let account = self.new_account(sid, friendly_name, &token);
@@ -52,49 +50,49 @@ impl Verify {
         }
     }
 
-    /// Sees to it that there is an account: the wished one, or a fresh one. Changes nothing if there is any already.
+    /// Creates the wanted account, or a new one, unless any account exists.
     ///
     /// # Errors
     /// The database failed.
     pub async fn first_account(
         &self,
-        wished: Option<(AccountSid, Secret)>,
-    ) -> Answer<FirstAccount> {
-        let is_wished = wished.is_some();
-        let (sid, token) = wished.unwrap_or_else(|| self.draw_account());
+        wanted: Option<(AccountSid, Secret)>,
+    ) -> VerifyResult<FirstAccount> {
+        let is_wanted = wanted.is_some();
+        let (sid, token) = wanted.unwrap_or_else(|| self.draw_account());
         let account = self.new_account(sid, "first account", &token);
-        // of servers that start at once one makes it
+        // Of several servers that start at the same time, one creates the account.
         if self.store.create_first_account(&account).await? == Inserted::Done {
-            // Its SID is told only where its token is.
+            // The log does not name the SID: it is shown only together with the token.
             security::done(Event::AccountCreated, None, "first");
-            return Ok(FirstAccount::Made { account: sid, token });
+            return Ok(FirstAccount::Created { account: sid, token });
         }
-        let as_wished = !is_wished || {
+        let as_wanted = !is_wanted || {
             let account = self.store.account(sid).await?;
             let hash = self.keys.hash(token.expose());
             account.is_some_and(|account| self.with_own_hashes(account).accepts(hash))
         };
-        Ok(FirstAccount::Exists { as_wished })
+        Ok(FirstAccount::Exists { as_wanted })
     }
 
-    /// The SID and the token of an account that is yet to be made.
+    /// A new SID and a new token for an account that does not exist yet.
     pub fn draw_account(&self) -> (AccountSid, Secret) {
         (AccountSid::mint(self.now(), &*self.entropy), self.fresh_secret())
     }
 
-    /// Whether there is any account.
+    /// Whether any account exists.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn has_accounts(&self) -> Answer<bool> {
+    pub async fn has_accounts(&self) -> VerifyResult<bool> {
         Ok(!self.store.accounts(PageQuery::first(1)).await?.items.is_empty())
     }
 
-    /// The account, as the database has it.
+    /// Returns an account, read from the database.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn account(&self, sid: AccountSid) -> Answer<Account> {
+    pub async fn account(&self, sid: AccountSid) -> VerifyResult<Account> {
         self.store.account(sid).await?.ok_or(VerifyError::NotFound)
     }
 
@@ -102,16 +100,16 @@ impl Verify {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn list_accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+    pub async fn list_accounts(&self, page: PageQuery<AccountSid>) -> VerifyResult<Page<Account>> {
         Ok(self.store.accounts(page).await?)
     }
 
-    /// Gives an account a fresh secondary token, which works beside the primary one at once; an older secondary one
-    /// stops working.
+    /// Gives an account a new secondary token, which is valid at once beside the primary one. The previous secondary token
+    /// becomes invalid.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn rotate_token(&self, sid: AccountSid) -> Answer<Secret> {
+    pub async fn rotate_token(&self, sid: AccountSid) -> VerifyResult<Secret> {
         let token = self.fresh_secret();
         self.change_account(sid, |account| {
             account.secondary = Some(self.keep_token(sid, &token));
@@ -122,11 +120,11 @@ impl Verify {
         Ok(token)
     }
 
-    /// Gives an account a fresh primary token and ends all others at once: for a token that has leaked.
+    /// Gives an account a new primary token and makes its other tokens invalid at once: for a token that has leaked.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn evict_tokens(&self, sid: AccountSid) -> Answer<Secret> {
+    pub async fn evict_tokens(&self, sid: AccountSid) -> VerifyResult<Secret> {
         let token = self.fresh_secret();
         self.change_account(sid, |account| {
             account.primary = self.keep_token(sid, &token);
@@ -139,11 +137,11 @@ impl Verify {
     }
 
     /// Suspends an account: its tokens, API keys, devices, access tokens and sessions are refused from now on
-    /// ([`AuthFault::Suspended`](crate::AuthFault::Suspended)). Everything of it is kept.
+    /// ([`AuthError::Suspended`](crate::AuthError::Suspended)). Its records are kept.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn suspend_account(&self, sid: AccountSid) -> Answer<()> {
+    pub async fn suspend_account(&self, sid: AccountSid) -> VerifyResult<()> {
         let now = self.now();
         self.change_account(sid, |account| {
             account.suspended_at.get_or_insert(now);
@@ -158,7 +156,7 @@ impl Verify {
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn resume_account(&self, sid: AccountSid) -> Answer<()> {
+    pub async fn resume_account(&self, sid: AccountSid) -> VerifyResult<()> {
         self.change_account(sid, |account| {
             account.suspended_at = None;
             Ok(())
@@ -168,11 +166,11 @@ impl Verify {
         Ok(())
     }
 
-    /// Swaps an account's tokens: the secondary one becomes primary and signs webhooks; the other still works.
+    /// Swaps an account's tokens: the secondary one becomes primary and signs webhooks. Both stay valid.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`], or [`VerifyError::Conflict`] without a secondary token.
-    pub async fn promote_token(&self, sid: AccountSid) -> Answer<()> {
+    pub async fn promote_token(&self, sid: AccountSid) -> VerifyResult<()> {
         self.change_account(sid, |account| {
             let secondary = account.secondary.take().ok_or(VerifyError::Conflict)?;
             account.secondary = Some(std::mem::replace(&mut account.primary, secondary));
@@ -183,21 +181,21 @@ impl Verify {
         Ok(())
     }
 
-    /// The token that signs an account's webhooks.
+    /// Opens the primary token, which signs the account's webhooks.
     ///
     /// # Errors
-    /// The row was sealed under another key, or for another account.
+    /// The token was sealed under another master key, or for another account.
     pub fn primary_token(&self, account: &Account) -> Result<Secret, CannotOpen> {
-        self.keys.open(&account.primary.sealed, &token_place(account.sid))
+        self.keys.open(&account.primary.sealed, &token_seal_context(account.sid))
     }
 
-    /// The account with the hashes of the tokens that are sealed in its row. The stored hashes are not bound to the row and
-    /// the sealed tokens are, so a hash that was copied from another account's row is of no use here.
+    /// The account with hashes that are computed from its sealed tokens. Sealed tokens are bound to their row and stored hashes are
+    /// not, so a hash that was copied from another account's row is ignored.
     pub(crate) fn with_own_hashes(&self, mut account: Account) -> Account {
-        let place = token_place(account.sid);
+        let place = token_seal_context(account.sid);
         let own = |token: &mut AuthToken| {
             let opened = self.keys.open(&token.sealed, &place);
-            // Nothing has that hash.
+            // No token has this hash.
             token.hash = opened.map_or(SecretHash([0; 32]), |token| self.keys.hash(token.expose()));
         };
         own(&mut account.primary);
@@ -205,70 +203,15 @@ impl Verify {
         account
     }
 
-    /// Whether a secret is that of an API key. The keys of older releases have a hash that is not bound to their row.
-    pub(crate) fn is_secret_of(&self, key: &ApiKey, secret: &str) -> bool {
-        let bound = self.keys.api_key_hash(key.sid, key.account, secret);
-        key.hash == bound || key.hash == self.keys.hash(secret)
-    }
-
-    /// Makes an API key; its secret is shown once and not kept.
+    /// Fails if an account is suspended, as of ten seconds ago at most: nothing is sent for it.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the account; [`VerifyError::TooManyApiKeys`].
-    pub async fn create_api_key(
-        &self,
-        account: AccountSid,
-        friendly_name: &str,
-    ) -> Answer<(ApiKey, Secret)> {
-        let secret = self.fresh_secret();
-        let sid = ApiKeySid::mint(self.now(), &*self.entropy);
-        let key = ApiKey {
-            sid,
-            account,
-            friendly_name: friendly_name.to_owned(),
-            hash: self.keys.api_key_hash(sid, account, secret.expose()),
-            created_at: self.now(),
-        };
-        let most = self.options.limits.api_keys_per_account;
-        let _one = self.making.lock().await;
-        if let Some(page) = quota(most)
-            && self.store.api_keys(account, page).await?.items.len() >= most as usize
-        {
-            return Err(VerifyError::TooManyApiKeys(most));
+    /// [`VerifyError::AccountSuspended`]; the database failed.
+    pub(crate) async fn refuse_suspended(&self, account: AccountSid) -> VerifyResult<()> {
+        let account = self.cached_account(account).await?;
+        if account.is_some_and(|account| account.suspended_at.is_some()) {
+            return Err(VerifyError::AccountSuspended);
         }
-        match self.store.create_api_key(&key).await? {
-            Inserted::Done => {
-                security::done(Event::ApiKeyCreated, account, sid);
-                Ok((key, secret))
-            }
-            Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
-        }
-    }
-
-    /// Lists an account's API keys.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn api_keys(
-        &self,
-        account: AccountSid,
-        page: PageQuery<ApiKeySid>,
-    ) -> Answer<Page<ApiKey>> {
-        Ok(self.store.api_keys(account, page).await?)
-    }
-
-    /// Revokes an API key.
-    ///
-    /// # Errors
-    /// [`VerifyError::NotFound`].
-    pub async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<()> {
-        let was_there = self.store.delete_api_key(sid).await?;
-        self.bus.announce(Changed::ApiKey(sid)).await;
-        if !was_there {
-            return Err(VerifyError::NotFound);
-        }
-        security::done(Event::ApiKeyRevoked, None, sid);
         Ok(())
     }
 
@@ -288,9 +231,9 @@ impl Verify {
     async fn change_account(
         &self,
         sid: AccountSid,
-        change: impl Fn(&mut Account) -> Answer<()>,
-    ) -> Answer<()> {
-        for _ in 0..TRIES {
+        change: impl Fn(&mut Account) -> VerifyResult<()>,
+    ) -> VerifyResult<()> {
+        for _ in 0..MAX_TRIES {
             let mut account = self.store.account(sid).await?.ok_or(VerifyError::NotFound)?;
             let was = account.updated_at;
             change(&mut account)?;
@@ -309,19 +252,19 @@ impl Verify {
 
     fn keep_token(&self, account: AccountSid, token: &Secret) -> AuthToken {
         AuthToken {
-            sealed: self.keys.seal(token, &token_place(account), &*self.entropy),
+            sealed: self.keys.seal(token, &token_seal_context(account), &*self.entropy),
             hash: self.keys.hash(token.expose()),
         }
     }
 
-    /// 32 hexadecimal digits, as Twilio's tokens have.
-    fn fresh_secret(&self) -> Secret {
+    /// A random secret of 32 hexadecimal digits, as Twilio's tokens have.
+    pub(crate) fn fresh_secret(&self) -> Secret {
         let digits = random::<16>(&*self.entropy).map(|byte| format!("{byte:02x}"));
         Secret::new(digits.concat())
     }
 }
 
-/// Both tokens share it, so that they can be swapped.
-fn token_place(account: AccountSid) -> String {
+/// What the tokens of an account are sealed for. Both tokens share it, so that they can be swapped.
+fn token_seal_context(account: AccountSid) -> String {
     format!("accounts/{account}/token")
 }

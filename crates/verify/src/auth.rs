@@ -1,4 +1,4 @@
-//! Who is calling (wire reference §1.2, §3.4).
+//! Authenticates callers by Basic credentials, access tokens and device tokens (Twilio Verify v2).
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use countersign_domain::account::Account;
 use countersign_domain::device_token::{DeviceToken, TokenFault};
-use countersign_domain::entity::Owner;
 use countersign_domain::factor::Factor;
 use countersign_domain::household::Household;
 use countersign_domain::monotonic::Monotonic;
@@ -14,63 +13,21 @@ use countersign_domain::sid::{AccountSid, ApiKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::StoreError;
 
-use crate::access_tokens::OpenedToken;
-use crate::failures::Presented;
+use crate::caller::{Caller, check_own_path};
+use crate::error::{AuthError, VerifyError, VerifyResult};
+use crate::known_credentials::Presented;
 use crate::security::{self, Event};
-use crate::{Answer, AuthFault, Verify, VerifyError};
+use crate::verify::Verify;
 
 /// The user name of every device.
 const DEVICE_USER: &str = "token";
 
-/// A caller whose credentials are good.
-#[derive(Debug, Clone)]
-pub enum Caller {
-    /// An application, with its account's token or an API key.
-    Application(AccountSid),
-    /// A device that holds an access token.
-    Enrolling(OpenedToken),
-    /// A device that signs with its factor's key.
-    Device(Box<Factor>),
-}
-
-impl Caller {
-    /// The account that the caller belongs to.
-    pub fn account(&self) -> AccountSid {
-        match self {
-            Self::Application(account) => *account,
-            Self::Enrolling(token) => token.account,
-            Self::Device(factor) => factor.owner.account,
-        }
-    }
-
-    /// The account, for what only applications may do.
-    ///
-    /// # Errors
-    /// [`VerifyError::Forbidden`] for devices.
-    pub fn application(&self) -> Answer<AccountSid> {
-        match self {
-            Self::Application(account) => Ok(*account),
-            Self::Enrolling(_) | Self::Device(_) => Err(VerifyError::Forbidden),
-        }
-    }
-}
-
-/// A device may act only on its own factor's path; judged from the factor alone, so that a device learns nothing about
-/// what else exists.
-pub(crate) fn own_path(owner: &Owner, service: ServiceSid, identity: &Identity) -> Answer<()> {
-    if owner.service == service && owner.identity == *identity {
-        Ok(())
-    } else {
-        Err(VerifyError::Forbidden)
-    }
-}
-
-/// Whether a password is one of our access tokens, which have the five parts of a JWE. A JWS has three.
+/// Whether a password has the five parts of an access token, a JWE. A device token, a JWS, has three.
 fn is_access_token(password: &str) -> bool {
     password.split('.').count() == 5
 }
 
-/// The part of these credentials that a failure is counted by.
+/// The part of credentials that a failure is counted by.
 fn presented<'a>(user: &'a str, password: &'a str) -> Presented<'a> {
     if user == DEVICE_USER {
         Presented::by_device(password)
@@ -79,12 +36,11 @@ fn presented<'a>(user: &'a str, password: &'a str) -> Presented<'a> {
     }
 }
 
-/// Writes a line of the security log for credentials that are not good. Of what was presented it holds SIDs only: anything
-/// else may be a secret in the wrong place.
-fn note_refusal(presented: Presented<'_>, fault: &AuthFault) {
+/// Writes refused credentials to the security log. Only SIDs are logged: any other text may be a secret in the wrong field.
+fn log_refusal(presented: Presented<'_>, fault: &AuthError) {
     let user = match presented {
         Presented::Secret(user, _) => user,
-        Presented::Key(_) | Presented::Nothing => "",
+        Presented::Key(_) | Presented::Unreadable => "",
     };
     let (account, api_key) = (user.parse::<AccountSid>().ok(), user.parse::<ApiKeySid>().ok());
     let subject: Option<&dyn Display> = match (&presented, &account, &api_key) {
@@ -97,12 +53,12 @@ fn note_refusal(presented: Presented<'_>, fault: &AuthFault) {
 }
 
 impl Verify {
-    /// Judges credentials that came from an address, unless too many have failed from there: see
-    /// [`limits.failed_credentials_per_address_per_minute`][limit]. Access tokens are judged always, since they cost no
-    /// read; so are all credentials if the address is not known.
+    /// Authenticates a caller at an address, unless too many credentials have failed from there: see
+    /// [`limits.failed_credentials_per_address_per_minute`][limit]. Access tokens are always judged, because they cost no
+    /// read, and so are all credentials from an unknown address.
     ///
     /// # Errors
-    /// Those of [`Verify::authenticate`], and [`AuthFault::TooManyFailures`].
+    /// Those of [`Verify::authenticate`], and [`AuthError::TooManyFailures`].
     ///
     /// [limit]: countersign_domain::limits::Limits::failed_credentials_per_address_per_minute
     pub async fn authenticate_from(
@@ -110,7 +66,7 @@ impl Verify {
         from: Option<IpAddr>,
         user: &str,
         password: &str,
-    ) -> Result<Caller, AuthFault> {
+    ) -> Result<Caller, AuthError> {
         let Some(from) = from.map(Household::of) else {
             return self.authenticate(user, password).await;
         };
@@ -130,17 +86,17 @@ impl Verify {
         Ok(caller)
     }
 
-    /// Judges the token and the nonce that open a device stream, under the same limit as
-    /// [`authenticate_from`](Self::authenticate_from). The path is for the caller to judge.
+    /// Authenticates the device that opens a stream by its token and the nonce in it, under the same limit as
+    /// [`authenticate_from`](Self::authenticate_from). The caller of this method checks the path.
     ///
     /// # Errors
-    /// Those of [`Verify::authenticate_device`], [`TokenFault::Nonce`], and [`AuthFault::TooManyFailures`].
+    /// Those of [`Verify::authenticate_device`], [`TokenFault::Nonce`], and [`AuthError::TooManyFailures`].
     pub async fn authenticate_stream(
         &self,
         from: Option<IpAddr>,
         token: &str,
         nonce: &str,
-    ) -> Result<Factor, AuthFault> {
+    ) -> Result<Factor, AuthError> {
         let judge = async {
             let (factor, token) = self.authenticate_device(token).await?;
             token.check_nonce(nonce)?;
@@ -152,15 +108,15 @@ impl Verify {
         Ok(factor)
     }
 
-    /// Counts a first message of a device stream that is no token at all as failed credentials of that address.
+    /// Counts the first message of a device stream as failed credentials of an address: it holds no token.
     pub fn stream_failed(&self, from: Option<IpAddr>) {
-        note_refusal(Presented::Nothing, &TokenFault::Form.into());
+        log_refusal(Presented::Unreadable, &TokenFault::Form.into());
         if let Some(from) = from {
-            self.count_failure(Household::of(from), Presented::Nothing, self.monotonic());
+            self.count_failure(Household::of(from), Presented::Unreadable, self.monotonic());
         }
     }
 
-    /// Counts failed credentials, and writes down when they begin to be too many.
+    /// Counts failed credentials, and logs when an address reaches the limit.
     pub(crate) fn count_failure(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
         if self.failures.failed(from, presented, now) {
             let why = "too many credentials from this address were wrong";
@@ -168,34 +124,34 @@ impl Verify {
         }
     }
 
-    /// Runs `judge`, and counts its failure if it is the credentials'. Past the limit of failures nothing that
-    /// `costs_a_read` is judged, unless it worked from that household lately.
+    /// Runs `judge` and counts a failure of the credentials. Past the limit of failures, credentials that cost a read are not
+    /// judged unless they worked from that network lately.
     async fn judge_from<'a, T>(
         &self,
         from: Household,
         costs_a_read: bool,
         presented: impl Fn() -> Presented<'a>,
-        judge: impl Future<Output = Result<T, AuthFault>>,
-    ) -> Result<T, AuthFault> {
+        judge: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<T, AuthError> {
         let now = self.monotonic();
         if costs_a_read && let Some(left) = self.failures.refuses(from, &presented, now) {
-            return Err(AuthFault::TooManyFailures(left));
+            return Err(AuthError::TooManyFailures(left));
         }
         let judged = judge.await;
         if let Err(fault) = &judged
             && fault.is_of_credentials()
         {
-            note_refusal(presented(), fault);
+            log_refusal(presented(), fault);
             self.count_failure(from, presented(), now);
         }
         judged
     }
 
-    /// Judges the user name and password of Basic authentication.
+    /// Authenticates a caller by the user name and password of Basic authentication.
     ///
     /// # Errors
-    /// See [`AuthFault`]; never says which half is wrong.
-    pub async fn authenticate(&self, user: &str, password: &str) -> Result<Caller, AuthFault> {
+    /// See [`AuthError`]. The error does not tell whether the user or the password is wrong.
+    pub async fn authenticate(&self, user: &str, password: &str) -> Result<Caller, AuthError> {
         let caller = if user == DEVICE_USER {
             if is_access_token(password) {
                 let token = self.open_access_token(password).await?;
@@ -205,39 +161,39 @@ impl Verify {
                 Caller::Device(Box::new(self.authenticate_device(password).await?.0))
             }
         } else if let Ok(sid) = user.parse::<AccountSid>() {
-            let account = self.cached_account(sid).await?.ok_or(AuthFault::Unknown)?;
+            let account = self.cached_account(sid).await?.ok_or(AuthError::Unknown)?;
             if !account.accepts(self.keys.hash(password)) {
-                return Err(AuthFault::Unknown);
+                return Err(AuthError::Unknown);
             }
             if account.suspended_at.is_some() {
-                return Err(AuthFault::Suspended);
+                return Err(AuthError::Suspended);
             }
             Caller::Application(sid)
         } else if let Ok(sid) = user.parse::<ApiKeySid>() {
             let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
             let key = key.filter(|key| self.is_secret_of(key, password));
-            let account = key.ok_or(AuthFault::Unknown)?.account;
+            let account = key.ok_or(AuthError::Unknown)?.account;
             self.check_active(account).await?;
             Caller::Application(account)
         } else {
-            return Err(AuthFault::Unknown);
+            return Err(AuthError::Unknown);
         };
         if self.rates.allow_request(caller.account()) {
             Ok(caller)
         } else {
-            Err(AuthFault::TooManyRequests)
+            Err(AuthError::TooManyRequests)
         }
     }
 
-    /// Judges a device's token and finds its factor: form, kid, signature, subject, time, in that order. The path is
-    /// for the caller to judge.
+    /// Authenticates a device by its token and returns its factor. Checks form, kid, signature, subject and time, in that
+    /// order. The caller of this method checks the path.
     ///
     /// # Errors
-    /// The first check that fails. A kid that nobody has and a wrong signature look the same.
+    /// The first check that fails. An unknown kid and a wrong signature are the same error.
     pub async fn authenticate_device(
         &self,
         token: &str,
-    ) -> Result<(Factor, DeviceToken), AuthFault> {
+    ) -> Result<(Factor, DeviceToken), AuthError> {
         let token = DeviceToken::parse(token)?;
         let asked_at = self.monotonic();
         if self.unknown_keys.holds(&token.key, asked_at) {
@@ -260,10 +216,10 @@ impl Verify {
         Ok((factor, token))
     }
 
-    /// Refuses whoever belongs to an account that is suspended; to be asked once their credentials are known to be good.
-    pub(crate) async fn check_active(&self, sid: AccountSid) -> Result<(), AuthFault> {
-        let account = self.cached_account(sid).await?.ok_or(AuthFault::Unknown)?;
-        if account.suspended_at.is_some() { Err(AuthFault::Suspended) } else { Ok(()) }
+    /// Refuses the callers of a suspended account. Checked after their credentials, so that only they learn of the suspension.
+    pub(crate) async fn check_active(&self, sid: AccountSid) -> Result<(), AuthError> {
+        let account = self.cached_account(sid).await?.ok_or(AuthError::Unknown)?;
+        if account.suspended_at.is_some() { Err(AuthError::Suspended) } else { Ok(()) }
     }
 
     pub(crate) async fn cached_account(
@@ -277,14 +233,14 @@ impl Verify {
         self.accounts.get(sid, self.monotonic(), read).await
     }
 
-    /// For calls on one factor: an application reaches all of its account's, a device only its own.
+    /// Finds a push factor. An application reaches the factors of its account, a device its own.
     pub(crate) async fn reach_factor(
         &self,
         caller: &Caller,
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Factor> {
+    ) -> VerifyResult<Factor> {
         match caller {
             Caller::Application(account) => {
                 self.service(*account, service).await?;
@@ -293,7 +249,7 @@ impl Verify {
                 factor.ok_or(VerifyError::NotFound)
             }
             Caller::Device(factor) => {
-                own_path(&factor.owner, service, identity)?;
+                check_own_path(&factor.owner, service, identity)?;
                 if factor.sid == sid { Ok((**factor).clone()) } else { Err(VerifyError::Forbidden) }
             }
             Caller::Enrolling(_) => Err(VerifyError::Forbidden),

@@ -1,6 +1,7 @@
-//! Hot reads kept in memory: account secrets and service settings, at most ten seconds stale, and at most a minute
-//! without a database. That something does not exist is remembered for a second, apart from the values, so that callers
-//! who ask for what is not there cause one read a second and cannot push values out.
+//! A cache of records that most requests read: at most ten seconds stale, or a minute while the database cannot be read.
+//!
+//! Missing keys are remembered for a second, apart from the values, so that requests for unknown keys cause one read a second
+//! and cannot evict values.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -10,29 +11,29 @@ use std::time::Duration;
 use countersign_domain::monotonic::Monotonic;
 use countersign_store::StoreError;
 
-/// After this long a value is read again, so a lost invalidation delays a revocation by no more.
+/// A value is read again when it is this old. A lost invalidation delays a revocation by no more.
 const FRESH_FOR: Duration = Duration::from_secs(10);
-/// While the database cannot be read, a value serves for this long.
+/// How old a value may be while the database cannot be read.
 const USABLE_FOR: Duration = Duration::from_secs(60);
-/// For so long something that another process has just made may still be missing here.
+/// How long a key is remembered as missing. A record that another process creates may be missing here for as long.
 const MISSING_FOR: Duration = Duration::from_secs(1);
-/// Missing keys that are remembered at a time; strangers choose them.
-const MOST_MISSING: u64 = 10_000;
+/// Missing keys that are remembered at a time. Unauthenticated callers choose them.
+const MAX_MISSING: u64 = 10_000;
 
-/// Keys that nothing was found under, bounded in number and remembered for a second.
+/// Keys without a record, remembered for a second.
 pub(crate) struct Missing<K>(moka::sync::Cache<K, Monotonic>);
 
 impl<K: Hash + Eq + Copy + Send + Sync + 'static> Missing<K> {
     pub(crate) fn new() -> Self {
-        Self(moka::sync::Cache::new(MOST_MISSING))
+        Self(moka::sync::Cache::new(MAX_MISSING))
     }
 
-    /// Whether nothing was found under `key` within the last second.
+    /// Whether `key` was missing within the last second.
     pub(crate) fn holds(&self, key: &K, now: Monotonic) -> bool {
         self.0.get(key).is_some_and(|missed_at| now < missed_at + MISSING_FOR)
     }
 
-    /// Notes that nothing was found under `key` at `now`.
+    /// Remembers that `key` was missing at `now`.
     pub(crate) fn note(&self, key: K, now: Monotonic) {
         self.0.insert(key, now);
     }
@@ -42,11 +43,11 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static> Missing<K> {
     }
 }
 
-/// Values by key, bounded in number.
+/// Values by key, up to a number of them.
 pub(crate) struct Cache<K, V> {
     values: moka::sync::Cache<K, (Monotonic, Arc<V>)>,
     missing: Missing<K>,
-    /// Counts invalidations: a value read before one must not be kept after it.
+    /// Counts invalidations: a value that was read before one must not be stored after it.
     forgotten: AtomicU64,
 }
 
@@ -59,7 +60,7 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cach
         }
     }
 
-    /// The value of `key`, by `read` if it is not known well enough.
+    /// Returns the value of `key`, and calls `read` if no fresh value is cached.
     pub(crate) async fn get(
         &self,
         key: K,
@@ -97,7 +98,7 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cach
         }
     }
 
-    /// Forgets a value that has changed, or that there was none.
+    /// Forgets the value of `key`, and that it was missing.
     pub(crate) fn forget(&self, key: &K) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.values.invalidate(key);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_asked_for_once_a_second() {
+    async fn a_missing_key_is_read_once_a_second() {
         let cache = Cache::new(10);
         let just_before = at(1) - Duration::from_micros(1);
         assert_eq!(cache.get(1, at(0), ready(Ok(None::<&str>))).await, Ok(None));
@@ -139,11 +140,11 @@ mod tests {
         assert_eq!(cache.get(2, at(1), ready(Ok(None))).await, Ok(None));
         cache.forget(&2);
         let found = cache.get(2, at(1), ready(Ok(Some("made")))).await.unwrap();
-        assert_eq!(*found.unwrap(), "made", "it was announced");
+        assert_eq!(*found.unwrap(), "made", "the invalidation forgets that it was missing");
     }
 
     #[tokio::test]
-    async fn what_is_made_while_it_is_looked_for_is_not_missing_afterwards() {
+    async fn a_record_that_is_created_during_a_read_is_not_missing_afterwards() {
         let cache = Cache::new(10);
         let read = async {
             cache.forget(&1);
@@ -154,19 +155,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_strangers_look_for_pushes_no_value_out() {
+    async fn unknown_keys_evict_no_value() {
         let cache = Cache::new(10);
         cache.get(0, at(0), ready(Ok(Some("kept")))).await.unwrap();
-        for key in 1..=2 * MOST_MISSING {
+        for key in 1..=2 * MAX_MISSING {
             cache.get(key, at(0), ready(Ok(None))).await.unwrap();
         }
         cache.missing.0.run_pending_tasks();
-        assert!(cache.missing.0.entry_count() <= MOST_MISSING);
+        assert!(cache.missing.0.entry_count() <= MAX_MISSING);
         assert_eq!(*cache.get(0, at(1), ready(Err(down()))).await.unwrap().unwrap(), "kept");
     }
 
     #[tokio::test]
-    async fn what_is_forgotten_while_it_is_read_is_not_kept() {
+    async fn a_value_that_is_forgotten_during_its_read_is_not_stored() {
         let cache = Cache::new(10);
         let read = async {
             cache.forget(&1);

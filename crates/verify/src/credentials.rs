@@ -1,87 +1,59 @@
-//! Push credentials. Their secrets go in and never come out.
+//! Push credentials. Their secrets are written and never returned to a client.
 
 use std::sync::Arc;
 
 use countersign_bus::Changed;
 use countersign_domain::credential::{Credential, CredentialType};
-use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::{Sealed, Secret};
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::TRIES;
+use crate::credential_secrets::CredentialSecrets;
+use crate::error::{VerifyError, VerifyResult};
+use crate::parameter::Parameter;
 use crate::security::{self, Event};
-use crate::{Answer, Verify, VerifyError, quota};
+use crate::verify::{MAX_TRIES, Verify, page_up_to};
 
-/// The secret half of a credential; absent means unchanged in an update.
-#[derive(Debug, Clone, Default)]
-pub struct CredentialSecrets {
-    /// APNs: a certificate in PEM.
-    pub certificate: Option<Secret>,
-    /// APNs: a private key in PEM.
-    pub private_key: Option<Secret>,
-    /// GCM: an API key.
-    pub api_key: Option<Secret>,
-    /// FCM: the service account's JSON.
-    pub secret: Option<Secret>,
-}
-
-impl CredentialSecrets {
-    /// These, and what they leave out from `old`.
-    fn or(self, old: Self) -> Self {
-        Self {
-            certificate: self.certificate.or(old.certificate),
-            private_key: self.private_key.or(old.private_key),
-            api_key: self.api_key.or(old.api_key),
-            secret: self.secret.or(old.secret),
-        }
-    }
-}
-
-/// How they lie in the database, once sealed.
+/// The secrets as they are stored, sealed as one JSON document.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredSecrets {
     certificate: Option<String>,
     private_key: Option<String>,
     api_key: Option<String>,
     secret: Option<String>,
 }
 
-/// Judges whether a credential could be used, and names the parameter that is no use. It lives where push services are
-/// known.
-pub type CredentialCheck =
-    fn(&Credential, &CredentialSecrets) -> Result<(), (&'static str, Invalid)>;
-
-/// What an operator says of a credential; absent means unchanged in an update.
+/// The settings of a credential; `None` means unchanged in an update.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialUpdate {
-    /// What the operator calls it.
+    /// A name for the operator's use.
     pub friendly_name: Option<String>,
-    /// Apple's test environment.
+    /// Whether it is for Apple's sandbox environment.
     pub sandbox: Option<bool>,
     /// Apple's id of the key.
     pub key_id: Option<String>,
     /// Apple's id of the team.
     pub team_id: Option<String>,
-    /// The topic, if it is not the factor's app id.
+    /// The topic, if it differs from the factor's app id.
     pub topic: Option<String>,
     /// The secrets.
     pub secrets: CredentialSecrets,
 }
 
 impl Verify {
-    /// Makes a credential.
+    /// Creates a credential.
     ///
     /// # Errors
-    /// [`VerifyError::Parameter`] if no push could be sent with it; [`VerifyError::NotFound`] without the account.
+    /// [`VerifyError::Parameter`] if no push could be sent with it; [`VerifyError::TooManyCredentials`];
+    /// [`VerifyError::NotFound`] without the account.
     pub async fn create_credential(
         &self,
         account: AccountSid,
         kind: CredentialType,
         new: CredentialUpdate,
-    ) -> Answer<Credential> {
+    ) -> VerifyResult<Credential> {
         let now = self.now();
         let sid = CredentialSid::mint(now, &*self.entropy);
         let credential = Credential {
@@ -98,9 +70,9 @@ impl Verify {
             updated_at: now,
         };
         self.check_credential(&credential, &new.secrets)?;
-        let most = self.options.limits.credentials_per_account;
-        let _one = self.making.lock().await;
-        if let Some(page) = quota(most)
+        let most = self.settings.limits.credentials_per_account;
+        let _lock = self.creating.lock().await;
+        if let Some(page) = page_up_to(most)
             && self.store.credentials(account, page).await?.items.len() >= most as usize
         {
             return Err(VerifyError::TooManyCredentials(most));
@@ -115,24 +87,28 @@ impl Verify {
         }
     }
 
-    /// A credential.
+    /// Returns a credential.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn credential(&self, account: AccountSid, sid: CredentialSid) -> Answer<Credential> {
+    pub async fn credential(
+        &self,
+        account: AccountSid,
+        sid: CredentialSid,
+    ) -> VerifyResult<Credential> {
         let credential = self.store.credential(sid).await?;
         credential.filter(|found| found.account == account).ok_or(VerifyError::NotFound)
     }
 
-    /// A credential with its secrets in the clear, for whoever pushes with it. From memory, at most ten seconds old;
-    /// `None` if there is none.
+    /// Returns a credential with its secrets in the clear, for the provider that pushes with it. Cached for at most ten seconds;
+    /// `None` if it does not exist.
     ///
     /// # Errors
     /// The database failed, or the secrets cannot be opened; [`VerifyError::AccountSuspended`] while the account is.
     pub async fn opened_credential(
         &self,
         sid: CredentialSid,
-    ) -> Answer<Option<Arc<(Credential, CredentialSecrets)>>> {
+    ) -> VerifyResult<Option<Arc<(Credential, CredentialSecrets)>>> {
         let read = async {
             let Some(credential) = self.store.credential(sid).await? else { return Ok(None) };
             let secrets = self.open_secrets(&credential)?;
@@ -153,21 +129,21 @@ impl Verify {
         &self,
         account: AccountSid,
         page: PageQuery<CredentialSid>,
-    ) -> Answer<Page<Credential>> {
+    ) -> VerifyResult<Page<Credential>> {
         Ok(self.store.credentials(account, page).await?)
     }
 
     /// Changes a credential.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`]; [`VerifyError::Parameter`] if no push could be sent with what it would be then.
+    /// [`VerifyError::NotFound`]; [`VerifyError::Parameter`] if no push could be sent with the changed credential.
     pub async fn update_credential(
         &self,
         account: AccountSid,
         sid: CredentialSid,
         update: &CredentialUpdate,
-    ) -> Answer<Credential> {
-        for _ in 0..TRIES {
+    ) -> VerifyResult<Credential> {
+        for _ in 0..MAX_TRIES {
             let old = self.credential(account, sid).await?;
             let secrets = update.secrets.clone().or(self.open_secrets(&old)?);
             let new = Credential {
@@ -194,11 +170,15 @@ impl Verify {
         Err(VerifyError::Conflict)
     }
 
-    /// Removes a credential. Services that name it have none from then on.
+    /// Deletes a credential. Pushes of services that name it fail from then on.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn delete_credential(&self, account: AccountSid, sid: CredentialSid) -> Answer<()> {
+    pub async fn delete_credential(
+        &self,
+        account: AccountSid,
+        sid: CredentialSid,
+    ) -> VerifyResult<()> {
         self.credential(account, sid).await?;
         let was_there = self.store.delete_credential(sid).await?;
         self.bus.announce(Changed::Credential(sid)).await;
@@ -209,28 +189,34 @@ impl Verify {
         Ok(())
     }
 
-    fn check_credential(&self, credential: &Credential, secrets: &CredentialSecrets) -> Answer<()> {
+    fn check_credential(
+        &self,
+        credential: &Credential,
+        secrets: &CredentialSecrets,
+    ) -> VerifyResult<()> {
         (self.credential_check)(credential, secrets)
-            .map_err(|(parameter, why)| VerifyError::Parameter(parameter, why))
+            .map_err(|(part, why)| VerifyError::Parameter(Parameter::Credential(part), why))
     }
 
     fn seal_secrets(&self, sid: CredentialSid, secrets: &CredentialSecrets) -> Sealed {
         let text = |secret: &Option<Secret>| secret.as_ref().map(|it| it.expose().to_owned());
-        let stored = Stored {
+        let stored = StoredSecrets {
             certificate: text(&secrets.certificate),
             private_key: text(&secrets.private_key),
             api_key: text(&secrets.api_key),
             secret: text(&secrets.secret),
         };
         let text = serde_json::to_string(&stored).expect("four texts are plain data");
-        self.keys.seal(&Secret::new(text), &place(sid), &*self.entropy)
+        self.keys.seal(&Secret::new(text), &seal_context(sid), &*self.entropy)
     }
 
     fn open_secrets(&self, credential: &Credential) -> Result<CredentialSecrets, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("credentials {}", credential.sid));
-        let text =
-            self.keys.open(&credential.secrets, &place(credential.sid)).map_err(|_| corrupt())?;
-        let stored: Stored = serde_json::from_str(text.expose()).map_err(|_| corrupt())?;
+        let text = self
+            .keys
+            .open(&credential.secrets, &seal_context(credential.sid))
+            .map_err(|_| corrupt())?;
+        let stored: StoredSecrets = serde_json::from_str(text.expose()).map_err(|_| corrupt())?;
         Ok(CredentialSecrets {
             certificate: stored.certificate.map(Secret::new),
             private_key: stored.private_key.map(Secret::new),
@@ -240,6 +226,6 @@ impl Verify {
     }
 }
 
-fn place(sid: CredentialSid) -> String {
+fn seal_context(sid: CredentialSid) -> String {
     format!("credentials/{sid}/secrets")
 }

@@ -1,4 +1,4 @@
-//! Entities.
+//! Entities: the people of a service.
 
 use countersign_bus::Changed;
 use countersign_domain::entity::{Entity, Owner};
@@ -8,14 +8,15 @@ use countersign_domain::usage::Usage;
 use countersign_store::seam::Inserted;
 use countersign_store::{Page, PageQuery};
 
+use crate::error::{VerifyError, VerifyResult};
 use crate::security::{self, Event};
-use crate::{Answer, Verify, VerifyError};
+use crate::verify::Verify;
 
-/// More devices than an entity can have: one page holds them all.
+/// The page size that holds all factors of an entity, which has fewer.
 const ALL_DEVICES: u16 = 1_000;
 
 impl Verify {
-    /// Makes an entity.
+    /// Creates an entity.
     ///
     /// # Errors
     /// [`VerifyError::EntityExists`], [`VerifyError::TooManyEntities`], [`VerifyError::NotFound`] without the service, and
@@ -25,7 +26,7 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         identity: Identity,
-    ) -> Answer<Entity> {
+    ) -> VerifyResult<Entity> {
         self.service(account, service).await?;
         if !self.rates.allow_entity(account) {
             return Err(VerifyError::TooManyEntities);
@@ -34,10 +35,10 @@ impl Verify {
         let owner = self.new_owner(account, service, identity);
         let entity = Entity { owner, created_at: now, updated_at: now };
         let records = [*entity.owner.entity.as_bytes()];
-        let room = self.quotas.take(account, Usage::ENTITY, &records, now)?;
+        let reservation = self.quotas.reserve(account, Usage::ENTITY, &records, now)?;
         match self.store.create_entity(&entity).await? {
             Inserted::Done => {
-                room.keep();
+                reservation.keep();
                 Ok(entity)
             }
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::EntityExists),
@@ -45,7 +46,7 @@ impl Verify {
         }
     }
 
-    /// The entity of that identity.
+    /// Returns the entity of an identity.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -54,7 +55,7 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         identity: &Identity,
-    ) -> Answer<Entity> {
+    ) -> VerifyResult<Entity> {
         self.service(account, service).await?;
         self.store.entity(service, identity).await?.ok_or(VerifyError::NotFound)
     }
@@ -68,13 +69,12 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         page: PageQuery<EntitySid>,
-    ) -> Answer<Page<Entity>> {
+    ) -> VerifyResult<Page<Entity>> {
         self.service(account, service).await?;
         Ok(self.store.entities(service, page).await?)
     }
 
-    /// Deletes an entity and, in time, everything below it, which cannot be reached from now on. Its devices' streams
-    /// end.
+    /// Deletes an entity. Everything below it cannot be reached from now on, and is removed later. Its devices' streams end.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -83,14 +83,14 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         identity: &Identity,
-    ) -> Answer<()> {
+    ) -> VerifyResult<()> {
         let entity = self.entity(account, service, identity).await?;
         let devices =
             self.store.factors(entity.owner.entity, PageQuery::first(ALL_DEVICES)).await?;
         if !self.store.delete_entity(service, identity, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
-        self.quotas.note(account, -Usage::ENTITY);
+        self.quotas.record(account, -Usage::ENTITY);
         self.handover.happened();
         for factor in devices.items {
             self.bus.dismiss(factor.sid()).await;
@@ -100,7 +100,7 @@ impl Verify {
         Ok(())
     }
 
-    /// The place of an entity that may have to be made.
+    /// The owner of a new record, with a SID for its entity in case that has to be created.
     pub(crate) fn new_owner(
         &self,
         account: AccountSid,

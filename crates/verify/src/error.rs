@@ -1,4 +1,4 @@
-//! Why a use case came to nothing, in our own words. `api` alone turns them into statuses and codes.
+//! Why a use case failed. `api` alone turns these errors into statuses and codes.
 
 use std::time::Duration;
 
@@ -6,100 +6,106 @@ use countersign_domain::challenge::CannotAnswer;
 use countersign_domain::device_token::TokenFault;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
 
-/// Why a use case was refused.
+use crate::parameter::Parameter;
+
+/// The result of a use case.
+pub type VerifyResult<T> = Result<T, VerifyError>;
+
+/// Why a use case failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// Nothing of that name is there for this caller: unknown, deleted, or somebody else's.
+    /// The record does not exist for this caller: it is unknown, deleted, or another account's.
     #[error("not found")]
     NotFound,
-    /// The factor that a parameter names is not there for this caller.
+    /// The factor that a parameter names does not exist for this caller.
     #[error("factor {0} not found")]
     FactorNotFound(FactorSid),
     /// The caller is known, and may not do this.
     #[error("forbidden")]
     Forbidden,
-    /// A service parameter that only the store or the clock could judge.
-    #[error("invalid service parameter {0}: {1}")]
-    ServiceParameter(&'static str, Invalid),
-    /// Any other parameter that only the store or the clock could judge.
-    #[error("invalid parameter {0}: {1}")]
-    Parameter(&'static str, Invalid),
+    /// A setting of a service that only the store can judge.
+    #[error("invalid service parameter {0:?}: {1}")]
+    ServiceParameter(ServiceParameter, Invalid),
+    /// Any other value that only the store or the clock can judge.
+    #[error("invalid {0}: {1}")]
+    Parameter(Parameter, Invalid),
     /// The identity has an entity in the service.
     #[error("entity already exists")]
     EntityExists,
-    /// Entities are made too fast in this account.
+    /// The account creates too many entities in a second.
     #[error("entities rate limit exceeded")]
     TooManyEntities,
-    /// The account makes too many requests.
+    /// The account makes too many requests in a second.
     #[error("too many requests")]
     TooManyRequests,
-    /// A living factor of the entity has the same public key.
+    /// Another factor of the entity has the same public key.
     #[error("factor already exists")]
     FactorExists,
-    /// The entity has as many factors of this type as it may have, which is so many.
+    /// The entity has reached its limit of factors of this type: the limit.
     #[error("too many factors")]
     TooManyFactors(FactorType, u32),
-    /// Too many factors were made for the entity today.
+    /// Too many factors were created for the entity today.
     #[error("too many factors today")]
     TooManyFactorsToday,
-    /// The service has as many webhooks as it may have: so many, by `limits.webhooks_per_service`.
+    /// The service has reached `limits.webhooks_per_service`: the limit.
     #[error("too many webhooks")]
     TooManyWebhooks(u32),
-    /// The access token is used up, or is for another identity or service: which of them.
+    /// The access token does not allow this enrolment: why.
     #[error("unauthorized factor creation: the access token {0}")]
     TokenNotForThis(Invalid),
     /// The signature or the code does not prove possession of the factor: why.
     #[error("factor verification failed: it {0}")]
     FactorNotProved(Invalid),
-    /// The factor has seen too many wrong codes in a row.
+    /// The factor has been shown too many wrong codes in a row.
     #[error("too many wrong codes")]
     TooManyCodes,
     /// The factor has not been verified.
     #[error("factor is unverified")]
     FactorUnverified,
-    /// The factor, or its entity, has been asked too often.
+    /// The factor, or its entity, has reached its limit of challenges.
     #[error("challenge limit reached")]
     TooManyChallenges,
     /// The challenge is no longer open.
     #[error("{0}")]
     CannotAnswer(#[from] CannotAnswer),
-    /// The answer is no signed token at all.
+    /// The answer is no signed token.
     #[error("malformed answer")]
     AnswerMalformed,
-    /// The answer's signature, a signed member or the code is wrong: which of them.
+    /// The signature, a signed member or the code of an answer is wrong: which of them.
     #[error("challenge verification failed: it {0}")]
     AnswerRejected(Invalid),
     /// The challenge has seen too many wrong answers.
     #[error("too many wrong answers")]
     TooManyAnswers,
-    /// The factor gets no pushes.
+    /// The factor receives no pushes.
     #[error("factor has platform none")]
     PlatformNone,
-    /// The challenge has as many notifications as it may have.
+    /// The challenge has reached its limit of notifications.
     #[error("notification limit reached")]
     TooManyNotifications,
-    /// The account has as many services as it may have: so many, by `limits.services_per_account`.
+    /// The account has reached `limits.services_per_account`: the limit.
     #[error("an account may have {0} services")]
     TooManyServices(u32),
-    /// The account has as many push credentials as it may have: so many, by `limits.credentials_per_account`.
+    /// The account has reached `limits.credentials_per_account`: the limit.
     #[error("an account may have {0} push credentials")]
     TooManyCredentials(u32),
-    /// The account has as many API keys as it may have: so many, by `limits.api_keys_per_account`.
+    /// The account has reached `limits.api_keys_per_account`: the limit.
     #[error("an account may have {0} API keys: limits.api_keys_per_account")]
     TooManyApiKeys(u32),
-    /// The account has as many entities as it may have: so many, by `limits.entities_per_account`.
+    /// The account has reached `limits.entities_per_account`: the limit.
     #[error("an account may have {0} entities")]
     TooManyStoredEntities(u32),
-    /// The account would have more bytes stored than it may have: so many, by `limits.stored_bytes_per_account`.
+    /// The account would exceed `limits.stored_bytes_per_account`: the limit.
     #[error("an account may have {0} bytes stored")]
     TooManyStoredBytes(u64),
     /// The account is suspended: nothing is sent for it.
     #[error("the account is suspended")]
     AccountSuspended,
-    /// Others keep changing the same record.
+    /// Concurrent requests keep changing the same record.
     #[error("conflict")]
     Conflict,
     /// The database failed.
@@ -107,28 +113,29 @@ pub enum VerifyError {
     Store(#[from] StoreError),
 }
 
-/// Why a caller is not who they say they are. Always a 401, except for the store.
+/// Why credentials were refused. `api` returns 401 for each of these except [`AuthError::TooManyRequests`],
+/// [`AuthError::TooManyFailures`] and [`AuthError::Store`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthFault {
-    /// Unknown user, wrong secret, or neither.
+pub enum AuthError {
+    /// The user is unknown, or the secret is wrong.
     #[error("no account, API key or device has these credentials")]
     Unknown,
-    /// An access token that we did not make.
+    /// The access token was not made by this server, or is incomplete.
     #[error("not an access token that this server made, or not the whole of it")]
     AccessToken,
-    /// An access token whose time has been over for this long.
+    /// The access token expired: how long ago.
     #[error("expired {} s ago", .0.as_secs())]
     AccessTokenExpired(Duration),
-    /// A device token that is not good enough.
+    /// The device token is invalid.
     #[error("{0}")]
     Device(#[from] TokenFault),
-    /// The account makes too many requests.
+    /// The account makes too many requests in a second.
     #[error("too many requests")]
     TooManyRequests,
     /// The credentials are good, and their account is suspended.
     #[error("the account is suspended")]
     Suspended,
-    /// Too many credentials failed from this address; these are not judged for that long.
+    /// Too many credentials failed from this address: how long these are not judged.
     #[error("too many failed credentials")]
     TooManyFailures(Duration),
     /// The database failed.
@@ -136,7 +143,7 @@ pub enum AuthFault {
     Store(#[from] StoreError),
 }
 
-impl AuthFault {
+impl AuthError {
     /// Whether the credentials were judged and are not good.
     pub const fn is_of_credentials(&self) -> bool {
         match self {

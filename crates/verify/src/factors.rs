@@ -1,4 +1,4 @@
-//! Factors.
+//! Push factors: the devices of an entity.
 
 use countersign_bus::Changed;
 use countersign_domain::address::{Address, Platform};
@@ -12,30 +12,33 @@ use countersign_store::seam::{Enrolled, Enrolment};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::access_tokens::SPENT_TOKEN;
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
+use crate::parameter::Parameter;
 use crate::security::{self, Event};
-use crate::{Answer, Caller, Verify, VerifyError};
+use crate::verify::Verify;
 
-/// What a device, or its application, says of a new factor.
+/// A push factor that a device, or its application, enrols.
 #[derive(Debug, Clone)]
 pub struct NewFactor {
-    /// What the person calls the device.
+    /// A name of the device, which the person sees.
     pub friendly_name: FriendlyName,
     /// The device's public key.
     pub key: DeviceKey,
-    /// The app on it.
+    /// The app on the device.
     pub app_id: AppId,
     /// The version of the app's SDK.
     pub sdk_version: SdkVersion,
-    /// Where it is reached.
+    /// Where pushes are sent.
     pub address: Address,
-    /// What the application keeps with it.
+    /// Data for the application's use.
     pub metadata: Option<StringMap>,
 }
 
-/// What an update says; absent means unchanged.
+/// An update of a factor; `None` means unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct FactorUpdate {
-    /// A signature (DER) over the factor's SID, which proves possession of the key.
+    /// A DER signature over the factor's SID, which proves possession of the key.
     pub proof: Option<Vec<u8>>,
     /// A new name.
     pub friendly_name: Option<FriendlyName>,
@@ -50,8 +53,8 @@ pub struct FactorUpdate {
 }
 
 impl Verify {
-    /// Enrols a push factor, by an application or by a device with an access token, which is used up by it. Makes the
-    /// entity if need be.
+    /// Enrols a push factor for an application, or for a device with an access token, which is spent by it. Creates the entity
+    /// if it does not exist.
     ///
     /// # Errors
     /// [`VerifyError::TokenNotForThis`], [`VerifyError::FactorExists`], [`VerifyError::TooManyFactors`],
@@ -63,7 +66,7 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         new: NewFactor,
-    ) -> Answer<Factor> {
+    ) -> VerifyResult<Factor> {
         let (account, token) = match caller {
             Caller::Application(account) => (*account, None),
             Caller::Enrolling(token) => {
@@ -93,7 +96,7 @@ impl Verify {
             created_at: now,
             updated_at: now,
         };
-        let limits = &self.options.limits;
+        let limits = &self.settings.limits;
         let enrolment = Enrolment {
             factor: factor.clone(),
             token: token.map(|token| token.sid),
@@ -103,10 +106,10 @@ impl Verify {
         let stored =
             Usage::of_factor(&factor) + if is_new { Usage::ENTITY } else { Usage::default() };
         let records = [*factor.owner.entity.as_bytes(), *factor.sid.as_bytes()];
-        let room = self.quotas.take(account, stored, &records, now)?;
+        let reservation = self.quotas.reserve(account, stored, &records, now)?;
         match self.store.enrol_factor(&enrolment).await? {
             Enrolled::Done(entity) => {
-                room.keep();
+                reservation.keep();
                 factor.owner.entity = entity;
                 security::done(Event::FactorCreated, account, factor.sid);
                 self.handover.happened();
@@ -118,7 +121,7 @@ impl Verify {
             })),
             Enrolled::KeyTaken => Err(VerifyError::FactorExists),
             Enrolled::TooMany => {
-                let most = self.options.limits.push_factors_per_entity;
+                let most = self.settings.limits.push_factors_per_entity;
                 Err(VerifyError::TooManyFactors(FactorType::Push, most))
             }
             Enrolled::TooManyToday => Err(VerifyError::TooManyFactorsToday),
@@ -126,7 +129,7 @@ impl Verify {
         }
     }
 
-    /// Of these factors, those that the device stream does not lead to any more.
+    /// Returns those of the factors that are no longer reached by the device stream.
     ///
     /// # Errors
     /// The database failed.
@@ -137,17 +140,17 @@ impl Verify {
         self.store.not_streamed(factors).await
     }
 
-    /// A factor.
+    /// Returns a factor.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`], or [`VerifyError::Forbidden`] for a device that asks for another one's.
+    /// [`VerifyError::NotFound`], or [`VerifyError::Forbidden`] for a device that asks for another factor.
     pub async fn factor(
         &self,
         caller: &Caller,
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Factor> {
+    ) -> VerifyResult<Factor> {
         self.reach_factor(caller, service, identity, sid).await
     }
 
@@ -161,15 +164,16 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         page: PageQuery<FactorSid>,
-    ) -> Answer<Page<AnyFactor>> {
+    ) -> VerifyResult<Page<AnyFactor>> {
         let entity = self.entity(account, service, identity).await?;
         Ok(self.store.factors(entity.owner.entity, page).await?)
     }
 
-    /// Changes a factor, verifies it if a proof is given, or both. Nothing is required.
+    /// Changes a factor, and verifies it if a proof is given.
     ///
     /// # Errors
-    /// Those of [`Verify::factor`]; [`VerifyError::FactorNotProved`]; a token that does not fit the platform.
+    /// Those of [`Verify::factor`]; [`VerifyError::FactorNotProved`]; [`VerifyError::Parameter`] for a push token that does not fit
+    /// the platform.
     pub async fn update_factor(
         &self,
         caller: &Caller,
@@ -177,7 +181,7 @@ impl Verify {
         identity: &Identity,
         sid: FactorSid,
         update: FactorUpdate,
-    ) -> Answer<Factor> {
+    ) -> VerifyResult<Factor> {
         let factor = self.reach_factor(caller, service, identity, sid).await?;
         if let Some(proof) = &update.proof
             && !factor.is_proved_by(proof)
@@ -206,7 +210,7 @@ impl Verify {
         let was = Usage::of_factor(&factor);
         let factor = self.store.update_factor(factor.owner.entity, sid, &change, now).await?;
         let factor = factor.ok_or(VerifyError::NotFound)?;
-        self.quotas.note(factor.owner.account, Usage::of_factor(&factor) + -was);
+        self.quotas.record(factor.owner.account, Usage::of_factor(&factor) + -was);
         if change.verified {
             security::done(Event::FactorVerified, factor.owner.account, sid);
             self.handover.happened();
@@ -215,13 +219,13 @@ impl Verify {
             self.bus.dismiss(sid).await;
         }
         if moves {
-            // What was parked for the old address is due now.
+            // Deliveries that were parked for the old address are due now.
             self.handover.wake();
         }
         Ok(factor)
     }
 
-    /// Deletes a factor. What was parked for it is cancelled, and its stream ends.
+    /// Deletes a factor. Its deliveries are cancelled, and its stream ends.
     ///
     /// # Errors
     /// Those of [`Verify::factor`].
@@ -231,14 +235,14 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<()> {
+    ) -> VerifyResult<()> {
         let (owner, stored) = match self.any_factor(caller, service, identity, sid).await? {
             AnyFactor::Push(factor) => (factor.owner.clone(), Usage::of_factor(&factor)),
             AnyFactor::Totp(factor) => (factor.owner.clone(), Usage::of_totp_factor(&factor)),
         };
         let was_there = self.store.delete_factor(owner.entity, sid, self.now()).await?;
         if was_there {
-            self.quotas.note(owner.account, -stored);
+            self.quotas.record(owner.account, -stored);
         }
         self.handover.happened();
         self.bus.dismiss(sid).await;
@@ -250,19 +254,19 @@ impl Verify {
         Ok(())
     }
 
-    /// The address after an update, if that changes it. The platform in use may be named without its token.
+    /// The address after an update; `None` if it does not change. The token may be left out if the platform stays the same.
     fn new_address(
         &self,
         old: &Address,
         platform: Option<Platform>,
         token: Option<&str>,
-    ) -> Answer<Option<Address>> {
+    ) -> VerifyResult<Option<Address>> {
         let wanted = platform.unwrap_or(old.platform());
         if token.is_none() && wanted == old.platform() {
             return Ok(None);
         }
-        let new = Address::new(wanted, token, self.options.strict_tokens)
-            .map_err(|bad| VerifyError::Parameter("Config.NotificationToken", bad.0))?;
+        let new = Address::new(wanted, token, self.settings.strict_tokens)
+            .map_err(|bad| VerifyError::Parameter(Parameter::PushToken, bad.0))?;
         Ok((new != *old).then_some(new))
     }
 }

@@ -1,5 +1,5 @@
-//! The keys of one installation, all derived from its master key: one to seal secrets at rest, one to recognise
-//! secrets by, one for access tokens, and a value that tells a wrong master key.
+//! The keys of an installation. All are derived from its master key: keys that seal stored secrets, hash secrets, encrypt access
+//! tokens and sign webhooks, and a check value that detects a wrong master key.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
@@ -12,12 +12,12 @@ use countersign_domain::sid::{AccountSid, ApiKeySid, ServiceSid, WebhookSid};
 use countersign_domain::world::{Entropy, random};
 use zeroize::Zeroizing;
 
-/// The 32 bytes that everything secret rests on.
+/// The master key: 32 bytes that every other key is derived from.
 #[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
-    /// From its bytes.
+    /// Creates a master key from its bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -29,10 +29,10 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-/// The first byte of everything sealed: which key did it. There is one so far.
+/// The first byte of a sealed secret: the id of the key that sealed it. There is one key.
 const KEY_ID: u8 = 1;
 
-/// What was sealed cannot be opened: another master key, or a row that somebody moved or changed.
+/// A sealed secret cannot be opened: it was sealed under another master key, or it was moved or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed secret cannot be opened")]
 pub struct CannotOpen;
@@ -52,7 +52,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Derives them, by HMAC-SHA-256 of a label under the master key.
+    /// Derives the keys: HMAC-SHA-256 of a label under the master key.
     pub fn derive(master: &MasterKey) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, master.0.as_slice());
         let derive = |label: &str| {
@@ -74,24 +74,24 @@ impl Keys {
         }
     }
 
-    /// A value that only this master key makes and that tells nothing about it.
+    /// The check value, which is different for each master key and reveals nothing about it.
     pub const fn check_value(&self) -> [u8; 32] {
         self.check
     }
 
-    /// What nodes seal their messages to each other under.
+    /// The key that seals messages between nodes.
     pub fn bus(&self) -> SealingKey {
         self.bus.clone()
     }
 
-    /// By what a secret is recognised later.
+    /// The hash that a stored secret is recognised by.
     pub fn hash(&self, secret: &str) -> SecretHash {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(hmac::sign(&self.hash, secret.as_bytes()).as_ref());
         SecretHash(bytes)
     }
 
-    /// By what the secret of an API key is recognised later: in this key's row and for this account alone.
+    /// The hash that the secret of an API key is recognised by. It is bound to the key's row and account.
     pub fn api_key_hash(&self, key: ApiKeySid, account: AccountSid, secret: &str) -> SecretHash {
         let mut all = hmac::Context::with_key(&self.api_key);
         all.update(key.as_bytes());
@@ -102,10 +102,10 @@ impl Keys {
         SecretHash(bytes)
     }
 
-    /// The P-256 private key by which a service identifies itself to browsers' push services (RFC 8292). A function of the
-    /// service's SID, so it need not be kept and is the same on every node.
+    /// The P-256 key by which a service identifies itself to browsers' push services (RFC 8292). A function of the service's SID,
+    /// so it is not stored and is the same on every node.
     pub fn vapid(&self, service: ServiceSid) -> VapidKey {
-        // One number in four billion is too great for the curve; then it is the next one.
+        // One number in four billion is too large for the curve. Then the next one is tried.
         let mut tries = (0_u8..=u8::MAX).map(|number| {
             let text = [service.as_bytes().as_slice(), &[number]].concat();
             let mut scalar = Zeroizing::new([0; 32]);
@@ -113,21 +113,21 @@ impl Keys {
             scalar
         });
         let found = tries.find_map(|scalar| VapidKey::new(&scalar));
-        found.expect("256 times in a row one in four billion")
+        found.expect("256 numbers in a row are not all too large for the curve")
     }
 
-    /// The secret under which a webhook's calls carry our own signature: base64url of 32 bytes. Like the key above it
-    /// need not be kept.
+    /// The secret that signs a webhook's calls in the header `Countersign-Signature`: base64url of 32 bytes. A function of the
+    /// webhook's SID, so it is not stored.
     pub fn webhook_secret(&self, webhook: WebhookSid) -> Secret {
         Secret::new(URL_SAFE_NO_PAD.encode(hmac::sign(&self.webhook, webhook.as_bytes())))
     }
 
-    /// What stands in the forms of a browser session, which no other site can know: base64url of 32 bytes.
+    /// The token in the forms of a browser session, which other sites cannot know: base64url of 32 bytes.
     pub fn form_token(&self, session: &str) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.form_key(), session.as_bytes()))
     }
 
-    /// Whether it is that; in constant time.
+    /// Whether a token is the form token of a session. Compares in constant time.
     pub fn is_form_token(&self, session: &str, token: &str) -> bool {
         let tag = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
         hmac::verify(&self.form_key(), session.as_bytes(), &tag).is_ok()
@@ -137,29 +137,29 @@ impl Keys {
         hmac::Key::new(hmac::HMAC_SHA256, self.form.as_slice())
     }
 
-    /// Seals a secret for one place: table, row and column. It opens nowhere else.
-    pub fn seal(&self, secret: &Secret, place: &str, entropy: &dyn Entropy) -> Sealed {
+    /// Seals a secret for one context: table, row and column. It cannot be opened for another one.
+    pub fn seal(&self, secret: &Secret, context: &str, entropy: &dyn Entropy) -> Sealed {
         let nonce = random::<12>(entropy);
-        let text = encrypt(&self.seal, nonce, place.as_bytes(), secret.expose().as_bytes());
+        let text = encrypt(&self.seal, nonce, context.as_bytes(), secret.expose().as_bytes());
         Sealed::from_bytes([&[KEY_ID], nonce.as_slice(), &text].concat())
     }
 
-    /// Opens a secret that was sealed for that place.
+    /// Opens a secret that was sealed for that context.
     ///
     /// # Errors
     /// See [`CannotOpen`].
-    pub fn open(&self, sealed: &Sealed, place: &str) -> Result<Secret, CannotOpen> {
+    pub fn open(&self, sealed: &Sealed, context: &str) -> Result<Secret, CannotOpen> {
         let (&[KEY_ID], rest) = sealed.as_bytes().split_first_chunk().ok_or(CannotOpen)? else {
             return Err(CannotOpen);
         };
         let (nonce, text) = rest.split_first_chunk::<12>().ok_or(CannotOpen)?;
-        let text = decrypt(&self.seal, *nonce, place.as_bytes(), text)?;
+        let text = decrypt(&self.seal, *nonce, context.as_bytes(), text)?;
         String::from_utf8(text).map(Secret::new).map_err(|_| CannotOpen)
     }
 
-    /// Encrypts the claims of an access token; the nonce, and the ciphertext with the tag at its end. The nonce follows from
-    /// all that is encrypted or authenticated, so that the same token is the same text each time, and another text, such as
-    /// a later release may make of the same record, has another nonce.
+    /// Encrypts the claims of an access token. Returns the nonce, and the ciphertext followed by its tag. The nonce is derived from
+    /// everything that is encrypted or authenticated: the same token has the same text each time, and another text, which a later
+    /// release may make of the same record, has another nonce.
     pub(crate) fn encrypt_token(&self, header: &[u8], claims: &[u8]) -> ([u8; 12], Vec<u8>) {
         let mut all = hmac::Context::with_key(&self.access_token_nonce);
         all.update(&(header.len() as u64).to_be_bytes());
@@ -183,9 +183,9 @@ impl Keys {
 
 /// A service's key for Web Push.
 pub struct VapidKey {
-    /// base64url of the 32 bytes.
+    /// The private key: base64url of 32 bytes.
     pub private_key: Secret,
-    /// base64url of the uncompressed point: what a page hands to its browser as `applicationServerKey`.
+    /// The public key: base64url of the uncompressed point, which a page passes to its browser as `applicationServerKey`.
     pub public_key: String,
 }
 
@@ -236,12 +236,12 @@ mod tests {
     use countersign_testkit::SeededEntropy;
 
     #[test]
-    fn the_nonce_of_an_access_token_follows_from_all_that_is_in_it() {
+    fn the_nonce_of_an_access_token_is_derived_from_its_whole_content() {
         let keys = Keys::derive(&MasterKey::new([7; 32]));
         let (nonce, sealed) = keys.encrypt_token(b"header", b"claims");
         assert_eq!(keys.encrypt_token(b"header", b"claims"), (nonce, sealed.clone()));
         assert_eq!(keys.decrypt_token(nonce, b"header", &sealed).unwrap(), b"claims");
-        // A later release may say more about the same token.
+        // A later release may add claims to the same token.
         let others = [
             (&b"header"[..], &b"claims, more"[..]),
             (b"header2", b"claims"),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_opens_only_in_its_place_and_under_its_key() {
+    fn a_secret_opens_only_for_its_context_and_under_its_key() {
         let keys = Keys::derive(&MasterKey::new([7; 32]));
         let sealed = keys.seal(&Secret::new("hush"), "accounts/1/token", &SeededEntropy::new(1));
         assert_eq!(keys.open(&sealed, "accounts/1/token").unwrap().expose(), "hush");

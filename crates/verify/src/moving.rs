@@ -1,8 +1,8 @@
-//! Moving house: everything that is in one database, into another one.
+//! Moves everything in one database to another.
 //!
-//! Rows are copied table by table, in the order of their keys, so that a run that was interrupted goes on behind the
-//! greatest key that arrived. At the end every row of both sides is read again and summed up. Until that went well, the
-//! target keeps a check value that no master key makes, and every server refuses to start on it.
+//! Rows are copied table by table in the order of their keys, so that an interrupted run continues after the greatest key that
+//! was copied. At the end all rows of both databases are read again and their checksums compared. Until they agree, the target
+//! holds a check value that no master key has, so that no server starts on it.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use countersign_domain::time::Instant;
@@ -11,22 +11,22 @@ use countersign_store::moving::{Moving, Row, TABLES, Table, Value};
 
 use crate::keys::Keys;
 
-/// Rows that are read, and written, at a time.
+/// Rows per read and per write.
 const PAGE: usize = 500;
 
-/// Why nothing moved, or not all.
+/// Why the move failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotMove {
-    /// A database failed; a second run goes on where this one ended.
+    /// A database failed. A second run continues where this one ended.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing was ever kept in the source.
+    /// No server has ever used the source.
     #[error("there is nothing to move: no server has ever used the source")]
     NoSource,
-    /// The master key is not that of the source.
+    /// The source was made under another master key.
     #[error("this is not the master key that the source was made under")]
     WrongKey,
-    /// The target holds what is not of this source.
+    /// A table of the target holds rows that were not copied from the source.
     #[error(
         "the target is in use: there are rows in its table {0}, and they did not come from here"
     )]
@@ -34,54 +34,56 @@ pub enum CannotMove {
     /// The target was made under another master key.
     #[error("the target was made under another master key")]
     OtherTarget,
-    /// Both sides were read to the end and differ.
+    /// A table differs between the databases after the copy.
     #[error(
         "the target differs from the source in {0}: either was used meanwhile, or the target before; empty the target and begin again"
     )]
     Differs(&'static str),
 }
 
-/// A table of which all rows are on both sides.
+/// A table that was copied completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// Its name.
+pub struct MovedTable {
+    /// The name of the table.
     pub table: &'static str,
-    /// How many rows it has.
+    /// The number of its rows.
     pub rows: u64,
-    /// Over all of its rows, in order.
+    /// SHA-256 over all of its rows in the order of their keys.
     pub checksum: [u8; 32],
 }
 
-/// What is told while it goes on.
+/// A report while the move is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// So many rows of a table have arrived, of so many.
+    /// A table, how many of its rows were copied, and how many it has.
     Copied(&'static str, u64, u64),
-    /// So many rows of a table were compared, of so many.
+    /// A table, how many of its rows were compared, and how many it has.
     Compared(&'static str, u64, u64),
 }
 
-/// Moves everything and compares it; what there is now, on both sides. Rows made before `since` get no room of their own.
+/// Copies every table and compares both databases. Returns the tables. The target prepares no partitions for rows that are older
+/// than `since`.
 ///
 /// # Errors
-/// Why it did not.
+/// See [`CannotMove`].
 pub async fn move_all(
     (from, to): (&dyn Moving, &dyn Moving),
     keys: &Keys,
     (since, now): (Instant, Instant),
-    mut tell: impl FnMut(Progress),
-) -> Result<Vec<Moved>, CannotMove> {
+    mut report: impl FnMut(Progress),
+) -> Result<Vec<MovedTable>, CannotMove> {
     let value = keys.check_value();
     match from.kept_key_check().await? {
         None => return Err(CannotMove::NoSource),
         Some(kept) if kept != value => return Err(CannotMove::WrongKey),
         Some(_) => {}
     }
+    // No master key has this value.
     let unfinished = value.map(|byte| !byte);
     match to.kept_key_check().await? {
         Some(kept) if kept == unfinished => {}
-        // one that was finished before is compared once more
-        Some(kept) if kept == value => return compare(from, to, &mut tell).await,
+        // An earlier run has finished; its result is compared again.
+        Some(kept) if kept == value => return compare(from, to, &mut report).await,
         Some(_) => return Err(CannotMove::OtherTarget),
         None => {
             for table in &TABLES {
@@ -96,21 +98,21 @@ pub async fn move_all(
     }
     to.expect_rows(since, now).await?;
     for table in &TABLES {
-        copy(from, to, table, &mut tell).await?;
+        copy(from, to, table, &mut report).await?;
     }
-    let moved = compare(from, to, &mut tell).await?;
+    let moved = compare(from, to, &mut report).await?;
     if !to.replace_key_check(Some(unfinished), value).await? {
         return Err(CannotMove::OtherTarget);
     }
     Ok(moved)
 }
 
-/// Copies the rows of a table that are not there yet.
+/// Copies the rows of a table that the target does not have yet.
 async fn copy(
     from: &dyn Moving,
     to: &dyn Moving,
     table: &'static Table,
-    tell: &mut impl FnMut(Progress),
+    report: &mut impl FnMut(Progress),
 ) -> Result<(), CannotMove> {
     let all = from.count(table).await?;
     let mut arrived = to.count(table).await?;
@@ -121,21 +123,21 @@ async fn copy(
         after = Some(last[..table.key.len()].to_vec());
         arrived += rows.len() as u64;
         to.put_rows(table, rows).await?;
-        tell(Progress::Copied(table.name, arrived, all));
+        report(Progress::Copied(table.name, arrived, all));
     }
 }
 
-/// Reads both sides to the end.
+/// Compares all tables of both databases.
 async fn compare(
     from: &dyn Moving,
     to: &dyn Moving,
-    tell: &mut impl FnMut(Progress),
-) -> Result<Vec<Moved>, CannotMove> {
+    report: &mut impl FnMut(Progress),
+) -> Result<Vec<MovedTable>, CannotMove> {
     let mut moved = Vec::with_capacity(TABLES.len());
     for table in &TABLES {
         let here = sum(from, table, &mut |_| ()).await?;
-        let mut tell = |rows| tell(Progress::Compared(table.name, rows, here.rows));
-        if sum(to, table, &mut tell).await? != here {
+        let mut report = |rows| report(Progress::Compared(table.name, rows, here.rows));
+        if sum(to, table, &mut report).await? != here {
             return Err(CannotMove::Differs(table.name));
         }
         moved.push(here);
@@ -146,31 +148,31 @@ async fn compare(
 async fn sum(
     side: &dyn Moving,
     table: &'static Table,
-    tell: &mut impl FnMut(u64),
-) -> Result<Moved, CannotMove> {
-    let mut sum = Sum::new();
+    report: &mut impl FnMut(u64),
+) -> Result<MovedTable, CannotMove> {
+    let mut sum = Checksum::new();
     let mut after: Option<Vec<Value>> = None;
     loop {
         let rows = side.rows(table, after.as_deref(), PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(sum.of(table.name)) };
+        let Some(last) = rows.last() else { return Ok(sum.finish(table.name)) };
         after = Some(last[..table.key.len()].to_vec());
         rows.iter().for_each(|row| sum.add(row));
-        tell(sum.rows);
+        report(sum.rows);
     }
 }
 
-/// A sum over rows.
-struct Sum {
+/// A running checksum over rows.
+struct Checksum {
     rows: u64,
     digest: Context,
 }
 
-impl Sum {
+impl Checksum {
     fn new() -> Self {
         Self { rows: 0, digest: Context::new(&SHA256) }
     }
 
-    /// Each value with its kind and its length before it, so that no two rows sum up to the same.
+    /// Adds each value with its kind and length, so that no two different rows have the same input.
     fn add(&mut self, row: &Row) {
         self.rows += 1;
         for value in row {
@@ -190,9 +192,9 @@ impl Sum {
         }
     }
 
-    fn of(self, table: &'static str) -> Moved {
+    fn finish(self, table: &'static str) -> MovedTable {
         let mut checksum = [0; 32];
         checksum.copy_from_slice(self.digest.finish().as_ref());
-        Moved { table, rows: self.rows, checksum }
+        MovedTable { table, rows: self.rows, checksum }
     }
 }

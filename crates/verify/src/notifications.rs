@@ -1,51 +1,29 @@
-//! Notifications: the heart.
+//! Creates, reads and lists notifications.
 
 use std::sync::Arc;
 
 use countersign_bus::{Leased, Slot};
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::{Birth, Delivery, Known, NewNotification, Prospect};
 use countersign_domain::entity::Owner;
-use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::notification::{Ending, Notification, deadline};
-use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_store::seam::Notified;
 use countersign_store::{Page, PageQuery};
 
-use crate::accounts::TRIES;
-use crate::{Answer, Caller, Verify, VerifyError};
-
-/// What a notification must know of its challenge and of whom it goes to. All of it but the platform never changes, and
-/// the store looks at that once more, so it may come from memory.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    challenge: ChallengeSid,
-    owner: Owner,
-    factor: FactorSid,
-    platform: Platform,
-    expires_at: Instant,
-}
-
-impl Asked {
-    /// Of a challenge and its factor.
-    pub(crate) fn of(challenge: &Challenge, factor: &Factor) -> Self {
-        Self {
-            challenge: challenge.sid,
-            owner: challenge.owner.clone(),
-            factor: factor.sid,
-            platform: factor.address.platform(),
-            expires_at: challenge.expires_at,
-        }
-    }
-}
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
+use crate::notification_target::NotificationTarget;
+use crate::parameter::Parameter;
+use crate::verify::{MAX_TRIES, Verify};
 
 /// A notification that is about to be stored, and its reserved slot in the queue of the dispatcher.
-pub(crate) struct Planned {
+pub(crate) struct PlannedNotification {
     pub(crate) new: NewNotification,
     slot: Option<Slot>,
     at: Monotonic,
@@ -55,8 +33,8 @@ impl Verify {
     /// Pushes a challenge again. `ttl` is within [`countersign_domain::notification::TTL`].
     ///
     /// # Errors
-    /// In this order: [`VerifyError::NotFound`], [`VerifyError::CannotAnswer`], a challenge of a TOTP factor,
-    /// [`VerifyError::NotFound`] when the factor is gone, [`VerifyError::PlatformNone`],
+    /// In this order: [`VerifyError::NotFound`], [`VerifyError::CannotAnswer`], [`VerifyError::Parameter`] for a challenge
+    /// of a TOTP factor, [`VerifyError::NotFound`] when the factor was deleted, [`VerifyError::PlatformNone`],
     /// [`VerifyError::TooManyNotifications`].
     pub async fn notify(
         &self,
@@ -65,27 +43,27 @@ impl Verify {
         identity: &Identity,
         sid: ChallengeSid,
         ttl: u16,
-    ) -> Answer<(Owner, NewNotification)> {
+    ) -> VerifyResult<(Owner, NewNotification)> {
         self.service(account, service).await?;
-        let known = self.asked.get(&sid);
-        let mut known = known
-            .filter(|known| known.owner.service == service && known.owner.identity == *identity);
-        for _ in 0..TRIES {
-            let asked = match known.take() {
-                Some(asked) => asked,
-                None => self.ask_afresh(service, identity, sid).await?,
+        let cached = self.targets.get(&sid);
+        let mut cached = cached
+            .filter(|target| target.owner.service == service && target.owner.identity == *identity);
+        for _ in 0..MAX_TRIES {
+            let target = match cached.take() {
+                Some(target) => target,
+                None => self.read_target(service, identity, sid).await?,
             };
-            let planned = self.plan(&asked, ttl, false, self.time().await?).await;
+            let planned = self.plan(&target, ttl, false, self.time().await?).await;
             let new = planned.new;
-            let most = self.options.limits.notifications_per_challenge;
+            let most = self.settings.limits.notifications_per_challenge;
             match self.store.notify(&new, most).await? {
                 Notified::Done(prospect) => {
                     self.hand_over(planned, prospect).await;
-                    return Ok((asked.owner.clone(), new));
+                    return Ok((target.owner.clone(), new));
                 }
                 Notified::Refused(why) => return Err(why.into()),
-                // What is known of it is old, or changed this very moment.
-                Notified::Moved => self.asked.invalidate(&sid),
+                // The factor's platform has changed since the target was read.
+                Notified::Moved => self.targets.invalidate(&sid),
                 Notified::TooMany => return Err(VerifyError::TooManyNotifications),
                 Notified::Gone => return Err(VerifyError::NotFound),
             }
@@ -93,30 +71,30 @@ impl Verify {
         Err(VerifyError::Conflict)
     }
 
-    /// Reads a challenge and its factor and judges whether a notification makes sense.
-    async fn ask_afresh(
+    /// Reads a challenge and its factor, and checks that the challenge can be pushed.
+    async fn read_target(
         &self,
         service: ServiceSid,
         identity: &Identity,
         sid: ChallengeSid,
-    ) -> Answer<Arc<Asked>> {
+    ) -> VerifyResult<Arc<NotificationTarget>> {
         let found = self.store.challenge(service, identity, sid).await?;
         let (challenge, factor) = found.ok_or(VerifyError::NotFound)?;
         self.open_at(&challenge).await?;
         if challenge.factor_type == FactorType::Totp {
             let reason = Invalid::because("must be the challenge of a push factor");
-            return Err(VerifyError::Parameter("ChallengeSid", reason));
+            return Err(VerifyError::Parameter(Parameter::Challenge, reason));
         }
         let factor = factor.ok_or(VerifyError::NotFound)?;
         if !factor.address.can_be_reached() {
             return Err(VerifyError::PlatformNone);
         }
-        let asked = Arc::new(Asked::of(&challenge, &factor));
-        self.asked.insert(sid, Arc::clone(&asked));
-        Ok(asked)
+        let target = Arc::new(NotificationTarget::of(&challenge, &factor));
+        self.targets.insert(sid, Arc::clone(&target));
+        Ok(target)
     }
 
-    /// A notification of a challenge, and whose it is.
+    /// Returns a notification of a challenge, and the entity that it belongs to.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -127,14 +105,14 @@ impl Verify {
         identity: &Identity,
         challenge: ChallengeSid,
         sid: NotificationSid,
-    ) -> Answer<(Owner, Notification)> {
+    ) -> VerifyResult<(Owner, Notification)> {
         let caller = Caller::Application(account);
         let owner = self.challenge(&caller, service, identity, challenge).await?.owner;
         let notification = self.store.notification(challenge, sid).await?;
         Ok((owner, notification.ok_or(VerifyError::NotFound)?))
     }
 
-    /// Lists the notifications of a challenge, the automatic one first, and whose they are.
+    /// Lists the notifications of a challenge, the automatic one first, and returns the entity that they belong to.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] without the challenge.
@@ -145,40 +123,40 @@ impl Verify {
         identity: &Identity,
         challenge: ChallengeSid,
         page: PageQuery<NotificationSid>,
-    ) -> Answer<(Owner, Page<Notification>)> {
+    ) -> VerifyResult<(Owner, Page<Notification>)> {
         let caller = Caller::Application(account);
         let owner = self.challenge(&caller, service, identity, challenge).await?.owner;
         Ok((owner, self.store.notifications(challenge, page).await?))
     }
 
-    /// Decides how a notification comes into the world. A slot in the queue of the dispatcher is reserved before it is stored, so
-    /// that a row which is born leased is surely handed over.
+    /// Decides the initial state of a notification's delivery. A slot in the queue of the dispatcher is reserved before the row
+    /// is stored, so that a row that is stored as leased is certain to be handed over.
     pub(crate) async fn plan(
         &self,
-        asked: &Asked,
+        target: &NotificationTarget,
         ttl: u16,
         automatic: bool,
         now: Instant,
-    ) -> Planned {
+    ) -> PlannedNotification {
         let once = ttl == 0;
-        // Now or never is attempted wherever the device may be; to ask for it can take as long as the whole attempt.
+        // `Ttl=0` is attempted whether or not the device is present: asking other nodes could take as long as the attempt.
         let is_away = !once
-            && asked.platform == Platform::Stream
-            && !self.bus.is_attached(asked.factor).await;
+            && target.platform == Platform::Stream
+            && !self.bus.is_attached(target.factor).await;
         let slot = if is_away { None } else { self.handover.reserve() };
         let birth = match &slot {
             Some(_) if once => Birth::Immediate,
             None if once => Birth::Stillborn(Ending::NOT_ATTEMPTED),
-            Some(_) => Birth::Leased { until: now + self.options.lease },
+            Some(_) => Birth::Leased { until: now + self.settings.lease },
             None if is_away => Birth::Parked,
             None => Birth::Due,
         };
         let delivery = Delivery {
             notification: NotificationSid::mint(now, &*self.entropy),
-            challenge: asked.challenge,
-            factor: asked.factor,
-            entity: asked.owner.entity,
-            deadline: deadline(now, ttl, asked.expires_at),
+            challenge: target.challenge,
+            factor: target.factor,
+            entity: target.owner.entity,
+            deadline: deadline(now, ttl, target.expires_at),
             once,
             attempts: 0,
         };
@@ -188,22 +166,22 @@ impl Verify {
             ttl,
             created_at: now,
             node: self.node,
-            platform: asked.platform,
+            platform: target.platform,
             birth,
         };
-        Planned { new, slot, at: self.clock.monotonic() }
+        PlannedNotification { new, slot, at: self.clock.monotonic() }
     }
 
-    /// Sees to it, after the commit, that somebody takes the delivery up.
-    pub(crate) async fn hand_over(&self, planned: Planned, prospect: Option<Prospect>) {
-        let Planned { new, slot, at } = planned;
+    /// Makes sure, after the commit, that the delivery is worked on.
+    pub(crate) async fn hand_over(&self, planned: PlannedNotification, prospect: Option<Prospect>) {
+        let PlannedNotification { new, slot, at } = planned;
         match (new.birth, new.lease(), slot) {
             (_, Some(lease), Some(slot)) => {
                 let known = prospect.map(|prospect| Known { prospect, at });
                 slot.hand_over(Leased { lease, known });
             }
             (Birth::Parked, ..) => {
-                // The device may have connected, and found nothing, while this was being stored.
+                // The device may have connected before this was stored, and found nothing.
                 if self.bus.is_attached(new.delivery.factor).await {
                     self.handover.connected(new.delivery.factor).await;
                 }

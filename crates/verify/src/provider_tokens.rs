@@ -1,36 +1,40 @@
-//! Provider tokens of Apple's keys, which all servers of a database share.
+//! The provider tokens of Apple's keys, which all servers of a database share.
 
 use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Secret;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
 
-use crate::{Answer, Verify};
+use crate::error::VerifyResult;
+use crate::verify::Verify;
 
-/// A provider token that was signed; [`ProviderToken`] says what each part is.
+/// A new provider token; see [`ProviderToken`] for its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewToken {
     /// The key that signed it.
     pub key: KeyPrint,
-    /// One more than that of the token it replaces.
+    /// One more than the version of the token that it replaces.
     pub version: i64,
     /// When it was signed.
     pub signed_at: Instant,
-    /// When the push service last asked for one before its time.
+    /// When the push service last asked for an early renewal.
     pub forced_at: Option<Instant>,
 }
 
 impl Verify {
-    /// The token of a key, and its text.
+    /// Returns the token of a key, and its text.
     ///
     /// # Errors
     /// The database failed, or the token cannot be opened.
-    pub async fn provider_token(&self, key: KeyPrint) -> Answer<Option<(ProviderToken, Secret)>> {
+    pub async fn provider_token(
+        &self,
+        key: KeyPrint,
+    ) -> VerifyResult<Option<(ProviderToken, Secret)>> {
         let found = self.store.provider_token(key).await?;
         found.map(|found| self.open_provider_token(found)).transpose()
     }
 
-    /// Keeps a token only if its version is the next one; the token that is kept then, and its text.
+    /// Stores a token if its version is the next one. Returns the token that is stored then, and its text.
     ///
     /// # Errors
     /// The database failed, or the token cannot be opened.
@@ -38,21 +42,21 @@ impl Verify {
         &self,
         new: NewToken,
         text: &Secret,
-    ) -> Answer<(ProviderToken, Secret)> {
+    ) -> VerifyResult<(ProviderToken, Secret)> {
         let NewToken { key, version, signed_at, forced_at } = new;
-        let token = self.keys.seal(text, &place(key), &*self.entropy);
+        let token = self.keys.seal(text, &seal_context(key), &*self.entropy);
         let new = ProviderToken { key, version, token, signed_at, forced_at };
         let there = self.store.renew_provider_token(&new).await?;
         self.open_provider_token(there)
     }
 
-    fn open_provider_token(&self, found: ProviderToken) -> Answer<(ProviderToken, Secret)> {
-        let text = self.keys.open(&found.token, &place(found.key));
+    fn open_provider_token(&self, found: ProviderToken) -> VerifyResult<(ProviderToken, Secret)> {
+        let text = self.keys.open(&found.token, &seal_context(found.key));
         let text = text.map_err(|_| StoreError::Corrupt("provider_tokens".to_owned()))?;
         Ok((found, text))
     }
 }
 
-fn place(key: KeyPrint) -> String {
+fn seal_context(key: KeyPrint) -> String {
     format!("provider_tokens/{:032x}/token", u128::from_be_bytes(key))
 }

@@ -1,4 +1,4 @@
-//! Limits per second, kept in memory and measured with the monotonic clock.
+//! Rate limits per second, kept in memory and measured with the monotonic clock.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-/// Our clock, as the limiter wants it.
+/// Adapts the clock to the rate limiter.
 #[derive(Clone)]
-struct Hands(Arc<dyn Clock>);
+struct LimiterClock(Arc<dyn Clock>);
 
-impl GovernorClock for Hands {
+impl GovernorClock for LimiterClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -27,38 +27,39 @@ impl GovernorClock for Hands {
 }
 
 type PerAccount =
-    RateLimiter<AccountSid, DashMapStateStore<AccountSid>, Hands, NoOpMiddleware<Nanos>>;
+    RateLimiter<AccountSid, DashMapStateStore<AccountSid>, LimiterClock, NoOpMiddleware<Nanos>>;
 
-/// Idle accounts are forgotten once in so many requests, since that walks through all that are known. Between two walks
-/// each request makes one more known at most.
+/// Idle accounts are forgotten once in this many requests, because that visits every account. In between, each request adds at
+/// most one account.
 const SWEEP_EVERY: u32 = 4_096;
 
-/// One limit, for each account alike.
+/// A rate limit that applies to each account.
 struct Rate {
-    /// `None`: there is no limit.
+    /// `None` without a limit.
     limiter: Option<PerAccount>,
-    asked: AtomicU32,
+    requests: AtomicU32,
 }
 
 impl Rate {
     fn new(per_second: u32, clock: &Arc<dyn Clock>) -> Self {
         let limiter = NonZeroU32::new(per_second).map(|most| {
-            let hands = Hands(Arc::clone(clock));
-            RateLimiter::new(Quota::per_second(most), DashMapStateStore::default(), hands)
+            let clock = LimiterClock(Arc::clone(clock));
+            RateLimiter::new(Quota::per_second(most), DashMapStateStore::default(), clock)
         });
-        Self { limiter, asked: AtomicU32::new(0) }
+        Self { limiter, requests: AtomicU32::new(0) }
     }
 
     fn allows(&self, account: AccountSid) -> bool {
         let Some(limiter) = &self.limiter else { return true };
-        if self.asked.fetch_add(1, Ordering::Relaxed).wrapping_add(1).is_multiple_of(SWEEP_EVERY) {
+        if self.requests.fetch_add(1, Ordering::Relaxed).wrapping_add(1).is_multiple_of(SWEEP_EVERY)
+        {
             limiter.retain_recent();
         }
         limiter.check_key(&account).is_ok()
     }
 }
 
-/// All limits per second.
+/// All rate limits.
 pub(crate) struct Rates {
     requests: Rate,
     entities: Rate,
@@ -77,7 +78,7 @@ impl Rates {
         self.requests.allows(account)
     }
 
-    /// Whether the account may make one more entity now.
+    /// Whether the account may create one more entity now.
     pub(crate) fn allow_entity(&self, account: AccountSid) -> bool {
         self.entities.allows(account)
     }
@@ -109,7 +110,7 @@ mod tests {
             assert!(rate.allows(account(number)));
         }
         clock.advance(Duration::from_secs(5));
-        assert_eq!(known(&rate), 4_095, "nothing was walked through yet");
+        assert_eq!(known(&rate), 4_095, "no account is forgotten yet");
         assert!(rate.allows(account(0)));
         assert_eq!(known(&rate), 1);
     }
@@ -124,6 +125,6 @@ mod tests {
         assert!(!rate.allows(one), "no time has passed");
         clock.step_wall(clock.now() - Duration::from_secs(7_200));
         clock.advance(Duration::from_secs(1));
-        assert!(rate.allows(one), "a second has");
+        assert!(rate.allows(one), "a second has passed");
     }
 }

@@ -1,26 +1,25 @@
-//! The security log: who was let in and who was not, and every change to what that is judged by.
+//! The security log: accepted and refused credentials, and every change to the records that they are judged by.
 //!
-//! A line is an event of the target [`TARGET`], with the fields `event`, `outcome`, `address`, `via`, `account`,
-//! `subject` and `reason`; those that are not known are absent. Every field is a fixed word, a SID or an address: nothing
-//! that a caller wrote is repeated, so no line holds a secret or can be forged. Whoever collects log lines bounds how
-//! many of them are written for each event and address.
+//! An entry is a `tracing` event of the target [`TARGET`], with the fields `event`, `outcome`, `address`, `via`, `account`,
+//! `subject` and `reason`. Unknown fields are absent. Every field is a fixed word, a SID or an address. No text of a caller is
+//! repeated, so no entry holds a secret or can be forged. The subscriber limits the number of entries per event and address.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
 use countersign_domain::sid::AccountSid;
 
-/// The target of every line.
+/// The `tracing` target of every entry.
 pub const TARGET: &str = "countersign::security";
 
-/// By which door a caller came.
+/// The interface that a caller used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
     /// The API or the console.
     Http,
-    /// A device's stream.
+    /// The stream of a device.
     Stream,
-    /// The command line, or the server itself at its start.
+    /// The command line, or the server itself when it starts.
     Command,
 }
 
@@ -34,40 +33,40 @@ impl Via {
     }
 }
 
-/// From where the work at hand was asked for.
+/// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
     /// The caller's address, if there is one.
     pub address: Option<IpAddr>,
-    /// The door.
+    /// The interface.
     pub via: Via,
 }
 
 impl Origin {
-    /// Outside of [`from`]: the process itself.
-    const HERE: Self = Self { address: None, via: Via::Command };
+    /// Outside of [`from`]: this process.
+    const THIS_PROCESS: Self = Self { address: None, via: Via::Command };
 }
 
 tokio::task_local! {
     static ORIGIN: Origin;
 }
 
-/// Does some work in the name of a caller: lines that it writes have the caller's address.
+/// Runs `work` with an origin that its entries are written with.
 pub async fn from<F: Future>(origin: Origin, work: F) -> F::Output {
     ORIGIN.scope(origin, work).await
 }
 
 macro_rules! events {
     ($($event:ident $name:literal;)*) => {
-        /// What a line is about.
+        /// The subject of an entry.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the names say it")]
+        #[expect(missing_docs, reason = "each name is its word in the log")]
         pub enum Event {
             $($event),*
         }
 
         impl Event {
-            /// All of them, for the documentation to be held against.
+            /// All events, for the test of their documentation.
             pub const ALL: &'static [Self] = &[$(Self::$event),*];
 
             /// The word in the field `event`.
@@ -111,7 +110,7 @@ events! {
     SettingsReloaded "settings.reloaded";
 }
 
-/// Something was done: what is there by `subject` was made, changed or ended.
+/// Logs that `subject` was created, changed, used or ended.
 pub fn done(event: Event, account: impl Into<Option<AccountSid>>, subject: impl Display) {
     let (Origin { address, via }, account) = (origin(), account.into());
     let event = event.as_str();
@@ -127,8 +126,8 @@ pub fn done(event: Event, account: impl Into<Option<AccountSid>>, subject: impl 
     );
 }
 
-/// Something was refused, or a caller is refused from now on. `subject` is what was claimed or meant, as far as it has the
-/// form of a SID; `reason` is a sentence of ours.
+/// Logs a refusal. `subject` is the record that the caller named, if that has the form of a SID; `reason` is a fixed sentence of
+/// this server.
 pub fn refused(
     event: Event,
     account: impl Into<Option<AccountSid>>,
@@ -151,7 +150,7 @@ pub fn refused(
 }
 
 fn origin() -> Origin {
-    ORIGIN.try_with(|origin| *origin).unwrap_or(Origin::HERE)
+    ORIGIN.try_with(|origin| *origin).unwrap_or(Origin::THIS_PROCESS)
 }
 
 impl Display for Event {

@@ -1,4 +1,4 @@
-//! Services.
+//! Services and their settings.
 
 use std::sync::Arc;
 
@@ -6,28 +6,31 @@ use countersign_bus::Changed;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
+use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::text::ServiceName;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
-use crate::accounts::TRIES;
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
+use crate::keys::VapidKey;
 use crate::security::{self, Event};
-use crate::{Answer, Caller, Verify, VerifyError, quota};
+use crate::verify::{MAX_TRIES, Verify, page_up_to};
 
-/// How a service stands.
+/// Whether a service is available to its devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It is there, and its account too.
-    Open,
-    /// It is there, and its account is suspended.
+pub enum ServiceStatus {
+    /// The service exists and its account is not suspended.
+    Active,
+    /// The service exists and its account is suspended.
     Suspended,
-    /// It, or its account, is gone.
-    Gone,
+    /// The service, or its account, was deleted.
+    Deleted,
 }
 
 impl Verify {
-    /// Makes a service.
+    /// Creates a service.
     ///
     /// # Errors
     /// [`VerifyError::ServiceParameter`] for a push credential that the account does not have.
@@ -35,15 +38,15 @@ impl Verify {
         &self,
         account: AccountSid,
         settings: ServiceSettings,
-    ) -> Answer<Service> {
+    ) -> VerifyResult<Service> {
         let none = PushSettings::default();
         self.check_push_credentials(account, &none, &settings.push).await?;
         let now = self.now();
         let sid = ServiceSid::mint(now, &*self.entropy);
         let service = Service { sid, account, settings, created_at: now, updated_at: now };
-        let most = self.options.limits.services_per_account;
-        let _one = self.making.lock().await;
-        if let Some(page) = quota(most)
+        let most = self.settings.limits.services_per_account;
+        let _lock = self.creating.lock().await;
+        if let Some(page) = page_up_to(most)
             && self.store.services(account, page).await?.items.len() >= most as usize
         {
             return Err(VerifyError::TooManyServices(most));
@@ -58,21 +61,29 @@ impl Verify {
         }
     }
 
-    /// The service, if it is the account's. From memory, at most ten seconds old.
+    /// Returns a service of an account. Cached for at most ten seconds.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn service(&self, account: AccountSid, sid: ServiceSid) -> Answer<Arc<Service>> {
+    pub async fn service(
+        &self,
+        account: AccountSid,
+        sid: ServiceSid,
+    ) -> VerifyResult<Arc<Service>> {
         let service = self.services.get(sid, self.monotonic(), self.store.service(sid)).await?;
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
     }
 
-    /// The name of a service, as its devices show it: for the application, for a device of the service, and for a device that
-    /// holds an access token of it. From memory, at most ten seconds old.
+    /// Returns the name of a service, which its devices show: for the application, for a device of the service, and for a device
+    /// that holds an access token of it. Cached for at most ten seconds.
     ///
     /// # Errors
     /// [`VerifyError::Forbidden`] for a device of another service; [`VerifyError::NotFound`].
-    pub async fn service_name(&self, caller: &Caller, sid: ServiceSid) -> Answer<ServiceName> {
+    pub async fn service_name(
+        &self,
+        caller: &Caller,
+        sid: ServiceSid,
+    ) -> VerifyResult<ServiceName> {
         let own = match caller {
             Caller::Application(_) => sid,
             Caller::Enrolling(token) => token.service,
@@ -85,21 +96,23 @@ impl Verify {
         Ok(service.settings.friendly_name.clone())
     }
 
-    /// How a service and its account stand: what its devices' streams hang on.
+    /// Returns the status of a service. Its devices' streams end unless it is active.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn standing(
+    pub async fn service_status(
         &self,
         account: AccountSid,
         service: ServiceSid,
-    ) -> Result<Standing, StoreError> {
-        let Some(found) = self.cached_account(account).await? else { return Ok(Standing::Gone) };
+    ) -> Result<ServiceStatus, StoreError> {
+        let Some(found) = self.cached_account(account).await? else {
+            return Ok(ServiceStatus::Deleted);
+        };
         match self.service(account, service).await {
-            Ok(_) if found.suspended_at.is_some() => Ok(Standing::Suspended),
-            Ok(_) => Ok(Standing::Open),
+            Ok(_) if found.suspended_at.is_some() => Ok(ServiceStatus::Suspended),
+            Ok(_) => Ok(ServiceStatus::Active),
             Err(VerifyError::Store(error)) => Err(error),
-            Err(_) => Ok(Standing::Gone),
+            Err(_) => Ok(ServiceStatus::Deleted),
         }
     }
 
@@ -111,21 +124,22 @@ impl Verify {
         &self,
         account: AccountSid,
         page: PageQuery<ServiceSid>,
-    ) -> Answer<Page<Service>> {
+    ) -> VerifyResult<Page<Service>> {
         Ok(self.store.services(account, page).await?)
     }
 
-    /// Changes a service's settings by `edit`, which runs again if somebody else was faster.
+    /// Changes a service's settings by `edit`, which runs again after a concurrent change.
     ///
     /// # Errors
-    /// Those of `edit`; [`VerifyError::NotFound`]; a push credential that the account does not have.
+    /// Those of `edit`; [`VerifyError::NotFound`]; [`VerifyError::ServiceParameter`] for a push credential that the account does not
+    /// have.
     pub async fn update_service<E: From<VerifyError>>(
         &self,
         account: AccountSid,
         sid: ServiceSid,
         edit: impl Fn(&mut ServiceSettings) -> Result<(), E> + Send + Sync,
     ) -> Result<Service, E> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let service = self.store.service(sid).await.map_err(VerifyError::from)?;
             let mut service = service
                 .filter(|service| service.account == account)
@@ -148,20 +162,30 @@ impl Verify {
         Err(VerifyError::Conflict.into())
     }
 
-    /// The public half of a service's VAPID key, which a page hands to its browser to subscribe (RFC 8292).
+    /// The key by which a service identifies itself to browsers' push services, for the provider that pushes. Pages get its
+    /// public half, see [`Verify::web_push_key`].
+    ///
+    /// # Errors
+    /// [`VerifyError::AccountSuspended`]; the database failed.
+    pub async fn vapid(&self, account: AccountSid, service: ServiceSid) -> VerifyResult<VapidKey> {
+        self.refuse_suspended(account).await?;
+        Ok(self.keys.vapid(service))
+    }
+
+    /// Returns the public half of a service's VAPID key, by which a page subscribes to pushes (RFC 8292).
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn web_push_key(&self, account: AccountSid, sid: ServiceSid) -> Answer<String> {
+    pub async fn web_push_key(&self, account: AccountSid, sid: ServiceSid) -> VerifyResult<String> {
         self.service(account, sid).await?;
         Ok(self.keys.vapid(sid).public_key)
     }
 
-    /// Deletes a service and, in time, everything below it, which cannot be reached from now on.
+    /// Deletes a service. Everything below it cannot be reached from now on, and is removed later.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
-    pub async fn delete_service(&self, account: AccountSid, sid: ServiceSid) -> Answer<()> {
+    pub async fn delete_service(&self, account: AccountSid, sid: ServiceSid) -> VerifyResult<()> {
         self.service(account, sid).await?;
         let was_there = self.store.delete_service(sid, self.now()).await?;
         self.bus.announce(Changed::Service(sid)).await;
@@ -172,20 +196,20 @@ impl Verify {
         Ok(())
     }
 
-    /// Judges the credentials that are new. One that was deleted since it was named may stay: pushes with it fail, and
-    /// all else about the service can still be changed.
+    /// Checks the credentials that an update names newly. One that was deleted after it was set may stay: pushes with it fail, and
+    /// the other settings can still be changed.
     async fn check_push_credentials(
         &self,
         account: AccountSid,
         old: &PushSettings,
         new: &PushSettings,
-    ) -> Answer<()> {
+    ) -> VerifyResult<()> {
         let fresh = |new: Option<CredentialSid>, old| new.filter(|_| new != old);
         let apn = fresh(new.apn_credential_sid, old.apn_credential_sid);
         let fcm = fresh(new.fcm_credential_sid, old.fcm_credential_sid);
         let wanted = [
-            ("Push.ApnCredentialSid", apn, CredentialType::Apn),
-            ("Push.FcmCredentialSid", fcm, CredentialType::Fcm),
+            (ServiceParameter::ApnCredential, apn, CredentialType::Apn),
+            (ServiceParameter::FcmCredential, fcm, CredentialType::Fcm),
         ];
         for (parameter, sid, kind) in wanted {
             if let Some(sid) = sid
@@ -203,7 +227,7 @@ impl Verify {
         account: AccountSid,
         sid: CredentialSid,
         kind: CredentialType,
-    ) -> Answer<bool> {
+    ) -> VerifyResult<bool> {
         let credential = self.store.credential(sid).await?;
         Ok(credential.is_some_and(|found| found.account == account && found.kind == kind))
     }

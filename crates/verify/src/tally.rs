@@ -1,4 +1,4 @@
-//! Counts by key within a window of time, bounded in number.
+//! Counts by key within a window of time, for a limited number of keys.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use countersign_domain::monotonic::Monotonic;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
-/// How often each key was counted, within a window that begins with its first count. Beyond its capacity it forgets the
-/// keys that are seldom used.
+/// Counts each key within a window that begins with its first count. Beyond its capacity it forgets the keys that are used
+/// least.
 pub struct Tally<K> {
     windows: Cache<K, Window>,
-    lasts: Duration,
+    length: Duration,
 }
 
-/// What one key has.
+/// The window of one key.
 #[derive(Clone, Copy)]
 struct Window {
     began: Monotonic,
@@ -22,12 +22,12 @@ struct Window {
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static> Tally<K> {
-    /// Windows of that length, for as many keys at most.
-    pub fn new(lasts: Duration, most: u64) -> Self {
-        Self { windows: Cache::new(most), lasts }
+    /// Creates a tally with windows of a length, for at most `capacity` keys.
+    pub fn new(length: Duration, capacity: u64) -> Self {
+        Self { windows: Cache::new(capacity), length }
     }
 
-    /// Counts one more; how many there were before it. Counts that are made at the same time are all counted.
+    /// Counts a key once more, and returns its count before. Concurrent calls are all counted.
     pub fn add(&self, key: K, now: Monotonic) -> u32 {
         let counted = self.windows.entry(key).and_upsert_with(|entry| {
             let known =
@@ -38,7 +38,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Tally<K> {
         counted.into_value().count.saturating_sub(1)
     }
 
-    /// Takes one count back, if its window is still open.
+    /// Takes one count of a key back, if its window is still open.
     pub fn take_back(&self, key: K, now: Monotonic) {
         self.windows.entry(key).and_compute_with(|entry| {
             match entry.map(moka::Entry::into_value) {
@@ -50,16 +50,16 @@ impl<K: Hash + Eq + Send + Sync + 'static> Tally<K> {
         });
     }
 
-    /// How many were counted, and how long it takes until they no longer are.
+    /// Returns the count of a key, and how long its window stays open.
     pub fn read(&self, key: &K, now: Monotonic) -> (u32, Duration) {
         match self.windows.get(key).filter(|window| self.is_open(*window, now)) {
-            Some(Window { began, count }) => (count, (began + self.lasts).since(now)),
+            Some(Window { began, count }) => (count, (began + self.length).since(now)),
             None => (0, Duration::ZERO),
         }
     }
 
     fn is_open(&self, window: Window, now: Monotonic) -> bool {
-        now < window.began + self.lasts
+        now < window.began + self.length
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_window_begins_with_the_first_count_and_ends_whole() {
+    fn a_window_begins_with_the_first_count_and_all_its_counts_end_with_it() {
         let tally = Tally::new(MINUTE, 10);
         let began = Monotonic::default() + Duration::from_secs(5);
         let at = |seconds| began + Duration::from_secs(seconds);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_was_not_counted() {
+    fn a_count_that_is_taken_back_is_not_counted() {
         let (tally, now) = (Tally::new(MINUTE, 10), Monotonic::default());
         tally.take_back("a", now);
         tally.add("a", now);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_are_all_counted() {
+    fn concurrent_counts_are_all_counted() {
         let (tally, now) = (Tally::new(MINUTE, 10), Monotonic::default());
         std::thread::scope(|threads| {
             for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! TOTP factors: a secret shared with an authenticator app.
+//! TOTP factors, which share a secret with an authenticator app.
 
 use std::time::Duration;
 
@@ -16,34 +16,35 @@ use countersign_domain::world::random;
 use countersign_store::StoreError;
 use countersign_store::seam::{Enrolled, Judged, Shown, TotpEnrolment, TotpUpdate};
 
-use crate::accounts::TRIES;
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
 use crate::security::{self, Event};
-use crate::{Answer, Caller, Verify, VerifyError};
+use crate::verify::{MAX_TRIES, Verify};
 
-/// What an application says of a new factor.
+/// A TOTP factor that an application asks for.
 #[derive(Debug, Clone)]
 pub struct NewTotpFactor {
-    /// What the person calls it.
+    /// A name that the person sees.
     pub friendly_name: FriendlyName,
-    /// The shared secret in Base32; made if absent.
+    /// The shared secret in Base32; a new one is made if `None`.
     pub secret: Option<Secret>,
-    /// How its codes are made, where that differs from the service's settings.
+    /// Where its codes differ from the service's settings.
     pub config: TotpConfigChange,
 }
 
-/// A factor that was made, with what is shown this once.
+/// A new TOTP factor, with its secret, which is returned this once.
 #[derive(Debug)]
-pub struct MadeTotpFactor {
+pub struct CreatedTotpFactor {
     /// The factor.
     pub factor: TotpFactor,
     /// Its secret in Base32.
     pub secret: Secret,
-    /// Who an authenticator app says the codes are for.
+    /// The issuer that an authenticator app shows.
     pub issuer: String,
 }
 
 impl Verify {
-    /// Makes a TOTP factor, and the entity if need be.
+    /// Creates a TOTP factor, and its entity if that does not exist.
     ///
     /// # Errors
     /// [`VerifyError::Forbidden`] for devices, [`VerifyError::TooManyFactors`], [`VerifyError::TooManyFactorsToday`],
@@ -54,7 +55,7 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         new: NewTotpFactor,
-    ) -> Answer<MadeTotpFactor> {
+    ) -> VerifyResult<CreatedTotpFactor> {
         let account = caller.application()?;
         let settings = self.service(account, service).await?;
         let is_new = self.store.entity(service, identity).await?.is_none();
@@ -76,13 +77,13 @@ impl Verify {
             owner: self.new_owner(account, service, identity.clone()),
             friendly_name: new.friendly_name,
             status: FactorStatus::Unverified,
-            secret: self.keys.seal(&secret, &place(sid), &*self.entropy),
+            secret: self.keys.seal(&secret, &seal_context(sid), &*self.entropy),
             config: new.config.of(service_wide),
             last_step: None,
             created_at: now,
             updated_at: now,
         };
-        let limits = &self.options.limits;
+        let limits = &self.settings.limits;
         let enrolment = TotpEnrolment {
             factor: factor.clone(),
             most_per_entity: limits.totp_factors_per_entity,
@@ -91,16 +92,16 @@ impl Verify {
         let stored =
             Usage::of_totp_factor(&factor) + if is_new { Usage::ENTITY } else { Usage::default() };
         let records = [*factor.owner.entity.as_bytes(), *factor.sid.as_bytes()];
-        let room = self.quotas.take(account, stored, &records, now)?;
+        let reservation = self.quotas.reserve(account, stored, &records, now)?;
         match self.store.enrol_totp_factor(&enrolment).await? {
             Enrolled::Done(entity) => {
-                room.keep();
+                reservation.keep();
                 factor.owner.entity = entity;
                 security::done(Event::FactorCreated, account, sid);
                 self.handover.happened();
             }
             Enrolled::TooMany => {
-                let most = self.options.limits.totp_factors_per_entity;
+                let most = self.settings.limits.totp_factors_per_entity;
                 return Err(VerifyError::TooManyFactors(FactorType::Totp, most));
             }
             Enrolled::TooManyToday => return Err(VerifyError::TooManyFactorsToday),
@@ -110,10 +111,10 @@ impl Verify {
         }
         let name = settings.settings.friendly_name.as_str();
         let issuer = totp.issuer.clone().unwrap_or_else(|| name.to_owned());
-        Ok(MadeTotpFactor { factor, secret, issuer })
+        Ok(CreatedTotpFactor { factor, secret, issuer })
     }
 
-    /// A factor of either type.
+    /// Returns a factor of either type.
     ///
     /// # Errors
     /// Those of [`Verify::factor`].
@@ -123,7 +124,7 @@ impl Verify {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<AnyFactor> {
+    ) -> VerifyResult<AnyFactor> {
         match self.reach_factor(caller, service, identity, sid).await {
             Ok(factor) => Ok(AnyFactor::Push(Box::new(factor))),
             Err(VerifyError::NotFound) => {
@@ -135,7 +136,7 @@ impl Verify {
         }
     }
 
-    /// Changes a factor, verifies it if a code is given, or both: if the code is wrong, nothing.
+    /// Changes a factor, and verifies it if a code is given. A wrong code changes nothing.
     ///
     /// # Errors
     /// [`VerifyError::FactorNotProved`], [`VerifyError::TooManyCodes`], [`VerifyError::NotFound`].
@@ -144,18 +145,18 @@ impl Verify {
         factor: &TotpFactor,
         code: Option<&Code>,
         change: TotpChange,
-    ) -> Answer<TotpFactor> {
+    ) -> VerifyResult<TotpFactor> {
         if code.is_none() && change == TotpChange::default() {
             return Ok(factor.clone());
         }
         let mut factor = factor.clone();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let now = self.time().await?;
             let update = TotpUpdate {
                 entity: factor.owner.entity,
                 sid: factor.sid,
                 code: code.map(|code| self.judge(&factor, code, now)).transpose()?,
-                most_wrong: self.options.limits.wrong_codes_per_totp_factor,
+                most_wrong: self.settings.limits.wrong_codes_per_totp_factor,
                 change: change.clone(),
                 at: now.max(factor.updated_at + Duration::from_micros(1)),
             };
@@ -167,8 +168,8 @@ impl Verify {
                     self.handover.happened();
                     return Ok(factor);
                 }
-                Shown::Wrong => return Err(unproved(&factor, WRONG_CODE)),
-                Shown::Spent => return Err(unproved(&factor, SPENT_CODE)),
+                Shown::Wrong => return Err(reject(&factor, WRONG_CODE)),
+                Shown::Spent => return Err(reject(&factor, SPENT_CODE)),
                 Shown::Exhausted => return Err(VerifyError::TooManyCodes),
                 Shown::Gone => return Err(VerifyError::NotFound),
                 Shown::Moved => factor = self.read_again(&factor).await?,
@@ -177,53 +178,59 @@ impl Verify {
         Err(VerifyError::Conflict)
     }
 
-    /// A factor whose settings changed while a code was judged by them.
-    pub(crate) async fn read_again(&self, factor: &TotpFactor) -> Answer<TotpFactor> {
+    /// Reads a factor again whose settings changed while a code was judged by them.
+    pub(crate) async fn read_again(&self, factor: &TotpFactor) -> VerifyResult<TotpFactor> {
         let owner = &factor.owner;
         let is = self.store.totp_factor(owner.service, &owner.identity, factor.sid).await?;
         is.ok_or(VerifyError::NotFound)
     }
 
-    /// A living TOTP factor of an account's.
+    /// Finds a TOTP factor of an account that has not lapsed.
     pub(crate) async fn reach_totp(
         &self,
         account: AccountSid,
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<TotpFactor> {
+    ) -> VerifyResult<TotpFactor> {
         self.service(account, service).await?;
         let factor = self.store.totp_factor(service, identity, sid).await?;
         let factor = self.unless_lapsed(factor, TotpFactor::has_lapsed).await?;
         factor.ok_or(VerifyError::NotFound)
     }
 
-    /// Judges a code at `now` by a factor as it was read; the store judges it once more by what is stored.
-    pub(crate) fn judge(&self, factor: &TotpFactor, code: &Code, now: Instant) -> Answer<Judged> {
+    /// Judges a code at `now` by the factor as it was read. The store judges it again by the stored factor.
+    pub(crate) fn judge(
+        &self,
+        factor: &TotpFactor,
+        code: &Code,
+        now: Instant,
+    ) -> VerifyResult<Judged> {
         let secret = self
             .keys
-            .open(&factor.secret, &place(factor.sid))
+            .open(&factor.secret, &seal_context(factor.sid))
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(Judged {
             code: judge(code, &secret, factor.config, factor.last_step, now),
             config: factor.config,
-            most_in_a_row: self.options.limits.wrong_codes_in_a_row_per_totp_factor,
+            most_in_a_row: self.settings.limits.wrong_codes_in_a_row_per_totp_factor,
         })
     }
 }
 
-fn unproved(factor: &TotpFactor, why: Invalid) -> VerifyError {
+fn reject(factor: &TotpFactor, why: Invalid) -> VerifyError {
     security::refused(Event::FactorVerified, factor.owner.account, Some(&factor.sid), &why);
     VerifyError::FactorNotProved(why)
 }
 
-/// The reasons for which a code does not count.
+/// Why a wrong code is refused.
 pub(crate) const WRONG_CODE: Invalid =
     Invalid::because("is not the code of this factor at this time");
+/// Why a code that was accepted before is refused.
 pub(crate) const SPENT_CODE: Invalid =
     Invalid::because("is a code that was used before: wait for the next one");
 
-/// Where a secret is sealed for.
-fn place(sid: FactorSid) -> String {
+/// What a factor's secret is sealed for.
+fn seal_context(sid: FactorSid) -> String {
     format!("totp_factors/{sid}/secret")
 }

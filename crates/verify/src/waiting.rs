@@ -1,4 +1,5 @@
-//! Long polls: bounded in number for each account and each device, and woken when what they wait for is deleted.
+//! The requests that wait in long polls: limited for each account and device, and woken by changes that their response
+//! depends on.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,18 +11,18 @@ use countersign_domain::sid::{AccountSid, FactorSid};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::Caller;
+use crate::caller::Caller;
 
-/// How many requests of one account may wait at a time; more are answered at once.
-pub const MOST_PER_ACCOUNT: u32 = 1_000;
-/// How many of these its devices may take, so that some are always left for its application.
-pub const MOST_OF_DEVICES: u32 = 750;
-/// How many one device may take.
-pub const MOST_PER_DEVICE: u32 = 10;
-/// Changes that a waiter may be behind; one that is further behind looks again.
-const BEHIND: usize = 256;
+/// Waiting requests of one account, its devices included. Further requests do not wait.
+pub const MAX_PER_ACCOUNT: u32 = 1_000;
+/// Waiting requests of all devices of one account. The rest is reserved for its application.
+pub const MAX_OF_DEVICES: u32 = 750;
+/// Waiting requests of one device.
+pub const MAX_PER_DEVICE: u32 = 10;
+/// Changes that are queued for a waiter. A waiter that misses one reads its challenge again.
+const CHANGE_QUEUE: usize = 256;
 
-/// Counts who waits, and tells them of what is deleted.
+/// Counts waiting requests, and tells them of changes.
 #[derive(Clone)]
 pub(crate) struct Waiters {
     counts: Arc<Mutex<Counts>>,
@@ -35,7 +36,7 @@ struct Counts {
     by_device: HashMap<FactorSid, u32>,
 }
 
-/// One who waits. Dropped, the place is free again.
+/// A waiting request. Dropping it ends its count.
 pub(crate) struct Waiter {
     counts: Arc<Mutex<Counts>>,
     account: AccountSid,
@@ -45,12 +46,12 @@ pub(crate) struct Waiter {
 
 impl Default for Waiters {
     fn default() -> Self {
-        Self { counts: Arc::default(), changes: broadcast::Sender::new(BEHIND) }
+        Self { counts: Arc::default(), changes: broadcast::Sender::new(CHANGE_QUEUE) }
     }
 }
 
 impl Waiters {
-    /// A place to wait, if one is free.
+    /// Counts a request that is about to wait; `None` if it may not wait.
     pub(crate) fn enter(&self, caller: &Caller) -> Option<Waiter> {
         let account = caller.account();
         let device = match caller {
@@ -59,12 +60,12 @@ impl Waiters {
             Caller::Enrolling(_) => return None,
         };
         let mut counts = lock(&self.counts);
-        let room = is_below(&counts.all, &account, MOST_PER_ACCOUNT)
+        let is_allowed = is_below(&counts.all, &account, MAX_PER_ACCOUNT)
             && device.is_none_or(|device| {
-                is_below(&counts.of_devices, &account, MOST_OF_DEVICES)
-                    && is_below(&counts.by_device, &device, MOST_PER_DEVICE)
+                is_below(&counts.of_devices, &account, MAX_OF_DEVICES)
+                    && is_below(&counts.by_device, &device, MAX_PER_DEVICE)
             });
-        if !room {
+        if !is_allowed {
             return None;
         }
         *counts.all.entry(account).or_default() += 1;
@@ -77,16 +78,16 @@ impl Waiters {
         Some(Waiter { counts, account, device, changes })
     }
 
-    /// Tells all who wait of a change. Never waits.
+    /// Tells all waiting requests of a change. Does not block.
     pub(crate) fn tell(&self, changed: Changed) {
-        // Fails only if nobody waits.
+        // Fails only if no request waits.
         let _ = self.changes.send(changed);
     }
 }
 
 impl Waiter {
-    /// Ends when something that the answer hangs on may have changed: the challenge's account, service or entity, or the
-    /// device that waits.
+    /// Returns when something that the response depends on may have changed: the challenge's account, service or entity, or the
+    /// waiting device.
     pub(crate) async fn concerned(&mut self, owner: &Owner) {
         loop {
             let is_concerned = match self.changes.recv().await {
@@ -96,7 +97,7 @@ impl Waiter {
                 Ok(Changed::Factor(sid)) => Some(sid) == self.device,
                 Ok(Changed::ApiKey(_) | Changed::Credential(_)) => false,
                 Err(RecvError::Lagged(_)) => true,
-                // All waiters go with the use cases that they belong to.
+                // The sender lives as long as the use cases, which own this future.
                 Err(RecvError::Closed) => std::future::pending().await,
             };
             if is_concerned {
@@ -130,7 +131,7 @@ fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
     }
 }
 
-/// Counting cannot panic half way.
+/// No code between lock and unlock can panic.
 fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn one_device_has_a_share_and_all_devices_leave_some_to_the_application() {
+    fn a_device_has_a_limit_and_some_waits_are_reserved_for_the_application() {
         let (make, waiters) = (Maker::new(7), Waiters::default());
         let account = make.account().sid;
         let crowd: Vec<_> = (0..80).map(|_| fill(&waiters, &device(&make, account))).collect();
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiter_looks_again_when_what_it_waits_for_is_deleted_and_for_nothing_else() {
+    async fn a_waiter_returns_for_changes_of_its_challenge_and_for_no_others() {
         let (make, waiters) = (Maker::new(7), Waiters::default());
         let caller = device(&make, make.account().sid);
         let Caller::Device(factor) = &caller else { panic!("it is a device") };
@@ -190,7 +191,7 @@ mod tests {
             assert_eq!(waiter.changes.len(), 1, "{mine:?}");
         }
         let mut slow = waiters.enter(&caller).unwrap();
-        for _ in 0..=BEHIND {
+        for _ in 0..=CHANGE_QUEUE {
             waiters.tell(Changed::Service(other.sid));
         }
         slow.concerned(owner).await;

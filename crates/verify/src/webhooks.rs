@@ -1,4 +1,4 @@
-//! Webhooks.
+//! Webhooks of a service.
 
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, ServiceSid, WebhookSid};
@@ -8,36 +8,36 @@ use countersign_domain::webhook_call::FailingWebhook;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
-use crate::accounts::TRIES;
+use crate::error::{VerifyError, VerifyResult};
 use crate::security::{self, Event};
-use crate::{Answer, Verify, VerifyError};
+use crate::verify::{MAX_TRIES, Verify};
 
-/// What an application says of a new webhook.
+/// A webhook that an application asks for.
 #[derive(Debug, Clone)]
 pub struct NewWebhook {
-    /// What the operator calls it.
+    /// A name for the operator's use.
     pub friendly_name: FriendlyName,
-    /// What it hears; not empty.
+    /// The events that it subscribes to; not empty.
     pub event_types: Vec<EventType>,
-    /// Where it listens.
+    /// The URL that is called.
     pub url: WebhookUrl,
-    /// Whether it is called at all.
+    /// Whether it is called.
     pub enabled: bool,
-    /// Which body it receives.
+    /// The version of the body that it receives.
     pub version: WebhookVersion,
 }
 
 impl Verify {
-    /// Makes a webhook.
+    /// Creates a webhook.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the service.
+    /// [`VerifyError::NotFound`] without the service; [`VerifyError::TooManyWebhooks`].
     pub async fn create_webhook(
         &self,
         account: AccountSid,
         service: ServiceSid,
         new: NewWebhook,
-    ) -> Answer<Webhook> {
+    ) -> VerifyResult<Webhook> {
         self.service(account, service).await?;
         let now = self.now();
         let webhook = Webhook {
@@ -52,7 +52,7 @@ impl Verify {
             created_at: now,
             updated_at: now,
         };
-        let most = self.options.limits.webhooks_per_service;
+        let most = self.settings.limits.webhooks_per_service;
         match self.store.create_webhook(&webhook, most).await? {
             Inserted::Done => {
                 security::done(Event::WebhookCreated, account, webhook.sid);
@@ -64,7 +64,7 @@ impl Verify {
         }
     }
 
-    /// A webhook.
+    /// Returns a webhook.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -73,12 +73,12 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         sid: WebhookSid,
-    ) -> Answer<Webhook> {
+    ) -> VerifyResult<Webhook> {
         self.service(account, service).await?;
         self.store.webhook(service, sid).await?.ok_or(VerifyError::NotFound)
     }
 
-    /// The secret under which a webhook's calls carry our own signature.
+    /// Returns the secret of a webhook, which signs its calls in the header `Countersign-Signature`.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -87,20 +87,19 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         sid: WebhookSid,
-    ) -> Answer<Secret> {
+    ) -> VerifyResult<Secret> {
         Ok(self.keys.webhook_secret(self.webhook(account, service, sid).await?.sid))
     }
 
-    /// What a webhook's calls are signed under: the account's primary token, and the webhook's own secret.
+    /// Returns the secrets that sign a webhook's calls: the account's primary token, and the webhook's own secret.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`] without the account, [`VerifyError::AccountSuspended`] while it is; its token cannot be
-    /// opened.
+    /// [`VerifyError::NotFound`] without the account; [`VerifyError::AccountSuspended`]; the token cannot be opened.
     pub async fn webhook_keys(
         &self,
         account: AccountSid,
         sid: WebhookSid,
-    ) -> Answer<(Secret, Secret)> {
+    ) -> VerifyResult<(Secret, Secret)> {
         let account = self.store.account(account).await?.ok_or(VerifyError::NotFound)?;
         if account.suspended_at.is_some() {
             return Err(VerifyError::AccountSuspended);
@@ -111,11 +110,11 @@ impl Verify {
         Ok((token, self.keys.webhook_secret(sid)))
     }
 
-    /// The webhooks whose calls fail.
+    /// Lists the webhooks whose calls fail.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>> {
+    pub async fn failing_webhooks(&self) -> VerifyResult<Vec<FailingWebhook>> {
         Ok(self.store.failing_webhooks().await?)
     }
 
@@ -128,12 +127,12 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         page: PageQuery<WebhookSid>,
-    ) -> Answer<Page<Webhook>> {
+    ) -> VerifyResult<Page<Webhook>> {
         self.service(account, service).await?;
         Ok(self.store.webhooks(service, page).await?)
     }
 
-    /// Changes a webhook by `edit`, which runs again if somebody else was faster.
+    /// Changes a webhook by `edit`, which runs again after a concurrent change.
     ///
     /// # Errors
     /// Those of `edit`; [`VerifyError::NotFound`].
@@ -144,7 +143,7 @@ impl Verify {
         sid: WebhookSid,
         edit: impl Fn(&mut Webhook) -> Result<(), E> + Send + Sync,
     ) -> Result<Webhook, E> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let mut webhook = self.webhook(account, service, sid).await?;
             let was = webhook.updated_at;
             edit(&mut webhook)?;
@@ -161,7 +160,7 @@ impl Verify {
         Err(VerifyError::Conflict.into())
     }
 
-    /// Removes a webhook.
+    /// Deletes a webhook.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
@@ -170,7 +169,7 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         sid: WebhookSid,
-    ) -> Answer<()> {
+    ) -> VerifyResult<()> {
         self.service(account, service).await?;
         let was_there = self.store.delete_webhook(service, sid).await?;
         if !was_there {

@@ -14,7 +14,7 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_store::conformance::Stage;
 use countersign_store_sqlite::{Options, SqliteStore};
-use countersign_verify::{Keys, MasterKey, Parts, Verify};
+use countersign_verify::{Dependencies, Keys, MasterKey, Verify};
 use tokio::sync::watch;
 
 /// A bus whose other nodes are silent: it counts who asks for a device, and lets them wait.
@@ -70,7 +70,7 @@ async fn now_or_never_does_not_wait_for_word_of_the_device() {
     let bus = Arc::new(SilentBus::default());
     let (handover, mut inbox) = HandOver::new(4);
     let verify = Verify::new(
-        Parts {
+        Dependencies {
             store: Arc::clone(&stage.store),
             bus: bus.clone(),
             handover,
@@ -80,7 +80,7 @@ async fn now_or_never_does_not_wait_for_word_of_the_device() {
             credential_check: |_, _| Ok(()),
             node: stage.make.node,
         },
-        countersign_verify::Options::default(),
+        countersign_verify::Settings::default(),
     );
     let Challenge { sid, owner, .. } = stage.challenge(&stage.factor().await).await;
     let asked = verify.notify(owner.account, owner.service, &owner.identity, sid, 0);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use countersign_domain::time::Instant;
-use countersign_verify::AuthFault;
+use countersign_verify::AuthError;
 use serde::Serialize;
 
 use super::frames::NoFrame;
@@ -66,13 +66,13 @@ impl Close {
 
     /// What a device is told whose token was not good enough. Where the fault is ours it must not think that it is not
     /// known any more.
-    pub(super) fn after(fault: AuthFault, now: Instant) -> Self {
+    pub(super) fn after(fault: AuthError, now: Instant) -> Self {
         match fault {
-            AuthFault::Store(_) | AuthFault::TooManyRequests | AuthFault::TooManyFailures(_) => {
+            AuthError::Store(_) | AuthError::TooManyRequests | AuthError::TooManyFailures(_) => {
                 Self::OVERLOADED
             }
             // A refusal would make the device forget its key.
-            AuthFault::Suspended => Self::SUSPENDED,
+            AuthError::Suspended => Self::SUSPENDED,
             fault => Self::refused(fault, now),
         }
     }
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_fault_of_ours_is_no_refusal() {
-        let fault = AuthFault::Store(StoreError::Unavailable("gone".into()));
+        let fault = AuthError::Store(StoreError::Unavailable("gone".into()));
         assert_eq!(Close::after(fault, Instant::default()), Close::OVERLOADED);
-        assert_eq!(Close::after(AuthFault::TooManyRequests, Instant::default()).code, 1013);
-        assert_eq!(Close::after(AuthFault::Suspended, Instant::default()), Close::SUSPENDED);
+        assert_eq!(Close::after(AuthError::TooManyRequests, Instant::default()).code, 1013);
+        assert_eq!(Close::after(AuthError::Suspended, Instant::default()), Close::SUSPENDED);
     }
 }

@@ -33,8 +33,8 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_store::StoreError;
-use countersign_verify::services::Standing;
-use countersign_verify::{AuthFault, Verify};
+use countersign_verify::services::ServiceStatus;
+use countersign_verify::{AuthError, Verify};
 use http::HeaderValue;
 use http::header::UPGRADE;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub trait DeviceAuth: Send + Sync {
         from: Option<IpAddr>,
         token: &str,
         nonce: &str,
-    ) -> Result<Factor, AuthFault>;
+    ) -> Result<Factor, AuthError>;
 
     /// Counts a first message that is no token against the address it came from.
     fn failed(&self, from: Option<IpAddr>);
@@ -72,7 +72,7 @@ pub trait DeviceAuth: Send + Sync {
         &self,
         account: AccountSid,
         service: ServiceSid,
-    ) -> Result<Standing, StoreError>;
+    ) -> Result<ServiceStatus, StoreError>;
 
     /// Of these factors, those that may have no stream any more.
     ///
@@ -91,7 +91,7 @@ impl DeviceAuth for Verify {
         from: Option<IpAddr>,
         token: &str,
         nonce: &str,
-    ) -> Result<Factor, AuthFault> {
+    ) -> Result<Factor, AuthError> {
         self.authenticate_stream(from, token, nonce).await
     }
 
@@ -103,8 +103,8 @@ impl DeviceAuth for Verify {
         &self,
         account: AccountSid,
         service: ServiceSid,
-    ) -> Result<Standing, StoreError> {
-        self.standing(account, service).await
+    ) -> Result<ServiceStatus, StoreError> {
+        self.service_status(account, service).await
     }
 
     async fn not_streamed(

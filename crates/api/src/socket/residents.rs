@@ -12,7 +12,7 @@ use std::time::Duration;
 use countersign_bus::Changed;
 use countersign_domain::entity::Owner;
 use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
-use countersign_verify::services::Standing;
+use countersign_verify::services::ServiceStatus;
 use tokio::sync::Notify;
 
 use super::SocketParts;
@@ -56,8 +56,8 @@ impl Resident {
     /// its key is as good as before.
     pub(super) async fn dismissal(&self) -> Close {
         match self.parts.auth.standing(self.account, self.service).await {
-            Ok(Standing::Suspended) | Err(_) => Close::SUSPENDED,
-            Ok(Standing::Open | Standing::Gone) => Close::DISMISSED,
+            Ok(ServiceStatus::Suspended) | Err(_) => Close::SUSPENDED,
+            Ok(ServiceStatus::Active | ServiceStatus::Deleted) => Close::DISMISSED,
         }
     }
 
@@ -65,7 +65,7 @@ impl Resident {
     pub(super) async fn is_welcome(&self) -> bool {
         // While that cannot be said, it stays.
         let standing = self.parts.auth.standing(self.account, self.service).await;
-        matches!(standing, Ok(Standing::Open) | Err(_))
+        matches!(standing, Ok(ServiceStatus::Active) | Err(_))
     }
 }
 
@@ -190,7 +190,7 @@ async fn watch(parts: &SocketParts, heard: &Heard) {
                 continue;
             }
             // While that cannot be said, they stay.
-            if let Ok(Standing::Gone | Standing::Suspended) =
+            if let Ok(ServiceStatus::Deleted | ServiceStatus::Suspended) =
                 parts.auth.standing(account, service).await
             {
                 for device in parts.residents.devices(service) {

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use countersign_domain::sid::RequestSid;
 use countersign_domain::time::Instant;
-use countersign_verify::places::{PlaceBounds, Places};
+use countersign_verify::concurrency::{ConcurrencyLimits, RequestLimiter};
 use countersign_web::body::{Allowance, bounded};
 use futures_util::stream;
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -61,9 +61,10 @@ fn app(public_url: &PublicUrl) -> Router {
         .method_not_allowed_fallback(no_such_method);
     let stamp = Stamp::new(Arc::new(Counting::default()), public_url);
     let options = ApiOptions { header_limit: 1_024, ..ApiOptions::default() };
-    let bounds = PlaceBounds { requests: 4, strangers_per_address: 1, ..PlaceBounds::default() };
-    let places = Places::new(bounds);
-    Envelope::around(routes, Arc::new(stamp), &options, &places, &TaskTracker::new())
+    let bounds =
+        ConcurrencyLimits { requests: 4, strangers_per_address: 1, ..ConcurrencyLimits::default() };
+    let limiter = RequestLimiter::new(bounds);
+    Envelope::around(routes, Arc::new(stamp), &options, &limiter, &TaskTracker::new())
 }
 
 async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, Bytes) {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::credential::CredentialPart;
 use countersign_domain::device_token::TokenFault;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
-use countersign_verify::{AuthFault, VerifyError};
+use countersign_verify::{AuthError, Parameter, VerifyError};
 use http::HeaderValue;
 use http_body_util::BodyExt as _;
 use rstest::rstest;
@@ -62,9 +64,9 @@ async fn every_refusal_of_a_use_case_has_a_row() {
         VerifyError::NotFound,
         VerifyError::FactorNotFound(FactorSid::from_bytes([3; 16])),
         VerifyError::Forbidden,
-        VerifyError::ServiceParameter("Push.ApnCredentialSid", why()),
-        VerifyError::Parameter("ExpirationDate", why()),
-        VerifyError::Parameter("Secret", why()),
+        VerifyError::ServiceParameter(ServiceParameter::ApnCredential, why()),
+        VerifyError::Parameter(Parameter::Expiry, why()),
+        VerifyError::Parameter(Parameter::Credential(CredentialPart::Secret), why()),
         VerifyError::EntityExists,
         VerifyError::TooManyEntities,
         VerifyError::TooManyRequests,
@@ -98,9 +100,9 @@ async fn every_refusal_of_a_use_case_has_a_row() {
 }
 
 #[rstest]
-#[case(AuthFault::Unknown, 20003)]
-#[case(AuthFault::AccessToken, 20101)]
-#[case(AuthFault::AccessTokenExpired(Duration::from_secs(700)), 20104)]
+#[case(AuthError::Unknown, 20003)]
+#[case(AuthError::AccessToken, 20101)]
+#[case(AuthError::AccessTokenExpired(Duration::from_secs(700)), 20104)]
 #[case(TokenFault::Form.into(), 20152)]
 #[case(TokenFault::Signature.into(), 20151)]
 #[case(TokenFault::Subject.into(), 20153)]
@@ -110,7 +112,7 @@ async fn every_refusal_of_a_use_case_has_a_row() {
 #[case(TokenFault::Expired(Duration::from_secs(700)).into(), 20156)]
 #[case(TokenFault::TooLong.into(), 20157)]
 #[tokio::test]
-async fn bad_credentials_are_a_401(#[case] fault: AuthFault, #[case] code: u32) {
+async fn bad_credentials_are_a_401(#[case] fault: AuthError, #[case] code: u32) {
     let (headers, body) = seen(fault.into()).await;
     assert_eq!((&body["status"], &body["code"]), (&json!(401), &json!(code)));
     assert!(body["details"]["reason"].as_str().is_some_and(|why| !why.is_empty()), "{body}");
@@ -119,7 +121,7 @@ async fn bad_credentials_are_a_401(#[case] fault: AuthFault, #[case] code: u32) 
 
 #[tokio::test]
 async fn a_wrong_clock_is_told_by_how_much() {
-    let fault = AuthFault::from(TokenFault::Expired(Duration::from_secs(700)));
+    let fault = AuthError::from(TokenFault::Expired(Duration::from_secs(700)));
     let (_, body) = seen(fault.into()).await;
     assert_eq!(body["details"], json!({"reason": "expired 700 s ago"}));
 }

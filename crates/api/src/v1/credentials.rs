@@ -8,7 +8,8 @@ use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_domain::text::{bounded, line};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
-use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
+use countersign_verify::CredentialSecrets;
+use countersign_verify::credentials::CredentialUpdate;
 use serde::Serialize;
 
 use crate::auth::Backend;

@@ -6,7 +6,8 @@ use countersign_domain::text::{Message, StringMap, bounded};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use countersign_store::seam::ChallengeFilter;
-use countersign_verify::challenges::{ChallengeUpdate, NewChallenge};
+use countersign_verify::answers::ChallengeUpdate;
+use countersign_verify::challenges::NewChallenge;
 
 use crate::error::ApiError;
 use crate::params::Params;

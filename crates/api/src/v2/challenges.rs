@@ -9,7 +9,7 @@ use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
-use countersign_verify::places::Place;
+use countersign_verify::concurrency::RequestPermit;
 use http::{HeaderName, HeaderValue};
 
 use super::challenge_params;
@@ -45,7 +45,7 @@ pub(crate) async fn fetch(
     State(state): State<Shared>,
     Anybody(caller): Anybody,
     In((service, identity, sid)): In<(ServiceSid, Identity, ChallengeSid)>,
-    place: Option<Extension<Arc<Place>>>,
+    place: Option<Extension<Arc<RequestPermit>>>,
     query: Query,
 ) -> Answer {
     let verify = &state.verify;
@@ -53,7 +53,7 @@ pub(crate) async fn fetch(
     let challenge = if wait == 0 {
         verify.challenge(&caller, service, &identity, sid).await?
     } else {
-        let _waiting = place.as_deref().map(|place| place.long_poll());
+        let _waiting = place.as_deref().map(|place| place.begin_long_poll());
         let most = Duration::from_secs(wait);
         verify.wait_for_challenge(&caller, service, &identity, sid, most, &state.shutdown).await?
     };

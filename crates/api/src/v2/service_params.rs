@@ -5,6 +5,7 @@ use countersign_domain::service_form;
 use countersign_domain::text::ServiceName;
 
 use crate::error::ApiError;
+use crate::parameter_names::name_of_setting;
 use crate::params::Params;
 
 /// A new service's settings.
@@ -17,8 +18,8 @@ pub(super) fn create(params: &Params<'_>) -> Result<ServiceSettings, ApiError> {
 
 /// Changes what is given.
 pub(super) fn update(params: &Params<'_>, to: &mut ServiceSettings) -> Result<(), ApiError> {
-    service_form::change(to, |name| params.scalar(name))
-        .map_err(|(name, why)| params.bad(name, why))
+    service_form::change(to, |setting| params.scalar(name_of_setting(setting)))
+        .map_err(|(setting, why)| params.bad(name_of_setting(setting), why))
 }
 
 #[cfg(test)]

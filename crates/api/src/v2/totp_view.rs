@@ -5,7 +5,7 @@ use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
-use countersign_verify::totp_factors::MadeTotpFactor;
+use countersign_verify::totp_factors::CreatedTotpFactor;
 use serde::Serialize;
 use url::form_urlencoded::byte_serialize;
 
@@ -95,14 +95,14 @@ impl<'a> TotpView<'a> {
         }
     }
 
-    pub(super) fn created(made: &'a MadeTotpFactor, base: &PublicUrl) -> Self {
+    pub(super) fn created(made: &'a CreatedTotpFactor, base: &PublicUrl) -> Self {
         let binding = Binding { secret: made.secret.expose(), uri: uri(made) };
         Self { creation: Some(Creation { binding, options: () }), ..Self::of(&made.factor, base) }
     }
 }
 
 /// What an authenticator app reads as a QR code. Apps read a plus sign as itself, so a space is `%20`.
-fn uri(made: &MadeTotpFactor) -> String {
+fn uri(made: &CreatedTotpFactor) -> String {
     let escaped =
         |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
     let (issuer, name) = (escaped(&made.issuer), escaped(made.factor.friendly_name.as_str()));

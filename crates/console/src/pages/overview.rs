@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_store::PageQuery;
-use countersign_verify::looks::MOST_PASSED;
+use countersign_verify::reports::MAX_SCANNED;
 
 use crate::chart::Chart;
 use crate::fault::Fault;
@@ -52,7 +52,7 @@ pub(crate) async fn show(
             Chart::of(("day", "The last day"), &fates.items, now, minutes(60), 24),
         ],
         seen_from: fates.ended_at.map(Stamp),
-        most: MOST_PASSED,
+        most: MAX_SCANNED,
         has_service: !services.items.is_empty(),
         newest: newest.items.iter().map(|it| Asked::alone(it, now)).collect(),
         now: Stamp(now),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use countersign_domain::sid::{ChallengeSid, CredentialSid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_verify::VerifyError;
-use countersign_verify::looks::MOST_PASSED;
+use countersign_verify::reports::MAX_SCANNED;
 
 use crate::fault::Fault;
 use crate::form::Form;
@@ -59,7 +59,7 @@ pub(crate) async fn show(
         frame: Frame::new(&console, Some(&operator), Here::Search),
         sought: sought.to_owned(),
         hits,
-        most: MOST_PASSED,
+        most: MAX_SCANNED,
     })
 }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::service::{Service, ServiceSettings};
-use countersign_domain::service_form;
+use countersign_domain::service_form::{self, ServiceParameter};
 use countersign_domain::sid::{CredentialSid, ServiceSid};
 use countersign_domain::text::ServiceName;
 use countersign_store::PageQuery;
@@ -23,16 +23,17 @@ use crate::views::{Field, Stamp, isolated};
 /// Services, credentials and people on one page.
 pub(crate) const MOST: u16 = 200;
 
-/// What can be set here. What concerns messages and calls has no effect, and is left to the API.
-const PARAMETERS: [&str; 8] = [
-    "FriendlyName",
-    "Push.ApnCredentialSid",
-    "Push.FcmCredentialSid",
-    "Push.IncludeDate",
-    "Totp.Issuer",
-    "Totp.TimeStep",
-    "Totp.CodeLength",
-    "Totp.Skew",
+/// The settings on the page, each with the name of its field, which is the API's. Settings of messages and calls have no effect
+/// and are left to the API.
+const SETTINGS: [(ServiceParameter, &str); 8] = [
+    (ServiceParameter::FriendlyName, "FriendlyName"),
+    (ServiceParameter::ApnCredential, "Push.ApnCredentialSid"),
+    (ServiceParameter::FcmCredential, "Push.FcmCredentialSid"),
+    (ServiceParameter::IncludeDate, "Push.IncludeDate"),
+    (ServiceParameter::TotpIssuer, "Totp.Issuer"),
+    (ServiceParameter::TotpTimeStep, "Totp.TimeStep"),
+    (ServiceParameter::TotpCodeLength, "Totp.CodeLength"),
+    (ServiceParameter::TotpSkew, "Totp.Skew"),
 ];
 
 struct Row {
@@ -69,7 +70,7 @@ type Wrong = (&'static str, String);
 
 /// Why an edit came to nothing.
 enum EditFault {
-    Wrong(&'static str, Invalid),
+    Wrong(ServiceParameter, Invalid),
     Verify(VerifyError),
 }
 
@@ -156,13 +157,14 @@ pub(crate) async fn update(
 ) -> Result<Response, Fault> {
     let sid: ServiceSid = super::sid(&sid)?;
     let edit = |settings: &mut ServiceSettings| {
-        let text = |name: &'static str| Ok(known(name, &form));
-        service_form::change(settings, text).map_err(|(name, why)| EditFault::Wrong(name, why))
+        let text = |setting| Ok(given(setting, &form));
+        service_form::change(settings, text)
+            .map_err(|(setting, why)| EditFault::Wrong(setting, why))
     };
     match console.verify.update_service(operator.account, sid, edit).await {
         Ok(_) => Ok(frame::go(&console, &format!("/services/{sid}?saved=yes"))),
         Err(EditFault::Verify(error)) => Err(error.into()),
-        Err(EditFault::Wrong(name, why)) => {
+        Err(EditFault::Wrong(setting, why)) => {
             let service = console.verify.service(operator.account, sid).await?;
             let mut values = values(&service.settings);
             for (name, value) in &mut values {
@@ -170,19 +172,24 @@ pub(crate) async fn update(
                     given.clone_into(value);
                 }
             }
-            let wrong = (name, why.to_string());
+            let wrong = (field_of(setting).unwrap_or_default(), why.to_string());
             let template = one(&console, &operator, &service, &values, Some(&wrong)).await?;
             frame::page(StatusCode::BAD_REQUEST, &template)
         }
     }
 }
 
-/// What the form says of a parameter that is on it.
-fn known<'f>(name: &'static str, form: &'f Form) -> Option<&'f str> {
-    PARAMETERS.contains(&name).then(|| form.given(name).map(str::trim)).flatten()
+/// The name of the field of a setting that is on the page.
+fn field_of(setting: ServiceParameter) -> Option<&'static str> {
+    SETTINGS.iter().find(|(known, _)| *known == setting).map(|(_, name)| *name)
 }
 
-fn values(settings: &ServiceSettings) -> [(&'static str, String); PARAMETERS.len()] {
+/// The text of a setting in the form.
+fn given(setting: ServiceParameter, form: &Form) -> Option<&str> {
+    form.given(field_of(setting)?).map(str::trim)
+}
+
+fn values(settings: &ServiceSettings) -> [(&'static str, String); SETTINGS.len()] {
     let sid = |sid: Option<CredentialSid>| sid.map(|sid| sid.to_string()).unwrap_or_default();
     let (push, totp) = (&settings.push, &settings.totp);
     let values = [
@@ -198,7 +205,7 @@ fn values(settings: &ServiceSettings) -> [(&'static str, String); PARAMETERS.len
     let mut at = 0;
     values.map(|value| {
         at += 1;
-        (PARAMETERS[at - 1], value)
+        (SETTINGS[at - 1].1, value)
     })
 }
 
@@ -206,7 +213,7 @@ async fn one(
     console: &Console,
     operator: &Operator,
     service: &Service,
-    values: &[(&'static str, String); PARAMETERS.len()],
+    values: &[(&'static str, String); SETTINGS.len()],
     wrong: Option<&Wrong>,
 ) -> Result<One, Fault> {
     let credentials = console.verify.credentials(operator.account, PageQuery::first(MOST));

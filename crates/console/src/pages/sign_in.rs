@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use countersign_verify::AuthFault;
+use countersign_verify::AuthError;
 use http::{HeaderMap, StatusCode};
 
 use crate::fault::Fault;
@@ -68,9 +68,9 @@ pub(crate) async fn enter(
             session::keep(&mut response, &session, &text, &console);
             Ok(response)
         }
-        Err(AuthFault::Store(error)) => Err(error.into()),
-        Err(AuthFault::TooManyRequests) => Err(Fault::Busy),
-        Err(AuthFault::Suspended) => {
+        Err(AuthError::Store(error)) => Err(error.into()),
+        Err(AuthError::TooManyRequests) => Err(Fault::Busy),
+        Err(AuthError::Suspended) => {
             let error = "This account is suspended.";
             ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))
         }

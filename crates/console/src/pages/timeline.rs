@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use countersign_verify::looks::MOST_PASSED;
+use countersign_verify::reports::MAX_SCANNED;
 
 use crate::fault::Fault;
 use crate::form::Form;
@@ -51,6 +51,6 @@ pub(crate) async fn show(
         asked,
         is_first,
         seen_from: found.ended_at.map(Stamp).filter(|_| !more),
-        most: MOST_PASSED,
+        most: MAX_SCANNED,
     })
 }

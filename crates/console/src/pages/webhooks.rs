@@ -11,7 +11,7 @@ use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState};
 use countersign_store::seam::{CallCounts, CallMark};
 use countersign_store::{Cursor, Order, PageQuery, Side};
-use countersign_verify::looks::{Troubles, TroublesAfter};
+use countersign_verify::reports::{FailedCalls, FailedCallsCursor};
 
 use super::challenge::of_call;
 use crate::fault::Fault;
@@ -102,7 +102,7 @@ pub(crate) async fn show(
         let webhooks = verify.webhooks(account, service.sid, page).await?;
         is_cut |= webhooks.has_next;
         for webhook in &webhooks.items {
-            cards.push(card(&console, service, webhook, TroublesAfter::default(), FEW).await?);
+            cards.push(card(&console, service, webhook, FailedCallsCursor::default(), FEW).await?);
         }
     }
     let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
@@ -125,14 +125,14 @@ pub(crate) async fn one(
 ) -> Result<Response, Fault> {
     let query = Form::of_query(query.as_deref())?;
     let mark = |name| query.given(name).map(|text| mark(text).ok_or(Fault::NotFound)).transpose();
-    let after = TroublesAfter { failing: mark("failing")?, given_up: mark("given-up")? };
+    let after = FailedCallsCursor { failing: mark("failing")?, given_up: mark("given-up")? };
     let (verify, account) = (&console.verify, operator.account);
     let service = verify.service(account, super::sid(&service)?).await?;
     let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
     let it = card(&console, &service, &webhook, after, MANY).await?;
     let path = format!("/webhooks/{}/{}", service.sid, webhook.sid);
     let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
-    let is_first = after == TroublesAfter::default();
+    let is_first = after == FailedCallsCursor::default();
     let frame = if is_first { frame.live(&path, &query) } else { frame };
     frame::ok(&One { frame, it })
 }
@@ -141,12 +141,12 @@ async fn card(
     console: &Console,
     service: &Service,
     webhook: &Webhook,
-    after: TroublesAfter,
+    after: FailedCallsCursor,
     most: usize,
 ) -> Result<Card, Fault> {
     let (account, of) = (webhook.account, service.sid);
-    let found = console.verify.troubles(account, of, webhook.sid, after, most + 1).await?;
-    let Troubles { counts, failing, given_up } = found;
+    let found = console.verify.failed_calls(account, of, webhook.sid, after, most + 1).await?;
+    let FailedCalls { counts, failing, given_up } = found;
     let path = format!("{}/webhooks/{of}/{}", console.base(), webhook.sid);
     let list = |title, kind, count, name: &str, mut calls: Vec<Call>| {
         let has_next = calls.len() > most;

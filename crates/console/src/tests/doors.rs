@@ -1,6 +1,6 @@
 //! Who gets in, and what a form must bring.
 
-use countersign_verify::sessions::SessionSpans;
+use countersign_verify::SessionDurations;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 
@@ -82,7 +82,7 @@ async fn a_wrong_secret_is_refused_and_only_so_often() {
 async fn a_session_ends_with_its_time_or_its_secret() {
     let scene = Scene::new().await;
     let mut browser = scene.operator().await;
-    let SessionSpans { most, idle } = SessionSpans::default();
+    let SessionDurations { max: most, idle } = SessionDurations::default();
     let half = idle.as_secs() / 2;
     for _ in 1..most.as_secs() / half {
         scene.stage.pass(half);
@@ -115,7 +115,7 @@ async fn a_session_ends_with_its_time_or_its_secret() {
 #[tokio::test]
 async fn a_session_ends_when_nobody_uses_it() {
     let scene = Scene::new().await;
-    let idle = SessionSpans::default().idle.as_secs();
+    let idle = SessionDurations::default().idle.as_secs();
     let (mut open, mut used) = (scene.operator().await, scene.operator().await);
     for _ in 0..2 {
         scene.stage.pass(idle / 2 - 1);

@@ -23,7 +23,8 @@ use countersign_domain::webhook_call::AfterCall;
 use countersign_store::conformance::Stage;
 use countersign_store::seam::Inserted;
 use countersign_store_sqlite::{Options, SqliteStore};
-use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
+use countersign_verify::CredentialSecrets;
+use countersign_verify::credentials::CredentialUpdate;
 use countersign_verify::{Keys, MasterKey, Verify};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
@@ -82,7 +83,7 @@ impl Scene {
         let stage = Stage::new(Arc::new(store.unwrap()));
         let (handover, inbox) = HandOver::new(100);
         let verify = Arc::new(Verify::new(
-            countersign_verify::Parts {
+            countersign_verify::Dependencies {
                 store: Arc::clone(&stage.store),
                 bus: Arc::new(LocalBus::default()),
                 handover,
@@ -92,7 +93,7 @@ impl Scene {
                 credential_check: |_, _| Ok(()),
                 node: stage.make.node,
             },
-            countersign_verify::Options::default(),
+            countersign_verify::Settings::default(),
         ));
         let (account, token) = verify.create_account("owlbank").await.unwrap();
         let (public_url, tester) = (public_url.to_owned(), Arc::new(Apple));

@@ -4,7 +4,8 @@ use countersign_domain::credential::CredentialType;
 use countersign_domain::secret::Secret;
 use countersign_domain::webhook_call::{AfterCall, CallState};
 use countersign_verify::Caller;
-use countersign_verify::credentials::{CredentialSecrets, CredentialUpdate};
+use countersign_verify::CredentialSecrets;
+use countersign_verify::credentials::CredentialUpdate;
 use http::StatusCode;
 
 use super::scene::{PAGES, PRIVATE_KEY, Page, Scene};

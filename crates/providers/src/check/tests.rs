@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixtures;
 
-fn why(credential: &OpenedCredential) -> (Part, String) {
+fn why(credential: &OpenedCredential) -> (CredentialPart, String) {
     let bad = check_credential(credential).expect_err("it is no use");
     (bad.part, bad.why.to_string())
 }
@@ -16,18 +16,18 @@ fn a_p8_key_needs_its_two_ids() {
 
     let id = |id: &str| Some(id.to_owned());
     for (wrong, part) in [
-        (OpenedCredential { key_id: None, ..good.clone() }, Part::KeyId),
-        (OpenedCredential { team_id: None, ..good.clone() }, Part::TeamId),
-        (OpenedCredential { key_id: id("short"), ..good.clone() }, Part::KeyId),
-        (OpenedCredential { team_id: id("TEAM 23456"), ..good.clone() }, Part::TeamId),
-        (OpenedCredential { topic: id("owl bank"), ..good.clone() }, Part::Topic),
-        (OpenedCredential { private_key: None, ..good.clone() }, Part::PrivateKey),
+        (OpenedCredential { key_id: None, ..good.clone() }, CredentialPart::KeyId),
+        (OpenedCredential { team_id: None, ..good.clone() }, CredentialPart::TeamId),
+        (OpenedCredential { key_id: id("short"), ..good.clone() }, CredentialPart::KeyId),
+        (OpenedCredential { team_id: id("TEAM 23456"), ..good.clone() }, CredentialPart::TeamId),
+        (OpenedCredential { topic: id("owl bank"), ..good.clone() }, CredentialPart::Topic),
+        (OpenedCredential { private_key: None, ..good.clone() }, CredentialPart::PrivateKey),
     ] {
         assert_eq!(why(&wrong).0, part);
     }
     let rsa = Some(Secret::new(fixtures::rsa_pem()));
     let (part, why) = why(&OpenedCredential { private_key: rsa, ..good });
-    assert_eq!(part, Part::PrivateKey);
+    assert_eq!(part, CredentialPart::PrivateKey);
     assert!(why.contains("P-256"), "{why}");
 }
 
@@ -47,13 +47,16 @@ fn a_certificate_needs_its_own_key() {
 
     let another = Some(Secret::new(fixtures::p256_pem()));
     let (part, words) = why(&OpenedCredential { private_key: another, ..good.clone() });
-    assert_eq!((part, words.as_str()), (Part::PrivateKey, "must be the certificate's own key"));
+    assert_eq!(
+        (part, words.as_str()),
+        (CredentialPart::PrivateKey, "must be the certificate's own key")
+    );
     let garbage = || Some(Secret::new("-----BEGIN CERTIFICATE-----AAEC-----END CERTIFICATE-----"));
     let (part, _) = why(&OpenedCredential { certificate: garbage(), ..good.clone() });
-    assert_eq!(part, Part::Certificate);
+    assert_eq!(part, CredentialPart::Certificate);
     let (part, _) = why(&OpenedCredential { private_key: garbage(), ..good.clone() });
-    assert_eq!(part, Part::PrivateKey);
-    assert_eq!(why(&OpenedCredential { certificate: None, ..good }).0, Part::Certificate);
+    assert_eq!(part, CredentialPart::PrivateKey);
+    assert_eq!(why(&OpenedCredential { certificate: None, ..good }).0, CredentialPart::Certificate);
 }
 
 #[test]
@@ -74,10 +77,10 @@ fn a_service_account_is_complete() {
     ] {
         let secret = Some(Secret::new(text.replace(from, to)));
         let (part, why) = why(&OpenedCredential { secret, ..good.clone() });
-        assert_eq!(part, Part::Secret);
+        assert_eq!(part, CredentialPart::Secret);
         assert!(why.contains(words), "{why}");
     }
-    assert_eq!(why(&OpenedCredential { secret: None, ..good }).0, Part::Secret);
+    assert_eq!(why(&OpenedCredential { secret: None, ..good }).0, CredentialPart::Secret);
 }
 
 #[test]

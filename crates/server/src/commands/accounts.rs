@@ -161,7 +161,7 @@ async fn all<T, S, F>(
     sid: impl Fn(&T) -> S,
 ) -> anyhow::Result<Vec<T>>
 where
-    F: Future<Output = countersign_verify::Answer<Page<T>>>,
+    F: Future<Output = countersign_verify::VerifyResult<Page<T>>>,
 {
     let mut items = Vec::new();
     let mut query = PageQuery::first(size);

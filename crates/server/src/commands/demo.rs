@@ -104,7 +104,7 @@ async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))
     let server =
         Server::start(config, &world, store, &key, Arc::new(String::new), async |_| Ok(())).await?;
     match server.verify.first_account(None).await? {
-        FirstAccount::Made { account, token } => Ok((server, (account, token))),
+        FirstAccount::Created { account, token } => Ok((server, (account, token))),
         FirstAccount::Exists { .. } => bail!("a fresh database has an account already"),
     }
 }

@@ -181,19 +181,19 @@ async fn first_account(
     if wished.is_none() && !std::io::stdout().is_terminal() {
         return first_account_in_a_file(config, verify).await;
     }
-    let was_wished = wished.is_some();
+    let was_wanted = wished.is_some();
     refuse_weak(verify, wished.as_ref()).await?;
     match verify.first_account(wished).await? {
-        FirstAccount::Exists { as_wished: true } => {}
-        FirstAccount::Exists { as_wished: false } => {
+        FirstAccount::Exists { as_wanted: true } => {}
+        FirstAccount::Exists { as_wanted: false } => {
             tracing::warn!(
                 "the account in the environment changes nothing: accounts exist already, and it is not one of them with that token"
             );
         }
-        FirstAccount::Made { account, .. } if was_wished => {
+        FirstAccount::Created { account, .. } if was_wanted => {
             tracing::info!(%account, "the first account was made, as the environment names it");
         }
-        FirstAccount::Made { account, token } => {
+        FirstAccount::Created { account, token } => {
             println!(
                 "\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n",
                 token.expose()
@@ -217,7 +217,7 @@ async fn first_account_in_a_file(config: &Config, verify: &Verify) -> anyhow::Re
     let text = format!("account_sid={account}\nauth_token={}\n", token.expose());
     secret_file::write_new(&path, &text)?;
     match verify.first_account(Some((account, token))).await? {
-        FirstAccount::Made { .. } => {
+        FirstAccount::Created { .. } => {
             println!("the first account's SID and auth token are in {}", path.display());
         }
         // Another server of the same database was faster.

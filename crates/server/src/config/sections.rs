@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{anyhow, bail, ensure};
 use countersign_api::Allowance;
 use countersign_delivery::EngineOptions;
-use countersign_verify::places::PlaceBounds;
-use countersign_verify::sessions::SessionSpans;
+use countersign_verify::SessionDurations;
+use countersign_verify::concurrency::ConcurrencyLimits;
 use ipnet::{IpNet, Ipv4Net};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
@@ -176,8 +176,8 @@ impl Http {
     }
 
     /// How many requests may be in work.
-    pub const fn places(&self) -> PlaceBounds {
-        PlaceBounds {
+    pub const fn concurrency(&self) -> ConcurrencyLimits {
+        ConcurrencyLimits {
             requests: self.requests_max,
             per_account: self.requests_per_account,
             per_device: self.requests_per_device,
@@ -266,7 +266,7 @@ pub enum ConsoleListener {
 
 impl Default for ConsoleSection {
     fn default() -> Self {
-        let SessionSpans { most, idle } = SessionSpans::default();
+        let SessionDurations { max: most, idle } = SessionDurations::default();
         Self {
             enabled: true,
             listen: ConsoleListener::Main,
@@ -296,9 +296,9 @@ impl ConsoleSection {
     }
 
     /// How long operators stay signed in.
-    pub const fn sessions(&self) -> SessionSpans {
-        SessionSpans {
-            most: Duration::from_secs(self.session_seconds),
+    pub const fn sessions(&self) -> SessionDurations {
+        SessionDurations {
+            max: Duration::from_secs(self.session_seconds),
             idle: Duration::from_secs(self.session_idle_seconds),
         }
     }

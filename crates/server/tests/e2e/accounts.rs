@@ -130,7 +130,7 @@ async fn a_challenge_answered_through_another_process_reads_so_here_at_once() {
     let asked = phone.challenge(&sid).await.unwrap();
     let payload = phone.signed_answer(&asked, countersign_phone::Verdict::Approved).unwrap();
     let caller = countersign_verify::Caller::Application(app.account.parse().unwrap());
-    let update = countersign_verify::challenges::ChallengeUpdate {
+    let update = countersign_verify::answers::ChallengeUpdate {
         auth_payload: Some(payload),
         metadata: None,
     };

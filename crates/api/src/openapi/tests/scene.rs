@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_bus::{HandOver, LocalBus};
 use countersign_store::conformance::Stage;
 use countersign_store_sqlite::SqliteStore;
-use countersign_verify::places::Places;
+use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ pub(super) fn state(folder: &TempDir) -> Arc<ApiState> {
     let (handover, _) = HandOver::new(1);
     let (clock, entropy) =
         (Arc::new(stage.make.clock.clone()), Arc::new(stage.make.entropy.clone()));
-    let parts = countersign_verify::Parts {
+    let parts = countersign_verify::Dependencies {
         store: Arc::clone(&stage.store),
         bus: Arc::new(LocalBus::default()),
         handover: handover.clone(),
@@ -49,7 +49,7 @@ pub(super) fn state(folder: &TempDir) -> Arc<ApiState> {
         verify,
         public_url: crate::tests::base(),
         options: ApiOptions::default(),
-        places: Places::new(Default::default()),
+        limiter: RequestLimiter::new(Default::default()),
         sockets,
         shutdown: CancellationToken::new(),
         abandoned: TaskTracker::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_bus::{Bus, Changed, Reception};
 use countersign_domain::text::Message as Question;
 use countersign_domain::time::Instant;
-use countersign_verify::services::Standing;
+use countersign_verify::services::ServiceStatus;
 use rstest::rstest;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -199,7 +199,7 @@ async fn a_factor_that_is_gone_is_told() {
 async fn the_streams_of_a_service_that_is_gone_end_at_once() {
     let mut server = Server::start();
     let (one, two) = (server.link(7).await, server.link(8).await);
-    server.closed.lock().unwrap().insert(service(), Standing::Gone);
+    server.closed.lock().unwrap().insert(service(), ServiceStatus::Deleted);
     server.bus.announce(Changed::Service(service())).await;
     assert_eq!((one.close().await.0, two.close().await.0), (4404, 4404));
     server.quiet().await;
@@ -215,7 +215,7 @@ async fn the_streams_of_a_service_that_is_gone_end_at_once() {
 async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
     let mut server = Server::start();
     let client = server.link(7).await;
-    server.closed.lock().unwrap().insert(service(), Standing::Gone);
+    server.closed.lock().unwrap().insert(service(), ServiceStatus::Deleted);
     server.clock.advance(5);
     assert_eq!(client.close().await.0, 4404);
 }
@@ -236,7 +236,7 @@ async fn the_stream_of_a_factor_that_is_gone_unheard_ends_within_a_minute() {
 async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later() {
     let mut server = Server::start();
     let client = server.link(7).await;
-    server.closed.lock().unwrap().insert(service(), Standing::Suspended);
+    server.closed.lock().unwrap().insert(service(), ServiceStatus::Suspended);
     server.bus.announce(Changed::Account(device(7).owner.account)).await;
     assert_eq!(client.close().await.0, 1013);
 

@@ -17,8 +17,8 @@ use countersign_domain::sid::{AccountSid, EntitySid, FactorKeySid, FactorSid, Se
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Sleep};
 use countersign_store::StoreError;
-use countersign_verify::AuthFault;
-use countersign_verify::services::Standing;
+use countersign_verify::AuthError;
+use countersign_verify::services::ServiceStatus;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, oneshot};
@@ -100,7 +100,7 @@ struct Believing {
 type Gone = Arc<Mutex<HashSet<FactorSid>>>;
 
 /// Services that are not open.
-type Closed = Arc<Mutex<HashMap<ServiceSid, Standing>>>;
+type Closed = Arc<Mutex<HashMap<ServiceSid, ServiceStatus>>>;
 
 #[async_trait]
 impl DeviceAuth for Believing {
@@ -109,7 +109,7 @@ impl DeviceAuth for Believing {
         _: Option<IpAddr>,
         token: &str,
         nonce: &str,
-    ) -> Result<Factor, AuthFault> {
+    ) -> Result<Factor, AuthError> {
         let token = DeviceToken::parse(token)?;
         let factor = self.known.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
         token.check_nonce(nonce)?;
@@ -118,9 +118,13 @@ impl DeviceAuth for Believing {
 
     fn failed(&self, _: Option<IpAddr>) {}
 
-    async fn standing(&self, _: AccountSid, service: ServiceSid) -> Result<Standing, StoreError> {
+    async fn standing(
+        &self,
+        _: AccountSid,
+        service: ServiceSid,
+    ) -> Result<ServiceStatus, StoreError> {
         let closed = self.closed.lock().unwrap().get(&service).copied();
-        Ok(closed.unwrap_or(Standing::Open))
+        Ok(closed.unwrap_or(ServiceStatus::Active))
     }
 
     async fn not_streamed(
@@ -145,14 +149,14 @@ pub(super) struct Hanging {
 
 #[async_trait]
 impl DeviceAuth for Hanging {
-    async fn authenticate(&self, _: Option<IpAddr>, _: &str, _: &str) -> Result<Factor, AuthFault> {
+    async fn authenticate(&self, _: Option<IpAddr>, _: &str, _: &str) -> Result<Factor, AuthError> {
         self.asked.notify_one();
         std::future::pending().await
     }
 
     fn failed(&self, _: Option<IpAddr>) {}
 
-    async fn standing(&self, _: AccountSid, _: ServiceSid) -> Result<Standing, StoreError> {
+    async fn standing(&self, _: AccountSid, _: ServiceSid) -> Result<ServiceStatus, StoreError> {
         std::future::pending().await
     }
 

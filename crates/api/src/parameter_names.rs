@@ -1,0 +1,70 @@
+//! The names that parameters have in requests (Twilio Verify v2), and the error that a wrong one of them is.
+
+use countersign_domain::credential::CredentialPart;
+use countersign_domain::service_form::ServiceParameter;
+use countersign_verify::Parameter;
+
+use crate::rows::{self, Row};
+
+/// The name of a value that a use case refused.
+pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
+    match parameter {
+        Parameter::Expiry => "ExpirationDate",
+        Parameter::Message => "Details.Message",
+        Parameter::Answer => "AuthPayload",
+        Parameter::Challenge => "ChallengeSid",
+        Parameter::PushToken => "Config.NotificationToken",
+        Parameter::Credential(part) => match part {
+            CredentialPart::Certificate => "Certificate",
+            CredentialPart::PrivateKey => "PrivateKey",
+            CredentialPart::KeyId => "KeyId",
+            CredentialPart::TeamId => "TeamId",
+            CredentialPart::Topic => "Topic",
+            CredentialPart::Secret => "Secret",
+        },
+    }
+}
+
+/// The error that a refused value is (the rule at the end of wire reference §1.6).
+pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
+    match parameter {
+        Parameter::Credential(_) => &rows::OTHER_PARAMETER,
+        Parameter::Expiry
+        | Parameter::Message
+        | Parameter::Answer
+        | Parameter::Challenge
+        | Parameter::PushToken => &rows::PARAMETER,
+    }
+}
+
+/// The name of a setting of a service.
+pub(crate) const fn name_of_setting(setting: ServiceParameter) -> &'static str {
+    match setting {
+        ServiceParameter::FriendlyName => "FriendlyName",
+        ServiceParameter::CodeLength => "CodeLength",
+        ServiceParameter::LookupEnabled => "LookupEnabled",
+        ServiceParameter::SkipSmsToLandlines => "SkipSmsToLandlines",
+        ServiceParameter::DtmfInputRequired => "DtmfInputRequired",
+        ServiceParameter::Psd2Enabled => "Psd2Enabled",
+        ServiceParameter::DoNotShareWarningEnabled => "DoNotShareWarningEnabled",
+        ServiceParameter::CustomCodeEnabled => "CustomCodeEnabled",
+        ServiceParameter::VerifyEventSubscriptionEnabled => "VerifyEventSubscriptionEnabled",
+        ServiceParameter::IncludeDate => "Push.IncludeDate",
+        ServiceParameter::ApnCredential => "Push.ApnCredentialSid",
+        ServiceParameter::FcmCredential => "Push.FcmCredentialSid",
+        ServiceParameter::TotpTimeStep => "Totp.TimeStep",
+        ServiceParameter::TotpCodeLength => "Totp.CodeLength",
+        ServiceParameter::TotpSkew => "Totp.Skew",
+        ServiceParameter::TotpIssuer => "Totp.Issuer",
+        ServiceParameter::TtsName => "TtsName",
+        ServiceParameter::DefaultTemplate => "DefaultTemplateSid",
+        ServiceParameter::WhatsappMessagingService => "Whatsapp.MsgServiceSid",
+        ServiceParameter::WhatsappFrom => "Whatsapp.From",
+        ServiceParameter::RelyingPartyId => "Passkeys.RelyingParty.Id",
+        ServiceParameter::RelyingPartyName => "Passkeys.RelyingParty.Name",
+        ServiceParameter::RelyingPartyOrigins => "Passkeys.RelyingParty.Origins",
+        ServiceParameter::AuthenticatorAttachment => "Passkeys.AuthenticatorAttachment",
+        ServiceParameter::DiscoverableCredentials => "Passkeys.DiscoverableCredentials",
+        ServiceParameter::UserVerification => "Passkeys.UserVerification",
+    }
+}

@@ -1,0 +1,142 @@
+//! Answers to challenges, and the metadata that comes with them.
+
+use countersign_domain::answer::{self, AnswerFault};
+use countersign_domain::challenge::{Challenge, SIGNED_FIELDS};
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::invalid::Invalid;
+use countersign_domain::limits::is_reached;
+use countersign_domain::sid::{ChallengeSid, ServiceSid};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::usage::Usage;
+use countersign_store::seam::Recorded;
+
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
+use crate::security::{self, Event};
+use crate::verify::Verify;
+
+/// Why a challenge whose factor was deleted cannot be answered.
+pub(crate) const NO_FACTOR: Invalid = Invalid::because("is of a factor that was deleted");
+
+/// An update of a challenge; `None` means unchanged.
+#[derive(Debug, Clone, Default)]
+pub struct ChallengeUpdate {
+    /// The device's signed answer, or the code.
+    pub auth_payload: Option<String>,
+    /// What the application keeps with the challenge.
+    pub metadata: Option<StringMap>,
+}
+
+impl Verify {
+    /// Records an answer, or metadata, or both. An answer is judged by its signature, whether the device or the application sends
+    /// it. An application may replace the metadata at any time, a device only while the challenge is open.
+    ///
+    /// # Errors
+    /// Those of [`Verify::challenge`]; [`VerifyError::CannotAnswer`], [`VerifyError::AnswerMalformed`],
+    /// [`VerifyError::AnswerRejected`], [`VerifyError::TooManyAnswers`].
+    pub async fn update_challenge(
+        &self,
+        caller: &Caller,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+        update: ChallengeUpdate,
+    ) -> VerifyResult<Challenge> {
+        let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
+        let ChallengeUpdate { auth_payload, metadata } = update;
+        match (auth_payload, challenge.factor_type) {
+            (Some(payload), FactorType::Push) => {
+                self.answer(challenge, factor.as_ref(), &payload, metadata).await
+            }
+            (Some(payload), FactorType::Totp) => {
+                self.answer_with_code(challenge, &payload, metadata).await
+            }
+            (None, _) => {
+                let while_open = matches!(caller, Caller::Device(_));
+                self.annotate(challenge, metadata, while_open).await
+            }
+        }
+    }
+
+    /// Replaces a challenge's metadata, if any is given. With `while_open`, only while the challenge is open.
+    async fn annotate(
+        &self,
+        challenge: Challenge,
+        metadata: Option<StringMap>,
+        while_open: bool,
+    ) -> VerifyResult<Challenge> {
+        let Some(metadata) = metadata else { return Ok(challenge) };
+        let now = self.time().await?;
+        let change = Usage::of_metadata(Some(&metadata), challenge.metadata.as_ref());
+        let reservation = self.quotas.reserve(challenge.owner.account, change, &[], now)?;
+        match self.store.update_challenge(challenge.sid, &metadata, while_open, now).await? {
+            Recorded::Done => {
+                reservation.keep();
+                Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })
+            }
+            Recorded::Refused(why) => Err(why.into()),
+            Recorded::Gone => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// Judges an answer and records it if it is the first. Checks the challenge's state, then the signature, then the signed
+    /// members. Stores metadata that came with the answer in the same command.
+    async fn answer(
+        &self,
+        challenge: Challenge,
+        factor: Option<&Factor>,
+        payload: &str,
+        metadata: Option<StringMap>,
+    ) -> VerifyResult<Challenge> {
+        let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
+        let factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
+        let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
+            Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),
+            judged => judged,
+        };
+        self.allow_answer(sid).await?;
+        let answer =
+            answer.map_err(|error| reject(&challenge, Invalid(error.to_string().into())))?;
+        let answered = challenge.answer(&answer, now)?;
+        let verdict = answer.verdict();
+        match self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await? {
+            Recorded::Done => {
+                self.handover.happened();
+                self.bus.settle(sid).await;
+                Ok(self.with_metadata(answered, metadata))
+            }
+            Recorded::Refused(why) => Err(why.into()),
+            Recorded::Gone => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// The challenge as it is after an answer that came with metadata. An answer is accepted even if the account exceeds its
+    /// quota.
+    pub(crate) fn with_metadata(
+        &self,
+        challenge: Challenge,
+        metadata: Option<StringMap>,
+    ) -> Challenge {
+        let change = Usage::of_metadata(metadata.as_ref(), challenge.metadata.as_ref());
+        self.quotas.record(challenge.owner.account, change);
+        let metadata = metadata.or(challenge.metadata);
+        Challenge { metadata, ..challenge }
+    }
+
+    /// Counts an answer if the operator has limited wrong answers; without a limit they do not exhaust a challenge. Every answer
+    /// is counted before the caller learns whether it was right, so that concurrent answers cannot pass the limit.
+    async fn allow_answer(&self, sid: ChallengeSid) -> VerifyResult<()> {
+        let limit = self.settings.limits.wrong_answers_per_push_challenge;
+        if limit == 0 {
+            return Ok(());
+        }
+        let earlier = self.store.count_wrong_answer(sid).await?.saturating_sub(1);
+        if is_reached(limit, earlier) { Err(VerifyError::TooManyAnswers) } else { Ok(()) }
+    }
+}
+
+/// Logs a refused answer, and returns its error.
+pub(crate) fn reject(challenge: &Challenge, why: Invalid) -> VerifyError {
+    security::refused(Event::Answer, challenge.owner.account, Some(&challenge.sid), &why);
+    VerifyError::AnswerRejected(why)
+}

@@ -1,0 +1,81 @@
+//! API keys: second credentials of an account, each of which can be revoked alone.
+
+use countersign_bus::Changed;
+use countersign_domain::account::ApiKey;
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_store::seam::Inserted;
+use countersign_store::{Page, PageQuery};
+
+use crate::error::{VerifyError, VerifyResult};
+use crate::security::{self, Event};
+use crate::verify::{Verify, page_up_to};
+
+impl Verify {
+    /// Whether a secret belongs to an API key. Keys of older releases have a hash that is not bound to their row.
+    pub(crate) fn is_secret_of(&self, key: &ApiKey, secret: &str) -> bool {
+        let bound = self.keys.api_key_hash(key.sid, key.account, secret);
+        key.hash == bound || key.hash == self.keys.hash(secret)
+    }
+
+    /// Creates an API key. Its secret is returned once and not stored.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the account; [`VerifyError::TooManyApiKeys`].
+    pub async fn create_api_key(
+        &self,
+        account: AccountSid,
+        friendly_name: &str,
+    ) -> VerifyResult<(ApiKey, Secret)> {
+        let secret = self.fresh_secret();
+        let sid = ApiKeySid::mint(self.now(), &*self.entropy);
+        let key = ApiKey {
+            sid,
+            account,
+            friendly_name: friendly_name.to_owned(),
+            hash: self.keys.api_key_hash(sid, account, secret.expose()),
+            created_at: self.now(),
+        };
+        let most = self.settings.limits.api_keys_per_account;
+        let _lock = self.creating.lock().await;
+        if let Some(page) = page_up_to(most)
+            && self.store.api_keys(account, page).await?.items.len() >= most as usize
+        {
+            return Err(VerifyError::TooManyApiKeys(most));
+        }
+        match self.store.create_api_key(&key).await? {
+            Inserted::Done => {
+                security::done(Event::ApiKeyCreated, account, sid);
+                Ok((key, secret))
+            }
+            Inserted::NoParent => Err(VerifyError::NotFound),
+            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
+        }
+    }
+
+    /// Lists an account's API keys.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn api_keys(
+        &self,
+        account: AccountSid,
+        page: PageQuery<ApiKeySid>,
+    ) -> VerifyResult<Page<ApiKey>> {
+        Ok(self.store.api_keys(account, page).await?)
+    }
+
+    /// Revokes an API key.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn delete_api_key(&self, sid: ApiKeySid) -> VerifyResult<()> {
+        let was_there = self.store.delete_api_key(sid).await?;
+        self.bus.announce(Changed::ApiKey(sid)).await;
+        if !was_there {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(Event::ApiKeyRevoked, None, sid);
+        Ok(())
+    }
+}

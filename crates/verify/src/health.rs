@@ -1,0 +1,39 @@
+//! Whether this process can serve requests.
+
+use std::sync::Arc;
+
+use countersign_store::StoreError;
+
+use crate::verify::Verify;
+
+impl Verify {
+    /// Whether requests can be served, at most one second old. Writes nothing and returns within five seconds.
+    ///
+    /// # Errors
+    /// Why requests cannot be served.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let store = &self.store;
+        let probe = || {
+            let store = Arc::clone(store);
+            async move { store.is_writable().await }
+        };
+        self.readiness.check(probe).await
+    }
+
+    /// Whether the database can be written now, by writing to it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn try_to_write(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
+    /// Whether the database was made under this master key. A database that has no check value yet gets the one of this key.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn has_right_key(&self) -> Result<bool, StoreError> {
+        let value = self.keys.check_value();
+        Ok(self.store.key_check(value).await? == value)
+    }
+}

@@ -1,0 +1,35 @@
+//! The values of a request that only a use case can judge.
+
+use std::fmt;
+
+use countersign_domain::credential::CredentialPart;
+
+/// A value that a use case refused. Its name in a request is for `api` to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Parameter {
+    /// When a challenge expires.
+    Expiry,
+    /// The question that a challenge asks.
+    Message,
+    /// A signed answer, or a code.
+    Answer,
+    /// The challenge that a notification pushes.
+    Challenge,
+    /// The token by which a push service reaches a device.
+    PushToken,
+    /// A part of a push credential.
+    Credential(CredentialPart),
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expiry => f.write_str("expiry"),
+            Self::Message => f.write_str("message"),
+            Self::Answer => f.write_str("answer"),
+            Self::Challenge => f.write_str("challenge"),
+            Self::PushToken => f.write_str("push token"),
+            Self::Credential(part) => part.fmt(f),
+        }
+    }
+}

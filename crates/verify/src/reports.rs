@@ -1,0 +1,232 @@
+//! Reports for the console: recent challenges and notifications, and calls of webhooks that fail.
+
+use std::time::Duration;
+
+use countersign_domain::challenge::Challenge;
+use countersign_domain::entity::Entity;
+use countersign_domain::event::CallId;
+use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::sid::{
+    AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
+};
+use countersign_domain::text::Identity;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::{Call, TakenCall};
+use countersign_store::PageQuery;
+use countersign_store::seam::{CallCounts, CallList, CallMark, Fate, Glance, Look};
+
+use crate::caller::Caller;
+use crate::error::{VerifyError, VerifyResult};
+use crate::verify::Verify;
+
+/// Challenges of an account that one report reads at most.
+pub const MAX_SCANNED: usize = 5_000;
+/// How far back a list of challenges reaches. No retention is longer.
+const LONGEST_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Calls of one webhook about a challenge that are listed at most. A challenge has fewer unless it was pushed very often.
+const MAX_CALLS: usize = 100;
+/// Delivered calls about a challenge that are listed at most. A challenge has fewer unless many webhooks subscribe to many pushes.
+const MAX_TAKEN: usize = 500;
+/// Services that are searched for an identity at most.
+const MAX_SERVICES: u16 = 1_000;
+
+/// The calls of a webhook that failed, a page of each list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCalls {
+    /// How many calls the webhook has.
+    pub counts: CallCounts,
+    /// Calls that are retried, the next retry first.
+    pub failing: Vec<Call>,
+    /// Calls that were given up, the latest first.
+    pub given_up: Vec<Call>,
+}
+
+/// Where the pages of both lists begin; `None` means at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FailedCallsCursor {
+    /// After this call.
+    pub failing: Option<CallMark>,
+    /// After this call.
+    pub given_up: Option<CallMark>,
+}
+
+impl Verify {
+    /// Returns at most `most` challenges of an account, of either type, that are older than `before`, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn recent_challenges(
+        &self,
+        account: AccountSid,
+        before: Option<ChallengeSid>,
+        most: usize,
+    ) -> VerifyResult<Glance<Challenge>> {
+        let now = self.now();
+        let look = Look { since: now - LONGEST_RETENTION, rows: MAX_SCANNED };
+        let before = |kind| match before {
+            Some(sid) if sid.kind() == kind => sid,
+            Some(sid) => ChallengeSid::least(kind, sid.minted_at()),
+            // Includes challenges of a node whose clock is ahead.
+            None => ChallengeSid::least(kind, now + Duration::from_secs(60)),
+        };
+        let of = |kind| self.store.recent_challenges(account, before(kind), look, most);
+        let report = async { Ok((of(FactorType::Push).await?, of(FactorType::Totp).await?)) };
+        let (push, totp) = self.reports.run(report).await.map_err(VerifyError::Store)?;
+        let mut items = [push.items, totp.items].concat();
+        items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
+        items.truncate(most);
+        Ok(Glance { items, ended_at: push.ended_at.max(totp.ended_at) })
+    }
+
+    /// Returns the states of an account's notifications that were created at or after `since`. Concurrent callers share one report.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn recent_fates(
+        &self,
+        account: AccountSid,
+        since: Instant,
+    ) -> VerifyResult<Glance<Fate>> {
+        let shared = self.reports.join(account);
+        let report = || self.reports.run(self.read_fates(account, since));
+        let found = shared.get_or_try_init(report).await.cloned();
+        self.reports.finish(account, &shared);
+        found
+    }
+
+    async fn read_fates(&self, account: AccountSid, since: Instant) -> VerifyResult<Glance<Fate>> {
+        let until = self.now() + Duration::from_secs(60);
+        // A challenge lives for an hour at most, and may be pushed until then.
+        let look = Look { since: since - Duration::from_secs(60 * 60), rows: MAX_SCANNED };
+        let mut glance = self.store.recent_fates(account, until, look).await?;
+        glance.items.retain(|fate| fate.created_at >= since);
+        Ok(glance)
+    }
+
+    /// Returns a challenge by its SID alone, and its factor, if that still exists.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn challenge_of_account(
+        &self,
+        account: AccountSid,
+        sid: ChallengeSid,
+    ) -> VerifyResult<(Challenge, Option<Factor>)> {
+        let found = self.store.challenge_of_account(account, sid).await?;
+        let owner = found.ok_or(VerifyError::NotFound)?.owner;
+        let found = self.store.challenge(owner.service, &owner.identity, sid).await?;
+        found.ok_or(VerifyError::NotFound)
+    }
+
+    /// Returns the challenge that a notification belongs to.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], also if the notification is not among the challenges that a report reads.
+    pub async fn challenge_of_notification(
+        &self,
+        account: AccountSid,
+        sid: NotificationSid,
+    ) -> VerifyResult<Challenge> {
+        let report = self.store.challenge_of_notification(account, sid, MAX_SCANNED);
+        self.reports.run(report).await?.ok_or(VerifyError::NotFound)
+    }
+
+    /// Returns the entities of an identity, at most one of each service.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn entities_of_identity(
+        &self,
+        account: AccountSid,
+        identity: &Identity,
+    ) -> VerifyResult<Vec<Entity>> {
+        let mut found = Vec::new();
+        for service in self.store.services(account, PageQuery::first(MAX_SERVICES)).await?.items {
+            found.extend(self.store.entity(service.sid, identity).await?);
+        }
+        Ok(found)
+    }
+
+    /// Whether a device is present now.
+    ///
+    /// # Errors
+    /// Those of [`Verify::factor`].
+    pub async fn is_connected(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: FactorSid,
+    ) -> VerifyResult<bool> {
+        self.factor(&Caller::Application(account), service, identity, sid).await?;
+        Ok(self.bus.is_attached(sid).await)
+    }
+
+    /// Returns the calls of a webhook that failed at least once and have not succeeded since, at most `most` of each list, and
+    /// how many calls the webhook has.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn failed_calls(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: WebhookSid,
+        after: FailedCallsCursor,
+        most: usize,
+    ) -> VerifyResult<FailedCalls> {
+        self.webhook(account, service, sid).await?;
+        let counts = self.reports.run(self.store.call_counts(sid)).await?;
+        let list = |list, after| self.store.calls_in_trouble(sid, list, after, most);
+        let failing = list(CallList::Failing, after.failing).await?;
+        let given_up = list(CallList::GivenUp, after.given_up).await?;
+        Ok(FailedCalls { counts, failing, given_up })
+    }
+
+    /// Returns the calls of a webhook about a challenge that are still to be made or were given up.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn calls_about(
+        &self,
+        account: AccountSid,
+        sid: WebhookSid,
+        challenge: &Challenge,
+    ) -> VerifyResult<Vec<Call>> {
+        self.webhook(account, challenge.owner.service, sid).await?;
+        let about = Some(challenge.sid);
+        let mut calls = self.store.calls_about(sid, challenge.factor, about, MAX_CALLS).await?;
+        calls.retain(|call| call.challenge == Some(challenge.sid));
+        Ok(calls)
+    }
+
+    /// Returns the delivered calls about a challenge in the order of their delivery, including those of deleted webhooks. The
+    /// caller checks that the operator may see the challenge.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn taken_calls(&self, challenge: ChallengeSid) -> VerifyResult<Vec<TakenCall>> {
+        let mut calls = self.store.taken_calls(challenge, MAX_TAKEN).await?;
+        calls.sort_by_key(|call| call.taken_at);
+        Ok(calls)
+    }
+
+    /// Retries a failed call now.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`], also if the call has succeeded meanwhile.
+    pub async fn resend_call(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        webhook: WebhookSid,
+        call: CallId,
+    ) -> VerifyResult<()> {
+        self.webhook(account, service, webhook).await?;
+        if !self.store.resend_call(webhook, call, self.now()).await? {
+            return Err(VerifyError::NotFound);
+        }
+        self.handover.happened();
+        Ok(())
+    }
+}

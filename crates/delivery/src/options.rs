@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::delivery::LEASE;
 use countersign_domain::webhook_call::QueueLimits;
 use countersign_store::seam::Retention;
 
@@ -55,7 +56,7 @@ impl Default for EngineOptions {
             stream_attempts_max: 10_000,
             credential_attempts_max: 256,
             waiting_max: 2_048,
-            lease: Duration::from_secs(14),
+            lease: LEASE,
             written_after: Duration::from_millis(100),
             poll_interval: Duration::from_secs(1),
             sweep_interval: Duration::from_secs(1),

@@ -16,6 +16,10 @@ use crate::sid::{
 use crate::text::{AppId, Message};
 use crate::time::Instant;
 
+/// How long a delivery is leased by default: a device has 10 s to acknowledge a push, and the work of a dead node is taken
+/// over within 15 s.
+pub const LEASE: Duration = Duration::from_secs(14);
+
 /// One run of one process. A new start is a new node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(pub [u8; 16]);

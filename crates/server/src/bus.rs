@@ -8,7 +8,7 @@ use countersign_bus::{Bus, LocalBus, NatsBus};
 use countersign_domain::world::random;
 
 use crate::config::Config;
-use crate::wiring::World;
+use crate::world::World;
 
 /// Whether the configured bus and the configured database go together. A bus to other processes promises that these
 /// deliver too, and no other process can open this database: whoever sets it has misunderstood one of the two, and is

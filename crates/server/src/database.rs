@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use crate::clock::{self, DatabaseClock, SteadyClock};
 use crate::config::Config;
 use crate::folder;
-use crate::wiring::World;
+use crate::world::World;
 
 /// An open database.
 pub enum Database {

@@ -3,8 +3,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
-use crate::listener::ADMIN_CONNECTIONS;
 
+/// Connections to the operator's listener.
+pub(crate) const ADMIN_CONNECTIONS: usize = 32;
 /// Asked for where the hard limit is none.
 const PLENTY: u64 = 1_048_576;
 /// Standard streams, event loop, listeners, certificates, resolver.

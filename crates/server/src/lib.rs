@@ -17,5 +17,6 @@ pub mod reload;
 pub mod secret_file;
 pub mod signals;
 pub mod telemetry;
+mod urls;
 pub mod wiring;
 pub mod world;

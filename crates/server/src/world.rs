@@ -1,12 +1,28 @@
 //! The real world: the system's clock and its random bytes. The only place that asks for them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sequence::Sequence;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, Sleep};
+
+/// The clock and the randomness of a server.
+#[derive(Clone)]
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl World {
+    /// Those of the system.
+    pub fn real() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) }
+    }
+}
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]

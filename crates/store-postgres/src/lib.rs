@@ -60,6 +60,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::bounds::{BATCH_COMMANDS, QUEUE_COMMANDS};
 use countersign_store::health::Health;
 use countersign_store::patience::Wait;
 use countersign_store::schema::Fitting;
@@ -105,8 +106,8 @@ impl Default for Options {
             url: String::new(),
             tls_ca: None,
             connections: 16,
-            queue: 4_096,
-            batch: 512,
+            queue: QUEUE_COMMANDS,
+            batch: BATCH_COMMANDS,
             transaction_pooling: false,
             patience: Duration::from_secs(4),
             fitting: Fitting::Serve,

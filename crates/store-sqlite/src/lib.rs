@@ -46,6 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_store::StoreError;
+use countersign_store::bounds::{BATCH_COMMANDS, QUEUE_COMMANDS};
 use countersign_store::schema::Fitting;
 use countersign_store::seam::{Answer, Store};
 use rusqlite::Connection;
@@ -87,9 +88,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            readers: 8,
-            queue: 4_096,
-            batch: 512,
+            readers: 4,
+            queue: QUEUE_COMMANDS,
+            batch: BATCH_COMMANDS,
             cache_mib: 4,
             mmap_mib: 2_047,
             log_pages: 100,

@@ -1,6 +1,7 @@
 //! What a database must be able to do. `seam.rs` is the contract, `conformance` are the rules that every backend
 //! keeps, as public code that each backend's tests run.
 
+pub mod bounds;
 pub mod codes;
 #[cfg(feature = "conformance")]
 #[expect(

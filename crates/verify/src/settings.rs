@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::delivery::LEASE;
 use countersign_domain::limits::Limits;
 
 /// The settings of the use cases.
@@ -22,7 +23,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             strict_tokens: true,
-            lease: Duration::from_secs(30),
+            lease: LEASE,
             sessions: SessionDurations::default(),
         }
     }

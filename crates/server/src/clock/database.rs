@@ -9,7 +9,8 @@ use countersign_domain::world::{Clock, Look};
 use countersign_store_postgres::{ClockReading, PostgresStore, Tolerance};
 use tokio::sync::Notify;
 
-use super::{Follower, Origin, Shows, count_jump, micros, seconds};
+use super::follower::{Follower, Shows};
+use super::origin::{Origin, count_jump, micros, seconds};
 
 /// The first question on a connection takes longer, and so does one that met other work: the quickest counts.
 const QUESTIONS: usize = 4;

@@ -8,7 +8,8 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 
-use super::{Follower, Origin, Shows, count_jump, micros, seconds};
+use super::follower::{Follower, Shows};
+use super::origin::{Origin, count_jump, micros, seconds};
 
 /// A difference below this is drift or the correction of a time service, and is followed at once.
 const STEP: Duration = Duration::from_millis(500);

@@ -13,7 +13,8 @@ use crate::cli::Accounts;
 use crate::config::Config;
 use crate::database::Database;
 use crate::master_key;
-use crate::wiring::{World, use_cases};
+use crate::wiring::use_cases;
+use crate::world::World;
 
 /// Rows that are read at a time.
 const PAGE: u16 = 500;
@@ -26,13 +27,9 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             println!("account_sid={}\nauth_token={}", account.sid, token.expose());
         }
         Accounts::List => list(&verify).await?,
-        Accounts::Rotate { account, evict: true, .. } => {
-            let sid = parse(&account)?;
-            let token = verify.evict_tokens(sid).await.map_err(explain(&account))?;
-            println!("auth_token={}", token.expose());
-            eprintln!(
-                "This is the only token of {sid} now, and signs its webhooks; a running server refuses the others within ten seconds. API keys still work: countersign accounts list-keys {sid}"
-            );
+        Accounts::Rotate { account, evict: true, .. } => evict(&verify, &account).await?,
+        Accounts::Rotate { account, replace, evict: false } => {
+            rotate(&verify, &account, replace).await?;
         }
         Accounts::Suspend { account } => {
             let sid = parse(&account)?;
@@ -46,37 +43,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             verify.resume_account(sid).await.map_err(explain(&account))?;
             eprintln!("{sid} is active; a running server knows within ten seconds.");
         }
-        Accounts::Rotate { account, replace, evict: false } => {
-            let sid = parse(&account)?;
-            let found = verify.account(sid).await.map_err(explain(&account))?;
-            ensure!(
-                replace || found.secondary.is_none(),
-                "{sid} has a secondary token, which would stop working: countersign accounts promote {sid} makes it the \
-                 primary one; countersign accounts rotate --replace {sid} ends it and makes another"
-            );
-            let token = verify.rotate_token(sid).await.map_err(explain(&account))?;
-            println!("secondary_auth_token={}", token.expose());
-            if found.secondary.is_some() {
-                eprintln!("The secondary token before this one works no more.");
-            }
-            eprintln!(
-                "Both tokens work now. When all callers use the new one: countersign accounts promote {sid}"
-            );
-        }
-        Accounts::Promote { account } => {
-            let sid = parse(&account)?;
-            match verify.promote_token(sid).await {
-                Err(VerifyError::Conflict) => {
-                    anyhow::bail!(
-                        "{sid} has no secondary token: countersign accounts rotate {sid} makes one"
-                    )
-                }
-                promoted => promoted.map_err(explain(&account))?,
-            }
-            eprintln!(
-                "The secondary token is the primary one now and signs webhooks; the other still works, until countersign accounts rotate --replace {sid}."
-            );
-        }
+        Accounts::Promote { account } => promote(&verify, &account).await?,
         Accounts::CreateKey { account, name } => {
             let sid = parse(&account)?;
             let (key, secret) =
@@ -96,6 +63,49 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             eprintln!("{sid} is revoked; a running server knows within ten seconds.");
         }
     }
+    Ok(())
+}
+
+async fn evict(verify: &Verify, account: &str) -> anyhow::Result<()> {
+    let sid = parse(account)?;
+    let token = verify.evict_tokens(sid).await.map_err(explain(account))?;
+    println!("auth_token={}", token.expose());
+    eprintln!(
+        "This is the only token of {sid} now, and signs its webhooks; a running server refuses the others within ten seconds. API keys still work: countersign accounts list-keys {sid}"
+    );
+    Ok(())
+}
+
+async fn rotate(verify: &Verify, account: &str, replace: bool) -> anyhow::Result<()> {
+    let sid = parse(account)?;
+    let found = verify.account(sid).await.map_err(explain(account))?;
+    ensure!(
+        replace || found.secondary.is_none(),
+        "{sid} has a secondary token, which would stop working: countersign accounts promote {sid} makes it the \
+         primary one; countersign accounts rotate --replace {sid} ends it and makes another"
+    );
+    let token = verify.rotate_token(sid).await.map_err(explain(account))?;
+    println!("secondary_auth_token={}", token.expose());
+    if found.secondary.is_some() {
+        eprintln!("The secondary token before this one works no more.");
+    }
+    eprintln!(
+        "Both tokens work now. When all callers use the new one: countersign accounts promote {sid}"
+    );
+    Ok(())
+}
+
+async fn promote(verify: &Verify, account: &str) -> anyhow::Result<()> {
+    let sid = parse(account)?;
+    match verify.promote_token(sid).await {
+        Err(VerifyError::Conflict) => anyhow::bail!(
+            "{sid} has no secondary token: countersign accounts rotate {sid} makes one"
+        ),
+        promoted => promoted.map_err(explain(account))?,
+    }
+    eprintln!(
+        "The secondary token is the primary one now and signs webhooks; the other still works, until countersign accounts rotate --replace {sid}."
+    );
     Ok(())
 }
 

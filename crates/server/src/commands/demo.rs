@@ -11,6 +11,7 @@ mod scene;
 mod stage;
 mod story;
 mod timeline;
+mod timeout;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,11 +30,9 @@ use self::stage::Stage;
 use crate::cli::{Common, Demo};
 use crate::config::{Config, Sources};
 use crate::database::Database;
-use crate::wiring::{Server, World};
+use crate::wiring::Server;
+use crate::world::World;
 use crate::{descriptors, telemetry};
-
-/// The longest that the demo waits for anything.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tells the story; then, unless `--once`, keeps serving until interrupted.
 pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode> {
@@ -132,16 +131,5 @@ impl Interrupts {
             _ = self.terminate.recv() => {}
             _ = self.hangup.recv() => {}
         }
-    }
-}
-
-/// Waits for something, and not for ever.
-async fn within<T>(
-    what: &str,
-    awaited: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
-    match tokio::time::timeout(PATIENCE, awaited).await {
-        Ok(result) => result.with_context(|| format!("while awaiting {what}")),
-        Err(_) => bail!("waited {} s in vain for {what}", PATIENCE.as_secs()),
     }
 }

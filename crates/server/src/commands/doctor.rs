@@ -11,14 +11,16 @@ use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 
+use super::load::load;
 use super::serve::{refuse_weak, wished_account};
 use crate::cli::Common;
 use crate::config::{Config, Places};
 use crate::database::{Condition, Database};
 use crate::listener::Certificate;
 use crate::master_key::ServerKey;
-use crate::wiring::{self, World, use_cases};
-use crate::{bus, folder, listener, master_key, push, secret_file, telemetry};
+use crate::wiring::use_cases;
+use crate::world::World;
+use crate::{bus, folder, listener, master_key, push, secret_file, telemetry, urls};
 
 /// What was found, line by line.
 #[derive(Default)]
@@ -46,7 +48,7 @@ impl Findings {
 
 pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
-    match super::load(common, &[]) {
+    match load(common, &[]) {
         Err(error) => findings.note("configuration", Err(error)),
         Ok(config) => {
             findings.note("configuration", Ok("every key is known".to_owned()));
@@ -87,7 +89,7 @@ async fn look(config: &Config, findings: &mut Findings) {
         Ok(Some(fault)) => Findings::hint("outgoing.vapid_subject", &fault),
         Ok(None) => findings.note("outgoing.vapid_subject", Ok("names a contact".to_owned())),
     }
-    let url = wiring::public_url(config, config.http.listen);
+    let url = urls::public_url(config, config.http.listen);
     findings.note("http.public_url", url.map(|url| format!("callers use {url}")));
     for (what, address) in
         [("http.listen", Some(config.http.listen)), ("admin.listen", config.admin.listen)]

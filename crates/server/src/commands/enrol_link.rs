@@ -16,7 +16,7 @@ use super::accounts;
 use crate::cli::EnrolLink;
 use crate::config::Config;
 use crate::telemetry::may_be_coloured;
-use crate::wiring::public_url;
+use crate::urls::public_url;
 
 /// Makes an access token, and prints the link that carries it.
 pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use crate::config::{Config, Place};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
-use crate::wiring::World;
+use crate::world::World;
 
 /// A line is printed when so many more rows went by.
 const TELL_EVERY: u64 = 10_000;
@@ -117,8 +117,7 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     let _held_too = to.lock()?;
     let (to, now) = open(&target, Fitting::Fill).await.context("the target")?;
 
-    let since =
-        now - std::time::Duration::from_secs(24 * 60 * 60) * config.retention.challenges_days;
+    let since = now - config.retention.challenges();
     let mut told = 0;
     let tell = |progress: Progress| {
         let (word, table, rows, all) = match progress {

@@ -6,19 +6,20 @@ mod arrivals;
 mod demo;
 mod doctor;
 mod enrol_link;
+mod load;
 mod migrate_data;
 mod phone;
 mod push_test;
 mod serve;
 mod stand_ins;
 
-use std::collections::HashMap;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
+use self::load::load;
 use crate::cli::{Cli, Command, Common};
-use crate::config::{Config, Flag, Sources};
+use crate::config::Config;
 use crate::telemetry;
 
 /// Runs a command to its end.
@@ -124,24 +125,4 @@ fn beside(
 
 const fn done(_: ()) -> ExitCode {
     ExitCode::SUCCESS
-}
-
-/// The configuration: file, environment, the command's own flags, `--set`.
-fn load(common: &Common, flags: &[Flag]) -> anyhow::Result<Config> {
-    let mut flags = flags.to_vec();
-    if let Some(folder) = &common.data_dir {
-        flags.push(("--data-dir", format!("data_dir={}", folder.display())));
-    }
-    let mut environment = HashMap::new();
-    for (name, value) in std::env::vars_os() {
-        let Ok(name) = name.into_string() else { continue };
-        match value.into_string() {
-            Ok(value) => drop(environment.insert(name, value)),
-            Err(_) if name.starts_with("COUNTERSIGN_") => bail!("{name} is not UTF-8"),
-            Err(_) => {}
-        }
-    }
-    let settings = common.settings.clone();
-    let sources = Sources { file: common.config.clone(), environment, settings };
-    Config::load_with(&sources, &flags)
 }

@@ -1,5 +1,6 @@
 //! `countersign phone`: a virtual phone in the terminal. It knows no more of the server than a real one does.
 
+mod errors;
 mod inbox;
 mod keys;
 mod listen;
@@ -10,11 +11,12 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, Closed, Enrolment, Error, Options, Phone, Platform, Server, Verdict,
+    Authority, ChallengeStatus, Enrolment, Options, Phone, Platform, Server, Verdict,
 };
 
+use self::errors::explain;
 use self::screen::{Card, Paint, plain, standing};
 use crate::{cli, secret_file};
 
@@ -148,28 +150,6 @@ fn file_flag(path: &Path) -> String {
     }
 }
 
-/// The error for a person, in one line: a refused stream says why in JSON, and a broken connection in five layers.
-fn explain(error: Error) -> anyhow::Error {
-    match error {
-        Error::Closed(closed) => match closed.refusal() {
-            Some(refusal) => {
-                let message = plain(&refusal.message);
-                anyhow!("the server refused the stream: {message} ({})", refusal.code)
-            }
-            None if closed.code == Closed::REPLACED => {
-                anyhow!("this phone is connected elsewhere now: {closed}")
-            }
-            None => Error::Closed(closed).into(),
-        },
-        Error::Unreachable(cause) => {
-            let cause = anyhow::Error::from(cause);
-            anyhow!("the server cannot be reached: {}", cause.root_cause())
-        }
-        Error::Api(error) => anyhow!("the server refused: {}", plain(&error.to_string())),
-        error => error.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -203,14 +183,5 @@ mod tests {
         let error = enrol(enrol_flags(&["--access-token", "t", "--file", path])).await.unwrap_err();
         assert!(error.to_string().contains("there already"), "{error}");
         assert_eq!(std::fs::read(path).unwrap(), b"");
-    }
-
-    #[test]
-    fn a_refused_stream_reads_as_a_refusal() {
-        let reason =
-            r#"{"code":20003,"message":"Authenticate","server_time":"2026-11-22T10:00:00Z"}"#;
-        let closed = Closed { code: Closed::REFUSED, reason: reason.into() };
-        let text = explain(Error::Closed(closed)).to_string();
-        assert_eq!(text, "the server refused the stream: Authenticate (20003)");
     }
 }

@@ -11,8 +11,8 @@ use countersign_providers::trial::{Trial, try_credential};
 use super::accounts;
 use crate::cli::PushTest;
 use crate::config::Config;
-use crate::push;
-use crate::wiring::World;
+use crate::push::{self, PushContext};
+use crate::world::World;
 
 /// The exit status of a try that says nothing of the credential.
 const UNKNOWN: u8 = 3;
@@ -35,9 +35,7 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
         dry: !flags.send,
     };
     let world = World::real();
-    let outgoing = push::outgoing(config)?;
-    let apple = push::provider_tokens(&Arc::new(verify));
-    let guard = push::guard(config)?;
+    let PushContext { outgoing, guard, apple, .. } = PushContext::new(config, &Arc::new(verify))?;
     let entropy = &*world.entropy;
     let finding = try_credential(trial, outgoing, &guard, apple, world.clock, entropy).await;
     let finding = finding.map_err(|why| anyhow!("this cannot be tried: {why}"))?;

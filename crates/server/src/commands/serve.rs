@@ -17,7 +17,8 @@ use crate::database::Database;
 use crate::master_key;
 use crate::reload::InForce;
 use crate::signals::{Signals, Told};
-use crate::wiring::{Server, World};
+use crate::wiring::Server;
+use crate::world::World;
 use crate::{bus, descriptors, folder, push, secret_file, telemetry};
 
 /// The command's flags as settings.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::Config;
+use super::settings::Config;
 
 /// What all variables of ours begin with.
 pub(super) const PREFIX: &str = "COUNTERSIGN_";

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use anyhow::ensure;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use url::Url;
 
@@ -92,6 +93,23 @@ impl<'de> Deserialize<'de> for Link {
 pub(super) fn url_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
     let found = Option::<Link>::deserialize(from)?;
     Ok(found.map(|link| link.0))
+}
+
+/// Whether pages' URLs can begin with a URL.
+pub(super) fn is_base(key: &str, url: &Url) -> anyhow::Result<()> {
+    ensure!(
+        matches!(url.scheme(), "http" | "https") && url.host().is_some(),
+        "{key} must be an http or https URL"
+    );
+    ensure!(
+        url.username().is_empty() && url.password().is_none(),
+        "{key} must have no user and no password"
+    );
+    ensure!(
+        url.query().is_none() && url.fragment().is_none(),
+        "{key} must have no query and no fragment"
+    );
+    Ok(())
 }
 
 #[cfg(test)]

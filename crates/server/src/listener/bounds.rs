@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use super::proxies::Proxies;
 use crate::config::Http;
-use crate::descriptors;
+use crate::descriptors::{self, ADMIN_CONNECTIONS};
 
 /// hyper's bound on a request's head is at least this large, and at least four times ours: a caller who exceeds ours gets a
 /// response in the API's own form. It is also the most that hyper buffers of a response over HTTP/1.1.
 const HEAD_BYTES: usize = 64 * 1024;
-/// Connections to the operator's listener.
-pub(crate) const ADMIN_CONNECTIONS: usize = 32;
 
 /// How many connections one address may have. An address is an IPv4 address or an IPv6 network of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

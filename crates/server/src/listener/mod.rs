@@ -24,7 +24,6 @@ use rustix::io::Errno;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use bounds::ADMIN_CONNECTIONS;
 pub use bounds::{Bounds, PerAddress};
 pub use certificate::Certificate;
 pub use proxies::Proxies;

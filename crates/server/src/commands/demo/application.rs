@@ -9,8 +9,8 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::PATIENCE;
 use super::reply::Reply;
+use super::timeout::TIMEOUT;
 
 /// An HTTP client and credentials.
 pub(super) struct Application {
@@ -51,7 +51,7 @@ impl Application {
             // the server is on this machine, in plain http: no proxy, no certificates
             .no_proxy()
             .tls_certs_only([])
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .build()?;
         Ok(Self { http, base, account, token })
     }
@@ -99,10 +99,10 @@ impl Application {
             if let Some(found) = wished(&reply)? {
                 return Ok(found);
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 bail!(
                     "{call}: waited {} s in vain; it still reads {}",
-                    PATIENCE.as_secs(),
+                    TIMEOUT.as_secs(),
                     reply.text
                 );
             }

@@ -12,7 +12,7 @@ use super::handset::{Handset, Heard};
 use super::reply::{ChallengeRead, Refusal};
 use super::stage::Stage;
 use super::timeline::{Timeline, millis, short};
-use super::within;
+use super::timeout::within;
 use crate::commands::phone::screen::Card;
 
 /// One chapter under way.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::application::{Application, Call};
 use super::reply::Made;
 use super::timeline::millis;
-use super::within;
+use super::timeout::within;
 use crate::commands::phone::screen::Paint;
 
 /// The application's name for the person.

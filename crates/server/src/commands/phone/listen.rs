@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use countersign_phone::{Challenge, ChallengeStatus, Error, Event, Phone, Prompt, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::explain;
+use super::errors::explain;
 use super::inbox::{Arrival, Inbox};
 use super::keys::{KEYS, Keys};
 use super::screen::{Card, Paint, plain, server_time};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::*;
+use crate::config::*;
 
 /// A row of the page's tables.
 struct Row {

@@ -1,17 +1,7 @@
-//! What is said about settings that cannot be read.
+//! The messages about settings that cannot be read.
 
-use super::*;
-
-fn load(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> anyhow::Result<Config> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("countersign.toml");
-    std::fs::write(&path, file).unwrap();
-    Config::load(&Sources {
-        file: Some(path),
-        environment: variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-        settings: settings.iter().map(|setting| (*setting).into()).collect(),
-    })
-}
+use super::load;
+use crate::config::*;
 
 fn error(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> String {
     format!("{:#}", load(file, variables, settings).unwrap_err())

@@ -1,0 +1,42 @@
+//! Errors of the phone in words for a person.
+
+use anyhow::anyhow;
+use countersign_phone::{Closed, Error};
+
+use super::screen::plain;
+
+/// The error for a person, in one line: a refused stream says why in JSON, and a broken connection in five layers.
+pub(super) fn explain(error: Error) -> anyhow::Error {
+    match error {
+        Error::Closed(closed) => match closed.refusal() {
+            Some(refusal) => {
+                let message = plain(&refusal.message);
+                anyhow!("the server refused the stream: {message} ({})", refusal.code)
+            }
+            None if closed.code == Closed::REPLACED => {
+                anyhow!("this phone is connected elsewhere now: {closed}")
+            }
+            None => Error::Closed(closed).into(),
+        },
+        Error::Unreachable(cause) => {
+            let cause = anyhow::Error::from(cause);
+            anyhow!("the server cannot be reached: {}", cause.root_cause())
+        }
+        Error::Api(error) => anyhow!("the server refused: {}", plain(&error.to_string())),
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_stream_reads_as_a_refusal() {
+        let reason =
+            r#"{"code":20003,"message":"Authenticate","server_time":"2026-11-22T10:00:00Z"}"#;
+        let closed = Closed { code: Closed::REFUSED, reason: reason.into() };
+        let text = explain(Error::Closed(closed)).to_string();
+        assert_eq!(text, "the server refused the stream: Authenticate (20003)");
+    }
+}

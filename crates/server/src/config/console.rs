@@ -1,0 +1,90 @@
+//! `[console]`: the operator's pages. `[admin]`: the operator's listener.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::ensure;
+use countersign_verify::SessionDurations;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::values::{address_if_any, is_base, url_if_any};
+
+/// `[admin]`: the operator's listener.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain http. If absent, the first two are on the main
+    /// listener and the third is nowhere.
+    #[serde(deserialize_with = "address_if_any")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[console]`: the operator's pages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleSection {
+    /// Whether they are served, at `/console`.
+    pub enabled: bool,
+    /// The listener that serves them.
+    pub listen: ConsoleListener,
+    /// The URL by which browsers reach them, without `/console`. If absent, `http.public_url`, or with `listen = "admin"`
+    /// plain http at `admin.listen`.
+    #[serde(deserialize_with = "url_if_any")]
+    pub public_url: Option<Url>,
+    /// After so many seconds an operator has to sign in again, whatever happened; 300 to 2,592,000.
+    pub session_seconds: u64,
+    /// After so many seconds in which the operator did nothing as well; 60 to `session_seconds`.
+    pub session_idle_seconds: u64,
+}
+
+/// The listener that serves the operator's pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsoleListener {
+    /// `http.listen`.
+    #[default]
+    Main,
+    /// `admin.listen`, and there alone.
+    Admin,
+}
+
+impl Default for ConsoleSection {
+    fn default() -> Self {
+        let SessionDurations { max, idle } = SessionDurations::default();
+        Self {
+            enabled: true,
+            listen: ConsoleListener::Main,
+            public_url: None,
+            session_seconds: max.as_secs(),
+            session_idle_seconds: idle.as_secs(),
+        }
+    }
+}
+
+impl ConsoleSection {
+    pub(super) fn check(&self, admin: &Admin) -> anyhow::Result<()> {
+        ensure!(
+            self.listen == ConsoleListener::Main || admin.listen.is_some(),
+            "console.listen is \"admin\", and admin.listen is not set: set it to an address, for example 127.0.0.1:9090"
+        );
+        ensure!(
+            (300..=2_592_000).contains(&self.session_seconds),
+            "console.session_seconds must be 300 to 2592000"
+        );
+        ensure!(
+            (60..=self.session_seconds).contains(&self.session_idle_seconds),
+            "console.session_idle_seconds must be 60 to console.session_seconds, which is {}",
+            self.session_seconds
+        );
+        self.public_url.as_ref().map_or(Ok(()), |url| is_base("console.public_url", url))
+    }
+
+    /// How long operators stay signed in.
+    pub const fn sessions(&self) -> SessionDurations {
+        SessionDurations {
+            max: Duration::from_secs(self.session_seconds),
+            idle: Duration::from_secs(self.session_idle_seconds),
+        }
+    }
+}

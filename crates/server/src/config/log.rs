@@ -1,0 +1,56 @@
+//! `[log]` and `[traces]`.
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::values::url_if_any;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`: what is logged, and how. Always to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// A filter such as `info` or `info,countersign_delivery=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            filter: "info,refinery_core=warn,async_nats=off".to_owned(),
+        }
+    }
+}
+
+/// `[traces]`: where spans of requests and attempts are sent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Traces {
+    /// An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a binary
+    /// that was built with the feature `otlp`.
+    #[serde(deserialize_with = "url_if_any")]
+    pub endpoint: Option<Url>,
+}
+
+impl Traces {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.endpoint.is_none() || cfg!(feature = "otlp"),
+            "traces.endpoint is set, and this binary was built without the feature otlp"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The settings of `[outgoing]` as the providers take them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, anyhow, ensure};
+use countersign_providers::{Allowed, Guard, Manners, Outgoing, VapidSubject};
+
+use crate::config::Config;
+
+/// The context of an error of these settings.
+pub(super) const NOT_RIGHT: &str = "the settings of [outgoing] are not right";
+
+/// How others are called.
+///
+/// # Errors
+/// A file that cannot be read, a network that is none; the setting is named.
+pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
+    let section = &config.outgoing;
+    let default = Outgoing::default();
+    let roots = section.roots.iter().map(|path| {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("outgoing.roots: cannot read {shown}"))?;
+        ensure!(text.contains("-----BEGIN "), "outgoing.roots: {shown} is not PEM");
+        Ok(text)
+    });
+    let allow = section.allow.iter().map(|network| {
+        network.parse::<Allowed>().map_err(|why| anyhow!("outgoing.allow: {network} {why}"))
+    });
+    let name_servers = section.name_servers.iter().map(|server| {
+        let alone = || server.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        server.parse().or_else(|_| alone()).with_context(|| {
+            format!(
+                "outgoing.name_servers: {server} is no address, such as 10.0.0.2 or 10.0.0.2:5353"
+            )
+        })
+    });
+    let outgoing = Outgoing {
+        apns: section.apns_url.clone().unwrap_or(default.apns),
+        // who leads pushes elsewhere does not want some of them to go to Apple all the same
+        apns_sandbox: section
+            .apns_sandbox_url
+            .clone()
+            .or_else(|| section.apns_url.clone())
+            .unwrap_or(default.apns_sandbox),
+        fcm: section.fcm_url.clone().unwrap_or(default.fcm),
+        roots: roots.collect::<anyhow::Result<_>>()?,
+        proxy: section.proxy.clone(),
+        allow: allow.collect::<anyhow::Result<_>>()?,
+        name_servers: name_servers.collect::<anyhow::Result<_>>()?,
+        vapid_subject: vapid_subject(config)?,
+        names: default.names,
+    };
+    let usable = outgoing.check().and_then(|()| Guard::new(&outgoing, Manners::default()));
+    usable.context(NOT_RIGHT)?;
+    Ok(outgoing)
+}
+
+/// The contact in VAPID tokens: the one that is set, else the server's own URL if browsers elsewhere can reach it.
+fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
+    match (&config.outgoing.vapid_subject, &config.http.public_url) {
+        (Some(text), _) => VapidSubject::parse(text)
+            .map_err(|why| anyhow!("outgoing.vapid_subject {why}, found \"{text}\"")),
+        (None, Some(url)) => {
+            let own = VapidSubject::parse(url.as_str()).ok();
+            Ok(own.filter(|own| own.fault().is_none()).unwrap_or_default())
+        }
+        (None, None) => Ok(VapidSubject::Missing),
+    }
+}
+
+/// Why pushes to browsers of Apple's cannot be sent, and what to do about it; `None` if they can.
+///
+/// # Errors
+/// A setting that is no use.
+pub(crate) fn web_push_fault(config: &Config) -> anyhow::Result<Option<String>> {
+    let fault = vapid_subject(config)?.fault();
+    Ok(fault.map(|fault| {
+        format!(
+            "Web Push does not reach Safari, on iPhones and Macs: outgoing.vapid_subject {fault}, and Apple refuses every push \
+             without a contact of yours. Set it to mailto:you@your-domain or to an https URL of yours"
+        )
+    }))
+}

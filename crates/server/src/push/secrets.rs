@@ -1,0 +1,91 @@
+//! Hands the clients of push services the secrets that the use cases open: credentials, VAPID keys, provider tokens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use countersign_domain::credential::Credential;
+use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::secret::Secret;
+use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+use countersign_providers::{
+    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenKeeper, Unavailable,
+    VapidSource, WebhookKeys,
+};
+use countersign_verify::provider_tokens::NewToken;
+use countersign_verify::{CredentialSecrets, Verify};
+
+/// A credential as a provider takes it.
+pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
+    OpenedCredential {
+        sid: credential.sid,
+        updated_at: credential.updated_at,
+        kind: credential.kind,
+        sandbox: credential.sandbox,
+        key_id: credential.key_id.clone(),
+        team_id: credential.team_id.clone(),
+        topic: credential.topic.clone(),
+        certificate: secrets.certificate.clone(),
+        private_key: secrets.private_key.clone(),
+        secret: secrets.secret.clone(),
+    }
+}
+
+/// Hands out secrets to those who push.
+pub(super) struct PushSecrets(pub(super) Arc<Verify>);
+
+#[async_trait]
+impl CredentialSource for PushSecrets {
+    async fn credential(
+        &self,
+        sid: CredentialSid,
+    ) -> Result<Option<Arc<OpenedCredential>>, Unavailable> {
+        let found = self.0.opened_credential(sid).await;
+        let found = found.map_err(|error| Unavailable(error.to_string()))?;
+        Ok(found.map(|found| Arc::new(opened(&found.0, &found.1))))
+    }
+}
+
+#[async_trait]
+impl TokenKeeper for PushSecrets {
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+        let found = self.0.provider_token(key).await;
+        let found = found.map_err(|error| Unavailable(error.to_string()))?;
+        Ok(found.map(shared))
+    }
+
+    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+        let SharedToken { version, text, signed_at, forced_at } = new;
+        let there =
+            self.0.renew_provider_token(NewToken { key, version, signed_at, forced_at }, &text);
+        there.await.map(shared).map_err(|error| Unavailable(error.to_string()))
+    }
+}
+
+fn shared((found, text): (ProviderToken, Secret)) -> SharedToken {
+    let ProviderToken { version, signed_at, forced_at, .. } = found;
+    SharedToken { version, text, signed_at, forced_at }
+}
+
+#[async_trait]
+impl VapidSource for PushSecrets {
+    async fn vapid(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+    ) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
+        let key = self.0.vapid(account, service).await;
+        let private_key = key.map_err(|error| Unavailable(error.to_string()))?.private_key;
+        // It follows from the master key and the SID: there is one version of it.
+        Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
+    }
+}
+
+#[async_trait]
+impl WebhookKeys for PushSecrets {
+    async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable> {
+        let found = self.0.webhook_keys(webhook.account, webhook.sid).await;
+        found.map_err(|error| Unavailable(error.to_string()))
+    }
+}

@@ -1,0 +1,177 @@
+//! Makes the parts of a server: the engine, the state of the API, the console, the listeners.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use countersign_api::socket::admission::{Admission, Bounds};
+use countersign_api::socket::{Residents, SocketParts, keep_watch};
+use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
+use countersign_bus::handover::Inbox;
+use countersign_bus::{Bus, HandOver};
+use countersign_console::Console;
+use countersign_delivery::{Engine, EngineOptions, EngineParts};
+use countersign_domain::webhook_call::QueueLimits;
+use countersign_store::Store;
+use countersign_store::seam::Retention;
+use countersign_verify::Verify;
+use countersign_verify::concurrency::RequestLimiter;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::config::{Config, ConsoleListener};
+use crate::listener::{self, Certificate, Listener};
+use crate::push::PushContext;
+use crate::urls;
+use crate::world::World;
+
+/// Tasks that a shutdown ends, or waits for.
+#[derive(Clone, Default)]
+pub(super) struct Tasks {
+    /// Cancelled when the server stops.
+    pub(super) shutdown: CancellationToken,
+    /// Device streams.
+    pub(super) streams: TaskTracker,
+    /// Writing requests whose caller hung up.
+    pub(super) abandoned: TaskTracker,
+}
+
+/// The sockets of a server. They are bound before anything else is made, so that a taken address changes nothing.
+pub(super) struct Sockets {
+    main: TcpListener,
+    admin: Option<TcpListener>,
+    pub(super) address: SocketAddr,
+    pub(super) admin_address: Option<SocketAddr>,
+}
+
+impl Sockets {
+    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+        let main = listener::bind(config.http.listen)?;
+        let admin = config.admin.listen.map(listener::bind).transpose()?;
+        let address = main.local_addr()?;
+        let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(Self { main, admin, address, admin_address })
+    }
+}
+
+/// The values that several parts are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) world: &'a World,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) handover: HandOver,
+    pub(super) verify: Arc<Verify>,
+    pub(super) push: PushContext,
+    pub(super) tasks: Tasks,
+}
+
+impl Parts<'_> {
+    pub(super) fn engine(&self, store: Arc<dyn Store>, inbox: Inbox) -> anyhow::Result<Engine> {
+        let parts = EngineParts {
+            deliveries: Arc::clone(&store) as _,
+            calls: Arc::clone(&store) as _,
+            upkeep: store,
+            bus: Arc::clone(&self.bus),
+            providers: Arc::new(self.push.providers(self.world, Arc::clone(&self.bus))?),
+            webhooks: Arc::new(self.push.webhooks(self.world)?),
+            clock: Arc::clone(&self.world.clock),
+            entropy: Arc::clone(&self.world.entropy),
+            handover: self.handover.clone(),
+            node: self.verify.node(),
+            options: engine_options(self.config),
+        };
+        Ok(Engine::start(&parts, inbox))
+    }
+
+    fn device_streams(&self) -> Arc<SocketParts> {
+        let stream = &self.config.stream;
+        let parts = Arc::new(SocketParts {
+            bus: Arc::clone(&self.bus),
+            handover: self.handover.clone(),
+            clock: Arc::clone(&self.world.clock),
+            entropy: Arc::clone(&self.world.entropy),
+            auth: Arc::clone(&self.verify) as _,
+            shutdown: self.tasks.shutdown.clone(),
+            tracker: self.tasks.streams.clone(),
+            residents: Residents::default(),
+            admission: Admission::new(Bounds {
+                unauthenticated: stream.unauthenticated_max,
+                unauthenticated_per_address: stream.unauthenticated_per_address,
+                linked: stream.sockets_max,
+            }),
+        });
+        keep_watch(&parts);
+        parts
+    }
+
+    pub(super) fn api_state(&self, public_url: &Url) -> anyhow::Result<Arc<ApiState>> {
+        let Config { http, admin, .. } = self.config;
+        Ok(Arc::new(ApiState {
+            verify: Arc::clone(&self.verify),
+            public_url: PublicUrl::parse(public_url.as_str()).context("http.public_url")?,
+            options: ApiOptions {
+                body: http.body(),
+                header_limit: http.header_bytes_max,
+                ops_on_main: admin.listen.is_none(),
+            },
+            limiter: RequestLimiter::new(http.concurrency()),
+            sockets: self.device_streams(),
+            shutdown: self.tasks.shutdown.clone(),
+            abandoned: self.tasks.abandoned.clone(),
+        }))
+    }
+
+    pub(super) fn console(&self, public_url: &Url, admin: Option<SocketAddr>) -> Arc<Console> {
+        let console = Console::new(countersign_console::Parts {
+            verify: Arc::clone(&self.verify),
+            public_url: public_url.to_string(),
+            tester: Arc::new(self.push.trial(self.world)),
+            explain: countersign_providers::codes::explain_attempt,
+        });
+        Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin)))
+    }
+
+    /// Serves the API and the console: on the main listener, and on the operator's if there is one.
+    pub(super) async fn listen(
+        &self,
+        sockets: Sockets,
+        state: &Arc<ApiState>,
+        console: &Arc<Console>,
+        metrics: Render,
+    ) -> anyhow::Result<(Listener, Option<Listener>)> {
+        let Config { http, console: pages, .. } = self.config;
+        let pages = |listener| {
+            let is_there = pages.enabled && pages.listen == listener;
+            if is_there { countersign_console::router(console) } else { Router::new() }
+        };
+        let certificate = http.tls_certificate.clone().zip(http.tls_key.clone());
+        let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
+        let main_pages = countersign_authenticator::router().merge(pages(ConsoleListener::Main));
+        let router = countersign_api::router(state, main_pages);
+        let bounds = listener::Bounds::of_config(self.config)?;
+        let main = Box::pin(Listener::start(sockets.main, router, certificate, bounds)).await?;
+        let Some(socket) = sockets.admin else { return Ok((main, None)) };
+        let router = countersign_api::ops_router(state, metrics, pages(ConsoleListener::Admin));
+        let bounds = listener::Bounds::of_admin(http)?;
+        let admin = Box::pin(Listener::start(socket, router, None, bounds)).await?;
+        Ok((main, Some(admin)))
+    }
+}
+
+fn engine_options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        queue_max: config.delivery.queue_max,
+        stream_attempts_max: config.delivery.in_flight_max,
+        lease: config.delivery.lease(),
+        retention: Retention { challenges: config.retention.challenges() },
+        call_queue: QueueLimits {
+            per_webhook: config.limits.queued_calls_per_webhook,
+            per_account: config.limits.queued_calls_per_account,
+        },
+        // the data folder of SQLite is locked to this process; PostgreSQL has leases of other nodes in it
+        is_only_process: config.database.url.is_none(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,58 @@
+//! A PgBouncer in front of a server.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use super::programs::{free_port, give_away, unprivileged};
+use super::server::PostgresServer;
+
+/// A PgBouncer that hands out two connections by the transaction.
+#[derive(Debug)]
+pub struct PgBouncer {
+    process: Child,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl PgBouncer {
+    pub(super) fn start(server: &PostgresServer, database: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let settings = folder.path().join("pgbouncer.ini");
+        let (host, behind) = (server.folder.display(), server.port);
+        let text = format!(
+            "[databases]\n* = host={host} port={behind} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             default_pool_size = 2\nmax_client_conn = 100\n"
+        );
+        fs::write(&settings, text).expect("its settings");
+        give_away(folder.path());
+        let mut command = unprivileged("/usr/sbin/pgbouncer");
+        command.arg("--quiet").arg(&settings);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().unwrap_or_else(|error| {
+            panic!("{error}. This test needs PgBouncer: apt-get install --yes pgbouncer")
+        });
+        // it is there as soon as it takes a connection
+        let address = ("127.0.0.1", port);
+        let started = (0..100_000).any(|_| {
+            std::thread::yield_now();
+            std::net::TcpStream::connect(address).is_ok()
+        });
+        assert!(started, "PgBouncer does not listen");
+        let url = format!("postgres://postgres@127.0.0.1:{port}/{database}");
+        Self { process, url, _folder: folder }
+    }
+
+    /// How the database is reached through it.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}

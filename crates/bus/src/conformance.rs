@@ -1,11 +1,10 @@
-//! The rules that every bus keeps: each is a function with a sentence for a name, which plays on two fresh ends of a
-//! [`Wire`]. Where all is one process, the two ends are the same.
+//! The rules that every bus keeps. Each rule is a function with a sentence for a name, and runs on a fresh [`BusPair`].
 //!
-//! A bus's tests are one line, `countersign_bus::conformance!(fresh);`, where `fresh` is an async function that makes a
-//! wire, and whatever must live as long as it does:
+//! The tests of a bus are one line, `countersign_bus::conformance!(fresh);`, where `fresh` is an async function that returns a
+//! pair, and a guard that the test keeps until it ends:
 //!
 //! ```ignore
-//! async fn fresh() -> (Wire, Guard)
+//! async fn fresh() -> (BusPair, Guard)
 //! ```
 
 use std::sync::Arc;
@@ -20,32 +19,32 @@ use countersign_testkit::ManualClock;
 use tokio::sync::mpsc;
 
 use crate::local::{OFFERS, SHORTEST_HOLD};
-use crate::seam::{Attachment, Bus, Changed, Offer, Parting, Reception};
+use crate::seam::{Attachment, Bus, Changed, Detached, Offer, OfferOutcome};
 
-/// A device.
+/// The device of every rule.
 pub const PHONE: FactorSid = FactorSid::from_bytes([3; 16]);
-/// What it is asked.
-pub const QUESTION: ChallengeSid = ChallengeSid::from_bytes([4; 16]);
+/// The challenge of every rule.
+pub const CHALLENGE: ChallengeSid = ChallengeSid::from_bytes([4; 16]);
 
 /// Makes a `#[tokio::test]` of every rule.
 #[macro_export]
 macro_rules! conformance {
     ($fresh:ident) => {
         $crate::conformance_tests! { $fresh;
-            an_offer_to_nobody_is_answered_at_once
-            an_offer_reaches_the_socket_and_its_word_comes_back
+            an_offer_to_an_absent_device_ends_at_once
+            an_offer_reaches_the_socket_and_its_outcome_comes_back
             offers_do_not_wait_for_each_other
-            an_offer_that_is_dropped_found_nobody
-            a_socket_that_takes_no_more_offers_holds_nobody
+            a_dropped_offer_reads_as_not_connected
+            a_socket_that_takes_no_more_offers_is_not_found
             a_slow_socket_is_busy
             a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges
-            an_offer_that_was_given_up_keeps_no_silent_socket_busy
-            a_socket_that_let_go_is_not_found
+            an_abandoned_offer_does_not_keep_a_silent_socket_busy
+            a_detached_socket_is_not_found
             a_newer_socket_takes_over_but_not_within_a_second
-            an_older_socket_lets_go_of_nothing
+            the_end_of_an_older_socket_detaches_nothing
             a_dismissed_socket_is_told_and_not_found
             all_watchers_are_woken
-            a_change_between_looking_and_waiting_is_not_missed
+            a_change_between_reading_and_waiting_is_not_missed
             listeners_are_told
             listeners_of_the_same_end_are_told_before_an_announcement_returns
             a_device_that_does_not_acknowledge_is_held_and_not_listed
@@ -53,7 +52,7 @@ macro_rules! conformance {
     };
 }
 
-/// One test each.
+/// Makes a test of each rule.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_tests {
@@ -61,35 +60,35 @@ macro_rules! conformance_tests {
         $(
             #[tokio::test]
             async fn $rule() {
-                let (wire, _guard) = $fresh().await;
-                $crate::conformance::$rule(wire).await;
+                let (pair, _guard) = $fresh().await;
+                $crate::conformance::$rule(pair).await;
             }
         )*
     };
 }
 
-/// Two ends of the same wire, and the time.
-pub struct Wire {
-    /// Where most is asked.
+/// The buses of two nodes, and their clock. Within one process both are the same bus.
+pub struct BusPair {
+    /// The bus that most rules call.
     pub here: Arc<dyn Bus>,
-    /// Where sockets are.
+    /// The bus that sockets attach to.
     pub there: Arc<dyn Bus>,
-    /// By which both go.
+    /// The clock of both.
     pub clock: ManualClock,
 }
 
-impl Wire {
+impl BusPair {
     async fn attach(&self, end: &Arc<dyn Bus>) -> Option<Attachment> {
         end.attach(PHONE, self.clock.monotonic()).await
     }
 
-    /// A socket that holds the phone, there.
+    /// A socket of the phone, attached there.
     async fn attached(&self) -> Attachment {
-        self.attach(&self.there).await.expect("nobody else holds it")
+        self.attach(&self.there).await.expect("no other socket holds it")
     }
 
-    /// What becomes of an offer that is made here; meanwhile `socket` does something.
-    async fn offered(&self, socket: impl Future<Output = ()>) -> Reception {
+    /// The outcome of an offer made here, while `socket` runs.
+    async fn offered(&self, socket: impl Future<Output = ()>) -> OfferOutcome {
         tokio::join!(self.here.offer(offer()), socket).0
     }
 }
@@ -98,84 +97,84 @@ impl Wire {
 pub fn offer() -> Offer {
     Offer {
         notification: NotificationSid::from_bytes([5; 16]),
-        challenge: QUESTION,
+        challenge: CHALLENGE,
         factor: PHONE,
         message: Message::parse("Log in from Lisbon?").expect("a message"),
         expires_at: ManualClock::new().now() + Duration::from_secs(300),
     }
 }
 
-/// Takes the next offer, and answers it.
-async fn answers(socket: &mut Attachment, word: Reception) {
-    let pending = socket.offers.recv().await.expect("the bus lives");
+/// Takes the next offer, and replies to it.
+async fn reply(socket: &mut Attachment, outcome: OfferOutcome) {
+    let pending = socket.offers.recv().await.expect("the bus is running");
     assert_eq!(pending.offer, offer());
-    pending.reply.send(word).expect("the other side waits");
+    pending.reply.send(outcome).expect("the offer is awaited");
 }
 
-/// Nobody: nothing to wait for.
-pub async fn an_offer_to_nobody_is_answered_at_once(wire: Wire) {
-    for end in [&wire.here, &wire.there] {
+/// Without a socket there is nothing to wait for.
+pub async fn an_offer_to_an_absent_device_ends_at_once(pair: BusPair) {
+    for end in [&pair.here, &pair.there] {
         assert!(!end.is_attached(PHONE).await);
-        assert_eq!(end.offer(offer()).await, Reception::Nobody);
+        assert_eq!(end.offer(offer()).await, OfferOutcome::NotConnected);
     }
 }
 
-/// And back again.
-pub async fn an_offer_reaches_the_socket_and_its_word_comes_back(wire: Wire) {
-    let mut socket = wire.attached().await;
-    for end in [&wire.here, &wire.there] {
+/// From either node.
+pub async fn an_offer_reaches_the_socket_and_its_outcome_comes_back(pair: BusPair) {
+    let mut socket = pair.attached().await;
+    for end in [&pair.here, &pair.there] {
         assert!(end.is_attached(PHONE).await);
     }
-    for word in [Reception::Acknowledged, Reception::Unacknowledged, Reception::Busy] {
-        let heard = wire.offered(answers(&mut socket, word)).await;
+    for word in [OfferOutcome::Acknowledged, OfferOutcome::Unacknowledged, OfferOutcome::Busy] {
+        let heard = pair.offered(reply(&mut socket, word)).await;
         assert_eq!(heard, word);
     }
 }
 
-/// A device may acknowledge the second first.
-pub async fn offers_do_not_wait_for_each_other(wire: Wire) {
-    let mut socket = wire.attached().await;
+/// A device may acknowledge the second offer first.
+pub async fn offers_do_not_wait_for_each_other(pair: BusPair) {
+    let mut socket = pair.attached().await;
     let (first, second, ()) =
-        tokio::join!(wire.here.offer(offer()), wire.here.offer(offer()), async {
-            let one = socket.offers.recv().await.expect("the bus lives");
-            answers(&mut socket, Reception::Acknowledged).await;
-            one.reply.send(Reception::Unacknowledged).expect("the other side waits");
+        tokio::join!(pair.here.offer(offer()), pair.here.offer(offer()), async {
+            let one = socket.offers.recv().await.expect("the bus is running");
+            reply(&mut socket, OfferOutcome::Acknowledged).await;
+            one.reply.send(OfferOutcome::Unacknowledged).expect("the offer is awaited");
         });
-    let mut both = [first, second].map(|word| word == Reception::Acknowledged);
+    let mut both = [first, second].map(|word| word == OfferOutcome::Acknowledged);
     both.sort_unstable();
     assert_eq!(both, [false, true]);
 }
 
-/// Neither taken from the queue and dropped, nor left in it when the socket ends.
-pub async fn an_offer_that_is_dropped_found_nobody(wire: Wire) {
-    let mut socket = wire.attached().await;
-    let heard = wire.offered(async { drop(socket.offers.recv().await) }).await;
-    assert_eq!(heard, Reception::Nobody);
+/// Whether the socket takes an offer and drops it, or ends with the offer in its queue.
+pub async fn a_dropped_offer_reads_as_not_connected(pair: BusPair) {
+    let mut socket = pair.attached().await;
+    let heard = pair.offered(async { drop(socket.offers.recv().await) }).await;
+    assert_eq!(heard, OfferOutcome::NotConnected);
 
-    let heard = wire.offered(async {
+    let heard = pair.offered(async {
         while socket.offers.is_empty() {
             tokio::task::yield_now().await;
         }
         drop(socket);
     });
-    assert_eq!(heard.await, Reception::Nobody);
+    assert_eq!(heard.await, OfferOutcome::NotConnected);
 }
 
-/// It is about to end.
-pub async fn a_socket_that_takes_no_more_offers_holds_nobody(wire: Wire) {
-    let mut socket = wire.attached().await;
+/// Such a socket is about to end.
+pub async fn a_socket_that_takes_no_more_offers_is_not_found(pair: BusPair) {
+    let mut socket = pair.attached().await;
     socket.offers.close();
-    for end in [&wire.here, &wire.there] {
+    for end in [&pair.here, &pair.there] {
         assert!(!end.is_attached(PHONE).await);
-        assert_eq!(end.offer(offer()).await, Reception::Nobody);
+        assert_eq!(end.offer(offer()).await, OfferOutcome::NotConnected);
     }
 }
 
-/// What a socket does not take waits, up to a bound; past it the answer comes at once.
-pub async fn a_slow_socket_is_busy(wire: Wire) {
-    let socket = wire.attached().await;
+/// Offers that the socket does not take are queued up to a bound; above it the outcome comes at once.
+pub async fn a_slow_socket_is_busy(pair: BusPair) {
+    let socket = pair.attached().await;
     let offered = || {
-        let here = Arc::clone(&wire.here);
+        let here = Arc::clone(&pair.here);
         tokio::spawn(async move { here.offer(offer()).await })
     };
     let waiting: Vec<_> = (0..OFFERS).map(|_| offered()).collect();
@@ -183,141 +182,141 @@ pub async fn a_slow_socket_is_busy(wire: Wire) {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
-        assert_eq!(wire.here.offer(offer()).await, Reception::Busy);
+        assert_eq!(pair.here.offer(offer()).await, OfferOutcome::Busy);
     }
     assert_eq!(socket.offers.len(), OFFERS);
     drop(socket);
     for heard in waiting {
-        assert_eq!(heard.await.expect("no panic"), Reception::Nobody);
+        assert_eq!(heard.await.expect("no panic"), OfferOutcome::NotConnected);
     }
 }
 
-/// The offering side waits ten seconds for each acknowledgement.
-pub async fn a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges(wire: Wire) {
-    let mut socket = wire.attached().await;
-    let silence = Reception::Unacknowledged;
-    assert_eq!(wire.offered(answers(&mut socket, silence)).await, silence);
-    for next in [silence, Reception::Acknowledged] {
+/// Each unacknowledged offer costs the offering side ten seconds.
+pub async fn a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges(pair: BusPair) {
+    let mut socket = pair.attached().await;
+    let silence = OfferOutcome::Unacknowledged;
+    assert_eq!(pair.offered(reply(&mut socket, silence)).await, silence);
+    for next in [silence, OfferOutcome::Acknowledged] {
         let held = {
-            let here = Arc::clone(&wire.here);
+            let here = Arc::clone(&pair.here);
             tokio::spawn(async move { here.offer(offer()).await })
         };
-        let pending = socket.offers.recv().await.expect("the bus lives");
-        for end in [&wire.here, &wire.there] {
-            assert_eq!(end.offer(offer()).await, Reception::Busy);
+        let pending = socket.offers.recv().await.expect("the bus is running");
+        for end in [&pair.here, &pair.there] {
+            assert_eq!(end.offer(offer()).await, OfferOutcome::Busy);
         }
-        pending.reply.send(next).expect("the other side waits");
+        pending.reply.send(next).expect("the offer is awaited");
         assert_eq!(held.await.expect("no panic"), next);
     }
-    let both = tokio::join!(wire.here.offer(offer()), wire.there.offer(offer()), async {
+    let both = tokio::join!(pair.here.offer(offer()), pair.there.offer(offer()), async {
         for _ in 0..2 {
-            answers(&mut socket, Reception::Acknowledged).await;
+            reply(&mut socket, OfferOutcome::Acknowledged).await;
         }
     });
-    assert_eq!((both.0, both.1), (Reception::Acknowledged, Reception::Acknowledged));
+    assert_eq!((both.0, both.1), (OfferOutcome::Acknowledged, OfferOutcome::Acknowledged));
 }
 
-/// An offer that nobody waits for any more is none.
-pub async fn an_offer_that_was_given_up_keeps_no_silent_socket_busy(wire: Wire) {
-    let mut socket = wire.attached().await;
-    let unacknowledged = answers(&mut socket, Reception::Unacknowledged);
-    assert_eq!(wire.offered(unacknowledged).await, Reception::Unacknowledged);
+/// An offer whose caller is dropped is not outstanding.
+pub async fn an_abandoned_offer_does_not_keep_a_silent_socket_busy(pair: BusPair) {
+    let mut socket = pair.attached().await;
+    let unacknowledged = reply(&mut socket, OfferOutcome::Unacknowledged);
+    assert_eq!(pair.offered(unacknowledged).await, OfferOutcome::Unacknowledged);
     let given_up = {
-        let here = Arc::clone(&wire.there);
+        let here = Arc::clone(&pair.there);
         tokio::spawn(async move { here.offer(offer()).await })
     };
     drop(socket.offers.recv().await);
     given_up.abort();
     let _ = given_up.await;
-    let heard = wire.offered(answers(&mut socket, Reception::Acknowledged)).await;
-    assert_eq!(heard, Reception::Acknowledged);
+    let heard = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
+    assert_eq!(heard, OfferOutcome::Acknowledged);
 }
 
-/// Until it holds the device again.
-pub async fn a_socket_that_let_go_is_not_found(wire: Wire) {
+/// It is found when it attaches again.
+pub async fn a_detached_socket_is_not_found(pair: BusPair) {
     for _ in 0..3 {
-        let mut socket = wire.attached().await;
-        let heard = wire.offered(answers(&mut socket, Reception::Acknowledged)).await;
-        assert_eq!(heard, Reception::Acknowledged);
+        let mut socket = pair.attached().await;
+        let heard = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
+        assert_eq!(heard, OfferOutcome::Acknowledged);
         drop(socket);
-        assert!(!wire.here.is_attached(PHONE).await);
-        assert_eq!(wire.here.offer(offer()).await, Reception::Nobody);
+        assert!(!pair.here.is_attached(PHONE).await);
+        assert_eq!(pair.here.offer(offer()).await, OfferOutcome::NotConnected);
     }
 }
 
-/// Wherever the older and the newer one are.
-pub async fn a_newer_socket_takes_over_but_not_within_a_second(wire: Wire) {
-    let mut older = wire.attached().await;
-    wire.clock.advance(SHORTEST_HOLD - Duration::from_micros(1));
-    for end in [&wire.here, &wire.there] {
-        assert!(wire.attach(end).await.is_none());
-        assert!(older.parting.try_recv().is_err(), "it was left alone");
+/// On whichever nodes the two sockets are.
+pub async fn a_newer_socket_takes_over_but_not_within_a_second(pair: BusPair) {
+    let mut older = pair.attached().await;
+    pair.clock.advance(SHORTEST_HOLD - Duration::from_micros(1));
+    for end in [&pair.here, &pair.there] {
+        assert!(pair.attach(end).await.is_none());
+        assert!(older.detached.try_recv().is_err(), "the older socket stays");
     }
-    for end in [&wire.here, &wire.there, &wire.there, &wire.here] {
-        wire.clock.advance(SHORTEST_HOLD);
-        let mut newer = wire.attach(end).await.expect("a second has passed");
-        assert_eq!(older.parting.await, Ok(Parting::Replaced));
-        let heard = wire.offered(answers(&mut newer, Reception::Acknowledged)).await;
-        assert_eq!(heard, Reception::Acknowledged, "the newer one is found");
+    for end in [&pair.here, &pair.there, &pair.there, &pair.here] {
+        pair.clock.advance(SHORTEST_HOLD);
+        let mut newer = pair.attach(end).await.expect("a second has passed");
+        assert_eq!(older.detached.await, Ok(Detached::Replaced));
+        let heard = pair.offered(reply(&mut newer, OfferOutcome::Acknowledged)).await;
+        assert_eq!(heard, OfferOutcome::Acknowledged, "the newer socket is found");
         older = newer;
     }
 }
 
-/// It ends after the newer one has begun.
-pub async fn an_older_socket_lets_go_of_nothing(wire: Wire) {
-    for end in [&wire.here, &wire.there] {
-        let older = wire.attached().await;
-        wire.clock.advance(SHORTEST_HOLD);
-        let newer = wire.attach(end).await.expect("a second has passed");
+/// The older socket ends after the newer one has attached.
+pub async fn the_end_of_an_older_socket_detaches_nothing(pair: BusPair) {
+    for end in [&pair.here, &pair.there] {
+        let older = pair.attached().await;
+        pair.clock.advance(SHORTEST_HOLD);
+        let newer = pair.attach(end).await.expect("a second has passed");
         drop(older);
-        for asked in [&wire.here, &wire.there] {
+        for asked in [&pair.here, &pair.there] {
             assert!(asked.is_attached(PHONE).await);
         }
         drop(newer);
-        assert!(!wire.here.is_attached(PHONE).await);
-        assert!(wire.attach(&wire.here).await.is_some(), "nobody is replaced");
+        assert!(!pair.here.is_attached(PHONE).await);
+        assert!(pair.attach(&pair.here).await.is_some(), "no socket is replaced");
     }
 }
 
-/// A factor that is gone has no socket.
-pub async fn a_dismissed_socket_is_told_and_not_found(wire: Wire) {
-    wire.here.dismiss(PHONE).await;
-    let socket = wire.attached().await;
-    wire.here.dismiss(PHONE).await;
-    assert_eq!(socket.parting.await, Ok(Parting::Dismissed));
-    assert!(!wire.here.is_attached(PHONE).await);
-    assert_eq!(wire.here.offer(offer()).await, Reception::Nobody);
+/// A deleted factor has no socket.
+pub async fn a_dismissed_socket_is_told_and_not_found(pair: BusPair) {
+    pair.here.dismiss(PHONE).await;
+    let socket = pair.attached().await;
+    pair.here.dismiss(PHONE).await;
+    assert_eq!(socket.detached.await, Ok(Detached::Dismissed));
+    assert!(!pair.here.is_attached(PHONE).await);
+    assert_eq!(pair.here.offer(offer()).await, OfferOutcome::NotConnected);
 }
 
-/// All, and again.
-pub async fn all_watchers_are_woken(wire: Wire) {
-    wire.here.settle(QUESTION).await;
-    let (first, second) = (wire.there.watch(QUESTION).await, wire.there.watch(QUESTION).await);
+/// All of them, each time.
+pub async fn all_watchers_are_woken(pair: BusPair) {
+    pair.here.challenge_changed(CHALLENGE).await;
+    let (first, second) = (pair.there.watch(CHALLENGE).await, pair.there.watch(CHALLENGE).await);
     let (one, two) = (first.changed(), second.changed());
-    wire.here.settle(QUESTION).await;
+    pair.here.challenge_changed(CHALLENGE).await;
     tokio::join!(one, two);
 
     drop(first);
     let again = second.changed();
-    wire.here.settle(QUESTION).await;
+    pair.here.challenge_changed(CHALLENGE).await;
     again.await;
 }
 
-/// Who waits later than that waits for nothing.
-pub async fn a_change_between_looking_and_waiting_is_not_missed(wire: Wire) {
-    let watch = wire.there.watch(QUESTION).await;
+/// A watcher calls `changed` before it reads.
+pub async fn a_change_between_reading_and_waiting_is_not_missed(pair: BusPair) {
+    let watch = pair.there.watch(CHALLENGE).await;
     let changed = watch.changed();
-    wire.here.settle(QUESTION).await;
+    pair.here.challenge_changed(CHALLENGE).await;
     tokio::task::yield_now().await;
     changed.await;
 }
 
-/// Of everything that may be in a cache, and each of them.
-pub async fn listeners_are_told(wire: Wire) {
+/// Every listener is told of every kind of change.
+pub async fn listeners_are_told(pair: BusPair) {
     let (tell, mut told) = mpsc::unbounded_channel();
     for listener in 0..2 {
         let tell = tell.clone();
-        wire.there.listen(Box::new(move |changed| {
+        pair.there.listen(Box::new(move |changed| {
             let _ = tell.send((listener, changed));
         }));
     }
@@ -328,40 +327,40 @@ pub async fn listeners_are_told(wire: Wire) {
         Changed::Service(ServiceSid::from_bytes(sid)),
         Changed::Credential(CredentialSid::from_bytes(sid)),
     ] {
-        wire.here.announce(changed).await;
+        pair.here.announce(changed).await;
         for listener in 0..2 {
             assert_eq!(told.recv().await, Some((listener, changed)));
         }
     }
 }
 
-/// So that a caller who changes something and reads it sees the change.
-pub async fn listeners_of_the_same_end_are_told_before_an_announcement_returns(wire: Wire) {
+/// A caller that changes something and then reads it sees the change.
+pub async fn listeners_of_the_same_end_are_told_before_an_announcement_returns(pair: BusPair) {
     let (tell, mut told) = mpsc::unbounded_channel();
-    wire.here.listen(Box::new(move |changed| {
+    pair.here.listen(Box::new(move |changed| {
         let _ = tell.send(changed);
     }));
     let changed = Changed::Service(ServiceSid::from_bytes([1; 16]));
-    wire.here.announce(changed).await;
+    pair.here.announce(changed).await;
     assert_eq!(told.try_recv(), Ok(changed));
 }
 
-/// Until it acknowledges, or connects anew.
-pub async fn a_device_that_does_not_acknowledge_is_held_and_not_listed(wire: Wire) {
-    assert_eq!(wire.there.held(), []);
-    let mut socket = wire.attached().await;
+/// Until it acknowledges, or connects again.
+pub async fn a_device_that_does_not_acknowledge_is_held_and_not_listed(pair: BusPair) {
+    assert_eq!(pair.there.held(), []);
+    let mut socket = pair.attached().await;
     for (word, listed) in [
-        (Reception::Busy, &[PHONE][..]),
-        (Reception::Unacknowledged, &[]),
-        (Reception::Busy, &[]),
-        (Reception::Acknowledged, &[PHONE]),
-        (Reception::Unacknowledged, &[]),
+        (OfferOutcome::Busy, &[PHONE][..]),
+        (OfferOutcome::Unacknowledged, &[]),
+        (OfferOutcome::Busy, &[]),
+        (OfferOutcome::Acknowledged, &[PHONE]),
+        (OfferOutcome::Unacknowledged, &[]),
     ] {
-        wire.offered(answers(&mut socket, word)).await;
-        assert_eq!(wire.there.held(), listed);
-        assert!(wire.here.is_attached(PHONE).await);
+        pair.offered(reply(&mut socket, word)).await;
+        assert_eq!(pair.there.held(), listed);
+        assert!(pair.here.is_attached(PHONE).await);
     }
-    wire.clock.advance(SHORTEST_HOLD);
-    let _newer = wire.attached().await;
-    assert_eq!(wire.there.held(), [PHONE]);
+    pair.clock.advance(SHORTEST_HOLD);
+    let _newer = pair.attached().await;
+    assert_eq!(pair.there.held(), [PHONE]);
 }

@@ -1,8 +1,8 @@
-//! How parts and nodes nudge each other. Losing a message is allowed: it costs latency, never a push, since whatever
-//! must not be lost is a row in the database.
+//! The bus: how the parts of this server and its nodes notify each other. A message may be lost: that costs latency, never a
+//! push, since everything that must not be lost is a row in the database.
 //!
-//! [`seam`] is what a bus must be able to do; [`local`] does it within one process, [`nats`] between processes. [`handover`] is the short way from
-//! whoever stores a delivery to the engine beside it.
+//! [`seam`] is the contract; [`local`] implements it within one process, [`nats`] between processes. [`handover`] passes stored
+//! deliveries to the engine of the same process.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -14,4 +14,6 @@ pub mod seam;
 pub use handover::{HandOver, Leased, Slot, Work};
 pub use local::LocalBus;
 pub use nats::NatsBus;
-pub use seam::{Attachment, Bus, Changed, Link, Offer, Parting, Pending, Reception, Watch};
+pub use seam::{
+    Attachment, Bus, Changed, Detached, Link, Offer, OfferOutcome, PendingOffer, Watch,
+};

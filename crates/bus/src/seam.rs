@@ -1,4 +1,4 @@
-//! Everything this server asks of the wire between its parts.
+//! The contract of the bus between the parts of this server and between its nodes.
 
 use std::sync::Arc;
 
@@ -12,64 +12,63 @@ use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-/// A prompt for a device that holds a stream to us.
+/// A prompt for a device that holds a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// By which the device acknowledges it.
+    /// The notification; the device acknowledges by it.
     pub notification: NotificationSid,
-    /// What it tells of.
+    /// The challenge.
     pub challenge: ChallengeSid,
     /// The device.
     pub factor: FactorSid,
-    /// The question.
+    /// The text of the prompt.
     pub message: Message,
-    /// After this instant it must not be shown.
+    /// The instant after which it must not be shown.
     pub expires_at: Instant,
 }
 
-/// What became of an offer.
+/// The outcome of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
+pub enum OfferOutcome {
     /// The device acknowledged it.
     Acknowledged,
     /// It was written, or may have been, and then the time ran out or the socket ended.
     Unacknowledged,
-    /// Nobody holds the device's socket, or it ended before the offer was written, or whoever holds it cannot be reached
-    /// now.
-    Nobody,
-    /// The device has too many offers to acknowledge already: one, if it left the last one unacknowledged.
+    /// No socket holds the device, or the socket ended before the offer was written, or its node cannot be reached.
+    NotConnected,
+    /// The device has too many unacknowledged offers: one, if it left the last one unacknowledged.
     Busy,
 }
 
-/// An offer on its way to a socket. Dropping it unanswered reads as [`Reception::Nobody`].
+/// An offer on its way to a socket. Dropping it reads as [`OfferOutcome::NotConnected`].
 #[derive(Debug)]
-pub struct Pending {
+pub struct PendingOffer {
     /// The offer.
     pub offer: Offer,
-    /// Where to say what became of it.
-    pub reply: oneshot::Sender<Reception>,
+    /// Receives the outcome.
+    pub reply: oneshot::Sender<OfferOutcome>,
 }
 
-/// Why a socket has to part with its device.
+/// Why a socket was detached from its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parting {
-    /// A newer socket of the same device took over.
+pub enum Detached {
+    /// A newer socket of the same device replaced it.
     Replaced,
-    /// The factor is gone, or no longer reached by a stream.
+    /// The factor is deleted, or no longer reached by a stream.
     Dismissed,
 }
 
-/// A socket's hold on its device: while it lives, offers find it. Dropping it lets go.
+/// A socket's hold on its device: while it lives, offers reach the socket. Dropping it detaches the socket.
 pub struct Attachment {
-    /// Offers to write. Bounded; what does not fit is answered [`Reception::Busy`].
-    pub offers: mpsc::Receiver<Box<Pending>>,
-    /// Ends the hold from outside.
-    pub parting: oneshot::Receiver<Parting>,
-    /// Lets go when dropped.
+    /// Offers to write. Bounded; an offer above the bound is [`OfferOutcome::Busy`].
+    pub offers: mpsc::Receiver<Box<PendingOffer>>,
+    /// Resolves when the bus detaches the socket.
+    pub detached: oneshot::Receiver<Detached>,
+    /// Detaches the socket when dropped.
     pub(crate) _hold: Box<dyn Send + Sync>,
 }
 
-/// Something that others may have in a cache, or wait for.
+/// Something that caches hold or that requests wait for has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Changed {
     /// An account or its tokens.
@@ -86,60 +85,62 @@ pub enum Changed {
     Factor(FactorSid),
 }
 
-/// Who is told of changes; called at once, so it must be quick.
+/// Is called with each change, on the task that announces it, so it must return quickly.
 pub type Listener = Box<dyn Fn(Changed) + Send + Sync>;
 
-/// Waits for a challenge to leave `pending`.
+/// Waits until a challenge may have left `pending`.
 pub struct Watch {
     pub(crate) notify: Arc<Notify>,
-    /// Forgets the watch when the last one is dropped. After `notify`, whose count it looks at.
+    /// Removes the watch when the last one is dropped. It follows `notify`, whose references it counts.
     pub(crate) _watcher: Box<dyn Send + Sync>,
 }
 
 impl Watch {
-    /// Ends when the challenge may have changed; look again then. Call it before looking, await it after: a change in
-    /// between is not missed.
+    /// Resolves when the challenge may have changed and should be read again. Call it before reading and await it
+    /// afterwards, so that a change in between is not missed.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.notify.notified()
     }
 }
 
-/// Whether this process reaches the others.
+/// The state of this process's connection to the other nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
-    /// It does: what is said now is heard.
+    /// Connected: messages reach the other nodes.
     Up,
-    /// It does not, and tries to. Devices that are held here are still found here.
+    /// Not connected, and reconnecting. Devices that this process holds are still found here.
     Down,
 }
 
-/// The wire.
+/// The bus.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Offers a prompt to the socket of its device, wherever that is, and waits for what becomes of it.
-    async fn offer(&self, offer: Offer) -> Reception;
-    /// Whether some socket is known to hold the device now.
+    /// Offers a prompt to the socket of its device, on whichever node that is, and waits for the outcome.
+    async fn offer(&self, offer: Offer) -> OfferOutcome;
+    /// Whether a socket is known to hold the device now.
     async fn is_attached(&self, factor: FactorSid) -> bool;
-    /// Makes a device findable at a socket from `now` on, by this process's own clock: whoever asks after this returns finds it, from wherever they
-    /// ask. An older hold ends with [`Parting::Replaced`], wherever it is; `None` if that one is less than a second old.
+    /// Attaches a socket to its device, from `now` on by this process's monotonic clock. Once this returns, every node finds
+    /// the device. An older socket, on whichever node, ends with [`Detached::Replaced`]; returns `None` if that one is
+    /// attached for less than a second.
     async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment>;
-    /// Ends the hold on a device with [`Parting::Dismissed`], wherever it is.
+    /// Detaches the socket of a device, on whichever node, with [`Detached::Dismissed`].
     async fn dismiss(&self, factor: FactorSid);
     /// Watches a challenge.
     async fn watch(&self, challenge: ChallengeSid) -> Watch;
-    /// Wakes all who watch a challenge.
-    async fn settle(&self, challenge: ChallengeSid);
-    /// Tells all listeners of a change, those of this process before it returns.
+    /// Wakes all watchers of a challenge.
+    async fn challenge_changed(&self, challenge: ChallengeSid);
+    /// Tells all listeners of a change; those of this process before it returns.
     async fn announce(&self, changed: Changed);
     /// Adds a listener.
     fn listen(&self, listener: Listener);
-    /// The devices that sockets of this process hold, but for those that left the last prompt unacknowledged: whoever
-    /// looks again for what is parked must not ask such a device over and over.
+    /// The devices that sockets of this process hold, without those that left the last offer unacknowledged: the rounds
+    /// must not ask such a device over and over.
     fn held(&self) -> Vec<FactorSid>;
-    /// How this process's link to the others is, and becomes; `None` if there are no others.
+    /// The state of the connection to the other nodes; `None` if there are none.
     ///
-    /// `Up` means that all subscriptions are in force again: whoever looks then for what was parked meanwhile, finds it.
+    /// [`Link::Up`] means that all subscriptions are in force again: a read after it finds everything that was parked while
+    /// the link was down.
     fn link(&self) -> Option<watch::Receiver<Link>>;
-    /// Waits until what was said has left this process, or cannot: before the process ends.
+    /// Waits until all messages have left this process, or cannot leave it. Call it before the process ends.
     async fn flush(&self);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_bus::{Bus, Offer, Reception};
+use countersign_bus::{Bus, Offer, OfferOutcome};
 use countersign_domain::delivery::{Attempt, Outcome, Push};
 use countersign_domain::notification::Code;
 
@@ -32,11 +32,13 @@ impl Provider for Stream {
             expires_at: push.expires_at,
         };
         match self.bus.offer(offer).await {
-            Reception::Acknowledged => Attempt::plain(Outcome::Acknowledged, None),
-            Reception::Unacknowledged => Attempt::plain(Outcome::Unacknowledged, None),
-            Reception::Nobody => Attempt::plain(Outcome::Offline, Some(Code::NO_DESTINATION)),
+            OfferOutcome::Acknowledged => Attempt::plain(Outcome::Acknowledged, None),
+            OfferOutcome::Unacknowledged => Attempt::plain(Outcome::Unacknowledged, None),
+            OfferOutcome::NotConnected => {
+                Attempt::plain(Outcome::Offline, Some(Code::NO_DESTINATION))
+            }
             // The device is there and slow: not parked, which would wait for it to come back.
-            Reception::Busy => Attempt::plain(Outcome::Later { not_before: None }, None),
+            OfferOutcome::Busy => Attempt::plain(Outcome::Later { not_before: None }, None),
         }
     }
 }

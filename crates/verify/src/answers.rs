@@ -102,7 +102,7 @@ impl Verify {
         match self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await? {
             Recorded::Done => {
                 self.handover.happened();
-                self.bus.settle(sid).await;
+                self.bus.challenge_changed(sid).await;
                 Ok(self.with_metadata(answered, metadata))
             }
             Recorded::Refused(why) => Err(why.into()),

@@ -136,7 +136,7 @@ impl Verify {
             match recorded? {
                 Shown::Accepted(()) => {
                     self.handover.happened();
-                    self.bus.settle(sid).await;
+                    self.bus.challenge_changed(sid).await;
                     let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
                     let answered = Challenge { state, updated_at: now, ..challenge };
                     return Ok(self.with_metadata(answered, metadata));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use countersign_bus::seam::Listener;
 use countersign_bus::{
-    Attachment, Bus, Changed, HandOver, Link, LocalBus, Offer, Reception, Watch, Work,
+    Attachment, Bus, Changed, HandOver, Link, LocalBus, Offer, OfferOutcome, Watch, Work,
 };
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::Birth;
@@ -26,7 +26,7 @@ struct SilentBus {
 
 #[async_trait]
 impl Bus for SilentBus {
-    async fn offer(&self, offer: Offer) -> Reception {
+    async fn offer(&self, offer: Offer) -> OfferOutcome {
         self.inner.offer(offer).await
     }
     async fn is_attached(&self, _: FactorSid) -> bool {
@@ -42,8 +42,8 @@ impl Bus for SilentBus {
     async fn watch(&self, challenge: ChallengeSid) -> Watch {
         self.inner.watch(challenge).await
     }
-    async fn settle(&self, challenge: ChallengeSid) {
-        self.inner.settle(challenge).await;
+    async fn challenge_changed(&self, challenge: ChallengeSid) {
+        self.inner.challenge_changed(challenge).await;
     }
     async fn announce(&self, changed: Changed) {
         self.inner.announce(changed).await;

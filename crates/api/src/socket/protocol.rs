@@ -3,12 +3,12 @@
 //! What was heard goes in, with the time; what is to be written comes out. One frame is written at a time: after each
 //! one [`Linked::written`] is called before there is [room](Linked::has_room) for the next. Every offer gets exactly
 //! one reception, whatever happens: what was written and not acknowledged when this is dropped is
-//! [`Reception::Unacknowledged`], what was not written is [`Reception::Nobody`].
+//! [`OfferOutcome::Unacknowledged`], what was not written is [`OfferOutcome::NotConnected`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use countersign_bus::{Parting, Pending, Reception};
+use countersign_bus::{Detached, OfferOutcome, PendingOffer};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::sync::oneshot;
@@ -69,11 +69,11 @@ impl Heard<'_> {
 #[derive(Debug)]
 struct Offered {
     notification: NotificationSid,
-    reply: oneshot::Sender<Reception>,
+    reply: oneshot::Sender<OfferOutcome>,
 }
 
 impl Offered {
-    fn settle(self, reception: Reception) {
+    fn settle(self, reception: OfferOutcome) {
         // Whoever offered it may have stopped waiting.
         let _ = self.reply.send(reception);
     }
@@ -119,11 +119,11 @@ impl Linked {
 
     /// Takes an offer, and gives the frame to write. Only while there is [room](Self::has_room); without it, and once
     /// the prompt must not be shown any more, the offer is turned away.
-    pub(super) fn offer(&mut self, pending: Pending, now: Now) -> Option<String> {
-        let Pending { offer, reply } = pending;
+    pub(super) fn offer(&mut self, pending: PendingOffer, now: Now) -> Option<String> {
+        let PendingOffer { offer, reply } = pending;
         let offered = Offered { notification: offer.notification, reply };
         if now.day >= offer.expires_at || !self.has_room() {
-            offered.settle(Reception::Nobody);
+            offered.settle(OfferOutcome::NotConnected);
             return None;
         }
         self.writing = Some(Writing { until: now.at + WRITE_WITHIN, offer: Some(offered) });
@@ -159,7 +159,7 @@ impl Linked {
         let at = self.unacknowledged.iter_mut().position(|(_, offered)| is_it(offered));
         let written = at.and_then(|at| self.unacknowledged.remove(at)).map(|(_, offered)| offered);
         for offered in writing.into_iter().chain(written) {
-            offered.settle(Reception::Acknowledged);
+            offered.settle(OfferOutcome::Acknowledged);
         }
         self.tidy();
     }
@@ -168,7 +168,7 @@ impl Linked {
     pub(super) fn tick(&mut self, now: Monotonic) -> Result<bool, End> {
         while let Some((_, offered)) = self.unacknowledged.pop_front_if(|(until, _)| *until <= now)
         {
-            offered.settle(Reception::Unacknowledged);
+            offered.settle(OfferOutcome::Unacknowledged);
         }
         self.tidy();
         if self.writing.as_ref().is_some_and(|writing| writing.until <= now) {
@@ -211,16 +211,16 @@ impl Linked {
 impl Drop for Linked {
     fn drop(&mut self) {
         for (_, offered) in self.unacknowledged.drain(..) {
-            offered.settle(Reception::Unacknowledged);
+            offered.settle(OfferOutcome::Unacknowledged);
         }
     }
 }
 
 /// How a conversation ends whose hold on the device ended; `None` if the bus let go without a word.
-pub(super) const fn parted(parting: Option<Parting>) -> Close {
+pub(super) const fn parted(parting: Option<Detached>) -> Close {
     match parting {
-        Some(Parting::Replaced) => Close::REPLACED,
-        Some(Parting::Dismissed) => Close::DISMISSED,
+        Some(Detached::Replaced) => Close::REPLACED,
+        Some(Detached::Dismissed) => Close::DISMISSED,
         None => Close::LOST_HOLD,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
-use countersign_bus::{Attachment, Parting};
+use countersign_bus::{Attachment, Detached};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorSid;
@@ -182,8 +182,8 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
                     transport.send(Message::Ping(Bytes::new()));
                 })
             }
-            parting = &mut attachment.parting => {
-                is_dismissed = parting == Ok(Parting::Dismissed);
+            parting = &mut attachment.detached => {
+                is_dismissed = parting == Ok(Detached::Dismissed);
                 Err(protocol::parted(parting.ok()).into())
             }
             () = &mut shutdown => Err(Close::STOPPING.into()),

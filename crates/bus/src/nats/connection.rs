@@ -1,4 +1,4 @@
-//! The connection to the NATS servers: how it is made, and how it is made again.
+//! Connects to the NATS servers, and reconnects.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use tokio::sync::mpsc;
 
 use super::seal::SealingKey;
 
-/// A server must say who it is within this.
-const WITHIN: Duration = Duration::from_secs(5);
-/// Servers are asked so often whether they are there; two silent answers end a connection.
-const PING: Duration = Duration::from_secs(5);
-/// Messages that may wait to be written.
-const TO_WRITE: usize = 2_048;
-/// Messages that may wait for each of our subscriptions; more are dropped, and counted.
-const TO_READ: usize = 8_192;
-/// The longest pause between two tries to connect.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// From then on servers answer at once when nobody listens: 2.2.
-const OLDEST: &str = "2.2";
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the client pings a server; two unanswered pings end a connection.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Messages that may be queued for writing.
+const WRITE_QUEUE: usize = 2_048;
+/// Messages that may be queued for each subscription; above it they are dropped and counted.
+const READ_QUEUE: usize = 8_192;
+/// The longest delay between two attempts to connect.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// The oldest server version that replies "no responders".
+const OLDEST_VERSION: &str = "2.2";
 
-/// How NATS is reached.
+/// How to connect to NATS.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct NatsOptions {
     /// URLs of servers of one NATS: `nats://host:4222`, or `tls://…` to insist on TLS.
     pub servers: Vec<String>,
-    /// What every subject begins with, so that several clusters can share a NATS. Letters, digits, `-` and `_`.
+    /// The first part of every subject; clusters that share a NATS differ in it. Letters, digits, `-` and `_`.
     pub prefix: String,
-    /// Who we say we are.
+    /// The client's credentials.
     pub login: Login,
-    /// Files of certificate authorities to trust, in PEM; if there are any, the system's are not.
+    /// PEM files of certificate authorities to trust. If there are any, the system's are not trusted.
     pub roots: Vec<PathBuf>,
-    /// Our own certificate chain and private key, in PEM, for servers that ask for one.
+    /// PEM files of the client's certificate chain and private key, for servers that require one.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// What all messages are sealed under; the same at all nodes.
+    /// The key that all messages are sealed with; the same on all nodes.
     pub key: SealingKey,
 }
 
-/// Who we say we are.
+/// The client's credentials.
 #[derive(Debug, Clone, Default)]
 pub enum Login {
-    /// Nobody.
+    /// None.
     #[default]
     Anonymous,
     /// A user with a password.
@@ -62,145 +62,149 @@ pub enum Login {
     Credentials(Secret),
 }
 
-/// Why NATS cannot be used: things that do not mend themselves.
+/// Why NATS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// One of the addresses is none.
-    #[error("not the address of a NATS server")]
+    /// A server's URL is malformed.
+    #[error("expected the URL of a NATS server, for example nats://nats.example.com:4222")]
     Address,
-    /// The text of the credentials file is none.
-    #[error("no credentials: {0}")]
+    /// The text of the credentials file cannot be parsed.
+    #[error("the NATS credentials file cannot be used: {0}")]
     Credentials(std::io::Error),
-    /// The server does not let us in.
-    #[error("the NATS server refuses the login")]
-    Refused,
-    /// No TLS connection: certificates that are not trusted, or cannot be read.
-    #[error("no TLS connection: {0}")]
+    /// The server rejects the credentials.
+    #[error("the NATS server rejects the credentials")]
+    Login,
+    /// The TLS handshake fails: a certificate is not trusted or cannot be read.
+    #[error("the TLS connection to the NATS server fails: {0}")]
     Tls(String),
-    /// It is not there. It may be later.
+    /// No server can be reached. A retry may succeed.
     #[error("no NATS server can be reached: {0}")]
     Unreachable(String),
-    /// The subjects below our prefix are not for us.
-    #[error("the NATS server does not answer, or does not let us use our subjects")]
+    /// The server does not reply, or forbids the subjects below the prefix.
+    #[error("the NATS server does not reply, or forbids the subjects below bus.prefix")]
     Forbidden,
-    /// A server of a version below 2.2.
-    #[error("the NATS server is of version {0}, and {OLDEST} is the oldest that will do")]
+    /// The server is older than 2.2.
+    #[error("the NATS server has version {0}; {OLDEST_VERSION} or later is required")]
     TooOld(String),
 }
 
 impl NatsError {
-    /// Whether trying again may help.
-    pub(super) const fn may_pass(&self) -> bool {
+    /// Whether a retry may succeed.
+    pub(super) const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_))
     }
 }
 
-/// Connects, once.
+/// Tries once to connect.
 pub(super) async fn connect(
-    options: &Options,
+    options: &NatsOptions,
     name: &str,
     entropy: &Arc<dyn Entropy>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Client, NatsError> {
-    let made = client_options(options, name, entropy, events)?;
-    let client = made.connect(&options.servers).await.map_err(|error| match error.kind() {
+    let connect = client_options(options, name, entropy, events)?;
+    let client = connect.connect(&options.servers).await.map_err(|error| match error.kind() {
         ConnectErrorKind::ServerParse => NatsError::Address,
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            NatsError::Refused
+            NatsError::Login
         }
-        ConnectErrorKind::Tls => NatsError::Tls(said_by(&error)),
-        _ if is_tls(&error) => NatsError::Tls(said_by(&error)),
-        _ => NatsError::Unreachable(said_by(&error)),
+        ConnectErrorKind::Tls => NatsError::Tls(with_causes(&error)),
+        _ if is_tls(&error) => NatsError::Tls(with_causes(&error)),
+        _ => NatsError::Unreachable(with_causes(&error)),
     })?;
     let server = client.server_info();
     if server.headers { Ok(client) } else { Err(NatsError::TooOld(server.version)) }
 }
 
-/// Connects some time.
-pub(super) async fn connect_some_time(
-    options: &Options,
+/// Returns a client that connects in the background, as often as it takes.
+pub(super) async fn connect_later(
+    options: &NatsOptions,
     name: &str,
     entropy: &Arc<dyn Entropy>,
     events: &mpsc::Sender<Event>,
 ) -> Result<Client, NatsError> {
-    let made = client_options(options, name, entropy, events)?.retry_on_initial_connect();
-    made.connect(&options.servers).await.map_err(|error| NatsError::Unreachable(said_by(&error)))
+    let connect = client_options(options, name, entropy, events)?.retry_on_initial_connect();
+    connect
+        .connect(&options.servers)
+        .await
+        .map_err(|error| NatsError::Unreachable(with_causes(&error)))
 }
 
-/// What the server of a connection says of itself.
+/// The version and the address of a connection's server.
 pub(super) fn server(client: &Client) -> String {
     let server = client.server_info();
     format!("nats-server {} at {}:{}", server.version, server.host, server.port)
 }
 
 fn client_options(
-    options: &Options,
+    options: &NatsOptions,
     name: &str,
     entropy: &Arc<dyn Entropy>,
     events: &mpsc::Sender<Event>,
 ) -> Result<ConnectOptions, NatsError> {
     let (entropy, events) = (Arc::clone(entropy), events.clone());
-    let mut made = ConnectOptions::new()
+    let mut client = ConnectOptions::new()
         .name(format!("countersign {}", name.get(..8).unwrap_or(name)))
         .no_echo()
         .custom_inbox_prefix(format!("{}.inbox", options.prefix))
-        .connection_timeout(WITHIN)
-        .ping_interval(PING)
-        .client_capacity(TO_WRITE)
-        .subscription_capacity(TO_READ)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .ping_interval(PING_INTERVAL)
+        .client_capacity(WRITE_QUEUE)
+        .subscription_capacity(READ_QUEUE)
         .max_reconnects(None)
-        .reconnect_delay_callback(move |tries| pause(tries, u32::from_le_bytes(random(&*entropy))))
+        .reconnect_delay_callback(move |attempts| {
+            reconnect_delay(attempts, u32::from_le_bytes(random(&*entropy)))
+        })
         .event_callback(move |event| {
             let events = events.clone();
             async move {
-                // Fails only when nobody uses the bus any more.
+                // Fails only after the bus was dropped.
                 let _ = events.send(event).await;
             }
         });
-    made = match &options.login {
-        Login::Anonymous => made,
+    client = match &options.login {
+        Login::Anonymous => client,
         Login::Password { user, password } => {
-            made.user_and_password(user.clone(), password.expose().to_owned())
+            client.user_and_password(user.clone(), password.expose().to_owned())
         }
-        Login::Token(token) => made.token(token.expose().to_owned()),
-        Login::Nkey(seed) => made.nkey(seed.expose().to_owned()),
+        Login::Token(token) => client.token(token.expose().to_owned()),
+        Login::Nkey(seed) => client.nkey(seed.expose().to_owned()),
         Login::Credentials(text) => {
-            made.credentials(text.expose()).map_err(NatsError::Credentials)?
+            client.credentials(text.expose()).map_err(NatsError::Credentials)?
         }
     };
     for roots in &options.roots {
-        made = made.add_root_certificates(roots.clone());
+        client = client.add_root_certificates(roots.clone());
     }
     if let Some((chain, key)) = &options.certificate {
-        made = made.add_client_certificate(chain.clone(), key.clone());
+        client = client.add_client_certificate(chain.clone(), key.clone());
     }
-    Ok(made)
+    Ok(client)
 }
 
-/// The pause before the so-manieth try in a row: none before the first of all, then doubling from a fifth of a second to
-/// five seconds, of which a random half is taken off.
-fn pause(tries: usize, jitter: u32) -> Duration {
-    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
+/// Reconnect delay: none before the first attempt, then 200 ms, doubling to 5 s, minus up to half as jitter.
+fn reconnect_delay(attempts: usize, jitter: u32) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     if doublings == 0 {
         return Duration::ZERO;
     }
-    let whole = (Duration::from_millis(100) * (1 << doublings)).min(LONGEST_PAUSE);
+    let whole = (Duration::from_millis(100) * (1 << doublings)).min(LONGEST_DELAY);
     whole - whole.mul_f64(f64::from(jitter) / f64::from(u32::MAX) / 2.0)
 }
 
-/// An error and what it is because of.
-fn said_by(error: &(dyn std::error::Error + 'static)) -> String {
+/// The text of an error, with its causes.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| {
+    causes.fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
-        if said.contains(&cause) { said } else { format!("{said}: {cause}") }
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
     })
 }
 
-/// A handshake that fails is an error of reading or writing to the client.
+/// Whether a TLS handshake failed: the client reports that as an error of reading or writing.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let said = said_by(error).to_lowercase();
-    ["certificate", "tls", "handshake", "corrupt message"].iter().any(|word| said.contains(word))
+    let text = with_causes(error).to_lowercase();
+    ["certificate", "tls", "handshake", "corrupt message"].iter().any(|word| text.contains(word))
 }
 
 #[cfg(test)]
@@ -208,9 +212,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_and_stop_growing() {
-        let millis = |tries| pause(tries, 0).as_millis();
+    fn reconnect_delays_double_up_to_five_seconds() {
+        let millis = |attempts| reconnect_delay(attempts, 0).as_millis();
         assert_eq!([1, 2, 3, 6, 7, 40].map(millis), [0, 200, 400, 3_200, 5_000, 5_000]);
-        assert_eq!(pause(2, u32::MAX), Duration::from_millis(100));
+        assert_eq!(reconnect_delay(2, u32::MAX), Duration::from_millis(100));
     }
 }

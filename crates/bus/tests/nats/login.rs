@@ -1,4 +1,4 @@
-//! Who is let in, and what those are told who are not.
+//! Logins that servers accept, and the errors of those that they reject.
 
 use std::fs::write;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
+use countersign_bus::nats::{Login, NatsError, NatsOptions, SealingKey};
 use countersign_bus::{Link, NatsBus};
 use countersign_domain::secret::Secret;
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
@@ -21,17 +21,17 @@ fn password(user: &str, password: &str) -> Login {
     Login::Password { user: user.to_owned(), password: Secret::new(password) }
 }
 
-async fn is_let_in(options: &Options) {
+async fn connects(options: &NatsOptions) {
     let node = Node::with(options, &ManualClock::new(), 1).await;
     node.link_is(Link::Up).await;
 }
 
-async fn refusal(options: &Options) -> NatsError {
-    connect(options, &ManualClock::new(), 1).await.err().expect("not let in")
+async fn connect_error(options: &NatsOptions) -> NatsError {
+    connect(options, &ManualClock::new(), 1).await.err().expect("no connection")
 }
 
 #[tokio::test]
-async fn a_password_a_token_or_nothing() {
+async fn a_password_or_a_token_is_checked() {
     for (configuration, right, wrong) in [
         (
             "authorization { user: countersign, password: correct-horse }",
@@ -45,32 +45,32 @@ async fn a_password_a_token_or_nothing() {
         ),
     ] {
         let server = NatsServer::start(configuration);
-        is_let_in(&Options { login: right, ..options(&server) }).await;
+        connects(&NatsOptions { login: right, ..options(&server) }).await;
         for login in [wrong, Login::Anonymous] {
-            let error = refusal(&Options { login, ..options(&server) }).await;
-            assert!(matches!(error, NatsError::Refused), "{error:?}");
+            let error = connect_error(&NatsOptions { login, ..options(&server) }).await;
+            assert!(matches!(error, NatsError::Login), "{error:?}");
             assert!(!format!("{error:?} {error}").contains("battery-staple"));
         }
     }
 }
 
 #[tokio::test]
-async fn an_nkey() {
+async fn an_nkey_is_checked() {
     let ours = KeyPair::new_user();
     let server = NatsServer::start(&format!(
         "authorization {{ users: [ {{ nkey: {} }} ] }}",
         ours.public_key()
     ));
     let login = |key: &KeyPair| Login::Nkey(Secret::new(key.seed().unwrap()));
-    is_let_in(&Options { login: login(&ours), ..options(&server) }).await;
+    connects(&NatsOptions { login: login(&ours), ..options(&server) }).await;
     let others = Login::Nkey(Secret::new("SUNONE"));
     for login in [login(&KeyPair::new_user()), others] {
-        let error = refusal(&Options { login, ..options(&server) }).await;
-        assert!(matches!(error, NatsError::Refused), "{error:?}");
+        let error = connect_error(&NatsOptions { login, ..options(&server) }).await;
+        assert!(matches!(error, NatsError::Login), "{error:?}");
     }
 }
 
-/// A JWT of NATS: the claims of `about`, signed by `by`.
+/// A NATS JWT: claims about `about`, signed by `by`.
 fn jwt(by: &KeyPair, about: &KeyPair, claims: &Value) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let header = part(&json!({ "typ": "JWT", "alg": "ed25519-nkey" }));
@@ -83,7 +83,7 @@ fn jwt(by: &KeyPair, about: &KeyPair, claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_credentials_file() {
+async fn a_credentials_file_is_checked() {
     let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
     let unlimited = json!({ "subs": -1, "data": -1, "payload": -1, "conn": -1, "leaf": -1, "imports": -1, "exports": -1 });
     let of_operator = jwt(&operator, &operator, &json!({ "type": "operator", "version": 2 }));
@@ -103,33 +103,33 @@ async fn a_credentials_file() {
             user.seed().unwrap()
         )))
     };
-    is_let_in(&Options { login: credentials(&account), ..options(&server) }).await;
+    connects(&NatsOptions { login: credentials(&account), ..options(&server) }).await;
     let stranger = credentials(&KeyPair::new_account());
-    let error = refusal(&Options { login: stranger, ..options(&server) }).await;
-    assert!(matches!(error, NatsError::Refused), "{error:?}");
+    let error = connect_error(&NatsOptions { login: stranger, ..options(&server) }).await;
+    assert!(matches!(error, NatsError::Login), "{error:?}");
     let none = Login::Credentials(Secret::new("no such thing"));
-    let error = refusal(&Options { login: none, ..options(&server) }).await;
+    let error = connect_error(&NatsOptions { login: none, ..options(&server) }).await;
     assert!(matches!(error, NatsError::Credentials(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn who_may_use_only_our_subjects_may_do_all_we_do() {
+async fn permission_for_the_prefix_is_enough() {
     let server = NatsServer::start(
         r#"authorization { users: [
             { user: ours, password: p, permissions: { publish: "test.>", subscribe: "test.>", allow_responses: true } }
             { user: theirs, password: p, permissions: { publish: "else.>", subscribe: "else.>" } }
         ] }"#,
     );
-    is_let_in(&Options { login: password("ours", "p"), ..options(&server) }).await;
+    connects(&NatsOptions { login: password("ours", "p"), ..options(&server) }).await;
 
     let clock = ManualClock::new();
-    let options = Options { login: password("theirs", "p"), ..options(&server) };
+    let options = NatsOptions { login: password("theirs", "p"), ..options(&server) };
     let probe = NatsBus::probe(&options, Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1)));
-    let error = clock_runs(&clock, probe).await.expect_err("they may not");
+    let error = clock_runs(&clock, probe).await.expect_err("the subjects are forbidden");
     assert!(matches!(error, NatsError::Forbidden), "{error:?}");
 }
 
-/// Files of a certificate authority and of certificates by it.
+/// The files of a certificate authority and of its certificates.
 struct Certificates {
     folder: tempfile::TempDir,
     root: PathBuf,
@@ -156,57 +156,57 @@ impl Certificates {
 }
 
 #[tokio::test]
-async fn tls_with_a_root_of_ones_own() {
+async fn a_private_certificate_authority_is_trusted_if_configured() {
     let Certificates { folder, root } = Certificates::make();
     let server = NatsServer::start_in(
         folder,
         r#"tls { cert_file: "FOLDER/server.pem", key_file: "FOLDER/server.key" }"#,
     );
     let plain = options(&server);
-    let insisting = vec![server.url().replace("nats://", "tls://")];
-    let trusting = Options { roots: vec![root], ..plain.clone() };
-    is_let_in(&trusting).await;
-    is_let_in(&Options { servers: insisting.clone(), ..trusting }).await;
+    let tls_only = vec![server.url().replace("nats://", "tls://")];
+    let trusted = NatsOptions { roots: vec![root], ..plain.clone() };
+    connects(&trusted).await;
+    connects(&NatsOptions { servers: tls_only.clone(), ..trusted }).await;
 
-    let error = refusal(&plain).await;
+    let error = connect_error(&plain).await;
     assert!(matches!(&error, NatsError::Tls(why) if why.contains("certificate")), "{error:?}");
     let others = Certificates::make();
-    let error = refusal(&Options { roots: vec![others.root], ..plain }).await;
+    let error = connect_error(&NatsOptions { roots: vec![others.root], ..plain }).await;
     assert!(matches!(&error, NatsError::Tls(why) if why.contains("certificate")), "{error:?}");
 }
 
 #[tokio::test]
-async fn tls_that_is_insisted_on() {
+async fn a_tls_url_refuses_a_plain_server() {
     let server = NatsServer::start("");
     let servers = vec![server.url().replace("nats://", "tls://")];
-    let error = refusal(&Options { servers, ..options(&server) }).await;
+    let error = connect_error(&NatsOptions { servers, ..options(&server) }).await;
     assert!(matches!(error, NatsError::Tls(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_certificate_of_ones_own() {
+async fn a_client_certificate_is_presented() {
     let Certificates { folder, root } = Certificates::make();
     let (chain, key) = (folder.path().join("client.pem"), folder.path().join("client.key"));
     let server = NatsServer::start_in(
         folder,
         r#"tls { cert_file: "FOLDER/server.pem", key_file: "FOLDER/server.key", ca_file: "FOLDER/root.pem", verify: true }"#,
     );
-    let without = Options { roots: vec![root], ..options(&server) };
-    is_let_in(&Options { certificate: Some((chain, key)), ..without.clone() }).await;
-    let error = refusal(&without).await;
+    let without = NatsOptions { roots: vec![root], ..options(&server) };
+    connects(&NatsOptions { certificate: Some((chain, key)), ..without.clone() }).await;
+    let error = connect_error(&without).await;
     assert!(matches!(error, NatsError::Tls(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn an_address_that_is_none() {
+async fn a_malformed_url_is_rejected() {
     let server = NatsServer::start("");
     let servers = vec!["nats://a b".to_owned()];
-    let error = refusal(&Options { servers, ..options(&server) }).await;
+    let error = connect_error(&NatsOptions { servers, ..options(&server) }).await;
     assert!(matches!(error, NatsError::Address), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_say_that_nobody_listens_is_too_old() {
+async fn a_server_without_no_responders_is_too_old() {
     use std::io::{BufRead as _, BufReader, Write as _};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
@@ -221,7 +221,7 @@ async fn a_server_that_cannot_say_that_nobody_listens_is_too_old() {
             }
         }
     });
-    let options = Options {
+    let options = NatsOptions {
         servers: vec![url],
         prefix: "test".to_owned(),
         login: Login::Anonymous,
@@ -229,6 +229,6 @@ async fn a_server_that_cannot_say_that_nobody_listens_is_too_old() {
         certificate: None,
         key: SealingKey::new(&[7; 32]),
     };
-    let error = refusal(&options).await;
+    let error = connect_error(&options).await;
     assert!(matches!(&error, NatsError::TooOld(version) if version == "2.1.9"), "{error:?}");
 }

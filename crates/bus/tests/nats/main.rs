@@ -1,4 +1,4 @@
-//! The bus between processes, over real NATS servers: nodes of one test are clients of one server.
+//! The bus between processes over real NATS servers. The nodes of a test are clients of one server.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test is read, not called")]
 
 mod login;
@@ -7,24 +7,24 @@ mod outages;
 mod sealing;
 mod support;
 
-use countersign_bus::conformance::Wire;
+use countersign_bus::conformance::BusPair;
 use countersign_testkit::{ManualClock, NatsServer};
 
 use crate::support::Node;
 
-async fn two_nodes() -> (Wire, NatsServer) {
+async fn two_nodes() -> (BusPair, NatsServer) {
     let server = NatsServer::start("");
     let clock = ManualClock::new();
     let here = Node::connect(&server, &clock, 1).await;
     let there = Node::connect(&server, &clock, 2).await;
-    (Wire { here: here.bus, there: there.bus, clock }, server)
+    (BusPair { here: here.bus, there: there.bus, clock }, server)
 }
 
-async fn one_node() -> (Wire, NatsServer) {
+async fn one_node() -> (BusPair, NatsServer) {
     let server = NatsServer::start("");
     let clock = ManualClock::new();
     let bus = Node::connect(&server, &clock, 1).await.bus;
-    (Wire { here: bus.clone(), there: bus, clock }, server)
+    (BusPair { here: bus.clone(), there: bus, clock }, server)
 }
 
 mod between_two_nodes {

@@ -1,10 +1,10 @@
-//! A device goes from one node to another, and a third one looks for it.
+//! A device moves from one node to another, and a third node makes offers to it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::conformance::{PHONE, offer};
-use countersign_bus::{Attachment, Bus as _, NatsBus, Parting, Reception};
+use countersign_bus::{Attachment, Bus as _, Detached, NatsBus, OfferOutcome};
 use countersign_domain::world::Clock as _;
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
 use tokio::sync::oneshot;
@@ -28,67 +28,67 @@ impl Stage {
         Self { server, clock, before, after, asking }
     }
 
-    /// A second after whatever was before, so that it may be taken over.
+    /// Attaches a second later, so that an older socket may be replaced.
     async fn attached(&self, node: &Node) -> Attachment {
         self.clock.advance(Duration::from_secs(1));
-        node.bus.attach(PHONE, self.clock.monotonic()).await.expect("nobody else is so new")
+        node.bus.attach(PHONE, self.clock.monotonic()).await.expect("no other socket is that new")
     }
 
-    /// Offers wait for the device's own answer, and no other comes before it.
-    async fn only_the_socket_answers(&self, socket: &mut Attachment, elsewhere: &Node) {
+    /// Checks that offers end with the socket's own outcome, and that `other` does not reply before it.
+    async fn only_the_socket_replies(&self, socket: &mut Attachment, other: &Node) {
         for _ in 0..20 {
-            let (heard, ()) = tokio::join!(self.asking.bus.offer(offer()), async {
-                let pending = socket.offers.recv().await.expect("the bus lives");
+            let (outcome, ()) = tokio::join!(self.asking.bus.offer(offer()), async {
+                let pending = socket.offers.recv().await.expect("the bus is running");
                 for _ in 0..5 {
-                    // time for whoever else would answer
-                    assert!(elsewhere.bus.is_attached(PHONE).await);
+                    // Gives other nodes time to reply.
+                    assert!(other.bus.is_attached(PHONE).await);
                     assert!(self.asking.bus.is_attached(PHONE).await);
                 }
-                pending.reply.send(Reception::Acknowledged).expect("the other side waits");
+                pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
             });
-            assert_eq!(heard, Reception::Acknowledged);
+            assert_eq!(outcome, OfferOutcome::Acknowledged);
         }
     }
 }
 
 #[tokio::test]
-async fn the_node_that_it_left_is_silent() {
+async fn the_node_that_the_device_left_does_not_reply() {
     let stage = Stage::set().await;
     drop(stage.attached(&stage.before).await);
     let mut socket = stage.attached(&stage.after).await;
-    stage.only_the_socket_answers(&mut socket, &stage.before).await;
+    stage.only_the_socket_replies(&mut socket, &stage.before).await;
 }
 
 #[tokio::test]
-async fn the_node_that_it_is_taken_from_is_silent() {
+async fn the_node_that_gave_the_device_up_does_not_reply() {
     let stage = Stage::set().await;
     let mut older = stage.attached(&stage.before).await;
     let mut socket = stage.attached(&stage.after).await;
-    assert_eq!((&mut older.parting).await, Ok(Parting::Replaced));
-    stage.only_the_socket_answers(&mut socket, &stage.before).await;
+    assert_eq!((&mut older.detached).await, Ok(Detached::Replaced));
+    stage.only_the_socket_replies(&mut socket, &stage.before).await;
     drop(older);
-    stage.only_the_socket_answers(&mut socket, &stage.before).await;
+    stage.only_the_socket_replies(&mut socket, &stage.before).await;
 }
 
 #[tokio::test]
-async fn a_node_that_it_comes_back_to_answers_again() {
+async fn a_node_that_the_device_returns_to_replies_again() {
     let stage = Stage::set().await;
     let older = stage.attached(&stage.before).await;
     let between = stage.attached(&stage.after).await;
     let mut socket = stage.attached(&stage.before).await;
-    stage.only_the_socket_answers(&mut socket, &stage.after).await;
+    stage.only_the_socket_replies(&mut socket, &stage.after).await;
     drop((older, between));
-    stage.only_the_socket_answers(&mut socket, &stage.after).await;
+    stage.only_the_socket_replies(&mut socket, &stage.after).await;
     drop(socket);
     let offered = clock_runs(&stage.clock, stage.asking.bus.offer(offer())).await;
-    assert_eq!(offered, Reception::Nobody);
+    assert_eq!(offered, OfferOutcome::NotConnected);
 }
 
-/// Its answer will never come, and the device is at another node by now.
+/// The dead node's reply never comes, and the device is at another node by then.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offer_that_died_with_its_node_is_not_waited_for() {
+async fn an_offer_to_a_dead_node_ends_early() {
     let stage = Stage::set().await;
-    // On a runtime of its own, which ends as a process does.
+    // On its own runtime, which ends like a process.
     let dying = tokio::runtime::Runtime::new().unwrap();
     let (options, time) = (options(&stage.server), Arc::new(stage.clock.clone()));
     let entropy = Arc::new(SeededEntropy::new(4));
@@ -96,7 +96,7 @@ async fn an_offer_that_died_with_its_node_is_not_waited_for() {
     let (written, is_written) = oneshot::channel();
     dying.spawn(async move {
         let bus = NatsBus::connect(&options, time.clone(), entropy).await.expect("a connection");
-        let mut socket = bus.attach(PHONE, time.monotonic()).await.expect("nobody holds it");
+        let mut socket = bus.attach(PHONE, time.monotonic()).await.expect("no socket holds it");
         tell.send(()).unwrap();
         let pending = socket.offers.recv().await.expect("an offer");
         written.send(()).unwrap();
@@ -111,24 +111,24 @@ async fn an_offer_that_died_with_its_node_is_not_waited_for() {
     dying.shutdown_background();
     stage.clock.advance(Duration::from_secs(1));
     let attach = stage.after.bus.attach(PHONE, stage.clock.monotonic());
-    let _socket = clock_runs(&stage.clock, attach).await.expect("nobody else is so new");
-    let heard = clock_runs(&stage.clock, offered).await.unwrap();
-    assert_eq!(heard, Reception::Unacknowledged, "it may have been shown");
+    let _socket = clock_runs(&stage.clock, attach).await.expect("no other socket is that new");
+    let outcome = clock_runs(&stage.clock, offered).await.unwrap();
+    assert_eq!(outcome, OfferOutcome::Unacknowledged, "it may have been shown");
     let waited = stage.clock.now().since(began);
     assert!(waited < Duration::from_secs(11), "{waited:?}");
 }
 
 #[tokio::test]
-async fn an_offer_in_hand_is_waited_for() {
+async fn an_offer_in_hand_does_not_end_early() {
     let stage = Stage::set().await;
     let mut socket = stage.attached(&stage.before).await;
     let asking = Arc::clone(&stage.asking.bus);
     let offered = tokio::spawn(async move { asking.offer(offer()).await });
-    let pending = socket.offers.recv().await.expect("the bus lives");
+    let pending = socket.offers.recv().await.expect("the bus is running");
     for _ in 0..9 {
         stage.clock.advance(Duration::from_secs(1));
         assert!(stage.asking.bus.is_attached(PHONE).await);
     }
-    pending.reply.send(Reception::Acknowledged).expect("the other side waits");
-    assert_eq!(offered.await.unwrap(), Reception::Acknowledged);
+    pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
+    assert_eq!(offered.await.unwrap(), OfferOutcome::Acknowledged);
 }

@@ -1,19 +1,19 @@
-//! Nodes.
+//! The nodes of a test.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
+use countersign_bus::nats::{Login, NatsError, NatsOptions, SealingKey};
 use countersign_bus::{Bus, Link, NatsBus};
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
 
-/// One node's bus.
+/// The bus of one node.
 pub struct Node {
     pub bus: Arc<dyn Bus>,
 }
 
-pub fn options(server: &NatsServer) -> Options {
-    Options {
+pub fn options(server: &NatsServer) -> NatsOptions {
+    NatsOptions {
         servers: vec![server.url()],
         prefix: "test".to_owned(),
         login: Login::Anonymous,
@@ -24,7 +24,7 @@ pub fn options(server: &NatsServer) -> Options {
 }
 
 pub async fn connect(
-    options: &Options,
+    options: &NatsOptions,
     clock: &ManualClock,
     seed: u64,
 ) -> Result<NatsBus, NatsError> {
@@ -36,19 +36,19 @@ impl Node {
         Self::with(&options(server), clock, seed).await
     }
 
-    pub async fn with(options: &Options, clock: &ManualClock, seed: u64) -> Self {
+    pub async fn with(options: &NatsOptions, clock: &ManualClock, seed: u64) -> Self {
         let bus = connect(options, clock, seed).await.expect("a connection");
         Self { bus: Arc::new(bus) }
     }
 
-    /// Waits until the link is so.
+    /// Waits until the link has this state.
     pub async fn link_is(&self, wanted: Link) {
-        let mut link = self.bus.link().expect("there are others");
-        link.wait_for(|link| *link == wanted).await.expect("the bus lives");
+        let mut link = self.bus.link().expect("there are other nodes");
+        link.wait_for(|link| *link == wanted).await.expect("the bus is running");
     }
 }
 
-/// Does something while the clock runs on.
+/// Runs a future while the clock advances.
 pub async fn clock_runs<T>(clock: &ManualClock, what: impl Future<Output = T>) -> T {
     let mut what = std::pin::pin!(what);
     loop {

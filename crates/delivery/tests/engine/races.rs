@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_bus::Reception;
+use countersign_bus::OfferOutcome;
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::notification::{Reason, Status};
@@ -47,8 +47,11 @@ async fn a_push_survives_the_change_of_sockets() {
 
         let ends = tokio::spawn(async move {
             yields(round % 7 * 10).await;
-            let word =
-                if round % 4 == 0 { Reception::Acknowledged } else { Reception::Unacknowledged };
+            let word = if round % 4 == 0 {
+                OfferOutcome::Acknowledged
+            } else {
+                OfferOutcome::Unacknowledged
+            };
             let _ = pending.reply.send(word);
             yields(round % 3).await;
             drop(older);
@@ -94,7 +97,7 @@ async fn an_answer_to_what_was_written_leaves_it_sent() {
     world.answer(&challenge).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
 
-    let _ = pending.reply.send(Reception::Unacknowledged);
+    let _ = pending.reply.send(OfferOutcome::Unacknowledged);
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
     assert!(device.sees_nothing());

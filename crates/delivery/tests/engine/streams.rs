@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_bus::{Parting, Reception};
+use countersign_bus::{Detached, OfferOutcome};
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::notification::{Code, Reason, Status};
@@ -37,7 +37,7 @@ async fn what_is_not_acknowledged_at_once_reads_sent() {
     world.wait_for(|counts| counts.written == 1).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
 
-    pending.reply.send(Reception::Acknowledged).unwrap();
+    pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
 }
@@ -89,7 +89,7 @@ async fn a_silent_device_is_asked_again_only_when_it_reconnects() {
     let push = world.push(&challenge, 300).await;
     let pending = device.next().await;
     world.pass(secs(10));
-    pending.reply.send(Reception::Unacknowledged).unwrap();
+    pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
     let waiting = (Status::Queued, Some(Reason::DeviceOffline));
@@ -113,11 +113,11 @@ async fn what_the_older_socket_did_not_acknowledge_goes_to_the_newer_one() {
     let pending = older.next().await;
     world.pass(secs(1));
     let mut newer = world.connect(&phone).await;
-    assert_eq!(older.attachment.parting.await, Ok(Parting::Replaced));
+    assert_eq!(older.attachment.detached.await, Ok(Detached::Replaced));
     world.wait_for(|counts| counts.replayed == 2).await;
     assert!(newer.sees_nothing(), "it is still on its way to the older one");
 
-    pending.reply.send(Reception::Unacknowledged).unwrap();
+    pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     assert_eq!(newer.acknowledge().await, push);
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
@@ -160,7 +160,7 @@ async fn no_more_than_a_hundred_wait_for_a_device_and_the_most_urgent_go_first()
     assert_eq!(urgent, offered.iter().map(|pending| pending.offer.notification).collect());
 
     for pending in offered {
-        pending.reply.send(Reception::Acknowledged).unwrap();
+        pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     }
     for _ in 0..30 {
         device.acknowledge().await;
@@ -181,7 +181,7 @@ async fn a_device_that_acknowledges_nothing_of_a_hundred_gets_no_more() {
     }
     let mut device = world.connect(&phone).await;
     for _ in 0..100 {
-        device.next().await.reply.send(Reception::Unacknowledged).unwrap();
+        device.next().await.reply.send(OfferOutcome::Unacknowledged).unwrap();
     }
     world.deliver_everything().await;
     assert!(device.sees_nothing());
@@ -211,7 +211,7 @@ async fn ttl_0_is_never_replayed() {
     world.wait_for(|counts| counts.written == 1).await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
     world.pass(secs(10));
-    pending.reply.send(Reception::Unacknowledged).unwrap();
+    pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
 
@@ -274,7 +274,7 @@ async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
     let mut device = world.connect(&phone).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    device.next().await.reply.send(Reception::Busy).unwrap();
+    device.next().await.reply.send(OfferOutcome::Busy).unwrap();
     world.deliver_everything().await;
     assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     world.pass(secs(1));
@@ -319,7 +319,7 @@ async fn a_mute_device_is_asked_one_thing_at_a_time() {
         let push = world.push(&challenge, 300).await;
         challenges.push((challenge, push));
         if challenges.len() == 1 {
-            device.next().await.reply.send(Reception::Unacknowledged).unwrap();
+            device.next().await.reply.send(OfferOutcome::Unacknowledged).unwrap();
             world.deliver_everything().await;
         }
     }
@@ -332,7 +332,7 @@ async fn a_mute_device_is_asked_one_thing_at_a_time() {
         .unwrap();
     assert_eq!(world.standing(waiting, *push).await, (Status::Queued, Some(Reason::Retrying)));
 
-    pending.reply.send(Reception::Acknowledged).unwrap();
+    pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, *push);
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
-use countersign_bus::nats::{Login, NatsError, Options, SealingKey};
+use countersign_bus::nats::{Login, NatsError, NatsOptions, SealingKey};
 use countersign_domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -131,7 +131,7 @@ impl Bus {
     ///
     /// # Errors
     /// A file that cannot be read; its setting is named.
-    pub fn options(&self, key: SealingKey) -> anyhow::Result<Option<Options>> {
+    pub fn options(&self, key: SealingKey) -> anyhow::Result<Option<NatsOptions>> {
         if self.nats.is_empty() {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ impl Bus {
             }
         }
         self.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
-        Ok(Some(Options {
+        Ok(Some(NatsOptions {
             servers: self.nats.clone(),
             prefix: self.prefix.clone(),
             login: self.login()?,
@@ -178,11 +178,11 @@ impl Bus {
     /// The settings that are to be looked at after an error.
     pub fn blame(&self, error: &NatsError) -> &'static str {
         match error {
-            NatsError::Refused if self.user.is_some() => "bus.user, bus.password_file",
-            NatsError::Refused if self.token_file.is_some() => "bus.token_file",
-            NatsError::Refused if self.nkey_file.is_some() => "bus.nkey_file",
-            NatsError::Refused if self.credentials_file.is_some() => "bus.credentials_file",
-            NatsError::Refused => {
+            NatsError::Login if self.user.is_some() => "bus.user, bus.password_file",
+            NatsError::Login if self.token_file.is_some() => "bus.token_file",
+            NatsError::Login if self.nkey_file.is_some() => "bus.nkey_file",
+            NatsError::Login if self.credentials_file.is_some() => "bus.credentials_file",
+            NatsError::Login => {
                 "bus.user, bus.token_file, bus.nkey_file or bus.credentials_file is needed"
             }
             NatsError::Credentials(_) => "bus.credentials_file",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_bus::{Parting, Pending, Reception};
+use countersign_bus::{Detached, OfferOutcome, PendingOffer};
 use countersign_domain::time::Instant;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
@@ -24,13 +24,13 @@ fn linked() -> Linked {
     linked
 }
 
-pub(super) fn pending(n: u8, expires_at: Instant) -> (Pending, Receiver<Reception>) {
+pub(super) fn pending(n: u8, expires_at: Instant) -> (PendingOffer, Receiver<OfferOutcome>) {
     let (reply, reception) = oneshot::channel();
-    (Pending { offer: an_offer(n, expires_at), reply }, reception)
+    (PendingOffer { offer: an_offer(n, expires_at), reply }, reception)
 }
 
 /// Offers a prompt, and lets it leave.
-fn offer(linked: &mut Linked, n: u8, now: Now) -> Receiver<Reception> {
+fn offer(linked: &mut Linked, n: u8, now: Now) -> Receiver<OfferOutcome> {
     let (pending, reception) = pending(n, now.day + LATER);
     assert!(linked.offer(pending, now).is_some());
     linked.written(now.at);
@@ -38,11 +38,11 @@ fn offer(linked: &mut Linked, n: u8, now: Now) -> Receiver<Reception> {
 }
 
 /// What became of an offer: nothing yet, or something; a reply that was dropped reads as `Nobody`.
-pub(super) fn fate(reception: &mut Receiver<Reception>) -> Option<Reception> {
+pub(super) fn fate(reception: &mut Receiver<OfferOutcome>) -> Option<OfferOutcome> {
     match reception.try_recv() {
         Ok(reception) => Some(reception),
         Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Closed) => Some(Reception::Nobody),
+        Err(TryRecvError::Closed) => Some(OfferOutcome::NotConnected),
     }
 }
 
@@ -51,11 +51,11 @@ fn an_ack_settles_one_prompt_once() {
     let mut linked = linked();
     let (mut one, mut two) = (offer(&mut linked, 1, BEGIN), offer(&mut linked, 2, BEGIN));
     assert_eq!(linked.hear(Heard::Text(&ack(2)), BEGIN.at), Ok(()));
-    assert_eq!((fate(&mut one), fate(&mut two)), (None, Some(Reception::Acknowledged)));
+    assert_eq!((fate(&mut one), fate(&mut two)), (None, Some(OfferOutcome::Acknowledged)));
     assert_eq!(linked.hear(Heard::Text(&ack(2)), BEGIN.at), Ok(()), "again: changes nothing");
     assert_eq!(linked.hear(Heard::Text(&ack(3)), BEGIN.at), Ok(()), "unknown: changes nothing");
     drop(linked);
-    assert_eq!(fate(&mut one), Some(Reception::Unacknowledged));
+    assert_eq!(fate(&mut one), Some(OfferOutcome::Unacknowledged));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn an_ack_may_overtake_the_news_that_the_prompt_has_left() {
     let (pending, mut reception) = pending(1, BEGIN.day + LATER);
     assert!(linked.offer(pending, BEGIN).is_some());
     assert_eq!(linked.hear(Heard::Text(&ack(1)), BEGIN.at), Ok(()));
-    assert_eq!(fate(&mut reception), Some(Reception::Acknowledged));
+    assert_eq!(fate(&mut reception), Some(OfferOutcome::Acknowledged));
     assert!(!linked.has_room(), "it is still being written");
     linked.written(BEGIN.at);
     assert!(linked.has_room());
@@ -78,7 +78,7 @@ fn without_an_ack_it_is_given_up_after_ten_seconds_and_a_late_ack_changes_nothin
     assert_eq!(linked.tick((BEGIN + 12 * SECOND).at), Ok(false));
     assert_eq!(fate(&mut reception), None);
     assert_eq!(linked.tick((BEGIN + 13 * SECOND).at), Ok(false));
-    assert_eq!(fate(&mut reception), Some(Reception::Unacknowledged));
+    assert_eq!(fate(&mut reception), Some(OfferOutcome::Unacknowledged));
     assert_eq!(linked.hear(Heard::Text(&ack(1)), (BEGIN + 14 * SECOND).at), Ok(()));
 }
 
@@ -89,10 +89,10 @@ fn a_hundred_wait_for_their_ack_and_no_more() {
     assert!(!linked.has_room());
     let (more, mut turned_away) = pending(200, BEGIN.day + LATER);
     assert_eq!(linked.offer(more, BEGIN), None);
-    assert_eq!(fate(&mut turned_away), Some(Reception::Nobody));
+    assert_eq!(fate(&mut turned_away), Some(OfferOutcome::NotConnected));
     assert_eq!(linked.hear(Heard::Text(&ack(50)), BEGIN.at), Ok(()));
     assert!(linked.has_room());
-    assert_eq!(fate(&mut receptions[50]), Some(Reception::Acknowledged));
+    assert_eq!(fate(&mut receptions[50]), Some(OfferOutcome::Acknowledged));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_prompt_that_must_not_be_shown_any_more_is_not_written() {
     let mut linked = linked();
     let (pending, mut reception) = pending(1, BEGIN.day + SECOND);
     assert_eq!(linked.offer(pending, BEGIN + SECOND), None);
-    assert_eq!(fate(&mut reception), Some(Reception::Nobody));
+    assert_eq!(fate(&mut reception), Some(OfferOutcome::NotConnected));
     assert!(linked.has_room());
 }
 
@@ -110,7 +110,7 @@ fn what_had_not_left_when_it_ended_was_received_by_nobody() {
     let (pending, mut reception) = pending(1, BEGIN.day + LATER);
     assert!(linked.offer(pending, BEGIN).is_some());
     drop(linked);
-    assert_eq!(fate(&mut reception), Some(Reception::Nobody));
+    assert_eq!(fate(&mut reception), Some(OfferOutcome::NotConnected));
 }
 
 #[test]
@@ -179,8 +179,8 @@ fn every_row_of_the_close_table() {
     }
     assert_eq!(linked().hear(Heard::Farewell, BEGIN.at), Err(End::Left));
     assert_eq!(linked().hear(Heard::Silence, BEGIN.at), Err(End::Lost));
-    assert_eq!(parted(Some(Parting::Replaced)).code, 4409);
-    assert_eq!(parted(Some(Parting::Dismissed)).code, 4404);
+    assert_eq!(parted(Some(Detached::Replaced)).code, 4409);
+    assert_eq!(parted(Some(Detached::Dismissed)).code, 4404);
     assert_eq!(parted(None).code, 1001);
     assert_eq!(Close::STOPPING.code, 1001);
     assert_eq!((Close::OVERLOADED.code, Close::TOO_OFTEN.code), (1013, 1013));

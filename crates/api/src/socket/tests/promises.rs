@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_bus::Reception;
+use countersign_bus::OfferOutcome;
 use proptest::prelude::*;
 
 use super::conversation::{fate, pending};
@@ -68,9 +68,9 @@ proptest! {
                 if reception.is_terminated() { continue }
                 match fate(reception) {
                     None => waiting += 1,
-                    Some(Reception::Nobody) => prop_assert!(!*was_written),
-                    Some(Reception::Acknowledged | Reception::Unacknowledged) => prop_assert!(*was_written),
-                    Some(Reception::Busy) => prop_assert!(false, "that is for the bus to say"),
+                    Some(OfferOutcome::NotConnected) => prop_assert!(!*was_written),
+                    Some(OfferOutcome::Acknowledged | OfferOutcome::Unacknowledged) => prop_assert!(*was_written),
+                    Some(OfferOutcome::Busy) => prop_assert!(false, "that is for the bus to say"),
                 }
             }
             prop_assert!(waiting <= MOST_UNACKNOWLEDGED + usize::from(is_writing));

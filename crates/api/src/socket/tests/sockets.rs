@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::{Bus, Changed, Reception};
+use countersign_bus::{Bus, Changed, OfferOutcome};
 use countersign_domain::text::Message as Question;
 use countersign_domain::time::Instant;
 use countersign_verify::services::ServiceStatus;
@@ -40,7 +40,7 @@ async fn a_prompt_comes_down_and_its_ack_goes_up() {
     assert_eq!(prompt["type"], "verify_push_challenge");
     assert_eq!(prompt["notification_sid"], an_offer(1, later()).notification.to_string());
     client.say(&ack(1)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
 /// The engine may have no place just because it waits for the acks of this very socket.
@@ -55,7 +55,7 @@ async fn prompts_come_down_while_the_engine_has_no_place_for_the_news() {
     let reception = server.offer(an_offer(1, later()));
     client.text().await;
     client.say(&ack(1)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
     drop(places);
 }
 
@@ -67,13 +67,13 @@ async fn a_prompt_without_an_ack_is_given_up_and_the_stream_goes_on() {
     client.text().await;
     client.settle().await;
     server.clock.advance(10);
-    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Unacknowledged);
 
     client.say(&ack(1)).await;
     let reception = server.offer(an_offer(2, later()));
     client.text().await;
     client.say(&ack(2)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_device_that_vanishes_acknowledges_nothing() {
     client.text().await;
     client.settle().await;
     drop(client);
-    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Unacknowledged);
     server.quiet().await;
     assert!(!server.bus.is_attached(factor(7)).await);
     assert_eq!(server.parts.admission.linked(), 0);
@@ -149,7 +149,7 @@ async fn a_newer_connection_takes_over_once_a_second() {
     let reception = server.offer(an_offer(1, later()));
     second.text().await;
     second.say(&ack(1)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
 /// Otherwise a device could not come back for as long as the clock had been ahead.
@@ -168,7 +168,7 @@ async fn setting_the_clock_back_keeps_no_device_out_and_no_socket_alive() {
     second.settle().await;
     server.clock.step(START);
     server.clock.advance(10);
-    assert_eq!(reception.await.unwrap(), Reception::Unacknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Unacknowledged);
     server.clock.advance(100);
     assert_eq!(second.close().await.0, 1001, "nothing was heard of it");
 }
@@ -184,7 +184,7 @@ async fn setting_the_clock_forward_ends_no_stream() {
     let reception = server.offer(an_offer(1, later()));
     client.text().await;
     client.say(&ack(1)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_service_that_is_changed_keeps_its_streams() {
     let reception = server.offer(an_offer(1, later()));
     client.text().await;
     client.say(&ack(1)).await;
-    assert_eq!(reception.await.unwrap(), Reception::Acknowledged);
+    assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
 #[tokio::test]
@@ -330,8 +330,8 @@ async fn a_device_that_does_not_read_is_given_up() {
     for offer in offers {
         fates.push(offer.await.unwrap());
     }
-    assert!(fates.contains(&Reception::Nobody), "what was never written");
-    assert!(!fates.contains(&Reception::Acknowledged));
+    assert!(fates.contains(&OfferOutcome::NotConnected), "what was never written");
+    assert!(!fates.contains(&OfferOutcome::Acknowledged));
     drop(client);
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
-use countersign_bus::{Bus, HandOver, LocalBus, Offer, Reception, Work, handover::Inbox};
+use countersign_bus::{Bus, HandOver, LocalBus, Offer, OfferOutcome, Work, handover::Inbox};
 use countersign_domain::device_token::{DeviceToken, TokenFault};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
@@ -270,7 +270,7 @@ impl Server {
     }
 
     /// Offers a prompt; the answer comes when the device has been heard.
-    pub(super) fn offer(&self, offer: Offer) -> JoinHandle<Reception> {
+    pub(super) fn offer(&self, offer: Offer) -> JoinHandle<OfferOutcome> {
         let bus = Arc::clone(&self.bus);
         tokio::spawn(async move { bus.offer(offer).await })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign_bus::{Attachment, Bus as _, HandOver, LocalBus, Pending, Reception};
+use countersign_bus::{Attachment, Bus as _, HandOver, LocalBus, OfferOutcome, PendingOffer};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ impl Device {
     }
 
     /// The next offer.
-    pub(crate) async fn next(&mut self) -> Box<Pending> {
+    pub(crate) async fn next(&mut self) -> Box<PendingOffer> {
         self.attachment.offers.recv().await.expect("the socket is held")
     }
 
@@ -39,7 +39,7 @@ impl Device {
     pub(crate) async fn acknowledge(&mut self) -> NotificationSid {
         let pending = self.next().await;
         let sid = pending.offer.notification;
-        let _ = pending.reply.send(Reception::Acknowledged);
+        let _ = pending.reply.send(OfferOutcome::Acknowledged);
         sid
     }
 
@@ -52,7 +52,7 @@ impl Device {
             let mut device = self;
             while let Some(pending) = device.attachment.offers.recv().await {
                 noted.lock().unwrap().push(pending.offer.notification);
-                let _ = pending.reply.send(Reception::Acknowledged);
+                let _ = pending.reply.send(OfferOutcome::Acknowledged);
             }
         });
         Obedient { seen, task }

@@ -15,7 +15,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
 use countersign_domain::household::Household;
 use countersign_domain::invalid::Invalid;
-use countersign_store::patience;
+use countersign_store::wait_budget;
 use countersign_verify::concurrency::{OverloadError, RequestLimiter, RequestPermit};
 use countersign_verify::security::{self, Origin, Via};
 use countersign_web::body::{Allowance, bounded};
@@ -135,7 +135,7 @@ impl Service<Request> for Envelope {
 /// Asks the routes. A request that has to wait must have a place for that.
 async fn ask(mut routes: Router, request: Request, place: Option<&RequestPermit>) -> Response {
     // Nothing that a handler holds is looked at after its panic.
-    let answer = patience::account(async move { routes.call(request).await });
+    let answer = wait_budget::with_budget(async move { routes.call(request).await });
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let mut answer = pin!(answer);
     let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::notification::Status;
 use countersign_domain::time::Instant;
-use countersign_store::seam::Fate;
+use countersign_store::seam::NotificationSummary;
 
 use crate::views::Stamp;
 use crate::words;
@@ -66,7 +66,7 @@ impl Chart {
     /// Of the last `steps` times `step` until `now`.
     pub(crate) fn of(
         (id, title): (&'static str, &'static str),
-        fates: &[Fate],
+        fates: &[NotificationSummary],
         now: Instant,
         step: Duration,
         steps: u32,
@@ -108,7 +108,7 @@ impl Chart {
     }
 }
 
-fn outcome(fate: &Fate) -> usize {
+fn outcome(fate: &NotificationSummary) -> usize {
     match fate.ending.map(|ending| ending.status) {
         Some(Status::Delivered) => 0,
         Some(Status::Sent) => 1,
@@ -161,7 +161,11 @@ mod tests {
         let now = Instant::from_seconds(1_700_000_000);
         let fate = |ago: u64, millis: u64, ending| {
             let created_at = now - Duration::from_secs(ago);
-            Fate { created_at, updated_at: created_at + Duration::from_millis(millis), ending }
+            NotificationSummary {
+                created_at,
+                updated_at: created_at + Duration::from_millis(millis),
+                ending,
+            }
         };
         let mut fates: Vec<_> =
             (1..=20).map(|at| fate(10, at * 10, Some(Ending::DELIVERED))).collect();

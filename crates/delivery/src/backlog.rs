@@ -6,7 +6,8 @@ use std::time::Duration;
 use countersign_bus::HandOver;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::QueueLimits;
-use countersign_store::seam::{Answer, Calls};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Calls;
 
 use crate::duty::Duty;
 use crate::metrics;
@@ -27,10 +28,10 @@ impl Duty for Backlog {
         self.interval
     }
 
-    async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn batch(&self, now: Instant, most: usize) -> StoreResult<usize> {
         let mut given_up = 0;
         loop {
-            let backlog = self.calls.tend_calls(self.limits, now).await?;
+            let backlog = self.calls.trim_calls(self.limits, now).await?;
             given_up += backlog.given_up;
             metrics::calls_given_up("queue", backlog.given_up);
             let age = backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));

@@ -9,7 +9,8 @@ use countersign_domain::delivery::NodeId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, after_call};
 use countersign_providers::webhook::WebhookCaller;
-use countersign_store::seam::{Answer, Calls, CallsWanted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Calls, CallsWanted};
 use tokio::sync::Notify;
 
 use crate::alarm::Alarm;
@@ -87,7 +88,7 @@ impl Caller {
         }
     }
 
-    async fn poll(&mut self) -> Answer<()> {
+    async fn poll(&mut self) -> StoreResult<()> {
         let context = Arc::clone(&self.context);
         let timing = &context.timing;
         self.alarm.set(timing.clock(), timing.with_jitter(self.interval));
@@ -114,7 +115,7 @@ impl Caller {
     }
 
     /// Begins the calls that there are permits for; returns whether there may be more.
-    async fn lease(&mut self) -> Answer<bool> {
+    async fn lease(&mut self) -> StoreResult<bool> {
         let permits = self.permits.current();
         if permits.free == 0 {
             return Ok(false);

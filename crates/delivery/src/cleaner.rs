@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Retention, Upkeep};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Retention, Upkeep};
 
 use crate::duty::Duty;
 use crate::signals::Counts;
@@ -23,7 +24,7 @@ impl Duty for Cleaner {
         self.interval
     }
 
-    async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn batch(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.upkeep.clean(now, self.retention, most).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::time::Instant;
-use countersign_store::seam::Answer;
+use countersign_store::error::StoreResult;
 
 use crate::metrics;
 use crate::signals::{Counts, Signals};
@@ -22,7 +22,7 @@ pub(crate) trait Duty: Send + Sync + 'static {
     /// The time from the start of one sweep to the start of the next.
     fn interval(&self) -> Duration;
     /// Changes up to `most` rows, as of `now`; returns how many. Fewer than `most`: nothing is left.
-    fn batch(&self, now: Instant, most: usize) -> impl Future<Output = Answer<usize>> + Send;
+    fn batch(&self, now: Instant, most: usize) -> impl Future<Output = StoreResult<usize>> + Send;
     /// Acts on a batch that changed this many rows, and counts them.
     fn done(&self, counts: &mut Counts, rows: usize, nothing_left: bool);
 }
@@ -58,7 +58,7 @@ impl DutyRunner {
         self.tasks.stop().run_until_cancelled(sweeps).await;
     }
 
-    async fn sweep<D: Duty>(&self, duty: &D) -> Answer<()> {
+    async fn sweep<D: Duty>(&self, duty: &D) -> StoreResult<()> {
         let most = self.batch.max(1);
         loop {
             let rows = duty.batch(self.timing.now(), most).await?;

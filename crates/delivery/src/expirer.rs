@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use countersign_bus::HandOver;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Deliveries};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Deliveries;
 
 use crate::duty::Duty;
 use crate::signals::Counts;
@@ -24,7 +25,7 @@ impl Duty for Expirer {
         self.interval
     }
 
-    async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn batch(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.deliveries.expire(now, most).await
     }
 

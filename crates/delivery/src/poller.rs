@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::delivery::NodeId;
-use countersign_store::seam::{Answer, Deliveries};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Deliveries;
 use tokio::sync::Notify;
 
 use crate::alarm::Alarm;
@@ -53,7 +54,7 @@ impl Poller {
         }
     }
 
-    async fn poll(&self) -> Answer<()> {
+    async fn poll(&self) -> StoreResult<()> {
         self.alarm.set(self.timing.clock(), self.timing.with_jitter(self.interval));
         while self.lease().await? {
             tokio::task::yield_now().await;
@@ -67,7 +68,7 @@ impl Poller {
     }
 
     /// Leases as many deliveries as there is capacity for; returns whether there may be more.
-    async fn lease(&self) -> Answer<bool> {
+    async fn lease(&self) -> StoreResult<bool> {
         let Some((permit, most)) = self.capacity.acquire_up_to(BATCH).await else {
             return Ok(false);
         };

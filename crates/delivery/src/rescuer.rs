@@ -6,7 +6,8 @@ use std::time::Duration;
 use countersign_bus::HandOver;
 use countersign_domain::delivery::NodeId;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Calls, Deliveries};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Calls, Deliveries};
 
 use crate::duty::Duty;
 use crate::signals::Counts;
@@ -25,7 +26,7 @@ impl Duty for Rescuer {
         self.interval
     }
 
-    async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn batch(&self, now: Instant, most: usize) -> StoreResult<usize> {
         let rows = self.deliveries.rescue(now, most).await?;
         if rows > 0 {
             self.handover.wake();
@@ -57,7 +58,7 @@ impl Duty for Voider {
         self.interval
     }
 
-    async fn batch(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn batch(&self, now: Instant, most: usize) -> StoreResult<usize> {
         let rows = self.deliveries.void_leases(self.node, now, most).await?;
         let calls = self.calls.void_calls(self.node, now, most).await?;
         if calls > 0 {

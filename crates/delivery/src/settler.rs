@@ -66,9 +66,9 @@ impl Settler {
         let mut failures = 0;
         loop {
             let error = match self.deliveries.settle(settled).await {
-                Ok(Settlement { lost, is_heard }) => {
+                Ok(Settlement { lost, may_cause_calls }) => {
                     self.count(settled, &lost);
-                    if is_heard {
+                    if may_cause_calls {
                         self.handover.happened();
                     }
                     return Ok(());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
-use countersign_store::schema::Fitting;
+use countersign_store::schema::SchemaPolicy;
 use countersign_store::{Moving as _, Store, StoreError};
 use countersign_store_postgres::{Durability, PostgresStore};
 use countersign_store_sqlite::{Depth, SqliteStore};
@@ -31,7 +31,7 @@ impl Database {
     /// # Errors
     /// It cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        Self::open_as(config, Fitting::Serve).await
+        Self::open_as(config, SchemaPolicy::Serve).await
     }
 
     /// Opens one that a server has used, and makes and migrates nothing: for commands beside servers.
@@ -59,7 +59,7 @@ impl Database {
             );
             folder::check(&config.data_dir)?;
         }
-        Self::open_as(config, Fitting::Beside).await
+        Self::open_as(config, SchemaPolicy::Attach).await
     }
 
     /// Refuses one that no server has used.
@@ -91,9 +91,9 @@ impl Database {
     ///
     /// # Errors
     /// It cannot be reached, opened or migrated.
-    pub async fn open_as(config: &Config, fitting: Fitting) -> anyhow::Result<Self> {
+    pub async fn open_as(config: &Config, schema_policy: SchemaPolicy) -> anyhow::Result<Self> {
         let Some(url) = &config.database.url else {
-            return open_sqlite(config, fitting).map(|store| Self::Sqlite(Arc::new(store)));
+            return open_sqlite(config, schema_policy).map(|store| Self::Sqlite(Arc::new(store)));
         };
         let options = countersign_store_postgres::Options {
             url: url.expose_secret().to_owned(),
@@ -102,8 +102,8 @@ impl Database {
             queue: config.store.queue_max,
             batch: config.store.batch_max,
             transaction_pooling: config.database.transaction_pooling,
-            patience: Duration::from_secs(config.database.timeout_seconds),
-            fitting,
+            timeout: Duration::from_secs(config.database.timeout_seconds),
+            schema_policy,
         };
         let store = PostgresStore::connect(options).await;
         let store = store.with_context(|| {
@@ -258,13 +258,13 @@ fn durable(found: &Durability) -> Vec<(&'static str, Condition)> {
     ]
 }
 
-fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore> {
+fn open_sqlite(config: &Config, schema_policy: SchemaPolicy) -> anyhow::Result<SqliteStore> {
     let options = countersign_store_sqlite::Options {
         readers: config.store.readers,
         queue: config.store.queue_max,
         batch: config.store.batch_max,
         max_pages: (config.store.pages_max != 0).then_some(config.store.pages_max),
-        fitting,
+        schema_policy,
         ..Default::default()
     };
     let path = config.database_file();
@@ -274,7 +274,7 @@ fn open_sqlite(config: &Config, fitting: Fitting) -> anyhow::Result<SqliteStore>
         file.push(end);
         file.into()
     });
-    for file in if fitting.makes() { folder::tighten(beside)? } else { Vec::new() } {
+    for file in if schema_policy.creates() { folder::tighten(beside)? } else { Vec::new() } {
         tracing::info!(file = %file.display(), "others could read this file; its mode is 0600 now");
     }
     SqliteStore::open(&path, options)

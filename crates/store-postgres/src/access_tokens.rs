@@ -5,7 +5,8 @@ use countersign_domain::access_token::AccessToken;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{AccessTokens, Answer, Inserted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{AccessTokens, Inserted};
 
 use crate::cells::Cells;
 use crate::command::Command;
@@ -69,7 +70,7 @@ impl Command for Create {
 
 #[async_trait]
 impl AccessTokens for PostgresStore {
-    async fn create_access_token(&self, token: &AccessToken) -> Answer<Inserted> {
+    async fn create_access_token(&self, token: &AccessToken) -> StoreResult<Inserted> {
         self.write(Create(token.clone())).await
     }
 
@@ -77,7 +78,7 @@ impl AccessTokens for PostgresStore {
         &self,
         service: ServiceSid,
         sid: AccessTokenSid,
-    ) -> Answer<Option<AccessToken>> {
+    ) -> StoreResult<Option<AccessToken>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), id(sid.as_bytes())];
         let read = |row: &_| rows::access_token(Cells::of(row, "access_tokens"));

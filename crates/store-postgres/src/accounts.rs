@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Accounts, Answer, Inserted, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Accounts, Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::PostgresStore;
@@ -162,36 +163,36 @@ impl Command for DeleteApiKey {
 
 #[async_trait]
 impl Accounts for PostgresStore {
-    async fn create_account(&self, account: &Account) -> Answer<Inserted> {
+    async fn create_account(&self, account: &Account) -> StoreResult<Inserted> {
         self.write(CreateAccount(account.clone())).await
     }
 
-    async fn create_first_account(&self, account: &Account) -> Answer<Inserted> {
+    async fn create_first_account(&self, account: &Account) -> StoreResult<Inserted> {
         self.write(CreateFirstAccount(CreateAccount(account.clone()))).await
     }
 
-    async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {
+    async fn account(&self, sid: AccountSid) -> StoreResult<Option<Account>> {
         let db = self.session().await?;
         let read = |row: &_| rows::account(Cells::of(row, "accounts"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
     }
 
-    async fn accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+    async fn accounts(&self, page: PageQuery<AccountSid>) -> StoreResult<Page<Account>> {
         let db = self.session().await?;
         let list = Listing { select: LIST, key: "sid", params: &[] };
         let read = |row: &_| rows::account(Cells::of(row, "accounts"));
         Ok(list.page(&db, by_id!(page), read, |account| id(account.sid.as_bytes())).await?)
     }
 
-    async fn update_account(&self, account: &Account, was: Instant) -> Answer<Updated> {
+    async fn update_account(&self, account: &Account, was: Instant) -> StoreResult<Updated> {
         self.write(UpdateAccount(account.clone(), was)).await
     }
 
-    async fn create_api_key(&self, key: &ApiKey) -> Answer<Inserted> {
+    async fn create_api_key(&self, key: &ApiKey) -> StoreResult<Inserted> {
         self.write(CreateApiKey(key.clone())).await
     }
 
-    async fn api_key(&self, sid: ApiKeySid) -> Answer<Option<ApiKey>> {
+    async fn api_key(&self, sid: ApiKeySid) -> StoreResult<Option<ApiKey>> {
         let db = self.session().await?;
         let read = |row: &_| rows::api_key(Cells::of(row, "api_keys"));
         Ok(one(&db, KEY_READ, params![id(sid.as_bytes())], read).await?)
@@ -201,7 +202,7 @@ impl Accounts for PostgresStore {
         &self,
         account: AccountSid,
         page: PageQuery<ApiKeySid>,
-    ) -> Answer<Page<ApiKey>> {
+    ) -> StoreResult<Page<ApiKey>> {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: KEY_LIST, key: "sid", params: params![account] };
@@ -209,7 +210,7 @@ impl Accounts for PostgresStore {
         Ok(list.page(&db, by_id!(page), read, |key| id(key.sid.as_bytes())).await?)
     }
 
-    async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<bool> {
+    async fn delete_api_key(&self, sid: ApiKeySid) -> StoreResult<bool> {
         self.write(DeleteApiKey(sid)).await
     }
 }

@@ -84,7 +84,7 @@ impl Gathered for RecordAnswer {
         let judge = |answer: &Self| {
             let held = held.get(&answer.sid).filter(|held| held.has_factor);
             match held.map(|held| held.standing.is_open(answer.at)) {
-                None => Recorded::Gone,
+                None => Recorded::NotFound,
                 Some(Err(refused)) => Recorded::Refused(refused),
                 Some(Ok(())) => Recorded::Done,
             }

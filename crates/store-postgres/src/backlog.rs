@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED, Queue, QueueLimits};
-use countersign_store::seam::{Answer, Backlog};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Backlog;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -94,7 +95,7 @@ pub(crate) async fn tend(
     store: &PostgresStore,
     limits: QueueLimits,
     now: Instant,
-) -> Answer<Backlog> {
+) -> StoreResult<Backlog> {
     let mut backlog = Backlog::default();
     let (mut queues, mut failed) = (Vec::new(), Vec::new());
     let found = {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign_store::patience;
+use countersign_store::wait_budget;
 use tokio::time::Instant;
 
 /// What a command may take its time for.
@@ -25,35 +25,35 @@ const UNHURRIED: Duration = Duration::from_secs(6 * 60 * 60);
 /// The bounds of everything that one store asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Bounds {
     /// With what a request may take.
-    pub(crate) const fn new(patience: Duration) -> Self {
-        Self { patience }
+    pub(crate) const fn new(timeout: Duration) -> Self {
+        Self { timeout }
     }
 
     /// When an answer must have come to what is asked for now. A request has what its earlier waits have left.
     pub(crate) fn deadline(self, hurry: Hurry) -> Instant {
-        let spent = if hurry == Hurry::Request { patience::spent() } else { Duration::ZERO };
+        let spent = if hurry == Hurry::Request { wait_budget::spent() } else { Duration::ZERO };
         Instant::now() + self.whole(hurry).saturating_sub(spent)
     }
 
     /// The longest wait for a connection, to be made or to be free.
     pub(crate) const fn connection(self) -> Duration {
-        self.patience
+        self.timeout
     }
 
     /// The longest wait for a connection that others use: half, so that what is left is of some use.
     pub(crate) fn free_connection(self) -> Duration {
-        self.patience / 2
+        self.timeout / 2
     }
 
     fn whole(self, hurry: Hurry) -> Duration {
         match hurry {
-            Hurry::Request => self.patience,
-            Hurry::Duty => self.patience.max(DUTY),
+            Hurry::Request => self.timeout,
+            Hurry::Duty => self.timeout.max(DUTY),
             Hurry::None => UNHURRIED,
         }
     }
@@ -62,7 +62,7 @@ impl Bounds {
     /// waits no longer, and is tried again.
     fn lock(self, hurry: Hurry) -> Duration {
         match hurry {
-            Hurry::Request | Hurry::Duty => self.patience / 2,
+            Hurry::Request | Hurry::Duty => self.timeout / 2,
             Hurry::None => UNHURRIED,
         }
     }
@@ -80,7 +80,7 @@ impl Bounds {
     /// A node that stops in the middle of a transaction holds its locks no longer than three times a request's time.
     fn settings(self, set: &str, hurry: Hurry) -> String {
         let [lock, statement, idle] =
-            [self.lock(hurry), self.whole(hurry), self.patience * 3].map(|span| span.as_millis());
+            [self.lock(hurry), self.whole(hurry), self.timeout * 3].map(|span| span.as_millis());
         format!(
             "; {set} lock_timeout TO {lock}; {set} statement_timeout TO {statement}; \
              {set} idle_in_transaction_session_timeout TO {idle}"
@@ -115,8 +115,8 @@ mod tests {
     #[tokio::test]
     async fn connections_have_the_bounds_and_migrations_have_others() {
         let database = TestDatabase::new();
-        let patience = Duration::from_millis(1_500);
-        let options = Options { url: database.url(), patience, ..Options::default() };
+        let timeout = Duration::from_millis(1_500);
+        let options = Options { url: database.url(), timeout, ..Options::default() };
         let store = PostgresStore::connect(options).await.unwrap();
         let settings = "SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('statement_timeout'), \
                         current_setting('idle_in_transaction_session_timeout'))";

@@ -13,7 +13,8 @@ use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease, MOST_AT_ONCE, Waiting};
-use countersign_store::seam::{Answer, CallsFound, CallsWanted, PASSED};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -176,7 +177,7 @@ impl Passed {
 }
 
 /// Looks for calls to be made.
-pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<CallsFound> {
+pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreResult<CallsFound> {
     let woken = wake_and_revive(store, wanted.now).await?;
     let (passed, is_round) = {
         let db = store.session().await?;
@@ -226,7 +227,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> Answer<
 
 /// Brings back what was leased or stood behind others for too long, and makes calls of the challenges that expired; how many of
 /// the latter were looked at.
-async fn wake_and_revive(store: &PostgresStore, now: Instant) -> Answer<usize> {
+async fn wake_and_revive(store: &PostgresStore, now: Instant) -> StoreResult<usize> {
     let (is_overdue, (calls, forms)) = {
         let db = store.session().await?;
         let read = |row: &Row| {
@@ -287,10 +288,10 @@ async fn waiting(db: &Session, wanted: &CallsWanted) -> Result<(Vec<Passed>, boo
     let (turn, now) = (id(wanted.turn.as_bytes()), wanted.now.as_micros());
     let mut passed = Vec::new();
     for (after, until) in [(turn, Uuid::max()), (Uuid::nil(), turn)] {
-        let most = limit(PASSED - passed.len());
+        let most = limit(WEBHOOKS_PER_LOOK - passed.len());
         let asked = params![after, until, most, now, limit(MOST_AT_ONCE)];
         passed.extend(all(db, WAITING, asked, Passed::read).await?);
-        if passed.len() >= PASSED {
+        if passed.len() >= WEBHOOKS_PER_LOOK {
             return Ok((passed, false));
         }
     }
@@ -368,7 +369,7 @@ async fn keep_wanted(
     store: &PostgresStore,
     calls: Vec<(CallLease, Option<EventType>)>,
     now: Instant,
-) -> Answer<Vec<CallLease>> {
+) -> StoreResult<Vec<CallLease>> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for (call, event) in calls {
         let fate = match &call {

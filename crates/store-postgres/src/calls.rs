@@ -7,7 +7,8 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, QueueLimits};
-use countersign_store::seam::{Answer, Backlog, Calls, CallsFound, CallsWanted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -105,18 +106,18 @@ async fn trouble(
 
 #[async_trait]
 impl Calls for PostgresStore {
-    async fn lease_calls(&self, wanted: &CallsWanted) -> Answer<CallsFound> {
+    async fn lease_calls(&self, wanted: &CallsWanted) -> StoreResult<CallsFound> {
         call_leases::look(self, wanted).await
     }
 
-    async fn next_call(&self, now: Instant) -> Answer<Option<Instant>> {
+    async fn next_call(&self, now: Instant) -> StoreResult<Option<Instant>> {
         let db = self.session().await?;
         let read = |row: &Row| Cells::of(row, "webhook_calls").take::<Option<i64>>();
         let next = one(&db, NEXT, &[], read).await?;
         Ok(next.flatten().map(|at| Instant::from_micros(at).max(now)))
     }
 
-    async fn tend_calls(&self, limits: QueueLimits, now: Instant) -> Answer<Backlog> {
+    async fn trim_calls(&self, limits: QueueLimits, now: Instant) -> StoreResult<Backlog> {
         backlog::tend(self, limits, now).await
     }
 
@@ -126,7 +127,7 @@ impl Calls for PostgresStore {
         after: AfterCall,
         error: &str,
         at: Instant,
-    ) -> Answer<bool> {
+    ) -> StoreResult<bool> {
         let result = CallResult {
             id: lease.id,
             node: lease.node,
@@ -139,11 +140,11 @@ impl Calls for PostgresStore {
         self.settling_calls.run(result).await
     }
 
-    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Void(node, now, most)).await
     }
 
-    async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>> {
+    async fn failing_webhooks(&self) -> StoreResult<Vec<FailingWebhook>> {
         let db = self.session().await?;
         let mut found = Vec::new();
         let mut last = Uuid::nil();

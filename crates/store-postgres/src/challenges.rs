@@ -6,7 +6,8 @@ use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
 use countersign_store::{Page, PageQuery};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -71,7 +72,7 @@ impl Command for Update {
     async fn run(&self, db: &Session) -> Result<Recorded, Trouble> {
         let held = standing::hold(db, std::iter::once(self.sid)).await?;
         let Some(held) = held.get(&self.sid) else {
-            return Ok(Recorded::Gone);
+            return Ok(Recorded::NotFound);
         };
         if self.while_open
             && let Err(refused) = held.standing.is_open(self.at)
@@ -138,7 +139,7 @@ fn with_factor(row: &Row) -> Result<(Challenge, Option<Factor>), Trouble> {
 
 #[async_trait]
 impl Challenges for PostgresStore {
-    async fn open_challenge(&self, opening: &Opening) -> Answer<Opened> {
+    async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened> {
         let challenge = &opening.challenge;
         self.opening
             .run(opening::Open {
@@ -155,7 +156,7 @@ impl Challenges for PostgresStore {
         service: ServiceSid,
         identity: &Identity,
         sid: ChallengeSid,
-    ) -> Answer<Option<(Challenge, Option<Factor>)>> {
+    ) -> StoreResult<Option<(Challenge, Option<Factor>)>> {
         let db = self.session().await?;
         let key = params![id(sid.as_bytes()), id(service.as_bytes()), identity.as_str()];
         Ok(one(&db, READ, key, with_factor).await?)
@@ -167,7 +168,7 @@ impl Challenges for PostgresStore {
         filter: ChallengeFilter,
         now: Instant,
         page: PageQuery<ChallengeSid>,
-    ) -> Answer<Page<Challenge>> {
+    ) -> StoreResult<Page<Challenge>> {
         let db = self.session().await?;
         let query = by_id!(page);
         let Some(factor) = filter.factor else {
@@ -184,7 +185,7 @@ impl Challenges for PostgresStore {
         verdict: Verdict,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> Answer<Recorded> {
+    ) -> StoreResult<Recorded> {
         let metadata = metadata.map(StringMap::to_text);
         self.answering.run(RecordAnswer { sid, verdict, metadata, at }).await
     }
@@ -195,11 +196,11 @@ impl Challenges for PostgresStore {
         metadata: &StringMap,
         while_open: bool,
         at: Instant,
-    ) -> Answer<Recorded> {
+    ) -> StoreResult<Recorded> {
         self.write(Update { sid, metadata: metadata.to_text(), while_open, at }).await
     }
 
-    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> StoreResult<u32> {
         self.write(CountWrong(sid)).await
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
-use countersign_store::seam::Answer;
+use countersign_store::error::StoreResult;
 use tokio::sync::Notify;
 
 use crate::PostgresStore;
@@ -105,7 +105,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn read_clock(&self, clock: &dyn Clock) -> Answer<ClockReading> {
+    pub async fn read_clock(&self, clock: &dyn Clock) -> StoreResult<ClockReading> {
         let db = self.session().await?;
         let asked = clock.monotonic();
         let read = |row: &_| Cells::of(row, "clock_timestamp").make(Instant::from_micros);

@@ -47,7 +47,7 @@ pub(crate) async fn pool(options: &Options, bounds: Bounds) -> Result<Pool, Stor
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENT_FOR);
     }
-    let servers = Servers::of(&config, options.patience, MakeRustlsConnect::new(tls(options)?));
+    let servers = Servers::of(&config, options.timeout, MakeRustlsConnect::new(tls(options)?));
     if !options.transaction_pooling {
         pooler::refuse(&config, &servers).await?;
     }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::credential::Credential;
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Credentials, Inserted, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Credentials, Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::cells::Cells;
@@ -107,11 +108,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Credentials for PostgresStore {
-    async fn create_credential(&self, credential: &Credential) -> Answer<Inserted> {
+    async fn create_credential(&self, credential: &Credential) -> StoreResult<Inserted> {
         self.write(Create(credential.clone())).await
     }
 
-    async fn credential(&self, sid: CredentialSid) -> Answer<Option<Credential>> {
+    async fn credential(&self, sid: CredentialSid) -> StoreResult<Option<Credential>> {
         let db = self.session().await?;
         let read = |row: &_| rows::credential(Cells::of(row, "credentials"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
@@ -121,7 +122,7 @@ impl Credentials for PostgresStore {
         &self,
         account: AccountSid,
         page: PageQuery<CredentialSid>,
-    ) -> Answer<Page<Credential>> {
+    ) -> StoreResult<Page<Credential>> {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: LIST, key: "sid", params: params![account] };
@@ -129,11 +130,15 @@ impl Credentials for PostgresStore {
         Ok(list.page(&db, by_id!(page), read, |found| id(found.sid.as_bytes())).await?)
     }
 
-    async fn update_credential(&self, credential: &Credential, was: Instant) -> Answer<Updated> {
+    async fn update_credential(
+        &self,
+        credential: &Credential,
+        was: Instant,
+    ) -> StoreResult<Updated> {
         self.write(Update(credential.clone(), was)).await
     }
 
-    async fn delete_credential(&self, sid: CredentialSid) -> Answer<bool> {
+    async fn delete_credential(&self, sid: CredentialSid) -> StoreResult<bool> {
         self.write(Delete(sid)).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use countersign_store::patience::Wait;
+use countersign_store::wait_budget::Wait;
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::join_all;
 use tokio::time::{Instant as Deadline, timeout_at};

@@ -8,7 +8,8 @@ use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
 use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Deliveries, Settlement};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Deliveries, Settlement};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -162,7 +163,7 @@ impl Deliveries for PostgresStore {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         let parked_for = None;
         self.write(TakeLeases { parked_for, node, now, until, most }).await
     }
@@ -174,7 +175,7 @@ impl Deliveries for PostgresStore {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         // nearly every device that connects has missed nothing, and then nothing is written
         let anything = {
             let db = self.session().await?;
@@ -187,33 +188,33 @@ impl Deliveries for PostgresStore {
         self.write(TakeLeases { parked_for, node, now, until, most }).await
     }
 
-    async fn next_due(&self) -> Answer<Option<Instant>> {
+    async fn next_due(&self) -> StoreResult<Option<Instant>> {
         let db = self.session().await?;
         let read = |row: &Row| Cells::of(row, "deliveries").make(Instant::from_micros);
         Ok(one(&db, NEXT_DUE, &[], read).await?)
     }
 
-    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
+    async fn prospects(&self, leases: &[Lease]) -> StoreResult<Vec<Prospect>> {
         let db = self.session().await?;
         Ok(prospect::read(&db, leases).await?)
     }
 
-    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
+    async fn settle(&self, settled: &[Settled]) -> StoreResult<Settlement> {
         if settled.is_empty() {
             return Ok(Settlement::default());
         }
         self.write(settle::Settle::of(settled)?).await
     }
 
-    async fn expire(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn expire(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Expire(now, most)).await
     }
 
-    async fn rescue(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn rescue(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Rescue(now, most)).await
     }
 
-    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(VoidLeases(node, now, most)).await
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of PostgreSQL that decide whether what it has acknowledged survives.
 
-use countersign_store::seam::Answer;
+use countersign_store::error::StoreResult;
 
 use crate::PostgresStore;
 use crate::cells::Cells;
@@ -29,7 +29,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn durability(&self) -> Answer<Durability> {
+    pub async fn durability(&self) -> StoreResult<Durability> {
         let session = self.session().await?;
         let settings: Vec<(String, String)> = all(&session, SETTINGS, &[], |row| {
             let mut cells = Cells::of(row, "pg_settings");

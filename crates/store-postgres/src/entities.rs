@@ -6,7 +6,8 @@ use countersign_domain::sid::{EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::{Answer, Entities, Inserted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Entities, Inserted};
 use countersign_store::{Page, PageQuery};
 
 use crate::cells::Cells;
@@ -130,11 +131,15 @@ impl Command for Delete {
 
 #[async_trait]
 impl Entities for PostgresStore {
-    async fn create_entity(&self, entity: &Entity) -> Answer<Inserted> {
+    async fn create_entity(&self, entity: &Entity) -> StoreResult<Inserted> {
         self.write(Create(entity.clone())).await
     }
 
-    async fn entity(&self, service: ServiceSid, identity: &Identity) -> Answer<Option<Entity>> {
+    async fn entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> StoreResult<Option<Entity>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str()];
         let read = |row: &_| rows::entity(Cells::of(row, "entities"));
@@ -145,7 +150,7 @@ impl Entities for PostgresStore {
         &self,
         service: ServiceSid,
         page: PageQuery<EntitySid>,
-    ) -> Answer<Page<Entity>> {
+    ) -> StoreResult<Page<Entity>> {
         let db = self.session().await?;
         let service = id(service.as_bytes());
         let list = Listing { select: LIST, key: "e.sid", params: params![service] };
@@ -159,7 +164,7 @@ impl Entities for PostgresStore {
         service: ServiceSid,
         identity: &Identity,
         at: Instant,
-    ) -> Answer<bool> {
+    ) -> StoreResult<bool> {
         self.write(Delete(service, identity.clone(), at)).await
     }
 }

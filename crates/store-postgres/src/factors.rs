@@ -8,7 +8,8 @@ use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Enrolled, Enrolment, Factors};
 use countersign_store::{Page, PageQuery};
 use tokio_postgres::Row;
 
@@ -148,7 +149,7 @@ impl Command for Delete {
 
 #[async_trait]
 impl Factors for PostgresStore {
-    async fn enrol_factor(&self, enrolment: &Enrolment) -> Answer<Enrolled> {
+    async fn enrol_factor(&self, enrolment: &Enrolment) -> StoreResult<Enrolled> {
         self.write(Enrol(enrolment.clone())).await
     }
 
@@ -157,19 +158,22 @@ impl Factors for PostgresStore {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Option<Factor>> {
+    ) -> StoreResult<Option<Factor>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
         Ok(one(&db, READ, key, |row| rows::factor(Cells::of(row, "factors"))).await?)
     }
 
-    async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>> {
+    async fn factor_by_key(&self, key: FactorKeySid) -> StoreResult<Option<Factor>> {
         let db = self.session().await?;
         let read = |row: &Row| rows::factor(Cells::of(row, "factors"));
         Ok(one(&db, BY_KEY, params![id(key.as_bytes())], read).await?)
     }
 
-    async fn not_streamed(&self, factors: &[(EntitySid, FactorSid)]) -> Answer<Vec<FactorSid>> {
+    async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> StoreResult<Vec<FactorSid>> {
         let db = self.session().await?;
         let entities = column(factors, |(entity, _)| id(entity.as_bytes()));
         let sids = column(factors, |(_, sid)| id(sid.as_bytes()));
@@ -181,7 +185,7 @@ impl Factors for PostgresStore {
         &self,
         entity: EntitySid,
         page: PageQuery<FactorSid>,
-    ) -> Answer<Page<AnyFactor>> {
+    ) -> StoreResult<Page<AnyFactor>> {
         let owner = id(entity.as_bytes());
         let push = Listing { select: LIST, key: "f.sid", params: params![owner] };
         let totp = Listing { select: totp_factors::LIST, ..push };
@@ -207,11 +211,16 @@ impl Factors for PostgresStore {
         sid: FactorSid,
         change: &FactorChange,
         at: Instant,
-    ) -> Answer<Option<Factor>> {
+    ) -> StoreResult<Option<Factor>> {
         self.write(Update { entity, sid, change: change.clone(), at }).await
     }
 
-    async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool> {
+    async fn delete_factor(
+        &self,
+        entity: EntitySid,
+        sid: FactorSid,
+        at: Instant,
+    ) -> StoreResult<bool> {
         self.write(Delete(entity, sid, at)).await
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
-use countersign_store::patience::Wait;
+use countersign_store::wait_budget::Wait;
 use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant as Deadline, timeout_at};

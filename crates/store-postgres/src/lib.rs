@@ -61,10 +61,11 @@ use std::time::Duration;
 
 use countersign_store::StoreError;
 use countersign_store::bounds::{BATCH_COMMANDS, QUEUE_COMMANDS};
+use countersign_store::error::StoreResult;
 use countersign_store::health::Health;
-use countersign_store::patience::Wait;
-use countersign_store::schema::Fitting;
-use countersign_store::seam::{Answer, Store};
+use countersign_store::schema::SchemaPolicy;
+use countersign_store::seam::Store;
+use countersign_store::wait_budget::Wait;
 use tokio::sync::Semaphore;
 
 pub use clock::{ClockReading, Tolerance};
@@ -95,9 +96,9 @@ pub struct Options {
     /// How long a command or a read may take, from the moment that it is asked for: to get a connection, to get locks, to run,
     /// and to be answered. What takes longer fails as unavailable. Duties in the background may take a minute, migrations and
     /// moves hours.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// What is done about a schema of another version.
-    pub fitting: Fitting,
+    pub schema_policy: SchemaPolicy,
 }
 
 impl Default for Options {
@@ -109,8 +110,8 @@ impl Default for Options {
             queue: QUEUE_COMMANDS,
             batch: BATCH_COMMANDS,
             transaction_pooling: false,
-            patience: Duration::from_secs(4),
-            fitting: Fitting::Serve,
+            timeout: Duration::from_secs(4),
+            schema_policy: SchemaPolicy::Serve,
         }
     }
 }
@@ -138,11 +139,11 @@ impl PostgresStore {
     ///
     /// # Errors
     /// The database cannot be reached, or its schema is of another version and cannot or may not be migrated.
-    pub async fn connect(options: Options) -> Answer<Self> {
-        let bounds = Bounds::new(options.patience);
+    pub async fn connect(options: Options) -> StoreResult<Self> {
+        let bounds = Bounds::new(options.timeout);
         let pool = connect::pool(&options, bounds).await?;
         let db = Database::new(pool, options.transaction_pooling, bounds);
-        migrations::run(&db, options.fitting).await?;
+        migrations::run(&db, options.schema_policy).await?;
         let queue = Arc::new(Semaphore::new(options.queue));
         let gather = (options.queue, options.batch);
         Ok(Self {
@@ -158,7 +159,7 @@ impl PostgresStore {
 
     /// Runs a command in a transaction of its own. It goes on when the caller goes away, so that no connection is given
     /// back in the middle of one.
-    async fn write<C: Command>(&self, command: C) -> Answer<C::Answer> {
+    async fn write<C: Command>(&self, command: C) -> StoreResult<C::Answer> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| gather::too_many())?;
         let (db, deadline, _wait) =
             (self.db.clone(), self.db.bounds.deadline(C::HURRY), Wait::begin());
@@ -168,7 +169,7 @@ impl PostgresStore {
             answer
         });
         let answer = running.await.map_err(|_| gather::broken())?.map_err(StoreError::from);
-        if self.health.note(answer.as_ref().err()) {
+        if self.health.record(answer.as_ref().err()) {
             upkeep::probe(&self.db, &self.health);
         }
         answer
@@ -194,6 +195,6 @@ fn limit(most: usize) -> i64 {
 }
 
 /// A value as the JSON text that a column keeps.
-fn json<T: serde::Serialize>(value: &T) -> Answer<String> {
+fn json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use countersign_store::StoreError;
-use countersign_store::schema::{Fitting, Step, judge};
+use countersign_store::schema::{SchemaPolicy, Step, check};
 use refinery::Migration;
 use tokio_postgres::Row;
 
@@ -45,12 +45,12 @@ const NOTE: &str = "INSERT INTO refinery_schema_history (version, name, applied_
 const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 
 /// Makes the schema fit.
-pub(crate) async fn run(db: &Database, fitting: Fitting) -> Result<(), StoreError> {
+pub(crate) async fn run(db: &Database, schema_policy: SchemaPolicy) -> Result<(), StoreError> {
     let known = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
     let known: Vec<Migration> = known
         .collect::<Result<_, _>>()
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    db.transact(&Migrate(known, fitting)).await?.map_err(StoreError::Unavailable)
+    db.transact(&Migrate(known, schema_policy)).await?.map_err(StoreError::Unavailable)
 }
 
 fn step(migration: &Migration) -> Step {
@@ -66,7 +66,7 @@ fn applied(row: &Row) -> Result<Step, Trouble> {
     Ok(Step { version: cells.take()?, name: cells.take()?, checksum: cells.take()? })
 }
 
-struct Migrate(Vec<Migration>, Fitting);
+struct Migrate(Vec<Migration>, SchemaPolicy);
 
 #[async_trait]
 impl Command for Migrate {
@@ -75,11 +75,11 @@ impl Command for Migrate {
     const HURRY: Hurry = Hurry::None;
 
     async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
-        let Self(migrations, fitting) = self;
+        let Self(migrations, schema_policy) = self;
         db.run_script(LOCK).await?;
         let known: Vec<_> = migrations.iter().map(step).collect();
         let has_table = || one(db, HAS_TABLE, &[], |row| Cells::of(row, "pg_class").take());
-        let applied = if fitting.makes() {
+        let applied = if schema_policy.creates() {
             db.run_script(TABLE).await?;
             all(db, APPLIED, &[], applied).await?
         } else if has_table().await? == Some(true) {
@@ -92,7 +92,7 @@ impl Command for Migrate {
         } else {
             None
         };
-        let begin = match judge(*fitting, &known, &applied, serves_from) {
+        let begin = match check(*schema_policy, &known, &applied, serves_from) {
             Ok(begin) => begin,
             Err(why) => return Ok(Err(why)),
         };

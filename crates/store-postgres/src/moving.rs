@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
+use countersign_store::error::StoreResult;
 use countersign_store::moving::{Column, Kind, Moving, Row, Table, Value};
-use countersign_store::seam::Answer;
 use uuid::Uuid;
 
 use crate::bounds::Hurry;
@@ -161,7 +161,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn servers(&self) -> Answer<u64> {
+    pub async fn servers(&self) -> StoreResult<u64> {
         let db = self.session().await?;
         let count = one(&db, OTHERS, &[], |row| Cells::of(row, "pg_stat_activity").take::<i64>());
         Ok(count.await?.map_or(0, i64::unsigned_abs))
@@ -175,7 +175,7 @@ impl Moving for PostgresStore {
         table: &'static Table,
         after: Option<&[Value]>,
         most: usize,
-    ) -> Answer<Vec<Row>> {
+    ) -> StoreResult<Vec<Row>> {
         let (name, names, order) = (table.name, table.names(), ordered(table, ""));
         let after = after.unwrap_or_default().iter().zip(table.key);
         let after = after.map(|(value, column)| param(table, *column, value));
@@ -198,7 +198,7 @@ impl Moving for PostgresStore {
         Ok(rows)
     }
 
-    async fn count(&self, table: &'static Table) -> Answer<u64> {
+    async fn count(&self, table: &'static Table) -> StoreResult<u64> {
         let db = self.db.unhurried_session().await?;
         let sql = format!("SELECT count(*) FROM {}", table.name);
         let count = one(&db, &sql, &[], |row| Cells::of(row, table.name).take::<i64>()).await?;
@@ -206,7 +206,7 @@ impl Moving for PostgresStore {
         Ok(count.map_or(0, i64::unsigned_abs))
     }
 
-    async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>> {
+    async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>> {
         let db = self.db.unhurried_session().await?;
         let (key, order) = (table.key_names(), ordered(table, " DESC"));
         let sql = format!("SELECT {key} FROM {} ORDER BY {order} LIMIT 1", table.name);
@@ -215,24 +215,24 @@ impl Moving for PostgresStore {
         Ok(last)
     }
 
-    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()> {
+    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()> {
         self.write(Put(table, rows)).await
     }
 
     /// So that rows land in the parts of their days.
-    async fn expect_rows(&self, from: Instant, now: Instant) -> Answer<()> {
+    async fn expect_rows(&self, from: Instant, now: Instant) -> StoreResult<()> {
         let db = self.db.clone();
         let expecting = tokio::spawn(async move { history::expect(&db, from, now).await });
         Ok(expecting.await.map_err(|_| gather::broken())??)
     }
 
-    async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>> {
+    async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>> {
         let db = self.session().await?;
         let read = |row: &tokio_postgres::Row| Cells::of(row, "installation").take();
         Ok(one(&db, KEY_CHECK, &[], read).await?.flatten())
     }
 
-    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> Answer<bool> {
+    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> StoreResult<bool> {
         self.write(ReplaceKeyCheck(was, value)).await
     }
 }

@@ -5,7 +5,8 @@ use countersign_domain::delivery::{DeliveryState, NewNotification, NodeId};
 use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Notifications, Notified};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Notifications, Notified};
 use countersign_store::{Page, PageQuery};
 use tokio_postgres::Row;
 
@@ -129,7 +130,7 @@ impl Command for MarkFetched {
 
 #[async_trait]
 impl Notifications for PostgresStore {
-    async fn notify(&self, new: &NewNotification, most: u32) -> Answer<Notified> {
+    async fn notify(&self, new: &NewNotification, most: u32) -> StoreResult<Notified> {
         self.notifying.run(Notify { new: *new, most }).await
     }
 
@@ -137,7 +138,7 @@ impl Notifications for PostgresStore {
         &self,
         challenge: ChallengeSid,
         sid: NotificationSid,
-    ) -> Answer<Option<Notification>> {
+    ) -> StoreResult<Option<Notification>> {
         let db = self.session().await?;
         let key = params![id(challenge.as_bytes()), id(sid.as_bytes())];
         Ok(one(&db, READ, key, notification).await?)
@@ -147,7 +148,7 @@ impl Notifications for PostgresStore {
         &self,
         challenge: ChallengeSid,
         page: PageQuery<NotificationSid>,
-    ) -> Answer<Page<Notification>> {
+    ) -> StoreResult<Page<Notification>> {
         let db = self.session().await?;
         let challenge = id(challenge.as_bytes());
         // The order of creation is that of the ordinals, also within a millisecond. One that is not there any more
@@ -166,7 +167,7 @@ impl Notifications for PostgresStore {
         Ok(page.map(|(_, notification)| notification))
     }
 
-    async fn mark_fetched(&self, challenge: ChallengeSid, at: Instant) -> Answer<()> {
+    async fn mark_fetched(&self, challenge: ChallengeSid, at: Instant) -> StoreResult<()> {
         let anything = {
             let db = self.session().await?;
             exists(&db, IS_SENT, params![id(challenge.as_bytes())]).await?

@@ -82,7 +82,7 @@ impl Notify {
 
     fn outcome(&self, found: Option<Found>) -> Notified {
         match found {
-            None => Notified::Gone,
+            None => Notified::NotFound,
             Some(found) if found.is_stored => {
                 Notified::Done(found.prospect.filter(|_| self.begins()))
             }
@@ -94,7 +94,7 @@ impl Notify {
         if let Err(refused) = found.standing.is_open(self.new.created_at) {
             Notified::Refused(refused)
         } else if found.reached_by.as_deref() != Some(self.new.platform.as_str()) {
-            Notified::Moved
+            Notified::PlatformChanged
         } else {
             Notified::TooMany
         }

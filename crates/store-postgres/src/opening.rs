@@ -8,7 +8,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{CodeFate, Opened, Opening};
+use countersign_store::seam::{CodeCheck, Opened, Opening};
 use uuid::Uuid;
 
 use crate::cells::Cells;
@@ -163,7 +163,7 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
 }
 
 /// What the code that came with an opening comes to, if any did. Its factor is held.
-async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeFate>, Trouble> {
+async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeCheck>, Trouble> {
     let challenge = &opening.challenge;
     let Some(code) = opening.code else {
         return Ok(None);
@@ -172,21 +172,21 @@ async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeFate>, Troub
 }
 
 /// The result for a stored challenge, by the fate of its code.
-async fn answer(db: &Session, opening: &Opening, fate: CodeFate) -> Result<Opened, Trouble> {
+async fn answer(db: &Session, opening: &Opening, fate: CodeCheck) -> Result<Opened, Trouble> {
     let challenge = &opening.challenge;
     totp_factors::note(db, challenge.owner.entity, challenge.factor, fate).await?;
     match fate {
-        CodeFate::Accepted(_) => {
+        CodeCheck::Accepted(_) => {
             answers::approve(db, challenge.sid, None, challenge.created_at).await?;
             Ok(Opened::Done)
         }
-        CodeFate::Wrong => {
+        CodeCheck::Wrong => {
             challenges::count_wrong(db, challenge.sid).await?;
             Ok(Opened::WrongCode)
         }
-        CodeFate::Spent => Ok(Opened::SpentCode),
-        CodeFate::Exhausted => Ok(Opened::Exhausted),
-        CodeFate::Moved => Ok(Opened::Moved),
+        CodeCheck::Spent => Ok(Opened::SpentCode),
+        CodeCheck::Exhausted => Ok(Opened::Exhausted),
+        CodeCheck::SettingsChanged => Ok(Opened::SettingsChanged),
     }
 }
 
@@ -234,9 +234,9 @@ impl Gathered for Open {
             if fine(outcome) {
                 *place = fate(db, &open.opening).await?;
                 match place {
-                    Some(CodeFate::Exhausted) => *outcome = Opened::Exhausted,
-                    Some(CodeFate::Moved) => *outcome = Opened::Moved,
-                    Some(CodeFate::Accepted(_) | CodeFate::Spent | CodeFate::Wrong) | None => {}
+                    Some(CodeCheck::Exhausted) => *outcome = Opened::Exhausted,
+                    Some(CodeCheck::SettingsChanged) => *outcome = Opened::SettingsChanged,
+                    Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
                 }
             }
         }

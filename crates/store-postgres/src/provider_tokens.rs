@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, PROVIDER_TOKENS_KEPT, ProviderTokens};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
@@ -57,12 +58,12 @@ fn read(row: &Row) -> Result<ProviderToken, Trouble> {
 
 #[async_trait]
 impl ProviderTokens for PostgresStore {
-    async fn provider_token(&self, key: KeyPrint) -> Answer<Option<ProviderToken>> {
+    async fn provider_token(&self, key: KeyPrint) -> StoreResult<Option<ProviderToken>> {
         let db = self.session().await?;
         Ok(one(&db, READ, params![id(&key)], read).await?)
     }
 
-    async fn renew_provider_token(&self, new: &ProviderToken) -> Answer<ProviderToken> {
+    async fn renew_provider_token(&self, new: &ProviderToken) -> StoreResult<ProviderToken> {
         self.write(Renew(new.clone())).await
     }
 }

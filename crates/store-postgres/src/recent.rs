@@ -11,7 +11,10 @@ use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
-use countersign_store::seam::{Answer, CallCounts, CallList, CallMark, Fate, Glance, Look, Recent};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{
+    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
+};
 use tokio_postgres::Row;
 
 use crate::cells::Cells;
@@ -102,7 +105,7 @@ fn challenge(row: &Row) -> Result<Challenge, Trouble> {
     rows::challenge(&mut Cells::of(row, "challenges"))
 }
 
-fn fate(row: &Row) -> Result<Fate, Trouble> {
+fn fate(row: &Row) -> Result<NotificationSummary, Trouble> {
     let mut cells = Cells::of(row, "notifications");
     let (created_at, updated_at) =
         (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
@@ -111,7 +114,7 @@ fn fate(row: &Row) -> Result<Fate, Trouble> {
     let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
     let code = cells.make(|code: Option<u32>| code.map(Code))?;
     let ending = status.map(|status| Ending { status, reason, code });
-    Ok(Fate { created_at, updated_at, ending })
+    Ok(NotificationSummary { created_at, updated_at, ending })
 }
 
 fn call(row: &Row) -> Result<Call, Trouble> {
@@ -182,9 +185,9 @@ impl Recent for PostgresStore {
         &self,
         account: AccountSid,
         before: ChallengeSid,
-        look: Look,
+        look: ScanBounds,
         most: usize,
-    ) -> Answer<Glance<Challenge>> {
+    ) -> StoreResult<Scan<Challenge>> {
         let db = self.session().await?;
         let from = ChallengeSid::least(before.kind(), look.since);
         let (from, ended_at) = bounded(&db, account, from, before, look.rows).await?;
@@ -194,15 +197,15 @@ impl Recent for PostgresStore {
             id(account.as_bytes()),
             limit(most)
         ];
-        Ok(Glance { items: all(&db, CHALLENGES, range, challenge).await?, ended_at })
+        Ok(Scan { items: all(&db, CHALLENGES, range, challenge).await?, ended_at })
     }
 
-    async fn recent_fates(
+    async fn recent_notifications(
         &self,
         account: AccountSid,
         until: Instant,
-        look: Look,
-    ) -> Answer<Glance<Fate>> {
+        look: ScanBounds,
+    ) -> StoreResult<Scan<NotificationSummary>> {
         let db = self.session().await?;
         let [from, to] = [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
         let (from, ended_at) = bounded(&db, account, from, to, look.rows).await?;
@@ -212,14 +215,14 @@ impl Recent for PostgresStore {
             id(account.as_bytes()),
             limit(look.rows)
         ];
-        Ok(Glance { items: all(&db, FATES, range, fate).await?, ended_at })
+        Ok(Scan { items: all(&db, FATES, range, fate).await?, ended_at })
     }
 
     async fn challenge_of_account(
         &self,
         account: AccountSid,
         sid: ChallengeSid,
-    ) -> Answer<Option<Challenge>> {
+    ) -> StoreResult<Option<Challenge>> {
         let db = self.session().await?;
         let key = params![id(sid.as_bytes()), id(account.as_bytes())];
         Ok(one(&db, CHALLENGE, key, challenge).await?)
@@ -230,7 +233,7 @@ impl Recent for PostgresStore {
         account: AccountSid,
         sid: NotificationSid,
         rows: usize,
-    ) -> Answer<Option<Challenge>> {
+    ) -> StoreResult<Option<Challenge>> {
         let db = self.session().await?;
         let made = sid.minted_at();
         let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
@@ -246,7 +249,7 @@ impl Recent for PostgresStore {
         Ok(one(&db, CHALLENGE, key, challenge).await?)
     }
 
-    async fn call_counts(&self, webhook: WebhookSid) -> Answer<CallCounts> {
+    async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts> {
         let db = self.session().await?;
         let read = |row: &Row| {
             let mut cells = Cells::of(row, "webhook_calls");
@@ -261,13 +264,13 @@ impl Recent for PostgresStore {
         Ok(counts.unwrap_or_default())
     }
 
-    async fn calls_in_trouble(
+    async fn list_calls(
         &self,
         webhook: WebhookSid,
         list: CallList,
-        after: Option<CallMark>,
+        after: Option<CallCursor>,
         most: usize,
-    ) -> Answer<Vec<Call>> {
+    ) -> StoreResult<Vec<Call>> {
         let db = self.session().await?;
         let (sql, start) = match list {
             CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
@@ -284,7 +287,7 @@ impl Recent for PostgresStore {
         factor: FactorSid,
         challenge: Option<ChallengeSid>,
         most: usize,
-    ) -> Answer<Vec<Call>> {
+    ) -> StoreResult<Vec<Call>> {
         let db = self.session().await?;
         // in every text there is an empty one
         let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
@@ -294,13 +297,22 @@ impl Recent for PostgresStore {
         Ok(all(&db, ABOUT, key, call).await?)
     }
 
-    async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>> {
+    async fn taken_calls(
+        &self,
+        challenge: ChallengeSid,
+        most: usize,
+    ) -> StoreResult<Vec<TakenCall>> {
         let db = self.session().await?;
         let key = params![id(challenge.as_bytes()), limit(most)];
         Ok(all(&db, TAKEN, key, taken).await?)
     }
 
-    async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool> {
+    async fn resend_call(
+        &self,
+        webhook: WebhookSid,
+        id: CallId,
+        now: Instant,
+    ) -> StoreResult<bool> {
         self.write(Resend(webhook, id, now)).await
     }
 }

@@ -26,20 +26,20 @@ pub(crate) struct Servers {
     /// Each by itself, if there are several.
     each: Vec<Config>,
     /// For one server, from the first packet until it has said that it takes writes.
-    patience: Duration,
+    timeout: Duration,
     /// Which one the last connection was made to; the next begins with it.
     found: Arc<AtomicUsize>,
     tls: MakeRustlsConnect,
 }
 
 impl Servers {
-    /// Those of a configuration. Each has an equal share of `patience`, unless a time to connect is configured.
-    pub(crate) fn of(config: &Config, patience: Duration, tls: MakeRustlsConnect) -> Self {
+    /// Those of a configuration. Each has an equal share of `timeout`, unless a time to connect is configured.
+    pub(crate) fn of(config: &Config, timeout: Duration, tls: MakeRustlsConnect) -> Self {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let each = if count > 1 { (0..count).map(|at| only(config, at)).collect() } else { vec![] };
-        let share = patience / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let patience = config.get_connect_timeout().copied().unwrap_or(share);
-        Self { each, patience, found: Arc::default(), tls }
+        let share = timeout / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let timeout = config.get_connect_timeout().copied().unwrap_or(share);
+        Self { each, timeout, found: Arc::default(), tls }
     }
 
     async fn connect_to(&self, server: &Config) -> Result<Connected, Error> {
@@ -61,7 +61,7 @@ impl Connect for Servers {
             let each = self.each.iter().enumerate();
             for (at, server) in each.cycle().skip(first).take(self.each.len()) {
                 let host = server.get_hosts();
-                match timeout(self.patience, self.connect_to(server)).await {
+                match timeout(self.timeout, self.connect_to(server)).await {
                     Ok(Ok(connected)) => {
                         self.found.store(at, Ordering::Relaxed);
                         return Ok(connected);

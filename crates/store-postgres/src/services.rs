@@ -5,7 +5,8 @@ use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
-use countersign_store::seam::{Answer, Inserted, Services, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Services, Updated};
 use countersign_store::{Page, PageQuery};
 
 use crate::cells::Cells;
@@ -82,7 +83,7 @@ impl Command for Update {
         let sid = id(self.sid.as_bytes());
         let read = |row: &_| Cells::of(row, "services").take::<String>();
         let Some(stored) = one(db, SETTINGS, params![sid], read).await? else {
-            return Ok(Updated::Gone);
+            return Ok(Updated::NotFound);
         };
         let settings = keep_unknown(&stored, &self.settings)
             .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
@@ -110,11 +111,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Services for PostgresStore {
-    async fn create_service(&self, service: &Service) -> Answer<Inserted> {
+    async fn create_service(&self, service: &Service) -> StoreResult<Inserted> {
         self.write(Create { service: service.clone(), settings: json(&service.settings)? }).await
     }
 
-    async fn service(&self, sid: ServiceSid) -> Answer<Option<Service>> {
+    async fn service(&self, sid: ServiceSid) -> StoreResult<Option<Service>> {
         let db = self.session().await?;
         let read = |row: &_| rows::service(Cells::of(row, "services"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
@@ -124,7 +125,7 @@ impl Services for PostgresStore {
         &self,
         account: AccountSid,
         page: PageQuery<ServiceSid>,
-    ) -> Answer<Page<Service>> {
+    ) -> StoreResult<Page<Service>> {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: LIST, key: "sid", params: params![account] };
@@ -132,7 +133,7 @@ impl Services for PostgresStore {
         Ok(list.page(&db, by_id!(page), read, |service| id(service.sid.as_bytes())).await?)
     }
 
-    async fn update_service(&self, service: &Service, was: Instant) -> Answer<Updated> {
+    async fn update_service(&self, service: &Service, was: Instant) -> StoreResult<Updated> {
         self.write(Update {
             sid: service.sid,
             settings: json(&service.settings)?,
@@ -142,7 +143,7 @@ impl Services for PostgresStore {
         .await
     }
 
-    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> Answer<bool> {
+    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> StoreResult<bool> {
         self.write(Delete(sid, at)).await
     }
 }

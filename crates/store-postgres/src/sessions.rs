@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::session::SessionId;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Inserted, Sessions};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Sessions};
 use tokio_postgres::Row;
 
 use crate::PostgresStore;
@@ -57,11 +58,15 @@ impl Sessions for PostgresStore {
         expires_at: Instant,
         most: u32,
         now: Instant,
-    ) -> Answer<Inserted> {
+    ) -> StoreResult<Inserted> {
         self.write(End { account, id, expires_at, most, now }).await
     }
 
-    async fn has_session_ended(&self, account: AccountSid, session: SessionId) -> Answer<bool> {
+    async fn has_session_ended(
+        &self,
+        account: AccountSid,
+        session: SessionId,
+    ) -> StoreResult<bool> {
         let db = self.session().await?;
         Ok(exists(&db, HAS_ENDED, params![id(account.as_bytes()), id(&session.0)]).await?)
     }

@@ -8,7 +8,8 @@ use countersign_domain::delivery::{After, Delivery, Happening, Lease, NodeId, Se
 use countersign_domain::notification::{Ending, Reason, Status};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Settlement};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Settlement;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -103,7 +104,7 @@ impl Piece {
 
 impl Settle {
     /// Makes the texts ready before the command is run.
-    pub(crate) fn of(settled: &[Settled]) -> Answer<Self> {
+    pub(crate) fn of(settled: &[Settled]) -> StoreResult<Self> {
         let piece = |settled: &Settled| {
             let line = match &settled.what {
                 Happening::Attempted { record, .. } => json(record)? + "\n",
@@ -111,7 +112,7 @@ impl Settle {
             };
             Ok(Piece { settled: settled.clone(), line, is_premature: false })
         };
-        let mut pieces = settled.iter().map(piece).collect::<Answer<Vec<_>>>()?;
+        let mut pieces = settled.iter().map(piece).collect::<StoreResult<Vec<_>>>()?;
         // statements lock rows in the order of their arrays; stable, so what was settled first is written first
         pieces.sort_by_key(Piece::key);
         Ok(Self(pieces))
@@ -135,7 +136,7 @@ impl Command for Settle {
             rest = later;
         }
         // it was looked at, but to tell would take another round trip
-        Ok(Settlement { lost, is_heard: true })
+        Ok(Settlement { lost, may_cause_calls: true })
     }
 }
 

@@ -88,6 +88,6 @@ pub(crate) async fn updated(
     } else if exists(db, exists_sql, key).await? {
         Updated::Stale
     } else {
-        Updated::Gone
+        Updated::NotFound
     })
 }

@@ -9,8 +9,9 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
+use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    Answer, CodeFate, Enrolled, Judged, Shown, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
+    CodeCheck, CodeUse, Enrolled, JudgedCode, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
 };
 use tokio_postgres::Row;
 
@@ -67,8 +68,8 @@ pub(crate) async fn fate(
     db: &Session,
     entity: EntitySid,
     factor: FactorSid,
-    shown: Judged,
-) -> Result<CodeFate, Trouble> {
+    shown: JudgedCode,
+) -> Result<CodeCheck, Trouble> {
     let read = |row: &Row| {
         let mut cells = Cells::of(row, "totp_factors");
         Ok(StoredCodes {
@@ -85,7 +86,7 @@ pub(crate) async fn fate(
     };
     let key = params![id(entity.as_bytes()), id(factor.as_bytes())];
     let stored = one(db, CODES, key, read).await?;
-    Ok(stored.map_or(CodeFate::Moved, |stored| stored.take(shown)))
+    Ok(stored.map_or(CodeCheck::SettingsChanged, |stored| stored.check(shown)))
 }
 
 /// Spends the step of an accepted code, or counts a wrong one.
@@ -93,17 +94,17 @@ pub(crate) async fn note(
     db: &Session,
     entity: EntitySid,
     factor: FactorSid,
-    fate: CodeFate,
+    fate: CodeCheck,
 ) -> Result<(), Trouble> {
     let (entity, factor) = (id(entity.as_bytes()), id(factor.as_bytes()));
     match fate {
-        CodeFate::Accepted(step) => {
+        CodeCheck::Accepted(step) => {
             db.execute(SPEND, params![entity, factor, signed(step)]).await?;
         }
-        CodeFate::Wrong => {
+        CodeCheck::Wrong => {
             db.execute(COUNT_IN_A_ROW, params![entity, factor]).await?;
         }
-        CodeFate::Spent | CodeFate::Exhausted | CodeFate::Moved => {}
+        CodeCheck::Spent | CodeCheck::Exhausted | CodeCheck::SettingsChanged => {}
     }
     Ok(())
 }
@@ -198,35 +199,35 @@ struct Update(TotpUpdate);
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Shown<TotpFactor>;
+    type Answer = CodeUse<TotpFactor>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0.at, self.0.at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Shown<TotpFactor>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<CodeUse<TotpFactor>, Trouble> {
         let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
         let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
         let Some(mut was) = hold(db, *entity, *sid).await? else {
-            return Ok(Shown::Gone);
+            return Ok(CodeUse::NotFound);
         };
         if let Some(code) = *code {
             let read = |row: &Row| Cells::of(row, "totp_factors").take::<u32>();
             let wrong = one(db, WRONG_CODES, key, read).await?;
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
-                return Ok(Shown::Exhausted);
+                return Ok(CodeUse::Exhausted);
             }
             let fate = fate(db, *entity, *sid, code).await?;
             note(db, *entity, *sid, fate).await?;
             match fate {
-                CodeFate::Accepted(step) => was.last_step = Some(step),
-                CodeFate::Wrong => {
+                CodeCheck::Accepted(step) => was.last_step = Some(step),
+                CodeCheck::Wrong => {
                     db.execute(COUNT_WRONG, key).await?;
-                    return Ok(Shown::Wrong);
+                    return Ok(CodeUse::Wrong);
                 }
-                CodeFate::Spent => return Ok(Shown::Spent),
-                CodeFate::Exhausted => return Ok(Shown::Exhausted),
-                CodeFate::Moved => return Ok(Shown::Moved),
+                CodeCheck::Spent => return Ok(CodeUse::Spent),
+                CodeCheck::Exhausted => return Ok(CodeUse::Exhausted),
+                CodeCheck::SettingsChanged => return Ok(CodeUse::SettingsChanged),
             }
         }
         let is_proved = code.is_some() && was.status == FactorStatus::Unverified;
@@ -251,13 +252,13 @@ impl Command for Update {
         if is_proved {
             events::of_factor(db, EventType::FactorVerified, (&factor).into(), *at).await?;
         }
-        Ok(Shown::Accepted(factor))
+        Ok(CodeUse::Accepted(factor))
     }
 }
 
 struct AnswerByCode {
     sid: ChallengeSid,
-    code: Judged,
+    code: JudgedCode,
     most_wrong: u32,
     metadata: Option<String>,
     at: Instant,
@@ -265,7 +266,7 @@ struct AnswerByCode {
 
 #[async_trait]
 impl Command for AnswerByCode {
-    type Answer = Result<Shown<()>, CannotAnswer>;
+    type Answer = Result<CodeUse<()>, CannotAnswer>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.at, self.at))
@@ -281,35 +282,35 @@ impl Command for AnswerByCode {
         };
         let asked = one(db, ASKED, params![id(sid.as_bytes())], read).await?;
         let Some(((entity, factor, wrong), held)) = asked.zip(held.remove(&sid)) else {
-            return Ok(Ok(Shown::Gone));
+            return Ok(Ok(CodeUse::NotFound));
         };
         if let Err(refused) = held.standing.is_open(at) {
             return Ok(Err(refused));
         }
         if is_reached(most_wrong, wrong) {
-            return Ok(Ok(Shown::Exhausted));
+            return Ok(Ok(CodeUse::Exhausted));
         }
         let fate = fate(db, entity, factor, code).await?;
         note(db, entity, factor, fate).await?;
         Ok(Ok(match fate {
-            CodeFate::Accepted(_) => {
+            CodeCheck::Accepted(_) => {
                 answers::approve(db, sid, metadata.clone(), at).await?;
-                Shown::Accepted(())
+                CodeUse::Accepted(())
             }
-            CodeFate::Wrong => {
+            CodeCheck::Wrong => {
                 challenges::count_wrong(db, sid).await?;
-                Shown::Wrong
+                CodeUse::Wrong
             }
-            CodeFate::Spent => Shown::Spent,
-            CodeFate::Exhausted => Shown::Exhausted,
-            CodeFate::Moved => Shown::Moved,
+            CodeCheck::Spent => CodeUse::Spent,
+            CodeCheck::Exhausted => CodeUse::Exhausted,
+            CodeCheck::SettingsChanged => CodeUse::SettingsChanged,
         }))
     }
 }
 
 #[async_trait]
 impl TotpFactors for PostgresStore {
-    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> Answer<Enrolled> {
+    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> StoreResult<Enrolled> {
         self.write(Enrol(enrolment.clone())).await
     }
 
@@ -318,24 +319,24 @@ impl TotpFactors for PostgresStore {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Option<TotpFactor>> {
+    ) -> StoreResult<Option<TotpFactor>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
         Ok(one(&db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors"))).await?)
     }
 
-    async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>> {
+    async fn update_totp_factor(&self, update: &TotpUpdate) -> StoreResult<CodeUse<TotpFactor>> {
         self.write(Update(update.clone())).await
     }
 
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
-        code: Judged,
+        code: JudgedCode,
         most_wrong: u32,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> Answer<Result<Shown<()>, CannotAnswer>> {
+    ) -> StoreResult<Result<CodeUse<()>, CannotAnswer>> {
         let metadata = metadata.map(StringMap::to_text);
         self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }

@@ -7,8 +7,9 @@ use countersign_domain::factor::{FactorType, UNVERIFIED_FOR};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
+use countersign_store::error::StoreResult;
 use countersign_store::health::{Health, PROBE_EVERY};
-use countersign_store::seam::{Answer, Retention, Upkeep};
+use countersign_store::seam::{Retention, Upkeep};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -241,17 +242,17 @@ impl Command for Look {
 pub(crate) fn probe(db: &Database, health: &Arc<Health>) {
     let (db, health) = (db.clone(), Arc::clone(health));
     tokio::spawn(async move {
-        while health.goes_on() {
+        while health.keep_probing() {
             tokio::time::sleep(PROBE_EVERY).await;
             let outcome = db.transact(&Pulse).await.map_err(StoreError::from);
-            health.note(outcome.as_ref().err());
+            health.record(outcome.as_ref().err());
         }
     });
 }
 
 #[async_trait]
 impl Upkeep for PostgresStore {
-    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
+    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> StoreResult<usize> {
         // goes on when the caller goes away, as every command does
         let db = self.db.clone();
         let tending = tokio::spawn(async move { history::tend(&db, now, retention).await });
@@ -259,16 +260,16 @@ impl Upkeep for PostgresStore {
         self.write(Clean(now, retention, most)).await
     }
 
-    async fn check(&self) -> Answer<()> {
+    async fn check(&self) -> StoreResult<()> {
         self.write(Pulse).await
     }
 
-    async fn is_writable(&self) -> Answer<()> {
-        self.health.outcome()?;
+    async fn is_writable(&self) -> StoreResult<()> {
+        self.health.status()?;
         Ok(self.db.transact(&Look).await?)
     }
 
-    async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {
+    async fn key_check(&self, value: [u8; 32]) -> StoreResult<[u8; 32]> {
         let kept = {
             let db = self.session().await?;
             let read = |row: &Row| Cells::of(row, "installation").take();

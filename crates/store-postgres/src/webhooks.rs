@@ -6,7 +6,8 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::document::keep_unknown_words;
-use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Updated, Webhooks};
 use countersign_store::{Page, PageQuery};
 use tokio_postgres::Row;
 
@@ -95,7 +96,7 @@ impl Command for Update {
         let (service, sid) = (id(webhook.service.as_bytes()), id(webhook.sid.as_bytes()));
         let read = |row: &_| Cells::of(row, "webhooks").take::<String>();
         let Some(stored) = one(db, EVENT_TYPES, params![service, sid], read).await? else {
-            return Ok(Updated::Gone);
+            return Ok(Updated::NotFound);
         };
         let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
         let rows = db
@@ -133,11 +134,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Webhooks for PostgresStore {
-    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> Answer<Inserted> {
+    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> StoreResult<Inserted> {
         self.write(Create(webhook.clone(), most)).await
     }
 
-    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {
+    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<Option<Webhook>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), id(sid.as_bytes())];
         let read = |row: &_| rows::webhook(Cells::of(row, "webhooks"));
@@ -148,7 +149,7 @@ impl Webhooks for PostgresStore {
         &self,
         service: ServiceSid,
         page: PageQuery<WebhookSid>,
-    ) -> Answer<Page<Webhook>> {
+    ) -> StoreResult<Page<Webhook>> {
         let db = self.session().await?;
         let service = id(service.as_bytes());
         let list = Listing { select: LIST, key: "w.sid", params: params![service] };
@@ -156,11 +157,11 @@ impl Webhooks for PostgresStore {
         Ok(list.page(&db, by_id!(page), read, |webhook| id(webhook.sid.as_bytes())).await?)
     }
 
-    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> Answer<Updated> {
+    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> StoreResult<Updated> {
         self.write(Update(webhook.clone(), was)).await
     }
 
-    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool> {
+    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<bool> {
         self.write(Delete(service, sid)).await
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::Birth;
-use countersign_store::conformance::Stage;
-use countersign_store::seam::{Answer, Notified, Opened, Recorded};
+use countersign_store::conformance::Fixture;
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Notified, Opened, Recorded};
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
@@ -21,9 +22,9 @@ use tokio_postgres::{Client, NoTls};
 const PATIENCE: Duration = Duration::from_millis(600);
 const NEVER: Duration = Duration::from_secs(60);
 
-async fn stage(options: Options) -> Stage {
-    let options = Options { patience: PATIENCE, ..options };
-    Stage::new(Arc::new(PostgresStore::connect(options).await.unwrap()) as Arc<dyn Store>)
+async fn fixture(options: Options) -> Fixture {
+    let options = Options { timeout: PATIENCE, ..options };
+    Fixture::new(Arc::new(PostgresStore::connect(options).await.unwrap()) as Arc<dyn Store>)
 }
 
 async fn beside(url: &str) -> Client {
@@ -32,7 +33,10 @@ async fn beside(url: &str) -> Client {
     client
 }
 
-async fn is_unavailable<T: std::fmt::Debug>(what: &str, answer: impl Future<Output = Answer<T>>) {
+async fn is_unavailable<T: std::fmt::Debug>(
+    what: &str,
+    answer: impl Future<Output = StoreResult<T>>,
+) {
     let answer = tokio::time::timeout(NEVER, answer).await;
     let answer = answer.unwrap_or_else(|_| panic!("{what} never ends"));
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{what}: {answer:?}");
@@ -46,19 +50,19 @@ async fn nobody_waits(client: &Client) {
     tokio::time::timeout(NEVER, none).await.unwrap();
 }
 
-async fn a_locked_table_makes_all_of_it_unavailable(stage: &Stage, url: &str) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let lease = stage.leased(&challenge).await;
+async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let lease = fixture.leased(&challenge).await;
     let other = beside(url).await;
     other.batch_execute("BEGIN; LOCK TABLE challenges IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
-    let (store, owner, now) = (&stage.store, &challenge.owner, stage.now());
+    let (store, owner, now) = (&fixture.store, &challenge.owner, fixture.now());
     let read = || store.challenge(owner.service, &owner.identity, challenge.sid);
     is_unavailable("a read", read()).await;
     let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, None, now);
     is_unavailable("an answer", answer()).await;
-    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, Birth::Due);
     is_unavailable("a notification", store.notify(&new, 0)).await;
     is_unavailable("the check for readiness", store.check()).await;
     // more than there are connections and workers
@@ -73,20 +77,20 @@ async fn a_locked_table_makes_all_of_it_unavailable(stage: &Stage, url: &str) {
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.check().await, Ok(()));
     assert!(read().await.unwrap().is_some());
-    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, Birth::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
-    assert!(stage.settle(&lease, stage.delivered()).await);
+    assert!(fixture.settle(&lease, fixture.delivered()).await);
     assert_eq!(answer().await, Ok(Recorded::Done));
-    let again = stage.make.challenge(&factor);
-    assert_eq!(stage.open(&again, None).await, Opened::Done);
+    let again = fixture.make.challenge(&factor);
+    assert_eq!(fixture.open(&again, None).await, Opened::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_somebody_locks_keeps_nobody_waiting_for_ever() {
     let database = TestDatabase::new();
     let url = database.url();
-    let stage = stage(Options { url: url.clone(), ..Options::default() }).await;
-    a_locked_table_makes_all_of_it_unavailable(&stage, &url).await;
+    let fixture = fixture(Options { url: url.clone(), ..Options::default() }).await;
+    a_locked_table_makes_all_of_it_unavailable(&fixture, &url).await;
 }
 
 /// Nothing that a connection was told is still true when it is used next.
@@ -95,7 +99,7 @@ async fn nor_through_a_pooler_by_the_transaction() {
     let database = TestDatabase::new();
     let pooler = database.pooled();
     let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
-    a_locked_table_makes_all_of_it_unavailable(&stage(options).await, &database.url()).await;
+    a_locked_table_makes_all_of_it_unavailable(&fixture(options).await, &database.url()).await;
 }
 
 /// As a machine that hangs: the connection stands, and nothing comes over it.
@@ -104,9 +108,9 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let server = PostgresServer::start(folder.path(), &[]);
     let url = server.url("postgres");
-    let stage = stage(Options { url: url.clone(), ..Options::default() }).await;
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
+    let fixture = fixture(Options { url: url.clone(), ..Options::default() }).await;
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
     let other = beside(&url).await;
     let ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'countersign'";
     let ours = other.query(ours, &[]).await.unwrap();
@@ -115,13 +119,13 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
         assert!(Command::new("kill").args(["-s", name]).args(&ours).status().unwrap().success());
     };
     signal("STOP");
-    let (store, owner) = (&stage.store, &challenge.owner);
+    let (store, owner) = (&fixture.store, &challenge.owner);
     for _ in &ours {
         let read = store.challenge(owner.service, &owner.identity, challenge.sid);
         is_unavailable("a read", read).await;
     }
     assert_eq!(store.check().await, Ok(()));
-    let new = stage.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, Birth::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
     signal("CONT");
 }
@@ -131,27 +135,26 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
 async fn what_runs_while_all_connections_are_ended_is_run_again() {
     let database = TestDatabase::new();
     let url = database.url();
-    let patience = Duration::from_secs(20);
-    let store =
-        PostgresStore::connect(Options { url: url.clone(), patience, ..Options::default() });
-    let stage = Stage::new(Arc::new(store.await.unwrap()) as Arc<dyn Store>);
-    let factor = stage.factor().await;
+    let timeout = Duration::from_secs(20);
+    let store = PostgresStore::connect(Options { url: url.clone(), timeout, ..Options::default() });
+    let fixture = Fixture::new(Arc::new(store.await.unwrap()) as Arc<dyn Store>);
+    let factor = fixture.factor().await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut work = JoinSet::new();
     for _ in 0..24 {
-        let (stage, factor, stop) = (stage.clone(), factor.clone(), Arc::clone(&stop));
+        let (fixture, factor, stop) = (fixture.clone(), factor.clone(), Arc::clone(&stop));
         work.spawn(async move {
             let mut notifications = 0;
             while !stop.load(Ordering::Relaxed) {
-                let challenge = stage.challenge(&factor).await;
+                let challenge = fixture.challenge(&factor).await;
                 for birth in [Birth::Due, Birth::Immediate, Birth::Parked] {
-                    let new = stage.make.notification(&challenge, 300, birth);
-                    let notified = stage.store.notify(&new, 0).await;
+                    let new = fixture.make.notification(&challenge, 300, birth);
+                    let notified = fixture.store.notify(&new, 0).await;
                     assert!(matches!(notified, Ok(Notified::Done(_))), "{notified:?}");
                     notifications += 1;
                 }
-                assert!(stage.challenge_now(&challenge).await.is_some());
-                stage.answer(&challenge).await;
+                assert!(fixture.challenge_now(&challenge).await.is_some());
+                fixture.answer(&challenge).await;
             }
             notifications
         });

@@ -11,12 +11,13 @@ use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::{Ending, Status};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
+use countersign_domain::totp::CodeVerdict;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{Paces, Permits};
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
+use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    Answer, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
-    Retention, ShownCode,
+    CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded, Retention,
 };
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore, Tolerance};
@@ -29,25 +30,25 @@ const DAYS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const TOLERANCE: Tolerance = Tolerance { ahead: SECOND, behind: Duration::from_secs(60) };
 
 /// A node whose clock is the database's, and which is told when it is not.
-async fn node(database: &TestDatabase) -> (Stage, Arc<Notify>) {
+async fn node(database: &TestDatabase) -> (Fixture, Arc<Notify>) {
     let options = Options { url: database.url(), ..Options::default() };
     let store = PostgresStore::connect(options).await.unwrap();
     let disagreed = Arc::new(Notify::new());
     store.compare_clocks(TOLERANCE, Arc::clone(&disagreed));
-    let stage = Stage::new(Arc::new(store) as Arc<dyn Store>);
-    set_right(&stage, database);
-    (stage, disagreed)
+    let fixture = Fixture::new(Arc::new(store) as Arc<dyn Store>);
+    set_right(&fixture, database);
+    (fixture, disagreed)
 }
 
-fn set_right(stage: &Stage, database: &TestDatabase) {
+fn set_right(fixture: &Fixture, database: &TestDatabase) {
     let now = database.psql("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
-    stage.make.clock.set(Instant::from_micros(now.parse().unwrap()));
+    fixture.make.clock.set(Instant::from_micros(now.parse().unwrap()));
 }
 
 async fn is_given_up<T: std::fmt::Debug>(
     what: &str,
     disagreed: &Notify,
-    answer: impl Future<Output = Answer<T>>,
+    answer: impl Future<Output = StoreResult<T>>,
 ) {
     match answer.await {
         Err(StoreError::Unavailable(why)) => assert!(why.contains("clocks"), "{what}: {why}"),
@@ -59,19 +60,19 @@ async fn is_given_up<T: std::fmt::Debug>(
 #[tokio::test]
 async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing() {
     let database = TestDatabase::new();
-    let (stage, disagreed) = node(&database).await;
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let totp = stage.totp_factor().await;
-    let code_challenge = stage.code_challenge(&totp).await;
-    let asked = stage.make.notification(&challenge, 300, Birth::Parked);
-    assert_eq!(stage.store.notify(&asked, 0).await, Ok(Notified::Done(None)));
-    let due = stage.make.notification(&stage.challenge(&factor).await, 300, Birth::Due);
-    assert_eq!(stage.store.notify(&due, 0).await, Ok(Notified::Done(None)));
-    let service = stage.store.service(factor.owner.service).await.unwrap().unwrap();
-    let hook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
-    stage.factor_of(&service, &stage.make.identity()).await;
+    let (fixture, disagreed) = node(&database).await;
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let totp = fixture.totp_factor().await;
+    let code_challenge = fixture.code_challenge(&totp).await;
+    let asked = fixture.make.notification(&challenge, 300, Birth::Parked);
+    assert_eq!(fixture.store.notify(&asked, 0).await, Ok(Notified::Done(None)));
+    let due = fixture.make.notification(&fixture.challenge(&factor).await, 300, Birth::Due);
+    assert_eq!(fixture.store.notify(&due, 0).await, Ok(Notified::Done(None)));
+    let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
+    let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
+    assert_eq!(fixture.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
+    fixture.factor_of(&service, &fixture.make.identity()).await;
     // due by every clock
     database.psql("UPDATE webhook_calls SET wake_at = 0");
     let all = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT d::text AS t FROM deliveries d UNION ALL \
@@ -81,11 +82,11 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
                SELECT inhrelid::regclass::text FROM pg_inherits) AS rows";
     let before = database.psql(all);
 
-    let right = stage.now();
-    let code = stage.shown(&totp, ShownCode::Right(7));
+    let right = fixture.now();
+    let code = fixture.shown(&totp, CodeVerdict::Right(7));
     for wrong in [right + STEP, right - STEP, right + DAYS] {
-        stage.make.clock.step_wall(wrong);
-        let (store, node, later) = (&stage.store, stage.make.node, wrong + 30 * SECOND);
+        fixture.make.clock.step_wall(wrong);
+        let (store, node, later) = (&fixture.store, fixture.make.node, wrong + 30 * SECOND);
         let given_up = disagreed.as_ref();
         is_given_up("expire", given_up, store.expire(wrong, 9)).await;
         is_given_up("rescue", given_up, store.rescue(wrong, 9)).await;
@@ -102,10 +103,10 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("answer_challenge", given_up, answer).await;
         let by_code = store.answer_by_code(code_challenge.sid, code, 0, None, wrong);
         is_given_up("answer_by_code", given_up, by_code).await;
-        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, Birth::Due);
         is_given_up("notify", given_up, store.notify(&new, 0)).await;
         let opening = Opening {
-            challenge: stage.make.challenge(&factor),
+            challenge: fixture.make.challenge(&factor),
             notification: None,
             code: None,
             most_per_factor_hour: 0,
@@ -113,7 +114,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
             most_per_entity_hour: 0,
         };
         is_given_up("open_challenge", given_up, store.open_challenge(&opening)).await;
-        let again = stage.make.factor(&factor.owner);
+        let again = fixture.make.factor(&factor.owner);
         let enrolment =
             Enrolment { factor: again, token: None, most_per_entity: 0, most_per_day: 0 };
         is_given_up("enrol_factor", given_up, store.enrol_factor(&enrolment)).await;
@@ -126,37 +127,38 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     }
     assert_eq!(database.psql(all), before);
 
-    set_right(&stage, &database);
-    let (now, later) = (stage.now(), stage.later(30));
-    assert_eq!(stage.store.expire(now, 9).await, Ok(0));
-    let leases = stage.store.lease_due(stage.make.node, now, later, 9).await.unwrap();
+    set_right(&fixture, &database);
+    let (now, later) = (fixture.now(), fixture.later(30));
+    assert_eq!(fixture.store.expire(now, 9).await, Ok(0));
+    let leases = fixture.store.lease_due(fixture.make.node, now, later, 9).await.unwrap();
     assert_eq!(leases.len(), 1);
-    let recorded = stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
+    let recorded =
+        fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
     assert_eq!(recorded, Ok(Recorded::Done));
-    assert_eq!(stage.open(&stage.make.challenge(&factor), None).await, Opened::Done);
-    let again = stage.make.factor(&factor.owner);
-    assert!(matches!(stage.enrol(&again, None).await, Enrolled::Done(_)));
+    assert_eq!(fixture.open(&fixture.make.challenge(&factor), None).await, Opened::Done);
+    let again = fixture.make.factor(&factor.owner);
+    assert!(matches!(fixture.enrol(&again, None).await, Enrolled::Done(_)));
 }
 
 /// What a node held when its clock jumped comes back at once, with the times that the database's clock gives it.
 #[tokio::test]
 async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     let database = TestDatabase::new();
-    let (stage, _) = node(&database).await;
-    let factor = stage.factor().await;
+    let (fixture, _) = node(&database).await;
+    let factor = fixture.factor().await;
     let mut leases = Vec::new();
     for _ in 0..3 {
-        let challenge = stage.challenge(&factor).await;
-        let until = stage.later(30);
-        let new = stage.make.notification(&challenge, 120, Birth::Leased { until });
-        stage.store.notify(&new, 0).await.unwrap();
+        let challenge = fixture.challenge(&factor).await;
+        let until = fixture.later(30);
+        let new = fixture.make.notification(&challenge, 120, Birth::Leased { until });
+        fixture.store.notify(&new, 0).await.unwrap();
         leases.push(new.lease().unwrap());
     }
-    let wrong = stage.now() + STEP;
+    let wrong = fixture.now() + STEP;
     let happenings = [
         Happening::Ended(Ending::EXPIRED),
-        stage.attempted(Outcome::Unacknowledged, After::Done(Ending::EXPIRED)),
-        stage.attempted(
+        fixture.attempted(Outcome::Unacknowledged, After::Done(Ending::EXPIRED)),
+        fixture.attempted(
             Outcome::Later { not_before: None },
             After::Retry { at: wrong + 5 * SECOND },
         ),
@@ -164,20 +166,20 @@ async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     let settled = leases.iter().zip(happenings);
     let settled: Vec<_> =
         settled.map(|(lease, what)| Settled { lease: *lease, what, at: wrong }).collect();
-    assert_eq!(stage.store.settle(&settled).await.unwrap().lost, []);
+    assert_eq!(fixture.store.settle(&settled).await.unwrap().lost, []);
     let states = "SELECT string_agg(state, ' ') FROM deliveries";
     assert_eq!(database.psql(states), "due due due");
-    set_right(&stage, &database);
-    let due_soon = stage.later(6).as_micros();
+    set_right(&fixture, &database);
+    let due_soon = fixture.later(6).as_micros();
     let soon = format!("SELECT count(*) FROM deliveries WHERE wake_at <= {due_soon}");
     assert_eq!(database.psql(&soon), "3");
 
     // by the right clock they end
-    let node = stage.make.node;
-    let leases = stage.store.lease_due(node, stage.now(), stage.later(30), 9).await.unwrap();
+    let node = fixture.make.node;
+    let leases = fixture.store.lease_due(node, fixture.now(), fixture.later(30), 9).await.unwrap();
     assert_eq!(leases.len(), 2, "the third is retried in five seconds");
     let what = Happening::Ended(Ending::EXPIRED);
-    let settled = Settled { lease: leases[0], what, at: stage.now() };
-    stage.store.settle(&[settled]).await.unwrap();
-    assert_eq!(stage.ending(&leases[0]).await.unwrap().status, Status::Expired);
+    let settled = Settled { lease: leases[0], what, at: fixture.now() };
+    fixture.store.settle(&[settled]).await.unwrap();
+    assert_eq!(fixture.ending(&leases[0]).await.unwrap().status, Status::Expired);
 }

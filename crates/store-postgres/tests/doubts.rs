@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_domain::account::Account;
+use countersign_domain::totp::CodeVerdict;
 use countersign_store::Store;
-use countersign_store::conformance::Stage;
-use countersign_store::seam::{Enrolled, Inserted, Shown, ShownCode, Updated, Upkeep as _};
+use countersign_store::conformance::Fixture;
+use countersign_store::seam::{CodeUse, Enrolled, Inserted, Updated, Upkeep as _};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::wire::{Commit, Wire};
@@ -25,7 +26,7 @@ const COMMITS: [Commit; 5] =
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn connect(url: String) -> PostgresStore {
-    PostgresStore::connect(Options { url, patience: PATIENCE, ..Options::default() }).await.unwrap()
+    PostgresStore::connect(Options { url, timeout: PATIENCE, ..Options::default() }).await.unwrap()
 }
 
 async fn fresh() -> (Arc<dyn Store>, (Wire, TestDatabase)) {
@@ -51,10 +52,10 @@ async fn the_schema_is_made_once() {
 }
 
 /// One of each kind of command that is not gathered with its neighbours: each is written once.
-async fn write_one_of_each(stage: &Stage) {
-    let (store, make) = (&stage.store, &stage.make);
-    let account = stage.account().await;
-    let renamed = Account { updated_at: stage.later(1), ..account.clone() };
+async fn write_one_of_each(fixture: &Fixture) {
+    let (store, make) = (&fixture.store, &fixture.make);
+    let account = fixture.account().await;
+    let renamed = Account { updated_at: fixture.later(1), ..account.clone() };
     assert_eq!(store.update_account(&renamed, account.updated_at).await, Ok(Updated::Done));
     let key = make.api_key(&account);
     assert_eq!(store.create_api_key(&key).await, Ok(Inserted::Done));
@@ -70,23 +71,23 @@ async fn write_one_of_each(stage: &Stage) {
     let token = make.access_token(&service, &identity);
     assert_eq!(store.create_access_token(&token).await, Ok(Inserted::Done));
     let factor = make.factor(&make.entity(&service, &identity).owner);
-    let Enrolled::Done(entity) = stage.enrol(&factor, Some(token.sid)).await else {
+    let Enrolled::Done(entity) = fixture.enrol(&factor, Some(token.sid)).await else {
         panic!("the token was spent by the same command");
     };
-    let codes = stage.totp_factor_of(&service, &identity).await;
-    let challenge = stage.code_challenge(&codes).await;
-    let wrong = stage.shown(&codes, ShownCode::Wrong);
+    let codes = fixture.totp_factor_of(&service, &identity).await;
+    let challenge = fixture.code_challenge(&codes).await;
+    let wrong = fixture.shown(&codes, CodeVerdict::Wrong);
     for _ in 0..2 {
-        let shown = store.answer_by_code(challenge.sid, wrong, 3, None, stage.now()).await;
-        assert_eq!(shown, Ok(Ok(Shown::Wrong)), "a wrong code is counted once");
+        let shown = store.answer_by_code(challenge.sid, wrong, 3, None, fixture.now()).await;
+        assert_eq!(shown, Ok(Ok(CodeUse::Wrong)), "a wrong code is counted once");
     }
-    let right = stage.shown(&codes, ShownCode::Right(77));
-    let shown = store.answer_by_code(challenge.sid, right, 3, None, stage.now()).await;
-    assert_eq!(shown, Ok(Ok(Shown::Accepted(()))));
-    assert_eq!(store.delete_factor(entity, factor.sid, stage.now()).await, Ok(true));
+    let right = fixture.shown(&codes, CodeVerdict::Right(77));
+    let shown = store.answer_by_code(challenge.sid, right, 3, None, fixture.now()).await;
+    assert_eq!(shown, Ok(Ok(CodeUse::Accepted(()))));
+    assert_eq!(store.delete_factor(entity, factor.sid, fixture.now()).await, Ok(true));
     assert_eq!(store.delete_webhook(service.sid, webhook.sid).await, Ok(true));
-    assert_eq!(store.delete_entity(service.sid, &identity, stage.now()).await, Ok(true));
-    assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(true));
+    assert_eq!(store.delete_entity(service.sid, &identity, fixture.now()).await, Ok(true));
+    assert_eq!(store.delete_service(service.sid, fixture.now()).await, Ok(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,15 +97,16 @@ async fn under_load_and_while_all_connections_are_cut_each_command_is_written_on
     let database = TestDatabase::new();
     let wire = database.wire();
     let store = Arc::new(connect(database.url_over(&wire)).await) as Arc<dyn Store>;
-    let stage = Stage::new(store);
+    let fixture = Fixture::new(store);
     let is_over = Arc::new(AtomicBool::new(false));
     let written = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
-        let (stage, is_over, written) = (stage.clone(), Arc::clone(&is_over), Arc::clone(&written));
+        let (fixture, is_over, written) =
+            (fixture.clone(), Arc::clone(&is_over), Arc::clone(&written));
         tasks.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                write_one_of_each(&stage).await;
+                write_one_of_each(&fixture).await;
                 written.fetch_add(1, Ordering::Relaxed);
             }
         });

@@ -12,7 +12,7 @@ use countersign_domain::delivery::Birth;
 use countersign_domain::factor::Factor;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
 use countersign_store::seam::{
     ChallengeFilter, Inserted, Notified, Opened, Opening, Recorded, Retention, Upkeep as _,
 };
@@ -31,12 +31,12 @@ async fn connect(url: String) -> PostgresStore {
     PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
 }
 
-async fn stage(url: String) -> Stage {
-    Stage::new(Arc::new(connect(url).await) as Arc<dyn Store>)
+async fn fixture(url: String) -> Fixture {
+    Fixture::new(Arc::new(connect(url).await) as Arc<dyn Store>)
 }
 
-async fn clean(stage: &Stage) -> usize {
-    stage.store.clean(stage.now(), KEPT, 500).await.unwrap()
+async fn clean(fixture: &Fixture) -> usize {
+    fixture.store.clean(fixture.now(), KEPT, 500).await.unwrap()
 }
 
 /// The tables that the history lies in.
@@ -61,38 +61,38 @@ fn places(database: &TestDatabase, challenge: &Challenge) -> String {
 #[tokio::test]
 async fn a_row_lands_in_the_part_of_its_day() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    clean(&stage).await;
-    let (factor, coder) = (stage.factor().await, stage.totp_factor().await);
-    let first = stage.challenge(&factor).await;
-    stage.due(&first).await;
-    let coded = stage.code_challenge(&coder).await;
+    let fixture = fixture(database.url()).await;
+    clean(&fixture).await;
+    let (factor, coder) = (fixture.factor().await, fixture.totp_factor().await);
+    let first = fixture.challenge(&factor).await;
+    fixture.due(&first).await;
+    let coded = fixture.code_challenge(&coder).await;
     // noon of the first of January
-    stage.pass(DAY / 2);
-    let next = stage.challenge(&factor).await;
-    stage.due(&next).await;
+    fixture.pass(DAY / 2);
+    let next = fixture.challenge(&factor).await;
+    fixture.due(&next).await;
     assert_eq!(places(&database, &first), "challenges_03_20260101 notifications_03_20260101");
     assert_eq!(places(&database, &coded), "challenges_02_20260101");
     assert_eq!(places(&database, &next), "challenges_03_20260102 notifications_03_20260102");
     // three days ahead, and nothing twice
     let made = parts(&database);
-    assert_eq!(clean(&stage).await, 0);
+    assert_eq!(clean(&fixture).await, 0);
     assert_eq!(parts(&database), made);
     assert!(made.contains(&"notifications_03_20260104".to_owned()), "{made:?}");
     assert_eq!(made.len(), FRESH);
 }
 
 /// Has every call that is due taken, a line at a time.
-async fn take_calls(stage: &Stage) {
+async fn take_calls(fixture: &Fixture) {
     let taken = AfterCall::Taken { status: 200 };
     loop {
-        let now = stage.now();
-        let calls = stage.lease_calls().await;
+        let now = fixture.now();
+        let calls = fixture.lease_calls().await;
         if calls.is_empty() {
             return;
         }
         for call in &calls {
-            assert_eq!(stage.store.settle_call(call, taken, "", now).await, Ok(true));
+            assert_eq!(fixture.store.settle_call(call, taken, "", now).await, Ok(true));
         }
     }
 }
@@ -100,50 +100,50 @@ async fn take_calls(stage: &Stage) {
 #[tokio::test]
 async fn what_is_kept_of_calls_lies_with_the_day_of_its_challenge() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    clean(&stage).await;
-    let service = stage.service().await;
-    let webhook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
-    let factor = stage.factor_of(&service, &stage.make.identity()).await;
-    stage.make.clock.advance(Duration::from_secs(DAY / 2 - 60));
-    let challenge = stage.challenge(&factor).await;
-    stage.pass(120);
-    clean(&stage).await;
-    stage.answer(&challenge).await;
-    take_calls(&stage).await;
-    assert_eq!(stage.store.taken_calls(challenge.sid, 10).await.unwrap().len(), 1);
+    let fixture = fixture(database.url()).await;
+    clean(&fixture).await;
+    let service = fixture.service().await;
+    let webhook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
+    assert_eq!(fixture.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
+    let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
+    fixture.make.clock.advance(Duration::from_secs(DAY / 2 - 60));
+    let challenge = fixture.challenge(&factor).await;
+    fixture.pass(120);
+    clean(&fixture).await;
+    fixture.answer(&challenge).await;
+    take_calls(&fixture).await;
+    assert_eq!(fixture.store.taken_calls(challenge.sid, 10).await.unwrap().len(), 1);
     assert_eq!(places(&database, &challenge), "calls_taken_03_20260101 challenges_03_20260101");
-    stage.pass(30 * DAY);
-    assert_eq!(clean(&stage).await, 0);
-    assert_eq!(stage.store.taken_calls(challenge.sid, 10).await, Ok(vec![]));
+    fixture.pass(30 * DAY);
+    assert_eq!(clean(&fixture).await, 0);
+    assert_eq!(fixture.store.taken_calls(challenge.sid, 10).await, Ok(vec![]));
     assert_eq!(places(&database, &challenge), "");
 }
 
 #[tokio::test]
 async fn what_is_past_the_retention_is_dropped_whole() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    clean(&stage).await;
-    let factor = stage.factor().await;
-    let old = stage.challenge(&factor).await;
-    stage.parked(&old).await;
-    stage.pass(DAY);
-    clean(&stage).await;
-    let young = stage.challenge(&factor).await;
-    stage.parked(&young).await;
+    let fixture = fixture(database.url()).await;
+    clean(&fixture).await;
+    let factor = fixture.factor().await;
+    let old = fixture.challenge(&factor).await;
+    fixture.parked(&old).await;
+    fixture.pass(DAY);
+    clean(&fixture).await;
+    let young = fixture.challenge(&factor).await;
+    fixture.parked(&young).await;
 
     // as long as anything of that day is within the retention, nothing goes
-    stage.pass(29 * DAY + DAY / 2 - 1);
+    fixture.pass(29 * DAY + DAY / 2 - 1);
     // but a delivery that nobody ended
-    assert_eq!(clean(&stage).await, 1);
-    assert_eq!(stage.challenge_now(&old).await, Some(old.clone()));
-    stage.pass(1);
-    assert_eq!(clean(&stage).await, 0);
-    assert_eq!(stage.challenge_now(&old).await, None);
+    assert_eq!(clean(&fixture).await, 1);
+    assert_eq!(fixture.challenge_now(&old).await, Some(old.clone()));
+    fixture.pass(1);
+    assert_eq!(clean(&fixture).await, 0);
+    assert_eq!(fixture.challenge_now(&old).await, None);
     assert_eq!(places(&database, &old), "");
     assert!(!parts(&database).iter().any(|part| part.ends_with("20260101")));
-    assert_eq!(stage.challenge_now(&young).await, Some(young.clone()));
+    assert_eq!(fixture.challenge_now(&young).await, Some(young.clone()));
     assert_eq!(places(&database, &young), "challenges_03_20260102 notifications_03_20260102");
 }
 
@@ -151,23 +151,23 @@ async fn what_is_past_the_retention_is_dropped_whole() {
 #[tokio::test]
 async fn what_no_part_takes_lies_in_the_rest_until_it_is_too_old() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    stage.due(&challenge).await;
+    let fixture = fixture(database.url()).await;
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    fixture.due(&challenge).await;
     assert_eq!(places(&database, &challenge), "challenges_rest notifications_rest");
     // its day has none any more, the other days have
-    clean(&stage).await;
+    clean(&fixture).await;
     assert_eq!(places(&database, &challenge), "challenges_rest notifications_rest");
     let made = parts(&database);
     assert!(!made.contains(&"challenges_03_20260101".to_owned()), "{made:?}");
     assert!(made.contains(&"challenges_03_20260102".to_owned()), "{made:?}");
     assert!(made.contains(&"challenges_02_20260101".to_owned()), "{made:?}");
-    stage.pass(30 * DAY);
-    assert_eq!(clean(&stage).await, 0);
-    stage.pass(1);
-    assert_eq!(clean(&stage).await, 3);
-    assert_eq!(stage.challenge_now(&challenge).await, None);
+    fixture.pass(30 * DAY);
+    assert_eq!(clean(&fixture).await, 0);
+    fixture.pass(1);
+    assert_eq!(clean(&fixture).await, 3);
+    assert_eq!(fixture.challenge_now(&challenge).await, None);
     assert_eq!(places(&database, &challenge), "");
 }
 
@@ -175,38 +175,38 @@ async fn what_no_part_takes_lies_in_the_rest_until_it_is_too_old() {
 #[tokio::test]
 async fn there_are_never_many_parts() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    clean(&stage).await;
+    let fixture = fixture(database.url()).await;
+    clean(&fixture).await;
     let year = Retention { challenges: Duration::from_secs(365 * DAY) };
     for _ in 0..60 {
-        stage.pass(10 * DAY);
-        stage.store.clean(stage.now(), year, 500).await.unwrap();
+        fixture.pass(10 * DAY);
+        fixture.store.clean(fixture.now(), year, 500).await.unwrap();
     }
     let made = parts(&database);
     assert!((100..220).contains(&made.len()), "{}", made.len());
-    let challenge = stage.challenge(&stage.factor().await).await;
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     assert!(places(&database, &challenge).starts_with("challenges_03_202708"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_nodes_may_tend_the_parts_at_once() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
+    let fixture = fixture(database.url()).await;
     let nodes = [connect(database.url()).await, connect(database.url()).await];
     let nodes = nodes.map(Arc::new);
     for _ in 0..5 {
         let mut sweeps = JoinSet::new();
         for number in 0..6 {
-            let (node, now) = (Arc::clone(&nodes[number % 2]), stage.now());
+            let (node, now) = (Arc::clone(&nodes[number % 2]), fixture.now());
             sweeps.spawn(async move { node.clean(now, KEPT, 500).await });
         }
         for swept in sweeps.join_all().await {
             swept.unwrap();
         }
         // whoever found another one at work has left it the rest
-        clean(&stage).await;
+        clean(&fixture).await;
         assert_eq!(parts(&database).len(), FRESH);
-        stage.pass(34 * DAY);
+        fixture.pass(34 * DAY);
     }
 }
 
@@ -217,11 +217,11 @@ async fn the_parts_are_tended_through_a_pooler() {
     let pooler = database.pooled();
     let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
     let store = PostgresStore::connect(options).await.unwrap();
-    let stage = Stage::new(Arc::new(store) as Arc<dyn Store>);
-    clean(&stage).await;
+    let fixture = Fixture::new(Arc::new(store) as Arc<dyn Store>);
+    clean(&fixture).await;
     assert_eq!(parts(&database).len(), FRESH);
-    stage.pass(35 * DAY);
-    clean(&stage).await;
+    fixture.pass(35 * DAY);
+    clean(&fixture).await;
     assert!(!parts(&database).iter().any(|part| part.contains("202601")));
 }
 
@@ -229,30 +229,30 @@ async fn the_parts_are_tended_through_a_pooler() {
 #[tokio::test]
 async fn a_part_that_is_in_use_is_left_for_the_next_sweep() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    clean(&stage).await;
-    let factor = stage.factor().await;
-    let old = stage.challenge(&factor).await;
+    let fixture = fixture(database.url()).await;
+    clean(&fixture).await;
+    let factor = fixture.factor().await;
+    let old = fixture.challenge(&factor).await;
     let (reader, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     reader.batch_execute("BEGIN; LOCK TABLE challenges IN ACCESS SHARE MODE").await.unwrap();
-    stage.pass(32 * DAY);
-    clean(&stage).await;
+    fixture.pass(32 * DAY);
+    clean(&fixture).await;
     assert_eq!(places(&database, &old), "challenges_03_20260101");
-    let young = stage.challenge(&factor).await;
-    stage.due(&young).await;
+    let young = fixture.challenge(&factor).await;
+    fixture.due(&young).await;
     reader.batch_execute("COMMIT").await.unwrap();
-    clean(&stage).await;
+    clean(&fixture).await;
     assert_eq!(places(&database, &old), "");
-    assert_eq!(stage.challenge_now(&young).await, Some(young));
+    assert_eq!(fixture.challenge_now(&young).await, Some(young));
 }
 
 /// What is on its way to the rest when a part is attached that takes it.
 #[tokio::test]
 async fn a_part_that_is_made_meanwhile_takes_what_waits_for_it() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    let factor = stage.factor().await;
+    let fixture = fixture(database.url()).await;
+    let factor = fixture.factor().await;
     let (maker, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     let attach = async |table: &str| {
@@ -272,9 +272,9 @@ async fn a_part_that_is_made_meanwhile_takes_what_waits_for_it() {
         maker.batch_execute("COMMIT").await.unwrap();
     };
     attach("challenges").await;
-    let (challenge, ()) = tokio::join!(stage.challenge(&factor), commit());
+    let (challenge, ()) = tokio::join!(fixture.challenge(&factor), commit());
     attach("notifications").await;
-    tokio::join!(stage.due(&challenge), commit());
+    tokio::join!(fixture.due(&challenge), commit());
     assert_eq!(places(&database, &challenge), "challenges_part notifications_part");
 }
 
@@ -293,16 +293,16 @@ const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INT
 #[tokio::test]
 async fn a_database_of_before_is_brought_into_parts() {
     let database = TestDatabase::new();
-    let stage = stage(database.url()).await;
-    let (factor, coder) = (stage.factor().await, stage.totp_factor().await);
+    let fixture = fixture(database.url()).await;
+    let (factor, coder) = (fixture.factor().await, fixture.totp_factor().await);
     let mut challenges = Vec::new();
     for _ in 0..3 {
-        let challenge = stage.challenge(&factor).await;
-        stage.leased(&challenge).await;
-        stage.parked(&challenge).await;
+        let challenge = fixture.challenge(&factor).await;
+        fixture.leased(&challenge).await;
+        fixture.parked(&challenge).await;
         challenges.push(challenge);
-        challenges.push(stage.code_challenge(&coder).await);
-        stage.pass(DAY);
+        challenges.push(fixture.code_challenge(&coder).await);
+        fixture.pass(DAY);
     }
     let rows = "SELECT md5(string_agg(c::text, '' ORDER BY sid)) FROM challenges c UNION ALL \
                 SELECT md5(string_agg(n::text, '' ORDER BY challenge_sid, ordinal)) FROM notifications n";
@@ -319,13 +319,13 @@ async fn a_database_of_before_is_brought_into_parts() {
     assert_eq!(places(&database, &challenges[3]), "challenges_02_20260102");
     assert_eq!(database.psql("SELECT count(*) FROM challenges_rest"), "0");
     // the parts to come follow those
-    again.clean(stage.now(), KEPT, 500).await.unwrap();
+    again.clean(fixture.now(), KEPT, 500).await.unwrap();
     let made = parts(&database);
     assert!(made.contains(&"challenges_03_20260104".to_owned()), "{made:?}");
     let listed = again.challenges(
         factor.owner.entity,
         ChallengeFilter::default(),
-        stage.now(),
+        fixture.now(),
         PageQuery::first(50),
     );
     assert_eq!(listed.await.unwrap().items.len(), 3);
@@ -347,33 +347,33 @@ fn looked_into(log: &Path, since: u64) -> BTreeSet<String> {
 }
 
 /// A server that logs each plan, with what was really read.
-async fn explaining(folder: &Path) -> (PostgresServer, Stage) {
+async fn explaining(folder: &Path) -> (PostgresServer, Fixture) {
     let settings = [
         "shared_preload_libraries=auto_explain",
         "auto_explain.log_min_duration=0",
         "auto_explain.log_analyze=on",
     ];
     let server = PostgresServer::start(folder, &settings);
-    let stage = stage(server.url("postgres")).await;
-    (server, stage)
+    let fixture = fixture(server.url("postgres")).await;
+    (server, fixture)
 }
 
 /// What happens to challenges of a factor all day.
-async fn work(stage: &Stage, factor: &Factor) {
+async fn work(fixture: &Fixture, factor: &Factor) {
     for _ in 0..12 {
-        let challenge = stage.challenge(factor).await;
-        let lease = stage.leased(&challenge).await;
-        stage.due(&challenge).await;
-        assert!(stage.prospect(&lease).await.lease_holds);
-        assert!(stage.settle(&lease, stage.delivered()).await);
-        stage.store.mark_fetched(challenge.sid, stage.now()).await.unwrap();
-        stage.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
-        let new = stage.make.notification(&challenge, 300, Birth::Due);
-        assert_eq!(stage.store.notify(&new, 9).await, Ok(Notified::Done(None)));
+        let challenge = fixture.challenge(factor).await;
+        let lease = fixture.leased(&challenge).await;
+        fixture.due(&challenge).await;
+        assert!(fixture.prospect(&lease).await.lease_holds);
+        assert!(fixture.settle(&lease, fixture.delivered()).await);
+        fixture.store.mark_fetched(challenge.sid, fixture.now()).await.unwrap();
+        fixture.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
+        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        assert_eq!(fixture.store.notify(&new, 9).await, Ok(Notified::Done(None)));
         let answered =
-            stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now());
+            fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now());
         assert_eq!(answered.await, Ok(Recorded::Done));
-        assert!(stage.challenge_now(&challenge).await.is_some());
+        assert!(fixture.challenge_now(&challenge).await.is_some());
     }
 }
 
@@ -381,23 +381,23 @@ async fn work(stage: &Stage, factor: &Factor) {
 #[tokio::test(flavor = "multi_thread")]
 async fn hot_statements_look_into_the_part_of_their_day_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (_server, stage) = explaining(folder.path()).await;
+    let (_server, fixture) = explaining(folder.path()).await;
     for _ in 0..12 {
-        clean(&stage).await;
-        stage.pass(DAY);
+        clean(&fixture).await;
+        fixture.pass(DAY);
     }
-    let factor = stage.factor().await;
+    let factor = fixture.factor().await;
     let log = folder.path().join("log");
     let today = ["challenges_03_20260113", "notifications_03_20260113"];
     let since = std::fs::metadata(&log).unwrap().len();
-    work(&stage, &factor).await;
+    work(&fixture, &factor).await;
     let touched = looked_into(&log, since);
     assert_eq!(touched.iter().map(String::as_str).collect::<Vec<_>>(), today);
 
     // a limit of a day counts that day, and what is ahead
     let since = std::fs::metadata(&log).unwrap().len();
     for _ in 0..12 {
-        let challenge = stage.make.challenge(&factor);
+        let challenge = fixture.make.challenge(&factor);
         let opening = Opening {
             challenge,
             notification: None,
@@ -406,7 +406,7 @@ async fn hot_statements_look_into_the_part_of_their_day_alone() {
             most_per_factor_day: 100,
             most_per_entity_hour: 100,
         };
-        assert_eq!(stage.store.open_challenge(&opening).await, Ok(Opened::Done));
+        assert_eq!(fixture.store.open_challenge(&opening).await, Ok(Opened::Done));
     }
     let before = looked_into(&log, since).iter().filter(|part| part[14..] < *"20260112").count();
     assert_eq!(before, 0);
@@ -425,16 +425,16 @@ fn most_read(log: &Path, since: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_planned_on_an_empty_database_read_no_table_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let (_server, stage) = explaining(folder.path()).await;
-    clean(&stage).await;
+    let (_server, fixture) = explaining(folder.path()).await;
+    clean(&fixture).await;
     let log = folder.path().join("log");
-    work(&stage, &stage.factor().await).await;
+    work(&fixture, &fixture.factor().await).await;
     for _ in 0..100 {
-        stage.factor().await;
+        fixture.factor().await;
     }
-    let factor = stage.factor().await;
+    let factor = fixture.factor().await;
     let since = std::fs::metadata(&log).unwrap().len();
-    work(&stage, &factor).await;
+    work(&fixture, &factor).await;
     let most = most_read(&log, since);
     assert!(most < 50, "{most} rows at once");
 }
@@ -451,22 +451,22 @@ fn most_thrown_away(log: &Path, since: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_looked_up_by_its_key_though_there_were_none_when_that_was_planned() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, stage) = explaining(folder.path()).await;
-    clean(&stage).await;
-    let factor = stage.factor().await;
+    let (server, fixture) = explaining(folder.path()).await;
+    clean(&fixture).await;
+    let factor = fixture.factor().await;
     for _ in 0..300 {
-        stage.leased(&stage.challenge(&factor).await).await;
+        fixture.leased(&fixture.challenge(&factor).await).await;
     }
     server.psql("postgres", "DELETE FROM deliveries");
     server.psql("postgres", "VACUUM ANALYZE deliveries");
     let mut leases = Vec::new();
     for _ in 0..40 {
-        leases.push(stage.leased(&stage.challenge(&factor).await).await);
+        leases.push(fixture.leased(&fixture.challenge(&factor).await).await);
     }
     let log = folder.path().join("log");
     let since = std::fs::metadata(&log).unwrap().len();
-    assert!(stage.prospect(&leases[20]).await.lease_holds);
-    assert!(stage.settle(&leases[20], stage.delivered()).await);
+    assert!(fixture.prospect(&leases[20]).await.lease_holds);
+    assert!(fixture.settle(&leases[20], fixture.delivered()).await);
     let thrown_away = most_thrown_away(&log, since);
     assert!(thrown_away < 10, "{thrown_away} of {}", leases.len());
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use countersign_domain::delivery::Birth;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
-use countersign_store::conformance::{Stage, newer};
-use countersign_store::schema::Fitting;
+use countersign_store::conformance::{Fixture, newer};
+use countersign_store::schema::SchemaPolicy;
 use countersign_store::seam::{
     Accounts, Deliveries, Inserted, Notifications, Notified, Updated, Upkeep,
 };
@@ -25,8 +25,8 @@ async fn connect(url: String) -> PostgresStore {
     PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
 }
 
-fn stage(store: PostgresStore) -> Stage {
-    Stage::new(Arc::new(store) as Arc<dyn Store>)
+fn fixture(store: PostgresStore) -> Fixture {
+    Fixture::new(Arc::new(store) as Arc<dyn Store>)
 }
 
 /// A server of one's own.
@@ -51,8 +51,8 @@ async fn of_several_servers_a_silent_one_is_passed_over() {
     let database = TestDatabase::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = database.url().replace('@', &format!("@{},", silent.local_addr().unwrap()));
-    let patience = Duration::from_secs(4);
-    let options = Options { url, patience, ..Options::default() };
+    let timeout = Duration::from_secs(4);
+    let options = Options { url, timeout, ..Options::default() };
     let store = PostgresStore::connect(options).await.unwrap();
     assert_eq!(store.check().await, Ok(()));
 }
@@ -73,26 +73,26 @@ async fn what_one_node_writes_another_reads_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
-    let challenge = stage.challenge(&stage.factor().await).await;
+    let fixture = fixture(connect(database.url()).await);
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     let nodes: Vec<_> =
         [connect(database.url()).await, connect(database.url()).await].map(Arc::new).into();
     let mut asked = JoinSet::new();
     for number in 0..40 {
-        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, Birth::Due);
         let node = Arc::clone(&nodes[number % 2]);
         asked.spawn(async move { node.notify(&new, 7).await.unwrap() });
     }
     let outcomes = asked.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Notified::Done(None)).count(), 7);
-    let (now, until) = (stage.now(), stage.later(30));
+    let (now, until) = (fixture.now(), fixture.later(30));
     let mut leasing = JoinSet::new();
     for node in &nodes {
-        let (node, by) = (Arc::clone(node), stage.make.other_node());
+        let (node, by) = (Arc::clone(node), fixture.make.other_node());
         leasing.spawn(async move { node.lease_due(by, now, until, 7).await.unwrap().len() });
     }
     let first: usize = leasing.join_all().await.iter().sum();
-    let rest = nodes[0].lease_due(stage.make.node, now, until, 7).await.unwrap().len();
+    let rest = nodes[0].lease_due(fixture.make.node, now, until, 7).await.unwrap().len();
     assert_eq!(first + rest, 7);
 }
 
@@ -100,13 +100,13 @@ async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
 #[tokio::test]
 async fn what_was_decided_meanwhile_is_seen() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
-    let challenge = stage.challenge(&stage.factor().await).await;
+    let fixture = fixture(connect(database.url()).await);
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     let (other, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     let notify_while = async |decides: &str| {
         other.batch_execute(&format!("BEGIN; UPDATE challenges SET {decides}")).await.unwrap();
-        let new = stage.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, Birth::Due);
         let commit = async {
             let waits = "SELECT 1 FROM pg_stat_activity \
                          WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -115,7 +115,7 @@ async fn what_was_decided_meanwhile_is_seen() {
             }
             other.batch_execute("COMMIT").await.unwrap();
         };
-        tokio::join!(stage.store.notify(&new, 9), commit).0.unwrap()
+        tokio::join!(fixture.store.notify(&new, 9), commit).0.unwrap()
     };
     let takes_the_ordinal = "updated_at = updated_at; INSERT INTO notifications \
          SELECT sid, 1, gen_random_uuid(), 0, 0, 0, sid, 'sent', NULL, NULL, '' FROM challenges";
@@ -138,17 +138,17 @@ async fn a_schema_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     let store = connect(database.url()).await;
     assert_eq!(store.account(account.sid).await, Ok(Some(account)));
 
-    let refused = async |fitting| {
-        let options = Options { url: database.url(), fitting, ..Options::default() };
+    let refused = async |schema_policy| {
+        let options = Options { url: database.url(), schema_policy, ..Options::default() };
         PostgresStore::connect(options).await.unwrap_err().to_string()
     };
-    for fitting in [Fitting::Fill, Fitting::Read] {
-        let why = refused(fitting).await;
+    for schema_policy in [SchemaPolicy::Import, SchemaPolicy::Export] {
+        let why = refused(schema_policy).await;
         assert!(why.contains("made by a newer version, with V1000__next: use that one"), "{why}");
     }
     database.psql("UPDATE installation SET serves_from = 1000");
-    let why = refused(Fitting::Serve).await;
-    assert!(why.contains("with V1000__next, and does not serve this one any more"), "{why}");
+    let why = refused(SchemaPolicy::Serve).await;
+    assert!(why.contains("with V1000__next, and does not serve this version"), "{why}");
 }
 
 /// Whatever its list of migrations looks like.
@@ -234,20 +234,20 @@ async fn what_the_database_gives_up_is_run_again() {
 #[tokio::test]
 async fn one_that_breaks_fails_alone_among_its_neighbours() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
-    let factor = stage.factor().await;
+    let fixture = fixture(connect(database.url()).await);
+    let factor = fixture.factor().await;
     let mut challenges = Vec::new();
     for _ in 0..8 {
-        challenges.push(stage.challenge(&factor).await);
+        challenges.push(fixture.challenge(&factor).await);
     }
     // the same notification once more: no condition speaks of it, the primary key refuses it
-    let twin = stage.due(&challenges[0]).await;
+    let twin = fixture.due(&challenges[0]).await;
     let others = challenges[1..].iter();
     let others: Vec<_> =
-        others.map(|challenge| stage.make.notification(challenge, 300, Birth::Due)).collect();
+        others.map(|challenge| fixture.make.notification(challenge, 300, Birth::Due)).collect();
     let mut asked = JoinSet::new();
     for new in std::iter::once(twin).chain(others) {
-        let store = Arc::clone(&stage.store);
+        let store = Arc::clone(&fixture.store);
         asked.spawn(async move { store.notify(&new, 0).await });
     }
     let outcomes = asked.join_all().await;
@@ -277,16 +277,16 @@ async fn through_a_pooler_by_the_transaction_it_needs_nothing_prepared() {
     let database = TestDatabase::new();
     let pooler = database.pooled();
     let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
-    let stage = stage(PostgresStore::connect(options).await.unwrap());
-    let factor = stage.factor().await;
+    let fixture = fixture(PostgresStore::connect(options).await.unwrap());
+    let factor = fixture.factor().await;
     let mut work = JoinSet::new();
     for _ in 0..12 {
-        let (stage, factor) = (stage.clone(), factor.clone());
+        let (fixture, factor) = (fixture.clone(), factor.clone());
         work.spawn(async move {
-            let challenge = stage.challenge(&factor).await;
-            let lease = stage.leased(&challenge).await;
-            assert!(stage.settle(&lease, stage.delivered()).await);
-            stage.ending(&lease).await.is_some()
+            let challenge = fixture.challenge(&factor).await;
+            let lease = fixture.leased(&challenge).await;
+            assert!(fixture.settle(&lease, fixture.delivered()).await);
+            fixture.ending(&lease).await.is_some()
         });
     }
     assert_eq!(work.join_all().await, [true; 12]);
@@ -354,16 +354,16 @@ async fn the_databases_clock_is_read() {
 #[tokio::test]
 async fn what_a_newer_release_set_survives_an_update_by_this_one() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
-    let was = stage.service().await;
+    let fixture = fixture(connect(database.url()).await);
+    let was = fixture.service().await;
     database.psql(
         "UPDATE services SET settings = jsonb_set(jsonb_set(settings::jsonb, '{push,sound}', '\"owl\"'), '{colour}', '[1]')::text",
     );
-    let mut now = stage.store.service(was.sid).await.unwrap().unwrap();
+    let mut now = fixture.store.service(was.sid).await.unwrap().unwrap();
     now.settings.push.include_date = true;
-    now.updated_at = stage.later(1);
-    assert_eq!(stage.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
-    assert_eq!(stage.store.service(was.sid).await, Ok(Some(now)));
+    now.updated_at = fixture.later(1);
+    assert_eq!(fixture.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(fixture.store.service(was.sid).await, Ok(Some(now)));
     let kept = "SELECT (settings::jsonb #>> '{push,sound}') || ' ' || (settings::jsonb ->> 'colour') FROM services";
     assert_eq!(database.psql(kept), "owl [1]");
 }
@@ -371,24 +371,24 @@ async fn what_a_newer_release_set_survives_an_update_by_this_one() {
 #[tokio::test]
 async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
-    let service = stage.service().await;
-    let was = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
+    let fixture = fixture(connect(database.url()).await);
+    let service = fixture.service().await;
+    let was = fixture.make.webhook(&service);
+    assert_eq!(fixture.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
     database.psql("UPDATE webhooks SET event_types = event_types || ' challenge.sung'");
-    let mut now = stage.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
+    let mut now = fixture.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
     assert_eq!(now.event_types, was.event_types);
-    (now.enabled, now.updated_at) = (!was.enabled, stage.later(1));
-    assert_eq!(stage.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
+    (now.enabled, now.updated_at) = (!was.enabled, fixture.later(1));
+    assert_eq!(fixture.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
     assert!(database.psql("SELECT event_types FROM webhooks").ends_with(" challenge.sung"));
 }
 
 #[tokio::test]
 async fn words_of_a_newer_release_fail_no_page() {
     let database = TestDatabase::new();
-    let stage = stage(connect(database.url()).await);
+    let fixture = fixture(connect(database.url()).await);
     let run = |sql: &str| {
         database.psql(sql);
     };
-    newer::words_of_a_newer_release_fail_no_page(&stage, "chr(10)", run).await;
+    newer::words_of_a_newer_release_fail_no_page(&fixture, "chr(10)", run).await;
 }

@@ -13,7 +13,7 @@ use countersign_domain::factor::Factor;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, Paces, Permits};
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
 use countersign_store::seam::{
     Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded, Webhooks as _,
 };
@@ -48,14 +48,14 @@ fn line_of(lease: &CallLease) -> (WebhookSid, String) {
 async fn call_until(
     node: Arc<PostgresStore>,
     by: NodeId,
-    stage: Stage,
+    fixture: Fixture,
     receiver: Arc<Mutex<Receiver>>,
     all: usize,
 ) {
     let mut turn = WebhookSid::from_bytes([0; 16]);
     let mut paces = Paces::default();
     while receiver.lock().unwrap().taken.len() < all {
-        let (now, until) = (stage.now(), stage.later(30));
+        let (now, until) = (fixture.now(), fixture.later(30));
         let permits = Permits { free: 256, ..Permits::default() };
         let wanted = CallsWanted { node: by, now, until, permits, paces: paces.clone(), turn };
         let found = node.lease_calls(&wanted).await.unwrap();
@@ -83,16 +83,16 @@ async fn call_until(
 }
 
 /// Stores one push for each device, in hand of a node.
-async fn push_all(stage: &Stage, devices: &[Factor]) -> Vec<(Challenge, Lease)> {
+async fn push_all(fixture: &Fixture, devices: &[Factor]) -> Vec<(Challenge, Lease)> {
     let mut pushes = Vec::new();
     for device in devices {
-        let challenge = stage.challenge(device).await;
-        let birth = Birth::Leased { until: stage.later(30) };
+        let challenge = fixture.challenge(device).await;
+        let birth = Birth::Leased { until: fixture.later(30) };
         let new = NewNotification {
             platform: device.address.platform(),
-            ..stage.make.notification(&challenge, 300, birth)
+            ..fixture.make.notification(&challenge, 300, birth)
         };
-        stage.store.notify(&new, 0).await.unwrap();
+        fixture.store.notify(&new, 0).await.unwrap();
         pushes.push((challenge, new.lease().unwrap()));
     }
     pushes
@@ -103,33 +103,39 @@ async fn push_all(stage: &Stage, devices: &[Factor]) -> Vec<(Challenge, Lease)> 
 #[tokio::test(flavor = "multi_thread")]
 async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
     let database = TestDatabase::new();
-    let stage = Stage::new(connect(&database).await);
-    let service = stage.service().await;
+    let fixture = Fixture::new(connect(&database).await);
+    let service = fixture.service().await;
     let mut nodes = Vec::new();
     for _ in 0..NODES {
         nodes.push(connect(&database).await);
     }
     let mut devices = Vec::new();
     for _ in 0..DEVICES {
-        devices.push(stage.factor_of(&service, &stage.make.identity()).await);
+        devices.push(fixture.factor_of(&service, &fixture.make.identity()).await);
     }
     for _ in 0..2 {
         let event_types = vec![EventType::All, EventType::NotificationDelivered];
-        let webhook = Webhook { event_types, ..stage.make.webhook(&service) };
+        let webhook = Webhook { event_types, ..fixture.make.webhook(&service) };
         assert_eq!(nodes[0].create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     }
     let receiver = Arc::new(Mutex::new(Receiver::default()));
     let all = 2 * 2 * DEVICES * ROUNDS;
     let mut callers = JoinSet::new();
     for node in &nodes {
-        let by = stage.make.other_node();
-        callers.spawn(call_until(Arc::clone(node), by, stage.clone(), Arc::clone(&receiver), all));
+        let by = fixture.make.other_node();
+        callers.spawn(call_until(
+            Arc::clone(node),
+            by,
+            fixture.clone(),
+            Arc::clone(&receiver),
+            all,
+        ));
     }
     let mut to_answer = Vec::new();
     for round in 0..=ROUNDS {
-        stage.pass(1);
+        fixture.pass(1);
         let last = round == ROUNDS;
-        let pushes = if last { Vec::new() } else { push_all(&stage, &devices).await };
+        let pushes = if last { Vec::new() } else { push_all(&fixture, &devices).await };
         let mut work = JoinSet::new();
         for (number, node) in nodes.iter().enumerate() {
             let of_node = |at: usize| (at * 7 + round) % NODES == number;
@@ -139,8 +145,8 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
                 .filter(|(at, _)| of_node(*at))
                 .map(|(_, (_, lease))| Settled {
                     lease: *lease,
-                    what: stage.delivered(),
-                    at: stage.now(),
+                    what: fixture.delivered(),
+                    at: fixture.now(),
                 })
                 .collect();
             if number % 2 == 1 {
@@ -154,7 +160,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
         }
         for (at, (challenge, _)) in to_answer.iter().enumerate() {
             let challenge: &Challenge = challenge;
-            let (node, sid, now) = (Arc::clone(&nodes[at % NODES]), challenge.sid, stage.now());
+            let (node, sid, now) = (Arc::clone(&nodes[at % NODES]), challenge.sid, fixture.now());
             work.spawn(async move {
                 let recorded = node.answer_challenge(sid, Verdict::Approved, None, now).await;
                 assert_eq!(recorded, Ok(Recorded::Done));
@@ -168,7 +174,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
     assert!(done.is_ok(), "{} of {all} calls were made", receiver.taken.len());
     assert!(receiver.taken.values().all(|times| *times == 1), "each once");
     assert_eq!(receiver.overlaps, 0, "of one device one at a time");
-    drop((stage, nodes));
+    drop((fixture, nodes));
     let others = "SELECT count(*) FROM pg_stat_activity \
                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
     // what a process has counted is known when it has ended

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
-use countersign_store::seam::{AccessTokens, Answer, Inserted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{AccessTokens, Inserted};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
@@ -57,7 +58,7 @@ impl Command for Create {
 
 #[async_trait]
 impl AccessTokens for SqliteStore {
-    async fn create_access_token(&self, token: &AccessToken) -> Answer<Inserted> {
+    async fn create_access_token(&self, token: &AccessToken) -> StoreResult<Inserted> {
         self.write(Create(token.clone())).await
     }
 
@@ -65,7 +66,7 @@ impl AccessTokens for SqliteStore {
         &self,
         service: ServiceSid,
         sid: AccessTokenSid,
-    ) -> Answer<Option<AccessToken>> {
+    ) -> StoreResult<Option<AccessToken>> {
         self.read(|db| {
             one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
                 rows::access_token(Cells::of(row, "access_tokens"))

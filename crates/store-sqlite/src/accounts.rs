@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Accounts, Answer, Inserted, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Accounts, Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -143,21 +144,21 @@ impl Command for DeleteApiKey {
 
 #[async_trait]
 impl Accounts for SqliteStore {
-    async fn create_account(&self, account: &Account) -> Answer<Inserted> {
+    async fn create_account(&self, account: &Account) -> StoreResult<Inserted> {
         self.write(CreateAccount(account.clone())).await
     }
 
-    async fn create_first_account(&self, account: &Account) -> Answer<Inserted> {
+    async fn create_first_account(&self, account: &Account) -> StoreResult<Inserted> {
         self.write(CreateFirstAccount(CreateAccount(account.clone()))).await
     }
 
-    async fn account(&self, sid: AccountSid) -> Answer<Option<Account>> {
+    async fn account(&self, sid: AccountSid) -> StoreResult<Option<Account>> {
         self.read(|db| {
             one(db, READ, [sid.as_bytes()], |row| rows::account(Cells::of(row, "accounts")))
         })
     }
 
-    async fn accounts(&self, page: PageQuery<AccountSid>) -> Answer<Page<Account>> {
+    async fn accounts(&self, page: PageQuery<AccountSid>) -> StoreResult<Page<Account>> {
         let listing = Listing { up: UP, down: DOWN, owner: &rusqlite::types::Null, filters: &[] };
         self.read(|db| {
             listing.page(
@@ -169,15 +170,15 @@ impl Accounts for SqliteStore {
         })
     }
 
-    async fn update_account(&self, account: &Account, was: Instant) -> Answer<Updated> {
+    async fn update_account(&self, account: &Account, was: Instant) -> StoreResult<Updated> {
         self.write(UpdateAccount(account.clone(), was)).await
     }
 
-    async fn create_api_key(&self, key: &ApiKey) -> Answer<Inserted> {
+    async fn create_api_key(&self, key: &ApiKey) -> StoreResult<Inserted> {
         self.write(CreateApiKey(key.clone())).await
     }
 
-    async fn api_key(&self, sid: ApiKeySid) -> Answer<Option<ApiKey>> {
+    async fn api_key(&self, sid: ApiKeySid) -> StoreResult<Option<ApiKey>> {
         self.read(|db| {
             one(db, KEY_READ, [sid.as_bytes()], |row| rows::api_key(Cells::of(row, "api_keys")))
         })
@@ -187,7 +188,7 @@ impl Accounts for SqliteStore {
         &self,
         account: AccountSid,
         page: PageQuery<ApiKeySid>,
-    ) -> Answer<Page<ApiKey>> {
+    ) -> StoreResult<Page<ApiKey>> {
         let listing =
             Listing { up: KEY_UP, down: KEY_DOWN, owner: account.as_bytes(), filters: &[] };
         self.read(|db| {
@@ -200,7 +201,7 @@ impl Accounts for SqliteStore {
         })
     }
 
-    async fn delete_api_key(&self, sid: ApiKeySid) -> Answer<bool> {
+    async fn delete_api_key(&self, sid: ApiKeySid) -> StoreResult<bool> {
         self.write(DeleteApiKey(sid)).await
     }
 }

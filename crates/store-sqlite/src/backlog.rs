@@ -3,7 +3,8 @@
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED, Queue, QueueLimits};
-use countersign_store::seam::{Answer, Backlog};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Backlog;
 use rusqlite::{Connection, params};
 
 use crate::calls::step_up;
@@ -100,7 +101,7 @@ pub(crate) async fn tend(
     store: &SqliteStore,
     limits: QueueLimits,
     now: Instant,
-) -> Answer<Backlog> {
+) -> StoreResult<Backlog> {
     let (mut backlog, mut found) = (Backlog::default(), Vec::new());
     let mut last = Vec::new();
     while let Some(next) = store.read(|db| count(db, &last))? {

@@ -10,7 +10,8 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
     AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR, MOST_AT_ONCE, QueueLimits, Waiting,
 };
-use countersign_store::seam::{Answer, Backlog, Calls, CallsFound, CallsWanted, PASSED};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
@@ -116,7 +117,7 @@ impl Lease {
         let (turn, mut passed) = (self.0.turn, Vec::new());
         let mut last = *turn.as_bytes();
         let mut is_around = false;
-        while passed.len() < PASSED {
+        while passed.len() < WEBHOOKS_PER_LOOK {
             let next = one(db, NEXT_WEBHOOK, [last], webhook_and_service)?;
             match next.filter(|(sid, _)| !is_around || *sid <= turn) {
                 Some((sid, service)) => {
@@ -359,11 +360,11 @@ fn trouble(
 
 #[async_trait]
 impl Calls for SqliteStore {
-    async fn lease_calls(&self, wanted: &CallsWanted) -> Answer<CallsFound> {
+    async fn lease_calls(&self, wanted: &CallsWanted) -> StoreResult<CallsFound> {
         self.write(Lease(wanted.clone())).await
     }
 
-    async fn next_call(&self, now: Instant) -> Answer<Option<Instant>> {
+    async fn next_call(&self, now: Instant) -> StoreResult<Option<Instant>> {
         self.read(|db| {
             let next =
                 one(db, NEXT, (), |row| Cells::of(row, "webhook_calls").take::<Option<i64>>())?;
@@ -371,7 +372,7 @@ impl Calls for SqliteStore {
         })
     }
 
-    async fn tend_calls(&self, limits: QueueLimits, now: Instant) -> Answer<Backlog> {
+    async fn trim_calls(&self, limits: QueueLimits, now: Instant) -> StoreResult<Backlog> {
         backlog::tend(self, limits, now).await
     }
 
@@ -381,18 +382,18 @@ impl Calls for SqliteStore {
         after: AfterCall,
         error: &str,
         at: Instant,
-    ) -> Answer<bool> {
+    ) -> StoreResult<bool> {
         let (id, node, until) = (lease.id, lease.node, lease.until);
         let challenge = Call::challenge_of(&lease.parameters);
         let error = error.to_owned();
         self.write(Settle { id, challenge, node, until, after, error, at }).await
     }
 
-    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+    async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Void(node, now, most)).await
     }
 
-    async fn failing_webhooks(&self) -> Answer<Vec<FailingWebhook>> {
+    async fn failing_webhooks(&self) -> StoreResult<Vec<FailingWebhook>> {
         self.read(|db| {
             let mut found = Vec::new();
             let mut last: Option<[u8; 16]> = None;

@@ -10,7 +10,8 @@ use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -152,7 +153,7 @@ impl Command for RecordAnswer {
 
     fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
         let Some((standing, true)) = standing(db, self.sid)? else {
-            return Ok(Recorded::Gone);
+            return Ok(Recorded::NotFound);
         };
         if let Err(refused) = standing.is_open(self.at) {
             return Ok(Recorded::Refused(refused));
@@ -180,7 +181,7 @@ impl Command for Update {
 
     fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
         let Some((standing, _)) = standing(db, self.sid)? else {
-            return Ok(Recorded::Gone);
+            return Ok(Recorded::NotFound);
         };
         if self.while_open
             && let Err(refused) = standing.is_open(self.at)
@@ -207,7 +208,7 @@ impl Command for CountWrong {
 
 #[async_trait]
 impl Challenges for SqliteStore {
-    async fn open_challenge(&self, opening: &Opening) -> Answer<Opened> {
+    async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened> {
         let challenge = &opening.challenge;
         self.write(opening::Open {
             fields: json(&challenge.details.fields)?,
@@ -223,7 +224,7 @@ impl Challenges for SqliteStore {
         service: ServiceSid,
         identity: &Identity,
         sid: ChallengeSid,
-    ) -> Answer<Option<(Challenge, Option<Factor>)>> {
+    ) -> StoreResult<Option<(Challenge, Option<Factor>)>> {
         self.read(|db| {
             let key = params![sid.as_bytes(), service.as_bytes(), identity.as_str()];
             one(db, READ, key, |row| {
@@ -244,7 +245,7 @@ impl Challenges for SqliteStore {
         filter: ChallengeFilter,
         now: Instant,
         page: PageQuery<ChallengeSid>,
-    ) -> Answer<Page<Challenge>> {
+    ) -> StoreResult<Page<Challenge>> {
         let query = keyed(page, |sid| *sid.as_bytes());
         let of = |kind| self.read(|db| of_type(db, kind, entity, filter, now, query));
         let Some(factor) = filter.factor else {
@@ -260,7 +261,7 @@ impl Challenges for SqliteStore {
         verdict: Verdict,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> Answer<Recorded> {
+    ) -> StoreResult<Recorded> {
         let metadata = metadata.map(StringMap::to_text);
         self.write(RecordAnswer { sid, verdict, metadata, at }).await
     }
@@ -271,11 +272,11 @@ impl Challenges for SqliteStore {
         metadata: &StringMap,
         while_open: bool,
         at: Instant,
-    ) -> Answer<Recorded> {
+    ) -> StoreResult<Recorded> {
         self.write(Update { sid, metadata: metadata.to_text(), while_open, at }).await
     }
 
-    async fn count_wrong_answer(&self, sid: ChallengeSid) -> Answer<u32> {
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> StoreResult<u32> {
         self.write(CountWrong(sid)).await
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use countersign_store::StoreError;
-use countersign_store::schema::{Fitting, Step, judge};
+use countersign_store::schema::{SchemaPolicy, Step, check};
 use refinery::{Migration, Runner};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -86,7 +86,7 @@ pub(crate) fn make(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn migrate(
     db: &mut Connection,
     path: &Path,
-    fitting: Fitting,
+    schema_policy: SchemaPolicy,
 ) -> Result<(), StoreError> {
     let fail = |error: &dyn std::fmt::Display| cannot_open(path, error);
     let migrations = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
@@ -100,7 +100,7 @@ pub(crate) fn migrate(
     } else {
         None
     };
-    let begin = judge(fitting, &known, &applied, serves_from).map_err(|why| fail(&why))?;
+    let begin = check(schema_policy, &known, &applied, serves_from).map_err(|why| fail(&why))?;
     if begin < known.len() {
         runner.run(db).map_err(|error| fail(&error))?;
     }

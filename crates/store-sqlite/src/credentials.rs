@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::credential::Credential;
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Credentials, Inserted, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Credentials, Inserted, Updated};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -101,11 +102,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Credentials for SqliteStore {
-    async fn create_credential(&self, credential: &Credential) -> Answer<Inserted> {
+    async fn create_credential(&self, credential: &Credential) -> StoreResult<Inserted> {
         self.write(Create(credential.clone())).await
     }
 
-    async fn credential(&self, sid: CredentialSid) -> Answer<Option<Credential>> {
+    async fn credential(&self, sid: CredentialSid) -> StoreResult<Option<Credential>> {
         self.read(|db| {
             one(db, READ, [sid.as_bytes()], |row| rows::credential(Cells::of(row, "credentials")))
         })
@@ -115,7 +116,7 @@ impl Credentials for SqliteStore {
         &self,
         account: AccountSid,
         page: PageQuery<CredentialSid>,
-    ) -> Answer<Page<Credential>> {
+    ) -> StoreResult<Page<Credential>> {
         let listing = Listing { up: UP, down: DOWN, owner: account.as_bytes(), filters: &[] };
         self.read(|db| {
             listing.page(
@@ -127,11 +128,15 @@ impl Credentials for SqliteStore {
         })
     }
 
-    async fn update_credential(&self, credential: &Credential, was: Instant) -> Answer<Updated> {
+    async fn update_credential(
+        &self,
+        credential: &Credential,
+        was: Instant,
+    ) -> StoreResult<Updated> {
         self.write(Update(credential.clone(), was)).await
     }
 
-    async fn delete_credential(&self, sid: CredentialSid) -> Answer<bool> {
+    async fn delete_credential(&self, sid: CredentialSid) -> StoreResult<bool> {
         self.write(Delete(sid)).await
     }
 }

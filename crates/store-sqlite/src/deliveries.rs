@@ -7,7 +7,8 @@ use countersign_domain::delivery::{
 use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Deliveries, Settlement};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Deliveries, Settlement};
 use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
@@ -230,7 +231,7 @@ impl Deliveries for SqliteStore {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         let parked_for = None;
         self.write(TakeLeases { parked_for, node, now, until, most }).await
     }
@@ -242,7 +243,7 @@ impl Deliveries for SqliteStore {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         // nearly every device that connects has missed nothing, and then the writer is spared
         let anything = self.read(|db| {
             let key = params![factor.as_bytes(), now.as_micros()];
@@ -255,32 +256,32 @@ impl Deliveries for SqliteStore {
         self.write(TakeLeases { parked_for, node, now, until, most }).await
     }
 
-    async fn next_due(&self) -> Answer<Option<Instant>> {
+    async fn next_due(&self) -> StoreResult<Option<Instant>> {
         self.read(|db| {
             one(db, NEXT_DUE, (), |row| Cells::of(row, "deliveries").make(Instant::from_micros))
         })
     }
 
-    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
+    async fn prospects(&self, leases: &[Lease]) -> StoreResult<Vec<Prospect>> {
         self.read(|db| prospect::read(db, leases))
     }
 
-    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
+    async fn settle(&self, settled: &[Settled]) -> StoreResult<Settlement> {
         if settled.is_empty() {
             return Ok(Settlement::default());
         }
         self.write(settle::Settle::of(settled)?).await
     }
 
-    async fn expire(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn expire(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Expire(now, most)).await
     }
 
-    async fn rescue(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn rescue(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(Rescue(now, most)).await
     }
 
-    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {
         self.write(VoidLeases(node, now, most)).await
     }
 }

@@ -6,7 +6,8 @@ use countersign_domain::sid::{EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::{Answer, Entities, Inserted};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Entities, Inserted};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -118,11 +119,15 @@ impl Command for Delete {
 
 #[async_trait]
 impl Entities for SqliteStore {
-    async fn create_entity(&self, entity: &Entity) -> Answer<Inserted> {
+    async fn create_entity(&self, entity: &Entity) -> StoreResult<Inserted> {
         self.write(Create(entity.clone())).await
     }
 
-    async fn entity(&self, service: ServiceSid, identity: &Identity) -> Answer<Option<Entity>> {
+    async fn entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> StoreResult<Option<Entity>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str()];
             one(db, READ, key, |row| rows::entity(Cells::of(row, "entities")))
@@ -133,7 +138,7 @@ impl Entities for SqliteStore {
         &self,
         service: ServiceSid,
         page: PageQuery<EntitySid>,
-    ) -> Answer<Page<Entity>> {
+    ) -> StoreResult<Page<Entity>> {
         let listing = Listing { up: UP, down: DOWN, owner: service.as_bytes(), filters: &[] };
         self.read(|db| {
             listing.page(
@@ -150,7 +155,7 @@ impl Entities for SqliteStore {
         service: ServiceSid,
         identity: &Identity,
         at: Instant,
-    ) -> Answer<bool> {
+    ) -> StoreResult<bool> {
         self.write(Delete(service, identity.clone(), at)).await
     }
 }

@@ -8,7 +8,8 @@ use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::{Answer, Enrolled, Enrolment, Factors};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Enrolled, Enrolment, Factors};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -138,7 +139,7 @@ impl Command for Delete {
 
 #[async_trait]
 impl Factors for SqliteStore {
-    async fn enrol_factor(&self, enrolment: &Enrolment) -> Answer<Enrolled> {
+    async fn enrol_factor(&self, enrolment: &Enrolment) -> StoreResult<Enrolled> {
         self.write(Enrol(enrolment.clone())).await
     }
 
@@ -147,20 +148,23 @@ impl Factors for SqliteStore {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Option<Factor>> {
+    ) -> StoreResult<Option<Factor>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
             one(db, READ, key, |row| rows::factor(Cells::of(row, "factors")))
         })
     }
 
-    async fn factor_by_key(&self, key: FactorKeySid) -> Answer<Option<Factor>> {
+    async fn factor_by_key(&self, key: FactorKeySid) -> StoreResult<Option<Factor>> {
         self.read(|db| {
             one(db, BY_KEY, [key.as_bytes()], |row| rows::factor(Cells::of(row, "factors")))
         })
     }
 
-    async fn not_streamed(&self, factors: &[(EntitySid, FactorSid)]) -> Answer<Vec<FactorSid>> {
+    async fn not_streamed(
+        &self,
+        factors: &[(EntitySid, FactorSid)],
+    ) -> StoreResult<Vec<FactorSid>> {
         let factors = factors.to_vec();
         self.read_aside(move |db| {
             let mut missing = Vec::new();
@@ -179,7 +183,7 @@ impl Factors for SqliteStore {
         &self,
         entity: EntitySid,
         page: PageQuery<FactorSid>,
-    ) -> Answer<Page<AnyFactor>> {
+    ) -> StoreResult<Page<AnyFactor>> {
         let owner = entity.as_bytes();
         let push = Listing { up: UP, down: DOWN, owner, filters: &[] };
         let totp = Listing { up: totp_factors::UP, down: totp_factors::DOWN, owner, filters: &[] };
@@ -214,11 +218,16 @@ impl Factors for SqliteStore {
         sid: FactorSid,
         change: &FactorChange,
         at: Instant,
-    ) -> Answer<Option<Factor>> {
+    ) -> StoreResult<Option<Factor>> {
         self.write(Update { entity, sid, change: change.clone(), at }).await
     }
 
-    async fn delete_factor(&self, entity: EntitySid, sid: FactorSid, at: Instant) -> Answer<bool> {
+    async fn delete_factor(
+        &self,
+        entity: EntitySid,
+        sid: FactorSid,
+        at: Instant,
+    ) -> StoreResult<bool> {
         self.write(Delete(entity, sid, at)).await
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the file is whole.
 
-use countersign_store::seam::Answer;
+use countersign_store::error::StoreResult;
 
 use crate::SqliteStore;
 use crate::trouble::Trouble;
@@ -20,7 +20,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// It cannot be read for another reason.
-    pub async fn faults(&self, depth: Depth) -> Answer<Vec<String>> {
+    pub async fn faults(&self, depth: Depth) -> StoreResult<Vec<String>> {
         let pragma = match depth {
             Depth::Quick => "PRAGMA quick_check(10)",
             Depth::Full => "PRAGMA integrity_check(10)",

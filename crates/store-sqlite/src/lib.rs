@@ -47,8 +47,9 @@ use std::time::Duration;
 
 use countersign_store::StoreError;
 use countersign_store::bounds::{BATCH_COMMANDS, QUEUE_COMMANDS};
-use countersign_store::schema::Fitting;
-use countersign_store::seam::{Answer, Store};
+use countersign_store::error::StoreResult;
+use countersign_store::schema::SchemaPolicy;
+use countersign_store::seam::Store;
 use rusqlite::Connection;
 
 pub use integrity::Depth;
@@ -82,7 +83,7 @@ pub struct Options {
     /// How many pages of 4 KiB the file may have; a write that needs more finds the database unavailable.
     pub max_pages: Option<u32>,
     /// What is done about a schema of another version.
-    pub fitting: Fitting,
+    pub schema_policy: SchemaPolicy,
 }
 
 impl Default for Options {
@@ -97,7 +98,7 @@ impl Default for Options {
             log_pages_most: 64_000,
             busy_timeout: Duration::from_secs(5),
             max_pages: None,
-            fitting: Fitting::Serve,
+            schema_policy: SchemaPolicy::Serve,
         }
     }
 }
@@ -110,17 +111,17 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file and sees to its schema, as [`Options::fitting`] says. A file that it makes has mode 0600.
+    /// Opens the file and sees to its schema, as [`Options::schema_policy`] says. A file that it makes has mode 0600.
     ///
     /// # Errors
     /// The file cannot be opened or written, or its schema is of another version and cannot or may not be migrated.
-    pub fn open(path: impl AsRef<Path>, options: Options) -> Answer<Self> {
+    pub fn open(path: impl AsRef<Path>, options: Options) -> StoreResult<Self> {
         let path = path.as_ref();
-        if options.fitting.makes() {
+        if options.schema_policy.creates() {
             connection::make(path)?;
         }
         let mut db = connection::writer(path, &options)?;
-        connection::migrate(&mut db, path, options.fitting)?;
+        connection::migrate(&mut db, path, options.schema_policy)?;
         Ok(Self {
             readers: Arc::new(Readers::open(path, &options)?),
             writer: Writer::start(db, path.to_owned(), options)?,
@@ -128,12 +129,12 @@ impl SqliteStore {
     }
 
     /// Queues a command and waits until it is committed.
-    async fn write<C: Command>(&self, command: C) -> Answer<C::Answer> {
+    async fn write<C: Command>(&self, command: C) -> StoreResult<C::Answer> {
         self.writer.run(command).await
     }
 
     /// Reads.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Answer<T> {
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Trouble>) -> StoreResult<T> {
         self.readers.read(read)
     }
 
@@ -141,7 +142,7 @@ impl SqliteStore {
     async fn read_aside<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> StoreResult<T> {
         let readers = Arc::clone(&self.readers);
         let found = tokio::task::spawn_blocking(move || readers.read(read)).await;
         found.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
@@ -162,6 +163,6 @@ fn limit(most: usize) -> i64 {
 }
 
 /// A value as the JSON text that a column keeps.
-fn json<T: serde::Serialize>(value: &T) -> Answer<String> {
+fn json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }

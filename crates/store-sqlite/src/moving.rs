@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
+use countersign_store::error::StoreResult;
 use countersign_store::moving::{Moving, Row, Table, Value};
-use countersign_store::seam::Answer;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params, params_from_iter};
 
@@ -84,7 +84,7 @@ impl Moving for SqliteStore {
         table: &'static Table,
         after: Option<&[Value]>,
         most: usize,
-    ) -> Answer<Vec<Row>> {
+    ) -> StoreResult<Vec<Row>> {
         let (names, key) = (table.names(), table.key_names());
         let after = after.unwrap_or_default();
         let behind = if after.is_empty() {
@@ -99,14 +99,14 @@ impl Moving for SqliteStore {
         self.read(|db| all(db, &sql, asked, |row| read(row, table, columns)))
     }
 
-    async fn count(&self, table: &'static Table) -> Answer<u64> {
+    async fn count(&self, table: &'static Table) -> StoreResult<u64> {
         let sql = format!("SELECT count(*) FROM {}", table.name);
         let count =
             self.read(|db| one(db, &sql, (), |row| Cells::of(row, table.name).take::<i64>()))?;
         Ok(count.map_or(0, i64::unsigned_abs))
     }
 
-    async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>> {
+    async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>> {
         let key = table.key_names();
         let descending = key.replace(',', " DESC,");
         let sql = format!(
@@ -117,22 +117,22 @@ impl Moving for SqliteStore {
         self.read(|db| one(db, &sql, (), |row| read(row, table, table.key.len())))
     }
 
-    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()> {
+    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()> {
         self.write(Put(table, rows)).await
     }
 
     /// Nothing is to be made ready.
-    async fn expect_rows(&self, _: Instant, _: Instant) -> Answer<()> {
+    async fn expect_rows(&self, _: Instant, _: Instant) -> StoreResult<()> {
         Ok(())
     }
 
-    async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>> {
+    async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>> {
         let kept =
             self.read(|db| one(db, KEY_CHECK, (), |row| Cells::of(row, "installation").take()))?;
         Ok(kept.flatten())
     }
 
-    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> Answer<bool> {
+    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> StoreResult<bool> {
         self.write(ReplaceKeyCheck(was, value)).await
     }
 }

@@ -7,7 +7,8 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Notifications, Notified};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Notifications, Notified};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, Row, params};
 
@@ -198,7 +199,7 @@ impl Command for Notify {
         let Self(new, most) = self;
         let challenge = new.delivery.challenge;
         let Some(outlook) = prospect::outlook(db, challenge)? else {
-            return Ok(Notified::Gone);
+            return Ok(Notified::NotFound);
         };
         if let Err(refused) = outlook.standing.is_open(new.created_at) {
             return Ok(Notified::Refused(refused));
@@ -206,7 +207,7 @@ impl Command for Notify {
         let reached =
             |address: &Address| address.can_be_reached() && address.platform() == new.platform;
         if !outlook.target.as_ref().is_some_and(|target| reached(&target.address)) {
-            return Ok(Notified::Moved);
+            return Ok(Notified::PlatformChanged);
         }
         let last = one(db, LAST, [challenge.as_bytes()], |row| {
             Cells::of(row, "notifications").take::<Option<i64>>()
@@ -245,7 +246,7 @@ impl Command for MarkFetched {
 
 #[async_trait]
 impl Notifications for SqliteStore {
-    async fn notify(&self, new: &NewNotification, most: u32) -> Answer<Notified> {
+    async fn notify(&self, new: &NewNotification, most: u32) -> StoreResult<Notified> {
         self.write(Notify(*new, most)).await
     }
 
@@ -253,7 +254,7 @@ impl Notifications for SqliteStore {
         &self,
         challenge: ChallengeSid,
         sid: NotificationSid,
-    ) -> Answer<Option<Notification>> {
+    ) -> StoreResult<Option<Notification>> {
         self.read(|db| {
             let key = [challenge.as_bytes(), sid.as_bytes()];
             one(db, READ, key, notification)
@@ -264,7 +265,7 @@ impl Notifications for SqliteStore {
         &self,
         challenge: ChallengeSid,
         page: PageQuery<NotificationSid>,
-    ) -> Answer<Page<Notification>> {
+    ) -> StoreResult<Page<Notification>> {
         let listing = Listing { up: UP, down: DOWN, owner: challenge.as_bytes(), filters: &[] };
         // The order of creation is that of the ordinals, also within a millisecond. One that is not there any more
         // went with the whole list, so its place does not matter.
@@ -279,7 +280,7 @@ impl Notifications for SqliteStore {
         })
     }
 
-    async fn mark_fetched(&self, challenge: ChallengeSid, at: Instant) -> Answer<()> {
+    async fn mark_fetched(&self, challenge: ChallengeSid, at: Instant) -> StoreResult<()> {
         if self.read(|db| exists(db, IS_SENT, [challenge.as_bytes()]))? {
             self.write(MarkFetched(challenge, at)).await?;
         }

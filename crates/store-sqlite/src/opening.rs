@@ -7,7 +7,7 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{CodeFate, Opened, Opening};
+use countersign_store::seam::{CodeCheck, Opened, Opening};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
@@ -101,9 +101,9 @@ impl Command for Open {
             None => None,
         };
         match fate {
-            Some(CodeFate::Exhausted) => return Ok(Opened::Exhausted),
-            Some(CodeFate::Moved) => return Ok(Opened::Moved),
-            Some(CodeFate::Accepted(_) | CodeFate::Spent | CodeFate::Wrong) | None => {}
+            Some(CodeCheck::Exhausted) => return Ok(Opened::Exhausted),
+            Some(CodeCheck::SettingsChanged) => return Ok(Opened::SettingsChanged),
+            Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
         }
         execute(
             db,
@@ -130,15 +130,15 @@ impl Command for Open {
             notifications::insert(db, notification, i64::from(!notification.automatic))?;
         }
         let opened = match fate {
-            None | Some(CodeFate::Exhausted | CodeFate::Moved) => Opened::Done,
+            None | Some(CodeCheck::Exhausted | CodeCheck::SettingsChanged) => Opened::Done,
             Some(fate) => {
                 totp_factors::note(db, owner.entity, challenge.factor, fate)?;
                 match fate {
-                    CodeFate::Accepted(_) => {
+                    CodeCheck::Accepted(_) => {
                         challenges::approve(db, challenge.sid, None, now)?;
                         return Ok(Opened::Done);
                     }
-                    CodeFate::Wrong => {
+                    CodeCheck::Wrong => {
                         challenges::count_wrong(db, challenge.sid)?;
                         Opened::WrongCode
                     }

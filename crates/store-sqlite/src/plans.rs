@@ -62,7 +62,7 @@ fn fresh() -> (tempfile::TempDir, Connection) {
     let path = folder.path().join("store.db");
     connection::make(&path).unwrap();
     let mut db = connection::writer(&path, &Options::default()).unwrap();
-    connection::migrate(&mut db, &path, crate::Fitting::Serve).unwrap();
+    connection::migrate(&mut db, &path, crate::SchemaPolicy::Serve).unwrap();
     (folder, db)
 }
 

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, PROVIDER_TOKENS_KEPT, ProviderTokens};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 use rusqlite::{Connection, Row, params};
 
 use crate::SqliteStore;
@@ -51,11 +52,11 @@ fn read(row: &Row<'_>) -> Result<ProviderToken, Trouble> {
 
 #[async_trait]
 impl ProviderTokens for SqliteStore {
-    async fn provider_token(&self, key: KeyPrint) -> Answer<Option<ProviderToken>> {
+    async fn provider_token(&self, key: KeyPrint) -> StoreResult<Option<ProviderToken>> {
         self.read(|db| one(db, READ, [key], read))
     }
 
-    async fn renew_provider_token(&self, new: &ProviderToken) -> Answer<ProviderToken> {
+    async fn renew_provider_token(&self, new: &ProviderToken) -> StoreResult<ProviderToken> {
         self.write(Renew(new.clone())).await
     }
 }

@@ -12,7 +12,10 @@ use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
-use countersign_store::seam::{Answer, CallCounts, CallList, CallMark, Fate, Glance, Look, Recent};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{
+    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
+};
 use rusqlite::{Connection, Row, params};
 
 use crate::cells::Cells;
@@ -95,7 +98,7 @@ fn challenge(row: &Row<'_>) -> Result<Challenge, Trouble> {
     rows::challenge(&mut Cells::of(row, "challenges"))
 }
 
-fn fate(row: &Row<'_>) -> Result<Fate, Trouble> {
+fn fate(row: &Row<'_>) -> Result<NotificationSummary, Trouble> {
     let mut cells = Cells::of(row, "notifications");
     let (created_at, updated_at) =
         (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
@@ -104,7 +107,7 @@ fn fate(row: &Row<'_>) -> Result<Fate, Trouble> {
     let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
     let code = cells.make(|code: Option<u32>| code.map(Code))?;
     let ending = status.map(|status| Ending { status, reason, code });
-    Ok(Fate { created_at, updated_at, ending })
+    Ok(NotificationSummary { created_at, updated_at, ending })
 }
 
 fn call(row: &Row<'_>) -> Result<Call, Trouble> {
@@ -173,32 +176,32 @@ impl Recent for SqliteStore {
         &self,
         account: AccountSid,
         before: ChallengeSid,
-        look: Look,
+        look: ScanBounds,
         most: usize,
-    ) -> Answer<Glance<Challenge>> {
+    ) -> StoreResult<Scan<Challenge>> {
         self.read_aside(move |db| {
             let from = ChallengeSid::least(before.kind(), look.since);
             let (from, ended_at) = bounded(db, account, from, before, look.rows)?;
             let range =
                 params![from.as_bytes(), before.as_bytes(), account.as_bytes(), limit(most)];
-            Ok(Glance { items: all(db, CHALLENGES, range, challenge)?, ended_at })
+            Ok(Scan { items: all(db, CHALLENGES, range, challenge)?, ended_at })
         })
         .await
     }
 
-    async fn recent_fates(
+    async fn recent_notifications(
         &self,
         account: AccountSid,
         until: Instant,
-        look: Look,
-    ) -> Answer<Glance<Fate>> {
+        look: ScanBounds,
+    ) -> StoreResult<Scan<NotificationSummary>> {
         self.read_aside(move |db| {
             let [from, to] =
                 [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
             let (from, ended_at) = bounded(db, account, from, to, look.rows)?;
             let range =
                 params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(look.rows)];
-            Ok(Glance { items: all(db, FATES, range, fate)?, ended_at })
+            Ok(Scan { items: all(db, FATES, range, fate)?, ended_at })
         })
         .await
     }
@@ -207,7 +210,7 @@ impl Recent for SqliteStore {
         &self,
         account: AccountSid,
         sid: ChallengeSid,
-    ) -> Answer<Option<Challenge>> {
+    ) -> StoreResult<Option<Challenge>> {
         self.read(|db| one(db, CHALLENGE, [sid.as_bytes(), account.as_bytes()], challenge))
     }
 
@@ -216,7 +219,7 @@ impl Recent for SqliteStore {
         account: AccountSid,
         sid: NotificationSid,
         rows: usize,
-    ) -> Answer<Option<Challenge>> {
+    ) -> StoreResult<Option<Challenge>> {
         self.read_aside(move |db| {
             let made = sid.minted_at();
             let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
@@ -234,7 +237,7 @@ impl Recent for SqliteStore {
         .await
     }
 
-    async fn call_counts(&self, webhook: WebhookSid) -> Answer<CallCounts> {
+    async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts> {
         self.read_aside(move |db| {
             let waiting = one(db, WAITING, [webhook.as_bytes()], |row| {
                 let mut cells = Cells::of(row, "webhook_calls");
@@ -254,13 +257,13 @@ impl Recent for SqliteStore {
         .await
     }
 
-    async fn calls_in_trouble(
+    async fn list_calls(
         &self,
         webhook: WebhookSid,
         list: CallList,
-        after: Option<CallMark>,
+        after: Option<CallCursor>,
         most: usize,
-    ) -> Answer<Vec<Call>> {
+    ) -> StoreResult<Vec<Call>> {
         let (sql, start) = match list {
             CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
             CallList::GivenUp => (GIVEN_UP, (i64::MAX, [0; 16])),
@@ -275,7 +278,7 @@ impl Recent for SqliteStore {
         factor: FactorSid,
         challenge: Option<ChallengeSid>,
         most: usize,
-    ) -> Answer<Vec<Call>> {
+    ) -> StoreResult<Vec<Call>> {
         // in every text there is an empty one
         let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
         let watched = challenge.as_ref().map(ChallengeSid::as_bytes);
@@ -285,11 +288,20 @@ impl Recent for SqliteStore {
         })
     }
 
-    async fn taken_calls(&self, challenge: ChallengeSid, most: usize) -> Answer<Vec<TakenCall>> {
+    async fn taken_calls(
+        &self,
+        challenge: ChallengeSid,
+        most: usize,
+    ) -> StoreResult<Vec<TakenCall>> {
         self.read(|db| all(db, TAKEN, params![challenge.as_bytes(), limit(most)], taken))
     }
 
-    async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant) -> Answer<bool> {
+    async fn resend_call(
+        &self,
+        webhook: WebhookSid,
+        id: CallId,
+        now: Instant,
+    ) -> StoreResult<bool> {
         self.write(Resend(webhook, id, now)).await
     }
 }

@@ -5,7 +5,8 @@ use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
-use countersign_store::seam::{Answer, Inserted, Services, Updated};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Services, Updated};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -73,7 +74,7 @@ impl Command for Update {
     fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
         let sid = self.sid.as_bytes();
         let stored = one(db, SETTINGS, [sid], |row| Cells::of(row, "services").take::<String>())?;
-        let Some(stored) = stored else { return Ok(Updated::Gone) };
+        let Some(stored) = stored else { return Ok(Updated::NotFound) };
         let settings = keep_unknown(&stored, &self.settings)
             .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
         let rows =
@@ -99,11 +100,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Services for SqliteStore {
-    async fn create_service(&self, service: &Service) -> Answer<Inserted> {
+    async fn create_service(&self, service: &Service) -> StoreResult<Inserted> {
         self.write(Create { service: service.clone(), settings: json(&service.settings)? }).await
     }
 
-    async fn service(&self, sid: ServiceSid) -> Answer<Option<Service>> {
+    async fn service(&self, sid: ServiceSid) -> StoreResult<Option<Service>> {
         self.read(|db| {
             one(db, READ, [sid.as_bytes()], |row| rows::service(Cells::of(row, "services")))
         })
@@ -113,7 +114,7 @@ impl Services for SqliteStore {
         &self,
         account: AccountSid,
         page: PageQuery<ServiceSid>,
-    ) -> Answer<Page<Service>> {
+    ) -> StoreResult<Page<Service>> {
         let listing = Listing { up: UP, down: DOWN, owner: account.as_bytes(), filters: &[] };
         self.read(|db| {
             listing.page(
@@ -125,7 +126,7 @@ impl Services for SqliteStore {
         })
     }
 
-    async fn update_service(&self, service: &Service, was: Instant) -> Answer<Updated> {
+    async fn update_service(&self, service: &Service, was: Instant) -> StoreResult<Updated> {
         self.write(Update {
             sid: service.sid,
             settings: json(&service.settings)?,
@@ -135,7 +136,7 @@ impl Services for SqliteStore {
         .await
     }
 
-    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> Answer<bool> {
+    async fn delete_service(&self, sid: ServiceSid, at: Instant) -> StoreResult<bool> {
         self.write(Delete(sid, at)).await
     }
 }

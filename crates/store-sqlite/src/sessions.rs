@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::session::SessionId;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Inserted, Sessions};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Sessions};
 use rusqlite::{Connection, params};
 
 use crate::SqliteStore;
@@ -58,11 +59,11 @@ impl Sessions for SqliteStore {
         expires_at: Instant,
         most: u32,
         now: Instant,
-    ) -> Answer<Inserted> {
+    ) -> StoreResult<Inserted> {
         self.write(End { account, id, expires_at, most, now }).await
     }
 
-    async fn has_session_ended(&self, account: AccountSid, id: SessionId) -> Answer<bool> {
+    async fn has_session_ended(&self, account: AccountSid, id: SessionId) -> StoreResult<bool> {
         self.read(|db| exists(db, HAS_ENDED, params![account.as_bytes(), id.0]))
     }
 }

@@ -4,7 +4,8 @@ use countersign_domain::address::PushToken;
 use countersign_domain::delivery::{After, Delivery, Happening, Settled};
 use countersign_domain::notification::{Ending, Reason, Status};
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Settlement};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Settlement;
 use rusqlite::{Connection, params};
 
 use crate::cells::Cells;
@@ -41,7 +42,7 @@ struct Piece {
 
 impl Settle {
     /// Makes the texts ready before the command is queued.
-    pub(crate) fn of(settled: &[Settled]) -> Answer<Self> {
+    pub(crate) fn of(settled: &[Settled]) -> StoreResult<Self> {
         let piece = |settled: &Settled| {
             let line = match &settled.what {
                 Happening::Attempted { record, .. } => json(record)? + "\n",
@@ -50,7 +51,7 @@ impl Settle {
             let settled = settled.clone();
             Ok(Piece { settled, line })
         };
-        settled.iter().map(piece).collect::<Answer<_>>().map(Self)
+        settled.iter().map(piece).collect::<StoreResult<_>>().map(Self)
     }
 }
 
@@ -64,7 +65,7 @@ impl Command for Settle {
                 lost.push(piece.settled.lease.delivery.notification);
             }
         }
-        Ok(Settlement { lost, is_heard: events::notifications_are_wanted(db)? })
+        Ok(Settlement { lost, may_cause_calls: events::notifications_are_wanted(db)? })
     }
 }
 

@@ -88,6 +88,6 @@ pub(crate) fn updated(
     } else if exists()? {
         Updated::Stale
     } else {
-        Updated::Gone
+        Updated::NotFound
     })
 }

@@ -9,8 +9,9 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{TotpConfig, TotpFactor};
 use countersign_domain::webhook::EventType;
+use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    Answer, CodeFate, Enrolled, Judged, Shown, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
+    CodeCheck, CodeUse, Enrolled, JudgedCode, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
 };
 use rusqlite::{Connection, params};
 
@@ -66,8 +67,8 @@ pub(crate) fn fate(
     db: &Connection,
     entity: EntitySid,
     factor: FactorSid,
-    shown: Judged,
-) -> Result<CodeFate, Trouble> {
+    shown: JudgedCode,
+) -> Result<CodeCheck, Trouble> {
     let stored = one(db, CODES, [entity.as_bytes(), factor.as_bytes()], |row| {
         let mut cells = Cells::of(row, "totp_factors");
         Ok(StoredCodes {
@@ -82,7 +83,7 @@ pub(crate) fn fate(
             wrong_in_a_row: cells.take()?,
         })
     })?;
-    Ok(stored.map_or(CodeFate::Moved, |stored| stored.take(shown)))
+    Ok(stored.map_or(CodeCheck::SettingsChanged, |stored| stored.check(shown)))
 }
 
 /// Spends the step of an accepted code, or counts a wrong one.
@@ -90,13 +91,13 @@ pub(crate) fn note(
     db: &Connection,
     entity: EntitySid,
     factor: FactorSid,
-    fate: CodeFate,
+    fate: CodeCheck,
 ) -> Result<(), Trouble> {
     let key = [entity.as_bytes(), factor.as_bytes()];
     match fate {
-        CodeFate::Accepted(step) => execute(db, SPEND, params![key[0], key[1], signed(step)])?,
-        CodeFate::Wrong => execute(db, COUNT_IN_A_ROW, key)?,
-        CodeFate::Spent | CodeFate::Exhausted | CodeFate::Moved => return Ok(()),
+        CodeCheck::Accepted(step) => execute(db, SPEND, params![key[0], key[1], signed(step)])?,
+        CodeCheck::Wrong => execute(db, COUNT_IN_A_ROW, key)?,
+        CodeCheck::Spent | CodeCheck::Exhausted | CodeCheck::SettingsChanged => return Ok(()),
     };
     Ok(())
 }
@@ -185,35 +186,35 @@ impl Command for Enrol {
 struct Update(TotpUpdate);
 
 impl Command for Update {
-    type Answer = Shown<TotpFactor>;
+    type Answer = CodeUse<TotpFactor>;
 
-    fn run(&self, db: &Connection) -> Result<Shown<TotpFactor>, Trouble> {
+    fn run(&self, db: &Connection) -> Result<CodeUse<TotpFactor>, Trouble> {
         let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
         let key = [entity.as_bytes(), sid.as_bytes()];
         if of_entity(db, *entity, *sid)?.is_none() {
-            return Ok(Shown::Gone);
+            return Ok(CodeUse::NotFound);
         }
         if let Some(code) = code {
             let wrong =
                 one(db, WRONG_CODES, key, |row| Cells::of(row, "totp_factors").take::<u32>())?;
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
-                return Ok(Shown::Exhausted);
+                return Ok(CodeUse::Exhausted);
             }
             let fate = fate(db, *entity, *sid, *code)?;
             note(db, *entity, *sid, fate)?;
             match fate {
-                CodeFate::Accepted(_) => {}
-                CodeFate::Wrong => {
+                CodeCheck::Accepted(_) => {}
+                CodeCheck::Wrong => {
                     execute(db, COUNT_WRONG, key)?;
-                    return Ok(Shown::Wrong);
+                    return Ok(CodeUse::Wrong);
                 }
-                CodeFate::Spent => return Ok(Shown::Spent),
-                CodeFate::Exhausted => return Ok(Shown::Exhausted),
-                CodeFate::Moved => return Ok(Shown::Moved),
+                CodeCheck::Spent => return Ok(CodeUse::Spent),
+                CodeCheck::Exhausted => return Ok(CodeUse::Exhausted),
+                CodeCheck::SettingsChanged => return Ok(CodeUse::SettingsChanged),
             }
         }
         let Some(was) = of_entity(db, *entity, *sid)? else {
-            return Ok(Shown::Gone);
+            return Ok(CodeUse::NotFound);
         };
         let is_proved = code.is_some() && was.status == FactorStatus::Unverified;
         let status = if code.is_some() { FactorStatus::Verified } else { was.status };
@@ -237,20 +238,20 @@ impl Command for Update {
         if is_proved {
             events::of_factor(db, EventType::FactorVerified, &factor, *at)?;
         }
-        Ok(Shown::Accepted(factor))
+        Ok(CodeUse::Accepted(factor))
     }
 }
 
 struct AnswerByCode {
     sid: ChallengeSid,
-    code: Judged,
+    code: JudgedCode,
     most_wrong: u32,
     metadata: Option<String>,
     at: Instant,
 }
 
 impl Command for AnswerByCode {
-    type Answer = Result<Shown<()>, CannotAnswer>;
+    type Answer = Result<CodeUse<()>, CannotAnswer>;
 
     fn run(&self, db: &Connection) -> Result<Self::Answer, Trouble> {
         let Self { sid, code, most_wrong, ref metadata, at } = *self;
@@ -261,35 +262,35 @@ impl Command for AnswerByCode {
         })?;
         let standing = challenges::standing(db, sid)?;
         let Some(((entity, factor, wrong), (standing, _))) = asked.zip(standing) else {
-            return Ok(Ok(Shown::Gone));
+            return Ok(Ok(CodeUse::NotFound));
         };
         if let Err(refused) = standing.is_open(at) {
             return Ok(Err(refused));
         }
         if is_reached(most_wrong, wrong) {
-            return Ok(Ok(Shown::Exhausted));
+            return Ok(Ok(CodeUse::Exhausted));
         }
         let fate = fate(db, entity, factor, code)?;
         note(db, entity, factor, fate)?;
         Ok(Ok(match fate {
-            CodeFate::Accepted(_) => {
+            CodeCheck::Accepted(_) => {
                 challenges::approve(db, sid, metadata.as_deref(), at)?;
-                Shown::Accepted(())
+                CodeUse::Accepted(())
             }
-            CodeFate::Wrong => {
+            CodeCheck::Wrong => {
                 challenges::count_wrong(db, sid)?;
-                Shown::Wrong
+                CodeUse::Wrong
             }
-            CodeFate::Spent => Shown::Spent,
-            CodeFate::Exhausted => Shown::Exhausted,
-            CodeFate::Moved => Shown::Moved,
+            CodeCheck::Spent => CodeUse::Spent,
+            CodeCheck::Exhausted => CodeUse::Exhausted,
+            CodeCheck::SettingsChanged => CodeUse::SettingsChanged,
         }))
     }
 }
 
 #[async_trait]
 impl TotpFactors for SqliteStore {
-    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> Answer<Enrolled> {
+    async fn enrol_totp_factor(&self, enrolment: &TotpEnrolment) -> StoreResult<Enrolled> {
         self.write(Enrol(enrolment.clone())).await
     }
 
@@ -298,25 +299,25 @@ impl TotpFactors for SqliteStore {
         service: ServiceSid,
         identity: &Identity,
         sid: FactorSid,
-    ) -> Answer<Option<TotpFactor>> {
+    ) -> StoreResult<Option<TotpFactor>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
             one(db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors")))
         })
     }
 
-    async fn update_totp_factor(&self, update: &TotpUpdate) -> Answer<Shown<TotpFactor>> {
+    async fn update_totp_factor(&self, update: &TotpUpdate) -> StoreResult<CodeUse<TotpFactor>> {
         self.write(Update(update.clone())).await
     }
 
     async fn answer_by_code(
         &self,
         sid: ChallengeSid,
-        code: Judged,
+        code: JudgedCode,
         most_wrong: u32,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> Answer<Result<Shown<()>, CannotAnswer>> {
+    ) -> StoreResult<Result<CodeUse<()>, CannotAnswer>> {
         let metadata = metadata.map(StringMap::to_text);
         self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }

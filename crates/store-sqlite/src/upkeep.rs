@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use countersign_domain::factor::{FactorType, UNVERIFIED_FOR};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, Retention, Upkeep};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Retention, Upkeep};
 use rusqlite::{Connection, Params, params};
 
 use crate::cells::Cells;
@@ -181,20 +182,20 @@ impl Command for KeepKeyCheck {
 
 #[async_trait]
 impl Upkeep for SqliteStore {
-    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
+    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> StoreResult<usize> {
         self.write(Clean(now, retention, most)).await
     }
 
-    async fn check(&self) -> Answer<()> {
+    async fn check(&self) -> StoreResult<()> {
         self.write(Pulse).await
     }
 
-    async fn is_writable(&self) -> Answer<()> {
+    async fn is_writable(&self) -> StoreResult<()> {
         self.writer.fares_well()?;
         self.read(|db| one(db, KEY_CHECK, (), |_| Ok(()))).map(drop)
     }
 
-    async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {
+    async fn key_check(&self, value: [u8; 32]) -> StoreResult<[u8; 32]> {
         let kept =
             self.read(|db| one(db, KEY_CHECK, (), |row| Cells::of(row, "installation").take()))?;
         match kept {

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{Answer, CountedKey, CountedRow, CountedTable, Usages};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{CountedKey, CountedRow, CountedTable, Usages};
 use rusqlite::params;
 
 use crate::cells::Cells;
@@ -39,7 +40,7 @@ impl Usages for SqliteStore {
         table: CountedTable,
         after: Option<CountedKey>,
         most: usize,
-    ) -> Answer<Vec<CountedRow>> {
+    ) -> StoreResult<Vec<CountedRow>> {
         let [first, second] = after.unwrap_or_default();
         self.read_aside(move |db| {
             all(db, statement(table), params![first, second, limit(most)], |row| {

@@ -6,7 +6,8 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::document::keep_unknown_words;
-use countersign_store::seam::{Answer, Inserted, Updated, Webhooks};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Inserted, Updated, Webhooks};
 use countersign_store::{Page, PageQuery};
 use rusqlite::{Connection, params};
 
@@ -89,7 +90,7 @@ impl Command for Update {
         let key = [webhook.service.as_bytes(), webhook.sid.as_bytes()];
         let read = |row: &rusqlite::Row<'_>| Cells::of(row, "webhooks").take::<String>();
         let Some(stored) = one(db, EVENT_TYPES, key, read)? else {
-            return Ok(Updated::Gone);
+            return Ok(Updated::NotFound);
         };
         let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
         let rows = execute(
@@ -124,11 +125,11 @@ impl Command for Delete {
 
 #[async_trait]
 impl Webhooks for SqliteStore {
-    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> Answer<Inserted> {
+    async fn create_webhook(&self, webhook: &Webhook, most: u32) -> StoreResult<Inserted> {
         self.write(Create(webhook.clone(), most)).await
     }
 
-    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<Option<Webhook>> {
+    async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<Option<Webhook>> {
         self.read(|db| {
             one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
                 rows::webhook(Cells::of(row, "webhooks"))
@@ -140,7 +141,7 @@ impl Webhooks for SqliteStore {
         &self,
         service: ServiceSid,
         page: PageQuery<WebhookSid>,
-    ) -> Answer<Page<Webhook>> {
+    ) -> StoreResult<Page<Webhook>> {
         let listing = Listing { up: UP, down: DOWN, owner: service.as_bytes(), filters: &[] };
         self.read(|db| {
             listing.page(
@@ -152,11 +153,11 @@ impl Webhooks for SqliteStore {
         })
     }
 
-    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> Answer<Updated> {
+    async fn update_webhook(&self, webhook: &Webhook, was: Instant) -> StoreResult<Updated> {
         self.write(Update(webhook.clone(), was)).await
     }
 
-    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> Answer<bool> {
+    async fn delete_webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<bool> {
         self.write(Delete(service, sid)).await
     }
 }

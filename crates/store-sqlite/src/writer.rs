@@ -143,7 +143,7 @@ impl Writer {
 
     /// Whether the last batch was written, and the one that is being written does not take too long.
     pub(crate) fn fares_well(&self) -> Result<(), StoreError> {
-        self.pace.health.outcome()?;
+        self.pace.health.status()?;
         let began = *self.pace.began.lock().unwrap_or_else(PoisonError::into_inner);
         match began.map(|began| began.elapsed()) {
             Some(took) if took > STUCK => {
@@ -222,7 +222,7 @@ impl Thread {
                 Ok(()) => batch.iter().find_map(|job| job.failure()),
                 Err(error) => Some(error),
             };
-            if self.pace.health.note(fault) {
+            if self.pace.health.record(fault) {
                 self.probe();
             }
             if let Err(error) = &written {
@@ -252,7 +252,7 @@ impl Thread {
         let Some(callers) = &self.callers else { return };
         let (pace, queue) = (Arc::clone(&self.pace), self.prober.clone());
         callers.spawn(async move {
-            while pace.health.goes_on() {
+            while pace.health.keep_probing() {
                 tokio::time::sleep(PROBE_EVERY).await;
                 let (caller, answer) = oneshot::channel();
                 let job = Box::new(Slot { command: Pulse, answer: None, caller });

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
-use countersign_store::conformance::{Stage, newer};
-use countersign_store::schema::Fitting;
+use countersign_store::conformance::{Fixture, newer};
+use countersign_store::schema::SchemaPolicy;
 use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Updated, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
@@ -39,8 +39,8 @@ impl File {
         Arc::new(SqliteStore::open(self.path(), self.options.clone()).unwrap())
     }
 
-    fn stage(&self) -> Stage {
-        Stage::new(self.open() as Arc<dyn Store>)
+    fn fixture(&self) -> Fixture {
+        Fixture::new(self.open() as Arc<dyn Store>)
     }
 
     /// Another process that has the file open.
@@ -57,18 +57,18 @@ fn start<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let file = File::new(Options::default());
-    let stage = file.stage();
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let lease = stage.leased(&challenge).await;
-    let notification = stage.notification(&lease).await;
-    drop(stage.store);
+    let fixture = file.fixture();
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let lease = fixture.leased(&challenge).await;
+    let notification = fixture.notification(&lease).await;
+    drop(fixture.store);
     assert!(!file.folder.path().join("store.db-wal").exists());
 
-    let stage = file.stage();
-    assert_eq!(stage.stored(&factor).await, Some(factor));
-    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
-    assert_eq!(stage.notification(&lease).await, notification);
+    let fixture = file.fixture();
+    assert_eq!(fixture.stored(&factor).await, Some(factor));
+    assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge));
+    assert_eq!(fixture.notification(&lease).await, notification);
 }
 
 #[tokio::test]
@@ -84,22 +84,23 @@ async fn dropping_the_store_finishes_what_is_queued() {
 #[tokio::test]
 async fn a_command_that_breaks_fails_alone_and_leaves_nothing() {
     let file = File::new(Options::default());
-    let stage = file.stage();
-    let first = stage.factor().await;
-    let service = stage.store.service(first.owner.service).await.unwrap().unwrap();
-    let identity = stage.make.identity();
-    let token = stage.make.access_token(&service, &identity);
-    assert_eq!(stage.store.create_access_token(&token).await, Ok(Inserted::Done));
+    let fixture = file.fixture();
+    let first = fixture.factor().await;
+    let service = fixture.store.service(first.owner.service).await.unwrap().unwrap();
+    let identity = fixture.make.identity();
+    let token = fixture.make.access_token(&service, &identity);
+    assert_eq!(fixture.store.create_access_token(&token).await, Ok(Inserted::Done));
     // the same key id in another entity: no condition speaks of it, the index refuses it
-    let owner = stage.make.entity(&service, &identity).owner;
-    let twin = Factor { key_sid: first.key_sid, ..stage.make.factor(&owner) };
+    let owner = fixture.make.entity(&service, &identity).owner;
+    let twin = Factor { key_sid: first.key_sid, ..fixture.make.factor(&owner) };
     let enrolment =
         Enrolment { factor: twin, token: Some(token.sid), most_per_entity: 0, most_per_day: 0 };
 
     // while somebody else writes, the batch gathers
     let mut other = file.other_process();
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-    let (store, accounts) = (stage.store.clone(), [stage.make.account(), stage.make.account()]);
+    let (store, accounts) =
+        (fixture.store.clone(), [fixture.make.account(), fixture.make.account()]);
     let mut first = pin!(store.create_account(&accounts[0]));
     let mut broken = pin!(store.enrol_factor(&enrolment));
     let mut second = pin!(store.create_account(&accounts[1]));
@@ -112,8 +113,8 @@ async fn a_command_that_breaks_fails_alone_and_leaves_nothing() {
     assert!(matches!(broken.await, Err(StoreError::Unavailable(_))));
 
     assert_eq!(store.entity(service.sid, &identity).await, Ok(None));
-    let factor = stage.make.factor(&owner);
-    let enrolled = stage.enrol(&factor, Some(token.sid)).await;
+    let factor = fixture.make.factor(&owner);
+    let enrolled = fixture.enrol(&factor, Some(token.sid)).await;
     assert_eq!(enrolled, Enrolled::Done(owner.entity));
 }
 
@@ -148,13 +149,13 @@ async fn a_full_queue_sheds_load_at_once() {
 #[tokio::test]
 async fn a_full_disk_is_unavailable_until_there_is_room() {
     let file = File::new(Options { max_pages: Some(80), ..Options::default() });
-    let stage = file.stage();
-    let factor = stage.factor().await;
-    let account = stage.store.account(factor.owner.account).await.unwrap().unwrap();
+    let fixture = file.fixture();
+    let factor = fixture.factor().await;
+    let account = fixture.store.account(factor.owner.account).await.unwrap().unwrap();
     let mut stored = Vec::new();
     let refused = loop {
-        let service = stage.make.service(&account);
-        match stage.store.create_service(&service).await {
+        let service = fixture.make.service(&account);
+        match fixture.store.create_service(&service).await {
             Ok(inserted) => assert_eq!(inserted, Inserted::Done),
             Err(error) => break error,
         }
@@ -163,11 +164,14 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
     };
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     // what is there can be read and deleted, and then there is room again
-    assert_eq!(stage.stored(&factor).await, Some(factor));
+    assert_eq!(fixture.stored(&factor).await, Some(factor));
     for sid in &stored {
-        assert_eq!(stage.store.delete_service(*sid, stage.now()).await, Ok(true));
+        assert_eq!(fixture.store.delete_service(*sid, fixture.now()).await, Ok(true));
     }
-    assert_eq!(stage.store.create_service(&stage.make.service(&account)).await, Ok(Inserted::Done));
+    assert_eq!(
+        fixture.store.create_service(&fixture.make.service(&account)).await,
+        Ok(Inserted::Done)
+    );
 }
 
 #[tokio::test]
@@ -229,8 +233,8 @@ async fn two_processes_see_each_others_writes() {
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
     let file = File::new(Options::default());
-    let stage = file.stage();
-    let (factor, other) = (stage.factor().await, stage.factor().await);
+    let fixture = file.fixture();
+    let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let db = file.other_process();
     // the first that is wrong, from left to right
     for (sql, column) in [
@@ -241,16 +245,16 @@ async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
         let sql = format!("{sql} WHERE sid = ?1");
         assert_eq!(db.execute(&sql, [factor.sid.as_bytes()]).unwrap(), 1);
         let owner = &factor.owner;
-        let read = stage.store.factor(owner.service, &owner.identity, factor.sid).await;
+        let read = fixture.store.factor(owner.service, &owner.identity, factor.sid).await;
         assert_eq!(read, Err(StoreError::Corrupt(column.to_owned())));
     }
-    let deleted = stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await;
+    let deleted = fixture.store.delete_factor(factor.owner.entity, factor.sid, fixture.now()).await;
     assert!(matches!(deleted, Err(StoreError::Corrupt(_))));
-    assert_eq!(stage.stored(&other).await, Some(other));
+    assert_eq!(fixture.stored(&other).await, Some(other));
 
     let service = factor.owner.service;
     db.execute("UPDATE services SET settings = '{}' WHERE sid = ?1", [service.as_bytes()]).unwrap();
-    let read = stage.store.service(service).await;
+    let read = fixture.store.service(service).await;
     assert_eq!(read, Err(StoreError::Corrupt("services.settings".to_owned())));
 }
 
@@ -258,28 +262,29 @@ async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
 async fn a_file_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     let file = File::new(Options::default());
     let challenge = {
-        let stage = file.stage();
-        stage.challenge(&stage.factor().await).await
+        let fixture = file.fixture();
+        fixture.challenge(&fixture.factor().await).await
     };
     let newer = "ALTER TABLE deliveries ADD COLUMN colour TEXT; \
                  INSERT INTO refinery_schema_history VALUES (1000, 'next', '2030-01-01T00:00:00Z', '7')";
     file.other_process().execute_batch(newer).unwrap();
-    let stage = file.stage();
-    let due = stage.due(&challenge).await;
-    assert_eq!(stage.lease_due(10).await[0].delivery.notification, due.delivery.notification);
-    drop(stage);
+    let fixture = file.fixture();
+    let due = fixture.due(&challenge).await;
+    assert_eq!(fixture.lease_due(10).await[0].delivery.notification, due.delivery.notification);
+    drop(fixture);
 
-    let refused = |fitting, why: &str| {
-        let opened = SqliteStore::open(file.path(), Options { fitting, ..Options::default() });
+    let refused = |schema_policy, why: &str| {
+        let opened =
+            SqliteStore::open(file.path(), Options { schema_policy, ..Options::default() });
         let Some(StoreError::Unavailable(said)) = opened.err() else {
             panic!("it was opened");
         };
         assert!(said.contains(why), "{said}");
     };
-    refused(Fitting::Fill, "made by a newer version, with V1000__next: use that one");
-    refused(Fitting::Read, "made by a newer version, with V1000__next: use that one");
+    refused(SchemaPolicy::Import, "made by a newer version, with V1000__next: use that one");
+    refused(SchemaPolicy::Export, "made by a newer version, with V1000__next: use that one");
     file.other_process().execute("UPDATE installation SET serves_from = 1000", ()).unwrap();
-    refused(Fitting::Serve, "with V1000__next, and does not serve this one any more");
+    refused(SchemaPolicy::Serve, "with V1000__next, and does not serve this version");
 }
 
 #[tokio::test]
@@ -293,36 +298,36 @@ async fn a_folder_that_is_not_there_is_unavailable() {
 async fn the_log_begins_anew_while_writing_goes_on() {
     let file =
         File::new(Options { log_pages: 16, log_pages_most: 32, batch: 4, ..Options::default() });
-    let stage = file.stage();
+    let fixture = file.fixture();
     let length = || file.path().with_extension("db-wal").metadata().unwrap().len();
     // The file of a log does not get shorter: the migrations have made it this long.
     let of_migrations = length();
     let mut longest = 0;
     for _ in 0..400 {
-        stage.account().await;
+        fixture.account().await;
         longest = longest.max(length());
     }
     // The log is looked at after a commit, and begins anew beyond thirty-two pages, each with a head.
     let page = 4_096 + 24;
     let most = of_migrations.max(64 * page) + 36 * page;
     assert!((16 * page..most).contains(&longest), "{longest}, and {of_migrations} before");
-    let accounts = stage.store.accounts(PageQuery::first(1_000)).await.unwrap();
+    let accounts = fixture.store.accounts(PageQuery::first(1_000)).await.unwrap();
     assert_eq!(accounts.items.len(), 400);
 }
 
 #[tokio::test]
 async fn what_a_newer_release_set_survives_an_update_by_this_one() {
     let file = File::new(Options::default());
-    let stage = Stage::new(file.open() as Arc<dyn Store>);
-    let was = stage.service().await;
+    let fixture = Fixture::new(file.open() as Arc<dyn Store>);
+    let was = fixture.service().await;
     let db = Connection::open(file.path()).unwrap();
     let newer = "UPDATE services SET settings = json_set(settings, '$.push.sound', 'owl', '$.colour', json('[1]'))";
     assert_eq!(db.execute(newer, ()).unwrap(), 1);
-    let mut now = stage.store.service(was.sid).await.unwrap().unwrap();
+    let mut now = fixture.store.service(was.sid).await.unwrap().unwrap();
     now.settings.push.include_date = true;
-    now.updated_at = stage.later(1);
-    assert_eq!(stage.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
-    assert_eq!(stage.store.service(was.sid).await, Ok(Some(now)));
+    now.updated_at = fixture.later(1);
+    assert_eq!(fixture.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(fixture.store.service(was.sid).await, Ok(Some(now)));
     let kept =
         "SELECT settings ->> '$.push.sound' || ' ' || (settings -> '$.colour') FROM services";
     let kept: String = db.query_row(kept, (), |row| row.get(0)).unwrap();
@@ -333,8 +338,8 @@ async fn what_a_newer_release_set_survives_an_update_by_this_one() {
 async fn a_file_that_it_makes_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = File::new(Options::default());
-    let stage = Stage::new(file.open() as Arc<dyn Store>);
-    stage.account().await;
+    let fixture = Fixture::new(file.open() as Arc<dyn Store>);
+    fixture.account().await;
     for entry in std::fs::read_dir(file.folder.path()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
@@ -344,7 +349,7 @@ async fn a_file_that_it_makes_is_its_owners_alone() {
 
 #[test]
 fn a_command_beside_servers_makes_no_file() {
-    let file = File::new(Options { fitting: Fitting::Beside, ..Options::default() });
+    let file = File::new(Options { schema_policy: SchemaPolicy::Attach, ..Options::default() });
     assert!(SqliteStore::open(file.path(), file.options.clone()).is_err());
     assert!(!file.path().exists());
 }
@@ -352,17 +357,17 @@ fn a_command_beside_servers_makes_no_file() {
 #[tokio::test]
 async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
     let file = File::new(Options::default());
-    let stage = Stage::new(file.open() as Arc<dyn Store>);
-    let service = stage.service().await;
-    let was = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
+    let fixture = Fixture::new(file.open() as Arc<dyn Store>);
+    let service = fixture.service().await;
+    let was = fixture.make.webhook(&service);
+    assert_eq!(fixture.store.create_webhook(&was, 0).await, Ok(Inserted::Done));
     let db = Connection::open(file.path()).unwrap();
     let newer = "UPDATE webhooks SET event_types = event_types || ' challenge.sung'";
     assert_eq!(db.execute(newer, ()).unwrap(), 1);
-    let mut now = stage.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
+    let mut now = fixture.store.webhook(service.sid, was.sid).await.unwrap().unwrap();
     assert_eq!(now.event_types, was.event_types);
-    (now.enabled, now.updated_at) = (!was.enabled, stage.later(1));
-    assert_eq!(stage.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
+    (now.enabled, now.updated_at) = (!was.enabled, fixture.later(1));
+    assert_eq!(fixture.store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
     let kept = "SELECT event_types FROM webhooks";
     let kept: String = db.query_row(kept, (), |row| row.get(0)).unwrap();
     assert!(kept.ends_with(" challenge.sung"), "{kept}");
@@ -371,9 +376,9 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
 #[tokio::test]
 async fn words_of_a_newer_release_fail_no_page() {
     let file = File::new(Options::default());
-    let (stage, db) = (file.stage(), file.other_process());
+    let (fixture, db) = (file.fixture(), file.other_process());
     let run = |sql: &str| {
         db.execute(sql, ()).unwrap();
     };
-    newer::words_of_a_newer_release_fail_no_page(&stage, "char(10)", run).await;
+    newer::words_of_a_newer_release_fail_no_page(&fixture, "char(10)", run).await;
 }

@@ -1,15 +1,15 @@
-//! Documents: what is kept as one text, JSON or a list of words, and may have been written by a newer release.
+//! Documents: columns that hold JSON or a list of words, and that a newer release may have written.
 
 use serde_json::{Map, Value};
 
-use crate::StoreError;
+use crate::error::{StoreError, StoreResult};
 
-/// The new text of a document, with the members of the stored one that this release does not know. Of what it knows, it
-/// writes every member, also those without a value, so a member that only the stored document has is one of a newer release.
+/// Merges the members of the stored document that this release does not know into the new one. This release writes every
+/// member that it knows, with `null` for no value, so a member that only the stored document has comes from a newer release.
 ///
 /// # Errors
-/// One of the texts is no JSON.
-pub fn keep_unknown(stored: &str, new: &str) -> Result<String, StoreError> {
+/// One of the texts is not JSON.
+pub fn keep_unknown(stored: &str, new: &str) -> StoreResult<String> {
     let read = |text: &str| {
         serde_json::from_str::<Value>(text).map_err(|error| StoreError::Corrupt(error.to_string()))
     };
@@ -18,7 +18,7 @@ pub fn keep_unknown(stored: &str, new: &str) -> Result<String, StoreError> {
     Ok(merged.to_string())
 }
 
-/// Of objects within objects too, whose depth `serde_json` bounds when it reads them.
+/// Merges nested objects too; `serde_json` bounds their depth when it reads them.
 fn merge(stored: Value, new: &mut Value) {
     let (Value::Object(stored), Value::Object(new)) = (stored, new) else { return };
     for (name, value) in stored {
@@ -35,8 +35,8 @@ fn keep(new: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
-/// The new text of a list of words, with the words of the stored one that this release does not know, as long as those that
-/// it knows are the same: a list that was replaced is replaced whole.
+/// Appends the words of the stored list that this release does not know to the new list, only if both lists have the same known
+/// words: a list that was replaced is replaced whole.
 pub fn keep_unknown_words(stored: &str, new: &str, is_known: impl Fn(&str) -> bool) -> String {
     let (known, unknown): (Vec<_>, Vec<_>) =
         stored.split_ascii_whitespace().partition(|word| is_known(word));
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_is_replaced_and_what_is_unknown_stays() {
+    fn known_members_are_replaced_and_unknown_ones_stay() {
         let stored =
             r#"{"name":"old","push":{"date":true,"sound":"owl"},"limit":{"hour":9},"list":[1]}"#;
         let new = r#"{"name":"new","push":{"date":null},"list":[]}"#;
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_was_no_object_is_replaced_by_one() {
+    fn a_member_that_was_not_an_object_is_replaced_by_one() {
         assert_eq!(keep_unknown(r#"{"a":1}"#, r#"{"a":{"b":2}}"#).unwrap(), r#"{"a":{"b":2}}"#);
         assert!(keep_unknown("{", "{}").is_err());
     }
 
     #[test]
-    fn words_that_are_unknown_stay_unless_the_list_is_replaced() {
+    fn unknown_words_stay_unless_the_list_is_replaced() {
         let keep = |new| keep_unknown_words("a x b y", new, |word| word < "m");
         assert_eq!(keep("a b"), "a b x y");
         assert_eq!(keep("b"), "b");

@@ -1,61 +1,61 @@
-//! How writing fares, known without writing.
+//! Whether writing works, known without writing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::StoreError;
+use crate::error::{StoreError, StoreResult};
 
-/// How often a store tries to write after a command has failed.
+/// The interval at which a store tries to write after a command has failed.
 pub const PROBE_EVERY: Duration = Duration::from_secs(1);
 
-/// What the last command came to.
+/// The outcome of the last command.
 #[derive(Debug, Default)]
 pub struct Health {
-    is_ill: AtomicBool,
-    fault: Mutex<Option<StoreError>>,
-    is_probed: AtomicBool,
+    is_failing: AtomicBool,
+    error: Mutex<Option<StoreError>>,
+    has_prober: AtomicBool,
 }
 
 impl Health {
-    /// Notes what a command came to. Only a database that is unavailable counts. Answers whether somebody has to begin to
-    /// probe, since the next command may be long in coming.
-    pub fn note(&self, fault: Option<&StoreError>) -> bool {
-        match fault {
-            None if !self.is_ill.load(Ordering::Acquire) => false,
+    /// Records the outcome of a command. Only an unavailable database counts as a failure. Returns whether the caller must
+    /// start a prober, since the next command may come late.
+    pub fn record(&self, error: Option<&StoreError>) -> bool {
+        match error {
+            None if !self.is_failing.load(Ordering::Acquire) => false,
             None => {
-                self.is_ill.store(false, Ordering::Release);
+                self.is_failing.store(false, Ordering::Release);
                 false
             }
             Some(StoreError::Corrupt(_)) => false,
-            Some(fault @ StoreError::Unavailable(_)) => {
-                *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
-                self.is_ill.store(true, Ordering::Release);
-                !self.is_probed.swap(true, Ordering::AcqRel)
+            Some(error @ StoreError::Unavailable(_)) => {
+                *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+                self.is_failing.store(true, Ordering::Release);
+                !self.has_prober.swap(true, Ordering::AcqRel)
             }
         }
     }
 
-    /// Why the last command failed, if it did.
+    /// Returns whether the last command succeeded.
     ///
     /// # Errors
-    /// That.
-    pub fn outcome(&self) -> Result<(), StoreError> {
-        if !self.is_ill.load(Ordering::Acquire) {
+    /// The failure of the last command.
+    pub fn status(&self) -> StoreResult<()> {
+        if !self.is_failing.load(Ordering::Acquire) {
             return Ok(());
         }
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Err(fault.unwrap_or_else(|| StoreError::Unavailable("the last write failed".to_owned())))
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(error.unwrap_or_else(|| StoreError::Unavailable("the last write failed".to_owned())))
     }
 
-    /// Whether the prober goes on: as long as the last command failed. It must stop when this says no.
-    pub fn goes_on(&self) -> bool {
-        if self.is_ill.load(Ordering::Acquire) {
+    /// Returns whether the prober continues: as long as the last command failed. The prober must stop when this returns false.
+    pub fn keep_probing(&self) -> bool {
+        if self.is_failing.load(Ordering::Acquire) {
             return true;
         }
-        self.is_probed.store(false, Ordering::Release);
-        // A command that failed in between found a prober at work, and relies on it.
-        self.is_ill.load(Ordering::Acquire) && !self.is_probed.swap(true, Ordering::AcqRel)
+        self.has_prober.store(false, Ordering::Release);
+        // A command that failed in between saw a prober running, and started none.
+        self.is_failing.load(Ordering::Acquire) && !self.has_prober.swap(true, Ordering::AcqRel)
     }
 }
 
@@ -70,22 +70,22 @@ mod tests {
     #[test]
     fn a_failure_is_remembered_until_a_command_succeeds() {
         let health = Health::default();
-        assert!(!health.note(None));
-        assert_eq!(health.outcome(), Ok(()));
-        assert!(health.note(Some(&full())), "somebody has to probe");
-        assert!(!health.note(Some(&full())), "somebody does");
-        assert_eq!(health.outcome(), Err(full()));
-        assert!(health.goes_on());
-        assert!(!health.note(None));
-        assert_eq!(health.outcome(), Ok(()));
-        assert!(!health.goes_on(), "all is well");
-        assert!(health.note(Some(&full())), "and again");
+        assert!(!health.record(None));
+        assert_eq!(health.status(), Ok(()));
+        assert!(health.record(Some(&full())), "a prober must be started");
+        assert!(!health.record(Some(&full())), "a prober is running");
+        assert_eq!(health.status(), Err(full()));
+        assert!(health.keep_probing());
+        assert!(!health.record(None));
+        assert_eq!(health.status(), Ok(()));
+        assert!(!health.keep_probing(), "the last command succeeded");
+        assert!(health.record(Some(&full())), "another prober must be started");
     }
 
     #[test]
-    fn a_bad_row_says_nothing_about_the_database() {
+    fn a_corrupt_row_does_not_make_the_database_unavailable() {
         let health = Health::default();
-        assert!(!health.note(Some(&StoreError::Corrupt("a row".to_owned()))));
-        assert_eq!(health.outcome(), Ok(()));
+        assert!(!health.record(Some(&StoreError::Corrupt("a row".to_owned()))));
+        assert_eq!(health.status(), Ok(()));
     }
 }

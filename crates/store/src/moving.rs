@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 
-use crate::seam::Answer;
+use crate::error::StoreResult;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,19 +84,19 @@ pub trait Moving: Send + Sync {
         table: &'static Table,
         after: Option<&[Value]>,
         most: usize,
-    ) -> Answer<Vec<Row>>;
+    ) -> StoreResult<Vec<Row>>;
     /// How many rows a table has.
-    async fn count(&self, table: &'static Table) -> Answer<u64>;
+    async fn count(&self, table: &'static Table) -> StoreResult<u64>;
     /// The greatest key in a table, if it has rows.
-    async fn last_key(&self, table: &'static Table) -> Answer<Option<Vec<Value>>>;
+    async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>>;
     /// Stores rows that are not there: all, or none.
-    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> Answer<()>;
+    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()>;
     /// Makes ready for rows that were made from `from` on, up to `now`.
-    async fn expect_rows(&self, from: Instant, now: Instant) -> Answer<()>;
+    async fn expect_rows(&self, from: Instant, now: Instant) -> StoreResult<()>;
     /// The check value of the master key, if one is kept.
-    async fn kept_key_check(&self) -> Answer<Option<[u8; 32]>>;
+    async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>>;
     /// Keeps another check value, only if `was` is the one that is kept; whether it was.
-    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> Answer<bool>;
+    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> StoreResult<bool>;
 }
 
 const fn id(name: &'static str) -> Column {

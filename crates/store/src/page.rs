@@ -10,32 +10,32 @@ pub enum Order {
     Descending,
 }
 
-/// On which side of a cursor the page lies, in the order of the list.
+/// The side of a cursor on which a page lies, in the order of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The items that follow the cursor.
     After,
-    /// The items that lead up to it.
+    /// The items that precede the cursor.
     Before,
 }
 
-/// A place in a list: beside an item, which need not exist any more.
+/// A place in a list, beside an item that need not exist any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor<S> {
     /// The item.
     pub sid: S,
-    /// Which side of it.
+    /// The side of the item.
     pub side: Side,
 }
 
-/// Which part of a list is wanted.
+/// The part of a list that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageQuery<S> {
-    /// At most that many items: 1 to 1,000.
+    /// The most items: 1 to 1,000.
     pub size: u16,
-    /// In which order.
+    /// The order of the list.
     pub order: Order,
-    /// Where; from the start if absent.
+    /// Where the page lies; without one, at the start of the list.
     pub cursor: Option<Cursor<S>>,
 }
 
@@ -46,19 +46,19 @@ impl<S> PageQuery<S> {
     }
 }
 
-/// A part of a list, always in the list's order.
+/// A part of a list, in the order of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Whether some come before the first of them.
+    /// Whether items precede the first one.
     pub has_previous: bool,
-    /// Whether some come after the last.
+    /// Whether items follow the last one.
     pub has_next: bool,
 }
 
 impl<T> Page<T> {
-    /// The same page of other items.
+    /// Converts the items.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {
             items: self.items.into_iter().map(f).collect(),

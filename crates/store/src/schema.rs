@@ -1,38 +1,40 @@
-//! Which schema a server may work on. While one release replaces another, servers of both use one database, so a schema that
-//! is newer than a server is no reason to refuse it, unless the schema says so. Hence migrations only add at first; one that
-//! takes away what an older server needs comes later, and says in `installation.serves_from` which servers it still serves.
+//! Which schema versions a server may work on.
+//!
+//! While one release replaces another, servers of both use one database. So a server works on a newer schema unless the schema
+//! excludes it. Migrations first only add; a later migration removes what older servers need, and records in
+//! `installation.serves_from` the oldest server version that can still use the schema.
 
 use std::fmt;
 
-/// What is done about a schema of another version.
+/// What a program does when the schema has another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fitting {
-    /// An older one is brought up to date; a newer one is used if it still serves this version.
+pub enum SchemaPolicy {
+    /// Migrates an older schema; uses a newer one if it still serves this version. For servers.
     #[default]
     Serve,
-    /// An older one is brought up to date; a newer one is refused, since what it has more would stay empty.
-    Fill,
-    /// Both are refused: it is to be read whole, and left as it is.
-    Read,
-    /// An older one is refused, and a newer one is used if it still serves this version: for commands beside servers.
-    Beside,
+    /// Migrates an older schema; rejects a newer one, whose extra columns would be left empty. For the target of a move.
+    Import,
+    /// Rejects both, since the database is read whole and left unchanged. For the source of a move.
+    Export,
+    /// Rejects an older schema; uses a newer one if it still serves this version. For commands that run beside servers.
+    Attach,
 }
 
-impl Fitting {
-    /// Whether a database is made where there is none.
-    pub const fn makes(self) -> bool {
-        matches!(self, Self::Serve | Self::Fill)
+impl SchemaPolicy {
+    /// Whether a missing database is created.
+    pub const fn creates(self) -> bool {
+        matches!(self, Self::Serve | Self::Import)
     }
 }
 
-/// A migration, as the code knows it or a database remembers it.
+/// A migration, as the code defines it or as a database recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// From 1.
+    /// The number, from 1.
     pub version: i64,
-    /// Its title.
+    /// The title.
     pub name: String,
-    /// Of its text.
+    /// The checksum of its text.
     pub checksum: String,
 }
 
@@ -42,13 +44,14 @@ impl fmt::Display for Step {
     }
 }
 
-/// How many of the known steps are applied already; the others are to be. `serves_from` is what a schema with more steps than
-/// are known says: the last step that a server knows must be this one or a later one.
+/// Checks whether a schema can be used, and returns how many of the known migrations are applied; the others must be applied
+/// next. `serves_from` is read from a schema with unknown migrations: the last migration that a server knows must be this one or a
+/// later one.
 ///
 /// # Errors
-/// Why the schema is not to be used, for a person.
-pub fn judge(
-    fitting: Fitting,
+/// Why the schema cannot be used, in words for the operator.
+pub fn check(
+    schema_policy: SchemaPolicy,
     known: &[Step],
     applied: &[Step],
     serves_from: Option<i64>,
@@ -61,25 +64,25 @@ pub fn judge(
     }
     let count = known.len();
     let last = known.last().map_or(0, |step| step.version);
-    match (applied.get(count), fitting) {
-        (None, Fitting::Read | Fitting::Beside) if applied.is_empty() && count > 0 => Err(
-            "it is empty: no server has used it, and only `countersign serve` makes what belongs there"
+    match (applied.get(count), schema_policy) {
+        (None, SchemaPolicy::Export | SchemaPolicy::Attach) if applied.is_empty() && count > 0 => Err(
+            "it is empty: no server has used it, and only `countersign serve` creates the schema"
                 .to_owned(),
         ),
-        (None, Fitting::Read | Fitting::Beside) if applied.len() < count => Err(format!(
+        (None, SchemaPolicy::Export | SchemaPolicy::Attach) if applied.len() < count => Err(format!(
             "the schema has {} of {count} migrations: start this version of the server on it first",
             applied.len()
         )),
         (None, _) => Ok(applied.len()),
-        (Some(_), Fitting::Serve | Fitting::Beside)
+        (Some(_), SchemaPolicy::Serve | SchemaPolicy::Attach)
             if serves_from.is_some_and(|first| first <= last) =>
         {
             Ok(count)
         }
-        (Some(newer), Fitting::Serve | Fitting::Beside) => Err(format!(
-            "the schema was made by a newer version, with {newer}, and does not serve this one any more"
+        (Some(newer), SchemaPolicy::Serve | SchemaPolicy::Attach) => Err(format!(
+            "the schema was made by a newer version, with {newer}, and does not serve this version"
         )),
-        (Some(newer), Fitting::Fill | Fitting::Read) => {
+        (Some(newer), SchemaPolicy::Import | SchemaPolicy::Export) => {
             Err(format!("the schema was made by a newer version, with {newer}: use that one"))
         }
     }
@@ -99,18 +102,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_applied_unless_it_is_only_read() {
+    fn missing_migrations_are_applied_unless_the_database_is_only_read() {
         let known = steps(&["one", "two", "three"]);
-        for fitting in [Fitting::Serve, Fitting::Fill] {
-            assert_eq!(judge(fitting, &known, &[], None), Ok(0));
-            assert_eq!(judge(fitting, &known, &known[..2], None), Ok(2));
+        for schema_policy in [SchemaPolicy::Serve, SchemaPolicy::Import] {
+            assert_eq!(check(schema_policy, &known, &[], None), Ok(0));
+            assert_eq!(check(schema_policy, &known, &known[..2], None), Ok(2));
         }
-        for fitting in [Fitting::Read, Fitting::Beside] {
-            let why = judge(fitting, &known, &known[..2], None).unwrap_err();
+        for schema_policy in [SchemaPolicy::Export, SchemaPolicy::Attach] {
+            let why = check(schema_policy, &known, &known[..2], None).unwrap_err();
             assert!(why.contains("has 2 of 3 migrations"), "{why}");
-            let why = judge(fitting, &known, &[], None).unwrap_err();
+            let why = check(schema_policy, &known, &[], None).unwrap_err();
             assert!(why.contains("only `countersign serve`"), "{why}");
-            assert_eq!(judge(fitting, &known, &known, None), Ok(3));
+            assert_eq!(check(schema_policy, &known, &known, None), Ok(3));
         }
     }
 
@@ -119,26 +122,28 @@ mod tests {
         let newer = steps(&["one", "two", "three", "four"]);
         let known = &newer[..2];
         for serves_from in [1, 2] {
-            for fitting in [Fitting::Serve, Fitting::Beside] {
-                assert_eq!(judge(fitting, known, &newer, Some(serves_from)), Ok(2));
+            for schema_policy in [SchemaPolicy::Serve, SchemaPolicy::Attach] {
+                assert_eq!(check(schema_policy, known, &newer, Some(serves_from)), Ok(2));
             }
         }
         for serves_from in [Some(3), None] {
-            let why = judge(Fitting::Serve, known, &newer, serves_from).unwrap_err();
+            let why = check(SchemaPolicy::Serve, known, &newer, serves_from).unwrap_err();
             assert!(why.contains("V3__three") && why.contains("does not serve"), "{why}");
         }
-        for fitting in [Fitting::Fill, Fitting::Read] {
-            let why = judge(fitting, known, &newer, Some(1)).unwrap_err();
+        for schema_policy in [SchemaPolicy::Import, SchemaPolicy::Export] {
+            let why = check(schema_policy, known, &newer, Some(1)).unwrap_err();
             assert!(why.contains("newer version, with V3__three"), "{why}");
         }
     }
 
     #[test]
-    fn another_schema_is_refused_whoever_asks() {
+    fn a_schema_with_other_migrations_is_rejected_by_every_program() {
         let known = steps(&["one", "two"]);
-        for fitting in [Fitting::Serve, Fitting::Fill, Fitting::Read, Fitting::Beside] {
+        for schema_policy in
+            [SchemaPolicy::Serve, SchemaPolicy::Import, SchemaPolicy::Export, SchemaPolicy::Attach]
+        {
             for applied in [steps(&["one", "other"]), steps(&["one", "other", "three"])] {
-                let why = judge(fitting, &known, &applied, Some(1)).unwrap_err();
+                let why = check(schema_policy, &known, &applied, Some(1)).unwrap_err();
                 assert!(why.contains("knows no migration V2__other"), "{why}");
             }
         }

@@ -244,7 +244,7 @@ impl Verify {
                     return Ok(());
                 }
                 Updated::Stale => {}
-                Updated::Gone => return Err(VerifyError::NotFound),
+                Updated::NotFound => return Err(VerifyError::NotFound),
             }
         }
         Err(VerifyError::Conflict)

@@ -75,7 +75,7 @@ impl Verify {
                 Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })
             }
             Recorded::Refused(why) => Err(why.into()),
-            Recorded::Gone => Err(VerifyError::NotFound),
+            Recorded::NotFound => Err(VerifyError::NotFound),
         }
     }
 
@@ -106,7 +106,7 @@ impl Verify {
                 Ok(self.with_metadata(answered, metadata))
             }
             Recorded::Refused(why) => Err(why.into()),
-            Recorded::Gone => Err(VerifyError::NotFound),
+            Recorded::NotFound => Err(VerifyError::NotFound),
         }
     }
 

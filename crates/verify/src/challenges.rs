@@ -119,7 +119,7 @@ impl Verify {
             }
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
             Opened::NoFactor => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
-            Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::Moved => {
+            Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::SettingsChanged => {
                 unreachable!("the opening holds no code")
             }
         }

@@ -164,7 +164,7 @@ impl Verify {
                     return Ok(new);
                 }
                 Updated::Stale => {}
-                Updated::Gone => return Err(VerifyError::NotFound),
+                Updated::NotFound => return Err(VerifyError::NotFound),
             }
         }
         Err(VerifyError::Conflict)

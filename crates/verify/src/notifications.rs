@@ -63,9 +63,9 @@ impl Verify {
                 }
                 Notified::Refused(why) => return Err(why.into()),
                 // The factor's platform has changed since the target was read.
-                Notified::Moved => self.targets.invalidate(&sid),
+                Notified::PlatformChanged => self.targets.invalidate(&sid),
                 Notified::TooMany => return Err(VerifyError::TooManyNotifications),
-                Notified::Gone => return Err(VerifyError::NotFound),
+                Notified::NotFound => return Err(VerifyError::NotFound),
             }
         }
         Err(VerifyError::Conflict)

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_domain::sid::AccountSid;
-use countersign_store::seam::{Fate, Glance};
+use countersign_store::seam::{NotificationSummary, Scan};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// A report on an account's notifications that is being read. Callers that come meanwhile share it.
-pub(crate) type SharedReport = Arc<OnceCell<Glance<Fate>>>;
+pub(crate) type SharedReport = Arc<OnceCell<Scan<NotificationSummary>>>;
 
 /// Runs one report at a time.
 pub(crate) struct ReportLimiter {

@@ -13,7 +13,9 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::PageQuery;
-use countersign_store::seam::{CallCounts, CallList, CallMark, Fate, Glance, Look};
+use countersign_store::seam::{
+    CallCounts, CallCursor, CallList, NotificationSummary, Scan, ScanBounds,
+};
 
 use crate::caller::Caller;
 use crate::error::{VerifyError, VerifyResult};
@@ -45,9 +47,9 @@ pub struct FailedCalls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FailedCallsCursor {
     /// After this call.
-    pub failing: Option<CallMark>,
+    pub failing: Option<CallCursor>,
     /// After this call.
-    pub given_up: Option<CallMark>,
+    pub given_up: Option<CallCursor>,
 }
 
 impl Verify {
@@ -60,9 +62,9 @@ impl Verify {
         account: AccountSid,
         before: Option<ChallengeSid>,
         most: usize,
-    ) -> VerifyResult<Glance<Challenge>> {
+    ) -> VerifyResult<Scan<Challenge>> {
         let now = self.now();
-        let look = Look { since: now - LONGEST_RETENTION, rows: MAX_SCANNED };
+        let look = ScanBounds { since: now - LONGEST_RETENTION, rows: MAX_SCANNED };
         let before = |kind| match before {
             Some(sid) if sid.kind() == kind => sid,
             Some(sid) => ChallengeSid::least(kind, sid.minted_at()),
@@ -75,18 +77,18 @@ impl Verify {
         let mut items = [push.items, totp.items].concat();
         items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
         items.truncate(most);
-        Ok(Glance { items, ended_at: push.ended_at.max(totp.ended_at) })
+        Ok(Scan { items, ended_at: push.ended_at.max(totp.ended_at) })
     }
 
     /// Returns the states of an account's notifications that were created at or after `since`. Concurrent callers share one report.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn recent_fates(
+    pub async fn recent_notifications(
         &self,
         account: AccountSid,
         since: Instant,
-    ) -> VerifyResult<Glance<Fate>> {
+    ) -> VerifyResult<Scan<NotificationSummary>> {
         let shared = self.reports.join(account);
         let report = || self.reports.run(self.read_fates(account, since));
         let found = shared.get_or_try_init(report).await.cloned();
@@ -94,11 +96,15 @@ impl Verify {
         found
     }
 
-    async fn read_fates(&self, account: AccountSid, since: Instant) -> VerifyResult<Glance<Fate>> {
+    async fn read_fates(
+        &self,
+        account: AccountSid,
+        since: Instant,
+    ) -> VerifyResult<Scan<NotificationSummary>> {
         let until = self.now() + Duration::from_secs(60);
         // A challenge lives for an hour at most, and may be pushed until then.
-        let look = Look { since: since - Duration::from_secs(60 * 60), rows: MAX_SCANNED };
-        let mut glance = self.store.recent_fates(account, until, look).await?;
+        let look = ScanBounds { since: since - Duration::from_secs(60 * 60), rows: MAX_SCANNED };
+        let mut glance = self.store.recent_notifications(account, until, look).await?;
         glance.items.retain(|fate| fate.created_at >= since);
         Ok(glance)
     }
@@ -177,7 +183,7 @@ impl Verify {
     ) -> VerifyResult<FailedCalls> {
         self.webhook(account, service, sid).await?;
         let counts = self.reports.run(self.store.call_counts(sid)).await?;
-        let list = |list, after| self.store.calls_in_trouble(sid, list, after, most);
+        let list = |list, after| self.store.list_calls(sid, list, after, most);
         let failing = list(CallList::Failing, after.failing).await?;
         let given_up = list(CallList::GivenUp, after.given_up).await?;
         Ok(FailedCalls { counts, failing, given_up })

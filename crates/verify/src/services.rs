@@ -156,7 +156,7 @@ impl Verify {
                     return Ok(service);
                 }
                 Updated::Stale => {}
-                Updated::Gone => return Err(VerifyError::NotFound.into()),
+                Updated::NotFound => return Err(VerifyError::NotFound.into()),
             }
         }
         Err(VerifyError::Conflict.into())

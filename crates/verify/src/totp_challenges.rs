@@ -7,7 +7,7 @@ use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::{Code, TotpFactor};
-use countersign_store::seam::{Judged, Opened, Opening, Shown};
+use countersign_store::seam::{CodeUse, JudgedCode, Opened, Opening};
 
 use crate::answers::{NO_FACTOR, reject};
 use crate::challenges::NewChallenge;
@@ -72,7 +72,7 @@ impl Verify {
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
                 Opened::NoFactor => return Err(VerifyError::FactorNotFound(factor.sid)),
-                Opened::Moved => {
+                Opened::SettingsChanged => {
                     factor = self.read_again(&factor).await?;
                     continue;
                 }
@@ -96,7 +96,7 @@ impl Verify {
         &self,
         challenge: &Challenge,
         factor: &TotpFactor,
-        code: Option<Judged>,
+        code: Option<JudgedCode>,
     ) -> Opening {
         let limits = &self.settings.limits;
         let (hour, day) = if factor.config.code_length <= SHORT_CODE_DIGITS {
@@ -134,18 +134,18 @@ impl Verify {
             let recorded =
                 self.store.answer_by_code(sid, judged, most, metadata.as_ref(), now).await?;
             match recorded? {
-                Shown::Accepted(()) => {
+                CodeUse::Accepted(()) => {
                     self.handover.happened();
                     self.bus.challenge_changed(sid).await;
                     let state = ChallengeState::Answered { verdict: Verdict::Approved, at: now };
                     let answered = Challenge { state, updated_at: now, ..challenge };
                     return Ok(self.with_metadata(answered, metadata));
                 }
-                Shown::Wrong => return Err(reject(&challenge, WRONG_CODE)),
-                Shown::Spent => return Err(reject(&challenge, SPENT_CODE)),
-                Shown::Exhausted => return Err(VerifyError::TooManyAnswers),
-                Shown::Gone => return Err(VerifyError::NotFound),
-                Shown::Moved => factor = self.read_again(&factor).await?,
+                CodeUse::Wrong => return Err(reject(&challenge, WRONG_CODE)),
+                CodeUse::Spent => return Err(reject(&challenge, SPENT_CODE)),
+                CodeUse::Exhausted => return Err(VerifyError::TooManyAnswers),
+                CodeUse::NotFound => return Err(VerifyError::NotFound),
+                CodeUse::SettingsChanged => factor = self.read_again(&factor).await?,
             }
         }
         Err(VerifyError::Conflict)

@@ -14,7 +14,7 @@ use countersign_domain::totp::{
 use countersign_domain::usage::Usage;
 use countersign_domain::world::random;
 use countersign_store::StoreError;
-use countersign_store::seam::{Enrolled, Judged, Shown, TotpEnrolment, TotpUpdate};
+use countersign_store::seam::{CodeUse, Enrolled, JudgedCode, TotpEnrolment, TotpUpdate};
 
 use crate::caller::Caller;
 use crate::error::{VerifyError, VerifyResult};
@@ -161,18 +161,18 @@ impl Verify {
                 at: now.max(factor.updated_at + Duration::from_micros(1)),
             };
             match self.store.update_totp_factor(&update).await? {
-                Shown::Accepted(factor) => {
+                CodeUse::Accepted(factor) => {
                     if code.is_some() {
                         security::done(Event::FactorVerified, factor.owner.account, factor.sid);
                     }
                     self.handover.happened();
                     return Ok(factor);
                 }
-                Shown::Wrong => return Err(reject(&factor, WRONG_CODE)),
-                Shown::Spent => return Err(reject(&factor, SPENT_CODE)),
-                Shown::Exhausted => return Err(VerifyError::TooManyCodes),
-                Shown::Gone => return Err(VerifyError::NotFound),
-                Shown::Moved => factor = self.read_again(&factor).await?,
+                CodeUse::Wrong => return Err(reject(&factor, WRONG_CODE)),
+                CodeUse::Spent => return Err(reject(&factor, SPENT_CODE)),
+                CodeUse::Exhausted => return Err(VerifyError::TooManyCodes),
+                CodeUse::NotFound => return Err(VerifyError::NotFound),
+                CodeUse::SettingsChanged => factor = self.read_again(&factor).await?,
             }
         }
         Err(VerifyError::Conflict)
@@ -205,12 +205,12 @@ impl Verify {
         factor: &TotpFactor,
         code: &Code,
         now: Instant,
-    ) -> VerifyResult<Judged> {
+    ) -> VerifyResult<JudgedCode> {
         let secret = self
             .keys
             .open(&factor.secret, &seal_context(factor.sid))
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(Judged {
+        Ok(JudgedCode {
             code: judge(code, &secret, factor.config, factor.last_step, now),
             config: factor.config,
             most_in_a_row: self.settings.limits.wrong_codes_in_a_row_per_totp_factor,

@@ -154,7 +154,7 @@ impl Verify {
                     return Ok(webhook);
                 }
                 Updated::Stale => {}
-                Updated::Gone => return Err(VerifyError::NotFound.into()),
+                Updated::NotFound => return Err(VerifyError::NotFound.into()),
             }
         }
         Err(VerifyError::Conflict.into())

@@ -12,7 +12,7 @@ use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::Birth;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::{Dependencies, Keys, MasterKey, Verify};
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ impl Bus for SilentBus {
 async fn now_or_never_does_not_wait_for_word_of_the_device() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).unwrap();
-    let stage = Stage::new(Arc::new(store));
+    let stage = Fixture::new(Arc::new(store));
     let bus = Arc::new(SilentBus::default());
     let (handover, mut inbox) = HandOver::new(4);
     let verify = Verify::new(

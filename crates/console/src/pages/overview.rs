@@ -41,7 +41,7 @@ pub(crate) async fn show(
     let query = Form::of_query(query.as_deref())?;
     let (now, account) = (console.now(), operator.account);
     let day = Duration::from_secs(24 * 60 * 60);
-    let fates = console.verify.recent_fates(account, now - day).await?;
+    let fates = console.verify.recent_notifications(account, now - day).await?;
     let newest = console.verify.recent_challenges(account, None, NEWEST).await?;
     let services = console.verify.services(account, PageQuery::first(1)).await?;
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);

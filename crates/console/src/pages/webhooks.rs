@@ -9,7 +9,7 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState};
-use countersign_store::seam::{CallCounts, CallMark};
+use countersign_store::seam::{CallCounts, CallCursor};
 use countersign_store::{Cursor, Order, PageQuery, Side};
 use countersign_verify::reports::{FailedCalls, FailedCallsCursor};
 
@@ -229,9 +229,9 @@ pub(crate) async fn resend(
 }
 
 /// Reads where a page of a list ended: an instant in microseconds, a dot, and a call.
-fn mark(text: &str) -> Option<CallMark> {
+fn mark(text: &str) -> Option<CallCursor> {
     let (micros, id) = text.split_once('.')?;
-    Some(CallMark { wake_at: Instant::from_micros(micros.parse().ok()?), id: call_id(id)? })
+    Some(CallCursor { wake_at: Instant::from_micros(micros.parse().ok()?), id: call_id(id)? })
 }
 
 /// Reads a UUID back.

@@ -20,7 +20,7 @@ use countersign_domain::sid::AccountSid;
 use countersign_domain::text::{Identity, ServiceName};
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
 use countersign_store::seam::Inserted;
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::CredentialSecrets;
@@ -38,7 +38,7 @@ use crate::{Console, Finding, Parts, Tester, router};
 pub(super) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 
 pub(super) struct Scene {
-    pub(super) stage: Stage,
+    pub(super) stage: Fixture,
     pub(super) console: Arc<Console>,
     pub(super) account: AccountSid,
     pub(super) token: Secret,
@@ -80,7 +80,7 @@ impl Scene {
     pub(super) async fn at(public_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("store.db"), Options::default());
-        let stage = Stage::new(Arc::new(store.unwrap()));
+        let stage = Fixture::new(Arc::new(store.unwrap()));
         let (handover, inbox) = HandOver::new(100);
         let verify = Arc::new(Verify::new(
             countersign_verify::Dependencies {

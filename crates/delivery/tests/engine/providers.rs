@@ -159,7 +159,7 @@ async fn a_dead_address_is_forgotten() {
 
     let again = world.make.notification(&challenge, 300, Birth::Due);
     let again = NewNotification { platform: Platform::Fcm, ..again };
-    assert_eq!(world.store.notify(&again, 0).await, Ok(Notified::Moved));
+    assert_eq!(world.store.notify(&again, 0).await, Ok(Notified::PlatformChanged));
     assert_eq!(world.script.calls().len(), 1);
 }
 

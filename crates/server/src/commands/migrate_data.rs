@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use countersign_domain::time::Instant;
 use countersign_store::Moving;
-use countersign_store::schema::Fitting;
+use countersign_store::schema::SchemaPolicy;
 use countersign_verify::Keys;
 use countersign_verify::moving::{CannotMove, Progress, move_all};
 use secrecy::{ExposeSecret, SecretString};
@@ -77,8 +77,11 @@ impl Side {
 }
 
 /// Opens a side that no server is using; and the time by the clock that its servers go by.
-async fn open(config: &Config, fitting: Fitting) -> anyhow::Result<(Arc<dyn Moving>, Instant)> {
-    let database = Database::open_as(config, fitting).await?;
+async fn open(
+    config: &Config,
+    schema_policy: SchemaPolicy,
+) -> anyhow::Result<(Arc<dyn Moving>, Instant)> {
+    let database = Database::open_as(config, schema_policy).await?;
     let now = database.time(&World::real()).await?;
     let store: Arc<dyn Moving> = match database {
         Database::Sqlite(store) => store,
@@ -110,12 +113,12 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     // Nothing is made before the source and the key have been found right.
     let _held = from.lock()?;
     let keys = Keys::derive(&master_key(config, &[&from, &to])?);
-    let (from, _) = open(&source, Fitting::Read).await.context("the source")?;
+    let (from, _) = open(&source, SchemaPolicy::Export).await.context("the source")?;
     if let Side::Folder(folder) = &to {
         folder::make(folder)?;
     }
     let _held_too = to.lock()?;
-    let (to, now) = open(&target, Fitting::Fill).await.context("the target")?;
+    let (to, now) = open(&target, SchemaPolicy::Import).await.context("the target")?;
 
     let since = now - config.retention.challenges();
     let mut told = 0;

@@ -42,7 +42,7 @@ impl Default for DatabaseSection {
             tls_ca: None,
             connections_max: postgres.connections,
             transaction_pooling: postgres.transaction_pooling,
-            timeout_seconds: postgres.patience.as_secs(),
+            timeout_seconds: postgres.timeout.as_secs(),
         }
     }
 }

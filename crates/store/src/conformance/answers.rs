@@ -8,106 +8,106 @@ use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::text::StringMap;
 use tokio::task::JoinSet;
 
-use super::stage::Stage;
+use super::fixture::Fixture;
 use crate::seam::{Notified, Recorded};
 
 /// With its verdict and its instant.
-pub async fn the_first_answer_is_recorded(stage: &Stage) {
-    let factor = stage.factor().await;
+pub async fn the_first_answer_is_recorded(fixture: &Fixture) {
+    let factor = fixture.factor().await;
     for verdict in [Verdict::Approved, Verdict::Denied] {
-        let challenge = stage.challenge(&factor).await;
-        stage.pass(1);
-        let at = stage.now();
-        let recorded = stage.store.answer_challenge(challenge.sid, verdict, None, at).await;
+        let challenge = fixture.challenge(&factor).await;
+        fixture.pass(1);
+        let at = fixture.now();
+        let recorded = fixture.store.answer_challenge(challenge.sid, verdict, None, at).await;
         assert_eq!(recorded, Ok(Recorded::Done));
         let state = ChallengeState::Answered { verdict, at };
         let expected = Challenge { state, updated_at: at, ..challenge };
-        assert_eq!(stage.challenge_now(&expected).await, Some(expected));
+        assert_eq!(fixture.challenge_now(&expected).await, Some(expected));
     }
 }
 
 /// Both at once, and neither if the answer is refused.
-pub async fn metadata_is_recorded_with_its_answer(stage: &Stage) {
-    let (factor, store) = (stage.factor().await, &stage.store);
+pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
+    let (factor, store) = (fixture.factor().await, &fixture.store);
     let [first, late] =
         [r#"{"order":"8"}"#, r#"{"order":"9"}"#].map(|text| StringMap::parse(text).unwrap());
-    let challenge = stage.challenge(&factor).await;
-    stage.pass(1);
-    let (at, verdict) = (stage.now(), Verdict::Denied);
+    let challenge = fixture.challenge(&factor).await;
+    fixture.pass(1);
+    let (at, verdict) = (fixture.now(), Verdict::Denied);
     let recorded = store.answer_challenge(challenge.sid, verdict, Some(&first), at).await;
     assert_eq!(recorded, Ok(Recorded::Done));
     let state = ChallengeState::Answered { verdict, at };
     let expected = Challenge { state, updated_at: at, metadata: Some(first), ..challenge };
-    assert_eq!(stage.challenge_now(&expected).await.as_ref(), Some(&expected));
+    assert_eq!(fixture.challenge_now(&expected).await.as_ref(), Some(&expected));
 
-    let expired = stage.challenge(&factor).await;
+    let expired = fixture.challenge(&factor).await;
     for (challenge, at, why) in [
-        (&expected, stage.later(1), CannotAnswer::AlreadyAnswered),
+        (&expected, fixture.later(1), CannotAnswer::AlreadyAnswered),
         (&expired, expired.expires_at, CannotAnswer::Expired),
     ] {
         let refused = store.answer_challenge(challenge.sid, verdict, Some(&late), at).await;
         assert_eq!(refused, Ok(Recorded::Refused(why)));
-        assert_eq!(stage.challenge_now(challenge).await.as_ref(), Some(challenge));
+        assert_eq!(fixture.challenge_now(challenge).await.as_ref(), Some(challenge));
     }
 }
 
 /// Of those that are written together each gets its own, and one that came without keeps what it had.
-pub async fn answers_at_once_keep_their_own_metadata(stage: &Stage) {
-    let factor = stage.factor().await;
+pub async fn answers_at_once_keep_their_own_metadata(fixture: &Fixture) {
+    let factor = fixture.factor().await;
     let mut devices = JoinSet::new();
     let mut all = Vec::new();
     for number in 0..8 {
-        let challenge = stage.challenge(&factor).await;
+        let challenge = fixture.challenge(&factor).await;
         let text = format!(r#"{{"number":"{number}"}}"#);
         let metadata = (number % 2 == 0).then(|| StringMap::parse(&text).unwrap());
         all.push((challenge.clone(), metadata.clone()));
-        let (store, sid, at) = (stage.store.clone(), challenge.sid, stage.now());
+        let (store, sid, at) = (fixture.store.clone(), challenge.sid, fixture.now());
         devices.spawn(async move {
             store.answer_challenge(sid, Verdict::Approved, metadata.as_ref(), at).await
         });
     }
     assert!(devices.join_all().await.into_iter().all(|recorded| recorded == Ok(Recorded::Done)));
     for (challenge, metadata) in all {
-        assert_eq!(stage.challenge_now(&challenge).await.unwrap().metadata, metadata);
+        assert_eq!(fixture.challenge_now(&challenge).await.unwrap().metadata, metadata);
     }
 }
 
 /// Also when it says the same, and also after the challenge would have expired.
-pub async fn a_later_answer_is_refused(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let store = &stage.store;
-    let first = stage.now();
+pub async fn a_later_answer_is_refused(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let store = &fixture.store;
+    let first = fixture.now();
     store.answer_challenge(challenge.sid, Verdict::Denied, None, first).await.unwrap();
     for (verdict, seconds) in
         [(Verdict::Approved, 1), (Verdict::Denied, 1), (Verdict::Approved, 600)]
     {
         let refused = Recorded::Refused(CannotAnswer::AlreadyAnswered);
-        let at = stage.later(seconds);
+        let at = fixture.later(seconds);
         assert_eq!(store.answer_challenge(challenge.sid, verdict, None, at).await, Ok(refused));
     }
     let state = ChallengeState::Answered { verdict: Verdict::Denied, at: first };
-    assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
+    assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
 }
 
 /// From the very instant of its expiry on.
-pub async fn an_answer_to_an_expired_challenge_is_refused(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let (store, verdict) = (&stage.store, Verdict::Approved);
+pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let (store, verdict) = (&fixture.store, Verdict::Approved);
     let late = store.answer_challenge(challenge.sid, verdict, None, challenge.expires_at).await;
     assert_eq!(late, Ok(Recorded::Refused(CannotAnswer::Expired)));
-    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge.clone()));
+    assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge.clone()));
     let last = challenge.expires_at - Duration::from_micros(1);
     let recorded = store.answer_challenge(challenge.sid, verdict, None, last).await;
     assert_eq!(recorded, Ok(Recorded::Done));
 }
 
 /// Whatever they say.
-pub async fn of_racing_answers_one_wins(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
+pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut devices = JoinSet::new();
     for number in 0..8 {
-        let (store, sid) = (stage.store.clone(), challenge.sid);
-        let at = stage.now() + Duration::from_micros(number);
+        let (store, sid) = (fixture.store.clone(), challenge.sid);
+        let at = fixture.now() + Duration::from_micros(number);
         let verdict = if number % 2 == 0 { Verdict::Approved } else { Verdict::Denied };
         devices.spawn(async move {
             (verdict, at, store.answer_challenge(sid, verdict, None, at).await)
@@ -118,89 +118,95 @@ pub async fn of_racing_answers_one_wins(stage: &Stage) {
         .retain(|(.., recorded)| *recorded != Ok(Recorded::Refused(CannotAnswer::AlreadyAnswered)));
     let [(verdict, at, Ok(Recorded::Done))] = answers[..] else { panic!("{answers:?}") };
     let state = ChallengeState::Answered { verdict, at };
-    assert_eq!(stage.challenge_now(&challenge).await.unwrap().state, state);
+    assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
 }
 
 /// Nobody can answer for a device that is gone.
-pub async fn an_answer_needs_its_challenge_and_its_factor(stage: &Stage) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let unknown = stage.make.challenge(&factor);
-    stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
+pub async fn an_answer_needs_its_challenge_and_its_factor(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let unknown = fixture.make.challenge(&factor);
+    fixture.store.delete_factor(factor.owner.entity, factor.sid, fixture.now()).await.unwrap();
     for challenge in [&challenge, &unknown] {
-        let answered =
-            stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now()).await;
-        assert_eq!(answered, Ok(Recorded::Gone));
+        let answered = fixture
+            .store
+            .answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now())
+            .await;
+        assert_eq!(answered, Ok(Recorded::NotFound));
     }
-    assert_eq!(stage.challenge_now(&challenge).await, Some(challenge));
+    assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge));
 }
 
 /// Be it due, leased or parked; those of other challenges go on.
-pub async fn an_answer_cancels_what_was_still_to_be_delivered(stage: &Stage) {
-    let factor = stage.factor().await;
-    let (challenge, other) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
-    let due = stage.due(&challenge).await;
-    let parked = stage.parked(&challenge).await;
-    let leased = stage.leased(&challenge).await;
-    let kept = stage.leased(&other).await;
-    stage.pass(1);
+pub async fn an_answer_cancels_what_was_still_to_be_delivered(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
+    let due = fixture.due(&challenge).await;
+    let parked = fixture.parked(&challenge).await;
+    let leased = fixture.leased(&challenge).await;
+    let kept = fixture.leased(&other).await;
+    fixture.pass(1);
     let answered =
-        stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, stage.now()).await;
+        fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now()).await;
     assert_eq!(answered, Ok(Recorded::Done));
 
     for notification in [
-        stage.notification(&due).await,
-        stage.notification(&parked).await,
-        stage.notification(&leased).await,
+        fixture.notification(&due).await,
+        fixture.notification(&parked).await,
+        fixture.notification(&leased).await,
     ] {
         assert_eq!(notification.ending, Some(Ending::cancelled(Reason::Answered)));
-        assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
+        assert_eq!((notification.delivery, notification.updated_at), (None, fixture.now()));
     }
-    assert!(!stage.prospect(&leased).await.lease_holds);
-    assert!(stage.prospect(&kept).await.lease_holds);
+    assert!(!fixture.prospect(&leased).await.lease_holds);
+    assert!(fixture.prospect(&kept).await.lease_holds);
     let after = After::Done(Ending::SENT);
-    assert!(!stage.settle(&leased, stage.attempted(Outcome::Accepted, after)).await);
-    assert_eq!(stage.ending(&leased).await, Some(Ending::cancelled(Reason::Answered)));
+    assert!(!fixture.settle(&leased, fixture.attempted(Outcome::Accepted, after)).await);
+    assert_eq!(fixture.ending(&leased).await, Some(Ending::cancelled(Reason::Answered)));
 }
 
 /// The device has seen it, or will: it answered.
-pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let lease = stage.leased(&challenge).await;
-    assert!(stage.settle(&lease, Happening::Written).await);
-    stage.store.answer_challenge(challenge.sid, Verdict::Denied, None, stage.now()).await.unwrap();
-    let notification = stage.notification(&lease).await;
+pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let lease = fixture.leased(&challenge).await;
+    assert!(fixture.settle(&lease, Happening::Written).await);
+    fixture
+        .store
+        .answer_challenge(challenge.sid, Verdict::Denied, None, fixture.now())
+        .await
+        .unwrap();
+    let notification = fixture.notification(&lease).await;
     assert_eq!((notification.ending, notification.delivery), (Some(Ending::SENT), None));
 }
 
 /// It has no row that an answer could end: whoever holds it sees the answer before the attempt.
-pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
-    let at = stage.now();
-    stage.store.answer_challenge(challenge.sid, Verdict::Approved, None, at).await.unwrap();
-    let prospect = stage.prospect(&lease).await;
+pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let lease = fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    let at = fixture.now();
+    fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, at).await.unwrap();
+    let prospect = fixture.prospect(&lease).await;
     let (state, _) = prospect.challenge.unwrap();
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
     let cancelled = Ending::cancelled(Reason::Answered);
-    assert!(stage.settle(&lease, Happening::Ended(cancelled)).await);
-    assert_eq!(stage.ending(&lease).await, Some(cancelled));
+    assert!(fixture.settle(&lease, Happening::Ended(cancelled)).await);
+    assert_eq!(fixture.ending(&lease).await, Some(cancelled));
 }
 
 /// There is nothing left to ask.
-pub async fn an_answered_or_expired_challenge_is_not_pushed_again(stage: &Stage) {
-    let factor = stage.factor().await;
-    let (answered, expired) = (stage.challenge(&factor).await, stage.challenge(&factor).await);
-    let at = stage.now();
-    stage.store.answer_challenge(answered.sid, Verdict::Approved, None, at).await.unwrap();
-    stage.make.clock.set(expired.expires_at);
+pub async fn an_answered_or_expired_challenge_is_not_pushed_again(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let (answered, expired) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
+    let at = fixture.now();
+    fixture.store.answer_challenge(answered.sid, Verdict::Approved, None, at).await.unwrap();
+    fixture.make.clock.set(expired.expires_at);
     for (challenge, why) in
         [(answered, CannotAnswer::AlreadyAnswered), (expired, CannotAnswer::Expired)]
     {
-        let new = stage.make.notification(&challenge, 300, Birth::Due);
-        assert_eq!(stage.store.notify(&new, 3).await, Ok(Notified::Refused(why)));
-        let found = stage.store.notification(challenge.sid, new.delivery.notification).await;
+        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        assert_eq!(fixture.store.notify(&new, 3).await, Ok(Notified::Refused(why)));
+        let found = fixture.store.notification(challenge.sid, new.delivery.notification).await;
         assert_eq!(found, Ok(None));
     }
-    assert_eq!(stage.store.next_due().await, Ok(None));
+    assert_eq!(fixture.store.next_due().await, Ok(None));
 }

@@ -3,14 +3,14 @@
 use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::secret::Sealed;
 
-use super::stage::{Stage, walks, walks_past_a_deleted_one};
+use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::seam::{Inserted, Updated};
 
 /// Whatever is set of it.
-pub async fn a_credential_reads_back_as_it_was_stored(stage: &Stage) {
-    let account = stage.account().await;
-    let store = &stage.store;
-    let fcm = stage.make.credential(&account);
+pub async fn a_credential_reads_back_as_it_was_stored(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let store = &fixture.store;
+    let fcm = fixture.make.credential(&account);
     let apn = Credential {
         kind: CredentialType::Apn,
         friendly_name: None,
@@ -18,7 +18,7 @@ pub async fn a_credential_reads_back_as_it_was_stored(stage: &Stage) {
         key_id: Some("ABC123DEFG".to_owned()),
         team_id: Some("DEF123GHIJ".to_owned()),
         topic: Some("com.example.owlbank".to_owned()),
-        ..stage.make.credential(&account)
+        ..fixture.make.credential(&account)
     };
     for credential in [fcm, apn] {
         assert_eq!(store.create_credential(&credential).await, Ok(Inserted::Done));
@@ -28,24 +28,24 @@ pub async fn a_credential_reads_back_as_it_was_stored(stage: &Stage) {
 }
 
 /// Otherwise nothing is stored.
-pub async fn a_credential_needs_its_account(stage: &Stage) {
-    let orphan = stage.make.credential(&stage.make.account());
-    assert_eq!(stage.store.create_credential(&orphan).await, Ok(Inserted::NoParent));
-    assert_eq!(stage.store.credential(orphan.sid).await, Ok(None));
+pub async fn a_credential_needs_its_account(fixture: &Fixture) {
+    let orphan = fixture.make.credential(&fixture.make.account());
+    assert_eq!(fixture.store.create_credential(&orphan).await, Ok(Inserted::NoParent));
+    assert_eq!(fixture.store.credential(orphan.sid).await, Ok(None));
 }
 
 /// Two who read the same do not both replace it.
-pub async fn a_credential_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
-    let was = stage.make.credential(&stage.account().await);
-    let store = &stage.store;
+pub async fn a_credential_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
+    let was = fixture.make.credential(&fixture.account().await);
+    let store = &fixture.store;
     assert_eq!(store.create_credential(&was).await, Ok(Inserted::Done));
-    stage.pass(1);
+    fixture.pass(1);
     let now = Credential {
         friendly_name: Some("renamed".to_owned()),
         sandbox: true,
         topic: Some("com.example.other".to_owned()),
         secrets: Sealed::from_bytes(vec![1, 2, 3]),
-        updated_at: stage.now(),
+        updated_at: fixture.now(),
         ..was.clone()
     };
     assert_eq!(store.update_credential(&now, was.updated_at).await, Ok(Updated::Done));
@@ -53,22 +53,22 @@ pub async fn a_credential_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
     assert_eq!(store.credential(was.sid).await, Ok(Some(now.clone())));
     assert_eq!(store.delete_credential(was.sid).await, Ok(true));
     assert_eq!(store.delete_credential(was.sid).await, Ok(false));
-    assert_eq!(store.update_credential(&was, now.updated_at).await, Ok(Updated::Gone));
+    assert_eq!(store.update_credential(&was, now.updated_at).await, Ok(Updated::NotFound));
     assert_eq!(store.credential(was.sid).await, Ok(None));
 }
 
 /// Each account's for itself, and past one that is deleted meanwhile.
-pub async fn credentials_are_listed_page_by_page(stage: &Stage) {
-    let (account, other) = (stage.account().await, stage.account().await);
-    let store = &stage.store;
+pub async fn credentials_are_listed_page_by_page(fixture: &Fixture) {
+    let (account, other) = (fixture.account().await, fixture.account().await);
+    let store = &fixture.store;
     let mut sids = Vec::new();
     for _ in 0..5 {
-        let credential = stage.make.credential(&account);
-        for credential in [&credential, &stage.make.credential(&other)] {
+        let credential = fixture.make.credential(&account);
+        for credential in [&credential, &fixture.make.credential(&other)] {
             assert_eq!(store.create_credential(credential).await, Ok(Inserted::Done));
         }
         sids.push(credential.sid);
-        stage.pass(1);
+        fixture.pass(1);
     }
     let read = async |page| store.credentials(account.sid, page).await.unwrap().map(|c| c.sid);
     walks(&sids, read).await;

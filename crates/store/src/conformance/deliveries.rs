@@ -8,7 +8,7 @@ use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::NotificationSid;
 use tokio::task::JoinSet;
 
-use super::stage::Stage;
+use super::fixture::Fixture;
 use crate::seam::{Opened, Updated};
 
 fn sids(leases: &[Lease]) -> Vec<NotificationSid> {
@@ -16,28 +16,28 @@ fn sids(leases: &[Lease]) -> Vec<NotificationSid> {
 }
 
 /// Until it ends, or is given up.
-pub async fn a_lease_is_held_by_one_worker(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let new = stage.due(&challenge).await;
-    let leases = stage.lease_due(10).await;
-    let lease = Lease { delivery: new.delivery, node: stage.make.node, until: stage.later(30) };
+pub async fn a_lease_is_held_by_one_worker(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let new = fixture.due(&challenge).await;
+    let leases = fixture.lease_due(10).await;
+    let lease = Lease { delivery: new.delivery, node: fixture.make.node, until: fixture.later(30) };
     assert_eq!(leases, [lease]);
-    assert_eq!(stage.lease_due(10).await, []);
-    assert!(stage.prospect(&lease).await.lease_holds);
+    assert_eq!(fixture.lease_due(10).await, []);
+    assert!(fixture.prospect(&lease).await.lease_holds);
     let state = DeliveryState::Leased { node: lease.node, until: lease.until, written: false };
-    assert_eq!(stage.notification(&new).await.delivery, Some((state, 0)));
+    assert_eq!(fixture.notification(&new).await.delivery, Some((state, 0)));
 }
 
 /// However many take at once.
-pub async fn workers_who_lease_at_once_share(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
+pub async fn workers_who_lease_at_once_share(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     for _ in 0..20 {
-        stage.due(&challenge).await;
+        fixture.due(&challenge).await;
     }
     let mut workers = JoinSet::new();
     for _ in 0..10 {
-        let stage = stage.clone();
-        workers.spawn(async move { sids(&stage.lease_due(3).await) });
+        let fixture = fixture.clone();
+        workers.spawn(async move { sids(&fixture.lease_due(3).await) });
     }
     let mut taken = workers.join_all().await.concat();
     taken.sort_unstable();
@@ -46,189 +46,189 @@ pub async fn workers_who_lease_at_once_share(stage: &Stage) {
 }
 
 /// No more than were asked for, and none before its time.
-pub async fn those_due_the_longest_are_leased_first(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
+pub async fn those_due_the_longest_are_leased_first(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut expected = Vec::new();
     for _ in 0..3 {
-        expected.push(stage.due(&challenge).await.delivery.notification);
-        stage.pass(1);
+        expected.push(fixture.due(&challenge).await.delivery.notification);
+        fixture.pass(1);
     }
-    let (now, until) = (stage.now(), stage.later(30));
-    let future = stage.due(&challenge).await;
-    stage.make.clock.set(now - std::time::Duration::from_micros(1));
-    assert_eq!(sids(&stage.lease_due(2).await), expected[..2]);
-    assert_eq!(sids(&stage.lease_due(2).await), expected[2..]);
-    assert_eq!(stage.store.next_due().await, Ok(Some(now)));
-    let leases = stage.store.lease_due(stage.make.node, now, until, 2).await.unwrap();
+    let (now, until) = (fixture.now(), fixture.later(30));
+    let future = fixture.due(&challenge).await;
+    fixture.make.clock.set(now - std::time::Duration::from_micros(1));
+    assert_eq!(sids(&fixture.lease_due(2).await), expected[..2]);
+    assert_eq!(sids(&fixture.lease_due(2).await), expected[2..]);
+    assert_eq!(fixture.store.next_due().await, Ok(Some(now)));
+    let leases = fixture.store.lease_due(fixture.make.node, now, until, 2).await.unwrap();
     assert_eq!(sids(&leases), [future.delivery.notification]);
 }
 
 /// At the deadline and after it, nothing can be leased.
-pub async fn nothing_is_leased_past_its_deadline(stage: &Stage) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    stage.notify(&challenge, 10, Birth::Due).await;
-    stage.notify(&challenge, 10, Birth::Parked).await;
-    stage.pass(10);
-    assert_eq!(stage.lease_due(10).await, []);
-    let (now, until) = (stage.now(), stage.later(30));
-    let parked = stage.store.lease_parked(factor.sid, stage.make.node, now, until, 10).await;
+pub async fn nothing_is_leased_past_its_deadline(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    fixture.notify(&challenge, 10, Birth::Due).await;
+    fixture.notify(&challenge, 10, Birth::Parked).await;
+    fixture.pass(10);
+    assert_eq!(fixture.lease_due(10).await, []);
+    let (now, until) = (fixture.now(), fixture.later(30));
+    let parked = fixture.store.lease_parked(factor.sid, fixture.make.node, now, until, 10).await;
     assert_eq!(parked, Ok(Vec::new()));
 }
 
 /// Nobody else takes it before its lease runs out; then it is due again, for whoever comes.
-pub async fn a_lease_that_ran_out_is_rescued(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let held = stage.leased(&challenge).await;
-    let store = &stage.store;
-    assert_eq!((stage.lease_due(10).await, store.next_due().await), (vec![], Ok(None)));
-    stage.pass(29);
-    assert_eq!(store.rescue(stage.now(), 10).await, Ok(0));
-    stage.pass(1);
-    assert_eq!(store.rescue(stage.now(), 10).await, Ok(1));
-    assert_eq!(store.rescue(stage.now(), 10).await, Ok(0));
-    assert!(!stage.prospect(&held).await.lease_holds);
-    assert_eq!(store.next_due().await, Ok(Some(stage.now())));
-    let state = DeliveryState::Due { at: stage.now() };
-    assert_eq!(stage.notification(&held).await.delivery, Some((state, 0)));
-    let leases = stage.lease_due(10).await;
+pub async fn a_lease_that_ran_out_is_rescued(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let held = fixture.leased(&challenge).await;
+    let store = &fixture.store;
+    assert_eq!((fixture.lease_due(10).await, store.next_due().await), (vec![], Ok(None)));
+    fixture.pass(29);
+    assert_eq!(store.rescue(fixture.now(), 10).await, Ok(0));
+    fixture.pass(1);
+    assert_eq!(store.rescue(fixture.now(), 10).await, Ok(1));
+    assert_eq!(store.rescue(fixture.now(), 10).await, Ok(0));
+    assert!(!fixture.prospect(&held).await.lease_holds);
+    assert_eq!(store.next_due().await, Ok(Some(fixture.now())));
+    let state = DeliveryState::Due { at: fixture.now() };
+    assert_eq!(fixture.notification(&held).await.delivery, Some((state, 0)));
+    let leases = fixture.lease_due(10).await;
     assert_eq!(leases.len(), 1);
-    assert!(stage.prospect(&leases[0]).await.lease_holds);
-    assert!(!stage.prospect(&held).await.lease_holds);
+    assert!(fixture.prospect(&leases[0]).await.lease_holds);
+    assert!(!fixture.prospect(&held).await.lease_holds);
 }
 
 /// It can only expire.
-pub async fn what_is_rescued_past_its_deadline_is_not_leased(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let birth = Birth::Leased { until: stage.later(30) };
-    let new = stage.notify(&challenge, 10, birth).await;
-    stage.pass(30);
-    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
-    assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
-    assert_eq!(stage.lease_due(10).await, []);
-    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(1));
-    assert_eq!(stage.ending(&new).await, Some(Ending::NOT_ATTEMPTED));
+pub async fn what_is_rescued_past_its_deadline_is_not_leased(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let birth = Birth::Leased { until: fixture.later(30) };
+    let new = fixture.notify(&challenge, 10, birth).await;
+    fixture.pass(30);
+    assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(0));
+    assert_eq!(fixture.store.rescue(fixture.now(), 10).await, Ok(1));
+    assert_eq!(fixture.lease_due(10).await, []);
+    assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(1));
+    assert_eq!(fixture.ending(&new).await, Some(Ending::NOT_ATTEMPTED));
 }
 
 /// The rest waits for the next time.
-pub async fn rescue_expire_and_void_take_no_more_than_asked(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let (store, other) = (&stage.store, stage.make.other_node());
+pub async fn rescue_expire_and_void_take_no_more_than_asked(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let (store, other) = (&fixture.store, fixture.make.other_node());
     for _ in 0..5 {
-        stage.leased(&challenge).await;
+        fixture.leased(&challenge).await;
     }
-    stage.pass(30);
+    fixture.pass(30);
     for expected in [2, 2, 1, 0] {
-        assert_eq!(store.rescue(stage.now(), 2).await, Ok(expected));
+        assert_eq!(store.rescue(fixture.now(), 2).await, Ok(expected));
     }
-    assert_eq!(stage.lease_due(10).await.len(), 5);
+    assert_eq!(fixture.lease_due(10).await.len(), 5);
     for expected in [2, 2, 1, 0] {
-        assert_eq!(store.void_leases(other, stage.now(), 2).await, Ok(expected));
+        assert_eq!(store.void_leases(other, fixture.now(), 2).await, Ok(expected));
     }
     for _ in 0..2 {
-        stage.parked(&challenge).await;
+        fixture.parked(&challenge).await;
     }
-    stage.make.clock.set(challenge.expires_at);
+    fixture.make.clock.set(challenge.expires_at);
     for expected in [3, 3, 1, 0] {
-        assert_eq!(store.expire(stage.now(), 3).await, Ok(expected));
+        assert_eq!(store.expire(fixture.now(), 3).await, Ok(expected));
     }
 }
 
 /// Whatever their leases say; the node's own are kept.
-pub async fn the_leases_of_other_nodes_can_be_voided(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let own = stage.leased(&challenge).await;
-    let store = &stage.store;
-    assert_eq!(store.void_leases(own.node, stage.now(), 10).await, Ok(0));
-    assert!(stage.prospect(&own).await.lease_holds);
-    let other = stage.make.other_node();
-    assert_eq!(store.void_leases(other, stage.now(), 10).await, Ok(1));
-    assert!(!stage.prospect(&own).await.lease_holds);
-    assert_eq!(sids(&stage.lease_due(10).await), [own.delivery.notification]);
+pub async fn the_leases_of_other_nodes_can_be_voided(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let own = fixture.leased(&challenge).await;
+    let store = &fixture.store;
+    assert_eq!(store.void_leases(own.node, fixture.now(), 10).await, Ok(0));
+    assert!(fixture.prospect(&own).await.lease_holds);
+    let other = fixture.make.other_node();
+    assert_eq!(store.void_leases(other, fixture.now(), 10).await, Ok(1));
+    assert!(!fixture.prospect(&own).await.lease_holds);
+    assert_eq!(sids(&fixture.lease_due(10).await), [own.delivery.notification]);
 }
 
 /// Due or parked, at the very instant, and its ending says what it waited for; what has time left goes on.
-pub async fn what_outlives_its_deadline_expires(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let due = stage.notify(&challenge, 10, Birth::Due).await;
-    let parked = stage.notify(&challenge, 10, Birth::Parked).await;
-    let (later, leased) = (stage.due(&challenge).await, stage.leased(&challenge).await);
-    stage.pass(9);
-    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(0));
-    stage.pass(1);
-    assert_eq!(stage.store.expire(stage.now(), 10).await, Ok(2));
+pub async fn what_outlives_its_deadline_expires(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let due = fixture.notify(&challenge, 10, Birth::Due).await;
+    let parked = fixture.notify(&challenge, 10, Birth::Parked).await;
+    let (later, leased) = (fixture.due(&challenge).await, fixture.leased(&challenge).await);
+    fixture.pass(9);
+    assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(0));
+    fixture.pass(1);
+    assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(2));
     for (new, ending) in [(due, Ending::NOT_ATTEMPTED), (parked, Ending::DEVICE_AWAY)] {
-        let notification = stage.notification(&new).await;
+        let notification = fixture.notification(&new).await;
         assert_eq!(notification.ending, Some(ending));
-        assert_eq!((notification.delivery, notification.updated_at), (None, stage.now()));
+        assert_eq!((notification.delivery, notification.updated_at), (None, fixture.now()));
     }
-    assert_eq!(stage.ending(&later).await, None);
-    assert!(stage.prospect(&leased).await.lease_holds);
+    assert_eq!(fixture.ending(&later).await, None);
+    assert!(fixture.prospect(&leased).await.lease_holds);
 }
 
 /// And only what is waiting for its time counts.
-pub async fn the_next_due_is_the_earliest(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    assert_eq!(stage.store.next_due().await, Ok(None));
-    stage.parked(&challenge).await;
-    stage.leased(&challenge).await;
-    assert_eq!(stage.store.next_due().await, Ok(None));
-    stage.pass(1);
-    let first = stage.now();
-    stage.due(&challenge).await;
-    stage.pass(1);
-    stage.due(&challenge).await;
-    assert_eq!(stage.store.next_due().await, Ok(Some(first)));
-    assert_eq!(stage.lease_due(1).await.len(), 1);
-    assert_eq!(stage.store.next_due().await, Ok(Some(stage.now())));
+pub async fn the_next_due_is_the_earliest(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    assert_eq!(fixture.store.next_due().await, Ok(None));
+    fixture.parked(&challenge).await;
+    fixture.leased(&challenge).await;
+    assert_eq!(fixture.store.next_due().await, Ok(None));
+    fixture.pass(1);
+    let first = fixture.now();
+    fixture.due(&challenge).await;
+    fixture.pass(1);
+    fixture.due(&challenge).await;
+    assert_eq!(fixture.store.next_due().await, Ok(Some(first)));
+    assert_eq!(fixture.lease_due(1).await.len(), 1);
+    assert_eq!(fixture.store.next_due().await, Ok(Some(fixture.now())));
 }
 
 /// Those of another factor stay where they are, and a leased one is not given out twice.
-pub async fn of_each_challenge_the_newest_parked_is_leased(stage: &Stage) {
-    let (factor, other) = (stage.factor().await, stage.factor().await);
+pub async fn of_each_challenge_the_newest_parked_is_leased(fixture: &Fixture) {
+    let (factor, other) = (fixture.factor().await, fixture.factor().await);
     // of the second challenge, the deadline is earlier
-    let late = stage.challenge(&factor).await;
-    let early = Challenge { expires_at: stage.later(60), ..stage.make.challenge(&factor) };
-    assert_eq!(stage.open(&early, None).await, Opened::Done);
-    stage.parked(&stage.challenge(&other).await).await;
+    let late = fixture.challenge(&factor).await;
+    let early = Challenge { expires_at: fixture.later(60), ..fixture.make.challenge(&factor) };
+    assert_eq!(fixture.open(&early, None).await, Opened::Done);
+    fixture.parked(&fixture.challenge(&other).await).await;
     let mut newest = Vec::new();
     for challenge in [&late, &early] {
-        stage.parked(challenge).await;
-        newest.push(stage.parked(challenge).await.delivery.notification);
-        stage.due(challenge).await;
+        fixture.parked(challenge).await;
+        newest.push(fixture.parked(challenge).await.delivery.notification);
+        fixture.due(challenge).await;
     }
     newest.reverse();
-    let (store, node) = (&stage.store, stage.make.node);
-    let (now, until) = (stage.now(), stage.later(30));
+    let (store, node) = (&fixture.store, fixture.make.node);
+    let (now, until) = (fixture.now(), fixture.later(30));
     let first = store.lease_parked(factor.sid, node, now, until, 1).await.unwrap();
     assert_eq!(sids(&first), newest[..1]);
     assert_eq!((first[0].node, first[0].until), (node, until));
-    assert!(stage.prospect(&first[0]).await.lease_holds);
+    assert!(fixture.prospect(&first[0]).await.lease_holds);
     let rest = store.lease_parked(factor.sid, node, now, until, 10).await.unwrap();
     assert_eq!(rest.len(), 2);
     assert!(sids(&rest).contains(&newest[1]) && !sids(&rest).contains(&newest[0]));
 }
 
 /// When the newest has no time left, an older one that has may still tell the device.
-pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(stage: &Stage) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let older = stage.parked(&challenge).await;
-    stage.notify(&challenge, 10, Birth::Parked).await;
-    stage.pass(10);
-    let (now, until) = (stage.now(), stage.later(30));
+pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let older = fixture.parked(&challenge).await;
+    fixture.notify(&challenge, 10, Birth::Parked).await;
+    fixture.pass(10);
+    let (now, until) = (fixture.now(), fixture.later(30));
     let leases =
-        stage.store.lease_parked(factor.sid, stage.make.node, now, until, 10).await.unwrap();
+        fixture.store.lease_parked(factor.sid, fixture.make.node, now, until, 10).await.unwrap();
     assert_eq!(sids(&leases), [older.delivery.notification]);
 }
 
 /// The state of the challenge, and the factor as it is at that moment.
-pub async fn a_prospect_is_read_afresh(stage: &Stage) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let lease = stage.leased(&challenge).await;
-    let store = &stage.store;
-    let prospect = stage.prospect(&lease).await;
+pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let lease = fixture.leased(&challenge).await;
+    let store = &fixture.store;
+    let prospect = fixture.prospect(&lease).await;
     assert!(prospect.lease_holds);
     let message = challenge.details.message.clone().unwrap();
     assert_eq!(prospect.challenge, Some((ChallengeState::Pending, message)));
@@ -238,44 +238,44 @@ pub async fn a_prospect_is_read_afresh(stage: &Stage) {
     assert_eq!((target.address, target.app_id), (factor.address, factor.app_id));
     assert_eq!(target.credential, None);
 
-    let address = Some(stage.make.fcm_address());
+    let address = Some(fixture.make.fcm_address());
     let change = FactorChange { address: address.clone(), ..FactorChange::default() };
-    store.update_factor(owner.entity, factor.sid, &change, stage.now()).await.unwrap();
-    let target = stage.prospect(&lease).await.factor.unwrap();
+    store.update_factor(owner.entity, factor.sid, &change, fixture.now()).await.unwrap();
+    let target = fixture.prospect(&lease).await.factor.unwrap();
     assert_eq!(Some(target.address), address);
-    store.delete_factor(owner.entity, factor.sid, stage.now()).await.unwrap();
-    let prospect = stage.prospect(&lease).await;
+    store.delete_factor(owner.entity, factor.sid, fixture.now()).await.unwrap();
+    let prospect = fixture.prospect(&lease).await;
     assert!(prospect.challenge.is_some() && prospect.factor.is_none());
 }
 
 /// Whatever became of the lease or of the factor.
-pub async fn prospects_are_in_the_order_of_the_leases(stage: &Stage) {
-    assert_eq!(stage.store.prospects(&[]).await, Ok(Vec::new()));
+pub async fn prospects_are_in_the_order_of_the_leases(fixture: &Fixture) {
+    assert_eq!(fixture.store.prospects(&[]).await, Ok(Vec::new()));
     let mut leases = Vec::new();
     let mut factors = Vec::new();
     for _ in 0..3 {
-        let factor = stage.factor().await;
-        leases.push(stage.leased(&stage.challenge(&factor).await).await);
+        let factor = fixture.factor().await;
+        leases.push(fixture.leased(&fixture.challenge(&factor).await).await);
         factors.push(factor);
     }
-    assert!(stage.settle(&leases[0], stage.delivered()).await);
+    assert!(fixture.settle(&leases[0], fixture.delivered()).await);
     let (entity, gone) = (factors[1].owner.entity, factors[1].sid);
-    stage.store.delete_factor(entity, gone, stage.now()).await.unwrap();
+    fixture.store.delete_factor(entity, gone, fixture.now()).await.unwrap();
     leases.rotate_left(1);
-    let prospects = stage.store.prospects(&leases).await.unwrap();
+    let prospects = fixture.store.prospects(&leases).await.unwrap();
     let found = |prospect: &Prospect| (prospect.lease_holds, prospect.factor.is_some());
     let found: Vec<_> = prospects.iter().map(found).collect();
     assert_eq!(found, [(true, false), (true, true), (false, true)]);
 }
 
 /// That of the factor's platform, as the service names it at that moment.
-pub async fn a_prospect_names_the_services_credential(stage: &Stage) {
-    let factor = stage.factor().await;
-    let lease = stage.leased(&stage.challenge(&factor).await).await;
-    let store = &stage.store;
+pub async fn a_prospect_names_the_services_credential(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let lease = fixture.leased(&fixture.challenge(&factor).await).await;
+    let store = &fixture.store;
     let mut service = store.service(factor.owner.service).await.unwrap().unwrap();
     let account = store.account(service.account).await.unwrap().unwrap();
-    let (apn, fcm) = (stage.make.credential(&account).sid, stage.make.credential(&account).sid);
+    let (apn, fcm) = (fixture.make.credential(&account).sid, fixture.make.credential(&account).sid);
     service.settings.push.apn_credential_sid = Some(apn);
     service.settings.push.fcm_credential_sid = Some(fcm);
     let updated = store.update_service(&service, service.updated_at).await;
@@ -286,46 +286,46 @@ pub async fn a_prospect_names_the_services_credential(stage: &Stage) {
         let token = Some("ab".repeat(32)).filter(|_| platform != Platform::Stream);
         let address = countersign_domain::address::Address::from_stored(platform, token);
         let change = FactorChange { address: Some(address), ..FactorChange::default() };
-        let (entity, now) = (factor.owner.entity, stage.now());
+        let (entity, now) = (factor.owner.entity, fixture.now());
         store.update_factor(entity, factor.sid, &change, now).await.unwrap();
-        let target = stage.prospect(&lease).await.factor.unwrap();
+        let target = fixture.prospect(&lease).await.factor.unwrap();
         assert_eq!((target.address.platform(), target.credential), (platform, credential));
     }
 }
 
 /// Only the instant tells one lease of a node from the next.
-pub async fn a_lease_taken_again_is_another_one(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let held = stage.leased(&challenge).await;
-    stage.pass(30);
-    assert_eq!(stage.store.rescue(stage.now(), 10).await, Ok(1));
-    let again = stage.lease_due(10).await;
+pub async fn a_lease_taken_again_is_another_one(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let held = fixture.leased(&challenge).await;
+    fixture.pass(30);
+    assert_eq!(fixture.store.rescue(fixture.now(), 10).await, Ok(1));
+    let again = fixture.lease_due(10).await;
     assert_eq!((again[0].node, again[0].delivery), (held.node, held.delivery));
-    assert!(stage.prospect(&again[0]).await.lease_holds);
-    assert!(!stage.prospect(&held).await.lease_holds);
-    let foreign = Lease { node: stage.make.other_node(), ..again[0] };
-    assert!(!stage.prospect(&foreign).await.lease_holds);
+    assert!(fixture.prospect(&again[0]).await.lease_holds);
+    assert!(!fixture.prospect(&held).await.lease_holds);
+    let foreign = Lease { node: fixture.make.other_node(), ..again[0] };
+    assert!(!fixture.prospect(&foreign).await.lease_holds);
 }
 
 /// As long as it has no ending.
-pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(stage: &Stage) {
-    let challenge = stage.challenge(&stage.factor().await).await;
-    let lease = stage.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
-    assert!(stage.prospect(&lease).await.lease_holds);
-    assert!(stage.settle(&lease, stage.delivered()).await);
-    assert!(!stage.prospect(&lease).await.lease_holds);
+pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(fixture: &Fixture) {
+    let challenge = fixture.challenge(&fixture.factor().await).await;
+    let lease = fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    assert!(fixture.prospect(&lease).await.lease_holds);
+    assert!(fixture.settle(&lease, fixture.delivered()).await);
+    assert!(!fixture.prospect(&lease).await.lease_holds);
 }
 
 /// What is due or leased of a factor that was deleted is found to have no target.
-pub async fn the_deliveries_of_a_deleted_factor_have_no_target(stage: &Stage) {
-    let factor = stage.factor().await;
-    let challenge = stage.challenge(&factor).await;
-    let due = stage.due(&challenge).await;
-    stage.store.delete_factor(factor.owner.entity, factor.sid, stage.now()).await.unwrap();
-    let leases = stage.lease_due(10).await;
-    assert_eq!(stage.prospect(&leases[0]).await.factor, None);
+pub async fn the_deliveries_of_a_deleted_factor_have_no_target(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let challenge = fixture.challenge(&factor).await;
+    let due = fixture.due(&challenge).await;
+    fixture.store.delete_factor(factor.owner.entity, factor.sid, fixture.now()).await.unwrap();
+    let leases = fixture.lease_due(10).await;
+    assert_eq!(fixture.prospect(&leases[0]).await.factor, None);
     let gone = Ending::cancelled(Reason::FactorGone);
     let ended = countersign_domain::delivery::Happening::Ended(gone);
-    assert!(stage.settle(&leases[0], ended).await);
-    assert_eq!(stage.ending(&due).await, Some(gone));
+    assert!(fixture.settle(&leases[0], ended).await);
+    assert_eq!(fixture.ending(&due).await, Some(gone));
 }

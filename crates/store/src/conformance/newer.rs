@@ -5,8 +5,8 @@ use countersign_domain::delivery::{After, Outcome};
 use countersign_domain::notification::{Ending, Reason, Status};
 use countersign_domain::webhook_call::AfterCall;
 
-use super::stage::Stage;
-use super::webhook_calls::{TAKEN, hook, lease, settle};
+use super::fixture::Fixture;
+use super::webhook_fixture::{TAKEN, hook, lease, settle};
 use crate::seam::CallList;
 
 /// What the newer release writes: statements that each database understands.
@@ -18,47 +18,47 @@ const WRITES: [&str; 3] = [
 
 /// Plays it; `run` runs a statement of `WRITES` beside the store, with the line feed as the database writes it.
 pub async fn words_of_a_newer_release_fail_no_page(
-    stage: &Stage,
+    fixture: &Fixture,
     line_feed: &str,
     run: impl Fn(&str),
 ) {
-    let service = stage.service().await;
-    let webhook = hook(stage, &service).await;
-    let factor = stage.factor_of(&service, &stage.make.identity()).await;
-    let challenge = stage.challenge(&factor).await;
-    let delivery = stage.leased(&challenge).await;
+    let service = fixture.service().await;
+    let webhook = hook(fixture, &service).await;
+    let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
+    let challenge = fixture.challenge(&factor).await;
+    let delivery = fixture.leased(&challenge).await;
     let failed = Ending { status: Status::Failed, reason: Some(Reason::Refused), code: None };
-    let attempt = stage.attempted(Outcome::Acknowledged, After::Done(failed));
-    assert!(stage.settle(&delivery, attempt).await);
-    assert!(settle(stage, &lease(stage).await[0], TAKEN).await);
-    stage.answer(&challenge).await;
-    let later = AfterCall::Retry { at: stage.later(5) };
-    assert!(settle(stage, &lease(stage).await[0], later).await);
-    let other = stage.challenge(&factor).await;
-    stage.answer(&other).await;
-    let before = stage.notification(&delivery).await;
+    let attempt = fixture.attempted(Outcome::Acknowledged, After::Done(failed));
+    assert!(fixture.settle(&delivery, attempt).await);
+    assert!(settle(fixture, &lease(fixture).await[0], TAKEN).await);
+    fixture.answer(&challenge).await;
+    let later = AfterCall::Retry { at: fixture.later(5) };
+    assert!(settle(fixture, &lease(fixture).await[0], later).await);
+    let other = fixture.challenge(&factor).await;
+    fixture.answer(&other).await;
+    let before = fixture.notification(&delivery).await;
 
     for write in WRITES {
         run(&write.replace("char_10", line_feed));
     }
 
-    let store = &stage.store;
+    let store = &fixture.store;
     for calls in [
-        store.calls_in_trouble(webhook.sid, CallList::Failing, None, 10).await.unwrap(),
+        store.list_calls(webhook.sid, CallList::Failing, None, 10).await.unwrap(),
         store.calls_about(webhook.sid, factor.sid, None, 10).await.unwrap(),
     ] {
         assert!(!calls.is_empty());
         assert!(calls.iter().all(|call| call.event == "challenge.sung"), "{calls:?}");
     }
-    stage.pass(5);
-    assert!(settle(stage, &lease(stage).await[0], TAKEN).await);
+    fixture.pass(5);
+    assert!(settle(fixture, &lease(fixture).await[0], TAKEN).await);
     let taken = store.taken_calls(challenge.sid, 10).await.unwrap();
     assert_eq!(
         taken.iter().map(|call| call.event.as_str()).collect::<Vec<_>>(),
         ["challenge.sung"]
     );
 
-    let after = stage.notification(&delivery).await;
+    let after = fixture.notification(&delivery).await;
     assert_eq!(after.ending, Some(Ending { reason: None, ..failed }));
     assert_eq!(after.attempts, before.attempts, "what is not understood is left out");
 }

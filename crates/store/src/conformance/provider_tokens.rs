@@ -4,7 +4,7 @@ use countersign_domain::provider_token::{KeyPrint, ProviderToken};
 use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
 
-use super::stage::Stage;
+use super::fixture::Fixture;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -15,8 +15,8 @@ fn token(key: KeyPrint, version: i64, name: u8, second: i64) -> ProviderToken {
 }
 
 /// By its key only.
-pub async fn a_provider_token_reads_back_as_it_was_stored(stage: &Stage) {
-    let store = &stage.store;
+pub async fn a_provider_token_reads_back_as_it_was_stored(fixture: &Fixture) {
+    let store = &fixture.store;
     assert_eq!(store.provider_token([1; 16]).await, Ok(None));
     for token in [token([1; 16], 1, 7, 1_000), token([1; 16], 2, 8, 2_000)] {
         assert_eq!(store.renew_provider_token(&token).await, Ok(token.clone()));
@@ -26,10 +26,10 @@ pub async fn a_provider_token_reads_back_as_it_was_stored(stage: &Stage) {
 }
 
 /// A node that comes late is told the token that is there.
-pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(stage: &Stage) {
+pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(fixture: &Fixture) {
     for version in 1..4 {
         let renewals = (0..8).map(|node| {
-            let store = std::sync::Arc::clone(&stage.store);
+            let store = std::sync::Arc::clone(&fixture.store);
             let new = token([3; 16], version, node, version * 3_000);
             tokio::spawn(async move { store.renew_provider_token(&new).await.unwrap() })
         });
@@ -40,16 +40,16 @@ pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(stage: &Stage
         }
         told.dedup();
         assert_eq!(told.len(), 1, "all are told the same");
-        assert_eq!(stage.store.provider_token([3; 16]).await, Ok(told.pop()));
+        assert_eq!(fixture.store.provider_token([3; 16]).await, Ok(told.pop()));
     }
     let late = token([3; 16], 2, 99, 6_000);
-    let there = stage.store.renew_provider_token(&late).await.unwrap();
+    let there = fixture.store.renew_provider_token(&late).await.unwrap();
     assert_eq!(there.version, 3);
 }
 
 /// Keys that are no longer pushed with leave nothing behind.
-pub async fn a_provider_token_of_the_day_before_goes_when_another_is_stored(stage: &Stage) {
-    let store = &stage.store;
+pub async fn a_provider_token_of_the_day_before_goes_when_another_is_stored(fixture: &Fixture) {
+    let store = &fixture.store;
     let (old, kept) = (token([4; 16], 1, 1, DAY), token([5; 16], 1, 1, DAY + 1));
     for token in [&old, &kept, &token([6; 16], 1, 1, 2 * DAY + 1)] {
         store.renew_provider_token(token).await.unwrap();

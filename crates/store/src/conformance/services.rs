@@ -5,30 +5,30 @@ use countersign_domain::service::Service;
 use countersign_domain::text::ServiceName;
 
 use super::entities::{Below, nothing_is_found, nothing_is_stored};
-use super::stage::{Stage, walks, walks_past_a_deleted_one};
+use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{Enrolled, Inserted, Updated};
 
 /// All settings included.
-pub async fn a_service_reads_back_as_it_was_stored(stage: &Stage) {
-    let account = stage.account().await;
-    let mut service = stage.make.service(&account);
+pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let mut service = fixture.make.service(&account);
     service.settings.push.include_date = true;
-    service.settings.push.fcm_credential_sid = Some(stage.make.credential(&account).sid);
+    service.settings.push.fcm_credential_sid = Some(fixture.make.credential(&account).sid);
     service.settings.totp.issuer = Some("Owl „Bank“ 🦉".to_owned());
-    assert_eq!(stage.store.create_service(&service).await, Ok(Inserted::Done));
-    assert_eq!(stage.store.service(service.sid).await, Ok(Some(service)));
-    let unknown = stage.make.service(&account);
-    assert_eq!(stage.store.service(unknown.sid).await, Ok(None));
+    assert_eq!(fixture.store.create_service(&service).await, Ok(Inserted::Done));
+    assert_eq!(fixture.store.service(service.sid).await, Ok(Some(service)));
+    let unknown = fixture.make.service(&account);
+    assert_eq!(fixture.store.service(unknown.sid).await, Ok(None));
 }
 
 /// And is stored once.
-pub async fn a_service_needs_its_account(stage: &Stage) {
-    let store = &stage.store;
-    let orphan = stage.make.service(&stage.make.account());
+pub async fn a_service_needs_its_account(fixture: &Fixture) {
+    let store = &fixture.store;
+    let orphan = fixture.make.service(&fixture.make.account());
     assert_eq!(store.create_service(&orphan).await, Ok(Inserted::NoParent));
     assert_eq!(store.service(orphan.sid).await, Ok(None));
-    let service = stage.service().await;
+    let service = fixture.service().await;
     assert_eq!(store.create_service(&service).await, Ok(Inserted::NotUnique));
 }
 
@@ -39,78 +39,78 @@ fn renamed(service: &Service, name: &str) -> Service {
 }
 
 /// Two who read the same do not both replace it.
-pub async fn a_service_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
-    let was = stage.service().await;
-    let store = &stage.store;
-    stage.pass(1);
-    let now = Service { updated_at: stage.now(), ..renamed(&was, "second") };
+pub async fn a_service_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
+    let was = fixture.service().await;
+    let store = &fixture.store;
+    fixture.pass(1);
+    let now = Service { updated_at: fixture.now(), ..renamed(&was, "second") };
     assert_eq!(store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
-    let late = Service { updated_at: stage.now(), ..renamed(&was, "too late") };
+    let late = Service { updated_at: fixture.now(), ..renamed(&was, "too late") };
     assert_eq!(store.update_service(&late, was.updated_at).await, Ok(Updated::Stale));
     assert_eq!(store.service(was.sid).await, Ok(Some(now.clone())));
-    store.delete_service(was.sid, stage.now()).await.unwrap();
-    assert_eq!(store.update_service(&late, now.updated_at).await, Ok(Updated::Gone));
+    store.delete_service(was.sid, fixture.now()).await.unwrap();
+    assert_eq!(store.update_service(&late, now.updated_at).await, Ok(Updated::NotFound));
     assert_eq!(store.service(was.sid).await, Ok(None));
 }
 
 /// Each account's for itself, and past one that is deleted meanwhile.
-pub async fn services_are_listed_page_by_page(stage: &Stage) {
-    let account = stage.account().await;
-    let store = &stage.store;
+pub async fn services_are_listed_page_by_page(fixture: &Fixture) {
+    let account = fixture.account().await;
+    let store = &fixture.store;
     let mut sids = Vec::new();
     for _ in 0..5 {
-        let service = stage.make.service(&account);
+        let service = fixture.make.service(&account);
         assert_eq!(store.create_service(&service).await, Ok(Inserted::Done));
         sids.push(service.sid);
-        stage.service().await;
-        stage.pass(1);
+        fixture.service().await;
+        fixture.pass(1);
     }
     let read = async |page| store.services(account.sid, page).await.unwrap().map(|s| s.sid);
     walks(&sids, read).await;
-    let delete = async |sid| assert_eq!(store.delete_service(sid, stage.now()).await, Ok(true));
+    let delete = async |sid| assert_eq!(store.delete_service(sid, fixture.now()).await, Ok(true));
     walks_past_a_deleted_one(&sids, read, delete).await;
 }
 
 /// Nothing below it is found, and nothing can be put there.
-pub async fn below_a_deleted_service_nothing_is_reachable(stage: &Stage) {
-    let store = &stage.store;
-    let service = stage.service().await;
-    let below = Below::of(stage, &service, &stage.make.identity()).await;
-    let (webhook, token) = (stage.make.webhook(&service), below.token.clone());
+pub async fn below_a_deleted_service_nothing_is_reachable(fixture: &Fixture) {
+    let store = &fixture.store;
+    let service = fixture.service().await;
+    let below = Below::of(fixture, &service, &fixture.make.identity()).await;
+    let (webhook, token) = (fixture.make.webhook(&service), below.token.clone());
     assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
 
-    assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(true));
-    assert_eq!(store.delete_service(service.sid, stage.now()).await, Ok(false));
+    assert_eq!(store.delete_service(service.sid, fixture.now()).await, Ok(true));
+    assert_eq!(store.delete_service(service.sid, fixture.now()).await, Ok(false));
     assert_eq!(store.service(service.sid).await, Ok(None));
-    nothing_is_found(stage, &below).await;
-    nothing_is_stored(stage, &below).await;
+    nothing_is_found(fixture, &below).await;
+    nothing_is_stored(fixture, &below).await;
 
     let identity = &below.factor.owner.identity;
-    assert_eq!(store.delete_entity(service.sid, identity, stage.now()).await, Ok(false));
+    assert_eq!(store.delete_entity(service.sid, identity, fixture.now()).await, Ok(false));
     assert_eq!(store.entities(service.sid, PageQuery::first(10)).await.unwrap().items, []);
     assert_eq!(store.webhook(service.sid, webhook.sid).await, Ok(None));
     assert_eq!(store.webhooks(service.sid, PageQuery::first(10)).await.unwrap().items, []);
     let updated = store.update_webhook(&webhook, webhook.updated_at).await;
-    assert_eq!(updated, Ok(Updated::Gone));
+    assert_eq!(updated, Ok(Updated::NotFound));
     assert_eq!(store.delete_webhook(service.sid, webhook.sid).await, Ok(false));
     assert_eq!(store.access_token(service.sid, token.sid).await, Ok(None));
 
-    let entity = stage.make.entity(&service, &stage.make.identity());
+    let entity = fixture.make.entity(&service, &fixture.make.identity());
     assert_eq!(store.create_entity(&entity).await, Ok(Inserted::NoParent));
-    let another = stage.make.webhook(&service);
+    let another = fixture.make.webhook(&service);
     assert_eq!(store.create_webhook(&another, 0).await, Ok(Inserted::NoParent));
-    let token = stage.make.access_token(&service, identity);
+    let token = fixture.make.access_token(&service, identity);
     assert_eq!(store.create_access_token(&token).await, Ok(Inserted::NoParent));
-    let factor = stage.make.factor(&entity.owner);
-    assert_eq!(stage.enrol(&factor, None).await, Enrolled::NoService);
+    let factor = fixture.make.factor(&entity.owner);
+    assert_eq!(fixture.enrol(&factor, None).await, Enrolled::NoService);
 }
 
 /// What the deletion of one does to it, it does to no other.
-pub async fn deleting_a_service_leaves_the_others_alone(stage: &Stage) {
-    let (factor, other) = (stage.factor().await, stage.factor().await);
-    let challenge = stage.challenge(&other).await;
-    assert_eq!(stage.store.delete_service(factor.owner.service, stage.now()).await, Ok(true));
-    assert_eq!(stage.stored(&other).await, Some(other));
-    stage.notify(&challenge, 300, Birth::Due).await;
-    assert_eq!(stage.lease_due(10).await.len(), 1);
+pub async fn deleting_a_service_leaves_the_others_alone(fixture: &Fixture) {
+    let (factor, other) = (fixture.factor().await, fixture.factor().await);
+    let challenge = fixture.challenge(&other).await;
+    assert_eq!(fixture.store.delete_service(factor.owner.service, fixture.now()).await, Ok(true));
+    assert_eq!(fixture.stored(&other).await, Some(other));
+    fixture.notify(&challenge, 300, Birth::Due).await;
+    assert_eq!(fixture.lease_due(10).await.len(), 1);
 }

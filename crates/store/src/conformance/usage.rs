@@ -7,23 +7,23 @@ use countersign_domain::sid::AccountSid;
 use countersign_domain::text::StringMap;
 use countersign_domain::usage::Usage;
 
-use super::stage::Stage;
+use super::fixture::Fixture;
 use crate::seam::{CountedTable, Inserted, Opened};
 
 /// All that is counted, by so many rows at a time.
-async fn count(stage: &Stage, most: usize) -> HashMap<AccountSid, Usage> {
+async fn count(fixture: &Fixture, most: usize) -> HashMap<AccountSid, Usage> {
     let mut all: HashMap<_, Usage> = HashMap::new();
     let mut passed = HashSet::new();
     for table in CountedTable::ALL {
         let mut after = None;
         loop {
-            let rows = stage.store.count_stored(table, after, most).await.unwrap();
+            let rows = fixture.store.count_stored(table, after, most).await.unwrap();
             assert!(rows.len() <= most);
             let Some(last) = rows.last() else { break };
             after = Some(last.key);
             for row in rows {
                 assert!(passed.insert(row.key[1]), "a row is passed twice");
-                assert!(row.made_at <= stage.now());
+                assert!(row.made_at <= fixture.now());
                 *all.entry(row.account).or_default() += row.usage;
             }
         }
@@ -32,21 +32,21 @@ async fn count(stage: &Stage, most: usize) -> HashMap<AccountSid, Usage> {
 }
 
 /// Entities, factors of both types, and challenges with all their texts; what another account has is its own.
-pub async fn what_accounts_have_stored_is_counted_by_account(stage: &Stage) {
-    let service = stage.service().await;
-    let identity = stage.make.identity();
-    let factor = stage.factor_of(&service, &identity).await;
-    let totp = stage.totp_factor_of(&service, &identity).await;
-    let mut challenge = stage.make.challenge(&factor);
+pub async fn what_accounts_have_stored_is_counted_by_account(fixture: &Fixture) {
+    let service = fixture.service().await;
+    let identity = fixture.make.identity();
+    let factor = fixture.factor_of(&service, &identity).await;
+    let totp = fixture.totp_factor_of(&service, &identity).await;
+    let mut challenge = fixture.make.challenge(&factor);
     challenge.details.fields = vec![
         Field { label: "Amount".to_owned(), value: "40 €".to_owned() },
         Field { label: "To".to_owned(), value: "Ann".to_owned() },
     ];
     challenge.hidden_details = Some(StringMap::parse(r#"{"ip":"192.0.2.1","no":"7"}"#).unwrap());
     challenge.metadata = Some(StringMap::parse(r#"{"order":"8"}"#).unwrap());
-    assert_eq!(stage.open(&challenge, None).await, Opened::Done);
-    let other = stage.factor().await;
-    let counted = count(stage, 1_000).await;
+    assert_eq!(fixture.open(&challenge, None).await, Opened::Done);
+    let other = fixture.factor().await;
+    let counted = count(fixture, 1_000).await;
     let expected = Usage::ENTITY
         + Usage::of_factor(&factor)
         + Usage::of_totp_factor(&totp)
@@ -56,26 +56,26 @@ pub async fn what_accounts_have_stored_is_counted_by_account(stage: &Stage) {
     assert_eq!(counted.get(&other.owner.account), Some(&others));
     assert_eq!(counted.len(), 2);
 
-    assert_eq!(stage.store.delete_entity(service.sid, &identity, stage.now()).await, Ok(true));
-    let counted = count(stage, 1_000).await;
+    assert_eq!(fixture.store.delete_entity(service.sid, &identity, fixture.now()).await, Ok(true));
+    let counted = count(fixture, 1_000).await;
     assert_eq!(counted[&service.account].entities, 0, "the rest counts until it is cleaned");
 }
 
 /// However few are passed at a time.
-pub async fn a_count_passes_every_row_once(stage: &Stage) {
-    let service = stage.service().await;
+pub async fn a_count_passes_every_row_once(fixture: &Fixture) {
+    let service = fixture.service().await;
     for _ in 0..5 {
-        let factor = stage.factor_of(&service, &stage.make.identity()).await;
+        let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
         for _ in 0..2 {
-            stage.challenge(&factor).await;
+            fixture.challenge(&factor).await;
         }
     }
-    let empty = stage.make.entity(&stage.service().await, &stage.make.identity());
-    assert_eq!(stage.store.create_entity(&empty).await, Ok(Inserted::Done));
-    let whole = count(stage, 1_000).await;
+    let empty = fixture.make.entity(&fixture.service().await, &fixture.make.identity());
+    assert_eq!(fixture.store.create_entity(&empty).await, Ok(Inserted::Done));
+    let whole = count(fixture, 1_000).await;
     assert_eq!(whole[&service.account].entities, 5);
     assert_eq!(whole[&empty.owner.account], Usage::ENTITY);
     for most in [1, 2, 3] {
-        assert_eq!(count(stage, most).await, whole, "{most} at a time");
+        assert_eq!(count(fixture, most).await, whole, "{most} at a time");
     }
 }

@@ -7,14 +7,14 @@ use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion
 
 use tokio::task::JoinSet;
 
-use super::stage::{Stage, walks, walks_past_a_deleted_one};
+use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::seam::{Inserted, Updated};
 
 /// In its own service only.
-pub async fn a_webhook_reads_back_as_it_was_stored(stage: &Stage) {
-    let (service, other) = (stage.service().await, stage.service().await);
-    let webhook = stage.make.webhook(&service);
-    let store = &stage.store;
+pub async fn a_webhook_reads_back_as_it_was_stored(fixture: &Fixture) {
+    let (service, other) = (fixture.service().await, fixture.service().await);
+    let webhook = fixture.make.webhook(&service);
+    let store = &fixture.store;
     assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
     assert_eq!(store.create_webhook(&webhook, 0).await, Ok(Inserted::NotUnique));
     assert_eq!(store.webhook(other.sid, webhook.sid).await, Ok(None));
@@ -23,27 +23,27 @@ pub async fn a_webhook_reads_back_as_it_was_stored(stage: &Stage) {
 }
 
 /// Otherwise nothing is stored.
-pub async fn a_webhook_needs_its_service(stage: &Stage) {
-    let service = stage.make.service(&stage.account().await);
-    let webhook = stage.make.webhook(&service);
-    assert_eq!(stage.store.create_webhook(&webhook, 0).await, Ok(Inserted::NoParent));
-    assert_eq!(stage.store.create_service(&service).await, Ok(Inserted::Done));
-    assert_eq!(stage.store.webhook(service.sid, webhook.sid).await, Ok(None));
+pub async fn a_webhook_needs_its_service(fixture: &Fixture) {
+    let service = fixture.make.service(&fixture.account().await);
+    let webhook = fixture.make.webhook(&service);
+    assert_eq!(fixture.store.create_webhook(&webhook, 0).await, Ok(Inserted::NoParent));
+    assert_eq!(fixture.store.create_service(&service).await, Ok(Inserted::Done));
+    assert_eq!(fixture.store.webhook(service.sid, webhook.sid).await, Ok(None));
 }
 
 /// However many ask at once. Those that are there already stay, and can be changed.
-pub async fn a_service_has_only_so_many_webhooks(stage: &Stage) {
-    let (service, other) = (stage.service().await, stage.service().await);
-    let store = &stage.store;
+pub async fn a_service_has_only_so_many_webhooks(fixture: &Fixture) {
+    let (service, other) = (fixture.service().await, fixture.service().await);
+    let store = &fixture.store;
     let mut asked = JoinSet::new();
     for _ in 0..6 {
-        let (store, webhook) = (Arc::clone(store), stage.make.webhook(&service));
+        let (store, webhook) = (Arc::clone(store), fixture.make.webhook(&service));
         asked.spawn(async move { (store.create_webhook(&webhook, 2).await.unwrap(), webhook) });
     }
     let asked = asked.join_all().await;
     let of = |outcome| asked.iter().filter(move |(it, _)| *it == outcome).map(|(_, hook)| hook);
     assert_eq!((of(Inserted::Done).count(), of(Inserted::TooMany).count()), (2, 4));
-    assert_eq!(store.create_webhook(&stage.make.webhook(&other), 2).await, Ok(Inserted::Done));
+    assert_eq!(store.create_webhook(&fixture.make.webhook(&other), 2).await, Ok(Inserted::Done));
     let there = of(Inserted::Done).next().unwrap();
     let refused = of(Inserted::TooMany).next().unwrap();
     assert_eq!(store.webhook(service.sid, refused.sid).await, Ok(None));
@@ -55,19 +55,19 @@ pub async fn a_service_has_only_so_many_webhooks(stage: &Stage) {
 }
 
 /// Two who read the same do not both replace it.
-pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
-    let service = stage.service().await;
-    let was = stage.make.webhook(&service);
-    let store = &stage.store;
+pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
+    let service = fixture.service().await;
+    let was = fixture.make.webhook(&service);
+    let store = &fixture.store;
     assert_eq!(store.create_webhook(&was, 0).await, Ok(Inserted::Done));
-    stage.pass(1);
+    fixture.pass(1);
     let now = Webhook {
         friendly_name: FriendlyName::parse("renamed").unwrap(),
         event_types: vec![EventType::All, EventType::NotificationFailed],
         url: WebhookUrl::parse("http://127.0.0.1:9/").unwrap(),
         enabled: false,
         version: WebhookVersion::V1,
-        updated_at: stage.now(),
+        updated_at: fixture.now(),
         ..was.clone()
     };
     assert_eq!(store.update_webhook(&now, was.updated_at).await, Ok(Updated::Done));
@@ -75,22 +75,22 @@ pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(stage: &Stage) {
     assert_eq!(store.webhook(service.sid, was.sid).await, Ok(Some(now.clone())));
     assert_eq!(store.delete_webhook(service.sid, was.sid).await, Ok(true));
     assert_eq!(store.delete_webhook(service.sid, was.sid).await, Ok(false));
-    assert_eq!(store.update_webhook(&was, now.updated_at).await, Ok(Updated::Gone));
+    assert_eq!(store.update_webhook(&was, now.updated_at).await, Ok(Updated::NotFound));
     assert_eq!(store.webhook(service.sid, was.sid).await, Ok(None));
 }
 
 /// Each service's for itself, and past one that is deleted meanwhile.
-pub async fn webhooks_are_listed_page_by_page(stage: &Stage) {
-    let (service, other) = (stage.service().await, stage.service().await);
-    let store = &stage.store;
+pub async fn webhooks_are_listed_page_by_page(fixture: &Fixture) {
+    let (service, other) = (fixture.service().await, fixture.service().await);
+    let store = &fixture.store;
     let mut sids = Vec::new();
     for _ in 0..5 {
-        let (webhook, foreign) = (stage.make.webhook(&service), stage.make.webhook(&other));
+        let (webhook, foreign) = (fixture.make.webhook(&service), fixture.make.webhook(&other));
         for webhook in [&webhook, &foreign] {
             assert_eq!(store.create_webhook(webhook, 0).await, Ok(Inserted::Done));
         }
         sids.push(webhook.sid);
-        stage.pass(1);
+        fixture.pass(1);
     }
     let read = async |page| store.webhooks(service.sid, page).await.unwrap().map(|w| w.sid);
     walks(&sids, read).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_bus::{HandOver, LocalBus};
-use countersign_store::conformance::Stage;
+use countersign_store::conformance::Fixture;
 use countersign_store_sqlite::SqliteStore;
 use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::{Keys, MasterKey, Verify};
@@ -18,7 +18,7 @@ use crate::state::{ApiOptions, ApiState};
 /// The state of an API over an empty store.
 pub(super) fn state(folder: &TempDir) -> Arc<ApiState> {
     let store = SqliteStore::open(folder.path().join("store.db"), Default::default());
-    let stage = Stage::new(Arc::new(store.expect("a store")));
+    let stage = Fixture::new(Arc::new(store.expect("a store")));
     let (handover, _) = HandOver::new(1);
     let (clock, entropy) =
         (Arc::new(stage.make.clock.clone()), Arc::new(stage.make.entropy.clone()));

@@ -8,7 +8,8 @@ use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
 use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
-use countersign_store::seam::{Answer, Deliveries, Retention, Settlement, Upkeep};
+use countersign_store::error::StoreResult;
+use countersign_store::seam::{Deliveries, Retention, Settlement, Upkeep};
 use countersign_store_sqlite::SqliteStore;
 
 pub(crate) struct Faulty {
@@ -18,7 +19,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    fn up(&self) -> Answer<&SqliteStore> {
+    fn up(&self) -> StoreResult<&SqliteStore> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             Err(StoreError::Unavailable("unplugged".to_owned()))
@@ -36,7 +37,7 @@ impl Deliveries for Faulty {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         self.up()?.lease_due(node, now, until, most).await
     }
     async fn lease_parked(
@@ -46,38 +47,38 @@ impl Deliveries for Faulty {
         now: Instant,
         until: Instant,
         most: usize,
-    ) -> Answer<Vec<Lease>> {
+    ) -> StoreResult<Vec<Lease>> {
         self.up()?.lease_parked(factor, node, now, until, most).await
     }
-    async fn next_due(&self) -> Answer<Option<Instant>> {
+    async fn next_due(&self) -> StoreResult<Option<Instant>> {
         self.up()?.next_due().await
     }
-    async fn prospects(&self, leases: &[Lease]) -> Answer<Vec<Prospect>> {
+    async fn prospects(&self, leases: &[Lease]) -> StoreResult<Vec<Prospect>> {
         self.up()?.prospects(leases).await
     }
-    async fn settle(&self, settled: &[Settled]) -> Answer<Settlement> {
+    async fn settle(&self, settled: &[Settled]) -> StoreResult<Settlement> {
         self.up()?.settle(settled).await
     }
-    async fn expire(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn expire(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.up()?.expire(now, most).await
     }
-    async fn rescue(&self, now: Instant, most: usize) -> Answer<usize> {
+    async fn rescue(&self, now: Instant, most: usize) -> StoreResult<usize> {
         self.up()?.rescue(now, most).await
     }
-    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> Answer<usize> {
+    async fn void_leases(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {
         self.up()?.void_leases(node, now, most).await
     }
 }
 
 #[async_trait]
 impl Upkeep for Faulty {
-    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> Answer<usize> {
+    async fn clean(&self, now: Instant, retention: Retention, most: usize) -> StoreResult<usize> {
         self.up()?.clean(now, retention, most).await
     }
-    async fn check(&self) -> Answer<()> {
+    async fn check(&self) -> StoreResult<()> {
         self.up()?.check().await
     }
-    async fn key_check(&self, value: [u8; 32]) -> Answer<[u8; 32]> {
+    async fn key_check(&self, value: [u8; 32]) -> StoreResult<[u8; 32]> {
         self.up()?.key_check(value).await
     }
 }

@@ -1,7 +1,7 @@
-//! How long a request waits for the database, over all that it asks for.
+//! How long a request waits for the database in all.
 //!
-//! One command or read has a bound of its own, but a request asks for several, and its caller waits for their sum. So a
-//! request keeps an account: what it has spent on earlier ones is not there for the next.
+//! Each command or read has a timeout of its own, but a request makes several, and its caller waits for their sum. So the time
+//! that a request has spent on earlier ones is subtracted from the timeout of the next.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ tokio::task_local! {
     static SPENT: Cell<Duration>;
 }
 
-/// Runs a request, with an account of the time that it waits for the database.
-pub async fn account<F: Future>(request: F) -> F::Output {
+/// Runs a request and counts the time that it waits for the database.
+pub async fn with_budget<F: Future>(request: F) -> F::Output {
     SPENT.scope(Cell::new(Duration::ZERO), request).await
 }
 
-/// What the running request has spent so far; nothing outside of a request.
+/// The time that the running request has waited so far; zero outside of a request.
 pub fn spent() -> Duration {
     SPENT.try_with(Cell::get).unwrap_or_default()
 }
@@ -25,7 +25,7 @@ pub fn spent() -> Duration {
 pub struct Wait(Instant);
 
 impl Wait {
-    /// Begins now.
+    /// Begins a wait now.
     pub fn begin() -> Self {
         Self(Instant::now())
     }
@@ -33,7 +33,7 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        // outside of a request there is no account
+        // Fails outside of a request, where nothing is counted.
         let _ = SPENT.try_with(|spent| spent.set(spent.get() + self.0.elapsed()));
     }
 }
@@ -43,11 +43,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_spends_what_its_waits_last() {
+    async fn a_request_spends_the_sum_of_its_waits() {
         let nothing = Duration::ZERO;
         drop(Wait::begin());
         assert_eq!(spent(), nothing);
-        account(async {
+        with_budget(async {
             for _ in 0..2 {
                 let before = spent();
                 let wait = Wait::begin();

@@ -17,26 +17,26 @@ use countersign_domain::service::Service;
 use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_domain::totp::TotpFactor;
+use countersign_domain::totp::{CodeVerdict, TotpFactor};
 use countersign_domain::webhook_call::{CallLease, Paces, Permits};
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
 use crate::seam::{
-    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, Judged, Notified, Opened, Opening,
-    Recorded, ShownCode, Store, TotpEnrolment,
+    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, JudgedCode, Notified, Opened, Opening,
+    Recorded, Store, TotpEnrolment,
 };
 
 /// A fresh store and a maker.
 #[derive(Clone)]
-pub struct Stage {
+pub struct Fixture {
     /// What is tried; nothing is in it.
     pub store: Arc<dyn Store>,
     /// Makes what is put there, and holds the hands of the clock.
     pub make: Maker,
 }
 
-impl Stage {
+impl Fixture {
     /// With a store that nobody has used.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store, make: Maker::new(7) }
@@ -143,8 +143,8 @@ impl Stage {
     }
 
     /// A code of a factor, judged by the factor as it was enrolled, with no limit in a row.
-    pub fn shown(&self, factor: &TotpFactor, code: ShownCode) -> Judged {
-        Judged { code, config: factor.config, most_in_a_row: 0 }
+    pub fn shown(&self, factor: &TotpFactor, code: CodeVerdict) -> JudgedCode {
+        JudgedCode { code, config: factor.config, most_in_a_row: 0 }
     }
 
     /// Stores a challenge that a code is to answer.

@@ -1,0 +1,113 @@
+//! Challenges.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
+use countersign_domain::delivery::NewNotification;
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::time::Instant;
+
+use super::codes::JudgedCode;
+use crate::error::StoreResult;
+use crate::page::{Page, PageQuery};
+
+/// A challenge to store, the push that it causes, and the conditions for storing it.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The challenge.
+    pub challenge: Challenge,
+    /// Its automatic notification, unless its factor gets none.
+    pub notification: Option<NewNotification>,
+    /// The code that answers it at once.
+    pub code: Option<JudgedCode>,
+    /// The most challenges of the factor within the last hour; 0: no limit.
+    pub most_per_factor_hour: u32,
+    /// The most challenges of the factor within the last day; 0: no limit.
+    pub most_per_factor_day: u32,
+    /// The most challenges of the entity within the last hour; 0: no limit.
+    pub most_per_entity_hour: u32,
+}
+
+/// The result of opening a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// The challenge is stored, and approved if it came with a code.
+    Done,
+    /// The challenge is stored and pending, with one wrong code counted.
+    WrongCode,
+    /// The challenge is stored and pending; the code's time step was used before, which is not counted as wrong.
+    SpentCode,
+    /// Too many codes of the factor were wrong in a row: nothing is stored.
+    Exhausted,
+    /// The factor's code settings differ from those that the code was judged by: nothing is stored.
+    SettingsChanged,
+    /// A limit is reached.
+    TooMany,
+    /// The factor does not exist, or is not verified.
+    NoFactor,
+}
+
+/// The challenges that a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChallengeFilter {
+    /// Only those of this factor.
+    pub factor: Option<FactorSid>,
+    /// Only those with this status when the list is read.
+    pub status: Option<ChallengeStatus>,
+}
+
+/// The result of a change that a challenge accepts only while it is open: a verdict, or a device's metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// The change is stored.
+    Done,
+    /// The challenge was answered before, or has expired.
+    Refused(CannotAnswer),
+    /// The challenge does not exist; or, for a verdict, its factor does not.
+    NotFound,
+}
+
+/// Challenges.
+#[async_trait]
+pub trait Challenges {
+    /// Stores a new challenge and the notification that it causes, only if its factor exists and is verified: both, or
+    /// neither.
+    async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened>;
+    /// Reads a challenge by its path, and its factor if that still exists.
+    async fn challenge(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        sid: ChallengeSid,
+    ) -> StoreResult<Option<(Challenge, Option<Factor>)>>;
+    /// Lists the challenges of an entity, with their status at `now`.
+    async fn challenges(
+        &self,
+        entity: EntitySid,
+        filter: ChallengeFilter,
+        now: Instant,
+        page: PageQuery<ChallengeSid>,
+    ) -> StoreResult<Page<Challenge>>;
+    /// Records a verdict, only while the challenge is pending and unexpired at `at` and its factor exists. The challenge's
+    /// deliveries end: `sent` if already written to the device's stream, otherwise `cancelled` with reason `answered`.
+    /// The metadata that came with the verdict replaces the challenge's: both are stored, or neither.
+    async fn answer_challenge(
+        &self,
+        sid: ChallengeSid,
+        verdict: Verdict,
+        metadata: Option<&StringMap>,
+        at: Instant,
+    ) -> StoreResult<Recorded>;
+    /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
+    /// [`Recorded::Refused`].
+    async fn update_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: &StringMap,
+        while_open: bool,
+        at: Instant,
+    ) -> StoreResult<Recorded>;
+    /// Counts one more wrong signature and returns the count.
+    async fn count_wrong_answer(&self, sid: ChallengeSid) -> StoreResult<u32>;
+}

@@ -1,0 +1,79 @@
+//! The contract of a database: everything that this server asks of one.
+//!
+//! Each method is one atomic command or one read. A command is durable when its future resolves, and a read sees every command
+//! that was acknowledged before the read began. A command is conditional where it must be and returns the condition that
+//! failed; a command that fails writes nothing. "Not found" is `Ok(None)` or a variant of the result, never an error. A deleted
+//! entity, an entity of a deleted service, and everything below them are not found from the moment of the deletion.
+//!
+//! No connection, transaction, row type or SQL error crosses the seam. Every method can fail with
+//! [`StoreError`](crate::error::StoreError), only for the reasons that it names.
+//!
+//! # Adding a method
+//! 1. Declare it in the trait of its noun, in the file of that noun in this folder, with its condition and its result.
+//! 2. Write its rules in `conformance/<noun>.rs` and list them in `conformance/mod.rs`.
+//! 3. Implement it in each backend, in the file of the same name, and extend the migrations of all backends.
+//! 4. Call it from `verify` or `delivery`, never from `api`.
+
+mod access_tokens;
+mod accounts;
+mod calls;
+mod challenges;
+mod codes;
+mod credentials;
+mod deliveries;
+mod entities;
+mod factors;
+mod notifications;
+mod provider_tokens;
+mod recent;
+mod services;
+mod sessions;
+mod totp_factors;
+mod upkeep;
+mod usage;
+mod webhooks;
+mod writes;
+
+pub use access_tokens::AccessTokens;
+pub use accounts::Accounts;
+pub use calls::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
+pub use challenges::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
+pub use codes::{CodeCheck, CodeUse, JudgedCode, StoredCodes};
+pub use credentials::Credentials;
+pub use deliveries::{Deliveries, Settlement};
+pub use entities::Entities;
+pub use factors::{Enrolled, Enrolment, Factors};
+pub use notifications::{Notifications, Notified};
+pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
+pub use recent::{CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds};
+pub use services::Services;
+pub use sessions::Sessions;
+pub use totp_factors::{TotpEnrolment, TotpFactors, TotpUpdate};
+pub use upkeep::{Retention, Upkeep};
+pub use usage::{CountedKey, CountedRow, CountedTable, Usages};
+pub use webhooks::Webhooks;
+pub use writes::{Inserted, Updated};
+
+/// A database.
+pub trait Store:
+    Accounts
+    + Services
+    + Entities
+    + Factors
+    + TotpFactors
+    + Challenges
+    + Notifications
+    + AccessTokens
+    + Webhooks
+    + Calls
+    + Credentials
+    + ProviderTokens
+    + Deliveries
+    + Upkeep
+    + Recent
+    + Sessions
+    + Usages
+    + Send
+    + Sync
+{
+}

@@ -1,0 +1,135 @@
+//! What an operator looks at: recent challenges and notifications, and the calls that fail.
+
+use async_trait::async_trait;
+use countersign_domain::challenge::Challenge;
+use countersign_domain::event::CallId;
+use countersign_domain::notification::Ending;
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::{Call, TakenCall};
+
+use crate::error::StoreResult;
+
+/// The result of a bounded scan of an account's newest challenges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan<T> {
+    /// The items found, newest first.
+    pub items: Vec<T>,
+    /// If the scan ended at its bound: the creation time of the oldest challenge that it read. Older ones were not looked at.
+    pub ended_at: Option<Instant>,
+}
+
+/// The bounds of a scan of an account's challenges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanBounds {
+    /// Challenges created before this are not read.
+    pub since: Instant,
+    /// The most challenges of the account that are read, newest first.
+    pub rows: usize,
+}
+
+/// A notification without its attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotificationSummary {
+    /// The time of its creation.
+    pub created_at: Instant,
+    /// The time of its last change.
+    pub updated_at: Instant,
+    /// Its ending, if it has ended.
+    pub ending: Option<Ending>,
+}
+
+/// The number of calls of one webhook, by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallCounts {
+    /// Calls that are due, wait behind another one, or are being made.
+    pub waiting: u64,
+    /// The time of the event of the oldest waiting call.
+    pub oldest: Option<Instant>,
+    /// Waiting calls that failed at least once.
+    pub failing: u64,
+    /// Calls that were given up and are still kept.
+    pub given_up: u64,
+}
+
+/// The lists of a webhook's calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallList {
+    /// Calls that failed at least once and are tried again, in the order of their next try.
+    Failing,
+    /// Calls that were given up, the latest first.
+    GivenUp,
+}
+
+/// The call at which a page of such a list ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallCursor {
+    /// Its [`Call::wake_at`].
+    pub wake_at: Instant,
+    /// Its id.
+    pub id: CallId,
+}
+
+/// Recent challenges and notifications, within bounds, and the calls that fail.
+#[async_trait]
+pub trait Recent {
+    /// Lists the newest challenges of an account, of the type of `before` and older than it, at most `most`.
+    async fn recent_challenges(
+        &self,
+        account: AccountSid,
+        before: ChallengeSid,
+        bounds: ScanBounds,
+        most: usize,
+    ) -> StoreResult<Scan<Challenge>>;
+    /// Lists the notifications of the newest challenges of an account that were created before `until`, deleted ones
+    /// included.
+    async fn recent_notifications(
+        &self,
+        account: AccountSid,
+        until: Instant,
+        bounds: ScanBounds,
+    ) -> StoreResult<Scan<NotificationSummary>>;
+    /// Reads a challenge of an account by its SID alone.
+    async fn challenge_of_account(
+        &self,
+        account: AccountSid,
+        sid: ChallengeSid,
+    ) -> StoreResult<Option<Challenge>>;
+    /// Reads the challenge of an account that a notification belongs to. Searches the challenges that could have sent it, at
+    /// most `rows` of them, newest first.
+    async fn challenge_of_notification(
+        &self,
+        account: AccountSid,
+        sid: NotificationSid,
+        rows: usize,
+    ) -> StoreResult<Option<Challenge>>;
+    /// Counts the calls of a webhook.
+    async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts>;
+    /// Lists calls of a webhook: those of `list` behind `after`, or from its start, at most `most`.
+    async fn list_calls(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        after: Option<CallCursor>,
+        most: usize,
+    ) -> StoreResult<Vec<Call>>;
+    /// Lists the calls of a webhook about a factor that are still to be made or were given up, at most `most`; with a
+    /// challenge, only those that tell of it.
+    async fn calls_about(
+        &self,
+        webhook: WebhookSid,
+        factor: FactorSid,
+        challenge: Option<ChallengeSid>,
+        most: usize,
+    ) -> StoreResult<Vec<Call>>;
+    /// Lists the calls about a challenge that were taken, at most `most`, in no order.
+    async fn taken_calls(
+        &self,
+        challenge: ChallengeSid,
+        most: usize,
+    ) -> StoreResult<Vec<TakenCall>>;
+    /// Makes due at `now` a call of a webhook that waits for its next try or was given up. A given-up call gets another day of
+    /// tries, and waits behind an earlier call of its factor. Returns whether there was such a call.
+    async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant)
+    -> StoreResult<bool>;
+}

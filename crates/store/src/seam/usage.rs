@@ -1,0 +1,63 @@
+//! What accounts have stored, for their quotas.
+
+use async_trait::async_trait;
+use countersign_domain::sid::AccountSid;
+use countersign_domain::time::Instant;
+use countersign_domain::usage::Usage;
+
+use crate::error::StoreResult;
+
+/// The tables whose rows count against an account's quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountedTable {
+    /// Entities.
+    Entities,
+    /// Push factors.
+    Factors,
+    /// TOTP factors.
+    TotpFactors,
+    /// Challenges of either type.
+    Challenges,
+}
+
+impl CountedTable {
+    /// All counted tables.
+    pub const ALL: [Self; 4] = [Self::Entities, Self::Factors, Self::TotpFactors, Self::Challenges];
+
+    /// The usage of a row whose texts have `texts` bytes.
+    pub const fn usage(self, texts: i64) -> Usage {
+        match self {
+            Self::Entities => Usage::ENTITY,
+            Self::Factors | Self::TotpFactors | Self::Challenges => Usage::record(texts),
+        }
+    }
+}
+
+/// The key of a row, in the order in which a table is counted.
+pub type CountedKey = [[u8; 16]; 2];
+
+/// A row that counts against the quotas of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedRow {
+    /// Its key; the second part is its SID.
+    pub key: CountedKey,
+    /// Its account.
+    pub account: AccountSid,
+    /// The time of its creation.
+    pub made_at: Instant,
+    /// What it counts.
+    pub usage: Usage,
+}
+
+/// What accounts have stored.
+#[async_trait]
+pub trait Usages {
+    /// Reads the rows of a table that follow `after`, at most `most`; none at the end of the table. Deleted rows are included
+    /// until the cleaner has removed them, except entities and factors that were deleted by themselves.
+    async fn count_stored(
+        &self,
+        table: CountedTable,
+        after: Option<CountedKey>,
+        most: usize,
+    ) -> StoreResult<Vec<CountedRow>>;
+}

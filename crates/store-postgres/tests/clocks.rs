@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
+#[path = "clocks/guards.rs"]
+mod guards;
+
 use std::sync::Arc;
 use std::time::Duration;
 

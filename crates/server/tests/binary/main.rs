@@ -5,6 +5,7 @@ mod absent;
 mod admin;
 mod commands;
 mod connections;
+mod crowds;
 mod doctor;
 mod environment;
 mod files;

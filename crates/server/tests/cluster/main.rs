@@ -15,6 +15,7 @@
     reason = "a test with real processes goes by the real clock"
 )]
 
+mod calls;
 mod clocks;
 mod failover;
 mod front;

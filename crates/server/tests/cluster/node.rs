@@ -59,6 +59,11 @@ impl Node {
         self
     }
 
+    /// Adds a setting, as `--set` does.
+    pub fn with_setting(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
     /// Sets a variable of its environment.
     pub fn set(&mut self, name: &'static str, value: &str) {
         self.variables.push((name, value.to_owned()));

@@ -1,58 +1,26 @@
 //! Crowds: requests that wait, bodies that come slowly, and responses that nobody reads, from strangers, a device or an account.
 //! Everybody else is served.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+#[path = "../common/silent.rs"]
+mod silent;
+
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign_phone::Phone;
 use http::{Method, Request, Response};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use hyper::client::conn::http2::SendRequest;
 use tokio::task::JoinSet;
 
 use crate::support::{Caller, TestApp};
-
-/// A body of so many bytes, of which none comes.
-struct Silent(u64);
-
-impl Body for Silent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.0 == 0 { Poll::Ready(None) } else { Poll::Pending }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0 == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0)
-    }
-}
+use silent::Silent;
 
 const NOTHING: Silent = Silent(0);
 
-/// An HTTP/2 connection whose streams have a window of that many bytes.
+/// An HTTP/2 connection whose streams have a receive window of `window` bytes.
 async fn connect(app: &TestApp, window: u32) -> SendRequest<Silent> {
-    let stream = TcpStream::connect(app.address()).await.expect("somebody listens");
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    let builder = builder.initial_stream_window_size(window);
-    let made = builder.handshake(TokioIo::new(stream)).await;
-    let (client, connection) = made.expect("a handshake");
-    tokio::spawn(connection);
-    client
+    silent::connect(app.address(), window).await
 }
 
 fn request(

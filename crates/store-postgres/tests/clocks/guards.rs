@@ -5,12 +5,11 @@ use std::time::Duration;
 use countersign_domain::factor::FactorStatus;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::text::StringMap;
-use countersign_domain::totp::TotpChange;
+use countersign_domain::totp::{CodeVerdict, TotpChange};
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, Paces, Permits, QueueLimits};
 use countersign_store::seam::{
-    CallsWanted, Enrolled, Inserted, Recorded, Retention, Shown, ShownCode, TotpEnrolment,
-    TotpUpdate,
+    CallsWanted, CodeUse, Enrolled, Inserted, Recorded, Retention, TotpEnrolment, TotpUpdate,
 };
 use countersign_testkit::postgres::TestDatabase;
 
@@ -28,30 +27,30 @@ const ROWS: &str = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT a::text AS
 #[tokio::test]
 async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
     let database = TestDatabase::new();
-    let (stage, disagreed) = node(&database).await;
-    let service = stage.service().await;
-    let hook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
-    let factor = stage.factor_of(&service, &stage.make.identity()).await;
-    let challenge = stage.challenge(&factor).await;
-    let totp = stage.totp_factor_in(FactorStatus::Unverified).await;
-    let lease = stage.lease_calls().await.remove(0);
+    let (fixture, disagreed) = node(&database).await;
+    let service = fixture.service().await;
+    let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
+    assert_eq!(fixture.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
+    let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
+    let challenge = fixture.challenge(&factor).await;
+    let totp = fixture.totp_factor_in(FactorStatus::Unverified).await;
+    let lease = fixture.lease_calls().await.remove(0);
     let metadata = StringMap::parse(r#"{"order":"8"}"#).unwrap();
     let update = |at| TotpUpdate {
         entity: totp.owner.entity,
         sid: totp.sid,
-        code: Some(stage.shown(&totp, ShownCode::Right(7))),
+        code: Some(fixture.shown(&totp, CodeVerdict::Right(7))),
         most_wrong: 0,
         change: TotpChange::default(),
         at,
     };
     let before = database.psql(ROWS);
 
-    let (store, right) = (&stage.store, stage.now());
+    let (store, right) = (&fixture.store, fixture.now());
     for wrong in [right + STEP, right - STEP] {
-        stage.make.clock.step_wall(wrong);
+        fixture.make.clock.step_wall(wrong);
         let (owner, disagreed) = (&factor.owner, disagreed.as_ref());
-        let token = stage.make.access_token(&service, &owner.identity);
+        let token = fixture.make.access_token(&service, &owner.identity);
         is_given_up("create_access_token", disagreed, store.create_access_token(&token)).await;
         let change = store.update_challenge(challenge.sid, &metadata, true, wrong);
         is_given_up("update_challenge", disagreed, change).await;
@@ -61,7 +60,7 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
         is_given_up("delete_factor, with codes", disagreed, delete).await;
         let delete = store.delete_entity(owner.service, &owner.identity, wrong);
         is_given_up("delete_entity", disagreed, delete).await;
-        let made = stage.make.totp_factor(owner);
+        let made = fixture.make.totp_factor(owner);
         let enrolment = TotpEnrolment { factor: made, most_per_entity: 0, most_per_day: 0 };
         is_given_up("enrol_totp_factor", disagreed, store.enrol_totp_factor(&enrolment)).await;
         is_given_up("update_totp_factor", disagreed, store.update_totp_factor(&update(wrong)))
@@ -74,14 +73,17 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
     }
     assert_eq!(database.psql(ROWS), before);
 
-    set_right(&stage, &database);
-    let (owner, now) = (&factor.owner, stage.now());
-    let token = stage.make.access_token(&service, &owner.identity);
+    set_right(&fixture, &database);
+    let (owner, now) = (&factor.owner, fixture.now());
+    let token = fixture.make.access_token(&service, &owner.identity);
     assert_eq!(store.create_access_token(&token).await, Ok(Inserted::Done));
     let changed = store.update_challenge(challenge.sid, &metadata, true, now).await;
     assert_eq!(changed, Ok(Recorded::Done));
-    assert!(matches!(store.update_totp_factor(&update(now)).await, Ok(Shown::Accepted(_))));
-    assert!(matches!(stage.enrol_totp(&stage.make.totp_factor(owner)).await, Enrolled::Done(_)));
+    assert!(matches!(store.update_totp_factor(&update(now)).await, Ok(CodeUse::Accepted(_))));
+    assert!(matches!(
+        fixture.enrol_totp(&fixture.make.totp_factor(owner)).await,
+        Enrolled::Done(_)
+    ));
     let retry = AfterCall::Retry { at: now };
     assert_eq!(store.settle_call(&lease, retry, "status 500", now).await, Ok(true));
     assert_eq!(store.resend_call(hook.sid, lease.id, now).await, Ok(true));
@@ -93,44 +95,44 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
 #[tokio::test]
 async fn a_backlog_is_not_given_up_by_a_wrong_time() {
     let database = TestDatabase::new();
-    let (stage, disagreed) = node(&database).await;
-    let service = stage.service().await;
-    let hook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
+    let (fixture, disagreed) = node(&database).await;
+    let service = fixture.service().await;
+    let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
+    assert_eq!(fixture.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
     for _ in 0..3 {
-        stage.factor_of(&service, &stage.make.identity()).await;
+        fixture.factor_of(&service, &fixture.make.identity()).await;
     }
     let limits = QueueLimits { per_webhook: 1, per_account: 0 };
-    let right = stage.now();
+    let right = fixture.now();
     for wrong in [right + STEP, right - STEP] {
-        let tended = stage.store.tend_calls(limits, wrong);
-        is_given_up("tend_calls", &disagreed, tended).await;
+        let trimmed = fixture.store.trim_calls(limits, wrong);
+        is_given_up("trim_calls", &disagreed, trimmed).await;
     }
-    let tended = stage.store.tend_calls(limits, stage.now()).await;
-    assert!(tended.is_ok_and(|backlog| backlog.given_up > 0));
+    let trimmed = fixture.store.trim_calls(limits, fixture.now()).await;
+    assert!(trimmed.is_ok_and(|backlog| backlog.given_up > 0));
 }
 
 /// Each step of a look for calls, and of a cleaning, is guarded by itself: here the steps before it have nothing to do.
 #[tokio::test]
 async fn leases_of_calls_and_what_is_kept_do_not_end_by_a_wrong_time() {
     let database = TestDatabase::new();
-    let (stage, disagreed) = node(&database).await;
-    let service = stage.service().await;
-    let hook = Webhook { event_types: vec![EventType::All], ..stage.make.webhook(&service) };
-    assert_eq!(stage.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
-    let factor = stage.factor_of(&service, &stage.make.identity()).await;
-    assert_eq!(stage.lease_calls().await.len(), 1);
+    let (fixture, disagreed) = node(&database).await;
+    let service = fixture.service().await;
+    let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
+    assert_eq!(fixture.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
+    let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
+    assert_eq!(fixture.lease_calls().await.len(), 1);
     // The expiry of this challenge is a call that sleeps until then.
-    stage.challenge(&factor).await;
-    let token = stage.make.access_token(&service, &factor.owner.identity);
-    assert_eq!(stage.store.create_access_token(&token).await, Ok(Inserted::Done));
+    fixture.challenge(&factor).await;
+    let token = fixture.make.access_token(&service, &factor.owner.identity);
+    assert_eq!(fixture.store.create_access_token(&token).await, Ok(Inserted::Done));
     let retention = Retention { challenges: DAYS };
-    stage.store.clean(stage.now(), retention, 9).await.unwrap();
+    fixture.store.clean(fixture.now(), retention, 9).await.unwrap();
     let before = database.psql(ROWS);
 
-    let (store, wrong) = (&stage.store, stage.now() + HOURS);
+    let (store, wrong) = (&fixture.store, fixture.now() + HOURS);
     let wanted = CallsWanted {
-        node: stage.make.node,
+        node: fixture.make.node,
         now: wrong,
         until: wrong + STEP,
         permits: Permits { free: 9, ..Permits::default() },

@@ -1,6 +1,8 @@
-//! Who is calling (wire reference §1.2). These extractors stand first in every handler, so that nobody learns anything
-//! about a path or a parameter before they have said who they are. A request that a browser was made to send by a page
-//! of somebody else is refused before its credentials are judged.
+//! Authentication of requests (wire reference §1.2).
+//!
+//! These extractors come first in every handler, so that a caller learns nothing about paths or parameters before its
+//! credentials are checked. A request that another site's page made a browser send is rejected before its credentials are
+//! checked.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,19 +18,19 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use crate::error::ApiError;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::{fetch_metadata, rows};
 
-/// Anybody whose credentials are good: an application or a device.
-pub(crate) struct Anybody(pub(crate) Caller);
+/// Any caller with valid credentials: an application or a device.
+pub(crate) struct AnyCaller(pub(crate) Caller);
 
-/// An application; a device may not do this, however good its credentials are.
-pub(crate) struct Backend(pub(crate) AccountSid);
+/// An application. Devices are rejected even with valid credentials.
+pub(crate) struct Application(pub(crate) AccountSid);
 
-impl FromRequestParts<Shared> for Anybody {
+impl FromRequestParts<SharedState> for AnyCaller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> Result<Self, ApiError> {
         if fetch_metadata::is_forged(&parts.method, &parts.headers) {
             return Err(ApiError::because(&rows::FORBIDDEN, fetch_metadata::REASON));
         }
@@ -48,11 +50,11 @@ impl FromRequestParts<Shared> for Anybody {
     }
 }
 
-impl FromRequestParts<Shared> for Backend {
+impl FromRequestParts<SharedState> for Application {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
-        let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> Result<Self, ApiError> {
+        let AnyCaller(caller) = AnyCaller::from_request_parts(parts, state).await?;
         Ok(Self(caller.application()?))
     }
 }
@@ -63,10 +65,10 @@ fn no_credentials(why: &'static str) -> ApiError {
     ApiError::because(&rows::AUTHENTICATE, why)
 }
 
-/// User and password with a colon between them. The password may hold anything, colons too.
+/// User and password, separated by the first colon. The password may contain colons.
 ///
 /// # Errors
-/// The reason for which the header holds no such pair.
+/// Returns the reason if the header contains no such pair.
 fn basic(headers: &HeaderMap) -> Result<String, &'static str> {
     let header = headers.get(AUTHORIZATION).ok_or("there is no Authorization header")?;
     let header = header.to_str().map_err(|_| NOT_A_PAIR)?;
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_absent_are_told_from_wrong_ones() {
+    fn absent_credentials_have_their_own_reason() {
         assert_eq!(basic(&HeaderMap::new()), Err("there is no Authorization header"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a request carries: a form in its body, or a query in its path.
+//! Parameters of a request: a form in the body, or the query of the URI.
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -12,21 +12,21 @@ use serde::de::IgnoredAny;
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::rows::{self, Row};
-use crate::state::Shared;
+use crate::state::SharedState;
 
 /// The body of a POST: a form, which may be empty.
 pub(crate) struct Form {
     bytes: Bytes,
-    /// Why a required parameter is missed, as far as the whole body tells.
+    /// Reason for a missing required parameter, as far as the body as a whole explains it.
     missing: &'static str,
 }
 
 impl Form {
-    /// Takes a body as a form. A body without a content type is a form, and so is `text/plain`, which browsers name of
-    /// their own accord.
+    /// Reads a body as a form. A body without a content type counts as a form, and so does `text/plain`, which browsers send by
+    /// default.
     ///
     /// # Errors
-    /// A content type of another structure, or JSON.
+    /// The content type is another one, or the body is JSON.
     fn of(headers: &HeaderMap, bytes: Bytes) -> Result<Self, ApiError> {
         let kind = media_type(headers);
         let is_form = kind.eq_ignore_ascii_case(FORM);
@@ -52,7 +52,7 @@ impl Form {
         Ok(Self { bytes, missing })
     }
 
-    /// Its parameters; `bad` is the row of those that are not taken.
+    /// The parameters of the form. `bad` is the row for invalid ones.
     pub(crate) fn params(&self, bad: &'static Row) -> Result<Params<'_>, ApiError> {
         Ok(Params::parse(&self.bytes, bad)?.missed_since(self.missing))
     }
@@ -60,22 +60,22 @@ impl Form {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The content type without its parameters; empty if there is none.
+/// The content type without parameters; empty if absent.
 fn media_type(headers: &HeaderMap) -> &str {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// Whether the body is an object or a list of JSON, however it is declared.
+/// Whether the body is a JSON object or list, whatever its content type.
 fn is_json(bytes: &[u8]) -> bool {
     matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..])
         && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-impl FromRequest<Shared> for Form {
+impl FromRequest<SharedState> for Form {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &Shared) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &SharedState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = read(&parts.headers, body, state.options.body.bytes).await?;
         Self::of(&parts.headers, bytes)
@@ -89,7 +89,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result
     Ok(whole(body, most).await?)
 }
 
-/// How long the body is said to be.
+/// The declared length of the body.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -104,16 +104,16 @@ impl From<BodyFault> for ApiError {
     }
 }
 
-/// The path and query of a GET.
+/// Path and query of a GET request.
 pub(crate) struct Query(Uri);
 
 impl Query {
-    /// Its parameters.
+    /// The parameters of the query.
     pub(crate) fn params(&self) -> Result<Params<'_>, ApiError> {
         Params::parse(self.0.query().unwrap_or_default().as_bytes(), &rows::PARAMETER)
     }
 
-    /// The path before it.
+    /// The path.
     pub(crate) fn path(&self) -> &str {
         self.0.path()
     }

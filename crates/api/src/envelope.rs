@@ -1,5 +1,5 @@
-//! What is around every request, even one that no route knows: bounds before it, headers after it, the body of an
-//! error, and a net under a panic.
+//! Wraps all routes: limits before the request, headers after it, the body of an error, and a guard against panics. Applies to
+//! unknown paths too.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -26,20 +26,20 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
-use crate::headers::{Arrival, OwnHeaders, Stamp};
+use crate::headers::{HeaderWriter, InFlight, OwnHeaders};
 use crate::run_to_end::RunToEnd;
 use crate::state::ApiOptions;
 use crate::{held, host, paths, rows};
 
-/// A response of more bytes counts until it is sent: a stranger's holds its place, and an account's is one of the account's
-/// unsent bytes. Smaller ones are bounded by the number of requests.
+/// Larger responses count until they are sent: those of unauthenticated callers keep their place, those of an account count
+/// towards its unsent bytes. Smaller ones are bounded by the number of requests.
 const SMALL: u64 = 4 * 1024;
 
-/// Routes, enveloped. It stands outside of the router, since what it changes decides where a request is routed.
+/// The wrapped routes. Wraps the router from outside, because it rewrites URIs before they are routed.
 #[derive(Clone)]
 pub(crate) struct Envelope {
     routes: Router,
-    stamp: Arc<Stamp>,
+    writer: Arc<HeaderWriter>,
     header_limit: usize,
     body: Allowance,
     limiter: RequestLimiter,
@@ -47,21 +47,21 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// Wraps `routes`, as a router again. `abandoned` counts the writing requests that run on without their caller.
+    /// Wraps `routes` in a router. `abandoned` counts writing requests that continue after their caller is gone.
     pub(crate) fn around(
         routes: Router,
-        stamp: Arc<Stamp>,
+        writer: Arc<HeaderWriter>,
         options: &ApiOptions,
         limiter: &RequestLimiter,
         abandoned: &TaskTracker,
     ) -> Router {
         let ApiOptions { header_limit, body, .. } = *options;
         let (limiter, abandoned) = (limiter.clone(), abandoned.clone());
-        let envelope = Self { routes, stamp, header_limit, body, limiter, abandoned };
+        let envelope = Self { routes, writer, header_limit, body, limiter, abandoned };
         Router::new().fallback_service(envelope)
     }
 
-    /// A place for a request. Health and readiness take none: they are answered above all when there is no place.
+    /// Acquires a place for a request. Health checks and metrics need none: an overloaded server must still answer them.
     fn place(&self, request: &Request) -> Result<Option<Arc<RequestPermit>>, OverloadError> {
         if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
             return Ok(None);
@@ -71,7 +71,7 @@ impl Envelope {
         Ok(Some(Arc::new(self.limiter.admit(from)?)))
     }
 
-    /// What can be said without asking any route.
+    /// The response to a request that is rejected or answered before routing.
     fn judge(&self, request: &Request) -> Option<Response> {
         let headers =
             request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
@@ -83,7 +83,7 @@ impl Envelope {
             let why = Invalid::because(why);
             return Some(ApiError::parameter(&rows::UNREADABLE_BODY, "Host", why).into_response());
         }
-        // A browser asks before it sends credentials, so this must not ask for any.
+        // Preflight requests (CORS) carry no credentials, so none are required.
         if *request.method() == Method::OPTIONS {
             return Some(StatusCode::NO_CONTENT.into_response());
         }
@@ -101,10 +101,10 @@ impl Service<Request> for Envelope {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let arrival = self.stamp.arrival();
+        let in_flight = self.writer.begin();
         let (place, judged) = match self.place(&request) {
             Ok(place) => (place, self.judge(&request)),
-            Err(crowded) => (None, Some(ApiError::from(crowded).into_response())),
+            Err(overload) => (None, Some(ApiError::from(overload).into_response())),
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -126,15 +126,15 @@ impl Service<Request> for Envelope {
                 Some(response) => response,
                 None => security::from(origin, ask(routes, request, place.as_deref())).await,
             };
-            Ok(seal(response, arrival, place, &method, &uri))
+            Ok(seal(response, in_flight, place, &method, &uri))
         };
         RunToEnd::new(&writes, Box::pin(served.instrument(span)), &self.abandoned)
     }
 }
 
-/// Asks the routes. A request that has to wait must have a place for that.
+/// Routes the request. A request that is not ready at once must be allowed to wait by its place.
 async fn ask(mut routes: Router, request: Request, place: Option<&RequestPermit>) -> Response {
-    // Nothing that a handler holds is looked at after its panic.
+    // After a panic nothing that the handler held is used again.
     let answer = wait_budget::with_budget(async move { routes.call(request).await });
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let mut answer = pin!(answer);
@@ -142,31 +142,31 @@ async fn ask(mut routes: Router, request: Request, place: Option<&RequestPermit>
         Poll::Ready(answer) => Poll::Ready(Ok(answer)),
         Poll::Pending => match place.map_or(Ok(()), RequestPermit::begin_wait) {
             Ok(()) => Poll::Pending,
-            Err(crowded) => Poll::Ready(Err(crowded)),
+            Err(overload) => Poll::Ready(Err(overload)),
         },
     });
     match answer.await {
         Ok(Ok(Ok(response))) => response,
         Ok(Err(_)) => ApiError::internal(&"a handler panicked").into_response(),
-        Err(crowded) => ApiError::from(crowded).into_response(),
+        Err(overload) => ApiError::from(overload).into_response(),
     }
 }
 
 fn seal(
     response: Response<Body>,
-    arrival: Arrival,
+    in_flight: InFlight,
     place: Option<Arc<RequestPermit>>,
     method: &Method,
     uri: &Uri,
 ) -> Response {
     let (mut response, place) = to_be_sent(response, place, method);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        error.write(&mut response, uri.path(), arrival.id());
+        error.write(&mut response, uri.path(), in_flight.id());
     }
-    let id = arrival.id().clone();
+    let id = in_flight.id().clone();
     let own = response.extensions_mut().remove::<OwnHeaders>();
     let concurrent = place.as_ref().map_or(1, |place| place.concurrent());
-    let took = arrival.depart(response.headers_mut(), own, concurrent);
+    let took = in_flight.finish(response.headers_mut(), own, concurrent);
     let status = response.status();
     metrics::histogram!("countersign_http_request_seconds", "status" => class(status)).record(took);
     tracing::debug!(
@@ -179,9 +179,9 @@ fn seal(
     response.map(|body| held::until_sent(body, place))
 }
 
-/// The place is held until the response is sent. Of a stranger a small response holds none, and a large one is refused if
-/// the address has none. A large response of an account is refused if too many bytes are still to be sent, unless the request
-/// has changed something: then its caller must learn of that.
+/// Decides whether the place is held until the response is sent. For unauthenticated callers, a small response needs no place,
+/// and a large one is rejected if the address has none left. A large response of an account is rejected if too many bytes are
+/// still unsent, except after a change: its caller must learn of it.
 fn to_be_sent(
     response: Response,
     place: Option<Arc<RequestPermit>>,
@@ -201,13 +201,13 @@ fn to_be_sent(
         )
     };
     match sent {
-        Err(crowded) if is_stranger => (ApiError::from(crowded).into_response(), None),
-        Err(crowded) if method.is_safe() => (ApiError::from(crowded).into_response(), place),
+        Err(overload) if is_stranger => (ApiError::from(overload).into_response(), None),
+        Err(overload) if method.is_safe() => (ApiError::from(overload).into_response(), place),
         Ok(()) | Err(_) => (response, place),
     }
 }
 
-/// A hundred statuses would make a hundred series.
+/// The class of a status. One metric series per status would be too many.
 const fn class(status: StatusCode) -> &'static str {
     match status.as_u16() {
         0..=199 => "1xx",

@@ -1,7 +1,7 @@
-//! One door for errors: whatever went wrong becomes a row of [`rows`], and here alone.
+//! Errors of the API. Every error becomes a row of [`rows`], and only in this file.
 //!
-//! An [`ApiError`] travels as an extension of an empty response until the [envelope](crate::envelope) writes the body:
-//! only there the path and the request's id are at hand.
+//! An [`ApiError`] travels as an extension of an empty response until the [envelope](crate::envelope) writes the body, because
+//! only the envelope has the path and the request's id.
 
 use std::borrow::Cow;
 
@@ -21,23 +21,23 @@ use serde::Serialize;
 use crate::parameter_names::{name_of, name_of_setting, row_of};
 use crate::rows::{self, Row};
 
-/// Where Twilio explains a code; kept, since people look codes up there.
+/// Twilio's documentation of codes. Kept, because people look codes up there.
 const MORE_INFO: &str = "https://www.twilio.com/docs/errors/";
 
-/// Why an account that makes too many requests in a second is refused.
+/// Reason for rejecting an account that makes too many requests in a second.
 const TOO_FAST: &str = "limits.requests_per_account_per_second is reached";
 
-/// Why a request was not served.
+/// Reason why a request failed.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     row: &'static Row,
     parameter: Option<&'static str>,
     reason: Option<Cow<'static, str>>,
-    /// After how many seconds to try again, where the row's own number does not hold.
+    /// Seconds until a retry, in place of the row's own number.
     retry_after: Option<u64>,
-    /// Named by the sentence in place of the parameter. In a 404 it stands beside the last part of the request's path.
+    /// Named by the message instead of the parameter. In a 404 it replaces the last part of the request's path.
     subject: Option<String>,
-    /// For the log; the caller never sees it.
+    /// For the log; never sent to the caller.
     cause: Option<String>,
 }
 
@@ -49,47 +49,60 @@ impl From<&'static Row> for ApiError {
 }
 
 impl ApiError {
-    /// A parameter that was not taken.
+    /// An invalid parameter.
     pub(crate) fn parameter(row: &'static Row, name: &'static str, why: Invalid) -> Self {
         Self { parameter: Some(name), reason: Some(why.0), ..row.into() }
     }
 
-    /// A required parameter that is not there.
+    /// A missing parameter.
     pub(crate) fn missing(name: &'static str, why: &'static str) -> Self {
         Self::parameter(&rows::MISSING, name, Invalid::because(why))
     }
 
-    /// A row with a reason of its own.
+    /// A row with a specific reason.
     pub(crate) fn because(row: &'static Row, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(reason.into()), ..row.into() }
     }
 
-    /// The same error, whose sentence names `subject`.
+    /// A limit that is reached: `limits.<name>` is `most`.
+    fn limit(row: &'static Row, name: &str, most: impl std::fmt::Display) -> Self {
+        Self::because(row, format!("limits.{name} is {most}"))
+    }
+
+    fn too_many_factors(kind: FactorType, most: u32) -> Self {
+        let (named, limit) = match kind {
+            FactorType::Push => ("push", "push_factors_per_entity"),
+            FactorType::Totp => ("TOTP", "totp_factors_per_entity"),
+        };
+        Self::limit(&rows::TOO_MANY_FACTORS, limit, most).naming(format!("{most} {named}"))
+    }
+
+    /// The same error, whose message names `subject`.
     fn naming(self, subject: String) -> Self {
         Self { subject: Some(subject), ..self }
     }
 
-    /// A fault of ours.
+    /// An error of the server.
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..(&rows::INTERNAL).into() }
     }
 
-    /// The number and the text, for where there is no response to write them to.
+    /// Code and text, where there is no response.
     pub(crate) const fn code_and_text(&self) -> (u32, &'static str) {
         (self.row.code, self.row.text)
     }
 
-    /// Fills the empty response that carried it. `path` is the request's, `request` its id for the log.
+    /// Fills the response that carries the error. `path` is the request's, `request` its id for the log.
     pub(crate) fn write(self, response: &mut Response, path: &str, request: &HeaderValue) {
         let code = self.row.code;
         if self.row.status.is_server_error() {
             let request = request.to_str().unwrap_or_default();
             let cause = self.cause.as_deref().unwrap_or("no cause given");
-            tracing::error!(request, code, cause, "A request failed on our side: {cause}");
+            tracing::error!(request, code, cause, "a request failed: {cause}");
         }
         *response.status_mut() = self.row.status;
         let headers = response.headers_mut();
-        // The router has written down the length of the empty body that stood here until now.
+        // The router has set the length of the empty body.
         headers.remove(CONTENT_LENGTH);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.row.status == StatusCode::UNAUTHORIZED {
@@ -131,7 +144,7 @@ impl ApiError {
         .unwrap_or_default()
     }
 
-    /// The sentence. The path of a 404 is shown without its version, as Twilio does.
+    /// The message. That of a 404 contains the path without its version, as Twilio's does.
     fn message(&self, path: &str) -> Cow<'static, str> {
         let subject: Option<Cow<'_, str>> = if std::ptr::eq(self.row, &raw const rows::NOT_FOUND) {
             let versionless = path.strip_prefix("/v2").or_else(|| path.strip_prefix("/v1"));
@@ -180,19 +193,10 @@ impl From<VerifyError> for ApiError {
                 return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST);
             }
             VerifyError::FactorExists => &rows::FACTOR_EXISTS,
-            VerifyError::TooManyFactors(kind, most) => {
-                let (named, limit) = match kind {
-                    FactorType::Push => ("push", "push_factors_per_entity"),
-                    FactorType::Totp => ("TOTP", "totp_factors_per_entity"),
-                };
-                let why = format!("limits.{limit} is {most}");
-                return Self::because(&rows::TOO_MANY_FACTORS, why)
-                    .naming(format!("{most} {named}"));
-            }
+            VerifyError::TooManyFactors(kind, most) => return Self::too_many_factors(kind, most),
             VerifyError::TooManyFactorsToday => &rows::TOO_MANY_FACTORS_TODAY,
             VerifyError::TooManyWebhooks(most) => {
-                let why = format!("limits.webhooks_per_service is {most}");
-                return Self::because(&rows::TOO_MANY_WEBHOOKS, why);
+                return Self::limit(&rows::TOO_MANY_WEBHOOKS, "webhooks_per_service", most);
             }
             VerifyError::TokenNotForThis(why) => {
                 let why = format!("the access token {why}");
@@ -204,13 +208,7 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
-            VerifyError::CannotAnswer(why) => {
-                let row = match why {
-                    CannotAnswer::Expired => &rows::CHALLENGE_EXPIRED,
-                    CannotAnswer::AlreadyAnswered => &rows::ALREADY_ANSWERED,
-                };
-                return Self::because(row, why.to_string());
-            }
+            VerifyError::CannotAnswer(why) => return why.into(),
             VerifyError::AnswerMalformed => {
                 let why = Invalid::because("must be a compact JWS with alg ES256");
                 return Self::parameter(&rows::PARAMETER, name_of(Parameter::Answer), why);
@@ -222,30 +220,35 @@ impl From<VerifyError> for ApiError {
             VerifyError::PlatformNone => &rows::PLATFORM_NONE,
             VerifyError::TooManyNotifications => &rows::TOO_MANY_NOTIFICATIONS,
             VerifyError::TooManyServices(most) => {
-                let why = format!("limits.services_per_account is {most}");
-                return Self::because(&rows::TOO_MANY_SERVICES, why);
+                return Self::limit(&rows::TOO_MANY_SERVICES, "services_per_account", most);
             }
             VerifyError::TooManyCredentials(most) => {
-                let why = format!("limits.credentials_per_account is {most}");
-                return Self::because(&rows::TOO_MANY_CREDENTIALS, why);
+                return Self::limit(&rows::TOO_MANY_CREDENTIALS, "credentials_per_account", most);
             }
             VerifyError::TooManyApiKeys(most) => {
-                let why = format!("limits.api_keys_per_account is {most}");
-                return Self::because(&rows::TOO_MANY_API_KEYS, why);
+                return Self::limit(&rows::TOO_MANY_API_KEYS, "api_keys_per_account", most);
             }
             VerifyError::TooManyStoredEntities(most) => {
-                let why = format!("limits.entities_per_account is {most}");
-                return Self::because(&rows::TOO_MANY_STORED_ENTITIES, why);
+                return Self::limit(&rows::TOO_MANY_STORED_ENTITIES, "entities_per_account", most);
             }
             VerifyError::TooManyStoredBytes(most) => {
-                let why = format!("limits.stored_bytes_per_account is {most}");
-                return Self::because(&rows::TOO_MANY_STORED_BYTES, why);
+                return Self::limit(&rows::TOO_MANY_STORED_BYTES, "stored_bytes_per_account", most);
             }
             VerifyError::AccountSuspended => &rows::ACCOUNT_NOT_ACTIVE,
             VerifyError::Conflict => &rows::CONFLICT,
             VerifyError::Store(fault) => return fault.into(),
         };
         row.into()
+    }
+}
+
+impl From<CannotAnswer> for ApiError {
+    fn from(why: CannotAnswer) -> Self {
+        let row = match why {
+            CannotAnswer::Expired => &rows::CHALLENGE_EXPIRED,
+            CannotAnswer::AlreadyAnswered => &rows::ALREADY_ANSWERED,
+        };
+        Self::because(row, why.to_string())
     }
 }
 
@@ -286,7 +289,7 @@ impl From<AuthError> for ApiError {
 }
 
 impl From<TokenFault> for ApiError {
-    /// The reason names the measured skew, which is what a developer with a wrong clock needs to see.
+    /// The reason contains the measured clock skew, for developers whose clock is wrong.
     fn from(fault: TokenFault) -> Self {
         let row = match fault {
             TokenFault::Form => &rows::JWT_HEADER,

@@ -1,20 +1,19 @@
-//! Fetch Metadata: the headers by which a browser says how a request came about (W3C Fetch Metadata Request Headers).
+//! Fetch Metadata: headers by which a browser describes the origin of a request (W3C Fetch Metadata Request Headers).
 //!
-//! A browser that once asked its user for Basic credentials adds them to every later request by itself, also to a form
-//! that another site sends here. Such a request is told by these headers. Programs other than browsers do not send them.
+//! A browser that once asked its user for Basic credentials adds them to every later request, including forms that another site
+//! submits here. These headers reveal such requests. Other programs do not send them.
 
 use http::{HeaderMap, HeaderName, Method};
 
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Why such a request is refused.
+/// Reason for rejecting such a request.
 pub(crate) const REASON: &str = "a browser sent this as a navigation, or for a page of another site without CORS: POST and DELETE \
      are accepted from scripts and programs only";
 
-/// Whether a request would change something and was caused by a page that need not be allowed to: a navigation (a form,
-/// a link), or a request for another site's page that is not made by a script under CORS. Requests without Fetch Metadata
-/// are not.
+/// Whether a page caused this writing request without permission: by a navigation (a form or a link), or from another site
+/// without CORS. Always false without Fetch Metadata.
 pub(crate) fn is_forged(method: &Method, headers: &HeaderMap) -> bool {
     if method.is_safe() {
         return false;
@@ -59,7 +58,7 @@ mod tests {
     #[case("same-origin", "navigate", true)]
     #[case("none", "navigate", true)]
     #[case("", "navigate", true)]
-    fn only_what_a_page_may_not_cause_is_forged(
+    fn only_requests_that_a_page_may_not_cause_are_forged(
         #[case] site: &'static str,
         #[case] mode: &'static str,
         #[case] forged: bool,
@@ -74,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_header_hides_nothing() {
+    fn a_repeated_header_hides_nothing() {
         let mut headers = headers("same-origin", "cors");
         headers.append("sec-fetch-mode", HeaderValue::from_static("navigate"));
         assert!(is_forged(&Method::POST, &headers));

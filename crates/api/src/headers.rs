@@ -1,4 +1,4 @@
-//! The headers of every response (wire reference §1.8), whatever became of the request.
+//! The headers of every response (wire reference §1.8), errors included.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,7 +26,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");
 const API_DOMAIN: HeaderName = HeaderName::from_static("x-api-domain");
 const HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
 
-/// The same on every response. Any origin may call: a browser has no credentials of ours that it would add by itself.
+/// Headers that are equal on every response. Any origin may call the API, because browsers store no credentials for it by
+/// themselves.
 const FIXED: [(HeaderName, HeaderValue); 7] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (HOME_REGION, HeaderValue::from_static("us1")),
@@ -48,20 +49,20 @@ const FIXED: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
-/// Marks a response that brings its own headers on caching and on other origins, such as a page: those of the API would
+/// Marks a response with its own headers for caching and cross-origin requests, such as a page. The API's headers would
 /// contradict them.
 #[derive(Clone, Copy)]
 pub(crate) struct OwnHeaders;
 
-/// What is asked of the world for each response.
-pub(crate) trait Source: Send + Sync {
-    /// The present instant.
+/// Source of the time and of request ids.
+pub(crate) trait HeaderSource: Send + Sync {
+    /// The current time.
     fn now(&self) -> Instant;
-    /// A fresh id.
+    /// A new request id.
     fn request_sid(&self) -> RequestSid;
 }
 
-impl Source for Verify {
+impl HeaderSource for Verify {
     fn now(&self) -> Instant {
         self.now()
     }
@@ -71,25 +72,25 @@ impl Source for Verify {
     }
 }
 
-/// Puts the headers on responses.
-pub(crate) struct Stamp {
-    source: Arc<dyn Source>,
+/// Writes the headers of responses.
+pub(crate) struct HeaderWriter {
+    source: Arc<dyn HeaderSource>,
     fixed: Vec<(HeaderName, HeaderValue)>,
-    /// On every response, whatever headers of its own it has.
+    /// Set on every response, including those with their own headers.
     transport: Option<(HeaderName, HeaderValue)>,
 }
 
-/// A request that is being served.
-pub(crate) struct Arrival {
-    stamp: Arc<Stamp>,
+/// A request in progress.
+pub(crate) struct InFlight {
+    writer: Arc<HeaderWriter>,
     at: std::time::Instant,
     id: HeaderValue,
 }
 
-impl Stamp {
-    pub(crate) fn new(source: Arc<dyn Source>, public_url: &PublicUrl) -> Self {
+impl HeaderWriter {
+    pub(crate) fn new(source: Arc<dyn HeaderSource>, public_url: &PublicUrl) -> Self {
         let mut fixed = FIXED.to_vec();
-        // A host that parsed as one is ASCII; if a header will not have it, it is better left out than wrong.
+        // A parsed host is ASCII. If it still does not fit into a header, the header is left out.
         if let Ok(host) = HeaderValue::from_str(public_url.host()) {
             fixed.push((API_DOMAIN, host));
         }
@@ -98,43 +99,43 @@ impl Stamp {
         Self { source, fixed, transport }
     }
 
-    /// For an API of this state.
+    /// The headers of an API with this state.
     pub(crate) fn of(state: &ApiState) -> Arc<Self> {
         let verify = Arc::clone(&state.verify);
         Arc::new(Self::new(verify, &state.public_url))
     }
 
-    pub(crate) fn arrival(self: &Arc<Self>) -> Arrival {
-        Arrival {
-            stamp: Arc::clone(self),
+    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        InFlight {
+            writer: Arc::clone(self),
             at: std::time::Instant::now(),
             id: text(self.source.request_sid().to_string()),
         }
     }
 }
 
-impl Arrival {
-    /// The request's id.
+impl InFlight {
+    /// The id of the request.
     pub(crate) const fn id(&self) -> &HeaderValue {
         &self.id
     }
 
-    /// Puts all headers on the response, and tells how long that took to come. `concurrent` is how many requests of the
-    /// same caller are in work, this one included.
-    pub(crate) fn depart(
+    /// Sets all headers of the response and returns the duration of the request. `concurrent` is the number of requests of the
+    /// same caller in progress, including this one.
+    pub(crate) fn finish(
         self,
         headers: &mut HeaderMap,
         own: Option<OwnHeaders>,
         concurrent: usize,
     ) -> Duration {
         let took = self.at.elapsed();
-        headers.reserve(self.stamp.fixed.len() + 5);
-        let fixed = if own.is_some() { &[] } else { self.stamp.fixed.as_slice() };
-        for (name, value) in fixed.iter().chain(&self.stamp.transport) {
+        headers.reserve(self.writer.fixed.len() + 5);
+        let fixed = if own.is_some() { &[] } else { self.writer.fixed.as_slice() };
+        for (name, value) in fixed.iter().chain(&self.writer.transport) {
             headers.insert(name.clone(), value.clone());
         }
         let millis = took.as_millis();
-        headers.insert(DATE, date(self.stamp.source.now()));
+        headers.insert(DATE, date(self.writer.source.now()));
         headers.insert(CONCURRENT_REQUESTS, concurrent.into());
         headers.insert(REQUEST_DURATION, text(format!("{}.{:03}", millis / 1_000, millis % 1_000)));
         headers.insert(REQUEST_ID, self.id.clone());
@@ -142,7 +143,7 @@ impl Arrival {
     }
 }
 
-/// The date is written once a second and thread, not once a response.
+/// The date header. Cached per thread for each second.
 fn date(now: Instant) -> HeaderValue {
     thread_local! {
         static LAST: RefCell<(i64, HeaderValue)> =
@@ -156,12 +157,12 @@ fn date(now: Instant) -> HeaderValue {
     })
 }
 
-/// A header of text that we wrote ourselves, which is ASCII.
+/// A header value from ASCII text.
 fn text(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Pages that bring their own headers on caching and on other origins.
+/// Marks all responses of these pages as having their own headers.
 pub(crate) fn own_headers(pages: Router) -> Router {
     pages.layer(map_response(async |mut response: Response| {
         response.extensions_mut().insert(OwnHeaders);

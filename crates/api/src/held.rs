@@ -1,4 +1,4 @@
-//! A response's body, which holds the place of its request until it is sent or given up.
+//! A response body that holds the place of its request until it is sent or dropped.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use bytes::Bytes;
 use countersign_verify::concurrency::RequestPermit;
 use http_body::{Frame, SizeHint};
 
-/// Holds the place as long as the body.
+/// Wraps a body so that it holds the place.
 pub(crate) fn until_sent(body: Body, place: Option<Arc<RequestPermit>>) -> Body {
     match place {
-        Some(place) if !body.is_end_stream() => Body::new(Held { body, _place: place }),
+        Some(place) if !body.is_end_stream() => Body::new(HeldBody { body, _place: place }),
         _ => body,
     }
 }
 
-struct Held {
+struct HeldBody {
     body: Body,
     _place: Arc<RequestPermit>,
 }
 
-impl HttpBody for Held {
+impl HttpBody for HeldBody {
     type Data = Bytes;
     type Error = axum::Error;
 

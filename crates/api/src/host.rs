@@ -1,11 +1,11 @@
-//! Which host a request is for. One that does not say so, or says two things, could mean one thing to a proxy and another here.
+//! The host of a request. A missing or ambiguous host is rejected: a proxy and this server could interpret it differently.
 
 use axum::extract::Request;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Version};
 
-/// The fault in a request's host, if there is one.
+/// Describes what is wrong with the host of a request.
 pub(crate) fn fault(request: &Request) -> Option<&'static str> {
     let mut named = request.headers().get_all(HOST).iter();
     let (first, second) = (named.next(), named.next());
@@ -17,14 +17,14 @@ pub(crate) fn fault(request: &Request) -> Option<&'static str> {
             Some("is not the host of the request's target")
         }
         (Some(_), _) => None,
-        // In HTTP/2 the authority stands for it; HTTP/1.0 knows none.
+        // HTTP/2 has the authority instead; HTTP/1.0 has neither.
         (None, Some(_)) if request.version() >= Version::HTTP_2 => None,
         (None, _) if request.version() < Version::HTTP_11 => None,
         (None, _) => Some("is missing"),
     }
 }
 
-/// Whether both name the same host and port.
+/// Whether both contain the same host and port.
 fn is_same(host: &HeaderValue, authority: &Authority, scheme: Option<&str>) -> bool {
     let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
         return false;
@@ -54,7 +54,7 @@ mod tests {
     #[case(Version::HTTP_2, "https://a/", &["a:80"], Some("is not the host of the request's target"))]
     #[case(Version::HTTP_2, "https://a/", &["a", "b"], Some("is given more than once"))]
     #[case(Version::HTTP_2, "/", &[], Some("is missing"))]
-    fn a_request_names_one_host(
+    fn a_request_has_exactly_one_host(
         #[case] version: Version,
         #[case] target: &str,
         #[case] hosts: &[&str],

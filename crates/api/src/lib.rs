@@ -1,7 +1,7 @@
-//! Everything that speaks HTTP: the API of Twilio Verify v2's push channel, byte for byte, and what is ours beside it.
+//! The HTTP API: Twilio Verify v2's push channel, byte for byte, and the additions of this server.
 //!
-//! A handler turns a form into a value, calls one use case of `verify`, and shows what came of it. Every refusal goes
-//! through one table (`error`); what is around every request, whatever becomes of it, is the `envelope`.
+//! A handler parses a form, calls one use case of `verify`, and serializes the result. Every error is a row of one table
+//! (`error`, `rows`). The `envelope` wraps every request.
 
 mod auth;
 mod body;

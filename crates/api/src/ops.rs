@@ -1,4 +1,4 @@
-//! What a machine asks: is the process alive, may it be sent requests, how is it doing.
+//! Health, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use serde::Serialize;
 
 use crate::envelope::Envelope;
 use crate::error::ApiError;
-use crate::headers::{Stamp, own_headers};
-use crate::reply::{self, Answer};
+use crate::headers::{HeaderWriter, own_headers};
+use crate::reply::{self, ApiResult};
 use crate::routes::{self, Route};
 use crate::rows;
-use crate::state::{ApiState, Shared};
+use crate::state::{ApiState, SharedState};
 
-/// Writes all metrics in Prometheus' format.
+/// Returns all metrics in the Prometheus text format.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// Health, readiness and metrics, for a listener of their own. None of them asks for credentials. `others` are pages beside
-/// them that bring their own headers.
+/// A router for a separate admin listener: health, readiness and metrics, without authentication. `others` are pages that are
+/// served beside them and bring their own headers.
 pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Router {
     let limiter = state.limiter.clone();
     let metrics = get(async move || {
-        // Set here, and not with each request, which would pay for it.
+        // Updated when metrics are read, so that requests do not pay for it.
         metrics::gauge!("countersign_http_requests", "state" => "working")
             .set(gauge(limiter.working()));
         metrics::gauge!("countersign_http_requests", "state" => "waiting")
@@ -36,10 +36,16 @@ pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Rout
     let routes = routes::router(routes().into_iter().chain([("/metrics", metrics)]))
         .with_state(Arc::clone(state))
         .merge(own_headers(others));
-    Envelope::around(routes, Stamp::of(state), &state.options, &state.limiter, &state.abandoned)
+    Envelope::around(
+        routes,
+        HeaderWriter::of(state),
+        &state.options,
+        &state.limiter,
+        &state.abandoned,
+    )
 }
 
-/// For the metrics, which know no other number.
+/// Converts a count for a gauge.
 fn gauge(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
@@ -57,17 +63,17 @@ struct Status {
 #[derive(Serialize)]
 struct Readiness {
     status: &'static str,
-    /// Where there are other nodes: whether they can be reached.
+    /// Connection to the other nodes; `None` for a single node.
     bus: Option<&'static str>,
 }
 
-async fn health() -> Answer {
+async fn health() -> ApiResult {
     reply::ok(&Status { status: "ok" })
 }
 
-/// Not ready means: send requests elsewhere. A server that stops says so before it stops listening. One that cannot reach
-/// the other nodes still is ready, since it loses nothing and elsewhere it would be no better; it says so.
-async fn readiness(State(state): State<Shared>) -> Result<Response, ApiError> {
+/// Not ready means: send requests elsewhere. The server becomes unready before it stops listening. A node without connection to
+/// the others stays ready and reports `disconnected`: it loses nothing, and other nodes would be no better.
+async fn readiness(State(state): State<SharedState>) -> Result<Response, ApiError> {
     if state.shutdown.is_cancelled() {
         return Err(ApiError::because(&rows::UNAVAILABLE, "the server is stopping"));
     }

@@ -1,7 +1,7 @@
 //! Pages of a list (wire reference §1.7).
 //!
-//! A page token names an item and a side of it, and carries a hash of the list and its filters, so that it is good
-//! for nothing else. Nothing is kept on the server and no token expires.
+//! A page token contains an item, a side of it, and a hash of the list and its filters, so that it is invalid for any other
+//! list. Tokens need no state on the server and do not expire.
 
 use std::fmt::{Display, Write as _};
 use std::str::FromStr;
@@ -14,29 +14,29 @@ use serde::{Serialize, Serializer};
 use crate::body::Query;
 use crate::error::ApiError;
 use crate::params::{Params, integer};
-use crate::reply::{self, Answer};
+use crate::reply::{self, ApiResult};
 use crate::rows;
 use crate::urls::PublicUrl;
 
 const DEFAULT_SIZE: u16 = 50;
 const MOST: u32 = 1_000;
-/// The most bytes of a page's items. One that would have more has fewer items, and a next page.
+/// The largest size in bytes of a page's items. A page ends early instead of exceeding it.
 const LONGEST: usize = 1024 * 1024;
 
-/// Which page of which list is asked for.
+/// The requested page of a list.
 #[derive(Debug)]
 pub(crate) struct Paging<S> {
-    /// For the store.
+    /// Query for the store.
     pub(crate) query: PageQuery<S>,
-    /// Path and filters; every URL of the list begins so.
+    /// Path and filters. Every URL of the list begins with it.
     list: String,
-    /// The number that the client counts. It is echoed; the token alone says which page it is.
+    /// The client's own page number. Only echoed: the token alone determines the page.
     page: u32,
     token: Option<String>,
 }
 
 impl<S: FromStr + Display + Copy> Paging<S> {
-    /// Reads the three paging parameters. `filters` are the list's own, as they are to stand in URLs.
+    /// Reads the three paging parameters. `filters` are the list's own, as they appear in URLs.
     pub(crate) fn read(
         query: &Query,
         params: &Params<'_>,
@@ -68,12 +68,12 @@ impl<S: FromStr + Display + Copy> Paging<S> {
         })
     }
 
-    /// Whether the page is the one before an item, so that its last items are next to that.
+    /// Whether the page ends at an item, so that its last items are the nearest ones.
     fn fills_from_the_end(&self) -> bool {
         self.query.cursor.as_ref().is_some_and(|cursor| cursor.side == Side::Before)
     }
 
-    /// The page of the list whose items are under `key`. It ends early if its items are large.
+    /// Serializes the page, with the items under `key`. The page ends early if its items are large.
     pub(crate) fn reply<'p, T, V: Serialize>(
         &self,
         base: &PublicUrl,
@@ -81,7 +81,7 @@ impl<S: FromStr + Display + Copy> Paging<S> {
         page: &'p Page<T>,
         sid: impl Fn(&T) -> S,
         view: impl Fn(&'p T) -> V,
-    ) -> Answer {
+    ) -> ApiResult {
         let (shown, is_cut) = fitting(&page.items, self.fills_from_the_end(), &view)?;
         let cut_at = |end: bool| is_cut && end == self.fills_from_the_end();
         let (has_previous, has_next) =
@@ -112,8 +112,8 @@ impl<S: FromStr + Display + Copy> Paging<S> {
     }
 }
 
-/// The items whose views fit into a page, and whether some do not. A page that leads backwards keeps its last ones. At least
-/// one is shown, however large.
+/// The views that fit into a page, and whether some do not. A page before an item keeps its last views. Contains at least one
+/// view, whatever its size.
 fn fitting<'p, T, V: Serialize>(
     items: &'p [T],
     from_the_end: bool,
@@ -136,7 +136,7 @@ fn fitting<'p, T, V: Serialize>(
     Ok((shown, count < items.len()))
 }
 
-/// Counts bytes instead of keeping them.
+/// A writer that counts bytes and discards them.
 struct Counted(usize);
 
 impl std::io::Write for Counted {
@@ -177,7 +177,7 @@ impl<V: Serialize> Serialize for List<V> {
 
 fn size(text: &str) -> Result<u16, ApiError> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    // Digits that are too many for a number are too many for a page.
+    // A number with too many digits is larger than any page.
     let size = if digits { text.parse().unwrap_or(u32::MAX) } else { 0 };
     match size {
         0 => Err((&rows::PAGE_SIZE).into()),
@@ -186,7 +186,7 @@ fn size(text: &str) -> Result<u16, ApiError> {
     }
 }
 
-/// A letter for the side, the SID, and eight digits for the list: nothing that a URL would have to escape.
+/// A letter for the side, the SID, and eight digits of the hash. Contains nothing that URLs escape.
 pub(crate) fn print_token(side: Side, sid: impl Display, list: &str) -> String {
     let side = match side {
         Side::After => 'A',
@@ -209,7 +209,7 @@ pub(crate) fn parse_token<S: FromStr>(token: &str, list: &str) -> Option<Cursor<
     Some(Cursor { sid: sid.parse().ok()?, side })
 }
 
-/// FNV-1a. It catches mistakes, not attacks: a forged token only says where in one's own list to start.
+/// FNV-1a. Detects mistakes, not attacks: a forged token only selects another page of the caller's own list.
 fn fingerprint(list: &str) -> u32 {
     list.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

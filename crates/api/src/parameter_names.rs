@@ -1,4 +1,4 @@
-//! The names that parameters have in requests (Twilio Verify v2), and the error that a wrong one of them is.
+//! Names of parameters in requests (Twilio Verify v2), and the errors of invalid ones.
 
 use countersign_domain::credential::CredentialPart;
 use countersign_domain::service_form::ServiceParameter;
@@ -6,7 +6,7 @@ use countersign_verify::Parameter;
 
 use crate::rows::{self, Row};
 
-/// The name of a value that a use case refused.
+/// The name of a value that a use case rejects.
 pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
     match parameter {
         Parameter::Expiry => "ExpirationDate",
@@ -25,7 +25,7 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
     }
 }
 
-/// The error that a refused value is (the rule at the end of wire reference §1.6).
+/// The error of a value that a use case rejects (the rule at the end of wire reference §1.6).
 pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
     match parameter {
         Parameter::Credential(_) => &rows::OTHER_PARAMETER,

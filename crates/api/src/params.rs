@@ -1,7 +1,7 @@
 //! Parameters of a form or a query (wire reference §1.1, §3.1).
 //!
-//! Pairs are split at `&` and at the *first* `=`, since iOS leaves the padding of base64 as it is. Names are matched
-//! without regard to case, unknown ones are ignored, and a scalar that is given twice is refused rather than guessed.
+//! Pairs are split at `&` and at the *first* `=`, because iOS does not escape the padding of base64. Names are matched without
+//! regard to case. Unknown parameters are ignored. A scalar parameter that is given twice is an error.
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ pub(crate) use countersign_domain::service_form::{boolean, integer};
 use crate::error::ApiError;
 use crate::rows::{self, Row};
 
-/// The most pairs that are looked at; nothing we serve takes a fourth of that.
+/// Largest number of pairs that are read. No operation has a quarter as many.
 const MOST_PAIRS: usize = 256;
 
-/// The parameters of one request, and the row that a bad one of them belongs to.
+/// The parameters of one request, with the row for invalid ones.
 #[derive(Debug)]
 pub(crate) struct Params<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     bad: &'static Row,
-    /// The reason with which a required parameter is missed.
+    /// The reason for a missing required parameter.
     missing: &'static str,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Params<'a> {
     /// Decodes a form or a query.
     ///
     /// # Errors
-    /// Text that is not UTF-8 once decoded, or too many pairs.
+    /// The decoded text is not UTF-8, or there are too many pairs.
     pub(crate) fn parse(bytes: &'a [u8], bad: &'static Row) -> Result<Self, ApiError> {
         let mut pairs = Vec::new();
         for pair in bytes.split(|c| *c == b'&').filter(|pair| !pair.is_empty()) {
@@ -43,12 +43,12 @@ impl<'a> Params<'a> {
         Ok(Self { pairs, bad, missing: "is required" })
     }
 
-    /// The same parameters, whose required ones are missed for another reason.
+    /// Sets the reason for missing required parameters.
     pub(crate) fn missed_since(self, missing: &'static str) -> Self {
         Self { missing, ..self }
     }
 
-    /// All values of a list parameter, in the order they were sent.
+    /// All values of a list parameter, in the order of the request.
     pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         let named = move |pair: &&(Cow<'a, str>, Cow<'a, str>)| pair.0.eq_ignore_ascii_case(name);
         self.pairs.iter().filter(named).map(|(_, value)| value.as_ref())
@@ -59,7 +59,7 @@ impl<'a> Params<'a> {
         self.scalar(name).map_err(|why| self.bad(name, why))
     }
 
-    /// The same, for whoever names the parameter themselves.
+    /// Like [`text`](Self::text), for callers that add the parameter's name themselves.
     pub(crate) fn scalar(&self, name: &'static str) -> Result<Option<&str>, Invalid> {
         let mut values = self.all(name);
         let first = values.next();
@@ -69,7 +69,7 @@ impl<'a> Params<'a> {
         Ok(first)
     }
 
-    /// A scalar parameter, read by `parse`.
+    /// An optional scalar parameter, parsed by `parse`.
     pub(crate) fn optional<'p, T>(
         &'p self,
         name: &'static str,
@@ -79,7 +79,7 @@ impl<'a> Params<'a> {
         text.map(parse).transpose().map_err(|why| self.bad(name, why))
     }
 
-    /// A scalar parameter that must be there.
+    /// A required scalar parameter.
     pub(crate) fn required<'p, T>(
         &'p self,
         name: &'static str,
@@ -88,7 +88,7 @@ impl<'a> Params<'a> {
         self.optional(name, parse)?.ok_or_else(|| self.missing(name))
     }
 
-    /// A scalar parameter without which the others make no sense: absent, it is as bad as wrong.
+    /// A scalar parameter whose absence counts as an invalid value.
     pub(crate) fn needed<'p, T>(
         &'p self,
         name: &'static str,
@@ -97,23 +97,25 @@ impl<'a> Params<'a> {
         self.optional(name, parse)?.ok_or_else(|| self.bad(name, Invalid::because(self.missing)))
     }
 
-    /// Why a required parameter is missed.
+    /// The reason for a missing required parameter.
     pub(crate) fn why_missing(&self) -> &'static str {
         self.missing
     }
 
-    /// A refusal for want of that parameter.
+    /// The error for a missing parameter.
     pub(crate) fn missing(&self, name: &'static str) -> ApiError {
         ApiError::missing(name, self.missing)
     }
 
-    /// A refusal of that parameter.
+    /// The error for an invalid parameter.
     pub(crate) fn bad(&self, name: &'static str, why: Invalid) -> ApiError {
         ApiError::parameter(self.bad, name, why)
     }
 }
 
-/// `+` is a space, `%XX` a byte; a `%` that begins no escape stands for itself, as in browsers.
+/// Decodes `+` as a space and `%XX` as a byte. A `%` without two hexadecimal digits is kept, as browsers do.
+///
+/// No library does exactly this: `form_urlencoded` replaces invalid UTF-8 instead of rejecting it.
 fn decode(part: &[u8]) -> Result<Cow<'_, str>, ApiError> {
     let not_utf8 = |_| ApiError::because(&rows::UNREADABLE_BODY, "must be UTF-8");
     if !part.iter().any(|c| matches!(c, b'+' | b'%')) {

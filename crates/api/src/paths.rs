@@ -1,4 +1,4 @@
-//! The parts of a path: SIDs and identities, parsed at the door.
+//! Parameters of a path: SIDs and identities, parsed before the handler runs.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use countersign_domain::invalid::Invalid;
@@ -13,18 +13,18 @@ use http::uri::PathAndQuery;
 use crate::error::ApiError;
 use crate::rows;
 
-/// What a path can name.
-pub(crate) trait Part: Sized {
-    /// What an error calls it.
+/// A type of path parameter.
+pub(crate) trait PathParam: Sized {
+    /// The name of the parameter in errors.
     const NAME: &'static str;
 
-    /// Reads it.
+    /// Parses the text.
     fn read(text: &str) -> Result<Self, Invalid>;
 }
 
 macro_rules! parts {
     ($($kind:ident $name:literal;)*) => {$(
-        impl Part for $kind {
+        impl PathParam for $kind {
             const NAME: &'static str = $name;
 
             fn read(text: &str) -> Result<Self, Invalid> {
@@ -44,7 +44,7 @@ parts! {
     CredentialSid "CredentialSid";
 }
 
-impl Part for Identity {
+impl PathParam for Identity {
     const NAME: &'static str = "Identity";
 
     fn read(text: &str) -> Result<Self, Invalid> {
@@ -52,12 +52,12 @@ impl Part for Identity {
     }
 }
 
-/// The parts of the path, in the order in which they stand there.
-pub(crate) struct In<T>(pub(crate) T);
+/// The parameters of the path, in their order.
+pub(crate) struct PathParams<T>(pub(crate) T);
 
 macro_rules! tuples {
     ($(($($part:ident),+))*) => {$(
-        impl<S: Send + Sync, $($part: Part),+> FromRequestParts<S> for In<($($part,)+)> {
+        impl<S: Send + Sync, $($part: PathParam),+> FromRequestParts<S> for PathParams<($($part,)+)> {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -78,8 +78,7 @@ macro_rules! tuples {
 
 tuples! { (A) (A, B) (A, B, C) (A, B, C, D) }
 
-/// The URI to route by, if it is not the one that was asked for: below `/v1/` and `/v2/` a `.json` at the end of the
-/// path, or a slash, makes no difference (wire reference §1.1).
+/// The normalized URI, if it differs: below `/v1/` and `/v2/` a trailing `.json` or slash is ignored (wire reference §1.1).
 pub(crate) fn plain(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let bare = path.strip_suffix(".json").unwrap_or(path);
@@ -111,7 +110,7 @@ mod tests {
     #[case("/openapi.json", None)]
     #[case("/v2/", None)]
     #[case("/", None)]
-    fn json_and_slash_make_no_difference(#[case] asked: &str, #[case] routed: Option<&str>) {
+    fn a_trailing_json_or_slash_is_ignored(#[case] asked: &str, #[case] routed: Option<&str>) {
         let uri = plain(&asked.parse().expect(asked));
         assert_eq!(uri.map(|uri| uri.to_string()).as_deref(), routed);
     }

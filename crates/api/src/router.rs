@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
 use crate::envelope::Envelope;
-use crate::headers::{Stamp, own_headers};
+use crate::headers::{HeaderWriter, own_headers};
 use crate::routes::{self, Route};
-use crate::socket::{self, SocketParts};
-use crate::state::{ApiState, Shared};
+use crate::socket::{self, SocketContext};
+use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
     access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
@@ -24,11 +24,17 @@ pub fn router(state: &Arc<ApiState>, pages: Router) -> Router {
     let ops = if state.options.ops_on_main { ops::routes() } else { Vec::new() };
     let routes = api(&state.sockets).into_iter().chain(ops);
     let routes = routes::router(routes).with_state(Arc::clone(state)).merge(own_headers(pages));
-    Envelope::around(routes, Stamp::of(state), &state.options, &state.limiter, &state.abandoned)
+    Envelope::around(
+        routes,
+        HeaderWriter::of(state),
+        &state.options,
+        &state.limiter,
+        &state.abandoned,
+    )
 }
 
 /// All routes but those of [`ops`].
-pub(crate) fn api(sockets: &Arc<SocketParts>) -> Vec<Route> {
+pub(crate) fn api(sockets: &Arc<SocketContext>) -> Vec<Route> {
     [set_up(), enrolment(), challenges(), vec![stream(sockets), description()]].concat()
 }
 
@@ -101,7 +107,7 @@ fn challenges() -> Vec<Route> {
 }
 
 /// The WebSocket of a device: an upgraded GET, or CONNECT over HTTP/2.
-fn stream(sockets: &Arc<SocketParts>) -> Route {
+fn stream(sockets: &Arc<SocketContext>) -> Route {
     let handlers = get(socket::stream).connect(socket::stream);
     (
         "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream",
@@ -112,7 +118,7 @@ fn stream(sockets: &Arc<SocketParts>) -> Route {
 /// The description of the API. Its text is made at the first request.
 fn description() -> Route {
     let text = Arc::new(OnceLock::<Bytes>::new());
-    let fetch = async move |State(state): State<Shared>| {
+    let fetch = async move |State(state): State<SharedState>| {
         let text = text.get_or_init(|| openapi::text(state.public_url.as_str()).into());
         ([(CONTENT_TYPE, "application/json")], text.clone())
     };

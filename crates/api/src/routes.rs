@@ -4,13 +4,13 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use crate::fallback::{no_such_method, no_such_path};
-use crate::state::Shared;
+use crate::state::SharedState;
 
 /// A path and its handlers.
-pub(crate) type Route = (&'static str, MethodRouter<Shared>);
+pub(crate) type Route = (&'static str, MethodRouter<SharedState>);
 
 /// A router of these routes, which answers 404 to any other path and 405 to any other method.
-pub(crate) fn router(routes: impl IntoIterator<Item = Route>) -> Router<Shared> {
+pub(crate) fn router(routes: impl IntoIterator<Item = Route>) -> Router<SharedState> {
     routes
         .into_iter()
         .fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))

@@ -1,26 +1,23 @@
-//! Every code that a caller of ours can see, with its status and its text (wire reference §1.6). A snapshot pins each
-//! row.
+//! The table of errors: every code with its status and text (wire reference §1.6). A snapshot pins each row.
 
 use http::StatusCode;
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Twilio's number for it.
+    /// Twilio's code.
     pub(crate) code: u32,
     /// The HTTP status.
     pub(crate) status: StatusCode,
-    /// What it says when there is nothing to name.
+    /// Message that names nothing.
     pub(crate) text: &'static str,
-    /// What it says of a parameter or a path, which takes the place of `{}`.
+    /// Message that names a parameter or a path in place of `{}`.
     pub(crate) naming: Option<&'static str>,
-    /// The parameter that it is always about.
+    /// The parameter that always causes the error.
     pub(crate) parameter: Option<&'static str>,
-    /// The reason, where the refusal gives none of its own. None where `text` is the reason, or where each refusal has its
-    /// own.
+    /// Default reason. `None` if `text` is the reason, or if every error has a specific one.
     pub(crate) reason: Option<&'static str>,
-    /// After how many seconds a repeat of the request can succeed. None where waiting alone does not help: SDKs sleep that
-    /// long and then send the request again.
+    /// Seconds after which a retry can succeed. `None` if waiting alone does not help: SDKs wait this long and retry.
     pub(crate) retry_after: Option<u16>,
 }
 

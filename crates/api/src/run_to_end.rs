@@ -1,8 +1,8 @@
-//! Requests that run to their end after their caller has gone.
+//! Requests that continue after their caller has hung up.
 //!
-//! HTTP drops a request's future when the caller hangs up, resets the stream or times out. A writing request may have
-//! committed by then: what follows the commit (handing the push over, waking long polls, dismissing prompts,
-//! invalidating caches, calling webhooks) must still happen.
+//! HTTP drops a request's future when the caller hangs up, resets the stream or times out. By then a writing request may have
+//! committed, and the actions after the commit must still happen: handing over the push, waking long polls, dismissing prompts,
+//! invalidating caches, calling webhooks.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,17 +16,17 @@ use tokio_util::task::TaskTracker;
 
 type Outcome = Result<Response, Infallible>;
 
-/// A request being served. If it is dropped before its end, a writing request continues as a task of its own, and a
-/// reading one ends.
+/// A request in progress. If it is dropped before its end, a writing request continues as a separate task, and a reading one is
+/// cancelled.
 pub(crate) struct RunToEnd {
-    /// `None` once it is over.
+    /// `None` after the end.
     request: Option<BoxFuture<'static, Outcome>>,
-    /// Who counts the tasks; `None` for a reading request.
+    /// Tracks the tasks; `None` for a reading request.
     tasks: Option<TaskTracker>,
 }
 
 impl RunToEnd {
-    /// Wraps a request. `tasks` counts those that continue without their caller, so that a shutdown can wait for them.
+    /// Wraps a request. `tasks` tracks requests that continue without their caller, so that a shutdown can wait for them.
     pub(crate) fn new(
         method: &Method,
         request: BoxFuture<'static, Outcome>,
@@ -55,7 +55,7 @@ impl Future for RunToEnd {
 impl Drop for RunToEnd {
     fn drop(&mut self) {
         let (Some(request), Some(tasks)) = (self.request.take(), self.tasks.take()) else { return };
-        // Without a runtime the process is ending.
+        // Without a runtime, the process is ending.
         if let Ok(runtime) = Handle::try_current() {
             metrics::counter!("countersign_http_abandoned_total").increment(1);
             tasks.spawn_on(request, &runtime);
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// A request that waits for the gate and then reports that it ran to its end.
+    /// A request that waits for the sender and then reports its end.
     fn gated() -> (oneshot::Sender<()>, oneshot::Receiver<()>, BoxFuture<'static, Outcome>) {
         let (gate, opened) = oneshot::channel();
         let (done, ended) = oneshot::channel();

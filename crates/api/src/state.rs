@@ -1,4 +1,4 @@
-//! What handlers may use, which is little.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use countersign_web::body::Allowance;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::socket::SocketParts;
+use crate::socket::SocketContext;
 use crate::urls::PublicUrl;
 
-/// What an operator can choose about HTTP.
+/// The operator's settings for HTTP.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// What a request's body may take. Must leave room for an `AuthPayload` of 16 KiB (wire reference §3.9).
+    /// Limits of a request body. Must allow an `AuthPayload` of 16 KiB (wire reference §3.9).
     pub body: Allowance,
-    /// The most bytes of a request's path and headers together.
+    /// Largest size of path and headers together, in bytes.
     pub header_limit: usize,
-    /// Whether `/healthz` and `/readyz` answer beside the API; they do not if there is an admin listener.
+    /// Whether `/healthz` and `/readyz` are served beside the API. False if there is an admin listener.
     pub ops_on_main: bool,
 }
 
@@ -33,23 +33,23 @@ impl Default for ApiOptions {
     }
 }
 
-/// Everything a handler is handed. Shared by all.
+/// The state of the API.
 pub struct ApiState {
     /// The use cases.
     pub verify: Arc<Verify>,
-    /// Where the world sees us; all URLs in answers begin with it.
+    /// The public URL. All URLs in responses begin with it.
     pub public_url: PublicUrl,
-    /// What the operator chose.
+    /// The operator's settings.
     pub options: ApiOptions,
-    /// How many requests may be in work. One more is refused at once, health and readiness excepted.
+    /// Limits the requests in progress. Further ones are rejected at once, except health and readiness.
     pub limiter: RequestLimiter,
-    /// What device streams share.
-    pub sockets: Arc<SocketParts>,
-    /// Cancelled when the server stops: long polls answer, readiness says no.
+    /// Shared by all device streams.
+    pub sockets: Arc<SocketContext>,
+    /// Cancelled when the server stops: long polls end and readiness fails.
     pub shutdown: CancellationToken,
-    /// Writing requests that run to their end after their caller has gone; a shutdown waits for them.
+    /// Writing requests that continue after their caller is gone. A shutdown waits for them.
     pub abandoned: TaskTracker,
 }
 
-/// How handlers hold the state.
-pub(crate) type Shared = Arc<ApiState>;
+/// The state, as handlers receive it.
+pub(crate) type SharedState = Arc<ApiState>;

@@ -1,12 +1,12 @@
-//! The URLs of resources, as they stand in answers. They are built from the configured public base, never from the
-//! listening address or the `Host` header (wire reference §1.7).
+//! URLs of resources in responses. They are built from the configured public URL, never from the listening address or the
+//! `Host` header (wire reference §1.7).
 
 use std::fmt;
 
 use countersign_domain::entity::Owner;
 use countersign_domain::sid::{ChallengeSid, FactorSid, ServiceSid};
 
-/// Where the world sees us, such as `https://verify.example.com`.
+/// The public URL of the server, such as `https://verify.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     base: String,
@@ -14,7 +14,7 @@ pub struct PublicUrl {
     https: bool,
 }
 
-/// The text is no absolute http or https URL without user info, query and fragment.
+/// The text is not an absolute http or https URL without user info, query and fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotPublicUrl;
 
@@ -27,7 +27,7 @@ impl fmt::Display for NotPublicUrl {
 impl std::error::Error for NotPublicUrl {}
 
 impl PublicUrl {
-    /// Takes a URL; a slash at its end makes no difference.
+    /// Parses a URL. A trailing slash is ignored.
     ///
     /// # Errors
     /// [`NotPublicUrl`].
@@ -47,22 +47,22 @@ impl PublicUrl {
         })
     }
 
-    /// The URL without a slash at its end.
+    /// The URL without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.base
     }
 
-    /// Its host, without a port.
+    /// The host without a port.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether it is https.
+    /// Whether the scheme is https.
     pub const fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The URL of a path, which begins with a slash.
+    /// The URL of a path, which must begin with a slash.
     pub(crate) fn of(&self, path: fmt::Arguments<'_>) -> String {
         format!("{}{path}", self.base)
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slash_at_the_end_makes_no_difference() {
+    fn a_trailing_slash_is_ignored() {
         for text in ["https://verify.example.com", "https://verify.example.com/"] {
             let url = PublicUrl::parse(text).expect(text);
             assert_eq!(
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_nothing_that_would_break_a_path_behind_it() {
+    fn rejects_urls_to_which_no_path_can_be_appended() {
         for text in [
             "",
             "verify.example.com",

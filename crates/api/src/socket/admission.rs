@@ -1,4 +1,4 @@
-//! Bounds on sockets: above all on those that have not said who they are, which anybody can open.
+//! Limits on device streams, above all on unauthenticated ones, which anybody can open.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,14 +12,14 @@ use countersign_verify::security::{Origin, Via};
 use crate::error::ApiError;
 use crate::rows;
 
-/// How many sockets there may be. 0 means: as many as come.
+/// Largest numbers of sockets. 0 means unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// That have not said who they are, in all.
+    /// Unauthenticated sockets, in all.
     pub unauthenticated: usize,
-    /// The same, from one address.
+    /// Unauthenticated sockets from one address.
     pub unauthenticated_per_address: usize,
-    /// That have.
+    /// Authenticated sockets.
     pub linked: usize,
 }
 
@@ -29,87 +29,90 @@ impl Default for Bounds {
     }
 }
 
-/// Why a socket is not let in.
+/// Reason for rejecting a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turned {
-    /// Too many in all.
+pub(super) enum AdmissionError {
+    /// Too many sockets in all.
     Full,
-    /// Too many from its address.
+    /// Too many unauthenticated sockets from its address.
     AddressFull,
 }
 
-impl From<Turned> for ApiError {
-    fn from(turned: Turned) -> Self {
-        match turned {
-            Turned::Full => Self::because(
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Full => Self::because(
                 &rows::UNAVAILABLE,
                 "too many device streams: stream.sockets_max, stream.unauthenticated_max",
             ),
-            Turned::AddressFull => Self::because(
+            AdmissionError::AddressFull => Self::because(
                 &rows::TOO_MANY_REQUESTS,
-                "too many streams of this address have not said who they are: stream.unauthenticated_per_address",
+                "too many unauthenticated streams from this address: stream.unauthenticated_per_address",
             ),
         }
     }
 }
 
-/// Counts sockets, and turns away those beyond the bounds. Cheap to clone.
+/// Counts sockets and rejects those beyond the limits. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Admission(Arc<Door>);
+pub struct Admission(Arc<Counters>);
 
 #[derive(Debug, Default)]
-struct Door {
+struct Counters {
     bounds: Bounds,
-    strangers: Mutex<Strangers>,
+    unauthenticated: Mutex<Unauthenticated>,
     linked: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
-struct Strangers {
+struct Unauthenticated {
     total: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
 impl Admission {
-    /// With these bounds, and nobody there yet.
+    /// No sockets yet, with these limits.
     pub fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Door { bounds, ..Door::default() }))
+        Self(Arc::new(Counters { bounds, ..Counters::default() }))
     }
 
-    /// How many sockets there are of devices that are known.
+    /// Number of authenticated sockets.
     pub fn linked(&self) -> usize {
         self.0.linked.load(Ordering::Relaxed)
     }
 
-    /// How many sockets there are that have not said who they are.
+    /// Number of unauthenticated sockets.
     pub fn unauthenticated(&self) -> usize {
-        self.0.strangers().total
+        self.0.unauthenticated().total
     }
 
-    /// Lets a stranger in.
-    pub(super) fn admit(&self, from: Option<IpAddr>) -> Result<Stranger, Turned> {
+    /// Counts a new socket, which is unauthenticated.
+    pub(super) fn admit(
+        &self,
+        from: Option<IpAddr>,
+    ) -> Result<UnauthenticatedPermit, AdmissionError> {
         let Bounds { unauthenticated, unauthenticated_per_address, .. } = self.0.bounds;
         let (address, from) = (from, from.map(|from| Household::of(from).address()));
-        let mut strangers = self.0.strangers();
-        if is_full(strangers.total, unauthenticated) {
-            return Err(Turned::Full);
+        let mut counted = self.0.unauthenticated();
+        if is_full(counted.total, unauthenticated) {
+            return Err(AdmissionError::Full);
         }
         if let Some(from) = from {
-            let count = strangers.by_address.get(&from).copied().unwrap_or_default();
+            let count = counted.by_address.get(&from).copied().unwrap_or_default();
             if is_full(count, unauthenticated_per_address) {
-                return Err(Turned::AddressFull);
+                return Err(AdmissionError::AddressFull);
             }
-            strangers.by_address.insert(from, count + 1);
+            counted.by_address.insert(from, count + 1);
         }
-        strangers.total += 1;
-        Ok(Stranger { door: Arc::clone(&self.0), address, from })
+        counted.total += 1;
+        Ok(UnauthenticatedPermit { counters: Arc::clone(&self.0), address, from })
     }
 }
 
-impl Door {
-    fn strangers(&self) -> MutexGuard<'_, Strangers> {
-        // Counting cannot panic half way.
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+impl Counters {
+    fn unauthenticated(&self) -> MutexGuard<'_, Unauthenticated> {
+        // No code that holds the lock can panic halfway through a change.
+        self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,43 +120,43 @@ const fn is_full(count: usize, bound: usize) -> bool {
     bound > 0 && count >= bound
 }
 
-/// The place of a socket that has not said who it is. Dropped, it is free again.
+/// An unauthenticated socket. Dropping it releases its place.
 #[derive(Debug)]
-pub(super) struct Stranger {
-    door: Arc<Door>,
+pub(super) struct UnauthenticatedPermit {
+    counters: Arc<Counters>,
     address: Option<IpAddr>,
-    /// What its address is counted as.
+    /// The address that it counts for.
     from: Option<IpAddr>,
 }
 
-impl Stranger {
-    /// What its address is counted as: of an IPv6 address the network.
+impl UnauthenticatedPermit {
+    /// The address that it counts for: for IPv6, the network.
     pub(super) const fn counted_as(&self) -> Option<IpAddr> {
         self.from
     }
 
-    /// Where it came from, for the security log.
+    /// Origin of the socket, for the security log.
     pub(super) const fn origin(&self) -> Origin {
         Origin { address: self.address, via: Via::Stream }
     }
 
-    /// Turns it into the place of a device that is known; `None` if there are too many of them.
-    pub(super) fn link(self) -> Option<Guest> {
-        let bound = self.door.bounds.linked;
-        let before = self.door.linked.fetch_add(1, Ordering::Relaxed);
+    /// Counts the socket as authenticated; `None` if there are too many.
+    pub(super) fn link(self) -> Option<LinkedPermit> {
+        let bound = self.counters.bounds.linked;
+        let before = self.counters.linked.fetch_add(1, Ordering::Relaxed);
         metrics::gauge!("countersign_stream_connections").increment(1.0);
-        // From here on dropping it takes it off the count.
-        let guest = Guest(Arc::clone(&self.door));
-        (!is_full(before, bound)).then_some(guest)
+        // From here on, dropping the permit releases it.
+        let permit = LinkedPermit(Arc::clone(&self.counters));
+        (!is_full(before, bound)).then_some(permit)
     }
 }
 
-impl Drop for Stranger {
+impl Drop for UnauthenticatedPermit {
     fn drop(&mut self) {
-        let mut strangers = self.door.strangers();
-        strangers.total = strangers.total.saturating_sub(1);
+        let mut unauthenticated = self.counters.unauthenticated();
+        unauthenticated.total = unauthenticated.total.saturating_sub(1);
         let Some(from) = self.from else { return };
-        if let Entry::Occupied(mut count) = strangers.by_address.entry(from) {
+        if let Entry::Occupied(mut count) = unauthenticated.by_address.entry(from) {
             *count.get_mut() = count.get().saturating_sub(1);
             if *count.get() == 0 {
                 count.remove();
@@ -162,11 +165,11 @@ impl Drop for Stranger {
     }
 }
 
-/// The place of a device that is known. Dropped, it is free again.
+/// An authenticated socket. Dropping it releases its place.
 #[derive(Debug)]
-pub(super) struct Guest(Arc<Door>);
+pub(super) struct LinkedPermit(Arc<Counters>);
 
-impl Drop for Guest {
+impl Drop for LinkedPermit {
     fn drop(&mut self) {
         self.0.linked.fetch_sub(1, Ordering::Relaxed);
         metrics::gauge!("countersign_stream_connections").decrement(1.0);
@@ -190,30 +193,33 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_bounded_in_all_and_places_come_back() {
+    fn unauthenticated_sockets_are_limited_in_all_and_released() {
         let admission = admission(2, 0, 0);
         let first = admission.admit(None).unwrap();
         let second = admission.admit(address("192.0.2.1")).unwrap();
-        assert_eq!(admission.admit(address("192.0.2.2")).unwrap_err(), Turned::Full);
+        assert_eq!(admission.admit(address("192.0.2.2")).unwrap_err(), AdmissionError::Full);
         drop(first);
         let third = admission.admit(None).unwrap();
         assert_eq!(admission.unauthenticated(), 2);
-        let guest = second.link().unwrap();
+        let permit = second.link().unwrap();
         assert_eq!((admission.unauthenticated(), admission.linked()), (1, 1));
-        drop((third, guest));
+        drop((third, permit));
         assert_eq!((admission.unauthenticated(), admission.linked()), (0, 0));
     }
 
     #[test]
-    fn strangers_are_bounded_per_address_and_addresses_are_forgotten() {
+    fn unauthenticated_sockets_are_limited_per_address() {
         let admission = admission(0, 1, 0);
         let one = admission.admit(address("192.0.2.1")).unwrap();
         let other = admission.admit(address("192.0.2.2")).unwrap();
-        assert_eq!(admission.admit(address("192.0.2.1")).unwrap_err(), Turned::AddressFull);
-        assert_eq!(admission.admit(address("::ffff:192.0.2.1")).unwrap_err(), Turned::AddressFull);
-        assert!(admission.admit(None).is_ok(), "no address is nobody's address");
+        assert_eq!(admission.admit(address("192.0.2.1")).unwrap_err(), AdmissionError::AddressFull);
+        assert_eq!(
+            admission.admit(address("::ffff:192.0.2.1")).unwrap_err(),
+            AdmissionError::AddressFull
+        );
+        assert!(admission.admit(None).is_ok(), "an unknown address has no limit");
         drop((one, other));
-        assert!(admission.0.strangers().by_address.is_empty());
+        assert!(admission.0.unauthenticated().by_address.is_empty());
         assert!(admission.admit(address("192.0.2.1")).is_ok());
     }
 
@@ -223,16 +229,16 @@ mod tests {
         let _held = admission.admit(address("2001:db8:1:2::1")).unwrap();
         assert_eq!(
             admission.admit(address("2001:db8:1:2:ff::9")).unwrap_err(),
-            Turned::AddressFull
+            AdmissionError::AddressFull
         );
         assert!(admission.admit(address("2001:db8:1:3::1")).is_ok());
     }
 
     #[test]
-    fn known_devices_are_bounded_if_asked_for() {
+    fn authenticated_sockets_are_limited_if_configured() {
         let admission = admission(0, 0, 1);
-        let guest = admission.admit(None).unwrap().link();
-        assert!(guest.is_some());
+        let permit = admission.admit(None).unwrap().link();
+        assert!(permit.is_some());
         assert!(admission.admit(None).unwrap().link().is_none());
         assert_eq!((admission.unauthenticated(), admission.linked()), (0, 1));
     }

@@ -1,4 +1,4 @@
-//! How a device stream ends: the close table of `docs/integrate/device.md`.
+//! Reasons for the end of a device stream: the table of close codes in `docs/integrate/device.md`.
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use crate::error::ApiError;
 /// A close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
-    /// The code, by which a device decides what to do.
+    /// The code, by which a device decides how to proceed.
     pub(super) code: u16,
-    /// The reason, for people; of a refusal, JSON for the device.
+    /// The reason: text for people, or JSON for the device if it is rejected.
     pub(super) reason: Cow<'static, str>,
 }
 
-/// The reason of a refusal.
+/// The reason of a rejection, as JSON.
 #[derive(Serialize)]
 struct Refusal<'a> {
     code: u32,
@@ -26,37 +26,38 @@ struct Refusal<'a> {
     server_time: Instant,
 }
 
-/// Why a conversation ends.
+/// Reason for the end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
-    /// We end it, and say why.
+    /// The server closes it.
     Close(Close),
-    /// The device ended it; its close wants an answer.
+    /// The device closed it and expects a close frame.
     Left,
-    /// Nothing more can be said: the connection broke, or takes nothing any more.
+    /// The connection is broken or blocked, so nothing can be sent.
     Lost,
 }
 
 impl Close {
-    pub(super) const STOPPING: Self = Self::new(1001, "the server stops: come back");
-    pub(super) const OLD: Self = Self::new(1001, "this connection is old: come back");
-    pub(super) const SILENT: Self = Self::new(1001, "nothing was heard: come back");
-    pub(super) const LOST_HOLD: Self = Self::new(1001, "lost sight of this device: come back");
-    pub(super) const VIOLATION: Self = Self::new(1002, "not the WebSocket protocol");
-    pub(super) const BINARY: Self = Self::new(1003, "only text is understood");
+    pub(super) const STOPPING: Self = Self::new(1001, "the server stops: reconnect");
+    pub(super) const OLD: Self = Self::new(1001, "this connection is old: reconnect");
+    pub(super) const SILENT: Self = Self::new(1001, "the device was silent: reconnect");
+    pub(super) const DETACHED: Self = Self::new(1001, "the device was detached: reconnect");
+    pub(super) const VIOLATION: Self = Self::new(1002, "violation of the WebSocket protocol");
+    pub(super) const BINARY: Self = Self::new(1003, "only text messages are allowed");
     pub(super) const NOT_UTF8: Self = Self::new(1007, "not UTF-8");
     pub(super) const TOO_LARGE: Self = Self::new(1009, "at most 4096 bytes");
-    pub(super) const OVERLOADED: Self = Self::new(1013, "overloaded: come back later");
-    pub(super) const SUSPENDED: Self = Self::new(1013, "not now: come back later");
+    pub(super) const OVERLOADED: Self = Self::new(1013, "overloaded: reconnect later");
+    pub(super) const SUSPENDED: Self = Self::new(1013, "not available now: reconnect later");
     pub(super) const TOO_OFTEN: Self = Self::new(1013, "connected more than once a second");
-    pub(super) const DISMISSED: Self = Self::new(4404, "the factor is gone or does not stream");
-    pub(super) const REPLACED: Self = Self::new(4409, "a newer connection took over");
+    pub(super) const DISMISSED: Self =
+        Self::new(4404, "the factor is deleted or has another platform");
+    pub(super) const REPLACED: Self = Self::new(4409, "replaced by a newer connection");
 
     const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
     }
 
-    /// The device is not who it would have to be, as a row of the API's error table says it.
+    /// Rejects the device, with code and text of the API's error table.
     pub(super) fn refused(error: impl Into<ApiError>, now: Instant) -> Self {
         let (code, message) = error.into().code_and_text();
         let reason = serde_json::to_string(&Refusal { code, message, server_time: now })
@@ -64,14 +65,14 @@ impl Close {
         Self { code: 4401, reason: Cow::Owned(reason) }
     }
 
-    /// What a device is told whose token was not good enough. Where the fault is ours it must not think that it is not
-    /// known any more.
+    /// The close frame after a token was rejected. If the error is the server's, the device must not conclude that it is
+    /// unknown.
     pub(super) fn after(fault: AuthError, now: Instant) -> Self {
         match fault {
             AuthError::Store(_) | AuthError::TooManyRequests | AuthError::TooManyFailures(_) => {
                 Self::OVERLOADED
             }
-            // A refusal would make the device forget its key.
+            // A rejection would make the device delete its key.
             AuthError::Suspended => Self::SUSPENDED,
             fault => Self::refused(fault, now),
         }
@@ -83,7 +84,7 @@ impl From<NoFrame> for Close {
         match fault {
             NoFrame::TooLong => Self::TOO_LARGE,
             NoFrame::NotJson => Self::new(1007, "not a JSON object"),
-            NoFrame::Unknown => Self::new(1002, "no frame of this protocol"),
+            NoFrame::Unknown => Self::new(1002, "not a frame of this protocol"),
         }
     }
 }
@@ -103,7 +104,7 @@ mod tests {
     use crate::rows;
 
     #[test]
-    fn a_refusal_says_code_message_and_time() {
+    fn a_rejection_contains_code_message_and_time() {
         let at = Instant::from_seconds(1_795_341_600);
         let close = Close::after(TokenFault::Signature.into(), at);
         assert_eq!(close.code, 4401);
@@ -114,15 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_fits_into_a_close_frame() {
+    fn every_rejection_fits_into_a_close_frame() {
         for row in rows::ALL.iter().copied().filter(|row| row.code < 30_000) {
-            // RFC 6455 §5.5, less the two bytes of the code
+            // RFC 6455 §5.5, less the two bytes of the code.
             assert!(Close::refused(row, Instant::default()).reason.len() <= 123, "{}", row.code);
         }
     }
 
     #[test]
-    fn a_fault_of_ours_is_no_refusal() {
+    fn an_error_of_the_server_is_no_rejection() {
         let fault = AuthError::Store(StoreError::Unavailable("gone".into()));
         assert_eq!(Close::after(fault, Instant::default()), Close::OVERLOADED);
         assert_eq!(Close::after(AuthError::TooManyRequests, Instant::default()).code, 1013);

@@ -1,4 +1,4 @@
-//! The words of the device stream, as `docs/integrate/device.md` has them: meaning to text, and text to meaning.
+//! Frames of the device stream, as specified in `docs/integrate/device.md`.
 
 use countersign_bus::Offer;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
@@ -6,10 +6,10 @@ use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use serde::{Deserialize, Serialize};
 
-/// The longest message a device may send.
+/// Longest message of a device, in bytes.
 pub(super) const LONGEST: usize = 4 * 1024;
 
-/// What the server says once it knows the device.
+/// A frame of the server after authentication.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ServerFrame<'a> {
@@ -27,7 +27,7 @@ enum ServerFrame<'a> {
     },
 }
 
-/// The frame that tells a device that it is known.
+/// The frame that confirms the authentication.
 pub(super) fn linked(factor: FactorSid, now: Instant, ping_seconds: u64) -> String {
     print(&ServerFrame::Linked { factor_sid: factor, server_time: now, ping_seconds })
 }
@@ -48,38 +48,38 @@ fn print(frame: &ServerFrame<'_>) -> String {
         .unwrap_or_else(|_| unreachable!("texts and numbers can be printed"))
 }
 
-/// What a device says once it is known.
+/// A frame of an authenticated device.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum DeviceFrame {
-    /// It has the notification.
+    /// The device has received the notification.
     Ack {
-        /// Which one.
+        /// SID of the notification.
         notification_sid: NotificationSid,
     },
 }
 
-/// Why a text is no frame of ours.
+/// Reason why a message is not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoFrame {
     /// Longer than [`LONGEST`].
     TooLong,
     /// Not a JSON object.
     NotJson,
-    /// A type we do not know, or a member that is missing or malformed.
+    /// Unknown type, or a missing or malformed member.
     Unknown,
 }
 
 impl DeviceFrame {
-    /// Reads a frame.
+    /// Parses a frame.
     ///
     /// # Errors
-    /// Says what is wrong with it, as far as the close codes tell faults apart.
+    /// Returns the first problem, as far as close codes distinguish them.
     pub(super) fn parse(text: &str) -> Result<Self, NoFrame> {
         if text.len() > LONGEST {
             return Err(NoFrame::TooLong);
         }
-        // Serde takes an array for a tagged enum just as well; the contract does not.
+        // Serde also accepts an array for a tagged enum; the protocol does not.
         if !text.trim_ascii_start().starts_with('{') {
             return Err(NoFrame::NotJson);
         }
@@ -100,7 +100,7 @@ mod tests {
     const NT: &str = "NT0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn server_frames_are_those_of_the_contract() {
+    fn server_frames_match_the_documentation() {
         let at = Instant::from_micros(1_700_000_000_512_000);
         assert_eq!(
             linked(factor(7), at, 45),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_frame() {
+    fn other_messages_are_rejected() {
         let array = format!(r#"["ack","{NT}"]"#);
         let long =
             format!(r#"{{"type":"ack","notification_sid":"{NT}","x":"{}"}}"#, "x".repeat(LONGEST));

@@ -1,6 +1,6 @@
-//! The conversation until the device is known: a nonce, and a token that holds it.
+//! Authentication of a device stream: the server sends a nonce, the device a token that contains it.
 //!
-//! Another type than [`Linked`](super::protocol::Linked), so that nothing can be offered to a stranger.
+//! A separate type from [`Linked`](super::protocol::Linked), so that nothing can be offered to an unauthenticated device.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use countersign_domain::world::{Entropy, random};
 
 use super::Now;
 use super::close::{Close, End};
-use super::protocol::Heard;
+use super::protocol::Received;
 use crate::rows;
 
-/// How long a device may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for a device to authenticate.
+const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Whose stream a path names. Nothing of it is believed until a token has been checked.
+/// The factor that a path names. Unverified until a token has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) service: ServiceSid,
@@ -26,7 +26,7 @@ pub(super) struct Claim {
     pub(super) factor: FactorSid,
 }
 
-/// A conversation with a stranger.
+/// A stream before authentication.
 #[derive(Debug)]
 pub(super) struct Greeting {
     nonce: String,
@@ -34,23 +34,23 @@ pub(super) struct Greeting {
 }
 
 impl Greeting {
-    /// Begins a conversation, with a nonce that nobody has seen before.
+    /// Begins a stream with a new nonce.
     pub(super) fn new(entropy: &dyn Entropy, now: Monotonic) -> Self {
         let nonce = u128::from_be_bytes(random(entropy));
-        Self { nonce: format!("{nonce:032x}"), deadline: now + PATIENCE }
+        Self { nonce: format!("{nonce:032x}"), deadline: now + AUTHENTICATE_WITHIN }
     }
 
-    /// The first frame.
+    /// The nonce, which is the first frame.
     pub(super) fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// When [`tick`](Self::tick) wants to be called.
+    /// When [`tick`](Self::tick) must be called.
     pub(super) const fn deadline(&self) -> Monotonic {
         self.deadline
     }
 
-    /// Ends the conversation if the device has taken too long.
+    /// Ends the stream if the device has taken too long.
     pub(super) fn tick(&self, now: Now) -> Result<(), End> {
         if now.at < self.deadline {
             return Ok(());
@@ -58,17 +58,21 @@ impl Greeting {
         Err(Close::refused(&rows::AUTHENTICATE, now.day).into())
     }
 
-    /// Takes what the device said; gives the token to check, once there is one.
-    pub(super) fn hear<'a>(&self, heard: Heard<'a>, now: Now) -> Result<Option<&'a str>, End> {
+    /// Processes a message; returns the token to check, if it is one.
+    pub(super) fn receive<'a>(
+        &self,
+        received: Received<'a>,
+        now: Now,
+    ) -> Result<Option<&'a str>, End> {
         self.tick(now)?;
-        match heard {
-            Heard::Text(token) => Ok(Some(token)),
-            Heard::Beat => Ok(None),
+        match received {
+            Received::Text(token) => Ok(Some(token)),
+            Received::Beat => Ok(None),
             other => Err(other.ending()),
         }
     }
 
-    /// Decides whether the owner of a token that was found good may have the stream it asked for.
+    /// Checks that the owner of a valid token may open the stream of this path.
     pub(super) fn admit(claim: &Claim, factor: &Factor, now: Now) -> Result<FactorSid, Close> {
         let its_own = factor.sid == claim.factor
             && factor.owner.service == claim.service

@@ -1,15 +1,15 @@
-//! The device stream: a WebSocket that a device holds to us (`docs/integrate/device.md`).
+//! The device stream: the WebSocket of a device (`docs/integrate/device.md`).
 //!
-//! The conversation (`greeting`, `protocol`) knows no socket; the `pump` carries it over one; [`admission`]
-//! bounds how many there are.
+//! `greeting` and `protocol` implement the conversation without a socket; the `pump` runs it on one; [`admission`] limits the
+//! number of sockets.
 
 pub mod admission;
 mod close;
 mod frames;
 mod greeting;
+mod open_sockets;
 mod protocol;
 mod pump;
-mod residents;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -42,18 +42,18 @@ use tokio_util::task::TaskTracker;
 
 use self::admission::Admission;
 use self::greeting::Claim;
-pub use self::residents::{Residents, keep_watch};
+pub use self::open_sockets::{OpenSockets, watch_revocations};
 use crate::error::ApiError;
-use crate::paths::In;
+use crate::paths::PathParams;
 use crate::rows;
 
-/// Tells who signed a device's token.
+/// Authenticates devices.
 #[async_trait]
 pub trait DeviceAuth: Send + Sync {
-    /// Judges a token that came from an address: everything but the path.
+    /// Checks everything about a token but the path. `from` is the address of the device.
     ///
     /// # Errors
-    /// The first check that fails, which is counted against the address.
+    /// The first check that fails. It counts against the address.
     async fn authenticate(
         &self,
         from: Option<IpAddr>,
@@ -61,7 +61,7 @@ pub trait DeviceAuth: Send + Sync {
         nonce: &str,
     ) -> Result<Factor, AuthError>;
 
-    /// Counts a first message that is no token against the address it came from.
+    /// Counts a first message that is no token against its address.
     fn failed(&self, from: Option<IpAddr>);
 
     /// Whether a service and its account may still have streams.
@@ -74,7 +74,7 @@ pub trait DeviceAuth: Send + Sync {
         service: ServiceSid,
     ) -> Result<ServiceStatus, StoreError>;
 
-    /// Of these factors, those that may have no stream any more.
+    /// The subset of these factors that may not have a stream.
     ///
     /// # Errors
     /// The database failed.
@@ -115,12 +115,12 @@ impl DeviceAuth for Verify {
     }
 }
 
-/// Both hands of the clock, read at once: the conversation measures by the one, and says the other.
+/// Both clocks, read at the same time: the monotonic one measures, the time of day is told to devices.
 #[derive(Debug, Clone, Copy)]
 struct Now {
-    /// By which waits and lives are measured.
+    /// For waits and lifetimes.
     at: Monotonic,
-    /// The time of day, which devices are told, and after which a prompt must not be shown.
+    /// The time of day, for messages to devices and the expiry of prompts.
     day: Instant,
 }
 
@@ -130,36 +130,36 @@ impl Now {
     }
 }
 
-/// All that the sockets of a process share.
-pub struct SocketParts {
-    /// The wire over which offers come.
+/// Shared by all sockets of a process.
+pub struct SocketContext {
+    /// Carries offers to devices.
     pub bus: Arc<dyn Bus>,
-    /// The way to the engine, which is told of devices that connect.
+    /// Tells the delivery engine which devices connect.
     pub handover: HandOver,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where nonces come from.
+    /// Source of nonces.
     pub entropy: Arc<dyn Entropy>,
-    /// Who judges tokens.
+    /// Authenticates devices.
     pub auth: Arc<dyn DeviceAuth>,
-    /// Cancelled when the process stops: every socket then says 1001.
+    /// Cancelled when the process stops: all sockets are then closed with 1001.
     pub shutdown: CancellationToken,
-    /// Counts sockets, so that whoever stops the process can wait for their goodbyes.
+    /// Tracks sockets, so that a shutdown can wait until they are closed.
     pub tracker: TaskTracker,
-    /// How many sockets there may be.
+    /// Limits on the number of sockets.
     pub admission: Admission,
-    /// Whose sockets there are; nobody's at first.
-    pub residents: Residents,
+    /// The open sockets; empty at first.
+    pub open_sockets: OpenSockets,
 }
 
-/// Inserted by a listener into requests that share a connection: while a clone lives, the connection is in use.
+/// Inserted by a listener into requests that share a connection. The connection is in use while a clone exists.
 #[derive(Clone)]
 pub struct KeepsOpen(pub Arc<dyn Any + Send + Sync>);
 
 /// `GET /v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{Sid}/Stream`; over HTTP/2, `CONNECT`.
 pub(crate) async fn stream(
-    State(parts): State<Arc<SocketParts>>,
-    path: Result<In<(ServiceSid, Identity, FactorSid)>, ApiError>,
+    State(context): State<Arc<SocketContext>>,
+    path: Result<PathParams<(ServiceSid, Identity, FactorSid)>, ApiError>,
     from: Result<Extension<ConnectInfo<SocketAddr>>, ExtensionRejection>,
     shared: Option<Extension<KeepsOpen>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -170,19 +170,19 @@ pub(crate) async fn stream(
         return response;
     };
     let claim = match path {
-        Ok(In((service, identity, factor))) => Claim { service, identity, factor },
+        Ok(PathParams((service, identity, factor))) => Claim { service, identity, factor },
         Err(error) => return error.into_response(),
     };
     let from = from.ok().map(|Extension(ConnectInfo(address))| address.ip());
-    let stranger = match parts.admission.admit(from) {
-        Ok(stranger) => stranger,
-        Err(turned) => return ApiError::from(turned).into_response(),
+    let permit = match context.admission.admit(from) {
+        Ok(permit) => permit,
+        Err(error) => return ApiError::from(error).into_response(),
     };
-    let token = parts.tracker.token();
+    let token = context.tracker.token();
     transport::bounded(upgrade).on_upgrade(move |socket| {
-        // A task of its own: the one that waited for the upgrade is larger than an idle socket should be.
-        let tracker = parts.tracker.clone();
-        let stream = pump::hold(socket, claim, stranger, parts);
+        // A separate task, because the one that waited for the upgrade is larger than an idle socket should be.
+        let tracker = context.tracker.clone();
+        let stream = pump::hold(socket, claim, permit, context);
         match shared {
             None => tracker.spawn(stream),
             Some(shared) => tracker.spawn(async move {

@@ -1,9 +1,9 @@
-//! The conversation with a device that is known, without a socket.
+//! The conversation with an authenticated device, without a socket.
 //!
-//! What was heard goes in, with the time; what is to be written comes out. One frame is written at a time: after each
-//! one [`Linked::written`] is called before there is [room](Linked::has_room) for the next. Every offer gets exactly
-//! one reception, whatever happens: what was written and not acknowledged when this is dropped is
-//! [`OfferOutcome::Unacknowledged`], what was not written is [`OfferOutcome::NotConnected`].
+//! Input are messages and the time, output are frames to write. Frames are written one at a time: [`Linked::written`] must be
+//! called before there is [room](Linked::has_room) for the next. Every offer gets exactly one reception. When the conversation
+//! is dropped, offers that were written and not acknowledged are [`OfferOutcome::Unacknowledged`], offers that were not written
+//! are [`OfferOutcome::NotConnected`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,42 +17,42 @@ use super::Now;
 use super::close::{Close, End};
 use super::frames::{self, DeviceFrame};
 
-/// Prompts that may wait for their ack; the rest wait in the database.
+/// Largest number of unacknowledged prompts; further ones wait in the database.
 pub(super) const MOST_UNACKNOWLEDGED: usize = 100;
-/// How long a device may take to acknowledge a prompt.
+/// Time for a device to acknowledge a prompt.
 const ACK_WITHIN: Duration = Duration::from_secs(10);
-/// How long a connection may take nothing of what we write.
+/// Time for the connection to accept a written frame.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// How often we ping. Shorter than the minute after which many a middlebox forgets a connection.
+/// Interval of pings. Shorter than the minute after which many middleboxes drop an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(45);
-/// A device that said nothing for so long is gone: two pings, and some time for a slow network.
+/// A device that is silent for this long is gone: two pings, and some time for a slow network.
 const SILENCE: Duration = Duration::from_secs(2 * PING_EVERY.as_secs() + 10);
-/// How long a connection lives at most; after that the device shows anew who it is.
+/// Largest lifetime of a connection. Afterwards the device must authenticate again.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// What came from the device, in no library's terms.
+/// A message of the device, independent of the WebSocket library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard<'a> {
-    /// A text.
+pub(super) enum Received<'a> {
+    /// A text message.
     Text(&'a str),
-    /// Bytes that claim to be no text.
+    /// A binary message.
     Binary,
-    /// A ping or a pong: somebody is there.
+    /// A ping or a pong.
     Beat,
-    /// Goodbye.
+    /// A close frame.
     Farewell,
     /// The connection broke.
     Silence,
-    /// A message beyond the bound.
+    /// A message that is too large.
     TooLarge,
-    /// A text that is none.
+    /// A text message that is not UTF-8.
     NotUtf8,
-    /// Something that is not the WebSocket protocol.
+    /// A violation of the WebSocket protocol.
     Violation,
 }
 
-impl Heard<'_> {
-    /// How a conversation ends in which this is out of place.
+impl Received<'_> {
+    /// The end of a conversation in which this message is not allowed.
     pub(super) const fn ending(self) -> End {
         match self {
             Self::Farewell => End::Left,
@@ -65,7 +65,7 @@ impl Heard<'_> {
     }
 }
 
-/// An offer that has been written, or is being written.
+/// An offer that is written or being written.
 #[derive(Debug)]
 struct Offered {
     notification: NotificationSid,
@@ -74,24 +74,24 @@ struct Offered {
 
 impl Offered {
     fn settle(self, reception: OfferOutcome) {
-        // Whoever offered it may have stopped waiting.
+        // The sender of the offer may have stopped waiting.
         let _ = self.reply.send(reception);
     }
 }
 
-/// A frame on its way out.
+/// A frame that is being written.
 #[derive(Debug)]
 struct Writing {
     until: Monotonic,
-    /// The offer in it, until that is acknowledged.
+    /// The offer in the frame, until it is acknowledged.
     offer: Option<Offered>,
 }
 
-/// A conversation with a device that is known.
+/// A conversation with an authenticated device.
 #[derive(Debug)]
 pub(super) struct Linked {
     writing: Option<Writing>,
-    /// In the order of writing, and so of the instants until which an ack counts.
+    /// Deadlines of the acks, with their offers, in the order of writing.
     unacknowledged: VecDeque<(Monotonic, Offered)>,
     last_heard: Monotonic,
     next_ping: Monotonic,
@@ -99,7 +99,7 @@ pub(super) struct Linked {
 }
 
 impl Linked {
-    /// Begins the conversation, and gives the frame that says so. It lasts `life` at most.
+    /// Begins the conversation and returns its first frame. `life` is its largest lifetime.
     pub(super) fn begin(factor: FactorSid, now: Now, life: Duration) -> (Self, String) {
         let Now { at: now, day } = now;
         let linked = Self {
@@ -112,13 +112,13 @@ impl Linked {
         (linked, frames::linked(factor, day, PING_EVERY.as_secs()))
     }
 
-    /// Whether an offer may be brought.
+    /// Whether an offer can be accepted.
     pub(super) fn has_room(&self) -> bool {
         self.writing.is_none() && self.unacknowledged.len() < MOST_UNACKNOWLEDGED
     }
 
-    /// Takes an offer, and gives the frame to write. Only while there is [room](Self::has_room); without it, and once
-    /// the prompt must not be shown any more, the offer is turned away.
+    /// Accepts an offer and returns the frame to write. The offer is error down if there is no [room](Self::has_room), or if
+    /// the prompt has expired.
     pub(super) fn offer(&mut self, pending: PendingOffer, now: Now) -> Option<String> {
         let PendingOffer { offer, reply } = pending;
         let offered = Offered { notification: offer.notification, reply };
@@ -130,19 +130,19 @@ impl Linked {
         Some(frames::prompt(&offer))
     }
 
-    /// The frame that was being written has left.
+    /// Must be called when the frame has been written.
     pub(super) fn written(&mut self, now: Monotonic) {
         if let Some(offer) = self.writing.take().and_then(|writing| writing.offer) {
             self.unacknowledged.push_back((now + ACK_WITHIN, offer));
         }
     }
 
-    /// Takes what the device said.
-    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Monotonic) -> Result<(), End> {
+    /// Processes a message of the device.
+    pub(super) fn receive(&mut self, received: Received<'_>, now: Monotonic) -> Result<(), End> {
         self.last_heard = now;
-        match heard {
-            Heard::Beat => Ok(()),
-            Heard::Text(text) => {
+        match received {
+            Received::Beat => Ok(()),
+            Received::Text(text) => {
                 let DeviceFrame::Ack { notification_sid } =
                     DeviceFrame::parse(text).map_err(Close::from)?;
                 self.acknowledge(notification_sid);
@@ -154,7 +154,7 @@ impl Linked {
 
     fn acknowledge(&mut self, notification: NotificationSid) {
         let is_it = |offered: &mut Offered| offered.notification == notification;
-        // Its last bytes may have arrived before we were told that they left.
+        // The ack may arrive before the notice that the frame has been written.
         let writing = self.writing.as_mut().and_then(|writing| writing.offer.take_if(is_it));
         let at = self.unacknowledged.iter_mut().position(|(_, offered)| is_it(offered));
         let written = at.and_then(|at| self.unacknowledged.remove(at)).map(|(_, offered)| offered);
@@ -164,7 +164,7 @@ impl Linked {
         self.tidy();
     }
 
-    /// Does what is due at `now`; true means that a ping is to be written.
+    /// Does what is due at `now`. Returns true if a ping must be written.
     pub(super) fn tick(&mut self, now: Monotonic) -> Result<bool, End> {
         while let Some((_, offered)) = self.unacknowledged.pop_front_if(|(until, _)| *until <= now)
         {
@@ -184,7 +184,7 @@ impl Linked {
             return Ok(false);
         }
         self.next_ping = now + PING_EVERY;
-        // What is being written serves as well: either it leaves in time, or the connection has ended.
+        // A frame that is being written replaces the ping: either it is written in time, or the connection ends.
         let is_free = self.writing.is_none();
         if is_free {
             self.writing = Some(Writing { until: now + WRITE_WITHIN, offer: None });
@@ -192,7 +192,7 @@ impl Linked {
         Ok(is_free)
     }
 
-    /// When [`tick`](Self::tick) wants to be called.
+    /// When [`tick`](Self::tick) must be called.
     pub(super) fn deadline(&self) -> Monotonic {
         let ack = self.unacknowledged.front().map(|(until, _)| *until);
         let write = self.writing.as_ref().map(|writing| writing.until);
@@ -200,7 +200,7 @@ impl Linked {
         [ack, write].into_iter().flatten().fold(fixed, Monotonic::min)
     }
 
-    /// A burst of prompts must not cost memory for the rest of an idle connection.
+    /// Releases the memory that a burst of prompts has used.
     fn tidy(&mut self) {
         if self.unacknowledged.is_empty() && self.unacknowledged.capacity() > 4 {
             self.unacknowledged = VecDeque::new();
@@ -216,11 +216,11 @@ impl Drop for Linked {
     }
 }
 
-/// How a conversation ends whose hold on the device ended; `None` if the bus let go without a word.
+/// The close frame after the bus released the device; `None` if it gave no reason.
 pub(super) const fn parted(parting: Option<Detached>) -> Close {
     match parting {
         Some(Detached::Replaced) => Close::REPLACED,
         Some(Detached::Dismissed) => Close::DISMISSED,
-        None => Close::LOST_HOLD,
+        None => Close::DETACHED,
     }
 }

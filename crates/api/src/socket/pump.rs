@@ -1,4 +1,4 @@
-//! Moves bytes and time between a socket and the conversation, and decides nothing.
+//! Runs the conversation on a socket: moves frames and time, and decides nothing.
 
 use std::future::{Future, pending};
 use std::net::IpAddr;
@@ -16,84 +16,84 @@ use countersign_domain::world::{Clock, Sleep, random};
 use countersign_verify::security;
 use tokio::select;
 
-use super::admission::{Guest, Stranger};
+use super::admission::{LinkedPermit, UnauthenticatedPermit};
 use super::close::{Close, End};
 use super::greeting::{Claim, Greeting};
-use super::protocol::{self, Heard, LONGEST_LIFE, Linked};
-use super::residents::{Resident, Residents};
+use super::open_sockets::{OpenSockets, SocketEntry};
+use super::protocol::{self, LONGEST_LIFE, Linked, Received};
 use super::transport::Transport;
-use super::{Now, SocketParts};
+use super::{Now, SocketContext};
 
-/// How long the database may take to say who a device is.
+/// Time for the database to authenticate a device.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
-/// How long a device may take to answer our goodbye.
+/// Time for a device to answer a close frame.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
-/// By how much some lives are shorter than the longest, so that devices that came together do not leave together.
+/// Largest reduction of a lifetime in milliseconds, so that devices that connect together do not disconnect together.
 const SPREAD_MILLIS: u32 = 5 * 60 * 1_000;
 
-/// A device that is known, and findable.
-struct Arrival {
+/// An authenticated device that can receive offers.
+struct AttachedDevice {
     factor: FactorSid,
     linked: Linked,
     first: String,
     attachment: Attachment,
-    /// Held as long as the device stays.
-    _guest: Guest,
-    resident: Resident,
+    /// Held while the device is connected.
+    _permit: LinkedPermit,
+    entry: SocketEntry,
 }
 
-/// Holds one socket, from the nonce to the goodbye.
+/// Runs one socket, from the nonce to the close frame.
 pub(super) async fn hold(
     socket: WebSocket,
     claim: Claim,
-    stranger: Stranger,
-    parts: Arc<SocketParts>,
+    permit: UnauthenticatedPermit,
+    context: Arc<SocketContext>,
 ) {
     let mut transport = Transport::new(socket);
-    // Boxed, and so gone when the device is linked: an idle socket pays for what it uses.
-    let origin = stranger.origin();
-    let greeted = greet(&mut transport, claim, stranger, &parts);
+    // Boxed, and so freed after the authentication: an idle socket keeps only what it uses.
+    let origin = permit.origin();
+    let greeted = greet(&mut transport, claim, permit, &context);
     let greeted = Box::pin(security::from(origin, greeted)).await;
     let end = match greeted {
-        Ok(arrival) => converse(&mut transport, arrival, &parts).await,
+        Ok(device) => converse(&mut transport, device, &context).await,
         Err(end) => end,
     };
-    Box::pin(part(&mut transport, end, &*parts.clock)).await;
+    Box::pin(part(&mut transport, end, &*context.clock)).await;
 }
 
 async fn greet(
     transport: &mut Transport,
     claim: Claim,
-    stranger: Stranger,
-    parts: &Arc<SocketParts>,
-) -> Result<Box<Arrival>, End> {
-    let greeting = Greeting::new(&*parts.entropy, parts.clock.monotonic());
+    permit: UnauthenticatedPermit,
+    context: &Arc<SocketContext>,
+) -> Result<Box<AttachedDevice>, End> {
+    let greeting = Greeting::new(&*context.entropy, context.clock.monotonic());
     transport.send(Message::text(greeting.nonce()));
-    let device = identify(transport, &greeting, stranger.counted_as(), parts).await?;
-    let now = Now::of(&*parts.clock);
+    let device = identify(transport, &greeting, permit.counted_as(), context).await?;
+    let now = Now::of(&*context.clock);
     let factor = Greeting::admit(&claim, &device, now)?;
 
-    let guest = stranger.link().ok_or(Close::OVERLOADED)?;
-    // Findable first: whatever is parked from here on is seen by those who look after `connected`, or finds us.
-    let attachment = parts.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
-    // Entered only now: of what was deleted before, the check below tells, and of what is deleted later, the list.
-    let resident = Residents::enter(parts, &device.owner, factor);
-    if !resident.is_welcome().await {
-        return Err(resident.dismissal().await.into());
+    let permit = permit.link().ok_or(Close::OVERLOADED)?;
+    // Attaches first: deliveries that are parked from here on are seen by `connected`, or find the device attached.
+    let attachment = context.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
+    // Entered after attaching: earlier deletions are found by the check below, later ones by the list.
+    let entry = OpenSockets::enter(context, &device.owner, factor);
+    if !entry.may_stay().await {
+        return Err(entry.dismissal().await.into());
     }
-    let (linked, first) = Linked::begin(factor, now, life(parts));
-    Ok(Box::new(Arrival { factor, linked, first, attachment, _guest: guest, resident }))
+    let (linked, first) = Linked::begin(factor, now, life(context));
+    Ok(Box::new(AttachedDevice { factor, linked, first, attachment, _permit: permit, entry }))
 }
 
-/// Waits for the token, and has it checked.
+/// Waits for the token and has it checked.
 async fn identify(
     transport: &mut Transport,
     greeting: &Greeting,
     from: Option<IpAddr>,
-    parts: &SocketParts,
+    context: &SocketContext,
 ) -> Result<Factor, End> {
-    let mut shutdown = pin!(parts.shutdown.cancelled());
-    let clock = &*parts.clock;
+    let mut shutdown = pin!(context.shutdown.cancelled());
+    let clock = &*context.clock;
     let until = |at: Monotonic| clock.sleep(at.since(clock.monotonic()));
     let mut alarm = until(greeting.deadline());
     loop {
@@ -106,18 +106,18 @@ async fn identify(
                 continue;
             }
         };
-        let Some(heard) = event.heard() else { continue };
-        match heard {
-            // A text is counted where it is judged.
-            Heard::Text(_) | Heard::Beat | Heard::Farewell | Heard::Silence => {}
-            Heard::Binary | Heard::TooLarge | Heard::NotUtf8 | Heard::Violation => {
-                parts.auth.failed(from);
+        let Some(received) = event.received() else { continue };
+        match received {
+            // A text message is counted when its token is checked.
+            Received::Text(_) | Received::Beat | Received::Farewell | Received::Silence => {}
+            Received::Binary | Received::TooLarge | Received::NotUtf8 | Received::Violation => {
+                context.auth.failed(from);
             }
         }
-        let Some(token) = greeting.hear(heard, Now::of(clock))? else { continue };
+        let Some(token) = greeting.receive(received, Now::of(clock))? else { continue };
         let late = clock.sleep(CHECK_WITHIN);
         let checked = select! {
-            checked = parts.auth.authenticate(from, token, greeting.nonce()) => checked,
+            checked = context.auth.authenticate(from, token, greeting.nonce()) => checked,
             () = &mut shutdown => return Err(Close::STOPPING.into()),
             () = late => return Err(Close::OVERLOADED.into()),
         };
@@ -125,13 +125,13 @@ async fn identify(
     }
 }
 
-/// How long this connection may last.
-fn life(parts: &SocketParts) -> Duration {
-    let drawn = u32::from_be_bytes(random(&*parts.entropy)) % SPREAD_MILLIS;
+/// The lifetime of this connection.
+fn life(context: &SocketContext) -> Duration {
+    let drawn = u32::from_be_bytes(random(&*context.entropy)) % SPREAD_MILLIS;
     LONGEST_LIFE - Duration::from_millis(drawn.into())
 }
 
-/// An instant to wait for. Set anew only for an earlier one: most waits are for acks, which come long before.
+/// A timer for a deadline. Reset only for an earlier deadline: most deadlines are those of acks, which arrive long before.
 struct Alarm {
     at: Monotonic,
     sleep: Sleep,
@@ -143,15 +143,19 @@ impl Alarm {
     }
 }
 
-async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &SocketParts) -> End {
-    let Arrival { factor, mut linked, first, mut attachment, _guest, resident } = *arrival;
+async fn converse(
+    transport: &mut Transport,
+    device: Box<AttachedDevice>,
+    context: &SocketContext,
+) -> End {
+    let AttachedDevice { factor, mut linked, first, mut attachment, _permit, entry } = *device;
     transport.send(Message::text(first));
-    // Beside the conversation, not before it: the engine may be waiting for what we have yet to write.
-    let handover = parts.handover.clone();
+    // Runs beside the conversation, because the engine may be waiting for a frame that is not written yet.
+    let handover = context.handover.clone();
     let mut announcing: Option<Pin<Box<dyn Future<Output = ()> + Send>>> =
         Some(Box::pin(async move { handover.connected(factor).await }));
-    let clock = &*parts.clock;
-    let mut shutdown = pin!(parts.shutdown.cancelled());
+    let clock = &*context.clock;
+    let mut shutdown = pin!(context.shutdown.cancelled());
     let mut alarm = Alarm::new(clock, linked.deadline());
     let mut is_offered = true;
     loop {
@@ -160,12 +164,12 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
         }
         let mut is_dismissed = false;
         let went_on = select! {
-            event = transport.next() => match event.heard() {
+            event = transport.next() => match event.received() {
                 None => {
                     linked.written(clock.monotonic());
                     Ok(())
                 }
-                Some(heard) => linked.hear(heard, clock.monotonic()),
+                Some(received) => linked.receive(received, clock.monotonic()),
             },
             pending = attachment.offers.recv(), if is_offered && linked.has_room() => {
                 is_offered = pending.is_some();
@@ -193,7 +197,7 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
             }
         };
         if is_dismissed {
-            return Box::pin(resident.dismissal()).await.into();
+            return Box::pin(entry.dismissal()).await.into();
         }
         if let Err(end) = went_on {
             return end;
@@ -201,7 +205,7 @@ async fn converse(transport: &mut Transport, arrival: Box<Arrival>, parts: &Sock
     }
 }
 
-/// Waits for a future that may not be there any more.
+/// Waits for a future that may already be finished.
 async fn finished(future: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
     match future {
         Some(future) => future.await,
@@ -209,7 +213,7 @@ async fn finished(future: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>)
     }
 }
 
-/// Says goodbye, and waits a moment for the device to do so too: a connection that is cut at once may lose the reason.
+/// Sends a close frame and waits briefly for the device's: cutting the connection at once may lose the reason.
 async fn part(transport: &mut Transport, end: End, clock: &dyn Clock) {
     match end {
         End::Lost => return,

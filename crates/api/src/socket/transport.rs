@@ -1,4 +1,4 @@
-//! The socket, as the conversation sees it: one frame to write at a time, and whatever the device says meanwhile.
+//! The socket as the conversation sees it: one frame to write at a time, and incoming messages.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -10,14 +10,14 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 
 use super::frames;
-use super::protocol::Heard;
+use super::protocol::Received;
 
-/// Most of what devices send fits in; a longer token makes the buffer grow.
+/// Large enough for most messages of devices. Grows for a longer token.
 const READ_BUFFER: usize = 1024;
-/// Room for the longest prompt, and for pongs to a device that does not read them.
+/// Large enough for the longest prompt, and for pongs to a device that does not read them.
 const WRITE_BUFFER: usize = 8 * 1024;
 
-/// Bounds what one socket may cost. The library's own read buffer is 128 KiB, for each idle device.
+/// Limits the memory of one socket. The library's default read buffer is 128 KiB per socket.
 pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER)
@@ -27,58 +27,58 @@ pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
         .max_frame_size(frames::LONGEST)
 }
 
-/// What happened on a socket.
+/// An event of a socket.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The frame that was to be written has left.
+    /// The frame has been written.
     Written,
-    /// The device said something.
-    Heard(Message),
-    /// It said something that is none, or nothing any more.
-    Fault(Heard<'static>),
+    /// A message of the device.
+    Received(Message),
+    /// A protocol error or the end of the connection.
+    Fault(Received<'static>),
 }
 
 impl Event {
-    /// What the device said, if it did.
-    pub(super) fn heard(&self) -> Option<Heard<'_>> {
+    /// The message of the device, if the event is one.
+    pub(super) fn received(&self) -> Option<Received<'_>> {
         Some(match self {
             Self::Written => return None,
-            Self::Heard(Message::Text(text)) => Heard::Text(text.as_str()),
-            Self::Heard(Message::Binary(_)) => Heard::Binary,
-            Self::Heard(Message::Ping(_) | Message::Pong(_)) => Heard::Beat,
-            Self::Heard(Message::Close(_)) => Heard::Farewell,
+            Self::Received(Message::Text(text)) => Received::Text(text.as_str()),
+            Self::Received(Message::Binary(_)) => Received::Binary,
+            Self::Received(Message::Ping(_) | Message::Pong(_)) => Received::Beat,
+            Self::Received(Message::Close(_)) => Received::Farewell,
             Self::Fault(fault) => *fault,
         })
     }
 
     /// Whether the connection is over.
     pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::Fault(Heard::Silence))
+        matches!(self, Self::Fault(Received::Silence))
     }
 }
 
 /// A socket.
 pub(super) struct Transport {
     socket: WebSocket,
-    /// Not yet taken by the socket.
+    /// Not yet accepted by the socket.
     queued: Option<Message>,
-    /// Taken, and not yet known to have left.
+    /// Accepted by the socket, but not known to be written.
     is_writing: bool,
-    /// After a fault nothing sensible can be read any more; writing still works.
-    is_deaf: bool,
+    /// After an error nothing can be read; writing still works.
+    is_unreadable: bool,
 }
 
 impl Transport {
     pub(super) const fn new(socket: WebSocket) -> Self {
-        Self { socket, queued: None, is_writing: false, is_deaf: false }
+        Self { socket, queued: None, is_writing: false, is_unreadable: false }
     }
 
-    /// Writes a message while [`next`](Self::next) is awaited. One that the socket has not even begun with is replaced.
+    /// Writes a message while [`next`](Self::next) is awaited. Replaces a message that the socket has not begun to write.
     pub(super) fn send(&mut self, message: Message) {
         self.queued = Some(message);
     }
 
-    /// Waits for the next event. Dropping the future loses nothing.
+    /// Waits for the next event. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -88,24 +88,24 @@ impl Transport {
             return Poll::Ready(match written {
                 Ok(()) => Event::Written,
                 Err(_) => {
-                    self.is_deaf = true;
-                    Event::Fault(Heard::Silence)
+                    self.is_unreadable = true;
+                    Event::Fault(Received::Silence)
                 }
             });
         }
-        if self.is_deaf {
+        if self.is_unreadable {
             return Poll::Pending;
         }
         let fault = match ready!(self.socket.poll_next_unpin(cx)) {
-            Some(Ok(message)) => return Poll::Ready(Event::Heard(message)),
+            Some(Ok(message)) => return Poll::Ready(Event::Received(message)),
             Some(Err(error)) => fault_of(error),
-            None => Heard::Silence,
+            None => Received::Silence,
         };
-        self.is_deaf = true;
+        self.is_unreadable = true;
         Poll::Ready(Event::Fault(fault))
     }
 
-    /// Ready when the message to be written has left, pending also while there is none.
+    /// Ready when the message has been written. Pending while there is none.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.queued.is_some() {
             ready!(self.socket.poll_ready_unpin(cx))?;
@@ -123,15 +123,15 @@ impl Transport {
     }
 }
 
-fn fault_of(error: Error) -> Heard<'static> {
+fn fault_of(error: Error) -> Received<'static> {
     match error.into_inner().downcast_ref() {
-        Some(tungstenite::Error::Capacity(_)) => Heard::TooLarge,
-        Some(tungstenite::Error::Utf8(_)) => Heard::NotUtf8,
-        // Not a fault of the device: a phone in a tunnel says no goodbye.
+        Some(tungstenite::Error::Capacity(_)) => Received::TooLarge,
+        Some(tungstenite::Error::Utf8(_)) => Received::NotUtf8,
+        // Not an error of the device: a phone that loses its network sends no close frame.
         Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-            Heard::Silence
+            Received::Silence
         }
-        Some(tungstenite::Error::Protocol(_)) => Heard::Violation,
-        _ => Heard::Silence,
+        Some(tungstenite::Error::Protocol(_)) => Received::Violation,
+        _ => Received::Silence,
     }
 }

@@ -1,4 +1,4 @@
-//! What is around every request.
+//! The envelope around every request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ use super::{at, base};
 use crate::body;
 use crate::envelope::Envelope;
 use crate::fallback::{no_such_method, no_such_path};
-use crate::headers::{Source, Stamp};
+use crate::headers::{HeaderSource, HeaderWriter};
 use crate::state::ApiOptions;
 use crate::urls::PublicUrl;
 
-/// A clock that stands still, and ids that count.
+/// A clock that stands still, and ids that are counted up.
 #[derive(Default)]
 struct Counting(AtomicU8);
 
-impl Source for Counting {
+impl HeaderSource for Counting {
     fn now(&self) -> Instant {
         at()
     }
@@ -59,12 +59,12 @@ fn app(public_url: &PublicUrl) -> Router {
         .route("/healthz", get(async || "alive"))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
-    let stamp = Stamp::new(Arc::new(Counting::default()), public_url);
+    let writer = HeaderWriter::new(Arc::new(Counting::default()), public_url);
     let options = ApiOptions { header_limit: 1_024, ..ApiOptions::default() };
     let bounds =
         ConcurrencyLimits { requests: 4, strangers_per_address: 1, ..ConcurrencyLimits::default() };
     let limiter = RequestLimiter::new(bounds);
-    Envelope::around(routes, Arc::new(stamp), &options, &limiter, &TaskTracker::new())
+    Envelope::around(routes, Arc::new(writer), &options, &limiter, &TaskTracker::new())
 }
 
 async fn call(app: &Router, request: Request<Body>) -> (http::response::Parts, Bytes) {
@@ -99,7 +99,7 @@ async fn every_header_is_there() {
 }
 
 #[tokio::test]
-async fn plain_http_promises_no_https() {
+async fn plain_http_has_no_strict_transport_security() {
     let url = PublicUrl::parse("http://127.0.0.1:8080").expect("a URL");
     let (parts, _) = call(&app(&url), request(Method::GET, "/v2/Services")).await;
     assert!(!parts.headers.contains_key("strict-transport-security"));
@@ -119,7 +119,7 @@ async fn plain_http_promises_no_https() {
 #[case(Method::GET, "/v2/Only", 405, Some(20004))]
 #[case(Method::GET, "/v2/Panic", 500, Some(20500))]
 #[tokio::test]
-async fn whatever_is_asked_is_answered_in_full(
+async fn every_response_is_complete(
     #[case] method: Method,
     #[case] path: &str,
     #[case] status: u16,
@@ -150,7 +150,7 @@ async fn each_request_has_its_own_id_and_is_counted_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn headers_have_a_bound() {
+async fn headers_are_limited() {
     let long = "a".repeat(1_024);
     let mut fat = request(Method::GET, "/v2/Services");
     fat.headers_mut().insert("x-long", long.parse().expect("a value"));
@@ -167,7 +167,7 @@ async fn headers_have_a_bound() {
 #[case("Ttl=150", None)]
 #[case("0123456789abcdef!", Some(20413))]
 #[tokio::test]
-async fn bodies_have_a_bound(#[case] text: &'static str, #[case] code: Option<u32>) {
+async fn bodies_are_limited(#[case] text: &'static str, #[case] code: Option<u32>) {
     let announced = Request::post("/").header("content-length", text.len());
     let announced = announced.body(Body::from(text)).expect("a request");
     let halves = [text.get(..8), text.get(8..)].map(|half| Bytes::from(half.unwrap_or_default()));
@@ -181,7 +181,7 @@ async fn bodies_have_a_bound(#[case] text: &'static str, #[case] code: Option<u3
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_no_form() {
+async fn an_incomplete_body_is_rejected() {
     let broken = stream::iter([Ok(Bytes::from("Ttl=1")), Err(std::io::Error::other("gone"))]);
     let body = Body::from_stream(broken);
     let read = body::read(&http::HeaderMap::new(), body, 16).await;
@@ -189,14 +189,14 @@ async fn a_body_that_breaks_off_is_no_form() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_missing_body_times_out() {
     let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let body = bounded(body, Allowance { bytes: 16, within: Duration::ZERO });
     let read = body::read(&http::HeaderMap::new(), body, 16).await;
     assert_eq!(read.expect_err("late").code_and_text().0, 20408);
 }
 
-/// A request from an address.
+/// A request from this address.
 fn from(address: [u8; 4], path: &str) -> Request<Body> {
     let mut request = request(Method::GET, path);
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 9))));
@@ -212,7 +212,7 @@ async fn begin(app: &Router, request: Request<Body>) -> AbortOnDropHandle<()> {
 }
 
 #[tokio::test]
-async fn strangers_wait_in_few_places_and_what_needs_none_is_served() {
+async fn unauthenticated_requests_have_few_places() {
     let (app, here, there) = (app(&base()), [192, 0, 2, 1], [192, 0, 2, 2]);
     let first = begin(&app, from(here, "/v2/Slow")).await;
     let (parts, _) = call(&app, from(here, "/v2/Slow")).await;
@@ -221,7 +221,11 @@ async fn strangers_wait_in_few_places_and_what_needs_none_is_served() {
         (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(1))
     );
     assert_eq!(call(&app, from(here, "/v2/Services")).await.0.status, 200);
-    assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 429, "it would have to be sent");
+    assert_eq!(
+        call(&app, from(here, "/v2/Large")).await.0.status,
+        429,
+        "a large response needs a place"
+    );
     assert_eq!(call(&app, from(there, "/v2/Large")).await.0.status, 200);
     let second = begin(&app, from(there, "/v2/Slow")).await;
     let (parts, _) = call(&app, from([192, 0, 2, 3], "/v2/Slow")).await;
@@ -236,7 +240,7 @@ async fn strangers_wait_in_few_places_and_what_needs_none_is_served() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_not_read_holds_its_place_until_it_is_dropped() {
+async fn an_unread_response_holds_its_place_until_it_is_dropped() {
     let (app, here) = (app(&base()), [192, 0, 2, 1]);
     let Ok(unread) = app.clone().oneshot(from(here, "/v2/Large")).await;
     assert_eq!(call(&app, from(here, "/v2/Large")).await.0.status, 429);

@@ -1,4 +1,4 @@
-//! The error table, row by row, and what a caller sees of it.
+//! The error table, and the responses that callers get.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn the_table() {
 }
 
 #[test]
-fn a_refusal_says_when_to_come_back_where_waiting_alone_helps() {
+fn an_error_has_retry_after_only_where_waiting_alone_helps() {
     let limits = rows::ALL.iter().filter(|row| matches!(row.status.as_u16(), 429 | 503));
     let helps: Vec<_> =
         limits.filter(|row| row.retry_after.is_some()).map(|row| row.code).collect();
@@ -58,7 +58,7 @@ fn a_refusal_says_when_to_come_back_where_waiting_alone_helps() {
 }
 
 #[tokio::test]
-async fn every_refusal_of_a_use_case_has_a_row() {
+async fn every_error_of_a_use_case_has_a_row() {
     let why = || Invalid::because("must be better");
     let refusals = [
         VerifyError::NotFound,
@@ -120,14 +120,14 @@ async fn bad_credentials_are_a_401(#[case] fault: AuthError, #[case] code: u32) 
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_by_how_much() {
+async fn the_error_of_a_wrong_clock_contains_the_skew() {
     let fault = AuthError::from(TokenFault::Expired(Duration::from_secs(700)));
     let (_, body) = seen(fault.into()).await;
     assert_eq!(body["details"], json!({"reason": "expired 700 s ago"}));
 }
 
 #[tokio::test]
-async fn a_parameter_is_named_and_the_sdks_special_keys_are_absent() {
+async fn an_error_names_the_parameter_without_the_keys_that_sdks_treat_specially() {
     let error = ApiError::parameter(&rows::OTHER_PARAMETER, "Ttl", Invalid::because("must be 0"));
     let (_, body) = seen(error).await;
     let expected = json!({

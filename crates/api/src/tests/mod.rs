@@ -1,4 +1,4 @@
-//! Tests of more than one module, and the things that all of them look at: those of the wire reference's examples.
+//! Tests of several modules, and the resources that they share, which are those of the wire reference's examples.
 
 mod envelope;
 mod errors;

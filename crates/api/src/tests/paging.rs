@@ -1,4 +1,4 @@
-//! Pages: tokens, bounds and the `meta` block.
+//! Pages: tokens, limits and the `meta` block.
 
 use axum::extract::FromRequestParts as _;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
@@ -37,9 +37,9 @@ const fn sid(number: u8) -> ChallengeSid {
     ChallengeSid::from_bytes(bytes)
 }
 
-/// The path and query of a URL of ours.
+/// Path and query of a URL of this server.
 fn path_of(url: &Value) -> &str {
-    url.as_str().expect("a URL").strip_prefix(base().as_str()).expect("one of ours")
+    url.as_str().expect("a URL").strip_prefix(base().as_str()).expect("a URL of this server")
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn an_empty_list_looks_as_documented() {
 }
 
 #[tokio::test]
-async fn urls_keep_size_and_filters_and_lead_on_and_back() {
+async fn urls_keep_size_and_filters_in_both_directions() {
     let first = read(&format!("{LIST}?PageSize=2&Status=pending"), Some("pending")).await;
     let first = reply(&first.expect("a page"), vec![sid(1), sid(2)], true).await;
     insta::assert_json_snapshot!("first", first);
@@ -68,7 +68,7 @@ async fn urls_keep_size_and_filters_and_lead_on_and_back() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_list_and_filters_only() {
+async fn a_token_is_valid_only_for_its_list_and_filters() {
     let first = read(LIST, None).await.expect("a page");
     let first = reply(&first, vec![sid(1)], true).await;
     let next = path_of(&first["meta"]["next_page_url"]);
@@ -98,14 +98,14 @@ async fn a_token_is_good_for_its_list_and_filters_only() {
 #[case("PageToken=x", Some(60306))]
 #[case("PageToken=%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC", Some(60306))]
 #[tokio::test]
-async fn judges_its_parameters(#[case] query: &str, #[case] code: Option<u32>) {
+async fn checks_its_parameters(#[case] query: &str, #[case] code: Option<u32>) {
     let error = read(&format!("{LIST}?{query}"), None).await.err();
     assert_eq!(error.map(|error| error.code_and_text().0), code);
 }
 
 proptest! {
     #[test]
-    fn any_sid_survives_the_wire_unescaped(bytes: [u8; 16], list: String, after: bool) {
+    fn any_sid_round_trips_unescaped(bytes: [u8; 16], list: String, after: bool) {
         let side = if after { Side::After } else { Side::Before };
         let sid = ServiceSid::from_bytes(bytes);
         let token = crate::paging::print_token(side, sid, &list);
@@ -120,7 +120,7 @@ proptest! {
     }
 }
 
-/// A page of items whose views have so many bytes.
+/// A page of items whose views have this number of bytes.
 async fn reply_of(paging: &Paging<ChallengeSid>, items: u8, bytes: usize) -> Value {
     let page = Page { items: (0..items).map(sid).collect(), has_previous: false, has_next: false };
     let view = |sid: &ChallengeSid| format!("{sid}{}", "x".repeat(bytes));
@@ -130,25 +130,25 @@ async fn reply_of(paging: &Paging<ChallengeSid>, items: u8, bytes: usize) -> Val
 }
 
 #[tokio::test]
-async fn a_page_of_large_items_ends_early_and_the_next_one_begins_where_it_ended() {
+async fn a_page_of_large_items_ends_early() {
     let paging = read(&format!("{LIST}?PageSize=50"), None).await.expect("a page");
     let all = reply_of(&paging, 10, 10_000).await;
     assert_eq!(all["challenges"].as_array().map(Vec::len), Some(10));
     assert_eq!(all["meta"]["next_page_url"], Value::Null);
 
     let page = reply_of(&paging, 10, 200_000).await;
-    assert_eq!(page["challenges"].as_array().map(Vec::len), Some(5), "of 1 MiB at most");
+    assert_eq!(page["challenges"].as_array().map(Vec::len), Some(5), "at most 1 MiB");
     assert_eq!(page["meta"]["page_size"], 50);
     let next = read(path_of(&page["meta"]["next_page_url"]), None).await.expect("a page");
     let cursor = next.query.cursor.expect("a token");
     assert_eq!((cursor.sid, cursor.side), (sid(4), Side::After));
 
     let one = reply_of(&paging, 3, 3_000_000).await;
-    assert_eq!(one["challenges"].as_array().map(Vec::len), Some(1), "there is always one");
+    assert_eq!(one["challenges"].as_array().map(Vec::len), Some(1), "at least one item");
 }
 
 #[tokio::test]
-async fn a_page_backwards_of_large_items_keeps_those_next_to_where_it_came_from() {
+async fn a_page_of_large_items_before_a_cursor_keeps_the_nearest() {
     let paging = read(LIST, None).await.expect("a page");
     let page = Page { items: vec![sid(20)], has_previous: true, has_next: false };
     let here = paging.reply(&base(), "challenges", &page, |sid| *sid, |sid| *sid);
@@ -162,5 +162,5 @@ async fn a_page_backwards_of_large_items_keeps_those_next_to_where_it_came_from(
     let further = read(path_of(&page["meta"]["previous_page_url"]), None).await.expect("a page");
     let cursor = further.query.cursor.expect("a token");
     assert_eq!((cursor.sid, cursor.side), (sid(5), Side::Before));
-    assert_eq!(page["meta"]["next_page_url"], Value::Null, "as the store says");
+    assert_eq!(page["meta"]["next_page_url"], Value::Null, "the store decides");
 }

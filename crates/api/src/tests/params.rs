@@ -33,13 +33,13 @@ fn decodes(#[case] form: &str, #[case] value: &str) {
 #[case(b"Name=%ff")]
 #[case(b"Name=\xff")]
 #[case(b"%C3=x")]
-fn refuses_what_is_not_utf8(#[case] form: &[u8]) {
+fn rejects_invalid_utf8(#[case] form: &[u8]) {
     let error = Params::parse(form, &rows::PARAMETER).expect_err("not UTF-8");
     assert_eq!(error.code_and_text().0, 20422);
 }
 
 #[test]
-fn a_scalar_given_twice_is_refused_and_a_list_is_not() {
+fn only_a_list_may_be_given_twice() {
     let params = params(b"Name=a&name=a&Unknown=1&Unknown=2");
     assert_eq!(params.text("Name").expect_err("twice").code_and_text().0, 60306);
     assert_eq!(params.all("Name").collect::<Vec<_>>(), ["a", "a"]);
@@ -47,7 +47,7 @@ fn a_scalar_given_twice_is_refused_and_a_list_is_not() {
 }
 
 #[test]
-fn takes_a_bounded_number_of_pairs() {
+fn accepts_a_limited_number_of_pairs() {
     assert!(Params::parse("a=1&".repeat(256).as_bytes(), &rows::PARAMETER).is_ok());
     assert!(Params::parse("a=1&".repeat(257).as_bytes(), &rows::PARAMETER).is_err());
 }
@@ -78,14 +78,14 @@ fn reads_booleans(#[case] text: &str, #[case] flag: Option<bool>) {
 
 proptest! {
     #[test]
-    fn takes_any_bytes_without_a_panic(bytes: Vec<u8>) {
+    fn accepts_any_bytes_without_a_panic(bytes: Vec<u8>) {
         if let Ok(params) = Params::parse(&bytes, &rows::PARAMETER) {
             let _ = params.text("Name");
         }
     }
 
     #[test]
-    fn what_was_encoded_comes_back(
+    fn encoding_and_decoding_round_trips(
         pairs in prop::collection::vec(("[A-Za-z.]{1,9}", "\\PC{0,40}"), 0..20),
         plus: bool,
     ) {
@@ -99,7 +99,7 @@ proptest! {
         let form = form.join("&");
         let read = params(form.as_bytes());
         for (name, _) in &pairs {
-            // Names live as long as the program, in production too.
+            // Names are static in production, too.
             let name: &'static str = name.clone().leak();
             let sent = pairs.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
             let sent: Vec<&str> = sent.map(|(_, value)| value.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Push credentials (wire reference §2.9). Their secrets go in and never come out.
+//! Push credentials (wire reference §2.9). Secrets are accepted and never returned.
 
 use axum::extract::State;
 use countersign_domain::credential::{Credential, CredentialType};
@@ -12,22 +12,22 @@ use countersign_verify::CredentialSecrets;
 use countersign_verify::credentials::CredentialUpdate;
 use serde::Serialize;
 
-use crate::auth::Backend;
+use crate::auth::Application;
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::{Params, boolean};
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
+    State(state): State<SharedState>,
+    Application(account): Application,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let params = form.params(&rows::OTHER_PARAMETER)?;
     let kind = params.required("Type", str::parse)?;
     let credential = state.verify.create_credential(account, kind, read(&params)?).await?;
@@ -35,19 +35,19 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(CredentialSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(CredentialSid,)>,
+) -> ApiResult {
     let credential = state.verify.credential(account, sid).await?;
     reply::ok(&CredentialView::of(&credential, &state.public_url))
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
+    State(state): State<SharedState>,
+    Application(account): Application,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.credentials(account, paging.query).await?;
     let base = &state.public_url;
@@ -55,27 +55,27 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn update(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(CredentialSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(CredentialSid,)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let update = read(&form.params(&rows::OTHER_PARAMETER)?)?;
     let credential = state.verify.update_credential(account, sid, &update).await?;
     reply::ok(&CredentialView::of(&credential, &state.public_url))
 }
 
 pub(crate) async fn delete(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(CredentialSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(CredentialSid,)>,
+) -> ApiResult {
     state.verify.delete_credential(account, sid).await?;
     reply::gone()
 }
 
 fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
-    // Copied out of a page of Apple's, an id brings spaces and line ends with it, and has none of its own.
+    // An id copied from Apple's site may bring spaces and line ends, which no id contains.
     let id = |most| {
         move |text: &str| {
             let is_of_it = |c: &char| !c.is_whitespace() && *c != BYTE_ORDER_MARK;
@@ -102,7 +102,7 @@ fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
     })
 }
 
-/// An editor's mark at the beginning of a file.
+/// The mark that some editors put at the beginning of a file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[derive(Serialize)]
@@ -111,7 +111,7 @@ struct CredentialView<'a> {
     account_sid: AccountSid,
     friendly_name: Option<&'a str>,
     r#type: &'static str,
-    /// A text, as Twilio has it; null for those that know no sandbox.
+    /// A string, as in Twilio's API; null for types without a sandbox.
     sandbox: Option<&'static str>,
     date_created: Instant,
     date_updated: Instant,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_seen_again() {
+    fn no_secret_is_returned() {
         let form = b"Secret=hush&PrivateKey=hush&Sandbox=true&KeyId=ABCDE12345";
         let params = Params::parse(form, &rows::OTHER_PARAMETER).expect("a form");
         let update = read(&params).expect("an update");

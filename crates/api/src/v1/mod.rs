@@ -1,3 +1,3 @@
-//! What we serve of Notify v1.
+//! Resources of Notify v1.
 
 pub(crate) mod credentials;

@@ -10,32 +10,32 @@ use countersign_domain::time::Instant;
 use countersign_verify::access_tokens::NewAccessToken;
 use serde::Serialize;
 
-use crate::auth::Backend;
+use crate::auth::Application;
 use crate::body::Form;
 use crate::error::ApiError;
 use crate::params::{Params, integer};
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service,)): PathParams<(ServiceSid,)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let new = read(&form.params(&rows::ACCESS_TOKEN_PARAMETER)?)?;
     let (token, text) = state.verify.create_access_token(account, service, new).await?;
     reply::created(&AccessTokenView::of(&token, &text, &state.public_url))
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, sid)): In<(ServiceSid, AccessTokenSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, sid)): PathParams<(ServiceSid, AccessTokenSid)>,
+) -> ApiResult {
     let (token, text) = state.verify.access_token(account, service, sid).await?;
     reply::ok(&AccessTokenView::of(&token, &text, &state.public_url))
 }
@@ -101,7 +101,7 @@ mod tests {
     #[case("Identity=ann-smith&FactorType=push&Ttl=301")]
     #[case("Identity=ann-smith&FactorType=push&Ttl=")]
     #[case("Identity=ann-smith&FactorType=push&FactorFriendlyName=")]
-    fn refuses_with_60305(#[case] form: &str) {
+    fn rejects_with_60305(#[case] form: &str) {
         let params = Params::parse(form.as_bytes(), &rows::ACCESS_TOKEN_PARAMETER);
         let error = read(&params.expect(form)).expect_err(form);
         assert_eq!(error.code_and_text().0, 60305);

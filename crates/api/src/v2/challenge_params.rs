@@ -1,4 +1,4 @@
-//! The forms of a challenge, and the filters of a list of them (wire reference §2.4).
+//! Forms of a challenge, and the filters of the list (wire reference §2.4).
 
 use countersign_domain::challenge::{Field, MOST_FIELDS};
 use countersign_domain::invalid::Invalid;
@@ -12,10 +12,11 @@ use countersign_verify::challenges::NewChallenge;
 use crate::error::ApiError;
 use crate::params::Params;
 
-/// Our largest challenge, signed, is longer than the 5,456 characters of Twilio's description (wire reference §3.9).
+/// Longest verdict in characters. The largest challenge, signed, exceeds the 5,456 characters of Twilio's description (wire
+/// reference §3.9).
 const LONGEST_ANSWER: usize = 32 * 1024;
 
-/// A new challenge. Whether it needs a message, and what its code says, depends on its factor.
+/// A new challenge. Its factor decides whether it needs a message, and whether its code is valid.
 pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     let factor = params.required("FactorSid", str::parse)?;
     let fields: Result<Vec<Field>, Invalid> =
@@ -37,7 +38,7 @@ pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     })
 }
 
-/// What an update says.
+/// The changes of an update.
 pub(super) fn update(params: &Params<'_>) -> Result<ChallengeUpdate, ApiError> {
     let answer = |text: &str| bounded(text, 1, LONGEST_ANSWER).map(|()| text.to_owned());
     Ok(ChallengeUpdate {
@@ -46,7 +47,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<ChallengeUpdate, ApiError> {
     })
 }
 
-/// What a list holds, and in which order, if the caller said.
+/// The filter and the order of a list, if given.
 pub(super) fn filter(params: &Params<'_>) -> Result<(ChallengeFilter, Option<Order>), ApiError> {
     let filter = ChallengeFilter {
         factor: params.optional("FactorSid", str::parse)?,
@@ -60,7 +61,7 @@ pub(super) fn filter(params: &Params<'_>) -> Result<(ChallengeFilter, Option<Ord
     Ok((filter, order))
 }
 
-/// The order as it stands in a query.
+/// The order as it appears in a query.
 pub(super) const fn word(order: Order) -> &'static str {
     match order {
         Order::Ascending => "asc",
@@ -89,7 +90,7 @@ mod tests {
     #[case("&Details.Message=Hi&HiddenDetails=[]", 60306)]
     #[case(r#"&Details.Message=Hi&HiddenDetails={"n":1}"#, 60306)]
     #[case("&FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f", 60306)]
-    fn refuses(#[case] rest: &str, #[case] code: u32) {
+    fn rejects(#[case] rest: &str, #[case] code: u32) {
         let form = format!("{FACTOR}{rest}");
         assert_eq!(read(&form).expect_err(&form).code_and_text().0, code);
     }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_twenty_fields_and_no_more() {
+    fn accepts_at_most_twenty_fields() {
         let field = r#"&Details.Fields={"label":"Path","value":"/login"}"#;
         let form = |count| format!("{FACTOR}&Details.Message=Hi{}", field.repeat(count));
         assert_eq!(read(&form(20)).expect("twenty").fields.len(), 20);

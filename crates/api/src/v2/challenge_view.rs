@@ -1,4 +1,4 @@
-//! How a challenge is shown.
+//! The representation of a challenge.
 
 use countersign_domain::challenge::{Challenge, ChallengeState};
 use countersign_domain::signed_members::SignedMembers;
@@ -10,13 +10,13 @@ use crate::urls::PublicUrl;
 
 #[derive(Serialize)]
 pub(super) struct ChallengeView<'a> {
-    /// What a device signs is shown exactly as an answer will be held against it: both come from the domain.
+    /// The members that a device signs. The domain compares a verdict with the same values.
     #[serde(flatten)]
     signed: SignedMembers<'a>,
     date_updated: Instant,
     date_responded: Option<Instant>,
     status: &'static str,
-    /// Twilio's other words for it have no known meaning.
+    /// Twilio's other values have no known meaning.
     responded_reason: &'static str,
     metadata: Option<&'a StringMap>,
     url: String,
@@ -62,17 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn shows_all_that_is_signed() {
+    fn contains_all_signed_members() {
         let view = serde_json::to_value(ChallengeView::of(&challenge(), at(), &base()));
         let view = view.expect("JSON");
-        // A null is fine, a missing member makes the SDKs fail.
+        // The SDKs accept a null, but not a missing member.
         assert!(SIGNED_FIELDS.iter().all(|name| view.get(name).is_some()));
-        // And a null date would, too.
+        // The SDKs do not accept a null date.
         assert!(view["details"].get("date").is_none());
     }
 
     #[test]
-    fn shows_when_it_was_answered_and_when_it_expired() {
+    fn contains_the_times_of_verdict_and_expiry() {
         let now = at() + Duration::from_secs(10);
         let state = ChallengeState::Answered { verdict: Verdict::Denied, at: now };
         let answered = Challenge { state, updated_at: now, ..challenge() };

@@ -14,27 +14,27 @@ use http::{HeaderName, HeaderValue};
 
 use super::challenge_params;
 use super::challenge_view::ChallengeView;
-use crate::auth::{Anybody, Backend};
+use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::integer;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 
-/// Names the members that a device is to sign. Without it the mobile SDKs can show a challenge and not answer it.
+/// Names the members that a device signs. Without it the mobile SDKs can show a challenge but not answer it.
 const SIGNATURE_FIELDS: HeaderName = HeaderName::from_static("twilio-verify-signature-fields");
-/// The most seconds that a long poll may ask for.
+/// Longest wait of a long poll, in seconds.
 const LONGEST_WAIT: u64 = 50;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity)): In<(ServiceSid, Identity)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let new = challenge_params::create(&form.params(&rows::PARAMETER)?)?;
     let challenge = state.verify.create_challenge(account, service, &identity, new).await?;
     let now = state.verify.time().await?;
@@ -42,12 +42,12 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity, sid)): In<(ServiceSid, Identity, ChallengeSid)>,
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, ChallengeSid)>,
     place: Option<Extension<Arc<RequestPermit>>>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let verify = &state.verify;
     let wait = query.params()?.optional("WaitSeconds", integer(0..=LONGEST_WAIT))?.unwrap_or(0);
     let challenge = if wait == 0 {
@@ -68,11 +68,11 @@ pub(crate) async fn fetch(
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity)): In<(ServiceSid, Identity)>,
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let params = query.params()?;
     let (filter, order) = challenge_params::filter(&params)?;
     let filters = [
@@ -88,11 +88,11 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn update(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity, sid)): In<(ServiceSid, Identity, ChallengeSid)>,
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, ChallengeSid)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let update = challenge_params::update(&form.params(&rows::PARAMETER)?)?;
     let verify = &state.verify;
     let challenge = verify.update_challenge(&caller, service, &identity, sid, update).await?;

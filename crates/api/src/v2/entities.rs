@@ -1,4 +1,4 @@
-//! Entities (wire reference §2.2). An entity is addressed by its identity, not by its SID.
+//! Entities (wire reference §2.2). URLs contain the identity instead of the SID.
 
 use axum::extract::State;
 use countersign_domain::entity::Entity;
@@ -8,41 +8,41 @@ use countersign_domain::time::Instant;
 use countersign_store::Order;
 use serde::Serialize;
 
-use crate::auth::Backend;
+use crate::auth::Application;
 use crate::body::{Form, Query};
 use crate::paging::Paging;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service,)): PathParams<(ServiceSid,)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let identity = form.params(&rows::PARAMETER)?.required("Identity", Identity::parse)?;
     let entity = state.verify.create_entity(account, service, identity).await?;
     reply::created(&EntityView::of(&entity, &state.public_url))
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity)): In<(ServiceSid, Identity)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
+) -> ApiResult {
     let entity = state.verify.entity(account, service, &identity).await?;
     reply::ok(&EntityView::of(&entity, &state.public_url))
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service,)): PathParams<(ServiceSid,)>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.entities(account, service, paging.query).await?;
     let base = &state.public_url;
@@ -56,10 +56,10 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn delete(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity)): In<(ServiceSid, Identity)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
+) -> ApiResult {
     state.verify.delete_entity(account, service, &identity).await?;
     reply::gone()
 }

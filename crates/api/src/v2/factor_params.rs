@@ -1,4 +1,4 @@
-//! The forms of a factor (wire reference §2.3).
+//! Forms of a factor (wire reference §2.3).
 
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::base64;
@@ -50,7 +50,7 @@ pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<New, Ap
     })))
 }
 
-/// What an update changes. Nothing is required, and what both SDKs send beyond the description is taken.
+/// The changes of an update. Requires nothing, and accepts the parameters that both SDKs send beyond Twilio's description.
 pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
     totp_config(params)?;
     Ok(FactorUpdate {
@@ -63,7 +63,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
     })
 }
 
-/// What an update of a TOTP factor says: its code, and what changes.
+/// The code and the changes of an update of a TOTP factor.
 pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChange), ApiError> {
     let change = TotpChange {
         friendly_name: params.optional("FriendlyName", FriendlyName::written)?,
@@ -72,8 +72,8 @@ pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChan
     Ok((params.optional("AuthPayload", Code::parse)?, change))
 }
 
-/// A push token without the spaces around it. One of Apple's may be written as older systems print it, `<00fc13ad ff785122>`,
-/// which is a token of nobody else's.
+/// A push token without surrounding spaces. For Apple, the brackets and spaces of older systems, as in `<00fc13ad ff785122>`,
+/// are removed too.
 fn push_token(text: &str) -> String {
     let text = text.trim();
     let printed = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
@@ -89,7 +89,7 @@ fn signature(text: &str) -> Result<Vec<u8>, Invalid> {
     der.ok_or(Invalid::because("must be base64 of a DER signature"))
 }
 
-/// The binding has a row of its own.
+/// The key of the binding, whose errors have their own row.
 fn key(params: &Params<'_>) -> Result<DeviceKey, ApiError> {
     let bad = |name| move |why| ApiError::parameter(&rows::BINDING, name, why);
     if params.text("Binding.Alg")?.is_some_and(|alg| alg != "ES256") {
@@ -129,14 +129,14 @@ mod tests {
         }
     }
 
-    /// The good form without some of its parameters, and with some more.
+    /// The valid form without some parameters and with others.
     fn changed(without: &str, with: &str) -> String {
         let kept = GOOD.split('&').filter(|pair| !pair.starts_with(&format!("{without}=")));
         kept.chain([with]).collect::<Vec<_>>().join("&")
     }
 
     #[test]
-    fn takes_what_the_sdks_send() {
+    fn accepts_the_forms_of_the_sdks() {
         let new = read(GOOD).expect("a form");
         assert_eq!(new.friendly_name.as_str(), "Ann's phone");
         assert_eq!(new.address.platform(), Platform::None);
@@ -161,7 +161,7 @@ mod tests {
     #[case("Config.NotificationPlatform", "Config.NotificationPlatform=fcm", 60306)]
     #[case("Metadata", "Metadata=%7B%22os%22%3A1%7D", 60306)]
     #[case("", "Metadata=%7B%7D", 60306)]
-    fn refuses(#[case] without: &str, #[case] with: &str, #[case] code: u32) {
+    fn rejects(#[case] without: &str, #[case] with: &str, #[case] code: u32) {
         let form = changed(without, with);
         assert_eq!(read(&form).expect_err(&form).code_and_text().0, code);
     }

@@ -1,4 +1,4 @@
-//! How a factor is shown.
+//! The representation of a push factor.
 
 use countersign_domain::address::PushToken;
 use countersign_domain::factor::{Factor, FactorType};
@@ -28,11 +28,11 @@ pub(super) struct FactorView<'a> {
     url: String,
 }
 
-/// Shown once, in the answer to the enrolment.
+/// Contained only in the response to the enrolment.
 #[derive(Serialize)]
 struct Creation {
     binding: Binding,
-    /// Twilio's; always null for push.
+    /// Exists in Twilio's API; always null for push.
     options: (),
 }
 
@@ -48,7 +48,7 @@ struct Config<'a> {
     app_id: &'a AppId,
     notification_platform: &'static str,
     notification_token: Option<&'a str>,
-    /// Not in Twilio's description, and both mobile SDKs fail without it: the `kid` of the device's tokens.
+    /// Missing in Twilio's description, but required by both mobile SDKs: the `kid` of the device's tokens.
     credential_sid: FactorKeySid,
 }
 

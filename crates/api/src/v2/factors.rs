@@ -9,20 +9,20 @@ use countersign_store::Order;
 use super::factor_params::{self, New};
 use super::factor_view::FactorView;
 use super::totp_view::{AnyView, TotpView};
-use crate::auth::{Anybody, Backend};
+use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
 use crate::paging::Paging;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity)): In<(ServiceSid, Identity)>,
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let params = form.params(&rows::PARAMETER)?;
     let new = factor_params::create(&params, state.verify.strict_tokens())?;
     let base = &state.public_url;
@@ -39,20 +39,20 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity, sid)): In<(ServiceSid, Identity, FactorSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, FactorSid)>,
+) -> ApiResult {
     let factor = state.verify.any_factor(&caller, service, &identity, sid).await?;
     reply::ok(&AnyView::of(&factor, &state.public_url))
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity)): In<(ServiceSid, Identity)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.factors(account, service, &identity, paging.query).await?;
     let base = &state.public_url;
@@ -60,11 +60,11 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn update(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity, sid)): In<(ServiceSid, Identity, FactorSid)>,
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, FactorSid)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let params = form.params(&rows::PARAMETER)?;
     if let AnyFactor::Totp(factor) =
         state.verify.any_factor(&caller, service, &identity, sid).await?
@@ -79,10 +79,10 @@ pub(crate) async fn update(
 }
 
 pub(crate) async fn delete(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((service, identity, sid)): In<(ServiceSid, Identity, FactorSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, FactorSid)>,
+) -> ApiResult {
     state.verify.delete_factor(&caller, service, &identity, sid).await?;
     reply::gone()
 }

@@ -7,10 +7,10 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::auth::Backend;
-use crate::reply::{self, Answer};
+use crate::auth::Application;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 /// The only type of form.
@@ -21,10 +21,10 @@ static PUSH_FORMS: LazyLock<Value> = LazyLock::new(|| {
 });
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(_): Backend,
+    State(state): State<SharedState>,
+    Application(_): Application,
     form_type: Result<Path<String>, PathRejection>,
-) -> Answer {
+) -> ApiResult {
     if !form_type.is_ok_and(|Path(form_type)| form_type == PUSH) {
         return Err((&rows::NOT_FOUND).into());
     }
@@ -50,7 +50,7 @@ impl FormView {
     }
 }
 
-/// An object with nothing in it.
+/// An empty object.
 #[derive(Serialize)]
 struct Empty {}
 

@@ -1,4 +1,4 @@
-//! The resources of Verify v2: form in, view out.
+//! Resources of Verify v2: forms in, views out.
 
 pub(crate) mod access_tokens;
 mod challenge_params;

@@ -1,4 +1,5 @@
-//! How a notification is shown: nine properties when it is made, and how its delivery goes when somebody asks.
+//! Representations of a notification: nine properties in the response to its creation, and with the state of its delivery
+//! afterwards.
 
 use countersign_domain::delivery::{NewNotification, NodeId};
 use countersign_domain::entity::Owner;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::urls::PublicUrl;
 
-/// Exactly Twilio's nine.
+/// Exactly the nine properties of Twilio's API.
 #[derive(Serialize)]
 pub(super) struct NotificationView<'a> {
     sid: NotificationSid,
@@ -24,7 +25,7 @@ pub(super) struct NotificationView<'a> {
     date_created: Instant,
 }
 
-/// The nine, and what became of it.
+/// The nine properties, and the state of the delivery.
 #[derive(Serialize)]
 pub(super) struct DetailedView<'a> {
     #[serde(flatten)]
@@ -77,7 +78,7 @@ impl<'a> NotificationView<'a> {
 }
 
 impl<'a> DetailedView<'a> {
-    /// As seen by the process `node`.
+    /// `node` is the process that serves the request.
     pub(super) fn of(
         owner: &'a Owner,
         notification: &'a Notification,
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_has_exactly_the_nine() {
+    fn a_new_notification_has_exactly_nine_properties() {
         let Notification { sid, challenge, ttl, created_at, .. } = notification();
         let owner = owner();
         let view = NotificationView::of(&owner, sid, challenge, ttl, created_at);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_how_the_delivery_went() {
+    fn contains_the_state_of_the_delivery() {
         let (owner, notification) = (owner(), notification());
         let view = DetailedView::of(&owner, &notification, NodeId([0; 16]), &base());
         insta::assert_json_snapshot!("detailed", view);

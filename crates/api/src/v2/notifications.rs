@@ -1,4 +1,4 @@
-//! Notifications (wire reference §2.5); their list and fetch are ours.
+//! Notifications (wire reference §2.5). List and fetch are additions of this server.
 
 use axum::extract::State;
 use countersign_domain::notification::{DEFAULT_TTL, TTL};
@@ -8,27 +8,27 @@ use countersign_store::Order;
 use countersign_verify::Caller;
 
 use super::notification_view::{DetailedView, NotificationView};
-use crate::auth::Backend;
+use crate::auth::Application;
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::integer;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity, challenge)): In<(ServiceSid, Identity, ChallengeSid)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity, challenge)): PathParams<(ServiceSid, Identity, ChallengeSid)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let verify = &state.verify;
     let ttl = match ttl(&form) {
         Ok(ttl) => ttl,
         Err(fault) => {
-            // A challenge that is not there is worse than a bad `Ttl`.
+            // A missing challenge takes precedence over an invalid `Ttl`.
             let caller = Caller::Application(account);
             verify.challenge(&caller, service, &identity, challenge).await?;
             return Err(fault);
@@ -44,15 +44,15 @@ fn ttl(form: &Form) -> Result<u16, ApiError> {
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity, challenge, sid)): In<(
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity, challenge, sid)): PathParams<(
         ServiceSid,
         Identity,
         ChallengeSid,
         NotificationSid,
     )>,
-) -> Answer {
+) -> ApiResult {
     let verify = &state.verify;
     let (owner, notification) =
         verify.notification(account, service, &identity, challenge, sid).await?;
@@ -60,11 +60,11 @@ pub(crate) async fn fetch(
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, identity, challenge)): In<(ServiceSid, Identity, ChallengeSid)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, identity, challenge)): PathParams<(ServiceSid, Identity, ChallengeSid)>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let (verify, base) = (&state.verify, &state.public_url);
     let (owner, page) =

@@ -1,4 +1,4 @@
-//! The form of a service (wire reference §2.1). Absent means unchanged; an empty text takes a value back.
+//! The form of a service (wire reference §2.1). An absent parameter changes nothing; an empty one removes the value.
 
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::service_form;
@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::parameter_names::name_of_setting;
 use crate::params::Params;
 
-/// A new service's settings.
+/// The settings of a new service.
 pub(super) fn create(params: &Params<'_>) -> Result<ServiceSettings, ApiError> {
     let name = params.required("FriendlyName", ServiceName::written)?;
     let mut settings = ServiceSettings::named(name);
@@ -16,7 +16,7 @@ pub(super) fn create(params: &Params<'_>) -> Result<ServiceSettings, ApiError> {
     Ok(settings)
 }
 
-/// Changes what is given.
+/// Changes the given settings.
 pub(super) fn update(params: &Params<'_>, to: &mut ServiceSettings) -> Result<(), ApiError> {
     service_form::change(to, |setting| params.scalar(name_of_setting(setting)))
         .map_err(|(setting, why)| params.bad(name_of_setting(setting), why))
@@ -48,12 +48,12 @@ mod tests {
     #[case("FriendlyName=a&DefaultTemplateSid=HJ0", 60200)]
     #[case("FriendlyName=a&Whatsapp.MsgServiceSid=MG-", 60200)]
     #[case("FriendlyName=a&Passkeys.UserVerification=maybe", 60200)]
-    fn refuses(#[case] form: &str, #[case] code: u32) {
+    fn rejects(#[case] form: &str, #[case] code: u32) {
         assert_eq!(read(form).expect_err(form).code_and_text().0, code);
     }
 
     #[test]
-    fn takes_every_parameter_and_takes_values_back() {
+    fn sets_and_removes_every_parameter() {
         let mut settings = read(
             "friendlyname=owl+bank&CodeLength=10&LookupEnabled=True&SkipSmsToLandlines=true\
              &DtmfInputRequired=true&Psd2Enabled=true&DoNotShareWarningEnabled=true\

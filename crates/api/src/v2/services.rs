@@ -11,41 +11,41 @@ use countersign_store::Order;
 use serde::Serialize;
 
 use super::service_params;
-use crate::auth::{Anybody, Backend};
+use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
+    State(state): State<SharedState>,
+    Application(account): Application,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let settings = service_params::create(&form.params(&rows::SERVICE_PARAMETER)?)?;
     let service = state.verify.create_service(account, settings).await?;
     reply::created(&ServiceView::of(&service, &state.public_url))
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(ServiceSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(ServiceSid,)>,
+) -> ApiResult {
     let service = state.verify.service(account, sid).await?;
     reply::ok(&ServiceView::of(&service, &state.public_url))
 }
 
-/// Ours: what a page hands to its browser as `applicationServerKey` before it enrols a factor of platform `webpush`.
+/// Addition of this server: the `applicationServerKey` of a page that enrols a factor of platform `webpush`.
 pub(crate) async fn web_push_key(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(ServiceSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(ServiceSid,)>,
+) -> ApiResult {
     #[derive(serde::Serialize)]
     struct View {
         service_sid: ServiceSid,
@@ -55,12 +55,13 @@ pub(crate) async fn web_push_key(
     reply::ok(&View { service_sid: sid, public_key })
 }
 
-/// Ours: what the service is called now. A link could claim any name; this one belongs to the caller's own credentials.
+/// Addition of this server: the current name of the service. A link could contain any name; this one belongs to the caller's
+/// credentials.
 pub(crate) async fn name(
-    State(state): State<Shared>,
-    Anybody(caller): Anybody,
-    In((sid,)): In<(ServiceSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    AnyCaller(caller): AnyCaller,
+    PathParams((sid,)): PathParams<(ServiceSid,)>,
+) -> ApiResult {
     #[derive(serde::Serialize)]
     struct View {
         service_sid: ServiceSid,
@@ -71,10 +72,10 @@ pub(crate) async fn name(
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
+    State(state): State<SharedState>,
+    Application(account): Application,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.services(account, paging.query).await?;
     let base = &state.public_url;
@@ -82,11 +83,11 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn update(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(ServiceSid,)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let params = form.params(&rows::SERVICE_PARAMETER)?;
     let edit = |settings: &mut ServiceSettings| service_params::update(&params, settings);
     let service = state.verify.update_service::<ApiError>(account, sid, edit).await?;
@@ -94,10 +95,10 @@ pub(crate) async fn update(
 }
 
 pub(crate) async fn delete(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((sid,)): In<(ServiceSid,)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((sid,)): PathParams<(ServiceSid,)>,
+) -> ApiResult {
     state.verify.delete_service(account, sid).await?;
     reply::gone()
 }
@@ -127,7 +128,7 @@ struct ServiceView<'a> {
     links: Links,
 }
 
-/// Clients expect all of them, though only the last three lead anywhere here.
+/// Clients expect all of these, although only the last three exist here.
 #[derive(Serialize)]
 struct Links {
     verification_checks: String,

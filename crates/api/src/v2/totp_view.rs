@@ -1,4 +1,4 @@
-//! How a TOTP factor is shown, and a factor of either type.
+//! Representations of a TOTP factor, and of a factor of either type.
 
 use countersign_domain::factor::{AnyFactor, FactorType};
 use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
@@ -43,12 +43,12 @@ pub(super) struct TotpView<'a> {
     status: &'static str,
     factor_type: &'static str,
     config: Config,
-    /// Only push factors have any.
+    /// Only push factors have metadata.
     metadata: (),
     url: String,
 }
 
-/// Shown once, in the answer to the creation.
+/// Contained only in the response to the creation.
 #[derive(Serialize)]
 struct Creation<'a> {
     binding: Binding<'a>,
@@ -101,7 +101,7 @@ impl<'a> TotpView<'a> {
     }
 }
 
-/// What an authenticator app reads as a QR code. Apps read a plus sign as itself, so a space is `%20`.
+/// The URI that authenticator apps read as a QR code. Apps do not decode a plus sign, so a space is `%20`.
 fn uri(made: &CreatedTotpFactor) -> String {
     let escaped =
         |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");

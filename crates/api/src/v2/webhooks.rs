@@ -10,43 +10,43 @@ use countersign_store::Order;
 use countersign_verify::webhooks::NewWebhook;
 use serde::Serialize;
 
-use crate::auth::Backend;
+use crate::auth::Application;
 use crate::body::{Form, Query};
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Params;
-use crate::paths::In;
-use crate::reply::{self, Answer};
+use crate::paths::PathParams;
+use crate::reply::{self, ApiResult};
 use crate::rows;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::urls::PublicUrl;
 
 pub(crate) async fn create(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service,)): PathParams<(ServiceSid,)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let new = read_new(&form.params(&rows::PARAMETER)?)?;
     let webhook = state.verify.create_webhook(account, service, new).await?;
     reply::created(&WebhookView::of(&webhook, &state.public_url))
 }
 
 pub(crate) async fn fetch(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, sid)): In<(ServiceSid, WebhookSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, sid)): PathParams<(ServiceSid, WebhookSid)>,
+) -> ApiResult {
     let webhook = state.verify.webhook(account, service, sid).await?;
     reply::ok(&WebhookView::of(&webhook, &state.public_url))
 }
 
 pub(crate) async fn list(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service,)): In<(ServiceSid,)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service,)): PathParams<(ServiceSid,)>,
     query: Query,
-) -> Answer {
+) -> ApiResult {
     let paging = Paging::read(&query, &query.params()?, Order::Ascending, &[])?;
     let page = state.verify.webhooks(account, service, paging.query).await?;
     let base = &state.public_url;
@@ -54,11 +54,11 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn update(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, sid)): In<(ServiceSid, WebhookSid)>,
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, sid)): PathParams<(ServiceSid, WebhookSid)>,
     form: Form,
-) -> Answer {
+) -> ApiResult {
     let params = form.params(&rows::PARAMETER)?;
     let edit = |webhook: &mut Webhook| apply(&params, webhook);
     let webhook = state.verify.update_webhook::<ApiError>(account, service, sid, edit).await?;
@@ -66,19 +66,19 @@ pub(crate) async fn update(
 }
 
 pub(crate) async fn secret(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, sid)): In<(ServiceSid, WebhookSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, sid)): PathParams<(ServiceSid, WebhookSid)>,
+) -> ApiResult {
     let secret = state.verify.webhook_secret(account, service, sid).await?;
     reply::ok(&SecretView { sid, secret: secret.expose() })
 }
 
 pub(crate) async fn delete(
-    State(state): State<Shared>,
-    Backend(account): Backend,
-    In((service, sid)): In<(ServiceSid, WebhookSid)>,
-) -> Answer {
+    State(state): State<SharedState>,
+    Application(account): Application,
+    PathParams((service, sid)): PathParams<(ServiceSid, WebhookSid)>,
+) -> ApiResult {
     state.verify.delete_webhook(account, service, sid).await?;
     reply::gone()
 }
@@ -112,7 +112,7 @@ fn apply(params: &Params<'_>, webhook: &mut Webhook) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Each event once, in the order given; `None` if none is given.
+/// Distinct events in the given order; `None` if none is given.
 fn event_types(params: &Params<'_>) -> Result<Option<Vec<EventType>>, ApiError> {
     let mut events = Vec::new();
     for text in params.all("EventTypes") {
@@ -196,7 +196,7 @@ mod tests {
     #[case("FriendlyName=a&WebhookUrl=a.example&EventTypes=*", 60306)]
     #[case("FriendlyName=a&WebhookUrl=https://a.example&EventTypes=*&Status=on", 60306)]
     #[case("FriendlyName=a&WebhookUrl=https://a.example&EventTypes=*&Version=v3", 60306)]
-    fn refuses(#[case] form: &str, #[case] code: u32) {
+    fn rejects(#[case] form: &str, #[case] code: u32) {
         assert_eq!(read(form).expect_err(form).code_and_text().0, code);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use countersign_api::socket::admission::{Admission, Bounds};
-use countersign_api::socket::{Residents, SocketParts, keep_watch};
+use countersign_api::socket::{OpenSockets, SocketContext, watch_revocations};
 use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
 use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver};
@@ -85,9 +85,9 @@ impl Parts<'_> {
         Ok(Engine::start(&parts, inbox))
     }
 
-    fn device_streams(&self) -> Arc<SocketParts> {
+    fn device_streams(&self) -> Arc<SocketContext> {
         let stream = &self.config.stream;
-        let parts = Arc::new(SocketParts {
+        let parts = Arc::new(SocketContext {
             bus: Arc::clone(&self.bus),
             handover: self.handover.clone(),
             clock: Arc::clone(&self.world.clock),
@@ -95,14 +95,14 @@ impl Parts<'_> {
             auth: Arc::clone(&self.verify) as _,
             shutdown: self.tasks.shutdown.clone(),
             tracker: self.tasks.streams.clone(),
-            residents: Residents::default(),
+            open_sockets: OpenSockets::default(),
             admission: Admission::new(Bounds {
                 unauthenticated: stream.unauthenticated_max,
                 unauthenticated_per_address: stream.unauthenticated_per_address,
                 linked: stream.sockets_max,
             }),
         });
-        keep_watch(&parts);
+        watch_revocations(&parts);
         parts
     }
 

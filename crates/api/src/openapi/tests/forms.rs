@@ -39,7 +39,7 @@ fn a_form_says_the_same_of_a_parameter_as_the_document() {
 }
 
 #[test]
-fn a_form_asks_what_a_push_factor_needs_and_nothing_of_codes() {
+fn a_form_has_the_parameters_of_a_push_factor() {
     let forms = push_forms();
     let names = |form: &str| properties(&forms[form]).keys().cloned().collect::<Vec<_>>();
     assert_eq!(

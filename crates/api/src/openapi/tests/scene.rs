@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::socket::admission::{Admission, Bounds};
-use crate::socket::{Residents, SocketParts};
+use crate::socket::{OpenSockets, SocketContext};
 use crate::state::{ApiOptions, ApiState};
 
 /// The state of an API over an empty store.
@@ -34,7 +34,7 @@ pub(super) fn state(folder: &TempDir) -> Arc<ApiState> {
     };
     let verify = Arc::new(Verify::new(parts, Default::default()));
     let bounds = Bounds { unauthenticated: 1, unauthenticated_per_address: 1, linked: 1 };
-    let sockets = Arc::new(SocketParts {
+    let sockets = Arc::new(SocketContext {
         bus: Arc::new(LocalBus::default()),
         handover,
         clock,
@@ -43,7 +43,7 @@ pub(super) fn state(folder: &TempDir) -> Arc<ApiState> {
         shutdown: CancellationToken::new(),
         tracker: TaskTracker::new(),
         admission: Admission::new(bounds),
-        residents: Residents::default(),
+        open_sockets: OpenSockets::default(),
     });
     Arc::new(ApiState {
         verify,

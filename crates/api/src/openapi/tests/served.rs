@@ -55,7 +55,7 @@ impl Application {
 }
 
 #[tokio::test]
-async fn what_no_snapshot_pins_has_exactly_the_properties_of_its_schema() {
+async fn responses_without_a_snapshot_have_exactly_the_properties_of_their_schemas() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = state(&folder);
     let (account, token) = state.verify.create_account("owlbank").await.expect("an account");

@@ -66,7 +66,7 @@ fn every_operation_has_a_unique_id_and_a_known_tag() {
 fn every_parameter_of_a_path_is_declared() {
     let document = document();
     for (path, method, operation) in operations(&document) {
-        let places: Vec<_> =
+        let limiter: Vec<_> =
             path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         let none = Vec::new();
         let parameters = operation["parameters"].as_array().unwrap_or(&none);
@@ -76,7 +76,7 @@ fn every_parameter_of_a_path_is_declared() {
             .inspect(|parameter| assert_eq!(parameter["required"], true, "{path}"))
             .map(|parameter| parameter["name"].as_str().expect(path))
             .collect();
-        assert_eq!(declared, places, "{method} {path}");
+        assert_eq!(declared, limiter, "{method} {path}");
     }
 }
 
@@ -111,7 +111,7 @@ fn only_four_operations_need_no_credentials() {
 fn the_parameters_of_a_form_keep_their_order() {
     let text = text(PUBLIC_URL);
     let webhook = text.split("\"CreateWebhookRequest\"").nth(1).expect("the form of a webhook");
-    let places = ["FriendlyName", "EventTypes", "WebhookUrl", "Status", "Version"]
+    let limiter = ["FriendlyName", "EventTypes", "WebhookUrl", "Status", "Version"]
         .map(|name| webhook.find(&format!("\"{name}\": {{")).expect(name));
-    assert!(places.is_sorted(), "{places:?}");
+    assert!(limiter.is_sorted(), "{limiter:?}");
 }

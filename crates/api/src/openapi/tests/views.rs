@@ -19,7 +19,7 @@ const VIEWS: [(&str, &str); 11] = [
     ("v2/notification_view/detailed", "notification_details"),
     ("v2/notification_view/new", "verify.v2.service.entity.challenge.notification"),
     ("v2/services/looks_as_documented", "verify.v2.service"),
-    ("v2/service_params/takes_every_parameter_and_takes_values_back", ""),
+    ("v2/service_params/sets_and_removes_every_parameter", ""),
     ("v2/webhooks/looks_as_documented", "verify.v2.service.webhook"),
 ];
 

@@ -1,4 +1,4 @@
-//! The conversation with a stranger, by hand.
+//! The authentication of a device stream, driven by hand.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use countersign_domain::text::Identity;
 use super::{BEGIN, Same, device, factor, service};
 use crate::socket::close::{Close, End};
 use crate::socket::greeting::{Claim, Greeting};
-use crate::socket::protocol::Heard;
+use crate::socket::protocol::Received;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -35,35 +35,35 @@ fn the_nonce_is_32_hexadecimal_digits() {
 }
 
 #[test]
-fn the_first_text_is_the_token_and_beats_are_none() {
+fn the_first_text_is_the_token_and_pings_are_ignored() {
     let greeting = greeting();
-    assert_eq!(greeting.hear(Heard::Beat, BEGIN), Ok(None));
-    assert_eq!(greeting.hear(Heard::Text("a.b.c"), BEGIN), Ok(Some("a.b.c")));
+    assert_eq!(greeting.receive(Received::Beat, BEGIN), Ok(None));
+    assert_eq!(greeting.receive(Received::Text("a.b.c"), BEGIN), Ok(Some("a.b.c")));
 }
 
 #[test]
-fn whoever_says_nothing_for_five_seconds_is_refused() {
+fn a_silent_device_is_rejected_after_five_seconds() {
     let greeting = greeting();
     assert_eq!(greeting.deadline(), (BEGIN + 5 * SECOND).at);
     assert_eq!(greeting.tick(BEGIN + 4 * SECOND), Ok(()));
     let Err(End::Close(close)) = greeting.tick(BEGIN + 5 * SECOND) else { panic!("not refused") };
     assert_eq!((close.code, &reason(&close)["code"]), (4401, &20003.into()));
     assert_eq!(reason(&close)["server_time"], "2026-11-22T10:00:05Z");
-    assert!(greeting.hear(Heard::Text("a.b.c"), BEGIN + 5 * SECOND).is_err(), "too late");
+    assert!(greeting.receive(Received::Text("a.b.c"), BEGIN + 5 * SECOND).is_err(), "too late");
 }
 
 #[test]
-fn what_is_no_text_ends_it() {
-    for (heard, expected) in [
-        (Heard::Binary, 1003),
-        (Heard::NotUtf8, 1007),
-        (Heard::TooLarge, 1009),
-        (Heard::Violation, 1002),
-        (Heard::Farewell, 0),
-        (Heard::Silence, 0),
+fn anything_but_text_ends_the_stream() {
+    for (received, expected) in [
+        (Received::Binary, 1003),
+        (Received::NotUtf8, 1007),
+        (Received::TooLarge, 1009),
+        (Received::Violation, 1002),
+        (Received::Farewell, 0),
+        (Received::Silence, 0),
     ] {
-        let end = greeting().hear(heard, BEGIN).unwrap_err();
-        assert_eq!(code(&end), expected, "{heard:?}");
+        let end = greeting().receive(received, BEGIN).unwrap_err();
+        assert_eq!(code(&end), expected, "{received:?}");
     }
 }
 
@@ -81,14 +81,14 @@ fn the_owner_of_the_token_gets_its_own_stream() {
 }
 
 #[test]
-fn a_browser_gets_its_stream_beside_its_pushes() {
+fn a_web_push_factor_may_have_a_stream() {
     let address = Address::from_stored(Platform::WebPush, Some("{}".to_owned()));
     let browser = Factor { address, ..device(7) };
     assert_eq!(Greeting::admit(&claim(), &browser, BEGIN), Ok(factor(7)));
 }
 
 #[test]
-fn nobody_gets_another_stream_than_its_own() {
+fn no_device_gets_the_stream_of_another() {
     let apn = Address::new(Platform::Apn, Some(&"ab".repeat(16)), true).unwrap();
     let elsewhere = ServiceSid::from_bytes([9; 16]);
     let bob = Identity::parse("bob-000001").unwrap();

@@ -1,9 +1,9 @@
-//! The conversation by hand, and the whole over a real socket.
+//! Device streams: driven by hand, and over real sockets.
 
+mod admission;
+mod any_order;
 mod conversation;
-mod doors;
 mod greetings;
-mod promises;
 mod sockets;
 mod support;
 
@@ -26,7 +26,7 @@ use serde_json::json;
 
 use super::Now;
 
-/// The same byte for ever.
+/// An entropy source that always returns the same byte.
 pub(super) struct Same(pub(super) u8);
 
 impl Entropy for Same {
@@ -35,10 +35,10 @@ impl Entropy for Same {
     }
 }
 
-/// When every story here begins.
+/// The time at the start of every test.
 const START: Instant = Instant::from_seconds(1_795_341_600);
 
-/// The same by both hands.
+/// The same time on both clocks.
 const BEGIN: Now = Now { at: Monotonic::after_origin(Duration::ZERO), day: START };
 
 impl Add<Duration> for Now {
@@ -61,7 +61,7 @@ fn service() -> ServiceSid {
     ServiceSid::from_bytes([1; 16])
 }
 
-/// A factor that streams.
+/// A factor with platform `stream`.
 fn device(n: u8) -> Factor {
     Factor {
         sid: factor(n),
@@ -84,7 +84,7 @@ fn device(n: u8) -> Factor {
     }
 }
 
-/// A token of the factor `n` in the right form; nobody here looks at the signature.
+/// A well-formed token of factor `n`. Signatures are not checked in these tests.
 fn token(n: u8, nonce: &str) -> String {
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);

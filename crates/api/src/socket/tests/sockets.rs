@@ -1,4 +1,4 @@
-//! The whole, over real sockets. Waits are for events; time passes only where the clock is moved.
+//! Device streams over real sockets. Tests wait for events; time passes only when the clock is moved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn later() -> Instant {
     START + Duration::from_secs(3_600)
 }
 
-/// Says who it is, and is refused.
+/// Sends a token and expects a rejection.
 async fn refusal(server: &Server, n: u8, claims: u8, nonce: Option<&str>) -> Value {
     let mut client = server.open(n).await;
     let fresh = client.text().await;
@@ -30,10 +30,13 @@ async fn refusal(server: &Server, n: u8, claims: u8, nonce: Option<&str>) -> Val
 }
 
 #[tokio::test]
-async fn a_prompt_comes_down_and_its_ack_goes_up() {
+async fn a_prompt_is_delivered_and_acknowledged() {
     let mut server = Server::start();
     let mut client = server.link(7).await;
-    assert_eq!((server.parts.admission.linked(), server.parts.admission.unauthenticated()), (1, 0));
+    assert_eq!(
+        (server.context.admission.linked(), server.context.admission.unauthenticated()),
+        (1, 0)
+    );
 
     let reception = server.offer(an_offer(1, later()));
     let prompt: Value = serde_json::from_str(&client.text().await).unwrap();
@@ -43,11 +46,11 @@ async fn a_prompt_comes_down_and_its_ack_goes_up() {
     assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
-/// The engine may have no place just because it waits for the acks of this very socket.
+/// The engine may be full because it waits for the acks of this socket.
 #[tokio::test]
-async fn prompts_come_down_while_the_engine_has_no_place_for_the_news() {
+async fn prompts_are_delivered_while_the_engine_is_full() {
     let server = Server::start();
-    let places: Vec<_> = std::iter::from_fn(|| server.parts.handover.reserve()).collect();
+    let limiter: Vec<_> = std::iter::from_fn(|| server.context.handover.reserve()).collect();
     let mut client = server.open(7).await;
     let nonce = client.text().await;
     client.say(&token(7, &nonce)).await;
@@ -56,11 +59,11 @@ async fn prompts_come_down_while_the_engine_has_no_place_for_the_news() {
     client.text().await;
     client.say(&ack(1)).await;
     assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
-    drop(places);
+    drop(limiter);
 }
 
 #[tokio::test]
-async fn a_prompt_without_an_ack_is_given_up_and_the_stream_goes_on() {
+async fn a_prompt_without_an_ack_does_not_end_the_stream() {
     let mut server = Server::start();
     let mut client = server.link(7).await;
     let reception = server.offer(an_offer(1, later()));
@@ -87,11 +90,11 @@ async fn a_device_that_vanishes_acknowledges_nothing() {
     assert_eq!(reception.await.unwrap(), OfferOutcome::Unacknowledged);
     server.quiet().await;
     assert!(!server.bus.is_attached(factor(7)).await);
-    assert_eq!(server.parts.admission.linked(), 0);
+    assert_eq!(server.context.admission.linked(), 0);
 }
 
 #[tokio::test]
-async fn strangers_are_refused_with_a_reason_and_the_time() {
+async fn a_rejection_contains_a_reason_and_the_time() {
     let server = Server::start();
     let unknown = refusal(&server, 7, 9, None).await;
     assert_eq!(
@@ -107,11 +110,11 @@ async fn strangers_are_refused_with_a_reason_and_the_time() {
     let (_, reason) = client.close().await;
     assert!(reason.starts_with(r#"{"code":20152,"#), "{reason}");
     server.quiet().await;
-    assert_eq!(server.parts.admission.unauthenticated(), 0);
+    assert_eq!(server.context.admission.unauthenticated(), 0);
 }
 
 #[tokio::test]
-async fn whoever_never_speaks_is_refused_after_five_seconds() {
+async fn a_silent_client_is_rejected_after_five_seconds() {
     let server = Server::start();
     let mut client = server.open(7).await;
     client.text().await;
@@ -123,7 +126,7 @@ async fn whoever_never_speaks_is_refused_after_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_device_that_cannot_be_checked_in_time_is_not_refused_but_told_to_come_back() {
+async fn a_device_that_cannot_be_checked_in_time_must_reconnect() {
     let hanging = Arc::new(Hanging::default());
     let server = Server::judged_by(hanging.clone(), Bounds::default());
     let mut client = server.open(7).await;
@@ -135,7 +138,7 @@ async fn a_device_that_cannot_be_checked_in_time_is_not_refused_but_told_to_come
 }
 
 #[tokio::test]
-async fn a_newer_connection_takes_over_once_a_second() {
+async fn a_newer_connection_replaces_the_older_at_most_once_a_second() {
     let mut server = Server::start();
     let first = server.link(7).await;
     let mut hasty = server.open(7).await;
@@ -152,9 +155,9 @@ async fn a_newer_connection_takes_over_once_a_second() {
     assert_eq!(reception.await.unwrap(), OfferOutcome::Acknowledged);
 }
 
-/// Otherwise a device could not come back for as long as the clock had been ahead.
+/// Otherwise a device could not reconnect until the clock has caught up.
 #[tokio::test]
-async fn setting_the_clock_back_keeps_no_device_out_and_no_socket_alive() {
+async fn setting_the_clock_back_affects_no_limit() {
     let mut server = Server::start();
     server.clock.step(START + Duration::from_secs(7_200));
     let first = server.link(7).await;
@@ -170,7 +173,7 @@ async fn setting_the_clock_back_keeps_no_device_out_and_no_socket_alive() {
     server.clock.advance(10);
     assert_eq!(reception.await.unwrap(), OfferOutcome::Unacknowledged);
     server.clock.advance(100);
-    assert_eq!(second.close().await.0, 1001, "nothing was heard of it");
+    assert_eq!(second.close().await.0, 1001, "the device was silent");
 }
 
 #[tokio::test]
@@ -188,7 +191,7 @@ async fn setting_the_clock_forward_ends_no_stream() {
 }
 
 #[tokio::test]
-async fn a_factor_that_is_gone_is_told() {
+async fn the_stream_of_a_deleted_factor_is_closed() {
     let mut server = Server::start();
     let client = server.link(7).await;
     server.bus.dismiss(factor(7)).await;
@@ -196,7 +199,7 @@ async fn a_factor_that_is_gone_is_told() {
 }
 
 #[tokio::test]
-async fn the_streams_of_a_service_that_is_gone_end_at_once() {
+async fn the_streams_of_a_deleted_service_end_at_once() {
     let mut server = Server::start();
     let (one, two) = (server.link(7).await, server.link(8).await);
     server.closed.lock().unwrap().insert(service(), ServiceStatus::Deleted);
@@ -210,9 +213,9 @@ async fn the_streams_of_a_service_that_is_gone_end_at_once() {
     assert_eq!(late.close().await.0, 4404);
 }
 
-/// What nodes tell each other may be lost.
+/// Announcements between nodes can be lost.
 #[tokio::test]
-async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
+async fn the_streams_of_a_service_deleted_unannounced_end_within_seconds() {
     let mut server = Server::start();
     let client = server.link(7).await;
     server.closed.lock().unwrap().insert(service(), ServiceStatus::Deleted);
@@ -220,9 +223,9 @@ async fn the_streams_of_a_service_that_is_gone_unheard_end_within_seconds() {
     assert_eq!(client.close().await.0, 4404);
 }
 
-/// The node that deleted it could not tell.
+/// The node that deleted the factor could not announce it.
 #[tokio::test]
-async fn the_stream_of_a_factor_that_is_gone_unheard_ends_within_a_minute() {
+async fn the_stream_of_a_factor_deleted_unannounced_ends_within_a_minute() {
     let mut server = Server::start();
     let (client, _other) = (server.link(7).await, server.link(8).await);
     server.gone.lock().unwrap().insert(device(7).sid);
@@ -231,9 +234,9 @@ async fn the_stream_of_a_factor_that_is_gone_unheard_ends_within_a_minute() {
     assert!(server.bus.is_attached(factor(8)).await);
 }
 
-/// Its key is still good: it must not forget it.
+/// The device must keep its key, which is still valid.
 #[tokio::test]
-async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later() {
+async fn the_devices_of_a_suspended_account_must_reconnect_later() {
     let mut server = Server::start();
     let client = server.link(7).await;
     server.closed.lock().unwrap().insert(service(), ServiceStatus::Suspended);
@@ -247,7 +250,7 @@ async fn the_streams_of_a_suspended_account_end_and_are_told_to_come_back_later(
 }
 
 #[tokio::test]
-async fn a_service_that_is_changed_keeps_its_streams() {
+async fn a_changed_service_keeps_its_streams() {
     let mut server = Server::start();
     let mut client = server.link(7).await;
     for changed in [Changed::Service(service()), Changed::Account(device(7).owner.account)] {
@@ -262,14 +265,14 @@ async fn a_service_that_is_changed_keeps_its_streams() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_tells_everybody_to_come_back_and_can_wait_for_them() {
+async fn a_shutdown_closes_all_streams_and_can_wait_for_them() {
     let mut server = Server::start();
     let linked = server.link(7).await;
-    let mut stranger = server.open(8).await;
-    stranger.text().await;
-    server.parts.shutdown.cancel();
+    let mut permit = server.open(8).await;
+    permit.text().await;
+    server.context.shutdown.cancel();
     assert_eq!(linked.close().await.0, 1001);
-    assert_eq!(stranger.close().await.0, 1001);
+    assert_eq!(permit.close().await.0, 1001);
     server.quiet().await;
 }
 
@@ -280,7 +283,7 @@ async fn a_server_that_stops_tells_everybody_to_come_back_and_can_wait_for_them(
 #[case(Message::text("x".repeat(4_096)), 1007, 4401)]
 #[case(Message::text(r#"{"type":"weather"}"#), 1002, 4401)]
 #[tokio::test]
-async fn what_is_no_frame_closes_the_stream(
+async fn an_invalid_frame_closes_the_stream(
     #[case] message: Message,
     #[case] linked_code: u16,
     #[case] stranger_code: u16,
@@ -290,14 +293,14 @@ async fn what_is_no_frame_closes_the_stream(
     linked.send(message.clone()).await;
     assert_eq!(linked.close().await.0, linked_code);
 
-    let mut stranger = server.open(8).await;
-    stranger.text().await;
-    stranger.send(message).await;
-    assert_eq!(stranger.close().await.0, stranger_code);
+    let mut permit = server.open(8).await;
+    permit.text().await;
+    permit.send(message).await;
+    assert_eq!(permit.close().await.0, stranger_code);
 }
 
 #[tokio::test]
-async fn a_silent_device_is_pinged_and_then_given_up() {
+async fn a_silent_device_is_pinged_and_then_disconnected() {
     let mut server = Server::start();
     let mut client = server.link(7).await;
     client.settle().await;
@@ -309,7 +312,7 @@ async fn a_silent_device_is_pinged_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn a_device_that_does_not_read_is_given_up() {
+async fn a_device_that_does_not_read_is_disconnected() {
     let mut server = Server::start();
     let client = server.link(7).await;
     let offers: Vec<_> = (0..100)
@@ -318,7 +321,7 @@ async fn a_device_that_does_not_read_is_given_up() {
             server.offer(countersign_bus::Offer { message, ..an_offer(n, later()) })
         })
         .collect();
-    // Less than what would make it old or silent: only a write that takes too long can end it.
+    // Shorter than the limits for old and silent connections: only the limit for writing can end it.
     for _ in 0..90 {
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -326,16 +329,16 @@ async fn a_device_that_does_not_read_is_given_up() {
         server.clock.advance(1);
     }
     server.quiet().await;
-    let mut fates = Vec::new();
+    let mut receptions = Vec::new();
     for offer in offers {
-        fates.push(offer.await.unwrap());
+        receptions.push(offer.await.unwrap());
     }
-    assert!(fates.contains(&OfferOutcome::NotConnected), "what was never written");
-    assert!(!fates.contains(&OfferOutcome::Acknowledged));
+    assert!(receptions.contains(&OfferOutcome::NotConnected), "a prompt that was not written");
+    assert!(!receptions.contains(&OfferOutcome::Acknowledged));
     drop(client);
 }
 
-/// What an idle device costs is mostly this task; it must not grow unseen.
+/// Most of the memory of an idle device is this task, so its size is limited.
 #[test]
 fn the_task_of_a_socket_is_small() {
     fn size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {

@@ -1,4 +1,4 @@
-//! A server on loopback with a hand-moved clock, and a client that does as it is told.
+//! A server on loopback with a clock that tests move, and a client.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -30,9 +30,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{START, Same, device, service, token};
 use crate::socket::admission::{Admission, Bounds};
-use crate::socket::{DeviceAuth, Residents, SocketParts, keep_watch, stream};
+use crate::socket::{DeviceAuth, OpenSockets, SocketContext, stream, watch_revocations};
 
-/// A clock that stands still until it is moved.
+/// A clock that stands still until a test moves it.
 pub(super) struct HandMoved(Mutex<Hands>);
 
 struct Hands {
@@ -57,7 +57,7 @@ impl HandMoved {
         }
     }
 
-    /// Sets the time of day, while no time passes.
+    /// Sets the time of day without passing time.
     pub(super) fn step(&self, now: Instant) {
         self.hands().now = now;
     }
@@ -89,14 +89,14 @@ impl Clock for HandMoved {
     }
 }
 
-/// Knows some devices by their keys, and believes every signature.
+/// Knows some devices by their keys and accepts every signature.
 struct Believing {
     known: HashMap<FactorKeySid, Factor>,
     closed: Closed,
     gone: Gone,
 }
 
-/// Factors that have no stream any more.
+/// Factors that may not have a stream.
 type Gone = Arc<Mutex<HashSet<FactorSid>>>;
 
 /// Services that are not open.
@@ -140,10 +140,10 @@ impl DeviceAuth for Believing {
     }
 }
 
-/// A database that has stopped answering.
+/// A database that does not respond.
 #[derive(Default)]
 pub(super) struct Hanging {
-    /// Told when somebody asks.
+    /// Notified at every query.
     pub(super) asked: Notify,
 }
 
@@ -168,11 +168,11 @@ impl DeviceAuth for Hanging {
     }
 }
 
-/// A server that knows the devices 7 and 8.
+/// A server that knows devices 7 and 8.
 pub(super) struct Server {
     pub(super) clock: Arc<HandMoved>,
     pub(super) bus: Arc<LocalBus>,
-    pub(super) parts: Arc<SocketParts>,
+    pub(super) context: Arc<SocketContext>,
     pub(super) closed: Closed,
     pub(super) gone: Gone,
     engine: Inbox,
@@ -210,7 +210,7 @@ impl Server {
         })));
         let bus = Arc::new(LocalBus::default());
         let (handover, engine) = HandOver::new(8);
-        let parts = Arc::new(SocketParts {
+        let context = Arc::new(SocketContext {
             bus: bus.clone(),
             handover,
             clock: clock.clone(),
@@ -219,13 +219,13 @@ impl Server {
             shutdown: CancellationToken::new(),
             tracker: TaskTracker::new(),
             admission: Admission::new(bounds),
-            residents: Residents::default(),
+            open_sockets: OpenSockets::default(),
         });
-        keep_watch(&parts);
+        watch_revocations(&context);
         let path = "/v2/Services/{ServiceSid}/Entities/{Identity}/Factors/{FactorSid}/Stream";
-        let routes = Router::new().route(path, get(stream)).with_state(Arc::clone(&parts));
+        let routes = Router::new().route(path, get(stream)).with_state(Arc::clone(&context));
         let socket = TcpSocket::new_v4().unwrap();
-        // Small, so that a client that does not read is soon noticed.
+        // Small, so that the server soon notices a client that does not read.
         socket.set_send_buffer_size(4_096).unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let listener = socket.listen(64).unwrap();
@@ -233,10 +233,10 @@ impl Server {
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { clock, bus, parts, closed, gone, engine, address, serving }
+        Self { clock, bus, context, closed, gone, engine, address, serving }
     }
 
-    /// Opens the stream of factor `n`, and waits for the answer to that.
+    /// Requests the stream of factor `n` and waits for the response.
     pub(super) async fn try_open(&self, n: u8) -> Result<Client, tungstenite::Error> {
         self.try_open_path(&path_of(n)).await
     }
@@ -254,7 +254,7 @@ impl Server {
         self.try_open(n).await.unwrap()
     }
 
-    /// A client that has been linked as factor `n`, of which the engine has been told.
+    /// An authenticated client of factor `n`, after the engine has been told.
     pub(super) async fn link(&mut self, n: u8) -> Client {
         let mut client = self.open(n).await;
         let nonce = client.text().await;
@@ -269,16 +269,16 @@ impl Server {
         client
     }
 
-    /// Offers a prompt; the answer comes when the device has been heard.
+    /// Offers a prompt. The task ends with its reception.
     pub(super) fn offer(&self, offer: Offer) -> JoinHandle<OfferOutcome> {
         let bus = Arc::clone(&self.bus);
         tokio::spawn(async move { bus.offer(offer).await })
     }
 
-    /// Waits until the last socket is gone.
+    /// Waits until the last socket is closed.
     pub(super) async fn quiet(&self) {
-        self.parts.tracker.close();
-        self.parts.tracker.wait().await;
+        self.context.tracker.close();
+        self.context.tracker.wait().await;
     }
 }
 
@@ -286,7 +286,7 @@ pub(super) fn path_of(n: u8) -> String {
     format!("/v2/Services/{}/Entities/alice-0001/Factors/{}/Stream", service(), device(n).sid)
 }
 
-/// The other end.
+/// The client.
 pub(super) struct Client(WebSocketStream<TcpStream>);
 
 impl Client {
@@ -294,7 +294,7 @@ impl Client {
         self.0.next().await.expect("the stream goes on").expect("a message")
     }
 
-    /// The next frame, which is text.
+    /// The next frame, which must be text.
     pub(super) async fn text(&mut self) -> String {
         match self.next().await {
             Message::Text(text) => text.to_string(),
@@ -302,7 +302,7 @@ impl Client {
         }
     }
 
-    /// The close that comes next, or after a ping; it is answered.
+    /// The next close frame, possibly after a ping. Answers it.
     pub(super) async fn close(mut self) -> (u16, String) {
         let close = loop {
             match self.next().await {
@@ -323,13 +323,13 @@ impl Client {
         self.send(Message::text(text)).await;
     }
 
-    /// Waits until the server has dealt with everything before this.
+    /// Waits until the server has processed everything sent before.
     pub(super) async fn settle(&mut self) {
         self.send(Message::Ping("settled?".into())).await;
         assert!(matches!(self.next().await, Message::Pong(_)));
     }
 
-    /// Waits for the server's ping, and answers it.
+    /// Waits for a ping of the server and answers it.
     pub(super) async fn pinged(&mut self) {
         assert!(matches!(self.next().await, Message::Ping(_)));
         self.0.flush().await.unwrap();

@@ -1,13 +1,13 @@
-//! The conversation with a device that is known, in any order of events.
+//! The conversation with an authenticated device, with events in any order.
 
 use std::time::Duration;
 
 use countersign_bus::OfferOutcome;
 use proptest::prelude::*;
 
-use super::conversation::{fate, pending};
+use super::conversation::{pending, reception_of};
 use super::{BEGIN, ack, factor};
-use crate::socket::protocol::{Heard, LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED};
+use crate::socket::protocol::{LONGEST_LIFE, Linked, MOST_UNACKNOWLEDGED, Received};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -32,10 +32,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: no panic, no frame into another, never more than a hundred without an ack,
-    /// nothing written that must not be shown, and exactly one reception for each offer.
+    /// For any order of events: no panic, no frame inside another, at most a hundred unacknowledged prompts, no expired prompt
+    /// written, and exactly one reception for each offer.
     #[test]
-    fn any_conversation_keeps_its_promises(steps in steps()) {
+    fn the_invariants_hold_for_any_order_of_events(steps in steps()) {
         let (mut linked, _) = Linked::begin(factor(7), BEGIN, LONGEST_LIFE);
         let (mut now, mut is_writing, mut open, mut end) = (BEGIN, true, Vec::new(), Ok(false));
         for step in steps {
@@ -53,9 +53,9 @@ proptest! {
                     linked.written(now.at);
                     is_writing = false;
                 }
-                Step::Ack(n) => end = linked.hear(Heard::Text(&ack(n)), now.at).map(|()| false),
-                Step::Beat => end = linked.hear(Heard::Beat, now.at).map(|()| false),
-                Step::Text(text) => end = linked.hear(Heard::Text(&text), now.at).map(|()| false),
+                Step::Ack(n) => end = linked.receive(Received::Text(&ack(n)), now.at).map(|()| false),
+                Step::Beat => end = linked.receive(Received::Beat, now.at).map(|()| false),
+                Step::Text(text) => end = linked.receive(Received::Text(&text), now.at).map(|()| false),
                 Step::Wait(seconds) => {
                     now = now + seconds.into_duration();
                     end = linked.tick(now.at);
@@ -66,11 +66,11 @@ proptest! {
             let mut waiting = 0;
             for (_, was_written, reception) in &mut open {
                 if reception.is_terminated() { continue }
-                match fate(reception) {
+                match reception_of(reception) {
                     None => waiting += 1,
                     Some(OfferOutcome::NotConnected) => prop_assert!(!*was_written),
                     Some(OfferOutcome::Acknowledged | OfferOutcome::Unacknowledged) => prop_assert!(*was_written),
-                    Some(OfferOutcome::Busy) => prop_assert!(false, "that is for the bus to say"),
+                    Some(OfferOutcome::Busy) => prop_assert!(false, "only the bus returns Busy"),
                 }
             }
             prop_assert!(waiting <= MOST_UNACKNOWLEDGED + usize::from(is_writing));
@@ -78,7 +78,7 @@ proptest! {
         }
         drop(linked);
         for (_, _, reception) in &mut open {
-            prop_assert!(reception.is_terminated() || fate(reception).is_some());
+            prop_assert!(reception.is_terminated() || reception_of(reception).is_some());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is let in, over real sockets.
+//! Admission of device streams, over real sockets.
 
 use http::StatusCode;
 use http::header::UPGRADE;
@@ -18,16 +18,16 @@ fn status(opened: Result<Client, tungstenite::Error>) -> StatusCode {
 }
 
 #[tokio::test]
-async fn too_many_strangers_are_turned_away() {
+async fn too_many_unauthenticated_sockets_are_rejected() {
     let mut server = Server::with(Bounds { unauthenticated: 1, ..Bounds::default() });
     let held = server.open(7).await;
     assert_eq!(status(server.try_open(8).await), StatusCode::SERVICE_UNAVAILABLE);
     drop(held);
-    while server.parts.admission.unauthenticated() > 0 {
+    while server.context.admission.unauthenticated() > 0 {
         tokio::task::yield_now().await;
     }
     let _linked = server.link(7).await;
-    assert!(server.try_open(8).await.is_ok(), "who is linked is no stranger");
+    assert!(server.try_open(8).await.is_ok(), "an authenticated socket does not count");
 
     let server = Server::with(Bounds { unauthenticated_per_address: 1, ..Bounds::default() });
     let _held = server.open(7).await;
@@ -35,7 +35,7 @@ async fn too_many_strangers_are_turned_away() {
 }
 
 #[tokio::test]
-async fn too_many_devices_are_told_to_come_back_later() {
+async fn too_many_devices_must_reconnect_later() {
     let mut server = Server::with(Bounds { linked: 1, ..Bounds::default() });
     let _linked = server.link(7).await;
     let mut client = server.open(8).await;
@@ -45,7 +45,7 @@ async fn too_many_devices_are_told_to_come_back_later() {
 }
 
 #[tokio::test]
-async fn a_malformed_path_is_refused_before_the_upgrade() {
+async fn a_malformed_path_is_rejected_before_the_upgrade() {
     let server = Server::start();
     let path = path_of(7).replace("alice-0001", "al%20ice-0001");
     assert_eq!(status(server.try_open_path(&path).await), StatusCode::BAD_REQUEST);
@@ -56,7 +56,7 @@ async fn without_an_upgrade_there_is_no_stream() {
     let server = Server::start();
     let routes = axum::Router::new()
         .route("/{a}/{b}/{c}", axum::routing::get(crate::socket::stream))
-        .with_state(server.parts.clone());
+        .with_state(server.context.clone());
     let request = http::Request::get("/a/b/c").body(axum::body::Body::empty()).unwrap();
     let response = routes.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);

@@ -1,10 +1,10 @@
-# The commands of a developer's day. `just` alone lists them.
+# The commands for development. `just` alone lists them.
 
 [private]
 default:
     @just --list --unsorted
 
-# Check and test everything, as before a change lands; or only some parts: `just test rust sdk`
+# Check and test everything, or some parts: `just test rust sdk`
 test *parts:
     ./test {{ parts }}
 
@@ -12,26 +12,36 @@ test *parts:
 fmt:
     cargo fmt --all
 
-# Find mistakes without running anything
+# Run clippy
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Run Rust tests, all or those whose name contains a word: `just rust expiry`
+# Run Rust tests, all or those with a word in their name: `just rust expiry`
 rust *filter:
     cargo nextest run --workspace --locked {{ filter }}
 
-# Try the official SDKs against the server
+# Test the server with the official SDKs
 sdk:
     ./test sdk
 
-# Try authenticator and console in a real browser, and take their pictures for the documentation
+# Test authenticator and console in a browser, and update the pictures of the documentation
 browser:
     ./test browser
     for name in enrol-phone-light prompt-phone-light prompt-phone-dark waiting-phone-light waiting-phone-dark home-desktop-light \
         console-overview-desktop-light console-challenge-phone-dark; do \
         cp .cache/pictures/$name.png docs/pictures/; done
 
-# Build the server as it is shipped
+# Check licences, sources, bans and known vulnerabilities of all dependencies, with cargo-deny
+deny:
+    cargo deny check
+
+# Fuzz a parser until it is stopped, with cargo-fuzz and a nightly compiler: `just fuzz form -- -max_total_time=60`
+fuzz target *options:
+    cp Cargo.lock fuzz/
+    mkdir -p fuzz/corpus/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} {{ options }}
+
+# Build the release binary
 build:
     cargo build --locked --release --package countersign-server
 
@@ -39,7 +49,7 @@ build:
 serve *options:
     cargo run --locked --package countersign-server -- serve --data-dir target/dev-data {{ options }}
 
-# Watch one challenge go from the question to the signed answer
+# Show one challenge, from its creation to the signed answer
 demo *options:
     cargo run --locked --package countersign-server -- demo {{ options }}
 
@@ -47,7 +57,7 @@ demo *options:
 doc:
     cargo doc --workspace --no-deps --locked --open
 
-# Throw away everything that was built or installed here
+# Delete everything that was built or installed here
 clean:
     cargo clean
     rm -rf .cache acceptance/node_modules

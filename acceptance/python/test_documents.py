@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
 from phone import Phone
-from reader import TAKEN, Reader, blocks, commands, section
+from reader import TAKEN, Reader, blocks, commands, page, section
 
 PEM = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
@@ -29,8 +29,8 @@ def reader(server, client, tmp_path):
         client.notify.v1.credentials(sid).delete()
 
 
-def test_the_commands_of_the_readme_work(reader):
-    to_type = commands(section("README.md", "Running it"))
+def test_the_commands_of_the_quick_start_work(reader):
+    to_type = commands(page("docs/start/quick-start.md"))
     to_type = to_type[to_type.index("SID=AC… TOKEN=…") + 1 :]
     listen = to_type.index("countersign phone listen")
     for command in to_type[:listen]:

@@ -9,6 +9,7 @@ mod envelope;
 mod error;
 mod fallback;
 mod fetch_metadata;
+pub mod fuzzing;
 mod headers;
 mod held;
 mod host;

@@ -51,7 +51,7 @@ fn print(frame: &ServerFrame<'_>) -> String {
 /// A frame of an authenticated device.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum DeviceFrame {
+pub(crate) enum DeviceFrame {
     /// The device has received the notification.
     Ack {
         /// SID of the notification.
@@ -61,7 +61,7 @@ pub(super) enum DeviceFrame {
 
 /// Reason why a message is not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoFrame {
+pub(crate) enum NoFrame {
     /// Longer than [`LONGEST`].
     TooLong,
     /// Not a JSON object.
@@ -75,7 +75,7 @@ impl DeviceFrame {
     ///
     /// # Errors
     /// Returns the first problem, as far as close codes distinguish them.
-    pub(super) fn parse(text: &str) -> Result<Self, NoFrame> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NoFrame> {
         if text.len() > LONGEST {
             return Err(NoFrame::TooLong);
         }

@@ -5,7 +5,7 @@
 
 pub mod admission;
 mod close;
-mod frames;
+pub(crate) mod frames;
 mod greeting;
 mod open_sockets;
 mod protocol;

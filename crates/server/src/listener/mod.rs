@@ -9,6 +9,7 @@ mod certificate;
 mod connection;
 mod crowd;
 mod forwarded;
+pub mod fuzzing;
 mod outgoing;
 mod proxies;
 mod proxy_protocol;

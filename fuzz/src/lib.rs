@@ -1,0 +1,127 @@
+//! What strangers send, given to the code that reads it. Each function is a fuzz target; it panics if a rule is broken.
+//!
+//! A test of the server (`crates/server/tests/fuzz.rs`) runs every target on its seeds.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use countersign_api::fuzzing as api;
+use countersign_domain::address::{Address, Platform};
+use countersign_domain::device_token::DeviceToken;
+use countersign_domain::key::DeviceKey;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::WebhookUrl;
+use countersign_server::config::Http;
+use countersign_server::listener::{Proxies, fuzzing as listener};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Reads bytes, and says whether the parser took them.
+pub type Target = fn(&[u8]) -> bool;
+
+/// All targets, with the names of their folders in `seeds/`.
+pub const TARGETS: [(&str, Target); 9] = [
+    ("device_key", device_key),
+    ("device_token", device_token),
+    ("form", form),
+    ("forwarded", forwarded),
+    ("page_token", page_token),
+    ("proxy_header", proxy_header),
+    ("stream_frame", stream_frame),
+    ("subscription", subscription),
+    ("webhook_url", webhook_url),
+];
+
+/// A device's public key is kept in one form.
+pub fn device_key(data: &[u8]) -> bool {
+    let Some(Ok(key)) = text(data).map(DeviceKey::read) else { return false };
+    assert!(DeviceKey::parse(&key.to_text()).is_ok_and(|again| again == key));
+    true
+}
+
+/// A token that the key has not signed is refused.
+pub fn device_token(data: &[u8]) -> bool {
+    const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
+    let Some(Ok(token)) = text(data).map(DeviceToken::parse) else { return false };
+    let key = DeviceKey::parse(KEY).expect("a key");
+    let account = "AC00000000000000000000000000000001".parse().expect("a SID");
+    let now = Instant::from_seconds(1_700_000_000);
+    assert!(token.check(&key, account, now).is_err());
+    let _ = token.check_nonce("0123456789abcdef0123456789abcdef");
+    true
+}
+
+/// A form has a bounded number of parameters.
+pub fn form(data: &[u8]) -> bool {
+    let is_form = api::is_form(data);
+    let pairs = data.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).count();
+    assert!(pairs <= 256 || !is_form);
+    is_form
+}
+
+/// A client cannot choose its address by what it writes before the part that a trusted proxy appends.
+pub fn forwarded(data: &[u8]) -> bool {
+    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9);
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let trusted_proxies = vec!["10.0.0.0/8".to_owned()];
+    let http = Http { trusted_proxies, ..Http::default() };
+    let proxies = Proxies::of(&http).expect("networks");
+    let client = |name: &HeaderName, line: &[u8]| {
+        let line = HeaderValue::from_bytes(line).ok()?;
+        let headers = HeaderMap::from_iter([(name.clone(), line)]);
+        Some(listener::client(&proxies, PEER, &headers).ip())
+    };
+    let appended = [
+        (HeaderName::from_static("forwarded"), ", for=192.0.2.1"),
+        (HeaderName::from_static("x-forwarded-for"), ", 192.0.2.1"),
+    ];
+    let mut is_named = false;
+    for (name, appended) in appended {
+        is_named |= client(&name, data).is_some_and(|client| client != PEER.ip());
+        let found = client(&name, &[data, appended.as_bytes()].concat());
+        assert!(found.is_none_or(|found| found == CLIENT), "{name}: {found:?}");
+    }
+    is_named
+}
+
+/// A page token that is read is printed in one form.
+pub fn page_token(data: &[u8]) -> bool {
+    const LIST: &str = "/v2/Services/VA1/Entities/ff483d1ff591/Challenges?";
+    let printed = text(data).and_then(|token| api::page_token(token, LIST));
+    let Some(printed) = printed else { return false };
+    assert_eq!(api::page_token(&printed, LIST).as_deref(), Some(&*printed));
+    true
+}
+
+/// A PROXY header has a bounded length.
+pub fn proxy_header(data: &[u8]) -> bool {
+    const LONGEST: usize = 16 + 4_096;
+    let Some((source, rest)) = listener::proxy_header(data) else { return false };
+    assert!(data.len() - rest <= LONGEST, "{source:?}");
+    source.is_some()
+}
+
+/// A frame of a device is a bounded JSON object.
+pub fn stream_frame(data: &[u8]) -> bool {
+    let Some(text) = text(data).filter(|text| api::is_frame(text)) else { return false };
+    assert!(text.len() <= 4 * 1024 && text.trim_ascii_start().starts_with('{'));
+    true
+}
+
+/// A Web Push subscription has a bounded length.
+pub fn subscription(data: &[u8]) -> bool {
+    let is_one = |text: &&str| Address::new(Platform::WebPush, Some(text), true).is_ok();
+    let Some(text) = text(data).filter(is_one) else { return false };
+    assert!(text.chars().count() <= 2_048);
+    true
+}
+
+/// A webhook's URL is kept in a form that is read as itself: what is shown, signed and called is one text.
+pub fn webhook_url(data: &[u8]) -> bool {
+    let Some(Ok(url)) = text(data).map(WebhookUrl::parse) else { return false };
+    let again = WebhookUrl::parse(url.as_str()).expect("the normal form is a URL");
+    assert_eq!(again.as_str(), url.as_str());
+    true
+}
+
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}

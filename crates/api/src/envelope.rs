@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse as _, Response};
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::invalid::Invalid;
 use countersign_store::wait_budget;
 use countersign_verify::concurrency::{OverloadError, RequestLimiter, RequestPermit};
@@ -67,7 +67,7 @@ impl Envelope {
             return Ok(None);
         }
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let from = from.map(|ConnectInfo(address)| Household::of(address.ip()).address());
+        let from = from.map(|ConnectInfo(address)| ClientNetwork::of(address.ip()).address());
         Ok(Some(Arc::new(self.limiter.admit(from)?)))
     }
 

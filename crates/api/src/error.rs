@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use countersign_domain::challenge::CannotAnswer;
-use countersign_domain::device_token::TokenFault;
+use countersign_domain::challenge::ChallengeClosedError;
+use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_store::StoreError;
@@ -208,7 +208,7 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
-            VerifyError::CannotAnswer(why) => return why.into(),
+            VerifyError::ChallengeClosed(why) => return why.into(),
             VerifyError::AnswerMalformed => {
                 let why = Invalid::because("must be a compact JWS with alg ES256");
                 return Self::parameter(&rows::PARAMETER, name_of(Parameter::Answer), why);
@@ -242,11 +242,11 @@ impl From<VerifyError> for ApiError {
     }
 }
 
-impl From<CannotAnswer> for ApiError {
-    fn from(why: CannotAnswer) -> Self {
+impl From<ChallengeClosedError> for ApiError {
+    fn from(why: ChallengeClosedError) -> Self {
         let row = match why {
-            CannotAnswer::Expired => &rows::CHALLENGE_EXPIRED,
-            CannotAnswer::AlreadyAnswered => &rows::ALREADY_ANSWERED,
+            ChallengeClosedError::Expired => &rows::CHALLENGE_EXPIRED,
+            ChallengeClosedError::AlreadyAnswered => &rows::ALREADY_ANSWERED,
         };
         Self::because(row, why.to_string())
     }
@@ -288,17 +288,19 @@ impl From<AuthError> for ApiError {
     }
 }
 
-impl From<TokenFault> for ApiError {
+impl From<DeviceTokenError> for ApiError {
     /// The reason contains the measured clock skew, for developers whose clock is wrong.
-    fn from(fault: TokenFault) -> Self {
+    fn from(fault: DeviceTokenError) -> Self {
         let row = match fault {
-            TokenFault::Form => &rows::JWT_HEADER,
-            TokenFault::Signature => &rows::JWT_UNKNOWN_KEY,
-            TokenFault::Subject => &rows::JWT_SUBJECT,
-            TokenFault::Claims | TokenFault::Nonce => &rows::JWT_CLAIMS,
-            TokenFault::NotYetValid(_) => &rows::NOT_YET_VALID,
-            TokenFault::Expired(_) => &rows::JWT_EXPIRED,
-            TokenFault::TooLong => &rows::JWT_TOO_LONG,
+            DeviceTokenError::Form(_) | DeviceTokenError::ContentType | DeviceTokenError::KeyId => {
+                &rows::JWT_HEADER
+            }
+            DeviceTokenError::Signature => &rows::JWT_UNKNOWN_KEY,
+            DeviceTokenError::NoSubject | DeviceTokenError::Subject => &rows::JWT_SUBJECT,
+            DeviceTokenError::Claim(_) | DeviceTokenError::Nonce => &rows::JWT_CLAIMS,
+            DeviceTokenError::NotYetValid(_) => &rows::NOT_YET_VALID,
+            DeviceTokenError::Expired(_) => &rows::JWT_EXPIRED,
+            DeviceTokenError::TooLong => &rows::JWT_TOO_LONG,
         };
         Self::because(row, fault.to_string())
     }

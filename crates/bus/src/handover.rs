@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use countersign_domain::delivery::{Known, Lease};
+use countersign_domain::delivery::Lease;
+use countersign_domain::prospect::TimedProspect;
 use countersign_domain::sid::FactorSid;
 use tokio::sync::{Notify, mpsc};
 
@@ -16,7 +17,7 @@ pub struct Leased {
     /// The lease.
     pub lease: Lease,
     /// The prospect of the first attempt, if the command that stored the delivery has returned it.
-    pub known: Option<Known>,
+    pub known: Option<TimedProspect>,
 }
 
 /// Work for the engine.

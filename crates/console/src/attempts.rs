@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_verify::tally::Tally;
@@ -41,7 +41,7 @@ impl User {
 }
 
 /// From where; `None` without an address.
-type From = Option<Household>;
+type From = Option<ClientNetwork>;
 
 /// The tries of late.
 pub(crate) struct Attempts {
@@ -73,7 +73,7 @@ impl Attempts {
         address: Option<IpAddr>,
         now: Monotonic,
     ) -> Result<(), Duration> {
-        let (user, from) = (User::read(user), address.map(Household::of));
+        let (user, from) = (User::read(user), address.map(ClientNetwork::of));
         let there = (user, from);
         let is_spaced = self.as_user.read(&user, now).0 >= MANY_AS_USER;
         if is_spaced && self.spaced.add(there, now) > 0 {
@@ -91,7 +91,7 @@ impl Attempts {
 
     /// It went well.
     pub(crate) fn forgive(&self, user: &str, address: Option<IpAddr>, now: Monotonic) {
-        let (user, from) = (User::read(user), address.map(Household::of));
+        let (user, from) = (User::read(user), address.map(ClientNetwork::of));
         self.as_user_there.take_back((user, from), now);
         self.spaced.take_back((user, from), now);
         self.from_household.take_back(from, now);

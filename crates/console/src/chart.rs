@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::notification::Status;
+use countersign_domain::ending::NotificationStatus;
 use countersign_domain::time::Instant;
 use countersign_store::seam::NotificationSummary;
 
@@ -81,7 +81,7 @@ impl Chart {
             let last = counted.len() - 1;
             let at = usize::try_from(at).unwrap_or(last).min(last);
             counted[at].counts[outcome(fate)] += 1;
-            if fate.ending.is_some_and(|ending| ending.status == Status::Delivered) {
+            if fate.ending.is_some_and(|ending| ending.status == NotificationStatus::Delivered) {
                 took.push(fate.updated_at.since(fate.created_at));
             }
         }
@@ -110,12 +110,12 @@ impl Chart {
 
 fn outcome(fate: &NotificationSummary) -> usize {
     match fate.ending.map(|ending| ending.status) {
-        Some(Status::Delivered) => 0,
-        Some(Status::Sent) => 1,
-        None | Some(Status::Queued | Status::Sending) => 2,
-        Some(Status::Failed) => 3,
-        Some(Status::Expired) => 4,
-        Some(Status::Cancelled) => 5,
+        Some(NotificationStatus::Delivered) => 0,
+        Some(NotificationStatus::Sent) => 1,
+        None | Some(NotificationStatus::Queued | NotificationStatus::Sending) => 2,
+        Some(NotificationStatus::Failed) => 3,
+        Some(NotificationStatus::Expired) => 4,
+        Some(NotificationStatus::Cancelled) => 5,
     }
 }
 
@@ -152,7 +152,7 @@ fn draw(steps: &[Step], highest: u32) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::notification::Ending;
+    use countersign_domain::ending::Ending;
 
     use super::*;
 

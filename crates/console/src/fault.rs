@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::challenge::ChallengeClosedError;
 use countersign_store::StoreError;
 use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyFault;
@@ -137,7 +137,7 @@ impl From<VerifyError> for Fault {
             VerifyError::TooManyChallenges => Self::Refused(
                 "The device, or the person, has been asked as often as the limits allow. Try again later.".into(),
             ),
-            VerifyError::CannotAnswer(CannotAnswer::Expired) => {
+            VerifyError::ChallengeClosed(ChallengeClosedError::Expired) => {
                 Self::Refused("The challenge has expired.".into())
             }
             other => {

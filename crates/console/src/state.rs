@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::credential::Credential;
-use countersign_domain::notification::AttemptRecord;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
 use countersign_verify::Verify;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::{Challenge, ChallengeStatus};
-use countersign_domain::notification::{AttemptRecord, Notification};
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
 use countersign_domain::visible;
@@ -105,7 +106,7 @@ pub(crate) struct Push {
 
 impl Push {
     pub(crate) fn of(notification: &Notification, console: &Console) -> Self {
-        let standing = notification.standing(console.verify.node());
+        let standing = notification.current(console.verify.node());
         Self {
             sid: notification.sid.to_string(),
             automatic: notification.automatic,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
+use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::ChallengeStatus;
-use countersign_domain::notification::{AttemptRecord, Ending, Reason, Status};
+use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 
 /// How a state is coloured.
 pub(crate) type Tone = &'static str;
@@ -23,12 +24,12 @@ pub(crate) const fn tone_of_challenge(status: ChallengeStatus) -> Tone {
     }
 }
 
-pub(crate) const fn tone_of_push(status: Status) -> Tone {
+pub(crate) const fn tone_of_push(status: NotificationStatus) -> Tone {
     match status {
-        Status::Delivered | Status::Sent => GOOD,
-        Status::Failed => BAD,
-        Status::Queued | Status::Sending => BUSY,
-        Status::Expired | Status::Cancelled => CALM,
+        NotificationStatus::Delivered | NotificationStatus::Sent => GOOD,
+        NotificationStatus::Failed => BAD,
+        NotificationStatus::Queued | NotificationStatus::Sending => BUSY,
+        NotificationStatus::Expired | NotificationStatus::Cancelled => CALM,
     }
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
     let platform = last.and_then(AttemptRecord::platform);
     let was_asked = last.is_some_and(|last| last.provider_status.is_some());
     match (ending.status, ending.reason) {
-        (Status::Queued, Some(Reason::DeviceOffline)) => match last {
+        (NotificationStatus::Queued, Some(StatusReason::DeviceOffline)) => match last {
             Some(last) if last.outcome == "unacknowledged" => {
                 "Waits for the device: it did not acknowledge the push. It is sent again when the device connects anew."
             }
@@ -56,61 +57,63 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
                 "Waits for the device: it holds no stream now. It is sent the moment the device connects."
             }
         },
-        (Status::Queued, Some(Reason::Retrying)) => {
+        (NotificationStatus::Queued, Some(StatusReason::Retrying)) => {
             "An attempt failed for a while; another one follows."
         }
-        (Status::Queued, _) => "Waits for its first attempt.",
-        (Status::Sending, _) => "Is being sent.",
-        (Status::Sent, _) if last.is_none() => {
+        (NotificationStatus::Queued, _) => "Waits for its first attempt.",
+        (NotificationStatus::Sending, _) => "Is being sent.",
+        (NotificationStatus::Sent, _) if last.is_none() => {
             "Was written to the device’s stream; the device has not acknowledged it yet."
         }
-        (Status::Sent, _) if platform == Some(Platform::Stream) => {
+        (NotificationStatus::Sent, _) if platform == Some(Platform::Stream) => {
             "Was written to the device’s stream, and not acknowledged."
         }
-        (Status::Sent, _) => {
+        (NotificationStatus::Sent, _) => {
             "Was handed over and taken. Whether the device showed it, only the device knows."
         }
-        (Status::Delivered, _) => "The device has it.",
-        (Status::Failed, Some(Reason::DeviceOffline)) => {
+        (NotificationStatus::Delivered, _) => "The device has it.",
+        (NotificationStatus::Failed, Some(StatusReason::DeviceOffline)) => {
             "Did not arrive: nobody held the device’s stream, and there was one attempt only (Ttl=0)."
         }
-        (Status::Failed, Some(Reason::AddressGone)) => {
+        (NotificationStatus::Failed, Some(StatusReason::AddressGone)) => {
             "Did not arrive: the push service no longer knows the device. The app was removed or its permission \
              withdrawn; the device has to register a new push token."
         }
-        (Status::Failed, Some(Reason::Refused)) if was_asked => {
+        (NotificationStatus::Failed, Some(StatusReason::Refused)) if was_asked => {
             "Did not arrive: the push service refused it. The attempt says why."
         }
-        (Status::Failed, Some(Reason::Refused)) => {
+        (NotificationStatus::Failed, Some(StatusReason::Refused)) => {
             "Did not arrive: it could not be sent. The attempt says why."
         }
-        (Status::Failed, Some(Reason::AttemptFailed)) => {
+        (NotificationStatus::Failed, Some(StatusReason::AttemptFailed)) => {
             "Did not arrive: the one attempt (Ttl=0) failed."
         }
-        (Status::Failed, _) => "Did not arrive.",
-        (Status::Expired, Some(Reason::NotAttempted)) => {
+        (NotificationStatus::Failed, _) => "Did not arrive.",
+        (NotificationStatus::Expired, Some(StatusReason::NotAttempted)) => {
             "Did not arrive: its time was over before the first attempt. No server ran meanwhile, or none had a place \
              for it."
         }
-        (Status::Expired, Some(Reason::DeviceOffline)) => {
+        (NotificationStatus::Expired, Some(StatusReason::DeviceOffline)) => {
             "Did not arrive in time: the device was away, or did not acknowledge it, until its time was over."
         }
-        (Status::Expired, _) if last.is_some() && platform != Some(Platform::Stream) => {
+        (NotificationStatus::Expired, _)
+            if last.is_some() && platform != Some(Platform::Stream) =>
+        {
             "Did not arrive in time: no attempt got it to the push service until its time was over."
         }
-        (Status::Expired, _) => {
+        (NotificationStatus::Expired, _) => {
             "Did not arrive in time: the device was away, or did not acknowledge it, until its time was over."
         }
-        (Status::Cancelled, Some(Reason::Answered)) => {
+        (NotificationStatus::Cancelled, Some(StatusReason::Answered)) => {
             "Was no longer needed: the challenge was answered first."
         }
-        (Status::Cancelled, Some(Reason::FactorGone)) => {
+        (NotificationStatus::Cancelled, Some(StatusReason::FactorGone)) => {
             "Was no longer wanted: the device was removed, or is no longer reached by pushes."
         }
-        (Status::Cancelled, Some(Reason::Superseded)) => {
+        (NotificationStatus::Cancelled, Some(StatusReason::Superseded)) => {
             "Was no longer needed: the device took a newer push of the same challenge."
         }
-        (Status::Cancelled, _) => "Was no longer wanted.",
+        (NotificationStatus::Cancelled, _) => "Was no longer wanted.",
     }
 }
 
@@ -191,12 +194,19 @@ mod tests {
 
     #[test]
     fn where_a_push_stands_is_told_by_its_last_attempt() {
-        let parked =
-            Ending { status: Status::Queued, reason: Some(Reason::DeviceOffline), code: None };
+        let parked = Ending {
+            status: NotificationStatus::Queued,
+            reason: Some(StatusReason::DeviceOffline),
+            code: None,
+        };
         let silent = attempt("stream", "unacknowledged", None);
         let away = attempt("stream", "offline", None);
         let failing = attempt("fcm", "later", Some(503));
-        let refused = Ending { status: Status::Failed, reason: Some(Reason::Refused), code: None };
+        let refused = Ending {
+            status: NotificationStatus::Failed,
+            reason: Some(StatusReason::Refused),
+            code: None,
+        };
         for (ending, last, said) in [
             (parked, None, "it holds no stream now"),
             (parked, Some(&away), "it holds no stream now"),

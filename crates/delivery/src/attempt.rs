@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use countersign_bus::Leased;
 use countersign_domain::address::{Address, Platform};
-use countersign_domain::delivery::{Attempt, Delivery, Happening, Lease, Outcome, after_attempt};
+use countersign_domain::delivery::{Delivery, DeliveryEvent, Lease};
+use countersign_domain::outcome::{Attempt, Outcome, after_attempt};
 use countersign_domain::time::Instant;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -113,7 +114,7 @@ impl AttemptContext {
                 return Some(Outcome::Acknowledged);
             }
             Readiness::Ended(ending, now) => {
-                self.reports.settle(lease, Happening::Ended(ending), now).await;
+                self.reports.settle(lease, DeliveryEvent::Ended(ending), now).await;
                 return None;
             }
             Readiness::GivenUp => return None,
@@ -129,7 +130,7 @@ impl AttemptContext {
         let after = after_attempt(&lease.delivery, &attempt, now, self.timing.jitter());
         let took = self.timing.monotonic().since(began);
         measure(&lease.delivery, platform, outcome, took, now);
-        let what = Happening::Attempted {
+        let what = DeliveryEvent::Attempted {
             record: attempt.record(platform, started, took),
             after,
             forget: dead_address(&attempt, push.target.address, started),
@@ -146,7 +147,7 @@ impl AttemptContext {
         let now = self.timing.now();
         let took = now.since(started);
         measure(&lease.delivery, Platform::Stream, attempt.outcome, took, now);
-        let what = Happening::Attempted {
+        let what = DeliveryEvent::Attempted {
             record: attempt.record(Platform::Stream, started, took),
             after: after_attempt(&lease.delivery, &attempt, now, self.timing.jitter()),
             forget: None,

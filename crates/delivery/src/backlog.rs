@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::HandOver;
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::QueueLimits;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Calls;
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Delivery, Outcome, Push, Target};
+use countersign_domain::delivery::Delivery;
+use countersign_domain::outcome::Outcome;
+use countersign_domain::prospect::{Push, Target};
 use countersign_domain::time::Instant;
 use countersign_providers::Providers;
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::sid::{AccountSid, WebhookSid};
-use countersign_domain::webhook_call::{CallOutcome, Paces, Permits};
+use countersign_domain::webhook_call::CallOutcome;
 
 /// Calls in flight at most, of all webhooks.
 const IN_FLIGHT: usize = 256;
@@ -22,9 +23,9 @@ pub(crate) struct CallPermit {
 
 impl CallPermits {
     /// The permits that are free, and those that accounts hold.
-    pub(crate) fn current(&self) -> Permits {
+    pub(crate) fn current(&self) -> PermitPool {
         let held = lock(&self.0).clone();
-        Permits { free: IN_FLIGHT.saturating_sub(held.values().sum()), held }
+        PermitPool { free: IN_FLIGHT.saturating_sub(held.values().sum()), held }
     }
 
     /// Takes a permit for an account.
@@ -48,16 +49,16 @@ impl Drop for CallPermit {
 
 /// How many calls of each webhook may be in flight. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct SharedPaces(Arc<Mutex<Paces>>);
+pub(crate) struct SharedPaces(Arc<Mutex<CallConcurrency>>);
 
 impl SharedPaces {
     /// Adjusts the pace of a webhook after a call.
     pub(crate) fn note(&self, webhook: WebhookSid, outcome: &CallOutcome, took: Duration) {
-        lock(&self.0).note(webhook, outcome, took);
+        lock(&self.0).record(webhook, outcome, took);
     }
 
     /// The present paces.
-    pub(crate) fn current(&self) -> Paces {
+    pub(crate) fn current(&self) -> CallConcurrency {
         lock(&self.0).clone()
     }
 }

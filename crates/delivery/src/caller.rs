@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::HandOver;
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, after_call};
 use countersign_providers::webhook::WebhookCaller;

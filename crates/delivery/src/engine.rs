@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver};
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_providers::Providers;

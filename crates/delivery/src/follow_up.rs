@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use countersign_bus::Bus;
 use countersign_domain::backoff;
-use countersign_domain::delivery::{After, Delivery, Outcome};
+use countersign_domain::delivery::Delivery;
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 
 use crate::alarm::Alarm;
 use crate::reconnects::InFlight;
@@ -31,13 +32,13 @@ impl FollowUp {
         &self,
         delivery: &Delivery,
         outcome: Outcome,
-        after: After,
+        after: AfterAttempt,
         in_flight: Option<&InFlight<'_>>,
     ) {
         match after {
-            After::Done(_) => {}
-            After::Retry { at } => self.alarm.earlier(self.timing.clock(), at),
-            After::Park => {
+            AfterAttempt::Done(_) => {}
+            AfterAttempt::Retry { at } => self.alarm.earlier(self.timing.clock(), at),
+            AfterAttempt::Park => {
                 // A device that does not acknowledge is asked again only after it has reconnected.
                 let may_be_present = match outcome {
                     Outcome::Unacknowledged => in_flight.is_some_and(InFlight::has_reconnected),

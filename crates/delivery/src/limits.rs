@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::Target;
+use countersign_domain::prospect::Target;
 use countersign_domain::sid::{CredentialSid, ServiceSid};
 use tokio::sync::{Notify, Semaphore};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::Outcome;
+use countersign_domain::outcome::Outcome;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::CallOutcome;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::delivery::LEASE;
-use countersign_domain::webhook_call::QueueLimits;
 use countersign_store::seam::Retention;
 
 /// The engine's settings. The wiring makes them of the configuration.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Deliveries;
 use tokio::sync::Notify;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::Leased;
-use countersign_domain::delivery::{
-    Delivery, Known, Lease, Prospect, Push, Target, overdue, prepare,
-};
-use countersign_domain::notification::Ending;
+use countersign_domain::delivery::{Delivery, Lease};
+use countersign_domain::ending::Ending;
+use countersign_domain::prospect::{Prospect, Push, Target, TimedProspect, overdue, prepare};
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
 use countersign_store::seam::Deliveries;
@@ -59,7 +58,7 @@ pub(crate) struct ReadinessCheck {
 
 impl ReadinessCheck {
     /// Decides for one delivery. `known`: its prospect, as far as it has been read.
-    pub(crate) async fn check(&self, lease: &Lease, known: Option<Known>) -> Readiness {
+    pub(crate) async fn check(&self, lease: &Lease, known: Option<TimedProspect>) -> Readiness {
         let (ending, now) = match self.try_check(lease, known).await {
             Ok(readiness) => return readiness,
             Err(Obstacle::Judged(ending, now)) => (ending, now),
@@ -72,7 +71,11 @@ impl ReadinessCheck {
         ending.map_or(Readiness::GivenUp, |ending| Readiness::Ended(ending, now))
     }
 
-    async fn try_check(&self, lease: &Lease, known: Option<Known>) -> Result<Readiness, Obstacle> {
+    async fn try_check(
+        &self,
+        lease: &Lease,
+        known: Option<TimedProspect>,
+    ) -> Result<Readiness, Obstacle> {
         let mut prospect = match known {
             Some(known) => known.prospect,
             None => self.read(lease).await?,
@@ -146,7 +149,7 @@ impl ReadinessCheck {
     /// Reads, by one command, the prospects that are missing or no longer fresh.
     pub(crate) async fn read_all(&self, batch: impl Iterator<Item = &mut Leased>) {
         let at = self.timing.monotonic();
-        let is_fresh = |known: &Known| at.since(known.at) < FRESH;
+        let is_fresh = |known: &TimedProspect| at.since(known.at) < FRESH;
         let unknown: Vec<_> =
             batch.filter(|leased| !leased.known.as_ref().is_some_and(is_fresh)).collect();
         if unknown.is_empty() {
@@ -157,7 +160,7 @@ impl ReadinessCheck {
         let prospects = self.deliveries.prospects(&leases).await.unwrap_or_default();
         let mut prospects = prospects.into_iter();
         for leased in unknown {
-            leased.known = prospects.next().map(|prospect| Known { prospect, at });
+            leased.known = prospects.next().map(|prospect| TimedProspect { prospect, at });
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::Bus;
-use countersign_domain::delivery::{Lease, NodeId, Outcome};
+use countersign_domain::delivery::Lease;
+use countersign_domain::node::NodeId;
+use countersign_domain::outcome::Outcome;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
 use countersign_store::seam::Deliveries;

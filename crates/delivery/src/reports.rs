@@ -1,6 +1,6 @@
 //! The channel of attempt results to the settler.
 
-use countersign_domain::delivery::{Happening, Lease, Settled};
+use countersign_domain::delivery::{DeliveryEvent, Lease, Settled};
 use countersign_domain::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,15 +26,15 @@ impl Reports {
     /// dropped, since the result itself follows.
     pub(crate) fn mark_written(&self, lease: Lease, at: Instant) {
         let _ = self.0.try_send(Report {
-            settled: Settled { lease, what: Happening::Written, at },
+            settled: Settled { lease, event: DeliveryEvent::Written, at },
             done: None,
         });
     }
 
     /// Reports a delivery's result. Returns once it is committed.
-    pub(crate) async fn settle(&self, lease: Lease, what: Happening, at: Instant) {
+    pub(crate) async fn settle(&self, lease: Lease, what: DeliveryEvent, at: Instant) {
         let (done, committed) = oneshot::channel();
-        let report = Report { settled: Settled { lease, what, at }, done: Some(done) };
+        let report = Report { settled: Settled { lease, event: what, at }, done: Some(done) };
         // Both fail only when the settler has ended, and the engine with it.
         if self.0.send(report).await.is_ok() {
             let _ = committed.await;

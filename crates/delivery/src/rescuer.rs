@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_bus::HandOver;
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Calls, Deliveries};

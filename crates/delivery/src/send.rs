@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Attempt, Lease, Outcome, Push};
-use countersign_domain::notification::Code;
+use countersign_domain::delivery::Lease;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::time::Instant;
 use countersign_providers::Providers;
 use futures_util::FutureExt;
@@ -58,7 +60,7 @@ fn panicked(push: &Push) -> Attempt {
     let platform = push.target.address.platform().as_str();
     let notification = push.notification;
     tracing::error!(platform, %notification, "a provider's client panicked; the attempt counts as failed");
-    Attempt::plain(Outcome::Later { not_before: None }, Some(Code::INTERNAL))
+    Attempt::plain(Outcome::Later { not_before: None }, Some(ErrorCode::INTERNAL))
 }
 
 fn given_up(push: &Push) -> Attempt {
@@ -68,6 +70,6 @@ fn given_up(push: &Push) -> Attempt {
     if platform == Platform::Stream {
         Attempt::plain(Outcome::Unacknowledged, None)
     } else {
-        Attempt::plain(Outcome::Later { not_before: None }, Some(Code::INTERNAL))
+        Attempt::plain(Outcome::Later { not_before: None }, Some(ErrorCode::INTERNAL))
     }
 }

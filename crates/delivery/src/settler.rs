@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use countersign_bus::HandOver;
-use countersign_domain::delivery::{Happening, Settled};
+use countersign_domain::delivery::{DeliveryEvent, Settled};
 use countersign_domain::sid::NotificationSid;
 use countersign_store::StoreError;
 use countersign_store::seam::{Deliveries, Settlement};
@@ -90,8 +90,10 @@ impl Settler {
         for notification in lost {
             tracing::debug!(%notification, "a lease was lost before the result was committed");
         }
-        let marks =
-            settled.iter().filter(|settled| matches!(settled.what, Happening::Written)).count();
+        let marks = settled
+            .iter()
+            .filter(|settled| matches!(settled.event, DeliveryEvent::Written))
+            .count();
         self.signals.add(|counts| {
             counts.written += marks as u64;
             counts.settled += (settled.len() - marks) as u64;
@@ -102,7 +104,7 @@ impl Settler {
 
 /// Drops the marks of prompts whose result is in the same batch.
 fn drop_outdated_marks(batch: &mut Vec<Report>) {
-    let is_mark = |report: &Report| matches!(report.settled.what, Happening::Written);
+    let is_mark = |report: &Report| matches!(report.settled.event, DeliveryEvent::Written);
     let name = |report: &Report| report.settled.lease.delivery.notification;
     if batch.iter().any(is_mark) {
         let over: HashSet<NotificationSid> =

@@ -1,15 +1,17 @@
-//! An account: whom everything belongs to, and the secrets by which an application speaks for it.
+//! An account, which everything else belongs to, and the secrets that authenticate its applications.
 
 use std::collections::HashSet;
 
+use crate::invalid::Invalid;
 use crate::secret::{Sealed, SecretHash};
 use crate::sid::{AccountSid, ApiKeySid};
+use crate::text::line;
 use crate::time::Instant;
 
-/// An auth token as it is kept: sealed, since the primary one signs webhooks, and hashed, to recognise it.
+/// A stored auth token: sealed, because the primary token signs webhooks, and hashed, to recognise it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthToken {
-    /// The token under the master key.
+    /// The token, sealed.
     pub sealed: Sealed,
     /// Its keyed hash.
     pub hash: SecretHash,
@@ -20,15 +22,15 @@ pub struct AuthToken {
 pub struct Account {
     /// Its SID.
     pub sid: AccountSid,
-    /// What the operator calls it.
+    /// A name for the operator's use, see [`clean_name`].
     pub friendly_name: String,
-    /// The token in use.
+    /// The primary token.
     pub primary: AuthToken,
-    /// The next one, while tokens are being changed.
+    /// The secondary token, if there is one.
     pub secondary: Option<AuthToken>,
-    /// Since when nobody may speak for it, if so.
+    /// Since when the account is suspended; `None` if it is active.
     pub suspended_at: Option<Instant>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
@@ -42,52 +44,63 @@ impl Account {
     }
 }
 
-/// The least length of a token that an operator chooses, in characters.
-pub const SHORTEST_TOKEN: usize = 32;
-/// The least number of different characters in it. Of 32 random hexadecimal digits there are some fourteen.
-const LEAST_DIFFERENT: usize = 8;
-/// A token that repeats itself must not do so within fewer characters than these.
-const LEAST_PERIOD: usize = 16;
-/// Characters that follow each other as in the alphabet, up or down, at most.
-const LONGEST_RUN: usize = 16;
+/// The longest name of an account or an API key, in characters.
+const MAX_NAME: usize = 256;
 
-/// Why a token that an operator chose is too easy to guess; `None` if nothing speaks against it.
+/// Checks a name of an account or an API key, and removes the characters that people cannot see or that change the order of others.
+///
+/// # Errors
+/// The name is not one line of 1 to 256 visible characters.
+pub fn clean_name(text: &str) -> Result<String, Invalid> {
+    line(text, 1, MAX_NAME)
+}
+
+/// The shortest token that an operator may choose, in characters.
+pub const MIN_TOKEN: usize = 32;
+/// The least number of different characters in such a token. 32 random hexadecimal digits have about fourteen.
+const MIN_DIFFERENT: usize = 8;
+/// The shortest period of a token that repeats itself, in characters.
+const MIN_PERIOD: usize = 16;
+/// The longest sequence of neighbouring characters, upwards or downwards.
+const MAX_RUN: usize = 16;
+
+/// Why a token that an operator chose is too easy to guess; `None` if it is acceptable.
 pub fn weakness(token: &str) -> Option<&'static str> {
     let characters: Vec<u32> = token.chars().map(u32::from).collect();
-    if characters.len() < SHORTEST_TOKEN {
+    if characters.len() < MIN_TOKEN {
         return Some("has under 32 characters");
     }
     let different: HashSet<_> = characters.iter().collect();
-    if different.len() < LEAST_DIFFERENT {
+    if different.len() < MIN_DIFFERENT {
         return Some("has under 8 different characters");
     }
     let repeats = |period: usize| characters.iter().zip(&characters[period..]).all(|(a, b)| a == b);
-    if (1..LEAST_PERIOD).any(repeats) {
+    if (1..MIN_PERIOD).any(repeats) {
         return Some("repeats a few characters");
     }
     let follows = |pair: &[u32]| pair[0].abs_diff(pair[1]) == 1;
     let mut run = 1;
     for pair in characters.windows(2) {
         run = if follows(pair) { run + 1 } else { 1 };
-        if run > LONGEST_RUN {
+        if run > MAX_RUN {
             return Some("is a sequence of characters that follow each other");
         }
     }
     None
 }
 
-/// A key that speaks for an account like its tokens do, and can be revoked alone.
+/// An API key. It authenticates for an account as its tokens do, and can be revoked alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// Its SID, the user name of Basic authentication.
     pub sid: ApiKeySid,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountSid,
-    /// What the operator calls it.
+    /// A name for the operator's use, see [`clean_name`].
     pub friendly_name: String,
-    /// The keyed hash of its secret; the secret itself is shown once and not kept.
+    /// The keyed hash of its secret. The secret itself is returned once and not stored.
     pub hash: SecretHash,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
 }
 
@@ -118,7 +131,16 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_easy_to_guess_is_told_from_one_that_is_not() {
+    fn a_name_loses_the_characters_that_people_cannot_see() {
+        assert_eq!(clean_name("Owl Bank").unwrap(), "Owl Bank");
+        assert_eq!(clean_name("Owl\u{202e} Bank\u{200b}\u{7}").unwrap(), "Owl Bank");
+        for wrong in ["", "\u{202e}\u{2066}", "Owl\0Bank", &"x".repeat(257)] {
+            assert!(clean_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_are_easy_to_guess_are_found() {
         for (token, why) in [
             ("0123456789abcdef0123456789abcde", "under 32"),
             (&"a".repeat(64), "different"),

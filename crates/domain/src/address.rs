@@ -1,4 +1,4 @@
-//! Where a device is reached (wire reference §2.3, §5.6).
+//! Where pushes to a device are sent (Twilio Verify v2, `Config` of a push factor).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,23 @@ use url::Url;
 use crate::invalid::Invalid;
 use crate::text::bounded;
 
-/// The ways to reach a device.
+/// How a device is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Platform {
     /// Apple's push service.
     Apn,
-    /// Google's.
+    /// Google's push service.
     Fcm,
-    /// A browser's push service, by RFC 8030.
+    /// A browser's push service (RFC 8030).
     WebPush,
-    /// The WebSocket that the device holds to us.
+    /// The WebSocket that the device holds to this server.
     Stream,
-    /// Not at all: the device polls.
+    /// No push: the device polls.
     None,
 }
 
 impl Platform {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Apn => "apn",
@@ -35,8 +35,8 @@ impl Platform {
         }
     }
 
-    /// Whether a device of this platform may hold a stream: those that are reached by nothing else, and browsers, whose
-    /// push services are slower than a page that is open.
+    /// Whether a device of this platform may hold a stream: devices without a push service, and browsers, whose push services are
+    /// slower than an open page.
     pub const fn may_stream(self) -> bool {
         matches!(self, Self::Stream | Self::WebPush)
     }
@@ -53,13 +53,12 @@ impl FromStr for Platform {
     }
 }
 
-/// A push service's name for one installation of an app. Whoever holds it can push to that device, so it prints as
-/// its length only.
+/// A push service's address of one installation of an app. It allows pushes to the device, so `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushToken(String);
 
 impl PushToken {
-    /// The token, for the push service and for the device's own factor.
+    /// The token itself, for the push service and for the response to the device.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -71,53 +70,60 @@ impl fmt::Debug for PushToken {
     }
 }
 
-/// A platform and, where that needs one, the token.
+/// A platform and, if the platform needs one, a push token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     platform: Platform,
     token: Option<PushToken>,
 }
 
-/// Which half of an address is wrong, and why.
+/// Why a push token is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadToken(pub Invalid);
+pub struct PushTokenError(pub Invalid);
 
 impl Address {
-    /// An address for `platform`. A token given for a platform that has none is dropped.
+    /// Creates an address. A token for a platform without tokens is ignored.
     ///
     /// # Errors
-    /// The token is missing, has the wrong length (32 to 255 characters; `webpush`: at most 2,048), is not hex
-    /// (`apn`) or is no Web Push subscription (`webpush`). With `strict` off, the least length is 1.
-    pub fn new(platform: Platform, token: Option<&str>, strict: bool) -> Result<Self, BadToken> {
+    /// The token is missing, has the wrong length (32 to 255 characters; `webpush`: 2 to 2,048), is not hexadecimal (`apn`) or is not
+    /// a Web Push subscription (`webpush`). Without `strict`, the shortest length is 1.
+    pub fn new(
+        platform: Platform,
+        token: Option<&str>,
+        strict: bool,
+    ) -> Result<Self, PushTokenError> {
         let least = if strict { 32 } else { 1 };
-        let required = || token.ok_or(BadToken(Invalid::because("is required for this platform")));
+        let required =
+            || token.ok_or(PushTokenError(Invalid::because("is required for this platform")));
         let token = match platform {
             Platform::Stream | Platform::None => None,
             Platform::Apn => {
                 let token = required()?;
-                bounded(token, least, 255).map_err(BadToken)?;
+                bounded(token, least, 255).map_err(PushTokenError)?;
                 if !token.bytes().all(|c| c.is_ascii_hexdigit()) {
-                    return Err(BadToken(Invalid::because("must hold only hexadecimal digits")));
+                    return Err(PushTokenError(Invalid::because(
+                        "must hold only hexadecimal digits",
+                    )));
                 }
                 Some(token)
             }
             Platform::Fcm => {
                 let token = required()?;
-                bounded(token, least, 255).map_err(BadToken)?;
+                bounded(token, least, 255).map_err(PushTokenError)?;
                 Some(token)
             }
             Platform::WebPush => {
                 let token = required()?;
-                bounded(token, 2, 2_048).map_err(BadToken)?;
-                check_subscription(token).map_err(BadToken)?;
+                bounded(token, 2, 2_048).map_err(PushTokenError)?;
+                check_subscription(token).map_err(PushTokenError)?;
                 Some(token)
             }
         };
         Ok(Self { platform, token: token.map(|token| PushToken(token.to_owned())) })
     }
 
-    /// From the two columns that a database keeps. A platform that needs a token and has none has lost it: the push
-    /// service said that it is gone.
+    /// Restores an address from the database. A platform that needs a token and has none has lost it: the push service did not know it
+    /// any more.
     pub fn from_stored(platform: Platform, token: Option<String>) -> Self {
         Self { platform, token: token.map(PushToken) }
     }
@@ -127,8 +133,8 @@ impl Address {
         self.platform
     }
 
-    /// Whether a push can go there. Not to `none`, and not where the push service said that the token is gone: such a
-    /// factor acts as `none` until it is updated (wire reference §5.2).
+    /// Whether pushes can be sent there. False for `none`, and after the push service did not know the token any more: such a factor
+    /// acts as `none` until it is updated.
     pub const fn can_be_reached(&self) -> bool {
         match self.platform {
             Platform::None => false,
@@ -137,13 +143,13 @@ impl Address {
         }
     }
 
-    /// The token, where there is one.
+    /// The token, if there is one.
     pub const fn token(&self) -> Option<&PushToken> {
         self.token.as_ref()
     }
 }
 
-/// A subscription as a browser's `PushSubscription.toJSON()` gives it.
+/// Checks the JSON that a browser's `PushSubscription.toJSON()` returns.
 fn check_subscription(text: &str) -> Result<(), Invalid> {
     const FORM: Invalid =
         Invalid::because("must be a subscription: {\"endpoint\",\"keys\":{\"p256dh\",\"auth\"}}");
@@ -186,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_token_is_needed_one_is_dropped() {
+    fn a_token_for_a_platform_without_tokens_is_ignored() {
         for platform in [Platform::Stream, Platform::None] {
             let address = Address::new(platform, Some("anything"), true).unwrap();
             assert_eq!(address, Address::new(platform, None, true).unwrap());
@@ -195,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lost_the_token_cannot_be_reached() {
+    fn an_address_that_lost_its_token_cannot_be_reached() {
         let token = || Some("a".repeat(64));
         assert!(Address::from_stored(Platform::Fcm, token()).can_be_reached());
         assert!(!Address::from_stored(Platform::Fcm, None).can_be_reached());

@@ -1,4 +1,4 @@
-//! A challenge: a question to one device, open until it is answered or expires. `docs/understand/states.md` draws its life.
+//! A challenge: a question to one factor, open until it is answered or expires. `docs/understand/states.md` shows its states.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::text::{Message, StringMap, bounded};
 use crate::time::Instant;
 use crate::visible;
 
-/// How long a challenge lives if nothing else is asked for.
+/// The default lifetime of a challenge.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
-/// How long it may live at most.
-pub const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// How many label-value pairs a challenge may show.
-pub const MOST_FIELDS: usize = 20;
+/// The longest lifetime of a challenge.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// The most fields of a challenge.
+pub const MAX_FIELDS: usize = 20;
 
-/// The top-level members of a challenge that a device signs: those that never change (wire reference §3.7).
+/// The top-level members of a challenge that a device signs. They never change.
 pub const SIGNED_FIELDS: [&str; 11] = [
     "sid",
     "account_sid",
@@ -33,30 +33,30 @@ pub const SIGNED_FIELDS: [&str; 11] = [
     "hidden_details",
 ];
 
-/// What the person decided.
+/// What the person answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Yes.
+    /// Approved.
     Approved,
-    /// No.
+    /// Denied.
     Denied,
 }
 
-/// What an application sees of a challenge's state.
+/// The status of a challenge, which applications see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChallengeStatus {
-    /// Waiting for an answer.
+    /// It waits for an answer.
     Pending,
-    /// Nobody answered in time.
+    /// It was not answered in time.
     Expired,
-    /// Answered with yes.
+    /// It was approved.
     Approved,
-    /// Answered with no.
+    /// It was denied.
     Denied,
 }
 
 impl ChallengeStatus {
-    /// The word on the wire.
+    /// The word in requests and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -78,21 +78,21 @@ impl FromStr for ChallengeStatus {
     }
 }
 
-/// What is recorded of a challenge's state. Expiry is not: it follows from the clock.
+/// The stored state of a challenge. Expiry is not stored: it follows from the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeState {
-    /// No answer yet.
+    /// It was not answered.
     Pending,
-    /// The first answer, which is the last.
+    /// It was answered. The first answer counts.
     Answered {
-        /// What it was.
+        /// The verdict.
         verdict: Verdict,
-        /// When it came.
+        /// When it was answered.
         at: Instant,
     },
 }
 
-/// A label and a value that the person is shown, such as the place of a login.
+/// A label and a value that the person sees, such as the place of a login.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Field {
     /// At most 36 characters.
@@ -102,14 +102,14 @@ pub struct Field {
 }
 
 impl Field {
-    /// Reads the text of a JSON object with `label` and `value`. Characters that cannot be seen are left out.
+    /// Parses a JSON object with `label` and `value`. Removes characters that people cannot see.
     ///
     /// # Errors
-    /// Not such an object, or a member that is too long.
+    /// The text is not such an object, or a member is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid =
             Invalid::because("must be a JSON object with the strings label and value");
-        // Serde would take an array of the two as well.
+        // Serde accepts an array of the two as well.
         if !text.trim_start().starts_with('{') {
             return Err(FORM);
         }
@@ -123,55 +123,55 @@ impl Field {
     }
 }
 
-/// What the person is shown.
+/// What the person sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
-    /// The question. A challenge of a push factor has one.
+    /// The question. Every challenge of a push factor has one.
     pub message: Option<Message>,
-    /// What helps to decide it, at most [`MOST_FIELDS`].
+    /// Further details, at most [`MAX_FIELDS`].
     pub fields: Vec<Field>,
-    /// When it was asked, if the service shows that (`Push.IncludeDate`).
+    /// When the challenge was created, if the service shows it (`Push.IncludeDate`).
     pub date: Option<Instant>,
 }
 
-/// A challenge. All but its state and its metadata is fixed when it is made, since devices sign it.
+/// A challenge. Everything but its state and its metadata is fixed, because devices sign it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     /// Its SID.
     pub sid: ChallengeSid,
-    /// Whose it is.
+    /// The entity that it belongs to.
     pub owner: Owner,
-    /// The device that is asked.
+    /// The factor that is challenged.
     pub factor: FactorSid,
-    /// By what the answer is proved.
+    /// The type of the factor.
     pub factor_type: FactorType,
-    /// What is asked.
+    /// What the person sees.
     pub details: Details,
-    /// What the device signs and does not show.
+    /// Details that the device signs and does not show.
     pub hidden_details: Option<StringMap>,
-    /// What the application adds later.
+    /// Data for the application's use.
     pub metadata: Option<StringMap>,
-    /// Where it stands.
+    /// Its state.
     pub state: ChallengeState,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
-    /// From this instant on it cannot be answered. Whole seconds.
+    /// The instant from which it cannot be answered. Whole seconds.
     pub expires_at: Instant,
 }
 
-/// What a challenge is judged by.
+/// The members of a challenge that its status follows from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Where it stands.
+pub struct ChallengeLifecycle {
+    /// Its state.
     pub state: ChallengeState,
-    /// From this instant on it cannot be answered.
+    /// The instant from which it cannot be answered.
     pub expires_at: Instant,
 }
 
-impl Standing {
-    /// What an application sees at `now`. An answered challenge never expires.
+impl ChallengeLifecycle {
+    /// The status at `now`. An answered challenge never expires.
     pub fn status(&self, now: Instant) -> ChallengeStatus {
         match self.state {
             ChallengeState::Pending if now < self.expires_at => ChallengeStatus::Pending,
@@ -183,67 +183,67 @@ impl Standing {
         }
     }
 
-    /// Whether an answer, or another notification, would still make sense at `now`.
+    /// Checks that the challenge can be answered, or pushed again, at `now`.
     ///
     /// # Errors
-    /// Why it would not.
-    pub fn is_open(&self, now: Instant) -> Result<(), CannotAnswer> {
+    /// Why it cannot.
+    pub fn is_open(&self, now: Instant) -> Result<(), ChallengeClosedError> {
         match self.status(now) {
             ChallengeStatus::Pending => Ok(()),
-            ChallengeStatus::Expired => Err(CannotAnswer::Expired),
+            ChallengeStatus::Expired => Err(ChallengeClosedError::Expired),
             ChallengeStatus::Approved | ChallengeStatus::Denied => {
-                Err(CannotAnswer::AlreadyAnswered)
+                Err(ChallengeClosedError::AlreadyAnswered)
             }
         }
     }
 }
 
-/// Why an answer came to nothing.
+/// Why a challenge can no longer be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CannotAnswer {
-    /// It expired unanswered.
+pub enum ChallengeClosedError {
+    /// It has expired.
     #[error("its expiration_date is over")]
     Expired,
-    /// Somebody answered before.
+    /// It was answered before.
     #[error("the first answer stands")]
     AlreadyAnswered,
 }
 
 impl Challenge {
-    /// What it is judged by.
-    pub fn standing(&self) -> Standing {
-        Standing { state: self.state, expires_at: self.expires_at }
+    /// The members that its status follows from.
+    pub fn lifecycle(&self) -> ChallengeLifecycle {
+        ChallengeLifecycle { state: self.state, expires_at: self.expires_at }
     }
 
-    /// As [`Standing::status`] has it.
+    /// See [`ChallengeLifecycle::status`].
     pub fn status(&self, now: Instant) -> ChallengeStatus {
-        self.standing().status(now)
+        self.lifecycle().status(now)
     }
 
-    /// As [`Standing::is_open`] has it.
+    /// See [`ChallengeLifecycle::is_open`].
     ///
     /// # Errors
-    /// Why it is not.
-    pub fn is_open(&self, now: Instant) -> Result<(), CannotAnswer> {
-        self.standing().is_open(now)
+    /// Why it is not open.
+    pub fn is_open(&self, now: Instant) -> Result<(), ChallengeClosedError> {
+        self.lifecycle().is_open(now)
     }
 }
 
-/// When a challenge made at `now` expires, if `asked` for; whole seconds.
+/// When a challenge that is created at `now` expires, in whole seconds; `wanted` is the time that was asked for.
 ///
 /// # Errors
-/// Not in the future, or further than [`LONGEST_LIFETIME`].
-pub fn expiry(now: Instant, asked: Option<Instant>) -> Result<Instant, Invalid> {
-    let Some(asked) = asked else {
+/// The time is not in the future, or further away than [`MAX_LIFETIME`].
+pub fn expiry(now: Instant, wanted: Option<Instant>) -> Result<Instant, Invalid> {
+    let Some(wanted) = wanted else {
         return Ok((now + DEFAULT_LIFETIME).whole_seconds());
     };
-    let asked = asked.whole_seconds();
-    if asked <= now {
+    let wanted = wanted.whole_seconds();
+    if wanted <= now {
         Err(Invalid::because("must be in the future"))
-    } else if asked > now + LONGEST_LIFETIME {
+    } else if wanted > now + MAX_LIFETIME {
         Err(Invalid::because("must be at most 60 minutes ahead"))
     } else {
-        Ok(asked)
+        Ok(wanted)
     }
 }
 

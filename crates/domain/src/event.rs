@@ -1,37 +1,32 @@
-//! What an application can be told of, and the words it is told in (wire reference §6).
+//! The events that webhooks are told of, and the form that tells them (Twilio Verify v2, Webhooks).
 
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use uuid::{Builder, Uuid};
 
 use crate::challenge::{Challenge, Verdict};
+use crate::ending::{Ending, NotificationStatus, StatusReason};
 use crate::entity::Owner;
 use crate::factor::{AnyFactor, Factor};
-use crate::notification::{Ending, Reason, Status};
 use crate::sid::{FactorSid, NotificationSid, ServiceSid, WebhookSid};
 use crate::text::{FriendlyName, StringMap};
 use crate::time::Instant;
 use crate::totp::TotpFactor;
 use crate::webhook::{EventType, Webhook, WebhookVersion};
 
-/// What a call is known by, on the wire too: however often it is tried, it stays the same.
+/// The id of a call, which is the same for every try. Sent as `uuid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub [u8; 16]);
 
 impl fmt::Display for CallId {
     /// As a UUID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        Uuid::from_bytes(self.0).hyphenated().fmt(f)
     }
 }
 
-/// What is told of a factor, of whichever type.
+/// The members of a factor, of either type, that an event tells.
 #[derive(Debug, Clone, Copy)]
 pub struct FactorFacts<'a> {
     sid: FactorSid,
@@ -63,12 +58,12 @@ impl<'a> From<&'a AnyFactor> for FactorFacts<'a> {
     }
 }
 
-/// Something that happened, and to what.
+/// An event.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
     /// What happened.
     pub kind: EventType,
-    /// When.
+    /// When it happened.
     pub at: Instant,
     challenge: Option<&'a Challenge>,
     notification: Option<(NotificationSid, Ending)>,
@@ -79,7 +74,7 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Of a factor: one of the three kinds that begin with `factor`.
+    /// An event of a factor: one of the types that begin with `factor`.
     pub const fn of_factor(kind: EventType, factor: FactorFacts<'a>, at: Instant) -> Self {
         Self {
             kind,
@@ -93,7 +88,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Of a challenge, and the name of its factor, unless that is gone.
+    /// An event of a challenge. `factor_name` is absent if the factor was deleted.
     pub const fn of_challenge(
         kind: EventType,
         challenge: &'a Challenge,
@@ -112,7 +107,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// Of a challenge's notification that ended so; `None` if nobody can be told of such an ending.
+    /// The event of a notification's ending; `None` for an ending without an event.
     pub fn of_notification(
         notification: NotificationSid,
         ending: Ending,
@@ -125,17 +120,17 @@ impl<'a> Event<'a> {
         Some(Self { notification: Some((notification, ending)), ..event })
     }
 
-    /// Whose webhooks may hear of it.
+    /// The service whose webhooks may be told of it.
     pub const fn service(&self) -> ServiceSid {
         self.owner.service
     }
 
-    /// The device that it is about: the calls of one device keep their order.
+    /// The factor that it is about. The calls of one factor keep their order.
     pub const fn factor(&self) -> FactorSid {
         self.factor
     }
 
-    /// The id of the call that tells a webhook of it. An event happens once to a thing, so the id follows from both.
+    /// The id of the call that tells a webhook of it. An event happens once to a resource, so the id is derived from both.
     pub fn call_id(&self, webhook: WebhookSid) -> CallId {
         let subject = match (self.notification, self.challenge) {
             (Some((notification, _)), _) => *notification.as_bytes(),
@@ -146,13 +141,11 @@ impl<'a> Event<'a> {
         let hash = digest(&SHA256, &text.concat());
         let mut id = [0; 16];
         id.copy_from_slice(&hash.as_ref()[..16]);
-        // RFC 9562: version 8, whose bits are of one's own making, and the usual variant
-        id[6] = id[6] & 0x0f | 0x80;
-        id[8] = id[8] & 0x3f | 0x80;
-        CallId(id)
+        // Version 8, whose other bits are free to choose (RFC 9562).
+        CallId(Builder::from_custom_bytes(id).into_uuid().into_bytes())
     }
 
-    /// The fields of the form that a webhook is sent. What is absent is left out.
+    /// The form that a webhook is sent. Absent members are left out.
     pub fn parameters(&self, webhook: &Webhook) -> Vec<(String, String)> {
         let mut form = vec![
             ("uuid", self.call_id(webhook.sid).to_string()),
@@ -170,16 +163,17 @@ impl<'a> Event<'a> {
             form.push(("notification_sid", sid.to_string()));
             form.push(("notification_status", ending.status.as_str().to_owned()));
             if let Some(reason) = ending.reason {
-                form.push(("notification_reason", Reason::as_str(reason).to_owned()));
+                form.push(("notification_reason", StatusReason::as_str(reason).to_owned()));
             }
         }
         if webhook.version == WebhookVersion::V2 {
-            self.say_more(&mut form);
+            self.add_details(&mut form);
         }
         form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    fn say_more(&self, form: &mut Vec<(&str, String)>) {
+    /// Adds the members of version 2.
+    fn add_details(&self, form: &mut Vec<(&str, String)>) {
         let name = self.factor_name.map(|name| name.as_str().to_owned());
         form.extend(name.map(|name| ("factor_friendly_name", name)));
         form.push(("date_created", self.created_at.to_string()));
@@ -197,7 +191,7 @@ impl<'a> Event<'a> {
 }
 
 impl EventType {
-    /// What an answer is told as.
+    /// The event of a verdict.
     pub const fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Approved => Self::ChallengeApproved,
@@ -205,17 +199,17 @@ impl EventType {
         }
     }
 
-    /// What the end of a notification is told as, if at all.
-    pub const fn of_ending(status: Status) -> Option<Self> {
+    /// The event of a notification that ended with this status; `None` if there is none.
+    pub const fn of_ending(status: NotificationStatus) -> Option<Self> {
         match status {
-            Status::Delivered => Some(Self::NotificationDelivered),
-            Status::Failed => Some(Self::NotificationFailed),
-            Status::Expired => Some(Self::NotificationExpired),
+            NotificationStatus::Delivered => Some(Self::NotificationDelivered),
+            NotificationStatus::Failed => Some(Self::NotificationFailed),
+            NotificationStatus::Expired => Some(Self::NotificationExpired),
             _ => None,
         }
     }
 
-    /// One of Twilio's, which `*` stands for.
+    /// Whether it is an event of Twilio's, which `*` subscribes to.
     const fn is_twilios(self) -> bool {
         matches!(
             self,
@@ -229,7 +223,7 @@ impl EventType {
 }
 
 impl Webhook {
-    /// Whether it is to be told of such an event now.
+    /// Whether it is told of events of this type.
     pub fn wants(&self, kind: EventType) -> bool {
         let named = self.event_types.contains(&kind);
         let by_star = kind.is_twilios() && self.event_types.contains(&EventType::All);

@@ -1,4 +1,5 @@
-//! A factor: one device of an entity, its key and its address, or a secret that makes codes ([`crate::totp`]). `docs/understand/states.md` draws its life.
+//! A factor: a device of an entity, with its key and its address, or a shared secret ([`crate::totp`]).
+//! `docs/understand/states.md` shows its states.
 
 use crate::address::Address;
 use crate::entity::Owner;
@@ -15,11 +16,11 @@ use crate::totp::TotpFactor;
 pub struct Factor {
     /// Its SID.
     pub sid: FactorSid,
-    /// Whose it is.
+    /// The entity that it belongs to.
     pub owner: Owner,
-    /// What the person calls the device.
+    /// A name of the device, which the person sees.
     pub friendly_name: FriendlyName,
-    /// Whether possession has been proved.
+    /// Whether possession of the key has been proved.
     pub status: FactorStatus,
     /// The device's public key.
     pub key: DeviceKey,
@@ -29,9 +30,9 @@ pub struct Factor {
     pub app_id: AppId,
     /// The version of the SDK in the app.
     pub sdk_version: SdkVersion,
-    /// Where the device is reached.
+    /// Where pushes are sent.
     pub address: Address,
-    /// What the application keeps with it.
+    /// Data for the application's use.
     pub metadata: Option<StringMap>,
     /// When it was enrolled.
     pub created_at: Instant,
@@ -40,15 +41,46 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Whether `signature` (DER) over the SID proves possession of the key (wire reference §3.3).
+    /// Whether a DER signature over the SID proves possession of the key.
     pub fn is_proved_by(&self, signature: &[u8]) -> bool {
         self.key.signed_der(self.sid.to_string().as_bytes(), signature)
     }
 
-    /// Whether it was left unverified for so long that it counts as gone at `now`.
+    /// Whether it has been unverified for so long that it counts as deleted at `now`.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.status == FactorStatus::Unverified && now >= self.created_at + UNVERIFIED_FOR
     }
+
+    /// Applies a change at `at`.
+    pub fn changed(self, change: FactorChange, at: Instant) -> ChangedFactor {
+        let is_newly_verified = change.verified && self.status == FactorStatus::Unverified;
+        let has_moved = change.address.as_ref().is_some_and(|address| *address != self.address);
+        let registered_at = change.address.as_ref().map(|_| at);
+        let factor = Self {
+            status: if change.verified { FactorStatus::Verified } else { self.status },
+            friendly_name: change.friendly_name.unwrap_or(self.friendly_name),
+            address: change.address.unwrap_or(self.address),
+            sdk_version: change.sdk_version.unwrap_or(self.sdk_version),
+            app_id: change.app_id.unwrap_or(self.app_id),
+            updated_at: at,
+            ..self
+        };
+        ChangedFactor { factor, is_newly_verified, has_moved, registered_at }
+    }
+}
+
+/// A factor after a [`FactorChange`], and the consequences of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFactor {
+    /// The changed factor.
+    pub factor: Factor,
+    /// Whether the change verified it: its webhooks are told.
+    pub is_newly_verified: bool,
+    /// Whether the address is another one: deliveries that are parked become due.
+    pub has_moved: bool,
+    /// When the address was registered, if the change named one, even the same. A push service that calls an address dead since an
+    /// earlier time does not mean this registration.
+    pub registered_at: Option<Instant>,
 }
 
 /// A factor of either type.
@@ -70,18 +102,18 @@ impl AnyFactor {
     }
 }
 
-/// What an update changes; absent means unchanged.
+/// A change of a push factor; `None` means unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FactorChange {
-    /// Possession has been proved.
+    /// Whether possession of the key has been proved.
     pub verified: bool,
     /// A new name.
     pub friendly_name: Option<FriendlyName>,
     /// A new address.
     pub address: Option<Address>,
-    /// The app updated its SDK.
+    /// A new version of the SDK.
     pub sdk_version: Option<SdkVersion>,
-    /// The app changed its id.
+    /// A new id of the app.
     pub app_id: Option<AppId>,
 }
 
@@ -125,5 +157,27 @@ mod tests {
         assert!(!unverified.has_lapsed(day - Duration::from_micros(1)));
         assert!(unverified.has_lapsed(day));
         assert!(!factor(FactorStatus::Verified).has_lapsed(day));
+    }
+
+    #[test]
+    fn a_change_tells_its_consequences() {
+        let at = Instant::from_seconds(1_700_000_100);
+        let old = factor(FactorStatus::Unverified);
+        let verified = FactorChange { verified: true, ..FactorChange::default() };
+        let changed = old.clone().changed(verified.clone(), at);
+        assert_eq!(
+            (changed.factor.status, changed.factor.updated_at),
+            (FactorStatus::Verified, at)
+        );
+        assert!(changed.is_newly_verified && !changed.has_moved && changed.registered_at.is_none());
+        assert!(!changed.factor.changed(verified, at).is_newly_verified, "it was verified before");
+
+        let same = FactorChange { address: Some(old.address.clone()), ..FactorChange::default() };
+        let changed = old.clone().changed(same, at);
+        assert_eq!((changed.has_moved, changed.registered_at), (false, Some(at)));
+        let address = Some(Address::new(Platform::Stream, None, true).unwrap());
+        let changed = old.changed(FactorChange { address, ..FactorChange::default() }, at);
+        assert_eq!((changed.has_moved, changed.registered_at), (true, Some(at)));
+        assert!(!changed.is_newly_verified);
     }
 }

@@ -1,7 +1,7 @@
 //! How much of everything a caller may have (wire reference §8 #15). In every limit 0 means none.
 
 /// The largest quota of services, credentials or API keys: they are read to be counted.
-pub const MOST_COUNTED: u32 = 50_000;
+pub const MAX_COUNTED: u32 = 50_000;
 
 /// The limits of one installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -23,11 +23,11 @@ pub struct Limits {
     pub entities_per_account_per_second: u32,
     /// Requests of one account in a second, those of its devices and of the console included. 429/20429.
     pub requests_per_account_per_second: u32,
-    /// Services that one account may have at a time, at most [`MOST_COUNTED`]. 400/60200.
+    /// Services that one account may have at a time, at most [`MAX_COUNTED`]. 400/60200.
     pub services_per_account: u32,
-    /// Push credentials that one account may have at a time, at most [`MOST_COUNTED`]. 400/60300.
+    /// Push credentials that one account may have at a time, at most [`MAX_COUNTED`]. 400/60300.
     pub credentials_per_account: u32,
-    /// API keys that one account may have at a time, at most [`MOST_COUNTED`].
+    /// API keys that one account may have at a time, at most [`MAX_COUNTED`].
     pub api_keys_per_account: u32,
     /// Entities that one account may have at a time, as [`crate::usage`] counts. 400/60306.
     pub entities_per_account: u32,

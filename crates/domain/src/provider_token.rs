@@ -1,22 +1,22 @@
-//! The token by which a push service knows a key, as all servers of a database share it.
+//! The token that authenticates a key to Apple's push service. All servers of a database share it.
 
 use crate::secret::Sealed;
 use crate::time::Instant;
 
-/// Which key of Apple's, without saying it: the first half of a SHA-256 over its public point and its two ids.
-pub type KeyPrint = [u8; 16];
+/// Identifies a key without revealing it: the first half of SHA-256 over its public point, its key id and its team id.
+pub type KeyFingerprint = [u8; 16];
 
 /// A provider token, sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderToken {
     /// The key that signed it.
-    pub key: KeyPrint,
-    /// From 1; one more for each token that replaces another.
+    pub key: KeyFingerprint,
+    /// 1 for the first token of a key, and one more for each token that replaces another.
     pub version: i64,
-    /// The token.
+    /// The text of the token, sealed.
     pub token: Sealed,
-    /// When it was signed, which the token says too.
+    /// When it was signed, as the token says.
     pub signed_at: Instant,
-    /// When the push service last found a token too old before its time, so that one was signed early.
+    /// When a token was last signed early, because the push service found the one before too old.
     pub forced_at: Option<Instant>,
 }

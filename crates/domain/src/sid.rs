@@ -1,11 +1,13 @@
-//! SIDs: two letters and 32 hexadecimal digits (wire reference §1.3). One type per kind, parsed and printed here only.
+//! SIDs: two letters and 32 hexadecimal digits (Twilio, String Identifier). Each kind of resource has a type of its own.
 //!
-//! Inside they are time-ordered: 48 bits of milliseconds, then random bits, which grow within a millisecond of one process.
-//! Rows that are made together then lie together, which doubles what a B-tree takes in. Push factors and challenges begin with a `03` byte before that,
-//! TOTP ones with `02`, as Twilio's do.
+//! SIDs are ordered by time: 48 bits of milliseconds, then random bits, which increase within a millisecond of one process. Rows that
+//! are created together are therefore stored together, which doubles the write rate of a B-tree. The SIDs of factors and challenges
+//! begin with a byte for the type, as Twilio's do: `03` for push, `02` for TOTP.
 
 use std::fmt;
 use std::str::FromStr;
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::factor_type::FactorType;
 use crate::invalid::Invalid;
@@ -14,7 +16,7 @@ use crate::world::Entropy;
 
 const FORM: Invalid = Invalid::because("must be a SID: its two letters and 32 hexadecimal digits");
 
-/// Milliseconds into the six bytes at `at`, random bytes after them, in the order of the process if it keeps one.
+/// Writes the milliseconds to the six bytes at `at`, and random bytes after them, which increase if `entropy` keeps a sequence.
 fn fill_ordered(bytes: &mut [u8; 16], at: usize, now: Instant, entropy: &dyn Entropy) {
     let millis = (now.as_micros() / 1_000).to_be_bytes();
     bytes[at..at + 6].copy_from_slice(&millis[2..]);
@@ -24,7 +26,7 @@ fn fill_ordered(bytes: &mut [u8; 16], at: usize, now: Instant, entropy: &dyn Ent
     }
 }
 
-/// Reads the milliseconds back.
+/// Reads the milliseconds of a SID.
 fn minted_at(ordered: &[u8]) -> Instant {
     let millis = ordered.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
     Instant::from_micros(millis.saturating_mul(1_000))
@@ -33,22 +35,14 @@ fn minted_at(ordered: &[u8]) -> Instant {
 fn parse_hex(text: &str, prefix: &str) -> Result<[u8; 16], Invalid> {
     let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 32).ok_or(FORM)?;
     let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let digit = |c: u8| (c as char).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(FORM);
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Ok(bytes)
+    let decoded = HEXLOWER_PERMISSIVE.decode_mut(digits.as_bytes(), &mut bytes);
+    decoded.map(|_| bytes).map_err(|_| FORM)
 }
 
 fn print_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: &[u8; 16]) -> fmt::Result {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
     f.write_str(prefix)?;
-    f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    f.write_str(HEXLOWER.encode_mut_str(bytes, &mut digits))
 }
 
 macro_rules! sid {
@@ -58,12 +52,12 @@ macro_rules! sid {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// From the 16 bytes that a database keeps.
+            /// Restores a SID from the 16 bytes in the database.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
 
-            /// The 16 bytes behind the prefix.
+            /// The 16 bytes after the prefix.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
@@ -107,14 +101,14 @@ macro_rules! sid {
 macro_rules! minted {
     ($($name:ident)*) => {$(
         impl $name {
-            /// A new one, after all that were minted in earlier milliseconds.
+            /// Creates a SID, which is greater than those of earlier milliseconds.
             pub fn mint(now: Instant, entropy: &dyn Entropy) -> Self {
                 let mut bytes = [0; 16];
                 fill_ordered(&mut bytes, 0, now, entropy);
                 Self(bytes)
             }
 
-            /// When it was minted, to the millisecond; of one that was not minted here, any instant.
+            /// When it was created, to the millisecond. Meaningless for a SID that this server did not create.
             pub fn minted_at(self) -> Instant {
                 minted_at(&self.0[..6])
             }
@@ -125,7 +119,7 @@ macro_rules! minted {
 macro_rules! minted_by_type {
     ($($name:ident)*) => {$(
         impl $name {
-            /// A new one, after all of its type that were minted in earlier milliseconds.
+            /// Creates a SID, which is greater than those of the same type and earlier milliseconds.
             pub fn mint(kind: FactorType, now: Instant, entropy: &dyn Entropy) -> Self {
                 let mut bytes = [0; 16];
                 bytes[0] = kind.lead();
@@ -133,12 +127,12 @@ macro_rules! minted_by_type {
                 Self(bytes)
             }
 
-            /// Of which type it is, or its factor; what was not minted here counts as push.
+            /// The type of the factor. A SID that this server did not create counts as push.
             pub const fn kind(self) -> FactorType {
                 if self.0[0] == FactorType::Totp.lead() { FactorType::Totp } else { FactorType::Push }
             }
 
-            /// The least one that could have been minted at `at`: all that are smaller are older.
+            /// The least SID that can be created at `at`. Smaller ones are older.
             pub fn least(kind: FactorType, at: Instant) -> Self {
                 let mut bytes = [0; 16];
                 bytes[0] = kind.lead();
@@ -146,7 +140,7 @@ macro_rules! minted_by_type {
                 Self(bytes)
             }
 
-            /// When it was minted, to the millisecond; of one that was not minted here, any instant.
+            /// When it was created, to the millisecond. Meaningless for a SID that this server did not create.
             pub fn minted_at(self) -> Instant {
                 minted_at(&self.0[1..7])
             }
@@ -155,7 +149,7 @@ macro_rules! minted_by_type {
 }
 
 sid!(
-    /// An account: whom everything belongs to.
+    /// An account, which everything else belongs to.
     AccountSid, "AC"
 );
 sid!(
@@ -163,27 +157,27 @@ sid!(
     ApiKeySid, "SK"
 );
 sid!(
-    /// A service: one application's push settings.
+    /// A service of an account.
     ServiceSid, "VA"
 );
 sid!(
-    /// An entity: a person, under the application's name for them.
+    /// An entity of a service: a person.
     EntitySid, "YE"
 );
 sid!(
-    /// A factor: one device of an entity.
+    /// A factor of an entity: a device or a shared secret.
     FactorSid, "YF"
 );
 sid!(
-    /// A challenge: a question to a device.
+    /// A challenge of a factor.
     ChallengeSid, "YC"
 );
 sid!(
-    /// A notification: one push of a challenge.
+    /// A notification of a challenge.
     NotificationSid, "NT"
 );
 sid!(
-    /// An access token: the right to enrol one factor.
+    /// An access token, which enrols one factor.
     AccessTokenSid, "YK"
 );
 sid!(
@@ -195,8 +189,8 @@ sid!(
     CredentialSid, "CR"
 );
 sid!(
-    /// The id of a factor's public key, which its JWTs name as `kid`; on the wire `config.credential_sid`
-    /// (wire reference §3.2). Not a push credential, though the prefix is the same.
+    /// The id of a factor's public key, which its JWTs name as `kid` and responses as `config.credential_sid`. It has the prefix of
+    /// push credentials, as in Twilio Verify v2.
     FactorKeySid, "CR"
 );
 sid!(

@@ -1,196 +1,63 @@
-//! The calls of webhooks: what is tried, and what follows from a try. `docs/understand/states.md` draws a call's life.
+//! The calls of webhooks, and what follows from a try. `docs/understand/states.md` shows the states of a call.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::delivery::NodeId;
 use crate::event::CallId;
-use crate::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
+use crate::node::NodeId;
+use crate::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use crate::time::Instant;
 use crate::webhook::Webhook;
 
 /// How long a call is tried after its event.
 pub const TRIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long one that was given up is kept for the operator.
+/// How long a call that was given up is kept for the operator.
 pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Calls of one webhook that are in flight at once, on all nodes together, unless it is known to be quick.
-pub const AT_ONCE: usize = 4;
-/// How long a call stands behind another one before it is judged anew, whatever became of that one.
+/// How long a call waits for an earlier one before it is judged again, whatever happened to that one.
 pub const BEHIND_FOR: Duration = Duration::from_secs(10 * 60);
-/// Calls of one webhook that takes each within [`QUICK`].
-pub const MOST_AT_ONCE: usize = 32;
-/// A call that is taken within this time is a quick one.
-pub const QUICK: Duration = Duration::from_secs(1);
-/// Calls of one webhook that were given up and are kept at most.
+/// Calls of one webhook that were given up and are kept at a time.
 pub const KEPT: usize = 10_000;
-/// What the record of a call says that was given up since too many waited.
+/// The error of a call that was given up because too many calls were waiting.
 pub const OVERFLOWED: &str = "given up: too many calls were waiting";
-/// What the record of a call says whose day was over before its first try.
+/// The error of a call whose time ended before its first try.
 pub const UNTRIED: &str = "not tried in time";
-/// Webhooks whose pace is remembered at most.
-const PACES: usize = 1_024;
-/// An account holds at most this part of the permits that other accounts leave.
-const SHARE: usize = 4;
 
 /// The delay after the first failed try.
-const FIRST: Duration = Duration::from_secs(5);
+const FIRST_DELAY: Duration = Duration::from_secs(5);
 /// The longest delay.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// The permits that a node has for calls in flight.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Permits {
-    /// Those that nobody holds.
-    pub free: usize,
-    /// How many are held for the calls of each account that has any in flight.
-    pub held: HashMap<AccountSid, usize>,
-}
-
-/// A webhook with calls that are due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
-    /// Whose it is.
-    pub account: AccountSid,
-    /// How many more of its calls may be in flight.
-    pub room: usize,
-}
-
-impl Permits {
-    /// How many more permits an account may take: it holds at most a quarter of what other accounts leave, and one at least
-    /// while any is free.
-    fn room(&self, account: AccountSid) -> usize {
-        let held = self.held.get(&account).copied().unwrap_or(0);
-        let share = ((self.free + held) / SHARE).max(1);
-        share.saturating_sub(held).min(self.free)
-    }
-
-    /// Takes permits for webhooks, one for each in their order, then a second one for each, and so on; how many each gets.
-    pub fn deal(&mut self, waiting: &[Waiting]) -> Vec<usize> {
-        let mut dealt = vec![0; waiting.len()];
-        let mut goes_on = true;
-        while goes_on {
-            goes_on = false;
-            for (webhook, dealt) in waiting.iter().zip(&mut dealt) {
-                if *dealt < webhook.room && self.room(webhook.account) > 0 {
-                    *dealt += 1;
-                    self.free -= 1;
-                    *self.held.entry(webhook.account).or_default() += 1;
-                    goes_on = true;
-                }
-            }
-        }
-        dealt
-    }
-}
-
-/// How many calls of each webhook may be in flight: more with every one that it takes quickly, and few again after one that it
-/// does not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Paces(HashMap<WebhookSid, usize>);
-
-impl Paces {
-    /// How many calls of a webhook may be in flight.
-    pub fn at_once(&self, webhook: WebhookSid) -> usize {
-        self.0.get(&webhook).copied().unwrap_or(AT_ONCE)
-    }
-
-    /// Notes what a call came to that took so long.
-    pub fn note(&mut self, webhook: WebhookSid, outcome: &CallOutcome, took: Duration) {
-        if !matches!(outcome, CallOutcome::Taken(_)) || took > QUICK {
-            self.0.remove(&webhook);
-            return;
-        }
-        if self.0.len() >= PACES && !self.0.contains_key(&webhook) {
-            self.0.clear();
-        }
-        let at_once = self.0.entry(webhook).or_insert(AT_ONCE);
-        *at_once = (*at_once + 1).min(MOST_AT_ONCE);
-    }
-}
-
-/// How many calls may wait. 0: no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct QueueLimits {
-    /// Of one webhook.
-    pub per_webhook: u32,
-    /// Of all webhooks of one account.
-    pub per_account: u32,
-}
-
-/// The calls of one webhook that wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Queue {
-    /// Which webhook.
-    pub webhook: WebhookSid,
-    /// Whose it is, if it is there still.
-    pub account: Option<AccountSid>,
-    /// How many.
-    pub waiting: u64,
-}
-
-impl QueueLimits {
-    /// Of which webhooks how many calls are too many: first of those that are over the limit themselves, then, of an account
-    /// that still has too many, of the webhook with the most, and so on.
-    pub fn excess(self, queues: &[Queue]) -> Vec<(WebhookSid, u64)> {
-        let over = |limit: u32, waiting: u64| match limit {
-            0 => 0,
-            limit => waiting.saturating_sub(limit.into()),
-        };
-        let mut accounts: HashMap<AccountSid, u64> = HashMap::new();
-        let mut rest: Vec<_> = queues
-            .iter()
-            .map(|queue| (queue, over(self.per_webhook, queue.waiting)))
-            .inspect(|(queue, excess)| {
-                if let Some(account) = queue.account {
-                    *accounts.entry(account).or_default() += queue.waiting - excess;
-                }
-            })
-            .collect();
-        rest.sort_by_key(|(queue, excess)| std::cmp::Reverse(queue.waiting - excess));
-        for (queue, excess) in &mut rest {
-            if let Some(waiting) = queue.account.and_then(|account| accounts.get_mut(&account)) {
-                let more = over(self.per_account, *waiting).min(queue.waiting - *excess);
-                *excess += more;
-                *waiting -= more;
-            }
-        }
-        let excess = rest.into_iter().map(|(queue, excess)| (queue.webhook, excess));
-        excess.filter(|(_, excess)| *excess > 0).collect()
-    }
-}
-
-/// A call that is ours to make until the lease runs out.
+/// The right of a node to make a call, until an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallLease {
-    /// Its id.
+    /// The id of the call.
     pub id: CallId,
-    /// Whom to call, as it is now.
+    /// The webhook, with its present settings.
     pub webhook: Webhook,
-    /// The form, as it was made when the event happened.
+    /// The form, with the values of the time of the event.
     pub parameters: Vec<(String, String)>,
-    /// The tries before this one.
+    /// The number of tries before this one.
     pub attempts: u32,
-    /// From then on it is not tried again.
+    /// The instant from which it is not tried again.
     pub deadline: Instant,
-    /// Who has it.
+    /// The node that holds the lease.
     pub node: NodeId,
-    /// Until when.
+    /// When the lease ends.
     pub until: Instant,
 }
 
-/// What a try came to.
+/// The outcome of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// This status, a 2xx.
+    /// The application responded with this status, a 2xx.
     Taken(u16),
-    /// Another status.
+    /// The application responded with another status.
     Refused(u16),
-    /// There was no answer; why, without the URL and without secrets.
+    /// There was no response: why, without the URL and without secrets.
     Unanswered(String),
 }
 
 impl CallOutcome {
-    /// For metrics.
+    /// The word in metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Taken(_) => "taken",
@@ -200,24 +67,24 @@ impl CallOutcome {
     }
 }
 
-/// What becomes of a call after a try.
+/// What follows from a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCall {
-    /// It was taken, which is kept with the challenge that it tells of, if it tells of one.
+    /// The application accepted the call, which is recorded with its challenge, if it is about one.
     Taken {
-        /// What the application answered.
+        /// The status of the response.
         status: u16,
     },
-    /// It is tried again.
+    /// The call is tried again.
     Retry {
-        /// Then.
+        /// When.
         at: Instant,
     },
-    /// It is given up.
+    /// The call is given up.
     Failed,
 }
 
-/// What follows from a try that ended at `now`; `attempts` were made before it, and `jitter` is any number.
+/// What follows from a try that ended at `now`, after `attempts` earlier tries. `jitter` is a random number.
 pub fn after_call(
     outcome: &CallOutcome,
     attempts: u32,
@@ -232,39 +99,39 @@ pub fn after_call(
     if at < deadline { AfterCall::Retry { at } } else { AfterCall::Failed }
 }
 
-/// Doubling from five seconds to an hour, of which a random fifth is taken off.
+/// The delay before the next try: 5 s, doubling to one hour, minus up to a fifth as jitter.
 fn delay(attempts: u32, jitter: u32) -> Duration {
-    let whole = FIRST.saturating_mul(1 << attempts.min(16)).min(LONGEST);
+    let whole = FIRST_DELAY.saturating_mul(1 << attempts.min(16)).min(LONGEST_DELAY);
     whole - whole.mul_f64(f64::from(jitter) / f64::from(u32::MAX) / 5.0)
 }
 
-/// How a webhook fares whose calls fail.
+/// A webhook whose calls fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingWebhook {
-    /// Which.
+    /// The webhook.
     pub webhook: WebhookSid,
-    /// Whose events it hears.
+    /// The service whose events it subscribes to.
     pub service: ServiceSid,
     /// Its URL.
     pub url: String,
-    /// Calls that failed at least once and are tried again.
+    /// The number of calls that failed at least once and are tried again.
     pub waiting: u32,
-    /// Calls that were given up and are still kept.
+    /// The number of calls that were given up and are still kept.
     pub given_up: u32,
-    /// What the last failed try of one of them came to.
+    /// The error of the last failed try.
     pub last_error: String,
-    /// When the next one is tried, if any is.
+    /// When the next call is tried, if any waits.
     pub next_try: Option<Instant>,
 }
 
-/// Where a call stands.
+/// The state of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallState {
     /// It is made if the challenge expires unanswered.
     Asleep,
-    /// It is made when its time comes.
+    /// It is made at its time.
     Due,
-    /// An earlier one of the same webhook and factor is before it.
+    /// It waits for an earlier call of the same webhook and factor.
     Behind,
     /// It is being made.
     Leased,
@@ -273,7 +140,7 @@ pub enum CallState {
 }
 
 impl CallState {
-    /// Reads the word of the database.
+    /// Parses the word of the database; `None` for any other text.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
             "asleep" => Some(Self::Asleep),
@@ -286,29 +153,29 @@ impl CallState {
     }
 }
 
-/// A call that is still to be made, or was given up. One that was taken is a [`TakenCall`].
+/// A call that is still to be made, or was given up. An accepted call is a [`TakenCall`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Its id.
     pub id: CallId,
-    /// What it tells: the word of an [`EventType`](crate::webhook::EventType), or one that a newer release has added.
+    /// The event: the word of an [`EventType`](crate::webhook::EventType), or one of a newer release.
     pub event: String,
-    /// The challenge that it tells of, if it tells of one.
+    /// The challenge that it is about, if any.
     pub challenge: Option<ChallengeSid>,
-    /// When that happened.
+    /// When the event happened.
     pub happened_at: Instant,
-    /// The tries so far.
+    /// The number of tries so far.
     pub attempts: u32,
-    /// Where it stands.
+    /// Its state.
     pub state: CallState,
-    /// When its state ends: the next try, the end of the lease, or when it is forgotten.
+    /// When its state ends: the next try, the end of the lease, or its removal.
     pub wake_at: Instant,
-    /// What the last failed try came to.
+    /// The error of the last failed try.
     pub last_error: Option<String>,
 }
 
 impl Call {
-    /// The challenge that the form of a call names.
+    /// Reads the challenge from the form of a call.
     pub fn challenge_of(parameters: &[(String, String)]) -> Option<ChallengeSid> {
         parameters
             .iter()
@@ -317,111 +184,28 @@ impl Call {
     }
 }
 
-/// A call about a challenge that the application took.
+/// A call about a challenge that the application accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenCall {
     /// Its id.
     pub id: CallId,
-    /// Whose it is, or was.
+    /// The webhook, which may be deleted.
     pub webhook: WebhookSid,
-    /// What it told, as [`Call::event`].
+    /// The event, as in [`Call::event`].
     pub event: String,
-    /// When that happened.
+    /// When the event happened.
     pub happened_at: Instant,
-    /// The tries, the last of which was taken.
+    /// The number of tries, including the accepted one.
     pub attempts: u32,
-    /// When it was taken.
+    /// When it was accepted.
     pub taken_at: Instant,
-    /// What the application answered, a 2xx.
+    /// The status of the response, a 2xx.
     pub status: u16,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn waiting(account: u8) -> Waiting {
-        Waiting { account: AccountSid::from_bytes([account; 16]), room: AT_ONCE }
-    }
-
-    #[test]
-    fn an_account_gets_a_quarter_of_what_others_leave() {
-        let mut permits = Permits { free: 256, ..Permits::default() };
-        let many = vec![waiting(1); 100];
-        let dealt = permits.deal(&many);
-        assert_eq!((dealt.iter().sum::<usize>(), permits.free), (64, 192));
-        assert_eq!(dealt[..64], [1; 64], "one for each before any gets a second");
-        assert_eq!(permits.deal(&many).iter().sum::<usize>(), 0);
-        assert_eq!(permits.deal(&vec![waiting(2); 100]).iter().sum::<usize>(), 48);
-        assert_eq!(permits.deal(&[waiting(3)]), [4], "what it may have at once");
-    }
-
-    #[test]
-    fn a_webhook_that_is_quick_may_have_more_calls_at_once() {
-        let webhook = WebhookSid::from_bytes([1; 16]);
-        let (taken, quick) = (CallOutcome::Taken(200), Duration::from_millis(30));
-        let mut paces = Paces::default();
-        assert_eq!(paces.at_once(webhook), AT_ONCE);
-        paces.note(webhook, &taken, quick);
-        assert_eq!(paces.at_once(webhook), AT_ONCE + 1);
-        for _ in 0..100 {
-            paces.note(webhook, &taken, quick);
-        }
-        assert_eq!(paces.at_once(webhook), MOST_AT_ONCE);
-        for (outcome, took) in [
-            (&taken, Duration::from_secs(2)),
-            (&CallOutcome::Refused(500), quick),
-            (&CallOutcome::Unanswered("timeout".into()), quick),
-        ] {
-            paces.note(webhook, &taken, quick);
-            paces.note(webhook, outcome, took);
-            assert_eq!(paces.at_once(webhook), AT_ONCE);
-        }
-    }
-
-    #[test]
-    fn only_so_many_paces_are_remembered() {
-        let mut paces = Paces::default();
-        for n in 0..3_000_u16 {
-            let [high, low] = n.to_be_bytes();
-            let mut sid = [0; 16];
-            (sid[0], sid[1]) = (high, low);
-            paces.note(WebhookSid::from_bytes(sid), &CallOutcome::Taken(200), Duration::ZERO);
-        }
-        assert!(paces.0.len() <= PACES);
-    }
-
-    #[test]
-    fn the_calls_that_are_too_many_are_of_the_longest_queues() {
-        let queue = |webhook, account: Option<u8>, waiting| Queue {
-            webhook: WebhookSid::from_bytes([webhook; 16]),
-            account: account.map(|account| AccountSid::from_bytes([account; 16])),
-            waiting,
-        };
-        let sid = |webhook| WebhookSid::from_bytes([webhook; 16]);
-        let queues =
-            [queue(1, Some(1), 12), queue(2, Some(1), 7), queue(3, Some(2), 9), queue(4, None, 11)];
-        let excess = |per_webhook, per_account| {
-            let mut excess = QueueLimits { per_webhook, per_account }.excess(&queues);
-            excess.sort_unstable();
-            excess
-        };
-        assert_eq!(excess(0, 0), []);
-        assert_eq!(excess(10, 0), [(sid(1), 2), (sid(4), 1)]);
-        assert_eq!(excess(0, 9), [(sid(1), 10)]);
-        assert_eq!(excess(10, 5), [(sid(1), 12), (sid(2), 2), (sid(3), 4), (sid(4), 1)]);
-        assert_eq!(excess(0, 5), [(sid(1), 12), (sid(2), 2), (sid(3), 4)]);
-    }
-
-    #[test]
-    fn whoever_has_none_gets_one_as_long_as_any_is_free() {
-        let mut permits = Permits { free: 3, ..Permits::default() };
-        let all: Vec<_> = (1..=4).map(waiting).collect();
-        assert_eq!(permits.deal(&all), [1, 1, 1, 0]);
-        assert_eq!(permits.free, 0);
-        let full = Waiting { room: 0, ..waiting(5) };
-        assert_eq!(Permits { free: 9, ..Permits::default() }.deal(&[full]), [0]);
-    }
 
     #[test]
     fn it_is_tried_at_growing_intervals_until_the_deadline() {

@@ -1,17 +1,18 @@
-//! How a receiver knows that a webhook's call is ours: Twilio's signature (wire reference §6.3), and our own.
+//! The signatures of a webhook's call: Twilio's, and this server's own.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 
 use crate::secret::Secret;
 use crate::time::Instant;
 
-/// `X-Twilio-Signature`: HMAC-SHA1 under the account's primary token, of the URL as it is configured and the decoded
-/// form, sorted, without separators. A name and value that occur twice count once.
+/// `X-Twilio-Signature`: base64 of HMAC-SHA1 under the account's primary token, over the configured URL and the decoded form, sorted
+/// and without separators. A repeated pair of name and value counts once (Twilio, Webhooks Security).
 pub fn twilio_signature(token: &Secret, url: &str, form: &[(String, String)]) -> String {
     let mut form: Vec<_> = form.iter().collect();
-    // bytes of UTF-8, which for the names that we send is the order of code units
+    // By bytes of UTF-8. For the names that are sent this is the order of UTF-16 code units.
     form.sort();
     form.dedup();
     let mut text = url.to_owned();
@@ -23,17 +24,13 @@ pub fn twilio_signature(token: &Secret, url: &str, form: &[(String, String)]) ->
     STANDARD.encode(hmac::sign(&key, text.as_bytes()))
 }
 
-/// `Countersign-Signature`: `t=<Unix seconds>,v1=<hex>`, HMAC-SHA256 under the webhook's own secret, of those seconds, a
-/// dot, and the body as it is sent. The time lets a receiver refuse what somebody recorded and sends again.
+/// `Countersign-Signature`: `t=<Unix seconds>,v1=<hex>`, HMAC-SHA256 under the webhook's own secret, over these seconds, a dot, and
+/// the body as it is sent. By the time a receiver refuses calls that were recorded and sent again.
 pub fn own_signature(secret: &Secret, at: Instant, body: &[u8]) -> String {
     let seconds = at.as_seconds().to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let text = [seconds.as_bytes(), b".", body].concat();
-    let mut line = format!("t={seconds},v1=");
-    for byte in hmac::sign(&key, &text).as_ref() {
-        line.push_str(&format!("{byte:02x}"));
-    }
-    line
+    format!("t={seconds},v1={}", HEXLOWER.encode(hmac::sign(&key, &text).as_ref()))
 }
 
 #[cfg(test)]
@@ -48,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn twilio_signs_the_same() {
+    fn the_first_signature_is_twilios() {
         let call = [
             ("From", "+14158675309"),
             ("CallSid", "CA1234567890ABCDE"),
@@ -82,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_covers_the_time_and_the_body() {
+    fn the_second_signature_covers_the_time_and_the_body() {
         let secret = Secret::new("hush");
         let at = Instant::from_seconds(1_700_000_000);
         let line = own_signature(&secret, at, b"a=1");

@@ -2,8 +2,9 @@
 //! since a device can always poll.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Attempt, Outcome, Push};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 
 use crate::seam::Provider;
 
@@ -18,7 +19,7 @@ impl Provider for Absent {
             outcome: Outcome::Refused { breaks_credential: false },
             provider_status: None,
             provider_reason: Some(format!("this server has no client for platform {platform}")),
-            code: Some(Code::NO_CREDENTIAL),
+            code: Some(ErrorCode::NO_CREDENTIAL),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome};
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::outcome::{Attempt, Outcome};
 
 /// So many failures in a row, with no answer between them, are an outage,
 const IN_A_ROW: u32 = 10;

@@ -2,66 +2,67 @@
 //! means for whoever runs the server.
 
 use countersign_domain::address::Platform;
-use countersign_domain::notification::{AttemptRecord, Code};
+use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::ending::ErrorCode;
 
 /// Something of ours failed, or a push service without codes of its own said no.
-pub const INTERNAL: Code = Code::INTERNAL;
+pub const INTERNAL: ErrorCode = ErrorCode::INTERNAL;
 /// Nothing can be sent to this address.
-pub const BAD_ADDRESS: Code = Code::NO_DESTINATION;
+pub const BAD_ADDRESS: ErrorCode = ErrorCode::NO_DESTINATION;
 /// The credential that the service names does not exist.
-pub const CREDENTIAL_UNKNOWN: Code = Code(52_002);
+pub const CREDENTIAL_UNKNOWN: ErrorCode = ErrorCode(52_002);
 /// The credential is for another push service.
-pub const CREDENTIAL_TYPE: Code = Code(52_003);
+pub const CREDENTIAL_TYPE: ErrorCode = ErrorCode(52_003);
 /// The service names no credential, or has no VAPID key.
-pub const CREDENTIAL_MISSING: Code = Code::NO_CREDENTIAL;
+pub const CREDENTIAL_MISSING: ErrorCode = ErrorCode::NO_CREDENTIAL;
 /// The service account is no use.
-pub const FCM_SECRET: Code = Code(52_101);
+pub const FCM_SECRET: ErrorCode = ErrorCode(52_101);
 /// Not a registration token.
-pub const FCM_TOKEN: Code = Code(52_102);
+pub const FCM_TOKEN: ErrorCode = ErrorCode(52_102);
 /// The app is gone from the device.
-pub const FCM_UNINSTALLED: Code = Code(52_103);
+pub const FCM_UNINSTALLED: ErrorCode = ErrorCode(52_103);
 /// The token belongs to another project.
-pub const FCM_SENDER: Code = Code(52_104);
+pub const FCM_SENDER: ErrorCode = ErrorCode(52_104);
 /// Too large.
-pub const FCM_TOO_LARGE: Code = Code(52_106);
+pub const FCM_TOO_LARGE: ErrorCode = ErrorCode(52_106);
 /// Too many, too fast.
-pub const FCM_RATE: Code = Code(52_108);
+pub const FCM_RATE: ErrorCode = ErrorCode(52_108);
 /// Google does not let the service account do this.
-pub const FCM_UNAUTHORIZED: Code = Code(52_109);
+pub const FCM_UNAUTHORIZED: ErrorCode = ErrorCode(52_109);
 /// Google is not there.
-pub const FCM_UNAVAILABLE: Code = Code(52_110);
+pub const FCM_UNAVAILABLE: ErrorCode = ErrorCode(52_110);
 /// Google said something else.
-pub const FCM_UNKNOWN: Code = Code(52_111);
+pub const FCM_UNKNOWN: ErrorCode = ErrorCode(52_111);
 /// Apple does not take the certificate, or ours cannot be used.
-pub const APNS_CREDENTIALS: Code = Code(52_131);
+pub const APNS_CREDENTIALS: ErrorCode = ErrorCode(52_131);
 /// Not a device token, or one of Apple's other environment.
-pub const APNS_TOKEN: Code = Code(52_134);
+pub const APNS_TOKEN: ErrorCode = ErrorCode(52_134);
 /// Too large.
-pub const APNS_TOO_LARGE: Code = Code(52_138);
+pub const APNS_TOO_LARGE: ErrorCode = ErrorCode(52_138);
 /// Apple is closing the connection.
-pub const APNS_SHUTDOWN: Code = Code(52_139);
+pub const APNS_SHUTDOWN: ErrorCode = ErrorCode(52_139);
 /// Apple said something else, or could not be reached.
-pub const APNS_UNKNOWN: Code = Code(52_140);
+pub const APNS_UNKNOWN: ErrorCode = ErrorCode(52_140);
 /// The app is gone from the device.
-pub const APNS_UNREGISTERED: Code = Code(52_141);
+pub const APNS_UNREGISTERED: ErrorCode = ErrorCode(52_141);
 /// The token belongs to another app.
-pub const APNS_TOPIC: Code = Code(52_142);
+pub const APNS_TOPIC: ErrorCode = ErrorCode(52_142);
 /// Apple does not take such a push.
-pub const APNS_REJECTED: Code = Code(52_143);
+pub const APNS_REJECTED: ErrorCode = ErrorCode(52_143);
 /// Apple's fault.
-pub const APNS_INTERNAL: Code = Code(52_144);
+pub const APNS_INTERNAL: ErrorCode = ErrorCode(52_144);
 /// Apple does not know us.
-pub const APNS_AUTHENTICATION: Code = Code(52_145);
+pub const APNS_AUTHENTICATION: ErrorCode = ErrorCode(52_145);
 /// A new provider token too soon.
-pub const APNS_TOKEN_UPDATES: Code = Code(52_147);
+pub const APNS_TOKEN_UPDATES: ErrorCode = ErrorCode(52_147);
 /// The provider token is too old.
-pub const APNS_EXPIRED: Code = Code(52_148);
+pub const APNS_EXPIRED: ErrorCode = ErrorCode(52_148);
 /// The provider token is wrong.
-pub const APNS_PROVIDER_TOKEN: Code = Code(52_149);
+pub const APNS_PROVIDER_TOKEN: ErrorCode = ErrorCode(52_149);
 
 /// What a code means and what to do about it, in a sentence or two for an operator; `None` for one that is not of
 /// this table.
-pub const fn explain(code: Code) -> Option<&'static str> {
+pub const fn explain(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         INTERNAL => {
             "The push service, or this server, failed in a way that has no code of its own."
@@ -128,7 +129,7 @@ pub const fn explain(code: Code) -> Option<&'static str> {
         APNS_PROVIDER_TOKEN => {
             "Apple does not take the provider token: compare KeyId and TeamId with the developer account, and see that the key was not revoked."
         }
-        Code::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
+        ErrorCode::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
         _ => return None,
     })
 }
@@ -139,10 +140,10 @@ pub fn explain_attempt(attempt: &AttemptRecord) -> Option<&'static str> {
     let (code, platform) = (attempt.code?, attempt.platform());
     let was_asked = attempt.provider_status.is_some();
     Some(match (code, platform) {
-        (Code::NO_DESTINATION, Some(Platform::Stream)) => {
+        (ErrorCode::NO_DESTINATION, Some(Platform::Stream)) => {
             "The device was not connected to its stream. Nothing is wrong with its address."
         }
-        (Code::NO_DESTINATION, _) => match attempt.provider_status {
+        (ErrorCode::NO_DESTINATION, _) => match attempt.provider_status {
             Some(300..=399) => {
                 "The push service answered with a redirection, which is not followed: the browser's subscription has moved."
             }
@@ -183,7 +184,7 @@ mod tests {
             outcome: String::new(),
             provider_status: status,
             provider_reason: None,
-            code: Some(Code(code)),
+            code: Some(ErrorCode(code)),
         };
         for (platform, status, code, said) in [
             (Platform::Stream, None, 52_001, "was not connected to its stream"),
@@ -214,8 +215,8 @@ mod tests {
                 52_140, 52_141, 52_142, 52_143, 52_144, 52_145, 52_147, 52_148, 52_149, 52_310,
             ]);
         for code in given {
-            assert!(explain(Code(code)).is_some(), "{code}");
+            assert!(explain(ErrorCode(code)).is_some(), "{code}");
         }
-        assert_eq!(explain(Code(1)), None);
+        assert_eq!(explain(ErrorCode(1)), None);
     }
 }

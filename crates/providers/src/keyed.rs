@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::notification::Code;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::sid::CredentialSid;
 use countersign_domain::world::Clock;
 
@@ -26,7 +27,7 @@ pub(crate) trait Vendor: Send + Sync {
     /// The credentials that are for it.
     const KIND: CredentialType;
     /// The code of a credential that cannot be used.
-    const UNUSABLE: Code;
+    const UNUSABLE: ErrorCode;
     /// What is made of a credential.
     type Client: Send + Sync;
 
@@ -88,7 +89,7 @@ impl<V: Vendor> Provider for Keyed<V> {
 }
 
 /// Nothing was sent, and nothing else would come of another try.
-pub(crate) fn refused(code: Code, words: &str) -> Attempt {
+pub(crate) fn refused(code: ErrorCode, words: &str) -> Attempt {
     Attempt {
         outcome: Outcome::Refused { breaks_credential: false },
         provider_status: None,

@@ -1,7 +1,7 @@
 //! One folder or file per push service. An address in, an [`Attempt`] out, and nothing else: what an attempt means for
-//! a delivery is decided by [`countersign_domain::delivery::after_attempt`].
+//! a delivery is decided by [`countersign_domain::outcome::after_attempt`].
 //!
-//! [`Attempt`]: countersign_domain::delivery::Attempt
+//! [`Attempt`]: countersign_domain::outcome::Attempt
 
 pub mod absent;
 pub mod codes;

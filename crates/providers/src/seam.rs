@@ -1,7 +1,8 @@
 //! What a push service must be able to do.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Attempt, Push};
+use countersign_domain::outcome::Attempt;
+use countersign_domain::prospect::Push;
 
 /// A push service.
 #[async_trait]

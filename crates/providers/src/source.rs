@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
-use countersign_domain::provider_token::KeyPrint;
+use countersign_domain::provider_token::KeyFingerprint;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -77,9 +77,13 @@ pub trait CredentialSource: Send + Sync {
 #[async_trait]
 pub trait TokenKeeper: Send + Sync {
     /// The token of a key.
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable>;
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable>;
     /// Keeps a token only if its version is the next one; the token that is kept then.
-    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable>;
+    async fn renew(
+        &self,
+        key: KeyFingerprint,
+        new: SharedToken,
+    ) -> Result<SharedToken, Unavailable>;
 }
 
 /// Keeps what the calls of webhooks are signed under.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_bus::{Bus, Offer, OfferOutcome};
-use countersign_domain::delivery::{Attempt, Outcome, Push};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 
 use crate::seam::Provider;
 
@@ -35,7 +36,7 @@ impl Provider for Stream {
             OfferOutcome::Acknowledged => Attempt::plain(Outcome::Acknowledged, None),
             OfferOutcome::Unacknowledged => Attempt::plain(Outcome::Unacknowledged, None),
             OfferOutcome::NotConnected => {
-                Attempt::plain(Outcome::Offline, Some(Code::NO_DESTINATION))
+                Attempt::plain(Outcome::Offline, Some(ErrorCode::NO_DESTINATION))
             }
             // The device is there and slow: not parked, which would wait for it to come back.
             OfferOutcome::Busy => Attempt::plain(Outcome::Later { not_before: None }, None),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::credential::CredentialType;
-use countersign_domain::delivery::{Attempt, Outcome, Push, Target};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::notification::Code;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::{Push, Target};
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -224,7 +225,7 @@ fn judge(attempt: Attempt, kind: CredentialType, dry: bool) -> Finding {
     Finding { attempt, standing, words }
 }
 
-fn explain(code: Option<Code>) -> String {
+fn explain(code: Option<ErrorCode>) -> String {
     code.and_then(codes::explain).unwrap_or("The push service gave no reason.").to_owned()
 }
 

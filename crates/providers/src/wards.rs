@@ -7,9 +7,9 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::notification::Code;
+use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 
@@ -42,7 +42,7 @@ struct Gate {
 /// Why a circuit opened.
 #[derive(Default, Clone)]
 struct Cause {
-    code: Option<Code>,
+    code: Option<ErrorCode>,
     words: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl<T> Ward<T> {
             outcome: Outcome::Later { not_before: Some(until.min(deadline - LAST_TRY)) },
             provider_status: None,
             provider_reason: crate::words::plain(&words),
-            code: code.or(Some(Code::INTERNAL)),
+            code: code.or(Some(ErrorCode::INTERNAL)),
         }
     }
 }
@@ -221,7 +221,7 @@ mod tests {
             outcome: Outcome::Refused { breaks_credential: true },
             provider_status: Some(403),
             provider_reason: Some("InvalidProviderToken".to_owned()),
-            code: Some(Code(52_149)),
+            code: Some(ErrorCode(52_149)),
         };
         let sent = ward.guarded(&clock, &"test", FAR, async { broken.clone() }).await;
         assert_eq!(sent, broken);
@@ -229,7 +229,7 @@ mod tests {
         let refused = ward.guarded(&clock, &"test", FAR, call).await;
         let until = NOON + SECOND * 60;
         assert_eq!(refused.outcome, Outcome::Later { not_before: Some(until) });
-        assert_eq!((refused.code, refused.provider_status), (Some(Code(52_149)), None));
+        assert_eq!((refused.code, refused.provider_status), (Some(ErrorCode(52_149)), None));
         assert_eq!(
             refused.provider_reason.as_deref(),
             Some("not sent: circuit open until 2026-01-01T12:01:00Z after: InvalidProviderToken")

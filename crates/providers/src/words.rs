@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Push};
+use countersign_domain::outcome::Attempt;
+use countersign_domain::prospect::Push;
 use countersign_domain::time::Instant;
 use jiff::fmt::rfc2822::DateTimeParser;
 

@@ -246,9 +246,6 @@ pub struct EnrolLink {
     /// The application's name for the person, 8 to 64 letters, digits and dashes
     #[arg(long)]
     pub identity: String,
-    /// A name in the link, for people who see it; the page shows what the server calls the service
-    #[arg(long)]
-    pub name: Option<String>,
 }
 
 /// `push-test`

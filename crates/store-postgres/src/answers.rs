@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
-use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
@@ -101,7 +101,7 @@ impl Gathered for RecordAnswer {
         let ends = open.into_iter().filter_map(|open| {
             let at = first.iter().find(|answer| answer.sid == open.challenge)?.at;
             let ending =
-                if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
+                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             Some(End { open, ending, at })
         });
         deliveries::end(db, &ends.collect::<Vec<_>>()).await?;

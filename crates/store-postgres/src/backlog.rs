@@ -1,9 +1,10 @@
 //! The calls of webhooks that wait: how many they are, and what becomes of those that are too many.
 
 use async_trait::async_trait;
+use countersign_domain::call_queue::{CallQueue, QueueLimits};
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED, Queue, QueueLimits};
+use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Backlog;
 use tokio_postgres::Row;
@@ -107,7 +108,7 @@ pub(crate) async fn tend(
             let waiting = cells.make(i64::cast_unsigned)?;
             let failed = cells.make(i64::cast_unsigned)?;
             let oldest = cells.make(|at: Option<i64>| at.map(Instant::from_micros))?;
-            Ok((Queue { webhook, account, waiting }, failed, oldest))
+            Ok((CallQueue { webhook, account, waiting }, failed, oldest))
         })
         .await?
     };

@@ -1,6 +1,6 @@
 //! New notifications and the deliveries that they cause: their columns, and how rows are made of them.
 
-use countersign_domain::delivery::{Birth, NewNotification};
+use countersign_domain::delivery::{InitialState, NewNotification};
 use uuid::Uuid;
 
 use crate::database::Session;
@@ -110,32 +110,35 @@ impl Columns {
 }
 
 fn ending(new: &NewNotification) -> EndingCells {
-    ending_cells(match new.birth {
-        Birth::Stillborn(ending) => Some(ending),
-        Birth::Leased { .. } | Birth::Due | Birth::Parked | Birth::Immediate => None,
+    ending_cells(match new.initial_state {
+        InitialState::Ended(ending) => Some(ending),
+        InitialState::Leased { .. }
+        | InitialState::Due
+        | InitialState::Parked
+        | InitialState::Immediate => None,
     })
 }
 
 fn state(new: &NewNotification) -> Option<&'static str> {
-    match new.birth {
-        Birth::Leased { .. } => Some("leased"),
-        Birth::Due => Some("due"),
-        Birth::Parked => Some("parked"),
-        Birth::Immediate | Birth::Stillborn(_) => None,
+    match new.initial_state {
+        InitialState::Leased { .. } => Some("leased"),
+        InitialState::Due => Some("due"),
+        InitialState::Parked => Some("parked"),
+        InitialState::Immediate | InitialState::Ended(_) => None,
     }
 }
 
 fn node(new: &NewNotification) -> Option<Uuid> {
-    matches!(new.birth, Birth::Leased { .. }).then(|| id(&new.node.0))
+    matches!(new.initial_state, InitialState::Leased { .. }).then(|| id(&new.node.0))
 }
 
 /// What is parked wakes at its deadline.
 fn wake_at(new: &NewNotification) -> i64 {
     let deadline = new.delivery.deadline;
-    let at = match new.birth {
-        Birth::Leased { until } => until,
-        Birth::Due => new.created_at.min(deadline),
-        Birth::Parked | Birth::Immediate | Birth::Stillborn(_) => deadline,
+    let at = match new.initial_state {
+        InitialState::Leased { until } => until,
+        InitialState::Due => new.created_at.min(deadline),
+        InitialState::Parked | InitialState::Immediate | InitialState::Ended(_) => deadline,
     };
     at.as_micros()
 }

@@ -6,13 +6,14 @@
 //! locks. Statement and commit travel together, so no lock waits for this process.
 
 use async_trait::async_trait;
+use countersign_domain::call_permits::{DueWebhook, MAX_IN_FLIGHT};
 use countersign_domain::challenge::ChallengeStatus;
-use countersign_domain::delivery::NodeId;
 use countersign_domain::event::{CallId, Event};
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease, MOST_AT_ONCE, Waiting};
+use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 use futures_util::future::try_join_all;
@@ -171,7 +172,7 @@ impl Passed {
         let in_flight = cells.take::<u32>()?;
         let is_due = cells.take()?;
         let account = cells.make(|sid: Option<[u8; 16]>| sid.map(AccountSid::from_bytes))?;
-        let in_flight = usize::try_from(in_flight).unwrap_or(MOST_AT_ONCE);
+        let in_flight = usize::try_from(in_flight).unwrap_or(MAX_IN_FLIGHT);
         Ok(Self { webhook, service, in_flight, is_due, account })
     }
 }
@@ -194,11 +195,11 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
     }
     let (open, waiting): (Vec<_>, Vec<_>) = due()
         .filter_map(|webhook| {
-            let room = wanted.paces.at_once(webhook.webhook).saturating_sub(webhook.in_flight);
-            Some((webhook, Waiting { account: webhook.account?, room }))
+            let room = wanted.paces.limit(webhook.webhook).saturating_sub(webhook.in_flight);
+            Some((webhook, DueWebhook { account: webhook.account?, capacity: room }))
         })
         .unzip();
-    let dealt = wanted.permits.clone().deal(&waiting);
+    let dealt = wanted.permits.clone().assign(&waiting);
     let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
     let mut turn = passed.last().map_or(wanted.turn, |webhook| webhook.webhook);
     if wanted.permits.free <= served.len()
@@ -213,7 +214,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
         services: column(&served, |(webhook, _)| id(webhook.service.as_bytes())),
         webhooks: column(&served, |(webhook, _)| id(webhook.webhook.as_bytes())),
         rooms: column(&served, |(_, room)| limit(*room)),
-        at_once: column(&served, |(webhook, _)| limit(wanted.paces.at_once(webhook.webhook))),
+        at_once: column(&served, |(webhook, _)| limit(wanted.paces.limit(webhook.webhook))),
         node: wanted.node,
         now: wanted.now,
         until: wanted.until,
@@ -289,7 +290,7 @@ async fn waiting(db: &Session, wanted: &CallsWanted) -> Result<(Vec<Passed>, boo
     let mut passed = Vec::new();
     for (after, until) in [(turn, Uuid::max()), (Uuid::nil(), turn)] {
         let most = limit(WEBHOOKS_PER_LOOK - passed.len());
-        let asked = params![after, until, most, now, limit(MOST_AT_ONCE)];
+        let asked = params![after, until, most, now, limit(MAX_IN_FLIGHT)];
         passed.extend(all(db, WAITING, asked, Passed::read).await?);
         if passed.len() >= WEBHOOKS_PER_LOOK {
             return Ok((passed, false));
@@ -330,7 +331,7 @@ impl Command for Lease {
     async fn run(&self, db: &Session) -> Result<Leased, Trouble> {
         let Self { services, webhooks, rooms, at_once, node, now, until } = self;
         let (now, end, node_id) = (now.as_micros(), until.as_micros(), id(&node.0));
-        let (judged, most) = (limit(JUDGED), limit(MOST_AT_ONCE));
+        let (judged, most) = (limit(JUDGED), limit(MAX_IN_FLIGHT));
         let lease = params![*webhooks, *rooms, now, node_id, end, *at_once, judged, most];
         let [_, rows] =
             db.commit_with([(LOCK, params![*services, *webhooks]), (LEASE, lease)]).await?;

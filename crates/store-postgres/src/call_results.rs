@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use countersign_domain::delivery::NodeId;
 use countersign_domain::event::CallId;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{AfterCall, KEPT_FOR};

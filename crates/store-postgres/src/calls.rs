@@ -2,11 +2,12 @@
 //! [`crate::call_results`].
 
 use async_trait::async_trait;
-use countersign_domain::delivery::NodeId;
+use countersign_domain::call_queue::QueueLimits;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, QueueLimits};
+use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted};
 use tokio_postgres::Row;

@@ -1,7 +1,7 @@
 //! Challenges. How one comes into being is written in [`crate::opening`], how it is answered in [`crate::answers`].
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{Challenge, ChallengeStatus, LONGEST_LIFETIME, Verdict};
+use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME, Verdict};
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
@@ -111,7 +111,7 @@ async fn of_type(
     // A device asks for what is pending again and again, and its entity may have a long history. All that is pending was
     // made within the longest lifetime.
     let since = match filter.status {
-        Some(ChallengeStatus::Pending) => now - LONGEST_LIFETIME,
+        Some(ChallengeStatus::Pending) => now - MAX_LIFETIME,
         _ => Instant::from_micros(0),
     };
     let oldest = id(ChallengeSid::least(kind, since).as_bytes());

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use countersign_domain::challenge::Challenge;
+use countersign_domain::ending::Ending;
 use countersign_domain::event::{Event, FactorFacts};
-use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, NotificationSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;

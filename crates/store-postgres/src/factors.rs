@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_domain::address::PushToken;
-use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus};
-use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -80,19 +80,8 @@ impl Command for Update {
         let Some(was) = hold(db, self.entity, self.sid).await? else {
             return Ok(None);
         };
-        let change = self.change.clone();
-        let is_proved = change.verified && was.status == FactorStatus::Unverified;
-        let moved = change.address.as_ref().is_some_and(|address| *address != was.address);
-        let registered = change.address.as_ref().map(|_| self.at.as_micros());
-        let factor = Factor {
-            status: if change.verified { FactorStatus::Verified } else { was.status },
-            friendly_name: change.friendly_name.unwrap_or(was.friendly_name),
-            address: change.address.unwrap_or(was.address),
-            sdk_version: change.sdk_version.unwrap_or(was.sdk_version),
-            app_id: change.app_id.unwrap_or(was.app_id),
-            updated_at: self.at,
-            ..was
-        };
+        let changed = was.changed(self.change.clone(), self.at);
+        let (factor, registered_at) = (changed.factor, changed.registered_at);
         let sid = id(self.sid.as_bytes());
         db.execute(
             UPDATE,
@@ -106,14 +95,14 @@ impl Command for Update {
                 factor.sdk_version.as_str(),
                 factor.app_id.as_str(),
                 self.at.as_micros(),
-                registered,
+                registered_at.map(Instant::as_micros),
             ],
         )
         .await?;
-        if moved {
+        if changed.has_moved {
             db.execute(WAKE_PARKED, params![sid, self.at.as_micros()]).await?;
         }
-        if is_proved {
+        if changed.is_newly_verified {
             events::of_factor(db, EventType::FactorVerified, (&factor).into(), self.at).await?;
         }
         Ok(Some(factor))
@@ -138,7 +127,7 @@ impl Command for Delete {
         let sid = id(sid.as_bytes());
         db.execute(DELETE, params![id(entity.as_bytes()), sid]).await?;
         let parked = all(db, PARKED, params![sid], Open::read).await?;
-        let end = |open| End { open, ending: Ending::cancelled(Reason::FactorGone), at };
+        let end = |open| End { open, ending: Ending::cancelled(StatusReason::FactorGone), at };
         deliveries::end(db, &parked.into_iter().map(end).collect::<Vec<_>>()).await?;
         if !factor.has_lapsed(at) {
             events::of_factor(db, EventType::FactorDeleted, (&factor).into(), at).await?;

@@ -2,8 +2,9 @@
 //! wait for each other, and takes no more than it was asked for.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Delivery, Lease, NodeId};
-use countersign_domain::notification::Ending;
+use countersign_domain::delivery::{Delivery, Lease};
+use countersign_domain::ending::Ending;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use tokio_postgres::Row;

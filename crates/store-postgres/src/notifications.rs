@@ -1,8 +1,11 @@
 //! Notifications: the history of what was pushed.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{DeliveryState, NewNotification, NodeId};
-use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
+use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::delivery::{DeliveryState, NewNotification};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
+use countersign_domain::node::NodeId;
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -50,7 +53,7 @@ pub(crate) type EndingCells = (Option<&'static str>, Option<&'static str>, Optio
 pub(crate) fn ending_cells(ending: Option<Ending>) -> EndingCells {
     (
         ending.map(|ending| ending.status.as_str()),
-        ending.and_then(|ending| ending.reason).map(Reason::as_str),
+        ending.and_then(|ending| ending.reason).map(StatusReason::as_str),
         ending.and_then(|ending| ending.code).map(|code| i64::from(code.0)),
     )
 }
@@ -85,10 +88,10 @@ fn attempts(lines: &str) -> Vec<AttemptRecord> {
 
 /// Three cells: the word, the reason and the code.
 fn ending(cells: &mut Cells<'_>) -> Result<Option<Ending>, Trouble> {
-    let status = cells.parse_if_any(Status::from_word)?;
+    let status = cells.parse_if_any(NotificationStatus::from_word)?;
     // of a newer release, a reason may be unknown here
-    let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
-    let code = cells.make(|code: Option<u32>| code.map(Code))?;
+    let reason = cells.parse_if_any(|word| Some(StatusReason::from_word(word)))?.flatten();
+    let code = cells.make(|code: Option<u32>| code.map(ErrorCode))?;
     Ok(status.map(|status| Ending { status, reason, code }))
 }
 

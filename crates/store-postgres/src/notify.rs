@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use countersign_domain::challenge::Standing;
-use countersign_domain::delivery::{NewNotification, Prospect};
+use countersign_domain::challenge::ChallengeLifecycle;
+use countersign_domain::delivery::NewNotification;
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_store::seam::Notified;
 use tokio_postgres::Row;
@@ -104,7 +105,7 @@ impl Notify {
 /// A challenge that is there.
 struct Found {
     is_stored: bool,
-    standing: Standing,
+    standing: ChallengeLifecycle,
     /// The platform by which its factor is reached.
     reached_by: Option<String>,
     prospect: Option<Prospect>,

@@ -2,7 +2,8 @@
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::ChallengeState;
-use countersign_domain::delivery::{Lease, Prospect, Target};
+use countersign_domain::delivery::Lease;
+use countersign_domain::prospect::{Prospect, Target};
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};

@@ -1,7 +1,7 @@
 //! Provider tokens.
 
 use async_trait::async_trait;
-use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -58,7 +58,7 @@ fn read(row: &Row) -> Result<ProviderToken, Trouble> {
 
 #[async_trait]
 impl ProviderTokens for PostgresStore {
-    async fn provider_token(&self, key: KeyPrint) -> StoreResult<Option<ProviderToken>> {
+    async fn provider_token(&self, key: KeyFingerprint) -> StoreResult<Option<ProviderToken>> {
         let db = self.session().await?;
         Ok(one(&db, READ, params![id(&key)], read).await?)
     }

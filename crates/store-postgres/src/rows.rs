@@ -3,7 +3,9 @@
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::address::Address;
-use countersign_domain::challenge::{Challenge, ChallengeState, Details, Standing, Verdict};
+use countersign_domain::challenge::{
+    Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
+};
 use countersign_domain::credential::Credential;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::factor::{Factor, FactorStatus};
@@ -297,7 +299,7 @@ pub(crate) fn challenge_state(cells: &mut Cells<'_>) -> Result<ChallengeState, T
 }
 
 /// Those two cells and when it expires.
-pub(crate) fn standing(cells: &mut Cells<'_>) -> Result<Standing, Trouble> {
+pub(crate) fn standing(cells: &mut Cells<'_>) -> Result<ChallengeLifecycle, Trouble> {
     let state = challenge_state(cells)?;
-    Ok(Standing { state, expires_at: cells.make(Instant::from_micros)? })
+    Ok(ChallengeLifecycle { state, expires_at: cells.make(Instant::from_micros)? })
 }

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use countersign_domain::address::{Address, PushToken};
-use countersign_domain::delivery::{After, Delivery, Happening, Lease, NodeId, Settled};
-use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::delivery::{Delivery, DeliveryEvent, Lease, Settled};
+use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
+use countersign_domain::node::NodeId;
+use countersign_domain::outcome::AfterAttempt;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -95,7 +97,9 @@ impl Piece {
         let mut piece = self.clone();
         piece.settled.at = row.told_at;
         piece.is_premature = row.told_at < row.deadline;
-        if let Happening::Attempted { after: After::Retry { at }, .. } = &mut piece.settled.what {
+        if let DeliveryEvent::Attempted { after: AfterAttempt::Retry { at }, .. } =
+            &mut piece.settled.event
+        {
             *at = *at - ahead;
         }
         Some(piece)
@@ -106,9 +110,9 @@ impl Settle {
     /// Makes the texts ready before the command is run.
     pub(crate) fn of(settled: &[Settled]) -> StoreResult<Self> {
         let piece = |settled: &Settled| {
-            let line = match &settled.what {
-                Happening::Attempted { record, .. } => json(record)? + "\n",
-                Happening::Written | Happening::Ended(_) => String::new(),
+            let line = match &settled.event {
+                DeliveryEvent::Attempted { record, .. } => json(record)? + "\n",
+                DeliveryEvent::Written | DeliveryEvent::Ended(_) => String::new(),
             };
             Ok(Piece { settled: settled.clone(), line, is_premature: false })
         };
@@ -154,28 +158,30 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     /// A piece whose lease held.
     fn add(&mut self, piece: &'a Piece, ordinal: i64) {
-        match &piece.settled.what {
+        match &piece.settled.event {
             // without a row to remember it, `sent` is said at once; the ack may still make it `delivered`
-            Happening::Written if piece.delivery().once => {
+            DeliveryEvent::Written if piece.delivery().once => {
                 self.finished.push((piece, ordinal, Ending::SENT));
             }
-            Happening::Written => self.written.push(piece),
-            Happening::Ended(ending) if piece.is_premature && ending.status == Status::Expired => {
+            DeliveryEvent::Written => self.written.push(piece),
+            DeliveryEvent::Ended(ending)
+                if piece.is_premature && ending.status == NotificationStatus::Expired =>
+            {
                 self.give_back(piece, ordinal, "due", piece.settled.at);
             }
-            Happening::Ended(ending) => self.finished.push((piece, ordinal, *ending)),
-            Happening::Attempted { after, forget, .. } => {
+            DeliveryEvent::Ended(ending) => self.finished.push((piece, ordinal, *ending)),
+            DeliveryEvent::Attempted { after, forget, .. } => {
                 match *after {
-                    After::Done(ending)
-                        if piece.is_premature && ending.status == Status::Expired =>
+                    AfterAttempt::Done(ending)
+                        if piece.is_premature && ending.status == NotificationStatus::Expired =>
                     {
                         self.give_back(piece, ordinal, "due", piece.settled.at);
                     }
-                    After::Done(ending) => self.finished.push((piece, ordinal, ending)),
-                    After::Park => {
+                    AfterAttempt::Done(ending) => self.finished.push((piece, ordinal, ending)),
+                    AfterAttempt::Park => {
                         self.give_back(piece, ordinal, "parked", piece.delivery().deadline);
                     }
-                    After::Retry { at } => self.give_back(piece, ordinal, "due", at),
+                    AfterAttempt::Retry { at } => self.give_back(piece, ordinal, "due", at),
                 }
                 if let Some((address, before)) = forget {
                     self.forgotten.push((piece, address, *before));
@@ -345,7 +351,7 @@ async fn finish<'a>(
     let arrived: Vec<_> = pieces
         .iter()
         .filter(|(piece, ordinal, ending)| {
-            ending.status == Status::Delivered && is_closed(piece, *ordinal)
+            ending.status == NotificationStatus::Delivered && is_closed(piece, *ordinal)
         })
         .map(|(piece, ordinal, _)| (*piece, *ordinal))
         .collect();
@@ -370,7 +376,7 @@ async fn supersede(db: &Session, arrived: &[(&Piece, i64)]) -> Result<(), Troubl
     let mut seen = HashSet::new();
     let ends = older.into_iter().filter(|open| seen.insert(open.notification)).filter_map(|open| {
         let by = arrived.iter().find(|(piece, _)| piece.delivery().challenge == open.challenge)?;
-        Some(End { open, ending: Ending::cancelled(Reason::Superseded), at: by.0.settled.at })
+        Some(End { open, ending: Ending::cancelled(StatusReason::Superseded), at: by.0.settled.at })
     });
     deliveries::end(db, &ends.collect::<Vec<_>>()).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_domain::challenge::Standing;
+use countersign_domain::challenge::ChallengeLifecycle;
 use countersign_domain::sid::ChallengeSid;
 use tokio_postgres::Row;
 
@@ -25,7 +25,7 @@ const READ: &str = concat!(
 
 /// A challenge that is held until the end of the transaction.
 pub(crate) struct Held {
-    pub(crate) standing: Standing,
+    pub(crate) standing: ChallengeLifecycle,
     /// Whether its factor is still there.
     pub(crate) has_factor: bool,
 }

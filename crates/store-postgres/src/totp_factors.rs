@@ -1,7 +1,7 @@
 //! TOTP factors: how they come into being, and what a code does.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
@@ -266,7 +266,7 @@ struct AnswerByCode {
 
 #[async_trait]
 impl Command for AnswerByCode {
-    type Answer = Result<CodeUse<()>, CannotAnswer>;
+    type Answer = Result<CodeUse<()>, ChallengeClosedError>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.at, self.at))
@@ -336,7 +336,7 @@ impl TotpFactors for PostgresStore {
         most_wrong: u32,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> StoreResult<Result<CodeUse<()>, CannotAnswer>> {
+    ) -> StoreResult<Result<CodeUse<()>, ChallengeClosedError>> {
         let metadata = metadata.map(StringMap::to_text);
         self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }

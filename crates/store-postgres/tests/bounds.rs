@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
 use countersign_store::conformance::Fixture;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Notified, Opened, Recorded};
@@ -62,7 +62,7 @@ async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str
     is_unavailable("a read", read()).await;
     let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, None, now);
     is_unavailable("an answer", answer()).await;
-    let new = fixture.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     is_unavailable("a notification", store.notify(&new, 0)).await;
     is_unavailable("the check for readiness", store.check()).await;
     // more than there are connections and workers
@@ -77,7 +77,7 @@ async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str
     other.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.check().await, Ok(()));
     assert!(read().await.unwrap().is_some());
-    let new = fixture.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
     assert!(fixture.settle(&lease, fixture.delivered()).await);
     assert_eq!(answer().await, Ok(Recorded::Done));
@@ -125,7 +125,7 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
         is_unavailable("a read", read).await;
     }
     assert_eq!(store.check().await, Ok(()));
-    let new = fixture.make.notification(&challenge, 300, Birth::Due);
+    let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::Done(None)));
     signal("CONT");
 }
@@ -147,7 +147,7 @@ async fn what_runs_while_all_connections_are_ended_is_run_again() {
             let mut notifications = 0;
             while !stop.load(Ordering::Relaxed) {
                 let challenge = fixture.challenge(&factor).await;
-                for birth in [Birth::Due, Birth::Immediate, Birth::Parked] {
+                for birth in [InitialState::Due, InitialState::Immediate, InitialState::Parked] {
                     let new = fixture.make.notification(&challenge, 300, birth);
                     let notified = fixture.store.notify(&new, 0).await;
                     assert!(matches!(notified, Ok(Notified::Done(_))), "{notified:?}");

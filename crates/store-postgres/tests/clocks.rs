@@ -8,15 +8,16 @@ mod guards;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::{After, Birth, Happening, Outcome, Settled};
+use countersign_domain::delivery::{DeliveryEvent, InitialState, Settled};
+use countersign_domain::ending::{Ending, NotificationStatus};
 use countersign_domain::factor::FactorChange;
-use countersign_domain::notification::{Ending, Status};
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
-use countersign_domain::totp::CodeVerdict;
+use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{Paces, Permits};
 use countersign_store::conformance::Fixture;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
@@ -68,9 +69,9 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     let challenge = fixture.challenge(&factor).await;
     let totp = fixture.totp_factor().await;
     let code_challenge = fixture.code_challenge(&totp).await;
-    let asked = fixture.make.notification(&challenge, 300, Birth::Parked);
+    let asked = fixture.make.notification(&challenge, 300, InitialState::Parked);
     assert_eq!(fixture.store.notify(&asked, 0).await, Ok(Notified::Done(None)));
-    let due = fixture.make.notification(&fixture.challenge(&factor).await, 300, Birth::Due);
+    let due = fixture.make.notification(&fixture.challenge(&factor).await, 300, InitialState::Due);
     assert_eq!(fixture.store.notify(&due, 0).await, Ok(Notified::Done(None)));
     let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
     let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
@@ -96,9 +97,9 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("lease_due", given_up, store.lease_due(node, wrong, later, 9)).await;
         let parked = store.lease_parked(factor.sid, node, wrong, later, 9);
         is_given_up("lease_parked", given_up, parked).await;
-        let permits = Permits { free: 9, ..Permits::default() };
+        let permits = PermitPool { free: 9, ..PermitPool::default() };
         let turn = WebhookSid::from_bytes([0; 16]);
-        let paces = Paces::default();
+        let paces = CallConcurrency::default();
         let wanted = CallsWanted { node, now: wrong, until: later, permits, paces, turn };
         is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
@@ -106,7 +107,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
         is_given_up("answer_challenge", given_up, answer).await;
         let by_code = store.answer_by_code(code_challenge.sid, code, 0, None, wrong);
         is_given_up("answer_by_code", given_up, by_code).await;
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         is_given_up("notify", given_up, store.notify(&new, 0)).await;
         let opening = Opening {
             challenge: fixture.make.challenge(&factor),
@@ -153,22 +154,22 @@ async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     for _ in 0..3 {
         let challenge = fixture.challenge(&factor).await;
         let until = fixture.later(30);
-        let new = fixture.make.notification(&challenge, 120, Birth::Leased { until });
+        let new = fixture.make.notification(&challenge, 120, InitialState::Leased { until });
         fixture.store.notify(&new, 0).await.unwrap();
         leases.push(new.lease().unwrap());
     }
     let wrong = fixture.now() + STEP;
     let happenings = [
-        Happening::Ended(Ending::EXPIRED),
-        fixture.attempted(Outcome::Unacknowledged, After::Done(Ending::EXPIRED)),
+        DeliveryEvent::Ended(Ending::EXPIRED),
+        fixture.attempted(Outcome::Unacknowledged, AfterAttempt::Done(Ending::EXPIRED)),
         fixture.attempted(
             Outcome::Later { not_before: None },
-            After::Retry { at: wrong + 5 * SECOND },
+            AfterAttempt::Retry { at: wrong + 5 * SECOND },
         ),
     ];
     let settled = leases.iter().zip(happenings);
     let settled: Vec<_> =
-        settled.map(|(lease, what)| Settled { lease: *lease, what, at: wrong }).collect();
+        settled.map(|(lease, what)| Settled { lease: *lease, event: what, at: wrong }).collect();
     assert_eq!(fixture.store.settle(&settled).await.unwrap().lost, []);
     let states = "SELECT string_agg(state, ' ') FROM deliveries";
     assert_eq!(database.psql(states), "due due due");
@@ -181,8 +182,8 @@ async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     let node = fixture.make.node;
     let leases = fixture.store.lease_due(node, fixture.now(), fixture.later(30), 9).await.unwrap();
     assert_eq!(leases.len(), 2, "the third is retried in five seconds");
-    let what = Happening::Ended(Ending::EXPIRED);
-    let settled = Settled { lease: leases[0], what, at: fixture.now() };
+    let what = DeliveryEvent::Ended(Ending::EXPIRED);
+    let settled = Settled { lease: leases[0], event: what, at: fixture.now() };
     fixture.store.settle(&[settled]).await.unwrap();
-    assert_eq!(fixture.ending(&leases[0]).await.unwrap().status, Status::Expired);
+    assert_eq!(fixture.ending(&leases[0]).await.unwrap().status, NotificationStatus::Expired);
 }

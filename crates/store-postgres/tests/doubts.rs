@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_domain::account::Account;
-use countersign_domain::totp::CodeVerdict;
+use countersign_domain::totp_code::CodeVerdict;
 use countersign_store::Store;
 use countersign_store::conformance::Fixture;
 use countersign_store::seam::{CodeUse, Enrolled, Inserted, Updated, Upkeep as _};

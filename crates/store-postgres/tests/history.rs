@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::Factor;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
@@ -368,7 +368,7 @@ async fn work(fixture: &Fixture, factor: &Factor) {
         assert!(fixture.settle(&lease, fixture.delivered()).await);
         fixture.store.mark_fetched(challenge.sid, fixture.now()).await.unwrap();
         fixture.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         assert_eq!(fixture.store.notify(&new, 9).await, Ok(Notified::Done(None)));
         let answered =
             fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now());

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use countersign_store::conformance::{Fixture, newer};
@@ -79,7 +79,7 @@ async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
         [connect(database.url()).await, connect(database.url()).await].map(Arc::new).into();
     let mut asked = JoinSet::new();
     for number in 0..40 {
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         let node = Arc::clone(&nodes[number % 2]);
         asked.spawn(async move { node.notify(&new, 7).await.unwrap() });
     }
@@ -106,7 +106,7 @@ async fn what_was_decided_meanwhile_is_seen() {
     tokio::spawn(connection);
     let notify_while = async |decides: &str| {
         other.batch_execute(&format!("BEGIN; UPDATE challenges SET {decides}")).await.unwrap();
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         let commit = async {
             let waits = "SELECT 1 FROM pg_stat_activity \
                          WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -243,8 +243,9 @@ async fn one_that_breaks_fails_alone_among_its_neighbours() {
     // the same notification once more: no condition speaks of it, the primary key refuses it
     let twin = fixture.due(&challenges[0]).await;
     let others = challenges[1..].iter();
-    let others: Vec<_> =
-        others.map(|challenge| fixture.make.notification(challenge, 300, Birth::Due)).collect();
+    let others: Vec<_> = others
+        .map(|challenge| fixture.make.notification(challenge, 300, InitialState::Due))
+        .collect();
     let mut asked = JoinSet::new();
     for new in std::iter::once(twin).chain(others) {
         let store = Arc::clone(&fixture.store);

@@ -6,13 +6,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{Birth, Lease, NewNotification, NodeId, Settled};
+use countersign_domain::delivery::{InitialState, Lease, NewNotification, Settled};
 use countersign_domain::event::CallId;
 use countersign_domain::factor::Factor;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, Paces, Permits};
+use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome};
 use countersign_store::conformance::Fixture;
 use countersign_store::seam::{
     Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded, Webhooks as _,
@@ -53,16 +55,16 @@ async fn call_until(
     all: usize,
 ) {
     let mut turn = WebhookSid::from_bytes([0; 16]);
-    let mut paces = Paces::default();
+    let mut paces = CallConcurrency::default();
     while receiver.lock().unwrap().taken.len() < all {
         let (now, until) = (fixture.now(), fixture.later(30));
-        let permits = Permits { free: 256, ..Permits::default() };
+        let permits = PermitPool { free: 256, ..PermitPool::default() };
         let wanted = CallsWanted { node: by, now, until, permits, paces: paces.clone(), turn };
         let found = node.lease_calls(&wanted).await.unwrap();
         turn = found.turn;
         let mut settling = JoinSet::new();
         for lease in found.leases {
-            paces.note(lease.webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
+            paces.record(lease.webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
             {
                 let mut receiver = receiver.lock().unwrap();
                 *receiver.taken.entry(lease.id).or_default() += 1;
@@ -87,7 +89,7 @@ async fn push_all(fixture: &Fixture, devices: &[Factor]) -> Vec<(Challenge, Leas
     let mut pushes = Vec::new();
     for device in devices {
         let challenge = fixture.challenge(device).await;
-        let birth = Birth::Leased { until: fixture.later(30) };
+        let birth = InitialState::Leased { until: fixture.later(30) };
         let new = NewNotification {
             platform: device.address.platform(),
             ..fixture.make.notification(&challenge, 300, birth)
@@ -145,7 +147,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
                 .filter(|(at, _)| of_node(*at))
                 .map(|(_, (_, lease))| Settled {
                     lease: *lease,
-                    what: fixture.delivered(),
+                    event: fixture.delivered(),
                     at: fixture.now(),
                 })
                 .collect();

@@ -1,8 +1,9 @@
 //! The calls of webhooks that wait: how many they are, and what becomes of those that are too many.
 
+use countersign_domain::call_queue::{CallQueue, QueueLimits};
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED, Queue, QueueLimits};
+use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Backlog;
 use rusqlite::{Connection, params};
@@ -70,7 +71,7 @@ impl Command for Forget {
 
 /// The calls of one webhook.
 struct Count {
-    queue: Queue,
+    queue: CallQueue,
     failed: u64,
     oldest: Option<Instant>,
 }
@@ -92,7 +93,7 @@ fn count(db: &Connection, last: &[u8]) -> Result<Option<Count>, Trouble> {
         let (waiting, failed) =
             (cells.make(<u64 as From<u32>>::from)?, cells.make(<u64 as From<u32>>::from)?);
         let oldest = cells.make(|at: Option<i64>| at.map(Instant::from_micros))?;
-        Ok(Count { queue: Queue { webhook, account, waiting }, failed, oldest })
+        Ok(Count { queue: CallQueue { webhook, account, waiting }, failed, oldest })
     })
 }
 

@@ -1,15 +1,15 @@
 //! The calls of webhooks: leased, settled, looked at.
 
 use async_trait::async_trait;
+use countersign_domain::call_permits::{DueWebhook, MAX_IN_FLIGHT};
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::challenge::ChallengeStatus;
-use countersign_domain::delivery::NodeId;
 use countersign_domain::event::{CallId, Event};
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{
-    AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR, MOST_AT_ONCE, QueueLimits, Waiting,
-};
+use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook, KEPT_FOR};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 use rusqlite::{Connection, params};
@@ -136,11 +136,11 @@ impl Lease {
         if !exists(db, IS_DUE, params![sid.as_bytes(), self.0.now.as_micros()])? {
             return Ok(None);
         }
-        let in_flight = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(MOST_AT_ONCE)], |row| {
+        let in_flight = one(db, IN_FLIGHT, params![sid.as_bytes(), limit(MAX_IN_FLIGHT)], |row| {
             Cells::of(row, "webhook_calls").take::<u32>()
         })?;
-        let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(MOST_AT_ONCE);
-        Ok(Some(self.0.paces.at_once(sid).saturating_sub(in_flight)))
+        let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(MAX_IN_FLIGHT);
+        Ok(Some(self.0.paces.limit(sid).saturating_sub(in_flight)))
     }
 
     /// Up to `room` calls of one webhook, and whether any ended instead: those that it does not want any more, or whose time is
@@ -210,13 +210,13 @@ impl Command for Lease {
                 continue;
             };
             if let Some(webhook) = webhook.as_ref().filter(|webhook| webhook.enabled) {
-                waiting.push(Waiting { account: webhook.account, room });
+                waiting.push(DueWebhook { account: webhook.account, capacity: room });
                 open.push(webhook);
             } else {
                 more |= execute(db, DROP_WAITING, params![sid.as_bytes(), limit(BATCH)])? > 0;
             }
         }
-        let dealt = permits.clone().deal(&waiting);
+        let dealt = permits.clone().assign(&waiting);
         let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
         if permits.free <= served.len()
             && let Some((webhook, _)) = served.last()

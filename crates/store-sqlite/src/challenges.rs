@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{
-    Challenge, ChallengeStatus, LONGEST_LIFETIME, Standing, Verdict,
+    Challenge, ChallengeLifecycle, ChallengeStatus, MAX_LIFETIME, Verdict,
 };
+use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::{Factor, FactorType};
-use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -59,7 +59,7 @@ statements! {
 pub(crate) fn standing(
     db: &Connection,
     sid: ChallengeSid,
-) -> Result<Option<(Standing, bool)>, Trouble> {
+) -> Result<Option<(ChallengeLifecycle, bool)>, Trouble> {
     one(db, STANDING, [sid.as_bytes()], |row| {
         let mut cells = Cells::of(row, "challenges");
         Ok((rows::standing(&mut cells)?, cells.then("factors").take()?))
@@ -116,7 +116,7 @@ fn of_type(
     // made within the longest lifetime.
     let oldest = match filter.status {
         Some(ChallengeStatus::Pending) => {
-            ChallengeSid::least(kind, now - LONGEST_LIFETIME).as_bytes().beside(false)
+            ChallengeSid::least(kind, now - MAX_LIFETIME).as_bytes().beside(false)
         }
         _ => vec![kind.lead()],
     };
@@ -161,7 +161,7 @@ impl Command for RecordAnswer {
         record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
         for open in deliveries::of_challenge(db, self.sid)? {
             let ending =
-                if open.written { Ending::SENT } else { Ending::cancelled(Reason::Answered) };
+                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             open.end(db, ending, self.at)?;
         }
         events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;

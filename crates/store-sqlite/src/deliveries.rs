@@ -1,10 +1,10 @@
 //! Deliveries: what is still to be done. What became of leased ones is written in [`crate::settle`].
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{
-    Birth, Delivery, Lease, NewNotification, NodeId, Prospect, Settled,
-};
-use countersign_domain::notification::Ending;
+use countersign_domain::delivery::{Delivery, InitialState, Lease, NewNotification, Settled};
+use countersign_domain::ending::Ending;
+use countersign_domain::node::NodeId;
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -50,11 +50,11 @@ statements! {
 /// Inserts the delivery of a new notification, if its birth says that there is one.
 pub(crate) fn insert(db: &Connection, new: &NewNotification, ordinal: i64) -> Result<(), Trouble> {
     let delivery = &new.delivery;
-    let (state, node, wake_at) = match new.birth {
-        Birth::Leased { until } => ("leased", Some(new.node.0), until),
-        Birth::Due => ("due", None, new.created_at.min(delivery.deadline)),
-        Birth::Parked => ("parked", None, delivery.deadline),
-        Birth::Immediate | Birth::Stillborn(_) => return Ok(()),
+    let (state, node, wake_at) = match new.initial_state {
+        InitialState::Leased { until } => ("leased", Some(new.node.0), until),
+        InitialState::Due => ("due", None, new.created_at.min(delivery.deadline)),
+        InitialState::Parked => ("parked", None, delivery.deadline),
+        InitialState::Immediate | InitialState::Ended(_) => return Ok(()),
     };
     execute(
         db,

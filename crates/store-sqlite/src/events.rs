@@ -1,8 +1,8 @@
 //! Events become calls here, in the same command as the change that causes them.
 
 use countersign_domain::challenge::Challenge;
+use countersign_domain::ending::Ending;
 use countersign_domain::event::{Event, FactorFacts};
-use countersign_domain::notification::Ending;
 use countersign_domain::sid::{ChallengeSid, NotificationSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_domain::address::PushToken;
-use countersign_domain::factor::{AnyFactor, Factor, FactorChange, FactorStatus};
-use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::sid::{EntitySid, FactorKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -76,19 +76,8 @@ impl Command for Update {
         let Some(was) = of_entity(db, self.entity, self.sid)? else {
             return Ok(None);
         };
-        let change = self.change.clone();
-        let is_proved = change.verified && was.status == FactorStatus::Unverified;
-        let moved = change.address.as_ref().is_some_and(|address| *address != was.address);
-        let registered = change.address.as_ref().map(|_| self.at.as_micros());
-        let factor = Factor {
-            status: if change.verified { FactorStatus::Verified } else { was.status },
-            friendly_name: change.friendly_name.unwrap_or(was.friendly_name),
-            address: change.address.unwrap_or(was.address),
-            sdk_version: change.sdk_version.unwrap_or(was.sdk_version),
-            app_id: change.app_id.unwrap_or(was.app_id),
-            updated_at: self.at,
-            ..was
-        };
+        let changed = was.changed(self.change.clone(), self.at);
+        let (factor, registered_at) = (changed.factor, changed.registered_at);
         execute(
             db,
             UPDATE,
@@ -102,14 +91,14 @@ impl Command for Update {
                 factor.sdk_version.as_str(),
                 factor.app_id.as_str(),
                 self.at.as_micros(),
-                registered,
+                registered_at.map(Instant::as_micros),
             ],
         )?;
-        if moved {
+        if changed.has_moved {
             let params = params![self.sid.as_bytes(), self.at.as_micros()];
             execute(db, WAKE_PARKED, params)?;
         }
-        if is_proved {
+        if changed.is_newly_verified {
             events::of_factor(db, EventType::FactorVerified, &factor, self.at)?;
         }
         Ok(Some(factor))
@@ -128,7 +117,7 @@ impl Command for Delete {
         };
         execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
         for open in all(db, PARKED, [sid.as_bytes()], OpenEnd::read)? {
-            open.end(db, Ending::cancelled(Reason::FactorGone), at)?;
+            open.end(db, Ending::cancelled(StatusReason::FactorGone), at)?;
         }
         if !factor.has_lapsed(at) {
             events::of_factor(db, EventType::FactorDeleted, &factor, at)?;

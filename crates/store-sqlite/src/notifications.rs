@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use countersign_domain::address::Address;
-use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, NodeId};
+use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::delivery::{DeliveryState, InitialState, NewNotification};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::limits::is_reached;
-use countersign_domain::notification::{AttemptRecord, Code, Ending, Notification, Reason, Status};
+use countersign_domain::node::NodeId;
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -56,9 +59,12 @@ statements! {
 
 /// Inserts a notification and, unless its birth needs none, its delivery.
 pub(crate) fn insert(db: &Connection, new: &NewNotification, ordinal: i64) -> Result<(), Trouble> {
-    let ending = match new.birth {
-        Birth::Stillborn(ending) => Some(ending),
-        Birth::Leased { .. } | Birth::Due | Birth::Parked | Birth::Immediate => None,
+    let ending = match new.initial_state {
+        InitialState::Ended(ending) => Some(ending),
+        InitialState::Leased { .. }
+        | InitialState::Due
+        | InitialState::Parked
+        | InitialState::Immediate => None,
     };
     execute(
         db,
@@ -71,7 +77,7 @@ pub(crate) fn insert(db: &Connection, new: &NewNotification, ordinal: i64) -> Re
             new.created_at.as_micros(),
             new.node.0,
             ending.map(|ending| ending.status.as_str()),
-            ending.and_then(|ending| ending.reason).map(Reason::as_str),
+            ending.and_then(|ending| ending.reason).map(StatusReason::as_str),
             ending.and_then(|ending| ending.code).map(|code| code.0),
         ],
     )?;
@@ -94,7 +100,7 @@ pub(crate) fn close(
             challenge.as_bytes(),
             ordinal,
             ending.status.as_str(),
-            ending.reason.map(Reason::as_str),
+            ending.reason.map(StatusReason::as_str),
             ending.code.map(|code| code.0),
             at.as_micros(),
             line,
@@ -169,10 +175,10 @@ fn attempts(lines: &str) -> Vec<AttemptRecord> {
 
 /// Three cells: the word, the reason and the code.
 fn ending(cells: &mut Cells<'_, '_>) -> Result<Option<Ending>, Trouble> {
-    let status = cells.parse_if_any(Status::from_word)?;
+    let status = cells.parse_if_any(NotificationStatus::from_word)?;
     // of a newer release, a reason may be unknown here
-    let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
-    let code = cells.make(|code: Option<u32>| code.map(Code))?;
+    let reason = cells.parse_if_any(|word| Some(StatusReason::from_word(word)))?.flatten();
+    let code = cells.make(|code: Option<u32>| code.map(ErrorCode))?;
     Ok(status.map(|status| Ending { status, reason, code }))
 }
 

@@ -1,8 +1,9 @@
 //! What an attempt must know: read right before it, or by the command that causes it.
 
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::Standing;
-use countersign_domain::delivery::{Lease, Prospect, Target};
+use countersign_domain::challenge::ChallengeLifecycle;
+use countersign_domain::delivery::Lease;
+use countersign_domain::prospect::{Prospect, Target};
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::{AppId, Message};
@@ -53,7 +54,7 @@ statements! {
 
 /// Where a challenge of a living entity stands, and where its factor is reached.
 pub(crate) struct Outlook {
-    pub(crate) standing: Standing,
+    pub(crate) standing: ChallengeLifecycle,
     lease_holds: bool,
     message: Option<Message>,
     /// `None` if the factor is gone.

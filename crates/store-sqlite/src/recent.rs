@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{Challenge, LONGEST_LIFETIME};
+use countersign_domain::challenge::{Challenge, MAX_LIFETIME};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::event::CallId;
 use countersign_domain::factor::FactorType;
-use countersign_domain::notification::{Code, Ending, Reason, Status};
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
@@ -102,10 +102,10 @@ fn fate(row: &Row<'_>) -> Result<NotificationSummary, Trouble> {
     let mut cells = Cells::of(row, "notifications");
     let (created_at, updated_at) =
         (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
-    let status = cells.parse_if_any(Status::from_word)?;
+    let status = cells.parse_if_any(NotificationStatus::from_word)?;
     // of a newer release, a reason may be unknown here
-    let reason = cells.parse_if_any(|word| Some(Reason::from_word(word)))?.flatten();
-    let code = cells.make(|code: Option<u32>| code.map(Code))?;
+    let reason = cells.parse_if_any(|word| Some(StatusReason::from_word(word)))?.flatten();
+    let code = cells.make(|code: Option<u32>| code.map(ErrorCode))?;
     let ending = status.map(|status| Ending { status, reason, code });
     Ok(NotificationSummary { created_at, updated_at, ending })
 }
@@ -222,7 +222,7 @@ impl Recent for SqliteStore {
     ) -> StoreResult<Option<Challenge>> {
         self.read_aside(move |db| {
             let made = sid.minted_at();
-            let from = ChallengeSid::least(FactorType::Push, made - LONGEST_LIFETIME);
+            let from = ChallengeSid::least(FactorType::Push, made - MAX_LIFETIME);
             let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
             let (from, _) = bounded(db, account, from, to, rows)?;
             let key = params![from.as_bytes(), to.as_bytes(), sid.as_bytes(), account.as_bytes()];

@@ -1,8 +1,9 @@
 //! What became of leased deliveries. The whole slice is one command.
 
 use countersign_domain::address::PushToken;
-use countersign_domain::delivery::{After, Delivery, Happening, Settled};
-use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::delivery::{Delivery, DeliveryEvent, Settled};
+use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
+use countersign_domain::outcome::AfterAttempt;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Settlement;
@@ -44,9 +45,9 @@ impl Settle {
     /// Makes the texts ready before the command is queued.
     pub(crate) fn of(settled: &[Settled]) -> StoreResult<Self> {
         let piece = |settled: &Settled| {
-            let line = match &settled.what {
-                Happening::Attempted { record, .. } => json(record)? + "\n",
-                Happening::Written | Happening::Ended(_) => String::new(),
+            let line = match &settled.event {
+                DeliveryEvent::Attempted { record, .. } => json(record)? + "\n",
+                DeliveryEvent::Written | DeliveryEvent::Ended(_) => String::new(),
             };
             let settled = settled.clone();
             Ok(Piece { settled, line })
@@ -98,19 +99,21 @@ impl Piece {
     fn write(&self, db: &Connection, ordinal: i64) -> Result<(), Trouble> {
         let delivery = &self.settled.lease.delivery;
         let at = self.settled.at;
-        match &self.settled.what {
+        match &self.settled.event {
             // without a row to remember it, `sent` is said at once; the ack may still make it `delivered`
-            Happening::Written if delivery.once => self.finish(db, ordinal, Ending::SENT),
-            Happening::Written => {
+            DeliveryEvent::Written if delivery.once => self.finish(db, ordinal, Ending::SENT),
+            DeliveryEvent::Written => {
                 let (challenge, notification) = self.key();
                 execute(db, WRITTEN, params![challenge, notification, at.as_micros()]).map(|_| ())
             }
-            Happening::Ended(ending) => self.finish(db, ordinal, *ending),
-            Happening::Attempted { after, forget, .. } => {
+            DeliveryEvent::Ended(ending) => self.finish(db, ordinal, *ending),
+            DeliveryEvent::Attempted { after, forget, .. } => {
                 match *after {
-                    After::Done(ending) => self.finish(db, ordinal, ending)?,
-                    After::Park => self.give_back(db, ordinal, "parked", delivery.deadline)?,
-                    After::Retry { at } => self.give_back(db, ordinal, "due", at)?,
+                    AfterAttempt::Done(ending) => self.finish(db, ordinal, ending)?,
+                    AfterAttempt::Park => {
+                        self.give_back(db, ordinal, "parked", delivery.deadline)?;
+                    }
+                    AfterAttempt::Retry { at } => self.give_back(db, ordinal, "due", at)?,
                 }
                 let Some((address, before)) = forget else {
                     return Ok(());
@@ -143,7 +146,7 @@ impl Piece {
         if !closed && !self.line.is_empty() {
             record(db, delivery.challenge, ordinal, &self.line, at)?;
         }
-        if closed && ending.status == Status::Delivered {
+        if closed && ending.status == NotificationStatus::Delivered {
             supersede(db, delivery, ordinal, at)?;
         }
         Ok(())
@@ -174,7 +177,7 @@ fn supersede(
 ) -> Result<(), Trouble> {
     let key = params![delivery.factor.as_bytes(), delivery.challenge.as_bytes(), ordinal];
     for older in all(db, OLDER_PARKED, key, OpenEnd::read)? {
-        older.end(db, Ending::cancelled(Reason::Superseded), at)?;
+        older.end(db, Ending::cancelled(StatusReason::Superseded), at)?;
     }
     Ok(())
 }

@@ -9,9 +9,10 @@ use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::challenge::{Challenge, ChallengeState, DEFAULT_LIFETIME, Details, Field};
 use countersign_domain::credential::{Credential, CredentialType};
-use countersign_domain::delivery::{Birth, Delivery, NewNotification, NodeId};
+use countersign_domain::delivery::{Delivery, InitialState, NewNotification};
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
+use countersign_domain::node::NodeId;
 use countersign_domain::notification;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::service::{Service, ServiceSettings};
@@ -250,7 +251,12 @@ impl Maker {
     }
 
     /// A notification that somebody asked for, and its delivery.
-    pub fn notification(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
+    pub fn notification(
+        &self,
+        challenge: &Challenge,
+        ttl: u16,
+        birth: InitialState,
+    ) -> NewNotification {
         NewNotification {
             delivery: Delivery {
                 notification: NotificationSid::mint(self.now(), &self.entropy),
@@ -266,7 +272,7 @@ impl Maker {
             created_at: self.now(),
             node: self.node,
             platform: Platform::Stream,
-            birth,
+            initial_state: birth,
         }
     }
 
@@ -274,7 +280,7 @@ impl Maker {
     pub fn automatic(&self, challenge: &Challenge) -> NewNotification {
         let ttl = notification::automatic_ttl(challenge);
         let until = self.now() + Duration::from_secs(30);
-        let new = self.notification(challenge, ttl, Birth::Leased { until });
+        let new = self.notification(challenge, ttl, InitialState::Leased { until });
         NewNotification { automatic: true, ..new }
     }
 }

@@ -7,9 +7,10 @@ use countersign_domain::sid::AccountSid;
 use countersign_domain::world::random;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery};
+use data_encoding::HEXLOWER;
 
 use crate::error::{VerifyError, VerifyResult};
-use crate::keys::CannotOpen;
+use crate::keys::UnsealError;
 use crate::security::{self, Event};
 use crate::verify::{MAX_TRIES, Verify};
 
@@ -185,7 +186,7 @@ impl Verify {
     ///
     /// # Errors
     /// The token was sealed under another master key, or for another account.
-    pub fn primary_token(&self, account: &Account) -> Result<Secret, CannotOpen> {
+    pub fn primary_token(&self, account: &Account) -> Result<Secret, UnsealError> {
         self.keys.open(&account.primary.sealed, &token_seal_context(account.sid))
     }
 
@@ -259,8 +260,7 @@ impl Verify {
 
     /// A random secret of 32 hexadecimal digits, as Twilio's tokens have.
     pub(crate) fn fresh_secret(&self) -> Secret {
-        let digits = random::<16>(&*self.entropy).map(|byte| format!("{byte:02x}"));
-        Secret::new(digits.concat())
+        Secret::new(HEXLOWER.encode(&random::<16>(&*self.entropy)))
     }
 }
 

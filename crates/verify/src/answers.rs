@@ -1,6 +1,6 @@
 //! Answers to challenges, and the metadata that comes with them.
 
-use countersign_domain::answer::{self, AnswerFault};
+use countersign_domain::answer::{self, AnswerError};
 use countersign_domain::challenge::{Challenge, SIGNED_FIELDS};
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
@@ -32,7 +32,7 @@ impl Verify {
     /// it. An application may replace the metadata at any time, a device only while the challenge is open.
     ///
     /// # Errors
-    /// Those of [`Verify::challenge`]; [`VerifyError::CannotAnswer`], [`VerifyError::AnswerMalformed`],
+    /// Those of [`Verify::challenge`]; [`VerifyError::ChallengeClosed`], [`VerifyError::AnswerMalformed`],
     /// [`VerifyError::AnswerRejected`], [`VerifyError::TooManyAnswers`].
     pub async fn update_challenge(
         &self,
@@ -91,7 +91,7 @@ impl Verify {
         let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
         let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
-            Err(AnswerFault::Form) => return Err(VerifyError::AnswerMalformed),
+            Err(AnswerError::Form) => return Err(VerifyError::AnswerMalformed),
             judged => judged,
         };
         self.allow_answer(sid).await?;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_domain::account::Account;
-use countersign_domain::device_token::{DeviceToken, TokenFault};
+use countersign_domain::client_network::ClientNetwork;
+use countersign_domain::device_token::{DeviceToken, DeviceTokenError};
 use countersign_domain::factor::Factor;
-use countersign_domain::household::Household;
+use countersign_domain::jws::JwsError;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, ApiKeySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -67,7 +68,7 @@ impl Verify {
         user: &str,
         password: &str,
     ) -> Result<Caller, AuthError> {
-        let Some(from) = from.map(Household::of) else {
+        let Some(from) = from.map(ClientNetwork::of) else {
             return self.authenticate(user, password).await;
         };
         let costs_a_read = user != DEVICE_USER || !is_access_token(password);
@@ -90,7 +91,7 @@ impl Verify {
     /// [`authenticate_from`](Self::authenticate_from). The caller of this method checks the path.
     ///
     /// # Errors
-    /// Those of [`Verify::authenticate_device`], [`TokenFault::Nonce`], and [`AuthError::TooManyFailures`].
+    /// Those of [`Verify::authenticate_device`], [`DeviceTokenError::Nonce`], and [`AuthError::TooManyFailures`].
     pub async fn authenticate_stream(
         &self,
         from: Option<IpAddr>,
@@ -102,7 +103,7 @@ impl Verify {
             token.check_nonce(nonce)?;
             Ok(factor)
         };
-        let Some(from) = from.map(Household::of) else { return judge.await };
+        let Some(from) = from.map(ClientNetwork::of) else { return judge.await };
         let factor = self.judge_from(from, true, || Presented::by_device(token), judge).await?;
         self.failures.worked(from, Presented::Key(factor.key_sid), self.monotonic());
         Ok(factor)
@@ -110,14 +111,19 @@ impl Verify {
 
     /// Counts the first message of a device stream as failed credentials of an address: it holds no token.
     pub fn stream_failed(&self, from: Option<IpAddr>) {
-        log_refusal(Presented::Unreadable, &TokenFault::Form.into());
+        log_refusal(Presented::Unreadable, &DeviceTokenError::Form(JwsError::Parts).into());
         if let Some(from) = from {
-            self.count_failure(Household::of(from), Presented::Unreadable, self.monotonic());
+            self.count_failure(ClientNetwork::of(from), Presented::Unreadable, self.monotonic());
         }
     }
 
     /// Counts failed credentials, and logs when an address reaches the limit.
-    pub(crate) fn count_failure(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
+    pub(crate) fn count_failure(
+        &self,
+        from: ClientNetwork,
+        presented: Presented<'_>,
+        now: Monotonic,
+    ) {
         if self.failures.failed(from, presented, now) {
             let why = "too many credentials from this address were wrong";
             security::refused(Event::Throttle, None, None, &why);
@@ -128,7 +134,7 @@ impl Verify {
     /// judged unless they worked from that network lately.
     async fn judge_from<'a, T>(
         &self,
-        from: Household,
+        from: ClientNetwork,
         costs_a_read: bool,
         presented: impl Fn() -> Presented<'a>,
         judge: impl Future<Output = Result<T, AuthError>>,
@@ -197,17 +203,17 @@ impl Verify {
         let token = DeviceToken::parse(token)?;
         let asked_at = self.monotonic();
         if self.unknown_keys.holds(&token.key, asked_at) {
-            return Err(TokenFault::Signature.into());
+            return Err(DeviceTokenError::Signature.into());
         }
         let factor = self.store.factor_by_key(token.key).await?;
         if factor.is_none() {
             self.unknown_keys.note(token.key, asked_at);
         }
         let factor = self.unless_lapsed(factor, Factor::has_lapsed).await?;
-        let factor = factor.ok_or(TokenFault::Signature)?;
+        let factor = factor.ok_or(DeviceTokenError::Signature)?;
         let check = |now| token.check(&factor.key, factor.owner.account, now);
         match check(self.time().await?) {
-            Err(TokenFault::NotYetValid(_) | TokenFault::Expired(_)) => {
+            Err(DeviceTokenError::NotYetValid(_) | DeviceTokenError::Expired(_)) => {
                 check(self.checked_time().await?)?;
             }
             judged => judged?,

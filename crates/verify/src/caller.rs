@@ -1,8 +1,8 @@
 //! Who makes a request.
 
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::Factor;
-use countersign_domain::household::Household;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
 use countersign_domain::text::Identity;
 
@@ -31,7 +31,7 @@ pub struct OpenedToken {
     /// The entity that it is for.
     pub identity: Identity,
     /// The network that it was presented from, if known. A spent token counts there as a failed credential.
-    pub(crate) from: Option<Household>,
+    pub(crate) from: Option<ClientNetwork>,
 }
 
 impl Caller {

@@ -31,7 +31,7 @@ pub struct NewChallenge {
     pub expires_at: Option<Instant>,
     /// The question. Required for a push factor.
     pub message: Option<Message>,
-    /// Further details that the person sees, at most [`countersign_domain::challenge::MOST_FIELDS`].
+    /// Further details that the person sees, at most [`countersign_domain::challenge::MAX_FIELDS`].
     pub fields: Vec<Field>,
     /// Details that the device signs and does not show.
     pub hidden_details: Option<StringMap>,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::challenge::{CannotAnswer, Challenge};
+use countersign_domain::challenge::{Challenge, ChallengeClosedError};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
@@ -43,7 +43,7 @@ impl Verify {
     /// The challenge is not open; the clock cannot be compared now.
     pub(crate) async fn open_at(&self, challenge: &Challenge) -> Result<Instant, VerifyError> {
         let now = self.time().await?;
-        if challenge.is_open(now) != Err(CannotAnswer::Expired) {
+        if challenge.is_open(now) != Err(ChallengeClosedError::Expired) {
             challenge.is_open(now)?;
             return Ok(now);
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_domain::challenge::CannotAnswer;
-use countersign_domain::device_token::TokenFault;
+use countersign_domain::challenge::ChallengeClosedError;
+use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::service_form::ServiceParameter;
@@ -71,7 +71,7 @@ pub enum VerifyError {
     TooManyChallenges,
     /// The challenge is no longer open.
     #[error("{0}")]
-    CannotAnswer(#[from] CannotAnswer),
+    ChallengeClosed(#[from] ChallengeClosedError),
     /// The answer is no signed token.
     #[error("malformed answer")]
     AnswerMalformed,
@@ -128,7 +128,7 @@ pub enum AuthError {
     AccessTokenExpired(Duration),
     /// The device token is invalid.
     #[error("{0}")]
-    Device(#[from] TokenFault),
+    Device(#[from] DeviceTokenError),
     /// The account makes too many requests in a second.
     #[error("too many requests")]
     TooManyRequests,

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorKeySid;
 
@@ -23,8 +23,8 @@ const MAX_COUNTED: u64 = 20_000;
 pub(crate) struct Failures {
     /// Failures per network and minute. 0 means no limit.
     most: u32,
-    of_household: Tally<Household>,
-    of_key: Tally<(Household, FactorKeySid)>,
+    of_household: Tally<ClientNetwork>,
+    of_key: Tally<(ClientNetwork, FactorKeySid)>,
     /// When the last failure was counted, in seconds since the clock's origin, plus one. 0 means never.
     last: AtomicU64,
     worked: KnownCredentials,
@@ -44,7 +44,7 @@ impl Failures {
     /// How long credentials from a network are not judged; `None` if they are judged now. Calls `presented` only past the limit.
     pub(crate) fn refuses<'a>(
         &self,
-        from: Household,
+        from: ClientNetwork,
         presented: impl FnOnce() -> Presented<'a>,
         now: Monotonic,
     ) -> Option<Duration> {
@@ -67,14 +67,19 @@ impl Failures {
     }
 
     /// Remembers that credentials worked.
-    pub(crate) fn worked(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
+    pub(crate) fn worked(&self, from: ClientNetwork, presented: Presented<'_>, now: Monotonic) {
         if self.most != 0 {
             self.worked.note(from, presented, now);
         }
     }
 
     /// Counts credentials that failed. Returns whether the network has reached the limit with this failure.
-    pub(crate) fn failed(&self, from: Household, presented: Presented<'_>, now: Monotonic) -> bool {
+    pub(crate) fn failed(
+        &self,
+        from: ClientNetwork,
+        presented: Presented<'_>,
+        now: Monotonic,
+    ) -> bool {
         if self.most == 0 {
             return false;
         }
@@ -98,8 +103,8 @@ mod tests {
     use super::*;
     use crate::known_credentials::WORKED_FOR;
 
-    fn household(last: u8) -> Household {
-        Household::of(std::net::IpAddr::from([192, 0, 2, last]))
+    fn household(last: u8) -> ClientNetwork {
+        ClientNetwork::of(std::net::IpAddr::from([192, 0, 2, last]))
     }
 
     fn key(byte: u8) -> Presented<'static> {

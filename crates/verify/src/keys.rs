@@ -35,7 +35,7 @@ const KEY_ID: u8 = 1;
 /// A sealed secret cannot be opened: it was sealed under another master key, or it was moved or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed secret cannot be opened")]
-pub struct CannotOpen;
+pub struct UnsealError;
 
 /// The derived keys.
 pub struct Keys {
@@ -147,14 +147,14 @@ impl Keys {
     /// Opens a secret that was sealed for that context.
     ///
     /// # Errors
-    /// See [`CannotOpen`].
-    pub fn open(&self, sealed: &Sealed, context: &str) -> Result<Secret, CannotOpen> {
-        let (&[KEY_ID], rest) = sealed.as_bytes().split_first_chunk().ok_or(CannotOpen)? else {
-            return Err(CannotOpen);
+    /// See [`UnsealError`].
+    pub fn open(&self, sealed: &Sealed, context: &str) -> Result<Secret, UnsealError> {
+        let (&[KEY_ID], rest) = sealed.as_bytes().split_first_chunk().ok_or(UnsealError)? else {
+            return Err(UnsealError);
         };
-        let (nonce, text) = rest.split_first_chunk::<12>().ok_or(CannotOpen)?;
+        let (nonce, text) = rest.split_first_chunk::<12>().ok_or(UnsealError)?;
         let text = decrypt(&self.seal, *nonce, context.as_bytes(), text)?;
-        String::from_utf8(text).map(Secret::new).map_err(|_| CannotOpen)
+        String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
     }
 
     /// Encrypts the claims of an access token. Returns the nonce, and the ciphertext followed by its tag. The nonce is derived from
@@ -176,7 +176,7 @@ impl Keys {
         nonce: [u8; 12],
         header: &[u8],
         text: &[u8],
-    ) -> Result<Vec<u8>, CannotOpen> {
+    ) -> Result<Vec<u8>, UnsealError> {
         decrypt(&self.access_token, nonce, header, text)
     }
 }
@@ -220,11 +220,11 @@ fn decrypt(
     nonce: [u8; 12],
     aad: &[u8],
     text: &[u8],
-) -> Result<Vec<u8>, CannotOpen> {
+) -> Result<Vec<u8>, UnsealError> {
     let mut text = text.to_vec();
     let plain = key
         .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
-        .map_err(|_| CannotOpen)?
+        .map_err(|_| UnsealError)?
         .len();
     text.truncate(plain);
     Ok(text)
@@ -257,10 +257,10 @@ mod tests {
         let keys = Keys::derive(&MasterKey::new([7; 32]));
         let sealed = keys.seal(&Secret::new("hush"), "accounts/1/token", &SeededEntropy::new(1));
         assert_eq!(keys.open(&sealed, "accounts/1/token").unwrap().expose(), "hush");
-        assert_eq!(keys.open(&sealed, "accounts/2/token").unwrap_err(), CannotOpen);
+        assert_eq!(keys.open(&sealed, "accounts/2/token").unwrap_err(), UnsealError);
         let others = Keys::derive(&MasterKey::new([8; 32]));
-        assert_eq!(others.open(&sealed, "accounts/1/token").unwrap_err(), CannotOpen);
+        assert_eq!(others.open(&sealed, "accounts/1/token").unwrap_err(), UnsealError);
         let cut = Sealed::from_bytes(sealed.as_bytes()[..9].to_vec());
-        assert_eq!(keys.open(&cut, "accounts/1/token").unwrap_err(), CannotOpen);
+        assert_eq!(keys.open(&cut, "accounts/1/token").unwrap_err(), UnsealError);
     }
 }

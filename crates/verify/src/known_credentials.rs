@@ -4,8 +4,8 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::device_token::DeviceToken;
-use countersign_domain::household::Household;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::FactorKeySid;
 
@@ -49,7 +49,7 @@ impl KnownCredentials {
         Self { slots, hasher: RandomState::new() }
     }
 
-    pub(crate) fn note(&self, from: Household, presented: Presented<'_>, now: Monotonic) {
+    pub(crate) fn note(&self, from: ClientNetwork, presented: Presented<'_>, now: Monotonic) {
         let Some((slot, fingerprint)) = self.slot(from, presented) else { return };
         let entry = fingerprint | minute(now);
         // Most requests would write what is there already. Not writing it keeps the cache line shared between processors.
@@ -58,14 +58,19 @@ impl KnownCredentials {
         }
     }
 
-    pub(crate) fn knows(&self, from: Household, presented: Presented<'_>, now: Monotonic) -> bool {
+    pub(crate) fn knows(
+        &self,
+        from: ClientNetwork,
+        presented: Presented<'_>,
+        now: Monotonic,
+    ) -> bool {
         let Some((slot, fingerprint)) = self.slot(from, presented) else { return false };
         let entry = slot.load(Ordering::Relaxed);
         let age = minute(now).wrapping_sub(entry) & MINUTES;
         entry & !MINUTES == fingerprint && age <= WORKED_FOR.as_secs() / 60
     }
 
-    fn slot(&self, from: Household, presented: Presented<'_>) -> Option<(&AtomicU64, u64)> {
+    fn slot(&self, from: ClientNetwork, presented: Presented<'_>) -> Option<(&AtomicU64, u64)> {
         let hash = match presented {
             Presented::Secret(user, secret) => self.hash((from, user, secret)),
             Presented::Key(key) => self.hash((from, key)),

@@ -16,7 +16,7 @@ const PAGE: usize = 500;
 
 /// Why the move failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CannotMove {
+pub enum MoveError {
     /// A database failed. A second run continues where this one ended.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,17 +65,17 @@ pub enum Progress {
 /// than `since`.
 ///
 /// # Errors
-/// See [`CannotMove`].
+/// See [`MoveError`].
 pub async fn move_all(
     (from, to): (&dyn Moving, &dyn Moving),
     keys: &Keys,
     (since, now): (Instant, Instant),
     mut report: impl FnMut(Progress),
-) -> Result<Vec<MovedTable>, CannotMove> {
+) -> Result<Vec<MovedTable>, MoveError> {
     let value = keys.check_value();
     match from.kept_key_check().await? {
-        None => return Err(CannotMove::NoSource),
-        Some(kept) if kept != value => return Err(CannotMove::WrongKey),
+        None => return Err(MoveError::NoSource),
+        Some(kept) if kept != value => return Err(MoveError::WrongKey),
         Some(_) => {}
     }
     // No master key has this value.
@@ -84,15 +84,15 @@ pub async fn move_all(
         Some(kept) if kept == unfinished => {}
         // An earlier run has finished; its result is compared again.
         Some(kept) if kept == value => return compare(from, to, &mut report).await,
-        Some(_) => return Err(CannotMove::OtherTarget),
+        Some(_) => return Err(MoveError::OtherTarget),
         None => {
             for table in &TABLES {
                 if to.last_key(table).await?.is_some() {
-                    return Err(CannotMove::NotEmpty(table.name));
+                    return Err(MoveError::NotEmpty(table.name));
                 }
             }
             if !to.replace_key_check(None, unfinished).await? {
-                return Err(CannotMove::OtherTarget);
+                return Err(MoveError::OtherTarget);
             }
         }
     }
@@ -102,7 +102,7 @@ pub async fn move_all(
     }
     let moved = compare(from, to, &mut report).await?;
     if !to.replace_key_check(Some(unfinished), value).await? {
-        return Err(CannotMove::OtherTarget);
+        return Err(MoveError::OtherTarget);
     }
     Ok(moved)
 }
@@ -113,7 +113,7 @@ async fn copy(
     to: &dyn Moving,
     table: &'static Table,
     report: &mut impl FnMut(Progress),
-) -> Result<(), CannotMove> {
+) -> Result<(), MoveError> {
     let all = from.count(table).await?;
     let mut arrived = to.count(table).await?;
     let mut after = to.last_key(table).await?;
@@ -132,13 +132,13 @@ async fn compare(
     from: &dyn Moving,
     to: &dyn Moving,
     report: &mut impl FnMut(Progress),
-) -> Result<Vec<MovedTable>, CannotMove> {
+) -> Result<Vec<MovedTable>, MoveError> {
     let mut moved = Vec::with_capacity(TABLES.len());
     for table in &TABLES {
         let here = sum(from, table, &mut |_| ()).await?;
         let mut report = |rows| report(Progress::Compared(table.name, rows, here.rows));
         if sum(to, table, &mut report).await? != here {
-            return Err(CannotMove::Differs(table.name));
+            return Err(MoveError::Differs(table.name));
         }
         moved.push(here);
     }
@@ -149,7 +149,7 @@ async fn sum(
     side: &dyn Moving,
     table: &'static Table,
     report: &mut impl FnMut(u64),
-) -> Result<MovedTable, CannotMove> {
+) -> Result<MovedTable, MoveError> {
     let mut sum = Checksum::new();
     let mut after: Option<Vec<Value>> = None;
     loop {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use countersign_bus::{Leased, Slot};
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Birth, Delivery, Known, NewNotification, Prospect};
+use countersign_domain::delivery::{Delivery, InitialState, NewNotification};
+use countersign_domain::ending::Ending;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::notification::{Ending, Notification, deadline};
+use countersign_domain::notification::{Notification, deadline};
+use countersign_domain::prospect::{Prospect, TimedProspect};
 use countersign_domain::sid::{AccountSid, ChallengeSid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -33,7 +35,7 @@ impl Verify {
     /// Pushes a challenge again. `ttl` is within [`countersign_domain::notification::TTL`].
     ///
     /// # Errors
-    /// In this order: [`VerifyError::NotFound`], [`VerifyError::CannotAnswer`], [`VerifyError::Parameter`] for a challenge
+    /// In this order: [`VerifyError::NotFound`], [`VerifyError::ChallengeClosed`], [`VerifyError::Parameter`] for a challenge
     /// of a TOTP factor, [`VerifyError::NotFound`] when the factor was deleted, [`VerifyError::PlatformNone`],
     /// [`VerifyError::TooManyNotifications`].
     pub async fn notify(
@@ -144,12 +146,12 @@ impl Verify {
             && target.platform == Platform::Stream
             && !self.bus.is_attached(target.factor).await;
         let slot = if is_away { None } else { self.handover.reserve() };
-        let birth = match &slot {
-            Some(_) if once => Birth::Immediate,
-            None if once => Birth::Stillborn(Ending::NOT_ATTEMPTED),
-            Some(_) => Birth::Leased { until: now + self.settings.lease },
-            None if is_away => Birth::Parked,
-            None => Birth::Due,
+        let initial_state = match &slot {
+            Some(_) if once => InitialState::Immediate,
+            None if once => InitialState::Ended(Ending::NOT_ATTEMPTED),
+            Some(_) => InitialState::Leased { until: now + self.settings.lease },
+            None if is_away => InitialState::Parked,
+            None => InitialState::Due,
         };
         let delivery = Delivery {
             notification: NotificationSid::mint(now, &*self.entropy),
@@ -167,7 +169,7 @@ impl Verify {
             created_at: now,
             node: self.node,
             platform: target.platform,
-            birth,
+            initial_state,
         };
         PlannedNotification { new, slot, at: self.clock.monotonic() }
     }
@@ -175,19 +177,22 @@ impl Verify {
     /// Makes sure, after the commit, that the delivery is worked on.
     pub(crate) async fn hand_over(&self, planned: PlannedNotification, prospect: Option<Prospect>) {
         let PlannedNotification { new, slot, at } = planned;
-        match (new.birth, new.lease(), slot) {
+        match (new.initial_state, new.lease(), slot) {
             (_, Some(lease), Some(slot)) => {
-                let known = prospect.map(|prospect| Known { prospect, at });
-                slot.hand_over(Leased { lease, known });
+                let prospect = prospect.map(|prospect| TimedProspect { prospect, at });
+                slot.hand_over(Leased { lease, known: prospect });
             }
-            (Birth::Parked, ..) => {
+            (InitialState::Parked, ..) => {
                 // The device may have connected before this was stored, and found nothing.
                 if self.bus.is_attached(new.delivery.factor).await {
                     self.handover.connected(new.delivery.factor).await;
                 }
             }
-            (Birth::Due, ..) => self.handover.wake(),
-            (Birth::Leased { .. } | Birth::Immediate | Birth::Stillborn(_), ..) => {}
+            (InitialState::Due, ..) => self.handover.wake(),
+            (
+                InitialState::Leased { .. } | InitialState::Immediate | InitialState::Ended(_),
+                ..,
+            ) => {}
         }
     }
 }

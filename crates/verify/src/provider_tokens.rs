@@ -1,6 +1,6 @@
 //! The provider tokens of Apple's keys, which all servers of a database share.
 
-use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Secret;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;
@@ -12,7 +12,7 @@ use crate::verify::Verify;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewToken {
     /// The key that signed it.
-    pub key: KeyPrint,
+    pub key: KeyFingerprint,
     /// One more than the version of the token that it replaces.
     pub version: i64,
     /// When it was signed.
@@ -28,7 +28,7 @@ impl Verify {
     /// The database failed, or the token cannot be opened.
     pub async fn provider_token(
         &self,
-        key: KeyPrint,
+        key: KeyFingerprint,
     ) -> VerifyResult<Option<(ProviderToken, Secret)>> {
         let found = self.store.provider_token(key).await?;
         found.map(|found| self.open_provider_token(found)).transpose()
@@ -57,6 +57,6 @@ impl Verify {
     }
 }
 
-fn seal_context(key: KeyPrint) -> String {
+fn seal_context(key: KeyFingerprint) -> String {
     format!("provider_tokens/{:032x}/token", u128::from_be_bytes(key))
 }

@@ -6,7 +6,8 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
-use countersign_domain::totp::{Code, TotpFactor};
+use countersign_domain::totp::TotpFactor;
+use countersign_domain::totp_code::TotpCode;
 use countersign_store::seam::{CodeUse, JudgedCode, Opened, Opening};
 
 use crate::answers::{NO_FACTOR, reject};
@@ -59,7 +60,7 @@ impl Verify {
         &self,
         challenge: Challenge,
         mut factor: TotpFactor,
-        code: Option<Code>,
+        code: Option<TotpCode>,
         now: Instant,
     ) -> VerifyResult<Challenge> {
         let reservation = self.reserve_challenge(&challenge)?;
@@ -152,6 +153,7 @@ impl Verify {
     }
 }
 
-fn parse_code(text: &str) -> VerifyResult<Code> {
-    Code::parse(text).map_err(|reason: Invalid| VerifyError::Parameter(Parameter::Answer, reason))
+fn parse_code(text: &str) -> VerifyResult<TotpCode> {
+    TotpCode::parse(text)
+        .map_err(|reason: Invalid| VerifyError::Parameter(Parameter::Answer, reason))
 }

@@ -8,9 +8,9 @@ use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
 use countersign_domain::time::Instant;
-use countersign_domain::totp::{
-    Code, TotpAlg, TotpChange, TotpConfig, TotpConfigChange, TotpFactor, judge, secret_of,
-};
+use countersign_domain::totp::{TotpAlg, TotpChange, TotpConfig, TotpConfigChange, TotpFactor};
+use countersign_domain::totp_code::{TotpCode, judge};
+use countersign_domain::totp_secret::encode_secret;
 use countersign_domain::usage::Usage;
 use countersign_domain::world::random;
 use countersign_store::StoreError;
@@ -71,14 +71,14 @@ impl Verify {
         };
         let now = self.time().await?;
         let sid = FactorSid::mint(FactorType::Totp, now, &*self.entropy);
-        let secret = new.secret.unwrap_or_else(|| secret_of(&random(&*self.entropy)));
+        let secret = new.secret.unwrap_or_else(|| encode_secret(&random(&*self.entropy)));
         let mut factor = TotpFactor {
             sid,
             owner: self.new_owner(account, service, identity.clone()),
             friendly_name: new.friendly_name,
             status: FactorStatus::Unverified,
             secret: self.keys.seal(&secret, &seal_context(sid), &*self.entropy),
-            config: new.config.of(service_wide),
+            config: new.config.apply_to(service_wide),
             last_step: None,
             created_at: now,
             updated_at: now,
@@ -143,7 +143,7 @@ impl Verify {
     pub async fn update_totp(
         &self,
         factor: &TotpFactor,
-        code: Option<&Code>,
+        code: Option<&TotpCode>,
         change: TotpChange,
     ) -> VerifyResult<TotpFactor> {
         if code.is_none() && change == TotpChange::default() {
@@ -203,7 +203,7 @@ impl Verify {
     pub(crate) fn judge(
         &self,
         factor: &TotpFactor,
-        code: &Code,
+        code: &TotpCode,
         now: Instant,
     ) -> VerifyResult<JudgedCode> {
         let secret = self

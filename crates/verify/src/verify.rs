@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_bus::{Bus, Changed, HandOver};
 use countersign_domain::account::{Account, ApiKey};
 use countersign_domain::credential::Credential;
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
     AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorKeySid, RequestSid,

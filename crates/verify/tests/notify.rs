@@ -9,7 +9,7 @@ use countersign_bus::{
     Attachment, Bus, Changed, HandOver, Link, LocalBus, Offer, OfferOutcome, Watch, Work,
 };
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_store::conformance::Fixture;
@@ -85,7 +85,7 @@ async fn now_or_never_does_not_wait_for_word_of_the_device() {
     let Challenge { sid, owner, .. } = stage.challenge(&stage.factor().await).await;
     let asked = verify.notify(owner.account, owner.service, &owner.identity, sid, 0);
     let (_, new) = asked.await.unwrap();
-    assert_eq!((new.birth, bus.asked.load(Ordering::SeqCst)), (Birth::Immediate, 0));
+    assert_eq!((new.initial_state, bus.asked.load(Ordering::SeqCst)), (InitialState::Immediate, 0));
     let Some(Work::Attempt(leased)) = inbox.work.recv().await else {
         panic!("nothing is handed over")
     };

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use countersign_verify::security::{Origin, Via};
 
 use crate::error::ApiError;
@@ -92,7 +92,7 @@ impl Admission {
         from: Option<IpAddr>,
     ) -> Result<UnauthenticatedPermit, AdmissionError> {
         let Bounds { unauthenticated, unauthenticated_per_address, .. } = self.0.bounds;
-        let (address, from) = (from, from.map(|from| Household::of(from).address()));
+        let (address, from) = (from, from.map(|from| ClientNetwork::of(from).address()));
         let mut counted = self.0.unauthenticated();
         if is_full(counted.total, unauthenticated) {
             return Err(AdmissionError::Full);

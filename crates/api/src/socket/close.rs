@@ -97,7 +97,7 @@ impl From<Close> for End {
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::device_token::TokenFault;
+    use countersign_domain::device_token::DeviceTokenError;
     use countersign_store::StoreError;
 
     use super::*;
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_rejection_contains_code_message_and_time() {
         let at = Instant::from_seconds(1_795_341_600);
-        let close = Close::after(TokenFault::Signature.into(), at);
+        let close = Close::after(DeviceTokenError::Signature.into(), at);
         assert_eq!(close.code, 4401);
         assert_eq!(
             close.reason,

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::response::IntoResponse as _;
-use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::credential::CredentialPart;
-use countersign_domain::device_token::TokenFault;
+use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::jws::JwsError;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
@@ -79,8 +80,8 @@ async fn every_error_of_a_use_case_has_a_row() {
         VerifyError::FactorNotProved(why()),
         VerifyError::FactorUnverified,
         VerifyError::TooManyChallenges,
-        CannotAnswer::Expired.into(),
-        CannotAnswer::AlreadyAnswered.into(),
+        ChallengeClosedError::Expired.into(),
+        ChallengeClosedError::AlreadyAnswered.into(),
         VerifyError::AnswerMalformed,
         VerifyError::AnswerRejected(why()),
         VerifyError::TooManyAnswers,
@@ -103,14 +104,17 @@ async fn every_error_of_a_use_case_has_a_row() {
 #[case(AuthError::Unknown, 20003)]
 #[case(AuthError::AccessToken, 20101)]
 #[case(AuthError::AccessTokenExpired(Duration::from_secs(700)), 20104)]
-#[case(TokenFault::Form.into(), 20152)]
-#[case(TokenFault::Signature.into(), 20151)]
-#[case(TokenFault::Subject.into(), 20153)]
-#[case(TokenFault::Claims.into(), 20154)]
-#[case(TokenFault::Nonce.into(), 20154)]
-#[case(TokenFault::NotYetValid(Duration::from_secs(700)).into(), 20105)]
-#[case(TokenFault::Expired(Duration::from_secs(700)).into(), 20156)]
-#[case(TokenFault::TooLong.into(), 20157)]
+#[case(DeviceTokenError::Form(JwsError::Parts).into(), 20152)]
+#[case(DeviceTokenError::ContentType.into(), 20152)]
+#[case(DeviceTokenError::KeyId.into(), 20152)]
+#[case(DeviceTokenError::NoSubject.into(), 20153)]
+#[case(DeviceTokenError::Signature.into(), 20151)]
+#[case(DeviceTokenError::Subject.into(), 20153)]
+#[case(DeviceTokenError::Claim("exp").into(), 20154)]
+#[case(DeviceTokenError::Nonce.into(), 20154)]
+#[case(DeviceTokenError::NotYetValid(Duration::from_secs(700)).into(), 20105)]
+#[case(DeviceTokenError::Expired(Duration::from_secs(700)).into(), 20156)]
+#[case(DeviceTokenError::TooLong.into(), 20157)]
 #[tokio::test]
 async fn bad_credentials_are_a_401(#[case] fault: AuthError, #[case] code: u32) {
     let (headers, body) = seen(fault.into()).await;
@@ -121,7 +125,7 @@ async fn bad_credentials_are_a_401(#[case] fault: AuthError, #[case] code: u32) 
 
 #[tokio::test]
 async fn the_error_of_a_wrong_clock_contains_the_skew() {
-    let fault = AuthError::from(TokenFault::Expired(Duration::from_secs(700)));
+    let fault = AuthError::from(DeviceTokenError::Expired(Duration::from_secs(700)));
     let (_, body) = seen(fault.into()).await;
     assert_eq!(body["details"], json!({"reason": "expired 700 s ago"}));
 }

@@ -1,6 +1,6 @@
 //! Forms of a challenge, and the filters of the list (wire reference §2.4).
 
-use countersign_domain::challenge::{Field, MOST_FIELDS};
+use countersign_domain::challenge::{Field, MAX_FIELDS};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::text::{Message, StringMap, bounded};
 use countersign_domain::time::Instant;
@@ -20,10 +20,10 @@ const LONGEST_ANSWER: usize = 32 * 1024;
 pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
     let factor = params.required("FactorSid", str::parse)?;
     let fields: Result<Vec<Field>, Invalid> =
-        params.all("Details.Fields").take(MOST_FIELDS + 1).map(Field::parse).collect();
+        params.all("Details.Fields").take(MAX_FIELDS + 1).map(Field::parse).collect();
     let fields = fields.and_then(|fields| {
-        if fields.len() > MOST_FIELDS {
-            Err(Invalid(format!("must be given at most {MOST_FIELDS} times").into()))
+        if fields.len() > MAX_FIELDS {
+            Err(Invalid(format!("must be given at most {MAX_FIELDS} times").into()))
         } else {
             Ok(fields)
         }

@@ -6,7 +6,9 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::key::DeviceKey;
 use countersign_domain::text::{AppId, FriendlyName, SdkVersion, StringMap};
-use countersign_domain::totp::{Code, TotpChange, TotpConfigChange, parse_secret};
+use countersign_domain::totp::{TotpChange, TotpConfigChange};
+use countersign_domain::totp_code::TotpCode;
+use countersign_domain::totp_secret::parse_secret;
 use countersign_verify::factors::{FactorUpdate, NewFactor};
 use countersign_verify::totp_factors::NewTotpFactor;
 
@@ -64,12 +66,12 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
 }
 
 /// The code and the changes of an update of a TOTP factor.
-pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<Code>, TotpChange), ApiError> {
+pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<TotpCode>, TotpChange), ApiError> {
     let change = TotpChange {
         friendly_name: params.optional("FriendlyName", FriendlyName::written)?,
         config: totp_config(params)?,
     };
-    Ok((params.optional("AuthPayload", Code::parse)?, change))
+    Ok((params.optional("AuthPayload", TotpCode::parse)?, change))
 }
 
 /// A push token without surrounding spaces. For Apple, the brackets and spaces of older systems, as in `<00fc13ad ff785122>`,

@@ -1,9 +1,12 @@
 //! Representations of a notification: nine properties in the response to its creation, and with the state of its delivery
 //! afterwards.
 
-use countersign_domain::delivery::{NewNotification, NodeId};
+use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::delivery::NewNotification;
+use countersign_domain::ending::{ErrorCode, StatusReason};
 use countersign_domain::entity::Owner;
-use countersign_domain::notification::{AttemptRecord, Code, Notification, Reason};
+use countersign_domain::node::NodeId;
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::{AccountSid, ChallengeSid, EntitySid, NotificationSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -33,7 +36,7 @@ pub(super) struct DetailedView<'a> {
     automatic: bool,
     status: &'static str,
     status_reason: Option<&'static str>,
-    error_code: Option<Code>,
+    error_code: Option<ErrorCode>,
     date_updated: Instant,
     attempts: Vec<AttemptView<'a>>,
     url: String,
@@ -46,7 +49,7 @@ struct AttemptView<'a> {
     outcome: &'a str,
     provider_status: Option<u16>,
     provider_reason: Option<&'a str>,
-    error_code: Option<Code>,
+    error_code: Option<ErrorCode>,
     duration_ms: u64,
 }
 
@@ -86,12 +89,12 @@ impl<'a> DetailedView<'a> {
         base: &PublicUrl,
     ) -> Self {
         let Notification { sid, challenge, ttl, created_at, .. } = *notification;
-        let standing = notification.standing(node);
+        let standing = notification.current(node);
         Self {
             nine: NotificationView::of(owner, sid, challenge, ttl, created_at),
             automatic: notification.automatic,
             status: standing.status.as_str(),
-            status_reason: standing.reason.map(Reason::as_str),
+            status_reason: standing.reason.map(StatusReason::as_str),
             error_code: standing.code,
             date_updated: notification.updated_at,
             attempts: notification.attempts.iter().map(AttemptView::of).collect(),
@@ -116,7 +119,7 @@ impl<'a> AttemptView<'a> {
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::notification::Ending;
+    use countersign_domain::ending::Ending;
 
     use super::*;
     use crate::tests::{at, base, challenge, owner};
@@ -130,7 +133,7 @@ mod tests {
             created_at: at(),
             updated_at: at(),
             born_on: NodeId([0; 16]),
-            ending: Some(Ending::failed(Reason::AddressGone, Code(52_103))),
+            ending: Some(Ending::failed(StatusReason::AddressGone, ErrorCode(52_103))),
             delivery: None,
             attempts: vec![AttemptRecord {
                 started_at_micros: at().as_micros(),
@@ -139,7 +142,7 @@ mod tests {
                 outcome: "gone".into(),
                 provider_status: Some(404),
                 provider_reason: Some("UNREGISTERED".into()),
-                code: Some(Code(52_103)),
+                code: Some(ErrorCode(52_103)),
             }],
         }
     }

@@ -101,7 +101,6 @@ pub(crate) async fn invite(
         service: &service.to_string(),
         identity: token.identity.as_str(),
         token: text.expose(),
-        name: &service_name,
         push_key: &push_key,
     };
     let link = invitation.link(&console.public_url);

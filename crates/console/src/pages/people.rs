@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_domain::challenge::{Challenge, ChallengeState};
+use countersign_domain::ending::NotificationStatus;
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
-use countersign_domain::notification::{Notification, Status};
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message};
 use countersign_domain::time::Instant;
@@ -192,7 +193,7 @@ async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Resu
         // the cleaner may have been here since
         let Ok((_, pushes)) = pushes else { continue };
         for push in pushes.items {
-            if push.ending.is_some_and(|ending| ending.status == Status::Delivered) {
+            if push.ending.is_some_and(|ending| ending.status == NotificationStatus::Delivered) {
                 seen = seen.max(push.updated_at);
             }
             if last.as_ref().is_none_or(|(at, _)| *at < push.created_at) {
@@ -201,8 +202,11 @@ async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Resu
         }
     }
     let trouble = last.map(|(_, push)| push).filter(|push| {
-        let standing = push.standing(console.verify.node());
-        matches!(standing.status, Status::Queued | Status::Failed | Status::Expired)
+        let standing = push.current(console.verify.node());
+        matches!(
+            standing.status,
+            NotificationStatus::Queued | NotificationStatus::Failed | NotificationStatus::Expired
+        )
     });
     let platform = factor.address.platform();
     let is_stream = platform == countersign_domain::address::Platform::Stream;

@@ -1,9 +1,10 @@
 //! What the pages show, empty and full.
 
 use countersign_domain::challenge::{Challenge, Details, Field};
-use countersign_domain::delivery::{After, Birth, Outcome};
+use countersign_domain::delivery::InitialState;
+use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::Factor;
-use countersign_domain::notification::{Code, Ending, Reason};
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::text::{FriendlyName, Message, StringMap};
 use http::StatusCode;
 
@@ -97,9 +98,11 @@ async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
     record.outcome = "gone".to_owned();
     record.provider_status = Some(410);
     record.provider_reason = Some("Unregistered <b>".to_owned());
-    record.code = Some(Code::NO_DESTINATION);
-    let after = After::Done(Ending::failed(Reason::AddressGone, Code::NO_DESTINATION));
-    let what = countersign_domain::delivery::Happening::Attempted { record, after, forget: None };
+    record.code = Some(ErrorCode::NO_DESTINATION);
+    let after =
+        AfterAttempt::Done(Ending::failed(StatusReason::AddressGone, ErrorCode::NO_DESTINATION));
+    let what =
+        countersign_domain::delivery::DeliveryEvent::Attempted { record, after, forget: None };
     assert!(scene.stage.settle(&lease, what).await);
     for path in [path.as_str(), "/console/timeline"] {
         let page = browser.get(path).await;
@@ -149,7 +152,7 @@ async fn a_look_that_ended_early_is_said_to_have() {
     for _ in 0..30 {
         scene.stage.pass(1);
         let challenge = scene.stage.challenge(&furnished.factor).await;
-        scene.stage.notify(&challenge, 0, Birth::Stillborn(Ending::DELIVERED)).await;
+        scene.stage.notify(&challenge, 0, InitialState::Ended(Ending::DELIVERED)).await;
     }
     let mut browser = scene.operator().await;
     let page = browser.get("/console/timeline").await;

@@ -10,10 +10,11 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use countersign_bus::handover::Inbox;
 use countersign_bus::{HandOver, LocalBus};
+use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::credential::{Credential, CredentialType};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::factor::Factor;
-use countersign_domain::notification::{AttemptRecord, Code};
 use countersign_domain::secret::Secret;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::sid::AccountSid;
@@ -69,7 +70,7 @@ impl Tester for Apple {
 }
 
 fn explain(attempt: &AttemptRecord) -> Option<&'static str> {
-    (attempt.code == Some(Code::NO_DESTINATION)).then_some("Nobody is there.")
+    (attempt.code == Some(ErrorCode::NO_DESTINATION)).then_some("Nobody is there.")
 }
 
 impl Scene {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::Outcome;
-use countersign_domain::notification::{Reason, Status};
+use countersign_domain::ending::{NotificationStatus, StatusReason};
+use countersign_domain::outcome::Outcome;
 use proptest::prelude::*;
 
 use crate::support::{Act, World, secs};
@@ -97,7 +97,8 @@ async fn check(
     Ok(())
 }
 
-const RETRYING: (Status, Option<Reason>) = (Status::Queued, Some(Reason::Retrying));
+const RETRYING: (NotificationStatus, Option<StatusReason>) =
+    (NotificationStatus::Queued, Some(StatusReason::Retrying));
 
 #[tokio::test]
 async fn a_push_of_one_second_is_tried_a_second_time() {
@@ -111,7 +112,7 @@ async fn a_push_of_one_second_is_tried_a_second_time() {
 
     world.pass(Duration::from_millis(500));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["later", "accepted"]);
 }
 
@@ -129,6 +130,6 @@ async fn a_push_that_must_wait_beyond_its_deadline_expires_at_it_and_not_before(
         world.pass(secs(1));
     }
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
     assert_eq!(world.script.calls().len(), 1);
 }

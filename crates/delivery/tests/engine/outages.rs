@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::Birth;
-use countersign_domain::notification::Status;
+use countersign_domain::delivery::InitialState;
+use countersign_domain::ending::NotificationStatus;
 use tokio::sync::Notify;
 
 use crate::support::{Act, World, secs};
@@ -30,7 +30,7 @@ async fn results_are_kept_until_they_can_be_written() {
     world.unplug(false);
     world.pass(secs(6));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.engine().signals().counts().lost, 0);
     assert_eq!(world.script.calls().len(), 1);
 }
@@ -48,7 +48,7 @@ async fn a_delivery_that_cannot_be_read_is_read_again() {
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_delivery_that_cannot_be_read_for_long_is_not_lost() {
     world.unplug(false);
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn what_was_just_stored_is_sent_without_reading() {
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn setting_the_clock_back_stops_no_duty() {
     let before = world.engine().signals().counts();
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
-    world.store_notification(&challenge, 300, Birth::Due).await;
+    world.store_notification(&challenge, 300, InitialState::Due).await;
 
     world.pass(Duration::from_millis(1_200));
     let counts = world

@@ -6,8 +6,9 @@ use std::time::Duration;
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::{Birth, DeliveryState, NewNotification, Outcome};
-use countersign_domain::notification::{Reason, Status};
+use countersign_domain::delivery::{DeliveryState, InitialState, NewNotification};
+use countersign_domain::ending::{NotificationStatus, StatusReason};
+use countersign_domain::outcome::Outcome;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use countersign_store::seam::{Notifications as _, Notified};
@@ -24,7 +25,7 @@ async fn an_accepted_push_is_sent_and_done() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["accepted"]);
     let [call] = world.script.calls()[..] else { panic!("one attempt") };
     assert_eq!((call.notification, call.remaining), (push, 300));
@@ -54,11 +55,17 @@ async fn a_failing_provider_is_tried_with_growing_pauses_and_once_right_before_t
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     while skip_to_retry(&world, &challenge, push).await.is_some() {}
-    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
 
     let calls = world.script.calls();
     let left: Vec<_> = calls.iter().map(|call| call.deadline.since(call.at)).collect();
@@ -83,16 +90,19 @@ async fn a_wish_of_the_provider_is_granted_within_the_ttl() {
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
     assert_eq!(skip_to_retry(&world, &challenge, push).await, Some(wish));
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 
     let too_late = challenge.created_at + secs(100);
     world.script.then([Act::Say(Outcome::Later { not_before: Some(too_late) })]);
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     let calls = world.script.calls().len();
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
     assert_eq!(world.script.calls().len(), calls, "too late for another try");
 }
 
@@ -110,7 +120,7 @@ async fn a_provider_that_hangs_is_given_up_while_the_lease_holds() {
     assert_eq!(world.outcomes(&challenge, push).await, ["later"]);
 
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -121,9 +131,12 @@ async fn a_provider_that_panics_has_failed_and_nothing_else_has() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -134,7 +147,7 @@ async fn ttl_0_is_tried_once() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::AttemptFailed));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::AttemptFailed));
     assert_eq!(world.standing(&challenge, push).await, failed);
 
     let push = world.push(&challenge, 0).await;
@@ -154,10 +167,10 @@ async fn a_dead_address_is_forgotten() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::AddressGone));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::AddressGone));
     assert_eq!(world.standing(&challenge, push).await, failed);
 
-    let again = world.make.notification(&challenge, 300, Birth::Due);
+    let again = world.make.notification(&challenge, 300, InitialState::Due);
     let again = NewNotification { platform: Platform::Fcm, ..again };
     assert_eq!(world.store.notify(&again, 0).await, Ok(Notified::PlatformChanged));
     assert_eq!(world.script.calls().len(), 1);
@@ -223,7 +236,7 @@ async fn what_waited_for_its_turn_is_looked_at_again() {
     word.notify_one();
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 1);
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.standing(&challenge, push).await, cancelled);
 }
 
@@ -239,7 +252,7 @@ async fn what_begins_late_is_looked_at_again() {
     place.hand_over(leased);
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 0);
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.standing(&challenge, push).await, cancelled);
 }
 
@@ -248,11 +261,11 @@ async fn what_was_born_without_a_place_is_found() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
-    let new = world.store_notification(&challenge, 300, Birth::Due).await;
+    let new = world.store_notification(&challenge, 300, InitialState::Due).await;
     let push = new.delivery.notification;
     world.handover.wake();
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -270,5 +283,5 @@ async fn a_retry_begins_by_itself_and_on_time() {
     world.wait_for(|counts| counts.settled == 2).await;
     let calls = world.script.calls();
     assert_eq!(calls[1].at, at);
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_bus::OfferOutcome;
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
-use countersign_domain::notification::{Reason, Status};
+use countersign_domain::ending::{NotificationStatus, StatusReason};
 use countersign_domain::world::Clock as _;
 use tokio::sync::Notify;
 
@@ -29,7 +29,7 @@ async fn a_device_that_connects_while_its_push_is_parked_gets_it() {
         let mut device = world.connect(&phone).await;
         assert_eq!(device.acknowledge().await, push, "round {round}");
         world.deliver_everything().await;
-        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered);
+        assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Delivered);
     }
 }
 
@@ -60,7 +60,11 @@ async fn a_push_survives_the_change_of_sockets() {
         let newer = world.connect(&phone).await.acknowledge_all();
         ends.await.unwrap();
         world.deliver_everything().await;
-        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered, "round {round}");
+        assert_eq!(
+            world.standing(&challenge, push).await.0,
+            NotificationStatus::Delivered,
+            "round {round}"
+        );
         assert!(newer.seen().len() <= 1);
     }
 }
@@ -75,7 +79,7 @@ async fn an_answer_during_the_attempt_ends_the_delivery() {
     let push = world.push(&challenge, 300).await;
     world.wait_for(|counts| counts.attempted == 1).await;
     world.answer(&challenge).await;
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.standing(&challenge, push).await, cancelled);
 
     word.notify_one();
@@ -95,11 +99,11 @@ async fn an_answer_to_what_was_written_leaves_it_sent() {
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     world.answer(&challenge).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 
     let _ = pending.reply.send(OfferOutcome::Unacknowledged);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     assert!(device.sees_nothing());
 }
 
@@ -117,7 +121,8 @@ async fn an_answer_against_an_attempt_has_one_of_two_ends() {
         assert!(
             matches!(
                 (status, reason),
-                (Status::Sent, None) | (Status::Cancelled, Some(Reason::Answered))
+                (NotificationStatus::Sent, None)
+                    | (NotificationStatus::Cancelled, Some(StatusReason::Answered))
             ),
             "{status:?} {reason:?}"
         );
@@ -157,6 +162,6 @@ async fn a_crowd_that_returns_misses_nothing() {
     }
     world.deliver_everything().await;
     for (_, challenge, push) in crowd.iter().chain(&more) {
-        assert_eq!(world.standing(challenge, *push).await.0, Status::Delivered);
+        assert_eq!(world.standing(challenge, *push).await.0, NotificationStatus::Delivered);
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Birth, Outcome};
-use countersign_domain::notification::{Reason, Status};
+use countersign_domain::delivery::InitialState;
+use countersign_domain::ending::{NotificationStatus, StatusReason};
+use countersign_domain::outcome::Outcome;
 use countersign_store::seam::{Challenges as _, Retention};
 use tokio::sync::Notify;
 
@@ -28,7 +29,7 @@ async fn what_a_dead_run_held_is_delivered_by_the_next_one_at_once() {
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     assert_eq!(world.engine().signals().counts().voided, 1);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.script.calls().len(), 2);
 }
 
@@ -42,7 +43,7 @@ async fn what_was_handed_over_and_not_begun_is_delivered_by_the_next_run() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn without_being_alone_a_lease_is_respected_until_it_runs_out() {
 
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -87,7 +88,7 @@ async fn ttl_0_does_not_survive_its_node() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    let lost = (Status::Expired, Some(Reason::NotAttempted));
+    let lost = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
     assert_eq!(world.standing(&challenge, push).await, lost);
     assert_eq!(world.script.calls().len(), 0);
 }
@@ -99,8 +100,8 @@ async fn a_thousand_leases_are_voided_in_batches() {
     let challenge = world.ask(&phone).await;
     let until = world.now() + world.options.lease;
     for _ in 0..20 {
-        let some =
-            (0..50).map(|_| world.store_notification(&challenge, 300, Birth::Leased { until }));
+        let some = (0..50)
+            .map(|_| world.store_notification(&challenge, 300, InitialState::Leased { until }));
         futures_util::future::join_all(some).await;
     }
     world.crash();
@@ -128,7 +129,7 @@ async fn a_polite_stop_finishes_what_was_handed_over_and_takes_no_more() {
         word.notify_one();
     });
     for push in [first, second] {
-        assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+        assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     }
     assert!(world.handover.reserve().is_none(), "from now on they are born due");
 }
@@ -150,7 +151,7 @@ async fn a_stop_does_not_wait_beyond_its_deadline() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -168,7 +169,7 @@ async fn a_retry_that_an_earlier_run_planned_begins_on_time() {
     assert_eq!(world.script.calls().len(), 1);
     world.pass(secs(30));
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use countersign_bus::{Detached, OfferOutcome};
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
-use countersign_domain::notification::{Code, Reason, Status};
+use countersign_domain::ending::{ErrorCode, NotificationStatus, StatusReason};
 
 use crate::support::{World, secs};
 
@@ -16,11 +16,11 @@ async fn a_device_that_is_there_gets_it_at_once() {
     let mut device = world.connect(&phone).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    assert_eq!(world.standing(&challenge, push).await.0, Status::Sending);
+    assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Sending);
 
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["acknowledged"]);
     assert_eq!(world.engine().signals().counts().written, 0, "no mark for a quick device");
 }
@@ -35,11 +35,11 @@ async fn what_is_not_acknowledged_at_once_reads_sent() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_device_that_comes_back_in_time_gets_it() {
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
     assert_eq!(world.standing(&challenge, push).await, waiting);
 
     world.pass(secs(200));
@@ -57,7 +57,7 @@ async fn a_device_that_comes_back_in_time_gets_it() {
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -72,11 +72,11 @@ async fn a_device_that_comes_back_too_late_gets_nothing() {
     assert!(device.sees_nothing());
 
     world.sweep_until(|counts| counts.expired == 1).await;
-    let away = (Status::Expired, Some(Reason::DeviceOffline));
+    let away = (NotificationStatus::Expired, Some(StatusReason::DeviceOffline));
     assert_eq!(world.standing(&challenge, push).await, away);
     assert_eq!(
         world.notification(&challenge, push).await.ending.unwrap().code,
-        Some(Code::TTL_PASSED)
+        Some(ErrorCode::TTL_PASSED)
     );
 }
 
@@ -92,14 +92,14 @@ async fn a_silent_device_is_asked_again_only_when_it_reconnects() {
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
     assert_eq!(world.standing(&challenge, push).await, waiting);
 
     drop(device);
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["unacknowledged", "acknowledged"]);
 }
 
@@ -120,7 +120,7 @@ async fn what_the_older_socket_did_not_acknowledge_goes_to_the_newer_one() {
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     assert_eq!(newer.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn only_the_newest_push_of_a_challenge_is_replayed() {
     assert_eq!(device.acknowledge().await, newer);
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    assert_eq!(world.standing(&challenge, newer).await, (Status::Delivered, None));
-    let superseded = (Status::Cancelled, Some(Reason::Superseded));
+    assert_eq!(world.standing(&challenge, newer).await, (NotificationStatus::Delivered, None));
+    let superseded = (NotificationStatus::Cancelled, Some(StatusReason::Superseded));
     assert_eq!(world.standing(&challenge, older).await, superseded);
 }
 
@@ -167,7 +167,7 @@ async fn no_more_than_a_hundred_wait_for_a_device_and_the_most_urgent_go_first()
     }
     world.deliver_everything().await;
     for (push, challenge) in pushes {
-        assert_eq!(world.standing(&challenge, push).await.0, Status::Delivered);
+        assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Delivered);
     }
 }
 
@@ -196,7 +196,7 @@ async fn ttl_0_reaches_a_device_that_is_there() {
     let push = world.push(&challenge, 0).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -209,11 +209,11 @@ async fn ttl_0_is_never_replayed() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
     world.pass(secs(10));
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
 
     drop(device);
     let mut device = world.connect(&phone).await;
@@ -228,10 +228,10 @@ async fn ttl_0_and_nobody_there_fails() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::DeviceOffline));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::DeviceOffline));
     assert_eq!(world.standing(&challenge, push).await, failed);
     let ending = world.notification(&challenge, push).await.ending.unwrap();
-    assert_eq!(ending.code, Some(Code::NO_DESTINATION));
+    assert_eq!(ending.code, Some(ErrorCode::NO_DESTINATION));
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn ttl_0_that_nobody_started_within_a_second_is_not_started() {
     world.begin();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let expired = (Status::Expired, Some(Reason::NotAttempted));
+    let expired = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
     assert_eq!(world.standing(&challenge, push).await, expired);
 }
 
@@ -264,7 +264,7 @@ async fn a_socket_that_takes_offers_and_writes_none_is_not_asked_in_a_tight_loop
     world.pass(secs(4));
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -276,7 +276,10 @@ async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
     let push = world.push(&challenge, 300).await;
     device.next().await.reply.send(OfferOutcome::Busy).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, push);
 }
@@ -304,7 +307,7 @@ async fn mute_devices_of_one_service_keep_nobody_else_waiting() {
     let push = world.push(&challenge, 300).await;
     assert_eq!(device.acknowledge().await, push);
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
     drop(mute);
 }
 
@@ -330,7 +333,10 @@ async fn a_mute_device_is_asked_one_thing_at_a_time() {
         .iter()
         .find(|(_, push)| *push != challenges[0].1 && *push != pending.offer.notification)
         .unwrap();
-    assert_eq!(world.standing(waiting, *push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.standing(waiting, *push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.pass(secs(1));

@@ -2,9 +2,10 @@
 
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{OVERFLOWED, QueueLimits, TRIED_FOR};
+use countersign_domain::webhook_call::{OVERFLOWED, TRIED_FOR};
 use countersign_store::seam::{Calls, Inserted, Webhooks};
 
 use crate::support::{World, secs};

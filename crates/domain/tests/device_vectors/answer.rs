@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use countersign_domain::answer::{AnswerFault, VerifiedAnswer, check};
+use countersign_domain::answer::{AnswerError, VerifiedAnswer, check};
 use countersign_domain::challenge::{
-    CannotAnswer, Challenge, ChallengeStatus, Field, MOST_FIELDS, SIGNED_FIELDS, Verdict,
+    Challenge, ChallengeClosedError, ChallengeStatus, Field, MAX_FIELDS, SIGNED_FIELDS, Verdict,
 };
 use countersign_domain::text::{Message, StringMap};
 use serde_json::{Value, json};
@@ -21,12 +21,12 @@ fn payload(challenge: &Challenge, status: &str) -> Value {
     with(Value::Object(challenge.signed_members().to_map()), "status", Some(json!(status)))
 }
 
-fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerFault> {
+fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerError> {
     check(token, challenge, &SIGNED_FIELDS, &factor().key).map(VerifiedAnswer::verdict)
 }
 
 /// Judges this payload, signed by the right hand, against the challenge of the example.
-fn judge_payload(payload: &Value) -> Result<Verdict, AnswerFault> {
+fn judge_payload(payload: &Value) -> Result<Verdict, AnswerError> {
     judge(&Hand::known().sign_text(HEADER, &payload.to_string()), &challenge())
 }
 
@@ -37,7 +37,7 @@ fn the_worked_example_approves() {
     assert_eq!(answer.verdict(), Verdict::Approved);
     let answered = challenge().answer(&answer, noon()).unwrap();
     assert_eq!(answered.status(noon()), ChallengeStatus::Approved);
-    assert_eq!(answered.answer(&answer, noon()), Err(CannotAnswer::AlreadyAnswered));
+    assert_eq!(answered.answer(&answer, noon()), Err(ChallengeClosedError::AlreadyAnswered));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn at_its_expiry_a_challenge_has_expired() {
     let just_before = expiry - Duration::from_micros(1);
     assert_eq!(challenge().status(just_before), ChallengeStatus::Pending);
     assert_eq!(challenge().status(expiry), ChallengeStatus::Expired);
-    assert_eq!(challenge().answer(&answer, expiry), Err(CannotAnswer::Expired));
+    assert_eq!(challenge().answer(&answer, expiry), Err(ChallengeClosedError::Expired));
     let answered = challenge().answer(&answer, just_before).unwrap();
     assert_eq!(answered.status(expiry), ChallengeStatus::Approved, "an answer outlives the expiry");
 }
@@ -55,10 +55,10 @@ fn at_its_expiry_a_challenge_has_expired() {
 /// The example signs all that we ask for but `factor_type`.
 #[test]
 fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
-    assert_eq!(judge(ANSWER, &challenge()), Err(AnswerFault::Member("factor_type")));
+    assert_eq!(judge(ANSWER, &challenge()), Err(AnswerError::Member("factor_type")));
     let asked_for_more = [ITS_FIELDS.as_slice(), &["status_of_nothing"]].concat();
     let answer = check(ANSWER, &challenge(), &asked_for_more, &factor().key);
-    assert_eq!(answer, Err(AnswerFault::Member("status_of_nothing")));
+    assert_eq!(answer, Err(AnswerError::Member("status_of_nothing")));
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn both_words_are_understood_and_no_other() {
     assert_eq!(judge_payload(&payload(&challenge(), "denied")), Ok(Verdict::Denied));
     for word in ["Approved", "APPROVED", "pending", "expired", "yes", "", "approved "] {
         let payload = payload(&challenge(), word);
-        assert_eq!(judge_payload(&payload), Err(AnswerFault::Status), "{word:?}");
+        assert_eq!(judge_payload(&payload), Err(AnswerError::Status), "{word:?}");
     }
     for status in [None, Some(json!(true)), Some(json!(null)), Some(json!(["approved"]))] {
         let payload = with(payload(&challenge(), ""), "status", status);
-        assert_eq!(judge_payload(&payload), Err(AnswerFault::Status), "{payload}");
+        assert_eq!(judge_payload(&payload), Err(AnswerError::Status), "{payload}");
     }
 }
 
@@ -94,7 +94,7 @@ fn an_answer_that_says_anything_twice_is_no_answer() {
         good.replacen(r#""details":{"#, r#""details":{"message":"Other?","#, 1),
     ] {
         let token = Hand::known().sign_text(HEADER, &twice);
-        assert_eq!(judge(&token, &challenge()), Err(AnswerFault::Form), "{twice}");
+        assert_eq!(judge(&token, &challenge()), Err(AnswerError::Form), "{twice}");
     }
 }
 
@@ -106,7 +106,7 @@ fn an_answer_that_asks_for_an_extension_is_no_answer() {
         r#"{"typ":"JWT","alg":"ES256","b64":false,"crit":["b64"]}"#,
     ] {
         let token = Hand::known().sign_text(header, &good);
-        assert_eq!(judge(&token, &challenge()), Err(AnswerFault::Form), "{header}");
+        assert_eq!(judge(&token, &challenge()), Err(AnswerError::Form), "{header}");
     }
 }
 
@@ -117,11 +117,11 @@ fn every_signed_member_must_be_there_and_be_the_same() {
     for name in SIGNED_FIELDS {
         for wrong in [None, Some(elsewhere.clone()), Some(json!({})), Some(json!(0))] {
             let payload = with(good.clone(), name, wrong);
-            assert_eq!(judge_payload(&payload), Err(AnswerFault::Member(name)), "{payload}");
+            assert_eq!(judge_payload(&payload), Err(AnswerError::Member(name)), "{payload}");
         }
     }
     let hidden = with(good.clone(), "hidden_details", Some(json!({"amount": "1"})));
-    assert_eq!(judge_payload(&hidden), Err(AnswerFault::Member("hidden_details")));
+    assert_eq!(judge_payload(&hidden), Err(AnswerError::Member("hidden_details")));
     let more = with(good, "date_updated", Some(json!("2023-11-14T22:13:20Z")));
     assert_eq!(judge_payload(&more), Ok(Verdict::Approved), "more than was asked for is no fault");
 }
@@ -144,7 +144,7 @@ fn what_the_person_was_shown_must_be_the_same_to_the_letter() {
         |details| details["date"] = json!("2023-11-14T22:13:20Z"),
     ];
     for (number, change) in changes.into_iter().enumerate() {
-        assert_eq!(judge_changed(change), Err(AnswerFault::Member("details")), "change {number}");
+        assert_eq!(judge_changed(change), Err(AnswerError::Member("details")), "change {number}");
     }
 }
 
@@ -186,12 +186,12 @@ fn unicode_is_compared_by_what_it_means() {
     let token = Hand::known().sign_text(HEADER, &decomposed);
     assert_eq!(
         judge(&token, &asked),
-        Err(AnswerFault::Member("details")),
+        Err(AnswerError::Member("details")),
         "looks the same, is not"
     );
     let half = plain.replace('🦉', r"\ud83e");
     let token = Hand::known().sign_text(HEADER, &half);
-    assert_eq!(judge(&token, &asked), Err(AnswerFault::Form), "half a pair is no JSON text");
+    assert_eq!(judge(&token, &asked), Err(AnswerError::Form), "half a pair is no JSON text");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_date_that_is_shown_is_signed() {
     let sign =
         |of: &Challenge| Hand::known().sign_text(HEADER, &payload(of, "approved").to_string());
     assert_eq!(judge(&sign(&dated), &dated), Ok(Verdict::Approved));
-    assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerFault::Member("details")));
+    assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerError::Member("details")));
     assert!(
         challenge().signed_members().to_map()["details"].get("date").is_none(),
         "omitted, never null"
@@ -213,12 +213,12 @@ fn a_date_that_is_shown_is_signed() {
 fn only_the_factors_key_can_answer() {
     let good = payload(&challenge(), "approved").to_string();
     let stranger = Hand::strange().sign_text(HEADER, &good);
-    assert_eq!(judge(&stranger, &challenge()), Err(AnswerFault::Signature));
+    assert_eq!(judge(&stranger, &challenge()), Err(AnswerError::Signature));
     let token = Hand::known().sign_text(HEADER, &good);
     let whole = signature_of(&token);
     for length in [0, 32, 62, 63] {
         let cut = with_signature(&token, &whole[..length]);
-        assert_eq!(judge(&cut, &challenge()), Err(AnswerFault::Signature), "{length} bytes");
+        assert_eq!(judge(&cut, &challenge()), Err(AnswerError::Signature), "{length} bytes");
     }
 }
 
@@ -228,11 +228,11 @@ fn what_is_no_signed_token_is_a_fault_of_form() {
     let none = with_signature(&Hand::known().sign_text(r#"{"alg":"none"}"#, &good), []);
     let mac = Hand::known().sign_text(r#"{"typ":"JWT","alg":"HS256"}"#, &good);
     for wrong in ["", "approved", "a.b.c", &good, &none, &mac] {
-        assert_eq!(judge(wrong, &challenge()), Err(AnswerFault::Form), "{wrong}");
+        assert_eq!(judge(wrong, &challenge()), Err(AnswerError::Form), "{wrong}");
     }
     assert_eq!(
         judge(DEVICE_TOKEN, &challenge()),
-        Err(AnswerFault::Member("sid")),
+        Err(AnswerError::Member("sid")),
         "signs nothing of it"
     );
 }
@@ -243,7 +243,7 @@ fn the_largest_challenge_can_be_answered() {
     let mut asked = challenge();
     asked.details.message = Message::parse("/".repeat(256)).ok();
     let field = Field { label: "/".repeat(36), value: "é".repeat(128) };
-    asked.details.fields = vec![field; MOST_FIELDS];
+    asked.details.fields = vec![field; MAX_FIELDS];
     let hidden = format!(r#"{{"a":"{}"}}"#, "/".repeat(1_016));
     asked.hidden_details = Some(StringMap::parse(&hidden).unwrap());
     let escaped = payload(&asked, "approved").to_string().replace('/', r"\/");

@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::answer::{self, VerifiedAnswer};
 use countersign_domain::challenge::{
-    CannotAnswer, Challenge, ChallengeStatus, DEFAULT_LIFETIME, LONGEST_LIFETIME, SIGNED_FIELDS,
-    Verdict, expiry,
+    Challenge, ChallengeClosedError, ChallengeStatus, DEFAULT_LIFETIME, MAX_LIFETIME,
+    SIGNED_FIELDS, Verdict, expiry,
 };
 use countersign_domain::key::DeviceKey;
 use countersign_domain::limits::is_reached;
@@ -63,8 +63,8 @@ proptest! {
                     first = Some(given.verdict());
                     current = answered;
                 }
-                Err(CannotAnswer::AlreadyAnswered) => prop_assert!(first.is_some()),
-                Err(CannotAnswer::Expired) => {
+                Err(ChallengeClosedError::AlreadyAnswered) => prop_assert!(first.is_some()),
+                Err(ChallengeClosedError::Expired) => {
                     prop_assert!(first.is_none() && now >= opened.expires_at);
                 }
             }
@@ -104,13 +104,13 @@ proptest! {
         match expiry(now, asked) {
             Ok(at) => {
                 prop_assert_eq!(at, at.whole_seconds());
-                prop_assert!(now < at && at <= now + LONGEST_LIFETIME);
+                prop_assert!(now < at && at <= now + MAX_LIFETIME);
                 let wanted = asked.unwrap_or(now + DEFAULT_LIFETIME);
                 prop_assert!(at <= wanted && wanted.since(at) < Duration::from_secs(1));
             }
             Err(_) => {
                 let asked = asked.expect("the default is always good").whole_seconds();
-                prop_assert!(asked <= now || asked > now + LONGEST_LIFETIME);
+                prop_assert!(asked <= now || asked > now + MAX_LIFETIME);
             }
         }
     }

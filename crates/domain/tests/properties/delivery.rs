@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use countersign_domain::backoff;
 use countersign_domain::challenge::ChallengeState;
-use countersign_domain::delivery::{
-    After, Attempt, Birth, Delivery, Lease, NewNotification, NodeId, Outcome, Prospect, Push,
-    after_attempt, overdue, prepare,
-};
-use countersign_domain::notification::{
-    Code, Ending, Reason, Status, TTL, automatic_ttl, deadline,
-};
+use countersign_domain::delivery::{Delivery, InitialState, Lease, NewNotification};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
+use countersign_domain::node::NodeId;
+use countersign_domain::notification::{TTL, automatic_ttl, deadline};
+use countersign_domain::outcome::{AfterAttempt, Attempt, Outcome, after_attempt};
+use countersign_domain::prospect::{Prospect, Push, overdue, prepare};
 use countersign_domain::time::Instant;
 use proptest::option;
 use proptest::prelude::*;
@@ -48,11 +47,13 @@ fn between(start: Instant, end: Instant, after: Duration) -> Instant {
 /// Whether the words of an ending belong together.
 fn is_sound(ending: Ending) -> bool {
     match ending.status {
-        Status::Queued | Status::Sending => false,
-        Status::Sent | Status::Delivered => ending.reason.is_none() && ending.code.is_none(),
-        Status::Failed => ending.reason.is_some() && ending.code.is_some(),
-        Status::Expired => ending.code == Some(Code::TTL_PASSED),
-        Status::Cancelled => ending.reason.is_some() && ending.code.is_none(),
+        NotificationStatus::Queued | NotificationStatus::Sending => false,
+        NotificationStatus::Sent | NotificationStatus::Delivered => {
+            ending.reason.is_none() && ending.code.is_none()
+        }
+        NotificationStatus::Failed => ending.reason.is_some() && ending.code.is_some(),
+        NotificationStatus::Expired => ending.code == Some(ErrorCode::TTL_PASSED),
+        NotificationStatus::Cancelled => ending.reason.is_some() && ending.code.is_none(),
     }
 }
 
@@ -62,22 +63,22 @@ proptest! {
     #[test]
     fn no_attempt_is_planned_at_or_after_the_deadline((delivery, attempt, now, jitter) in attempted()) {
         match after_attempt(&delivery, &attempt, now, jitter) {
-            After::Retry { at } => prop_assert!(now < at && at <= delivery.deadline),
-            After::Park => prop_assert!(now < delivery.deadline),
-            After::Done(ending) => prop_assert!(is_sound(ending), "{:?}", ending),
+            AfterAttempt::Retry { at } => prop_assert!(now < at && at <= delivery.deadline),
+            AfterAttempt::Park => prop_assert!(now < delivery.deadline),
+            AfterAttempt::Done(ending) => prop_assert!(is_sound(ending), "{:?}", ending),
         }
     }
 
     #[test]
     fn now_or_never_is_over_after_one_attempt((mut delivery, attempt, now, jitter) in attempted()) {
         delivery.once = true;
-        prop_assert!(matches!(after_attempt(&delivery, &attempt, now, jitter), After::Done(_)));
+        prop_assert!(matches!(after_attempt(&delivery, &attempt, now, jitter), AfterAttempt::Done(_)));
     }
 
     #[test]
     fn a_provider_that_asks_for_time_gets_it((delivery, attempt, now, jitter) in attempted()) {
         if let Outcome::Later { not_before: Some(wish) } = attempt.outcome
-            && let After::Retry { at } = after_attempt(&delivery, &attempt, now, jitter)
+            && let AfterAttempt::Retry { at } = after_attempt(&delivery, &attempt, now, jitter)
         {
             prop_assert!(at >= wish.min(delivery.deadline));
         }
@@ -89,7 +90,7 @@ proptest! {
         delivery.once = false;
         if let Outcome::Later { .. } = attempt.outcome && now < delivery.deadline {
             let after = after_attempt(&delivery, &attempt, now, jitter);
-            prop_assert!(matches!(after, After::Retry { .. }), "{:?}", after);
+            prop_assert!(matches!(after, AfterAttempt::Retry { .. }), "{:?}", after);
         }
     }
 
@@ -100,7 +101,7 @@ proptest! {
         let left = Duration::from_millis(ttl - ttl * took / 200);
         let now = delivery.deadline - left;
         let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
-        let After::Retry { at } = after_attempt(&delivery, &failed, now, jitter) else {
+        let AfterAttempt::Retry { at } = after_attempt(&delivery, &failed, now, jitter) else {
             panic!("it ends with {left:?} left");
         };
         prop_assert!(at.since(now) >= Duration::from_millis(200) && at.since(now) <= left.max(Duration::from_secs(2)) / 2);
@@ -118,9 +119,9 @@ proptest! {
         loop {
             now = now + Duration::from_millis(took);
             match after_attempt(&delivery, &failed, now, jitter) {
-                After::Retry { at } => now = at,
-                After::Done(ending) => { prop_assert_eq!(ending, Ending::EXPIRED); break }
-                After::Park => prop_assert!(false, "parked"),
+                AfterAttempt::Retry { at } => now = at,
+                AfterAttempt::Done(ending) => { prop_assert_eq!(ending, Ending::EXPIRED); break }
+                AfterAttempt::Park => prop_assert!(false, "parked"),
             }
             delivery.attempts += 1;
             prop_assert!(delivery.attempts < 40);
@@ -147,8 +148,8 @@ proptest! {
                 prop_assert!(holds && is_sound(ending), "{:?}", ending);
                 let why = match (now < delivery.deadline, state) {
                     (false, _) => overdue(&delivery),
-                    (true, Some(ChallengeState::Answered { .. })) => Ending::cancelled(Reason::Answered),
-                    (true, _) => Ending::cancelled(Reason::FactorGone),
+                    (true, Some(ChallengeState::Answered { .. })) => Ending::cancelled(StatusReason::Answered),
+                    (true, _) => Ending::cancelled(StatusReason::FactorGone),
                 };
                 prop_assert_eq!(ending, why);
             }
@@ -199,16 +200,16 @@ proptest! {
 
     #[test]
     fn only_what_somebody_holds_is_handed_over((delivery, now) in delivery_at(), which in 0..5) {
-        let birth = match which {
-            0 => Birth::Leased { until: now },
-            1 => Birth::Immediate,
-            2 => Birth::Due,
-            3 => Birth::Parked,
-            _ => Birth::Stillborn(Ending::NOT_ATTEMPTED),
+        let initial_state = match which {
+            0 => InitialState::Leased { until: now },
+            1 => InitialState::Immediate,
+            2 => InitialState::Due,
+            3 => InitialState::Parked,
+            _ => InitialState::Ended(Ending::NOT_ATTEMPTED),
         };
         let node = NodeId([7; 16]);
         let platform = countersign_domain::address::Platform::Stream;
-        let new = NewNotification { delivery, automatic: false, ttl: 0, created_at: now, node, platform, birth };
+        let new = NewNotification { delivery, automatic: false, ttl: 0, created_at: now, node, platform, initial_state };
         let until = match which { 0 => Some(now), 1 => Some(delivery.deadline), _ => None };
         prop_assert_eq!(new.lease(), until.map(|until| Lease { delivery, node, until }));
     }

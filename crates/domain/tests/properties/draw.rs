@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use countersign_domain::address::{Address, Platform};
-use countersign_domain::challenge::{
-    Challenge, ChallengeState, Details, LONGEST_LIFETIME, Verdict,
-};
-use countersign_domain::delivery::{Attempt, Delivery, NodeId, Outcome, Target};
+use countersign_domain::challenge::{Challenge, ChallengeState, Details, MAX_LIFETIME, Verdict};
+use countersign_domain::delivery::Delivery;
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::FactorType;
-use countersign_domain::notification::Code;
+use countersign_domain::node::NodeId;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Target;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, EntitySid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -94,7 +95,7 @@ pub(crate) fn outcome(now: Instant) -> impl Strategy<Value = Outcome> {
 }
 
 pub(crate) fn attempt(now: Instant) -> impl Strategy<Value = Attempt> {
-    let code = option::of((52_000..53_000_u32).prop_map(Code));
+    let code = option::of((52_000..53_000_u32).prop_map(ErrorCode));
     (outcome(now), code).prop_map(|(outcome, code)| Attempt::plain(outcome, code))
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn message() -> Message {
 
 /// A challenge as one is made: it expires at a whole second within the hour.
 pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
-    let lifetime = (1..=LONGEST_LIFETIME.as_secs()).prop_map(Duration::from_secs);
+    let lifetime = (1..=MAX_LIFETIME.as_secs()).prop_map(Duration::from_secs);
     (instant(), lifetime).prop_map(|(created_at, lifetime)| {
         let expires_at = (created_at + lifetime).whole_seconds();
         Challenge {

@@ -1,7 +1,8 @@
 //! Wherever a notification stands, an application is told of it in words that belong together.
 
 use countersign_domain::delivery::DeliveryState;
-use countersign_domain::notification::{Code, Ending, Notification, Reason, Status};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
+use countersign_domain::notification::Notification;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use proptest::option;
 use proptest::prelude::*;
@@ -14,8 +15,8 @@ const ENDINGS: [Ending; 7] = [
     Ending::EXPIRED,
     Ending::NOT_ATTEMPTED,
     Ending::DEVICE_AWAY,
-    Ending::cancelled(Reason::Superseded),
-    Ending::failed(Reason::AddressGone, Code::NO_DESTINATION),
+    Ending::cancelled(StatusReason::Superseded),
+    Ending::failed(StatusReason::AddressGone, ErrorCode::NO_DESTINATION),
 ];
 
 fn delivery_state() -> impl Strategy<Value = DeliveryState> {
@@ -50,12 +51,12 @@ prop_compose! {
 proptest! {
     #[test]
     fn every_standing_has_its_words(notification in notification(), node in node()) {
-        let standing = notification.standing(node);
+        let standing = notification.current(node);
         if let Some(ending) = notification.ending {
             prop_assert_eq!(standing, ending, "nothing leaves an ending");
             return Ok(());
         }
-        let words = (standing.status.as_str(), standing.reason.map(Reason::as_str));
+        let words = (standing.status.as_str(), standing.reason.map(StatusReason::as_str));
         let expected = match notification.delivery {
             Some((DeliveryState::Parked, _)) => ("queued", Some("device_offline")),
             Some((DeliveryState::Due { .. }, 0)) => ("queued", Some("waiting")),
@@ -66,16 +67,16 @@ proptest! {
             None => ("expired", Some("not_attempted")),
         };
         prop_assert_eq!(words, expected);
-        let is_over = standing.status == Status::Expired;
-        prop_assert_eq!(standing.code, is_over.then_some(Code::TTL_PASSED));
+        let is_over = standing.status == NotificationStatus::Expired;
+        prop_assert_eq!(standing.code, is_over.then_some(ErrorCode::TTL_PASSED));
     }
 
     #[test]
     fn words_of_the_database_are_read_or_refused(word in "[a-z_]{0,16}") {
-        if let Some(status) = Status::from_word(&word) {
+        if let Some(status) = NotificationStatus::from_word(&word) {
             prop_assert_eq!(status.as_str(), word.as_str());
         }
-        if let Some(reason) = Reason::from_word(&word) {
+        if let Some(reason) = StatusReason::from_word(&word) {
             prop_assert_eq!(reason.as_str(), word.as_str());
         }
     }

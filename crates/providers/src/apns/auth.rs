@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
-use countersign_domain::provider_token::KeyPrint;
+use countersign_domain::provider_token::KeyFingerprint;
 use countersign_domain::secret::Secret;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
@@ -38,7 +38,7 @@ pub(super) struct ProviderToken {
     key: SigningKey,
     key_id: String,
     team_id: String,
-    print: KeyPrint,
+    print: KeyFingerprint,
     keeper: Arc<dyn TokenKeeper>,
     state: Mutex<State>,
     /// Held while the shared token is looked at, so that all who wait for it look once.
@@ -65,7 +65,7 @@ impl ProviderToken {
     pub(super) fn new(
         key: SigningKey,
         (key_id, team_id): (&str, &str),
-        print: KeyPrint,
+        print: KeyFingerprint,
         keeper: Arc<dyn TokenKeeper>,
     ) -> Self {
         let (key_id, team_id) = (key_id.to_owned(), team_id.to_owned());

@@ -14,9 +14,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::notification::Code;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::world::Clock;
 use reqwest::Identity;
 
@@ -143,7 +144,7 @@ impl Apns {
 #[async_trait]
 impl Vendor for Apns {
     const KIND: CredentialType = CredentialType::Apn;
-    const UNUSABLE: Code = codes::APNS_CREDENTIALS;
+    const UNUSABLE: ErrorCode = codes::APNS_CREDENTIALS;
     type Client = Client;
 
     fn client(&self, credential: &OpenedCredential) -> Result<Client, Invalid> {

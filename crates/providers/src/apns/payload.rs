@@ -1,6 +1,6 @@
 //! What a phone is sent (wire reference §5.1). In `aps` are only strings: apps read it as such.
 
-use countersign_domain::delivery::Push;
+use countersign_domain::prospect::Push;
 use serde::Serialize;
 
 /// The word by which apps know our pushes.

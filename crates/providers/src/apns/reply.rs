@@ -1,7 +1,7 @@
 //! What Apple's answers mean (wire reference §5.2): an answer in, an attempt out.
 
-use countersign_domain::delivery::{Attempt, Outcome};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 use serde::Deserialize;
 
@@ -59,7 +59,7 @@ fn row(
     reason: &str,
     later: Outcome,
     since: Option<Instant>,
-) -> (Outcome, Code, Option<Remedy>) {
+) -> (Outcome, ErrorCode, Option<Remedy>) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
     match (status, reason) {

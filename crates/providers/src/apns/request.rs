@@ -1,6 +1,7 @@
 //! A request to Apple, with all its headers (wire reference §5.2).
 
-use countersign_domain::delivery::{Attempt, Push};
+use countersign_domain::outcome::Attempt;
+use countersign_domain::prospect::Push;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use reqwest::RequestBuilder;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use reqwest::Version;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use countersign_domain::invalid::Invalid;
-use countersign_domain::provider_token::KeyPrint;
+use countersign_domain::provider_token::KeyFingerprint;
 
 use super::auth::ProviderToken;
 use crate::jwt::SigningKey;
@@ -20,7 +20,7 @@ const MANY: usize = 1_024;
 /// second new token within twenty minutes.
 pub struct ProviderTokens {
     keeper: Arc<dyn TokenKeeper>,
-    held: Mutex<HashMap<KeyPrint, Arc<ProviderToken>>>,
+    held: Mutex<HashMap<KeyFingerprint, Arc<ProviderToken>>>,
 }
 
 impl ProviderTokens {
@@ -59,15 +59,19 @@ impl Default for ProviderTokens {
 
 /// Keeps tokens for as long as it lives.
 #[derive(Default)]
-pub(super) struct InMemory(Mutex<HashMap<KeyPrint, SharedToken>>);
+pub(super) struct InMemory(Mutex<HashMap<KeyFingerprint, SharedToken>>);
 
 #[async_trait]
 impl TokenKeeper for InMemory {
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         Ok(lock(&self.0).get(&key).cloned())
     }
 
-    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+    async fn renew(
+        &self,
+        key: KeyFingerprint,
+        new: SharedToken,
+    ) -> Result<SharedToken, Unavailable> {
         let mut kept = lock(&self.0);
         let version = kept.get(&key).map_or(0, |kept| kept.version);
         if version + 1 == new.version {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome};
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::sid::AccountSid;
 use countersign_domain::world::Clock;
 use reqwest::{Client, Method, RequestBuilder};

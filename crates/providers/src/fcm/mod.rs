@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
-use countersign_domain::delivery::{Attempt, Push};
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::notification::Code;
+use countersign_domain::outcome::Attempt;
+use countersign_domain::prospect::Push;
 use countersign_domain::world::Clock;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -83,7 +84,7 @@ impl Fcm {
 #[async_trait]
 impl Vendor for Fcm {
     const KIND: CredentialType = CredentialType::Fcm;
-    const UNUSABLE: Code = codes::FCM_SECRET;
+    const UNUSABLE: ErrorCode = codes::FCM_SECRET;
     type Client = Client;
 
     fn client(&self, credential: &OpenedCredential) -> Result<Client, Invalid> {
@@ -151,8 +152,8 @@ fn overdue() -> Attempt {
     Attempt {
         provider_reason: Some("the deadline passed while an access token was asked for".to_owned()),
         ..Attempt::plain(
-            countersign_domain::delivery::Outcome::Later { not_before: None },
-            Some(Code::TTL_PASSED),
+            countersign_domain::outcome::Outcome::Later { not_before: None },
+            Some(ErrorCode::TTL_PASSED),
         )
     }
 }

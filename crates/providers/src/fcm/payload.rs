@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
-use countersign_domain::delivery::Push;
+use countersign_domain::prospect::Push;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use serde::Serialize;

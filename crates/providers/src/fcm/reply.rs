@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 use serde::Deserialize;
 use serde_json::Value;
@@ -107,7 +107,7 @@ fn row(
     error: &Error,
     now: Instant,
     deadline: Instant,
-) -> (Outcome, Code, Option<Remedy>) {
+) -> (Outcome, ErrorCode, Option<Remedy>) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
     const GONE: Outcome = Outcome::Gone { since: None };
@@ -138,7 +138,7 @@ fn row(
 
 /// A 400 may mean the token, which is then forgotten, or the rest of the request. Forgets the token only if the answer
 /// names it: a fault in the payload is in every payload, and would cost every device its token.
-fn invalid_argument(error: &Error) -> (Outcome, Code) {
+fn invalid_argument(error: &Error) -> (Outcome, ErrorCode) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     if error.blames_token() {
         (Outcome::Gone { since: None }, codes::FCM_TOKEN)

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::delivery::{Attempt, Outcome, Push};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use serde_json::json;
 
 use crate::fixtures::{self, Answer, NOON, Server, World};
@@ -115,7 +116,7 @@ async fn a_failure_is_shared_by_all_who_waited() {
     for send in sends {
         let attempt = send.await.unwrap();
         assert!(matches!(attempt.outcome, Outcome::Later { .. }));
-        assert_eq!(attempt.code, Some(Code(52_110)));
+        assert_eq!(attempt.code, Some(ErrorCode(52_110)));
     }
     assert_eq!((google.asked().len(), fcm.asked().len()), (1, 0));
 }
@@ -134,7 +135,7 @@ async fn a_token_is_renewed_five_minutes_early() {
     assert_eq!(used, ["t1", "t1", "t2", "t2", "t2", "t2"], "an old one is used while it lives");
     assert_eq!(google.asked().len(), 4);
     world.clock.set(NOON + Duration::from_secs(115 * 60));
-    assert_eq!(world.send(&push).await.code, Some(Code(52_110)), "and no longer");
+    assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_110)), "and no longer");
 }
 
 #[tokio::test]

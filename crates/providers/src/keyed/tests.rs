@@ -25,11 +25,11 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 async fn a_broken_credential_rests_until_it_is_mended() {
     let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
     let push = fixtures::apn_push();
-    assert_eq!(world.send(&push).await.code, Some(Code(52_149)));
+    assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_149)));
     let attempt = world.send(&push).await;
     let not_before = Some(NOON + Duration::from_secs(60));
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
-    assert_eq!(attempt.code, Some(Code(52_149)));
+    assert_eq!(attempt.code, Some(ErrorCode(52_149)));
     assert!(attempt.provider_reason.unwrap().contains("circuit open"));
     assert_eq!(server.asked().len(), 1, "no call was made");
 
@@ -70,7 +70,7 @@ async fn a_credential_that_cannot_be_used_says_why() {
     let push = fixtures::apn_push();
     let refused = Outcome::Refused { breaks_credential: false };
     let none = Push {
-        target: countersign_domain::delivery::Target { credential: None, ..push.target.clone() },
+        target: countersign_domain::prospect::Target { credential: None, ..push.target.clone() },
         ..push.clone()
     };
     assert_eq!(result(&world.send(&none).await), (refused, None, Some(52_004)));

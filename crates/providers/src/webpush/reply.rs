@@ -1,7 +1,7 @@
 //! What the answers of browsers' push services mean (wire reference §5.4): an answer in, an attempt out.
 
-use countersign_domain::delivery::{Attempt, Outcome};
-use countersign_domain::notification::Code;
+use countersign_domain::ending::ErrorCode;
+use countersign_domain::outcome::{Attempt, Outcome};
 use serde_json::Value;
 
 use crate::codes;
@@ -23,7 +23,7 @@ pub(super) fn judge(reply: &Reply) -> Attempt {
     }
 }
 
-fn row(reply: &Reply) -> (Outcome, Option<Code>) {
+fn row(reply: &Reply) -> (Outcome, Option<ErrorCode>) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     let later = Outcome::Later { not_before: reply.not_before };
     match reply.status {
@@ -95,7 +95,7 @@ mod tests {
                 outcome,
                 provider_status: Some(status),
                 provider_reason: None,
-                code: code.map(Code),
+                code: code.map(ErrorCode),
             };
             assert_eq!(attempt, expected, "{status}");
         }

@@ -5,7 +5,8 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{UnparsedPublicKey, agree};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use serde_json::Value;
 
 use super::*;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{Outcome, Push};
+use countersign_domain::outcome::Outcome;
+use countersign_domain::prospect::Push;
 use countersign_standins::{Manners, Turn, apns, fcm};
 
 use crate::world::World;

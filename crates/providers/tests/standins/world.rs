@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use countersign_bus::LocalBus;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::credential::CredentialType;
-use countersign_domain::delivery::{Attempt, Push, Target};
+use countersign_domain::outcome::Attempt;
+use countersign_domain::prospect::{Push, Target};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use countersign_bus::{HandOver, LocalBus};
-use countersign_domain::account::Account;
+use countersign_domain::account::{Account, clean_name};
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_store::{Cursor, Page, PageQuery, Side};
 use countersign_verify::{Verify, VerifyError};
@@ -23,6 +23,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
     let verify = open(config).await?;
     match command {
         Accounts::Create { name } => {
+            let name = clean(&name)?;
             let (account, token) = verify.create_account(&name).await?;
             println!("account_sid={}\nauth_token={}", account.sid, token.expose());
         }
@@ -45,6 +46,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
         }
         Accounts::Promote { account } => promote(&verify, &account).await?,
         Accounts::CreateKey { account, name } => {
+            let name = clean(&name)?;
             let sid = parse(&account)?;
             let (key, secret) =
                 verify.create_api_key(sid, &name).await.map_err(explain(&account))?;
@@ -107,6 +109,11 @@ async fn promote(verify: &Verify, account: &str) -> anyhow::Result<()> {
         "The secondary token is the primary one now and signs webhooks; the other still works, until countersign accounts rotate --replace {sid}."
     );
     Ok(())
+}
+
+/// The value of `--name` without characters that people cannot see.
+fn clean(name: &str) -> anyhow::Result<String> {
+    clean_name(name).map_err(|why| anyhow!("--name {why}"))
 }
 
 /// `countersign webhooks`: those whose calls fail, one a line.

@@ -27,7 +27,6 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     let server = public_url(config, config.http.listen)?;
     let verify = accounts::open(config).await?;
     let account = accounts::owner(&verify, service).await?;
-    let found = verify.service(account, service).await?;
     let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
     let (token, text) = verify.create_access_token(account, service, new).await?;
     let push_key = verify.web_push_key(account, service).await?;
@@ -35,7 +34,6 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
         service: &service.to_string(),
         identity: token.identity.as_str(),
         token: text.expose(),
-        name: flags.name.as_deref().unwrap_or(found.settings.friendly_name.as_str()),
         push_key: &push_key,
     };
     let link = invitation.link(server.as_str());

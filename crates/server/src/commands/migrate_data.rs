@@ -8,7 +8,7 @@ use countersign_domain::time::Instant;
 use countersign_store::Moving;
 use countersign_store::schema::SchemaPolicy;
 use countersign_verify::Keys;
-use countersign_verify::moving::{CannotMove, Progress, move_all};
+use countersign_verify::moving::{MoveError, Progress, move_all};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::MigrateData;
@@ -134,7 +134,7 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     };
     let moved = move_all((&*from, &*to), &keys, (since, now), tell).await;
     let moved = moved.map_err(|error| match error {
-        CannotMove::Store(error) => anyhow::Error::from(error)
+        MoveError::Store(error) => anyhow::Error::from(error)
             .context("it stopped in the middle; the same command goes on where it stopped"),
         other => other.into(),
     })?;

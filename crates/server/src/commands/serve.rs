@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use countersign_api::Render;
-use countersign_domain::account::{SHORTEST_TOKEN, weakness};
+use countersign_domain::account::{MIN_TOKEN, weakness};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Verify;
@@ -154,7 +154,7 @@ fn account_in_environment(
             let sid: AccountSid = sid.parse().context(
                 "COUNTERSIGN_ACCOUNT_SID is not right: AC and 32 hexadecimal digits are",
             )?;
-            if token.chars().count() < SHORTEST_TOKEN {
+            if token.chars().count() < MIN_TOKEN {
                 return Err(too_weak("has under 32 characters"));
             }
             Ok(Some((sid, Secret::new(token))))

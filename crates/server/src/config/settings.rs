@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use countersign_domain::limits::{Limits, MOST_COUNTED};
+use countersign_domain::limits::{Limits, MAX_COUNTED};
 use serde::{Deserialize, Serialize};
 
 use super::bus::Bus;
@@ -126,8 +126,8 @@ fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
         ("api_keys_per_account", limits.api_keys_per_account),
     ] {
         ensure!(
-            most <= MOST_COUNTED,
-            "limits.{name} must be at most {MOST_COUNTED}, or 0 for no limit"
+            most <= MAX_COUNTED,
+            "limits.{name} must be at most {MAX_COUNTED}, or 0 for no limit"
         );
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use tokio::sync::Notify;
 
 use super::bounds::{Bounds, PerAddress};
@@ -126,7 +126,7 @@ impl Crowd {
 
     /// The address that a connection counts for. A trusted proxy connects for all its clients and is not counted.
     fn counted(&self, from: IpAddr) -> Option<IpAddr> {
-        (!self.proxies.trust(from)).then(|| Household::of(from).address())
+        (!self.proxies.trust(from)).then(|| ClientNetwork::of(from).address())
     }
 
     fn most_of(&self, address: IpAddr) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::Credential;
-use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -49,13 +49,17 @@ impl CredentialSource for PushSecrets {
 
 #[async_trait]
 impl TokenKeeper for PushSecrets {
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         let found = self.0.provider_token(key).await;
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
         Ok(found.map(shared))
     }
 
-    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+    async fn renew(
+        &self,
+        key: KeyFingerprint,
+        new: SharedToken,
+    ) -> Result<SharedToken, Unavailable> {
         let SharedToken { version, text, signed_at, forced_at } = new;
         let there =
             self.0.renew_provider_token(NewToken { key, version, signed_at, forced_at }, &text);

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_domain::household::Household;
+use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::world::Clock;
 use countersign_verify::security::TARGET;
@@ -52,7 +52,7 @@ enum Kind {
     Security {
         event: String,
         failed: bool,
-        from: Option<Household>,
+        from: Option<ClientNetwork>,
     },
     /// The same from every address.
     All {
@@ -112,7 +112,7 @@ impl Limit {
 
     fn allows_security(&self, line: SecurityLine, failed: bool) -> bool {
         let SecurityLine { event, address } = line;
-        let from = address.map(Household::of).filter(|_| self.windows().len() < MOST_KINDS);
+        let from = address.map(ClientNetwork::of).filter(|_| self.windows().len() < MOST_KINDS);
         let at = address.map_or_else(String::new, |address| format!(" address={address}"));
         let words = format!("{TARGET}: {event}{at}");
         let kind = Kind::Security { event: event.clone(), failed, from };

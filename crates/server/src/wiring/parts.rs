@@ -12,7 +12,7 @@ use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
-use countersign_domain::webhook_call::QueueLimits;
+use countersign_domain::call_queue::QueueLimits;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_verify::Verify;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use countersign_bus::{Bus, HandOver};
-use countersign_domain::delivery::NodeId;
+use countersign_domain::node::NodeId;
 use countersign_domain::world::random;
 use countersign_store::Store;
 use countersign_verify::{Keys, MasterKey, Verify};

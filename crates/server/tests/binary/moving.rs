@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::Happening;
+use countersign_domain::delivery::DeliveryEvent;
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::Sealed;
@@ -99,7 +99,7 @@ async fn furnish(store: SqliteStore) {
         rows.parked(&challenge).await;
     }
     let lease = rows.leased(&challenge).await;
-    assert!(rows.settle(&lease, Happening::Written).await);
+    assert!(rows.settle(&lease, DeliveryEvent::Written).await);
     let answered = rows.challenge(&factor).await;
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);

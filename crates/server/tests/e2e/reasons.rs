@@ -137,7 +137,7 @@ async fn credentials(walk: &mut Walk) {
     let with = async |token: &str| api.with("token", token).get(&factor).await;
     walk.meets(&with("a.b.c.d.e").await, 20101, None, "not an access token that this server made");
     walk.meets(&with(&access).await, 20403, None, "an access token enrols one device");
-    walk.meets(&with("x").await, 20152, None, "kid");
+    walk.meets(&with("x").await, 20152, None, "three parts of base64url");
     let stranger = format!("CR{}", "7".repeat(32));
     let unknown = token(&phone, |header, _| header["kid"] = json!(stranger));
     walk.meets(&with(&unknown).await, 20151, None, "not signed by a known key");

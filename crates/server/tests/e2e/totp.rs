@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use countersign_domain::secret::Secret;
-use countersign_domain::totp::{TotpAlg, TotpConfig, code_now};
+use countersign_domain::totp::{TotpAlg, TotpConfig};
+use countersign_domain::totp_code::code_now;
 use countersign_domain::world::Clock as _;
 
 use crate::support::{Reply, TestApp};

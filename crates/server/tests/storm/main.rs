@@ -16,7 +16,7 @@ mod tally;
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::notification::{Code, Status};
+use countersign_domain::ending::{ErrorCode, NotificationStatus};
 use countersign_standins::{HttpAnswer, Turn};
 
 use crate::stage::Stage;
@@ -43,7 +43,7 @@ async fn a_push_service_that_fails_costs_nobody_but_its_own() {
     let calm = stage.ask_everybody(AGAIN).await;
     let calm = stage.until_over(&calm, PATIENCE).await;
     for platform in [Platform::Apn, Platform::Fcm, Platform::WebPush] {
-        assert_eq!(calm.of(platform), [(Status::Sent, None, EACH)], "{platform:?}");
+        assert_eq!(calm.of(platform), [(NotificationStatus::Sent, None, EACH)], "{platform:?}");
     }
 
     stage.end_fcm();
@@ -53,9 +53,12 @@ async fn a_push_service_that_fails_costs_nobody_but_its_own() {
     let storm = stage.ask_everybody(AGAIN).await;
     let storm = stage.until_over(&storm, PATIENCE).await;
 
-    assert_eq!(storm.of(Platform::Apn), [(Status::Sent, None, EACH)]);
-    assert_eq!(storm.of(Platform::WebPush), [(Status::Sent, None, EACH)]);
-    assert_eq!(storm.of(Platform::Fcm), [(Status::Expired, Some(Code::TTL_PASSED), EACH)]);
+    assert_eq!(storm.of(Platform::Apn), [(NotificationStatus::Sent, None, EACH)]);
+    assert_eq!(storm.of(Platform::WebPush), [(NotificationStatus::Sent, None, EACH)]);
+    assert_eq!(
+        storm.of(Platform::Fcm),
+        [(NotificationStatus::Expired, Some(ErrorCode::TTL_PASSED), EACH)]
+    );
     for tally in [&calm, &storm] {
         assert!(tally.all() >= 10_000, "{}", tally.all());
         assert_eq!(tally.started_late, 0, "nothing starts at or after its deadline");

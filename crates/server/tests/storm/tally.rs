@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign_domain::address::Platform;
-use countersign_domain::notification::{Code, Notification, Status};
+use countersign_domain::ending::{ErrorCode, NotificationStatus};
+use countersign_domain::notification::Notification;
 use countersign_domain::time::Instant;
 
 /// One end, and how many came to it.
-pub type End = (Status, Option<Code>, usize);
+pub type End = (NotificationStatus, Option<ErrorCode>, usize);
 
 /// Ends of notifications, counted.
 #[derive(Default)]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::factor::FactorStatus;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::text::StringMap;
-use countersign_domain::totp::{CodeVerdict, TotpChange};
+use countersign_domain::totp::TotpChange;
+use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, Paces, Permits, QueueLimits};
+use countersign_domain::webhook_call::AfterCall;
 use countersign_store::seam::{
     CallsWanted, CodeUse, Enrolled, Inserted, Recorded, Retention, TotpEnrolment, TotpUpdate,
 };
@@ -135,8 +138,8 @@ async fn leases_of_calls_and_what_is_kept_do_not_end_by_a_wrong_time() {
         node: fixture.make.node,
         now: wrong,
         until: wrong + STEP,
-        permits: Permits { free: 9, ..Permits::default() },
-        paces: Paces::default(),
+        permits: PermitPool { free: 9, ..PermitPool::default() },
+        paces: CallConcurrency::default(),
         turn: WebhookSid::from_bytes([0; 16]),
     };
     is_given_up("lease_calls", &disagreed, store.lease_calls(&wanted)).await;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeState, Verdict};
-use countersign_domain::delivery::{After, Birth, Happening, Outcome};
-use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeState, Verdict};
+use countersign_domain::delivery::{DeliveryEvent, InitialState};
+use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::text::StringMap;
 use tokio::task::JoinSet;
 
@@ -42,8 +43,8 @@ pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
 
     let expired = fixture.challenge(&factor).await;
     for (challenge, at, why) in [
-        (&expected, fixture.later(1), CannotAnswer::AlreadyAnswered),
-        (&expired, expired.expires_at, CannotAnswer::Expired),
+        (&expected, fixture.later(1), ChallengeClosedError::AlreadyAnswered),
+        (&expired, expired.expires_at, ChallengeClosedError::Expired),
     ] {
         let refused = store.answer_challenge(challenge.sid, verdict, Some(&late), at).await;
         assert_eq!(refused, Ok(Recorded::Refused(why)));
@@ -81,7 +82,7 @@ pub async fn a_later_answer_is_refused(fixture: &Fixture) {
     for (verdict, seconds) in
         [(Verdict::Approved, 1), (Verdict::Denied, 1), (Verdict::Approved, 600)]
     {
-        let refused = Recorded::Refused(CannotAnswer::AlreadyAnswered);
+        let refused = Recorded::Refused(ChallengeClosedError::AlreadyAnswered);
         let at = fixture.later(seconds);
         assert_eq!(store.answer_challenge(challenge.sid, verdict, None, at).await, Ok(refused));
     }
@@ -94,7 +95,7 @@ pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let (store, verdict) = (&fixture.store, Verdict::Approved);
     let late = store.answer_challenge(challenge.sid, verdict, None, challenge.expires_at).await;
-    assert_eq!(late, Ok(Recorded::Refused(CannotAnswer::Expired)));
+    assert_eq!(late, Ok(Recorded::Refused(ChallengeClosedError::Expired)));
     assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge.clone()));
     let last = challenge.expires_at - Duration::from_micros(1);
     let recorded = store.answer_challenge(challenge.sid, verdict, None, last).await;
@@ -114,8 +115,9 @@ pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
         });
     }
     let mut answers = devices.join_all().await;
-    answers
-        .retain(|(.., recorded)| *recorded != Ok(Recorded::Refused(CannotAnswer::AlreadyAnswered)));
+    answers.retain(|(.., recorded)| {
+        *recorded != Ok(Recorded::Refused(ChallengeClosedError::AlreadyAnswered))
+    });
     let [(verdict, at, Ok(Recorded::Done))] = answers[..] else { panic!("{answers:?}") };
     let state = ChallengeState::Answered { verdict, at };
     assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
@@ -155,21 +157,21 @@ pub async fn an_answer_cancels_what_was_still_to_be_delivered(fixture: &Fixture)
         fixture.notification(&parked).await,
         fixture.notification(&leased).await,
     ] {
-        assert_eq!(notification.ending, Some(Ending::cancelled(Reason::Answered)));
+        assert_eq!(notification.ending, Some(Ending::cancelled(StatusReason::Answered)));
         assert_eq!((notification.delivery, notification.updated_at), (None, fixture.now()));
     }
     assert!(!fixture.prospect(&leased).await.lease_holds);
     assert!(fixture.prospect(&kept).await.lease_holds);
-    let after = After::Done(Ending::SENT);
+    let after = AfterAttempt::Done(Ending::SENT);
     assert!(!fixture.settle(&leased, fixture.attempted(Outcome::Accepted, after)).await);
-    assert_eq!(fixture.ending(&leased).await, Some(Ending::cancelled(Reason::Answered)));
+    assert_eq!(fixture.ending(&leased).await, Some(Ending::cancelled(StatusReason::Answered)));
 }
 
 /// The device has seen it, or will: it answered.
 pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.leased(&challenge).await;
-    assert!(fixture.settle(&lease, Happening::Written).await);
+    assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
     fixture
         .store
         .answer_challenge(challenge.sid, Verdict::Denied, None, fixture.now())
@@ -182,14 +184,14 @@ pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(fixture: &F
 /// It has no row that an answer could end: whoever holds it sees the answer before the attempt.
 pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
-    let lease = fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
     let at = fixture.now();
     fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, at).await.unwrap();
     let prospect = fixture.prospect(&lease).await;
     let (state, _) = prospect.challenge.unwrap();
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
-    let cancelled = Ending::cancelled(Reason::Answered);
-    assert!(fixture.settle(&lease, Happening::Ended(cancelled)).await);
+    let cancelled = Ending::cancelled(StatusReason::Answered);
+    assert!(fixture.settle(&lease, DeliveryEvent::Ended(cancelled)).await);
     assert_eq!(fixture.ending(&lease).await, Some(cancelled));
 }
 
@@ -200,10 +202,11 @@ pub async fn an_answered_or_expired_challenge_is_not_pushed_again(fixture: &Fixt
     let at = fixture.now();
     fixture.store.answer_challenge(answered.sid, Verdict::Approved, None, at).await.unwrap();
     fixture.make.clock.set(expired.expires_at);
-    for (challenge, why) in
-        [(answered, CannotAnswer::AlreadyAnswered), (expired, CannotAnswer::Expired)]
-    {
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+    for (challenge, why) in [
+        (answered, ChallengeClosedError::AlreadyAnswered),
+        (expired, ChallengeClosedError::Expired),
+    ] {
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         assert_eq!(fixture.store.notify(&new, 3).await, Ok(Notified::Refused(why)));
         let found = fixture.store.notification(challenge.sid, new.delivery.notification).await;
         assert_eq!(found, Ok(None));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
+use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::text::StringMap;
 
@@ -240,8 +240,8 @@ pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(fixtur
     store.answer_challenge(answered.sid, Verdict::Denied, None, fixture.now()).await.unwrap();
     let other = StringMap::parse(r#"{"order":"9"}"#).unwrap();
     for (challenge, at, refused) in [
-        (&answered, fixture.now(), CannotAnswer::AlreadyAnswered),
-        (&open, open.expires_at, CannotAnswer::Expired),
+        (&answered, fixture.now(), ChallengeClosedError::AlreadyAnswered),
+        (&open, open.expires_at, ChallengeClosedError::Expired),
     ] {
         let was = fixture.challenge_now(challenge).await;
         let updated = store.update_challenge(challenge.sid, &other, true, at).await;

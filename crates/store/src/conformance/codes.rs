@@ -1,14 +1,14 @@
 //! Codes that answer challenges.
 
 use countersign_domain::challenge::{
-    CannotAnswer, Challenge, ChallengeState, ChallengeStatus, Verdict,
+    Challenge, ChallengeClosedError, ChallengeState, ChallengeStatus, Verdict,
 };
 use countersign_domain::factor::FactorStatus;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::{TotpChange, TotpConfig};
 use tokio::task::JoinSet;
 
-use countersign_domain::totp::CodeVerdict;
+use countersign_domain::totp_code::CodeVerdict;
 
 use super::fixture::{Fixture, walks};
 use crate::seam::{ChallengeFilter, CodeUse, JudgedCode, Opened, Opening, TotpUpdate};
@@ -83,8 +83,8 @@ pub async fn a_code_for_a_closed_challenge_is_refused(fixture: &Fixture) {
     };
     assert_eq!(show(&one, 1, fixture.now()).await, Ok(CodeUse::Accepted(())));
     for _ in 0..2 {
-        assert_eq!(show(&one, 2, fixture.now()).await, Err(CannotAnswer::AlreadyAnswered));
-        assert_eq!(show(&other, 2, other.expires_at).await, Err(CannotAnswer::Expired));
+        assert_eq!(show(&one, 2, fixture.now()).await, Err(ChallengeClosedError::AlreadyAnswered));
+        assert_eq!(show(&other, 2, other.expires_at).await, Err(ChallengeClosedError::Expired));
     }
     assert_eq!(fixture.totp_stored(&factor).await.unwrap().last_step, Some(1));
 }

@@ -2,9 +2,10 @@
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{Challenge, ChallengeState};
-use countersign_domain::delivery::{Birth, DeliveryState, Lease, Prospect};
+use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
+use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::FactorChange;
-use countersign_domain::notification::{Ending, Reason};
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::NotificationSid;
 use tokio::task::JoinSet;
 
@@ -67,8 +68,8 @@ pub async fn those_due_the_longest_are_leased_first(fixture: &Fixture) {
 pub async fn nothing_is_leased_past_its_deadline(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
-    fixture.notify(&challenge, 10, Birth::Due).await;
-    fixture.notify(&challenge, 10, Birth::Parked).await;
+    fixture.notify(&challenge, 10, InitialState::Due).await;
+    fixture.notify(&challenge, 10, InitialState::Parked).await;
     fixture.pass(10);
     assert_eq!(fixture.lease_due(10).await, []);
     let (now, until) = (fixture.now(), fixture.later(30));
@@ -100,7 +101,7 @@ pub async fn a_lease_that_ran_out_is_rescued(fixture: &Fixture) {
 /// It can only expire.
 pub async fn what_is_rescued_past_its_deadline_is_not_leased(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
-    let birth = Birth::Leased { until: fixture.later(30) };
+    let birth = InitialState::Leased { until: fixture.later(30) };
     let new = fixture.notify(&challenge, 10, birth).await;
     fixture.pass(30);
     assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(0));
@@ -150,8 +151,8 @@ pub async fn the_leases_of_other_nodes_can_be_voided(fixture: &Fixture) {
 /// Due or parked, at the very instant, and its ending says what it waited for; what has time left goes on.
 pub async fn what_outlives_its_deadline_expires(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
-    let due = fixture.notify(&challenge, 10, Birth::Due).await;
-    let parked = fixture.notify(&challenge, 10, Birth::Parked).await;
+    let due = fixture.notify(&challenge, 10, InitialState::Due).await;
+    let parked = fixture.notify(&challenge, 10, InitialState::Parked).await;
     let (later, leased) = (fixture.due(&challenge).await, fixture.leased(&challenge).await);
     fixture.pass(9);
     assert_eq!(fixture.store.expire(fixture.now(), 10).await, Ok(0));
@@ -214,7 +215,7 @@ pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
     let older = fixture.parked(&challenge).await;
-    fixture.notify(&challenge, 10, Birth::Parked).await;
+    fixture.notify(&challenge, 10, InitialState::Parked).await;
     fixture.pass(10);
     let (now, until) = (fixture.now(), fixture.later(30));
     let leases =
@@ -310,7 +311,7 @@ pub async fn a_lease_taken_again_is_another_one(fixture: &Fixture) {
 /// As long as it has no ending.
 pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
-    let lease = fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
+    let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
     assert!(fixture.prospect(&lease).await.lease_holds);
     assert!(fixture.settle(&lease, fixture.delivered()).await);
     assert!(!fixture.prospect(&lease).await.lease_holds);
@@ -324,8 +325,8 @@ pub async fn the_deliveries_of_a_deleted_factor_have_no_target(fixture: &Fixture
     fixture.store.delete_factor(factor.owner.entity, factor.sid, fixture.now()).await.unwrap();
     let leases = fixture.lease_due(10).await;
     assert_eq!(fixture.prospect(&leases[0]).await.factor, None);
-    let gone = Ending::cancelled(Reason::FactorGone);
-    let ended = countersign_domain::delivery::Happening::Ended(gone);
+    let gone = Ending::cancelled(StatusReason::FactorGone);
+    let ended = countersign_domain::delivery::DeliveryEvent::Ended(gone);
     assert!(fixture.settle(&leases[0], ended).await);
     assert_eq!(fixture.ending(&due).await, Some(gone));
 }

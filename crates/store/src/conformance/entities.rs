@@ -2,7 +2,7 @@
 
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{Birth, Lease};
+use countersign_domain::delivery::{InitialState, Lease};
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::service::Service;
 use countersign_domain::text::{Identity, StringMap};
@@ -159,6 +159,6 @@ pub(super) async fn nothing_is_stored(fixture: &Fixture, below: &Below) {
     let metadata = StringMap::parse("{}").unwrap();
     let updated = store.update_challenge(challenge.sid, &metadata, false, now).await;
     assert_eq!(updated, Ok(Recorded::NotFound));
-    let new = fixture.make.notification(challenge, 300, Birth::Due);
+    let new = fixture.make.notification(challenge, 300, InitialState::Due);
     assert_eq!(store.notify(&new, 0).await, Ok(Notified::NotFound));
 }

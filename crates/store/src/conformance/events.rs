@@ -1,10 +1,12 @@
 //! What webhooks are told of: calls are stored by the command that causes their event.
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::{After, Outcome, Settled};
+use countersign_domain::delivery::Settled;
+use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
-use countersign_domain::notification::{Code, Ending, Reason};
-use countersign_domain::totp::{CodeVerdict, TotpChange};
+use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::totp::TotpChange;
+use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::CallLease;
 
@@ -200,15 +202,15 @@ pub async fn the_end_of_a_push_is_told_to_those_who_name_it(fixture: &Fixture) {
     .await;
     let challenge = fixture.challenge(&factor).await;
     let sent = fixture.leased(&challenge).await;
-    let taken = fixture.attempted(Outcome::Accepted, After::Done(Ending::SENT));
+    let taken = fixture.attempted(Outcome::Accepted, AfterAttempt::Done(Ending::SENT));
     assert!(fixture.settle(&sent, taken).await);
     assert_eq!(told(fixture).await, []);
     fixture.store.mark_fetched(challenge.sid, fixture.now()).await.unwrap();
     let refused = fixture.leased(&challenge).await;
-    let ending = Ending::failed(Reason::Refused, Code::INTERNAL);
-    let attempted =
-        fixture.attempted(Outcome::Refused { breaks_credential: false }, After::Done(ending));
-    let refused = Settled { lease: refused, what: attempted, at: fixture.now() };
+    let ending = Ending::failed(StatusReason::Refused, ErrorCode::INTERNAL);
+    let attempted = fixture
+        .attempted(Outcome::Refused { breaks_credential: false }, AfterAttempt::Done(ending));
+    let refused = Settled { lease: refused, event: attempted, at: fixture.now() };
     assert!(fixture.store.settle(&[refused]).await.unwrap().may_cause_calls, "somebody names it");
     let late = fixture.due(&challenge).await;
     assert_eq!(types(&told(fixture).await), ["notification.delivered", "notification.failed"]);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange, FactorStatus, UNVERIFIED_FOR};
-use countersign_domain::notification::{Ending, Reason};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion};
 use tokio::task::JoinSet;
 
@@ -310,7 +310,7 @@ pub async fn deleting_a_factor_cancels_its_parked_deliveries(fixture: &Fixture) 
     assert_eq!(store.delete_factor(entity, factor.sid, fixture.now()).await, Ok(false));
     assert_eq!(fixture.stored(&factor).await, None);
     assert_eq!(store.factor_by_key(factor.key_sid).await, Ok(None));
-    assert_eq!(fixture.ending(&parked).await, Some(Ending::cancelled(Reason::FactorGone)));
+    assert_eq!(fixture.ending(&parked).await, Some(Ending::cancelled(StatusReason::FactorGone)));
     assert_eq!(fixture.notification(&parked).await.delivery, None);
     assert_eq!(fixture.ending(&kept).await, None);
 }

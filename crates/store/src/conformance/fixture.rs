@@ -8,17 +8,24 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::address::Platform;
+use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{After, Attempt, Birth, Happening, Lease, NewNotification};
-use countersign_domain::delivery::{Outcome, Prospect, Settled};
+use countersign_domain::delivery::Settled;
+use countersign_domain::delivery::{DeliveryEvent, InitialState, Lease, NewNotification};
+use countersign_domain::ending::Ending;
 use countersign_domain::factor::{Factor, FactorStatus};
-use countersign_domain::notification::{AttemptRecord, Ending, Notification};
+use countersign_domain::notification::Notification;
+use countersign_domain::outcome::Outcome;
+use countersign_domain::outcome::{AfterAttempt, Attempt};
+use countersign_domain::prospect::Prospect;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_domain::totp::{CodeVerdict, TotpFactor};
-use countersign_domain::webhook_call::{CallLease, Paces, Permits};
+use countersign_domain::totp::TotpFactor;
+use countersign_domain::totp_code::CodeVerdict;
+use countersign_domain::webhook_call::CallLease;
 use countersign_testkit::Maker;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
@@ -194,7 +201,12 @@ impl Fixture {
 
     /// Stores a notification, planned for the platform that the factor has now. What the store tells of the first attempt is
     /// what it would tell when asked.
-    pub async fn notify(&self, challenge: &Challenge, ttl: u16, birth: Birth) -> NewNotification {
+    pub async fn notify(
+        &self,
+        challenge: &Challenge,
+        ttl: u16,
+        birth: InitialState,
+    ) -> NewNotification {
         let owner = &challenge.owner;
         let found = self.store.challenge(owner.service, &owner.identity, challenge.sid).await;
         let (_, factor) = found.unwrap().unwrap();
@@ -212,18 +224,18 @@ impl Fixture {
 
     /// Stores a notification that this process holds for half a minute.
     pub async fn leased(&self, challenge: &Challenge) -> Lease {
-        let birth = Birth::Leased { until: self.later(30) };
+        let birth = InitialState::Leased { until: self.later(30) };
         self.notify(challenge, 300, birth).await.lease().unwrap()
     }
 
     /// Stores one that is due at once.
     pub async fn due(&self, challenge: &Challenge) -> NewNotification {
-        self.notify(challenge, 300, Birth::Due).await
+        self.notify(challenge, 300, InitialState::Due).await
     }
 
     /// Stores one that waits for its device.
     pub async fn parked(&self, challenge: &Challenge) -> NewNotification {
-        self.notify(challenge, 300, Birth::Parked).await
+        self.notify(challenge, 300, InitialState::Parked).await
     }
 
     /// Leases what is due, for half a minute.
@@ -235,8 +247,8 @@ impl Fixture {
     /// Leases calls of webhooks that are due, for half a minute, with so many free permits.
     pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
         let (now, until) = (self.now(), self.later(30));
-        let permits = Permits { free, ..Permits::default() };
-        let paces = Paces::default();
+        let permits = PermitPool { free, ..PermitPool::default() };
+        let paces = CallConcurrency::default();
         let wanted = CallsWanted { node: self.make.node, now, until, permits, paces, turn };
         self.store.lease_calls(&wanted).await.unwrap()
     }
@@ -265,8 +277,8 @@ impl Fixture {
     }
 
     /// Settles one delivery now; whether its lease held.
-    pub async fn settle(&self, lease: &Lease, what: Happening) -> bool {
-        let settled = Settled { lease: *lease, what, at: self.now() };
+    pub async fn settle(&self, lease: &Lease, what: DeliveryEvent) -> bool {
+        let settled = Settled { lease: *lease, event: what, at: self.now() };
         self.store.settle(&[settled]).await.unwrap().lost.is_empty()
     }
 
@@ -277,13 +289,13 @@ impl Fixture {
     }
 
     /// An attempt with that outcome, and what follows.
-    pub fn attempted(&self, outcome: Outcome, after: After) -> Happening {
-        Happening::Attempted { record: self.record(outcome), after, forget: None }
+    pub fn attempted(&self, outcome: Outcome, after: AfterAttempt) -> DeliveryEvent {
+        DeliveryEvent::Attempted { record: self.record(outcome), after, forget: None }
     }
 
     /// An attempt that the device acknowledged.
-    pub fn delivered(&self) -> Happening {
-        self.attempted(Outcome::Acknowledged, After::Done(Ending::DELIVERED))
+    pub fn delivered(&self) -> DeliveryEvent {
+        self.attempted(Outcome::Acknowledged, AfterAttempt::Done(Ending::DELIVERED))
     }
 
     /// Opens an entity of its own with nothing below.

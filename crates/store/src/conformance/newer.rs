@@ -1,8 +1,8 @@
 //! Words that only a newer release knows, in rows that this one reads: while nodes of two releases share a database, and after the
 //! newer one was put back.
 
-use countersign_domain::delivery::{After, Outcome};
-use countersign_domain::notification::{Ending, Reason, Status};
+use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::webhook_call::AfterCall;
 
 use super::fixture::Fixture;
@@ -27,8 +27,12 @@ pub async fn words_of_a_newer_release_fail_no_page(
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
     let challenge = fixture.challenge(&factor).await;
     let delivery = fixture.leased(&challenge).await;
-    let failed = Ending { status: Status::Failed, reason: Some(Reason::Refused), code: None };
-    let attempt = fixture.attempted(Outcome::Acknowledged, After::Done(failed));
+    let failed = Ending {
+        status: NotificationStatus::Failed,
+        reason: Some(StatusReason::Refused),
+        code: None,
+    };
+    let attempt = fixture.attempted(Outcome::Acknowledged, AfterAttempt::Done(failed));
     assert!(fixture.settle(&delivery, attempt).await);
     assert!(settle(fixture, &lease(fixture).await[0], TAKEN).await);
     fixture.answer(&challenge).await;

@@ -1,11 +1,11 @@
 //! Notifications: what is stored of them, how many there may be, and what a device's fetch says about them.
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{
-    After, Birth, DeliveryState, Happening, NewNotification, Outcome,
-};
+use countersign_domain::delivery::{DeliveryEvent, DeliveryState, InitialState, NewNotification};
+use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::factor::FactorChange;
-use countersign_domain::notification::{Code, Ending, Notification, Reason, Status};
+use countersign_domain::notification::Notification;
+use countersign_domain::outcome::{AfterAttempt, Outcome};
 use tokio::task::JoinSet;
 
 use super::fixture::{Fixture, walks};
@@ -17,15 +17,15 @@ pub async fn a_notification_reads_back_as_it_was_stored(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let until = fixture.later(30);
     let node = fixture.make.node;
-    let failed = Ending::failed(Reason::DeviceOffline, Code::NO_DESTINATION);
+    let failed = Ending::failed(StatusReason::DeviceOffline, ErrorCode::NO_DESTINATION);
     let leased = DeliveryState::Leased { node, until, written: false };
     let due = DeliveryState::Due { at: fixture.now() };
     for (ttl, birth, ending, delivery) in [
-        (300, Birth::Leased { until }, None, Some((leased, 0))),
-        (60, Birth::Due, None, Some((due, 0))),
-        (1, Birth::Parked, None, Some((DeliveryState::Parked, 0))),
-        (0, Birth::Immediate, None, None),
-        (0, Birth::Stillborn(failed), Some(failed), None),
+        (300, InitialState::Leased { until }, None, Some((leased, 0))),
+        (60, InitialState::Due, None, Some((due, 0))),
+        (1, InitialState::Parked, None, Some((DeliveryState::Parked, 0))),
+        (0, InitialState::Immediate, None, None),
+        (0, InitialState::Ended(failed), Some(failed), None),
     ] {
         let new = fixture.notify(&challenge, ttl, birth).await;
         let expected = Notification {
@@ -50,13 +50,13 @@ pub async fn a_notification_is_found_by_its_own_challenge_only(fixture: &Fixture
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
     let sid = fixture.due(&challenge).await.delivery.notification;
     assert_eq!(fixture.store.notification(other.sid, sid).await, Ok(None));
-    let unknown = fixture.make.notification(&challenge, 0, Birth::Immediate);
+    let unknown = fixture.make.notification(&challenge, 0, InitialState::Immediate);
     let found = fixture.store.notification(challenge.sid, unknown.delivery.notification).await;
     assert_eq!(found, Ok(None));
     let page = fixture.store.notifications(other.sid, PageQuery::first(10)).await.unwrap();
     assert_eq!(page.items, []);
     let nowhere = fixture.make.challenge(&factor);
-    let new = fixture.make.notification(&nowhere, 300, Birth::Due);
+    let new = fixture.make.notification(&nowhere, 300, InitialState::Due);
     assert_eq!(fixture.store.notify(&new, 3).await, Ok(Notified::NotFound));
 }
 
@@ -69,7 +69,7 @@ pub async fn notifications_are_listed_with_the_automatic_one_first(fixture: &Fix
     let mut sids = vec![automatic.delivery.notification];
     for ttl in [300, 0, 60, 300] {
         fixture.pass(1);
-        let birth = if ttl == 0 { Birth::Immediate } else { Birth::Due };
+        let birth = if ttl == 0 { InitialState::Immediate } else { InitialState::Due };
         sids.push(fixture.notify(&challenge, ttl, birth).await.delivery.notification);
     }
     let read = async |page| {
@@ -89,7 +89,7 @@ pub async fn of_fifty_notifications_at_once_three_are_stored(fixture: &Fixture) 
     assert_eq!(fixture.open(&challenge, Some(automatic)).await, Opened::Done);
     let mut requests = JoinSet::new();
     for _ in 0..50 {
-        let new = fixture.make.notification(&challenge, 300, Birth::Due);
+        let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         let store = fixture.store.clone();
         requests.spawn(async move { store.notify(&new, 3).await.unwrap() });
     }
@@ -108,8 +108,8 @@ pub async fn every_stored_notification_counts(fixture: &Fixture) {
     assert_eq!(fixture.open(&challenge, Some(automatic)).await, Opened::Done);
     let lease = fixture.leased(&challenge).await;
     assert!(fixture.settle(&lease, fixture.delivered()).await);
-    fixture.notify(&challenge, 0, Birth::Immediate).await;
-    let new = || fixture.make.notification(&challenge, 300, Birth::Due);
+    fixture.notify(&challenge, 0, InitialState::Immediate).await;
+    let new = || fixture.make.notification(&challenge, 300, InitialState::Due);
     assert_eq!(fixture.store.notify(&new(), 2).await, Ok(Notified::TooMany));
     assert_eq!(fixture.store.notify(&new(), 2).await, Ok(Notified::TooMany));
     assert_eq!(fixture.store.notify(&new(), 3).await, Ok(Notified::Done(None)));
@@ -121,16 +121,16 @@ pub async fn every_stored_notification_counts(fixture: &Fixture) {
 pub async fn a_fetch_makes_sent_notifications_delivered(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
-    let after = |ending| fixture.attempted(Outcome::Accepted, After::Done(ending));
+    let after = |ending| fixture.attempted(Outcome::Accepted, AfterAttempt::Done(ending));
     let (sent, elsewhere) = (fixture.leased(&challenge).await, fixture.leased(&other).await);
     for lease in [&sent, &elsewhere] {
         assert!(fixture.settle(lease, after(Ending::SENT)).await);
     }
     let failed = fixture.leased(&challenge).await;
-    let failure = Ending::failed(Reason::Refused, Code::INTERNAL);
+    let failure = Ending::failed(StatusReason::Refused, ErrorCode::INTERNAL);
     assert!(fixture.settle(&failed, after(failure)).await);
     let (unsent, parked) = (fixture.leased(&challenge).await, fixture.parked(&challenge).await);
-    let once = fixture.notify(&challenge, 0, Birth::Immediate).await;
+    let once = fixture.notify(&challenge, 0, InitialState::Immediate).await;
     fixture.pass(1);
 
     assert_eq!(fixture.store.mark_fetched(challenge.sid, fixture.now()).await, Ok(()));
@@ -148,8 +148,8 @@ pub async fn a_fetch_makes_sent_notifications_delivered(fixture: &Fixture) {
 pub async fn a_fetch_ends_what_was_written_to_the_stream(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.leased(&challenge).await;
-    assert!(fixture.settle(&lease, Happening::Written).await);
-    assert_eq!(fixture.notification(&lease).await.standing(fixture.make.node), Ending::SENT);
+    assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
+    assert_eq!(fixture.notification(&lease).await.current(fixture.make.node), Ending::SENT);
     assert_eq!(fixture.store.mark_fetched(challenge.sid, fixture.now()).await, Ok(()));
     let notification = fixture.notification(&lease).await;
     assert_eq!(notification.ending, Some(Ending::DELIVERED));
@@ -165,7 +165,7 @@ pub async fn a_fetch_ends_what_was_written_to_the_stream(fixture: &Fixture) {
 /// Its attempt is started by the process that made it, or never.
 pub async fn nothing_in_the_database_can_start_a_ttl_of_zero(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
-    let new = fixture.notify(&challenge, 0, Birth::Immediate).await;
+    let new = fixture.notify(&challenge, 0, InitialState::Immediate).await;
     let other = fixture.make.other_node();
     let store = &fixture.store;
     assert_eq!(store.next_due().await, Ok(None));
@@ -178,15 +178,15 @@ pub async fn nothing_in_the_database_can_start_a_ttl_of_zero(fixture: &Fixture) 
     let parked = store.lease_parked(factor, other, fixture.now(), fixture.later(30), 10).await;
     assert_eq!(parked, Ok(Vec::new()));
     let notification = fixture.notification(&new).await;
-    assert_eq!(notification.standing(fixture.make.node).status, Status::Sending);
-    assert_eq!(notification.standing(other), Ending::NOT_ATTEMPTED);
+    assert_eq!(notification.current(fixture.make.node).status, NotificationStatus::Sending);
+    assert_eq!(notification.current(other), Ending::NOT_ATTEMPTED);
 }
 
 /// Whoever planned it must plan again: where the device is reached has changed, or the device is gone.
 pub async fn a_notification_is_stored_only_for_the_platform_it_was_planned_for(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
-    let planned = fixture.make.notification(&challenge, 300, Birth::Parked);
+    let planned = fixture.make.notification(&challenge, 300, InitialState::Parked);
     let (entity, sid) = (factor.owner.entity, factor.sid);
     let address = Some(fixture.make.fcm_address());
     let change = FactorChange { address, ..FactorChange::default() };
@@ -196,7 +196,7 @@ pub async fn a_notification_is_stored_only_for_the_platform_it_was_planned_for(f
     assert_eq!(fixture.store.notify(&planned, 0).await, Ok(Notified::Done(None)));
 
     assert_eq!(fixture.store.delete_factor(entity, sid, fixture.now()).await, Ok(true));
-    let planned = fixture.make.notification(&challenge, 300, Birth::Parked);
+    let planned = fixture.make.notification(&challenge, 300, InitialState::Parked);
     let planned = NewNotification { platform: Platform::Fcm, ..planned };
     assert_eq!(fixture.store.notify(&planned, 0).await, Ok(Notified::PlatformChanged));
     fixture.make.clock.set(challenge.expires_at);

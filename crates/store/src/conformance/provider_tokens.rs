@@ -1,6 +1,6 @@
 //! Provider tokens, of which a key has one at a time.
 
-use countersign_domain::provider_token::{KeyPrint, ProviderToken};
+use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
 
@@ -8,7 +8,7 @@ use super::fixture::Fixture;
 
 const DAY: i64 = 24 * 60 * 60;
 
-fn token(key: KeyPrint, version: i64, name: u8, second: i64) -> ProviderToken {
+fn token(key: KeyFingerprint, version: i64, name: u8, second: i64) -> ProviderToken {
     let (token, signed_at) = (Sealed::from_bytes(vec![name; 300]), Instant::from_seconds(second));
     let forced_at = (version > 1).then_some(signed_at);
     ProviderToken { key, version, token, signed_at, forced_at }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
+use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::factor::FactorType;
-use countersign_domain::notification::{Ending, Reason, Status};
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ChallengeSid};
 use countersign_domain::webhook::{EventType, Webhook};
@@ -72,7 +72,7 @@ pub async fn a_look_ends_at_its_bound_and_says_so(fixture: &Fixture) {
     for _ in 0..3 {
         fixture.pass(1);
         mine.insert(0, fixture.challenge(&factor).await);
-        fixture.notify(&mine[0], 0, Birth::Stillborn(Ending::DELIVERED)).await;
+        fixture.notify(&mine[0], 0, InitialState::Ended(Ending::DELIVERED)).await;
         for _ in 0..5 {
             fixture.challenge(&other).await;
         }
@@ -94,8 +94,8 @@ pub async fn how_notifications_stand_is_told(fixture: &Fixture) {
     let challenge = fixture.make.challenge(&factor);
     let automatic = fixture.make.automatic(&challenge);
     assert_eq!(fixture.open(&challenge, Some(automatic)).await, Opened::Done);
-    let gone = Ending::cancelled(Reason::Answered);
-    fixture.notify(&challenge, 0, Birth::Stillborn(gone)).await;
+    let gone = Ending::cancelled(StatusReason::Answered);
+    fixture.notify(&challenge, 0, InitialState::Ended(gone)).await;
     fixture.due(&fixture.challenge(&other).await).await;
     fixture.pass(1);
     let lease = automatic.lease().unwrap();
@@ -109,7 +109,7 @@ pub async fn how_notifications_stand_is_told(fixture: &Fixture) {
     fates.sort_by_key(|fate| fate.updated_at);
     assert_eq!(fates.len(), 2);
     assert_eq!(fates[0].ending, Some(gone));
-    assert_eq!(fates[1].ending.map(|ending| ending.status), Some(Status::Delivered));
+    assert_eq!(fates[1].ending.map(|ending| ending.status), Some(NotificationStatus::Delivered));
     assert_eq!(fates[1].updated_at.since(fates[1].created_at), Duration::from_secs(1));
     let none = ScanBounds { since: fixture.now(), ..look(fixture) };
     let later =

@@ -1,6 +1,6 @@
 //! Services, and what it means to delete one.
 
-use countersign_domain::delivery::Birth;
+use countersign_domain::delivery::InitialState;
 use countersign_domain::service::Service;
 use countersign_domain::text::ServiceName;
 
@@ -111,6 +111,6 @@ pub async fn deleting_a_service_leaves_the_others_alone(fixture: &Fixture) {
     let challenge = fixture.challenge(&other).await;
     assert_eq!(fixture.store.delete_service(factor.owner.service, fixture.now()).await, Ok(true));
     assert_eq!(fixture.stored(&other).await, Some(other));
-    fixture.notify(&challenge, 300, Birth::Due).await;
+    fixture.notify(&challenge, 300, InitialState::Due).await;
     assert_eq!(fixture.lease_due(10).await.len(), 1);
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use countersign_domain::address::Address;
-use countersign_domain::delivery::{After, Birth, DeliveryState, Happening, Lease};
-use countersign_domain::delivery::{Outcome, Settled};
+use countersign_domain::delivery::Settled;
+use countersign_domain::delivery::{DeliveryEvent, DeliveryState, InitialState, Lease};
+use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange};
-use countersign_domain::notification::{Code, Ending, Reason};
+use countersign_domain::outcome::AfterAttempt;
+use countersign_domain::outcome::Outcome;
 use countersign_domain::time::Instant;
 
 use super::fixture::Fixture;
@@ -19,17 +21,17 @@ pub async fn an_ending_is_kept_with_its_attempt(fixture: &Fixture) {
         Ending::SENT,
         Ending::DELIVERED,
         Ending::EXPIRED,
-        Ending::failed(Reason::AddressGone, Code::NO_DESTINATION),
-        Ending::cancelled(Reason::FactorGone),
+        Ending::failed(StatusReason::AddressGone, ErrorCode::NO_DESTINATION),
+        Ending::cancelled(StatusReason::FactorGone),
     ] {
         let lease = fixture.leased(&challenge).await;
         fixture.pass(1);
         let mut record = fixture.record(Outcome::Accepted);
         record.provider_status = Some(410);
         record.provider_reason = Some("Unregistered\n„ü“".to_owned());
-        record.code = Some(Code::NO_DESTINATION);
-        let after = After::Done(ending);
-        let what = Happening::Attempted { record: record.clone(), after, forget: None };
+        record.code = Some(ErrorCode::NO_DESTINATION);
+        let after = AfterAttempt::Done(ending);
+        let what = DeliveryEvent::Attempted { record: record.clone(), after, forget: None };
         assert!(fixture.settle(&lease, what).await);
         let notification = fixture.notification(&lease).await;
         assert_eq!(notification.ending, Some(ending));
@@ -42,8 +44,8 @@ pub async fn an_ending_is_kept_with_its_attempt(fixture: &Fixture) {
 /// It ends, and no attempt is recorded.
 pub async fn a_delivery_can_end_without_an_attempt(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
-    let cancelled = Ending::cancelled(Reason::Answered);
-    assert!(fixture.settle(&lease, Happening::Ended(cancelled)).await);
+    let cancelled = Ending::cancelled(StatusReason::Answered);
+    assert!(fixture.settle(&lease, DeliveryEvent::Ended(cancelled)).await);
     let notification = fixture.notification(&lease).await;
     assert_eq!((notification.ending, notification.delivery), (Some(cancelled), None));
     assert_eq!(notification.attempts, []);
@@ -52,7 +54,7 @@ pub async fn a_delivery_can_end_without_an_attempt(fixture: &Fixture) {
 /// Not before that, and one attempt richer.
 pub async fn a_retry_is_due_at_its_time(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
-    let retry = After::Retry { at: fixture.later(4) };
+    let retry = AfterAttempt::Retry { at: fixture.later(4) };
     let (at, first) =
         (fixture.later(4), fixture.attempted(Outcome::Later { not_before: None }, retry));
     assert!(fixture.settle(&lease, first.clone()).await);
@@ -76,7 +78,7 @@ pub async fn a_retry_is_due_at_its_time(fixture: &Fixture) {
 pub async fn a_parked_delivery_waits_for_its_device(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let lease = fixture.leased(&fixture.challenge(&factor).await).await;
-    assert!(fixture.settle(&lease, fixture.attempted(Outcome::Offline, After::Park)).await);
+    assert!(fixture.settle(&lease, fixture.attempted(Outcome::Offline, AfterAttempt::Park)).await);
     let notification = fixture.notification(&lease).await;
     assert_eq!(notification.delivery, Some((DeliveryState::Parked, 1)));
     fixture.pass(60);
@@ -97,14 +99,14 @@ pub async fn a_parked_delivery_waits_for_its_device(fixture: &Fixture) {
 pub async fn what_was_written_stands_at_sent(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
     fixture.pass(1);
-    assert!(fixture.settle(&lease, Happening::Written).await);
+    assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
     let notification = fixture.notification(&lease).await;
     let (node, until) = (lease.node, lease.until);
     let written = DeliveryState::Leased { node, until, written: true };
     assert_eq!(notification.delivery, Some((written, 0)));
     assert_eq!((notification.ending, notification.updated_at), (None, fixture.now()));
     assert!(fixture.prospect(&lease).await.lease_holds);
-    let park = fixture.attempted(Outcome::Unacknowledged, After::Park);
+    let park = fixture.attempted(Outcome::Unacknowledged, AfterAttempt::Park);
     assert!(fixture.settle(&lease, park).await);
     let delivery = fixture.notification(&lease).await.delivery;
     assert_eq!(delivery, Some((DeliveryState::Parked, 1)));
@@ -124,14 +126,16 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(fixture: &Fixture) {
     let held = fixture.lease_due(10).await[0];
     fixture.pass(1);
 
-    assert!(!fixture.settle(&lost, Happening::Written).await);
-    assert!(!fixture.settle(&lost, Happening::Ended(Ending::EXPIRED)).await);
+    assert!(!fixture.settle(&lost, DeliveryEvent::Written).await);
+    assert!(!fixture.settle(&lost, DeliveryEvent::Ended(Ending::EXPIRED)).await);
     let forget = Some((factor.address.clone(), fixture.later(1)));
-    for after in
-        [After::Done(Ending::DELIVERED), After::Park, After::Retry { at: fixture.later(1) }]
-    {
+    for after in [
+        AfterAttempt::Done(Ending::DELIVERED),
+        AfterAttempt::Park,
+        AfterAttempt::Retry { at: fixture.later(1) },
+    ] {
         let record = fixture.record(Outcome::Gone { since: None });
-        let what = Happening::Attempted { record, after, forget: forget.clone() };
+        let what = DeliveryEvent::Attempted { record, after, forget: forget.clone() };
         assert!(!fixture.settle(&lost, what).await);
     }
     let notification = fixture.notification(&lost).await;
@@ -148,11 +152,15 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(fixture: &Fixture) {
     let at = fixture.now();
     fixture.pass(9);
     let record = fixture.record(Outcome::Acknowledged);
-    let what = Happening::Attempted { record, after: After::Done(Ending::DELIVERED), forget: None };
-    let late = Settled { lease: lost, what: what.clone(), at: fixture.now() };
+    let what = DeliveryEvent::Attempted {
+        record,
+        after: AfterAttempt::Done(Ending::DELIVERED),
+        forget: None,
+    };
+    let late = Settled { lease: lost, event: what.clone(), at: fixture.now() };
     assert_eq!(fixture.store.settle(&[late]).await.map(|done| done.lost.len()), Ok(1));
     let ended = fixture.notification(&lost).await.updated_at;
-    let late = Settled { lease: lost, what, at };
+    let late = Settled { lease: lost, event: what, at };
     assert_eq!(fixture.store.settle(&[late]).await.map(|done| done.lost.len()), Ok(1));
     assert_eq!(fixture.notification(&lost).await.updated_at, ended);
 }
@@ -163,7 +171,7 @@ pub async fn the_lost_leases_of_a_slice_are_named(fixture: &Fixture) {
     let mut settled = Vec::new();
     for _ in 0..4 {
         let lease = fixture.leased(&challenge).await;
-        settled.push(Settled { lease, what: fixture.delivered(), at: fixture.now() });
+        settled.push(Settled { lease, event: fixture.delivered(), at: fixture.now() });
     }
     settled[1].lease.node = fixture.make.other_node();
     settled[2].lease.until = fixture.later(29);
@@ -190,7 +198,7 @@ pub async fn a_delivered_notification_supersedes_older_parked_ones(fixture: &Fix
     assert!(fixture.settle(&lease, fixture.delivered()).await);
     for older in [&first, &second] {
         let notification = fixture.notification(older).await;
-        assert_eq!(notification.ending, Some(Ending::cancelled(Reason::Superseded)));
+        assert_eq!(notification.ending, Some(Ending::cancelled(StatusReason::Superseded)));
         assert_eq!((notification.delivery, notification.updated_at), (None, fixture.now()));
     }
     for untouched in [&due, &newer, &foreign] {
@@ -203,7 +211,7 @@ pub async fn a_sent_notification_supersedes_nothing(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
     let lease = fixture.leased(&challenge).await;
-    let after = After::Done(Ending::SENT);
+    let after = AfterAttempt::Done(Ending::SENT);
     assert!(fixture.settle(&lease, fixture.attempted(Outcome::Accepted, after)).await);
     assert_eq!(fixture.ending(&older).await, None);
 }
@@ -212,9 +220,10 @@ pub async fn a_sent_notification_supersedes_nothing(fixture: &Fixture) {
 pub async fn a_ttl_of_zero_ends_once(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
-    let once = || async { fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap() };
-    let failed = Ending::failed(Reason::DeviceOffline, Code::NO_DESTINATION);
-    let done = |ending| fixture.attempted(Outcome::Offline, After::Done(ending));
+    let once =
+        || async { fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap() };
+    let failed = Ending::failed(StatusReason::DeviceOffline, ErrorCode::NO_DESTINATION);
+    let done = |ending| fixture.attempted(Outcome::Offline, AfterAttempt::Done(ending));
 
     let lease = once().await;
     assert!(fixture.settle(&lease, done(failed)).await);
@@ -226,7 +235,7 @@ pub async fn a_ttl_of_zero_ends_once(fixture: &Fixture) {
     assert_eq!(fixture.notification(&lease).await.attempts.len(), 4);
 
     let lease = once().await;
-    assert!(fixture.settle(&lease, Happening::Ended(Ending::NOT_ATTEMPTED)).await);
+    assert!(fixture.settle(&lease, DeliveryEvent::Ended(Ending::NOT_ATTEMPTED)).await);
     assert_eq!(fixture.ending(&lease).await, Some(Ending::NOT_ATTEMPTED));
     assert_eq!(fixture.notification(&lease).await.attempts, []);
     assert_eq!(fixture.notification(&older).await.delivery.unwrap().0, DeliveryState::Parked);
@@ -236,29 +245,31 @@ pub async fn a_ttl_of_zero_ends_once(fixture: &Fixture) {
 pub async fn a_ttl_of_zero_may_go_from_sent_to_delivered(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
-    let lease = fixture.notify(&challenge, 0, Birth::Immediate).await.lease().unwrap();
-    assert!(fixture.settle(&lease, Happening::Written).await);
-    assert_eq!(fixture.notification(&lease).await.standing(lease.node), Ending::SENT);
-    let unacknowledged = After::Done(Ending::SENT);
+    let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
+    assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
+    assert_eq!(fixture.notification(&lease).await.current(lease.node), Ending::SENT);
+    let unacknowledged = AfterAttempt::Done(Ending::SENT);
     let what = fixture.attempted(Outcome::Unacknowledged, unacknowledged);
     assert!(fixture.settle(&lease, what).await);
     assert_eq!(fixture.ending(&lease).await, Some(Ending::SENT));
-    let what = fixture
-        .attempted(Outcome::Refused { breaks_credential: false }, After::Done(Ending::EXPIRED));
+    let what = fixture.attempted(
+        Outcome::Refused { breaks_credential: false },
+        AfterAttempt::Done(Ending::EXPIRED),
+    );
     fixture.settle(&lease, what).await;
     assert_eq!(fixture.ending(&lease).await, Some(Ending::SENT));
     assert!(fixture.settle(&lease, fixture.delivered()).await);
     assert_eq!(fixture.ending(&lease).await, Some(Ending::DELIVERED));
-    assert_eq!(fixture.ending(&older).await, Some(Ending::cancelled(Reason::Superseded)));
+    assert_eq!(fixture.ending(&older).await, Some(Ending::cancelled(StatusReason::Superseded)));
     fixture.settle(&lease, fixture.attempted(Outcome::Accepted, unacknowledged)).await;
     assert_eq!(fixture.ending(&lease).await, Some(Ending::DELIVERED));
 }
 
 async fn gone(fixture: &Fixture, lease: &Lease, address: &Address, before: Instant) {
-    let ending = Ending::failed(Reason::AddressGone, Code::NO_DESTINATION);
-    let what = Happening::Attempted {
+    let ending = Ending::failed(StatusReason::AddressGone, ErrorCode::NO_DESTINATION);
+    let what = DeliveryEvent::Attempted {
         record: fixture.record(Outcome::Gone { since: Some(before) }),
-        after: After::Done(ending),
+        after: AfterAttempt::Done(ending),
         forget: Some((address.clone(), before)),
     };
     assert!(fixture.settle(lease, what).await);

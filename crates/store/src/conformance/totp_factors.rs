@@ -5,7 +5,7 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::totp::{TotpChange, TotpConfigChange, TotpFactor};
 use tokio::task::JoinSet;
 
-use countersign_domain::totp::CodeVerdict;
+use countersign_domain::totp_code::CodeVerdict;
 
 use super::fixture::{Fixture, walks};
 use crate::seam::{CodeUse, Enrolled, Enrolment, TotpEnrolment, TotpUpdate};

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use countersign_domain::account::Account;
+use countersign_domain::call_permits::{CallConcurrency, MIN_IN_FLIGHT, PermitPool};
+use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::event::CallId;
 use countersign_domain::factor::Factor;
 use countersign_domain::service::Service;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{
-    AT_ONCE, AfterCall, CallLease, CallOutcome, KEPT_FOR, OVERFLOWED, Paces, Permits, QueueLimits,
-    TRIED_FOR, TakenCall,
+    AfterCall, CallLease, CallOutcome, KEPT_FOR, OVERFLOWED, TRIED_FOR, TakenCall,
 };
 
 use super::fixture::Fixture;
@@ -48,11 +49,11 @@ pub async fn an_enrolment_is_told_once_and_until_it_is_done(fixture: &Fixture) {
 pub async fn a_webhook_has_few_calls_in_flight(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
-    for _ in 0..=AT_ONCE {
+    for _ in 0..=MIN_IN_FLIGHT {
         fixture.factor_of(&service, &fixture.make.identity()).await;
     }
     let leases = lease(fixture).await;
-    assert_eq!(leases.len(), AT_ONCE);
+    assert_eq!(leases.len(), MIN_IN_FLIGHT);
     assert!(settle(fixture, &leases[0], TAKEN).await);
     fixture.pass(1);
     assert_eq!(lease(fixture).await.len(), 1);
@@ -138,19 +139,19 @@ pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(fixture: &Fix
 pub async fn a_quick_webhook_may_have_more_calls_in_flight(fixture: &Fixture) {
     let service = fixture.service().await;
     let webhook = hook(fixture, &service).await;
-    for _ in 0..AT_ONCE + 3 {
+    for _ in 0..MIN_IN_FLIGHT + 3 {
         fixture.factor_of(&service, &fixture.make.identity()).await;
     }
-    let mut paces = Paces::default();
+    let mut paces = CallConcurrency::default();
     for _ in 0..2 {
-        paces.note(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
+        paces.record(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
     }
     let (now, until) = (fixture.now(), fixture.later(30));
-    let permits = Permits { free: 256, ..Permits::default() };
+    let permits = PermitPool { free: 256, ..PermitPool::default() };
     let (node, turn) = (fixture.make.node, webhook.sid);
     let wanted = CallsWanted { node, now, until, permits, paces, turn };
     let found = fixture.store.lease_calls(&wanted).await.unwrap();
-    assert_eq!(found.leases.len(), AT_ONCE + 2);
+    assert_eq!(found.leases.len(), MIN_IN_FLIGHT + 2);
     let wanted = CallsWanted { node: fixture.make.other_node(), ..wanted };
     assert_eq!(fixture.store.lease_calls(&wanted).await.unwrap().leases, []);
 }

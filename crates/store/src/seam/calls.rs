@@ -1,12 +1,12 @@
 //! The calls of webhooks.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::NodeId;
+use countersign_domain::call_permits::{CallConcurrency, PermitPool};
+use countersign_domain::call_queue::QueueLimits;
+use countersign_domain::node::NodeId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{
-    AfterCall, CallLease, FailingWebhook, Paces, Permits, QueueLimits,
-};
+use countersign_domain::webhook_call::{AfterCall, CallLease, FailingWebhook};
 
 use crate::error::StoreResult;
 
@@ -23,9 +23,9 @@ pub struct CallsWanted {
     /// The end of the leases.
     pub until: Instant,
     /// The permits that the node has for calls.
-    pub permits: Permits,
+    pub permits: PermitPool,
     /// How many calls of each webhook may be in flight, on all nodes together.
-    pub paces: Paces,
+    pub paces: CallConcurrency,
     /// The webhook that was served last.
     pub turn: WebhookSid,
 }
@@ -59,7 +59,7 @@ pub struct Backlog {
 /// when it expires), and those that end notifications. Of one webhook and factor only the earliest unfinished call is leased.
 #[async_trait]
 pub trait Calls {
-    /// Leases calls that are due. [`Permits::deal`] shares the permits among the webhooks that wait, in the order of their
+    /// Leases calls that are due. [`PermitPool::deal`] shares the permits among the webhooks that wait, in the order of their
     /// SIDs, from the last turn on and around. No webhook has more calls leased on all nodes together than its pace allows.
     ///
     /// First makes due the calls whose lease has run out, and creates calls for the challenges that expired. Ends the calls of a

@@ -1,7 +1,7 @@
 //! Challenges.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{CannotAnswer, Challenge, ChallengeStatus, Verdict};
+use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
@@ -63,7 +63,7 @@ pub enum Recorded {
     /// The change is stored.
     Done,
     /// The challenge was answered before, or has expired.
-    Refused(CannotAnswer),
+    Refused(ChallengeClosedError),
     /// The challenge does not exist; or, for a verdict, its factor does not.
     NotFound,
 }

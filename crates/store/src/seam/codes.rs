@@ -1,12 +1,13 @@
 //! Codes of TOTP factors, and how a store checks one.
 
 use countersign_domain::limits::is_reached;
-use countersign_domain::totp::{CodeVerdict, TotpConfig};
+use countersign_domain::totp::TotpConfig;
+use countersign_domain::totp_code::CodeVerdict;
 
 /// A code with the settings that it was judged by. The store judges it again by the factor as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JudgedCode {
-    /// What [`countersign_domain::totp::judge`] found.
+    /// What [`countersign_domain::totp_code::judge`] found.
     pub code: CodeVerdict,
     /// The factor's settings at that time. The code's step is a step of that length.
     pub config: TotpConfig,

@@ -1,7 +1,9 @@
 //! Deliveries.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
+use countersign_domain::delivery::{Lease, Settled};
+use countersign_domain::node::NodeId;
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 

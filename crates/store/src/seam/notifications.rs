@@ -1,9 +1,10 @@
 //! Notifications.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::CannotAnswer;
-use countersign_domain::delivery::{NewNotification, Prospect};
+use countersign_domain::challenge::ChallengeClosedError;
+use countersign_domain::delivery::NewNotification;
 use countersign_domain::notification::Notification;
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 
@@ -17,7 +18,7 @@ pub enum Notified {
     /// what the attempt must know, unless the command could not read that.
     Done(Option<Prospect>),
     /// The challenge is not open.
-    Refused(CannotAnswer),
+    Refused(ChallengeClosedError),
     /// The factor does not exist, or is not reached by [`NewNotification::platform`]: plan again.
     PlatformChanged,
     /// The challenge has as many notifications as it may have.

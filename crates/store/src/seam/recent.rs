@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use countersign_domain::challenge::Challenge;
+use countersign_domain::ending::Ending;
 use countersign_domain::event::CallId;
-use countersign_domain::notification::Ending;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};

@@ -1,7 +1,7 @@
 //! TOTP factors.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::CannotAnswer;
+use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -56,7 +56,7 @@ pub trait TotpFactors {
     /// since the application makes it.
     async fn update_totp_factor(&self, update: &TotpUpdate) -> StoreResult<CodeUse<TotpFactor>>;
     /// Approves a challenge if its factor accepts the code, only while the challenge is pending and unexpired at `at` and has
-    /// seen fewer than `most_wrong` wrong codes (0: no limit). A challenge that is not open is returned as [`CannotAnswer`],
+    /// seen fewer than `most_wrong` wrong codes (0: no limit). A challenge that is not open is returned as [`ChallengeClosedError`],
     /// and nothing is counted. The metadata of an accepted code replaces the challenge's.
     async fn answer_by_code(
         &self,
@@ -65,5 +65,5 @@ pub trait TotpFactors {
         most_wrong: u32,
         metadata: Option<&StringMap>,
         at: Instant,
-    ) -> StoreResult<Result<CodeUse<()>, CannotAnswer>>;
+    ) -> StoreResult<Result<CodeUse<()>, ChallengeClosedError>>;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use countersign_domain::challenge::LONGEST_LIFETIME;
+use countersign_domain::challenge::MAX_LIFETIME;
 use countersign_domain::time::Instant;
 
 use crate::error::StoreResult;
@@ -18,7 +18,7 @@ pub struct Retention {
 impl Retention {
     /// The least age at which a challenge may be removed, whatever the retention: longer than any challenge lives and any
     /// delivery of it lasts, with room for a clock that was behind.
-    pub const LEAST: Duration = LONGEST_LIFETIME.saturating_mul(2);
+    pub const LEAST: Duration = MAX_LIFETIME.saturating_mul(2);
 
     /// Challenges created before this instant may be removed.
     pub fn beyond(self, now: Instant) -> Instant {

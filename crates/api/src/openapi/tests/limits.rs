@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::{ChallengeStatus, MOST_FIELDS};
+use countersign_domain::challenge::{ChallengeStatus, MAX_FIELDS};
 use countersign_domain::credential::CredentialType;
-use countersign_domain::notification::Status;
+use countersign_domain::ending::NotificationStatus;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
 use countersign_domain::webhook::{EventType, WebhookVersion};
 use countersign_domain::{access_token, notification};
@@ -33,7 +33,7 @@ fn the_server_knows_every_value() {
     assert!(are_known::<WebhookVersion>(&values("webhook_enum_version")));
     let statuses = values("notification_enum_statuses");
     assert_eq!(statuses.len(), 7);
-    assert!(statuses.iter().all(|status| Status::from_word(status).is_some()));
+    assert!(statuses.iter().all(|status| NotificationStatus::from_word(status).is_some()));
     let events = &form(&document, "CreateWebhookRequest")["EventTypes"];
     let known: Vec<String> =
         serde_json::from_value(events["items"]["enum"].clone()).expect("events");
@@ -64,7 +64,7 @@ fn lengths_are_those_that_the_server_keeps() {
     assert!(is_exact(&factor["Config.AppId"], AppId::parse));
     assert!(is_exact(&factor["Config.SdkVersion"], SdkVersion::parse));
     assert!(is_exact(&challenge["Details.Message"], Message::parse));
-    assert_eq!(challenge["Details.Fields"]["maxItems"], MOST_FIELDS);
+    assert_eq!(challenge["Details.Fields"]["maxItems"], MAX_FIELDS);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use countersign_bus::{Bus, HandOver, LocalBus, Offer, OfferOutcome, Work, handover::Inbox};
-use countersign_domain::device_token::{DeviceToken, TokenFault};
+use countersign_domain::device_token::{DeviceToken, DeviceTokenError};
 use countersign_domain::factor::Factor;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, EntitySid, FactorKeySid, FactorSid, ServiceSid};
@@ -111,7 +111,7 @@ impl DeviceAuth for Believing {
         nonce: &str,
     ) -> Result<Factor, AuthError> {
         let token = DeviceToken::parse(token)?;
-        let factor = self.known.get(&token.key).cloned().ok_or(TokenFault::Signature)?;
+        let factor = self.known.get(&token.key).cloned().ok_or(DeviceTokenError::Signature)?;
         token.check_nonce(nonce)?;
         Ok(factor)
     }

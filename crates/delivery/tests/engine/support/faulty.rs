@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Lease, NodeId, Prospect, Settled};
+use countersign_domain::delivery::{Lease, Settled};
+use countersign_domain::node::NodeId;
+use countersign_domain::prospect::Prospect;
 use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Attempt, Outcome, Push};
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;

@@ -10,9 +10,11 @@ use countersign_delivery::{Counts, Engine, EngineOptions, EngineParts};
 use countersign_domain::account::Account;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{Birth, Known, NewNotification, Prospect};
+use countersign_domain::delivery::{InitialState, NewNotification};
+use countersign_domain::ending::{NotificationStatus, StatusReason};
 use countersign_domain::factor::Factor;
-use countersign_domain::notification::{Notification, Reason, Status};
+use countersign_domain::notification::Notification;
+use countersign_domain::prospect::{Prospect, TimedProspect};
 use countersign_domain::service::Service;
 use countersign_domain::sid::{NotificationSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -218,7 +220,10 @@ impl World {
         let is_stream = self.platform(challenge).await == Platform::Stream;
         let away = is_stream && !self.bus.is_attached(challenge.factor).await;
         if away && ttl > 0 {
-            self.store_notification(challenge, ttl, Birth::Parked).await.delivery.notification
+            self.store_notification(challenge, ttl, InitialState::Parked)
+                .await
+                .delivery
+                .notification
         } else {
             self.push_leased(challenge, ttl).await
         }
@@ -236,11 +241,11 @@ impl World {
     pub(crate) async fn store_leased(&self, challenge: &Challenge, ttl: u16) -> (Slot, Leased) {
         let slot = self.handover.reserve().expect("a free slot");
         let until = self.now() + self.options.lease;
-        let birth = if ttl == 0 { Birth::Immediate } else { Birth::Leased { until } };
+        let birth = if ttl == 0 { InitialState::Immediate } else { InitialState::Leased { until } };
         let at = self.make.clock.monotonic();
         let (new, prospect) = self.store(challenge, ttl, birth).await;
         let lease = new.lease().expect("born with a lease");
-        let known = prospect.map(|prospect| Known { prospect, at });
+        let known = prospect.map(|prospect| TimedProspect { prospect, at });
         (slot, Leased { lease, known })
     }
 
@@ -249,7 +254,7 @@ impl World {
         &self,
         challenge: &Challenge,
         ttl: u16,
-        birth: Birth,
+        birth: InitialState,
     ) -> NewNotification {
         self.store(challenge, ttl, birth).await.0
     }
@@ -258,7 +263,7 @@ impl World {
         &self,
         challenge: &Challenge,
         ttl: u16,
-        birth: Birth,
+        birth: InitialState,
     ) -> (NewNotification, Option<Prospect>) {
         let platform = self.platform(challenge).await;
         let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
@@ -298,8 +303,8 @@ impl World {
         &self,
         challenge: &Challenge,
         sid: NotificationSid,
-    ) -> (Status, Option<Reason>) {
-        let standing = self.notification(challenge, sid).await.standing(self.make.node);
+    ) -> (NotificationStatus, Option<StatusReason>) {
+        let standing = self.notification(challenge, sid).await.current(self.make.node);
         (standing.status, standing.reason)
     }
 

@@ -177,11 +177,11 @@ struct Away;
 
 #[async_trait::async_trait]
 impl TokenKeeper for Away {
-    async fn token(&self, _: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+    async fn token(&self, _: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         Err(Unavailable("the database is away".to_owned()))
     }
 
-    async fn renew(&self, _: KeyPrint, _: SharedToken) -> Result<SharedToken, Unavailable> {
+    async fn renew(&self, _: KeyFingerprint, _: SharedToken) -> Result<SharedToken, Unavailable> {
         Err(Unavailable("the database is away".to_owned()))
     }
 }

@@ -61,7 +61,7 @@ fn every_row_of_the_table() {
             outcome,
             provider_status: Some(status),
             provider_reason: words,
-            code: Some(Code(code)),
+            code: Some(ErrorCode(code)),
         };
         assert_eq!((attempt, found), (expected, remedy), "{status} {reason}");
     }

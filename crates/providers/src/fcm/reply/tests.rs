@@ -67,7 +67,7 @@ fn every_row_of_the_table() {
     for (status, code, word, message, violation, outcome, ours, remedy) in rows {
         let (attempt, found) = ask(status, None, body(code, word, message, violation));
         let got = (attempt.outcome, attempt.code, attempt.provider_status, found);
-        let expected = (outcome, Some(Code(ours)), Some(status), remedy);
+        let expected = (outcome, Some(ErrorCode(ours)), Some(status), remedy);
         assert_eq!(got, expected, "{status} {code} {message}");
     }
 }

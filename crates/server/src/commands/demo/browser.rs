@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::application::Call;
 use super::reply::{ChallengeRead, Made};
-use super::stage::{IDENTITY, SERVICE, Stage, access_token};
+use super::stage::{IDENTITY, Stage, access_token};
 use crate::commands::phone::screen::plain;
 
 /// How often it is looked whether the browser has enrolled.
@@ -53,7 +53,6 @@ pub(super) async fn accompany(stage: &Stage, open: bool) -> anyhow::Result<()> {
         service: &stage.service,
         identity: IDENTITY,
         token: &access_token(&stage.app, &stage.service).await?,
-        name: SERVICE,
         push_key: &public_key,
     };
     let link = invitation.link(&stage.app.base);

@@ -1,14 +1,13 @@
-//! The part of an address that one customer of a network usually has.
+//! The network of a client, by which limits per address count.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 that an IPv6 address lies in. Limits per address count by it: whoever has one IPv6 address
-/// commonly has the 2^64 of its /64.
+/// An IPv4 address, or the /64 network of an IPv6 address, because a client with one IPv6 address usually has its whole /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Household(IpAddr);
+pub struct ClientNetwork(IpAddr);
 
-impl Household {
-    /// The household of an address. An IPv4 address that is written as an IPv6 one is the IPv4 address.
+impl ClientNetwork {
+    /// The network of an address. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub const fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -29,12 +28,12 @@ impl Household {
 mod tests {
     use super::*;
 
-    fn of(address: &str) -> Household {
-        Household::of(address.parse().unwrap())
+    fn of(address: &str) -> ClientNetwork {
+        ClientNetwork::of(address.parse().unwrap())
     }
 
     #[test]
-    fn a_household_is_an_ipv4_address_or_a_64() {
+    fn a_network_is_an_ipv4_address_or_a_64() {
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));

@@ -1,12 +1,14 @@
 use super::*;
+use crate::prospect::overdue;
+use crate::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 
-const CODE: Code = Code(52_110);
+const CODE: ErrorCode = ErrorCode(52_110);
 
 fn at(seconds: i64) -> Instant {
     Instant::from_seconds(1_700_000_000 + seconds)
 }
 
-/// A delivery that may be tried for five minutes, and whose first attempt has just failed.
+/// A delivery with five minutes to its deadline and no attempts.
 fn delivery(once: bool) -> Delivery {
     Delivery {
         notification: NotificationSid::from_bytes([1; 16]),
@@ -19,32 +21,32 @@ fn delivery(once: bool) -> Delivery {
     }
 }
 
-fn after(once: bool, outcome: Outcome, code: Option<Code>, now: Instant) -> After {
+fn after(once: bool, outcome: Outcome, code: Option<ErrorCode>, now: Instant) -> AfterAttempt {
     after_attempt(&delivery(once), &Attempt::plain(outcome, code), now, 0)
 }
 
 #[test]
-fn what_follows_each_outcome() {
+fn every_outcome_has_its_consequence() {
     let later = Outcome::Later { not_before: None };
     let gone = Outcome::Gone { since: None };
     let refused = Outcome::Refused { breaks_credential: true };
-    let failed = |reason, code| After::Done(Ending::failed(reason, code));
-    let nobody = Code::NO_DESTINATION;
+    let failed = |reason, code| AfterAttempt::Done(Ending::failed(reason, code));
+    let nobody = ErrorCode::NO_DESTINATION;
     let table = [
-        (false, Outcome::Accepted, After::Done(Ending::SENT)),
-        (true, Outcome::Accepted, After::Done(Ending::SENT)),
-        (false, Outcome::Acknowledged, After::Done(Ending::DELIVERED)),
-        (true, Outcome::Acknowledged, After::Done(Ending::DELIVERED)),
-        (false, Outcome::Unacknowledged, After::Park),
-        (true, Outcome::Unacknowledged, After::Done(Ending::SENT)),
-        (false, Outcome::Offline, After::Park),
-        (true, Outcome::Offline, failed(Reason::DeviceOffline, nobody)),
-        (false, gone, failed(Reason::AddressGone, nobody)),
-        (true, gone, failed(Reason::AddressGone, nobody)),
-        (false, refused, failed(Reason::Refused, Code::INTERNAL)),
-        (true, refused, failed(Reason::Refused, Code::INTERNAL)),
-        (false, later, After::Retry { at: at(1) }),
-        (true, later, failed(Reason::AttemptFailed, Code::INTERNAL)),
+        (false, Outcome::Accepted, AfterAttempt::Done(Ending::SENT)),
+        (true, Outcome::Accepted, AfterAttempt::Done(Ending::SENT)),
+        (false, Outcome::Acknowledged, AfterAttempt::Done(Ending::DELIVERED)),
+        (true, Outcome::Acknowledged, AfterAttempt::Done(Ending::DELIVERED)),
+        (false, Outcome::Unacknowledged, AfterAttempt::Park),
+        (true, Outcome::Unacknowledged, AfterAttempt::Done(Ending::SENT)),
+        (false, Outcome::Offline, AfterAttempt::Park),
+        (true, Outcome::Offline, failed(StatusReason::DeviceOffline, nobody)),
+        (false, gone, failed(StatusReason::AddressGone, nobody)),
+        (true, gone, failed(StatusReason::AddressGone, nobody)),
+        (false, refused, failed(StatusReason::Refused, ErrorCode::INTERNAL)),
+        (true, refused, failed(StatusReason::Refused, ErrorCode::INTERNAL)),
+        (false, later, AfterAttempt::Retry { at: at(1) }),
+        (true, later, failed(StatusReason::AttemptFailed, ErrorCode::INTERNAL)),
     ];
     for (once, outcome, expected) in table {
         assert_eq!(after(once, outcome, None, at(0)), expected, "{outcome:?}, once: {once}");
@@ -52,50 +54,53 @@ fn what_follows_each_outcome() {
 }
 
 #[test]
-fn the_push_services_own_code_is_kept() {
+fn the_push_services_error_code_is_kept() {
     for outcome in [Outcome::Gone { since: None }, Outcome::Refused { breaks_credential: false }] {
-        let After::Done(ending) = after(false, outcome, Some(CODE), at(0)) else {
-            panic!("{outcome:?} is followed by nothing");
+        let AfterAttempt::Done(ending) = after(false, outcome, Some(CODE), at(0)) else {
+            panic!("{outcome:?} does not end the delivery");
         };
         assert_eq!(ending.code, Some(CODE));
     }
 }
 
 #[test]
-fn at_the_deadline_nothing_waits_any_more() {
-    let over = After::Done(Ending::EXPIRED);
+fn at_the_deadline_a_delivery_ends() {
+    let over = AfterAttempt::Done(Ending::EXPIRED);
     for outcome in [Outcome::Offline, Outcome::Unacknowledged] {
-        assert_eq!(after(false, outcome, None, at(300) - Duration::from_micros(1)), After::Park);
+        assert_eq!(
+            after(false, outcome, None, at(300) - Duration::from_micros(1)),
+            AfterAttempt::Park
+        );
         assert_eq!(after(false, outcome, None, at(300)), over);
     }
     let asks_for = |seconds| Outcome::Later { not_before: Some(at(seconds)) };
-    assert_eq!(after(false, asks_for(299), None, at(0)), After::Retry { at: at(299) });
+    assert_eq!(after(false, asks_for(299), None, at(0)), AfterAttempt::Retry { at: at(299) });
     for beyond in [300, 900] {
-        let waits = After::Retry { at: at(300) };
+        let waits = AfterAttempt::Retry { at: at(300) };
         assert_eq!(
             after(false, asks_for(beyond), None, at(0)),
             waits,
-            "not expired before its time"
+            "it expires at its deadline and not before"
         );
     }
     assert_eq!(after(false, asks_for(900), None, at(300)), over);
-    assert_eq!(after(false, asks_for(0), None, at(0)), After::Retry { at: at(1) });
+    assert_eq!(after(false, asks_for(0), None, at(0)), AfterAttempt::Retry { at: at(1) });
 }
 
-/// Backoff alone would pass the deadline; one more try, a second before, may still reach the person.
+/// Backoff alone would miss the deadline. An attempt one second before it may still reach the person.
 #[test]
-fn the_last_try_is_a_second_before_the_end() {
+fn the_last_attempt_is_a_second_before_the_deadline() {
     let mut delivery = delivery(false);
     delivery.attempts = 8;
     let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
     let last = after_attempt(&delivery, &failed, at(290), 0);
-    assert_eq!(last, After::Retry { at: at(299) });
-    assert_eq!(after_attempt(&delivery, &failed, at(300), 0), After::Done(Ending::EXPIRED));
+    assert_eq!(last, AfterAttempt::Retry { at: at(299) });
+    assert_eq!(after_attempt(&delivery, &failed, at(300), 0), AfterAttempt::Done(Ending::EXPIRED));
 }
 
-/// A push of one second is tried twice too, and what is left of it is not cut off.
+/// A push with a TTL of one second is attempted twice as well.
 #[test]
-fn when_less_than_two_seconds_are_left_half_of_them_is_waited_for() {
+fn with_less_than_two_seconds_left_the_delay_is_half_of_them() {
     let failed = Attempt::plain(Outcome::Later { not_before: None }, None);
     let mut delivery = delivery(false);
     for (attempts, left, next) in [
@@ -109,13 +114,13 @@ fn when_less_than_two_seconds_are_left_half_of_them_is_waited_for() {
     ] {
         delivery.attempts = attempts;
         let before = |millis| delivery.deadline - Duration::from_millis(millis);
-        let expected = After::Retry { at: before(next) };
+        let expected = AfterAttempt::Retry { at: before(next) };
         assert_eq!(after_attempt(&delivery, &failed, before(left), 0), expected, "{left} ms left");
     }
 }
 
 #[test]
-fn who_never_got_a_turn_is_told_so() {
+fn an_overdue_delivery_without_attempts_ends_as_not_attempted() {
     for once in [false, true] {
         assert_eq!(overdue(&delivery(once)), Ending::NOT_ATTEMPTED);
         assert_eq!(overdue(&Delivery { attempts: 1, ..delivery(once) }), Ending::EXPIRED);
@@ -124,13 +129,13 @@ fn who_never_got_a_turn_is_told_so() {
         assert_eq!(
             Ending::overdue(true, attempts),
             Ending::DEVICE_AWAY,
-            "it waited for its device"
+            "the device was not present"
         );
     }
 }
 
 #[test]
-fn a_record_has_the_words_of_the_push_service() {
+fn a_record_has_the_push_services_description() {
     let attempt = Attempt {
         outcome: Outcome::Later { not_before: None },
         provider_status: Some(503),

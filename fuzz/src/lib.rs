@@ -10,7 +10,7 @@ use countersign_domain::device_token::DeviceToken;
 use countersign_domain::key::DeviceKey;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::WebhookUrl;
-use countersign_server::config::Http;
+use countersign_server::config::HttpSection;
 use countersign_server::listener::{Proxies, fuzzing as listener};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -62,7 +62,7 @@ pub fn forwarded(data: &[u8]) -> bool {
     const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 9);
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let trusted_proxies = vec!["10.0.0.0/8".to_owned()];
-    let http = Http { trusted_proxies, ..Http::default() };
+    let http = HttpSection { trusted_proxies, ..HttpSection::default() };
     let proxies = Proxies::of(&http).expect("networks");
     let client = |name: &HeaderName, line: &[u8]| {
         let line = HeaderValue::from_bytes(line).ok()?;

@@ -1,4 +1,4 @@
-//! `answer`: how many signed answers of devices are checked and made durable in a second.
+//! `answer`: the rate at which signed answers are verified and committed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::load::{self, Plan};
 use crate::pace::Pace;
 use crate::population::Population;
 
-/// A bound, not an expectation.
+/// The upper bound of a run.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Every challenge is answered once; the answers are signed before the clock starts.
+/// Answers every challenge once; the answers are signed before the measurement.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     const PART: &str = "answer";
     for _ in 0..bench.scale.repeats {

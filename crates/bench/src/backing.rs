@@ -1,4 +1,4 @@
-//! The database that servers stand on: a file of each one's own, or PostgreSQL, which several share.
+//! The database of servers: a file each, or a shared PostgreSQL.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use countersign_testkit::postgres::PostgresServer;
 use tempfile::TempDir;
 
-/// As PostgreSQL is delivered, and not as tests have it.
+/// The default settings of PostgreSQL, unlike in tests.
 const DURABLE: [&str; 5] = [
     "fsync=on",
     "full_page_writes=on",
@@ -15,27 +15,27 @@ const DURABLE: [&str; 5] = [
     "autovacuum_naptime=1min",
     "max_connections=100",
 ];
-/// Any will do.
+/// Any key.
 const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
-/// Where databases come from.
+/// The kind of database.
 pub(crate) enum Backing {
     /// SQLite, in the folder of each server.
     Sqlite,
-    /// A PostgreSQL of ours: a fresh database for each server or group of nodes.
+    /// A PostgreSQL started here, with a new database for each server or group of nodes.
     Own { server: PostgresServer, made: AtomicU32, _folder: TempDir },
-    /// Somebody else's, with whatever is in it.
+    /// A given database with its contents.
     Given(String),
 }
 
 impl Backing {
-    /// Starts a PostgreSQL in a folder that goes with it.
+    /// Starts a PostgreSQL in a folder that is removed with it.
     pub(crate) fn own(folder: TempDir) -> Self {
         let server = PostgresServer::start(folder.path(), &DURABLE);
         Self::Own { server, made: AtomicU32::new(0), _folder: folder }
     }
 
-    /// The variables by which a server finds a database with nothing in it, or the given one.
+    /// The variables that name an empty database, or the given one.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let url = match self {
             Self::Sqlite => return Vec::new(),
@@ -50,7 +50,7 @@ impl Backing {
         vec![("COUNTERSIGN_DATABASE__URL", url), ("COUNTERSIGN_MASTER_KEY", key)]
     }
 
-    /// What is measured, for the report.
+    /// A note for the report.
     pub(crate) fn note(&self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
@@ -61,7 +61,7 @@ impl Backing {
         }
     }
 
-    /// The first process of our own PostgreSQL.
+    /// The first process of the PostgreSQL started here.
     pub(crate) fn pid(&self) -> Option<u32> {
         match self {
             Self::Own { server, .. } => Some(server.pid()),
@@ -70,7 +70,7 @@ impl Backing {
     }
 }
 
-/// A folder that vanishes when it is dropped.
+/// A folder that is removed when dropped.
 pub(crate) fn fresh_folder(below: &Path) -> Result<TempDir> {
     let made = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(below);
     made.with_context(|| format!("cannot make a folder in {}", below.display()))

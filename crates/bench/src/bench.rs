@@ -1,4 +1,4 @@
-//! What all parts share: how big and how long, where servers come from, and where readings go.
+//! The values that all parts share: the scale, the servers and the report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::pace::Pace;
 use crate::report::Report;
 use crate::server::{Installation, Server};
 
-/// How big everything is. The defaults of the command line, or tiny.
+/// The scale of everything. The defaults of the command line, or tiny.
 #[derive(Debug, Clone)]
 pub(crate) struct Scale {
     pub(crate) repeats: usize,
@@ -21,20 +21,20 @@ pub(crate) struct Scale {
     pub(crate) window: Duration,
     /// Entities with a device each.
     pub(crate) entities: usize,
-    /// Challenges that notifications are spread over: so many that each gets few, as in life.
+    /// Challenges that notifications are spread over, so many that each gets few.
     pub(crate) challenges: usize,
-    /// Connections of a closed loop; the first is also that of the floor.
+    /// Connections of a closed loop; the first number is also that of the floor.
     pub(crate) connections: Vec<usize>,
-    /// Requests a second of the slow schedule.
+    /// Requests per second of the slow schedule.
     pub(crate) slow: f64,
-    /// Connected devices that are delivered to.
+    /// Connected devices that receive notifications.
     pub(crate) devices: Vec<usize>,
     /// Numbers of nodes.
     pub(crate) nodes: Vec<usize>,
-    /// Connected devices that do nothing.
+    /// Connected devices that are idle.
     pub(crate) idle: Vec<usize>,
     pub(crate) answers: usize,
-    /// Connections that all ask at once, without pause: more than a server keeps waiting.
+    /// Connections that send requests without pause, more than fit into the server's queue.
     pub(crate) crowd: usize,
     pub(crate) pending: u64,
     pub(crate) old_entities: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// Everything at once in seconds: to see that it works, not how fast.
+    /// A scale that runs in seconds, to test that everything works.
     pub(crate) fn tiny() -> Self {
         Self {
             repeats: 1,
@@ -70,17 +70,17 @@ pub(crate) struct Bench {
     pub(crate) installation: Installation,
     pub(crate) backing: Backing,
     pub(crate) report: Report,
-    /// Where the folders of servers are made.
+    /// The folder for the folders of servers.
     pub(crate) folder: PathBuf,
 }
 
 impl Bench {
-    /// An empty folder that vanishes when it is dropped.
+    /// An empty folder that is removed when dropped.
     pub(crate) fn fresh_folder(&self) -> Result<TempDir> {
         fresh_folder(&self.folder)
     }
 
-    /// A server with nothing in it.
+    /// A server with an empty database.
     pub(crate) async fn fresh_server(&self) -> Result<(Server, TempDir)> {
         let folder = self.fresh_folder()?;
         let installation = self.installation.with(self.backing.variables());
@@ -91,12 +91,12 @@ impl Bench {
         Plan { connections, pace, warm: self.scale.warm, window: self.scale.window }
     }
 
-    /// The connections of the floor, and of what is compared with it.
+    /// The connections of the floor and of the measurements that are compared with it.
     pub(crate) fn connections(&self) -> usize {
         self.scale.connections.first().copied().unwrap_or(64)
     }
 
-    /// Measures a yardstick now, for the ratios of this repeat; nothing else runs meanwhile.
+    /// Measures a floor for the ratios of this repeat; nothing else runs meanwhile.
     pub(crate) async fn floor(&self, kind: Kind, connections: usize) -> Result<Load> {
         let folder = self.fresh_folder()?;
         let floor = Floor::start(kind, folder.path()).await?;
@@ -104,7 +104,7 @@ impl Bench {
         load::run(floor.target, &floor.requests, plan, None).await
     }
 
-    /// Measures the bare floor and puts it into the table of a part; its requests per second.
+    /// Measures the bare floor and adds it to the table of a part; returns its requests per second.
     pub(crate) async fn bare_floor(&mut self, part: &'static str) -> Result<f64> {
         let connections = self.connections();
         let load = self.floor(Kind::Bare, connections).await?;

@@ -1,4 +1,4 @@
-//! Calls whose answers are wanted: each request once, and all answers in order.
+//! Calls whose responses are kept: each request once, all responses in order.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use crate::http::Answer;
 use crate::load::{Plan, Requests, Target, run};
 use crate::pace::Pace;
 
-/// An answer that is kept.
+/// A response that is kept.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reply {
     pub(crate) head: Vec<u8>,
     pub(crate) body: Vec<u8>,
 }
 
-/// Asks. Any other status than the expected one is an error.
+/// Sends all requests. Any other status than the expected one is an error.
 pub(crate) async fn each(
     target: Target,
     wire: Vec<Vec<u8>>,
@@ -42,7 +42,7 @@ pub(crate) async fn each(
         connections: connections.min(count),
         pace: Pace::Times(count as u64),
         warm: Duration::ZERO,
-        // a bound, not an expectation: a millisecond each on an idle machine
+        // an upper bound: on an idle machine a call takes a millisecond
         window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,
     };
     let load = run(

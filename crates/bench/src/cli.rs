@@ -1,4 +1,4 @@
-//! The command line: the parts, and how big and how long they are.
+//! The command line: the parts, and their sizes and durations.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,34 +20,34 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Clone, PartialEq)]
 pub(crate) enum Part {
-    /// The yardsticks: a server that parses and answers, and one that also stores a row
+    /// The floors: a server that parses and responds, and one that also stores a row
     Floor,
-    /// Notifications for devices that are not there
+    /// Notifications for offline devices
     Notify,
     /// Notifications for connected devices, from the request to the frame, all accounted for
     Deliver,
-    /// Callers that hang up: whether what was stored for them arrives as fast as for callers that wait
+    /// Callers that hang up: whether their stored notifications arrive as fast as for callers that wait
     Hangups,
-    /// Notifications for phones of Apple's, from the request to the answer of a stand-in over TLS, all accounted for
+    /// Notifications for Apple devices, from the request to the response of a stand-in over TLS, all accounted for
     Push,
-    /// Several nodes over one PostgreSQL, with NATS between them: the rate of all together, and who spends the
-    /// processor. Needs --store postgres, and is no part of `all`
+    /// Several nodes with one PostgreSQL and NATS between them: the total rate, and the processor time of each
+    /// process. Needs --store postgres, and is not part of `all`
     Nodes,
-    /// Memory of connected devices that do nothing
+    /// Memory of connected devices that are idle
     Idle,
     /// Signed answers of devices
     Answer,
     /// Time to ready after kill -9, with pending deliveries
     Restart,
-    /// More requests than the server can take: what it answers then, and right after
+    /// More requests than the server can serve: its responses during the overload and right after it
     Overload,
-    /// Notifications in a database full of the past, against an empty one
+    /// Notifications in a database with a long history, compared with an empty one
     Grow,
     /// All of the above
     All,
-    /// All of the above, tiny: whether it works, in seconds; also with a debug build
+    /// All of the above at a tiny scale: whether everything works, in seconds; also with a debug build
     Smoke,
-    /// One of the yardsticks, until its standard input ends
+    /// One of the floors, until its standard input ends
     #[command(hide = true)]
     FloorServer {
         #[arg(long)]
@@ -55,17 +55,17 @@ pub(crate) enum Part {
         #[arg(long)]
         sqlite: Option<PathBuf>,
     },
-    /// Fill the database of a stopped server with the past
+    /// Fill the database of a stopped server with history
     #[command(hide = true)]
     Fill { database: PathBuf },
 }
 
-/// Which database.
+/// The database.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Store {
-    /// A file of the server's own
+    /// A file of the server
     Sqlite,
-    /// PostgreSQL: one that is started for the purpose, with fsync, or that of --database-url
+    /// PostgreSQL: a server started for the benchmark, with fsync, or that of --database-url
     Postgres,
 }
 
@@ -74,28 +74,29 @@ pub(crate) struct Options {
     /// The server to measure
     #[arg(long, global = true, default_value = "target/release/countersign")]
     pub(crate) binary: PathBuf,
-    /// The database to measure on. `restart` and `grow` fill a file of SQLite's, and are left out of `all` on PostgreSQL
+    /// The database to measure on. `restart` and `grow` need SQLite, and are left out of `all` on PostgreSQL
     #[arg(long, global = true, value_enum, default_value = "sqlite")]
     pub(crate) store: Store,
-    /// An empty PostgreSQL database, or one that this has filled before, instead of one started for the purpose
+    /// An empty PostgreSQL database, or one that an earlier run has filled, instead of a server started for the
+    /// benchmark
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// nodes: how many
+    /// nodes: numbers of nodes
     #[arg(long, global = true, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) nodes: Vec<usize>,
-    /// How often everything is measured, floor included
+    /// Repeats of every measurement, the floor included
     #[arg(long, global = true, default_value_t = 3)]
     pub(crate) repeats: usize,
-    /// Seconds of each measurement; a second of warming up comes before
+    /// Seconds of each measurement, after a second of warm-up
     #[arg(long, global = true, default_value_t = 5.0)]
     pub(crate) seconds: f64,
     /// Write all readings as JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Where databases are made and removed again [default: the system's temporary folder]
+    /// The folder for temporary databases [default: the system's temporary folder]
     #[arg(long, global = true)]
     pub(crate) dir: Option<PathBuf>,
-    /// Connections of the load generator; floor and ratios use the first
+    /// Connections of the load generator; the floor and ratios use the first number
     #[arg(long, global = true, value_delimiter = ',', default_value = "64,256")]
     pub(crate) connections: Vec<usize>,
     /// Entities with a device each
@@ -110,10 +111,10 @@ pub(crate) struct Options {
     /// idle: connected devices
     #[arg(long, global = true, value_delimiter = ',', default_value = "10000,20000")]
     pub(crate) idle: Vec<usize>,
-    /// answer: how many
+    /// answer: number of answers
     #[arg(long, global = true, default_value_t = 20_000)]
     pub(crate) answers: usize,
-    /// overload: connections that ask at once, without pause; more than 4,608 are more than a server keeps waiting
+    /// overload: connections that send requests without pause; more than 4,608 exceed the server's queue
     #[arg(long, global = true, default_value_t = 8_000)]
     pub(crate) crowd: usize,
     /// restart: pending deliveries
@@ -129,7 +130,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn scale(&self) -> Scale {
-        // what is zero or endless here would be so everywhere
+        // a zero or endless window would be so for every part
         let window = Duration::from_secs_f64(self.seconds.clamp(0.05, 600.0));
         Scale {
             repeats: self.repeats.clamp(1, 100),

@@ -17,12 +17,12 @@ use crate::server::Server;
 use crate::stalls::Stalls;
 
 const PART: &str = "deliver";
-/// A prompt that is not acknowledged is offered again after ten seconds at the latest.
+/// The time to wait for a prompt: an unacknowledged one is offered again after ten seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(13);
-/// Missing notifications that are looked up, at most.
+/// The most missing notifications that are looked up.
 const LOOKED_UP: usize = 200;
 
-/// Connected devices, and how they are asked for.
+/// Connected devices and their requests.
 pub(crate) struct Scene {
     pub(crate) server: Server,
     pub(crate) fleet: Fleet,
@@ -31,7 +31,7 @@ pub(crate) struct Scene {
     who: String,
 }
 
-/// For each number of devices: the most, then half of it, then a slow schedule.
+/// For each number of devices: the maximum rate, half of it, and a slow schedule.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
@@ -49,16 +49,16 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// A fresh server with that many connected devices, on which every automatic push has arrived.
+/// A new server with connected devices, on which every automatic push has arrived.
 pub(crate) async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)> {
     let (server, folder) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
     let population = Arc::new(Population::enrol(&server, account, devices).await?);
     let mut fleet = Fleet::new();
     fleet.connect(&server, &population, 0..devices).await?;
-    // many challenges, also of one device: a newer prompt of a challenge may replace an older one
+    // many challenges, even for one device: a newer prompt of a challenge may replace an older one
     let challenges = population.challenge(&server, devices.max(bench.scale.challenges)).await?;
-    // their automatic pushes come first, and are nobody's
+    // their automatic pushes arrive first and do not count
     fleet.settle(challenges.all.len(), PATIENCE).await;
     fleet.take();
     let requests = challenges.notify(&server, TTL);
@@ -69,7 +69,7 @@ pub(crate) async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfil
     Ok((Scene { server, fleet, challenges, requests, who }, folder))
 }
 
-/// The rate at which frames came.
+/// Measures the rate at which frames arrive.
 async fn measure(
     bench: &mut Bench,
     scene: &Scene,
@@ -87,7 +87,7 @@ async fn measure(
     let frames = scene.fleet.take();
     let ttl = Duration::from_secs(TTL.into());
     let balance = Balance::of(&promises, &frames, ttl, load.window);
-    scene.fleet.all_there()?;
+    scene.fleet.check_connected()?;
 
     let name = format!("{}, {how}", scene.who);
     let rate = balance.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
@@ -121,8 +121,7 @@ fn record(
     bench.report.fault_of(PART, name, load);
 }
 
-/// What became of every notification, as readings. One that is lost, late or unpromised is a fault, and so is one that
-/// came twice.
+/// Counts the missing, duplicate, late and unknown notifications as readings; each is a fault.
 pub(crate) async fn lost_and_superseded(
     bench: &mut Bench,
     part: &'static str,
@@ -152,7 +151,7 @@ pub(crate) async fn lost_and_superseded(
     Ok(counts.map(|(column, count)| (column, count as f64)))
 }
 
-/// Of those that no device saw: how many the server itself says were replaced by a newer one.
+/// How many of the missing notifications were superseded, according to the server.
 async fn superseded(server: &Server, challenges: &Challenges, missing: &[Promise]) -> Result<u64> {
     let all = &challenges.all;
     let wire = missing.iter().take(LOOKED_UP).map(|promise| {

@@ -1,7 +1,7 @@
-//! Fills a database with the past: entities, their devices, answered challenges and delivered notifications.
+//! Fills a database with history: entities, their devices, answered challenges and delivered notifications.
 //!
-//! Straight into the file of a server that does not run, since through the door it would take hours. Each row is a copy
-//! of a real one with other keys and times, so that this knows no more of the schema than its keys.
+//! Writes directly into the file of a stopped server, since requests would take hours. Each row is a copy of a real
+//! one with other keys and times, so only the keys of the schema are known here.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,25 +11,25 @@ use countersign_phone::system_time;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-/// The past reaches from 20 days ago, when nothing is cleaned away yet, to yesterday.
+/// The history reaches from 20 days ago, when nothing is cleaned up yet, to yesterday.
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 const OLDEST_DAYS: i64 = 20;
-/// Of each challenge: the automatic one and three more.
+/// Notifications of a challenge: the automatic one and three more.
 const PER_CHALLENGE: u64 = 4;
 const ROWS_PER_COMMIT: u64 = 200_000;
 
-/// How much past there is to be.
+/// The size of the history.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Past {
     pub(crate) entities: u64,
     pub(crate) notifications: u64,
 }
 
-/// Fills the database. It must hold at least one approved challenge with a delivered notification, to be copied.
+/// Fills the database. It must hold an approved challenge with a delivered notification to copy.
 pub(crate) fn fill(database: &Path, past: Past) -> Result<()> {
     let db = Connection::open(database)
         .with_context(|| format!("cannot open {}", database.display()))?;
-    // a crash here costs a benchmark and no data
+    // a crash costs a benchmark and no data
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;
          PRAGMA cache_size = -262144; PRAGMA wal_autocheckpoint = 100000;",
@@ -83,7 +83,7 @@ pub(crate) fn fill(database: &Path, past: Past) -> Result<()> {
     Ok(())
 }
 
-/// A row to be copied.
+/// A row to copy.
 struct Copy {
     insert: String,
     cells: Vec<(String, Value)>,
@@ -109,7 +109,7 @@ struct Batch<'db> {
 }
 
 impl Batch<'_> {
-    /// A copy in which the named columns, where there are such, are others.
+    /// Inserts a copy with other values in the named columns, where they exist.
     fn insert(&mut self, copy: &Copy, keys: &HashMap<&str, Value>) -> Result<()> {
         let cells = copy.cells.iter().map(|(name, value)| keys.get(name.as_str()).unwrap_or(value));
         self.db.prepare_cached(&copy.insert)?.execute(params_from_iter(cells))?;
@@ -121,7 +121,7 @@ impl Batch<'_> {
     }
 }
 
-/// Time-ordered, as the server's are: a byte for its kind, milliseconds, and bits that look random.
+/// A time-ordered SID like the server's: a byte for its kind, milliseconds, and random-looking bits.
 fn sid(kind: u8, micros: i64, number: u64) -> Value {
     let mut bytes = vec![kind];
     bytes.extend(&(micros / 1_000).to_be_bytes()[2..]);
@@ -130,7 +130,7 @@ fn sid(kind: u8, micros: i64, number: u64) -> Value {
     Value::Blob(bytes)
 }
 
-/// In the order of the alphabet, and spread over all of it.
+/// Identities in alphabetical order, spread over all letters.
 fn identity(number: u64, of: u64) -> String {
     format!("{:016x}-past-{number:09}", u64::MAX / of.max(1) * number)
 }

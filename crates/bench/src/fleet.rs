@@ -1,4 +1,4 @@
-//! Connected devices: each holds its stream, acknowledges what comes, and notes when it came.
+//! Connected devices: each holds its stream, acknowledges prompts, and records their arrival.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,23 +13,23 @@ use tokio::time::{sleep, timeout};
 use crate::ledger::{Sid, sid_after};
 use crate::population::Population;
 use crate::server::Server;
-use crate::socket::{Heard, Socket};
+use crate::socket::{Message, Socket};
 
-/// Devices come from several addresses of the loopback net, since a server bounds what one address may begin at once
-/// (20 by default), and a pair of addresses has only so many ports.
+/// Devices per source address: a server limits the unauthenticated sockets of an address (20 by default), and a pair
+/// of addresses has a limited number of ports.
 const ADDRESSES: u8 = 8;
 const AT_ONCE: usize = 12;
 const TRIES: u32 = 5;
 const LINKED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Devices on their streams. Dropping it breaks their connections.
+/// Devices on their streams. Dropping it closes their connections.
 pub(crate) struct Fleet {
     devices: JoinSet<()>,
     notes: Arc<Notes>,
     gates: Vec<Arc<Semaphore>>,
 }
 
-/// What all devices saw.
+/// The records of all devices.
 #[derive(Default)]
 struct Notes {
     seen: Mutex<Vec<(Sid, Instant)>>,
@@ -44,7 +44,7 @@ impl Fleet {
         Self { devices: JoinSet::new(), notes: Arc::default(), gates }
     }
 
-    /// Connects some of the devices, and returns when the last of them is linked.
+    /// Connects some of the devices; returns when all are connected.
     pub(crate) async fn connect(
         &mut self,
         server: &Server,
@@ -75,28 +75,28 @@ impl Fleet {
             let socket = linked?.context("a device could not connect")?;
             self.devices.spawn(hold(socket, Arc::clone(&self.notes)));
         }
-        self.all_there()
+        self.check_connected()
     }
 
-    /// An error if a device lost its connection.
-    pub(crate) fn all_there(&self) -> Result<()> {
+    /// Returns an error if a device lost its connection.
+    pub(crate) fn check_connected(&self) -> Result<()> {
         let lost = self.notes.lost.load(Ordering::Relaxed);
         let why = self.notes.last_loss.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ensure!(lost == 0, "{lost} devices lost their connection: {}", why.unwrap_or_default());
         Ok(())
     }
 
-    /// How many prompts came so far, since they were taken last.
+    /// The number of prompts since they were last taken.
     pub(crate) fn count(&self) -> usize {
         self.notes.seen.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The prompts that came, since they were taken last.
+    /// Takes the prompts that have arrived.
     pub(crate) fn take(&self) -> Vec<(Sid, Instant)> {
         std::mem::take(&mut *self.notes.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until `expected` prompts came and then none for a moment, or none came for `patience`.
+    /// Waits until `expected` prompts have arrived and then none for a moment, or none for `patience`.
     pub(crate) async fn settle(&self, expected: usize, patience: Duration) {
         const MOMENT: Duration = Duration::from_millis(200);
         let (mut count, mut since) = (self.count(), Instant::now());
@@ -124,12 +124,12 @@ async fn link(
     let device = &population.devices[number];
     let mut socket = Socket::open(to, from, &population.stream_path(device)).await?;
     let token = match socket.next().await? {
-        Heard::Text(nonce) => population.token(device, Some(nonce))?,
-        Heard::Closed(code) => bail!("closed with {code} instead of a nonce"),
+        Message::Text(nonce) => population.token(device, Some(nonce))?,
+        Message::Closed(code) => bail!("closed with {code} instead of a nonce"),
     };
     socket.send_text(&token).await?;
     match socket.next().await? {
-        Heard::Text(text) if text.contains(r#""type":"linked""#) => {}
+        Message::Text(text) if text.contains(r#""type":"linked""#) => {}
         other => bail!("not linked: {other:?}"),
     }
     Ok(socket)
@@ -138,11 +138,11 @@ async fn link(
 async fn hold(mut socket: Socket, notes: Arc<Notes>) {
     let why = loop {
         let sid = match socket.next().await {
-            Ok(Heard::Text(text)) => sid_after(text.as_bytes(), br#""notification_sid":"NT"#),
-            Ok(Heard::Closed(code)) => break format!("closed with {code}"),
+            Ok(Message::Text(text)) => sid_after(text.as_bytes(), br#""notification_sid":"NT"#),
+            Ok(Message::Closed(code)) => break format!("closed with {code}"),
             Err(error) => break error.to_string(),
         };
-        // another type of frame, which a device ignores
+        // a device ignores other types of frames
         let Some(sid) = sid else { continue };
         let now = Instant::now();
         notes.seen.lock().unwrap_or_else(PoisonError::into_inner).push((sid, now));

@@ -1,7 +1,7 @@
-//! The two yardsticks: the least that any server of this kind does.
+//! The two floors: the least that any server of this kind does.
 //!
-//! The bare one reads the same request (credentials, path, form) and gives a constant answer of the real one's size and
-//! headers. The other also stores a row before it answers. Each is a process of its own, made of this program.
+//! The bare floor parses the same request (credentials, path, form) and sends a constant response of the real one's
+//! size and headers. The other one also stores a row before it responds. Each is a process of this program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ const ACCOUNT: (&str, &str) =
     ("AC00000000000000000000000000000001", "not-a-secret-of-anybody-and-long-enough");
 const PATHS: usize = 2_000;
 
-/// What the real server answers, byte for byte in length.
+/// The response of the real server, byte for byte in length.
 const BODY: &str = r#"{"sid":"NT00000000000000000000000000000001","account_sid":"AC00000000000000000000000000000001","service_sid":"VA00000000000000000000000000000001","entity_sid":"YE00000000000000000000000000000001","identity":"ff483d1ff591898a9942916050d2ca3f","challenge_sid":"YC03f1e2d3c4b5a69788796a5b4c3d2e1f","priority":"high","ttl":150,"date_created":"2023-11-14T22:14:00Z"}"#;
 const HEADERS: [(&str, &str); 11] = [
     ("content-type", "application/json"),
@@ -54,14 +54,14 @@ const HEADERS: [(&str, &str); 11] = [
 ];
 const REQUEST_ID: (&str, &str) = ("twilio-request-id", "RQ00000000000000000000000000000001");
 
-/// Which of the two.
+/// The kind of a floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bare,
     Sqlite,
 }
 
-/// A running yardstick, and what to ask it.
+/// A running floor, and its requests.
 pub(crate) struct Floor {
     pub(crate) target: Target,
     pub(crate) requests: Arc<Requests>,
@@ -69,7 +69,7 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Starts one that keeps its file, if it has any, in the folder.
+    /// Starts a floor; its database, if any, is in the folder.
     pub(crate) async fn start(kind: Kind, folder: &Path) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -90,7 +90,7 @@ impl Floor {
             }
             tries += 1;
             process.still_runs().context("the floor")?;
-            anyhow::ensure!(tries < 500, "the floor does not listen");
+            anyhow::ensure!(tries < 500, "the floor does not start");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let target = Target { address, pid: process.pid() };
@@ -160,7 +160,7 @@ async fn create(
     response
 }
 
-/// Decodes, as a server must that does not know its callers.
+/// Decodes the credentials, as a server must that does not know its callers.
 fn is_account(given: &str, expected: &str) -> bool {
     let decoded = given.strip_prefix("Basic ").and_then(|text| STANDARD.decode(text).ok());
     decoded.is_some_and(|credentials| credentials == expected.as_bytes())

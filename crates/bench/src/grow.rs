@@ -1,4 +1,4 @@
-//! `grow`: whether a database full of the past is slower than an empty one.
+//! `grow`: whether a database with a long history is slower than an empty one.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::server::Server;
 const PART: &str = "grow";
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same notifications in turn against an empty database and a full one.
+/// Measures the same notifications in turn on an empty and on a full database.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let past =
         Past { entities: bench.scale.old_entities, notifications: bench.scale.old_notifications };
@@ -45,7 +45,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let floor = bench.bare_floor(PART).await?;
         let mut sides = [("empty".to_owned(), empty.path()), (full_name.clone(), full.path())];
         let mut rates = [0.0; 2];
-        // whoever comes first finds a quieter disk
+        // the first one finds a quieter disk
         let order = if repeat % 2 == 0 { [0, 1] } else { [1, 0] };
         for side in order {
             let (name, folder) = &mut sides[side];
@@ -74,7 +74,7 @@ async fn measure(
     Ok(load.per_second())
 }
 
-/// A challenge that was delivered and approved.
+/// Creates a challenge that is delivered and approved.
 async fn make_something_to_copy(server: &Server, population: &Arc<Population>) -> Result<()> {
     let mut fleet = Fleet::new();
     fleet.connect(server, population, 0..1).await?;
@@ -82,14 +82,14 @@ async fn make_something_to_copy(server: &Server, population: &Arc<Population>) -
     fleet.settle(1, PATIENCE).await;
     let answers = population.answers(server, &challenges).await?;
     each(server.target, answers.wire, answers.expected, 1).await.context("the answer to copy")?;
-    // until what became of the delivery is written down as well
+    // until the result of the delivery is committed too
     tokio::time::sleep(Duration::from_millis(500)).await;
     Ok(())
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir(to)?;
-    // A server refuses a folder that others may look into.
+    // A server rejects a folder that others may access.
     std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
@@ -100,7 +100,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The file that begins as every SQLite database does.
+/// The SQLite database in a folder.
 fn database_in(folder: &Path) -> Result<PathBuf> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,5 +1,5 @@
-//! `hangups`: callers that close their connection within a millisecond of asking. A request that the server had not begun
-//! by then is dropped; what it stored must reach the device as fast as if the caller had waited.
+//! `hangups`: callers that close their connection within a millisecond of a request. A request that the server had
+//! not begun is dropped; a stored one must reach the device as fast as if the caller had waited.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use crate::machine::Meter;
 use crate::notify::TTL;
 
 const PART: &str = "hangups";
-/// Each call leaves a port in TIME_WAIT, and an address has some 28,000 of them.
+/// Calls per source address: each leaves a port in TIME_WAIT, of which an address has some 28,000.
 const CALLS_MAX: usize = 5_000;
 /// Source addresses of the callers, `127.0.0.1` and the next ones.
 const ADDRESSES: usize = 8;
 const LOOKERS: usize = 16;
 
-/// How a caller takes its leave.
+/// The behaviour of a caller.
 #[derive(Clone, Copy)]
-enum Manner {
-    /// It waits for the response.
+enum Behaviour {
+    /// Waits for the response.
     Waits,
-    /// It closes at once.
+    /// Closes at once.
     HangsUp,
-    /// It closes after a millisecond.
+    /// Closes after a millisecond.
     HangsUpSoon,
 }
 
-impl Manner {
+impl Behaviour {
     const ALL: [(Self, &str); 3] = [
         (Self::Waits, "callers that wait"),
         (Self::HangsUp, "callers that hang up at once"),
@@ -47,24 +47,24 @@ impl Manner {
     ];
 }
 
-/// For each manner: one call for each challenge, each on a connection of its own, and an account of what was stored.
+/// For each behaviour: one call for each challenge, each on its own connection, and an account of the stored notifications.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let devices = bench.scale.devices.last().copied().unwrap_or(1);
     for _ in 0..bench.scale.repeats {
-        for (manner, name) in Manner::ALL {
+        for (behaviour, name) in Behaviour::ALL {
             let (mut scene, _folder) = deliver::set(bench, devices).await?;
-            measure(bench, &scene, manner, name).await?;
+            measure(bench, &scene, behaviour, name).await?;
             scene.server.still_runs()?;
         }
     }
     Ok(())
 }
 
-async fn measure(bench: &mut Bench, scene: &Scene, manner: Manner, name: &str) -> Result<()> {
+async fn measure(bench: &mut Bench, scene: &Scene, behaviour: Behaviour, name: &str) -> Result<()> {
     let calls = scene.challenges.all.len().min(CALLS_MAX);
     let meter = Meter::start(scene.server.target.pid);
     let begin = Instant::now();
-    let starts = call_all(scene, calls, bench.connections(), manner).await?;
+    let starts = call_all(scene, calls, bench.connections(), behaviour).await?;
     let (called, usage) = (begin.elapsed(), meter.stop());
 
     scene.fleet.settle(calls, Duration::from_secs(2)).await;
@@ -73,7 +73,7 @@ async fn measure(bench: &mut Bench, scene: &Scene, manner: Manner, name: &str) -
     let ttl = Duration::from_secs(TTL.into());
     let window = (begin, Instant::now());
     let balance = Balance::of(&promises, &scene.fleet.take(), ttl, window);
-    scene.fleet.all_there()?;
+    scene.fleet.check_connected()?;
 
     let mut readings = vec![
         ("calls per s", calls as f64 / called.as_secs_f64().max(1e-9)),
@@ -90,12 +90,12 @@ async fn measure(bench: &mut Bench, scene: &Scene, manner: Manner, name: &str) -
     Ok(())
 }
 
-/// Makes `calls` calls, `at_once` at a time; when each was made.
+/// Makes `calls` calls, `at_once` at a time; returns the start of each.
 async fn call_all(
     scene: &Scene,
     calls: usize,
     at_once: usize,
-    manner: Manner,
+    behaviour: Behaviour,
 ) -> Result<Vec<Instant>> {
     let (next, to) = (Arc::new(AtomicUsize::new(0)), scene.server.target.address);
     let mut callers = JoinSet::new();
@@ -109,7 +109,7 @@ async fn call_all(
                     return Ok(made);
                 }
                 made.push((number, Instant::now()));
-                call(to, number, &requests.wire[number], manner).await.context("a call")?;
+                call(to, number, &requests.wire[number], behaviour).await.context("a call")?;
             }
         });
     }
@@ -123,18 +123,18 @@ async fn call_all(
     Ok(starts)
 }
 
-async fn call(to: SocketAddr, number: usize, request: &[u8], manner: Manner) -> Result<()> {
+async fn call(to: SocketAddr, number: usize, request: &[u8], behaviour: Behaviour) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     let last = u8::try_from(number % ADDRESSES)? + 1;
     socket.bind((IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0).into())?;
     let mut stream: TcpStream = socket.connect(to).await?;
     stream.set_nodelay(true)?;
-    match manner {
-        Manner::Waits => {
+    match behaviour {
+        Behaviour::Waits => {
             Connection::over(stream).call(request).await?;
         }
-        Manner::HangsUp => stream.write_all(request).await?,
-        Manner::HangsUpSoon => {
+        Behaviour::HangsUp => stream.write_all(request).await?,
+        Behaviour::HangsUpSoon => {
             stream.write_all(request).await?;
             sleep(Duration::from_millis(1)).await;
         }
@@ -142,7 +142,7 @@ async fn call(to: SocketAddr, number: usize, request: &[u8], manner: Manner) -> 
     Ok(())
 }
 
-/// The notifications that the server has, each with the start of its call.
+/// The notifications that the server has stored, each with the start of its call.
 async fn stored(scene: &Scene, starts: &[Instant]) -> Result<Vec<Promise>> {
     let server = &scene.server;
     let asked = scene.challenges.all.iter().take(starts.len());

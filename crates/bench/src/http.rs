@@ -1,4 +1,4 @@
-//! Just enough HTTP/1.1 to ask cheaply: requests are bytes made in advance, answers are looked at and not parsed.
+//! A minimal HTTP/1.1 client: requests are bytes made in advance, and responses are barely parsed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::form_urlencoded;
 
-/// The largest answer that is read.
+/// The largest response in bytes.
 const LARGEST: usize = 1024 * 1024;
 
 /// The value of an `Authorization` header.
@@ -22,12 +22,12 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
-/// The bytes of a request that reads.
+/// The bytes of a GET request.
 pub(crate) fn get(host: SocketAddr, path: &str, authorization: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n\r\n").into()
 }
 
-/// The bytes of a request that sends a form.
+/// The bytes of a POST request with a form.
 pub(crate) fn post(host: SocketAddr, path: &str, authorization: &str, form: &str) -> Vec<u8> {
     let length = form.len();
     format!(
@@ -37,13 +37,13 @@ pub(crate) fn post(host: SocketAddr, path: &str, authorization: &str, form: &str
     .into()
 }
 
-/// A connection that is kept open from one request to the next.
+/// A persistent connection.
 pub(crate) struct Connection {
     socket: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
@@ -58,12 +58,12 @@ impl Connection {
         Ok(Self::over(socket))
     }
 
-    /// Over a socket that is connected already.
+    /// Uses a connected socket.
     pub(crate) fn over(socket: TcpStream) -> Self {
         Self { socket, buffer: vec![0; 4 * 1024] }
     }
 
-    /// Sends a request and waits for the whole answer.
+    /// Sends a request and waits for the whole response.
     pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
         self.socket.write_all(request).await?;
         let mut filled = 0;
@@ -94,7 +94,7 @@ impl Connection {
 }
 
 impl Answer<'_> {
-    /// The whole answer as text, for a person who wants to know what went wrong.
+    /// The response as text, for error messages.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.status, String::from_utf8_lossy(self.body))
     }
@@ -105,7 +105,7 @@ pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
     lines(head).find_map(|(_, line)| value_of(line, name))
 }
 
-/// How long an answer is.
+/// The status and the lengths of a response.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Shape {
     status: u16,
@@ -114,7 +114,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// `None` while the head is not complete.
+    /// `None` while the head is incomplete.
     fn of(bytes: &[u8]) -> io::Result<Option<Self>> {
         let bad = |what| io::Error::new(io::ErrorKind::InvalidData, what);
         let mut status = None;
@@ -139,7 +139,7 @@ impl Shape {
     }
 }
 
-/// The complete lines of a head without their ends, each with the place after it.
+/// The complete lines of a head without their ends, each with the position after it.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shape_of_an_answer_is_known_when_its_head_is_complete() {
+    fn the_lengths_of_a_response_are_known_when_its_head_is_complete() {
         let answer = b"HTTP/1.1 201 Created\r\nDate: x\r\nCONTENT-length:  5\r\n\r\nhello";
         let shape = Shape { status: 201, head: answer.len() - 5, body: 5 };
         assert_eq!(Shape::of(answer).unwrap(), Some(shape));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn an_invalid_response_is_an_error() {
         let answers = ["nonsense\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n"];
         for answer in answers {
             assert!(Shape::of(answer.as_bytes()).is_err(), "{answer}");

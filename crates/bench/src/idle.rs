@@ -1,4 +1,4 @@
-//! `idle`: what a connected device costs while nothing happens.
+//! `idle`: the memory of a connected device while nothing happens.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::fleet::Fleet;
 use crate::machine::{Memory, sockets_max};
 use crate::population::Population;
 
-/// Allocators give memory back with some delay.
+/// The delay with which allocators return memory.
 const REST: Duration = Duration::from_secs(2);
 
-/// Memory before and after so many devices connected.
+/// Measures memory before and after devices have connected.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let limit = sockets_max();
     let mut counts: Vec<_> = bench.scale.idle.iter().map(|count| (*count).min(limit)).collect();
@@ -40,7 +40,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
             let rate = (count - connected) as f64 / begin.elapsed().as_secs_f64().max(1e-9);
             connected = *count;
             tokio::time::sleep(rest).await;
-            fleet.all_there()?;
+            fleet.check_connected()?;
             let after = Memory::of(server.target.pid);
             let each = |now: f64, then: f64| (now - then) / 1024.0 / (connected.max(1) as f64);
             let readings = [

@@ -1,4 +1,4 @@
-//! Accounts for every notification: what was promised with a 201, and what the devices saw.
+//! Accounts for every notification: those accepted with 201, and those that devices received.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,17 +10,17 @@ use crate::stats::Histogram;
 /// The 32 digits of a notification's SID.
 pub(crate) type Sid = u128;
 
-/// What was promised.
+/// An accepted notification.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Promise {
     pub(crate) sid: Sid,
     /// The number of its request.
     pub(crate) request: u64,
-    /// When it was to be asked for.
+    /// The scheduled start of its request.
     pub(crate) start: Instant,
 }
 
-/// Gathers promises while a load runs.
+/// Collects accepted notifications while a load runs.
 #[derive(Clone, Default)]
 pub(crate) struct Promises {
     made: Arc<Mutex<Vec<Promise>>>,
@@ -42,16 +42,16 @@ impl Promises {
     }
 }
 
-/// What became of the promises.
+/// Accepted notifications compared with received ones.
 #[derive(Default)]
 pub(crate) struct Balance {
-    /// Promised and never seen.
+    /// Accepted and never received.
     pub(crate) missing: Vec<Promise>,
-    /// Seen again, that often.
+    /// Received again, in all.
     pub(crate) duplicated: u64,
-    /// Seen when the TTL was over.
+    /// Received after the TTL.
     pub(crate) late: u64,
-    /// Seen and never promised: the answer was lost, or was no 201.
+    /// Received and never accepted: the response was lost, or was not 201.
     pub(crate) unknown: u64,
     /// From the start of the request to the first frame.
     pub(crate) latency: Histogram,
@@ -60,8 +60,8 @@ pub(crate) struct Balance {
 }
 
 impl Balance {
-    /// Of promises and frames; `window` is what [`within`](Self::within) counts, and latencies are those of requests
-    /// that began in it.
+    /// Compares accepted notifications and frames. `window` is the time of [`within`](Self::within), and latencies
+    /// are those of requests that began in it.
     pub(crate) fn of(
         promises: &[Promise],
         frames: &[(Sid, Instant)],
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_promise_is_accounted_for() {
+    fn every_accepted_notification_is_accounted_for() {
         let begin = Instant::now();
         let at = |millis| begin + Duration::from_millis(millis);
         let promise = |sid, start| Promise { sid, request: 0, start: at(start) };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sid_is_found_by_what_stands_before_it() {
+    fn a_sid_is_found_by_its_prefix() {
         let text = br#"{"sid":"NT000000000000000000000000000000ff","x":1}"#;
         assert_eq!(sid_after(text, br#""sid":"NT"#), Some(255));
         assert_eq!(sid_after(&text[..30], br#""sid":"NT"#), None);

@@ -1,7 +1,7 @@
-//! Load: many connections that ask, each on a task of its own, and what came of it.
+//! Load: many connections that send requests, each in a task, and the results.
 //!
 //! Server and generator share the machine, so the generator is kept cheap: requests are made in advance, one thread
-//! serves all connections, and an answer costs a look at its status and its length.
+//! serves all connections, and only the status and the length of a response are read.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,55 +17,55 @@ use crate::machine::{Meter, Usage};
 use crate::pace::{Pace, Turns};
 use crate::stats::Histogram;
 
-/// A server that is silent for so long after the end of a run is not waited for.
+/// The time to wait for responses after the end of a run.
 const GRACE: Duration = Duration::from_secs(20);
-/// How often connections may break in one run before it is given up.
+/// Broken connections after which a run is given up.
 const BREAKS: u64 = 100;
 
-/// Who is asked.
+/// The server that is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
-    /// Its process, whose processor time is measured.
+    /// The process whose processor time is measured.
     pub(crate) pid: u32,
 }
 
-/// What is asked: each in turn, then from the start again.
+/// The requests, sent in turn and over again.
 pub(crate) struct Requests {
     pub(crate) wire: Vec<Vec<u8>>,
-    /// The status that counts as an answer.
+    /// The status of a successful response.
     pub(crate) expected: u16,
-    /// Whether the server may refuse some as being too many, with 429 or 503.
+    /// Whether the server may shed some with 429 or 503.
     pub(crate) may_shed: bool,
 }
 
-/// What a server says that has too much to do.
+/// The statuses of an overloaded server.
 const SHED: [u16; 2] = [429, 503];
 
-/// How it is asked.
+/// The plan of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
-    /// At first nothing is measured.
+    /// The time before the measurement.
     pub(crate) warm: Duration,
     pub(crate) window: Duration,
 }
 
-/// What came of it.
+/// The results of a run.
 pub(crate) struct Load {
-    /// Expected answers within the window.
+    /// Expected responses within the window.
     pub(crate) answered: u64,
-    /// Anything else, at any time.
+    /// Other responses, at any time.
     pub(crate) failed: u64,
-    /// What the first of these was.
+    /// The first of them.
     pub(crate) failure: Option<String>,
-    /// From when to when it was measured.
+    /// The start and the end of the measurement.
     pub(crate) window: (Instant, Instant),
     pub(crate) elapsed: Duration,
-    /// From the start, which for a schedule is the scheduled one, to the whole answer.
+    /// From the start of a request, which a schedule sets, to the whole response.
     pub(crate) latency: Histogram,
-    /// The same of requests that were refused as being too many, if that may be.
+    /// The latency of requests that were shed.
     pub(crate) shed: Histogram,
     pub(crate) usage: Usage,
 }
@@ -76,7 +76,7 @@ impl Load {
     }
 }
 
-/// Sees every expected answer: the number of its turn, its start, and itself.
+/// Receives every expected response with the number and the start of its request.
 pub(crate) type Observer = Arc<dyn Fn(u64, Instant, &Answer<'_>) + Send + Sync>;
 
 struct Shared {
@@ -99,14 +99,14 @@ struct Seen {
     failure: Option<String>,
 }
 
-/// Asks.
+/// Runs a load.
 pub(crate) async fn run(
     target: Target,
     requests: &Arc<Requests>,
     plan: Plan,
     observer: Option<Observer>,
 ) -> Result<Load> {
-    ensure!(!requests.wire.is_empty() && plan.connections > 0, "nothing to ask");
+    ensure!(!requests.wire.is_empty() && plan.connections > 0, "no requests");
     let mut connections = Vec::with_capacity(plan.connections);
     for _ in 0..plan.connections {
         let connection = Connection::open(target.address).await;
@@ -161,7 +161,7 @@ async fn wait_for(workers: &mut JoinSet<Result<()>>, patience: Duration) -> Resu
         }
         Ok(())
     };
-    timeout(patience, all).await.context("the server did not answer in time")?
+    timeout(patience, all).await.context("the server did not respond in time")?
 }
 
 impl Shared {
@@ -186,7 +186,7 @@ impl Shared {
                 Err(error) => {
                     self.failed(error.to_string());
                     let breaks = self.breaks.fetch_add(1, Ordering::Relaxed);
-                    ensure!(breaks < BREAKS, "connections break again and again: {error}");
+                    ensure!(breaks < BREAKS, "connections keep breaking: {error}");
                     connection = Connection::open(self.target.address).await?;
                 }
             }
@@ -194,10 +194,10 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts an answer to what was asked at `start`, if that is within the window.
+    /// Counts the response to a request started at `start`, if it is within the window.
     fn seen_within(&self, start: Instant, count: impl FnOnce(&mut Seen, Duration)) {
         let now = Instant::now();
-        // a schedule is judged by its starts: that an answer came too late for the window is its point
+        // a schedule counts by its starts: late responses are what it measures
         let within = match self.turns.pace() {
             Pace::Closed => start >= self.from && now <= self.to,
             Pace::Open(_) | Pace::Times(_) => start >= self.from,

@@ -1,32 +1,32 @@
-//! What the machine says of itself and of processes, as Linux tells it in `/proc`.
+//! Readings of the machine and of processes from `/proc` of Linux.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
-/// The kernel counts processor time in hundredths of a second, whatever the processor.
+/// Ticks of processor time per second in the kernel, whatever the processor.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Processor seconds spent in a window.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
-    /// By the server.
+    /// Of the server.
     pub(crate) server: f64,
-    /// By neither the server nor this process, as a share of one core: how noisy the window was.
+    /// Of other processes, as a share of one core: the noise of the window.
     pub(crate) others: f64,
-    /// Time that processors had work and were held back by the hypervisor, as a share of one core.
+    /// Time that the hypervisor withheld from busy processors, as a share of one core.
     pub(crate) held: f64,
 }
 
 impl Usage {
-    /// What tells how much a measurement was disturbed.
+    /// The readings that tell how much a measurement was disturbed.
     pub(crate) fn disturbances(&self) -> [(&'static str, f64); 2] {
         [("others %", self.others * 100.0), ("held %", self.held * 100.0)]
     }
 }
 
-/// Measures from its start to its stop.
+/// Measures processor time from start to stop.
 pub(crate) struct Meter {
     pid: u32,
     begin: std::time::Instant,
@@ -53,11 +53,11 @@ impl Meter {
     }
 }
 
-/// Processes by whose they are, measured together.
+/// Named groups of processes, measured together.
 pub(crate) struct Crowd(Vec<(&'static str, Vec<u32>, f64)>);
 
 impl Crowd {
-    /// From now on; each with all that descends from it and is not named itself.
+    /// Starts to measure groups, each with its descendants that are not named themselves.
     pub(crate) fn watch(groups: &[(&'static str, &[u32])]) -> Self {
         let groups = groups.iter().map(|(name, pids)| (*name, pids.to_vec(), 0.0));
         let mut crowd = Self(groups.collect());
@@ -68,12 +68,12 @@ impl Crowd {
         crowd
     }
 
-    /// What each has spent since, in hundredths of one core.
+    /// The processor time of each group since then, in percent of one core.
     pub(crate) fn shares(&self, elapsed: std::time::Duration) -> Vec<(&'static str, f64)> {
         let wall = elapsed.as_secs_f64().max(1e-9);
         let share =
             |before: f64, pids: &[u32]| (self.seconds(pids) - before).max(0.0) / wall * 100.0;
-        // whose processes are elsewhere is not known
+        // processes on other machines are not known
         let known = self.0.iter().filter(|(_, pids, _)| !pids.is_empty());
         known.map(|(name, pids, before)| (*name, share(*before, pids))).collect()
     }
@@ -82,7 +82,7 @@ impl Crowd {
         pids.iter().map(|pid| self.seconds_of_all(*pid)).sum()
     }
 
-    /// User and system time of a process and of all that descends from it, ended ones included.
+    /// User and system time of a process and of all its descendants, ended ones included.
     fn seconds_of_all(&self, pid: u32) -> f64 {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.unwrap_or_default();
@@ -97,10 +97,10 @@ fn seconds_of(pid: u32) -> f64 {
     times_of(pid, 2)
 }
 
-/// The first of: user and system time of a process, and of its children that have ended.
+/// User and system time of a process, or of its ended children.
 fn times_of(pid: u32, first: usize) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // the name in parentheses may hold anything
+    // the name in parentheses may contain anything
     let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
     fields
         .split_whitespace()
@@ -111,11 +111,11 @@ fn times_of(pid: u32, first: usize) -> f64 {
         / TICKS_PER_SECOND
 }
 
-/// What all cores together have done so far, in seconds.
+/// The time of all cores so far, in seconds.
 struct Processors {
-    /// They were not idle.
+    /// Not idle.
     busy: f64,
-    /// They had work, and the hypervisor let others have them.
+    /// Withheld by the hypervisor.
     held: f64,
 }
 
@@ -134,11 +134,11 @@ impl Processors {
 /// Memory of a process, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Memory {
-    /// All that is resident.
+    /// All resident memory.
     pub(crate) resident: f64,
-    /// The part of it that is the process's own, not pages of files such as the database.
+    /// The private part, without pages of files such as the database.
     pub(crate) private: f64,
-    /// The most that was ever resident.
+    /// The peak of resident memory.
     pub(crate) peak: f64,
 }
 
@@ -151,10 +151,10 @@ impl Memory {
     }
 }
 
-/// Files, listeners and other connections that need descriptors too.
+/// Descriptors for files, listeners and other connections.
 const OTHER_DESCRIPTORS: usize = 500;
 
-/// How many sockets this process, and a server that it starts, may hold beside their files.
+/// How many sockets this process and a server may hold beside other descriptors.
 pub(crate) fn sockets_max() -> usize {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
@@ -169,7 +169,7 @@ pub(crate) struct Machine {
     cores: usize,
     memory_gib: f64,
     kernel: String,
-    /// Of the folder that holds the databases.
+    /// The file system of the databases.
     file_system: String,
     load_before: String,
 }
@@ -190,7 +190,7 @@ impl Machine {
         }
     }
 
-    /// One line for a person.
+    /// The machine on one line.
     pub(crate) fn text(&self) -> String {
         format!(
             "{} cores ({}), {} GiB, Linux {}, databases on {}, load before: {}",
@@ -203,7 +203,7 @@ impl Machine {
         )
     }
 
-    /// Whether a commit there costs nothing and so says nothing.
+    /// Whether the file system is in memory, where commits cost nothing.
     pub(crate) fn disk_is_memory(&self) -> bool {
         matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
     }
@@ -215,13 +215,13 @@ fn processor_of(cpuinfo: &str) -> String {
     name.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
-/// The first word after `name:`, or after `name` and some space before the colon.
+/// The first word after `name:`, with optional space before the colon.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_once(':')?.1.split_whitespace().next()
 }
 
-/// The type of the mount with the longest path that the folder is below.
+/// The type of the deepest mount that contains the folder.
 fn file_system_of(folder: &Path, mounts: &str) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let below = mounts.lines().filter_map(|line| {

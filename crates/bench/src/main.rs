@@ -1,12 +1,13 @@
-//! `countersign-bench`: measures the real binary from outside, over real HTTP, beside the least that any server does.
+//! `countersign-bench`: measures the real binary from outside, over real HTTP, beside a floor: the least that any
+//! server does.
 //!
 //! ```text
 //! cargo build --release -p countersign-server
 //! cargo run --release -p countersign-bench -- notify
 //! ```
 //!
-//! Everything stays on the loopback of one machine, and every run is bounded. Figures of different machines, or of one
-//! machine on different days, compare by their ratio to the floor that was measured in the same repeat.
+//! Everything runs on the loopback interface of one machine, and every run is bounded. Results of different machines,
+//! or of different days, compare by their ratio to the floor of the same repeat.
 
 mod answer;
 mod backing;
@@ -53,7 +54,7 @@ use crate::machine::Machine;
 use crate::report::Report;
 use crate::server::Installation;
 
-/// As the server has it, so that the floor is not slower for another reason.
+/// The server's allocator, so that the floor is not slower for another reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -97,7 +98,7 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
         );
     }
     if matches!(part, Part::Restart | Part::Grow) && is_on_postgres(options) {
-        bail!("restart and grow fill a file of SQLite's");
+        bail!("restart and grow need SQLite");
     }
     let folder = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut bench = Bench {
@@ -117,7 +118,7 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
     if let Some(note) = bench.backing.note() {
         bench.report.note(note.to_owned());
     }
-    // whatever is dropped takes its process and its folder along, which a signal's default would not
+    // drops end processes and remove folders, which a signal's default would not do
     let mut terminated = signal(SignalKind::terminate())?;
     let stopped = tokio::select! {
         () = Box::pin(parts(part, &mut bench)) => None,
@@ -138,7 +139,7 @@ fn is_on_postgres(options: &Options) -> bool {
     options.store == Store::Postgres || options.database_url.is_some()
 }
 
-/// One part after the other. One that fails is a fault in the report, and the next has its turn.
+/// Runs the parts in turn. A part that fails is a fault in the report, and the next one runs.
 async fn parts(part: &Part, bench: &mut Bench) {
     let every = matches!(part, Part::All | Part::Smoke);
     let all = [

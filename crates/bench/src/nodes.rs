@@ -1,5 +1,5 @@
-//! `nodes`: one, two and more nodes over one PostgreSQL, with NATS between them, all on this machine: the rate of all
-//! together, and who spends the processor.
+//! `nodes`: one and more nodes with one PostgreSQL and NATS between them, on this machine: the total rate, and the
+//! processor time of each process.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,22 +23,22 @@ use crate::server::Server;
 
 const PART: &str = "nodes";
 
-/// Nodes, and what they share.
+/// Nodes and their shared servers.
 struct Scene {
     servers: Vec<Server>,
     nats: NatsServer,
     _folders: Vec<TempDir>,
 }
 
-/// What all nodes together came to.
+/// The totals of all nodes.
 struct Sum {
     loads: Vec<Load>,
     promises: Vec<Promise>,
-    /// Processor time by whose it was, as shares of one core.
+    /// Processor time by process, as shares of one core.
     shares: Vec<(&'static str, f64)>,
 }
 
-/// For each number of nodes: notifications for nobody, then from the request to the frame.
+/// For each number of nodes: notifications for offline devices, then from the request to the frame.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     ensure!(
         !matches!(bench.backing, Backing::Sqlite),
@@ -97,7 +97,7 @@ async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Res
         fleet.connect(server, &population, part).await?;
     }
     let challenges = population.challenge(first, devices.max(bench.scale.challenges)).await?;
-    // their automatic pushes come first, and are nobody's
+    // their automatic pushes arrive first and do not count
     fleet.settle(challenges.all.len(), PATIENCE).await;
     fleet.take();
 
@@ -106,7 +106,7 @@ async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Res
     let frames = fleet.take();
     let ttl = Duration::from_secs(TTL.into());
     let balance = Balance::of(&sum.promises, &frames, ttl, sum.loads[0].window);
-    fleet.all_there()?;
+    fleet.check_connected()?;
     let name = format!("{who}, {devices} devices, to the frame");
     let rate = balance.within as f64 / sum.loads[0].elapsed.as_secs_f64().max(1e-9);
     let quantiles = [0.5, 0.99].map(|share| balance.latency.quantile_ms(share));
@@ -116,7 +116,8 @@ async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Res
     Ok(())
 }
 
-/// Every node is asked for all challenges, each beginning elsewhere; the connections are divided among them.
+/// Each node receives requests for all challenges, from a different start; the connections are divided among the
+/// nodes.
 async fn measure(bench: &Bench, scene: &Scene, challenges: &Challenges) -> Result<Sum> {
     let mut plan = bench.plan(bench.connections(), Pace::Closed);
     let nodes = scene.servers.len();
@@ -145,7 +146,7 @@ async fn measure(bench: &Bench, scene: &Scene, challenges: &Challenges) -> Resul
     let (mut sum, mut shares) =
         (Sum { loads: Vec::new(), promises: Vec::new(), shares: Vec::new() }, None);
     while let Some(done) = loads.join_next().await {
-        // the first that ends, ends with its window; the others with it
+        // the windows of all nodes end together
         shares.get_or_insert_with(|| crowd.shares(begin.elapsed()));
         let (load, mut promises) = done??;
         sum.loads.push(load);

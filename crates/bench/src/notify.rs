@@ -1,4 +1,4 @@
-//! `floor` and `notify`: how many notifications a second are durable, and how fast, when nobody is connected.
+//! `floor` and `notify`: the rate and the latency of durable notifications without connected devices.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::population::{Challenges, Population};
 use crate::server::Server;
 use crate::stalls::Stalls;
 
-/// The TTL of everything that is measured, in seconds.
+/// The TTL of all measured notifications, in seconds.
 pub(crate) const TTL: u32 = 150;
 
-/// The yardsticks alone.
+/// Measures only the floors.
 pub(crate) async fn floor(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let mut base = None;
@@ -31,7 +31,7 @@ pub(crate) async fn floor(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Notifications for devices that are not there.
+/// Measures notifications for offline devices.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     const PART: &str = "notify";
     for _ in 0..bench.scale.repeats {
@@ -85,7 +85,7 @@ async fn measure(
     let stalls = Stalls::watch(server).await?;
     let load = load::run(server.target, &Arc::clone(&requests), plan, None).await?;
     let stalls = stalls.readings(&load.latency).await?;
-    // a schedule's rate is its own
+    // a schedule sets its own rate
     let floor = (pace == Pace::Closed).then_some(floor);
     bench.report.add_load("notify", name, &load, floor, &stalls);
     Ok(load.per_second())

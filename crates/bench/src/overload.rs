@@ -11,7 +11,8 @@ use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::Population;
 
-/// The usual load, then a crowd that asks again the moment it is answered, whatever the answer, then the usual load.
+/// Measures the usual load, then a crowd that sends a request at once after every response, then the usual load
+/// again.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     const PART: &str = "overload";
     let crowd = bench.scale.crowd.min(sockets_max());

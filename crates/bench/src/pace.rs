@@ -1,4 +1,4 @@
-//! When the next request starts: as soon as a connection is free, or when a schedule says so.
+//! The start of the next request: when a connection is free, or by a schedule.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-/// Above this rate requests are let go in small groups, since waking up for each costs more than it tells.
+/// Above this rate requests are released in small groups, since a wake-up for each costs too much.
 const GROUPED_ABOVE: f64 = 1_000.0;
 const GROUP: Duration = Duration::from_micros(200);
-/// What sleeping is late by; the rest is waited for awake.
+/// The delay of a sleep; the rest of a wait spins.
 const SLEEP_IS_LATE: Duration = Duration::from_micros(80);
 
-/// How requests follow each other.
+/// The pace of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
-    /// Every connection asks again as soon as it has its answer, until the end.
+    /// Every connection sends its next request when it has its response, until the end.
     Closed,
-    /// So many requests a second, until the end. Each is as late as its answer is behind the *schedule*: a server
-    /// that stalls is charged for all the requests that would have come meanwhile.
+    /// Requests per second, until the end. The latency of each counts from its *schedule*: a server that stalls is
+    /// charged for the requests that were due meanwhile.
     Open(f64),
-    /// So many requests in all, as fast as they go.
+    /// A number of requests in all, as fast as possible.
     Times(u64),
 }
 
@@ -30,15 +30,15 @@ pub(crate) struct Turns {
     begin: Instant,
     end: Instant,
     next: AtomicU64,
-    /// Of a schedule: the turns whose time has come.
+    /// The turns of a schedule that are due.
     due: Semaphore,
 }
 
 /// The right to send one request.
 pub(crate) struct Turn {
-    /// The first is 0.
+    /// The number of the request, from 0.
     pub(crate) number: u64,
-    /// When it was to be sent.
+    /// The start of the request.
     pub(crate) start: Instant,
 }
 
@@ -51,7 +51,7 @@ impl Turns {
         self.pace
     }
 
-    /// The next turn; `None` when there are no more.
+    /// The next turn; `None` at the end.
     pub(crate) async fn next(&self) -> Option<Turn> {
         if matches!(self.pace, Pace::Open(_)) {
             self.due.acquire().await.ok()?.forget();
@@ -79,7 +79,8 @@ impl Turns {
         }
     }
 
-    /// Starts the clock of a schedule, on a thread of its own: the timers of an event loop are a millisecond coarse.
+    /// Starts the clock of a schedule on its own thread: the timers of the runtime have a resolution of a
+    /// millisecond.
     pub(crate) fn start_clock(self: &Arc<Self>) -> Clock {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = match self.pace {
@@ -115,7 +116,7 @@ impl Turns {
                 std::hint::spin_loop();
             }
         }
-        // whoever waits now finds that the schedule is over
+        // waiting tasks learn that the schedule is over
         self.due.add_permits(1 << 20);
     }
 }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_schedule_does_not_wait_for_anybody() {
+    async fn a_schedule_does_not_wait_for_responses() {
         let turns = turns(Pace::Open(200.0));
         let _clock = turns.start_clock();
         tokio::time::sleep(Duration::from_millis(150)).await;

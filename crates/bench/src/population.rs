@@ -1,4 +1,4 @@
-//! Who is in the database before anything is measured: entities with a verified stream device each, and challenges.
+//! The contents of the database before a measurement: entities with a verified stream device each, and challenges.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::http::{form, get, post};
 use crate::load::Requests;
 use crate::server::Server;
 
-/// Connections that make all this.
+/// Connections that create them.
 const MAKERS: usize = 32;
-/// The longest life of a challenge, less what the slowest maker needs.
+/// The lifetime of a challenge, less the time to create all.
 const LIFETIME: Duration = Duration::from_secs(59 * 60);
-/// Challenges that live for less than this are made anew before a run.
+/// Challenges that expire sooner are replaced before a run.
 const FRESH: Duration = Duration::from_secs(10 * 60);
 
-/// The people of one service. They all hold the same key, which only saves time.
+/// The entities of one service. They share one key, which saves time.
 pub(crate) struct Population {
     service: String,
     account_sid: String,
@@ -37,19 +37,19 @@ pub(crate) struct Device {
 
 /// Challenges, which expire.
 pub(crate) struct Challenges {
-    /// The path of each, and who is asked.
+    /// The path of each, and its device.
     pub(crate) all: Vec<(String, usize)>,
     expire: Instant,
 }
 
 impl Population {
-    /// Enrols so many, on the stream.
+    /// Enrols entities on the stream.
     pub(crate) async fn enrol(server: &Server, account_sid: &str, count: usize) -> Result<Self> {
         let service = form(&[("FriendlyName", "bench")]);
         Self::enrol_in(server, account_sid, count, &service, None).await
     }
 
-    /// Enrols so many phones of Apple's, in a service with that credential.
+    /// Enrols Apple devices in a service with that credential.
     pub(crate) async fn enrol_apple(
         server: &Server,
         account_sid: &str,
@@ -112,7 +112,7 @@ impl Population {
         Ok(Self { service, account_sid: account_sid.to_owned(), key, devices })
     }
 
-    /// Asks the devices in turn until there are `count` challenges.
+    /// Creates `count` challenges for the devices in turn.
     pub(crate) async fn challenge(&self, server: &Server, count: usize) -> Result<Challenges> {
         let expire = Instant::now() + LIFETIME;
         let seconds = i64::try_from(LIFETIME.as_secs())?;
@@ -139,7 +139,7 @@ impl Population {
         Ok(Challenges { all: all.collect::<Result<_>>()?, expire })
     }
 
-    /// Makes them anew if they are about to expire.
+    /// Replaces challenges that are about to expire.
     pub(crate) async fn freshen(&self, server: &Server, challenges: &mut Challenges) -> Result<()> {
         if challenges.expire.saturating_duration_since(Instant::now()) < FRESH {
             *challenges = self.challenge(server, challenges.all.len()).await?;
@@ -147,20 +147,20 @@ impl Population {
         Ok(())
     }
 
-    /// Where a device holds its stream.
+    /// The path of a device's stream.
     pub(crate) fn stream_path(&self, device: &Device) -> String {
         let Device { identity, factor_sid, .. } = device;
         format!("/v2/Services/{}/Entities/{identity}/Factors/{factor_sid}/Stream", self.service)
     }
 
-    /// A device's token; on a stream it holds the server's nonce.
+    /// A device's JWT; on a stream it holds the server's nonce.
     pub(crate) fn token(&self, device: &Device, nonce: Option<&str>) -> Result<String> {
         let who =
             jwt::Device { credential_sid: &device.credential_sid, account_sid: &self.account_sid };
         Ok(jwt::device_jwt(&self.key, who, system_time(), nonce)?)
     }
 
-    /// The requests that answer each challenge, as its device: read, signed, ready to be sent.
+    /// The signed requests that answer each challenge.
     pub(crate) async fn answers(
         &self,
         server: &Server,
@@ -191,14 +191,14 @@ impl Population {
 }
 
 impl Challenges {
-    /// The same, beginning with another one.
+    /// The same challenges from a different start.
     pub(crate) fn turned(&self, by: usize) -> Self {
         let mut all = self.all.clone();
         all.rotate_left(by);
         Self { all, expire: self.expire }
     }
 
-    /// A request for each that pushes it again.
+    /// A request that creates a notification for each challenge.
     pub(crate) fn notify(&self, server: &Server, ttl: u32) -> Arc<Requests> {
         let form = form(&[("Ttl", &ttl.to_string())]);
         let wire =
@@ -211,12 +211,12 @@ impl Challenges {
     }
 }
 
-/// Such as Apple gives a phone.
+/// A device token like Apple's.
 fn device_token(number: usize) -> String {
     format!("{:064x}", number + 1)
 }
 
-/// Spread over the alphabet, as the names of people are.
+/// An identity; they are spread over the alphabet.
 fn identity(number: usize) -> String {
     let spread = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{spread:016x}-bench-{number:07}")

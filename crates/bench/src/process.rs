@@ -1,4 +1,4 @@
-//! Processes that are measured: started with a clean environment, ended at the latest when they are dropped.
+//! Measured processes: started with a clean environment, and ended when dropped.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-/// How much of a log a person is shown.
-const LAST_LINES: usize = 15;
+/// Lines of a log that an error shows.
+const TAIL_LINES: usize = 15;
 
 /// A running process. Dropping it kills it.
 pub(crate) struct Process {
@@ -17,11 +17,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it; what it prints goes to the end of a file.
+    /// Starts a process whose output is appended to a log.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let open = || File::options().create(true).append(true).open(log);
         let shown = command.get_program().display().to_string();
-        // the settings of somebody's own server are not those of the one under test
+        // settings of another server must not reach the one under test
         for (name, _) in std::env::vars_os() {
             let ours = command.get_envs().any(|(set, _)| set == name);
             if name.to_string_lossy().starts_with("COUNTERSIGN_") && !ours {
@@ -42,25 +42,25 @@ impl Process {
         self.child.id()
     }
 
-    /// An error with its last words, if it has ended.
+    /// Returns an error with the end of the log if the process has ended.
     pub(crate) fn still_runs(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => anyhow::bail!("it ended with {status}:\n{}", self.last_words()),
+            Some(status) => anyhow::bail!("it ended with {status}:\n{}", self.log_tail()),
         }
     }
 
-    /// The last lines of its log.
-    pub(crate) fn last_words(&self) -> String {
+    /// The last lines of the log.
+    pub(crate) fn log_tail(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
 
-    /// Ends it as a power cut does.
+    /// Ends the process as a power cut does.
     pub(crate) fn kill(&mut self) {
-        // one that has ended already is dead enough
+        // it may have ended already
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -72,7 +72,7 @@ impl Drop for Process {
     }
 }
 
-/// A port of this machine that nobody listens on.
+/// A free port of this machine.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?)

@@ -1,5 +1,5 @@
-//! `push`: from the request to the yes of a push service, over TLS and HTTP/2, with every notification accounted for. The push
-//! service is the server's own stand-in for Apple's, as a process beside it.
+//! `push`: from the request to the acceptance of a push service, over TLS and HTTP/2, with every notification
+//! accounted for. The push service is a process of the server's stand-in for Apple.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,19 +20,19 @@ use crate::process::Process;
 use crate::server::Server;
 
 const PART: &str = "push";
-/// Stand-ins that are not ready by then never will be.
+/// The deadline for the stand-ins' readiness.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How often something that another process does is looked at.
+/// The polling interval for other processes.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
-/// More than a credential's pushes may wait in memory are put aside until their lease of thirty seconds is over, some
-/// more than once.
+/// The time to wait for pushes: those above a credential's queue wait in the database until their lease runs out,
+/// some more than once.
 const PATIENCE: Duration = Duration::from_secs(200);
 
-/// The counters that are read.
+/// The metrics that are read.
 const TAKEN: &str = r#"countersign_delivery_attempts_total{platform="apn",outcome="accepted"}"#;
 const CROWDED: &str = "countersign_delivery_crowded_out_total";
 
-/// A server, the stand-ins that it pushes to, and who is asked.
+/// A server, its stand-ins, and its requests.
 struct Scene {
     server: Server,
     others: Process,
@@ -40,7 +40,7 @@ struct Scene {
     _folder: tempfile::TempDir,
 }
 
-/// The most, with one credential; then a slow schedule.
+/// Measures the maximum rate with one credential, then a slow schedule.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
@@ -81,12 +81,12 @@ async fn set(bench: &Bench) -> Result<Scene> {
     let population = Population::enrol_apple(&server, account, devices, &credential).await?;
     let count = devices.max(bench.scale.challenges);
     let challenges = population.challenge(&server, count).await?;
-    // their automatic pushes come first, and are nobody's
+    // their automatic pushes arrive first and do not count
     until_taken(&server, count as f64).await?;
     Ok(Scene { server, others, challenges, _folder: folder })
 }
 
-/// A credential with the stand-in's key; its ids are in what it printed.
+/// Creates a credential with the stand-in's key; its ids are in the stand-in's output.
 async fn credential(server: &Server, said: &str, pem: &str) -> Result<String> {
     let value = |name: &str| {
         let (_, rest) = said.split_once(&format!("-d {name}=")).context("a value of the key")?;
@@ -167,7 +167,7 @@ fn record(
     bench.report.fault_of(PART, &name, load);
 }
 
-/// Waits until the push service has taken so many, or as long as there is hope.
+/// Waits until the push service has accepted this many, or progress stops.
 async fn until_taken(server: &Server, count: f64) -> Result<()> {
     let begin = Instant::now();
     while server.metrics().await?.of(TAKEN) < count && begin.elapsed() < PATIENCE {
@@ -176,7 +176,7 @@ async fn until_taken(server: &Server, count: f64) -> Result<()> {
     Ok(())
 }
 
-/// How many of the promised the server does not say to be sent.
+/// How many of the accepted notifications the server does not report as sent.
 async fn lost(scene: &Scene, promises: &[Promise]) -> Result<f64> {
     let all = &scene.challenges.all;
     let wire = promises.iter().map(|promise| {

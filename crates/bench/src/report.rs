@@ -1,4 +1,4 @@
-//! What was measured: gathered while it runs, then a table for people and JSON for machines.
+//! The report: collected during a run, then printed as a table and written as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,11 +17,11 @@ pub(crate) struct Report {
     command: String,
     rows: Vec<Row>,
     notes: Vec<String>,
-    /// What must not happen, and did.
+    /// Errors.
     faults: Vec<String>,
 }
 
-/// One thing that is measured, once in every repeat.
+/// One measurement, once in every repeat.
 struct Row {
     part: &'static str,
     name: String,
@@ -42,7 +42,7 @@ impl Report {
         Self { machine, command, rows: Vec::new(), notes, faults: Vec::new() }
     }
 
-    /// Takes readings of one repeat.
+    /// Adds the readings of one repeat.
     pub(crate) fn add(&mut self, part: &'static str, name: &str, readings: &[(&'static str, f64)]) {
         let line: Vec<_> =
             readings.iter().map(|(column, value)| format!("{column} {}", number(*value))).collect();
@@ -61,7 +61,7 @@ impl Report {
         }
     }
 
-    /// Takes what a load came to, and more that was read. Its rate is compared with that of the floor in the same repeat.
+    /// Adds the results of a load and more readings. Its rate is compared with the floor of the same repeat.
     pub(crate) fn add_load(
         &mut self,
         part: &'static str,
@@ -82,7 +82,7 @@ impl Report {
         self.fault_of(part, name, load);
     }
 
-    /// Notes failed requests, which a benchmark must not have.
+    /// Records failed requests as a fault.
     pub(crate) fn fault_of(&mut self, part: &'static str, name: &str, load: &Load) {
         if let Some(failure) = &load.failure {
             let failure: String = failure.chars().take(300).collect();
@@ -90,13 +90,13 @@ impl Report {
         }
     }
 
-    /// Notes something that must not happen.
+    /// Records a fault.
     pub(crate) fn fault(&mut self, what: String) {
         say(&format!("FAULT {what}"));
         self.faults.push(what);
     }
 
-    /// Notes something that a reader must know.
+    /// Records a note for the reader.
     pub(crate) fn note(&mut self, what: String) {
         if !self.notes.contains(&what) {
             self.notes.push(what);
@@ -107,7 +107,7 @@ impl Report {
         &self.faults
     }
 
-    /// Tables in Markdown: for each part its rows, median and spread of each reading.
+    /// Markdown tables: for each part its rows with the median and the spread of each reading.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("\nMachine: {}\n", self.machine.text());
         for note in &self.notes {
@@ -140,7 +140,7 @@ impl Report {
         text
     }
 
-    /// Writes everything, every single reading included.
+    /// Writes everything, every reading included.
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
         let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
         let all = json!({
@@ -177,7 +177,7 @@ impl Row {
     }
 }
 
-/// Three digits that count, or thousands.
+/// Three significant digits, or thousands.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
@@ -199,7 +199,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Progress, for whoever watches.
+/// Prints progress.
 #[expect(clippy::print_stderr, reason = "a command that runs for minutes says what it does")]
 pub(crate) fn say(what: &str) {
     eprintln!("{what}");

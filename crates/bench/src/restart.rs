@@ -1,4 +1,4 @@
-//! `restart`: how soon a server that lost its power is back, with nothing and with much still to be delivered.
+//! `restart`: the time to readiness after a power failure, with nothing and with many deliveries pending.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use crate::load::{self, Plan};
 use crate::pace::Pace;
 use crate::population::Population;
 
-/// The longest TTL there is: what was made first must still be pending after the restart.
+/// The longest TTL: the first notifications must still be pending after the restart.
 const TTL: u32 = 300;
-/// A bound on making them; leaves the first of them some time to live.
+/// The upper bound for creating them, so that the first ones are still alive.
 const MADE_WITHIN: Duration = Duration::from_secs(240);
-/// After the restart a device must get its prompt.
+/// The deadline for a prompt after the restart.
 const PROMPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Kills the server and starts it again.
@@ -50,7 +50,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// That what was pending still is: a device connects and is told.
+/// Checks that deliveries are still pending: a device connects and receives its prompt.
 async fn first_prompt(
     server: &crate::server::Server,
     population: &Arc<Population>,

@@ -1,5 +1,5 @@
-//! The second yardstick's store: one SQLite table, one writer thread, one row per request, and the commit shared by
-//! all requests that wait for it.
+//! The store of the second floor: one SQLite table, one writer thread, one row per request, and one commit for all
+//! waiting requests.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 const QUEUE: usize = 4_096;
 const BATCH: usize = 512;
 
-/// Any large odd number will do.
+/// Any large odd number.
 const SCATTER: i64 = 0x1e37_79b9_7f4a_7c15;
 
 const TABLE: &str = "CREATE TABLE notifications (
@@ -23,7 +23,7 @@ const TABLE: &str = "CREATE TABLE notifications (
 const INSERT: &str =
     "INSERT INTO notifications VALUES (?1, ?2, ?3, ?2, ?4, ?5, ?5, 'high', ?6, 'queued', ?7, ?7)";
 
-/// What a request leaves behind.
+/// The row of a request.
 pub(crate) struct Row {
     pub(crate) account: String,
     pub(crate) service: String,
@@ -34,14 +34,14 @@ pub(crate) struct Row {
 
 type Waiting = (Row, oneshot::Sender<()>);
 
-/// The door to the writer thread.
+/// The handle of the writer thread.
 #[derive(Clone)]
 pub(crate) struct Rows {
     queue: SyncSender<Waiting>,
 }
 
 impl Rows {
-    /// Makes the table and starts the thread.
+    /// Creates the table and starts the thread.
     pub(crate) fn open(file: &Path) -> Result<Self> {
         let db = Connection::open(file)?;
         db.execute_batch(
@@ -50,13 +50,13 @@ impl Rows {
         db.execute_batch(TABLE)?;
         let (queue, waiting) = sync_channel(QUEUE);
         std::thread::Builder::new().name("writer".into()).spawn(move || {
-            // whoever waits for a lost commit sees its channel closed
+            // requests of a lost commit see their channel closed
             let _ = write(&db, &waiting);
         })?;
         Ok(Self { queue })
     }
 
-    /// Whether the row is on the disk.
+    /// Inserts a row; returns whether it is durable.
     pub(crate) async fn insert(&self, row: Row) -> bool {
         let (done, committed) = oneshot::channel();
         match self.queue.try_send((row, done)) {
@@ -74,7 +74,7 @@ fn write(db: &Connection, waiting: &Receiver<Waiting>) -> rusqlite::Result<()> {
         let mut insert = db.prepare_cached(INSERT)?;
         let mut next = Some(first);
         while let Some((row, caller)) = next {
-            // grows like the time-ordered SIDs of the real server, then looks random like them
+            // grows like the time-ordered SIDs of the real server, with random-looking low bits
             number += 1;
             let sid = format!("NT{number:016x}{:016x}", number.wrapping_mul(SCATTER));
             let Row { account, service, identity, challenge, ttl } = row;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_row_is_there_when_it_is_said_to_be() {
+    async fn an_inserted_row_is_stored() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rows.db");
         let rows = Rows::open(&file).unwrap();

@@ -1,4 +1,4 @@
-//! The server under test: the real binary, its default durable settings, a folder of its own.
+//! The server under test: the real binary with its default durable settings, in a temporary folder.
 
 use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
@@ -15,12 +15,12 @@ use crate::http::{Connection, basic, get, post};
 use crate::load::Target;
 use crate::process::{Process, free_address};
 
-/// A server that is not ready by then never will be.
+/// The deadline for a server's readiness.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// How often it is asked; the time to ready is off by no more.
-const ASKED_EVERY: Duration = Duration::from_millis(2);
+/// The polling interval, and so the precision of the time to readiness.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Limits that exist to stop what a benchmark does. Everything else stays as it is delivered.
+/// Limits that would stop a benchmark. Everything else has its default.
 pub(crate) const LIFTED: [&str; 4] = [
     "limits.requests_per_account_per_second=0",
     "limits.entities_per_account_per_second=0",
@@ -28,13 +28,13 @@ pub(crate) const LIFTED: [&str; 4] = [
     "limits.notifications_per_challenge=0",
 ];
 
-/// Where servers come from.
+/// The binary and the account of servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Installation {
     pub(crate) binary: PathBuf,
     account_sid: String,
     auth_token: String,
-    /// What else the environment tells a server: its database, and the way to other nodes.
+    /// More environment variables: the database, and the bus.
     variables: Vec<(&'static str, String)>,
 }
 
@@ -43,14 +43,14 @@ pub(crate) struct Server {
     process: Process,
     authorization: String,
     pub(crate) target: Target,
-    /// Where it tells of its health and of its metrics.
+    /// The address of its health and metrics.
     admin: SocketAddr,
     /// From the start of the process to its readiness.
     pub(crate) ready_after: Duration,
 }
 
 impl Installation {
-    /// With an account of its own.
+    /// With a random account.
     pub(crate) fn new(binary: PathBuf) -> Self {
         let random = || format!("{:016x}", RandomState::new().build_hasher().finish());
         Self {
@@ -61,7 +61,7 @@ impl Installation {
         }
     }
 
-    /// With an account that is the same in every run, for a database that outlives them.
+    /// With a fixed account, for a database that outlives a run.
     pub(crate) fn lasting(binary: PathBuf) -> Self {
         let (account_sid, auth_token) =
             (format!("AC{}", "be".repeat(16)), "bench-on-another-database-0123456789".to_owned());
@@ -82,7 +82,7 @@ impl Installation {
         self.start_with(folder, &[]).await
     }
 
-    /// The same, with more arguments.
+    /// Starts a server with more arguments.
     pub(crate) async fn start_with(&self, folder: &Path, more: &[&OsStr]) -> Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(&self.binary);
@@ -115,24 +115,24 @@ impl Installation {
         while !server.answers(server.admin, "/readyz").await {
             server.process.still_runs().context("the server did not get ready")?;
             if begin.elapsed() > READY_WITHIN {
-                bail!("the server was not ready in time:\n{}", server.process.last_words());
+                bail!("the server was not ready in time:\n{}", server.process.log_tail());
             }
-            sleep(ASKED_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
         server.ready_after = begin.elapsed();
         while !server.answers(address, "/v2/Services?PageSize=1").await {
             ensure!(begin.elapsed() < READY_WITHIN, "the server does not know the account");
-            sleep(ASKED_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(server)
     }
 }
 
-/// As Prometheus reads them.
+/// The metrics of a server in Prometheus' format.
 pub(crate) struct Metrics(String);
 
 impl Metrics {
-    /// A series' value; one that never counted is not there.
+    /// The value of a series, or 0 if it is missing.
     pub(crate) fn of(&self, series: &str) -> f64 {
         let line = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
@@ -140,7 +140,7 @@ impl Metrics {
 }
 
 impl Server {
-    /// Whether a path gives 200.
+    /// Whether a path responds 200.
     async fn answers(&self, at: SocketAddr, path: &str) -> bool {
         let Ok(mut connection) = Connection::open(at).await else {
             return false;
@@ -149,17 +149,17 @@ impl Server {
         answer.is_ok_and(|answer| answer.status == 200)
     }
 
-    /// A request of the account that reads.
+    /// A GET request of the account.
     pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         get(self.target.address, path, &self.authorization)
     }
 
-    /// A request of the account that sends a form.
+    /// A GET request of the account.
     pub(crate) fn post(&self, path: &str, form: &str) -> Vec<u8> {
         post(self.target.address, path, &self.authorization, form)
     }
 
-    /// What it counts itself.
+    /// Reads the server's metrics.
     pub(crate) async fn metrics(&self) -> Result<Metrics> {
         let mut connection = Connection::open(self.admin).await?;
         let answer = connection.call(&get(self.admin, "/metrics", &self.authorization)).await?;
@@ -167,12 +167,12 @@ impl Server {
         Ok(Metrics(String::from_utf8_lossy(answer.body).into_owned()))
     }
 
-    /// Ends it as a power cut does.
+    /// Ends the server as a power cut does.
     pub(crate) fn kill(mut self) {
         self.process.kill();
     }
 
-    /// An error with the server's last words, if it has ended by itself.
+    /// Returns an error with the end of the log if the server has ended.
     pub(crate) fn still_runs(&mut self) -> Result<()> {
         self.process.still_runs().context("the server")
     }

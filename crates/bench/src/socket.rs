@@ -1,4 +1,4 @@
-//! A device's end of a WebSocket, as cheap as can be: small buffers, text frames, nothing fragmented.
+//! A minimal WebSocket client: small buffers, text frames, no fragments.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Any frame of the protocol fits, with some room.
+/// The largest frame; those of the protocol are smaller.
 const LARGEST: usize = 64 * 1024;
 const SMALL: usize = 1024;
 
@@ -20,19 +20,19 @@ const PONG: u8 = 0xa;
 pub(crate) struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// What is read and not yet looked at.
+    /// Bytes that were read and not parsed yet.
     unread: std::ops::Range<usize>,
 }
 
-/// What the server did.
+/// A message of the server.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard<'a> {
+pub(crate) enum Message<'a> {
     Text(&'a str),
     Closed(u16),
 }
 
 impl Socket {
-    /// Connects from a loopback address of choice, and upgrades.
+    /// Connects from a given loopback address and upgrades the connection.
     pub(crate) async fn open(to: SocketAddr, from: Ipv4Addr, path: &str) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((IpAddr::V4(from), 0).into())?;
@@ -56,8 +56,8 @@ impl Socket {
         }
     }
 
-    /// The next text, or the end. Pings are answered meanwhile.
-    pub(crate) async fn next(&mut self) -> Result<Heard<'_>> {
+    /// The next text or close frame. Pings are answered.
+    pub(crate) async fn next(&mut self) -> Result<Message<'_>> {
         loop {
             let Some(frame) = Frame::of(&self.buffer[self.unread.clone()])? else {
                 self.read_more().await?;
@@ -69,7 +69,7 @@ impl Socket {
             match frame.kind {
                 TEXT => {
                     let text = str::from_utf8(&self.buffer[start..end]);
-                    return Ok(Heard::Text(text.context("a text that is not UTF-8")?));
+                    return Ok(Message::Text(text.context("a text that is not UTF-8")?));
                 }
                 PING => {
                     let payload = self.buffer[start..end].to_vec();
@@ -77,7 +77,9 @@ impl Socket {
                 }
                 CLOSE => {
                     let code = self.buffer[start..end].first_chunk();
-                    return Ok(Heard::Closed(code.map_or(1005, |code| u16::from_be_bytes(*code))));
+                    return Ok(Message::Closed(
+                        code.map_or(1005, |code| u16::from_be_bytes(*code)),
+                    ));
                 }
                 PONG => {}
                 other => bail!("a frame of kind {other}"),
@@ -111,7 +113,7 @@ impl Socket {
     }
 }
 
-/// A frame from a client. Its mask is zero, which hides nothing and costs nothing; the server cannot tell.
+/// A frame of a client. Its mask is zero, which costs nothing; the server cannot tell.
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 8);
     frame.push(0x80 | kind);
@@ -127,7 +129,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Where a frame from a server lies.
+/// The position of a frame of the server.
 #[derive(Debug, PartialEq, Eq)]
 struct Frame {
     kind: u8,
@@ -136,7 +138,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// `None` while it is not complete.
+    /// `None` while the frame is incomplete.
     fn of(bytes: &[u8]) -> Result<Option<Self>> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         ensure!(first & 0xf0 == 0x80, "a frame in pieces, or of an extension");
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_must_not_send_is_an_error() {
+    fn an_invalid_frame_is_an_error() {
         for bytes in [[0x01, 0], [0xc1, 0], [0x81, 0x80], [0x81, 127]] {
             assert!(Frame::of(&bytes).is_err(), "{bytes:?}");
         }

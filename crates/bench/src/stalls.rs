@@ -1,4 +1,4 @@
-//! Commits that had to wait for the disk, counted apart: what they cost is the disk's doing, and no design removes it.
+//! Commits that waited for the disk, counted separately: no design removes their cost.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::stats::Histogram;
 const COUNT: &str = "countersign_store_stall_seconds_count";
 const SUM: &str = "countersign_store_stall_seconds_sum";
 
-/// Counts those of a server from when it was made.
+/// Counts the stalls of a server since it was created.
 pub(crate) struct Stalls<'a> {
     server: &'a Server,
     begin: Instant,
@@ -24,8 +24,8 @@ impl<'a> Stalls<'a> {
         Ok(Self { server, begin: Instant::now(), before })
     }
 
-    /// How many there were and how long in all, and the p99 of what came at other times: those that came meanwhile are
-    /// taken to be the slowest.
+    /// The number and the total duration of stalls, and the p99 latency at other times, assuming that the slowest
+    /// requests were stalled.
     pub(crate) async fn readings(self, latency: &Histogram) -> Result<Vec<(&'static str, f64)>> {
         let elapsed = self.begin.elapsed().as_secs_f64().max(1e-9);
         let metrics = self.server.metrics().await?;

@@ -1,4 +1,4 @@
-//! The wire between parts, as the configuration has it.
+//! The bus that the configuration names.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use countersign_domain::world::random;
 use crate::config::Config;
 use crate::world::World;
 
-/// Whether the configured bus and the configured database go together. A bus to other processes promises that these
-/// deliver too, and no other process can open this database: whoever sets it has misunderstood one of the two, and is
-/// better told now than when the only process fails.
+/// Checks that the bus and the database fit together. A bus between processes promises that other processes deliver
+/// too, and no other process can open an SQLite database: one of the two settings is a mistake, which is better
+/// reported at the start than when the only process fails.
 ///
 /// # Errors
-/// They do not.
+/// They do not fit.
 pub fn suits_database(config: &Config) -> anyhow::Result<()> {
     ensure!(
         config.bus.nats.is_empty() || config.database.url.is_some(),
-        "bus.nats is set, and the database is SQLite, which one process alone can use: there are no others to reach"
+        "bus.nats is set, and the database is SQLite, which only one process can use: there are no other servers to reach"
     );
     Ok(())
 }
 
-/// Within this process, or between this and others, whose messages are sealed under `key`.
+/// Connects the bus: within this process, or to other processes, with messages sealed under `key`.
 ///
 /// # Errors
-/// Settings of `[bus]` that are no use; they are named. That no server is there now is no error.
+/// A setting of `[bus]` is invalid; it is named. An unreachable server is no error.
 pub async fn connect(
     config: &Config,
     world: &World,
@@ -40,25 +40,25 @@ pub async fn connect(
     match NatsBus::connect(&options, clock, entropy).await {
         Ok(bus) => Ok(Arc::new(bus)),
         Err(error) => {
-            let blamed = config.bus.blame(&error);
+            let blamed = config.bus.settings_behind(&error);
             Err(error).context(blamed)
         }
     }
 }
 
-/// Tries it once, for `doctor`; `None` without a bus between processes.
+/// Connects once, for `doctor`; `None` without a bus between processes.
 ///
 /// # Errors
-/// It cannot be used now; the settings are named.
+/// The bus cannot be used now; the settings to look at are named.
 pub async fn probe(config: &Config, world: &World) -> anyhow::Result<Option<String>> {
-    // Nothing is said that another node would open.
+    // This key is random: nothing is sent that another node would open.
     let key = SealingKey::new(&random(&*world.entropy));
     let Some(options) = config.bus.options(key)? else { return Ok(None) };
     let (clock, entropy) = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
     match NatsBus::probe(&options, clock, entropy).await {
-        Ok(server) => Ok(Some(format!("{server} takes us in"))),
+        Ok(server) => Ok(Some(format!("{server} accepts the login"))),
         Err(error) => {
-            let blamed = config.bus.blame(&error);
+            let blamed = config.bus.settings_behind(&error);
             Err(error).context(blamed)
         }
     }

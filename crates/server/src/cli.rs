@@ -1,20 +1,22 @@
-//! The command line: what can be said, and its help.
+//! The command line and its help.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Push verification that you run yourself: an application asks, a person's device answers with a signature.
+use crate::version::VERSION;
+
+/// Self-hosted push verification: an application asks, and a person's device answers with a signature.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, about, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  countersign demo     the whole story in a minute, nothing to set up\n  countersign serve    the server; makes its data folder and a first account\n\nEvery setting can stand in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set."
+    after_help = "Start here:\n  countersign demo     everything in a minute, nothing to set up\n  countersign serve    the server; creates its data folder and a first account\n\nEvery setting can be given in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set."
 )]
 pub struct Cli {
-    /// Settings for all commands.
+    /// Settings of all commands.
     #[command(flatten)]
     pub common: Common,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -28,7 +30,7 @@ pub struct Common {
     /// The folder of the database and the master key [default: countersign-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Any setting; may be given more than once
+    /// Any setting; may be repeated
     #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
     pub settings: Vec<String>,
 }
@@ -38,25 +40,26 @@ pub struct Common {
 pub enum Command {
     /// Run the server
     Serve(Serve),
-    /// Show the whole story on this machine: a server, a virtual phone, a challenge, a signed answer
+    /// Show everything on this machine: a server, a virtual phone, a challenge, a signed answer
     Demo(Demo),
-    /// A virtual phone in the terminal, speaking the protocol of the mobile SDKs
+    /// A virtual phone in the terminal that speaks the protocol of the mobile SDKs
     #[command(subcommand)]
     Phone(Phone),
-    /// Stand-ins for Apple, Google, a browser's push service and an application's webhook, to try it all without them
+    /// Run stand-ins for Apple, Google, a browser's push service and an application's webhook, for trials
     StandIns(StandIns),
-    /// Make and list accounts, change their tokens, make and revoke API keys
+    /// Create and list accounts, change their tokens, create and revoke API keys
     #[command(subcommand)]
     Accounts(Accounts),
-    /// List the webhooks whose calls fail
+    /// List the webhooks with failed calls
     Webhooks,
-    /// Make a link that turns a person's browser into a device, as text and as a code to scan; works beside a running server
+    /// Create a link that enrols a person's browser as a device, as text and as a QR code; works beside a running
+    /// server
     EnrolLink(EnrolLink),
-    /// Try a push credential and say what the push service's answer means; works beside a running server
+    /// Test a push credential and explain the push service's response; works beside a running server
     PushTest(PushTest),
-    /// Copy everything from one database into another, empty one; no server may be using either
+    /// Copy everything from one database into another, empty one; no server may use either
     MigrateData(MigrateData),
-    /// Check the configuration and try everything that the server would need
+    /// Check the configuration and everything that the server needs
     Doctor,
     /// Print the OpenAPI document of the API
     Openapi,
@@ -65,19 +68,19 @@ pub enum Command {
 /// `serve`
 #[derive(Debug, Clone, Default, Args)]
 pub struct Serve {
-    /// Where to listen [default: 127.0.0.1:8080]
+    /// The address to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// What callers reach this server by; page URLs begin with it [default: from --listen]
+    /// The URL by which callers reach this server; page URLs begin with it [default: from --listen]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Allow plain http on an address that others can reach, such as behind a proxy that ends TLS
+    /// Allow plain http on an address that other machines reach, such as behind a proxy that ends TLS
     #[arg(long)]
     pub insecure_http: bool,
-    /// A network that may be called although it is private, also by plain http; may be given more than once
+    /// A private network that may be called, also over plain http; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub allow_outgoing: Vec<String>,
-    /// Make a new database although there is a master key of an old one, which is then given up
+    /// Create a new database although there is a master key of an old one, which is given up
     #[arg(long)]
     pub new_database: bool,
 }
@@ -86,17 +89,17 @@ pub struct Serve {
 #[derive(Debug, Args)]
 #[command(
     after_help = "A side is sqlite:FOLDER, the data folder of a server; postgres://user@host/database; or postgres: for the \
-                  database of database.url, which keeps its password out of the list of processes. The target must be \
+                  database of database.url, which keeps the password out of the process list. The target must be \
                   empty. The master key is the source's, found as servers find it, or in a folder of the move; secrets are \
-                  copied as they are sealed.\n\nWhat was interrupted goes on by the same command, and no server starts on the \
-                  target before all is there and was compared. See docs/run/upgrade.md.\n\nExample:\n  countersign migrate-data \
+                  copied sealed.\n\nThe same command resumes an interrupted move, and no server starts on the \
+                  target before everything is copied and compared. See docs/run/upgrade.md.\n\nExample:\n  countersign migrate-data \
                   --from sqlite:countersign-data --to postgres:"
 )]
 pub struct MigrateData {
-    /// Where everything is; nothing is changed there
+    /// The source; nothing is changed there
     #[arg(long, value_name = "SIDE")]
     pub from: String,
-    /// Where it is to be
+    /// The target, which must be empty
     #[arg(long, value_name = "SIDE")]
     pub to: String,
 }
@@ -104,7 +107,7 @@ pub struct MigrateData {
 /// `stand-ins`
 #[derive(Debug, Clone, Default, Args)]
 pub struct StandIns {
-    /// The folder that the certificate, the keys and a configuration for the server are written to
+    /// The folder for the certificate, the keys and a configuration of the server
     #[arg(long, value_name = "DIR", default_value = "countersign-stand-ins")]
     pub folder: PathBuf,
     /// Misbehave: refuse, delay and drop a share of the pushes, the same ones for the same number
@@ -115,13 +118,13 @@ pub struct StandIns {
 /// `demo`
 #[derive(Debug, Clone, Default, Args)]
 pub struct Demo {
-    /// Exit after the story: with 0 if every step went well
+    /// Exit after the demonstration: with 0 if every step succeeded
     #[arg(long)]
     pub once: bool,
-    /// Where to listen [default: a free port of this machine]
+    /// The address to listen on [default: a free port of this machine]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Open the console after the story, signed in, and the browser authenticator with an enrolment link
+    /// Open the console after the demonstration, signed in, and the browser authenticator with an enrolment link
     #[arg(long, conflicts_with = "once")]
     pub open: bool,
 }
@@ -129,9 +132,9 @@ pub struct Demo {
 /// `phone`
 #[derive(Debug, Subcommand)]
 pub enum Phone {
-    /// Make a key, enrol it as a factor, verify it and keep it in a file
+    /// Create a key, enrol it as a factor, verify it and keep it in a file
     Enrol(Enrol),
-    /// Hold the device stream and show challenges as they come; answer by key press
+    /// Hold the device stream and show challenges as they arrive; answer by key press
     Listen(Listen),
     /// Show the challenges of this phone
     Challenges(Challenges),
@@ -143,7 +146,7 @@ pub enum Phone {
     Remove(KeyFile),
 }
 
-/// Where a phone keeps its key.
+/// The file of a phone's key.
 #[derive(Debug, Clone, Args)]
 pub struct KeyFile {
     /// The file that holds the phone's key
@@ -160,7 +163,7 @@ pub struct KeyFile {
 /// `phone enrol`
 #[derive(Debug, Args)]
 pub struct Enrol {
-    /// Where the key is kept.
+    /// The file of the phone's key.
     #[command(flatten)]
     pub key: KeyFile,
     /// The server, such as http://127.0.0.1:8080
@@ -172,7 +175,7 @@ pub struct Enrol {
     /// The application's name for the person, 8 to 64 letters, digits and dashes
     #[arg(long)]
     pub identity: String,
-    /// What the person calls this phone
+    /// The name of this phone
     #[arg(long, default_value = "Virtual phone")]
     pub name: String,
     /// stream: the server pushes over a WebSocket; none: the phone polls
@@ -202,13 +205,13 @@ pub struct Enrol {
 /// `phone listen`
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where the key is kept.
+    /// The file of the phone's key.
     #[command(flatten)]
     pub key: KeyFile,
-    /// Approve whatever comes
+    /// Approve every challenge
     #[arg(long, conflicts_with = "deny_all")]
     pub approve_all: bool,
-    /// Deny whatever comes
+    /// Deny every challenge
     #[arg(long)]
     pub deny_all: bool,
 }
@@ -216,10 +219,10 @@ pub struct Listen {
 /// `phone challenges`
 #[derive(Debug, Args)]
 pub struct Challenges {
-    /// Where the key is kept.
+    /// The file of the phone's key.
     #[command(flatten)]
     pub key: KeyFile,
-    /// Not only pending ones
+    /// Show all challenges, not only pending ones
     #[arg(long)]
     pub all: bool,
 }
@@ -229,7 +232,7 @@ pub struct Challenges {
 pub struct Reply {
     /// The challenge's SID (YC…)
     pub challenge: String,
-    /// Where the key is kept.
+    /// The file of the phone's key.
     #[command(flatten)]
     pub key: KeyFile,
 }
@@ -237,7 +240,7 @@ pub struct Reply {
 /// `enrol-link`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The link begins with http.public_url. Applications make their own: see docs/start/authenticator.md.\n\nExample:\n  countersign enrol-link --service VA0123… --identity ff483d1ff591"
+    after_help = "The link begins with http.public_url. Applications create their own: see docs/start/authenticator.md.\n\nExample:\n  countersign enrol-link --service VA0123… --identity ff483d1ff591"
 )]
 pub struct EnrolLink {
     /// The service's SID (VA…)
@@ -251,22 +254,22 @@ pub struct EnrolLink {
 /// `push-test`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --send nothing is shown on any device: Google only looks at the push, Apple is sent one for a \
+    after_help = "Without --send no device shows anything: Google only validates the push, Apple receives one for a \
                         device that does not exist.\n\nExample:\n  countersign push-test CR0123… --app-id com.example.owlbank"
 )]
 pub struct PushTest {
     /// The credential's SID (CR…)
     pub credential: String,
-    /// The app: its bundle id, which is Apple's topic unless the credential has one; its package with Google
+    /// The app: the bundle id with Apple, which is the topic unless the credential has one; the package with Google
     #[arg(long, value_name = "ID")]
     pub app_id: String,
-    /// The device's push token; needed for --send, and by Google also without
+    /// The device's push token; required for --send, and for Google also without it
     #[arg(long, required_if_eq("send", "true"))]
     pub token: Option<String>,
-    /// What the device is to show
+    /// The text that the device shows
     #[arg(long, default_value = "A test from Countersign")]
     pub message: String,
-    /// Really push
+    /// Send a real push
     #[arg(long)]
     pub send: bool,
 }
@@ -274,22 +277,22 @@ pub struct PushTest {
 /// `accounts`
 #[derive(Debug, Subcommand)]
 pub enum Accounts {
-    /// Make an account; prints its SID and auth token, which is shown this once
+    /// Create an account; prints its SID and its auth token, which is shown only once
     Create {
-        /// What you call it
+        /// A name for it
         #[arg(long, default_value = "account")]
         name: String,
     },
     /// List all accounts
     List,
-    /// Give an account a secondary auth token, which works beside the primary one
+    /// Create a secondary auth token for an account; it works beside the primary one
     Rotate {
         /// The account's SID (AC…)
         account: String,
-        /// End the secondary token that there is, at once, and make another
+        /// Replace an existing secondary token, which stops working at once
         #[arg(long)]
         replace: bool,
-        /// Make a new primary token instead and end all others at once, as after a leak
+        /// Create a new primary token instead, and end all others at once, as after a leak
         #[arg(long, conflicts_with = "replace")]
         evict: bool,
     },
@@ -308,11 +311,11 @@ pub enum Accounts {
         /// The account's SID (AC…)
         account: String,
     },
-    /// Make an API key; prints its SID and secret, which is shown this once
+    /// Create an API key; prints its SID and its secret, which is shown only once
     CreateKey {
         /// The account's SID (AC…)
         account: String,
-        /// What you call it
+        /// A name for it
         #[arg(long, default_value = "key")]
         name: String,
     },

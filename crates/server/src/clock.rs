@@ -1,11 +1,12 @@
 //! The clocks that deadlines are judged by. None of them jumps when the machine's clock is set.
 //!
-//! Both add up the time since their last reading on the machine's monotonic hand. [`DatabaseClock`] is read off PostgreSQL's
-//! clock, which is one for all nodes; [`SteadyClock`] off the machine's own, for SQLite, where there is no other.
+//! Both add the time that has passed by the machine's monotonic clock to their last reading of a time of day.
+//! [`DatabaseClock`] reads PostgreSQL's clock, which all nodes share; [`SteadyClock`] reads the machine's, for
+//! SQLite.
 
 mod database;
-mod follower;
-mod origin;
+mod offset;
+mod source_clock;
 mod steady;
 
 pub(crate) use database::{DatabaseClock, read};

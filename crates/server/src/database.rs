@@ -1,4 +1,4 @@
-//! The database that the configuration names, and the clock that goes with it.
+//! The database that the configuration names, and its clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,66 +19,68 @@ use crate::world::World;
 
 /// An open database.
 pub enum Database {
-    /// A file of this server's own.
+    /// A file that only this server uses.
     Sqlite(Arc<SqliteStore>),
-    /// One that other servers may be using as well.
+    /// A database that other servers may use too.
     Postgres(Arc<PostgresStore>),
 }
 
 impl Database {
-    /// Opens it, makes it if there is none, and brings its schema up to date: for servers.
+    /// Opens the database for a server: creates it if it is missing, and migrates its schema.
     ///
     /// # Errors
-    /// It cannot be reached, opened or migrated.
+    /// The database cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Self::open_as(config, SchemaPolicy::Serve).await
     }
 
-    /// Opens one that a server has used, and makes and migrates nothing: for commands beside servers.
+    /// Opens the database for a command beside servers: a server must have used it, and nothing is created or
+    /// migrated.
     ///
     /// # Errors
-    /// There is none, which settings led there; it cannot be reached or opened, or its schema is of another version.
+    /// There is no database, and which settings name it; it cannot be reached or opened; or its schema has another
+    /// version.
     pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
-        let database = Self::open_there(config).await?;
-        database.must_be_used(config).await?;
+        let database = Self::open_existing(config).await?;
+        database.require_used(config).await?;
         Ok(database)
     }
 
-    /// The same, whether a server has used it or not.
+    /// Opens an existing database, whether a server has used it or not.
     ///
     /// # Errors
-    /// As those of [`Database::open_beside`].
-    pub async fn open_there(config: &Config) -> anyhow::Result<Self> {
+    /// As [`Database::open_beside`].
+    pub async fn open_existing(config: &Config) -> anyhow::Result<Self> {
         if config.database.url.is_none() {
             let file = config.database_file();
             ensure!(
                 config.has_database_file(),
-                "there is no database {}, and only `countersign serve` makes one: {}",
+                "there is no database {}, and only `countersign serve` creates one: {}",
                 file.display(),
-                config.whence()
+                config.database_origin()
             );
             folder::check(&config.data_dir)?;
         }
         Self::open_as(config, SchemaPolicy::Attach).await
     }
 
-    /// Refuses one that no server has used.
+    /// Rejects a database that no server has used.
     ///
     /// # Errors
-    /// It is such a one, and which settings led there; or it cannot be read.
-    pub async fn must_be_used(&self, config: &Config) -> anyhow::Result<()> {
+    /// No server has used it, and which settings name it; or it cannot be read.
+    pub async fn require_used(&self, config: &Config) -> anyhow::Result<()> {
         ensure!(
             self.is_used().await?,
-            "no server has used this database yet, so there is nothing in it: {}",
-            config.whence()
+            "no server has used this database yet, so it is empty: {}",
+            config.database_origin()
         );
         Ok(())
     }
 
-    /// Whether a server has ever used it: it keeps the check value of a master key then.
+    /// Whether a server has ever used the database, and so stored the check value of a master key.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The database cannot be read.
     pub async fn is_used(&self) -> anyhow::Result<bool> {
         let kept = match self {
             Self::Sqlite(store) => store.kept_key_check().await,
@@ -87,10 +89,10 @@ impl Database {
         Ok(kept?.is_some())
     }
 
-    /// Opens it, and does that about a schema of another version.
+    /// Opens the database; `schema_policy` says what to do about a schema of another version.
     ///
     /// # Errors
-    /// It cannot be reached, opened or migrated.
+    /// The database cannot be reached, opened or migrated.
     pub async fn open_as(config: &Config, schema_policy: SchemaPolicy) -> anyhow::Result<Self> {
         let Some(url) = &config.database.url else {
             return open_sqlite(config, schema_policy).map(|store| Self::Sqlite(Arc::new(store)));
@@ -107,12 +109,12 @@ impl Database {
         };
         let store = PostgresStore::connect(options).await;
         let store = store.with_context(|| {
-            format!("cannot open the database of database.url ({})", config.whence())
+            format!("cannot open the database of database.url ({})", config.database_origin())
         });
         Ok(Self::Postgres(Arc::new(store?)))
     }
 
-    /// As everybody else knows it.
+    /// The store.
     pub fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as _,
@@ -120,11 +122,11 @@ impl Database {
         }
     }
 
-    /// The world with the clock that deadlines are judged by: PostgreSQL's, since it is one for all servers; with SQLite the
-    /// machine's, without its steps.
+    /// The world with the clock that deadlines are judged by: PostgreSQL's, which all servers share, or with SQLite
+    /// the machine's without its steps.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// The database cannot be read.
     pub async fn set_clock(&self, world: &World) -> anyhow::Result<World> {
         let clock: Arc<dyn Clock> = match self {
             Self::Sqlite(_) => Arc::new(SteadyClock::new(Arc::clone(&world.clock))),
@@ -136,10 +138,10 @@ impl Database {
         Ok(World { clock, ..world.clone() })
     }
 
-    /// The present time by that clock, for a command that needs it once.
+    /// The present time by that clock, for a command that reads it once.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// The database cannot be read.
     pub async fn time(&self, world: &World) -> anyhow::Result<Instant> {
         Ok(match self {
             Self::Sqlite(_) => world.clock.now(),
@@ -147,10 +149,10 @@ impl Database {
         })
     }
 
-    /// What it is, for a person.
+    /// Describes the database for a person.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// The database cannot be read.
     pub async fn describe(&self, config: &Config, world: &World) -> anyhow::Result<String> {
         let Self::Postgres(store) = self else {
             return Ok(config.database_file().display().to_string());
@@ -166,91 +168,91 @@ impl Database {
     }
 }
 
-/// What is to be said about a part of a database.
+/// The result of checking one part of a database.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// It is as it should be.
-    Right(String),
-    /// Worth changing, though what this server promises holds.
-    Doubtful(String),
-    /// What this server promises does not hold.
-    Wrong(String),
+pub enum CheckResult {
+    /// Nothing is wrong.
+    Passed(String),
+    /// Worth changing, though the server keeps its promises.
+    Warning(String),
+    /// The server cannot keep its promises.
+    Failed(String),
 }
 
 impl Database {
-    /// Whether what is stored is whole, and stays so when the power fails; each with what to do. Reads only. Beside a running
-    /// server (`is_serving`) less is read, since its log cannot be folded back meanwhile.
-    pub async fn condition(
+    /// Checks that the stored data is intact and survives a power failure; each result names its remedy. Only reads.
+    /// Beside a running server (`is_serving`) fewer checks run, since the write-ahead log cannot be checkpointed.
+    pub async fn check(
         &self,
         config: &Config,
         is_serving: bool,
-    ) -> Vec<(&'static str, Condition)> {
+    ) -> Vec<(&'static str, CheckResult)> {
         match self {
             Self::Sqlite(store) => {
                 let thorough = if is_serving { Depth::Quick } else { Depth::Full };
                 let faults = store.faults(thorough).await;
-                vec![("database integrity", integrity(config, faults))]
+                vec![("database integrity", check_integrity(config, faults))]
             }
             Self::Postgres(store) => match store.durability().await {
-                Ok(durability) => durable(&durability),
+                Ok(durability) => check_durability(&durability),
                 Err(error) => {
                     let why = format!("its settings cannot be read: {error}");
-                    vec![("PostgreSQL settings", Condition::Doubtful(why))]
+                    vec![("PostgreSQL settings", CheckResult::Warning(why))]
                 }
             },
         }
     }
 }
 
-fn integrity(config: &Config, faults: Result<Vec<String>, StoreError>) -> Condition {
+fn check_integrity(config: &Config, faults: Result<Vec<String>, StoreError>) -> CheckResult {
     let file = config.database_file();
     let file = file.display();
     let faults = match faults {
         Ok(faults) if faults.is_empty() => {
-            return Condition::Right(format!("{file} is whole"));
+            return CheckResult::Passed(format!("{file} is intact"));
         }
         Ok(faults) => faults.join("; "),
         Err(error) => error.to_string(),
     };
-    Condition::Wrong(format!(
+    CheckResult::Failed(format!(
         "{file} is damaged: {faults}. Stop the server, keep a copy of the data folder, and put a backup back (docs/run/backup.md); \
          without one, `sqlite3 {file} .recover` saves what can be read. Then test the disk"
     ))
 }
 
-fn durable(found: &Durability) -> Vec<(&'static str, Condition)> {
-    let must_be_on = |name, value: &str, loss: &str| match value {
-        "on" => Condition::Right("on".to_owned()),
-        other => Condition::Wrong(format!(
+fn check_durability(found: &Durability) -> Vec<(&'static str, CheckResult)> {
+    let require_on = |name, value: &str, loss: &str| match value {
+        "on" => CheckResult::Passed("on".to_owned()),
+        other => CheckResult::Failed(format!(
             "it is {other}, and {loss}: ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf(); then take a new base backup"
         )),
     };
     let commit = match found.synchronous_commit.as_str() {
-        "off" => Condition::Doubtful(
+        "off" => CheckResult::Warning(
             "it is off by default there; this server sets it to on for its own transactions. To have it on for all: ALTER \
              SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf()"
                 .to_owned(),
         ),
-        other => Condition::Right(other.to_owned()),
+        other => CheckResult::Passed(other.to_owned()),
     };
     let checksums = match found.data_checksums.as_str() {
-        "on" => Condition::Right("on".to_owned()),
-        other => Condition::Doubtful(format!(
-            "they are {other}, so that a page that the disk has damaged is not noticed: stop PostgreSQL and run pg_checksums \
+        "on" => CheckResult::Passed("on".to_owned()),
+        other => CheckResult::Warning(format!(
+            "they are {other}, so a page that the disk has damaged is not detected: stop PostgreSQL and run pg_checksums \
              --enable"
         )),
     };
     vec![
         (
             "PostgreSQL fsync",
-            must_be_on("fsync", &found.fsync, "what was acknowledged is lost when the power fails"),
+            require_on("fsync", &found.fsync, "acknowledged writes are lost when the power fails"),
         ),
         (
             "PostgreSQL full_page_writes",
-            must_be_on(
+            require_on(
                 "full_page_writes",
                 &found.full_page_writes,
-                "a page that is half written when the power fails stays damaged",
+                "a page that is half written at a power failure stays damaged",
             ),
         ),
         ("PostgreSQL synchronous_commit", commit),
@@ -268,14 +270,14 @@ fn open_sqlite(config: &Config, schema_policy: SchemaPolicy) -> anyhow::Result<S
         ..Default::default()
     };
     let path = config.database_file();
-    // An older release left their modes to the umask.
+    // Other modes come from an earlier umask.
     let beside = ["", "-wal", "-shm"].map(|end| {
         let mut file = path.clone().into_os_string();
         file.push(end);
         file.into()
     });
     for file in if schema_policy.creates() { folder::tighten(beside)? } else { Vec::new() } {
-        tracing::info!(file = %file.display(), "others could read this file; its mode is 0600 now");
+        tracing::info!(file = %file.display(), "other users could read this file; its mode is now 0600");
     }
     SqliteStore::open(&path, options)
         .with_context(|| format!("cannot open the database {}", path.display()))

@@ -1,4 +1,4 @@
-//! The data folder: made for its owner alone, refused where others may look in, and kept to one server.
+//! The data folder: private to its owner, and locked to one server.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::os::unix::fs::{
@@ -10,14 +10,14 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-/// Holds the folder for this process, until dropped.
+/// The lock of the folder, until dropped.
 #[derive(Debug)]
 pub struct FolderLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
 
-/// Makes the folder if need be, with mode 0700 whatever the umask is.
+/// Creates the folder if it is missing, with mode 0700 whatever the umask is.
 ///
 /// # Errors
-/// It cannot be made, or [`check`] refuses it.
+/// It cannot be created, or [`check`] rejects it.
 pub fn make(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
         check_parent(folder)?;
@@ -25,15 +25,15 @@ pub fn make(folder: &Path) -> anyhow::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             std::fs::set_permissions(folder, Permissions::from_mode(0o700))
         };
-        make().with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+        make().with_context(|| format!("cannot create the data folder {}", folder.display()))?;
     }
     check(folder)
 }
 
-/// Whether a folder that is not there can be made: its nearest parent must be a folder that we may write to.
+/// Checks that a missing folder can be created: its nearest existing parent must be a folder that we may write to.
 ///
 /// # Errors
-/// Why not.
+/// It cannot be created.
 pub fn check_parent(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     let parents = folder
@@ -44,19 +44,19 @@ pub fn check_parent(folder: &Path) -> anyhow::Result<()> {
     let Some(parent) = there.next() else { return Ok(()) };
     access(parent, Access::WRITE_OK | Access::EXEC_OK)
         .and_then(|()| if parent.is_dir() { Ok(()) } else { Err(Errno::NOTDIR) })
-        .with_context(|| format!("cannot make the data folder {shown} in {}", parent.display()))
+        .with_context(|| format!("cannot create the data folder {shown} in {}", parent.display()))
 }
 
-/// Refuses a folder of somebody else, and one that others may look into or change: the database and the master key are
-/// no safer than their folder.
+/// Rejects a folder that belongs to another user, and one that others may read or change: the database and the master
+/// key are no safer than their folder.
 ///
 /// # Errors
-/// Why, and the command that helps.
+/// The problem, and the command that solves it.
 pub fn check(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
     let found = std::fs::metadata(folder);
     let found = found.with_context(|| format!("cannot look at the data folder {shown}"))?;
-    ensure!(found.is_dir(), "the data folder {shown} is no folder");
+    ensure!(found.is_dir(), "the data folder {shown} is not a folder");
     let (owner, us) = (found.uid(), rustix::process::geteuid().as_raw());
     ensure!(
         owner == us,
@@ -72,7 +72,7 @@ pub fn check(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives files that an older release made with a wider mode the mode that they have now; those that were.
+/// Sets mode 0600 on files that other users may access; returns those that were changed.
 ///
 /// # Errors
 /// A mode cannot be changed.
@@ -89,10 +89,10 @@ pub fn tighten(files: impl IntoIterator<Item = PathBuf>) -> anyhow::Result<Vec<P
     Ok(tightened)
 }
 
-/// Keeps the folder to this process.
+/// Locks the folder for this process.
 ///
 /// # Errors
-/// Another server holds it.
+/// Another server has locked it.
 pub fn lock(folder: &Path) -> anyhow::Result<FolderLock> {
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -108,7 +108,7 @@ pub fn lock(folder: &Path) -> anyhow::Result<FolderLock> {
     }
 }
 
-/// Whether a server holds the folder. Makes nothing.
+/// Whether a server has locked the folder. Creates nothing.
 pub fn is_held(folder: &Path) -> bool {
     let file = OpenOptions::new().write(true).open(folder.join("lock"));
     file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_serves_one_server() {
+    fn a_folder_is_locked_by_one_server() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_held(folder.path()));
         let first = lock(folder.path()).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_made_for_its_owner_and_refused_if_it_is_open_to_others() {
+    fn a_folder_is_created_private_and_rejected_if_others_may_access_it() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("a/data");
         make(&data).unwrap();

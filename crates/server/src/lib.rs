@@ -1,6 +1,6 @@
-//! The binary's own crate: configuration, command line and wiring. The only one that knows all the others.
+//! The binary: configuration, command line and wiring. No other crate knows all crates.
 //!
-//! It is a library too, so that end-to-end tests start the very server that the binary starts.
+//! It is also a library, so that end-to-end tests start the same server as the binary.
 
 pub mod bus;
 pub mod cli;
@@ -18,5 +18,6 @@ pub mod secret_file;
 pub mod signals;
 pub mod telemetry;
 mod urls;
+pub mod version;
 pub mod wiring;
 pub mod world;

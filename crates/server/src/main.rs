@@ -1,4 +1,4 @@
-//! Countersign: the push-verification server people run themselves.
+//! Countersign: a self-hosted push-verification server.
 
 use std::process::ExitCode;
 
@@ -6,12 +6,12 @@ use clap::Parser as _;
 use countersign_server::cli::Cli;
 use countersign_server::commands;
 
-/// For many small allocations from few threads. What it gains over the system's has not been measured.
+/// Chosen for many small allocations from few threads; its advantage over the system's allocator is not measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Before any TLS: should another library bring a second provider along, ours is chosen.
+    // Installed before any TLS: a library may bring another provider along.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     commands::run(Cli::parse())
 }

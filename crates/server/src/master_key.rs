@@ -1,4 +1,4 @@
-//! The master key: where it comes from, and how a new one is kept.
+//! The master key: where it comes from, and how a new one is stored.
 
 use std::path::{Path, PathBuf};
 
@@ -9,19 +9,19 @@ use countersign_verify::MasterKey;
 use crate::config::Config;
 use crate::secret_file;
 
-/// The key, by its name in the data folder.
+/// The file of the key in the data folder.
 const NAME: &str = "master.key";
-/// A key that was made, until the database keeps its check value: a start that breaks off in between goes on with it.
+/// The file of a new key until the database stores its check value: a start after an interruption uses it again.
 const UNUSED: &str = "master.key.new";
 
-/// Where a master key came from.
+/// The origin of a master key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// It was given in the environment, or in a file that the environment names.
+    /// The environment, or a file that the environment names.
     Given,
-    /// It was in the data folder, where an earlier start left it.
+    /// The data folder, where an earlier start stored it.
     Kept,
-    /// It was made for a new database; [`ServerKey::keep`] gives it its place.
+    /// Created for a new database; [`ServerKey::keep`] gives it its final name.
     Made,
 }
 
@@ -30,13 +30,13 @@ pub enum KeyOrigin {
 pub struct ServerKey {
     /// The key.
     pub key: MasterKey,
-    /// Where it came from.
+    /// Its origin.
     pub origin: KeyOrigin,
     folder: PathBuf,
 }
 
 impl ServerKey {
-    /// Gives a new key its place, once the database keeps its check value; where that is.
+    /// Gives a new key its final name once the database stores its check value; returns its path.
     ///
     /// # Errors
     /// The file cannot be renamed.
@@ -50,11 +50,11 @@ impl ServerKey {
     }
 }
 
-/// The master key of commands beside servers, which make none: `COUNTERSIGN_MASTER_KEY` (64 hexadecimal digits), or the
-/// file that `COUNTERSIGN_MASTER_KEY_FILE` names, or `master.key` in the data folder.
+/// The master key for commands beside servers, which create none: `COUNTERSIGN_MASTER_KEY` (64 hexadecimal digits),
+/// the file that `COUNTERSIGN_MASTER_KEY_FILE` names, or `master.key` in the data folder.
 ///
 /// # Errors
-/// There is none, it cannot be read or is malformed, or others may read a file that we made.
+/// There is no key, it cannot be read or is malformed, or others may read a file that we created.
 pub fn find(
     config: &Config,
     variable: impl Fn(&str) -> Option<String>,
@@ -69,12 +69,12 @@ pub fn find(
     read(config, &path)
 }
 
-/// The master key of a server: as [`find`] does it. With SQLite, one is made for a new database; not with PostgreSQL, whose
-/// database may have been made under a key that is on another machine. An old key without a database is refused, since a
-/// new database would hide that the old one is lost or elsewhere, unless `new_database` says that this is meant.
+/// The master key of a server, found as by [`find`]. With SQLite one is created for a new database; not with
+/// PostgreSQL, whose database may belong to a key on another machine. A key without a database is rejected unless
+/// `new_database` is set: a new database would hide that the old one is lost or elsewhere.
 ///
 /// # Errors
-/// As those of [`find`]; a database without its key, or a key without its database.
+/// As [`find`]; a database without its key, or a key without its database.
 pub fn for_server(
     config: &Config,
     variable: impl Fn(&str) -> Option<String>,
@@ -88,7 +88,7 @@ pub fn for_server(
     if path.exists() {
         tracing::warn!(
             path = %path.display(),
-            "the master key is empty, as a crash or a full disk leaves it, and there is no database: a new one is made"
+            "the master key is empty, as after a crash or on a full disk, and there is no database: creating a new one"
         );
         let removed = std::fs::remove_file(&path);
         removed.with_context(|| format!("cannot remove {}", path.display()))?;
@@ -98,10 +98,10 @@ pub fn for_server(
     Ok(ServerKey { key: parse(&digits)?, origin: KeyOrigin::Made, folder: config.data_dir.clone() })
 }
 
-/// The same, and `None` where a server would make one. Makes nothing.
+/// As [`for_server`], with `None` where a server would create a key. Creates nothing.
 ///
 /// # Errors
-/// As those of [`for_server`].
+/// As [`for_server`].
 pub fn look(
     config: &Config,
     variable: impl Fn(&str) -> Option<String>,
@@ -131,10 +131,10 @@ pub fn look(
     Ok(None)
 }
 
-/// Refuses an old key whose database no server has used, unless a new one is meant.
+/// Rejects an old key whose database no server has used, unless `new_database` is set.
 ///
 /// # Errors
-/// As those of [`for_server`].
+/// As [`for_server`].
 pub fn suits_database(
     config: &Config,
     key: &ServerKey,
@@ -146,14 +146,14 @@ pub fn suits_database(
     Ok(())
 }
 
-/// Why an old key without a database is refused.
+/// The message about an old key without a database.
 fn lost_database(config: &Config) -> String {
     format!(
-        "there is an old master key, {}, and no database beside it: it looks as if the database was lost, or is elsewhere. \
+        "there is an old master key, {}, and no database beside it: the database is probably lost, or is elsewhere. \
          {}. Put the database back, or correct data_dir; to begin with a new database under this key: countersign serve \
          --new-database",
         config.data_dir.join(NAME).display(),
-        config.whence(),
+        config.database_origin(),
     )
 }
 
@@ -161,13 +161,13 @@ fn missing(config: &Config, path: &Path) -> String {
     let path = path.display();
     if config.database.url.is_some() {
         format!(
-            "there is no master key, and with PostgreSQL none is made, since every server of one database needs the same: \
+            "there is no master key, and with PostgreSQL none is created, since every server of one database needs the same: \
              name it by COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE, or put it into {path}"
         )
     } else {
         let database = config.database_file();
         format!(
-            "{path} is missing, and the database {} was made under it: put the key back",
+            "{path} is missing, and the database {} needs it: put the key back",
             database.display()
         )
     }
@@ -176,28 +176,27 @@ fn missing(config: &Config, path: &Path) -> String {
 /// The key in the environment, or in a file that the environment names.
 fn given(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<MasterKey>> {
     if let Some(text) = variable("COUNTERSIGN_MASTER_KEY") {
-        return parse(&text).context("COUNTERSIGN_MASTER_KEY is not right").map(Some);
+        return parse(&text).context("COUNTERSIGN_MASTER_KEY is invalid").map(Some);
     }
     let Some(path) = variable("COUNTERSIGN_MASTER_KEY_FILE").map(PathBuf::from) else {
         return Ok(None);
     };
-    let text =
-        secret_file::read_given(&path).context("COUNTERSIGN_MASTER_KEY_FILE is not right")?;
-    parse(&text).with_context(|| format!("{} is not right", path.display())).map(Some)
+    let text = secret_file::read_given(&path).context("COUNTERSIGN_MASTER_KEY_FILE is invalid")?;
+    parse(&text).with_context(|| format!("{} is invalid", path.display())).map(Some)
 }
 
-/// The key in a file that we made.
+/// The key in a file that we created.
 fn read(config: &Config, path: &Path) -> anyhow::Result<MasterKey> {
     let text = secret_file::read_own(path)?;
     if text.is_empty() && config.database.url.is_none() {
         bail!(
-            "{} is empty, as a crash or a full disk leaves it, and the database {} was made under the key that was in it: \
+            "{} is empty, as after a crash or on a full disk, and the database {} needs the key that was in it: \
              put the key back (a master key has 64 hexadecimal digits)",
             path.display(),
             config.database_file().display()
         );
     }
-    parse(&text).with_context(|| format!("{} is not right", path.display()))
+    parse(&text).with_context(|| format!("{} is invalid", path.display()))
 }
 
 fn is_empty(path: &Path) -> bool {
@@ -240,7 +239,7 @@ mod tests {
         let path = folder.path().join(NAME);
         let first = for_server(&config).unwrap();
         assert_eq!((&first.origin, path.exists()), (&KeyOrigin::Made, false));
-        // The start broke off, with a database and without: the next one goes on with the same key.
+        // The next start after an interruption, with a database and without, uses the same key.
         for database in [None, Some("a schema")] {
             if let Some(text) = database {
                 std::fs::write(config.database_file(), text).unwrap();
@@ -269,25 +268,25 @@ mod tests {
     }
 
     #[test]
-    fn an_old_key_without_its_database_is_refused_unless_a_new_one_is_meant() {
+    fn an_old_key_without_its_database_is_rejected_unless_a_new_one_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let path = folder.path().join(NAME);
         secret_file::write_new(&path, &"ab".repeat(32)).unwrap();
         for _ in 0..2 {
             let error = error(&config);
-            assert!(error.contains("lost, or is elsewhere"), "{error}");
+            assert!(error.contains("is probably lost, or is elsewhere"), "{error}");
             assert!(error.contains("--new-database") && error.contains("data_dir"), "{error}");
             // An empty file is no database either.
             std::fs::write(config.database_file(), "").unwrap();
         }
         let meant = super::for_server(&config, |_| None, true, &OsEntropy).unwrap();
         assert_eq!(meant.origin, KeyOrigin::Kept);
-        assert!(find(&config, |_| None).is_ok(), "other commands judge the database by themselves");
+        assert!(find(&config, |_| None).is_ok(), "other commands check the database themselves");
     }
 
     #[test]
-    fn an_empty_key_without_a_database_is_made_anew() {
+    fn an_empty_key_without_a_database_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         std::fs::write(folder.path().join(NAME), "").unwrap();

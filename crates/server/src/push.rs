@@ -24,10 +24,10 @@ use trial::CredentialTrial;
 pub(crate) use outgoing::{outgoing, web_push_fault};
 pub(crate) use secrets::opened;
 
-/// The values that all clients are made of.
+/// The values that all clients need.
 pub(crate) struct PushContext {
     pub(crate) outgoing: Outgoing,
-    /// The guard before addresses that tenants and devices chose.
+    /// Checks the addresses that tenants and devices chose.
     pub(crate) guard: Guard,
     /// The provider tokens of Apple's keys, shared by all servers of the database.
     pub(crate) apple: Arc<ProviderTokens>,
@@ -37,7 +37,7 @@ pub(crate) struct PushContext {
 
 impl PushContext {
     /// # Errors
-    /// A setting of `[outgoing]` that is no use; it is named.
+    /// A setting of `[outgoing]` is invalid; it is named.
     pub(crate) fn new(config: &Config, verify: &Arc<Verify>) -> anyhow::Result<Self> {
         let outgoing = outgoing(config)?;
         let guard = Guard::new(&outgoing, Manners::default()).context(NOT_RIGHT)?;
@@ -46,10 +46,10 @@ impl PushContext {
         Ok(Self { outgoing, guard, apple, secrets, verify: Arc::clone(verify) })
     }
 
-    /// All ways to reach a device.
+    /// The clients of all platforms.
     ///
     /// # Errors
-    /// A setting of `[outgoing]` that is no use.
+    /// A setting of `[outgoing]` is invalid.
     pub(crate) fn providers(&self, world: &World, bus: Arc<dyn Bus>) -> anyhow::Result<Providers> {
         let parts = PushParts {
             credentials: Arc::clone(&self.secrets) as _,
@@ -63,16 +63,16 @@ impl PushContext {
         Providers::with_push(bus, parts).context(NOT_RIGHT)
     }
 
-    /// The client that calls webhooks.
+    /// The client of webhooks.
     ///
     /// # Errors
-    /// A setting of `[outgoing]` that is no use.
+    /// A setting of `[outgoing]` is invalid.
     pub(crate) fn webhooks(&self, world: &World) -> anyhow::Result<WebhookClient> {
         let keys = Arc::clone(&self.secrets) as _;
         WebhookClient::new(&self.outgoing, keys, Arc::clone(&world.clock)).context(NOT_RIGHT)
     }
 
-    /// Tries credentials for the console.
+    /// The test of credentials that the console offers.
     pub(crate) fn trial(&self, world: &World) -> CredentialTrial {
         CredentialTrial {
             verify: Arc::clone(&self.verify),
@@ -84,10 +84,10 @@ impl PushContext {
     }
 }
 
-/// Checks whether a push could be sent with a credential.
+/// Checks that pushes can be sent with a credential.
 ///
 /// # Errors
-/// It could not: the parameter that is no use, and why.
+/// The invalid part of the credential, and the reason.
 pub fn check_credential(
     credential: &Credential,
     secrets: &CredentialSecrets,

@@ -1,4 +1,4 @@
-//! What a running server takes up on SIGHUP, and what it says of the rest.
+//! The reload on SIGHUP: applies what can change while the server runs, and reports the rest.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,42 +13,46 @@ use crate::secret_file;
 use crate::telemetry::Telemetry;
 use crate::wiring::Server;
 
-/// What is taken up while the server runs; for everything else it must be started again.
-const TAKEN_UP: &str = "log.filter";
+/// The setting that changes while the server runs; all others need a restart.
+const RELOADABLE: &str = "log.filter";
 
-/// The settings and files that a running server works with.
-pub struct InForce {
+/// The settings and files in use.
+pub struct ActiveSettings {
     config: Config,
     settings: BTreeMap<String, Value>,
     files: BTreeMap<String, u64>,
 }
 
-impl InForce {
-    /// Those that a server starts with.
+impl ActiveSettings {
+    /// The settings and files that the server started with.
     pub fn new(config: Config) -> Self {
         Self { settings: settings(&config), files: files(&config), config }
     }
 
-    /// Takes up what can be, and logs what was, what needs a start, and what is not right and stays as it was.
+    /// Applies what can be applied. Logs what was applied, what needs a restart, and what is invalid and was not
+    /// applied.
     pub async fn reload(
         &mut self,
         server: &Server,
         telemetry: &Telemetry,
         read: &impl Fn() -> anyhow::Result<Config>,
     ) {
-        tracing::info!("SIGHUP: settings, certificates and secret files are read again");
+        tracing::info!("SIGHUP: reading settings, certificates and secret files again");
         match read() {
             Ok(config) => {
-                if self.take_up(&config, telemetry) {
+                if self.apply(&config, telemetry) {
                     security::done(Event::SettingsReloaded, None, "SIGHUP");
                 } else {
-                    not_taken_up();
+                    log_rejected();
                 }
             }
             Err(error) => {
                 let error = format!("{error:#}");
-                not_taken_up();
-                tracing::error!(error, "SIGHUP: the new settings are not right; the old ones stay");
+                log_rejected();
+                tracing::error!(
+                    error,
+                    "SIGHUP: the new settings are invalid; the old ones stay in use"
+                );
             }
         }
         self.config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
@@ -59,14 +63,14 @@ impl InForce {
                 let error = format!("{error:#}");
                 tracing::error!(
                     error,
-                    "SIGHUP: the new certificate is not right; the old one stays"
+                    "SIGHUP: the new certificate is invalid; the old one stays in use"
                 );
             }
         }
     }
 
-    /// Whether all that can be taken up is in force.
-    fn take_up(&mut self, config: &Config, telemetry: &Telemetry) -> bool {
+    /// Returns whether everything that can be applied was applied.
+    fn apply(&mut self, config: &Config, telemetry: &Telemetry) -> bool {
         let mut is_right = true;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -79,16 +83,16 @@ impl InForce {
                 }
                 Err(error) => {
                     is_right = false;
-                    let error = format!("{:#}", config.places.explain(error));
+                    let error = format!("{:#}", config.origins.explain(error));
                     tracing::error!(
                         error,
-                        "SIGHUP: the new log.filter is not right; the old one stays"
+                        "SIGHUP: the new log.filter is invalid; the old one stays in use"
                     );
                 }
             }
         }
         let mut waiting = differing(&self.settings, &settings(config));
-        waiting.retain(|key| key != TAKEN_UP);
+        waiting.retain(|key| key != RELOADABLE);
         let of_files = differing(&self.files, &files(&self.config));
         waiting.extend(of_files.into_iter().map(|key| format!("the file of {key}")));
         if !waiting.is_empty() {
@@ -99,18 +103,18 @@ impl InForce {
     }
 }
 
-fn not_taken_up() {
-    let why = "some of it cannot be used and stays as it was";
+fn log_rejected() {
+    let why = "some settings are invalid and were not applied";
     security::refused(Event::SettingsReloaded, None, Some(&"SIGHUP"), &why);
 }
 
-/// The names that have another value in one than in the other.
+/// The names whose values differ.
 fn differing<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
     let changed = new.iter().filter(|(name, value)| old.get(*name) != Some(*value));
     changed.map(|(name, _)| name.clone()).collect()
 }
 
-/// The value of every setting. That of `database.url` may hold a password: its hash is as good.
+/// The value of every setting. `database.url` may hold a password, so its hash stands in for it.
 fn settings(config: &Config) -> BTreeMap<String, Value> {
     let all = serde_json::to_value(config).unwrap_or_default();
     let value = |key: &String| {
@@ -124,7 +128,7 @@ fn settings(config: &Config) -> BTreeMap<String, Value> {
     settings
 }
 
-/// A hash of every file that is read at the start alone, by the setting or variable that names it.
+/// The hash of every file that is read only at the start, by the setting or variable that names it.
 fn files(config: &Config) -> BTreeMap<String, u64> {
     let bus = &config.bus;
     let of_settings = [

@@ -1,5 +1,5 @@
-//! Files that hold secrets. One rule for all of them: what we make, its owner alone may read, and it is refused otherwise;
-//! what is given to us may be readable by its group, and others that may read it cause a warning.
+//! Files that hold secrets. Files that we create are private to their owner, and rejected otherwise. Files that we
+//! are given may be readable by a group; others cause a warning.
 
 use std::fs::{File, Permissions};
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use tempfile::NamedTempFile;
 
-/// Writes a file of mode 0600 that must not exist. After a crash or on a full disk it is there whole or not at all.
+/// Writes a new file of mode 0600. A crash or a full disk leaves it complete or absent.
 ///
 /// # Errors
 /// It exists, or cannot be written.
@@ -21,7 +21,7 @@ pub fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The same in place of a file that may exist.
+/// Writes a file of mode 0600, replacing an existing one.
 ///
 /// # Errors
 /// It cannot be written.
@@ -45,17 +45,17 @@ pub fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
     rename().with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))
 }
 
-/// The text in a file of another name in the same folder, on the disk. It goes with the value unless it is kept.
+/// Writes the text to a temporary file in the same folder and syncs it. The file is removed unless it is persisted.
 fn beside(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".countersign-").tempfile_in(folder_of(path))?;
-    // Whatever the umask is.
+    // Independent of the umask.
     file.as_file().set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-/// A new name is on the disk when its folder is.
+/// Syncs the folder, which makes a new name durable.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
@@ -65,10 +65,10 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or_else(|| Path::new("."))
 }
 
-/// The text of a file that we made, without the line break at its end.
+/// The text of a file that we created, without its final line break.
 ///
 /// # Errors
-/// It cannot be read, belongs to somebody else, or others may read it.
+/// It cannot be read, belongs to another user, or others may read it.
 pub fn read_own(path: &Path) -> anyhow::Result<String> {
     let text = read(path)?;
     let found = std::fs::metadata(path).with_context(|| path.display().to_string())?;
@@ -82,7 +82,7 @@ pub fn read_own(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The text of a file that was given to us, without the line break at its end. If everybody may read it, the log says so.
+/// The text of a file that we were given, without its final line break. Logs a warning if everybody may read it.
 ///
 /// # Errors
 /// It cannot be read.
@@ -91,15 +91,14 @@ pub fn read_given(path: &Path) -> anyhow::Result<String> {
     read(path)
 }
 
-/// Logs a warning about a secret that everybody on this machine may read.
+/// Logs a warning if everybody on this machine may read a secret.
 pub fn warn_if_open(path: &Path) {
     if let Some(warning) = warning(path) {
         tracing::warn!("{warning}");
     }
 }
 
-/// A warning about a secret that everybody on this machine may read. Links, such as those that Kubernetes makes, are
-/// followed.
+/// The warning if everybody on this machine may read a secret. Follows links, such as those of Kubernetes.
 pub fn warning(path: &Path) -> Option<String> {
     let mode = std::fs::metadata(path).map_or(0, |found| found.mode());
     (mode & 0o007 != 0).then(|| {
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_whole_and_never_over_another() {
+    fn a_file_is_written_completely_and_never_over_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         write_new(&path, "one").unwrap();
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_for_its_owner_alone_and_a_given_one_may_be_for_a_group() {
+    fn a_created_file_is_private_and_a_given_one_may_be_readable_by_a_group() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         write_new(&path, "one").unwrap();

@@ -1,17 +1,17 @@
-//! The signals that a server obeys. None of them ends it abruptly.
+//! The signals that a server handles. None of them ends it abruptly.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a server is told by a signal.
+/// The action that a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// Finish what is in flight, and stop: SIGTERM, SIGINT, SIGQUIT.
+pub enum SignalAction {
+    /// Finish the requests in flight and stop: SIGTERM, SIGINT, SIGQUIT.
     Stop,
     /// Read settings and certificates again: SIGHUP.
     Reload,
 }
 
-/// The signals of a server. From the beginning none of them ends the process by itself, nor does SIGPIPE, which Rust ignores.
+/// The signals of a server. While this exists none of them ends the process, nor does SIGPIPE, which Rust ignores.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -22,10 +22,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system does not allow a handler.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -37,18 +37,18 @@ impl Signals {
         })
     }
 
-    /// The next signal that means something. Others are logged.
-    pub async fn next(&mut self) -> Told {
+    /// Waits for the next signal with an action. Others are logged.
+    pub async fn next(&mut self) -> SignalAction {
         loop {
             let name = tokio::select! {
-                _ = self.terminate.recv() => return Told::Stop,
-                _ = self.interrupt.recv() => return Told::Stop,
-                _ = self.quit.recv() => return Told::Stop,
-                _ = self.hangup.recv() => return Told::Reload,
+                _ = self.terminate.recv() => return SignalAction::Stop,
+                _ = self.interrupt.recv() => return SignalAction::Stop,
+                _ = self.quit.recv() => return SignalAction::Stop,
+                _ = self.hangup.recv() => return SignalAction::Reload,
                 _ = self.user_1.recv() => "SIGUSR1",
                 _ = self.user_2.recv() => "SIGUSR2",
             };
-            tracing::info!("{name} means nothing here; SIGHUP reloads, SIGTERM stops");
+            tracing::info!("{name} is ignored; SIGHUP reloads, SIGTERM stops");
         }
     }
 

@@ -16,12 +16,11 @@ use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
-use self::limit::{Bounded, Gap, LEFT_OUT, Limit};
-use crate::config::{Log, LogFormat, Traces};
+use self::limit::{Limit, LimitedLayer, SUPPRESSED_TARGET, Suppressed};
+use crate::config::{LogFormat, LogSection, TracesSection};
 use crate::world::SystemClock;
 
-/// Logs that are being written, and traces that are being sent. Dropping it tells what was left out of the logs, and sends what
-/// is left of the traces.
+/// Running logs and traces. Dropping it reports the suppressed log lines and sends the remaining traces.
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
     limit: Limit,
@@ -33,17 +32,17 @@ impl Telemetry {
     /// Replaces the filter of log lines.
     ///
     /// # Errors
-    /// It is not right; the old one stays.
+    /// The filter is invalid; the old one stays in use.
     pub fn set_filter(&self, text: &str) -> anyhow::Result<()> {
         self.filter.reload(filter(text)?).context("log.filter cannot be replaced")
     }
 }
 
-/// Starts logging to standard error and, if the configuration names a collector, sending traces to it.
+/// Starts logging to standard error, and sending traces if the configuration names a collector.
 ///
 /// # Errors
-/// The filter or the collector's address is not right, or logging has been started before.
-pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
+/// The filter or the collector's address is invalid, or logging has already started.
+pub fn start_logs(log: &LogSection, traces: &TracesSection) -> anyhow::Result<Telemetry> {
     let limit = Limit::new(Arc::new(SystemClock));
     let (wanted, handle) = reload::Layer::new(filter(&log.filter)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -51,7 +50,7 @@ pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
         LogFormat::Human => lines.with_ansi(may_be_coloured(&std::io::stderr())).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let lines = Bounded { lines, limit: limit.clone() };
+    let lines = LimitedLayer { lines, limit: limit.clone() };
     let (spans, tracing) = spans::layer(traces)?;
     tracing_subscriber::registry()
         .with(lines.with_filter(bounded(wanted)))
@@ -61,74 +60,74 @@ pub fn start_logs(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
     let counting = tokio::spawn({
         let limit = limit.clone();
         async move {
-            let mut beat = tokio::time::interval(COUNT_EVERY);
+            let mut beat = tokio::time::interval(REPORT_INTERVAL);
             loop {
                 beat.tick().await;
-                tell(&limit.gaps(false));
+                report_suppressed(&limit.take_suppressed(false));
             }
         }
     });
     Ok(Telemetry { filter: handle, limit, counting, _traces: tracing })
 }
 
-/// How often it is told how many lines were left out.
-const COUNT_EVERY: Duration = Duration::from_secs(10);
+/// The interval between reports of suppressed lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
         self.counting.abort();
-        tell(&self.limit.gaps(true));
+        report_suppressed(&self.limit.take_suppressed(true));
     }
 }
 
-fn tell(gaps: &[Gap]) {
-    for gap in gaps {
-        tracing::warn!(target: LEFT_OUT, left_out = gap.lines, "{gap}");
+fn report_suppressed(suppressed: &[Suppressed]) {
+    for gap in suppressed {
+        tracing::warn!(target: SUPPRESSED_TARGET, left_out = gap.lines, "{gap}");
     }
 }
 
-/// Whether colours are welcome: on a terminal that knows them, and if `NO_COLOR` does not object.
+/// Whether to use colours: on a terminal that supports them, unless `NO_COLOR` is set.
 pub(crate) fn may_be_coloured(output: &impl IsTerminal) -> bool {
     let objects = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     output.is_terminal() && !objects && !is_dumb
 }
 
-/// Shows the warnings of commands that keep no log, as plain lines on standard error, and what they do for the security log,
-/// as whole lines.
+/// Shows warnings as plain lines on standard error, for commands that keep no log, and whole lines of the security
+/// log.
 pub fn show_warnings() {
     let security = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let security = security.with_filter(Targets::new().with_target(security::TARGET, Level::INFO));
     let ours = Targets::new().with_target("countersign_server", Level::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
     let lines = lines.with_target(false).with_ansi(false).with_filter(ours);
-    // Somebody else's subscriber shows them too.
+    // Another subscriber shows them too.
     let _ = tracing_subscriber::registry().with(lines).with(security).try_init();
 }
 
-/// Whether logs and traces can be started so.
+/// Checks the settings of logs and traces.
 ///
 /// # Errors
-/// The filter or the collector's address is not right.
-pub fn check(log: &Log, traces: &Traces) -> anyhow::Result<()> {
+/// The filter or the collector's address is invalid.
+pub fn check(log: &LogSection, traces: &TracesSection) -> anyhow::Result<()> {
     filter(&log.filter)?;
     spans::layer::<Registry>(traces).map(drop)
 }
 
-/// What the configuration wants to see.
+/// The filter of the configuration.
 fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::try_new(text).with_context(|| {
-        format!("log.filter is not right: expected levels such as info or info,countersign_delivery=debug, found {text:?}")
+        format!("log.filter is invalid: expected levels such as info or info,countersign_delivery=debug, found {text:?}")
     })
 }
 
-/// Says how fine it can be at most: otherwise all that the libraries would tell at their finest level is put together for each
-/// request, only to be thrown away.
+/// Limits a filter to lines that may be logged. The maximum level is stated, since otherwise the libraries would
+/// format their finest lines for each request only to discard them.
 fn bounded<S>(wanted: impl Filter<S>) -> impl Filter<S> {
     wanted.and(filter_fn(may_be_logged).with_max_level_hint(Level::TRACE))
 }
 
-/// Our own crates. They log no secret, no token, and nothing that a person is asked, at any level.
+/// Our own crates. At no level do they log a secret, a token, or the text of a challenge.
 const OURS: [&str; 15] = [
     "countersign",
     "countersign_api",
@@ -147,14 +146,14 @@ const OURS: [&str; 15] = [
     "countersign_web",
 ];
 
-/// Below `info` only our own crates log, whatever the filter says: libraries print there what they carry, such as the
-/// parameters of statements and the headers of requests.
+/// Whether a line may be logged. Below `info` only our own crates log, whatever the filter says: libraries print
+/// their payloads there, such as statement parameters and request headers.
 fn may_be_logged(what: &Metadata<'_>) -> bool {
     let of_crate = what.target().split("::").next().unwrap_or_default();
     *what.level() <= Level::INFO || OURS.contains(&of_crate)
 }
 
-/// Traces that are being sent. Dropping it sends what is left.
+/// Running traces. Dropping it sends the remaining ones.
 struct Tracing(#[cfg(feature = "otlp")] Option<opentelemetry_sdk::trace::SdkTracerProvider>);
 
 #[cfg(feature = "otlp")]
@@ -163,7 +162,7 @@ impl Drop for Tracing {
         if let Some(Err(error)) =
             self.0.as_ref().map(opentelemetry_sdk::trace::SdkTracerProvider::shutdown)
         {
-            tracing::warn!(%error, "the last traces could not be sent");
+            tracing::warn!(%error, "the remaining traces could not be sent");
         }
     }
 }
@@ -173,12 +172,12 @@ mod spans {
     use tracing_subscriber::Layer;
     use tracing_subscriber::layer::Identity;
 
-    use super::{Traces, Tracing};
+    use super::{TracesSection, Tracing};
 
-    /// No traces. The configuration has been checked: it names no collector.
+    /// No traces: the configuration was checked to name no collector.
     #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature otlp")]
     pub(super) fn layer<S: tracing::Subscriber>(
-        _: &Traces,
+        _: &TracesSection,
     ) -> anyhow::Result<(Option<impl Layer<S> + use<S>>, Tracing)> {
         Ok((None::<Identity>, Tracing()))
     }
@@ -193,12 +192,14 @@ mod spans {
     use tracing_subscriber::Layer;
     use tracing_subscriber::filter::Targets;
 
-    use super::{Traces, Tracing};
+    use super::{TracesSection, Tracing};
 
-    /// Our own spans, and none of the libraries below us.
+    /// The target of our own spans; those of libraries are not sent.
     const OURS: &str = "countersign";
 
-    pub(super) fn layer<S>(traces: &Traces) -> anyhow::Result<(Option<impl Layer<S>>, Tracing)>
+    pub(super) fn layer<S>(
+        traces: &TracesSection,
+    ) -> anyhow::Result<(Option<impl Layer<S>>, Tracing)>
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
     {
@@ -216,16 +217,16 @@ mod spans {
     }
 }
 
-/// How often histograms are folded together; without it they would grow.
+/// The interval at which histograms are compacted; otherwise they would grow.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Bounds of a histogram that the catalogue does not know, which a test keeps from happening.
+/// The bounds of histograms outside the catalogue, of which a test allows none.
 const OTHER_BOUNDS: &[f64] = &[0.01, 0.1, 1.0, 10.0];
 
-/// Starts collecting metrics; each call of the result writes them down in Prometheus' format.
+/// Starts collecting metrics. Each call of the result renders them in Prometheus' format.
 ///
 /// # Errors
-/// It has been started before.
+/// Collecting has already started.
 pub fn start_metrics() -> anyhow::Result<impl Fn() -> String> {
     let mut builder = PrometheusBuilder::new().set_buckets(OTHER_BOUNDS)?;
     for metric in catalogue::METRICS {
@@ -275,15 +276,15 @@ mod tests {
             assert!(is_logged!("tokio_postgres::connection", INFO));
             assert!(!is_logged!("tokio_postgres::query", DEBUG));
             assert!(!is_logged!("hyper", DEBUG) && !is_logged!("h2::codec", TRACE));
-            assert!(!is_logged!("countersigner", DEBUG), "somebody else's");
+            assert!(!is_logged!("countersigner", DEBUG), "another crate");
         });
     }
 
     #[test]
-    fn what_nobody_wants_to_see_is_not_put_together() {
+    fn lines_that_the_filter_discards_are_not_formatted() {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
         let lines = lines.with_filter(bounded(filter("info,countersign_server=debug").unwrap()));
-        let (no_traces, _) = spans::layer(&Traces::default()).unwrap();
+        let (no_traces, _) = spans::layer(&TracesSection::default()).unwrap();
         let all = tracing_subscriber::registry().with(lines).with(no_traces);
         assert_eq!(all.max_level_hint(), Some(LevelFilter::DEBUG));
         tracing::subscriber::with_default(all, || {

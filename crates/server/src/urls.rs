@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::config::{Config, ConsoleListener};
 
-/// What callers reach a server by that listens on `address`.
+/// The URL by which callers reach a server that listens on `address`.
 pub(crate) fn public_url(config: &Config, address: SocketAddr) -> anyhow::Result<Url> {
     if let Some(url) = &config.http.public_url {
         return Ok(url.clone());

@@ -1,4 +1,5 @@
-//! The one place where concrete types are named: everything is made here, handed what it needs, and stopped in order.
+//! Makes all parts of a server, hands each what it needs, and stops them in order. Only `wiring` names concrete
+//! types.
 
 mod parts;
 mod use_cases;
@@ -30,34 +31,34 @@ use parts::{Parts, Sockets, Tasks};
 
 /// A running server.
 pub struct Server {
-    /// The use cases, for whoever starts it.
+    /// The use cases.
     pub verify: Arc<Verify>,
-    /// What callers reach it by.
+    /// The URL by which callers reach the server.
     pub public_url: Url,
-    /// The operator's pages, for whoever starts it.
+    /// The operator's pages.
     pub console: Arc<Console>,
-    /// Where it listens.
+    /// The address of the main listener.
     pub address: SocketAddr,
-    /// Where the operator's listener is, if there is one.
+    /// The address of the operator's listener, if there is one.
     pub admin_address: Option<SocketAddr>,
-    /// The engine, whose signals tests await.
+    /// The delivery engine. Tests await its signals.
     pub engine: Engine,
-    /// The wire between parts, for tests to look at.
+    /// The bus, for tests.
     pub bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
     main: Listener,
     admin: Option<Listener>,
     tasks: Tasks,
     within: Duration,
-    /// Ends with the server, also if that is dropped without a stop.
+    /// Aborted with the server, even if that is dropped without a stop.
     _counting: AbortOnDropHandle<()>,
 }
 
 impl Server {
-    /// Starts a server over a database. `prepare` is done once its address is taken and before anybody is answered.
+    /// Starts a server over a database. `prepare` runs when the addresses are bound and before any request is served.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a certificate that cannot be used, a wrong master key; what `prepare` says.
+    /// An address cannot be bound, a certificate cannot be used, the master key is wrong, or `prepare` fails.
     pub async fn start(
         config: &Config,
         world: &World,
@@ -103,16 +104,16 @@ impl Server {
         })
     }
 
-    /// Reads the certificate of the main listener again; `None` without one.
+    /// Reads the certificate of the main listener again; `None` without a certificate.
     ///
     /// # Errors
-    /// It cannot be used, and the old one stays.
+    /// The new certificate cannot be used; the old one stays in use.
     pub async fn reload_certificate(&self) -> Option<anyhow::Result<()>> {
         self.main.reload_certificate().await
     }
 
-    /// Stops: no new requests, long polls answer, sockets are told to come back, what is in flight ends and is written
-    /// down; all within the configured time.
+    /// Stops the server: takes no new requests, answers long polls, tells sockets to reconnect, and finishes and
+    /// commits what is in flight, all within the configured time.
     pub async fn stop(self) {
         let deadline = self.clock.now() + self.within;
         self.tasks.shutdown.cancel();
@@ -132,7 +133,7 @@ impl Server {
             }
         };
         tokio::join!(listeners, sockets);
-        // Once nobody listens, no request can be abandoned any more.
+        // Requests are abandoned only while a listener runs.
         self.tasks.abandoned.close();
         tokio::select! {
             biased;
@@ -142,7 +143,7 @@ impl Server {
             }
         }
         self.engine.stop(deadline.max(self.clock.now() + Duration::from_secs(1))).await;
-        // What became of the last offers: others wait for that.
+        // The other nodes wait for the results of the last offers.
         self.bus.flush().await;
     }
 }

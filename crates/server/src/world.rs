@@ -1,4 +1,4 @@
-//! The real world: the system's clock and its random bytes. The only place that asks for them.
+//! The system's clock and random bytes. Nothing else reads them.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,17 +8,17 @@ use countersign_domain::sequence::Sequence;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, Sleep};
 
-/// The clock and the randomness of a server.
+/// The clock and the source of randomness of a server.
 #[derive(Clone)]
 pub struct World {
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl World {
-    /// Those of the system.
+    /// The system's clock and random bytes.
     pub fn real() -> Self {
         Self { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) }
     }
@@ -28,11 +28,11 @@ impl World {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// The longest single sleep: after it the clock is asked again, so that a clock that was set meanwhile, or a machine
-/// that slept, delays nothing for long.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// The longest single sleep. The clock is read again after it, so that a clock that was set, or a machine that was
+/// suspended, delays nothing for long.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
 
-/// Where the monotonic hand of this process begins: at the first look.
+/// The origin of this process's monotonic clock: its first reading.
 static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 
 impl Clock for SystemClock {
@@ -57,7 +57,7 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+                tokio::time::sleep(left.min(SLEEP_MAX)).await;
             }
         })
     }

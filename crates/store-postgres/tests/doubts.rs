@@ -14,7 +14,7 @@ use countersign_store::conformance::Fixture;
 use countersign_store::seam::{CodeUse, Enrolled, Inserted, Updated, Upkeep as _};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::TestDatabase;
-use countersign_testkit::wire::{Commit, Wire};
+use countersign_testkit::proxy::{Commit, FaultyProxy};
 use tokio::task::JoinSet;
 
 /// Of five commits, the first is carried out and not answered, and the third never arrives. The question what became of a
@@ -29,7 +29,7 @@ async fn connect(url: String) -> PostgresStore {
     PostgresStore::connect(Options { url, timeout: PATIENCE, ..Options::default() }).await.unwrap()
 }
 
-async fn fresh() -> (Arc<dyn Store>, (Wire, TestDatabase)) {
+async fn fresh() -> (Arc<dyn Store>, (FaultyProxy, TestDatabase)) {
     let database = TestDatabase::new();
     let wire = database.wire();
     let store = connect(database.url_over(&wire)).await;

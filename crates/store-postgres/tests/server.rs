@@ -16,7 +16,7 @@ use countersign_store::seam::{
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
-use countersign_testkit::{Maker, ManualClock};
+use countersign_testkit::{Fixtures, ManualClock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
@@ -61,7 +61,7 @@ async fn of_several_servers_a_silent_one_is_passed_over() {
 async fn what_one_node_writes_another_reads_at_once() {
     let database = TestDatabase::new();
     let (one, other) = (connect(database.url()).await, connect(database.url()).await);
-    let make = Maker::new(3);
+    let make = Fixtures::new(3);
     for _ in 0..20 {
         let account = make.account();
         one.create_account(&account).await.unwrap();
@@ -130,7 +130,7 @@ async fn what_was_decided_meanwhile_is_seen() {
 #[tokio::test]
 async fn a_schema_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     let database = TestDatabase::new();
-    let make = Maker::new(4);
+    let make = Fixtures::new(4);
     let account = make.account();
     connect(database.url()).await.create_account(&account).await.unwrap();
     database.psql("ALTER TABLE accounts ADD COLUMN colour text");
@@ -169,7 +169,7 @@ async fn a_schema_of_something_else_is_refused() {
 async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
     let (server, _folder) = server(&[]);
     let store = connect(server.url("postgres")).await;
-    let make = Maker::new(4);
+    let make = Fixtures::new(4);
     let account = make.account();
     store.create_account(&account).await.unwrap();
     server.kill();
@@ -209,7 +209,7 @@ async fn whether_it_can_write_is_told_without_writing() {
 async fn what_the_database_gives_up_is_run_again() {
     let database = TestDatabase::new();
     let store = connect(database.url()).await;
-    let make = Maker::new(6);
+    let make = Fixtures::new(6);
     database.psql("CREATE SEQUENCE tries");
     for how in [
         "RAISE EXCEPTION 'not you' USING ERRCODE = '40001'",
@@ -263,7 +263,7 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let (server, _folder) = server(&["synchronous_commit=off"]);
     let store = connect(server.url("postgres")).await;
     // what is held in memory only would be lost with the server
-    let make = Maker::new(5);
+    let make = Fixtures::new(5);
     for _ in 0..20 {
         store.create_account(&make.account()).await.unwrap();
     }

@@ -16,7 +16,7 @@ use countersign_store::schema::SchemaPolicy;
 use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Updated, Upkeep};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
-use countersign_testkit::Maker;
+use countersign_testkit::Fixtures;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -75,7 +75,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 async fn dropping_the_store_finishes_what_is_queued() {
     let file = File::new(Options::default());
     let store = file.open();
-    let account = Maker::new(1).account();
+    let account = Fixtures::new(1).account();
     assert!(start(pin!(store.create_account(&account))).is_pending());
     drop(store);
     assert_eq!(file.open().account(account.sid).await, Ok(Some(account)));
@@ -124,7 +124,7 @@ async fn a_full_queue_sheds_load_at_once() {
     let store = file.open();
     let mut other = file.other_process();
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-    let make = Maker::new(1);
+    let make = Fixtures::new(1);
     let accounts: Vec<Account> = (0..8).map(|_| make.account()).collect();
     let mut commands: Vec<_> =
         accounts.iter().map(|account| store.create_account(account)).collect();
@@ -203,7 +203,7 @@ async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself
     assert_eq!(pulse(&other), before, "a look writes nothing");
 
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
-    let account = Maker::new(1).account();
+    let account = Fixtures::new(1).account();
     assert!(matches!(store.create_account(&account).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.is_writable().await, Err(StoreError::Unavailable(_))));
     lock.rollback().unwrap();
@@ -220,7 +220,7 @@ async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself
 async fn two_processes_see_each_others_writes() {
     let file = File::new(Options::default());
     let (server, command_line) = (file.open(), file.open());
-    let make = Maker::new(1);
+    let make = Fixtures::new(1);
     for (writes, reads) in [(&server, &command_line), (&command_line, &server)] {
         let account = make.account();
         assert_eq!(writes.create_account(&account).await, Ok(Inserted::Done));

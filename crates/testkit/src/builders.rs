@@ -1,4 +1,4 @@
-//! The past of a test: valid things with sane defaults, of which it changes what it is about.
+//! Fixtures: valid values with defaults, of which a test changes what it needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,20 +31,20 @@ use crate::clock::ManualClock;
 use crate::entropy::SeededEntropy;
 use crate::keys::device_key;
 
-/// Makes things, at the instant of its clock, with SIDs from its entropy.
+/// Creates values at the instant of its clock, with SIDs from its entropy.
 #[derive(Debug, Clone)]
-pub struct Maker {
-    /// Tells when a thing is made.
+pub struct Fixtures {
+    /// The clock of `created_at` members.
     pub clock: ManualClock,
-    /// Where SIDs come from.
+    /// The source of SIDs.
     pub entropy: SeededEntropy,
-    /// The process that it all happens in.
+    /// The node that creates the values.
     pub node: NodeId,
     keys: Arc<AtomicUsize>,
 }
 
-impl Maker {
-    /// The same things for the same seed.
+impl Fixtures {
+    /// Equal seeds create equal values.
     pub fn new(seed: u64) -> Self {
         let entropy = SeededEntropy::new(seed);
         Self {
@@ -65,7 +65,7 @@ impl Maker {
         NodeId(random(&self.entropy))
     }
 
-    /// An auth token; its seal is nobody's.
+    /// An auth token, whose sealed text cannot be opened.
     pub fn auth_token(&self) -> AuthToken {
         AuthToken {
             sealed: Sealed::from_bytes(random::<60>(&self.entropy).to_vec()),
@@ -125,7 +125,7 @@ impl Maker {
         }
     }
 
-    /// A webhook that hears of answers.
+    /// A webhook for answers.
     pub fn webhook(&self, service: &Service) -> Webhook {
         Webhook {
             sid: WebhookSid::mint(self.now(), &self.entropy),
@@ -155,7 +155,7 @@ impl Maker {
         }
     }
 
-    /// An identity that nobody has yet.
+    /// An unused identity.
     pub fn identity(&self) -> Identity {
         valid(Identity::parse(format!("person-{:016x}", self.entropy.next())))
     }
@@ -174,7 +174,7 @@ impl Maker {
         }
     }
 
-    /// A verified factor that is reached on our stream, with a real public key, which comes back with the thirteenth.
+    /// A verified factor on the stream. There are twelve public keys, used in turn.
     pub fn factor(&self, owner: &Owner) -> Factor {
         Factor {
             sid: FactorSid::mint(FactorType::Push, self.now(), &self.entropy),
@@ -192,7 +192,7 @@ impl Maker {
         }
     }
 
-    /// A verified factor with codes of six digits; its secret is nobody's.
+    /// A verified factor with codes of six digits, whose sealed secret cannot be opened.
     pub fn totp_factor(&self, owner: &Owner) -> TotpFactor {
         TotpFactor {
             sid: FactorSid::mint(FactorType::Totp, self.now(), &self.entropy),
@@ -233,7 +233,7 @@ impl Maker {
         }
     }
 
-    /// A pending challenge of five minutes that is answered by a code.
+    /// A pending challenge of five minutes that a code answers.
     pub fn code_challenge(&self, factor: &TotpFactor) -> Challenge {
         Challenge {
             sid: ChallengeSid::mint(FactorType::Totp, self.now(), &self.entropy),
@@ -250,7 +250,7 @@ impl Maker {
         }
     }
 
-    /// A notification that somebody asked for, and its delivery.
+    /// A notification that was asked for, and its delivery.
     pub fn notification(
         &self,
         challenge: &Challenge,
@@ -276,7 +276,7 @@ impl Maker {
         }
     }
 
-    /// The notification that a new challenge sends by itself, leased for half a minute.
+    /// The automatic notification of a challenge, leased for 30 s.
     pub fn automatic(&self, challenge: &Challenge) -> NewNotification {
         let ttl = notification::automatic_ttl(challenge);
         let until = self.now() + Duration::from_secs(30);
@@ -285,9 +285,9 @@ impl Maker {
     }
 }
 
-/// What a default is made of keeps the rules, or the first test that uses it says so.
+/// Unwraps a default, which must be valid.
 fn valid<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
-    made.unwrap_or_else(|error| panic!("a default breaks the rules: {error}"))
+    made.unwrap_or_else(|error| panic!("a default is invalid: {error}"))
 }
 
 #[cfg(test)]
@@ -295,8 +295,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_a_story() {
-        let account = |seed| Maker::new(seed).account();
+    fn equal_seeds_create_equal_values() {
+        let account = |seed| Fixtures::new(seed).account();
         assert_eq!(account(1), account(1));
         assert_ne!(account(1), account(2));
     }

@@ -1,4 +1,4 @@
-//! A clock whose hands a test moves.
+//! Clocks that a test moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -12,13 +12,13 @@ use tokio::sync::watch;
 /// 2026-01-01T12:00:00Z, in seconds.
 const NOON: i64 = 1_767_268_800;
 
-/// Stands at noon of the first of January 2026 until a test moves it. Clones share their hands.
+/// A clock that stands at noon of 2026-01-01 UTC until a test moves it. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     hands: watch::Sender<Hands>,
 }
 
-/// Where both hands stand.
+/// The time of day and the monotonic time.
 #[derive(Debug, Clone, Copy)]
 struct Hands {
     now: Instant,
@@ -31,13 +31,13 @@ impl ManualClock {
         Self::at(Instant::from_seconds(NOON))
     }
 
-    /// A clock at `now`, whose monotonic hand is at its origin.
+    /// A clock at `now`, with the monotonic time at its origin.
     pub fn at(now: Instant) -> Self {
         Self { hands: watch::Sender::new(Hands { now, monotonic: Monotonic::default() }) }
     }
 
-    /// Lets time pass until it is `now`, and wakes those who waited for it. If `now` is in the past, sets the time of day
-    /// back, and no time passes.
+    /// Lets time pass until `now`, and wakes those who wait for it. A `now` in the past sets the time of day back,
+    /// and no time passes.
     pub fn set(&self, now: Instant) {
         self.hands.send_modify(|hands| {
             let span = now.since(hands.now);
@@ -45,14 +45,14 @@ impl ManualClock {
         });
     }
 
-    /// Lets time pass: moves both hands forward, and wakes those who waited for it.
+    /// Lets time pass, and wakes those who wait for it.
     pub fn advance(&self, span: Duration) {
         self.hands.send_modify(|hands| {
             *hands = Hands { now: hands.now + span, monotonic: hands.monotonic + span };
         });
     }
 
-    /// Sets the time of day to `now`, before or after, while no time passes: the monotonic hand stays where it is.
+    /// Sets the time of day forwards or backwards while no time passes.
     pub fn step_wall(&self, now: Instant) {
         self.hands.send_modify(|hands| hands.now = now);
     }
@@ -83,29 +83,29 @@ impl Clock for ManualClock {
     }
 }
 
-/// A clock that is wrong about the time of day, and can be compared with the one that it follows: as a node's between two looks at
-/// its database's clock. Clones share their error.
+/// A clock with an error in the time of day, as a node's between two readings of its database's clock. Clones share
+/// the error.
 #[derive(Debug, Clone)]
-pub struct WrongClock {
+pub struct SkewedClock {
     follows: ManualClock,
     error: Arc<AtomicI64>,
     is_doubtful: Arc<AtomicBool>,
 }
 
-impl WrongClock {
-    /// A clock that is still right.
+impl SkewedClock {
+    /// A clock without an error.
     pub fn following(follows: &ManualClock) -> Self {
         Self { follows: follows.clone(), error: Arc::default(), is_doubtful: Arc::default() }
     }
 
-    /// From now on it is so many seconds ahead, or behind if there are fewer than none; and whether it doubts itself.
+    /// Sets the error in seconds, negative if the clock is behind, and whether the clock reports that it is doubtful.
     pub fn step(&self, seconds: i64, is_doubtful: bool) {
         self.error.store(seconds * 1_000_000, Ordering::SeqCst);
         self.is_doubtful.store(is_doubtful, Ordering::SeqCst);
     }
 }
 
-impl Clock for WrongClock {
+impl Clock for SkewedClock {
     fn now(&self) -> Instant {
         let right = self.follows.now().as_micros();
         Instant::from_micros(right + self.error.load(Ordering::SeqCst))
@@ -133,14 +133,14 @@ impl Clock for WrongClock {
     }
 }
 
-/// The sleeper keeps the hands alive: a clock that all others have dropped stands still.
+/// The sleeping future keeps the time alive; nobody can move a clock that was dropped.
 fn sleep(
     hands: &watch::Sender<Hands>,
     mut is_over: impl FnMut(&Hands) -> bool + Send + 'static,
 ) -> Sleep {
     let hands = hands.clone();
     Box::pin(async move {
-        // fails only once the hands are gone
+        // fails only when the sender is gone
         let _ = hands.subscribe().wait_for(|hands| is_over(hands)).await;
     })
 }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn sleepers_wake_when_the_hands_pass() {
+    async fn sleepers_wake_when_their_time_has_come() {
         let clock = ManualClock::new();
         assert_eq!(clock.now().to_string(), "2026-01-01T12:00:00Z");
         let sleeper = tokio::spawn(clock.sleep_until(clock.now() + Duration::from_secs(60)));

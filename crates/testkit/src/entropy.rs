@@ -1,11 +1,11 @@
-//! Bytes that anybody can predict.
+//! Predictable bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_domain::world::Entropy;
 
-/// The same bytes for the same seed (SplitMix64). Clones continue one sequence.
+/// Equal seeds give equal bytes (SplitMix64). Clones continue one sequence.
 #[derive(Debug, Clone)]
 pub struct SeededEntropy {
     state: Arc<AtomicU64>,
@@ -41,7 +41,7 @@ mod tests {
     use countersign_domain::world::random;
 
     #[test]
-    fn a_seed_is_a_sequence() {
+    fn equal_seeds_give_equal_bytes() {
         let (one, same) = (SeededEntropy::new(7), SeededEntropy::new(7));
         assert_eq!(random::<20>(&one), random::<20>(&same));
         assert_ne!(random::<20>(&one), random::<20>(&SeededEntropy::new(8)));

@@ -1,4 +1,4 @@
-//! Public keys that nobody needs the other half of.
+//! Public keys whose private keys no test needs.
 
 use countersign_domain::key::DeviceKey;
 

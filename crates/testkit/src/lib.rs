@@ -1,4 +1,5 @@
-//! For tests, and for the benchmark that needs servers: a hand-moved clock, seeded entropy, builders, PostgreSQL and NATS.
+//! Helpers for tests and for the benchmark: a manual clock, seeded entropy, fixtures, and servers of PostgreSQL and
+//! NATS.
 
 mod builders;
 mod clock;
@@ -6,10 +7,10 @@ mod entropy;
 mod keys;
 mod nats;
 pub mod postgres;
-pub mod wire;
+pub mod proxy;
 
-pub use builders::Maker;
-pub use clock::{ManualClock, WrongClock};
+pub use builders::Fixtures;
+pub use clock::{ManualClock, SkewedClock};
 pub use entropy::SeededEntropy;
 pub use keys::device_key;
 pub use nats::NatsServer;

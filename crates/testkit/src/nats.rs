@@ -1,4 +1,4 @@
-//! A NATS server of a test's own: on a free port of this machine, in a folder that goes with it, and ended with whoever
+//! A NATS server for a test: on a free port of this machine, in a temporary folder. It ends with the process that
 //! started it, however that ends.
 
 use std::io::{BufRead as _, BufReader};
@@ -7,20 +7,20 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Where Debian puts it, which is not on every path.
+/// The path in Debian, which is not on every PATH.
 const USUALLY: &str = "/usr/sbin/nats-server";
-/// Ends the server when nobody holds the other end of its standard input any more.
-const KEEPER: &str = r#""$@" & read -r _; kill -9 $! 2> /dev/null; wait"#;
+/// Ends the server when its standard input is closed.
+const WATCHDOG: &str = r#""$@" & read -r _; kill -9 $! 2> /dev/null; wait"#;
 
 /// A running server, or one that can be started again.
 pub struct NatsServer {
     folder: TempDir,
     port: u16,
-    keeper: Option<Child>,
+    watchdog: Option<Child>,
 }
 
 impl NatsServer {
-    /// Starts one with these lines in its configuration, in which `FOLDER` stands for its folder.
+    /// Starts a server with this configuration, in which `FOLDER` stands for its folder.
     ///
     /// # Panics
     /// There is no `nats-server`, or it does not start.
@@ -28,7 +28,7 @@ impl NatsServer {
         Self::start_in(tempfile::tempdir().expect("a folder"), configuration)
     }
 
-    /// The same, in a folder that holds files of the configuration.
+    /// Starts a server in a folder that holds files of the configuration.
     ///
     /// # Panics
     /// As [`NatsServer::start`].
@@ -36,9 +36,9 @@ impl NatsServer {
         let place = folder.path().display().to_string();
         let configuration = configuration.replace("FOLDER", &place);
         std::fs::write(folder.path().join("nats.conf"), configuration).expect("a file");
-        // Port -1 is any free one.
-        let (keeper, port) = run(folder.path(), "-1");
-        Self { folder, port, keeper: Some(keeper) }
+        // Port -1 is any free port.
+        let (watchdog, port) = run(folder.path(), "-1");
+        Self { folder, port, watchdog: Some(watchdog) }
     }
 
     /// Its URL.
@@ -51,31 +51,31 @@ impl NatsServer {
         self.folder.path()
     }
 
-    /// The process that its own descends from.
+    /// The process of the watchdog, from which the server descends.
     pub fn pid(&self) -> Option<u32> {
-        self.keeper.as_ref().map(Child::id)
+        self.watchdog.as_ref().map(Child::id)
     }
 
-    /// Ends it as a power cut would.
+    /// Ends the server as a power cut would.
     ///
     /// # Panics
-    /// Its keeper cannot be waited for.
+    /// The watchdog cannot be waited for.
     pub fn kill(&mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
-            drop(keeper.stdin.take());
-            keeper.wait().expect("the keeper ends when the server has");
+        if let Some(mut watchdog) = self.watchdog.take() {
+            drop(watchdog.stdin.take());
+            watchdog.wait().expect("the watchdog ends when the server has");
         }
     }
 
-    /// Starts it again, at the same place.
+    /// Starts the server again on the same port.
     ///
     /// # Panics
     /// It does not start.
     pub fn start_again(&mut self) {
         self.kill();
-        let (keeper, port) = run(self.folder.path(), &self.port.to_string());
+        let (watchdog, port) = run(self.folder.path(), &self.port.to_string());
         assert_eq!(port, self.port);
-        self.keeper = Some(keeper);
+        self.watchdog = Some(watchdog);
     }
 }
 
@@ -85,10 +85,10 @@ impl Drop for NatsServer {
     }
 }
 
-/// Starts a server and waits until it says that it is ready, and where.
+/// Starts a server and waits until it reports that it is ready, and its port.
 fn run(folder: &Path, port: &str) -> (Child, u16) {
-    let mut keeper = Command::new("sh")
-        .args(["-c", KEEPER, "keeper"])
+    let mut watchdog = Command::new("sh")
+        .args(["-c", WATCHDOG, "watchdog"])
         .arg(binary())
         .args(["--addr", "127.0.0.1", "--port", port, "--config", "nats.conf"])
         .current_dir(folder)
@@ -97,7 +97,7 @@ fn run(folder: &Path, port: &str) -> (Child, u16) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a shell");
-    let mut lines = BufReader::new(keeper.stderr.take().expect("it was asked for")).lines();
+    let mut lines = BufReader::new(watchdog.stderr.take().expect("it was asked for")).lines();
     let mut said = Vec::new();
     let mut at = None;
     loop {
@@ -114,14 +114,14 @@ fn run(folder: &Path, port: &str) -> (Child, u16) {
             break;
         }
     }
-    // What it says later is read, so that it can go on.
+    // Its later output is read, so that it never blocks.
     std::thread::spawn(move || lines.for_each(drop));
-    (keeper, at.unwrap_or_else(|| panic!("no address in\n{}", said.join("\n"))))
+    (watchdog, at.unwrap_or_else(|| panic!("no address in\n{}", said.join("\n"))))
 }
 
 fn binary() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
     let found = found.chain([PathBuf::from(USUALLY)]).find(|binary| binary.is_file());
-    found.expect("nats-server is missing; let root run: apt-get install nats-server")
+    found.expect("nats-server is missing: apt-get install nats-server, as root")
 }

@@ -1,8 +1,8 @@
-//! PostgreSQL for tests: real servers, made of the binaries that the machine has, in temporary folders.
+//! PostgreSQL for tests: real servers from the installed programs, in temporary folders.
 //!
-//! Most tests need no more than a fresh database. They share one server, which the first of them starts and which a watchdog
-//! stops a few seconds after the last process that used it has ended, however it ended. Tests that take a server down, or need
-//! one with settings of its own, start a [`PostgresServer`].
+//! Most tests need a fresh database. They share one server, which the first of them starts and a watchdog stops a few
+//! seconds after the last process that used it has ended. Tests that stop a server, or need special settings, start a
+//! [`PostgresServer`].
 
 mod database;
 mod pgbouncer;

@@ -139,11 +139,11 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 #[cfg(test)]
 mod tests {
     use countersign_domain::factor::Factor;
-    use countersign_testkit::Maker;
+    use countersign_testkit::Fixtures;
 
     use super::*;
 
-    fn device(make: &Maker, account: AccountSid) -> Caller {
+    fn device(make: &Fixtures, account: AccountSid) -> Caller {
         let service = make.service(&make.account());
         let mut factor: Factor = make.factor(&make.entity(&service, &make.identity()).owner);
         factor.owner.account = account;
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_device_has_a_limit_and_some_waits_are_reserved_for_the_application() {
-        let (make, waiters) = (Maker::new(7), Waiters::default());
+        let (make, waiters) = (Fixtures::new(7), Waiters::default());
         let account = make.account().sid;
         let crowd: Vec<_> = (0..80).map(|_| fill(&waiters, &device(&make, account))).collect();
         assert_eq!(crowd.iter().map(Vec::len).take(75).max(), Some(10));
@@ -172,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_returns_for_changes_of_its_challenge_and_for_no_others() {
-        let (make, waiters) = (Maker::new(7), Waiters::default());
+        let (make, waiters) = (Fixtures::new(7), Waiters::default());
         let caller = device(&make, make.account().sid);
         let Caller::Device(factor) = &caller else { panic!("it is a device") };
         let owner = &factor.owner;

@@ -1,4 +1,4 @@
-//! The clock of the nodes of one database.
+//! The clock that all nodes of one database share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,30 +9,32 @@ use countersign_domain::world::{Clock, Look};
 use countersign_store_postgres::{ClockReading, PostgresStore, Tolerance};
 use tokio::sync::Notify;
 
-use super::follower::{Follower, Shows};
-use super::origin::{Origin, count_jump, micros, seconds};
+use super::offset::{ClockOffset, count_jump, micros, seconds};
+use super::source_clock::{SourceClock, TimeSource};
 
-/// The first question on a connection takes longer, and so does one that met other work: the quickest counts.
-const QUESTIONS: usize = 4;
+/// Readings of which the quickest counts: the first one on a connection takes longer, and so does one that waits
+/// behind other work.
+const READINGS: usize = 4;
 
-/// The monotonic hands of two machines drift apart by some microseconds a second; a machine that was suspended is found out
-/// as late as this.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The interval between readings. The monotonic clocks of two machines drift apart by some microseconds a second, and
+/// a suspended machine is detected within this time.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A difference beyond this is a jump, and no drift or slow answer.
+/// A larger difference is a jump: neither drift nor a slow response.
 const JUMP: Duration = Duration::from_secs(1);
 
-/// A command whose time is further from the database's is given up. Requests that wait for a busy database arrive late.
+/// A command whose time differs by more from the database's is rejected. Requests that wait for a busy database
+/// arrive late.
 const TOLERANCE: Tolerance =
     Tolerance { ahead: Duration::from_secs(1), behind: Duration::from_secs(10) };
 
-/// Asks the database for the time, and takes the quickest answer of some.
+/// Reads the database's clock several times and returns the quickest reading.
 ///
 /// # Errors
-/// The database cannot be asked.
+/// The database's clock cannot be read.
 pub(crate) async fn read(store: &PostgresStore, clock: &dyn Clock) -> anyhow::Result<ClockReading> {
     let mut best = store.read_clock(clock).await?;
-    for _ in 1..QUESTIONS {
+    for _ in 1..READINGS {
         let next = store.read_clock(clock).await?;
         if next.round_trip < best.round_trip {
             best = next;
@@ -41,57 +43,57 @@ pub(crate) async fn read(store: &PostgresStore, clock: &dyn Clock) -> anyhow::Re
     Ok(best)
 }
 
-/// A clock that shows the database's time: what that was at the last reading, and how much time has passed since by the
-/// machine's monotonic hand. It is compared again every second.
+/// The database's time: its last reading, plus the time that has passed since by the machine's monotonic clock. It is
+/// compared with the database every second.
 ///
-/// The machine's time of day is only looked at to notice that it was set, or that the machine was suspended, which stops the
-/// monotonic hand. Then the time is doubtful until the next reading, which is taken at once.
-pub(crate) type DatabaseClock = Follower<Inner>;
+/// The machine's time of day is read only to detect that it was set, or that the machine was suspended, which stops
+/// the monotonic clock. The time is doubtful then until the next reading, which is taken at once.
+pub(crate) type DatabaseClock = SourceClock<DatabaseTime>;
 
-pub(crate) struct Inner {
+pub(crate) struct DatabaseTime {
     machine: Arc<dyn Clock>,
     store: Weak<PostgresStore>,
     /// The shown time.
-    shown: Origin,
-    /// The machine's time of day, as it was at the last reading.
-    machines: Origin,
+    shown: ClockOffset,
+    /// The machine's time of day at the last reading.
+    machine_offset: ClockOffset,
     is_doubtful: AtomicBool,
-    /// Told when a reading is wanted now.
-    doubt: Arc<Notify>,
+    /// Notified when a reading is needed at once.
+    reading_wanted: Arc<Notify>,
 }
 
 impl DatabaseClock {
-    /// Takes the first reading, and others as long as the clock is used. From now on the store compares each command with the
-    /// database's clock as well.
+    /// Takes the first reading, and starts a task that takes further ones while the clock is used. The store compares
+    /// each command with the database's clock from now on.
     pub(crate) async fn start(
         store: &Arc<PostgresStore>,
         machine: &Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let reading = read(store, &**machine).await?;
-        let doubt = Arc::new(Notify::new());
-        store.compare_clocks(TOLERANCE, Arc::clone(&doubt));
-        let inner = Arc::new(Inner {
+        let reading_wanted = Arc::new(Notify::new());
+        store.compare_clocks(TOLERANCE, Arc::clone(&reading_wanted));
+        let inner = Arc::new(DatabaseTime {
             machine: Arc::clone(machine),
             store: Arc::downgrade(store),
-            shown: Origin::of(reading.time + reading.round_trip / 2, reading.answered_at),
-            machines: Origin::of(machine.now(), machine.monotonic()),
+            shown: ClockOffset::of(reading.time + reading.round_trip / 2, reading.answered_at),
+            machine_offset: ClockOffset::of(machine.now(), machine.monotonic()),
             is_doubtful: AtomicBool::new(false),
-            doubt,
+            reading_wanted,
         });
-        inner.tell_of_the_machine();
+        inner.warn_if_machine_is_off();
         tokio::spawn(keep(Arc::downgrade(&inner)));
-        Ok(Follower(inner))
+        Ok(SourceClock(inner))
     }
 }
 
 /// Takes readings until the clock or the store is gone.
-async fn keep(clock: Weak<Inner>) {
-    while let Some((sleep, doubt)) =
-        clock.upgrade().map(|it| (it.machine.sleep(ASK_AGAIN_AFTER), Arc::clone(&it.doubt)))
+async fn keep(clock: Weak<DatabaseTime>) {
+    while let Some((sleep, reading_wanted)) =
+        clock.upgrade().map(|it| (it.machine.sleep(READ_INTERVAL), Arc::clone(&it.reading_wanted)))
     {
         tokio::select! {
             () = sleep => {}
-            () = doubt.notified() => {}
+            () = reading_wanted.notified() => {}
         }
         let Some(clock) = clock.upgrade() else { return };
         let Some(store) = clock.store.upgrade() else { return };
@@ -99,8 +101,9 @@ async fn keep(clock: Weak<Inner>) {
     }
 }
 
-impl Inner {
-    /// Compares the clock with the database's; whether that could be asked. Otherwise it goes on by what it was told last.
+impl DatabaseTime {
+    /// Compares the clock with the database's. Returns false if that cannot be read; the clock keeps its last reading
+    /// then.
     async fn compare(&self, store: &PostgresStore) -> bool {
         match store.read_clock(&*self.machine).await {
             Ok(reading) => {
@@ -114,8 +117,9 @@ impl Inner {
         }
     }
 
-    /// A reading tells no more than that the database's clock showed that time between question and answer. Where the clock
-    /// agrees it stays as it is, otherwise it moves as little as it must: a slow answer spoils nothing.
+    /// Applies a reading. It only proves that the database's clock showed that time between the question and the
+    /// response, so the clock stays as it is where it agrees, and otherwise moves by the smallest correction: a slow
+    /// response does no harm.
     fn take(&self, ClockReading { time, answered_at, round_trip }: ClockReading) {
         let seen = self.shown.micros();
         let off = self.shown.correction(time, answered_at - round_trip, answered_at);
@@ -129,46 +133,46 @@ impl Inner {
             );
         }
         let (now, at) = (self.machine.now(), self.machine.monotonic());
-        let stepped = self.machines.behind(now, at);
-        self.machines.set(now, at);
+        let stepped = self.machine_offset.behind(now, at);
+        self.machine_offset.set(now, at);
         self.is_doubtful.store(false, Ordering::Relaxed);
         if stepped.unsigned_abs() > micros(JUMP).unsigned_abs() {
             count_jump("machine");
             tracing::warn!(
                 seconds = seconds(stepped),
-                "this machine's clock jumped by so much; deadlines go by the database's clock, which was asked at once"
+                "this machine's clock jumped; deadlines follow the database's clock, which was read again at once"
             );
-            self.tell_of_the_machine();
+            self.warn_if_machine_is_off();
         }
-        let ahead = seconds(self.machines.micros() - self.shown.micros());
+        let ahead = seconds(self.machine_offset.micros() - self.shown.micros());
         metrics::gauge!("countersign_clock_ahead_seconds").set(ahead);
     }
 
-    /// A machine whose clock is wrong works all the same, and an operator wants to know.
-    fn tell_of_the_machine(&self) {
-        let ahead = self.machines.micros() - self.shown.micros();
+    /// Warns about a wrong clock of this machine. It disturbs nothing, but an operator wants to know.
+    fn warn_if_machine_is_off(&self) {
+        let ahead = self.machine_offset.micros() - self.shown.micros();
         if ahead.unsigned_abs() > micros(JUMP).unsigned_abs() {
             tracing::warn!(
                 seconds = seconds(ahead),
-                "this machine's clock is so far ahead of the database's, by which deadlines are judged"
+                "this machine's clock differs from the database's clock, by which deadlines are judged"
             );
         }
     }
 }
 
-impl Shows for Inner {
+impl TimeSource for DatabaseTime {
     fn machine(&self) -> &dyn Clock {
         &*self.machine
     }
 
-    /// Notices that the machine's clock has jumped.
+    /// Also detects a jump of the machine's clock.
     fn now(&self) -> Instant {
         let at = self.machine.monotonic();
-        let stepped = self.machines.behind(self.machine.now(), at);
+        let stepped = self.machine_offset.behind(self.machine.now(), at);
         if stepped.unsigned_abs() > micros(JUMP).unsigned_abs()
             && !self.is_doubtful.swap(true, Ordering::Relaxed)
         {
-            self.doubt.notify_one();
+            self.reading_wanted.notify_one();
         }
         self.shown.at(at)
     }
@@ -193,20 +197,20 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
-    fn clock(machine: &ManualClock) -> Inner {
+    fn clock(machine: &ManualClock) -> DatabaseTime {
         let (now, at) = (machine.now(), machine.monotonic());
-        Inner {
+        DatabaseTime {
             machine: Arc::new(machine.clone()),
             store: Weak::new(),
-            shown: Origin::of(now, at),
-            machines: Origin::of(now, at),
+            shown: ClockOffset::of(now, at),
+            machine_offset: ClockOffset::of(now, at),
             is_doubtful: AtomicBool::new(false),
-            doubt: Arc::default(),
+            reading_wanted: Arc::default(),
         }
     }
 
     #[test]
-    fn a_step_of_the_machines_clock_moves_nothing_and_is_doubted_until_the_next_reading() {
+    fn a_step_of_the_machines_clock_moves_nothing_and_is_doubtful_until_the_next_reading() {
         let machine = ManualClock::new();
         let noon = machine.now();
         let clock = clock(&machine);
@@ -223,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn after_a_suspension_the_next_reading_sets_the_clock() {
+    fn the_next_reading_after_a_suspension_sets_the_clock() {
         let machine = ManualClock::new();
         let noon = machine.now();
         let clock = clock(&machine);
-        // the monotonic hand stood still meanwhile
+        // the monotonic clock stood still meanwhile
         let later = noon + Duration::from_secs(3_600);
         machine.step_wall(later);
         clock.now();
@@ -238,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_answer_moves_the_clock_no_further_than_it_must() {
+    fn a_slow_response_moves_the_clock_by_the_smallest_correction() {
         let machine = ManualClock::new();
         machine.advance(Duration::from_secs(10));
         let noon = machine.now();
@@ -246,7 +250,7 @@ mod tests {
         let answered_at = machine.monotonic();
         let tell = |time, round_trip| clock.take(ClockReading { time, answered_at, round_trip });
         tell(noon - 400 * MILLI, 800 * MILLI);
-        assert_eq!(clock.now(), noon, "it may have been noon when the answer had come");
+        assert_eq!(clock.now(), noon, "it may have been noon when the response arrived");
         tell(noon + 20 * MILLI, 800 * MILLI);
         assert_eq!(clock.now(), noon + 20 * MILLI);
         tell(noon, 5 * MILLI);
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_goes_on_by_the_monotonic_hand() {
+    fn the_clock_advances_with_the_monotonic_clock() {
         let machine = ManualClock::new();
         let clock = clock(&machine);
         let began = clock.now();

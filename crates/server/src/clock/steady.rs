@@ -1,4 +1,4 @@
-//! The clock of a server that has its database to itself.
+//! The clock of a server that is the only one of its database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,46 +8,46 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 
-use super::follower::{Follower, Shows};
-use super::origin::{Origin, count_jump, micros, seconds};
+use super::offset::{ClockOffset, count_jump, micros, seconds};
+use super::source_clock::{SourceClock, TimeSource};
 
-/// A difference below this is drift or the correction of a time service, and is followed at once.
+/// A smaller difference is drift or the correction of a time service, and is followed at once.
 const STEP: Duration = Duration::from_millis(500);
 
-/// A step is followed once the machine's clock has stood by it for so long.
-const STANDS: Duration = Duration::from_secs(10);
+/// A step is followed when it has lasted this long.
+const STEP_SETTLES_AFTER: Duration = Duration::from_secs(10);
 
-/// The machine's time of day without its steps. Nothing else tells what time it is, so a step that stays is right in the end:
-/// it is followed after ten seconds. One that is taken back before changes nothing.
-pub(crate) type SteadyClock = Follower<Inner>;
+/// The machine's time of day without temporary steps. There is no other source of the time, so a step that lasts is
+/// followed after ten seconds, and one that is taken back earlier changes nothing.
+pub(crate) type SteadyClock = SourceClock<SteadyTime>;
 
-pub(crate) struct Inner {
+pub(crate) struct SteadyTime {
     machine: Arc<dyn Clock>,
     /// The shown time.
-    shown: Origin,
-    /// Whether the machine's clock was elsewhere when it was looked at last.
+    shown: ClockOffset,
+    /// Whether the last reading found a step.
     is_stepped: AtomicBool,
     step: Mutex<Option<Step>>,
 }
 
-/// A step that is not followed yet.
+/// A step that has not been followed yet.
 #[derive(Clone, Copy)]
 struct Step {
-    /// By how many microseconds the machine's clock is ahead of what is shown.
+    /// How far the machine's clock is ahead of the shown time, in microseconds.
     ahead: i64,
     noticed_at: Monotonic,
 }
 
 impl SteadyClock {
-    /// Begins with the machine's time of day.
+    /// Starts at the machine's time of day.
     pub(crate) fn new(machine: Arc<dyn Clock>) -> Self {
-        let shown = Origin::of(machine.now(), machine.monotonic());
+        let shown = ClockOffset::of(machine.now(), machine.monotonic());
         let (is_stepped, step) = (AtomicBool::new(false), Mutex::new(None));
-        Follower(Arc::new(Inner { machine, shown, is_stepped, step }))
+        SourceClock(Arc::new(SteadyTime { machine, shown, is_stepped, step }))
     }
 }
 
-impl Shows for Inner {
+impl TimeSource for SteadyTime {
     fn machine(&self) -> &dyn Clock {
         &*self.machine
     }
@@ -58,13 +58,11 @@ impl Shows for Inner {
         let seen = self.shown.micros();
         let ahead = self.shown.correction(now, asked, at);
         if ahead.unsigned_abs() >= micros(STEP).unsigned_abs() {
-            self.weigh(ahead, at);
+            self.judge_step(ahead, at);
         } else {
             if self.is_stepped.swap(false, Ordering::Relaxed) {
                 *self.step.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                tracing::info!(
-                    "this machine's clock was set back to what it had been; nothing went by the step"
-                );
+                tracing::info!("this machine's clock was corrected; its step was never followed");
             }
             if ahead != 0 {
                 self.shown.correct(seen, ahead);
@@ -74,9 +72,9 @@ impl Shows for Inner {
     }
 }
 
-impl Inner {
-    /// Follows a step that has stood long enough.
-    fn weigh(&self, ahead: i64, at: Monotonic) {
+impl SteadyTime {
+    /// Follows a step that has lasted long enough.
+    fn judge_step(&self, ahead: i64, at: Monotonic) {
         let mut step = self.step.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |it: &Step| it.ahead.abs_diff(ahead) < micros(STEP).unsigned_abs();
         match step.filter(same) {
@@ -86,17 +84,17 @@ impl Inner {
                 count_jump("machine");
                 tracing::warn!(
                     seconds = seconds(ahead),
-                    "this machine's clock was set by so much, or the machine was suspended; that is followed if it stays for {} s",
-                    STANDS.as_secs()
+                    "this machine's clock was set, or the machine was suspended; the step is followed if it lasts {} s",
+                    STEP_SETTLES_AFTER.as_secs()
                 );
             }
-            Some(Step { noticed_at, .. }) if at.since(noticed_at) >= STANDS => {
+            Some(Step { noticed_at, .. }) if at.since(noticed_at) >= STEP_SETTLES_AFTER => {
                 *step = None;
                 self.is_stepped.store(false, Ordering::Relaxed);
                 self.shown.correct(self.shown.micros(), ahead);
                 tracing::warn!(
                     seconds = seconds(ahead),
-                    "the step of this machine's clock is followed now"
+                    "the step of this machine's clock has lasted and is followed now"
                 );
             }
             Some(_) => {}
@@ -129,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_stays_for_ten_seconds_is_followed() {
+    fn a_step_that_lasts_ten_seconds_is_followed() {
         for ahead in [true, false] {
             let machine = ManualClock::new();
             let clock = SteadyClock::new(Arc::new(machine.clone()));

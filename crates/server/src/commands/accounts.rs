@@ -1,26 +1,20 @@
-//! `countersign accounts`: works beside a running server, which sees changes within ten seconds.
-
-use std::sync::Arc;
+//! `countersign accounts`: works beside a running server, which applies changes within ten seconds.
 
 use anyhow::{Context as _, anyhow, ensure};
-use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::account::{Account, clean_name};
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_store::{Cursor, Page, PageQuery, Side};
 use countersign_verify::{Verify, VerifyError};
 
+use super::beside;
 use crate::cli::Accounts;
 use crate::config::Config;
-use crate::database::Database;
-use crate::master_key;
-use crate::wiring::use_cases;
-use crate::world::World;
 
-/// Rows that are read at a time.
+/// Rows of a page.
 const PAGE: u16 = 500;
 
 pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()> {
-    let verify = open(config).await?;
+    let (verify, _) = beside::open(config).await?;
     match command {
         Accounts::Create { name } => {
             let name = clean(&name)?;
@@ -60,7 +54,8 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             }
         }
         Accounts::RevokeKey { key } => {
-            let sid = key.parse().with_context(|| format!("{key} is no API key's SID (SK…)"))?;
+            let sid =
+                key.parse().with_context(|| format!("{key} is not the SID of an API key (SK…)"))?;
             verify.delete_api_key(sid).await.map_err(explain(&key))?;
             eprintln!("{sid} is revoked; a running server knows within ten seconds.");
         }
@@ -89,7 +84,7 @@ async fn rotate(verify: &Verify, account: &str, replace: bool) -> anyhow::Result
     let token = verify.rotate_token(sid).await.map_err(explain(account))?;
     println!("secondary_auth_token={}", token.expose());
     if found.secondary.is_some() {
-        eprintln!("The secondary token before this one works no more.");
+        eprintln!("The previous secondary token no longer works.");
     }
     eprintln!(
         "Both tokens work now. When all callers use the new one: countersign accounts promote {sid}"
@@ -101,7 +96,7 @@ async fn promote(verify: &Verify, account: &str) -> anyhow::Result<()> {
     let sid = parse(account)?;
     match verify.promote_token(sid).await {
         Err(VerifyError::Conflict) => anyhow::bail!(
-            "{sid} has no secondary token: countersign accounts rotate {sid} makes one"
+            "{sid} has no secondary token: countersign accounts rotate {sid} creates one"
         ),
         promoted => promoted.map_err(explain(account))?,
     }
@@ -111,14 +106,15 @@ async fn promote(verify: &Verify, account: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The value of `--name` without characters that people cannot see.
+/// The value of `--name` without invisible characters.
 fn clean(name: &str) -> anyhow::Result<String> {
     clean_name(name).map_err(|why| anyhow!("--name {why}"))
 }
 
-/// `countersign webhooks`: those whose calls fail, one a line.
+/// `countersign webhooks`: lists the webhooks with failed calls, one per line.
 pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
-    let failing = open(config).await?.failing_webhooks().await?;
+    let (verify, _) = beside::open(config).await?;
+    let failing = verify.failing_webhooks().await?;
     if failing.is_empty() {
         eprintln!("No webhook has calls that failed.");
     }
@@ -134,17 +130,7 @@ pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The use cases over a database that is there, which a server may be using at the same time.
-pub(super) async fn open(config: &Config) -> anyhow::Result<Verify> {
-    let database = Database::open_beside(config).await?;
-    let world = database.set_clock(&World::real()).await?;
-    let key = master_key::find(config, |name| std::env::var(name).ok())?;
-    // Nobody is there to deliver; accounts cause no deliveries.
-    let (handover, _) = HandOver::new(1);
-    use_cases(config, &world, database.store(), &key, Arc::new(LocalBus::default()), handover).await
-}
-
-/// The account that has a service.
+/// The account that owns a service.
 pub(super) async fn owner(verify: &Verify, service: ServiceSid) -> anyhow::Result<AccountSid> {
     let accounts = all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
     for account in accounts {
@@ -159,7 +145,7 @@ pub(super) async fn owner(verify: &Verify, service: ServiceSid) -> anyhow::Resul
 async fn list(verify: &Verify) -> anyhow::Result<()> {
     let accounts: Vec<Account> =
         all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
-    ensure!(!accounts.is_empty(), "there are no accounts: countersign accounts create makes one");
+    ensure!(!accounts.is_empty(), "there are no accounts: countersign accounts create creates one");
     for account in accounts {
         let tokens = if account.secondary.is_some() { "two tokens" } else { "one token" };
         let state = if account.suspended_at.is_some() { "  suspended" } else { "" };
@@ -171,7 +157,7 @@ async fn list(verify: &Verify) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All items of a list, page by page.
+/// Reads all items of a list, page by page.
 async fn all<T, S, F>(
     size: u16,
     read: impl Fn(PageQuery<S>) -> F,
@@ -194,7 +180,7 @@ where
 }
 
 fn parse(account: &str) -> anyhow::Result<AccountSid> {
-    account.parse().with_context(|| format!("{account} is no account's SID (AC…)"))
+    account.parse().with_context(|| format!("{account} is not the SID of an account (AC…)"))
 }
 
 fn explain(sid: &str) -> impl FnOnce(VerifyError) -> anyhow::Error {

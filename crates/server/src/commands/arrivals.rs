@@ -1,11 +1,12 @@
-//! What arrives at the stand-ins, a line each. No line holds a token, a key, or what a person is asked.
+//! Prints the calls that arrive at the stand-ins, one per line. No line holds a token, a key, or the text of a
+//! challenge.
 
 use std::fmt::Write as _;
 
 use countersign_standins::{Ledger, Running, apns, fcm, webhook, webpush};
 use serde_json::Value;
 
-/// Prints a line for each push and each call of a webhook that arrives, for ever.
+/// Prints a line for each push and each webhook call that arrives; never ends.
 pub(super) async fn print(running: &Running) {
     tokio::join!(
         follow(running.apns.pushes(), of_apple),
@@ -40,7 +41,7 @@ fn of_google(message: &fcm::Message) -> String {
         let _ = write!(line, "  {error:?}");
     }
     if message.validate_only {
-        line.push_str("  looked at only");
+        line.push_str("  validated only");
     }
     let _ = write!(line, "  device {}", short(&message.token));
     challenge(line, &Value::Object(message.data.clone()))
@@ -66,11 +67,11 @@ fn of_webhook(event: &webhook::Event) -> String {
     line
 }
 
-/// The time of day, who was called, and the answer's status.
+/// The time of day, the called service, and the response's status.
 fn begin(whom: &str, at: i64, status: Option<u16>) -> String {
     let second = at.rem_euclid(86_400);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let status = status.map_or("no answer".to_owned(), |status| status.to_string());
+    let status = status.map_or("no response".to_owned(), |status| status.to_string());
     format!("{hour:02}:{minute:02}:{second:02}Z  {whom:<8} {status}")
 }
 
@@ -81,13 +82,13 @@ fn challenge(mut line: String, payload: &Value) -> String {
     line
 }
 
-/// As much of a device's address as tells two of them apart.
+/// The first characters of a device's address, to tell devices apart.
 fn short(address: &str) -> String {
     let begin: String = plain(address).chars().take(8).collect();
     format!("{begin}…")
 }
 
-/// Text of a caller, on one line, and not longer than a SID.
+/// A caller's text on one line, at most 64 characters.
 fn plain(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -1,14 +1,14 @@
-//! `countersign demo`: the whole story on this machine, with everything real but the person. A server with a fresh
-//! database, an application that speaks its REST API, a phone that speaks the devices' protocol.
+//! `countersign demo`: a demonstration on this machine with everything real but the person: a server with a new
+//! database, an application that uses its REST API, and a phone that speaks the devices' protocol.
 
 mod application;
 mod browser;
-mod handset;
+mod chapter;
+mod connected_phone;
 mod interactive;
 mod notifying;
-mod reply;
-mod scene;
-mod stage;
+mod participants;
+mod response;
 mod story;
 mod timeline;
 mod timeout;
@@ -26,7 +26,7 @@ use countersign_verify::MasterKey;
 use countersign_verify::accounts::FirstAccount;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::stage::Stage;
+use self::participants::Participants;
 use crate::cli::{Common, Demo};
 use crate::config::{Config, Sources};
 use crate::database::Database;
@@ -34,7 +34,7 @@ use crate::wiring::Server;
 use crate::world::World;
 use crate::{descriptors, telemetry};
 
-/// Tells the story; then, unless `--once`, keeps serving until interrupted.
+/// Runs the demonstration; then, unless `--once` is set, serves until interrupted.
 pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
     let folder = tempfile::Builder::new().prefix("countersign-demo-").tempdir()?;
@@ -60,19 +60,19 @@ async fn show(
 ) -> anyhow::Result<()> {
     let telling = Box::pin(async {
         let sid = account.0;
-        let stage = Stage::set(server.address, account, ready_in).await?;
-        story::tell(&stage).await.map(|()| (stage, sid))
+        let participants = Participants::set(server.address, account, ready_in).await?;
+        story::run(&participants).await.map(|()| (participants, sid))
     });
-    let (stage, account) = tokio::select! {
+    let (participants, account) = tokio::select! {
         told = telling => told?,
-        () = interrupts.next() => bail!("interrupted before the end of the story"),
+        () = interrupts.next() => bail!("interrupted before the end of the demonstration"),
     };
     if flags.once {
         return Ok(());
     }
     let console = server.console.one_time_link(account);
     tokio::select! {
-        ended = Box::pin(interactive::keep_serving(&stage, &console, flags.open)) => ended,
+        ended = Box::pin(interactive::keep_serving(&participants, &console, flags.open)) => ended,
         () = interrupts.next() => {
             println!("\nStopping. Nothing is kept.");
             Ok(())
@@ -80,12 +80,12 @@ async fn show(
     }
 }
 
-/// The defaults, a free port, silence, and whatever `--set` says. Files and variables are left aside: they are for real
-/// servers.
+/// The defaults, a free port, no log, and the values of `--set`. Files and variables are ignored, since they are for
+/// real servers.
 fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config> {
     ensure!(
         common.data_dir.is_none(),
-        "the demo keeps nothing: it makes a folder of its own and removes it, so --data-dir is of no use"
+        "the demo keeps nothing: it creates a folder and removes it, so --data-dir has no effect"
     );
     let listen = flags.listen.as_deref().unwrap_or("127.0.0.1:0");
     let flags =
@@ -108,11 +108,11 @@ async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))
     }
 }
 
-/// What ends the demo from outside.
+/// The signals that end the demo.
 struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
-    /// The terminal was closed.
+    /// Sent when the terminal is closed.
     hangup: Signal,
 }
 

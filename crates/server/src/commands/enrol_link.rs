@@ -1,5 +1,5 @@
-//! `countersign enrol-link`: a link that makes a browser a device, as text and as a code to scan. It works beside a running
-//! server.
+//! `countersign enrol-link`: a link that enrols a browser as a device, as text and as a QR code. It works beside a
+//! running server.
 
 use std::io::IsTerminal as _;
 
@@ -12,20 +12,20 @@ use countersign_verify::access_tokens::NewAccessToken;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use super::accounts;
+use super::{accounts, beside};
 use crate::cli::EnrolLink;
 use crate::config::Config;
 use crate::telemetry::may_be_coloured;
 use crate::urls::public_url;
 
-/// Makes an access token, and prints the link that carries it.
+/// Creates an access token, and prints the link that carries it.
 pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()> {
     let shown = &flags.service;
     let service: ServiceSid =
-        shown.parse().with_context(|| format!("{shown} is no service's SID (VA…)"))?;
+        shown.parse().with_context(|| format!("{shown} is not the SID of a service (VA…)"))?;
     let identity = Identity::parse(&flags.identity).map_err(|why| anyhow!("--identity {why}"))?;
     let server = public_url(config, config.http.listen)?;
-    let verify = accounts::open(config).await?;
+    let (verify, _) = beside::open(config).await?;
     let account = accounts::owner(&verify, service).await?;
     let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
     let (token, text) = verify.create_access_token(account, service, new).await?;
@@ -41,20 +41,20 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     if std::io::stdout().is_terminal() {
         println!("\n{}", code(&link, may_be_coloured(&std::io::stdout()))?);
     }
-    eprintln!("It adds one device, within {} seconds.", token.ttl);
+    eprintln!("It enrols one device within {} seconds.", token.ttl);
     if !is_safe(&server) {
         eprintln!(
-            "Browsers make keys for pages of https only: set http.public_url to the https URL of this server."
+            "Browsers create keys only on https pages: set http.public_url to the https URL of this server."
         );
     }
     Ok(())
 }
 
-/// The link as a code: black on white, whatever the terminal's colours are. Without colours it is drawn for a terminal that
-/// is dark.
+/// The link as a QR code: black on white, whatever the terminal's colours are. Without colours it is drawn for a dark
+/// terminal.
 fn code(link: &str, coloured: bool) -> anyhow::Result<String> {
     let code = QrCode::with_error_correction_level(link, EcLevel::L)
-        .context("the link is too long for a code")?;
+        .context("the link is too long for a QR code")?;
     let mut drawing = code.render::<Dense1x2>();
     if !coloured {
         let drawing = drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);

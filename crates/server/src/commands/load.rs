@@ -1,4 +1,4 @@
-//! Loads the configuration that a command's flags and the environment name.
+//! Loads the configuration for a command.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::cli::Common;
 use crate::config::{Config, Flag, Sources};
 
-/// The configuration: file, environment, the command's own flags, `--set`.
+/// Loads the configuration from the file, the environment, the command's own flags and `--set`.
 pub(super) fn load(common: &Common, flags: &[Flag]) -> anyhow::Result<Config> {
     let mut flags = flags.to_vec();
     if let Some(folder) = &common.data_dir {

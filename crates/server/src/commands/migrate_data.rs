@@ -1,4 +1,4 @@
-//! `countersign migrate-data`: everything that is in one database, into another one.
+//! `countersign migrate-data`: copies everything from one database into another.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use countersign_verify::moving::{MoveError, Progress, move_all};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::MigrateData;
-use crate::config::{Config, Place};
+use crate::config::{Config, Origin};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
 use crate::world::World;
 
-/// A line is printed when so many more rows went by.
+/// Progress is printed after this many rows.
 const TELL_EVERY: u64 = 10_000;
 
 /// One side of the move.
@@ -46,7 +46,7 @@ impl Side {
         }
     }
 
-    /// The configuration of a server that uses it.
+    /// The configuration of a server that uses this side.
     fn config(&self, config: &Config) -> Config {
         let mut config = config.clone();
         match self {
@@ -57,8 +57,8 @@ impl Side {
             Self::Url(url) => {
                 let set = config.database.url.as_ref().map(ExposeSecret::expose_secret);
                 if set != Some(url.expose_secret()) {
-                    let place = Place::Flag("--from or --to".to_owned());
-                    config.places.set("database.url", place);
+                    let origin = Origin::Flag("--from or --to".to_owned());
+                    config.origins.set("database.url", origin);
                 }
                 config.database.url = Some(url.clone());
                 config.database.connections_max = 1;
@@ -67,7 +67,7 @@ impl Side {
         config
     }
 
-    /// The folder, held from every server.
+    /// Locks the folder against servers.
     fn lock(&self) -> anyhow::Result<Option<FolderLock>> {
         match self {
             Self::Folder(folder) => folder::lock(folder).map(Some),
@@ -76,7 +76,7 @@ impl Side {
     }
 }
 
-/// Opens a side that no server is using; and the time by the clock that its servers go by.
+/// Opens a side that no server is using, and reads the clock of its servers.
 async fn open(
     config: &Config,
     schema_policy: SchemaPolicy,
@@ -89,7 +89,7 @@ async fn open(
             let servers = store.servers().await?;
             ensure!(
                 servers == 0,
-                "servers have {servers} connections to the PostgreSQL database: stop all of them first"
+                "servers hold {servers} connections to the PostgreSQL database: stop all of them first"
             );
             store
         }
@@ -105,12 +105,12 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
         let shown = &flags.from;
         ensure!(
             source.has_database_file(),
-            "there is no database {} to move from (--from {shown})",
+            "there is no database {} to copy (--from {shown})",
             file.display()
         );
         folder::check(folder)?;
     }
-    // Nothing is made before the source and the key have been found right.
+    // Nothing is created before the source and the key have been checked.
     let _held = from.lock()?;
     let keys = Keys::derive(&master_key(config, &[&from, &to])?);
     let (from, _) = open(&source, SchemaPolicy::Export).await.context("the source")?;
@@ -135,7 +135,7 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
     let moved = move_all((&*from, &*to), &keys, (since, now), tell).await;
     let moved = moved.map_err(|error| match error {
         MoveError::Store(error) => anyhow::Error::from(error)
-            .context("it stopped in the middle; the same command goes on where it stopped"),
+            .context("the move was interrupted; the same command resumes it"),
         other => other.into(),
     })?;
     println!("{:<14} {:>10}  checksum, the same on both sides", "table", "rows");
@@ -144,12 +144,12 @@ pub(super) async fn run(config: &Config, flags: &MigrateData) -> anyhow::Result<
         println!("{:<14} {:>10}  {checksum}", table.table, table.rows);
     }
     eprintln!(
-        "Everything has moved. Start the servers on the target, and none on the source any more."
+        "Everything has been copied. Start the servers on the target, and no longer on the source."
     );
     Ok(())
 }
 
-/// As servers find it; without a word in the environment it is in a folder of the move.
+/// The master key as servers find it, or in a folder of the move if the environment names none.
 fn master_key(config: &Config, sides: &[&Side]) -> anyhow::Result<countersign_verify::MasterKey> {
     let folders = sides.iter().filter_map(|side| match side {
         Side::Folder(folder) => Some(folder.as_path()),

@@ -1,8 +1,10 @@
-//! The commands. Each prints for a person and ends with a sensible code: 0 went well, 1 did not, 2 was not understood.
+//! The commands. Each prints for a person and ends with an exit status: 0 for success, 1 for failure, 2 for a usage
+//! error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
 mod accounts;
 mod arrivals;
+mod beside;
 mod demo;
 mod doctor;
 mod enrol_link;
@@ -24,7 +26,7 @@ use crate::telemetry;
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> ExitCode {
-    // Every file that a command makes holds secrets or what leads to them.
+    // Files of commands may hold secrets: no other user may read them.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -43,8 +45,8 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// Whether a panic only says that the reader of our output, such as `head`, has seen enough: `println!` knows no other
-/// way to say so.
+/// Whether a panic only reports that the reader of the output, such as `head`, has closed it: `println!` has no other
+/// way to report that.
 fn nobody_reads(panic: &(dyn std::any::Any + Send)) -> bool {
     panic.downcast_ref::<String>().is_some_and(|words| {
         words.starts_with("failed printing to stdout") && words.contains("Broken pipe")
@@ -61,9 +63,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let settings = serve::settings(&flags);
             let config = load(&common, &settings)?;
             let again = || load(&common, &settings);
-            let places = config.places.clone();
+            let origins = config.origins.clone();
             let ended = runtime()?.block_on(serve::run(config, &again, flags.new_database));
-            ended.map(|()| ExitCode::SUCCESS).map_err(|error| places.explain(error))
+            ended.map(|()| ExitCode::SUCCESS).map_err(|error| origins.explain(error))
         }
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),
         Command::Phone(phone) => runtime()?.block_on(phone::run(phone)),
@@ -98,7 +100,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// For what serves nobody but tests: one thread does, and leaves the rest of the machine to what is tested.
+/// A runtime with one thread, for the stand-ins: the rest of the machine is left to the system under test.
 fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -120,7 +122,7 @@ fn beside(
 ) -> anyhow::Result<ExitCode> {
     let config = load(common, &[])?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    runtime()?.block_on(run(&config)).map_err(|error| config.places.explain(error))
+    runtime()?.block_on(run(&config)).map_err(|error| config.origins.explain(error))
 }
 
 const fn done(_: ()) -> ExitCode {

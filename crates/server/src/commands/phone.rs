@@ -1,4 +1,4 @@
-//! `countersign phone`: a virtual phone in the terminal. It knows no more of the server than a real one does.
+//! `countersign phone`: a virtual phone in the terminal. It knows no more of the server than a real phone does.
 
 mod errors;
 mod inbox;
@@ -17,10 +17,10 @@ use countersign_phone::{
 };
 
 use self::errors::explain;
-use self::screen::{Card, Paint, plain, standing};
+use self::screen::{Card, Paint, plain, status_line};
 use crate::{cli, secret_file};
 
-/// Does what the command says.
+/// Runs a command of the phone.
 pub(super) async fn run(command: cli::Phone) -> anyhow::Result<ExitCode> {
     match command {
         cli::Phone::Enrol(flags) => enrol(flags).await?,
@@ -37,15 +37,15 @@ async fn enrol(flags: cli::Enrol) -> anyhow::Result<()> {
     let path = flags.key.file.clone();
     ensure!(
         path.symlink_metadata().is_err(),
-        "{} is there already: take another --file, or remove that phone first",
+        "{} exists already: use another --file, or remove that phone first",
         path.display()
     );
     let server = Server::new(&flags.server, &options(&flags.key)?).map_err(explain)?;
     let enrolment = enrolment(flags)?;
     let phone = Phone::enrol(&server, &enrolment).await.map_err(explain)?;
     if let Err(error) = phone.save(&path) {
-        // A factor whose key is nowhere would only be in the way.
-        let left = phone.delete().await.err().map_or("", |_| "; its factor is left at the server");
+        // A factor whose key was not stored is useless.
+        let left = phone.delete().await.err().map_or("", |_| "; its factor remains at the server");
         return Err(explain(error))
             .with_context(|| format!("cannot write {}{left}", path.display()));
     }
@@ -73,7 +73,7 @@ fn enrolment(flags: cli::Enrol) -> anyhow::Result<Enrolment> {
     })
 }
 
-/// A secret as it was given, or the first line of standard input for `-`.
+/// The secret as it was given, or the first line of standard input for `-`.
 fn given(secret: String, what: &str) -> anyhow::Result<String> {
     if secret != "-" {
         return Ok(secret);
@@ -97,7 +97,7 @@ async fn challenges(phone: &Phone, all: bool) -> anyhow::Result<()> {
     }
     let paint = Paint::of_stdout();
     for challenge in &challenges {
-        let note = standing(phone, challenge);
+        let note = status_line(phone, challenge);
         println!("{}  {}", challenge.sid, paint.bold(plain(&challenge.message)));
         println!("{}", paint.dim(format_args!("  {note}, asked {}", challenge.created_at)));
     }
@@ -125,7 +125,7 @@ async fn remove(key: &cli::KeyFile) -> anyhow::Result<()> {
 
 fn load(key: &cli::KeyFile) -> anyhow::Result<Phone> {
     let path = key.file.display();
-    ensure!(key.file.exists(), "there is no {path}: countersign phone enrol makes one");
+    ensure!(key.file.exists(), "there is no {path}: countersign phone enrol creates one");
     secret_file::warn_if_open(&key.file);
     Phone::load(&key.file, &options(key)?)
         .map_err(explain)
@@ -177,11 +177,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_there_is_left_alone() {
+    async fn an_existing_file_is_kept() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
         let error = enrol(enrol_flags(&["--access-token", "t", "--file", path])).await.unwrap_err();
-        assert!(error.to_string().contains("there already"), "{error}");
+        assert!(error.to_string().contains("exists already"), "{error}");
         assert_eq!(std::fs::read(path).unwrap(), b"");
     }
 }

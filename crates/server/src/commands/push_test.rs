@@ -1,4 +1,4 @@
-//! `countersign push-test`: one push by hand, and what the answer means.
+//! `countersign push-test`: sends one push and explains the response.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,22 +8,21 @@ use countersign_domain::sid::CredentialSid;
 use countersign_domain::text::{AppId, Message};
 use countersign_providers::trial::{Trial, try_credential};
 
-use super::accounts;
+use super::beside;
 use crate::cli::PushTest;
 use crate::config::Config;
 use crate::push::{self, PushContext};
-use crate::world::World;
 
-/// The exit status of a try that says nothing of the credential.
+/// The exit status of a test that says nothing about the credential.
 const UNKNOWN: u8 = 3;
 
 pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<ExitCode> {
     let shown = &flags.credential;
     let sid: CredentialSid =
-        shown.parse().with_context(|| format!("{shown} is no credential's SID (CR…)"))?;
+        shown.parse().with_context(|| format!("{shown} is not the SID of a credential (CR…)"))?;
     let app_id = AppId::parse(&flags.app_id).map_err(|why| anyhow!("--app-id {why}"))?;
     let message = Message::parse(&flags.message).map_err(|why| anyhow!("--message {why}"))?;
-    let verify = accounts::open(config).await?;
+    let (verify, world) = beside::open(config).await?;
     let found = verify.opened_credential(sid).await?;
     let found = found.with_context(|| format!("there is no {sid}"))?;
     let trial = Trial {
@@ -34,11 +33,10 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
         message,
         dry: !flags.send,
     };
-    let world = World::real();
     let PushContext { outgoing, guard, apple, .. } = PushContext::new(config, &Arc::new(verify))?;
     let entropy = &*world.entropy;
     let finding = try_credential(trial, outgoing, &guard, apple, world.clock, entropy).await;
-    let finding = finding.map_err(|why| anyhow!("this cannot be tried: {why}"))?;
+    let finding = finding.map_err(|why| anyhow!("this cannot be tested: {why}"))?;
 
     let attempt = &finding.attempt;
     let status = attempt.provider_status.map_or("none".to_owned(), |status| status.to_string());

@@ -1,4 +1,4 @@
-//! `countersign serve`
+//! `countersign serve`: runs a server.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::cli::Serve;
 use crate::config::{Config, Flag};
 use crate::database::Database;
 use crate::master_key;
-use crate::reload::InForce;
-use crate::signals::{Signals, Told};
+use crate::reload::ActiveSettings;
+use crate::signals::{SignalAction, Signals};
 use crate::wiring::Server;
 use crate::world::World;
 use crate::{bus, descriptors, folder, push, secret_file, telemetry};
 
-/// The command's flags as settings.
+/// The flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<Flag> {
     let mut settings = Vec::new();
     let mut set = |flag, key: &str, value: &str| settings.push((flag, format!("{key}={value}")));
@@ -46,13 +46,13 @@ pub(super) async fn run(
     again: &impl Fn() -> anyhow::Result<Config>,
     new_database: bool,
 ) -> anyhow::Result<()> {
-    // Before anything is started, so that no signal is lost, or ends the process, during the start.
+    // Handlers come first, so that no signal is lost, or ends the process, during the start.
     let mut signals = Signals::new()?;
     let variable = |name: &str| std::env::var(name).ok();
     let telemetry = telemetry::start_logs(&config.log, &config.traces)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     descriptors::raise_limit();
-    let wished = wished_account(&config, variable)?;
+    let requested = requested_account(&config, variable)?;
     config.http.tls_key.iter().for_each(|key| secret_file::warn_if_open(key));
     let metrics = telemetry::start_metrics()?;
     let metrics: Render = Arc::new(metrics);
@@ -67,24 +67,24 @@ pub(super) async fn run(
     let (world, store) = (database.set_clock(&world).await?, database.store());
     let prepare = async |verify: &Verify| {
         if let Some(path) = key.keep()? {
-            tracing::warn!(path = %path.display(), "a master key was made: keep a copy of it apart from the database, which is of no use without it");
+            tracing::warn!(path = %path.display(), "a master key was created: keep a copy of it apart from the database, which is useless without it");
         }
-        first_account(&config, verify, wished).await
+        first_account(&config, verify, requested).await
     };
     let server = Server::start(&config, &world, store, &key.key, metrics, prepare).await?;
     tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
     if let Some(address) = server.admin_address {
-        tracing::info!(%address, "health, readiness and metrics are on the operator's listener");
+        tracing::info!(%address, "the operator's listener serves health, readiness and metrics");
     }
     if let Some(fault) = push::web_push_fault(&config)? {
         tracing::warn!("{fault}");
     }
 
-    let mut in_force = InForce::new(config);
-    while signals.next().await == Told::Reload {
-        in_force.reload(&server, &telemetry, again).await;
+    let mut active = ActiveSettings::new(config);
+    while signals.next().await == SignalAction::Reload {
+        active.reload(&server, &telemetry, again).await;
     }
-    tracing::info!("countersign stops: it finishes what is in flight");
+    tracing::info!("countersign is stopping: finishing the requests in flight");
     let stopped = server.stop();
     tokio::select! {
         () = stopped => tracing::info!("countersign has stopped"),
@@ -93,37 +93,37 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The first account that the environment names. With SQLite and no database its token must be hard to guess; where there is
-/// a database, that is judged once it is known whether it holds an account.
+/// The first account that the environment names. With SQLite and no database a weak token is rejected; with a
+/// database that depends on whether it holds an account.
 ///
 /// # Errors
-/// Half an account, or a token that is too short or, for a new database, could be guessed.
-pub(super) fn wished_account(
+/// Only one of SID and token is set, the token is too short, or it is weak and the database is new.
+pub(super) fn requested_account(
     config: &Config,
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<(AccountSid, Secret)>> {
-    let wished = account_in_environment(variable)?;
+    let requested = account_in_environment(variable)?;
     let is_new = config.database.url.is_none() && !config.database_file().exists();
-    match weakness_of(wished.as_ref()) {
-        Some(why) if is_new => Err(too_weak(why)),
-        _ => Ok(wished),
+    match weakness_of(requested.as_ref()) {
+        Some(why) if is_new => Err(weak_token_error(why)),
+        _ => Ok(requested),
     }
 }
 
-/// Refuses a token that could be guessed, if an account would be made with it.
+/// Rejects a weak token if an account would be created with it.
 ///
 /// # Errors
-/// It could be guessed; or the database cannot be read.
-pub(super) async fn refuse_weak(
+/// The token is weak, or the database cannot be read.
+pub(super) async fn reject_weak_token(
     verify: &Verify,
-    wished: Option<&(AccountSid, Secret)>,
+    requested: Option<&(AccountSid, Secret)>,
 ) -> anyhow::Result<()> {
-    let Some(why) = weakness_of(wished) else { return Ok(()) };
-    let error = too_weak(why);
+    let Some(why) = weakness_of(requested) else { return Ok(()) };
+    let error = weak_token_error(why);
     if !verify.has_accounts().await? {
         return Err(error);
     }
-    // Of an account that exists already it is a reason to warn, and none to stop its server.
+    // An account that exists is a reason to warn, but not to stop its server.
     tracing::warn!("{error}");
     Ok(())
 }
@@ -140,7 +140,7 @@ fn account_in_environment(
         (Some(token), None) => Some(token),
         (None, Some(path)) => Some(
             secret_file::read_given(path.as_ref())
-                .context("COUNTERSIGN_AUTH_TOKEN_FILE is not right")?,
+                .context("COUNTERSIGN_AUTH_TOKEN_FILE is invalid")?,
         ),
         (None, None) => None,
     };
@@ -152,51 +152,51 @@ fn account_in_environment(
         (None, Some(_)) => bail!("an auth token is set, and COUNTERSIGN_ACCOUNT_SID is not"),
         (Some(sid), Some(token)) => {
             let sid: AccountSid = sid.parse().context(
-                "COUNTERSIGN_ACCOUNT_SID is not right: AC and 32 hexadecimal digits are",
+                "COUNTERSIGN_ACCOUNT_SID is invalid: expected AC and 32 hexadecimal digits",
             )?;
             if token.chars().count() < MIN_TOKEN {
-                return Err(too_weak("has under 32 characters"));
+                return Err(weak_token_error("has under 32 characters"));
             }
             Ok(Some((sid, Secret::new(token))))
         }
     }
 }
 
-fn weakness_of(wished: Option<&(AccountSid, Secret)>) -> Option<&'static str> {
-    wished.and_then(|(_, token)| weakness(token.expose()))
+fn weakness_of(requested: Option<&(AccountSid, Secret)>) -> Option<&'static str> {
+    requested.and_then(|(_, token)| weakness(token.expose()))
 }
 
-fn too_weak(why: &str) -> anyhow::Error {
+fn weak_token_error(why: &str) -> anyhow::Error {
     anyhow!(
-        "the auth token in the environment {why}, so it could be guessed: openssl rand -hex 32 makes a good one"
+        "the auth token in the environment {why}, so it could be guessed: openssl rand -hex 32 creates a strong one"
     )
 }
 
-/// Sees to it that there is an account, and tells a new one's token once: on a terminal, or in a file that only its
+/// Creates the first account if there is none, and shows a new token once: on a terminal, or in a file that only its
 /// owner may read.
 async fn first_account(
     config: &Config,
     verify: &Verify,
-    wished: Option<(AccountSid, Secret)>,
+    requested: Option<(AccountSid, Secret)>,
 ) -> anyhow::Result<()> {
-    if wished.is_none() && !std::io::stdout().is_terminal() {
+    if requested.is_none() && !std::io::stdout().is_terminal() {
         return first_account_in_a_file(config, verify).await;
     }
-    let was_wanted = wished.is_some();
-    refuse_weak(verify, wished.as_ref()).await?;
-    match verify.first_account(wished).await? {
+    let was_wanted = requested.is_some();
+    reject_weak_token(verify, requested.as_ref()).await?;
+    match verify.first_account(requested).await? {
         FirstAccount::Exists { as_wanted: true } => {}
         FirstAccount::Exists { as_wanted: false } => {
             tracing::warn!(
-                "the account in the environment changes nothing: accounts exist already, and it is not one of them with that token"
+                "the account in the environment is ignored: accounts exist already, and none of them has this SID and token"
             );
         }
         FirstAccount::Created { account, .. } if was_wanted => {
-            tracing::info!(%account, "the first account was made, as the environment names it");
+            tracing::info!(%account, "the first account was created as the environment names it");
         }
         FirstAccount::Created { account, token } => {
             println!(
-                "\n  account SID   {account}\n  auth token    {}\n\nIt is shown this once.\n",
+                "\n  account SID   {account}\n  auth token    {}\n\nIt is shown only once.\n",
                 token.expose()
             );
         }
@@ -204,7 +204,7 @@ async fn first_account(
     Ok(())
 }
 
-/// The token is in the file before the account is in the database, so that no crash and no full disk loses it.
+/// The token is written to the file before the account is committed, so that no crash and no full disk loses it.
 async fn first_account_in_a_file(config: &Config, verify: &Verify) -> anyhow::Result<()> {
     if verify.has_accounts().await? {
         return Ok(());
@@ -212,7 +212,7 @@ async fn first_account_in_a_file(config: &Config, verify: &Verify) -> anyhow::Re
     let (account, token) = verify.draw_account();
     let mut path = config.data_dir.join("first-account");
     if path.exists() {
-        tracing::warn!(path = %path.display(), "this file is of another account, which is not in the database; it is left as it is");
+        tracing::warn!(path = %path.display(), "this file belongs to another account, which is not in the database; it is kept");
         path.set_file_name(format!("first-account-{account}"));
     }
     let text = format!("account_sid={account}\nauth_token={}\n", token.expose());
@@ -232,25 +232,25 @@ async fn first_account_in_a_file(config: &Config, verify: &Verify) -> anyhow::Re
 mod tests {
     use super::*;
 
-    fn wished(variables: &[(&str, &str)]) -> anyhow::Result<Option<(AccountSid, Secret)>> {
+    fn requested(variables: &[(&str, &str)]) -> anyhow::Result<Option<(AccountSid, Secret)>> {
         account_in_environment(|name| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
-    fn an_account_is_named_whole_or_not_at_all() {
+    fn an_account_is_named_completely_or_not_at_all() {
         let sid = ("COUNTERSIGN_ACCOUNT_SID", "AC00000000000000000000000000000001");
         let token = ("COUNTERSIGN_AUTH_TOKEN", "0123456789abcdef0123456789abcdef");
-        assert!(wished(&[]).unwrap().is_none());
-        assert_eq!(wished(&[sid, token]).unwrap().unwrap().0.to_string(), sid.1);
+        assert!(requested(&[]).unwrap().is_none());
+        assert_eq!(requested(&[sid, token]).unwrap().unwrap().0.to_string(), sid.1);
         for half in [
             &[sid][..],
             &[token],
             &[sid, (token.0, "short")],
             &[("COUNTERSIGN_ACCOUNT_SID", "AC1"), token],
         ] {
-            assert!(wished(half).is_err(), "{half:?}");
+            assert!(requested(half).is_err(), "{half:?}");
         }
     }
 }

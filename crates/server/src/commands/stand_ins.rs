@@ -1,4 +1,4 @@
-//! `countersign stand-ins`: push services that speak the real protocols, on this machine.
+//! `countersign stand-ins`: push services on this machine that speak the real protocols.
 
 use std::path::Path;
 
@@ -14,16 +14,16 @@ pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
     println!("{manners}");
     let setting = Setting { manners, ..Setting::default() };
     let running = countersign_standins::run(Options { setting, ..Options::default() }).await?;
-    write_down(&running, &flags.folder)?;
-    tell(&running, &flags.folder);
+    write_files(&running, &flags.folder)?;
+    print_instructions(&running, &flags.folder);
     tokio::select! {
         () = arrivals::print(&running) => Ok(()),
         interrupt = tokio::signal::ctrl_c() => interrupt.context("cannot wait for an interrupt"),
     }
 }
 
-/// What a server and whoever sets it up need: the authority, the keys, and the settings.
-fn write_down(running: &Running, folder: &Path) -> anyhow::Result<()> {
+/// Writes the certificate authority, the keys and the settings for a server.
+fn write_files(running: &Running, folder: &Path) -> anyhow::Result<()> {
     folder::make(folder)?;
     let key = running.apns.key();
     let ca = std::path::absolute(folder.join("ca.pem"))?;
@@ -41,16 +41,16 @@ fn write_down(running: &Running, folder: &Path) -> anyhow::Result<()> {
         ("countersign.toml", settings),
     ];
     for (name, text) in files {
-        // Keys and addresses are new at every start.
+        // Keys and addresses change at every start.
         secret_file::replace(&folder.join(name), &text)?;
     }
     Ok(())
 }
 
-fn tell(running: &Running, folder: &Path) {
+fn print_instructions(running: &Running, folder: &Path) {
     let (key, folder) = (running.apns.key(), folder.display());
     println!(
-        "\n  Apple     {}\n  Google    {}\n  browsers  {}   (POST /subscribe makes a subscription)\n  webhook   {}\n",
+        "\n  Apple     {}\n  Google    {}\n  browsers  {}   (POST /subscribe creates a subscription)\n  webhook   {}\n",
         running.apns.url(),
         running.fcm.url(),
         running.web_push.url(),
@@ -68,6 +68,6 @@ fn tell(running: &Running, folder: &Path) {
         key.topics.first().map_or("", String::as_str),
     );
     println!(
-        "Name their SIDs as Push.ApnCredentialSid and Push.FcmCredentialSid of a service. Ctrl-C ends the stand-ins. What arrives is shown below, a line each:\n"
+        "Name their SIDs as Push.ApnCredentialSid and Push.FcmCredentialSid of a service. Ctrl-C ends the stand-ins. Calls that arrive are shown below, one per line:\n"
     );
 }

@@ -1,4 +1,4 @@
-//! `[bus]`: the wire between processes.
+//! `[bus]`: the bus between processes.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use url::{Host, Url};
 use super::values::list;
 use crate::secret_file;
 
-/// `[bus]`: the wire between processes. Without servers there is one process.
+/// `[bus]`: the bus between processes. Without servers there is one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Bus {
-    /// NATS servers, such as `nats://10.0.0.7:4222`; `tls://…` insists on TLS. A list, or one text with commas.
+pub struct BusSection {
+    /// NATS servers, such as `nats://10.0.0.7:4222`; `tls://…` requires TLS. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub nats: Vec<String>,
-    /// What all subjects begin with; clusters that share a NATS differ in it.
+    /// The beginning of all subjects. Clusters that share a NATS server need different ones.
     pub prefix: String,
-    /// Our user.
+    /// The user of the login.
     pub user: Option<String>,
-    /// A file with its password.
+    /// A file with the password of `user`.
     pub password_file: Option<PathBuf>,
     /// A file with a token.
     pub token_file: Option<PathBuf>,
@@ -31,18 +31,19 @@ pub struct Bus {
     pub nkey_file: Option<PathBuf>,
     /// A credentials file, as `nsc` makes it.
     pub credentials_file: Option<PathBuf>,
-    /// Files of certificate authorities to trust instead of the system's, in PEM. A list, or one text with commas.
+    /// Files of certificate authorities in PEM that are trusted instead of the system's. A list, or one text with
+    /// commas.
     #[serde(deserialize_with = "list")]
     pub roots: Vec<PathBuf>,
-    /// Our certificate chain in PEM, for servers that ask for one.
+    /// The client's certificate chain in PEM, for servers that ask for one.
     pub tls_certificate: Option<PathBuf>,
-    /// Its private key in PEM.
+    /// The private key of the certificate in PEM.
     pub tls_key: Option<PathBuf>,
-    /// Allows `nats://` to another machine with neither a login nor TLS, for a network that is ours alone.
+    /// Allows `nats://` to another machine with neither a login nor TLS, for a private network.
     pub insecure: bool,
 }
 
-impl Default for Bus {
+impl Default for BusSection {
     fn default() -> Self {
         Self {
             nats: Vec::new(),
@@ -60,7 +61,7 @@ impl Default for Bus {
     }
 }
 
-impl Bus {
+impl BusSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.nats.is_empty() {
             return match self.first_set() {
@@ -69,7 +70,7 @@ impl Bus {
             };
         }
         for server in &self.nats {
-            // Never shown: it may hold a password, at a place where it does not belong.
+            // Not shown: a misplaced password may be in it.
             let url = Url::parse(server).ok().filter(|url| url.host().is_some());
             let url = url.context("bus.nats must be URLs such as nats://10.0.0.7:4222")?;
             ensure!(
@@ -99,7 +100,7 @@ impl Bus {
         ];
         let mut set = logins.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key);
         if let (Some(one), Some(other)) = (set.next(), set.next()) {
-            bail!("{one} and {other} are both set: a server takes one");
+            bail!("{one} and {other} are both set: set one");
         }
         let is_open = |server: &&String| is_plain(server) && logins.iter().all(|(_, set)| !set);
         if let Some(server) = self.nats.iter().find(is_open)
@@ -107,7 +108,7 @@ impl Bus {
         {
             bail!(
                 "bus.nats: {server} is another machine, and there is neither a login nor TLS: anybody who reaches it could \
-                 cut this cluster off. Set bus.user and bus.password_file (or bus.token_file, bus.nkey_file, \
+                 disconnect this cluster. Set bus.user and bus.password_file (or bus.token_file, bus.nkey_file, \
                  bus.credentials_file), or use tls://; or set bus.insecure = true if the network is yours alone"
             );
         }
@@ -118,7 +119,7 @@ impl Bus {
         }
     }
 
-    /// The name of a setting that does not have its default.
+    /// The name of a setting that differs from its default.
     fn first_set(&self) -> Option<String> {
         let value = |bus: &Self| serde_json::to_value(bus).unwrap_or_default();
         let (ours, defaults) = (value(self), value(&Self::default()));
@@ -127,10 +128,10 @@ impl Bus {
         set.next().map(|(name, _)| name.clone())
     }
 
-    /// How NATS is reached; `None` without servers.
+    /// The options of the NATS connection; `None` without servers.
     ///
     /// # Errors
-    /// A file that cannot be read; its setting is named.
+    /// A file cannot be read; its setting is named.
     pub fn options(&self, key: SealingKey) -> anyhow::Result<Option<NatsOptions>> {
         if self.nats.is_empty() {
             return Ok(None);
@@ -175,8 +176,8 @@ impl Bus {
         })
     }
 
-    /// The settings that are to be looked at after an error.
-    pub fn blame(&self, error: &NatsError) -> &'static str {
+    /// The settings to look at after an error.
+    pub fn settings_behind(&self, error: &NatsError) -> &'static str {
         match error {
             NatsError::Login if self.user.is_some() => "bus.user, bus.password_file",
             NatsError::Login if self.token_file.is_some() => "bus.token_file",
@@ -193,11 +194,11 @@ impl Bus {
     }
 }
 
-/// Whether a server is of another machine, and not sure to be spoken to by TLS.
+/// Whether a server runs on another machine and may be reached without TLS.
 fn is_plain(server: &str) -> bool {
     let Ok(url) = Url::parse(server) else { return false };
     let is_here = match url.host() {
-        // Of a scheme that it does not know, the parser takes an address of IPv4 for a name.
+        // The parser takes an IPv4 address for a name if it does not know the scheme.
         Some(Host::Domain(name)) => {
             name == "localhost" || name.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
         }

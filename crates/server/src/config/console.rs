@@ -13,9 +13,9 @@ use super::values::{address_if_any, is_base, url_if_any};
 /// `[admin]`: the operator's listener.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Admin {
-    /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain http. If absent, the first two are on the main
-    /// listener and the third is nowhere.
+pub struct AdminSection {
+    /// The address that serves `/healthz`, `/readyz` and `/metrics` in plain HTTP. If absent, the main listener
+    /// serves the first two, and `/metrics` is not served.
     #[serde(deserialize_with = "address_if_any")]
     pub listen: Option<SocketAddr>,
 }
@@ -24,17 +24,17 @@ pub struct Admin {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConsoleSection {
-    /// Whether they are served, at `/console`.
+    /// Whether the pages are served, at `/console`.
     pub enabled: bool,
-    /// The listener that serves them.
+    /// The listener that serves the pages.
     pub listen: ConsoleListener,
-    /// The URL by which browsers reach them, without `/console`. If absent, `http.public_url`, or with `listen = "admin"`
-    /// plain http at `admin.listen`.
+    /// The URL by which browsers reach the pages, without `/console`. If absent, `http.public_url`, or with `listen =
+    /// "admin"` plain HTTP at `admin.listen`.
     #[serde(deserialize_with = "url_if_any")]
     pub public_url: Option<Url>,
-    /// After so many seconds an operator has to sign in again, whatever happened; 300 to 2,592,000.
+    /// Seconds after which an operator must sign in again in any case; 300 to 2,592,000.
     pub session_seconds: u64,
-    /// After so many seconds in which the operator did nothing as well; 60 to `session_seconds`.
+    /// Seconds without a request after which an operator must sign in again; 60 to `session_seconds`.
     pub session_idle_seconds: u64,
 }
 
@@ -45,7 +45,7 @@ pub enum ConsoleListener {
     /// `http.listen`.
     #[default]
     Main,
-    /// `admin.listen`, and there alone.
+    /// `admin.listen` only.
     Admin,
 }
 
@@ -63,7 +63,7 @@ impl Default for ConsoleSection {
 }
 
 impl ConsoleSection {
-    pub(super) fn check(&self, admin: &Admin) -> anyhow::Result<()> {
+    pub(super) fn check(&self, admin: &AdminSection) -> anyhow::Result<()> {
         ensure!(
             self.listen == ConsoleListener::Main || admin.listen.is_some(),
             "console.listen is \"admin\", and admin.listen is not set: set it to an address, for example 127.0.0.1:9090"

@@ -1,4 +1,4 @@
-//! `[database]` and `[store]`: which database, and how it is worked on.
+//! `[database]` and `[store]`: which database, and how it is used.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-use super::place::{Place, Places};
+use super::origin::{Origin, Origins};
 use crate::secret_file;
 
 /// `[database]`: which database.
@@ -15,21 +15,21 @@ use crate::secret_file;
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseSection {
     /// `postgres://user:password@host/name?sslmode=require`: PostgreSQL, which any number of servers may share. If
-    /// absent, SQLite in the data folder, which is this server's alone. It may hold a password, so nobody prints it.
+    /// absent, SQLite in the data folder, which only this server uses. It may hold a password, so it is never shown.
     #[serde(serialize_with = "unseen")]
     pub url: Option<SecretString>,
-    /// A file of certificate authorities (PEM) that PostgreSQL's certificate may be signed by, instead of the system's.
+    /// A file of certificate authorities (PEM) that are trusted for PostgreSQL instead of the system's.
     pub tls_ca: Option<PathBuf>,
-    /// Connections to PostgreSQL at most.
+    /// The most connections to PostgreSQL; 4 to 1,000.
     pub connections_max: usize,
-    /// A pooler such as PgBouncer hands out connections by the transaction: nothing is kept prepared on one.
+    /// Whether a pooler such as PgBouncer assigns connections per transaction: no statement stays prepared then.
     pub transaction_pooling: bool,
-    /// Seconds that a command or a read may take on PostgreSQL, the wait for a connection and for locks included. What takes
-    /// longer is answered 503.
+    /// Seconds that a command or a read may take on PostgreSQL, including the wait for a connection and for locks; 1
+    /// to 60. Longer ones are answered 503.
     pub timeout_seconds: u64,
 }
 
-/// Writes that there is none, whatever there is.
+/// Serializes the URL as absent.
 fn unseen<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_none()
 }
@@ -48,9 +48,10 @@ impl Default for DatabaseSection {
 }
 
 impl DatabaseSection {
-    /// A password in a file that everybody on this machine may read.
-    pub(super) fn warning(&self, places: &Places) -> Option<String> {
-        let (url, Place::File(path, _)) = (self.url.as_ref()?, places.find("database.url")?) else {
+    /// The warning about a password in a file that everybody on this machine may read.
+    pub(super) fn warning(&self, origins: &Origins) -> Option<String> {
+        let (url, Origin::File(path, _)) = (self.url.as_ref()?, origins.find("database.url")?)
+        else {
             return None;
         };
         let has_password =
@@ -79,18 +80,17 @@ impl DatabaseSection {
     }
 }
 
-/// `[store]`: how the database is worked on.
+/// `[store]`: how the database is used.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
-    /// Connections that read.
+    /// Connections for reads to SQLite; 1 to 64.
     pub readers: usize,
-    /// Commands that may wait for the writer; more are answered 503.
+    /// Commands that may wait; more are answered 503.
     pub queue_max: usize,
-    /// Commands that share one commit at most.
+    /// The most commands that share one commit.
     pub batch_max: usize,
-    /// Pages of 4 KiB that the database may grow to; a write that needs more is answered 503. 0 means no bound but the
-    /// disk's.
+    /// The most pages of 4 KiB of an SQLite database; a write that needs more is answered 503. 0 means no limit.
     pub pages_max: u32,
 }
 

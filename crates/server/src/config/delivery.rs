@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `[delivery]`: the engine.
+/// `[delivery]`: the delivery engine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Delivery {
-    /// Seconds after which others may take over what a node works on; they look every second, so that a dead node's work is
-    /// taken over within 15.
+pub struct DeliverySection {
+    /// Seconds after which other nodes may take over a delivery; 12 to 300. They check every second, so with the
+    /// default the work of a dead node is taken over within 15 s.
     pub lease_seconds: u64,
     /// Deliveries that may wait in memory for the dispatcher; more wait in the database.
     pub queue_max: usize,
-    /// Pushes that may wait for a device's acknowledgement at a time.
+    /// Pushes on the stream that may wait for an acknowledgement at a time.
     pub in_flight_max: usize,
 }
 
-impl Default for Delivery {
+impl Default for DeliverySection {
     fn default() -> Self {
         let engine = EngineOptions::default();
         Self {
@@ -33,9 +33,9 @@ impl Default for Delivery {
     }
 }
 
-impl Delivery {
+impl DeliverySection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        // A device has ten seconds for its acknowledgement; a shorter lease would be lost before.
+        // A device has ten seconds to acknowledge; a shorter lease would run out before.
         ensure!(
             (12..=300).contains(&self.lease_seconds),
             "delivery.lease_seconds must be 12 to 300"
@@ -45,7 +45,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// How long a delivery is ours.
+    /// The duration of a lease.
     pub const fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
@@ -54,16 +54,16 @@ impl Delivery {
 /// `[stream]`: device streams.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Stream {
-    /// Sockets that have not said yet who they are, in all.
+pub struct StreamSection {
+    /// Sockets that have not authenticated yet, in all.
     pub unauthenticated_max: usize,
-    /// The same, from one address.
+    /// Sockets that have not authenticated yet, from one address.
     pub unauthenticated_per_address: usize,
-    /// Sockets in all; 0 means no bound.
+    /// Authenticated sockets; 0 means no limit.
     pub sockets_max: usize,
 }
 
-impl Default for Stream {
+impl Default for StreamSection {
     fn default() -> Self {
         let bounds = admission::Bounds::default();
         Self {
@@ -74,29 +74,29 @@ impl Default for Stream {
     }
 }
 
-/// `[devices]`: what devices may register.
+/// `[devices]`: rules for registrations of devices.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Devices {
-    /// Refuses push tokens of less than 32 characters, as documented.
+pub struct DevicesSection {
+    /// Whether push tokens of less than 32 characters are rejected, as documented by Twilio.
     pub strict_push_tokens: bool,
 }
 
-impl Default for Devices {
+impl Default for DevicesSection {
     fn default() -> Self {
         Self { strict_push_tokens: countersign_verify::Settings::default().strict_tokens }
     }
 }
 
-/// `[retention]`: how long things are kept.
+/// `[retention]`: how long rows are kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Days that challenges and their notifications are kept, 1 to 36,500.
+pub struct RetentionSection {
+    /// Days that challenges and their notifications are kept; 1 to 36,500.
     pub challenges_days: u32,
 }
 
-impl Retention {
+impl RetentionSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.challenges_days != 0,
@@ -108,14 +108,14 @@ impl Retention {
     }
 }
 
-impl Retention {
+impl RetentionSection {
     /// How long challenges and their notifications are kept.
     pub fn challenges(&self) -> Duration {
         DAY * self.challenges_days
     }
 }
 
-impl Default for Retention {
+impl Default for RetentionSection {
     fn default() -> Self {
         let kept = EngineOptions::default().retention.challenges;
         Self { challenges_days: u32::try_from(kept.as_secs() / DAY.as_secs()).unwrap_or(u32::MAX) }

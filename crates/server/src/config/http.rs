@@ -16,55 +16,56 @@ use super::values::{address, is_base, list, url_if_any};
 /// `[http]`: the main listener.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Where to listen.
+pub struct HttpSection {
+    /// The address to listen on.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    /// What callers reach this server by; page URLs and `url` members begin with it. From `listen` if absent.
+    /// The URL by which callers reach this server; page URLs and `url` members begin with it. If absent, it is made
+    /// of `listen`.
     #[serde(deserialize_with = "url_if_any")]
     pub public_url: Option<Url>,
-    /// Allows plain http on an address that is not of this machine alone, such as behind a proxy that ends TLS.
+    /// Allows plain HTTP on an address that other machines reach, such as behind a proxy that ends TLS.
     pub insecure_http: bool,
-    /// A certificate chain in PEM; read again when it changes. With it the listener speaks https.
+    /// A certificate chain in PEM, which is read again when it changes. With it the listener serves HTTPS.
     pub tls_certificate: Option<PathBuf>,
-    /// Its private key in PEM.
+    /// The private key of the certificate in PEM.
     pub tls_key: Option<PathBuf>,
-    /// The largest body, in bytes.
+    /// The largest request body in bytes; at least 32,768.
     pub body_bytes_max: usize,
-    /// The largest sum of header names and values, in bytes.
+    /// The largest sum of header names and values in bytes; at least 8,192.
     pub header_bytes_max: usize,
-    /// Requests that may be in work at a time; more are answered 503. 0 means no bound. Long polls are not counted while
-    /// they wait.
+    /// Requests in progress at a time; more are answered 503. 0 means no limit. Waiting long polls do not count.
     pub requests_max: usize,
-    /// Those of one account, its devices included; more are answered 429. 0 means no bound.
+    /// Requests in progress of one account, its devices included; more are answered 429. 0 means no limit.
     pub requests_per_account: usize,
-    /// Those of one device; more are answered 429. 0 means no bound.
+    /// Requests in progress of one device; more are answered 429. 0 means no limit.
     pub requests_per_device: usize,
-    /// Those from one address that wait and belong to nobody, since no good credentials came with them; more are answered
-    /// 429. 0 means no bound.
+    /// Requests in progress from one address without good credentials; more are answered 429. 0 means no limit.
     pub strangers_per_address: usize,
-    /// Bytes of the larger responses that are still to be sent; a read whose response would exceed it is answered 503. 0
-    /// means no bound.
+    /// Bytes of the larger responses that are still to be sent; a read whose response would exceed it is answered
+    /// 503. 0 means no limit.
     pub unsent_bytes_max: usize,
-    /// Those of one account, its devices included; such a read is answered 429. 0 means no bound.
+    /// Bytes still to be sent to one account, its devices included; such a read is answered 429. 0 means no limit.
     pub unsent_bytes_per_account: usize,
-    /// Seconds that a client has to send a request's body; a third of them for the first byte, and a second more for each KiB.
+    /// Seconds in which a client must send a request's body: a third of them for the first byte, and one more second
+    /// for each KiB; 1 to 3,600.
     pub body_seconds: u64,
-    /// Connections to the main listener at a time. 0: as many as the limit of open files leaves room for.
+    /// Connections to the main listener at a time. 0: as many as the limit of open files allows.
     pub connections_max: usize,
-    /// The same, from one address: an IPv4 address or an IPv6 network of 64 bits. 0 means no bound. If absent, half of all,
-    /// and no bound for this machine, where a proxy may stand in front.
+    /// Connections from one address at a time: an IPv4 address or an IPv6 network of 64 bits. 0 means no limit. If
+    /// absent, half of all, and no limit for this machine, where a proxy may run.
     pub connections_per_address: Option<usize>,
-    /// Seconds that a client has for the TLS handshake, and then for the head of its next request.
+    /// Seconds in which a client must complete the TLS handshake, and then send the head of its next request; 1 to
+    /// 3,600.
     pub header_seconds: u64,
-    /// Seconds that a connection may be without a request.
+    /// Seconds that a connection may stay open without a request; 1 to 3,600.
     pub idle_seconds: u64,
-    /// Seconds that a client has to read a response, beside one for each KiB.
+    /// Seconds in which a client must read a response, plus one for each KiB; 1 to 3,600.
     pub write_seconds: u64,
-    /// Seconds that work in flight has to end on shutdown.
+    /// Seconds in which work in flight must end on shutdown.
     pub shutdown_seconds: u64,
-    /// Addresses and networks of proxies in front of this server, such as `10.0.0.7` or `10.1.0.0/16`. They are believed what
-    /// they say about their clients' addresses, and nobody else is. A list, or one text with commas.
+    /// Addresses and networks of trusted proxies, such as `10.0.0.7` or `10.1.0.0/16`. Only their statements about
+    /// client addresses are believed. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub trusted_proxies: Vec<String>,
     /// The header in which trusted proxies name their clients.
@@ -77,19 +78,19 @@ pub struct Http {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {
-    /// Either. If both come and disagree, neither is believed.
+    /// Either. If both are present and disagree, neither is believed.
     #[default]
     Either,
-    /// `Forwarded` alone.
+    /// `Forwarded` only.
     Forwarded,
-    /// `X-Forwarded-For` alone.
+    /// `X-Forwarded-For` only.
     XForwardedFor,
 }
 
-impl Default for Http {
+impl Default for HttpSection {
     fn default() -> Self {
         let ApiOptions { body, header_limit, .. } = ApiOptions::default();
-        let places = ConcurrencyLimits::default();
+        let limits = ConcurrencyLimits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
@@ -98,12 +99,12 @@ impl Default for Http {
             tls_key: None,
             body_bytes_max: body.bytes,
             header_bytes_max: header_limit,
-            requests_max: places.requests,
-            requests_per_account: places.per_account,
-            requests_per_device: places.per_device,
-            strangers_per_address: places.strangers_per_address,
-            unsent_bytes_max: places.unsent_bytes,
-            unsent_bytes_per_account: places.unsent_bytes_per_account,
+            requests_max: limits.requests,
+            requests_per_account: limits.per_account,
+            requests_per_device: limits.per_device,
+            strangers_per_address: limits.strangers_per_address,
+            unsent_bytes_max: limits.unsent_bytes,
+            unsent_bytes_per_account: limits.unsent_bytes_per_account,
             body_seconds: body.within.as_secs(),
             connections_max: 0,
             connections_per_address: None,
@@ -118,14 +119,14 @@ impl Default for Http {
     }
 }
 
-impl Http {
+impl HttpSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         match (&self.tls_certificate, &self.tls_key) {
             (Some(_), None) => bail!("http.tls_certificate is set, and http.tls_key is not"),
             (None, Some(_)) => bail!("http.tls_key is set, and http.tls_certificate is not"),
             (None, None) if !self.listen.ip().is_loopback() && !self.insecure_http => bail!(
-                "http.listen is {}, which others can reach, over plain http: set http.tls_certificate and http.tls_key, \
-                 or say --insecure-http if a proxy before it ends TLS",
+                "http.listen is {}, which other machines reach, over plain http: set http.tls_certificate and http.tls_key, \
+                 or --insecure-http if a proxy in front of it ends TLS",
                 self.listen
             ),
             _ => {}
@@ -144,15 +145,15 @@ impl Http {
         let trusted = self.trusted_networks()?;
         ensure!(
             !self.proxy_protocol || !trusted.is_empty(),
-            "http.proxy_protocol is set, and http.trusted_proxies is not: name the proxies whose headers are to be believed"
+            "http.proxy_protocol is set, and http.trusted_proxies is not: list the proxies whose headers are trusted"
         );
         Ok(())
     }
 
-    /// The networks of trusted proxies. IPv4 addresses that are written as IPv6 are IPv4.
+    /// The networks of trusted proxies, with IPv4 addresses that are written as IPv6 turned into IPv4.
     ///
     /// # Errors
-    /// A text that is no network, or one that everybody is in.
+    /// A text is no network, or is a network of all addresses.
     pub fn trusted_networks(&self) -> anyhow::Result<Vec<IpNet>> {
         let network = |text: &String| {
             let alone = || text.parse::<IpAddr>().map(IpNet::from);
@@ -164,7 +165,7 @@ impl Http {
             })?;
             ensure!(
                 network.prefix_len() > 0,
-                "http.trusted_proxies: {text} is everybody, so that every client could name any address as its own: name the \
+                "http.trusted_proxies: {text} is every address, so every client could claim any address: list only the \
                  proxies"
             );
             Ok(canonical(network))
@@ -172,7 +173,7 @@ impl Http {
         self.trusted_proxies.iter().map(network).collect()
     }
 
-    /// How many requests may be in work.
+    /// The limits of requests in progress.
     pub const fn concurrency(&self) -> ConcurrencyLimits {
         ConcurrencyLimits {
             requests: self.requests_max,
@@ -184,18 +185,18 @@ impl Http {
         }
     }
 
-    /// What a request's body may take.
+    /// The limits of a request's body.
     pub const fn body(&self) -> Allowance {
         Allowance { bytes: self.body_bytes_max, within: Duration::from_secs(self.body_seconds) }
     }
 
-    /// How long work in flight has to end on shutdown.
+    /// The time in which work in flight must end on shutdown.
     pub const fn shutdown(&self) -> Duration {
         Duration::from_secs(self.shutdown_seconds)
     }
 }
 
-/// A network of IPv4 addresses that is written as IPv6, as the one of IPv4 that it is.
+/// Turns a network of IPv4 addresses that is written as IPv6 into IPv4.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let length = v6.prefix_len().checked_sub(96);

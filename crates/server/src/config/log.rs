@@ -6,27 +6,27 @@ use url::Url;
 
 use super::values::url_if_any;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// `[log]`: what is logged, and how. Always to standard error.
+/// `[log]`: the log, on standard error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub struct LogSection {
     /// `human` or `json`.
     pub format: LogFormat,
     /// A filter such as `info` or `info,countersign_delivery=debug`.
     pub filter: String,
 }
 
-impl Default for Log {
+impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormat::Human,
@@ -35,17 +35,17 @@ impl Default for Log {
     }
 }
 
-/// `[traces]`: where spans of requests and attempts are sent.
+/// `[traces]`: where the spans of requests and attempts are sent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Traces {
-    /// An OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a binary
-    /// that was built with the feature `otlp`.
+pub struct TracesSection {
+    /// An OpenTelemetry collector that accepts OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a
+    /// binary that was built with the feature `otlp`.
     #[serde(deserialize_with = "url_if_any")]
     pub endpoint: Option<Url>,
 }
 
-impl Traces {
+impl TracesSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.endpoint.is_none() || cfg!(feature = "otlp"),

@@ -1,9 +1,9 @@
-//! Configuration: one TOML file, the environment (`COUNTERSIGN_LIMITS__X` for `limits.x`), `--set limits.x=…`; the
-//! later wins. Unknown names are errors, except in the environment, where they are warnings. Each section turns into the
-//! plain options of the crate it configures; nothing below this crate reads a file or a variable.
+//! Configuration from one TOML file, the environment (`COUNTERSIGN_LIMITS__X` for `limits.x`) and `--set limits.x=…`;
+//! the later wins. Unknown names are errors, in the environment warnings. Each section turns into the options of the
+//! crate that it configures; no crate below reads a file or a variable.
 //!
-//! `sources` gathers what is given, by the names in `names`; `reader` reads it into the sections, and checks no bounds:
-//! the sections do.
+//! `sources` gathers the given settings by the names in `names`, and `reader` reads them into the sections, which
+//! check the bounds.
 
 mod bus;
 mod console;
@@ -13,8 +13,8 @@ mod http;
 mod load;
 mod log;
 mod names;
+mod origin;
 mod outgoing;
-mod place;
 mod reader;
 mod settings;
 mod sources;
@@ -23,14 +23,14 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use bus::Bus;
-pub use console::{Admin, ConsoleListener, ConsoleSection};
+pub use bus::BusSection;
+pub use console::{AdminSection, ConsoleListener, ConsoleSection};
 pub use database::{DatabaseSection, StoreSection};
-pub use delivery::{Delivery, Devices, Retention, Stream};
-pub use http::{Http, ProxyHeader};
-pub use log::{Log, LogFormat, Traces};
+pub use delivery::{DeliverySection, DevicesSection, RetentionSection, StreamSection};
+pub use http::{HttpSection, ProxyHeader};
+pub use log::{LogFormat, LogSection, TracesSection};
 pub use names::{keys, variable};
-pub use outgoing::Outgoing;
-pub use place::{Place, Places};
+pub use origin::{Origin, Origins};
+pub use outgoing::OutgoingSection;
 pub use settings::Config;
 pub use sources::{Flag, Sources};

@@ -1,4 +1,4 @@
-//! The names of settings, and of the variables of the environment that stand for them.
+//! The names of settings and of their environment variables.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::settings::Config;
 
-/// What all variables of ours begin with.
+/// The prefix of all environment variables of this server.
 pub(super) const PREFIX: &str = "COUNTERSIGN_";
 
 /// Variables that are read elsewhere and are no settings.
@@ -54,33 +54,33 @@ pub(super) fn is_section(name: &str) -> bool {
     keys().iter().any(|key| key.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
-/// The variable of the environment that stands for a setting.
+/// The environment variable of a setting.
 pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// What a variable of the environment means.
-pub(super) enum Meaning {
+/// The kind of an environment variable.
+pub(super) enum VariableKind {
     /// A setting.
     Setting(&'static str),
-    /// Something that is read elsewhere, or that is not ours.
+    /// A variable that is read elsewhere, or belongs to another program.
     Other,
-    /// Nothing: a mistyped name, or one of another release.
+    /// An unknown name: mistyped, or of another release.
     Unknown,
 }
 
-/// The meaning of a variable whose name begins with [`PREFIX`].
-pub(super) fn meaning(name: &str, value: &str) -> Meaning {
+/// The kind of a variable whose name begins with [`PREFIX`].
+pub(super) fn kind_of(name: &str, value: &str) -> VariableKind {
     if let Some(key) = keys().iter().find(|key| variable(key) == name) {
-        Meaning::Setting(key)
+        VariableKind::Setting(key)
     } else if OTHERS.contains(&name) || is_service_link(name, value) {
-        Meaning::Other
+        VariableKind::Other
     } else {
-        Meaning::Unknown
+        VariableKind::Unknown
     }
 }
 
-/// Whether a variable is one of those that Kubernetes sets for a service of the name `countersign` or `countersign-…`.
+/// Whether Kubernetes sets a variable for a service named `countersign` or `countersign-…`.
 fn is_service_link(name: &str, value: &str) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let is_number = |word: &str| word.parse::<u16>().is_ok();
@@ -97,12 +97,12 @@ fn is_service_link(name: &str, value: &str) -> bool {
     }
 }
 
-/// The name of a setting that may be meant by another one.
+/// The setting that a mistyped name probably means.
 pub(super) fn nearest_key(name: &str) -> Option<&'static str> {
     nearest(name, keys().iter().map(String::as_str))
 }
 
-/// The variable that may be meant by another one.
+/// The variable that a mistyped name probably means.
 pub(super) fn nearest_variable(name: &str) -> Option<String> {
     let settings: Vec<String> = keys().iter().map(|key| variable(key)).collect();
     let known = settings.iter().map(String::as_str).chain(OTHERS);
@@ -112,8 +112,8 @@ pub(super) fn nearest_variable(name: &str) -> Option<String> {
     Some(format!("{PREFIX}{found}"))
 }
 
-/// The nearest of the known names: the shortest that begins or ends with the name, or one that a third of its letters at
-/// most make another.
+/// The nearest known name: the shortest that begins or ends with `name`, or one that differs in at most a third of
+/// its letters.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let is_half = |known: &&str| {
         let before = known.strip_suffix(name);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn kubernetes_variables_of_a_service_are_nobodys() {
+    fn kubernetes_variables_of_a_service_are_ignored() {
         for (name, value) in [
             ("COUNTERSIGN_PORT", "tcp://10.96.0.7:8080"),
             ("COUNTERSIGN_SERVICE_HOST", "10.96.0.7"),
@@ -157,21 +157,21 @@ mod tests {
             ("COUNTERSIGN_ADMIN_SERVICE_HOST", "10.96.0.8"),
             ("COUNTERSIGN_ADMIN_PORT_9090_SCTP_ADDR", "10.96.0.8"),
         ] {
-            assert!(matches!(meaning(name, value), Meaning::Other), "{name}");
+            assert!(matches!(kind_of(name, value), VariableKind::Other), "{name}");
         }
         for (name, value) in [
             ("COUNTERSIGN_PORT", "8080"),
             ("COUNTERSIGN_HTTP_LISTEN", "127.0.0.1:80"),
             ("COUNTERSIGN_HTTP__NONSENSE", "1"),
         ] {
-            assert!(matches!(meaning(name, value), Meaning::Unknown), "{name}");
+            assert!(matches!(kind_of(name, value), VariableKind::Unknown), "{name}");
         }
-        let key = meaning("COUNTERSIGN_LOG__FILTER", "tcp://x");
-        assert!(matches!(key, Meaning::Setting("log.filter")));
+        let key = kind_of("COUNTERSIGN_LOG__FILTER", "tcp://x");
+        assert!(matches!(key, VariableKind::Setting("log.filter")));
     }
 
     #[test]
-    fn a_mistyped_name_is_told_what_it_may_mean() {
+    fn a_mistyped_name_finds_its_probable_meaning() {
         for (mistyped, meant) in [
             ("http.lisen", Some("http.listen")),
             ("http.insecure", Some("http.insecure_http")),

@@ -11,40 +11,41 @@ use super::values::{list, url_if_any};
 /// `[outgoing]`: calls to push services.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Outgoing {
-    /// Apple's production environment; another URL for a stand-in.
+pub struct OutgoingSection {
+    /// The URL of Apple's production environment, or of a stand-in.
     #[serde(deserialize_with = "url_if_any")]
     pub apns_url: Option<Url>,
-    /// Apple's sandbox; likewise.
+    /// The URL of Apple's sandbox, or of a stand-in.
     #[serde(deserialize_with = "url_if_any")]
     pub apns_sandbox_url: Option<Url>,
-    /// Google's FCM; likewise.
+    /// The URL of Google's FCM, or of a stand-in.
     #[serde(deserialize_with = "url_if_any")]
     pub fcm_url: Option<Url>,
-    /// Files of certificate authorities to trust besides the system's, in PEM. A list, or one text with commas.
+    /// Files of certificate authorities in PEM that are trusted besides the system's. A list, or one text with
+    /// commas.
     #[serde(deserialize_with = "list")]
     pub roots: Vec<PathBuf>,
-    /// A proxy for calls to Apple and Google.
+    /// The proxy for calls to Apple and Google.
     #[serde(deserialize_with = "url_if_any")]
     pub proxy: Option<Url>,
-    /// Networks that may be called although they are private, also by plain http, such as `10.1.0.0/16`; with a port,
-    /// such as `10.1.0.0/16:8443` or `[fd00::/8]:8443`, at that one only. A list, or one text with commas.
+    /// Private networks that may be called, also over plain HTTP, such as `10.1.0.0/16`; with a port, such as
+    /// `10.1.0.0/16:8443` or `[fd00::/8]:8443`, at that port only. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub allow: Vec<String>,
-    /// Name servers for addresses that strangers made up, such as `10.0.0.2` or `10.0.0.2:5353`; the system's if there are
-    /// none. A list, or one text with commas.
+    /// Name servers for hosts that tenants or devices chose, such as `10.0.0.2` or `10.0.0.2:5353`; the system's if
+    /// empty. A list, or one text with commas.
     #[serde(deserialize_with = "list")]
     pub name_servers: Vec<String>,
-    /// Whom a browser's push service can turn to: a `mailto:` or `https:` URI. If absent, `http.public_url` where that is
-    /// https and no placeholder.
+    /// The contact for a browser's push service: a `mailto:` or `https:` URI. If absent, `http.public_url` where that
+    /// is HTTPS and no placeholder.
     pub vapid_subject: Option<String>,
 }
 
-impl Outgoing {
+impl OutgoingSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let schemes = |key, url: &Option<Url>, schemes: &[&str]| {
             let is_one = |url: &Url| schemes.contains(&url.scheme()) && url.host().is_some();
-            // Not shown: it may hold a password.
+            // Not shown: a password may be in it.
             ensure!(
                 url.as_ref().is_none_or(is_one),
                 "{key} must be a URL with a host that begins with {}://",

@@ -1,7 +1,7 @@
-//! Reads settings into the configuration: a value that does not fit is told with its name, its place and what is expected.
+//! Deserializes settings into the sections. An error names the setting, its origin and the expected value.
 //!
-//! A file has typed values, while the environment and the command line have texts: a text is read as what the setting
-//! needs. Names are known here; see [`super::sources`].
+//! A file has typed values; the environment and the command line have texts, which are parsed as the type that the
+//! setting needs. The names are known to exist; see [`super::sources`].
 
 use std::collections::{BTreeMap, btree_map};
 use std::fmt::{self, Display};
@@ -13,45 +13,45 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::place::Place;
+use super::origin::Origin;
 
-/// A value as it is written.
+/// A value as it is written in its source.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Written {
+pub(super) enum RawValue {
     Text(String),
     Number(i64),
-    Truth(bool),
+    Bool(bool),
     List(Vec<String>),
-    /// A value that no setting takes, such as a date; in words.
+    /// A value that no setting takes, such as a date, in words.
     Other(&'static str),
 }
 
-/// A setting as it is given.
+/// A setting as it is given in its source.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(super) struct RawSetting {
     pub(super) key: String,
-    pub(super) place: Place,
-    pub(super) value: Written,
+    pub(super) origin: Origin,
+    pub(super) value: RawValue,
 }
 
 /// A section of settings, or one setting.
 #[derive(Debug)]
 pub(super) enum Node {
     Section(BTreeMap<String, Node>),
-    Setting(Given),
+    Setting(RawSetting),
 }
 
-/// A setting whose value is not right.
+/// A setting with an invalid value.
 #[derive(Debug)]
-pub(super) struct Unreadable {
-    /// Its name and place, once they are known.
+pub(super) struct SettingError {
+    /// The name and the origin of the setting, once they are known.
     setting: Option<String>,
     what: String,
 }
 
-impl std::error::Error for Unreadable {}
+impl std::error::Error for SettingError {}
 
-impl Display for Unreadable {
+impl Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.setting {
             Some(setting) => write!(f, "{setting}: {}", self.what),
@@ -60,7 +60,7 @@ impl Display for Unreadable {
     }
 }
 
-impl de::Error for Unreadable {
+impl de::Error for SettingError {
     fn custom<T: Display>(what: T) -> Self {
         Self { setting: None, what: what.to_string() }
     }
@@ -78,33 +78,33 @@ impl de::Error for Unreadable {
     }
 }
 
-impl Unreadable {
+impl SettingError {
     fn expected(what: impl Display) -> Self {
         Self { setting: None, what: format!("expected {what}") }
     }
 
-    fn of(self, given: &Given) -> Self {
-        let Given { key, place, value } = given;
+    fn of(self, given: &RawSetting) -> Self {
+        let RawSetting { key, origin, value } = given;
         let what = match value {
             _ if self.setting.is_some() => return self,
             _ if !may_be_shown(key, value) => self.what,
             value => format!("{}, found {value}", self.what),
         };
-        Self { setting: Some(format!("{key}, from {place}")), what }
+        Self { setting: Some(format!("{key}, from {origin}")), what }
     }
 }
 
-/// A URL may hold a password.
-fn may_be_shown(key: &str, value: &Written) -> bool {
+/// Whether a value may be shown: a URL may hold a password.
+fn may_be_shown(key: &str, value: &RawValue) -> bool {
     let may_hold_secret = |text: &String| text.contains('@') || key == "database.url";
     match value {
-        Written::Text(text) => !may_hold_secret(text),
-        Written::List(texts) => !texts.iter().any(may_hold_secret),
+        RawValue::Text(text) => !may_hold_secret(text),
+        RawValue::List(texts) => !texts.iter().any(may_hold_secret),
         _ => true,
     }
 }
 
-impl Display for Written {
+impl Display for RawValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 80;
         match self {
@@ -114,7 +114,7 @@ impl Display for Written {
                 Some((at, _)) => write!(f, "{:?}…", &text[..at]),
             },
             Self::Number(number) => write!(f, "{number}"),
-            Self::Truth(truth) => write!(f, "{truth}"),
+            Self::Bool(boolean) => write!(f, "{boolean}"),
             Self::List(_) => f.write_str("a list"),
             Self::Other(what) => f.write_str(what),
         }
@@ -129,16 +129,16 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// A whole number; underscores may part its digits, as in TOML.
-fn number<T: FromStr + TryFrom<i64>>(given: &Given) -> Option<T> {
+/// Parses a whole number. Underscores may separate its digits, as in TOML.
+fn number<T: FromStr + TryFrom<i64>>(given: &RawSetting) -> Option<T> {
     match &given.value {
-        Written::Number(number) => T::try_from(*number).ok(),
-        Written::Text(text) => text.trim().replace('_', "").parse().ok(),
+        RawValue::Number(number) => T::try_from(*number).ok(),
+        RawValue::Text(text) => text.trim().replace('_', "").parse().ok(),
         _ => None,
     }
 }
 
-/// What a number of that name counts, and its bounds.
+/// The unit and the bounds of a number, in words.
 fn number_in_words(key: &str, most: Option<u64>) -> String {
     let unit = match key {
         _ if key.ends_with("_seconds") => " of seconds",
@@ -152,10 +152,10 @@ fn number_in_words(key: &str, most: Option<u64>) -> String {
     }
 }
 
-fn truth(given: &Given) -> Option<bool> {
+fn boolean(given: &RawSetting) -> Option<bool> {
     match &given.value {
-        Written::Truth(truth) => Some(*truth),
-        Written::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+        RawValue::Bool(boolean) => Some(*boolean),
+        RawValue::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Some(true),
             "false" | "no" | "off" | "0" => Some(false),
             _ => None,
@@ -164,59 +164,59 @@ fn truth(given: &Given) -> Option<bool> {
     }
 }
 
-fn text(given: &Given) -> Result<&str, Unreadable> {
+fn text(given: &RawSetting) -> Result<&str, SettingError> {
     match &given.value {
-        Written::Text(text) => Ok(text),
-        _ => Err(Unreadable::expected("text in quotes")),
+        RawValue::Text(text) => Ok(text),
+        _ => Err(SettingError::expected("text in quotes")),
     }
 }
 
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty, $most:expr;)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
             let given = self.setting()?;
             let found: Option<$type> = number(given);
-            let expected = || Unreadable::expected(number_in_words(&given.key, $most));
+            let expected = || SettingError::expected(number_in_words(&given.key, $most));
             visitor.$visit(found.ok_or_else(expected)?)
         }
     )*};
 }
 
 impl<'de> Node {
-    fn setting(&'de self) -> Result<&'de Given, Unreadable> {
+    fn setting(&'de self) -> Result<&'de RawSetting, SettingError> {
         match self {
             Self::Setting(given) => Ok(given),
-            // every name was looked up before
-            Self::Section(_) => Err(Unreadable::expected("one value, found a section")),
+            // unreachable: every name was looked up before
+            Self::Section(_) => Err(SettingError::expected("one value, found a section")),
         }
     }
 }
 
-/// The settings of a section, each with its name.
+/// The settings of a section with their names.
 struct Entries<'de> {
     rest: btree_map::Iter<'de, String, Node>,
     next: Option<&'de Node>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Unreadable;
+    type Error = SettingError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Unreadable> {
+    ) -> Result<Option<K::Value>, SettingError> {
         let Some((name, node)) = self.rest.next() else { return Ok(None) };
         self.next = Some(node);
-        let name: StrDeserializer<'_, Unreadable> = name.as_str().into_deserializer();
+        let name: StrDeserializer<'_, SettingError> = name.as_str().into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, SettingError> {
         let node = self.next.take();
-        let node = node.ok_or_else(|| Unreadable::expected("a name before its value"))?;
+        let node = node.ok_or_else(|| SettingError::expected("a name before its value"))?;
         seed.deserialize(node).map_err(|why| match node {
             Node::Setting(given) => why.of(given),
             Node::Section(_) => why,
@@ -225,7 +225,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 }
 
 impl<'de> Deserializer<'de> for &'de Node {
-    type Error = Unreadable;
+    type Error = SettingError;
 
     numbers! {
         deserialize_u16 visit_u16 u16, Some(u16::MAX.into());
@@ -233,38 +233,38 @@ impl<'de> Deserializer<'de> for &'de Node {
         deserialize_u64 visit_u64 u64, None;
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         match self {
             Node::Section(nodes) => visitor.visit_map(Entries { rest: nodes.iter(), next: None }),
             Node::Setting(given) => match &given.value {
-                Written::Text(text) => visitor.visit_str(text),
-                Written::Number(number) => visitor.visit_i64(*number),
-                Written::Truth(truth) => visitor.visit_bool(*truth),
-                Written::List(texts) => {
+                RawValue::Text(text) => visitor.visit_str(text),
+                RawValue::Number(number) => visitor.visit_i64(*number),
+                RawValue::Bool(boolean) => visitor.visit_bool(*boolean),
+                RawValue::List(texts) => {
                     visitor.visit_seq(SeqDeserializer::new(texts.iter().map(String::as_str)))
                 }
-                Written::Other(_) => visitor.visit_unit(),
+                RawValue::Other(_) => visitor.visit_unit(),
             },
         }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        let found = truth(self.setting()?);
-        visitor.visit_bool(found.ok_or_else(|| Unreadable::expected("true or false"))?)
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
+        let found = boolean(self.setting()?);
+        visitor.visit_bool(found.ok_or_else(|| SettingError::expected("true or false"))?)
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         visitor.visit_str(text(self.setting()?)?)
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         self.deserialize_str(visitor)
     }
 
-    /// A setting that may be absent is so too where its text is empty: a variable cannot be taken away everywhere.
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+    /// An empty text means that an optional setting is absent: some environments cannot remove a variable.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, SettingError> {
         match &self.setting()?.value {
-            Written::Text(text) if text.is_empty() => visitor.visit_none(),
+            RawValue::Text(text) if text.is_empty() => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -274,11 +274,11 @@ impl<'de> Deserializer<'de> for &'de Node {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        let Written::Text(text) = &self.setting()?.value else {
-            return Err(Unreadable::expected(one_of(variants)));
+    ) -> Result<V::Value, SettingError> {
+        let RawValue::Text(text) = &self.setting()?.value else {
+            return Err(SettingError::expected(one_of(variants)));
         };
-        let word: StrDeserializer<'_, Unreadable> = text.as_str().into_deserializer();
+        let word: StrDeserializer<'_, SettingError> = text.as_str().into_deserializer();
         visitor.visit_enum(word)
     }
 
@@ -286,7 +286,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
+    ) -> Result<V::Value, SettingError> {
         visitor.visit_newtype_struct(self)
     }
 

@@ -6,53 +6,53 @@ use anyhow::ensure;
 use countersign_domain::limits::{Limits, MAX_COUNTED};
 use serde::{Deserialize, Serialize};
 
-use super::bus::Bus;
-use super::console::{Admin, ConsoleSection};
+use super::bus::BusSection;
+use super::console::{AdminSection, ConsoleSection};
 use super::database::{DatabaseSection, StoreSection};
-use super::delivery::{Delivery, Devices, Retention, Stream};
-use super::http::Http;
-use super::log::{Log, Traces};
-use super::outgoing::Outgoing;
-use super::place::Places;
+use super::delivery::{DeliverySection, DevicesSection, RetentionSection, StreamSection};
+use super::http::HttpSection;
+use super::log::{LogSection, TracesSection};
+use super::origin::Origins;
+use super::outgoing::OutgoingSection;
 
-/// All of it. Every key has a default.
+/// All settings. Every key has a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The folder of the database, the master key and the first account's secret.
     pub data_dir: PathBuf,
     /// The main listener.
-    pub http: Http,
+    pub http: HttpSection,
     /// The operator's listener.
-    pub admin: Admin,
+    pub admin: AdminSection,
     /// The operator's pages.
     pub console: ConsoleSection,
-    /// Which database.
+    /// The database.
     pub database: DatabaseSection,
-    /// How the database is worked on.
+    /// How the database is used.
     pub store: StoreSection,
-    /// The wire between processes.
-    pub bus: Bus,
+    /// The bus between processes.
+    pub bus: BusSection,
     /// The delivery engine.
-    pub delivery: Delivery,
+    pub delivery: DeliverySection,
     /// Device streams.
-    pub stream: Stream,
+    pub stream: StreamSection,
     /// Calls to push services.
-    pub outgoing: Outgoing,
-    /// What devices may register.
-    pub devices: Devices,
-    /// How much of everything a caller may have; 0 means no limit.
+    pub outgoing: OutgoingSection,
+    /// Rules for registrations of devices.
+    pub devices: DevicesSection,
+    /// The limits of callers; 0 means no limit.
     pub limits: Limits,
-    /// How long things are kept.
-    pub retention: Retention,
-    /// What is logged, and how.
-    pub log: Log,
-    /// Where traces go.
-    pub traces: Traces,
-    /// The places of the settings that were given, for messages.
+    /// How long rows are kept.
+    pub retention: RetentionSection,
+    /// The log.
+    pub log: LogSection,
+    /// The traces.
+    pub traces: TracesSection,
+    /// The origins of the given settings, for messages.
     #[serde(skip)]
-    pub places: Places,
-    /// What is odd about the settings and no error, for the operator.
+    pub origins: Origins,
+    /// Warnings for the operator about settings that are valid but odd.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
@@ -61,46 +61,46 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("countersign-data"),
-            http: Http::default(),
-            admin: Admin::default(),
+            http: HttpSection::default(),
+            admin: AdminSection::default(),
             console: ConsoleSection::default(),
             database: DatabaseSection::default(),
             store: StoreSection::default(),
-            bus: Bus::default(),
-            delivery: Delivery::default(),
-            stream: Stream::default(),
-            outgoing: Outgoing::default(),
-            devices: Devices::default(),
+            bus: BusSection::default(),
+            delivery: DeliverySection::default(),
+            stream: StreamSection::default(),
+            outgoing: OutgoingSection::default(),
+            devices: DevicesSection::default(),
             limits: Limits::default(),
-            retention: Retention::default(),
-            log: Log::default(),
-            traces: Traces::default(),
-            places: Places::default(),
+            retention: RetentionSection::default(),
+            log: LogSection::default(),
+            traces: TracesSection::default(),
+            origins: Origins::default(),
             warnings: Vec::new(),
         }
     }
 }
 
 impl Config {
-    /// The database's file, if it is SQLite.
+    /// The database file of SQLite.
     pub fn database_file(&self) -> PathBuf {
         self.data_dir.join("countersign.db")
     }
 
-    /// Whether there is such a file with anything in it.
+    /// Whether the database file exists and is not empty.
     pub fn has_database_file(&self) -> bool {
         std::fs::metadata(self.database_file()).is_ok_and(|found| found.len() > 0)
     }
 
-    /// Which settings lead to the database, and where they come from, for messages.
-    pub fn whence(&self) -> String {
+    /// The settings that name the database, and their origins, for messages.
+    pub fn database_origin(&self) -> String {
         if self.database.url.is_some() {
-            return format!("database.url is from {}", self.places.of("database.url"));
+            return format!("database.url is from {}", self.origins.of("database.url"));
         }
         format!(
             "data_dir is {}, from {}; database.url is not set",
             self.data_dir.display(),
-            self.places.of("data_dir")
+            self.origins.of("data_dir")
         )
     }
 
@@ -118,7 +118,7 @@ impl Config {
     }
 }
 
-/// Quotas that are judged by reading what an account has of them cannot be larger than such a read.
+/// Checks the quotas that are enforced by reading everything an account has: they must not exceed such a read.
 fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
     for (name, most) in [
         ("services_per_account", limits.services_per_account),

@@ -1,4 +1,4 @@
-//! Values that are written in forms of their own: lists, addresses, URLs.
+//! Settings with a form of their own: lists, addresses, URLs.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,7 +7,7 @@ use anyhow::ensure;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use url::Url;
 
-/// A list, or, where only one text can be written (the environment, `--set`), that text with commas.
+/// Reads a list, or, where only one text can be written (the environment, `--set`), a text with commas.
 pub(super) fn list<'de, D: Deserializer<'de>, T: From<String>>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -95,7 +95,7 @@ pub(super) fn url_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ur
     Ok(found.map(|link| link.0))
 }
 
-/// Whether pages' URLs can begin with a URL.
+/// Checks that the URLs of pages can begin with a URL.
 pub(super) fn is_base(key: &str, url: &Url) -> anyhow::Result<()> {
     ensure!(
         matches!(url.scheme(), "http" | "https") && url.host().is_some(),

@@ -1,4 +1,4 @@
-//! Taking connections. Each is served in a task of its own; the tasks belong to this loop and end with it.
+//! Accepts connections. A task serves each of them; the tasks belong to the accept loop and end with it.
 
 use std::fs::File;
 use std::io;
@@ -11,29 +11,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{self, Shared};
-use super::crowd::{Crowd, Refusal};
+use super::connection::{self, ListenerContext};
+use super::connection_limit::{ConnectionLimiter, Refusal};
 
-/// How long accepting rests when the system has no room for a connection.
-const REST: Duration = Duration::from_millis(100);
-/// The same trouble is logged this often at most.
-const LOG_EVERY: Duration = Duration::from_secs(10);
+/// The pause after the system had no resources for a connection.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The shortest time between two log lines about the same problem.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Takes connections from a socket.
+/// Accepts the connections of a socket.
 pub(super) struct Acceptor {
     pub(super) socket: TcpListener,
-    pub(super) shared: Arc<Shared>,
-    pub(super) crowd: Arc<Crowd>,
+    pub(super) context: Arc<ListenerContext>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) stopping: CancellationToken,
 }
 
 impl Acceptor {
-    /// Runs until it is told to stop, and then until the last connection has ended.
+    /// Runs until it is stopped, and then until the last connection has ended.
     pub(super) async fn run(self) {
-        let Self { socket, shared, crowd, stopping } = self;
+        let Self { socket, context, limiter, stopping } = self;
         let mut tasks = JoinSet::new();
-        let mut troubles = Troubles::default();
-        // A file that is given up when there are no more: one connection can be taken then, and room be made.
+        let mut problems = ProblemLog::default();
+        // A reserve descriptor. It is closed when there are no others, so that one connection can be accepted and
+        // idle ones closed.
         let mut spare = spare();
         loop {
             let accepted = tokio::select! {
@@ -44,37 +45,37 @@ impl Acceptor {
             };
             match accepted {
                 Ok((stream, from)) => {
-                    match crowd.admit(from.ip(), Instant::now()) {
-                        Ok((place, served)) => {
-                            let shared = Arc::clone(&shared);
-                            tasks.spawn(connection::serve(stream, from, place, served, shared));
+                    match limiter.admit(from.ip(), Instant::now()) {
+                        Ok((permit, served)) => {
+                            let context = Arc::clone(&context);
+                            tasks.spawn(connection::serve(stream, from, permit, served, context));
                         }
-                        Err(refusal) => refuse(stream, from, refusal, &mut troubles),
+                        Err(refusal) => refuse(stream, from, refusal, &mut problems),
                     }
                     spare = spare.or_else(self::spare);
                 }
                 Err(error) => {
                     metrics::counter!("countersign_http_accept_errors_total").increment(1);
                     if !is_shortage(&error) {
-                        // The client has gone before it was taken.
-                        tracing::debug!(%error, "a connection could not be accepted");
+                        // The client disconnected before it was accepted.
+                        tracing::debug!(%error, "a connection was not accepted");
                         continue;
                     }
-                    if troubles.is_news(Trouble::Shortage) {
-                        tracing::error!(%error, "a connection cannot be accepted: {error}. Idle connections are closed; raise the limit of open files (ulimit -n)");
+                    if problems.should_log(Problem::Shortage) {
+                        tracing::error!(%error, "cannot accept a connection: {error}. Idle connections are being closed; raise the limit of open files (ulimit -n)");
                     }
-                    crowd.make_room();
+                    limiter.make_room();
                     if spare.take().is_none() {
                         tokio::select! {
                             () = stopping.cancelled() => break,
-                            () = tokio::time::sleep(REST) => {}
+                            () = tokio::time::sleep(RETRY_DELAY) => {}
                         }
                     }
                 }
             }
         }
         drop(socket);
-        crowd.finish();
+        limiter.drain();
         while tasks.join_next().await.is_some() {}
     }
 }
@@ -83,28 +84,28 @@ fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// Whether the system has no file, no memory or no buffer for a connection: trying again at once would be in vain.
+/// Whether the system lacks descriptors, memory or buffers: an immediate retry would fail too.
 fn is_shortage(error: &io::Error) -> bool {
     let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }
 
-fn refuse(stream: TcpStream, from: SocketAddr, refusal: Refusal, troubles: &mut Troubles) {
-    let (trouble, reason) = match refusal {
-        Refusal::Full => (Trouble::Full, "full"),
-        Refusal::AddressFull => (Trouble::AddressFull, "address"),
+fn refuse(stream: TcpStream, from: SocketAddr, refusal: Refusal, problems: &mut ProblemLog) {
+    let (problem, reason) = match refusal {
+        Refusal::Full => (Problem::Full, "full"),
+        Refusal::AddressFull => (Problem::AddressFull, "address"),
     };
     metrics::counter!("countersign_http_connections_refused_total", "reason" => reason)
         .increment(1);
-    if troubles.is_news(trouble) {
+    if problems.should_log(problem) {
         let address = from.ip();
         match refusal {
             Refusal::Full => tracing::warn!(
-                "a connection is refused: there are as many as http.connections_max allows, and none is idle"
+                "connection refused: http.connections_max is reached, and no connection is idle"
             ),
             Refusal::AddressFull => tracing::warn!(
                 %address,
-                "a connection is refused: its address has as many as http.connections_per_address allows"
+                "connection refused: http.connections_per_address is reached for this address"
             ),
         }
     }
@@ -112,28 +113,28 @@ fn refuse(stream: TcpStream, from: SocketAddr, refusal: Refusal, troubles: &mut 
 }
 
 #[derive(Clone, Copy)]
-enum Trouble {
+enum Problem {
     Shortage,
     Full,
     AddressFull,
 }
 
-/// When each trouble was logged last.
+/// When each problem was last logged.
 #[derive(Default)]
-struct Troubles([Option<Instant>; 3]);
+struct ProblemLog([Option<Instant>; 3]);
 
-impl Troubles {
-    fn is_news(&mut self, trouble: Trouble) -> bool {
+impl ProblemLog {
+    fn should_log(&mut self, problem: Problem) -> bool {
         let [shortage, full, address_full] = &mut self.0;
-        let last = match trouble {
-            Trouble::Shortage => shortage,
-            Trouble::Full => full,
-            Trouble::AddressFull => address_full,
+        let last = match problem {
+            Problem::Shortage => shortage,
+            Problem::Full => full,
+            Problem::AddressFull => address_full,
         };
-        let is_news = last.is_none_or(|last| last.elapsed() >= LOG_EVERY);
-        if is_news {
+        let should_log = last.is_none_or(|last| last.elapsed() >= LOG_INTERVAL);
+        if should_log {
             *last = Some(Instant::now());
         }
-        is_news
+        should_log
     }
 }

@@ -1,61 +1,61 @@
-//! How many connections a listener takes, and how long each may take.
+//! The limits of a listener: how many connections it accepts, and how long each may take.
 
 use std::time::Duration;
 
 use super::proxies::Proxies;
-use crate::config::Http;
+use crate::config::HttpSection;
 use crate::descriptors::{self, ADMIN_CONNECTIONS};
 
-/// hyper's bound on a request's head is at least this large, and at least four times ours: a caller who exceeds ours gets a
-/// response in the API's own form. It is also the most that hyper buffers of a response over HTTP/1.1.
+/// The smallest limit for a request's head in hyper. It is at least four times ours, so that a client that exceeds
+/// ours gets a response in the API's own form. It is also the most that hyper buffers of a response over HTTP/1.1.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// How many connections one address may have. An address is an IPv4 address or an IPv6 network of 64 bits.
+/// The limit of connections from one address: an IPv4 address or an IPv6 network of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerAddress {
-    /// Any number.
+    /// No limit.
     Unbounded,
-    /// This many, whatever the address.
-    Most(usize),
-    /// This many, except from this machine, where a proxy may stand in front.
-    MostFromElsewhere(usize),
+    /// This many.
+    Max(usize),
+    /// This many, except from this machine, where a proxy may run.
+    MaxFromElsewhere(usize),
 }
 
-/// The bounds of one listener.
+/// The limits of one listener.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Connections in all, at least 1.
+    /// Connections in all; at least 1.
     pub connections: usize,
-    /// Connections from one address. A trusted proxy has no such bound: it connects for all its clients.
+    /// Connections from one address. Trusted proxies are exempt, since they connect for all their clients.
     pub per_address: PerAddress,
     /// The trusted proxies.
     pub proxies: Proxies,
-    /// How long a client may take for the TLS handshake, and then for a request's head.
+    /// The time for the TLS handshake, and then for a request's head.
     pub header_within: Duration,
-    /// How long a connection may be without a request.
+    /// The time that a connection may stay open without a request.
     pub idle_within: Duration,
-    /// How long a client may take to read a response, beside the time that its bytes allow for.
+    /// The time in which a client must read a response, beside the time that its length allows.
     pub write_within: Duration,
-    /// The most bytes of a request's head before hyper itself refuses it.
+    /// The size of a request's head in bytes above which hyper rejects it.
     pub head_bytes: usize,
 }
 
 impl Default for Bounds {
-    /// Those of the default settings, with room for 1,024 connections.
+    /// The limits of the default settings, with 1,024 connections.
     fn default() -> Self {
-        let http = Http::default();
+        let http = HttpSection::default();
         Self { per_address: PerAddress::Unbounded, ..Self::of(&http, Proxies::default(), 1_024) }
     }
 }
 
 impl Bounds {
-    /// Those of the main listener; `connections` is used where no setting says how many.
-    pub fn of(http: &Http, proxies: Proxies, connections: usize) -> Self {
+    /// The limits of the main listener. `connections` applies if no setting limits them.
+    pub fn of(http: &HttpSection, proxies: Proxies, connections: usize) -> Self {
         let connections = if http.connections_max > 0 { http.connections_max } else { connections };
         let per_address = match http.connections_per_address {
             Some(0) => PerAddress::Unbounded,
-            Some(most) => PerAddress::Most(most),
-            None => PerAddress::MostFromElsewhere(connections.div_ceil(2)),
+            Some(most) => PerAddress::Max(most),
+            None => PerAddress::MaxFromElsewhere(connections.div_ceil(2)),
         };
         Self {
             connections,
@@ -68,26 +68,26 @@ impl Bounds {
         }
     }
 
-    /// Those of the operator's listener, which always has room of its own.
+    /// The limits of the operator's listener, which has connections of its own.
     ///
     /// # Errors
-    /// Those of [`Proxies::of`].
-    pub fn of_admin(http: &Http) -> anyhow::Result<Self> {
+    /// As [`Proxies::of`].
+    pub fn of_admin(http: &HttpSection) -> anyhow::Result<Self> {
         let main = Self::of(http, Proxies::of(http)?.without_protocol(), ADMIN_CONNECTIONS);
         Ok(Self { connections: ADMIN_CONNECTIONS, per_address: PerAddress::Unbounded, ..main })
     }
 
-    /// Those of the main listener of a whole configuration: the limit of open files bounds the connections.
+    /// The limits of the main listener of a configuration: the limit of open files bounds the connections.
     ///
     /// # Errors
-    /// Those of [`Proxies::of`].
+    /// As [`Proxies::of`].
     pub fn of_config(config: &crate::config::Config) -> anyhow::Result<Self> {
         let room = descriptors::connections(config);
         if config.http.connections_max > room {
             tracing::warn!(
                 connections_max = config.http.connections_max,
                 room,
-                "http.connections_max is more than the limit of open files has room for: raise it (ulimit -n), or set {room} or less"
+                "http.connections_max exceeds the limit of open files: raise that limit (ulimit -n), or set {room} or less"
             );
         }
         Ok(Self::of(&config.http, Proxies::of(&config.http)?, room))

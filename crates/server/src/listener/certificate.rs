@@ -1,4 +1,4 @@
-//! A certificate, which is read again when its files change.
+//! A certificate that is read again when its files change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,39 +10,39 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// How often a certificate's files are looked at.
+/// The interval between looks at the files of a certificate.
 const LOOK_AT_FILES: Duration = Duration::from_secs(10);
 
 /// A certificate and its key, in PEM.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// The chain.
+    /// The file of the chain.
     pub chain: PathBuf,
-    /// The private key.
+    /// The file of the private key.
     pub key: PathBuf,
-    /// How often both files are looked at.
+    /// The interval between looks at both files.
     pub look_every: Duration,
 }
 
 impl Certificate {
-    /// One whose files are looked at every ten seconds.
+    /// A certificate whose files are checked every ten seconds.
     pub const fn new(chain: PathBuf, key: PathBuf) -> Self {
         Self { chain, key, look_every: LOOK_AT_FILES }
     }
 
-    /// Reads it.
+    /// Reads the certificate.
     ///
     /// # Errors
-    /// A file cannot be read, or the key is not that of the certificate.
+    /// A file cannot be read, or the key does not belong to the certificate.
     pub(super) async fn load(self) -> anyhow::Result<Tls> {
         let config = self.read().await?;
         Ok(Tls { certificate: self, config: RwLock::new(config) })
     }
 
-    /// Tells whether it can be used.
+    /// Checks that the certificate can be used.
     ///
     /// # Errors
-    /// Why not.
+    /// It cannot be used.
     pub async fn check(&self) -> anyhow::Result<()> {
         self.read().await.map(drop)
     }
@@ -56,7 +56,7 @@ impl Certificate {
         })
     }
 
-    /// When the files were written last.
+    /// When each file was last modified.
     fn written(&self) -> [Option<SystemTime>; 2] {
         [&self.chain, &self.key].map(|path| path.metadata().and_then(|file| file.modified()).ok())
     }
@@ -73,31 +73,31 @@ fn server_config(chain: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> 
     Ok(Arc::new(config))
 }
 
-/// What new connections are shown.
+/// The certificate that new connections use.
 pub(super) struct Tls {
     certificate: Certificate,
     config: RwLock<Arc<ServerConfig>>,
 }
 
 impl Tls {
-    /// For one connection.
+    /// The acceptor for a new connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&config))
     }
 
-    /// Reads the certificate again. New connections get the new one.
+    /// Reads the certificate again, for new connections.
     ///
     /// # Errors
-    /// It cannot be used, and the old one stays.
+    /// The new certificate cannot be used; the old one stays in use.
     pub(super) async fn reload(&self) -> anyhow::Result<()> {
         let config = self.certificate.read().await?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 
-    /// Reads the certificate again when its files change. New connections get the new one; a broken one is logged and the
-    /// old one stays.
+    /// Reads the certificate again when its files change, for new connections. An invalid one is logged, and the old
+    /// one stays in use.
     pub(super) async fn reload_on_change(self: Arc<Self>) {
         let certificate = &self.certificate;
         let mut known = certificate.written();
@@ -113,7 +113,7 @@ impl Tls {
                 Ok(()) => tracing::info!(certificate = %chain, "the certificate was reloaded"),
                 Err(error) => {
                     let error = format!("{error:#}");
-                    tracing::error!(certificate = %chain, error, "the new certificate is not right; the old one stays");
+                    tracing::error!(certificate = %chain, error, "the new certificate is invalid; the old one stays in use");
                 }
             }
         }

@@ -23,38 +23,38 @@ use tower::Service as _;
 
 use super::bounds::Bounds;
 use super::certificate::Tls;
-use super::crowd::{Order, Place, Served};
-use super::outgoing::Outgoing;
+use super::connection_limit::{ActiveConnection, Command, ConnectionPermit};
 use super::proxies::{Proxies, is_passed_on};
 use super::proxy_protocol;
-use super::requests::{Deadlines, Verdict};
+use super::requests::{Deadlines, Timeout};
+use super::response_body::ResponseBody;
 
 /// Requests that a client may have open at a time on one HTTP/2 connection.
-const STREAMS_MOST: u32 = 100;
-/// The most bytes that wait for one HTTP/2 stream, in either direction. A body that we take fits in, but for the window update
-/// that a larger setting needs.
+const STREAMS_MAX: u32 = 100;
+/// The most bytes that wait for one HTTP/2 stream in either direction. A request's body fits; larger settings need
+/// window updates.
 const STREAM_BYTES: u32 = 64 * 1024;
-/// The most bytes that clients may send on one HTTP/2 connection before somebody reads them.
+/// The most unread bytes that a client may send on one HTTP/2 connection.
 const CONNECTION_BYTES: u32 = 512 * 1024;
-/// How long an idle connection has to end by itself once it is told to.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The time in which an idle connection must end after it was told to.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What all connections of a listener share.
-pub(super) struct Shared {
+/// The values that all connections of a listener share.
+pub(super) struct ListenerContext {
     router: Router,
     tls: Option<Arc<Tls>>,
     builder: Builder<TokioExecutor>,
     deadlines: Deadlines,
     bounds: Bounds,
-    /// Whether the log has told of requests that a peer passed on without being trusted.
-    told_of_proxy: AtomicBool,
+    /// Whether requests from an untrusted proxy have been logged.
+    warned_of_proxy: AtomicBool,
 }
 
-impl Shared {
+impl ListenerContext {
     pub(super) fn new(router: Router, tls: Option<Arc<Tls>>, bounds: &Bounds) -> Self {
         let deadlines = Deadlines::of(bounds);
         let (builder, bounds) = (builder(bounds), bounds.clone());
-        Self { router, tls, builder, deadlines, bounds, told_of_proxy: AtomicBool::new(false) }
+        Self { router, tls, builder, deadlines, bounds, warned_of_proxy: AtomicBool::new(false) }
     }
 }
 
@@ -64,12 +64,12 @@ fn builder(bounds: &Bounds) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.header_within)
-        // Apps may bring network layers that look headers up literally.
+        // Some apps have network layers that compare header names literally.
         .title_case_headers(true)
         .max_buf_size(bounds.head_bytes)
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MOST)
+        .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
         .max_send_buf_size(STREAM_BYTES as usize)
@@ -84,53 +84,57 @@ fn builder(bounds: &Bounds) -> Builder<TokioExecutor> {
 pub(super) async fn serve(
     mut stream: TcpStream,
     mut from: SocketAddr,
-    mut place: Place,
-    served: Served,
-    shared: Arc<Shared>,
+    mut permit: ConnectionPermit,
+    served: ActiveConnection,
+    context: Arc<ListenerContext>,
 ) {
-    // Nagle's algorithm would hold a prompt back until the client has acknowledged the frame before it, some 40 ms.
+    // Nagle's algorithm would delay a prompt until the client has acknowledged the frame before it, by some 40 ms.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    if shared.bounds.proxies.speak_protocol(from.ip()) {
+    if context.bounds.proxies.speak_protocol(from.ip()) {
         let source = tokio::select! {
             source = proxy_protocol::source(&mut stream) => source,
-            _ = served.connection.order() => return,
-            () = tokio::time::sleep(shared.bounds.header_within) => return closed(Verdict::Silent),
+            _ = served.connection.command() => return,
+            () = tokio::time::sleep(context.bounds.header_within) => return count_closed(Timeout::Silent),
         };
         match source {
             Ok(None) => {}
-            Ok(Some(client)) if place.pass_to(client.ip()).is_ok() => from = client,
-            Ok(Some(_)) => return refused_client(),
+            Ok(Some(client)) if permit.reassign(client.ip()).is_ok() => from = client,
+            Ok(Some(_)) => return count_refused_client(),
             Err(error) => {
-                return tracing::debug!(%error, proxy = %from.ip(), "a PROXY header is missing");
+                return tracing::debug!(%error, proxy = %from.ip(), "the PROXY header is missing or invalid");
             }
         }
     }
-    let socket = Socket { stream, _place: place };
-    let Some(tls) = &shared.tls else {
-        return converse(socket, from, &served, &shared).await;
+    let socket = Socket { stream, _permit: permit };
+    let Some(tls) = &context.tls else {
+        return serve_requests(socket, from, &served, &context).await;
     };
     let handshake = tokio::select! {
         handshake = tls.acceptor().accept(socket) => handshake,
-        _ = served.connection.order() => return,
-        () = tokio::time::sleep(shared.bounds.header_within) => return closed(Verdict::Silent),
+        _ = served.connection.command() => return,
+        () = tokio::time::sleep(context.bounds.header_within) => return count_closed(Timeout::Silent),
     };
     match handshake {
-        Ok(stream) => Box::pin(converse(stream, from, &served, &shared)).await,
+        Ok(stream) => Box::pin(serve_requests(stream, from, &served, &context)).await,
         Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
 
-/// Requests and responses, until either side has had enough.
-async fn converse<S>(stream: S, from: SocketAddr, served: &Served, shared: &Arc<Shared>)
-where
+/// Serves requests until either side ends the connection.
+async fn serve_requests<S>(
+    stream: S,
+    from: SocketAddr,
+    served: &ActiveConnection,
+    context: &Arc<ListenerContext>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let connection = &*served.connection;
-    let (router, requests) = (shared.router.clone(), Arc::clone(&connection.requests));
-    let within = shared.bounds.write_within;
-    let client = Client::of(from, shared);
+    let (router, requests) = (context.router.clone(), Arc::clone(&connection.requests));
+    let within = context.bounds.write_within;
+    let client = Client::of(from, context);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let open = requests.open();
         let from = client.address(request.headers());
@@ -139,21 +143,21 @@ where
         let mut router = router.clone();
         let requests = Arc::clone(&requests);
         if is_h2 {
-            // A device stream that begins here is a request that stays open.
+            // A device stream counts as a request that stays open.
             let stream = Arc::new(requests.open());
             request.extensions_mut().insert(KeepsOpen(stream));
         }
         async move {
             let response: Response<Body> = router.call(request.map(Body::new)).await?;
             let sending = open.send(Instant::now(), within);
-            Ok::<_, std::convert::Infallible>(response.map(|body| Outgoing::new(body, sending)))
+            Ok::<_, std::convert::Infallible>(response.map(|body| ResponseBody::new(body, sending)))
         }
     });
     let mut serving =
-        pin!(shared.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let mut told = pin!(connection.order());
+        pin!(context.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut commanded = pin!(connection.command());
     let mut is_ending = false;
-    let mut timer = pin!(tokio::time::sleep(shared.bounds.header_within));
+    let mut timer = pin!(tokio::time::sleep(context.bounds.header_within));
     loop {
         tokio::select! {
             biased;
@@ -165,26 +169,26 @@ where
             }
             () = timer.as_mut() => {
                 let now = Instant::now();
-                match connection.requests.look(now, &shared.deadlines) {
-                    Verdict::Until(then) => timer.as_mut().reset(then.into()),
-                    Verdict::Idle if !is_ending => {
+                match connection.requests.check_timeouts(now, &context.deadlines) {
+                    Timeout::Until(then) => timer.as_mut().reset(then.into()),
+                    Timeout::Idle if !is_ending => {
                         is_ending = true;
                         serving.as_mut().graceful_shutdown();
-                        timer.as_mut().reset((now + FAREWELL).into());
-                        closed(Verdict::Idle);
+                        timer.as_mut().reset((now + DRAIN_TIMEOUT).into());
+                        count_closed(Timeout::Idle);
                     }
                     _ if is_ending => return,
-                    verdict => return closed(verdict),
+                    timeout => return count_closed(timeout),
                 }
             }
-            order = told.as_mut(), if !is_ending => match order {
-                // A request may have come at the same moment; the connection stays for it.
-                Order::Leave if connection.requests.idle().is_none() => {
-                    served.stay();
-                    told.set(connection.order());
+            command = commanded.as_mut(), if !is_ending => match command {
+                // A request that arrived at the same moment keeps the connection open.
+                Command::Close if connection.requests.idle().is_none() => {
+                    served.cancel_close();
+                    commanded.set(connection.command());
                 }
-                Order::Leave => return closed_for_room(),
-                Order::Finish => {
+                Command::Close => return closed_to_make_room(),
+                Command::Drain => {
                     is_ending = true;
                     serving.as_mut().graceful_shutdown();
                 }
@@ -197,18 +201,18 @@ where
 enum Client {
     /// The peer.
     Peer(SocketAddr),
-    /// The peer, whose first request has yet to show that it is a proxy that nobody trusts.
-    New(SocketAddr, AtomicBool, Arc<Shared>),
-    /// Those that a trusted proxy names.
-    Behind(SocketAddr, Proxies),
+    /// The peer, whose first request has not been checked for headers of an untrusted proxy.
+    Unchecked(SocketAddr, AtomicBool, Arc<ListenerContext>),
+    /// The clients that a trusted proxy names.
+    BehindProxy(SocketAddr, Proxies),
 }
 
 impl Client {
-    fn of(from: SocketAddr, shared: &Arc<Shared>) -> Self {
-        if shared.bounds.proxies.trust(from.ip()) {
-            Self::Behind(from, shared.bounds.proxies.clone())
-        } else if is_near(from.ip()) && !shared.told_of_proxy.load(Ordering::Relaxed) {
-            Self::New(from, AtomicBool::new(true), Arc::clone(shared))
+    fn of(from: SocketAddr, context: &Arc<ListenerContext>) -> Self {
+        if context.bounds.proxies.trust(from.ip()) {
+            Self::BehindProxy(from, context.bounds.proxies.clone())
+        } else if is_local(from.ip()) && !context.warned_of_proxy.load(Ordering::Relaxed) {
+            Self::Unchecked(from, AtomicBool::new(true), Arc::clone(context))
         } else {
             Self::Peer(from)
         }
@@ -218,42 +222,42 @@ impl Client {
     fn address(&self, headers: &HeaderMap) -> SocketAddr {
         match self {
             Self::Peer(from) => *from,
-            Self::New(from, is_first, shared) => {
+            Self::Unchecked(from, is_first, context) => {
                 if is_first.swap(false, Ordering::Relaxed)
                     && is_passed_on(headers)
-                    && !shared.told_of_proxy.swap(true, Ordering::Relaxed)
+                    && !context.warned_of_proxy.swap(true, Ordering::Relaxed)
                 {
                     let peer = from.ip();
-                    tracing::warn!(%peer, "{peer} passes requests on for others and is not in http.trusted_proxies: all its clients count as one address");
+                    tracing::warn!(%peer, "{peer} forwards requests and is not in http.trusted_proxies: all its clients count as one address");
                 }
                 *from
             }
-            Self::Behind(proxy, proxies) => proxies.client(*proxy, headers),
+            Self::BehindProxy(proxy, proxies) => proxies.client(*proxy, headers),
         }
     }
 }
 
-/// Whether an address is of this machine or of a private network, where an operator's own proxy would be.
-const fn is_near(address: IpAddr) -> bool {
+/// Whether an address belongs to this machine or to a private network, where an operator's own proxy would run.
+const fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private(),
         IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
     }
 }
 
-/// Counts a connection whose client has as many as an address may have.
-fn refused_client() {
+/// Counts a connection whose client has reached the limit of its address.
+fn count_refused_client() {
     metrics::counter!("countersign_http_connections_refused_total", "reason" => "address")
         .increment(1);
 }
 
-/// Counts a connection that ends because of a deadline.
-fn closed(verdict: Verdict) {
-    count(verdict.reason());
+/// Counts a connection that was ended by a deadline.
+fn count_closed(timeout: Timeout) {
+    count(timeout.reason());
 }
 
-/// Counts a connection that ends so that another one can be served.
-fn closed_for_room() {
+/// Counts a connection that was ended to make room for another one.
+fn closed_to_make_room() {
     count("room");
 }
 
@@ -261,10 +265,10 @@ fn count(reason: &'static str) {
     metrics::counter!("countersign_http_connections_closed_total", "reason" => reason).increment(1);
 }
 
-/// A socket with its place in the crowd: a device stream keeps it when its connection is no longer served here.
+/// A socket with its permit. A device stream keeps both when its connection is no longer served here.
 struct Socket {
     stream: TcpStream,
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
 impl AsyncRead for Socket {

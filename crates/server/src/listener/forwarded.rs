@@ -1,8 +1,8 @@
-//! The addresses in `Forwarded` (RFC 7239) and `X-Forwarded-For`, from the last to the first. Nothing here decides which of
-//! them is believed.
+//! Parses the addresses in `Forwarded` (RFC 7239) and `X-Forwarded-For`, from the last to the first. Which of them
+//! are trusted is decided elsewhere.
 //!
-//! A line is read from its right end: a proxy appends, so the elements that trusted proxies wrote come first, whatever the
-//! client wrote before them.
+//! A line is read from its end: a proxy appends, so the elements of trusted proxies come first, whatever the client
+//! wrote before them.
 
 use std::borrow::Cow;
 use std::iter;
@@ -13,33 +13,34 @@ use http::{HeaderMap, HeaderName, header};
 /// `X-Forwarded-For`.
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The sender of a request, as the proxy that received it names it.
+/// The sender of a request, as named by the proxy that received it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Node {
     /// An address.
     Address(IpAddr),
-    /// Not told (`unknown`, `_hidden`), or not readable.
+    /// Not disclosed (`unknown`, `_hidden`), or invalid.
     Hidden,
 }
 
-/// The nodes of `Forwarded`, the last first.
+/// The nodes of `Forwarded`, from the last to the first.
 pub(super) fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Node> {
     elements(headers, header::FORWARDED).map(|element| forwarded_for(&element))
 }
 
-/// The nodes of `X-Forwarded-For`, the last first.
+/// The nodes of `X-Forwarded-For`, from the last to the first.
 pub(super) fn x_forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Node> {
     elements(headers, X_FORWARDED_FOR).map(|element| node(&value(&element)))
 }
 
-/// The elements of a list that may be spread over several lines, the last first. Empty ones are none (RFC 9110 §5.6.1).
+/// The elements of a list over several lines, from the last to the first. Empty elements are skipped (RFC 9110
+/// §5.6.1).
 fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Cow<'_, str>> {
     let lines = headers.get_all(name).into_iter().rev();
     let elements = lines.flat_map(|line| split(line.as_bytes(), b','));
     elements.map(String::from_utf8_lossy).filter(|element| !element.trim().is_empty())
 }
 
-/// The parts of a text between separators outside of quotes, the last first.
+/// The parts of a text between separators outside of quotes, from the last to the first.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     iter::from_fn(move || {
@@ -56,12 +57,13 @@ fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether a byte after `before` is escaped by a backslash that is none itself.
+/// Whether a byte after `before` is escaped by a backslash that is not escaped itself.
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The node of an element such as `for="[2001:db8::1]:4711";proto=https`. An element that names none, or two, hides it.
+/// The node of an element such as `for="[2001:db8::1]:4711";proto=https`. It is hidden if the element names none, or
+/// two.
 fn forwarded_for(element: &str) -> Node {
     let pairs = split(element.as_bytes(), b';').map(String::from_utf8_lossy);
     let mut found = None;
@@ -75,7 +77,7 @@ fn forwarded_for(element: &str) -> Node {
     found.unwrap_or(Node::Hidden)
 }
 
-/// A value without the quotes around it.
+/// A value without its quotes.
 fn value(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
@@ -92,7 +94,7 @@ fn value(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A node: an address, with or without a port. Of IPv6 also without brackets, as `X-Forwarded-For` has it.
+/// A node: an address with or without a port. IPv6 may lack brackets, as in `X-Forwarded-For`.
 fn node(text: &str) -> Node {
     let alone = || text.parse().ok();
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -129,7 +131,7 @@ mod tests {
         lines.iter().map(|line| (name.clone(), value(line))).collect()
     }
 
-    /// `-` for a node that is hidden.
+    /// Nodes as text, with `-` for a hidden one.
     fn said(nodes: impl Iterator<Item = Node>) -> String {
         let said = nodes.map(|node| match node {
             Node::Address(address) => address.to_string(),
@@ -184,9 +186,9 @@ mod tests {
     }
 
     proptest! {
-        /// A proxy appends to the line that came, or adds a line of its own.
+        /// A proxy appends to the received line, or adds a line.
         #[test]
-        fn nothing_before_it_hides_the_element_that_a_proxy_appended(
+        fn the_element_that_a_proxy_appended_is_found_whatever_precedes_it(
             sent in r#"[ -~]{0,60}|(for="?[0-9a-f:.\[\]\\]{0,12}"?[,;]?){0,5}"#,
             own_line: bool,
             (written, address) in prop::sample::select(&[

@@ -1,19 +1,20 @@
-//! Listening: connections over plain TCP or TLS, with bounds on their number and on how long each may take.
+//! Listens for connections over plain TCP or TLS, with limits on their number and on the time that each may take.
 //!
-//! `accept` takes connections and hands each to a task of its own. `crowd` counts them, and closes idle ones when there is
-//! no room. `connection` serves one of them; `requests` holds its deadlines, and `outgoing` reports how far its responses got.
+//! `accept` takes connections and hands each to a task. `connection_limit` counts them, and closes idle ones when the
+//! limit is reached. `connection` serves one of them; `requests` holds its deadlines, and `response_body` reports the
+//! progress of its responses.
 
 mod accept;
 mod bounds;
 mod certificate;
 mod connection;
-mod crowd;
+mod connection_limit;
 mod forwarded;
 pub mod fuzzing;
-mod outgoing;
 mod proxies;
 mod proxy_protocol;
 mod requests;
+mod response_body;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -31,28 +32,28 @@ pub use proxies::Proxies;
 
 use accept::Acceptor;
 use certificate::Tls;
-use connection::Shared;
-use crowd::Crowd;
+use connection::ListenerContext;
+use connection_limit::ConnectionLimiter;
 
 /// A running listener.
 pub struct Listener {
-    /// The address that it listens on.
+    /// The address that the listener is bound to.
     pub address: SocketAddr,
     /// Cancelled to stop accepting and to let connections end.
     stopping: CancellationToken,
-    /// Ends when the last connection has ended; aborting it aborts all connections.
+    /// Ends when the last connection has ended. Aborting it aborts all connections.
     task: JoinHandle<()>,
     tls: Option<Arc<Tls>>,
     reloader: Option<JoinHandle<()>>,
 }
 
-/// Binds an address. Port 0 takes a free one.
+/// Binds an address. Port 0 takes a free port.
 ///
 /// # Errors
 /// The address is taken, or does not belong to this machine.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = match TcpListener::bind(address) {
-        // On a machine without IPv6, all addresses are those of IPv4.
+        // A machine without IPv6 has all addresses of IPv4 only.
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && has_no_family(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
         }
@@ -91,18 +92,18 @@ impl Listener {
         let stopping = CancellationToken::new();
         let acceptor = Acceptor {
             socket: tokio::net::TcpListener::from_std(socket)?,
-            shared: Arc::new(Shared::new(router, tls.clone(), &bounds)),
-            crowd: Arc::new(Crowd::new(&bounds)),
+            context: Arc::new(ListenerContext::new(router, tls.clone(), &bounds)),
+            limiter: Arc::new(ConnectionLimiter::new(&bounds)),
             stopping: stopping.clone(),
         };
         let task = tokio::spawn(acceptor.run());
         Ok(Self { address, stopping, task, tls, reloader })
     }
 
-    /// Reads the certificate again; `None` without one.
+    /// Reads the certificate again; `None` without a certificate.
     ///
     /// # Errors
-    /// It cannot be used, and the old one stays.
+    /// The new certificate cannot be used; the old one stays in use.
     pub async fn reload_certificate(&self) -> Option<anyhow::Result<()>> {
         Some(self.tls.as_ref()?.reload().await)
     }
@@ -119,7 +120,7 @@ impl Listener {
 }
 
 impl Drop for Listener {
-    /// Ends at once, whatever is in flight.
+    /// Ends at once and aborts requests in flight.
     fn drop(&mut self) {
         if let Some(reloader) = &self.reloader {
             reloader.abort();

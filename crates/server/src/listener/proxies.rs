@@ -1,4 +1,4 @@
-//! The proxies that are trusted in front of the server, and the address of the client behind them.
+//! The trusted proxies in front of the server, and the address of the client behind them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use http::header::FORWARDED;
 use ipnet::IpNet;
 
 use super::forwarded::{self, Node, X_FORWARDED_FOR};
-use crate::config::{Http, ProxyHeader};
+use crate::config::{HttpSection, ProxyHeader};
 
-/// The most proxies that are walked through for one request.
-const HOPS_MOST: usize = 32;
+/// The most proxies that are followed for one request.
+const HOPS_MAX: usize = 32;
 
-/// Which peers are proxies, and how they tell whose requests they pass on. Cheap to clone; by default nobody is one.
+/// The trusted proxies, and how they name their clients. Cheap to clone; the default trusts nobody.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(Arc<Trust>);
 
@@ -25,11 +25,11 @@ struct Trust {
 }
 
 impl Proxies {
-    /// Those of the main listener.
+    /// The proxies of the main listener.
     ///
     /// # Errors
-    /// A network that is none; `http.trusted_proxies` is named.
-    pub fn of(http: &Http) -> anyhow::Result<Self> {
+    /// `http.trusted_proxies` has an invalid network.
+    pub fn of(http: &HttpSection) -> anyhow::Result<Self> {
         let trust = Trust {
             networks: http.trusted_networks()?,
             header: http.proxy_header,
@@ -38,34 +38,34 @@ impl Proxies {
         Ok(Self(Arc::new(trust)))
     }
 
-    /// The same, without the PROXY protocol.
+    /// The same proxies without the PROXY protocol.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         let Trust { ref networks, header, .. } = *self.0;
         Self(Arc::new(Trust { networks: networks.clone(), header, speak_protocol: false }))
     }
 
-    /// Whether an address is of a trusted proxy.
+    /// Whether an address belongs to a trusted proxy.
     pub(super) fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether connections from there begin with a PROXY header.
+    /// Whether connections from this peer begin with a PROXY header.
     pub(super) fn speak_protocol(&self, peer: IpAddr) -> bool {
         self.0.speak_protocol && self.trust(peer)
     }
 
-    /// The client of a request that came from `peer`, a trusted proxy: the last address that is not of a trusted proxy
-    /// itself. Behind a node that is hidden or cannot be read there is nobody to trust, so the proxy that named it stands
-    /// for its client; so does `peer` if both headers are read and disagree, since a client made one of them up.
+    /// The client of a request from `peer`, a trusted proxy: the last address that is not a trusted proxy itself. A
+    /// node that is hidden or invalid cannot be trusted, so the proxy that named it stands for its client. If both
+    /// headers are read and disagree, a client made one of them up, and `peer` stands for it.
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let peer_ip = peer.ip().to_canonical();
         let reads = |header| self.0.header == ProxyHeader::Either || self.0.header == header;
         let by_forwarded = (reads(ProxyHeader::Forwarded) && headers.contains_key(FORWARDED))
-            .then(|| self.walk(peer_ip, forwarded::forwarded(headers)));
+            .then(|| self.client_in(peer_ip, forwarded::forwarded(headers)));
         let by_other = (reads(ProxyHeader::XForwardedFor) && headers.contains_key(X_FORWARDED_FOR))
-            .then(|| self.walk(peer_ip, forwarded::x_forwarded_for(headers)));
+            .then(|| self.client_in(peer_ip, forwarded::x_forwarded_for(headers)));
         let client = match (by_forwarded, by_other) {
             (Some(one), Some(other)) if one != other => peer_ip,
             (one, other) => one.or(other).unwrap_or(peer_ip),
@@ -73,9 +73,9 @@ impl Proxies {
         if client == peer_ip { peer } else { SocketAddr::new(client, 0) }
     }
 
-    fn walk(&self, peer: IpAddr, nodes: impl Iterator<Item = Node>) -> IpAddr {
+    fn client_in(&self, peer: IpAddr, nodes: impl Iterator<Item = Node>) -> IpAddr {
         let mut last = peer;
-        for node in nodes.take(HOPS_MOST) {
+        for node in nodes.take(HOPS_MAX) {
             match node {
                 Node::Hidden => return last,
                 Node::Address(address) if !self.trust(address) => return address,
@@ -86,7 +86,7 @@ impl Proxies {
     }
 }
 
-/// Whether a request says that a proxy passed it on.
+/// Whether a request has a header of a proxy.
 pub(super) fn is_passed_on(headers: &HeaderMap) -> bool {
     headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR)
 }
@@ -101,7 +101,7 @@ mod tests {
     fn proxies(header: ProxyHeader) -> Proxies {
         let trusted = ["127.0.0.1", "10.0.0.0/8", "2001:db8:aa::/48"];
         let trusted_proxies = trusted.map(str::to_owned).to_vec();
-        let http = Http { trusted_proxies, proxy_header: header, ..Http::default() };
+        let http = HttpSection { trusted_proxies, proxy_header: header, ..HttpSection::default() };
         Proxies::of(&http).unwrap()
     }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_the_proxies_do_not_write_is_not_read() {
+    fn a_header_that_the_proxies_do_not_write_is_ignored() {
         let both = [(F, "for=203.0.113.9"), (X, "192.0.2.1")];
         assert_eq!(client(ProxyHeader::Forwarded, "10.0.0.1", &both), "203.0.113.9");
         assert_eq!(client(ProxyHeader::XForwardedFor, "10.0.0.1", &both), "192.0.2.1");
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_proxies_has_an_end() {
-        let line = format!("192.0.2.1{}", ", 10.0.0.7".repeat(HOPS_MOST));
+    fn a_chain_of_proxies_has_a_maximum_length() {
+        let line = format!("192.0.2.1{}", ", 10.0.0.7".repeat(HOPS_MAX));
         assert_eq!(client(ProxyHeader::Either, "10.0.0.1", &[(X, &line)]), "10.0.0.7");
     }
 
     #[test]
-    fn a_network_is_trusted_however_its_addresses_are_written() {
+    fn a_network_is_trusted_in_every_notation() {
         let proxies = proxies(ProxyHeader::Either);
         for (address, is_trusted) in [
             ("10.200.0.1", true),

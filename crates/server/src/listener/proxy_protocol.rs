@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: a header before the first byte of a connection, in which a proxy that knows no HTTP
-//! names the client. It is read to its last byte and no further.
+//! The PROXY protocol, versions 1 and 2: a header before the first byte of a connection in which a proxy below HTTP
+//! names the client. Nothing after the header is read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,37 +7,39 @@ use std::net::SocketAddr;
 use proxy_header::{ParseConfig, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// The bytes that version 2 begins with.
+/// The first bytes of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The shortest header of version 1: `PROXY UNKNOWN` and the end of the line.
-const SHORTEST: usize = 15;
+const LENGTH_MIN: usize = 15;
 /// The longest header of version 1, with the end of the line.
-const LONGEST_LINE: usize = 107;
-/// The bytes of a header of version 2 before its variable part.
-const FIXED: usize = 16;
-/// The most bytes of the variable part. The addresses take 36; the rest holds what TLS said to the proxy.
-const VARIABLE_MOST: usize = 4_096;
+const LINE_MAX: usize = 107;
+/// The length of a header of version 2 before its variable part.
+const FIXED_LENGTH: usize = 16;
+/// The most bytes of the variable part. The addresses take 36; the rest holds details of the proxy's TLS connection.
+const VARIABLE_MAX: usize = 4_096;
 
-/// Reads the header; the client's address, or `None` for a connection of the proxy's own, such as a health check.
+/// Reads the header. Returns the client's address, or `None` for a connection of the proxy itself, such as a health
+/// check.
 ///
 /// # Errors
-/// The connection ends or fails, or no header comes that can be read.
+/// The connection ends or fails, or the header is invalid.
 pub(super) async fn source(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<SocketAddr>> {
-    let mut header = vec![0; SHORTEST];
+    let mut header = vec![0; LENGTH_MIN];
     stream.read_exact(&mut header).await?;
     if header.starts_with(SIGNATURE) {
         header.push(stream.read_u8().await?);
-        let variable = usize::from(u16::from_be_bytes([header[FIXED - 2], header[FIXED - 1]]));
-        if variable > VARIABLE_MOST {
+        let variable =
+            usize::from(u16::from_be_bytes([header[FIXED_LENGTH - 2], header[FIXED_LENGTH - 1]]));
+        if variable > VARIABLE_MAX {
             return Err(unreadable());
         }
-        header.resize(FIXED + variable, 0);
-        stream.read_exact(&mut header[FIXED..]).await?;
+        header.resize(FIXED_LENGTH + variable, 0);
+        stream.read_exact(&mut header[FIXED_LENGTH..]).await?;
     } else if header.starts_with(b"PROXY ") {
         while !header.ends_with(b"\n") {
-            if header.len() == LONGEST_LINE {
+            if header.len() == LINE_MAX {
                 return Err(unreadable());
             }
             header.push(stream.read_u8().await?);
@@ -54,7 +56,7 @@ pub(super) async fn source(
 }
 
 fn unreadable() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "there is no PROXY header that can be read")
+    io::Error::new(io::ErrorKind::InvalidData, "the PROXY header is invalid")
 }
 
 #[cfg(test)]
@@ -76,7 +78,7 @@ mod tests {
         bytes
     }
 
-    /// The address, or why not, and the bytes that are left.
+    /// The result, and the bytes that are left.
     async fn read(bytes: &[u8]) -> (Result<Option<String>, io::ErrorKind>, Vec<u8>) {
         let mut rest = bytes;
         let source = source(&mut rest).await;
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_header_of_either_version_names_the_client_and_what_follows_stays() {
+    async fn a_header_of_either_version_names_the_client_and_nothing_else_is_read() {
         let local = [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat();
         for (header, source) in [
             (b"PROXY TCP4 192.0.2.1 127.0.0.1 4711 443\r\n".to_vec(), Some("192.0.2.1:4711")),
@@ -105,14 +107,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_refused_and_no_header_is_longer_than_its_bound() {
+    async fn anything_else_is_rejected_and_no_header_exceeds_its_limit() {
         use io::ErrorKind::{InvalidData, UnexpectedEof};
         let huge = [&SIGNATURE[..], &[0x21, 0x11, 0xff, 0xff], &[0; 70_000]].concat();
         let long = [&b"PROXY TCP4 "[..], &[b'1'; 5_000]].concat();
         let (found, rest) = read(&huge).await;
         assert_eq!((found, rest.len()), (Err(InvalidData), 70_000));
         let (found, rest) = read(&long).await;
-        assert_eq!((found, rest.len()), (Err(InvalidData), 5_011 - LONGEST_LINE));
+        assert_eq!((found, rest.len()), (Err(InvalidData), 5_011 - LINE_MAX));
         for (bytes, expected) in [
             (&b""[..], UnexpectedEof),
             (b"PROXY TCP4 1.2.3", UnexpectedEof),
@@ -131,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(
+        fn no_input_panics(
             start in prop::sample::select(STARTS),
             rest in prop::collection::vec(any::<u8>(), 0..200),
         ) {

@@ -1,12 +1,12 @@
-//! The requests of one connection, and the deadlines that follow from them. Nothing here waits.
+//! The requests of one connection and their deadlines. Nothing here waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bounds::Bounds;
 
-/// A client must read a response at this rate at least on average, in bytes per second, once `write_within` is over.
-const READ_RATE: u64 = 1_024;
+/// The average rate in bytes per second at which a client must read a response after `write_within`.
+const READ_RATE_MIN: u64 = 1_024;
 
 /// The deadlines of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -23,21 +23,21 @@ impl Deadlines {
     }
 }
 
-/// The action due for a connection.
+/// The state of a connection's deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Nothing until then.
+pub(super) enum Timeout {
+    /// No deadline passes before this instant.
     Until(Instant),
-    /// No request has come in time.
+    /// The first request did not arrive in time.
     Silent,
-    /// No request is open, and none has been for long.
+    /// No request has been open for too long.
     Idle,
-    /// A response is not read fast enough.
+    /// A response is read too slowly.
     Slow,
 }
 
-impl Verdict {
-    /// For the metric.
+impl Timeout {
+    /// The label of the metric.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Until(_) => "none",
@@ -48,8 +48,8 @@ impl Verdict {
     }
 }
 
-/// How long a connection has been without a request. Sorted by who is closed first: those that never made a request, then those
-/// that made the last one longest ago.
+/// How long a connection has been idle, sorted by which is closed first: those without any request, then those whose
+/// last request is the oldest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Idle {
     has_asked: bool,
@@ -62,80 +62,80 @@ pub(super) struct Requests {
 }
 
 struct State {
-    /// Requests that have no response yet, responses that are not sent yet, and streams.
+    /// Requests without a response, responses that are not sent yet, and streams.
     open: usize,
     idle: Idle,
-    /// Responses that the client has still to read, each with its number and its deadline.
+    /// Responses that the client has not read yet, each with its number and its deadline.
     sending: Vec<(u64, Instant)>,
     next: u64,
 }
 
 impl Requests {
-    /// Of a connection that came at that instant.
+    /// The requests of a connection that arrived at `now`.
     pub(super) fn new(now: Instant) -> Self {
         let idle = Idle { has_asked: false, since: now };
         Self { state: Mutex::new(State { open: 0, idle, sending: Vec::new(), next: 0 }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is one assignment.
+        // Every update is a single assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request that has come; open until the value is dropped.
-    pub(super) fn open(self: &Arc<Self>) -> Open {
+    /// Opens a request, until the value is dropped.
+    pub(super) fn open(self: &Arc<Self>) -> OpenRequest {
         let mut state = self.state();
         state.open += 1;
         state.idle.has_asked = true;
-        Open { requests: Arc::clone(self) }
+        OpenRequest { requests: Arc::clone(self) }
     }
 
-    /// Since when no request has been open; `None` while one is.
+    /// How long no request has been open; `None` while one is.
     pub(super) fn idle(&self) -> Option<Idle> {
         let state = self.state();
         (state.open == 0).then_some(state.idle)
     }
 
-    /// The action due at `now`.
-    pub(super) fn look(&self, now: Instant, within: &Deadlines) -> Verdict {
+    /// The state of the deadlines at `now`.
+    pub(super) fn check_timeouts(&self, now: Instant, within: &Deadlines) -> Timeout {
         let state = self.state();
         if state.open > 0 {
             let first = state.sending.iter().map(|(_, deadline)| *deadline).min();
             return match first {
-                Some(deadline) if deadline <= now => Verdict::Slow,
-                // A response may begin meanwhile, which is to be seen in time.
-                first => Verdict::Until(first.unwrap_or(now + within.write)),
+                Some(deadline) if deadline <= now => Timeout::Slow,
+                // A response may begin meanwhile; its deadline must be noticed.
+                first => Timeout::Until(first.unwrap_or(now + within.write)),
             };
         }
         let (most, over) = if state.idle.has_asked {
-            (within.idle, Verdict::Idle)
+            (within.idle, Timeout::Idle)
         } else {
-            (within.header, Verdict::Silent)
+            (within.header, Timeout::Silent)
         };
         let deadline = state.idle.since + most;
-        if deadline <= now { over } else { Verdict::Until(deadline) }
+        if deadline <= now { over } else { Timeout::Until(deadline) }
     }
 }
 
-/// A request that has come. It keeps its connection from being idle.
-pub(super) struct Open {
+/// An open request. It keeps its connection from being idle.
+pub(super) struct OpenRequest {
     requests: Arc<Requests>,
 }
 
-impl Open {
-    /// Its response is to be sent from now on.
-    pub(super) fn send(self, now: Instant, within: Duration) -> Sending {
+impl OpenRequest {
+    /// Starts to send its response.
+    pub(super) fn send(self, now: Instant, within: Duration) -> SendingResponse {
         let mut state = self.requests.state();
         let number = state.next;
         state.next += 1;
         let deadline = now + within;
         state.sending.push((number, deadline));
         drop(state);
-        Sending { open: self, number, within, last: deadline }
+        SendingResponse { open: self, number, within, last: deadline }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let mut state = self.requests.state();
         state.open = state.open.saturating_sub(1);
@@ -144,20 +144,20 @@ impl Drop for Open {
 }
 
 /// A response that is being sent.
-pub(super) struct Sending {
-    open: Open,
+pub(super) struct SendingResponse {
+    open: OpenRequest,
     number: u64,
-    /// How long the client may take for each part.
+    /// The time in which the client must read each part.
     within: Duration,
-    /// The deadline of the whole, as far as it has been sent.
+    /// The deadline of everything that has been sent so far.
     last: Instant,
 }
 
-impl Sending {
-    /// The client has taken what came before, and is offered so many bytes more.
-    pub(super) fn goes_on(&mut self, now: Instant, bytes: usize) {
+impl SendingResponse {
+    /// The client has taken the previous part, and is offered `bytes` more.
+    pub(super) fn advance(&mut self, now: Instant, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.last += Duration::from_millis(bytes.saturating_mul(1_000) / READ_RATE);
+        self.last += Duration::from_millis(bytes.saturating_mul(1_000) / READ_RATE_MIN);
         let mut state = self.open.requests.state();
         let mine = state.sending.iter_mut().find(|(number, _)| *number == self.number);
         if let Some((_, deadline)) = mine {
@@ -166,7 +166,7 @@ impl Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for SendingResponse {
     fn drop(&mut self) {
         self.open.requests.state().sending.retain(|(number, _)| *number != self.number);
     }
@@ -184,11 +184,11 @@ mod tests {
     };
 
     #[test]
-    fn a_connection_without_a_request_is_silent_after_its_time() {
+    fn a_connection_without_a_request_is_silent_after_its_deadline() {
         let began = Instant::now();
         let requests = Requests::new(began);
-        assert_eq!(requests.look(began, &WITHIN), Verdict::Until(began + 10 * SECOND));
-        assert_eq!(requests.look(began + 10 * SECOND, &WITHIN), Verdict::Silent);
+        assert_eq!(requests.check_timeouts(began, &WITHIN), Timeout::Until(began + 10 * SECOND));
+        assert_eq!(requests.check_timeouts(began + 10 * SECOND, &WITHIN), Timeout::Silent);
     }
 
     #[test]
@@ -197,51 +197,51 @@ mod tests {
         let requests = Arc::new(Requests::new(began));
         let (one, other) = (requests.open(), requests.open());
         let late = Instant::now() + 100_000 * SECOND;
-        assert_eq!(requests.look(late, &WITHIN), Verdict::Until(late + 30 * SECOND));
+        assert_eq!(requests.check_timeouts(late, &WITHIN), Timeout::Until(late + 30 * SECOND));
         drop(one);
         assert!(requests.idle().is_none(), "the other is still open");
         drop(other);
         assert!(requests.idle().is_some());
         let now = Instant::now();
-        let Verdict::Until(until) = requests.look(now, &WITHIN) else {
+        let Timeout::Until(until) = requests.check_timeouts(now, &WITHIN) else {
             panic!("it is not idle yet")
         };
         assert!(until <= now + 60 * SECOND && until > now + 59 * SECOND);
-        assert_eq!(requests.look(until, &WITHIN), Verdict::Idle);
+        assert_eq!(requests.check_timeouts(until, &WITHIN), Timeout::Idle);
     }
 
     #[test]
-    fn a_response_must_be_read_within_a_time_that_grows_with_what_was_sent() {
+    fn the_time_to_read_a_response_grows_with_its_length() {
         let began = Instant::now();
         let requests = Arc::new(Requests::new(began));
         let mut sending = requests.open().send(began, WITHIN.write);
-        let in_time = Verdict::Until(began + 30 * SECOND);
-        assert_eq!(requests.look(began + 29 * SECOND, &WITHIN), in_time);
-        sending.goes_on(began + 10 * SECOND, 1_024 * 1_024);
-        let in_time = Verdict::Until(began + 40 * SECOND);
-        assert_eq!(requests.look(began + 39 * SECOND, &WITHIN), in_time);
-        let slow = requests.look(began + 40 * SECOND, &WITHIN);
-        assert_eq!(slow, Verdict::Slow, "nothing more was taken");
+        let in_time = Timeout::Until(began + 30 * SECOND);
+        assert_eq!(requests.check_timeouts(began + 29 * SECOND, &WITHIN), in_time);
+        sending.advance(began + 10 * SECOND, 1_024 * 1_024);
+        let in_time = Timeout::Until(began + 40 * SECOND);
+        assert_eq!(requests.check_timeouts(began + 39 * SECOND, &WITHIN), in_time);
+        let slow = requests.check_timeouts(began + 40 * SECOND, &WITHIN);
+        assert_eq!(slow, Timeout::Slow, "nothing more was taken");
         drop(sending);
         let mut sending = requests.open().send(began, WITHIN.write);
         for part in 1..=3 {
-            sending.goes_on(began + part * 25 * SECOND, 16 * 1_024);
+            sending.advance(began + part * 25 * SECOND, 16 * 1_024);
         }
-        let slow = requests.look(began + 78 * SECOND, &WITHIN);
-        assert_eq!(slow, Verdict::Slow, "48 KiB in 78 s");
+        let slow = requests.check_timeouts(began + 78 * SECOND, &WITHIN);
+        assert_eq!(slow, Timeout::Slow, "48 KiB in 78 s");
         let other = requests.open();
         assert_eq!(
-            requests.look(began + 78 * SECOND, &WITHIN),
-            Verdict::Slow,
+            requests.check_timeouts(began + 78 * SECOND, &WITHIN),
+            Timeout::Slow,
             "another changes nothing"
         );
         drop(sending);
-        assert!(matches!(requests.look(began + 78 * SECOND, &WITHIN), Verdict::Until(_)));
+        assert!(matches!(requests.check_timeouts(began + 78 * SECOND, &WITHIN), Timeout::Until(_)));
         drop(other);
     }
 
     #[test]
-    fn those_that_never_asked_are_closed_before_those_that_did() {
+    fn connections_without_a_request_are_closed_first() {
         let now = Instant::now();
         let silent = Idle { has_asked: false, since: now + 5 * SECOND };
         let older = Idle { has_asked: true, since: now };

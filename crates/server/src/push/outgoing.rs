@@ -8,12 +8,12 @@ use countersign_providers::{Allowed, Guard, Manners, Outgoing, VapidSubject};
 use crate::config::Config;
 
 /// The context of an error of these settings.
-pub(super) const NOT_RIGHT: &str = "the settings of [outgoing] are not right";
+pub(super) const NOT_RIGHT: &str = "the settings of [outgoing] are invalid";
 
-/// How others are called.
+/// Reads the settings of `[outgoing]`.
 ///
 /// # Errors
-/// A file that cannot be read, a network that is none; the setting is named.
+/// A file cannot be read, or a network or an address is invalid; the setting is named.
 pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
     let section = &config.outgoing;
     let default = Outgoing::default();
@@ -31,13 +31,13 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
         let alone = || server.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
         server.parse().or_else(|_| alone()).with_context(|| {
             format!(
-                "outgoing.name_servers: {server} is no address, such as 10.0.0.2 or 10.0.0.2:5353"
+                "outgoing.name_servers: expected an address, for example 10.0.0.2 or 10.0.0.2:5353, found {server}"
             )
         })
     });
     let outgoing = Outgoing {
         apns: section.apns_url.clone().unwrap_or(default.apns),
-        // who leads pushes elsewhere does not want some of them to go to Apple all the same
+        // a stand-in replaces both environments: no push goes to Apple by mistake
         apns_sandbox: section
             .apns_sandbox_url
             .clone()
@@ -56,7 +56,7 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
     Ok(outgoing)
 }
 
-/// The contact in VAPID tokens: the one that is set, else the server's own URL if browsers elsewhere can reach it.
+/// The contact in VAPID tokens: the configured one, or the server's public URL if browsers elsewhere can reach it.
 fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
     match (&config.outgoing.vapid_subject, &config.http.public_url) {
         (Some(text), _) => VapidSubject::parse(text)
@@ -69,10 +69,10 @@ fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
     }
 }
 
-/// Why pushes to browsers of Apple's cannot be sent, and what to do about it; `None` if they can.
+/// Explains why pushes do not reach Apple's browsers, and the remedy; `None` if they do.
 ///
 /// # Errors
-/// A setting that is no use.
+/// A setting is invalid.
 pub(crate) fn web_push_fault(config: &Config) -> anyhow::Result<Option<String>> {
     let fault = vapid_subject(config)?.fault();
     Ok(fault.map(|fault| {

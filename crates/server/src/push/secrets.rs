@@ -1,4 +1,4 @@
-//! Hands the clients of push services the secrets that the use cases open: credentials, VAPID keys, provider tokens.
+//! Supplies the clients of push services with opened secrets: credentials, VAPID keys and provider tokens.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use countersign_providers::{
 use countersign_verify::provider_tokens::NewToken;
 use countersign_verify::{CredentialSecrets, Verify};
 
-/// A credential as a provider takes it.
+/// A credential in the form that a provider takes.
 pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
     OpenedCredential {
         sid: credential.sid,
@@ -32,7 +32,7 @@ pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> Op
     }
 }
 
-/// Hands out secrets to those who push.
+/// Supplies secrets from the use cases.
 pub(super) struct PushSecrets(pub(super) Arc<Verify>);
 
 #[async_trait]
@@ -81,7 +81,7 @@ impl VapidSource for PushSecrets {
     ) -> Result<Option<Arc<OpenedVapid>>, Unavailable> {
         let key = self.0.vapid(account, service).await;
         let private_key = key.map_err(|error| Unavailable(error.to_string()))?.private_key;
-        // It follows from the master key and the SID: there is one version of it.
+        // Derived from the master key and the SID, so it has only one version.
         Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
     }
 }

@@ -1,4 +1,4 @@
-//! Tries a credential for the console without showing anything on a device.
+//! Tests a credential for the console without showing anything on a device.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use countersign_verify::Verify;
 use super::secrets::opened;
 use crate::world::World;
 
-/// Tries credentials for the console: what `countersign push-test` does without `--send`.
+/// Tests credentials as `countersign push-test` does without `--send`.
 pub(crate) struct CredentialTrial {
     pub(super) verify: Arc<Verify>,
     pub(super) outgoing: Outgoing,
-    /// The one that pushes are sent by.
+    /// The guard of real pushes.
     pub(super) guard: Guard,
-    /// Those that pushes are sent with.
+    /// The provider tokens of real pushes.
     pub(super) apple: Arc<ProviderTokens>,
     pub(super) world: World,
 }
 
-/// A registration token that Google cannot know: what it says of it shows whether it knows us.
+/// A registration token that Google cannot know: its response shows whether it accepts the credential.
 const NOBODY: &str = "countersign-tries-a-credential-for-nobody";
 
 #[async_trait]

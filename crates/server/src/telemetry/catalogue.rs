@@ -1,14 +1,16 @@
-//! Every metric of this server: name, kind, help, the values of its labels. What is not in this list is not documented, and
-//! a test holds the list against the document, the code and what `/metrics` shows.
+//! Every metric of this server: name, kind, help, and the values of its labels. A test compares the list with the
+//! documentation, the code and `/metrics`.
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// What a metric is.
+use crate::version::COMMIT_HASH;
+
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    /// Only grows, and begins at 0 with the process.
+    /// Only grows; 0 at the start of the process.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -22,21 +24,21 @@ pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) help: &'static str,
-    /// Each label with all of its values: there is never another one.
+    /// Each label with all values that it can have.
     pub(super) labels: &'static [(&'static str, &'static [&'static str])],
-    /// Whether it is shown from the start. A metric of PostgreSQL or NATS is shown only where there are these.
+    /// Whether it is shown from the start. Metrics of PostgreSQL or NATS are shown only where these are used.
     pub(super) always: bool,
 }
 
-/// Bounds in seconds for what should take milliseconds.
+/// Bounds in seconds for durations of milliseconds.
 const FAST: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Bounds in seconds for what others take part in.
+/// Bounds in seconds for calls to other systems.
 const SLOW: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Bounds in seconds for what may take as long as a push lives.
+/// Bounds in seconds for durations up to the TTL of a push.
 const LONG: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// Bounds for how many share one commit.
+/// Bounds for the size of batches.
 const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 const PLATFORMS: &[&str] = &["apn", "fcm", "webpush", "stream", "none"];
@@ -45,7 +47,7 @@ const OUTCOMES: &[&str] =
 const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer"];
 const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx"];
 const QUESTIONS: &[&str] = &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand"];
-const SAID: &[&str] =
+const MESSAGES: &[&str] =
     &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "settled", "changed"];
 
 macro_rules! catalogue {
@@ -63,63 +65,63 @@ macro_rules! catalogue {
 
 catalogue! {
     "countersign_http_requests" Gauge true ["state" in &["working", "waiting"]]
-        "Requests that are in work, and long polls that wait.";
+        "Requests in progress, and long polls that wait.";
     "countersign_http_request_seconds" Histogram(FAST) true ["status" in CLASSES]
-        "How long requests took until their response was made, long polls included.";
+        "How long requests took until their response was ready, long polls included.";
     "countersign_http_connections" Gauge true
-        "Connections that are open, device streams among them.";
+        "Open connections, device streams included.";
     "countersign_http_connections_closed_total" Counter true
         ["reason" in &["silent", "idle", "slow", "room"]]
         "Connections that the server ended.";
     "countersign_http_connections_refused_total" Counter true ["reason" in &["full", "address"]]
         "Connections that the server refused.";
     "countersign_http_accept_errors_total" Counter true
-        "Connections that the system did not hand over, for lack of files or memory.";
+        "Connections that the system did not hand over for lack of files or memory.";
     "countersign_http_abandoned_total" Counter true
-        "Writing requests whose caller hung up before the response; they ran to their end.";
+        "Writing requests whose caller hung up before the response; they were completed.";
     "countersign_stream_connections" Gauge true
-        "Device streams whose device has said who it is.";
+        "Authenticated device streams.";
     "countersign_delivery_attempts_total" Counter true
         ["platform" in PLATFORMS] ["outcome" in OUTCOMES]
         "Attempts to deliver a push.";
     "countersign_delivery_attempt_seconds" Histogram(SLOW) true ["platform" in PLATFORMS]
         "How long an attempt to deliver a push took.";
     "countersign_delivery_seconds" Histogram(LONG) true ["platform" in PLATFORMS]
-        "From the making of a notification until its push was taken.";
+        "From the creation of a notification until its push was accepted.";
     "countersign_delivery_in_hand" Gauge true
-        "Deliveries that this server works on.";
+        "Deliveries that this server is working on.";
     "countersign_delivery_crowded_out_total" Counter true
-        "Deliveries that found no place in memory and wait in the database.";
+        "Deliveries that found the queue in memory full and wait in the database.";
     "countersign_delivery_lost_leases_total" Counter true
-        "Results that came after another server had taken the delivery over.";
+        "Results that arrived after another server had taken over the delivery.";
     "countersign_delivery_settle_batch" Histogram(BATCH) true
-        "How many results were written down by one command.";
+        "How many results were committed by one command.";
     "countersign_push_circuits_open" Gauge true ["platform" in &["apn", "fcm", "webpush"]]
-        "Credentials and push services to which nothing is sent for a while.";
+        "Credentials and push services with an open circuit breaker.";
     "countersign_push_circuit_openings_total" Counter true
         ["platform" in &["apn", "fcm", "webpush"]]
-        "How often sending to a credential or push service was suspended.";
+        "How often a circuit breaker opened.";
     "countersign_webhook_attempts_total" Counter true
         ["outcome" in &["taken", "refused", "unanswered"]]
-        "Calls of webhooks that were made.";
+        "Webhook calls that were made.";
     "countersign_webhook_attempt_seconds" Histogram(SLOW) true
-        "How long a call of a webhook took.";
+        "How long a webhook call took.";
     "countersign_webhook_calls_queued" Gauge true
-        "Calls of webhooks that wait or are being made, in the whole database.";
+        "Webhook calls that wait or are being made, in the whole database.";
     "countersign_webhook_oldest_call_seconds" Gauge true
-        "How long ago the event of the oldest waiting call happened.";
+        "Age of the event of the oldest waiting webhook call.";
     "countersign_webhook_calls_given_up_total" Counter true ["reason" in &["time", "queue"]]
-        "Calls of webhooks that are made no more.";
+        "Webhook calls that were given up.";
     "countersign_duty_rows_total" Counter true ["duty" in DUTIES]
-        "Rows that a background duty has worked off.";
+        "Rows that a background duty has processed.";
     "countersign_duty_errors_total" Counter true ["duty" in DUTIES]
-        "Rounds of a background duty that failed and were tried again.";
+        "Rounds of a background duty that failed and were retried.";
     "countersign_store_commit_seconds" Histogram(FAST) true
         "SQLite: how long commits took, fsync included.";
     "countersign_store_stall_seconds" Histogram(FAST) true
-        "SQLite: commits and folds that took 20 ms or more.";
+        "SQLite: commits and checkpoints that took 20 ms or more.";
     "countersign_store_checkpoint_seconds" Histogram(FAST) true ["by" in &["beside", "writer"]]
-        "SQLite: how long folding the write-ahead log back into the file took.";
+        "SQLite: how long checkpoints of the write-ahead log took.";
     "countersign_store_batch_commands" Histogram(BATCH) true
         "SQLite: how many commands shared one commit.";
     "countersign_store_queue_commands" Gauge true
@@ -129,26 +131,27 @@ catalogue! {
     "countersign_clock_jumps_total" Counter true ["clock" in &["machine", "database"]]
         "Jumps of a clock.";
     "countersign_bus_connected" Gauge false
-        "NATS: 1 while this server reaches the others, else 0.";
+        "NATS: 1 while this server is connected, else 0.";
     "countersign_bus_connects_total" Counter false
         "NATS: connections that were made.";
     "countersign_bus_messages_total" Counter false
-        ["direction" in &["in", "out"]] ["kind" in SAID]
+        ["direction" in &["in", "out"]] ["kind" in MESSAGES]
         "NATS: messages.";
     "countersign_bus_unanswered_total" Counter false
         ["kind" in QUESTIONS] ["why" in &["nobody", "unsent", "late"]]
-        "NATS: questions without an answer.";
+        "NATS: requests without a response.";
     "countersign_bus_dropped_total" Counter false
-        "NATS: how often messages came faster than they were read.";
+        "NATS: how often messages arrived faster than they were read.";
     "countersign_bus_refused_total" Counter false
         ["why" in &["unsealed", "seal", "time", "replayed"]]
-        "NATS: messages that did not open.";
-    "countersign_build_info" Gauge true ["version" in &[env!("CARGO_PKG_VERSION")]]
-        "Always 1; the version is in the label.";
+        "NATS: messages that were rejected.";
+    "countersign_build_info" Gauge true
+        ["version" in &[env!("CARGO_PKG_VERSION")]] ["commit" in &[COMMIT_HASH]]
+        "Always 1; version and commit are in the labels.";
 }
 
-/// Tells the recorder what each metric means, and shows those that are always there from the start: a rate of something
-/// that has not happened yet is then 0, and not absent.
+/// Describes each metric to the recorder, and shows those that are always present with value 0: the rate of something
+/// that has not happened yet is then 0, not absent.
 pub(super) fn describe() {
     for metric in METRICS {
         let Metric { name, help, .. } = *metric;
@@ -162,7 +165,8 @@ pub(super) fn describe() {
             series(metric.labels).for_each(|labels| show(metric, &labels));
         }
     }
-    gauge!("countersign_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("commit", COMMIT_HASH)];
+    gauge!("countersign_build_info", &labels).set(1.0);
 }
 
 fn show(metric: &Metric, labels: &[metrics::Label]) {

@@ -1,8 +1,8 @@
-//! Bounds how many log lines of one kind are written, and counts those that are left out.
+//! Limits the log lines of one kind, and counts those that are suppressed.
 //!
-//! A fault that every request meets, such as a full disk, would otherwise fill a disk with its own lines, and so would
-//! strangers with wrong credentials. The kind of a line is the place in the code that writes it; in the security log it is
-//! the event, its outcome and the caller's address.
+//! A fault that affects every request, such as a full disk, would otherwise fill a disk with log lines, and so would
+//! attackers with wrong credentials. The kind of a line is the place in the code that writes it; in the security log
+//! it is the event, its outcome and the caller's address.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
@@ -21,10 +21,10 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The target of the lines that tell how many were left out.
-pub(super) const LEFT_OUT: &str = "countersign::left_out";
+/// The target of the lines that report suppressed lines.
+pub(super) const SUPPRESSED_TARGET: &str = "countersign::left_out";
 
-/// How many lines there may be of one kind in how much time.
+/// The most lines of one kind within a time.
 #[derive(Debug, Clone, Copy)]
 struct Rule {
     most: u32,
@@ -32,20 +32,20 @@ struct Rule {
 }
 
 /// Warnings and errors.
-const TROUBLE: Rule = Rule { most: 5, within: Duration::from_secs(10) };
+const PROBLEMS: Rule = Rule { most: 5, within: Duration::from_secs(10) };
 /// Refusals in the security log, by event and address.
 const REFUSED: Rule = Rule { most: 10, within: Duration::from_secs(60) };
-/// What callers with good credentials did, by event and address.
+/// Actions of callers with good credentials, by event and address.
 const DONE: Rule = Rule { most: 1_000, within: Duration::from_secs(60) };
-/// Refusals by one event, from all addresses together.
+/// Refusals of one event from all addresses together.
 const REFUSED_BY_ALL: Rule = Rule { most: 300, within: Duration::from_secs(60) };
 
-/// Kinds that are told apart at a time. Beyond that, those of the security log are told apart by their event only.
-const MOST_KINDS: usize = 10_000;
-/// Kinds whose left-out lines are counted one by one in a report; those of the rest are summed up.
-const MOST_REPORTED: usize = 20;
+/// Kinds that are counted separately. Above it the security log is counted by event only.
+const KINDS_MAX: usize = 10_000;
+/// Kinds that a report lists one by one; the rest is summed up.
+const REPORTED_MAX: usize = 20;
 
-/// What lines are counted together.
+/// The kind of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Kind {
     Place(Identifier),
@@ -54,7 +54,7 @@ enum Kind {
         failed: bool,
         from: Option<ClientNetwork>,
     },
-    /// The same from every address.
+    /// An event from all addresses.
     All {
         event: String,
     },
@@ -66,14 +66,14 @@ struct Window {
     within: Duration,
     shown: u32,
     left_out: u64,
-    /// What a report calls the kind.
+    /// The kind in words, for a report.
     words: String,
 }
 
-/// Lines that were left out.
+/// Suppressed lines of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gap {
-    /// What they were about.
+pub(super) struct Suppressed {
+    /// The kind in words.
     pub(super) words: String,
     pub(super) lines: u64,
 }
@@ -90,21 +90,21 @@ impl Limit {
         Self { windows: Arc::default(), clock }
     }
 
-    /// Whether a line may be written; counts it.
+    /// Counts a line; returns whether it may be written.
     fn allows(&self, event: &Event<'_>) -> bool {
         let metadata = event.metadata();
-        let is_trouble = *metadata.level() <= Level::WARN;
+        let is_problem = *metadata.level() <= Level::WARN;
         if metadata.target() == TARGET {
             let mut line = SecurityLine::default();
             event.record(&mut line);
-            return self.allows_security(line, is_trouble);
+            return self.allows_security(line, is_problem);
         }
-        if !is_trouble || metadata.target() == LEFT_OUT {
+        if !is_problem || metadata.target() == SUPPRESSED_TARGET {
             return true;
         }
         let kind = Kind::Place(metadata.callsite());
         let mut words = Message::default();
-        self.count(kind, TROUBLE, || {
+        self.count(kind, PROBLEMS, || {
             event.record(&mut words);
             format!("{}: {}", metadata.target(), words.0)
         })
@@ -112,7 +112,7 @@ impl Limit {
 
     fn allows_security(&self, line: SecurityLine, failed: bool) -> bool {
         let SecurityLine { event, address } = line;
-        let from = address.map(ClientNetwork::of).filter(|_| self.windows().len() < MOST_KINDS);
+        let from = address.map(ClientNetwork::of).filter(|_| self.windows().len() < KINDS_MAX);
         let at = address.map_or_else(String::new, |address| format!(" address={address}"));
         let words = format!("{TARGET}: {event}{at}");
         let kind = Kind::Security { event: event.clone(), failed, from };
@@ -132,7 +132,7 @@ impl Limit {
             left_out: 0,
             words: words(),
         });
-        // A window with left-out lines ends with the report of them.
+        // A window with suppressed lines ends with their report.
         if window.left_out == 0 && now >= window.began + rule.within {
             window.began = now;
             window.shown = 0;
@@ -146,25 +146,25 @@ impl Limit {
         }
     }
 
-    /// Ends the windows that are over, or all of them, and returns what was left out in them.
-    pub(super) fn gaps(&self, all: bool) -> Vec<Gap> {
+    /// Ends the windows that are over, or all, and returns their suppressed lines.
+    pub(super) fn take_suppressed(&self, all: bool) -> Vec<Suppressed> {
         let now = self.clock.monotonic();
-        let mut gaps = Vec::new();
+        let mut suppressed = Vec::new();
         self.windows().retain(|_, window| {
             let is_over = all || now >= window.began + window.within;
             if is_over && window.left_out > 0 {
                 let words = std::mem::take(&mut window.words);
-                gaps.push(Gap { words, lines: window.left_out });
+                suppressed.push(Suppressed { words, lines: window.left_out });
             }
             !is_over
         });
-        gaps.sort_by_key(|gap| std::cmp::Reverse(gap.lines));
-        let rest = gaps.split_off(gaps.len().min(MOST_REPORTED));
+        suppressed.sort_by_key(|gap| std::cmp::Reverse(gap.lines));
+        let rest = suppressed.split_off(suppressed.len().min(REPORTED_MAX));
         if !rest.is_empty() {
             let words = format!("{} other kinds", rest.len());
-            gaps.push(Gap { words, lines: rest.iter().map(|gap| gap.lines).sum() });
+            suppressed.push(Suppressed { words, lines: rest.iter().map(|gap| gap.lines).sum() });
         }
-        gaps
+        suppressed
     }
 
     fn windows(&self) -> MutexGuard<'_, HashMap<Kind, Window>> {
@@ -172,13 +172,14 @@ impl Limit {
     }
 }
 
-/// A layer whose lines are bounded. It is no filter, since the filters of `tracing` decide before there is a line to count.
-pub(super) struct Bounded<L> {
+/// A layer with a limit of lines. It is no filter, since the filters of `tracing` decide before there is a line to
+/// count.
+pub(super) struct LimitedLayer<L> {
     pub(super) lines: L,
     pub(super) limit: Limit,
 }
 
-impl<S: Subscriber, L: Layer<S>> Layer<S> for Bounded<L> {
+impl<S: Subscriber, L: Layer<S>> Layer<S> for LimitedLayer<L> {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if self.limit.allows(event) {
             self.lines.on_event(event, context);
@@ -210,7 +211,7 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Bounded<L> {
     }
 }
 
-/// The fields of a security line that it is counted by.
+/// The fields of a security line that identify its kind.
 #[derive(Default)]
 struct SecurityLine {
     event: String,
@@ -231,7 +232,7 @@ impl Visit for SecurityLine {
     }
 }
 
-/// The sentence of a line, without its fields. It is one of ours or of a library, and may hold what it is about.
+/// The message of a line without its fields.
 #[derive(Default)]
 struct Message(String);
 
@@ -243,9 +244,9 @@ impl Visit for Message {
     }
 }
 
-impl fmt::Display for Gap {
+impl fmt::Display for Suppressed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} more lines were left out: {}", self.lines, self.words)
+        write!(f, "{} more lines were suppressed: {}", self.lines, self.words)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Makes the parts of a server: the engine, the state of the API, the console, the listeners.
+//! Makes the parts of a server: the engine, the state of the API, the console and the listeners.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::push::PushContext;
 use crate::urls;
 use crate::world::World;
 
-/// Tasks that a shutdown ends, or waits for.
+/// The tasks that a shutdown ends or waits for.
 #[derive(Clone, Default)]
 pub(super) struct Tasks {
     /// Cancelled when the server stops.
@@ -38,7 +38,7 @@ pub(super) struct Tasks {
     pub(super) abandoned: TaskTracker,
 }
 
-/// The sockets of a server. They are bound before anything else is made, so that a taken address changes nothing.
+/// The sockets of a server. They are bound first: a server whose address is taken changes nothing.
 pub(super) struct Sockets {
     main: TcpListener,
     admin: Option<TcpListener>,
@@ -56,7 +56,7 @@ impl Sockets {
     }
 }
 
-/// The values that several parts are made of.
+/// The values that several parts need.
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) world: &'a World,
@@ -133,7 +133,7 @@ impl Parts<'_> {
         Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin)))
     }
 
-    /// Serves the API and the console: on the main listener, and on the operator's if there is one.
+    /// Serves the API and the console on the main listener, and on the operator's listener if there is one.
     pub(super) async fn listen(
         &self,
         sockets: Sockets,
@@ -170,7 +170,7 @@ fn engine_options(config: &Config) -> EngineOptions {
             per_webhook: config.limits.queued_calls_per_webhook,
             per_account: config.limits.queued_calls_per_account,
         },
-        // the data folder of SQLite is locked to this process; PostgreSQL has leases of other nodes in it
+        // the data folder of SQLite is locked to this process; PostgreSQL may hold leases of other nodes
         is_only_process: config.database.url.is_none(),
         ..Default::default()
     }

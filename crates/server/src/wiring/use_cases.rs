@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::push;
 use crate::world::World;
 
-/// Makes the use cases. The commands that manage accounts need no more.
+/// Makes the use cases. Commands beside a server need nothing else.
 ///
 /// # Errors
 /// The database was made under another master key, or cannot be read.
@@ -44,7 +44,7 @@ pub async fn use_cases(
     let verify = Verify::new(parts, options);
     ensure!(
         verify.has_right_key().await?,
-        "this is not the master key that the database was made under, or a countersign migrate-data into it has not finished"
+        "the master key does not belong to this database, or a countersign migrate-data into it has not finished"
     );
     Ok(verify)
 }

@@ -1,5 +1,6 @@
 //! The commands beside the server: `accounts`, `doctor`, `openapi`, and the help of all.
 
+use countersign_server::version::VERSION;
 use countersign_testkit::NatsServer;
 
 use crate::support::{ACCOUNT, Application, Done, Stage, free_port};
@@ -81,7 +82,7 @@ async fn accounts_are_managed_beside_a_running_server() {
     assert!(works(&account, &token).await, "it still works");
     let replaced = stage.run(&["accounts", "rotate", &account, "--replace"]);
     value(&replaced, "secondary_auth_token");
-    assert!(replaced.stderr.contains("works no more"), "{replaced:?}");
+    assert!(replaced.stderr.contains("no longer works"), "{replaced:?}");
 
     let list = stage.run(&["accounts", "list"]);
     assert_eq!(list.stdout.lines().count(), 2, "{list:?}");
@@ -94,10 +95,10 @@ async fn accounts_are_managed_beside_a_running_server() {
     for (arguments, words) in [
         (&["accounts", "promote", ACCOUNT][..], "has no secondary token"),
         (&["accounts", "rotate", &nobody], "there is no AC"),
-        (&["accounts", "rotate", "AC1"], "is no account's SID"),
+        (&["accounts", "rotate", "AC1"], "is not the SID of an account"),
         (&["accounts", "create-key", &nobody], "there is no AC"),
         (&["accounts", "revoke-key", &unused], "there is no SK"),
-        (&["accounts", "revoke-key", &account], "is no API key's SID"),
+        (&["accounts", "revoke-key", &account], "is not the SID of an API key"),
     ] {
         let done = stage.run(arguments);
         assert_eq!(done.code, Some(1), "{done:?}");
@@ -127,7 +128,7 @@ async fn an_enrolment_link_is_made_beside_a_running_server() {
         public,
     ]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert_eq!(done.stderr, "It adds one device, within 300 seconds.\n");
+    assert_eq!(done.stderr, "It enrols one device within 300 seconds.\n");
     let link = url::Url::parse(done.stdout.trim_end()).expect("a link and nothing else");
     assert_eq!(link[..url::Position::AfterPath], *"https://verify.example.com/authenticator");
     let told: std::collections::HashMap<_, _> =
@@ -146,7 +147,7 @@ async fn an_enrolment_link_is_made_beside_a_running_server() {
     let nothing = format!("VA{}", "0".repeat(32));
     for (service, identity, words) in [
         (&*nothing, "alice-0001", "there is no VA"),
-        ("VA1", "alice-0001", "is no service's SID"),
+        ("VA1", "alice-0001", "is not the SID of a service"),
         (service, "al", "--identity"),
     ] {
         let done = stage.run(&["enrol-link", "--service", service, "--identity", identity]);
@@ -156,7 +157,7 @@ async fn an_enrolment_link_is_made_beside_a_running_server() {
     let open = "http.public_url=http://verify.example.com";
     let done =
         stage.run(&["enrol-link", "--service", service, "--identity", "alice-0001", "--set", open]);
-    assert!(done.stderr.contains("https only"), "{done:?}");
+    assert!(done.stderr.contains("only on https pages"), "{done:?}");
     assert_eq!(running.stop().await.code, Some(0));
 }
 
@@ -187,7 +188,7 @@ async fn doctor_says_in_a_line_each_what_is_wrong() {
     let done = stage.run(&["doctor", "--set", &free, "--set", &certificate, "--set", &key]);
     assert_eq!(done.code, Some(1), "{done:?}");
     for words in [
-        "WRONG  database and master key: this is not the master key",
+        "WRONG  database and master key: the master key does not belong",
         "WRONG  http.tls_certificate",
         "2 problems found.",
     ] {
@@ -218,7 +219,7 @@ fn doctor_tries_the_bus_and_names_the_settings() {
     assert!(right.contains("WRONG  bus and database: bus.nats is set"), "{right}");
     let wrong = doctor(&[&server, "bus.user=countersing", &file]);
     assert!(
-        wrong.contains("WRONG  bus.nats: bus.user, bus.password_file: the NATS server refuses"),
+        wrong.contains("WRONG  bus.nats: bus.user, bus.password_file: the NATS server rejects"),
         "{wrong}"
     );
     let nobody = doctor(&["bus.nats=nats://127.0.0.1:1"]);
@@ -274,6 +275,6 @@ fn every_command_explains_itself() {
     }
     assert!(seen >= 20, "the commands and their commands: {seen}");
     let version = stage.run(&["--version"]);
-    assert_eq!(version.stdout, concat!("countersign ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(version.stdout, format!("countersign {VERSION}\n"));
     assert!(!stage.data().exists(), "and makes nothing");
 }

@@ -46,7 +46,7 @@ async fn what_doctor_passes_serve_starts_with() {
     let stage = used().await;
     let found = stage.run(&arguments("doctor", &[]));
     assert_eq!(found.code, Some(0), "{found:?}");
-    assert!(found.stdout.contains("countersign.db is whole"), "{found:?}");
+    assert!(found.stdout.contains("countersign.db is intact"), "{found:?}");
     assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0));
 }
 
@@ -66,7 +66,7 @@ async fn every_setting_that_serve_refuses_doctor_finds() {
         (vec!["delivery.lease_seconds=5".into()], "must be 12 to 300"),
         (vec!["limits.notifications_per_challenge=many".into()], "expected a whole number"),
         (vec!["log.format=loud".into()], "expected human or json"),
-        (vec!["log.filter=[[".into()], "log.filter is not right"),
+        (vec!["log.filter=[[".into()], "log.filter is invalid"),
         (vec!["traces.endpoint=http://127.0.0.1:4318".into()], "without the feature otlp"),
         (vec!["http.listen=0.0.0.0:0".into()], "--insecure-http"),
         (vec!["http.listen=nowhere".into()], "expected an address and a port"),
@@ -79,7 +79,10 @@ async fn every_setting_that_serve_refuses_doctor_finds() {
         (vec![set("http.tls_certificate", &chain), set("http.tls_key", &key)], "http.tls_key"),
         (vec![set("http.tls_certificate", &chain), set("http.tls_key", "/none")], "/none"),
         (vec!["outgoing.allow=nonsense".into()], "outgoing.allow: nonsense"),
-        (vec!["outgoing.name_servers=nonsense".into()], "outgoing.name_servers: nonsense"),
+        (
+            vec!["outgoing.name_servers=nonsense".into()],
+            "outgoing.name_servers: expected an address",
+        ),
         (vec!["outgoing.roots=/none.pem".into()], "outgoing.roots: cannot read /none.pem"),
         (vec![set("outgoing.roots", &no_pem)], "is not PEM"),
         (vec!["outgoing.vapid_subject=operator".into()], "outgoing.vapid_subject"),
@@ -110,7 +113,7 @@ async fn every_variable_that_serve_refuses_doctor_finds() {
         (&[(SID, ACCOUNT)], "neither COUNTERSIGN_AUTH_TOKEN nor"),
         (&[(AUTH, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not"),
         (&[(SID, ACCOUNT), (AUTH, short)], "under 32 characters"),
-        (&[(SID, "AC1"), (AUTH, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
+        (&[(SID, "AC1"), (AUTH, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is invalid"),
         (&[(SID, ACCOUNT), (AUTH, TOKEN), (AUTH_FILE, "x")], "are both set"),
         (&[(SID, ACCOUNT), (AUTH_FILE, "/none")], "COUNTERSIGN_AUTH_TOKEN_FILE"),
         (&[(KEY, "zz")], "COUNTERSIGN_MASTER_KEY"),
@@ -118,7 +121,7 @@ async fn every_variable_that_serve_refuses_doctor_finds() {
         (&[(KEY_FILE, "/dev/null")], "64 hexadecimal digits"),
         (
             &[(KEY, "abababababababababababababababababababababababababababababababab")],
-            "this is not the master key",
+            "the master key does not belong",
         ),
     ] {
         let data = format!("data_dir={data}");
@@ -154,7 +157,7 @@ async fn every_file_that_serve_refuses_doctor_finds() {
         std::fs::remove_file(stage.data().join(name)).unwrap();
     }
     let spoilt: [Spoilt; 9] = [
-        (|stage| write(stage, "master.key", &"ab".repeat(32)), "this is not the master key"),
+        (|stage| write(stage, "master.key", &"ab".repeat(32)), "the master key does not belong"),
         (|stage| write(stage, "master.key", "ab"), "64 hexadecimal digits"),
         (|stage| write(stage, "master.key", ""), "put the key back"),
         (|stage| remove(stage, "master.key"), "put the key back"),
@@ -181,7 +184,7 @@ async fn every_file_that_serve_refuses_doctor_finds() {
     let stage = Stage::new();
     let file = stage.write("a-file", "");
     let folder = format!("data_dir={file}/data");
-    assert!(both_refuse(&stage, &[&folder]).await.contains("cannot make the data folder"));
+    assert!(both_refuse(&stage, &[&folder]).await.contains("cannot create the data folder"));
 }
 
 #[tokio::test]
@@ -218,7 +221,7 @@ async fn what_serve_refuses_of_a_cluster_doctor_finds() {
     let told = ["--set", "database.transaction_pooling=true"];
     assert_eq!(pooled.serve(&told).await.stop().await.code, Some(0));
     for (name, value, words) in [
-        (KEY, "cd".repeat(32), "this is not the master key"),
+        (KEY, "cd".repeat(32), "the master key does not belong"),
         ("COUNTERSIGN_DATABASE__URL", nowhere(), "cannot open the database of database.url"),
     ] {
         let stage = Stage::new()

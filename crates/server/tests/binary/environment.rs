@@ -30,7 +30,7 @@ async fn kubernetes_variables_of_a_service_do_not_stop_the_server_and_a_mistyped
 
     let mistyped = stage.with("COUNTERSIGN_HTTP_PUBLIC_URL", "https://a.example");
     let done = mistyped.serve(&[]).await.stop().await;
-    let words = "COUNTERSIGN_HTTP_PUBLIC_URL in the environment is no setting, and changes nothing: \
+    let words = "COUNTERSIGN_HTTP_PUBLIC_URL in the environment is not a setting and is ignored: \
                  is COUNTERSIGN_HTTP__PUBLIC_URL meant?";
     assert!(done.stderr.contains(words), "{done:?}");
     for command in [&["accounts", "list"][..], &["doctor", "--set", "http.listen=127.0.0.1:0"]] {
@@ -118,9 +118,9 @@ async fn no_signal_ends_a_server_abruptly() {
     let stage = Stage::new();
     let running = stage.serve(&[]).await;
     for (name, words) in [
-        ("HUP", "SIGHUP: settings, certificates and secret files are read again"),
-        ("USR1", "SIGUSR1 means nothing here"),
-        ("USR2", "SIGUSR2 means nothing here"),
+        ("HUP", "SIGHUP: reading settings, certificates and secret files again"),
+        ("USR1", "SIGUSR1 is ignored"),
+        ("USR2", "SIGUSR2 is ignored"),
     ] {
         signal(running.id(), name);
         running.says(words).await;

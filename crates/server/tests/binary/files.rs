@@ -110,7 +110,7 @@ async fn a_database_that_an_older_release_left_open_is_tightened() {
         assert_eq!(mode(&stage.data().join(name)), 0o600, "{name}");
     }
     let done = running.stop().await;
-    assert!(done.stderr.contains("its mode is 0600 now"), "{done:?}");
+    assert!(done.stderr.contains("its mode is now 0600"), "{done:?}");
 }
 
 #[tokio::test]
@@ -213,6 +213,6 @@ async fn a_left_over_first_account_is_kept_and_the_new_one_is_beside_it() {
     assert_eq!(mode(new), 0o600);
     let done = running.stop().await;
     assert!(done.stdout.contains(&new.display().to_string()), "{done:?}");
-    assert!(done.stderr.contains("of another account"), "{done:?}");
+    assert!(done.stderr.contains("belongs to another account"), "{done:?}");
     assert!(std::fs::read_to_string(&old).unwrap().contains("ACold"), "it is left as it is");
 }

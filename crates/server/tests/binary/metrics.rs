@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_phone::{Options, Verdict};
+use countersign_server::version::COMMIT_HASH;
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, free_port};
 
@@ -96,7 +97,10 @@ async fn what_is_shown_is_documented_and_what_is_documented_is_shown() {
     }
     assert!(count < 1_000, "{count} series");
     for line in [
-        format!("countersign_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        format!(
+            "countersign_build_info{{version=\"{}\",commit=\"{COMMIT_HASH}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        ),
         "countersign_delivery_attempts_total{platform=\"stream\",outcome=\"acknowledged\"} 1"
             .into(),
         "countersign_http_connections_refused_total{reason=\"full\"} 0".into(),

@@ -43,7 +43,7 @@ async fn no_key_is_made_and_a_wrong_one_is_refused() {
     let keyless = stage(&database);
     let done = keyless.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(done.code, Some(1), "{done:?}");
-    assert!(done.stderr.contains("with PostgreSQL none is made"), "{done:?}");
+    assert!(done.stderr.contains("with PostgreSQL none is created"), "{done:?}");
     assert!(!keyless.data().join("master.key").exists());
 
     let right = keyless.with(KEY, &"ab".repeat(32));
@@ -51,7 +51,7 @@ async fn no_key_is_made_and_a_wrong_one_is_refused() {
     let wrong = right.with(KEY, &"cd".repeat(32));
     let done = wrong.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(done.code, Some(1), "{done:?}");
-    assert!(done.stderr.contains("this is not the master key"), "{done:?}");
+    assert!(done.stderr.contains("the master key does not belong"), "{done:?}");
 }
 
 #[test]

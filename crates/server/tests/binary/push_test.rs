@@ -62,7 +62,7 @@ async fn a_credential_is_tried_beside_a_running_server() {
         (&[&foreign, "--app-id", app], 1, "InvalidProviderToken"),
         (&[&google, "--app-id", app, "--token", &"t".repeat(64)], 0, "the credential works"),
         (&[&nobody, "--app-id", app], 1, "there is no CR"),
-        (&["CR1", "--app-id", app], 1, "is no credential's SID"),
+        (&["CR1", "--app-id", app], 1, "is not the SID of a credential"),
         (&[&good], 2, "--app-id"),
         (&[&good, "--app-id", app, "--send"], 2, "--token"),
     ] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_testkit::postgres::PostgresServer;
-use countersign_testkit::wire::Wire;
+use countersign_testkit::proxy::FaultyProxy;
 
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client};
 
@@ -11,7 +11,7 @@ use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOKS: usize = 600;
 
-fn stage(wire: &Wire) -> Stage {
+fn stage(wire: &FaultyProxy) -> Stage {
     let url = format!("postgres://postgres@{}/postgres?sslmode=disable", wire.address());
     Stage::new()
         .with("COUNTERSIGN_DATABASE__URL", &url)
@@ -76,7 +76,7 @@ async fn it_is_not_ready_while_the_database_is_a_standby() {
     let folder = tempfile::tempdir().expect("a folder");
     let standby = server.synchronous_standby(folder.path());
     server.kill();
-    wire.lead_to(&standby.wire());
+    wire.redirect_to(&standby.wire());
     readiness_is(&running, 503).await;
     assert_eq!(makes_a_service(&running).await, 503);
     standby.promote();

@@ -32,11 +32,11 @@ fn an_account_in_the_environment_is_whole_or_refused() {
             ],
             "could be guessed: openssl rand",
         ),
-        (&[(sid, "AC1"), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
-        (&[(sid, "VA00000000000000000000000000000001"), (token, TOKEN)], "is not right"),
-        (&[(sid, ""), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is not right"),
+        (&[(sid, "AC1"), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is invalid"),
+        (&[(sid, "VA00000000000000000000000000000001"), (token, TOKEN)], "is invalid"),
+        (&[(sid, ""), (token, TOKEN)], "COUNTERSIGN_ACCOUNT_SID is invalid"),
         (&[(sid, ACCOUNT), (token, TOKEN), (file, "x")], "are both set"),
-        (&[(sid, ACCOUNT), (file, "/nowhere/token")], "COUNTERSIGN_AUTH_TOKEN_FILE is not right"),
+        (&[(sid, ACCOUNT), (file, "/nowhere/token")], "COUNTERSIGN_AUTH_TOKEN_FILE is invalid"),
     ] {
         let mut stage = Stage::new();
         for (name, value) in variables {
@@ -72,7 +72,7 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
             "console.session_idle_seconds must be 60 to console.session_seconds, which is 300",
         ),
         (&["--set", "log.format=loud"], "log.format"),
-        (&["--set", "log.filter=[["], "log.filter is not right"),
+        (&["--set", "log.filter=[["], "log.filter is invalid"),
         (&["--set", "http.tls_key=key.pem"], "http.tls_certificate is not"),
         (&["--public-url", "verify.example.com"], "http.public_url"),
         (&["--public-url", "ftp://verify.example.com"], "http.public_url must be"),
@@ -86,7 +86,7 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
     let stage = Stage::new();
     let file = stage.write("broken.toml", "[http\n");
     let done = serve(&stage, &["--config", &file]);
-    says(&done, 1, "the configuration is not right");
+    says(&done, 1, "the configuration is invalid");
     assert!(done.stderr.contains("line 1") && done.stderr.contains("broken.toml"), "{done:?}");
 }
 
@@ -133,7 +133,7 @@ async fn a_database_is_opened_only_with_its_own_master_key() {
     let key = stage.data().join("master.key");
     let right = std::fs::read_to_string(&key).unwrap();
     for (text, words) in [
-        ("ab".repeat(32), "this is not the master key that the database was made under"),
+        ("ab".repeat(32), "the master key does not belong to this database"),
         ("ab".repeat(31), "a master key has 64 hexadecimal digits"),
         ("zz".repeat(32), "a master key has 64 hexadecimal digits"),
         (String::new(), "a master key has 64 hexadecimal digits"),

@@ -54,10 +54,10 @@ async fn a_new_certificate_is_shown_at_once_and_a_broken_one_never() {
     assert!(is_shown(&second, port).await && !is_shown(&first, port).await);
 
     std::fs::write(&key, "no key").expect("written");
-    hang_up(&running, "SIGHUP: the new certificate is not right; the old one stays", 1).await;
+    hang_up(&running, "SIGHUP: the new certificate is invalid; the old one stays", 1).await;
     assert!(is_shown(&second, port).await);
     std::fs::remove_file(&chain).expect("removed");
-    hang_up(&running, "SIGHUP: the new certificate is not right; the old one stays", 2).await;
+    hang_up(&running, "SIGHUP: the new certificate is invalid; the old one stays", 2).await;
     assert!(is_shown(&second, port).await);
     assert_eq!(running.stop().await.code, Some(0));
 }
@@ -79,16 +79,16 @@ async fn the_log_filter_is_taken_up_and_the_rest_is_named() {
     hang_up(&running, "need a restart: http.idle_seconds, limits.services_per_account", 1).await;
 
     write("[[", "");
-    hang_up(&running, "SIGHUP: the new log.filter is not right; the old one stays", 1).await;
+    hang_up(&running, "SIGHUP: the new log.filter is invalid; the old one stays", 1).await;
     for broken in ["[http]\nidle_seconds = \"soon\"", "[nonsense"] {
-        let before = running.stderr().matches("the new settings are not right").count();
+        let before = running.stderr().matches("the new settings are invalid").count();
         write("info", broken);
-        hang_up(&running, "the new settings are not right; the old ones stay", before + 1).await;
+        hang_up(&running, "the new settings are invalid; the old ones stay", before + 1).await;
     }
     assert!(running.stderr().contains("http.idle_seconds, from "), "{}", running.stderr());
     assert!(asks().await, "it still serves");
     std::fs::remove_file(&file).expect("removed");
-    hang_up(&running, "the new settings are not right; the old ones stay", 3).await;
+    hang_up(&running, "the new settings are invalid; the old ones stay", 3).await;
     assert_eq!(running.stop().await.code, Some(0));
 }
 
@@ -98,7 +98,7 @@ async fn a_secret_file_that_is_read_at_the_start_alone_is_named_when_it_changes(
     let key = stage.write("key", &"ab".repeat(32));
     let stage = stage.with("COUNTERSIGN_MASTER_KEY_FILE", &key);
     let running = stage.serve(&[]).await;
-    hang_up(&running, "SIGHUP: settings, certificates and secret files are read again", 1).await;
+    hang_up(&running, "SIGHUP: reading settings, certificates and secret files again", 1).await;
     std::fs::write(&key, "cd".repeat(32)).expect("written");
     hang_up(&running, "need a restart: the file of COUNTERSIGN_MASTER_KEY_FILE", 1).await;
     let done = running.stop().await;

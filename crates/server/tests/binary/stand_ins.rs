@@ -7,7 +7,7 @@ async fn a_push_that_arrives_is_shown_in_a_line_without_a_secret() {
     let others = Stage::new();
     let folder = others.path("others");
     let services = others.spawn(&["stand-ins", "--folder", &folder.display().to_string()]);
-    services.prints("a line each").await;
+    services.prints("one per line").await;
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
 
     let settings = folder.join("countersign.toml").display().to_string();

@@ -21,7 +21,7 @@ async fn the_first_start_makes_an_account_and_tells_only_where_it_is_written() {
     let done = running.stop().await;
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains(&path.display().to_string()), "{done:?}");
-    assert!(done.stderr.contains("a master key was made"), "{done:?}");
+    assert!(done.stderr.contains("a master key was created"), "{done:?}");
     for secret in [token, account] {
         assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret), "{done:?}");
     }
@@ -53,14 +53,14 @@ async fn the_environment_can_name_the_first_account_and_changes_nothing_later() 
     assert_eq!(application.get("/v2/Services").await.0, 200, "the old token still works");
     assert_eq!(application.with(ACCOUNT, &other).get("/v2/Services").await.0, 401);
     let done = running.stop().await;
-    assert!(done.stderr.contains("changes nothing"), "it warns: {done:?}");
+    assert!(done.stderr.contains("is ignored"), "it warns: {done:?}");
     assert!(!done.stderr.contains(&other), "{done:?}");
 
     // From a file, with the line break that editors leave.
     let file = stage.write("token", &format!("{TOKEN}\n"));
     let stage = stage.without("COUNTERSIGN_AUTH_TOKEN").with("COUNTERSIGN_AUTH_TOKEN_FILE", &file);
     let done = stage.serve(&[]).await.stop().await;
-    assert!(!done.stderr.contains("changes nothing"), "the same token: {done:?}");
+    assert!(!done.stderr.contains("is ignored"), "the same token: {done:?}");
 }
 
 #[tokio::test]

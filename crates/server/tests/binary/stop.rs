@@ -95,7 +95,7 @@ async fn a_second_interrupt_ends_it_at_once_with_a_failure() {
     let running = stage.serve(&long).await;
     let half = half_a_request(&running).await;
     signal(running.id(), "INT");
-    running.says("countersign stops").await;
+    running.says("countersign is stopping").await;
     signal(running.id(), "INT");
     let done = running.end().await;
     assert_eq!(done.code, Some(1), "{done:?}");

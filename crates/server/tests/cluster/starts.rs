@@ -34,6 +34,6 @@ async fn of_two_master_keys_on_an_empty_database_one_is_refused() {
         well = other.ends() => ((well, other.log()), one),
     };
     assert!(!first_ended.0);
-    assert!(first_ended.1.contains("this is not the master key"), "{}", first_ended.1);
+    assert!(first_ended.1.contains("the master key does not belong"), "{}", first_ended.1);
     survivor.is_ready().await;
 }

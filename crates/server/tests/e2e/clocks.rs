@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_domain::world::Clock as _;
 use countersign_phone::{Authority, Enrolment, Options, Phone, Verdict, jwt};
 
-use countersign_testkit::{ManualClock, WrongClock};
+use countersign_testkit::{ManualClock, SkewedClock};
 
 use crate::support::TestApp;
 
@@ -55,7 +55,7 @@ async fn a_stream_corrects_the_clock_by_the_reason_of_its_refusal() {
 #[tokio::test]
 async fn a_server_whose_clock_jumps_refuses_nothing_in_time_and_takes_nothing_too_late() {
     let clock = ManualClock::new();
-    let own = WrongClock::following(&clock);
+    let own = SkewedClock::following(&clock);
     let app = TestApp::start_by(clock, Arc::new(own.clone()), &[]).await;
     let phone = app.enrol_phone("alice-0001").await;
     let token = app.access_token("bob-0001").await;

@@ -206,7 +206,7 @@ async fn a_client_that_reads_gets_all_of_a_large_response() {
 
 #[tokio::test]
 async fn one_more_connection_of_an_address_than_it_may_have_is_closed_at_once() {
-    let bounds = Bounds { per_address: PerAddress::Most(2), ..Bounds::default() };
+    let bounds = Bounds { per_address: PerAddress::Max(2), ..Bounds::default() };
     let listener = listen(hello(), bounds).await;
     let (mut one, _one) = h2(connect(listener.address).await, 65_535).await;
     let (mut other, other_ended) = h2(connect(listener.address).await, 65_535).await;

@@ -211,7 +211,7 @@ async fn keep(listener: &Listener, header: &[u8]) -> TcpStream {
 
 #[tokio::test]
 async fn connections_are_bounded_by_the_client_and_not_by_the_proxy() {
-    let per_address = PerAddress::Most(2);
+    let per_address = PerAddress::Max(2);
     let listener = listen(&PROTOCOL, Bounds { per_address, ..Bounds::default() }).await;
     let (one, other) = (v2(0x21, [192, 0, 2, 1]), v2(0x21, [192, 0, 2, 2]));
     let _held = [
@@ -229,7 +229,7 @@ async fn connections_are_bounded_by_the_client_and_not_by_the_proxy() {
 /// A proxy that speaks HTTP connects once for many clients.
 #[tokio::test]
 async fn a_proxy_of_requests_has_as_many_connections_as_it_needs() {
-    let per_address = PerAddress::Most(2);
+    let per_address = PerAddress::Max(2);
     let bounds = Bounds { per_address, ..Bounds::default() };
     let trusted = listen(&[TRUST], bounds.clone()).await;
     let mut held = Vec::new();

@@ -26,7 +26,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
 use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook_call::CallLease;
-use countersign_testkit::Maker;
+use countersign_testkit::Fixtures;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
 use crate::seam::{
@@ -40,13 +40,13 @@ pub struct Fixture {
     /// What is tried; nothing is in it.
     pub store: Arc<dyn Store>,
     /// Makes what is put there, and holds the hands of the clock.
-    pub make: Maker,
+    pub make: Fixtures,
 }
 
 impl Fixture {
     /// With a store that nobody has used.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, make: Maker::new(7) }
+        Self { store, make: Fixtures::new(7) }
     }
 
     /// The present instant.

@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::pgbouncer::PgBouncer;
 use super::server::PostgresServer;
 use super::shared::shared_server;
-use crate::wire::Wire;
+use crate::proxy::FaultyProxy;
 
-/// A fresh database on the server that tests share. Dropped with it.
+/// A fresh database on the shared server, removed when dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
     server: PostgresServer,
-    /// Held as long as this process uses the server.
+    /// Locked while this process uses the server.
     _in_use: File,
 }
 
 impl TestDatabase {
-    /// Makes one.
+    /// Creates a database.
     ///
     /// # Panics
     /// There is no PostgreSQL on this machine, or it does not start.
@@ -31,19 +31,19 @@ impl TestDatabase {
         let name = format!("t{}_{number}", std::process::id());
         let made = server.tool("createdb").arg(&name).output();
         if !made.is_ok_and(|made| made.status.success()) {
-            // one was left behind by a process that was killed and had this number
+            // a killed process with the same number left one behind
             server.run("dropdb", &["--if-exists", "--force", &name]);
             server.run("createdb", &[&name]);
         }
         Self { name, server, _in_use: in_use }
     }
 
-    /// How it is reached.
+    /// The URL of the database.
     pub fn url(&self) -> String {
         self.server.url(&self.name)
     }
 
-    /// A pooler in front of it.
+    /// Starts a pooler in front of the database.
     ///
     /// # Panics
     /// There is no PgBouncer on this machine, or it does not start.
@@ -51,17 +51,17 @@ impl TestDatabase {
         PgBouncer::start(&self.server, &self.name)
     }
 
-    /// How it is reached over a wire, which a test can cut.
-    pub fn url_over(&self, wire: &Wire) -> String {
+    /// The URL through a proxy, which a test can disconnect.
+    pub fn url_over(&self, wire: &FaultyProxy) -> String {
         format!("postgres://postgres@{}/{}?sslmode=disable", wire.address(), self.name)
     }
 
-    /// A wire to its server.
-    pub fn wire(&self) -> Wire {
+    /// A proxy in front of its server.
+    pub fn wire(&self) -> FaultyProxy {
         self.server.wire()
     }
 
-    /// Runs a statement there, in a transaction that stays open.
+    /// Runs a statement in a transaction that stays open.
     ///
     /// # Panics
     /// The statement fails.
@@ -78,12 +78,12 @@ impl TestDatabase {
         OpenTransaction(psql)
     }
 
-    /// Runs a statement there, beside whoever uses it; what it prints.
+    /// Runs a statement; returns its output.
     pub fn psql(&self, sql: &str) -> String {
         self.server.psql(&self.name, sql)
     }
 
-    /// A psql of its own that reads statements from its input.
+    /// A `psql` process that reads statements from its input.
     pub fn psql_session(&self) -> Command {
         let mut psql = self.server.tool("psql");
         psql.args([
@@ -98,7 +98,7 @@ impl TestDatabase {
     }
 }
 
-/// A transaction of `psql` that is open, and holds what it locked, until this is dropped.
+/// An open transaction of `psql`, which holds its locks until dropped.
 #[derive(Debug)]
 pub struct OpenTransaction(Child);
 

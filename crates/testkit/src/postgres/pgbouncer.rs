@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use super::programs::{free_port, give_away, unprivileged};
 use super::server::PostgresServer;
 
-/// A PgBouncer that hands out two connections by the transaction.
+/// A PgBouncer with two connections, assigned per transaction.
 #[derive(Debug)]
 pub struct PgBouncer {
     process: Child,
@@ -33,18 +33,18 @@ impl PgBouncer {
         let process = command.spawn().unwrap_or_else(|error| {
             panic!("{error}. This test needs PgBouncer: apt-get install --yes pgbouncer")
         });
-        // it is there as soon as it takes a connection
+        // it is ready when it accepts a connection
         let address = ("127.0.0.1", port);
         let started = (0..100_000).any(|_| {
             std::thread::yield_now();
             std::net::TcpStream::connect(address).is_ok()
         });
-        assert!(started, "PgBouncer does not listen");
+        assert!(started, "PgBouncer does not start");
         let url = format!("postgres://postgres@127.0.0.1:{port}/{database}");
         Self { process, url, _folder: folder }
     }
 
-    /// How the database is reached through it.
+    /// The URL of the database through the pooler.
     pub fn url(&self) -> String {
         self.url.clone()
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// PostgreSQL refuses to run as root.
+/// A command as an unprivileged user: PostgreSQL refuses to run as root.
 pub(super) fn unprivileged(program: impl AsRef<std::ffi::OsStr>) -> Command {
     if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         let mut command = Command::new("setpriv");
@@ -20,14 +20,14 @@ pub(super) fn as_owner(tool: &str) -> Command {
     unprivileged(binary(tool))
 }
 
-/// The folder to whoever PostgreSQL runs as.
+/// Gives a folder to the user that PostgreSQL runs as.
 pub(super) fn give_away(folder: &Path) {
     if fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         succeed(Command::new("chown").args(["--recursive", "postgres:postgres"]).arg(folder));
     }
 }
 
-/// A program of the newest PostgreSQL that is installed.
+/// The path of a program of the newest installed PostgreSQL.
 pub(super) fn binary(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let found = versions.map(|version| version.path().join("bin")).filter(|bin| bin.is_dir());
@@ -37,14 +37,14 @@ pub(super) fn binary(name: &str) -> PathBuf {
     };
     match found.max_by_key(number) {
         Some(bin) => bin.join(name),
-        // elsewhere they are in the path
+        // other systems have them on PATH
         None => PathBuf::from(name),
     }
 }
 
 pub(super) fn succeed(command: &mut Command) -> Output {
     command.stdin(Stdio::null());
-    // the server inherits what it is started with, so a pipe would never end
+    // the server inherits its output, so a pipe would never end
     let silent = command.get_args().any(|arg| arg == "start");
     let output = if silent {
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::programs::{as_owner, binary, free_port, give_away, succeed};
-use crate::wire::{Server, Wire};
+use crate::proxy::{FaultyProxy, Server};
 
-/// The password of the user `postgres` over TCP; over the socket none is asked for.
+/// The password of the user `postgres` over TCP. The Unix socket needs none.
 pub const PASSWORD: &str = "a password for tests";
 
-/// Durability is tried elsewhere; here it would only take time.
+/// Settings for speed; durability is tested elsewhere.
 const SETTINGS: &str = "fsync=off\nfull_page_writes=off\nmax_connections=300\nshared_buffers=32MB\n\
                         unix_socket_permissions=0777\nlogging_collector=off\nautovacuum_naptime=10s\n";
 
@@ -19,14 +19,14 @@ const SETTINGS: &str = "fsync=off\nfull_page_writes=off\nmax_connections=300\nsh
 #[derive(Debug)]
 pub struct PostgresServer {
     pub(super) folder: PathBuf,
-    /// Where it listens on 127.0.0.1.
+    /// The port on 127.0.0.1.
     pub port: u16,
-    /// Stopped and removed at the end.
+    /// Whether the server is stopped when dropped.
     pub(super) private: bool,
 }
 
 impl PostgresServer {
-    /// Starts one of one's own, with more settings (`name=value`).
+    /// Starts a private server with more settings (`name=value`).
     ///
     /// # Panics
     /// There is no PostgreSQL on this machine, or it does not start.
@@ -59,7 +59,7 @@ impl PostgresServer {
         server
     }
 
-    /// Starts it over the same data after [`Self::kill`].
+    /// Starts the server again after [`Self::kill`], on the same data.
     ///
     /// # Panics
     /// It does not start.
@@ -69,7 +69,7 @@ impl PostgresServer {
         succeed(command.args(["--wait", "--silent", "start"]));
     }
 
-    /// Ends it at once, as a power failure would end it.
+    /// Ends the server at once, as a power failure would.
     pub fn kill(&self) {
         self.pg_ctl_stop().output().ok();
     }
@@ -77,21 +77,21 @@ impl PostgresServer {
     /// `kill -9` of all its processes.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn crash(&self) {
         let first = self.pid().to_string();
         let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
         let children = children.expect("it has children");
-        // the first would start new ones
+        // the first process would start new ones
         let all = std::iter::once(first.as_str()).chain(children.split_whitespace());
-        // one that has ended meanwhile is not there to be killed
+        // a process may have ended meanwhile
         Command::new("kill").arg("-9").args(all).output().expect("there is kill");
     }
 
-    /// A copy that follows this one, streaming; every commit here waits for it from now on.
+    /// Creates a streaming standby; every commit waits for it from now on.
     ///
     /// # Panics
-    /// It cannot be made, or does not start.
+    /// It cannot be created, or does not start.
     pub fn synchronous_standby(&self, folder: &Path) -> Self {
         give_away(folder);
         let standby = Self { folder: folder.to_owned(), port: free_port(), private: true };
@@ -119,33 +119,33 @@ impl PostgresServer {
         standby
     }
 
-    /// Makes the primary of a standby.
+    /// Promotes a standby to primary.
     ///
     /// # Panics
-    /// It is none, or does not become one.
+    /// The promotion fails.
     pub fn promote(&self) {
         let mut command = as_owner("pg_ctl");
         succeed(command.arg("--pgdata").arg(self.data()).args(["--wait", "--silent", "promote"]));
     }
 
-    /// How a database of it is reached, over its socket.
+    /// The URL of a database over the Unix socket.
     pub fn url(&self, database: &str) -> String {
         let socket = self.folder.display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{socket}:{}/{database}", self.port)
     }
 
-    /// How it is reached over TCP, by a password.
+    /// The URL of a database over TCP with a password.
     pub fn tcp_url(&self, database: &str) -> String {
         let password = PASSWORD.replace(' ', "%20");
         format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A wire to it, over which no password is asked for.
-    pub fn wire(&self) -> Wire {
-        Wire::to(Server::Unix(self.folder.join(format!(".s.PGSQL.{}", self.port))))
+    /// A proxy to the Unix socket, which needs no password.
+    pub fn wire(&self) -> FaultyProxy {
+        FaultyProxy::to(Server::Unix(self.folder.join(format!(".s.PGSQL.{}", self.port))))
     }
 
-    /// Runs a statement; what it prints.
+    /// Runs a statement; returns its output.
     ///
     /// # Panics
     /// The server refuses it.
@@ -154,10 +154,10 @@ impl PostgresServer {
         self.run("psql", &[&args[..], &["--command", sql]].concat())
     }
 
-    /// Its first process.
+    /// The first process of the server.
     ///
     /// # Panics
-    /// It does not run.
+    /// The server does not run.
     pub fn pid(&self) -> u32 {
         let noted = fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
         noted.lines().next().and_then(|line| line.parse().ok()).expect("its process")

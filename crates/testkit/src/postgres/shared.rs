@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::programs::{binary, give_away, unprivileged};
 use super::server::PostgresServer;
 
-/// The server that tests share, and the lock that keeps the watchdog from stopping it.
+/// The shared server, and the lock that keeps the watchdog from stopping it.
 pub(super) fn shared_server() -> (PostgresServer, File) {
     let user = fs::metadata("/proc/self").expect("a process has an owner").uid();
     let folder = std::env::temp_dir().join(format!("countersign-postgres-{user}"));
@@ -18,8 +18,8 @@ pub(super) fn shared_server() -> (PostgresServer, File) {
         OpenOptions::new().create(true).append(true).open(path).expect("a lock")
     };
     let (starting, in_use, _) = (open("starting"), open("in-use"), open("watched"));
-    // one at a time from here, the watchdog included
-    starting.lock().expect("the lock of whoever starts it");
+    // one process at a time from here, the watchdog included
+    starting.lock().expect("the lock for starting");
     let port = fs::read_to_string(folder.join("port")).ok().and_then(|port| port.parse().ok());
     let running = port.map(|port| PostgresServer { folder: folder.clone(), port, private: false });
     let server = running.filter(is_ready).unwrap_or_else(|| {
@@ -27,7 +27,7 @@ pub(super) fn shared_server() -> (PostgresServer, File) {
         give_away(&folder);
         PostgresServer::make(&folder, &[])
     });
-    in_use.lock_shared().expect("nobody keeps it for itself");
+    in_use.lock_shared().expect("a shared lock");
     watch(&folder);
     (server, in_use)
 }
@@ -39,7 +39,7 @@ fn is_ready(server: &PostgresServer) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Starts the watchdog, unless there is one: it stops the server when nobody uses it or is about to.
+/// Starts the watchdog unless it runs. It stops the server when no process uses it or is about to.
 fn watch(folder: &Path) {
     const SCRIPT: &str = r#"
         exec 7< watched; flock --nonblock 7 || exit

@@ -25,7 +25,7 @@ use countersign_store::seam::{
     Opening, Recorded, Services,
 };
 use countersign_store_sqlite::SqliteStore;
-use countersign_testkit::Maker;
+use countersign_testkit::Fixtures;
 
 use super::device::Device;
 use super::faulty::Faulty;
@@ -38,7 +38,7 @@ pub(crate) const fn secs(secs: u64) -> Duration {
 
 /// One node, its database, and whoever speaks to it.
 pub(crate) struct World {
-    pub(crate) make: Maker,
+    pub(crate) make: Fixtures,
     pub(crate) bus: LocalBus,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) script: Script,
@@ -71,7 +71,7 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder for the database");
         let path = folder.path().join("countersign.db");
         let store = SqliteStore::open(path, Default::default()).expect("a new database");
-        let make = Maker::new(7);
+        let make = Fixtures::new(7);
         let account = make.account();
         let service = make.service(&account);
         furnish(&store, &account, &service).await;

@@ -1,4 +1,4 @@
-//! The application: it speaks the REST API with its account's credentials, as any HTTP client would.
+//! The application: it uses the REST API with its account's credentials, as any HTTP client would.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,20 +9,20 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
 use url::form_urlencoded::{self, byte_serialize};
 
-use super::reply::Reply;
+use super::response::Response;
 use super::timeout::TIMEOUT;
 
-/// An HTTP client and credentials.
+/// An HTTP client with credentials.
 pub(super) struct Application {
     http: Client,
-    /// Where the server is, without a slash at its end.
+    /// The server's URL, without a slash at its end.
     pub(super) base: String,
     /// The account's SID.
     pub(super) account: String,
     token: Secret,
 }
 
-/// One call, which can be made and shown: both are of the same words.
+/// One call, which can be sent and shown as a command.
 pub(super) struct Call {
     method: Method,
     url: String,
@@ -39,7 +39,7 @@ impl Call {
         Self { method: Method::POST, url: url.into(), form }
     }
 
-    /// The form as it is sent.
+    /// The encoded form.
     fn body(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.form).finish()
     }
@@ -56,13 +56,13 @@ impl Application {
         Ok(Self { http, base, account, token })
     }
 
-    /// The account's token, to be shown: it is worth nothing after the demo.
+    /// The account's token. It may be shown, since it is worthless after the demo.
     pub(super) fn token(&self) -> &str {
         self.token.expose()
     }
 
-    /// Makes a call, and takes whatever is answered.
-    async fn make(&self, call: &Call) -> anyhow::Result<Reply> {
+    /// Sends a call and returns any response.
+    async fn make(&self, call: &Call) -> anyhow::Result<Response> {
         let mut request = self
             .http
             .request(call.method.clone(), &call.url)
@@ -75,42 +75,42 @@ impl Application {
         let response = request.send().await.with_context(|| call.to_string())?;
         let status = response.status();
         let text = response.text().await.with_context(|| call.to_string())?;
-        Ok(Reply { status, text, sent, came: Instant::now() })
+        Ok(Response { status, text, sent, received_at: Instant::now() })
     }
 
-    /// Makes a call that must be answered with this status.
-    pub(super) async fn expect(&self, call: &Call, status: u16) -> anyhow::Result<Reply> {
-        let reply = self.make(call).await?;
-        if reply.status.as_u16() != status {
-            bail!("{call}: expected {status}, and the answer is {}: {}", reply.status, reply.text);
+    /// Sends a call whose response must have this status.
+    pub(super) async fn expect(&self, call: &Call, status: u16) -> anyhow::Result<Response> {
+        let response = self.make(call).await?;
+        if response.status.as_u16() != status {
+            bail!("{call}: expected {status}, got {}: {}", response.status, response.text);
         }
-        Ok(reply)
+        Ok(response)
     }
 
-    /// Makes a call again and again until its answer is as wished.
+    /// Repeats a call until its response is as wanted.
     pub(super) async fn until<T>(
         &self,
         call: &Call,
-        wished: impl Fn(&Reply) -> anyhow::Result<Option<T>>,
+        wanted: impl Fn(&Response) -> anyhow::Result<Option<T>>,
     ) -> anyhow::Result<T> {
         let began = Instant::now();
         loop {
-            let reply = self.expect(call, 200).await?;
-            if let Some(found) = wished(&reply)? {
+            let response = self.expect(call, 200).await?;
+            if let Some(found) = wanted(&response)? {
                 return Ok(found);
             }
             if began.elapsed() > TIMEOUT {
                 bail!(
-                    "{call}: waited {} s in vain; it still reads {}",
+                    "{call}: timed out after {} s; the last response was {}",
                     TIMEOUT.as_secs(),
-                    reply.text
+                    response.text
                 );
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// The call as a command that does the same.
+    /// The call as a curl command.
     pub(super) fn curl(&self, call: &Call, indent: &str) -> String {
         let Call { method, url, form } = call;
         let mut lines = vec![

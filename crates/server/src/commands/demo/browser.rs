@@ -1,4 +1,4 @@
-//! The reader's own browser as a second device of the person: a link to enrol it by, and questions for it once it has.
+//! The reader's own browser as a second device: a link to enrol it, and a challenge once it is enrolled.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use countersign_domain::invitation::Invitation;
 use serde::Deserialize;
 
 use super::application::Call;
-use super::reply::{ChallengeRead, Made};
-use super::stage::{IDENTITY, Stage, access_token};
+use super::participants::{IDENTITY, Participants, access_token};
+use super::response::{ChallengeBody, Created};
 use crate::commands::phone::screen::plain;
 
-/// How often it is looked whether the browser has enrolled.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval between looks for an enrolled browser.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct WebPushKey {
@@ -33,68 +33,75 @@ struct Factor {
 }
 
 /// Shows the link that signs in to the console.
-pub(super) fn show_console(stage: &Stage, link: &str, open: bool) {
+pub(super) fn show_console(participants: &Participants, link: &str, open: bool) {
     println!(
         "  {}\n\n  {link}\n",
-        stage.paint.bold(
+        participants.paint.bold(
             "Look at what happened, in the console; the link signs in once, within ten minutes"
         )
     );
     if open && !open_browser(link) {
-        println!("  No browser could be opened: open the link yourself.\n");
+        println!("  Cannot open a browser: open the link yourself.\n");
     }
 }
 
-/// Shows the link, waits until a browser has enrolled by it, and asks it something.
-pub(super) async fn accompany(stage: &Stage, open: bool) -> anyhow::Result<()> {
-    let key = Call::get(format!("{}/v2/Services/{}/WebPushKey", stage.app.base, stage.service));
-    let WebPushKey { public_key } = stage.app.expect(&key, 200).await?.read()?;
+/// Shows the link, waits until a browser has enrolled with it, and sends it a challenge.
+pub(super) async fn enrol_and_ask(participants: &Participants, open: bool) -> anyhow::Result<()> {
+    let key = Call::get(format!(
+        "{}/v2/Services/{}/WebPushKey",
+        participants.app.base, participants.service
+    ));
+    let WebPushKey { public_key } = participants.app.expect(&key, 200).await?.read()?;
     let invitation = Invitation {
-        service: &stage.service,
+        service: &participants.service,
         identity: IDENTITY,
-        token: &access_token(&stage.app, &stage.service).await?,
+        token: &access_token(&participants.app, &participants.service).await?,
         push_key: &public_key,
     };
-    let link = invitation.link(&stage.app.base);
+    let link = invitation.link(&participants.app.base);
     println!(
         "  {}\n\n  {link}\n",
-        stage.paint.bold("Answer in your own browser; the link is good for five minutes, once")
+        participants
+            .paint
+            .bold("Answer in your own browser; the link is good for five minutes, once")
     );
     if open && !open_browser(&link) {
-        println!("  No browser could be opened: open the link yourself.\n");
+        println!("  Cannot open a browser: open the link yourself.\n");
     }
-    let browser = enrolled(stage).await?;
+    let browser = enrolled(participants).await?;
     println!("\n{} has enrolled, and is asked something.", plain(&browser.friendly_name));
-    ask(stage, &browser).await
+    ask(participants, &browser).await
 }
 
-/// The first device that is not the phone of the story.
-async fn enrolled(stage: &Stage) -> anyhow::Result<Factor> {
+/// The first device that is not the phone of the demonstration.
+async fn enrolled(participants: &Participants) -> anyhow::Result<Factor> {
     loop {
-        let Factors { factors } = stage.app.expect(&stage.factors(), 200).await?.read()?;
-        let is_new = |it: &Factor| it.sid != stage.phone.factor_sid() && it.status == "verified";
+        let Factors { factors } =
+            participants.app.expect(&participants.factors(), 200).await?.read()?;
+        let is_new =
+            |it: &Factor| it.sid != participants.phone.factor_sid() && it.status == "verified";
         if let Some(factor) = factors.into_iter().find(is_new) {
             return Ok(factor);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn ask(stage: &Stage, browser: &Factor) -> anyhow::Result<()> {
+async fn ask(participants: &Participants, browser: &Factor) -> anyhow::Result<()> {
     let fields = [
         ("Details.Fields", r#"{"label":"Place","value":"Lisbon, Portugal"}"#),
         ("Details.Fields", r#"{"label":"Device","value":"Firefox on Linux"}"#),
     ];
-    let question = stage.challenge_on(&browser.sid, "Log in to Harbour Bank?", &fields);
-    let Made { sid } = stage.app.expect(&question, 201).await?.read()?;
+    let question = participants.challenge_on(&browser.sid, "Log in to Harbour Bank?", &fields);
+    let Created { sid } = participants.app.expect(&question, 201).await?.read()?;
     println!(
         "  To ask it again:\n\n{}\n",
-        stage.app.curl(&stage.challenge_on(&browser.sid, "Is it you?", &[]), "  ")
+        participants.app.curl(&participants.challenge_on(&browser.sid, "Is it you?", &[]), "  ")
     );
-    let url = format!("{}?WaitSeconds=5", stage.challenge_url(&sid));
+    let url = format!("{}?WaitSeconds=5", participants.challenge_url(&sid));
     loop {
-        let read = stage.app.expect(&Call::get(url.clone()), 200).await?;
-        let ChallengeRead { status, .. } = read.read().context("a challenge")?;
+        let read = participants.app.expect(&Call::get(url.clone()), 200).await?;
+        let ChallengeBody { status, .. } = read.read().context("a challenge")?;
         if status != "pending" {
             println!("{} says: {status}", plain(&browser.friendly_name));
             return Ok(());

@@ -1,4 +1,5 @@
-//! After the story: the server keeps serving, the phone keeps listening, and the reader has three commands to paste.
+//! After the demonstration: the server keeps serving, the phone keeps listening, and the reader has three commands to
+//! paste.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,56 +9,61 @@ use countersign_phone::{Challenge, ChallengeStatus, Event, Phone, Prompt, Verdic
 use tokio::task::JoinSet;
 
 use super::browser;
-use super::reply::Made;
-use super::stage::Stage;
+use super::participants::Participants;
+use super::response::Created;
 use super::timeline::short;
 use crate::commands::phone::screen::{Card, Paint, plain};
 use crate::world::SystemClock;
 
 /// How long the person looks at a challenge: time enough to push it once more.
-const LOOKS: Duration = Duration::from_secs(15);
-/// How long the challenge stays open that is there to be pushed again; the API allows an hour.
-const STAYS_OPEN: Duration = Duration::from_secs(59 * 60);
+const ANSWER_DELAY: Duration = Duration::from_secs(15);
+/// How long the challenge stays open that can be pushed again; the API allows an hour.
+const OPEN_LIFETIME: Duration = Duration::from_secs(59 * 60);
 
-/// Serves and answers until it is dropped.
+/// Serves and answers until dropped.
 pub(super) async fn keep_serving(
-    stage: &Stage,
+    participants: &Participants,
     console: &str,
     open_browser: bool,
 ) -> anyhow::Result<()> {
-    let until = (SystemClock.now() + STAYS_OPEN).to_string();
-    let open = stage.challenge("Still there?", &[("ExpirationDate", &until)]);
-    let Made { sid: open } = stage.app.expect(&open, 201).await?.read()?;
-    invite(stage, &open);
-    let person = Person { phone: stage.phone.clone(), paint: stage.paint };
-    browser::show_console(stage, console, open_browser);
-    tokio::try_join!(browser::accompany(stage, open_browser), person.look_after(&open)).map(|_| ())
+    let until = (SystemClock.now() + OPEN_LIFETIME).to_string();
+    let open = participants.challenge("Still there?", &[("ExpirationDate", &until)]);
+    let Created { sid: open } = participants.app.expect(&open, 201).await?.read()?;
+    invite(participants, &open);
+    let person = Person { phone: participants.phone.clone(), paint: participants.paint };
+    browser::show_console(participants, console, open_browser);
+    tokio::try_join!(browser::enrol_and_ask(participants, open_browser), person.run(&open))
+        .map(|_| ())
 }
 
-fn invite(stage: &Stage, open: &str) {
-    let title = |text: &str| println!("\n  {}\n", stage.paint.bold(text));
+fn invite(participants: &Participants, open: &str) {
+    let title = |text: &str| println!("\n  {}\n", participants.paint.bold(text));
     println!(
         "\n{}",
-        stage.paint.bold("Your turn. The server serves until Ctrl-C, and the phone is on.")
+        participants.paint.bold("Your turn. The server serves until Ctrl-C, and the phone is on.")
     );
-    println!("\n  account SID   {}\n  auth token    {}", stage.app.account, stage.app.token());
+    println!(
+        "\n  account SID   {}\n  auth token    {}",
+        participants.app.account,
+        participants.app.token()
+    );
     title("Ask the person something; the phone approves after a while");
-    println!("{}", stage.app.curl(&stage.challenge("Is it you?", &[]), "  "));
+    println!("{}", participants.app.curl(&participants.challenge("Is it you?", &[]), "  "));
     title("Push a challenge again; this one the phone leaves open");
-    println!("{}", stage.app.curl(&stage.notify(open, 150), "  "));
-    title("See what became of its pushes");
-    println!("{}\n", stage.app.curl(&stage.notifications(open), "  "));
+    println!("{}", participants.app.curl(&participants.notify(open, 150), "  "));
+    title("See the status of its pushes");
+    println!("{}\n", participants.app.curl(&participants.notifications(open), "  "));
 }
 
-/// Who holds the phone.
+/// The person with the phone.
 struct Person {
     phone: Phone,
     paint: Paint,
 }
 
 impl Person {
-    /// Shows what comes, and approves it; all but one challenge, which stays open.
-    async fn look_after(&self, stays_open: &str) -> anyhow::Result<()> {
+    /// Shows challenges as they arrive, and approves all but one, which stays open.
+    async fn run(&self, stays_open: &str) -> anyhow::Result<()> {
         let mut listener = self.phone.listen();
         let mut pushes = HashMap::new();
         let mut answers = JoinSet::new();
@@ -75,7 +81,7 @@ impl Person {
                         match shown {
                             Some(challenge) if challenge.sid == stays_open => self.note("    left open"),
                             Some(challenge) => {
-                                self.note(&format!("    approves in {} s", LOOKS.as_secs()));
+                                self.note(&format!("    approves in {} s", ANSWER_DELAY.as_secs()));
                                 answers.spawn(approve(self.phone.clone(), challenge));
                             }
                             None => {}
@@ -87,8 +93,7 @@ impl Person {
         }
     }
 
-    /// Shows a challenge when its first push comes, and returns it if it wants an answer. Further pushes replace the
-    /// first.
+    /// Shows a challenge at its first push, and returns it if it needs an answer. Further pushes replace the first.
     async fn receive(&self, prompt: &Prompt, count: u32) -> Option<Challenge> {
         let sid = short(&prompt.notification_sid);
         println!();
@@ -128,9 +133,9 @@ impl Person {
 
 type Answered = (Challenge, Result<Challenge, countersign_phone::Error>);
 
-/// Looks at a challenge for a while, and approves it.
+/// Waits a while and approves a challenge.
 async fn approve(phone: Phone, challenge: Challenge) -> Answered {
-    tokio::time::sleep(LOOKS).await;
+    tokio::time::sleep(ANSWER_DELAY).await;
     let answered = phone.answer(&challenge.sid, Verdict::Approved).await;
     (challenge, answered)
 }

@@ -1,10 +1,10 @@
-//! What happened when, printed in that order.
+//! Events with their times, printed in order.
 
 use std::time::{Duration, Instant};
 
 use crate::commands::phone::screen::Paint;
 
-/// Events since the story's zero.
+/// Events since the start.
 pub(super) struct Timeline {
     zero: Instant,
     paint: Paint,
@@ -16,22 +16,22 @@ impl Timeline {
         Self { zero, paint, events: Vec::new() }
     }
 
-    /// Notes what happened at an instant; it need not be the latest.
+    /// Records an event; it need not be the latest.
     pub(super) fn note(&mut self, at: Instant, what: impl Into<String>) {
         self.events.push((at, what.into()));
     }
 
-    /// Begins anew: from now on offsets count from `zero`.
+    /// Restarts the timeline: offsets count from `zero` from now on.
     pub(super) fn restart(&mut self, zero: Instant) {
         self.zero = zero;
     }
 
-    /// Notes what happened just now.
+    /// Records an event that happened just now.
     pub(super) fn note_now(&mut self, what: impl Into<String>) {
         self.note(Instant::now(), what);
     }
 
-    /// Prints what has not been printed.
+    /// Prints the events that have not been printed.
     pub(super) fn print(&mut self) {
         self.events.sort_by_key(|(at, _)| *at);
         for (at, what) in self.events.drain(..) {
@@ -41,22 +41,22 @@ impl Timeline {
     }
 }
 
-/// A story that breaks off still tells how far it came.
+/// Also prints the events of a chapter that failed.
 impl Drop for Timeline {
     fn drop(&mut self) {
-        // whoever cannot print must not try again
+        // printing may be what panicked
         if !std::thread::panicking() {
             self.print();
         }
     }
 }
 
-/// A span for a reader: `12.3 ms`.
+/// A duration in milliseconds: `12.3 ms`.
 pub(super) fn millis(span: Duration) -> String {
     format!("{:.1} ms", span.as_secs_f64() * 1_000.0)
 }
 
-/// A SID that is to be recognised, not copied.
+/// A shortened SID, for recognition.
 pub(super) fn short(sid: &str) -> String {
     match (sid.get(..2), sid.get(sid.len().saturating_sub(6)..)) {
         (Some(kind), Some(end)) if sid.len() > 8 => format!("{kind}…{end}"),

@@ -5,7 +5,8 @@ use countersign_phone::{Closed, Error};
 
 use super::screen::plain;
 
-/// The error for a person, in one line: a refused stream says why in JSON, and a broken connection in five layers.
+/// Explains an error in one line. The server states the reason of a refused stream in JSON; a broken connection has
+/// several causes.
 pub(super) fn explain(error: Error) -> anyhow::Error {
     match error {
         Error::Closed(closed) => match closed.refusal() {
@@ -14,7 +15,7 @@ pub(super) fn explain(error: Error) -> anyhow::Error {
                 anyhow!("the server refused the stream: {message} ({})", refusal.code)
             }
             None if closed.code == Closed::REPLACED => {
-                anyhow!("this phone is connected elsewhere now: {closed}")
+                anyhow!("this phone has connected elsewhere: {closed}")
             }
             None => Error::Closed(closed).into(),
         },
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_stream_reads_as_a_refusal() {
+    fn a_refused_stream_is_explained() {
         let reason =
             r#"{"code":20003,"message":"Authenticate","server_time":"2026-11-22T10:00:00Z"}"#;
         let closed = Closed { code: Closed::REFUSED, reason: reason.into() };

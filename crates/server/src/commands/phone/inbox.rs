@@ -1,4 +1,4 @@
-//! What has been shown, and what still waits for an answer.
+//! The challenges that have been shown, and those that wait for an answer.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,7 +9,7 @@ use countersign_phone::Challenge;
 pub(super) struct Inbox {
     /// Shown and not answered, oldest first.
     open: VecDeque<Challenge>,
-    /// All that were shown and have not expired, with how many pushes came for each.
+    /// Challenges that were shown and have not expired, with the number of pushes of each.
     shown: HashMap<String, Shown>,
 }
 
@@ -19,19 +19,19 @@ struct Shown {
     pushes: u32,
 }
 
-/// What a push means to the person.
+/// The meaning of a push for the person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// Not shown yet.
+    /// The challenge has not been shown.
     New,
-    /// Shown because it was pending when we connected; this is the push of it.
+    /// The challenge was shown when the phone connected; this is its push.
     Known,
-    /// Asked again.
+    /// The challenge was pushed before.
     Again,
 }
 
 impl Inbox {
-    /// A push of a challenge came.
+    /// Records a push of a challenge.
     pub(super) fn pushed(&mut self, sid: &str) -> Arrival {
         match self.shown.get_mut(sid) {
             None => Arrival::New,
@@ -42,44 +42,44 @@ impl Inbox {
         }
     }
 
-    /// Whether it has been shown.
+    /// Whether a challenge has been shown.
     pub(super) fn has_shown(&self, sid: &str) -> bool {
         self.shown.contains_key(sid)
     }
 
-    /// It has been shown, after so many pushes.
+    /// Records that a challenge was shown after this many pushes.
     pub(super) fn show(&mut self, challenge: &Challenge, pushes: u32) {
         let expires_at = challenge.expires_at.as_second();
         self.shown.insert(challenge.sid.clone(), Shown { expires_at, pushes });
     }
 
-    /// It waits for the person. Returns how many wait before it.
+    /// Queues a challenge for an answer. Returns how many wait before it.
     pub(super) fn keep(&mut self, challenge: Challenge) -> usize {
         self.open.push_back(challenge);
         self.open.len() - 1
     }
 
-    /// The one that has waited longest.
+    /// The challenge that has waited longest.
     pub(super) fn oldest(&self) -> Option<&Challenge> {
         self.open.front()
     }
 
-    /// Takes the one that has waited longest.
+    /// Takes the challenge that has waited longest.
     pub(super) fn take(&mut self) -> Option<Challenge> {
         self.open.pop_front()
     }
 
-    /// Puts back what could not be answered this time.
+    /// Puts back a challenge that could not be answered.
     pub(super) fn put_back(&mut self, challenge: Challenge) {
         self.open.push_front(challenge);
     }
 
-    /// Forgets that it was shown, so that the next push shows it again.
+    /// Forgets that a challenge was shown, so that the next push shows it again.
     pub(super) fn forget(&mut self, sid: &str) {
         self.shown.remove(sid);
     }
 
-    /// Removes what can no longer be answered, and returns what was still open of it.
+    /// Removes expired challenges; returns those that were open.
     pub(super) fn expire(&mut self, now: i64) -> Vec<Challenge> {
         self.shown.retain(|_, shown| shown.expires_at > now);
         let is_over = |challenge: &Challenge| challenge.expires_at.as_second() <= now;
@@ -88,7 +88,7 @@ impl Inbox {
         over
     }
 
-    /// When the first of the open ones expires.
+    /// When the next open challenge expires.
     pub(super) fn next_expiry(&self) -> Option<i64> {
         self.open.iter().map(|challenge| challenge.expires_at.as_second()).min()
     }

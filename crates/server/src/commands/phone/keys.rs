@@ -1,4 +1,4 @@
-//! What the person types: a letter and Enter.
+//! The person's input: a letter and Enter.
 
 use std::io::BufRead as _;
 
@@ -11,7 +11,7 @@ pub(super) const KEYS: &str = "a approve · d deny · s skip, and Enter";
 pub(super) struct Keys(UnboundedReceiver<String>);
 
 impl Keys {
-    /// Reads from now on. The thread that does so ends with the process: nothing can interrupt its reading.
+    /// Starts to read. The reading thread ends with the process, since nothing can interrupt it.
     pub(super) fn listen() -> Self {
         let (sender, receiver) = unbounded_channel();
         std::thread::spawn(move || {
@@ -24,7 +24,7 @@ impl Keys {
         Self(receiver)
     }
 
-    /// The next line; never, if there are no more.
+    /// The next line; pends forever at the end of the input.
     pub(super) async fn next(keys: &mut Option<Self>) -> String {
         if let Some(Self(lines)) = keys {
             if let Some(line) = lines.recv().await {

@@ -1,4 +1,4 @@
-//! `countersign phone listen`: shows challenges as they come, and answers them.
+//! `countersign phone listen`: shows challenges as they arrive, and answers them.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use super::errors::explain;
 use super::inbox::{Arrival, Inbox};
 use super::keys::{KEYS, Keys};
 use super::screen::{Card, Paint, plain, server_time};
-use super::source::{ASK_EVERY, News, Source, may_pass};
+use super::source::{ChallengeSource, POLL_INTERVAL, PhoneEvent, is_temporary};
 use crate::cli;
 
-/// What is done with a challenge once it is shown.
+/// What to do with a challenge that is shown.
 #[derive(Clone, Copy)]
-enum Manner {
-    /// The same answer to all.
+enum AnswerMode {
+    /// Give the same answer to all.
     Answer(Verdict),
-    /// The person says.
+    /// Ask the person.
     Ask,
     /// Nothing.
     Show,
@@ -28,28 +28,28 @@ enum Manner {
 pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let manner = match (flags.approve_all, flags.deny_all) {
-        (true, _) => Manner::Answer(Verdict::Approved),
-        (_, true) => Manner::Answer(Verdict::Denied),
-        _ if std::io::stdin().is_terminal() => Manner::Ask,
-        _ => Manner::Show,
+    let mode = match (flags.approve_all, flags.deny_all) {
+        (true, _) => AnswerMode::Answer(Verdict::Approved),
+        (_, true) => AnswerMode::Answer(Verdict::Denied),
+        _ if std::io::stdin().is_terminal() => AnswerMode::Ask,
+        _ => AnswerMode::Show,
     };
-    let keys = matches!(manner, Manner::Ask).then(Keys::listen);
-    let mut source = Source::stream(&phone);
-    if matches!(manner, Manner::Show) {
+    let keys = matches!(mode, AnswerMode::Ask).then(Keys::listen);
+    let mut source = ChallengeSource::stream(&phone);
+    if matches!(mode, AnswerMode::Show) {
         eprintln!(
-            "nobody is at a terminal: challenges are shown, not answered; see --approve-all and --deny-all"
+            "standard input is no terminal: challenges are shown but not answered; see --approve-all and --deny-all"
         );
     }
-    let mut desk = Desk {
+    let mut session = ListenSession {
         phone,
-        manner,
+        mode,
         inbox: Inbox::default(),
         paint: Paint::of_stdout(),
         connected: false,
     };
     let ended = tokio::select! {
-        ended = Box::pin(desk.work(&mut source, keys)) => ended,
+        ended = Box::pin(session.work(&mut source, keys)) => ended,
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };
@@ -57,7 +57,7 @@ pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()>
     ended
 }
 
-/// Sleeps for so many seconds; for ever, if nothing is said.
+/// Sleeps for some seconds; forever for `None`.
 async fn sleep_for(seconds: Option<i64>) {
     match seconds {
         None => std::future::pending().await,
@@ -67,59 +67,65 @@ async fn sleep_for(seconds: Option<i64>) {
     }
 }
 
-/// Where the person sits.
-struct Desk {
+/// The state of a listening phone.
+struct ListenSession {
     phone: Phone,
-    manner: Manner,
+    mode: AnswerMode,
     inbox: Inbox,
     paint: Paint,
     connected: bool,
 }
 
-impl Desk {
-    async fn work(&mut self, source: &mut Source, mut keys: Option<Keys>) -> anyhow::Result<()> {
+impl ListenSession {
+    async fn work(
+        &mut self,
+        source: &mut ChallengeSource,
+        mut keys: Option<Keys>,
+    ) -> anyhow::Result<()> {
         let phone = self.phone.clone();
         loop {
             let expiry = self.inbox.next_expiry().map(|at| at - server_time(&phone));
             tokio::select! {
-                news = source.next(&phone) => self.hear(news.map_err(explain)?).await,
-                line = Keys::next(&mut keys) => self.press(&line).await,
+                event = source.next(&phone) => self.handle(event.map_err(explain)?).await,
+                line = Keys::next(&mut keys) => self.handle_key(&line).await,
                 () = sleep_for(expiry) => self.expire(),
             }
         }
     }
 
-    async fn hear(&mut self, news: News) {
-        match news {
-            News::Stream(Event::Linked(_)) => {
+    async fn handle(&mut self, event: PhoneEvent) {
+        match event {
+            PhoneEvent::Stream(Event::Linked(_)) => {
                 let again = if self.connected { " again" } else { "" };
                 self.note(&format!("connected{again} as {}", self.phone.factor_sid()));
                 self.connected = true;
                 self.catch_up().await;
             }
-            News::Stream(Event::Prompt(prompt)) => self.pushed(&prompt).await,
-            News::Stream(Event::Lost { error, again_in }) => {
+            PhoneEvent::Stream(Event::Prompt(prompt)) => self.pushed(&prompt).await,
+            PhoneEvent::Stream(Event::Lost { error, again_in }) => {
                 let wait = again_in.as_secs_f64();
                 self.note(&format!("not connected ({:#}); again in {wait:.1} s", explain(error)));
             }
-            News::NoStream => {
-                let every = ASK_EVERY.as_secs();
+            PhoneEvent::NoStream => {
+                let every = POLL_INTERVAL.as_secs();
                 self.note(&format!(
-                    "the server does not stream to this phone (platform none): it asks every {every} s instead"
+                    "the server does not stream to this phone (platform none): polling every {every} s instead"
                 ));
             }
-            News::Pending(challenges) => self.pending(challenges).await,
-            News::NotNow(error) => {
-                self.note(&format!("{:#}; it asks again", explain(error)));
+            PhoneEvent::Pending(challenges) => self.pending(challenges).await,
+            PhoneEvent::Failed(error) => {
+                self.note(&format!("{:#}; retrying", explain(error)));
             }
         }
     }
 
-    /// Shows what was asked while nobody listened.
+    /// Shows the challenges that are pending when the phone connects.
     async fn catch_up(&mut self) {
         match self.phone.challenges(Some(ChallengeStatus::Pending)).await {
             Ok(challenges) => self.pending(challenges).await,
-            Err(error) => self.note(&format!("cannot read what is pending: {:#}", explain(error))),
+            Err(error) => {
+                self.note(&format!("cannot read the pending challenges: {:#}", explain(error)));
+            }
         }
     }
 
@@ -139,7 +145,7 @@ impl Desk {
         }
     }
 
-    /// Fetches a challenge, shows it, and goes on as the manner is.
+    /// Fetches a challenge, shows it, and handles it as the mode says.
     async fn open(&mut self, sid: &str, pushes: u32) {
         let challenge = match self.phone.challenge(sid).await {
             Ok(challenge) => challenge,
@@ -149,21 +155,21 @@ impl Desk {
         };
         self.inbox.show(&challenge, pushes);
         println!("\n{}", Card::new(&self.phone, &challenge, self.paint));
-        match self.manner {
+        match self.mode {
             _ if challenge.status != ChallengeStatus::Pending => {
                 println!("    it is {} already", self.paint.verdict(challenge.status));
             }
-            Manner::Answer(verdict) => self.answer(challenge, verdict).await,
-            Manner::Ask => match self.inbox.keep(challenge) {
+            AnswerMode::Answer(verdict) => self.answer(challenge, verdict).await,
+            AnswerMode::Ask => match self.inbox.keep(challenge) {
                 0 => println!("    {KEYS}"),
                 before => println!("    {before} before it"),
             },
-            Manner::Show => {}
+            AnswerMode::Show => {}
         }
     }
 
-    /// One line of the person's: a letter for the challenge that has waited longest.
-    async fn press(&mut self, line: &str) {
+    /// Handles a line of input: a letter for the challenge that has waited longest.
+    async fn handle_key(&mut self, line: &str) {
         let Some(challenge) = self.inbox.take() else {
             return self.note("nothing is open");
         };
@@ -193,7 +199,7 @@ impl Desk {
                 println!("    it is {} already", self.paint.verdict(status));
             }
             Err(error) => {
-                let stays = may_pass(&error) && matches!(self.manner, Manner::Ask);
+                let stays = is_temporary(&error) && matches!(self.mode, AnswerMode::Ask);
                 println!("    {}: {:#}", self.paint.bad("not answered"), explain(error));
                 if stays {
                     self.inbox.put_back(challenge);
@@ -213,7 +219,7 @@ impl Desk {
         }
     }
 
-    /// Shows what is to be answered now.
+    /// Shows the next challenge to answer.
     fn show_next(&self) {
         if let Some(next) = self.inbox.oldest() {
             println!("\n{}\n    {KEYS}", Card::new(&self.phone, next, self.paint));

@@ -1,4 +1,4 @@
-//! How a challenge looks in a terminal.
+//! Renders a challenge in the terminal.
 
 use std::fmt::{self, Display};
 
@@ -6,7 +6,7 @@ use countersign_phone::{Challenge, ChallengeStatus, Phone, system_time};
 
 use crate::telemetry;
 
-/// Colours, where they are welcome: on a terminal, and if `NO_COLOR` does not object.
+/// Colours, on a terminal that supports them and unless `NO_COLOR` is set.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::commands) struct Paint {
     coloured: bool,
@@ -33,7 +33,7 @@ impl Paint {
         self.with("31", text)
     }
 
-    /// Where a challenge stands, in the colour of it.
+    /// The status of a challenge in its colour.
     pub(in crate::commands) fn verdict(self, status: ChallengeStatus) -> String {
         match status {
             ChallengeStatus::Approved => self.good(status),
@@ -47,34 +47,34 @@ impl Paint {
     }
 }
 
-/// A challenge as the person sees it.
+/// A challenge as shown to the person.
 pub(in crate::commands) struct Card<'a> {
     challenge: &'a Challenge,
-    standing: String,
+    status_line: String,
     paint: Paint,
 }
 
 impl<'a> Card<'a> {
     pub(in crate::commands) fn new(phone: &Phone, challenge: &'a Challenge, paint: Paint) -> Self {
-        Self { challenge, standing: standing(phone, challenge), paint }
+        Self { challenge, status_line: status_line(phone, challenge), paint }
     }
 }
 
 impl Display for Card<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { challenge, standing, paint } = self;
+        let Self { challenge, status_line, paint } = self;
         writeln!(f, "  {}", paint.bold(plain(&challenge.message)))?;
         let width = challenge.fields.iter().map(|field| field.label.chars().count()).max();
         for field in &challenge.fields {
             let (label, value) = (plain(&field.label), plain(&field.value));
             writeln!(f, "    {label:width$}  {value}", width = width.unwrap_or(0))?;
         }
-        write!(f, "    {}", paint.dim(format_args!("{standing} · {}", challenge.sid)))
+        write!(f, "    {}", paint.dim(format_args!("{status_line} · {}", challenge.sid)))
     }
 }
 
-/// How long the challenge can still be answered, by the server's clock as far as the phone knows it; or how it ended.
-pub(super) fn standing(phone: &Phone, challenge: &Challenge) -> String {
+/// How long the challenge can still be answered, by the server's clock as known to the phone; or its final status.
+pub(super) fn status_line(phone: &Phone, challenge: &Challenge) -> String {
     match challenge.status {
         ChallengeStatus::Pending => {
             let left = challenge.expires_at.as_second().saturating_sub(server_time(phone));
@@ -84,19 +84,19 @@ pub(super) fn standing(phone: &Phone, challenge: &Challenge) -> String {
     }
 }
 
-/// The server's time in Unix seconds, as far as the phone knows it.
+/// The server's time in Unix seconds, as known to the phone.
 pub(super) fn server_time(phone: &Phone) -> i64 {
     system_time().saturating_add(phone.clock_offset())
 }
 
-/// Text from elsewhere without what could command the terminal.
+/// Text from outside, without characters that could control the terminal.
 pub(in crate::commands) fn plain(text: &str) -> String {
     let steers =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
-/// A number of seconds in words.
+/// A duration of some seconds in words.
 fn span(seconds: i64) -> String {
     match seconds {
         ..=0 => "no more time".to_owned(),

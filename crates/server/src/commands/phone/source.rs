@@ -1,68 +1,68 @@
-//! Where challenges come from: the device stream, or asking again and again.
+//! The source of challenges: the device stream, or polling.
 
 use std::time::Duration;
 
 use countersign_phone::{Challenge, ChallengeStatus, Closed, Error, Event, Listener, Phone};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often a phone asks that has no stream.
-pub(super) const ASK_EVERY: Duration = Duration::from_secs(3);
-/// The API's code for what is not allowed: a phone of another platform has no stream.
+/// The polling interval of a phone without a stream.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// The API's code for a forbidden request: a phone of another platform has no stream.
 const FORBIDDEN: i64 = 20_403;
 
-/// What a phone hears.
-pub(super) enum News {
-    /// Something about the stream.
+/// An event of the phone.
+pub(super) enum PhoneEvent {
+    /// An event of the stream.
     Stream(Event),
-    /// This phone has no stream; it asks from now on.
+    /// This phone has no stream; it polls from now on.
     NoStream,
     /// The pending challenges.
     Pending(Vec<Challenge>),
-    /// They could not be had this time.
-    NotNow(Error),
+    /// The pending challenges could not be read this time.
+    Failed(Error),
 }
 
-/// One of the two.
-pub(super) enum Source {
+/// A stream or polling.
+pub(super) enum ChallengeSource {
     Stream(Box<Listener>),
-    Asking(Phone, Interval),
+    Polling(Phone, Interval),
 }
 
-impl Source {
+impl ChallengeSource {
     pub(super) fn stream(phone: &Phone) -> Self {
         Self::Stream(Box::new(phone.listen()))
     }
 
-    fn asking(phone: &Phone) -> Self {
-        let mut beat = interval(ASK_EVERY);
+    fn polling(phone: &Phone) -> Self {
+        let mut beat = interval(POLL_INTERVAL);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self::Asking(phone.clone(), beat)
+        Self::Polling(phone.clone(), beat)
     }
 
-    /// The next news. Dropping the future loses nothing.
+    /// The next event. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// Trying again cannot help.
-    pub(super) async fn next(&mut self, phone: &Phone) -> Result<News, Error> {
+    /// A retry cannot help.
+    pub(super) async fn next(&mut self, phone: &Phone) -> Result<PhoneEvent, Error> {
         match self {
             Self::Stream(listener) => match listener.next().await {
                 Err(error) if has_no_stream(&error) => {
-                    *self = Self::asking(phone);
-                    Ok(News::NoStream)
+                    *self = Self::polling(phone);
+                    Ok(PhoneEvent::NoStream)
                 }
-                event => event.map(News::Stream),
+                event => event.map(PhoneEvent::Stream),
             },
-            Self::Asking(phone, beat) => {
+            Self::Polling(phone, beat) => {
                 beat.tick().await;
                 match phone.challenges(Some(ChallengeStatus::Pending)).await {
-                    Err(error) if may_pass(&error) => Ok(News::NotNow(error)),
-                    pending => pending.map(News::Pending),
+                    Err(error) if is_temporary(&error) => Ok(PhoneEvent::Failed(error)),
+                    pending => pending.map(PhoneEvent::Pending),
                 }
             }
         }
     }
 
-    /// Says goodbye, so that the server knows at once.
+    /// Closes the stream, so that the server knows at once.
     pub(super) async fn close(self) {
         if let Self::Stream(listener) = self {
             listener.close().await;
@@ -73,7 +73,7 @@ impl Source {
 fn has_no_stream(error: &Error) -> bool {
     match error {
         Error::Closed(closed) => {
-            // 4404: it had one, and then its platform changed; if it is deleted, the first question will tell.
+            // 4404: the platform of the factor changed; if it was deleted, the first poll will tell.
             closed.code == Closed::GONE || closed.refusal().is_some_and(|it| it.code == FORBIDDEN)
         }
         error => error.code() == Some(FORBIDDEN),
@@ -81,7 +81,7 @@ fn has_no_stream(error: &Error) -> bool {
 }
 
 /// Whether the same call may succeed later.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub(super) fn is_temporary(error: &Error) -> bool {
     match error {
         Error::Unreachable(_) | Error::Socket(_) | Error::Silent => true,
         Error::Api(countersign_phone::ApiError { status, .. }) | Error::NotTheApi { status } => {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_phone_without_a_stream_goes_asking() {
+    fn only_a_phone_without_a_stream_polls() {
         let refusal = |code| {
             format!(r#"{{"code":{code},"message":"No","server_time":"2026-11-22T10:00:00Z"}}"#)
         };
@@ -111,9 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn an_overloaded_server_may_recover() {
-        assert!(may_pass(&Error::NotTheApi { status: 503 }));
-        assert!(!may_pass(&Error::NotTheApi { status: 404 }));
-        assert!(!may_pass(&Error::NotSignable));
+    fn errors_of_an_overloaded_server_are_temporary() {
+        assert!(is_temporary(&Error::NotTheApi { status: 503 }));
+        assert!(!is_temporary(&Error::NotTheApi { status: 404 }));
+        assert!(!is_temporary(&Error::NotSignable));
     }
 }

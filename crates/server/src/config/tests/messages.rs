@@ -8,7 +8,7 @@ fn error(file: &str, variables: &[(&str, &str)], settings: &[&str]) -> String {
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_its_place_and_the_nearest_one() {
+fn an_unknown_name_is_rejected_with_its_origin_and_the_nearest_name() {
     let in_file = error("[http]\nlisten = \":1\"\nlisen = 1", &[], &[]);
     let expected = ["http.lisen", "countersign.toml, line 3", "is http.listen meant?"];
     assert!(expected.iter().all(|words| in_file.contains(words)), "{in_file}");
@@ -36,8 +36,8 @@ fn an_unknown_variable_is_a_warning_and_one_of_kubernetes_is_nothing() {
     assert!(load("", &links, &[]).unwrap().warnings.is_empty());
 }
 
-/// What no message to a person may contain.
-const DIALECT: [&str; 12] = [
+/// Words of the code that no message to a person may contain.
+const CODE_WORDS: [&str; 12] = [
     "enum",
     "variant",
     "invalid type",
@@ -65,14 +65,14 @@ fn every_setting_that_cannot_be_read_from_a_file_is_told_with_its_line_and_what_
             for words in [&named, "countersign.toml, line 3: expected ", ", found a "] {
                 assert!(error.contains(words), "{words}: {error}");
             }
-            // The file's name is made up, and may be any word.
+            // The name of the temporary file may contain any word.
             let told = error.rsplit_once("line 3").unwrap().1;
-            assert!(DIALECT.iter().all(|word| !told.contains(word)), "{error}");
+            assert!(CODE_WORDS.iter().all(|word| !told.contains(word)), "{error}");
         }
     }
 }
 
-/// Texts and files, of which any word may be one: what is wrong with them is known once they are used.
+/// Texts and files, which accept any word: whether they are valid shows when they are used.
 const ANY_TEXT: [&str; 7] = [
     "data_dir",
     "database.tls_ca",
@@ -94,14 +94,14 @@ fn every_setting_that_cannot_be_read_from_the_environment_is_told_with_its_varia
         }
         let error = format!("{:#}", loaded.expect_err(key));
         assert!(error.contains(key) && error.contains(&variable), "{key}: {error}");
-        assert!(DIALECT.iter().all(|word| !error.contains(word)), "{error}");
+        assert!(CODE_WORDS.iter().all(|word| !error.contains(word)), "{error}");
         let is_told = ["expected ", "must ", " is not"].iter().any(|words| error.contains(words));
         assert!(is_told, "{key}: {error}");
     }
 }
 
 #[test]
-fn what_is_expected_is_said_in_the_words_of_the_person_who_sets_it() {
+fn the_expected_value_is_described_in_words_of_the_operator() {
     for (setting, words) in [
         ("http.listen=8080", "such as 127.0.0.1:8080, localhost:8080, [::1]:8080, or :8080"),
         ("admin.listen=nowhere", "expected an address and a port"),
@@ -137,7 +137,7 @@ fn a_value_that_may_hold_a_password_is_not_repeated() {
 }
 
 #[test]
-fn a_value_is_read_in_every_form_that_can_mean_only_one_thing() {
+fn a_value_is_read_in_every_unambiguous_form() {
     let variables = [
         ("COUNTERSIGN_HTTP__LISTEN", "localhost:9"),
         ("COUNTERSIGN_ADMIN__LISTEN", ""),
@@ -151,7 +151,7 @@ fn a_value_is_read_in_every_form_that_can_mean_only_one_thing() {
 }
 
 #[test]
-fn a_check_names_the_place_of_every_setting_that_it_names() {
+fn a_check_tells_the_origin_of_every_setting_that_it_names() {
     let file = "[http]\ntls_key = \"key.pem\"";
     let error = error(file, &[], &[]);
     assert!(error.contains("http.tls_key is from ") && error.contains("line 2"), "{error}");

@@ -6,7 +6,7 @@ use super::load;
 use crate::config::*;
 
 #[test]
-fn nothing_has_to_be_said() {
+fn every_setting_has_a_default() {
     let config = Config::load(&Sources::default()).unwrap();
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.limits.notifications_per_challenge, 3);
@@ -27,23 +27,33 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn the_settings_that_lead_to_the_database_say_where_they_come_from() {
+fn the_settings_that_name_the_database_tell_their_origins() {
     let file = "data_dir = \"/srv/one\"";
     let variable = ("COUNTERSIGN_DATA_DIR", "/srv/two");
     let url = ("COUNTERSIGN_DATABASE__URL", "postgres://me:hunter2@a/b");
-    let whence = |config: anyhow::Result<Config>| config.unwrap().whence();
+    let database_origin = |config: anyhow::Result<Config>| config.unwrap().database_origin();
     assert!(
-        whence(Config::load(&Sources::default())).contains("countersign-data, from the default")
+        database_origin(Config::load(&Sources::default()))
+            .contains("countersign-data, from the default")
     );
-    let of_file = whence(load(file, &[], &[]));
+    let of_file = database_origin(load(file, &[], &[]));
     assert!(
         of_file.contains("/srv/one, from ") && of_file.contains("countersign.toml"),
         "{of_file}"
     );
-    assert!(whence(load(file, &[variable], &[])).contains("/srv/two, from COUNTERSIGN_DATA_DIR"));
+    assert!(
+        database_origin(load(file, &[variable], &[]))
+            .contains("/srv/two, from COUNTERSIGN_DATA_DIR")
+    );
     let flag = ["data_dir=/srv/three"];
-    assert!(whence(load(file, &[variable], &flag)).contains("/srv/three, from the command line"));
-    assert_eq!(whence(load("", &[url], &[])), "database.url is from COUNTERSIGN_DATABASE__URL");
+    assert!(
+        database_origin(load(file, &[variable], &flag))
+            .contains("/srv/three, from the command line")
+    );
+    assert_eq!(
+        database_origin(load("", &[url], &[])),
+        "database.url is from COUNTERSIGN_DATABASE__URL"
+    );
 }
 
 #[test]
@@ -55,7 +65,7 @@ fn a_list_is_written_as_one_or_with_commas() {
 }
 
 #[test]
-fn a_bus_is_set_whole_or_not_at_all() {
+fn a_bus_is_set_completely_or_not_at_all() {
     let right = [
         "bus.nats=nats://10.0.0.7:4222,tls://nats.example.com",
         "bus.user=countersign",
@@ -111,7 +121,7 @@ fn nats_on_another_machine_needs_a_login_or_tls_unless_that_is_allowed() {
 }
 
 #[test]
-fn a_quota_that_could_not_be_judged_is_refused() {
+fn a_quota_that_cannot_be_enforced_is_rejected() {
     for name in ["services", "credentials", "api_keys"] {
         let set = |most: u32| format!("limits.{name}_per_account={most}");
         for most in [0, 50_000] {
@@ -138,7 +148,7 @@ fn the_console_moves_to_the_operators_listener_only_if_there_is_one() {
 }
 
 #[test]
-fn a_trusted_proxy_is_an_address_or_a_network_and_never_everybody() {
+fn a_trusted_proxy_is_an_address_or_a_network_and_never_every_address() {
     let settings = ["http.trusted_proxies=10.0.0.7, 10.1.2.3/16,fd00::/8,::ffff:192.0.2.0/120"];
     let http = load("", &[], &settings).unwrap().http;
     let networks = http.trusted_networks().unwrap().into_iter().map(|net| net.to_string());
@@ -148,8 +158,8 @@ fn a_trusted_proxy_is_an_address_or_a_network_and_never_everybody() {
         (&["http.trusted_proxies=proxy.example.com"][..], "proxy.example.com"),
         (&["http.trusted_proxies=10.0.0.0/33"], "10.0.0.0/33"),
         (&["http.trusted_proxies=10.0.0.7:80"], "10.0.0.7:80"),
-        (&["http.trusted_proxies=0.0.0.0/0"], "everybody"),
-        (&["http.trusted_proxies=::/0"], "everybody"),
+        (&["http.trusted_proxies=0.0.0.0/0"], "every address"),
+        (&["http.trusted_proxies=::/0"], "every address"),
         (&["http.proxy_protocol=true"], "http.trusted_proxies"),
         (&["http.proxy_header=via"], "http.proxy_header"),
     ] {

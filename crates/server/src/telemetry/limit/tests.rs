@@ -38,7 +38,7 @@ fn stage(play: impl FnOnce(&Limit, &Page, &ManualClock)) {
     let (clock, page) = (ManualClock::new(), Page::default());
     let limit = Limit::new(Arc::new(clock.clone()));
     let lines = tracing_subscriber::fmt::layer().with_writer(page.clone());
-    let lines = Bounded { lines, limit: limit.clone() };
+    let lines = LimitedLayer { lines, limit: limit.clone() };
     let subscriber = tracing_subscriber::registry().with(lines);
     tracing::subscriber::with_default(subscriber, || play(&limit, &page, &clock));
 }
@@ -55,14 +55,14 @@ fn a_fault_that_repeats_is_written_five_times_in_ten_seconds_and_the_rest_is_cou
         (0..100).for_each(fail);
         tracing::error!("another fault");
         assert_eq!(page.lines(), 6);
-        assert_eq!(limit.gaps(false), []);
+        assert_eq!(limit.take_suppressed(false), []);
         clock.advance(Duration::from_secs(10));
-        let gaps = limit.gaps(false);
-        assert_eq!(gaps.iter().map(|gap| gap.lines).collect::<Vec<_>>(), [95]);
-        let said = gaps[0].to_string();
-        assert!(said.starts_with("95 more lines were left out: "), "{said}");
+        let suppressed = limit.take_suppressed(false);
+        assert_eq!(suppressed.iter().map(|kind| kind.lines).collect::<Vec<_>>(), [95]);
+        let said = suppressed[0].to_string();
+        assert!(said.starts_with("95 more lines were suppressed: "), "{said}");
         assert!(said.ends_with("a write failed"), "{said}");
-        assert_eq!(limit.gaps(true), [], "each is told once");
+        assert_eq!(limit.take_suppressed(true), [], "each is told once");
         fail(0);
         assert_eq!(page.lines(), 7, "a new window");
     });
@@ -85,9 +85,12 @@ fn the_security_log_is_bounded_by_event_and_address() {
         assert_eq!(page.lines(), 20, "one network of 64 bits");
         refuse("192.0.2.2");
         assert_eq!(page.lines(), 21);
-        let gaps = limit.gaps(true);
-        assert_eq!(gaps.iter().map(|gap| gap.lines).collect::<Vec<_>>(), [90, 90]);
-        assert!(gaps.iter().any(|gap| gap.words.contains("address=192.0.2.1")), "{gaps:?}");
+        let suppressed = limit.take_suppressed(true);
+        assert_eq!(suppressed.iter().map(|kind| kind.lines).collect::<Vec<_>>(), [90, 90]);
+        assert!(
+            suppressed.iter().any(|kind| kind.words.contains("address=192.0.2.1")),
+            "{suppressed:?}"
+        );
     });
 }
 
@@ -98,8 +101,8 @@ fn strangers_at_many_addresses_share_one_bound() {
             refuse(&format!("2001:db8:{:x}:{:x}::1", network >> 8, network & 0xff));
         }
         assert_eq!(page.lines(), 300);
-        assert!(limit.windows().len() <= MOST_KINDS + 2);
-        let gaps = limit.gaps(true);
-        assert!(gaps.len() <= MOST_REPORTED + 1, "{gaps:?}");
+        assert!(limit.windows().len() <= KINDS_MAX + 2);
+        let suppressed = limit.take_suppressed(true);
+        assert!(suppressed.len() <= REPORTED_MAX + 1, "{suppressed:?}");
     });
 }

@@ -1,4 +1,4 @@
-//! A stretch of network before a server, that fails when a test wants it to.
+//! A proxy in front of a server that fails when a test wants it to.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,33 +8,33 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Where the server listens.
+/// The address of a server.
 #[derive(Debug, Clone)]
 pub enum Server {
-    /// Over TCP.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// At a socket in the file system.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// What happens to commits of PostgreSQL's clients, in turn.
+/// The fate of a commit of a PostgreSQL client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commit {
-    /// It arrives, and so does its answer.
+    /// The commit and its response arrive.
     Passes,
-    /// The connection ends before it arrives.
+    /// The connection ends before the commit arrives.
     Unsent,
-    /// It arrives and is carried out, and the connection ends before its answer arrives.
+    /// The commit is executed, and the connection ends before its response arrives.
     Unanswered,
 }
 
-/// The message `COMMIT` of a client, and the answer of the server.
+/// The message `COMMIT` of a client, and the response of the server.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
-/// A listener on a free port of this machine whose connections lead to a server. They end when this is dropped.
+/// A listener on a free port of this machine that forwards connections to a server. Dropping it ends them.
 #[derive(Debug)]
-pub struct Wire {
+pub struct FaultyProxy {
     address: SocketAddr,
     state: Arc<State>,
 }
@@ -42,18 +42,18 @@ pub struct Wire {
 #[derive(Debug)]
 struct State {
     server: Mutex<Server>,
-    /// Whether nothing comes through.
+    /// Whether nothing is forwarded.
     is_silent: Mutex<bool>,
     changed: Condvar,
-    /// One end of each connection, to cut it by.
+    /// One end of each connection, for ending it.
     open: Mutex<Vec<TcpStream>>,
     commits: Mutex<Vec<Commit>>,
     seen: AtomicUsize,
     is_over: AtomicBool,
 }
 
-impl Wire {
-    /// Begins to listen.
+impl FaultyProxy {
+    /// Starts to listen.
     ///
     /// # Panics
     /// No port is free.
@@ -74,20 +74,20 @@ impl Wire {
         Self { address, state }
     }
 
-    /// Where it listens.
+    /// The address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on, or until called again, nothing comes through, in either direction; connections stand, and new ones are
-    /// taken. Later all of it comes through.
+    /// Stops forwarding in both directions, or resumes it. Connections stay open and new ones are accepted meanwhile;
+    /// delayed bytes are forwarded on resumption.
     pub fn silence(&self, is_silent: bool) {
         *lock(&self.state.is_silent) = is_silent;
         self.state.changed.notify_all();
     }
 
-    /// From now on leads to where another one leads, and ends the connections to where it has led.
-    pub fn lead_to(&self, other: &Self) {
+    /// Forwards to the server of another proxy from now on, and ends all connections.
+    pub fn redirect_to(&self, other: &Self) {
         let server = lock(&other.state.server).clone();
         *lock(&self.state.server) = server;
         self.cut();
@@ -100,19 +100,19 @@ impl Wire {
         }
     }
 
-    /// What happens to commits from now on: to the first of them, the second, and so on, over and over.
+    /// Sets the fates of the next commits, in turn and over again.
     pub fn on_commits(&self, commits: &[Commit]) {
         self.state.seen.store(0, Ordering::SeqCst);
         *lock(&self.state.commits) = commits.to_vec();
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultyProxy {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::SeqCst);
         self.silence(false);
         self.cut();
-        // the listener takes one more, and ends
+        // the listener accepts one more connection and ends
         TcpStream::connect(self.address).ok();
     }
 }
@@ -129,7 +129,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         let state = Arc::clone(state);
         thread::spawn(move || {
             state.wait_while_silent();
-            // a server that is not there refuses
+            // a missing server refuses
             let _ = state.join(&client);
             client.shutdown(Shutdown::Both).ok();
         });
@@ -144,7 +144,7 @@ impl State {
         }
     }
 
-    /// Carries both directions until one of them ends.
+    /// Forwards both directions until one of them ends.
     fn join(self: &Arc<Self>, client: &TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
         let server = lock(&self.server).clone();
@@ -170,7 +170,7 @@ impl State {
         self.carry(client, writing, &drops_the_answer)
     }
 
-    /// From the client to the server.
+    /// Forwards from the client to the server.
     fn carry(
         &self,
         mut client: &TcpStream,
@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// From the server to the client.
+    /// Forwards from the server to the client.
     fn carry_back(
         &self,
         mut server: Box<dyn Read + Send>,
@@ -225,10 +225,10 @@ impl State {
     }
 }
 
-/// The end towards a server, which learns when the client has gone.
+/// The connection to a server, which is shut down when the client has gone.
 struct Closing<S: Ends>(S);
 
-/// A stream whose both directions can be ended.
+/// A stream that can be shut down.
 trait Ends: Write {
     fn end(&self);
 }

@@ -1,4 +1,4 @@
-//! What a clock shows, as an offset from the machine's monotonic clock.
+//! A time of day as an offset from the machine's monotonic clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 
-/// What a clock shows at the origin of a monotonic hand, in microseconds. May be negative, where [`Instant`] may not.
+/// The time of day at the origin of the monotonic clock, in microseconds. May be negative, unlike an [`Instant`].
 #[derive(Debug)]
-pub(super) struct Origin(AtomicI64);
+pub(super) struct ClockOffset(AtomicI64);
 
-impl Origin {
-    /// Of a clock that shows `now` at `at`.
+impl ClockOffset {
+    /// The offset of a clock that shows `now` at `at`.
     pub(super) fn of(now: Instant, at: Monotonic) -> Self {
         Self(AtomicI64::new(Self::between(now, at)))
     }
@@ -20,7 +20,7 @@ impl Origin {
         now.as_micros().saturating_sub(micros(at.since_origin()))
     }
 
-    /// What the clock shows at `at`.
+    /// The time of day at `at`.
     pub(super) fn at(&self, at: Monotonic) -> Instant {
         Instant::from_micros(self.micros().saturating_add(micros(at.since_origin())))
     }
@@ -34,13 +34,13 @@ impl Origin {
         Self::between(now, at).saturating_sub(self.micros())
     }
 
-    /// The least correction after which this clock agrees with another one, which showed `now` at some instant between
-    /// `asked` and `answered`; 0 if it agrees already.
+    /// The smallest correction, in microseconds, that makes this clock agree with another one that showed `now` at
+    /// some instant between `asked` and `answered`; 0 if both agree.
     pub(super) fn correction(&self, now: Instant, asked: Monotonic, answered: Monotonic) -> i64 {
         self.behind(now, answered).max(0) + self.behind(now, asked).min(0)
     }
 
-    /// Moves the clock from what it was seen to show, unless another thread has moved it since.
+    /// Moves the clock by `by`, unless another thread has moved it since it was `seen`.
     pub(super) fn correct(&self, seen: i64, by: i64) {
         let to = seen.saturating_add(by);
         let _ = self.0.compare_exchange(seen, to, Ordering::Relaxed, Ordering::Relaxed);
@@ -55,13 +55,13 @@ pub(super) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// For logs and metrics.
+/// Seconds, for logs and metrics.
 #[expect(clippy::cast_precision_loss, reason = "a person reads it")]
 pub(super) fn seconds(micros: i64) -> f64 {
     micros as f64 / 1_000_000.0
 }
 
-/// Counts a jump of a clock: the machine's, or the one that is shown.
+/// Counts a jump of the machine's clock, or of the clock that is shown.
 pub(super) fn count_jump(of: &'static str) {
     metrics::counter!("countersign_clock_jumps_total", "clock" => of).increment(1);
 }

@@ -1,4 +1,4 @@
-//! Who takes part: an application with its account, a service, a person, and the person's phone.
+//! The participants: an application with its account, a service, a person, and the person's phone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
 use serde::Deserialize;
 
 use super::application::{Application, Call};
-use super::reply::Made;
+use super::response::Created;
 use super::timeline::millis;
 use super::timeout::within;
 use crate::commands::phone::screen::Paint;
@@ -19,8 +19,8 @@ use crate::commands::phone::screen::Paint;
 pub(super) const IDENTITY: &str = "sam-porter";
 pub(super) const SERVICE: &str = "Harbour Bank";
 
-/// Everything that the story needs.
-pub(super) struct Stage {
+/// Everything that the demonstration needs.
+pub(super) struct Participants {
     pub(super) app: Application,
     pub(super) phone: Phone,
     pub(super) paint: Paint,
@@ -35,8 +35,8 @@ struct AccessToken {
     token: String,
 }
 
-impl Stage {
-    /// Makes the service, enrols the phone, and says so.
+impl Participants {
+    /// Creates the service, enrols the phone, and reports it.
     pub(super) async fn set(
         address: SocketAddr,
         (account, token): (AccountSid, Secret),
@@ -61,7 +61,7 @@ impl Stage {
 
         let services =
             Call::post(format!("{}/v2/Services", app.base), &[("FriendlyName", SERVICE)]);
-        let service = app.expect(&services, 201).await?.read::<Made>()?.sid;
+        let service = app.expect(&services, 201).await?.read::<Created>()?.sid;
         line("service", format!("{service}, {SERVICE}"));
 
         let began = Instant::now();
@@ -73,12 +73,12 @@ impl Stage {
         Ok(Self { app, phone, paint, entity, service })
     }
 
-    /// The call that asks the person something, on the phone.
+    /// The call that creates a challenge for the phone.
     pub(super) fn challenge(&self, message: &str, more: &[(&'static str, &str)]) -> Call {
         self.challenge_on(self.phone.factor_sid(), message, more)
     }
 
-    /// The call that asks the person something, on one of their devices.
+    /// The call that creates a challenge for one of the person's devices.
     pub(super) fn challenge_on(
         &self,
         factor: &str,
@@ -100,24 +100,24 @@ impl Stage {
         format!("{}/Challenges/{challenge}", self.entity)
     }
 
-    /// The call that pushes a challenge again: the one that the API reference shows.
+    /// The call that pushes a challenge again, as in the API reference.
     pub(super) fn notify(&self, challenge: &str, ttl: u16) -> Call {
         let url = format!("{}/Notifications", self.challenge_url(challenge));
         Call::post(url, &[("Ttl", &ttl.to_string())])
     }
 
-    /// The call that tells what became of a challenge's notifications.
+    /// The call that reads a challenge's notifications.
     pub(super) fn notifications(&self, challenge: &str) -> Call {
         Call::get(format!("{}/Notifications", self.challenge_url(challenge)))
     }
 
-    /// The call that tells what became of one notification.
+    /// The call that reads one notification.
     pub(super) fn notification(&self, challenge: &str, sid: &str) -> Call {
         Call::get(format!("{}/Notifications/{sid}", self.challenge_url(challenge)))
     }
 }
 
-/// The application gets an access token for the person, good for as long as may be.
+/// Creates an access token for the person with the longest lifetime.
 pub(super) async fn access_token(app: &Application, service: &str) -> anyhow::Result<String> {
     let url = format!("{}/v2/Services/{service}/AccessTokens", app.base);
     let form = [("Identity", IDENTITY), ("FactorType", "push"), ("Ttl", "300")];
@@ -125,7 +125,7 @@ pub(super) async fn access_token(app: &Application, service: &str) -> anyhow::Re
     Ok(token)
 }
 
-/// The phone enrols with an access token.
+/// Enrols the phone with an access token.
 async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
     let token = access_token(app, service).await?;
     let options = Options { insecure_http: true, ..Options::default() };
@@ -137,7 +137,7 @@ async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
     Phone::enrol(&server, &enrolment).await.context("the phone cannot enrol")
 }
 
-/// Where callers of this machine reach a listener.
+/// The address by which callers on this machine reach a listener.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

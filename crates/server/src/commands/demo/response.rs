@@ -1,4 +1,4 @@
-//! What the server answers, and the parts of it that the story looks at.
+//! The server's responses, and the parts of them that the demonstration reads.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use serde_json::Value;
 
 use crate::commands::phone::screen::plain;
 
-/// An answer, and when.
-pub(super) struct Reply {
+/// A response, with its times.
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) text: String,
     pub(super) sent: Instant,
-    pub(super) came: Instant,
+    pub(super) received_at: Instant,
 }
 
-/// A resource of which only the SID matters.
+/// A resource of which only the SID is read.
 #[derive(Deserialize)]
-pub(super) struct Made {
+pub(super) struct Created {
     pub(super) sid: String,
 }
 
 /// A challenge as the application reads it.
 #[derive(Deserialize)]
-pub(super) struct ChallengeRead {
+pub(super) struct ChallengeBody {
     pub(super) sid: String,
     pub(super) status: String,
 }
 
 /// The API's error body.
 #[derive(Deserialize)]
-pub(super) struct Refusal {
+pub(super) struct ErrorBody {
     pub(super) code: i64,
     pub(super) message: String,
 }
@@ -45,7 +45,7 @@ pub(super) struct Notifications {
     pub(super) notifications: Vec<Notification>,
 }
 
-/// A notification with what became of it.
+/// A notification with its status and its attempts.
 #[derive(Deserialize)]
 pub(super) struct Notification {
     pub(super) sid: String,
@@ -66,20 +66,20 @@ struct Attempt {
     duration_ms: u64,
 }
 
-impl Reply {
+impl Response {
     pub(super) fn took(&self) -> Duration {
-        self.came - self.sent
+        self.received_at - self.sent
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         serde_json::from_str(&self.text)
-            .with_context(|| format!("the answer is not as expected: {}", plain(&self.text)))
+            .with_context(|| format!("unexpected response: {}", plain(&self.text)))
     }
 }
 
 impl Notification {
     /// The status, its reason and its code.
-    pub(super) fn standing(&self) -> String {
+    pub(super) fn status_text(&self) -> String {
         let code = self.error_code.map(|code| code.to_string());
         let more: Vec<_> = self.status_reason.iter().chain(&code).map(String::as_str).collect();
         match more.as_slice() {
@@ -88,11 +88,11 @@ impl Notification {
         }
     }
 
-    pub(super) fn stands(&self, status: &str, reason: Option<&str>) -> bool {
+    pub(super) fn has_status(&self, status: &str, reason: Option<&str>) -> bool {
         self.status == status && self.status_reason.as_deref() == reason
     }
 
-    /// The attempts, each with the provider's own words.
+    /// The attempts with the provider's responses.
     pub(super) fn attempts(&self) -> String {
         let attempts: Vec<_> = self.attempts.iter().map(Attempt::to_string).collect();
         if attempts.is_empty() { "no attempt".to_owned() } else { attempts.join("; ") }
@@ -112,12 +112,12 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// A JSON object with its members in the order they were sent.
-pub(super) struct Members(Vec<(String, Value)>);
+/// A JSON object that keeps the order of its members.
+pub(super) struct OrderedObject(Vec<(String, Value)>);
 
-impl Members {
+impl OrderedObject {
     /// Checks that there are exactly these members, each once.
-    pub(super) fn must_be(&self, names: &[&str]) -> anyhow::Result<()> {
+    pub(super) fn expect_members(&self, names: &[&str]) -> anyhow::Result<()> {
         let mut have: Vec<_> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         let mut wanted = names.to_vec();
         have.sort_unstable();
@@ -126,7 +126,7 @@ impl Members {
         Ok(())
     }
 
-    pub(super) fn must_read(&self, name: &str, wanted: &Value) -> anyhow::Result<()> {
+    pub(super) fn expect_value(&self, name: &str, wanted: &Value) -> anyhow::Result<()> {
         let have = self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value);
         ensure!(have == Some(wanted), "{name} should be {wanted}, and is {have:?}");
         Ok(())
@@ -136,7 +136,7 @@ impl Members {
         self.0.len()
     }
 
-    /// One member to a line.
+    /// One member per line.
     pub(super) fn lines(&self, indent: &str) -> String {
         let members: Vec<_> =
             self.0.iter().map(|(name, value)| format!("{indent}  \"{name}\": {value}")).collect();
@@ -144,25 +144,25 @@ impl Members {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for OrderedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
+        struct MembersInOrder;
+        impl<'de> Visitor<'de> for MembersInOrder {
+            type Value = OrderedObject;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedObject, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(OrderedObject(members))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(MembersInOrder)
     }
 }
 
@@ -172,13 +172,13 @@ mod tests {
 
     #[test]
     fn members_keep_their_order_and_are_counted() {
-        let members: Members = serde_json::from_str(r#"{"b":1,"a":"x"}"#).unwrap();
+        let members: OrderedObject = serde_json::from_str(r#"{"b":1,"a":"x"}"#).unwrap();
         assert_eq!(members.lines(""), "{\n  \"b\": 1,\n  \"a\": \"x\"\n}");
-        members.must_be(&["a", "b"]).unwrap();
-        assert!(members.must_be(&["a"]).is_err());
-        assert!(members.must_be(&["a", "b", "c"]).is_err());
-        let twice: Members = serde_json::from_str(r#"{"a":1,"a":1}"#).unwrap();
-        assert!(twice.must_be(&["a"]).is_err());
-        assert!(members.must_read("a", &"y".into()).is_err());
+        members.expect_members(&["a", "b"]).unwrap();
+        assert!(members.expect_members(&["a"]).is_err());
+        assert!(members.expect_members(&["a", "b", "c"]).is_err());
+        let twice: OrderedObject = serde_json::from_str(r#"{"a":1,"a":1}"#).unwrap();
+        assert!(twice.expect_members(&["a"]).is_err());
+        assert!(members.expect_value("a", &"y".into()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Makes a [`Clock`] of a shown time of day and the machine's monotonic clock.
+//! A [`Clock`] made of a source of the time of day and the machine's monotonic clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Look, Sleep};
 
-/// The longest single sleep before a clock is looked at again: a correction meanwhile delays nothing for longer.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// The longest single sleep. The clock is read again after it, so a correction meanwhile delays nothing for longer.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
 
-/// What shows a time, for [`Follower`] to make a clock of.
-pub(super) trait Shows: Send + Sync + 'static {
-    /// The clock of the machine, by whose monotonic hand is waited.
+/// A source of the time of day for [`SourceClock`].
+pub(super) trait TimeSource: Send + Sync + 'static {
+    /// The machine's clock, whose monotonic time is waited by.
     fn machine(&self) -> &dyn Clock;
 
-    /// The shown time.
+    /// The time of day.
     fn now(&self) -> Instant;
 
     /// As [`Clock::is_doubtful`].
@@ -30,10 +30,10 @@ pub(super) trait Shows: Send + Sync + 'static {
     }
 }
 
-/// A clock that shows another time of day than its machine.
-pub(crate) struct Follower<T>(pub(super) Arc<T>);
+/// A clock whose time of day is not the machine's.
+pub(crate) struct SourceClock<T>(pub(super) Arc<T>);
 
-impl<T: Shows> Clock for Follower<T> {
+impl<T: TimeSource> Clock for SourceClock<T> {
     fn now(&self) -> Instant {
         self.0.now()
     }
@@ -54,7 +54,7 @@ impl<T: Shows> Clock for Follower<T> {
                 if left.is_zero() {
                     return;
                 }
-                shown.machine().sleep(left.min(LONGEST_NAP)).await;
+                shown.machine().sleep(left.min(SLEEP_MAX)).await;
             }
         })
     }

@@ -8,27 +8,27 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::requests::Sending;
+use super::requests::SendingResponse;
 
-/// A body is handed over in parts of this many bytes. hyper drops a body as soon as it has taken the last part, so that this
-/// is what may be unsent, beside its own buffers, when the request no longer counts.
+/// The size of a part. hyper drops a body when it has taken the last part, so at most this much, beside hyper's own
+/// buffers, is unsent when the request stops counting.
 const PART: usize = 16 * 1024;
 
-/// A body in parts, that reports each.
-pub(super) struct Outgoing {
+/// A body that is sent in parts and reports each.
+pub(super) struct ResponseBody {
     body: Body,
-    /// Bytes received from the body and not yet handed over.
+    /// Bytes that were received from the body and not passed on yet.
     rest: Bytes,
-    sending: Sending,
+    sending: SendingResponse,
 }
 
-impl Outgoing {
-    pub(super) const fn new(body: Body, sending: Sending) -> Self {
+impl ResponseBody {
+    pub(super) const fn new(body: Body, sending: SendingResponse) -> Self {
         Self { body, rest: Bytes::new(), sending }
     }
 }
 
-impl HttpBody for Outgoing {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -46,7 +46,7 @@ impl HttpBody for Outgoing {
             }
         }
         let part = self.rest.len().min(PART);
-        self.sending.goes_on(Instant::now(), part);
+        self.sending.advance(Instant::now(), part);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
     }
 
@@ -77,11 +77,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_goes_in_parts_and_says_its_whole_length() {
+    async fn a_body_is_sent_in_parts_and_tells_its_whole_length() {
         let text = Bytes::from(vec![b'x'; 2 * PART + 1]);
         let requests = Arc::new(Requests::new(Instant::now()));
         let sending = requests.open().send(Instant::now(), Duration::from_secs(1));
-        let mut body = Outgoing::new(Body::from(text.clone()), sending);
+        let mut body = ResponseBody::new(Body::from(text.clone()), sending);
         let mut lengths = Vec::new();
         while !body.is_end_stream() {
             let left = text.len() - lengths.iter().sum::<usize>();

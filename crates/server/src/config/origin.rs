@@ -1,4 +1,4 @@
-//! The places that settings come from, for messages.
+//! The origins of settings, for messages.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-/// The place that a setting comes from.
+/// The origin of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A line of a file, from 1.
+pub enum Origin {
+    /// A line of a file, counted from 1.
     File(PathBuf, usize),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(String),
     /// A flag of the command line, such as `--listen`.
     Flag(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, line) => write!(f, "{}, line {line}", path.display()),
@@ -27,34 +27,34 @@ impl fmt::Display for Place {
     }
 }
 
-/// The place of every setting that does not have its default.
+/// The origin of every setting that was given.
 #[derive(Debug, Clone, Default)]
-pub struct Places(BTreeMap<String, Place>);
+pub struct Origins(BTreeMap<String, Origin>);
 
-impl Places {
-    /// Notes the place of a setting.
-    pub fn set(&mut self, key: &str, place: Place) {
-        self.0.insert(key.to_owned(), place);
+impl Origins {
+    /// Records the origin of a setting.
+    pub fn set(&mut self, key: &str, origin: Origin) {
+        self.0.insert(key.to_owned(), origin);
     }
 
-    /// The place of a setting, for a message; a setting that was not given has its default.
+    /// The origin of a setting for a message; "the default" if it was not given.
     pub fn of(&self, key: &str) -> String {
-        self.0.get(key).map_or_else(|| "the default".to_owned(), Place::to_string)
+        self.0.get(key).map_or_else(|| "the default".to_owned(), Origin::to_string)
     }
 
-    /// The place of a setting that was given.
-    pub fn find(&self, key: &str) -> Option<&Place> {
+    /// The origin of a setting that was given.
+    pub fn find(&self, key: &str) -> Option<&Origin> {
         self.0.get(key)
     }
 
-    /// Adds the places of all settings that an error names, so that its reader finds what to change.
+    /// Adds to an error the origins of all settings that it names.
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let text = format!("{error:#}");
         let named: Vec<String> = self
             .0
             .iter()
-            .filter(|(key, place)| names(&text, key) && !text.contains(&place.to_string()))
-            .map(|(key, place)| format!("{key} is from {place}"))
+            .filter(|(key, origin)| names(&text, key) && !text.contains(&origin.to_string()))
+            .map(|(key, origin)| format!("{key} is from {origin}"))
             .collect();
         if named.is_empty() { error } else { anyhow!("{text} ({})", named.join("; ")) }
     }
@@ -79,12 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_the_places_of_the_settings_that_it_names() {
-        let mut places = Places::default();
-        places.set("http.tls_key", Place::File("/etc/c.toml".into(), 3));
-        places.set("http.tls", Place::Variable("COUNTERSIGN_HTTP__TLS".into()));
-        places.set("data_dir", Place::Flag("--data-dir".into()));
-        let explained = |text: &'static str| places.explain(anyhow!(text)).to_string();
+    fn an_error_tells_the_origins_of_the_settings_that_it_names() {
+        let mut origins = Origins::default();
+        origins.set("http.tls_key", Origin::File("/etc/c.toml".into(), 3));
+        origins.set("http.tls", Origin::Variable("COUNTERSIGN_HTTP__TLS".into()));
+        origins.set("data_dir", Origin::Flag("--data-dir".into()));
+        let explained = |text: &'static str| origins.explain(anyhow!(text)).to_string();
         assert_eq!(
             explained("http.tls_key is set, and http.tls_certificate is not"),
             "http.tls_key is set, and http.tls_certificate is not (http.tls_key is from /etc/c.toml, line 3)"

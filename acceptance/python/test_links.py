@@ -58,6 +58,28 @@ def test_the_links_of_a_document_lead_somewhere(document):
     assert list(broken(document)) == []
 
 
+# A file, or a folder with a slash at its end, as ARCHITECTURE.md writes it: below a crate, or by its name alone.
+NAMED = re.compile(r"`([a-z][\w-]*(?:/[\w.-]+)*(?:\.rs|\.js|/))`")
+
+
+def is_there(name):
+    """Whether a file or folder of that name exists; the first part of a longer name is its crate."""
+    crate, _, rest = name.partition("/")
+    if rest and (ROOT / "crates" / crate).is_dir():
+        return any((ROOT / "crates" / crate / place / rest).exists() for place in ("src", "."))
+    name = name.rstrip("/")
+    anywhere = (name, f"*/{name}", f"*/src/**/{name}")
+    return (ROOT / name).exists() or any(any((ROOT / "crates").glob(place)) for place in anywhere)
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_the_files_that_a_document_names_exist(document):
+    names = NAMED.findall((ROOT / document).read_text())
+
+    assert len(names) > 3
+    assert [name for name in names if not is_there(name)] == []
+
+
 def test_documents_are_found():
     assert {Path("README.md"), Path("ARCHITECTURE.md"), Path("docs/start/sdk/README.md")} <= set(DOCUMENTS)
 

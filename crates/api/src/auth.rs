@@ -1,4 +1,4 @@
-//! Authentication of requests (wire reference §1.2).
+//! Authentication of requests (Twilio documentation).
 //!
 //! These extractors come first in every handler, so that a caller learns nothing about paths or parameters before its
 //! credentials are checked. A request that another site's page made a browser send is rejected before its credentials are

@@ -1,4 +1,4 @@
-//! The headers of every response (wire reference §1.8), errors included.
+//! The headers of every response (Twilio documentation), errors included.
 
 use std::cell::RefCell;
 use std::sync::Arc;

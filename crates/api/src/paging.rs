@@ -1,4 +1,4 @@
-//! Pages of a list (wire reference §1.7).
+//! Pages of a list (Twilio documentation).
 //!
 //! A page token contains an item, a side of it, and a hash of the list and its filters, so that it is invalid for any other
 //! list. Tokens need no state on the server and do not expire.

@@ -25,7 +25,7 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
     }
 }
 
-/// The error of a value that a use case rejects (the rule at the end of wire reference §1.6).
+/// The error of a value that a use case rejects (Twilio documentation).
 pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
     match parameter {
         Parameter::Credential(_) => &rows::OTHER_PARAMETER,

@@ -1,4 +1,4 @@
-//! Parameters of a form or a query (wire reference §1.1, §3.1).
+//! Parameters of a form or a query (Twilio documentation).
 //!
 //! Pairs are split at `&` and at the *first* `=`, because iOS does not escape the padding of base64. Names are matched without
 //! regard to case. Unknown parameters are ignored. A scalar parameter that is given twice is an error.

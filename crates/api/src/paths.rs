@@ -78,7 +78,7 @@ macro_rules! tuples {
 
 tuples! { (A) (A, B) (A, B, C) (A, B, C, D) }
 
-/// The normalized URI, if it differs: below `/v1/` and `/v2/` a trailing `.json` or slash is ignored (wire reference §1.1).
+/// The normalized URI, if it differs: below `/v1/` and `/v2/` a trailing `.json` or slash is ignored (Twilio documentation).
 pub(crate) fn plain(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let bare = path.strip_suffix(".json").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! The table of errors: every code with its status and text (wire reference §1.6). A snapshot pins each row.
+//! The table of errors: every code with its status and text (Twilio documentation). A snapshot pins each row.
 
 use http::StatusCode;
 

@@ -15,7 +15,7 @@ use crate::urls::PublicUrl;
 /// The operator's settings for HTTP.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// Limits of a request body. Must allow an `AuthPayload` of 16 KiB (wire reference §3.9).
+    /// Limits of a request body. Must allow an `AuthPayload` of 16 KiB (Twilio documentation).
     pub body: Allowance,
     /// Largest size of path and headers together, in bytes.
     pub header_limit: usize,

@@ -1,5 +1,5 @@
 //! URLs of resources in responses. They are built from the configured public URL, never from the listening address or the
-//! `Host` header (wire reference §1.7).
+//! `Host` header (Twilio documentation).
 
 use std::fmt;
 

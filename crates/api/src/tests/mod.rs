@@ -1,4 +1,4 @@
-//! Tests of several modules, and the resources that they share, which are those of the wire reference's examples.
+//! Tests of several modules, and the resources that they share, which are those of Twilio's examples.
 
 mod envelope;
 mod errors;

@@ -1,4 +1,4 @@
-//! Push credentials (wire reference §2.9). Secrets are accepted and never returned.
+//! Push credentials (Twilio documentation). Secrets are accepted and never returned.
 
 use axum::extract::State;
 use countersign_domain::credential::{Credential, CredentialType};

@@ -1,4 +1,4 @@
-//! Access tokens (wire reference §2.6).
+//! Access tokens (Twilio documentation).
 
 use axum::extract::State;
 use countersign_domain::access_token::{AccessToken, DEFAULT_TTL, TTL};

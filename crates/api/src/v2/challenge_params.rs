@@ -1,4 +1,4 @@
-//! Forms of a challenge, and the filters of the list (wire reference §2.4).
+//! Forms of a challenge, and the filters of the list (Twilio documentation).
 
 use countersign_domain::challenge::{Field, MAX_FIELDS};
 use countersign_domain::invalid::Invalid;

@@ -1,4 +1,4 @@
-//! Challenges (wire reference §2.4, §3.7).
+//! Challenges (Twilio documentation).
 
 use std::sync::Arc;
 use std::time::Duration;

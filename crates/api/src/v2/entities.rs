@@ -1,4 +1,4 @@
-//! Entities (wire reference §2.2). URLs contain the identity instead of the SID.
+//! Entities (Twilio documentation). URLs contain the identity instead of the SID.
 
 use axum::extract::State;
 use countersign_domain::entity::Entity;

@@ -1,4 +1,4 @@
-//! Forms of a factor (wire reference §2.3).
+//! Forms of a factor (Twilio documentation).
 
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::base64;

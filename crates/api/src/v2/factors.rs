@@ -1,4 +1,4 @@
-//! Factors (wire reference §2.3).
+//! Factors (Twilio documentation).
 
 use axum::extract::State;
 use countersign_domain::factor::AnyFactor;

@@ -1,4 +1,4 @@
-//! Forms (wire reference §2.8): JSON Schemas of draft-07 for an application's own pages.
+//! Forms (Twilio documentation): JSON Schemas of draft-07 for an application's own pages.
 
 use std::sync::LazyLock;
 

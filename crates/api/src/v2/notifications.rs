@@ -1,4 +1,4 @@
-//! Notifications (wire reference §2.5). List and fetch are additions of this server.
+//! Notifications (Twilio documentation). List and fetch are additions of this server.
 
 use axum::extract::State;
 use countersign_domain::notification::{DEFAULT_TTL, TTL};

@@ -1,4 +1,4 @@
-//! The form of a service (wire reference §2.1). An absent parameter changes nothing; an empty one removes the value.
+//! The form of a service (Twilio documentation). An absent parameter changes nothing; an empty one removes the value.
 
 use countersign_domain::service::ServiceSettings;
 use countersign_domain::service_form;

@@ -1,4 +1,4 @@
-//! Services (wire reference §2.1).
+//! Services (Twilio documentation).
 
 use axum::extract::State;
 use countersign_domain::service::{

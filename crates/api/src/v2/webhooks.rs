@@ -1,4 +1,4 @@
-//! Webhooks (wire reference §2.7).
+//! Webhooks (Twilio documentation).
 
 use axum::extract::State;
 use countersign_domain::invalid::Invalid;

@@ -3,6 +3,7 @@
 
 mod absent;
 mod admin;
+mod clocks;
 mod commands;
 mod connections;
 mod crowds;

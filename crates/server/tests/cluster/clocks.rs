@@ -2,13 +2,18 @@
 //!
 //! `libfaketime` moves the clock of a single process. It says what time it is by the offset that a file holds.
 
-use std::path::{Path, PathBuf};
+#[path = "../common/faketime.rs"]
+mod faketime;
+
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_phone::Phone;
 use countersign_testkit::postgres::TestDatabase;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::load::challenges_path;
+use crate::load::{Api, challenges_path};
 use crate::node::Node;
 use crate::stage::Stage;
 use crate::{outage, until};
@@ -16,17 +21,10 @@ use crate::{outage, until};
 /// Pushes that wait for their devices.
 const WAITING: usize = 20;
 
-/// Where the package `libfaketime` has its library for programs with threads.
-fn faketime() -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
-    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    libraries.find(|library| library.exists()).expect("libfaketime is installed")
-}
-
 impl Node {
     /// Its clock is off by what the file says; its monotonic one too, if that is asked for, which no real machine does.
     fn goes_by(&mut self, offset: &Path, monotonic_too: bool) {
-        self.set("LD_PRELOAD", faketime().to_str().expect("a path in UTF-8"));
+        self.set("LD_PRELOAD", faketime::library().to_str().expect("a path in UTF-8"));
         self.set("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("a path in UTF-8"));
         self.set("FAKETIME_NO_CACHE", "1");
         if !monotonic_too {
@@ -126,6 +124,51 @@ async fn all_clocks_of_a_node_jump_for_half_a_second_and_no_waiting_push_ends() 
         assert_eq!(waiting(&database), WAITING);
     }
     all_are_delivered(&mut stage, &phones, &database).await;
+}
+
+/// Posts pushes with a TTL of 0 at the node whose clocks jump, until it is told to stop; how many were accepted.
+async fn post_now_or_never(api: Api, phone: Phone, stop: CancellationToken) -> usize {
+    let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+    let challenge = api.post(1, &challenges_path(&phone), &form).await.expect("a challenge");
+    let sid = challenge["sid"].as_str().expect("a SID");
+    let path = format!("{}/{sid}/Notifications", challenges_path(&phone));
+    let mut accepted = 0;
+    while !stop.is_cancelled() {
+        let push = api.post(1, &path, &[("Ttl", "0")]).await;
+        accepted += usize::from(push.is_some());
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    accepted
+}
+
+/// A push with a TTL of 0 has one attempt, at once. Its device is there, so a jump of the node's clocks ends none as too late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_clocks_of_a_node_jump_and_a_push_with_a_ttl_of_zero_is_still_attempted() {
+    let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));
+    let offset = folder.path().join("offset");
+    std::fs::write(&offset, "+0").expect("a file");
+    let (mut stage, _) = stage(&database, &offset, true).await;
+    let phones = stage.listening_phones(3).await;
+    let (stop, mut posting) = (CancellationToken::new(), JoinSet::new());
+    for phone in phones {
+        posting.spawn(post_now_or_never(stage.api.clone(), phone, stop.clone()));
+    }
+    for ahead in ["+300", "+600", "+900"] {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        std::fs::write(&offset, ahead).expect("a file");
+    }
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    stop.cancel();
+    let accepted: usize = posting.join_all().await.iter().sum();
+    until("every push has ended", async || {
+        let open = "SELECT count(*) FROM notifications WHERE ttl = 0 AND ending IS NULL";
+        (database.psql(open) == "0").then_some(())
+    })
+    .await;
+    // An acknowledgement that a jumped timer did not wait for may fail a push; its time was not over.
+    let ended = "SELECT count(*) || ' ' || count(*) FILTER (WHERE ending = 'expired') FROM notifications WHERE ttl = 0";
+    assert_eq!(database.psql(ended), format!("{accepted} 0"));
+    assert!(accepted > 20, "{accepted} is no load");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
-use countersign_web::body::{BodyFault, whole};
+use countersign_web::body::{BodyError, whole};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
@@ -94,12 +94,12 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-impl From<BodyFault> for ApiError {
-    fn from(fault: BodyFault) -> Self {
+impl From<BodyError> for ApiError {
+    fn from(fault: BodyError) -> Self {
         match fault {
-            BodyFault::TooLarge => (&rows::BODY_TOO_LARGE).into(),
-            BodyFault::Late => (&rows::REQUEST_TIMEOUT).into(),
-            BodyFault::Broken => Self::because(&rows::UNREADABLE_BODY, fault.to_string()),
+            BodyError::TooLarge => (&rows::BODY_TOO_LARGE).into(),
+            BodyError::Late => (&rows::REQUEST_TIMEOUT).into(),
+            BodyError::Broken => Self::because(&rows::UNREADABLE_BODY, fault.to_string()),
         }
     }
 }

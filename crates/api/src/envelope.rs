@@ -18,7 +18,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_store::wait_budget;
 use countersign_verify::concurrency::{OverloadError, RequestLimiter, RequestPermit};
 use countersign_verify::security::{self, Origin, Via};
-use countersign_web::body::{Allowance, bounded};
+use countersign_web::body::{BodyLimits, bounded};
 use futures_util::FutureExt as _;
 use http::{Method, StatusCode, Uri};
 use tokio_util::task::TaskTracker;
@@ -41,7 +41,7 @@ pub(crate) struct Envelope {
     routes: Router,
     writer: Arc<HeaderWriter>,
     header_limit: usize,
-    body: Allowance,
+    body: BodyLimits,
     limiter: RequestLimiter,
     abandoned: TaskTracker,
 }

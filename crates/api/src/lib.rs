@@ -32,7 +32,7 @@ mod urls;
 mod v1;
 mod v2;
 
-pub use countersign_web::body::Allowance;
+pub use countersign_web::body::BodyLimits;
 pub use ops::{Render, ops_router};
 pub use router::router;
 pub use socket::KeepsOpen;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_verify::Verify;
 use countersign_verify::concurrency::RequestLimiter;
-use countersign_web::body::Allowance;
+use countersign_web::body::BodyLimits;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +16,7 @@ use crate::urls::PublicUrl;
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
     /// Limits of a request body. Must allow an `AuthPayload` of 16 KiB (Twilio documentation).
-    pub body: Allowance,
+    pub body: BodyLimits,
     /// Largest size of path and headers together, in bytes.
     pub header_limit: usize,
     /// Whether `/healthz` and `/readyz` are served beside the API. False if there is an admin listener.
@@ -26,7 +26,7 @@ pub struct ApiOptions {
 impl Default for ApiOptions {
     fn default() -> Self {
         Self {
-            body: Allowance { bytes: 64 * 1024, within: Duration::from_secs(30) },
+            body: BodyLimits { bytes: 64 * 1024, within: Duration::from_secs(30) },
             header_limit: 16 * 1024,
             ops_on_main: true,
         }

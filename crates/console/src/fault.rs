@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::ChallengeClosedError;
 use countersign_store::StoreError;
 use countersign_verify::{AuthError, VerifyError};
-use countersign_web::body::BodyFault;
+use countersign_web::body::BodyError;
 use http::StatusCode;
 
 /// Why there is no page.
@@ -25,7 +25,7 @@ pub(crate) enum Fault {
     /// There were too many tries to sign in; another one is judged after this long.
     TooMany(Duration),
     /// The form could not be read.
-    Unread(BodyFault),
+    Unread(BodyError),
     /// The account makes more requests a second than it may, or has too many in work.
     Busy,
     /// The database cannot be reached.
@@ -41,9 +41,9 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forged => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
-            Self::Unread(BodyFault::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unread(BodyFault::Late) => StatusCode::REQUEST_TIMEOUT,
-            Self::Unread(BodyFault::Broken) => StatusCode::BAD_REQUEST,
+            Self::Unread(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unread(BodyError::Late) => StatusCode::REQUEST_TIMEOUT,
+            Self::Unread(BodyError::Broken) => StatusCode::BAD_REQUEST,
             Self::TooMany(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -151,8 +151,8 @@ impl From<VerifyError> for Fault {
     }
 }
 
-impl From<BodyFault> for Fault {
-    fn from(fault: BodyFault) -> Self {
+impl From<BodyError> for Fault {
+    fn from(fault: BodyError) -> Self {
         Self::Unread(fault)
     }
 }

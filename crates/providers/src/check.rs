@@ -1,5 +1,4 @@
-//! Whether a credential can be used at all: asked when it arrives, so that its owner hears of it at once, and again when
-//! a client is made from it.
+//! Parses and checks credentials: when they arrive, so that their owners learn of errors at once, and when a client is made.
 
 use countersign_domain::base64::decode;
 use countersign_domain::credential::{CredentialPart, CredentialType};
@@ -18,30 +17,30 @@ use crate::jwt::SigningKey;
 use crate::pem;
 use crate::source::OpenedCredential;
 
-/// Which part of a credential is no use, and why.
+/// The part of a credential that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part}: {why}")]
-pub struct BadCredential {
+pub struct CredentialError {
     /// The part.
     pub part: CredentialPart,
-    /// What it must be.
+    /// What it must be, as the end of a sentence.
     pub why: Invalid,
 }
 
-/// Whether a credential can be used.
+/// Checks that a credential can be used.
 ///
 /// # Errors
-/// The first part that cannot, or is missing.
-pub fn check_credential(credential: &OpenedCredential) -> Result<(), BadCredential> {
+/// The first part that is missing or cannot be used.
+pub fn check_credential(credential: &OpenedCredential) -> Result<(), CredentialError> {
     match credential.kind {
         CredentialType::Apn => apns(credential).map(|_| ()),
         CredentialType::Fcm => fcm(credential).map(|_| ()),
-        // Kept and shown only.
+        // Such credentials are stored and shown, never used.
         CredentialType::Gcm => Ok(()),
     }
 }
 
-/// What Apple is shown.
+/// How an APNs credential authenticates.
 pub(crate) enum ApnsSecrets<'a> {
     /// A `.p8` key.
     Token { pem: &'a str, key_id: &'a str, team_id: &'a str },
@@ -49,10 +48,10 @@ pub(crate) enum ApnsSecrets<'a> {
     Certificate(Identity),
 }
 
-/// The secrets of a credential for Apple.
-pub(crate) fn apns(credential: &OpenedCredential) -> Result<ApnsSecrets<'_>, BadCredential> {
-    let bad = |part| move |why| BadCredential { part, why };
-    let missing = |part, why| BadCredential { part, why: Invalid::because(why) };
+/// Parses the secrets of an APNs credential.
+pub(crate) fn apns(credential: &OpenedCredential) -> Result<ApnsSecrets<'_>, CredentialError> {
+    let bad = |part| move |why| CredentialError { part, why };
+    let missing = |part, why| CredentialError { part, why: Invalid::because(why) };
     if let Some(topic) = &credential.topic
         && (topic.is_empty() || !topic.bytes().all(|c| c.is_ascii_graphic()))
     {
@@ -88,11 +87,11 @@ fn apple_id(id: &str) -> Result<(), Invalid> {
     }
 }
 
-/// A certificate and its key, put into the form that the TLS library reads. That they belong together is asked of that
-/// library, which would refuse them otherwise only when the connection is made.
-fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, BadCredential> {
-    let bad = |part| move |why| BadCredential { part, why };
-    let because = |part, why| BadCredential { part, why: Invalid::because(why) };
+/// Parses a certificate and its key, and checks that they belong together: the TLS library would report that only when a
+/// connection is made.
+fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, CredentialError> {
+    let bad = |part| move |why| CredentialError { part, why };
+    let because = |part, why| CredentialError { part, why: Invalid::because(why) };
     const NO_KEY: &str = "must hold a private key: PKCS#8, PKCS#1 or SEC 1";
     const NO_CERTIFICATE: &str = "must hold a certificate: -----BEGIN CERTIFICATE-----";
 
@@ -133,7 +132,7 @@ fn identity(certificate: &str, key: &str) -> Result<ApnsSecrets<'static>, BadCre
         .map_err(|_| because(CredentialPart::Certificate, NO_CERTIFICATE))
 }
 
-/// What Google is shown.
+/// A service account.
 pub(crate) struct ServiceAccount {
     pub(crate) project_id: String,
     pub(crate) client_email: String,
@@ -142,37 +141,37 @@ pub(crate) struct ServiceAccount {
     pub(crate) token_uri: Url,
 }
 
-/// The members of the JSON that Firebase gives out; all others are of no use to us.
+/// The members of a service account's JSON that are used.
 #[derive(Deserialize)]
 struct ServiceAccountJson {
     project_id: Option<String>,
     client_email: Option<String>,
     private_key_id: Option<String>,
-    private_key: Option<Secretive>,
+    private_key: Option<SecretText>,
     token_uri: Option<String>,
 }
 
-/// Wiped when it is dropped.
+/// A text that is wiped when it is dropped.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct Secretive(Secret);
+struct SecretText(Secret);
 
-impl From<String> for Secretive {
+impl From<String> for SecretText {
     fn from(text: String) -> Self {
         Self(Secret::new(text))
     }
 }
 
-/// Where Google gives out access tokens.
+/// Google's token endpoint.
 pub(crate) const GOOGLE_TOKEN: &str = "https://oauth2.googleapis.com/token";
 
-/// The service account of a credential for Google.
-pub(crate) fn fcm(credential: &OpenedCredential) -> Result<ServiceAccount, BadCredential> {
+/// Parses the service account of an FCM credential.
+pub(crate) fn fcm(credential: &OpenedCredential) -> Result<ServiceAccount, CredentialError> {
     let secret = credential.secret.as_ref().map(Secret::expose).ok_or(Invalid::because(
         "is required: the JSON of a service account, from the Firebase console",
     ));
     let account = secret.and_then(service_account);
-    account.map_err(|why| BadCredential { part: CredentialPart::Secret, why })
+    account.map_err(|why| CredentialError { part: CredentialPart::Secret, why })
 }
 
 fn service_account(text: &str) -> Result<ServiceAccount, Invalid> {
@@ -180,7 +179,7 @@ fn service_account(text: &str) -> Result<ServiceAccount, Invalid> {
         "must be the JSON of a service account; Google switched server keys off in 2024",
     );
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    // As a variable of the environment it is often in base64.
+    // In an environment variable the JSON is often in base64.
     let unwrapped = (!text.starts_with('{')).then(|| decode(text)).flatten();
     let bytes = unwrapped.as_deref().unwrap_or(text.as_bytes());
     let json: ServiceAccountJson = serde_json::from_slice(bytes).map_err(|_| FORM)?;

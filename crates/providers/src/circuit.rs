@@ -1,44 +1,44 @@
-//! A circuit: after too many failures nothing is sent for a while, and then one probe tells whether it may go on. Pure:
-//! time is handed in, and nothing here waits. All of it is durations, so it goes by the monotonic clock.
+//! A circuit breaker. After too many failures it opens: no push is sent for a while, then one probe decides whether it closes.
+//! Pure: the time is handed in, by the monotonic clock, since all of it is durations.
 
 use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::outcome::{Attempt, Outcome};
 
-/// So many failures in a row, with no answer between them, are an outage,
-const IN_A_ROW: u32 = 10;
-/// if the silence lasts so long: when one connection breaks, all that is on it fails at once, and the next may work.
-const SILENCE: Duration = Duration::from_secs(1);
-/// How long an outage is waited out first; doubled after each probe that fails.
+/// Failures in a row that are an outage, if they last for [`SHORTEST_OUTAGE`].
+const FAILURES: u32 = 10;
+/// The shortest outage. When one connection breaks, all requests on it fail at once, and the next connection may work.
+const SHORTEST_OUTAGE: Duration = Duration::from_secs(1);
+/// How long the circuit is open first; doubled after each failed probe.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest wait. A push lives five minutes at most, so a longer one would lose those that could still be delivered.
+/// The longest that it is open. A push lives five minutes at most, so a longer pause would lose deliverable pushes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a credential rests that the push service does not take. It is mended by its owner, and the mended one is a
-/// new version with a circuit of its own.
-const BROKEN_PAUSE: Duration = Duration::from_secs(60);
-/// A probe that has not come back by then is taken for lost.
-const PROBE_WITHIN: Duration = Duration::from_secs(30);
+/// How long it is open after the push service has rejected the credential. A credential that its owner has corrected is a new
+/// version with a new circuit.
+const REJECTED_PAUSE: Duration = Duration::from_secs(60);
+/// A probe without a result after this time counts as lost.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What an attempt says about the push service and our credential.
+/// What an attempt shows of the push service and the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It answered, whatever that was.
-    Well,
+    /// The push service responded, with whatever verdict on the push.
+    Healthy,
     /// It could not be reached, or it failed.
-    Ailing,
-    /// It does not take the credential.
+    Failing,
+    /// It rejects the credential.
     Broken,
 }
 
 impl Health {
-    /// What an attempt says. A push that is to be tried again was not answered at all, or by a fault (5xx), or there
-    /// was too much (429): the last is an answer.
+    /// The health that an attempt shows. An attempt that is to be retried had no response, a server error (5xx), or too many
+    /// requests (429); the last is a response.
     pub(crate) fn of(attempt: &Attempt) -> Self {
         match (attempt.outcome, attempt.provider_status) {
             (Outcome::Refused { breaks_credential: true }, _) => Self::Broken,
-            (Outcome::Later { .. }, None | Some(500..)) => Self::Ailing,
-            _ => Self::Well,
+            (Outcome::Later { .. }, None | Some(500..)) => Self::Failing,
+            _ => Self::Healthy,
         }
     }
 }
@@ -50,98 +50,106 @@ enum State {
     HalfOpen { since: Monotonic, pause: Duration },
 }
 
-/// The right to send once. What came of it is to be reported with it.
+/// The right to make one attempt. Its health is reported with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Pass {
-    /// A pass of an earlier state says nothing about the present one.
-    turn: u64,
-    /// When it was given.
+pub(crate) struct CircuitPermit {
+    /// A permit of an earlier state says nothing about the present one.
+    generation: u64,
+    /// The instant of admission.
     at: Monotonic,
 }
 
-/// What a report changed.
+/// The change that a report makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Nothing that anybody must hear of.
+pub(crate) enum Transition {
+    /// None worth logging.
     None,
-    /// It opened, and stays so until then at least.
+    /// The circuit opened, until this instant at least.
     Opened(Monotonic),
-    /// It closed.
+    /// The circuit closed.
     Closed,
 }
 
-/// The circuit before one destination.
+/// The circuit of one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Circuit {
     state: State,
-    turn: u64,
+    generation: u64,
 }
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { state: State::Closed { failures: 0, since: Monotonic::default() }, turn: 0 }
+        Self { state: State::Closed { failures: 0, since: Monotonic::default() }, generation: 0 }
     }
 }
 
 impl Circuit {
-    /// Whether one may send now; otherwise when to ask again.
-    pub(crate) fn admit(&mut self, now: Monotonic) -> Result<Pass, Monotonic> {
+    /// Admits an attempt.
+    ///
+    /// # Errors
+    /// The circuit is open; the instant at which to ask again.
+    pub(crate) fn admit(&mut self, now: Monotonic) -> Result<CircuitPermit, Monotonic> {
         match self.state {
             State::Closed { .. } => {}
             State::Open { until, .. } if now < until => return Err(until),
-            State::HalfOpen { since, .. } if now < since + PROBE_WITHIN => {
+            State::HalfOpen { since, .. } if now < since + PROBE_TIMEOUT => {
                 return Err(now + FIRST_PAUSE);
             }
             State::Open { pause, .. } | State::HalfOpen { pause, .. } => {
                 self.become_state(State::HalfOpen { since: now, pause });
             }
         }
-        Ok(Pass { turn: self.turn, at: now })
+        Ok(CircuitPermit { generation: self.generation, at: now })
     }
 
-    /// Takes note of what came of a pass.
-    pub(crate) fn report(&mut self, pass: Pass, health: Health, now: Monotonic) -> Change {
-        if pass.turn != self.turn {
-            return Change::None;
+    /// Reports the health that an admitted attempt has shown.
+    pub(crate) fn report(
+        &mut self,
+        permit: CircuitPermit,
+        health: Health,
+        now: Monotonic,
+    ) -> Transition {
+        if permit.generation != self.generation {
+            return Transition::None;
         }
         match (self.state, health) {
-            (State::Closed { .. }, Health::Well) => {
+            (State::Closed { .. }, Health::Healthy) => {
                 self.state = State::Closed { failures: 0, since: now };
-                Change::None
+                Transition::None
             }
-            (State::Closed { failures, since }, Health::Ailing) => {
-                // The first failure of a row began when its pass was given, or when something else last went well.
-                let since = if failures == 0 { since.max(pass.at) } else { since };
+            (State::Closed { failures, since }, Health::Failing) => {
+                // A row of failures begins with the admission of the first one, or with the last success if that came later.
+                let since = if failures == 0 { since.max(permit.at) } else { since };
                 let failures = failures.saturating_add(1);
-                if failures >= IN_A_ROW && now.since(since) >= SILENCE {
+                if failures >= FAILURES && now.since(since) >= SHORTEST_OUTAGE {
                     return self.open(FIRST_PAUSE, now);
                 }
                 self.state = State::Closed { failures, since };
-                Change::None
+                Transition::None
             }
-            (State::HalfOpen { .. }, Health::Well) => {
+            (State::HalfOpen { .. }, Health::Healthy) => {
                 self.become_state(State::Closed { failures: 0, since: now });
-                Change::Closed
+                Transition::Closed
             }
-            (State::HalfOpen { pause, .. }, Health::Ailing) => {
+            (State::HalfOpen { pause, .. }, Health::Failing) => {
                 self.open((pause * 2).min(LONGEST_PAUSE), now)
             }
-            (_, Health::Broken) => self.open(BROKEN_PAUSE, now),
-            // Nobody holds a pass of an open circuit.
-            (State::Open { .. }, _) => Change::None,
+            (_, Health::Broken) => self.open(REJECTED_PAUSE, now),
+            // An open circuit gives no permits.
+            (State::Open { .. }, _) => Transition::None,
         }
     }
 
-    fn open(&mut self, pause: Duration, now: Monotonic) -> Change {
+    fn open(&mut self, pause: Duration, now: Monotonic) -> Transition {
         let until = now + pause;
         self.become_state(State::Open { until, pause });
-        Change::Opened(until)
+        Transition::Opened(until)
     }
 
     fn become_state(&mut self, state: State) {
         self.state = state;
-        self.turn += 1;
+        self.generation += 1;
     }
 }
 

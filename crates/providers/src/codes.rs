@@ -1,68 +1,66 @@
-//! The codes of delivery failures that push services give rise to (wire reference §1.6, second table), and what each
-//! means for whoever runs the server.
+//! The codes of failed pushes (Twilio's error codes 52000 to 52310), and what each means for an operator.
 
 use countersign_domain::address::Platform;
 use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::ending::ErrorCode;
 
-/// Something of ours failed, or a push service without codes of its own said no.
-pub const INTERNAL: ErrorCode = ErrorCode::INTERNAL;
-/// Nothing can be sent to this address.
-pub const BAD_ADDRESS: ErrorCode = ErrorCode::NO_DESTINATION;
+/// This server failed, or a push service without codes of its own refused.
+pub const INTERNAL: Code = Code::INTERNAL;
+/// No push can be sent to this address.
+pub const BAD_ADDRESS: Code = Code::NO_DESTINATION;
 /// The credential that the service names does not exist.
 pub const CREDENTIAL_UNKNOWN: ErrorCode = ErrorCode(52_002);
 /// The credential is for another push service.
 pub const CREDENTIAL_TYPE: ErrorCode = ErrorCode(52_003);
 /// The service names no credential, or has no VAPID key.
-pub const CREDENTIAL_MISSING: ErrorCode = ErrorCode::NO_CREDENTIAL;
-/// The service account is no use.
-pub const FCM_SECRET: ErrorCode = ErrorCode(52_101);
-/// Not a registration token.
-pub const FCM_TOKEN: ErrorCode = ErrorCode(52_102);
-/// The app is gone from the device.
-pub const FCM_UNINSTALLED: ErrorCode = ErrorCode(52_103);
+pub const CREDENTIAL_MISSING: Code = Code::NO_CREDENTIAL;
+/// Google rejects the service account.
+pub const FCM_SECRET: Code = Code(52_101);
+/// Google does not know the registration token.
+pub const FCM_TOKEN: Code = Code(52_102);
+/// The app was uninstalled.
+pub const FCM_UNINSTALLED: Code = Code(52_103);
 /// The token belongs to another project.
-pub const FCM_SENDER: ErrorCode = ErrorCode(52_104);
-/// Too large.
-pub const FCM_TOO_LARGE: ErrorCode = ErrorCode(52_106);
-/// Too many, too fast.
-pub const FCM_RATE: ErrorCode = ErrorCode(52_108);
-/// Google does not let the service account do this.
-pub const FCM_UNAUTHORIZED: ErrorCode = ErrorCode(52_109);
-/// Google is not there.
-pub const FCM_UNAVAILABLE: ErrorCode = ErrorCode(52_110);
-/// Google said something else.
-pub const FCM_UNKNOWN: ErrorCode = ErrorCode(52_111);
-/// Apple does not take the certificate, or ours cannot be used.
-pub const APNS_CREDENTIALS: ErrorCode = ErrorCode(52_131);
-/// Not a device token, or one of Apple's other environment.
-pub const APNS_TOKEN: ErrorCode = ErrorCode(52_134);
-/// Too large.
-pub const APNS_TOO_LARGE: ErrorCode = ErrorCode(52_138);
+pub const FCM_SENDER: Code = Code(52_104);
+/// The push is too large.
+pub const FCM_TOO_LARGE: Code = Code(52_106);
+/// Too many pushes to a device or in a project.
+pub const FCM_RATE: Code = Code(52_108);
+/// The service account has no permission to push.
+pub const FCM_UNAUTHORIZED: Code = Code(52_109);
+/// Google cannot be reached, or fails.
+pub const FCM_UNAVAILABLE: Code = Code(52_110);
+/// Google refused for a reason without a code.
+pub const FCM_UNKNOWN: Code = Code(52_111);
+/// Apple rejects the certificate or key, or it cannot be used.
+pub const APNS_CREDENTIALS: Code = Code(52_131);
+/// Apple does not know the device token, or it belongs to the other environment.
+pub const APNS_TOKEN: Code = Code(52_134);
+/// The push is too large.
+pub const APNS_TOO_LARGE: Code = Code(52_138);
 /// Apple is closing the connection.
-pub const APNS_SHUTDOWN: ErrorCode = ErrorCode(52_139);
-/// Apple said something else, or could not be reached.
-pub const APNS_UNKNOWN: ErrorCode = ErrorCode(52_140);
-/// The app is gone from the device.
-pub const APNS_UNREGISTERED: ErrorCode = ErrorCode(52_141);
+pub const APNS_SHUTDOWN: Code = Code(52_139);
+/// Apple cannot be reached, or refused for a reason without a code.
+pub const APNS_UNKNOWN: Code = Code(52_140);
+/// The app was uninstalled.
+pub const APNS_UNREGISTERED: Code = Code(52_141);
 /// The token belongs to another app.
-pub const APNS_TOPIC: ErrorCode = ErrorCode(52_142);
-/// Apple does not take such a push.
-pub const APNS_REJECTED: ErrorCode = ErrorCode(52_143);
-/// Apple's fault.
-pub const APNS_INTERNAL: ErrorCode = ErrorCode(52_144);
-/// Apple does not know us.
-pub const APNS_AUTHENTICATION: ErrorCode = ErrorCode(52_145);
-/// A new provider token too soon.
-pub const APNS_TOKEN_UPDATES: ErrorCode = ErrorCode(52_147);
+pub const APNS_TOPIC: Code = Code(52_142);
+/// Apple rejects such a push.
+pub const APNS_REJECTED: Code = Code(52_143);
+/// Apple fails.
+pub const APNS_INTERNAL: Code = Code(52_144);
+/// Apple rejects the authentication.
+pub const APNS_AUTHENTICATION: Code = Code(52_145);
+/// Apple has seen new provider tokens too often.
+pub const APNS_TOKEN_UPDATES: Code = Code(52_147);
 /// The provider token is too old.
 pub const APNS_EXPIRED: ErrorCode = ErrorCode(52_148);
 /// The provider token is wrong.
 pub const APNS_PROVIDER_TOKEN: ErrorCode = ErrorCode(52_149);
 
-/// What a code means and what to do about it, in a sentence or two for an operator; `None` for one that is not of
-/// this table.
-pub const fn explain(code: ErrorCode) -> Option<&'static str> {
+/// What a code means and what to do about it, in a sentence or two for an operator; `None` for any other code.
+pub const fn explain(code: Code) -> Option<&'static str> {
     Some(match code {
         INTERNAL => {
             "The push service, or this server, failed in a way that has no code of its own."
@@ -71,14 +69,28 @@ pub const fn explain(code: ErrorCode) -> Option<&'static str> {
             "Nothing can be sent to this address: it is no address of a push service, or one that this server must not call."
         }
         CREDENTIAL_UNKNOWN => {
-            "The service names a credential that does not exist. Set Push.ApnCredentialSid or Push.FcmCredentialSid anew."
+            "The service names a credential that does not exist. Set Push.ApnCredentialSid or Push.FcmCredentialSid again."
         }
         CREDENTIAL_TYPE => {
             "The service names a credential of another type: apn for Apple, fcm for Google."
         }
         CREDENTIAL_MISSING => {
-            "The service names no credential for this platform; of a browser of Apple's: outgoing.vapid_subject is no contact of yours."
+            "The service names no credential for this platform. For a browser of Apple's: outgoing.vapid_subject is not set to a contact of yours."
         }
+        Code::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
+        _ => return explain_vendor(code),
+    })
+}
+
+const fn explain_vendor(code: Code) -> Option<&'static str> {
+    match explain_fcm(code) {
+        None => explain_apns(code),
+        explained => explained,
+    }
+}
+
+const fn explain_fcm(code: Code) -> Option<&'static str> {
+    Some(match code {
         FCM_SECRET => {
             "Google does not take the service account. Make a new key in the Firebase console (Project settings, Service accounts) and update the credential's Secret with the whole JSON."
         }
@@ -102,6 +114,12 @@ pub const fn explain(code: ErrorCode) -> Option<&'static str> {
             "Google cannot be reached or is overloaded. It is tried again until the TTL has elapsed."
         }
         FCM_UNKNOWN => "Google refused the push for a reason that has no code of its own.",
+        _ => return None,
+    })
+}
+
+const fn explain_apns(code: Code) -> Option<&'static str> {
+    Some(match code {
         APNS_CREDENTIALS => {
             "The certificate or key cannot be used, or Apple does not take it: expired, revoked, or of the other environment."
         }
@@ -129,13 +147,12 @@ pub const fn explain(code: ErrorCode) -> Option<&'static str> {
         APNS_PROVIDER_TOKEN => {
             "Apple does not take the provider token: compare KeyId and TeamId with the developer account, and see that the key was not revoked."
         }
-        ErrorCode::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
         _ => return None,
     })
 }
 
-/// What the code of an attempt means for an operator, by what happened: some codes are shared by several transports and
-/// causes. `None` without a code, or for one that is not of this table.
+/// What the code of an attempt means for an operator. Several transports and causes share some codes, so the platform and the
+/// status decide. `None` without a code, or for any other code.
 pub fn explain_attempt(attempt: &AttemptRecord) -> Option<&'static str> {
     let (code, platform) = (attempt.code?, attempt.platform());
     let was_asked = attempt.provider_status.is_some();
@@ -176,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_explained_by_what_happened() {
+    fn an_explanation_depends_on_platform_and_status() {
         let attempt = |platform: Platform, status, code| AttemptRecord {
             started_at_micros: 0,
             micros: 0,
@@ -207,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_that_can_be_given_is_explained() {
+    fn every_code_is_explained() {
         let given = [52_000, 52_001, 52_002, 52_003, 52_004, 52_101, 52_102, 52_103, 52_104]
             .into_iter()
             .chain([52_106, 52_108, 52_109, 52_110, 52_111, 52_131, 52_134, 52_138, 52_139])

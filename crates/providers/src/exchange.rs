@@ -1,48 +1,48 @@
-//! One request and its answer, of which no more is read than can be of use.
+//! Sends one request and reads the response, up to a bound.
 
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response};
 
-use crate::outgoing::Fault;
-use crate::words;
+use crate::call_error::CallError;
+use crate::reasons;
 
-/// The most of an answer's body that is read.
+/// The bytes of a body that are read at most.
 const LONGEST_BODY: usize = 8 * 1024;
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
-    /// Its status.
+pub(crate) struct HttpResponse {
+    /// The status.
     pub(crate) status: u16,
-    /// When to come back, if it says so.
+    /// The instant of its `Retry-After`, if it has one.
     pub(crate) not_before: Option<Instant>,
-    /// The beginning of its body.
+    /// The body, up to the bound.
     pub(crate) body: Vec<u8>,
 }
 
-/// Sends a request and reads the answer. [`reqwest::Error`] stays whole for whoever wants to look for a cause.
+/// Sends a request and reads the response. Returns the whole [`reqwest::Error`], so that its causes can be examined.
 pub(crate) async fn exchange(
     request: RequestBuilder,
     clock: &dyn Clock,
-) -> Result<Reply, reqwest::Error> {
+) -> Result<HttpResponse, reqwest::Error> {
     let mut response = request.send().await?;
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let not_before = words::retry_after(retry_after, clock.now());
+    let not_before = reasons::retry_after(retry_after, clock.now());
     let status = response.status().as_u16();
     let body = read(&mut response).await;
-    Ok(Reply { status, not_before, body })
+    Ok(HttpResponse { status, not_before, body })
 }
 
-/// The status says what happened; a body that breaks off takes nothing of that away.
+/// Reads the body up to the bound. The status decides the outcome, so a body that breaks off is no error.
 async fn read(response: &mut Response) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < LONGEST_BODY {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = LONGEST_BODY - body.len();
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                let rest = LONGEST_BODY - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(rest)]);
             }
             Ok(None) | Err(_) => break,
         }
@@ -50,7 +50,9 @@ async fn read(response: &mut Response) -> Vec<u8> {
     body
 }
 
-/// Either the answer or what went wrong, in a form without the URL.
-pub(crate) fn told(result: Result<Reply, reqwest::Error>) -> Result<Reply, Fault> {
-    result.map_err(|error| Fault::new(&error))
+/// Converts the error into one whose text does not hold the URL.
+pub(crate) fn without_url(
+    result: Result<HttpResponse, reqwest::Error>,
+) -> Result<HttpResponse, CallError> {
+    result.map_err(|error| CallError::new(&error))
 }

@@ -1,4 +1,5 @@
-//! Tokens that we sign: ES256 for Apple and for Web Push, RS256 for Google (RFC 7515, RFC 7518 §3).
+//! Signs JWTs: ES256 for Apple and Web Push, RS256 for Google (RFC 7515, RFC 7518 section 3). Keys are parsed once, which JWT
+//! libraries over aws-lc-rs do not offer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,30 +20,30 @@ use serde_json::Value;
 
 use crate::pem;
 
-/// How far the time of day may be set back while a token stays in use: a time service corrects it by less all the time.
-const SET_BACK: Duration = Duration::from_secs(5);
-/// How far the two clocks may drift apart without the time of day having been set.
-const DRIFT: Duration = Duration::from_secs(60);
+/// A token stays in use if the time of day is set back by less than this: a time service makes small corrections all the time.
+const CLOCK_CORRECTION: Duration = Duration::from_secs(5);
+/// The two clocks may drift apart by this much before the time of day counts as set forward.
+const CLOCK_DRIFT: Duration = Duration::from_secs(60);
 
-/// When a token was signed, by both clocks: its age is measured by the monotonic one from when this process saw it, while others compare the time of day
-/// in it with theirs.
+/// When a token was signed, by both clocks. Its age is measured by the monotonic clock, from when this process first saw it;
+/// others compare the time of day in it with their own.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Signed {
+pub(crate) struct IssueTime {
     /// When this process first saw it.
     seen_at: Monotonic,
-    /// Its age then.
+    /// The token's age at that time.
     age_then: Duration,
     /// The time of day.
     pub(crate) issued_at: Instant,
 }
 
-impl Signed {
-    /// Signed at this moment.
+impl IssueTime {
+    /// For a token that is signed now.
     pub(crate) fn now(clock: &dyn Clock) -> Self {
         Self::at(clock.now(), clock)
     }
 
-    /// Signed earlier, by this process or by another one whose time of day is the same.
+    /// For a token that was signed earlier, by this process or by another one with the same time of day.
     pub(crate) fn at(issued_at: Instant, clock: &dyn Clock) -> Self {
         let age_then = clock.now().since(issued_at);
         Self { seen_at: clock.monotonic(), age_then, issued_at }
@@ -52,19 +53,19 @@ impl Signed {
         clock.monotonic().since(self.seen_at) + self.age_then
     }
 
-    /// Whether a token is younger than `limit` and can be used. One from the future cannot: it was signed while the time of
-    /// day was ahead, which has been put right since.
+    /// Whether a token is younger than `limit` and not from the future. A token from the future was signed while the time of
+    /// day was ahead, which has been corrected since.
     pub(crate) fn is_within(self, limit: Duration, clock: &dyn Clock) -> bool {
-        self.age(clock) < limit && self.issued_at <= clock.now() + SET_BACK
+        self.age(clock) < limit && self.issued_at <= clock.now() + CLOCK_CORRECTION
     }
 
-    /// Whether the time of day has been set forward since.
+    /// Whether the time of day has been set forward since the token was signed.
     pub(crate) fn was_behind(self, clock: &dyn Clock) -> bool {
-        clock.now().since(self.issued_at) > self.age(clock) + DRIFT
+        clock.now().since(self.issued_at) > self.age(clock) + CLOCK_DRIFT
     }
 }
 
-/// A private key, read once. It does not print.
+/// A parsed private key, without `Debug`.
 #[derive(Clone)]
 pub(crate) enum SigningKey {
     /// P-256.
@@ -73,13 +74,13 @@ pub(crate) enum SigningKey {
     Rs256(Arc<RsaKeyPair>),
 }
 
-/// A library without memory or randomness left: there is nothing to be done about it.
+/// The cryptographic library cannot sign: it has no memory or randomness left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature could not be made")]
 pub(crate) struct CannotSign;
 
 impl SigningKey {
-    /// A P-256 key from PKCS#8 in PEM, as Apple's `.p8` files are.
+    /// Parses a P-256 key from PKCS#8 in PEM, the format of Apple's `.p8` files.
     pub(crate) fn p256(text: &str) -> Result<Self, Invalid> {
         let der = pem::pkcs8(text)?;
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
@@ -87,7 +88,7 @@ impl SigningKey {
         Ok(Self::Es256(Arc::new(key)))
     }
 
-    /// A P-256 key from its 32 bytes.
+    /// Parses a P-256 key from its 32 bytes.
     pub(crate) fn p256_raw(bytes: &[u8]) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because("must be a private key on the curve P-256");
         let half = agreement::PrivateKey::from_private_key(&agreement::ECDH_P256, bytes);
@@ -101,7 +102,7 @@ impl SigningKey {
         Ok(Self::Es256(Arc::new(key.map_err(|_| FORM)?)))
     }
 
-    /// An RSA key from PKCS#8 in PEM, as in a service account.
+    /// Parses an RSA key from PKCS#8 in PEM, the format in a service account.
     pub(crate) fn rsa(text: &str) -> Result<Self, Invalid> {
         let der = pem::pkcs8(text)?;
         let key = RsaKeyPair::from_pkcs8(&der)
@@ -109,7 +110,7 @@ impl SigningKey {
         Ok(Self::Rs256(Arc::new(key)))
     }
 
-    /// The 65 bytes of the public point; empty for RSA.
+    /// The public key as an uncompressed point of 65 bytes; empty for RSA.
     pub(crate) fn point(&self) -> &[u8] {
         match self {
             Self::Es256(key) => key.public_key().as_ref(),
@@ -117,7 +118,7 @@ impl SigningKey {
         }
     }
 
-    /// A compact JWS over `claims`, with `header` beside the `alg`.
+    /// A compact JWS over `claims`, with the members of `header` and `alg`.
     pub(crate) fn sign(&self, mut header: Value, claims: &Value) -> Result<String, CannotSign> {
         header["alg"] = match self {
             Self::Es256(_) => "ES256".into(),
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn es256_is_raw_and_verifies() {
+    fn es256_has_a_raw_signature_that_verifies() {
         let key = SigningKey::p256(fixtures::p256_pem()).unwrap();
         let token = key.sign(json!({"kid": "K"}), &json!({"iss": "T"})).unwrap();
         assert!(is_signed(&ECDSA_P256_SHA256_FIXED, key.point(), &token));
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_kind_says_so() {
+    fn a_key_of_another_kind_is_rejected() {
         let why = |key: Result<SigningKey, Invalid>| key.err().unwrap().to_string();
         assert!(why(SigningKey::p256(fixtures::rsa_pem())).contains("P-256"));
         assert!(why(SigningKey::rsa(fixtures::p256_pem())).contains("RSA"));

@@ -1,31 +1,33 @@
-//! One folder or file per push service. An address in, an [`Attempt`] out, and nothing else: what an attempt means for
-//! a delivery is decided by [`countersign_domain::outcome::after_attempt`].
+//! One folder or file for each push service. An address in, an [`Attempt`] out: [`countersign_domain::outcome::after_attempt`]
+//! decides what an attempt means for its delivery.
 //!
 //! [`Attempt`]: countersign_domain::outcome::Attempt
 
-pub mod absent;
 pub mod codes;
 pub mod guard;
 pub mod outgoing;
 pub mod seam;
 pub mod source;
 pub mod stream;
-pub mod trial;
+pub mod test_push;
+pub mod unconfigured;
 
 mod apns;
+mod call_error;
 mod check;
 mod circuit;
 mod connections;
+mod credential_provider;
+mod destinations;
 mod exchange;
 mod fcm;
 mod jwt;
-mod keyed;
+mod lock;
 mod metrics;
 mod pem;
-mod wards;
+mod reasons;
 pub mod webhook;
 mod webpush;
-mod words;
 
 #[cfg(test)]
 mod fixtures;
@@ -38,24 +40,24 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::world::{Clock, Entropy};
 
 pub use apns::ProviderTokens;
-pub use check::{BadCredential, check_credential};
-pub use guard::{Allowed, Denied, Guard, Manners, SystemNames};
+pub use check::{CredentialError, check_credential};
+pub use guard::{Allowed, CallTimeouts, Guard, GuardError, SystemResolver};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
 pub use source::{
-    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenKeeper, Unavailable,
+    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenStore, Unavailable,
     VapidSource, WebhookKeys,
 };
 pub use webpush::{NewVapidKey, VapidSubject, new_vapid_key, vapid_public_key};
 
-use crate::absent::Absent;
 use crate::apns::Apns;
+use crate::credential_provider::CredentialProvider;
 use crate::fcm::Fcm;
-use crate::keyed::Keyed;
 use crate::stream::Stream;
+use crate::unconfigured::Unconfigured;
 use crate::webpush::WebPush;
 
-/// Every way to reach a device that this server has.
+/// The providers of all platforms.
 pub struct Providers {
     stream: Box<dyn Provider>,
     apn: Box<dyn Provider>,
@@ -63,17 +65,17 @@ pub struct Providers {
     web_push: Box<dyn Provider>,
 }
 
-/// What the clients of push services are made of.
+/// What the providers for push services are made of.
 pub struct PushParts {
-    /// Who keeps push credentials.
+    /// The push credentials.
     pub credentials: Arc<dyn CredentialSource>,
-    /// The tokens of Apple's keys, shared with whoever else uses those.
+    /// The provider tokens of Apple's keys, shared with other users of those keys.
     pub apple: Arc<ProviderTokens>,
-    /// Who keeps the VAPID keys of services.
+    /// The VAPID keys of services.
     pub vapid: Arc<dyn VapidSource>,
-    /// How others are called.
+    /// The settings for outgoing calls.
     pub outgoing: Outgoing,
-    /// The guard before addresses that tenants and devices chose, made of the same settings.
+    /// The guard for addresses that tenants and devices chose, made of the same settings.
     pub guard: Guard,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -82,20 +84,20 @@ pub struct PushParts {
 }
 
 impl Providers {
-    /// Only our own stream, which goes over `bus`. Pushes to the push services of others fail visibly.
+    /// Only the device stream, over `bus`. Pushes to push services fail with an error.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         Self {
             stream: Box::new(Stream::new(bus)),
-            apn: Box::new(Absent),
-            fcm: Box::new(Absent),
-            web_push: Box::new(Absent),
+            apn: Box::new(Unconfigured),
+            fcm: Box::new(Unconfigured),
+            web_push: Box::new(Unconfigured),
         }
     }
 
-    /// All of them, with clients for the push services of Apple, Google and browsers.
+    /// All providers: the device stream, Apple, Google and browsers.
     ///
     /// # Errors
-    /// The settings for outgoing calls are no use.
+    /// The settings for outgoing calls cannot be used.
     pub fn with_push(bus: Arc<dyn Bus>, parts: PushParts) -> Result<Self, Invalid> {
         let PushParts { credentials, apple, vapid, outgoing, guard, clock, entropy } = parts;
         outgoing.check()?;
@@ -103,13 +105,17 @@ impl Providers {
         let fcm = Fcm::new(outgoing.clone(), guard.clone(), Arc::clone(&clock));
         Ok(Self {
             stream: Box::new(Stream::new(bus)),
-            apn: Box::new(Keyed::new(apns, Arc::clone(&credentials), Arc::clone(&clock))),
-            fcm: Box::new(Keyed::new(fcm, credentials, Arc::clone(&clock))),
+            apn: Box::new(CredentialProvider::new(
+                apns,
+                Arc::clone(&credentials),
+                Arc::clone(&clock),
+            )),
+            fcm: Box::new(CredentialProvider::new(fcm, credentials, Arc::clone(&clock))),
             web_push: Box::new(WebPush::new(vapid, guard, &outgoing, clock, entropy)),
         })
     }
 
-    /// The same, with `provider` for one platform. There is never one for `none`.
+    /// Replaces the provider of one platform. The platform `none` has no provider.
     #[must_use]
     pub fn with(mut self, platform: Platform, provider: impl Provider + 'static) -> Self {
         let provider = Box::new(provider);
@@ -123,14 +129,14 @@ impl Providers {
         self
     }
 
-    /// The one for a platform.
+    /// The provider of a platform.
     pub fn for_platform(&self, platform: Platform) -> &dyn Provider {
         match platform {
             Platform::Stream => &*self.stream,
             Platform::Apn => &*self.apn,
             Platform::Fcm => &*self.fcm,
             Platform::WebPush => &*self.web_push,
-            Platform::None => &Absent,
+            Platform::None => &Unconfigured,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How this server calls others, as its operator says.
+//! The operator's settings for outgoing calls, and the HTTP clients made from them.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,20 +9,21 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, retry};
 use url::Url;
 
-use crate::guard::{Allowed, SystemNames, Unresolved};
-use crate::webpush::VapidSubject;
+use crate::guard::allowed::Allowed;
+use crate::guard::resolver::SystemResolver;
+use crate::webpush::subject::VapidSubject;
 
-/// The TLS library could not be set up.
-pub(crate) const UNUSABLE: Invalid = Invalid::because("the TLS settings are no use");
+/// The TLS library rejects the settings.
+pub(crate) const UNUSABLE_TLS: Invalid = Invalid::because("the TLS settings cannot be used");
 
 /// How long a connection to a push service may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a call to a push service may take as a whole.
-const WHOLE: Duration = Duration::from_secs(10);
-/// How often a connection that stands is asked whether it still does.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call to a push service may take in total.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The interval of HTTP/2 pings on a connection.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The operator's settings for calls to others.
+/// The operator's settings for outgoing calls.
 #[derive(Clone)]
 pub struct Outgoing {
     /// Apple's production environment, or a stand-in for it.
@@ -31,18 +32,18 @@ pub struct Outgoing {
     pub apns_sandbox: Url,
     /// Google's FCM.
     pub fcm: Url,
-    /// Certificate authorities beside the system's, each a PEM text of one or more certificates.
+    /// Certificate authorities to trust besides the system's, each a PEM text of one or more certificates.
     pub roots: Vec<String>,
-    /// A proxy for calls to Apple and Google. Calls to addresses that strangers made up never use it.
+    /// A proxy for calls to Apple and Google. Guarded calls never use it.
     pub proxy: Option<Url>,
-    /// Addresses that may be called although they are not of the public internet, and by plain http; at one port or all.
+    /// Addresses that may be called although they are not public, also by plain http; at one port or at all.
     pub allow: Vec<Allowed>,
-    /// Name servers for addresses that strangers made up, instead of the system's.
+    /// Name servers for guarded calls, instead of the system's.
     pub name_servers: Vec<SocketAddr>,
-    /// Whom a browser's push service can turn to, shown in every VAPID token. Apple is sent no push without it.
+    /// The operator's contact in every VAPID token. Without it no push is sent to Apple's browsers.
     pub vapid_subject: VapidSubject,
-    /// How the names of Apple's and Google's hosts are looked up.
-    pub names: SystemNames,
+    /// Resolves the names of Apple's and Google's hosts.
+    pub resolver: SystemResolver,
 }
 
 impl Default for Outgoing {
@@ -57,13 +58,13 @@ impl Default for Outgoing {
             allow: Vec::new(),
             name_servers: Vec::new(),
             vapid_subject: VapidSubject::Missing,
-            names: SystemNames::default(),
+            resolver: SystemResolver::default(),
         }
     }
 }
 
 impl fmt::Debug for Outgoing {
-    /// Without the proxy's password.
+    /// Omits the proxy's password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             apns,
@@ -74,7 +75,7 @@ impl fmt::Debug for Outgoing {
             allow,
             name_servers,
             vapid_subject,
-            names: _,
+            resolver: _,
         } = self;
         f.debug_struct("Outgoing")
             .field("apns", &apns.as_str())
@@ -90,54 +91,55 @@ impl fmt::Debug for Outgoing {
 }
 
 impl Outgoing {
-    /// Whether these settings can be used.
+    /// Checks that the settings can be used.
     ///
     /// # Errors
-    /// Says which cannot.
+    /// The setting that cannot.
     pub fn check(&self) -> Result<(), Invalid> {
         for base in [&self.apns, &self.apns_sandbox, &self.fcm] {
             if !matches!(base.scheme(), "https" | "http") || base.host().is_none() {
                 return Err(Invalid("a push service's address must be an https URL".into()));
             }
         }
-        self.vendor(&self.apns, Speaks::Http2, None).map(|_| ())
+        self.push_service_client(&self.apns, HttpVersion::Http2, None).map(|_| ())
     }
 
     /// A client for a push service's own host.
-    pub(crate) fn vendor(
+    pub(crate) fn push_service_client(
         &self,
         base: &Url,
-        speaks: Speaks,
+        version: HttpVersion,
         identity: Option<Identity>,
     ) -> Result<Client, Invalid> {
-        let mut builder = self.roots_only()?.no_proxy().dns_resolver(self.names.clone());
+        let mut builder = self.client_builder()?.no_proxy().dns_resolver(self.resolver.clone());
         if let Some(proxy) = &self.proxy {
             let proxy = Proxy::all(proxy.clone());
-            builder = builder.proxy(proxy.map_err(|_| Invalid::because("the proxy is no use"))?);
+            builder =
+                builder.proxy(proxy.map_err(|_| Invalid::because("the proxy cannot be used"))?);
         }
         if let Some(identity) = identity {
             builder = builder.identity(identity);
         }
-        // Over plain http, which only an operator can ask for, there is nothing to agree on it with.
-        if speaks == Speaks::Http2 || base.scheme() == "http" {
+        // Plain http, which only an operator can configure, has no handshake that could negotiate the version.
+        if version == HttpVersion::Http2 || base.scheme() == "http" {
             builder = builder.http2_prior_knowledge();
         }
         builder
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
             .pool_idle_timeout(None)
-            // Whoever repeats looks at the clock first: the client does not, so it does not.
+            // Disables the client's own retries; ours check the deadline first.
             .retry(retry::never().max_retries_per_request(0))
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(CONNECT)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .http2_keep_alive_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_while_idle(true)
             .http2_adaptive_window(true)
             .build()
-            .map_err(|_| UNUSABLE)
+            .map_err(|_| UNUSABLE_TLS)
     }
 
-    /// A builder with the roots, that follows nobody anywhere else.
-    pub(crate) fn roots_only(&self) -> Result<ClientBuilder, Invalid> {
+    /// A client builder with the root certificates, which follows no redirects.
+    pub(crate) fn client_builder(&self) -> Result<ClientBuilder, Invalid> {
         const FORM: Invalid = Invalid::because("a root certificate must be PEM");
         let mut roots = Vec::new();
         for pem in &self.roots {
@@ -156,57 +158,13 @@ impl Outgoing {
     }
 }
 
-/// What a host speaks.
+/// The HTTP version that a host speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Speaks {
-    /// HTTP/2, for certain. Requests that start together then wait for one connection instead of making one each.
+pub(crate) enum HttpVersion {
+    /// HTTP/2, known in advance. Requests that start together then share one connection instead of making one each.
     Http2,
-    /// What the two agree on: something between us and the host may know only the older version.
+    /// The version that the TLS handshake negotiates: a middlebox may know only HTTP/1.1.
     Either,
-}
-
-/// What went wrong with a call, without the URL: a device's token may be in it.
-pub(crate) struct Fault {
-    /// In words.
-    pub(crate) words: String,
-    /// The connection broke while it was used, so that another may do better at once.
-    pub(crate) broke: bool,
-}
-
-impl Fault {
-    /// From a name that has no address.
-    pub(crate) fn unresolved(why: Unresolved) -> Self {
-        Self { words: format!("no connection: {why}"), broke: false }
-    }
-
-    /// From the client's error.
-    pub(crate) fn new(error: &reqwest::Error) -> Self {
-        let what = if error.is_connect() {
-            "no connection"
-        } else if error.is_timeout() {
-            "no answer in time"
-        } else {
-            "the connection broke"
-        };
-        // The outermost text names the URL; what lies below does not.
-        let mut cause = std::error::Error::source(error);
-        let mut innermost = None;
-        while let Some(error) = cause {
-            innermost = Some(error.to_string());
-            cause = error.source();
-        }
-        let words = match innermost {
-            Some(why) if !error.is_timeout() => format!("{what}: {why}"),
-            _ => what.to_owned(),
-        };
-        Self { words, broke: !error.is_connect() && !error.is_timeout() && !error.is_builder() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
-    }
 }
 
 #[cfg(test)]
@@ -214,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_used_is_said_at_once() {
+    fn unusable_settings_are_rejected() {
         assert_eq!(Outgoing::default().check(), Ok(()));
         let url = |text| Url::parse(text).unwrap();
         for wrong in [
@@ -227,19 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_password_is_not_printed() {
+    fn a_proxy_password_is_not_printed() {
         let proxy = Some(Url::parse("http://owl:hunter2@proxy.example.com:3128").unwrap());
         let printed = format!("{:?}", Outgoing { proxy, ..Outgoing::default() });
         assert!(printed.contains("proxy.example.com") && !printed.contains("hunter2"), "{printed}");
-    }
-
-    #[tokio::test]
-    async fn a_fault_does_not_name_the_url() {
-        let client =
-            Outgoing::default().vendor(&Outgoing::default().apns, Speaks::Http2, None).unwrap();
-        let call = client.post("https://127.0.0.1:1/3/device/00fc13adff785122");
-        let fault = Fault::new(&call.send().await.unwrap_err());
-        assert!(fault.words.starts_with("no connection"), "{fault}");
-        assert!(!fault.words.contains("00fc") && !fault.broke, "{fault}");
     }
 }

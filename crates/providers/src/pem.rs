@@ -1,5 +1,5 @@
-//! PEM (RFC 7468) as it arrives in a form: with its line breaks lost, turned into spaces, or written as `\n`; of a key also
-//! without the lines around it.
+//! Lenient PEM (RFC 7468), as it arrives in forms and environment variables: line breaks may be lost, turned into spaces, or
+//! written as `\n`, and a key may lack its BEGIN and END lines. The parsers of rustls-pki-types and `pem` require line breaks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,13 +8,13 @@ use countersign_domain::invalid::Invalid;
 
 /// One block.
 pub(crate) struct Block {
-    /// What stands after `BEGIN`.
+    /// The label after `BEGIN`.
     pub(crate) label: String,
-    /// What it holds.
+    /// The decoded content.
     pub(crate) der: Vec<u8>,
 }
 
-/// All blocks of a text, at least one.
+/// Parses all blocks of a text, at least one.
 pub(crate) fn blocks(text: &str) -> Result<Vec<Block>, Invalid> {
     const FORM: Invalid =
         Invalid::because("must be PEM: -----BEGIN …-----, base64 and -----END …-----");
@@ -35,10 +35,10 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block>, Invalid> {
     if blocks.is_empty() { Err(FORM) } else { Ok(blocks) }
 }
 
-/// The first byte of a DER sequence, as every PKCS#8 key is one.
+/// The first byte of a DER sequence; every PKCS#8 key is one.
 const SEQUENCE: u8 = 0x30;
 
-/// The one PKCS#8 key of a text.
+/// Parses the PKCS#8 key in a text.
 pub(crate) fn pkcs8(text: &str) -> Result<Vec<u8>, Invalid> {
     if !text.contains("-----") {
         let der = decode(&text.replace("\\r", "").replace("\\n", ""));
@@ -51,7 +51,7 @@ pub(crate) fn pkcs8(text: &str) -> Result<Vec<u8>, Invalid> {
         .ok_or(Invalid::because("must hold a PKCS#8 key: -----BEGIN PRIVATE KEY-----"))
 }
 
-/// One block, in the form that every library reads.
+/// Writes a block in strict PEM.
 pub(crate) fn render(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_is_read() {
+    fn a_rendered_block_parses() {
         let der: Vec<u8> = (0..200).collect();
         let text = render("PRIVATE KEY", &der);
         assert!(text.lines().all(|line| line.len() <= 64));

@@ -1,4 +1,4 @@
-//! What a push service must be able to do.
+//! The contract of a push service.
 
 use async_trait::async_trait;
 use countersign_domain::outcome::Attempt;
@@ -7,7 +7,7 @@ use countersign_domain::prospect::Push;
 /// A push service.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// Hands one push to the service and says how it went. Never retries, never panics: one immediate repeat with a
-    /// fresh token or on another connection is the client's own and counts as this attempt.
+    /// Makes one attempt: hands a push to the service and returns its outcome. Does not retry later and does not panic. An
+    /// immediate repeat with a fresh token or on another connection belongs to the same attempt.
     async fn send(&self, push: &Push) -> Attempt;
 }

@@ -1,5 +1,5 @@
-//! Where a provider gets what it shows to a push service. Whoever keeps the secrets implements these two; a provider
-//! asks for each attempt, so the answer should come from memory most of the time.
+//! The sources of the secrets that providers need. A provider asks for each attempt, so an implementation should respond from
+//! memory most of the time.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use countersign_domain::webhook::Webhook;
 pub struct OpenedCredential {
     /// Its SID.
     pub sid: CredentialSid,
-    /// Its version: a client made for an older one is thrown away.
+    /// Its version: a client made for an older one is discarded.
     pub updated_at: Instant,
-    /// Whose push service it is for.
+    /// The push service that it is for.
     pub kind: CredentialType,
-    /// Apple's test environment.
+    /// APNs: whether it is for the sandbox.
     pub sandbox: bool,
-    /// Apple's ten-character id of a `.p8` key.
+    /// APNs: the ten-character id of a `.p8` key.
     pub key_id: Option<String>,
-    /// Apple's ten-character id of the developer team.
+    /// APNs: the ten-character id of the developer team.
     pub team_id: Option<String>,
-    /// The topic, if it is not the factor's app id.
+    /// APNs: the topic, if it is not the factor's app id.
     pub topic: Option<String>,
     /// APNs: a certificate in PEM.
     pub certificate: Option<Secret>,
@@ -39,31 +39,31 @@ pub struct OpenedCredential {
 /// A service's VAPID key in the clear.
 #[derive(Debug, Clone)]
 pub struct OpenedVapid {
-    /// Its version: tokens signed with an older one are thrown away.
+    /// Its version: tokens signed with an older one are discarded.
     pub updated_at: Instant,
     /// The private key: base64url of the 32 bytes, or a PKCS#8 document in PEM.
     pub private_key: Secret,
 }
 
-/// A provider token of Apple's, as all servers of a database share it.
+/// A provider token for APNs, shared by all servers of a database.
 #[derive(Debug, Clone)]
 pub struct SharedToken {
-    /// From 1; one more for each token that replaces another.
+    /// The version: 1 for the first token, plus one for each later one.
     pub version: i64,
     /// The token.
     pub text: Secret,
-    /// When it was signed, by the time of day that all servers go by.
+    /// When it was signed, by the time of day.
     pub signed_at: Instant,
-    /// When Apple last found a token too old before its time, so that one was signed early.
+    /// When a token was last signed early because Apple had rejected one as too old.
     pub forced_at: Option<Instant>,
 }
 
-/// What was asked for cannot be read now. The text goes into an attempt's record, so it holds no secret.
+/// A secret cannot be read now. The text goes into an attempt's record, so it must hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
-/// Keeps push credentials.
+/// The push credentials.
 #[async_trait]
 pub trait CredentialSource: Send + Sync {
     /// A credential; `None` if there is none of that SID.
@@ -73,27 +73,23 @@ pub trait CredentialSource: Send + Sync {
     ) -> Result<Option<Arc<OpenedCredential>>, Unavailable>;
 }
 
-/// Keeps the provider tokens of Apple's keys, for all servers of a database and over their restarts.
+/// The provider tokens of Apple's keys, shared by all servers of a database and kept over their restarts.
 #[async_trait]
-pub trait TokenKeeper: Send + Sync {
+pub trait TokenStore: Send + Sync {
     /// The token of a key.
-    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable>;
-    /// Keeps a token only if its version is the next one; the token that is kept then.
-    async fn renew(
-        &self,
-        key: KeyFingerprint,
-        new: SharedToken,
-    ) -> Result<SharedToken, Unavailable>;
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable>;
+    /// Stores a token if its version is the next one. Returns the token that is stored then.
+    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable>;
 }
 
-/// Keeps what the calls of webhooks are signed under.
+/// The keys that sign webhook calls.
 #[async_trait]
 pub trait WebhookKeys: Send + Sync {
     /// The account's primary token, and the webhook's own secret.
     async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable>;
 }
 
-/// Keeps the VAPID keys of services.
+/// The VAPID keys of services.
 #[async_trait]
 pub trait VapidSource: Send + Sync {
     /// The key of an account's service; `None` if it has none.

@@ -1,4 +1,4 @@
-//! Our own wire: over the bus to whoever holds the device's socket.
+//! The device stream: offers a push over the bus to the socket of its device.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Over a bus.
+    /// A provider over a bus.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         Self { bus }
     }
@@ -38,7 +38,7 @@ impl Provider for Stream {
             OfferOutcome::NotConnected => {
                 Attempt::plain(Outcome::Offline, Some(ErrorCode::NO_DESTINATION))
             }
-            // The device is there and slow: not parked, which would wait for it to come back.
+            // The device is present and slow: retried, since a parked delivery would wait until it reconnects.
             OfferOutcome::Busy => Attempt::plain(Outcome::Later { not_before: None }, None),
         }
     }

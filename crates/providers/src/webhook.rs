@@ -1,4 +1,4 @@
-//! Calls an application's webhook: signed, guarded, once.
+//! Calls a webhook: one signed request through the guard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +14,23 @@ use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::call_error::CallError;
 use crate::exchange::exchange;
-use crate::guard::{Guard, Manners, denied};
-use crate::outgoing::{Fault, Outgoing};
+use crate::guard::{CallTimeouts, Guard, guard_error};
+use crate::outgoing::Outgoing;
 use crate::source::WebhookKeys;
 
-/// How long a call may take as a whole (wire reference §6.2).
-const WHOLE: Duration = Duration::from_secs(5);
+/// How long a call may take in total. Twilio's webhooks have the same bound.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes a call and says what it came to.
+/// Makes webhook calls.
 #[async_trait]
 pub trait WebhookCaller: Send + Sync {
-    /// Tries it once.
+    /// Makes a call once.
     async fn call(&self, lease: &CallLease) -> CallOutcome;
 }
 
-/// The one that does it over the network.
+/// Makes webhook calls over the network.
 pub struct WebhookClient {
     guard: Guard,
     keys: Arc<dyn WebhookKeys>,
@@ -37,27 +38,28 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// A client that calls only what the guard lets through.
+    /// A client that calls through a guard of its own.
     ///
     /// # Errors
-    /// The settings for outgoing calls are no use.
+    /// The settings for outgoing calls cannot be used.
     pub fn new(
         outgoing: &Outgoing,
         keys: Arc<dyn WebhookKeys>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Invalid> {
-        let guard = Guard::new(outgoing, Manners { connect: WHOLE, whole: WHOLE })?;
+        let guard =
+            Guard::new(outgoing, CallTimeouts { connect: TOTAL_TIMEOUT, total: TOTAL_TIMEOUT })?;
         Ok(Self { guard, keys, clock })
     }
 
     async fn attempt(&self, lease: &CallLease) -> Result<u16, String> {
         let url = lease.webhook.url.as_str();
         let parsed = Url::parse(url).map_err(|_| "the URL cannot be read".to_owned())?;
-        let request = self.guard.call(Method::POST, &parsed).map_err(|why| why.to_string())?;
+        let request = self.guard.request(Method::POST, &parsed).map_err(|why| why.to_string())?;
         let began = Instant::now();
         let prepared = self.guard.prepare(lease.webhook.account, &parsed).await;
         prepared.map_err(|why| format!("no connection: {why}"))?;
-        let request = request.timeout(WHOLE.saturating_sub(began.elapsed()));
+        let request = request.timeout(TOTAL_TIMEOUT.saturating_sub(began.elapsed()));
         let (token, secret) =
             self.keys.webhook_keys(&lease.webhook).await.map_err(|why| why.to_string())?;
         let body = Serializer::new(String::new()).extend_pairs(lease.parameters.iter()).finish();
@@ -69,10 +71,10 @@ impl WebhookClient {
             .header("Countersign-Signature", own)
             .body(body);
         match exchange(request, &*self.clock).await {
-            Ok(reply) => Ok(reply.status),
-            Err(error) => Err(match denied(&error) {
+            Ok(response) => Ok(response.status),
+            Err(error) => Err(match guard_error(&error) {
                 Some(why) => why.to_string(),
-                None => Fault::new(&error).words,
+                None => CallError::new(&error).text,
             }),
         }
     }

@@ -11,7 +11,7 @@ use countersign_bus::Bus;
 use countersign_domain::credential::{Credential, CredentialPart};
 use countersign_domain::invalid::Invalid;
 use countersign_providers::webhook::WebhookClient;
-use countersign_providers::{Guard, Manners, Outgoing, ProviderTokens, Providers, PushParts};
+use countersign_providers::{CallTimeouts, Guard, Outgoing, ProviderTokens, Providers, PushParts};
 use countersign_verify::{CredentialSecrets, Verify};
 
 use crate::config::Config;
@@ -40,7 +40,7 @@ impl PushContext {
     /// A setting of `[outgoing]` is invalid; it is named.
     pub(crate) fn new(config: &Config, verify: &Arc<Verify>) -> anyhow::Result<Self> {
         let outgoing = outgoing(config)?;
-        let guard = Guard::new(&outgoing, Manners::default()).context(NOT_RIGHT)?;
+        let guard = Guard::new(&outgoing, CallTimeouts::default()).context(NOT_RIGHT)?;
         let secrets = Arc::new(PushSecrets(Arc::clone(verify)));
         let apple = Arc::new(ProviderTokens::new(Arc::clone(&secrets) as _));
         Ok(Self { outgoing, guard, apple, secrets, verify: Arc::clone(verify) })

@@ -1,6 +1,5 @@
-//! The files that pages are made of, embedded in the binary; in a development build they are read from the folder when the
-//! server starts. Most lie under a path that names the contents of all together, so that a browser keeps them for ever and
-//! never mixes two versions.
+//! The files of pages, embedded in the binary; a development build reads them from their folder at start. Most files have a path
+//! with a version, a hash over all files, so that a browser caches them forever and never mixes two versions.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,6 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
@@ -17,19 +17,20 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rust_embed::RustEmbed;
 
-/// Whatever all pages need.
+/// The files that all pages share.
 #[derive(RustEmbed)]
 #[folder = "shared/"]
-struct Shared;
+struct CommonFiles;
 
-/// Where a file at a fixed place wants to know the version, or the names of all files under it.
+/// Placeholder for the version in a file with a fixed path.
 const VERSION: &str = "{version}";
+/// Placeholder for the names of all files below the version.
 const FILES: &str = "{files}";
 
-/// Its name says what is in it.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// It has a fixed name: ask each time whether it is still the same.
-const UNTIL_ASKED: &str = "no-cache";
+/// Caching of a file whose path has the version.
+const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
+/// Caching of a file with a fixed path: the browser revalidates it each time.
+const REVALIDATE: &str = "no-cache";
 
 /// The files of a page, read and compressed once.
 #[derive(Debug)]
@@ -43,35 +44,36 @@ pub struct Assets {
 pub struct Asset {
     content_type: &'static str,
     plain: Bytes,
-    /// Where it is worth it.
+    /// The compressed contents, if compression is worthwhile.
     gzip: Option<Bytes>,
-    /// Names the contents.
+    /// A hash of the contents.
     etag: HeaderValue,
+    /// Whether the file has a fixed path.
     is_fixed: bool,
 }
 
 impl Assets {
-    /// The files of a folder, and those that all pages share. The ones that `fixed` names lie at fixed places; in them
-    /// `{version}` and `{files}`, the names of all others, are filled in.
+    /// Reads the files of a folder and those that all pages share. The files named in `fixed` have fixed paths; in them
+    /// `{version}` and `{files}`, the names of all other files, are replaced.
     ///
     /// # Panics
-    /// What lies at a fixed place is no text.
+    /// A file in `fixed` is not UTF-8.
     pub fn read<Folder: RustEmbed>(fixed: &[&str]) -> Self {
         let mut folder = BTreeMap::new();
-        gather::<Shared>(&mut folder);
+        gather::<CommonFiles>(&mut folder);
         gather::<Folder>(&mut folder);
         let mut all = Context::new(&SHA256);
         for (name, contents) in &folder {
             all.update(&digest(name.as_bytes()));
             all.update(&digest(contents));
         }
-        let version = hex(&all.finish().as_ref()[..8]);
+        let version = HEXLOWER.encode(&all.finish().as_ref()[..8]);
         let is_fixed = |name: &str| fixed.contains(&name);
         let names: Vec<&str> =
             folder.keys().map(String::as_str).filter(|name| !is_fixed(name)).collect();
         let names = names.join(" ");
         let fill = |contents: Vec<u8>| {
-            let text = String::from_utf8(contents).expect("what lies at a fixed place is text");
+            let text = String::from_utf8(contents).expect("a file with a fixed path is UTF-8");
             text.replace(VERSION, &version).replace(FILES, &names).into_bytes()
         };
         let files = folder
@@ -86,7 +88,7 @@ impl Assets {
         Self { version, files }
     }
 
-    /// Sixteen hexadecimal digits that name the contents of all files together.
+    /// The version: sixteen hexadecimal digits of a hash over all files.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -96,19 +98,20 @@ impl Assets {
         self.files.iter().map(|(name, asset)| (name.as_str(), asset))
     }
 
-    /// The answer with a file under the path of the version; `None` if there is none, or it is another version's.
-    pub fn versioned(&self, version: &str, name: &str, asked: &HeaderMap) -> Option<Response> {
+    /// The response with a file below the path of the version; `None` if there is no such file or version.
+    pub fn versioned(&self, version: &str, name: &str, request: &HeaderMap) -> Option<Response> {
         let asset = self.files.get(name).filter(|_| version == self.version)?;
-        Some(asset.answer(FOR_EVER, asked))
+        Some(asset.response(CACHE_FOREVER, request))
     }
 
-    /// The answer with a file at a fixed place.
-    pub fn fixed(&self, name: &str, asked: &HeaderMap) -> Option<Response> {
+    /// The response with a file of a fixed path; `None` if there is no such file.
+    pub fn fixed(&self, name: &str, request: &HeaderMap) -> Option<Response> {
         let asset = self.files.get(name).filter(|asset| asset.is_fixed)?;
-        Some(asset.answer(UNTIL_ASKED, asked))
+        Some(asset.response(REVALIDATE, request))
     }
 }
 
+/// Adds the files of a folder to a map.
 fn gather<Folder: RustEmbed>(into: &mut BTreeMap<String, Vec<u8>>) {
     for name in Folder::iter() {
         if let Some(file) = Folder::get(&name) {
@@ -121,29 +124,29 @@ impl Asset {
     fn of(name: &str, contents: Vec<u8>, is_fixed: bool) -> Self {
         let content_type = content_type(name);
         let contents = if is_source(name) { without_comments(contents) } else { contents };
-        // Pictures are compressed already.
+        // PNG is compressed already.
         let gzip = (content_type != "image/png").then(|| gzip(&contents));
-        let etag = format!("\"{}\"", hex(&digest(&contents)[..16]));
+        let etag = format!("\"{}\"", HEXLOWER.encode(&digest(&contents)[..16]));
         let etag = HeaderValue::try_from(etag).expect("hexadecimal digits fit into a header");
         Self { content_type, gzip, plain: contents.into(), etag, is_fixed }
     }
 
-    /// What is in it.
+    /// The contents, uncompressed.
     pub fn contents(&self) -> &[u8] {
         &self.plain
     }
 
-    /// How many bytes go over the wire to a browser that takes gzip.
-    pub fn weight(&self) -> usize {
+    /// The size of the body for a browser that accepts gzip, in bytes.
+    pub fn transfer_size(&self) -> usize {
         self.gzip.as_ref().unwrap_or(&self.plain).len()
     }
 
-    fn answer(&self, kept: &'static str, asked: &HeaderMap) -> Response {
-        let knows = asked.get_all(IF_NONE_MATCH).iter().any(|tag| *tag == self.etag);
-        let mut response = if knows {
+    fn response(&self, cache_control: &'static str, request: &HeaderMap) -> Response {
+        let is_cached = request.get_all(IF_NONE_MATCH).iter().any(|tag| *tag == self.etag);
+        let mut response = if is_cached {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            let gzip = self.gzip.as_ref().filter(|_| takes_gzip(asked));
+            let gzip = self.gzip.as_ref().filter(|_| accepts_gzip(request));
             let mut response = Response::new(Body::from(gzip.unwrap_or(&self.plain).clone()));
             if gzip.is_some() {
                 response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -155,7 +158,7 @@ impl Asset {
         let headers = response.headers_mut();
         headers.insert(ETAG, self.etag.clone());
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
         response
     }
 }
@@ -173,13 +176,12 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Whether a file is a script or a style sheet as somebody wrote it. Those that a tool has made smaller keep their licence.
+/// Whether a file is a script or a style sheet in source form. Minified files keep their licence comments.
 fn is_source(name: &str) -> bool {
     (name.ends_with(".js") && !name.ends_with(".min.js")) || name.ends_with(".css")
 }
 
-/// The text without indentation and without lines that hold nothing but a comment: a quarter of what a browser would load.
-/// No string of ours goes over several lines.
+/// Removes indentation and lines that hold only a comment, a quarter of the size. No string in these files spans several lines.
 fn without_comments(contents: Vec<u8>) -> Vec<u8> {
     let Ok(text) = str::from_utf8(&contents) else { return contents };
     let mut kept = String::with_capacity(text.len());
@@ -195,8 +197,8 @@ fn without_comments(contents: Vec<u8>) -> Vec<u8> {
     kept.into_bytes()
 }
 
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|codings| {
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|codings| {
         codings.split(',').any(|coding| {
             let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
             name.trim().eq_ignore_ascii_case("gzip") && quality.replace(' ', "") != "q=0"
@@ -206,8 +208,8 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
 
 fn gzip(contents: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(contents).expect("memory takes what is written");
-    encoder.finish().expect("memory takes what is written").into()
+    encoder.write_all(contents).expect("writing to memory succeeds");
+    encoder.finish().expect("writing to memory succeeds").into()
 }
 
 fn digest(contents: &[u8]) -> [u8; 32] {
@@ -216,16 +218,12 @@ fn digest(contents: &[u8]) -> [u8; 32] {
     bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_indentation_stay_at_home() {
+    fn comments_and_indentation_are_removed() {
         let source = "// What it is.\n/**\n * Says `*` and\n * more.\n */\nlet a = \"//\"; // kept\n\n  /* one line */\n    b();\n\
                       /* two\n   lines */\n.c {\n  d: e;\n}\n";
         let kept = without_comments(source.as_bytes().to_vec());

@@ -1,5 +1,5 @@
-//! What API and pages share: how a request's body is read, how files of pages are served, what a browser may do with them, and,
-//! in the folder `shared/`, how they look. It knows neither challenges nor sessions.
+//! Shared by the API and the pages: reading request bodies, serving the files of pages, the headers that restrict a browser, and
+//! the common styles in `shared/`. It knows neither challenges nor sessions.
 
 mod assets;
 pub mod body;

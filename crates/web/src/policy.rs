@@ -1,14 +1,15 @@
-//! What a browser may do with a page, and who may do something with it.
+//! The response headers that restrict what a browser does with a page.
 
 use http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Scripts, styles, pictures and calls: from this server only, and none inline. `blob:` is nowhere.
+/// Scripts, styles, images and requests only from this server, none inline, no `blob:`.
 const CONTENT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
 
+/// Browser features that no page uses.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), display-capture=(), \
     encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), \
     microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=()";
@@ -18,11 +19,11 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), browsing
 pub struct Policy(HeaderMap);
 
 impl Policy {
-    /// The rules of all pages, and a page's own: `content` goes into its Content-Security-Policy, `permissions` into its
-    /// Permissions-Policy, each in that header's language.
+    /// The rules of all pages, and those of one page: `content` is added to the Content-Security-Policy, `permissions` to the
+    /// Permissions-Policy, each in the syntax of its header.
     ///
     /// # Panics
-    /// What is handed in does not fit into a header.
+    /// A rule has characters that a header cannot hold.
     pub fn new(content: &str, permissions: &str) -> Self {
         let text = |text: String| HeaderValue::try_from(text).expect("rules fit into a header");
         let fixed = HeaderValue::from_static;
@@ -32,10 +33,10 @@ impl Policy {
                 HeaderName::from_static("permissions-policy"),
                 text(format!("{permissions}, {PERMISSIONS}")),
             ),
-            // The fragment of an enrolment link is never sent anywhere; neither is the rest.
+            // An enrolment link holds a secret, so it is never sent as a referrer.
             (REFERRER_POLICY, fixed("no-referrer")),
             (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
-            // For browsers that do not know `frame-ancestors`.
+            // For browsers without `frame-ancestors`.
             (X_FRAME_OPTIONS, fixed("DENY")),
             (HeaderName::from_static("cross-origin-opener-policy"), fixed("same-origin")),
             (HeaderName::from_static("cross-origin-resource-policy"), fixed("same-origin")),
@@ -43,7 +44,7 @@ impl Policy {
         Self(headers.into_iter().collect())
     }
 
-    /// Puts them on a response, in place of any that are there.
+    /// Sets the headers of a response, replacing any present ones.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
             headers.insert(name.clone(), value.clone());
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_adds_rules_and_takes_none_away() {
+    fn a_page_adds_rules_and_removes_none() {
         let policy = Policy::new("form-action 'none'", "camera=(self)");
         let mut headers = HeaderMap::new();
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("unsafe-url"));

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use countersign_domain::sid::RequestSid;
 use countersign_domain::time::Instant;
 use countersign_verify::concurrency::{ConcurrencyLimits, RequestLimiter};
-use countersign_web::body::{Allowance, bounded};
+use countersign_web::body::{BodyLimits, bounded};
 use futures_util::stream;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -191,7 +191,7 @@ async fn an_incomplete_body_is_rejected() {
 #[tokio::test]
 async fn a_missing_body_times_out() {
     let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-    let body = bounded(body, Allowance { bytes: 16, within: Duration::ZERO });
+    let body = bounded(body, BodyLimits { bytes: 16, within: Duration::ZERO });
     let read = body::read(&http::HeaderMap::new(), body, 16).await;
     assert_eq!(read.expect_err("late").code_and_text().0, 20408);
 }

@@ -1,4 +1,4 @@
-//! Browsers: their pages hold a stream beside their push service, as long as they are open.
+//! Browsers whose open page holds a stream beside their push service.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Act, World, secs};
 const HEAD_START: Duration = Duration::from_millis(500);
 
 #[tokio::test]
-async fn an_open_page_gets_it_at_once_however_slow_its_push_service_is() {
+async fn an_open_page_gets_a_push_at_once_despite_a_slow_push_service() {
     let world = World::start().await;
     world.script.then([Act::Hang]);
     let browser = world.enrol(Platform::WebPush).await;
@@ -21,16 +21,16 @@ async fn an_open_page_gets_it_at_once_however_slow_its_push_service_is() {
     let push = world.push(&challenge, 300).await;
     assert_eq!(page.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
     let attempts = world.notification(&challenge, push).await.attempts;
     let how: Vec<_> =
         attempts.iter().map(|it| (it.platform.as_str(), it.outcome.as_str())).collect();
     assert_eq!(how, [("stream", "acknowledged")]);
-    assert_eq!(world.script.calls(), [], "its push service was not needed");
+    assert_eq!(world.script.calls(), [], "the push service is not called");
 }
 
 #[tokio::test]
-async fn an_open_page_does_not_wait_behind_the_pushes_of_closed_ones() {
+async fn an_open_page_does_not_wait_behind_pushes_to_closed_pages() {
     let options = EngineOptions { credential_attempts_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
     world.script.then([Act::Hang]);
@@ -47,7 +47,7 @@ async fn an_open_page_does_not_wait_behind_the_pushes_of_closed_ones() {
 }
 
 #[tokio::test]
-async fn a_page_that_says_nothing_costs_its_push_half_a_second() {
+async fn a_silent_page_delays_its_push_by_half_a_second() {
     let world = World::start().await;
     let browser = world.enrol(Platform::WebPush).await;
     let mut page = world.connect(&browser).await;
@@ -57,7 +57,7 @@ async fn a_page_that_says_nothing_costs_its_push_half_a_second() {
     assert_eq!(world.script.calls(), []);
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.script.calls().len(), 1);
 }
 
@@ -68,12 +68,12 @@ async fn a_browser_without_an_open_page_is_pushed_to_at_once() {
     let challenge = world.ask(&browser).await;
     let (asked, push) = (world.now(), world.push(&challenge, 300).await);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.script.calls()[0].at, asked);
 }
 
 #[tokio::test]
-async fn now_or_never_still_starts_within_its_second() {
+async fn ttl_0_still_starts_within_a_second() {
     let world = World::start().await;
     let browser = world.enrol(Platform::WebPush).await;
     let mut page = world.connect(&browser).await;
@@ -82,11 +82,11 @@ async fn now_or_never_still_starts_within_its_second() {
     let _frozen = page.next().await;
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn what_is_answered_during_the_head_start_is_not_pushed() {
+async fn a_challenge_answered_during_the_head_start_is_not_pushed() {
     let world = World::start().await;
     let browser = world.enrol(Platform::WebPush).await;
     let mut page = world.connect(&browser).await;
@@ -96,13 +96,13 @@ async fn what_is_answered_during_the_head_start_is_not_pushed() {
     world.answer(&challenge).await;
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    let answered = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
-    assert_eq!(world.standing(&challenge, push).await, answered);
+    let answered = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.status(&challenge, push).await, answered);
     assert_eq!(world.script.calls(), []);
 }
 
 #[tokio::test]
-async fn a_push_that_is_tried_again_goes_to_the_page_if_that_is_open_by_then() {
+async fn a_retried_push_goes_to_a_page_that_has_opened() {
     let world = World::start().await;
     world.script.then([Act::Say(Outcome::Later { not_before: None })]);
     let browser = world.enrol(Platform::WebPush).await;

@@ -1,4 +1,4 @@
-//! The promise of §2: no attempt starts at or after the deadline, whatever the provider says and however time passes.
+//! No attempt starts at or after the deadline, whatever the provider responds and however time passes.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ async fn check(
         prop_assert_eq!(call.remaining == 0, ttl == 0);
     }
     let ending = world.notification(&challenge, push).await.ending;
-    prop_assert!(ending.is_some(), "it has ended");
+    prop_assert!(ending.is_some(), "the delivery has ended");
     if ttl == 0 {
         prop_assert!(world.script.calls().len() <= 1);
     }
@@ -101,23 +101,23 @@ const RETRYING: (NotificationStatus, Option<StatusReason>) =
     (NotificationStatus::Queued, Some(StatusReason::Retrying));
 
 #[tokio::test]
-async fn a_push_of_one_second_is_tried_a_second_time() {
+async fn a_push_with_ttl_1_is_attempted_twice() {
     let world = World::start().await;
     world.script.then([Act::Say(Outcome::Later { not_before: None })]);
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, RETRYING);
+    assert_eq!(world.status(&challenge, push).await, RETRYING);
 
     world.pass(Duration::from_millis(500));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["later", "accepted"]);
 }
 
 #[tokio::test]
-async fn a_push_that_must_wait_beyond_its_deadline_expires_at_it_and_not_before() {
+async fn a_push_that_must_wait_past_its_deadline_expires_exactly_then() {
     let world = World::start().await;
     let not_before = Some(world.now() + secs(60));
     world.script.then([Act::Say(Outcome::Later { not_before })]);
@@ -126,10 +126,10 @@ async fn a_push_that_must_wait_beyond_its_deadline_expires_at_it_and_not_before(
     let push = world.push(&challenge, 10).await;
     for _ in 0..9 {
         world.deliver_everything().await;
-        assert_eq!(world.standing(&challenge, push).await, RETRYING);
+        assert_eq!(world.status(&challenge, push).await, RETRYING);
         world.pass(secs(1));
     }
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
     assert_eq!(world.script.calls().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! The engine on a real database, with hands that the tests move. Tests wait for events, never for time.
+//! The engine on a real database with a manual clock. Tests wait for events, never for time.
 
 mod beside;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! The database goes away and comes back.
+//! Outages of the database.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::support::{Act, World, secs};
 
 #[tokio::test]
-async fn results_are_kept_until_they_can_be_written() {
+async fn results_are_kept_until_they_can_be_committed() {
     let world = World::start().await;
     let word = Arc::new(Notify::new());
     world.script.then([Act::WaitFor(word.clone())]);
@@ -30,13 +30,13 @@ async fn results_are_kept_until_they_can_be_written() {
     world.unplug(false);
     world.pass(secs(6));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.engine().signals().counts().lost, 0);
     assert_eq!(world.script.calls().len(), 1);
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_be_read_is_read_again() {
+async fn reading_a_delivery_is_retried() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -44,36 +44,36 @@ async fn a_delivery_that_cannot_be_read_is_read_again() {
     world.unplug(true);
     let push = world.push(&challenge, 300).await;
     world.wait_for(|counts| counts.begun == 1).await;
-    settle_down().await;
+    run_tasks().await;
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_be_read_for_long_is_not_lost() {
+async fn a_long_outage_loses_no_delivery() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     world.unplug(true);
-    let (place, leased) = world.store_leased(&challenge, 300).await;
+    let (slot, leased) = world.store_leased(&challenge, 300).await;
     let push = leased.lease.delivery.notification;
     world.pass(secs(1));
-    place.hand_over(leased);
+    slot.hand_over(leased);
     world.wait_for(|counts| counts.begun == 1).await;
     for _ in 0..12 {
         world.pass(secs(3));
-        settle_down().await;
+        run_tasks().await;
     }
     world.unplug(false);
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn what_was_just_stored_is_sent_without_reading() {
+async fn a_fresh_delivery_is_sent_without_a_read() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -83,48 +83,48 @@ async fn what_was_just_stored_is_sent_without_reading() {
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn a_device_that_connects_meanwhile_gets_what_is_parked() {
+async fn a_device_that_connects_during_an_outage_gets_its_parked_pushes() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.unplug(true);
     let mut device = world.connect(&phone).await;
-    settle_down().await;
+    run_tasks().await;
     world.unplug(false);
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, push);
 }
 
 #[tokio::test]
-async fn nobody_asks_an_unplugged_database_in_a_tight_loop() {
+async fn an_unavailable_database_is_not_asked_in_a_tight_loop() {
     let world = World::start().await;
     world.deliver_everything().await;
     world.unplug(true);
-    settle_down().await;
+    run_tasks().await;
     let before = world.asked.load(Ordering::SeqCst);
-    settle_down().await;
+    run_tasks().await;
     assert_eq!(world.asked.load(Ordering::SeqCst), before);
     for _ in 0..10 {
         world.pass(secs(1));
-        settle_down().await;
+        run_tasks().await;
     }
     let asked = world.asked.load(Ordering::SeqCst) - before;
     assert!((10..=60).contains(&asked), "{asked}");
 }
 
-/// Lets all tasks run until they wait for the clock: an unplugged database answers at once.
-async fn settle_down() {
+/// Lets all tasks run until they wait for the clock. An unplugged database fails at once.
+async fn run_tasks() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 }
 
-/// An alarm that was set while the clock was two hours ahead must not ring two hours late.
+/// An alarm set while the clock was two hours ahead must not ring two hours late.
 #[tokio::test]
 async fn setting_the_clock_back_stops_no_duty() {
     let mut world = World::still(EngineOptions::default()).await;

@@ -1,4 +1,4 @@
-//! Push services: those that fail, hang, panic, or have too much to do.
+//! Push services that accept, fail, hang, panic, or are overloaded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,13 @@ async fn an_accepted_push_is_sent_and_done() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["accepted"]);
     let [call] = world.script.calls()[..] else { panic!("one attempt") };
     assert_eq!((call.notification, call.remaining), (push, 300));
 }
 
-/// Moves the hands to the next retry of a push; `None` if it has ended, or waits for its end.
+/// Advances the clock to the next retry of a push; `None` if it has ended or waits for its deadline.
 async fn skip_to_retry(
     world: &World,
     challenge: &Challenge,
@@ -48,24 +48,18 @@ async fn skip_to_retry(
 }
 
 #[tokio::test]
-async fn a_failing_provider_is_tried_with_growing_pauses_and_once_right_before_the_end() {
+async fn a_failing_provider_is_retried_with_backoff_and_once_before_the_deadline() {
     let world = World::start().await;
     world.script.then(std::iter::repeat_n(LATER, 100));
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(
-        world.standing(&challenge, push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     while skip_to_retry(&world, &challenge, push).await.is_some() {}
-    assert_eq!(
-        world.standing(&challenge, push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
 
     let calls = world.script.calls();
     let left: Vec<_> = calls.iter().map(|call| call.deadline.since(call.at)).collect();
@@ -81,7 +75,7 @@ async fn a_failing_provider_is_tried_with_growing_pauses_and_once_right_before_t
 }
 
 #[tokio::test]
-async fn a_wish_of_the_provider_is_granted_within_the_ttl() {
+async fn a_retry_after_is_respected_within_the_ttl() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -90,24 +84,21 @@ async fn a_wish_of_the_provider_is_granted_within_the_ttl() {
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
     assert_eq!(skip_to_retry(&world, &challenge, push).await, Some(wish));
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 
     let too_late = challenge.created_at + secs(100);
     world.script.then([Act::Say(Outcome::Later { not_before: Some(too_late) })]);
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(
-        world.standing(&challenge, push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     let calls = world.script.calls().len();
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Expired, None));
-    assert_eq!(world.script.calls().len(), calls, "too late for another try");
+    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.script.calls().len(), calls, "too late for another attempt");
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_is_given_up_while_the_lease_holds() {
+async fn an_attempt_that_hangs_is_given_up_before_its_lease_ends() {
     let world = World::start().await;
     world.script.then([Act::Hang]);
     let phone = world.enrol(Platform::Fcm).await;
@@ -120,41 +111,38 @@ async fn a_provider_that_hangs_is_given_up_while_the_lease_holds() {
     assert_eq!(world.outcomes(&challenge, push).await, ["later"]);
 
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_has_failed_and_nothing_else_has() {
+async fn a_panic_of_a_provider_fails_only_its_attempt() {
     let world = World::start().await;
     world.script.then([Act::Panic]);
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(
-        world.standing(&challenge, push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn ttl_0_is_tried_once() {
+async fn ttl_0_is_attempted_once() {
     let world = World::start().await;
     world.script.then([LATER, Act::Hang]);
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (NotificationStatus::Failed, Some(StatusReason::AttemptFailed));
-    assert_eq!(world.standing(&challenge, push).await, failed);
+    let failed = (Status::Failed, Some(Reason::AttemptFailed));
+    assert_eq!(world.status(&challenge, push).await, failed);
 
     let push = world.push(&challenge, 0).await;
     world.wait_for(|counts| counts.attempted == 2).await;
     world.pass(secs(11));
     world.wait_for(|counts| counts.settled == 2).await;
-    assert_eq!(world.standing(&challenge, push).await, failed);
+    assert_eq!(world.status(&challenge, push).await, failed);
     assert!(world.script.calls().iter().all(|call| call.remaining == 0));
 }
 
@@ -167,8 +155,8 @@ async fn a_dead_address_is_forgotten() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    let failed = (NotificationStatus::Failed, Some(StatusReason::AddressGone));
-    assert_eq!(world.standing(&challenge, push).await, failed);
+    let failed = (Status::Failed, Some(Reason::AddressGone));
+    assert_eq!(world.status(&challenge, push).await, failed);
 
     let again = world.make.notification(&challenge, 300, InitialState::Due);
     let again = NewNotification { platform: Platform::Fcm, ..again };
@@ -177,7 +165,7 @@ async fn a_dead_address_is_forgotten() {
 }
 
 #[tokio::test]
-async fn one_destination_gets_so_many_at_once() {
+async fn attempts_to_one_destination_are_bounded() {
     let options = EngineOptions { credential_attempts_max: 2, ..EngineOptions::default() };
     let world = World::with(options).await;
     let word = Arc::new(Notify::new());
@@ -188,9 +176,9 @@ async fn one_destination_gets_so_many_at_once() {
         world.push(&challenge, 300).await;
     }
     world.wait_for(|counts| counts.begun == 5).await;
-    for going in 2..=5 {
-        world.wait_for(|counts| counts.attempted == going).await;
-        assert_eq!(world.script.calls().len() as u64, going);
+    for started in 2..=5 {
+        world.wait_for(|counts| counts.attempted == started).await;
+        assert_eq!(world.script.calls().len() as u64, started);
         word.notify_one();
     }
     word.notify_one();
@@ -199,7 +187,7 @@ async fn one_destination_gets_so_many_at_once() {
 }
 
 #[tokio::test]
-async fn what_finds_no_seat_before_a_busy_destination_comes_back_when_its_lease_is_over() {
+async fn a_delivery_above_the_queue_bound_returns_after_its_lease() {
     let options =
         EngineOptions { credential_attempts_max: 1, waiting_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
@@ -220,7 +208,7 @@ async fn what_finds_no_seat_before_a_busy_destination_comes_back_when_its_lease_
 }
 
 #[tokio::test]
-async fn what_waited_for_its_turn_is_looked_at_again() {
+async fn a_delivery_that_waited_for_a_permit_is_judged_again() {
     let options = EngineOptions { credential_attempts_max: 1, ..EngineOptions::default() };
     let world = World::with(options).await;
     let word = Arc::new(Notify::new());
@@ -236,28 +224,28 @@ async fn what_waited_for_its_turn_is_looked_at_again() {
     word.notify_one();
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 1);
-    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
-    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.status(&challenge, push).await, cancelled);
 }
 
 #[tokio::test]
-async fn what_begins_late_is_looked_at_again() {
+async fn a_delivery_that_begins_late_is_judged_again() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
-    let (place, leased) = world.store_leased(&challenge, 300).await;
+    let (slot, leased) = world.store_leased(&challenge, 300).await;
     let push = leased.lease.delivery.notification;
     world.answer(&challenge).await;
     world.pass(Duration::from_millis(50));
-    place.hand_over(leased);
+    slot.hand_over(leased);
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 0);
-    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
-    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.status(&challenge, push).await, cancelled);
 }
 
 #[tokio::test]
-async fn what_was_born_without_a_place_is_found() {
+async fn a_delivery_without_a_slot_is_found_by_a_poll() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -265,11 +253,11 @@ async fn what_was_born_without_a_place_is_found() {
     let push = new.delivery.notification;
     world.handover.wake();
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn a_retry_begins_by_itself_and_on_time() {
+async fn a_retry_begins_on_time() {
     let world = World::start().await;
     world.deliver_everything().await;
     world.script.then([LATER]);
@@ -283,5 +271,5 @@ async fn a_retry_begins_by_itself_and_on_time() {
     world.wait_for(|counts| counts.settled == 2).await;
     let calls = world.script.calls();
     assert_eq!(calls[1].at, at);
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }

@@ -1,4 +1,4 @@
-//! Two things at once, in as many orders as two threads and many rounds give.
+//! Races, in as many orders as two threads and many rounds produce.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ async fn yields(n: usize) {
     }
 }
 
-/// Whoever parks looks for the device after the commit; whoever connects reads what is parked. One of them sees it.
+/// The attempt that parks looks for the device after its commit; the device that connects reads what is parked. One finds it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_that_connects_while_its_push_is_parked_gets_it() {
     let world = World::start().await;
@@ -29,13 +29,13 @@ async fn a_device_that_connects_while_its_push_is_parked_gets_it() {
         let mut device = world.connect(&phone).await;
         assert_eq!(device.acknowledge().await, push, "round {round}");
         world.deliver_everything().await;
-        assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Delivered);
+        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered);
     }
 }
 
-/// The older socket ends, with or without an ack, while the newer one begins.
+/// The older socket ends, with or without an acknowledgement, while the newer one attaches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_survives_the_change_of_sockets() {
+async fn a_push_survives_a_change_of_sockets() {
     let world = World::start().await;
     for round in 0..200 {
         let phone = world.enrol(Platform::Stream).await;
@@ -60,17 +60,13 @@ async fn a_push_survives_the_change_of_sockets() {
         let newer = world.connect(&phone).await.acknowledge_all();
         ends.await.unwrap();
         world.deliver_everything().await;
-        assert_eq!(
-            world.standing(&challenge, push).await.0,
-            NotificationStatus::Delivered,
-            "round {round}"
-        );
+        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered, "round {round}");
         assert!(newer.seen().len() <= 1);
     }
 }
 
 #[tokio::test]
-async fn an_answer_during_the_attempt_ends_the_delivery() {
+async fn a_verdict_during_the_attempt_ends_the_delivery() {
     let world = World::start().await;
     let word = Arc::new(Notify::new());
     world.script.then([Act::WaitFor(word.clone())]);
@@ -79,17 +75,17 @@ async fn an_answer_during_the_attempt_ends_the_delivery() {
     let push = world.push(&challenge, 300).await;
     world.wait_for(|counts| counts.attempted == 1).await;
     world.answer(&challenge).await;
-    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
-    assert_eq!(world.standing(&challenge, push).await, cancelled);
+    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    assert_eq!(world.status(&challenge, push).await, cancelled);
 
     word.notify_one();
     world.wait_for(|counts| counts.lost == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, cancelled);
-    assert_eq!(world.outcomes(&challenge, push).await, ["accepted"], "the attempt is on record");
+    assert_eq!(world.status(&challenge, push).await, cancelled);
+    assert_eq!(world.outcomes(&challenge, push).await, ["accepted"], "the attempt is recorded");
 }
 
 #[tokio::test]
-async fn an_answer_to_what_was_written_leaves_it_sent() {
+async fn a_verdict_on_a_written_prompt_leaves_it_sent() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -99,16 +95,16 @@ async fn an_answer_to_what_was_written_leaves_it_sent() {
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     world.answer(&challenge).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 
     let _ = pending.reply.send(OfferOutcome::Unacknowledged);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert!(device.sees_nothing());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_against_an_attempt_has_one_of_two_ends() {
+async fn a_verdict_concurrent_with_an_attempt_has_one_of_two_endings() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Fcm).await;
     for round in 0..100 {
@@ -117,7 +113,7 @@ async fn an_answer_against_an_attempt_has_one_of_two_ends() {
         yields(round % 25).await;
         world.answer(&challenge).await;
         world.deliver_everything().await;
-        let (status, reason) = world.standing(&challenge, push).await;
+        let (status, reason) = world.status(&challenge, push).await;
         assert!(
             matches!(
                 (status, reason),
@@ -131,9 +127,9 @@ async fn an_answer_against_an_attempt_has_one_of_two_ends() {
     }
 }
 
-/// Many devices come back at once, while pushes for them are stored.
+/// Many devices reconnect while pushes for them are stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_that_returns_misses_nothing() {
+async fn many_devices_that_return_at_once_miss_nothing() {
     let world = World::start().await;
     let mut crowd = Vec::new();
     for _ in 0..60 {
@@ -162,6 +158,6 @@ async fn a_crowd_that_returns_misses_nothing() {
     }
     world.deliver_everything().await;
     for (_, challenge, push) in crowd.iter().chain(&more) {
-        assert_eq!(world.standing(challenge, *push).await.0, NotificationStatus::Delivered);
+        assert_eq!(world.status(challenge, *push).await.0, Status::Delivered);
     }
 }

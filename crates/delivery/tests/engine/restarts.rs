@@ -1,4 +1,4 @@
-//! Nodes that die, and nodes that stop politely.
+//! Crashes and orderly stops.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 
 use crate::support::{Act, World, secs};
 
-fn alone() -> EngineOptions {
+fn only_process() -> EngineOptions {
     EngineOptions { is_only_process: true, ..EngineOptions::default() }
 }
 
 #[tokio::test]
-async fn what_a_dead_run_held_is_delivered_by_the_next_one_at_once() {
-    let mut world = World::with(alone()).await;
+async fn leases_of_a_dead_run_are_delivered_at_once() {
+    let mut world = World::with(only_process()).await;
     world.script.then([Act::Hang]);
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -29,13 +29,13 @@ async fn what_a_dead_run_held_is_delivered_by_the_next_one_at_once() {
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     assert_eq!(world.engine().signals().counts().voided, 1);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     assert_eq!(world.script.calls().len(), 2);
 }
 
 #[tokio::test]
-async fn what_was_handed_over_and_not_begun_is_delivered_by_the_next_run() {
-    let mut world = World::still(alone()).await;
+async fn a_handed_over_delivery_survives_a_crash() {
+    let mut world = World::still(only_process()).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
@@ -43,11 +43,11 @@ async fn what_was_handed_over_and_not_begun_is_delivered_by_the_next_run() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn without_being_alone_a_lease_is_respected_until_it_runs_out() {
+async fn with_other_processes_a_lease_is_respected_until_it_runs_out() {
     let mut world = World::still(EngineOptions::default()).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -61,12 +61,12 @@ async fn without_being_alone_a_lease_is_respected_until_it_runs_out() {
 
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn what_is_parked_stays_parked_over_a_restart() {
-    let mut world = World::with(alone()).await;
+async fn a_parked_delivery_stays_parked_over_a_restart() {
+    let mut world = World::with(only_process()).await;
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
@@ -80,7 +80,7 @@ async fn what_is_parked_stays_parked_over_a_restart() {
 
 #[tokio::test]
 async fn ttl_0_does_not_survive_its_node() {
-    let mut world = World::still(alone()).await;
+    let mut world = World::still(only_process()).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
@@ -88,14 +88,14 @@ async fn ttl_0_does_not_survive_its_node() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    let lost = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
-    assert_eq!(world.standing(&challenge, push).await, lost);
+    let lost = (Status::Expired, Some(Reason::NotAttempted));
+    assert_eq!(world.status(&challenge, push).await, lost);
     assert_eq!(world.script.calls().len(), 0);
 }
 
 #[tokio::test]
 async fn a_thousand_leases_are_voided_in_batches() {
-    let mut world = World::still(EngineOptions { batch_max: 100, ..alone() }).await;
+    let mut world = World::still(EngineOptions { batch_max: 100, ..only_process() }).await;
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
     let until = world.now() + world.options.lease;
@@ -114,7 +114,7 @@ async fn a_thousand_leases_are_voided_in_batches() {
 }
 
 #[tokio::test]
-async fn a_polite_stop_finishes_what_was_handed_over_and_takes_no_more() {
+async fn a_stop_finishes_handed_over_deliveries_and_accepts_no_more() {
     let world = World::start().await;
     let word = Arc::new(Notify::new());
     world.script.then([Act::WaitFor(word.clone())]);
@@ -129,14 +129,14 @@ async fn a_polite_stop_finishes_what_was_handed_over_and_takes_no_more() {
         word.notify_one();
     });
     for push in [first, second] {
-        assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+        assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     }
-    assert!(world.handover.reserve().is_none(), "from now on they are born due");
+    assert!(world.handover.reserve().is_none(), "later deliveries are born due");
 }
 
 #[tokio::test]
 async fn a_stop_does_not_wait_beyond_its_deadline() {
-    let mut world = World::with(alone()).await;
+    let mut world = World::with(only_process()).await;
     world.script.then([Act::Hang]);
     let phone = world.enrol(Platform::Fcm).await;
     let challenge = world.ask(&phone).await;
@@ -151,11 +151,11 @@ async fn a_stop_does_not_wait_beyond_its_deadline() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]
-async fn a_retry_that_an_earlier_run_planned_begins_on_time() {
+async fn a_retry_planned_by_an_earlier_run_begins_on_time() {
     let mut world = World::start().await;
     let wish = world.now() + secs(30);
     world.script.then([Act::Say(Outcome::Later { not_before: Some(wish) })]);
@@ -169,7 +169,7 @@ async fn a_retry_that_an_earlier_run_planned_begins_on_time() {
     assert_eq!(world.script.calls().len(), 1);
     world.pass(secs(30));
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 }
 
 #[tokio::test]

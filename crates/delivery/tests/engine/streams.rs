@@ -1,4 +1,4 @@
-//! Devices on our own stream: there, away, back in time, back too late, silent.
+//! Devices on the stream: present, absent, returning in time or too late, silent.
 
 use std::collections::BTreeSet;
 
@@ -10,23 +10,27 @@ use countersign_domain::ending::{ErrorCode, NotificationStatus, StatusReason};
 use crate::support::{World, secs};
 
 #[tokio::test]
-async fn a_device_that_is_there_gets_it_at_once() {
+async fn a_present_device_gets_a_push_at_once() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Sending);
+    assert_eq!(world.status(&challenge, push).await.0, Status::Sending);
 
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["acknowledged"]);
-    assert_eq!(world.engine().signals().counts().written, 0, "no mark for a quick device");
+    assert_eq!(
+        world.engine().signals().counts().written,
+        0,
+        "no mark for a device that acknowledges quickly"
+    );
 }
 
 #[tokio::test]
-async fn what_is_not_acknowledged_at_once_reads_sent() {
+async fn an_unacknowledged_push_reads_sent() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -35,33 +39,33 @@ async fn what_is_not_acknowledged_at_once_reads_sent() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
 }
 
 #[tokio::test]
-async fn a_device_that_comes_back_in_time_gets_it() {
+async fn a_device_that_returns_in_time_gets_the_push() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
-    assert_eq!(world.standing(&challenge, push).await, waiting);
+    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    assert_eq!(world.status(&challenge, push).await, waiting);
 
     world.pass(secs(200));
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, waiting);
+    assert_eq!(world.status(&challenge, push).await, waiting);
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
 }
 
 #[tokio::test]
-async fn a_device_that_comes_back_too_late_gets_nothing() {
+async fn a_device_that_returns_too_late_gets_nothing() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
@@ -72,8 +76,8 @@ async fn a_device_that_comes_back_too_late_gets_nothing() {
     assert!(device.sees_nothing());
 
     world.sweep_until(|counts| counts.expired == 1).await;
-    let away = (NotificationStatus::Expired, Some(StatusReason::DeviceOffline));
-    assert_eq!(world.standing(&challenge, push).await, away);
+    let away = (Status::Expired, Some(Reason::DeviceOffline));
+    assert_eq!(world.status(&challenge, push).await, away);
     assert_eq!(
         world.notification(&challenge, push).await.ending.unwrap().code,
         Some(ErrorCode::TTL_PASSED)
@@ -81,7 +85,7 @@ async fn a_device_that_comes_back_too_late_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_silent_device_is_asked_again_only_when_it_reconnects() {
+async fn a_silent_device_gets_a_push_again_only_after_reconnecting() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -92,19 +96,19 @@ async fn a_silent_device_is_asked_again_only_when_it_reconnects() {
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
-    assert_eq!(world.standing(&challenge, push).await, waiting);
+    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    assert_eq!(world.status(&challenge, push).await, waiting);
 
     drop(device);
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["unacknowledged", "acknowledged"]);
 }
 
 #[tokio::test]
-async fn what_the_older_socket_did_not_acknowledge_goes_to_the_newer_one() {
+async fn an_unacknowledged_push_of_the_older_socket_goes_to_the_newer() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut older = world.connect(&phone).await;
@@ -115,12 +119,12 @@ async fn what_the_older_socket_did_not_acknowledge_goes_to_the_newer_one() {
     let mut newer = world.connect(&phone).await;
     assert_eq!(older.attachment.detached.await, Ok(Detached::Replaced));
     world.wait_for(|counts| counts.replayed == 2).await;
-    assert!(newer.sees_nothing(), "it is still on its way to the older one");
+    assert!(newer.sees_nothing(), "the offer is still at the older socket");
 
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     assert_eq!(newer.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
 }
 
 #[tokio::test]
@@ -135,13 +139,13 @@ async fn only_the_newest_push_of_a_challenge_is_replayed() {
     assert_eq!(device.acknowledge().await, newer);
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    assert_eq!(world.standing(&challenge, newer).await, (NotificationStatus::Delivered, None));
-    let superseded = (NotificationStatus::Cancelled, Some(StatusReason::Superseded));
-    assert_eq!(world.standing(&challenge, older).await, superseded);
+    assert_eq!(world.status(&challenge, newer).await, (Status::Delivered, None));
+    let superseded = (Status::Cancelled, Some(Reason::Superseded));
+    assert_eq!(world.status(&challenge, older).await, superseded);
 }
 
 #[tokio::test]
-async fn no_more_than_a_hundred_wait_for_a_device_and_the_most_urgent_go_first() {
+async fn a_hundred_offers_at_most_are_outstanding_and_the_most_urgent_go_first() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut pushes = Vec::new();
@@ -167,12 +171,12 @@ async fn no_more_than_a_hundred_wait_for_a_device_and_the_most_urgent_go_first()
     }
     world.deliver_everything().await;
     for (push, challenge) in pushes {
-        assert_eq!(world.standing(&challenge, push).await.0, NotificationStatus::Delivered);
+        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered);
     }
 }
 
 #[tokio::test]
-async fn a_device_that_acknowledges_nothing_of_a_hundred_gets_no_more() {
+async fn a_device_that_acknowledges_none_of_a_hundred_gets_no_more() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     for _ in 0..110 {
@@ -188,7 +192,7 @@ async fn a_device_that_acknowledges_nothing_of_a_hundred_gets_no_more() {
 }
 
 #[tokio::test]
-async fn ttl_0_reaches_a_device_that_is_there() {
+async fn ttl_0_reaches_a_present_device() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -196,7 +200,7 @@ async fn ttl_0_reaches_a_device_that_is_there() {
     let push = world.push(&challenge, 0).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
 }
 
 #[tokio::test]
@@ -209,11 +213,11 @@ async fn ttl_0_is_never_replayed() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
     world.pass(secs(10));
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
 
     drop(device);
     let mut device = world.connect(&phone).await;
@@ -222,20 +226,20 @@ async fn ttl_0_is_never_replayed() {
 }
 
 #[tokio::test]
-async fn ttl_0_and_nobody_there_fails() {
+async fn ttl_0_without_a_device_fails() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (NotificationStatus::Failed, Some(StatusReason::DeviceOffline));
-    assert_eq!(world.standing(&challenge, push).await, failed);
+    let failed = (Status::Failed, Some(Reason::DeviceOffline));
+    assert_eq!(world.status(&challenge, push).await, failed);
     let ending = world.notification(&challenge, push).await.ending.unwrap();
     assert_eq!(ending.code, Some(ErrorCode::NO_DESTINATION));
 }
 
 #[tokio::test]
-async fn ttl_0_that_nobody_started_within_a_second_is_not_started() {
+async fn ttl_0_not_started_within_a_second_expires() {
     let mut world = World::still(EngineOptions::default()).await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -245,12 +249,12 @@ async fn ttl_0_that_nobody_started_within_a_second_is_not_started() {
     world.begin();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let expired = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
-    assert_eq!(world.standing(&challenge, push).await, expired);
+    let expired = (Status::Expired, Some(Reason::NotAttempted));
+    assert_eq!(world.status(&challenge, push).await, expired);
 }
 
 #[tokio::test]
-async fn a_socket_that_takes_offers_and_writes_none_is_not_asked_in_a_tight_loop() {
+async fn a_socket_that_drops_offers_is_not_asked_in_a_tight_loop() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -264,11 +268,11 @@ async fn a_socket_that_takes_offers_and_writes_none_is_not_asked_in_a_tight_loop
     world.pass(secs(4));
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
 }
 
 #[tokio::test]
-async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
+async fn a_busy_device_is_retried_later() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -276,29 +280,26 @@ async fn a_device_with_too_much_to_acknowledge_is_tried_again_later() {
     let push = world.push(&challenge, 300).await;
     device.next().await.reply.send(OfferOutcome::Busy).unwrap();
     world.deliver_everything().await;
-    assert_eq!(
-        world.standing(&challenge, push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, push);
 }
 
-/// Ten thousand sockets that take everything and say nothing are half of what may be on its way, and no more.
+/// Silent sockets of one service take at most half of the permits.
 #[tokio::test]
-async fn mute_devices_of_one_service_keep_nobody_else_waiting() {
-    const PLACES: usize = 8;
-    let options = EngineOptions { stream_attempts_max: PLACES, ..EngineOptions::default() };
+async fn silent_devices_of_one_service_delay_no_other_service() {
+    const PERMITS: usize = 8;
+    let options = EngineOptions { stream_attempts_max: PERMITS, ..EngineOptions::default() };
     let mut world = World::with(options).await;
-    let mut mute = Vec::new();
-    for _ in 0..PLACES * 2 {
+    let mut silent = Vec::new();
+    for _ in 0..PERMITS * 2 {
         let phone = world.enrol(Platform::Stream).await;
         let device = world.connect(&phone).await;
         let challenge = world.ask(&phone).await;
         world.push(&challenge, 300).await;
-        mute.push(device);
+        silent.push(device);
     }
-    world.wait_for(|counts| counts.attempted == PLACES as u64 / 2).await;
+    world.wait_for(|counts| counts.attempted == PERMITS as u64 / 2).await;
 
     world.other_service().await;
     let phone = world.enrol(Platform::Stream).await;
@@ -307,12 +308,12 @@ async fn mute_devices_of_one_service_keep_nobody_else_waiting() {
     let push = world.push(&challenge, 300).await;
     assert_eq!(device.acknowledge().await, push);
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.standing(&challenge, push).await, (NotificationStatus::Delivered, None));
-    drop(mute);
+    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    drop(silent);
 }
 
 #[tokio::test]
-async fn a_mute_device_is_asked_one_thing_at_a_time() {
+async fn a_silent_device_gets_one_offer_at_a_time() {
     let world = World::start().await;
     let phone = world.enrol(Platform::Stream).await;
     let mut device = world.connect(&phone).await;
@@ -333,10 +334,7 @@ async fn a_mute_device_is_asked_one_thing_at_a_time() {
         .iter()
         .find(|(_, push)| *push != challenges[0].1 && *push != pending.offer.notification)
         .unwrap();
-    assert_eq!(
-        world.standing(waiting, *push).await,
-        (NotificationStatus::Queued, Some(StatusReason::Retrying))
-    );
+    assert_eq!(world.status(waiting, *push).await, (Status::Queued, Some(Reason::Retrying)));
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.pass(secs(1));

@@ -1,4 +1,4 @@
-//! The calls of webhooks: kept until they are taken, in order, and never in each other's way.
+//! Webhook calls: stored until they are accepted, in order, without delaying each other.
 
 use countersign_delivery::EngineOptions;
 use countersign_domain::address::Platform;
@@ -25,7 +25,7 @@ fn kinds(world: &World, webhook: &Webhook) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_tried_again_under_its_id_and_later_ones_wait_behind_it() {
+async fn a_refused_call_is_retried_under_its_id_and_delays_later_ones() {
     let world = World::start().await;
     let webhook = hook(&world, &[EventType::All]).await;
     world.hooks.answer(webhook.sid, Some(500));
@@ -34,7 +34,7 @@ async fn a_refused_call_is_tried_again_under_its_id_and_later_ones_wait_behind_i
     let challenge = world.ask(&factor).await;
     world.answer(&challenge).await;
     world.deliver_everything().await;
-    assert_eq!(kinds(&world, &webhook), ["factor.created"], "its time has not come");
+    assert_eq!(kinds(&world, &webhook), ["factor.created"], "the retry is not due yet");
     world.hooks.answer(webhook.sid, Some(204));
     world.pass(secs(6));
     world.deliver_everything().await;
@@ -42,11 +42,11 @@ async fn a_refused_call_is_tried_again_under_its_id_and_later_ones_wait_behind_i
     assert_eq!(kinds(&world, &webhook), ["factor.created", "factor.created", "challenge.approved"]);
     assert_eq!(calls[0], calls[1], "the same id");
     assert_eq!(world.store.failing_webhooks().await, Ok(vec![]));
-    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "nothing is left");
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "no call is left");
 }
 
 #[tokio::test]
-async fn a_call_is_given_up_after_a_day_and_shown() {
+async fn a_call_is_given_up_after_a_day_and_listed() {
     let world = World::start().await;
     let webhook = hook(&world, &[EventType::FactorCreated]).await;
     world.hooks.answer(webhook.sid, Some(503));
@@ -63,7 +63,7 @@ async fn a_call_is_given_up_after_a_day_and_shown() {
 }
 
 #[tokio::test]
-async fn one_that_never_answers_harms_nobody() {
+async fn a_webhook_that_never_responds_delays_no_other() {
     let world = World::start().await;
     let slow = hook(&world, &[EventType::All]).await;
     let quick = hook(&world, &[EventType::FactorCreated]).await;
@@ -74,10 +74,10 @@ async fn one_that_never_answers_harms_nobody() {
     world.handover.happened();
     world.wait_for(|counts| counts.called >= 10).await;
     assert_eq!(kinds(&world, &quick).len(), 10);
-    assert_eq!(kinds(&world, &slow).len(), 4, "so many at once");
+    assert_eq!(kinds(&world, &slow).len(), 4, "the bound for one webhook");
 }
 
-/// All of them could take all places; they are older, so that their SIDs are lower.
+/// Together they could take all permits; their SIDs are lower, since they are older.
 #[tokio::test]
 async fn sixty_four_slow_webhooks_of_one_account_do_not_delay_another_accounts_call() {
     let world = World::start().await;
@@ -91,7 +91,7 @@ async fn sixty_four_slow_webhooks_of_one_account_do_not_delay_another_accounts_c
         world.enrol(Platform::None).await;
     }
     world.handover.happened();
-    // a quarter of 256 places
+    // A quarter of 256 permits.
     world.hooks.wait_for(64).await;
     for told in 1..=3 {
         world.enrol_at(&neighbour, Platform::None).await;
@@ -102,9 +102,9 @@ async fn sixty_four_slow_webhooks_of_one_account_do_not_delay_another_accounts_c
     world.hooks.wait_for(64 + 3).await;
 }
 
-/// A server that is started again gives nobody more than that either.
+/// The bounds hold after a restart as well.
 #[tokio::test]
-async fn slow_webhooks_leave_places_for_others_after_a_restart() {
+async fn slow_webhooks_leave_permits_for_others_after_a_restart() {
     let mut world =
         World::with(EngineOptions { is_only_process: true, ..EngineOptions::default() }).await;
     for _ in 0..64 {
@@ -125,9 +125,9 @@ async fn slow_webhooks_leave_places_for_others_after_a_restart() {
     assert_eq!(kinds(&world, &quick), ["factor.created"]);
 }
 
-/// The calls that waited longest are given up; a call in progress continues.
+/// The oldest calls are given up; a call in flight continues.
 #[tokio::test]
-async fn what_is_too_much_for_a_webhook_is_given_up_with_a_reason() {
+async fn calls_above_the_limit_are_given_up_with_a_reason() {
     let queued = QueueLimits { per_webhook: 6, per_account: 0 };
     let world = World::with(EngineOptions { call_queue: queued, ..EngineOptions::default() }).await;
     let slow = hook(&world, &[EventType::All]).await;
@@ -144,9 +144,9 @@ async fn what_is_too_much_for_a_webhook_is_given_up_with_a_reason() {
     assert_eq!(failing[0].last_error, OVERFLOWED);
 }
 
-/// Its caller went away right after the commit, or it happened on another node.
+/// As when its process died right after the commit, or when another node stored it.
 #[tokio::test]
-async fn a_call_that_nobody_told_of_is_made_at_the_next_poll() {
+async fn an_unannounced_call_is_made_at_the_next_poll() {
     let world = World::start().await;
     let webhook = hook(&world, &[EventType::All]).await;
     world.deliver_everything().await;
@@ -157,7 +157,7 @@ async fn a_call_that_nobody_told_of_is_made_at_the_next_poll() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_nobody_answers_is_told_of_and_an_answered_one_is_not() {
+async fn only_the_expiry_of_a_pending_challenge_is_reported() {
     let world = World::start().await;
     let webhook = hook(&world, &[EventType::ChallengeExpired]).await;
     let factor = world.enrol(Platform::None).await;
@@ -167,11 +167,11 @@ async fn a_challenge_that_nobody_answers_is_told_of_and_an_answered_one_is_not()
     world.pass(secs(61));
     world.deliver_everything().await;
     assert_eq!(kinds(&world, &webhook), ["challenge.expired"]);
-    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "nothing is left");
+    assert_eq!(world.store.next_call(world.now()).await, Ok(None), "no call is left");
 }
 
 #[tokio::test]
-async fn what_was_in_flight_when_the_server_died_is_called_again_at_once() {
+async fn calls_in_flight_at_a_crash_are_made_again_at_once() {
     let mut world =
         World::with(EngineOptions { is_only_process: true, ..EngineOptions::default() }).await;
     let webhook = hook(&world, &[EventType::All]).await;
@@ -184,12 +184,12 @@ async fn what_was_in_flight_when_the_server_died_is_called_again_at_once() {
     world.begin();
     world.wait_for(|counts| counts.called == 1).await;
     let calls = world.hooks.calls(webhook.sid);
-    assert_eq!((calls.len(), &calls[0]), (2, &calls[1]), "the same, though no time has passed");
+    assert_eq!((calls.len(), &calls[0]), (2, &calls[1]), "the same call, before its lease ran out");
     assert_eq!(world.store.next_call(world.now()).await, Ok(None));
 }
 
 #[tokio::test]
-async fn nothing_is_called_after_a_day() {
+async fn no_call_is_made_after_a_day() {
     let mut world = World::start().await;
     let webhook = hook(&world, &[EventType::All]).await;
     world.hooks.answer(webhook.sid, Some(500));
@@ -204,7 +204,7 @@ async fn nothing_is_called_after_a_day() {
     }
     world.deliver_everything().await;
     assert_eq!(world.hooks.calls(webhook.sid).len(), calls);
-    // one whose server was away for a day is not called either, and holds nobody up
+    // Nor after the server was down for a day; such a call delays no other.
     world.crash();
     let challenge = world.ask(&factor).await;
     world.answer(&challenge).await;
@@ -213,7 +213,7 @@ async fn nothing_is_called_after_a_day() {
     let next = world.ask(&factor).await;
     world.answer(&next).await;
     world.begin();
-    // a look gives up what is late, the next one finds what stood behind it
+    // One poll gives up late calls, the next finds the calls behind them.
     world.deliver_everything().await;
     world.deliver_everything().await;
     assert_eq!(world.hooks.calls(webhook.sid).len(), calls + 1);

@@ -1,11 +1,11 @@
-//! What a phone is sent (wire reference §5.1). In `aps` are only strings: apps read it as such.
+//! The payload of a push to an iPhone, as Twilio's Verify SDK reads it: `aps` holds only strings.
 
 use countersign_domain::prospect::Push;
 use serde::Serialize;
 
-/// The word by which apps know our pushes.
+/// The `type` and category by which apps recognise the pushes.
 pub(crate) const KIND: &str = "verify_push_challenge";
-/// So much of a question is left if the whole is too large.
+/// The characters that are kept of a message that is too large.
 const SHORT: usize = 80;
 
 #[derive(Serialize)]
@@ -23,17 +23,17 @@ struct Aps<'a> {
     category: &'static str,
 }
 
-/// The body of a request; with `short`, with the beginning of the question only.
-pub(super) fn payload(push: &Push, short: bool) -> Vec<u8> {
+/// The body of a request; with `is_short`, only the beginning of the message.
+pub(super) fn payload(push: &Push, is_short: bool) -> Vec<u8> {
     let whole = push.message.as_str();
-    let beginning = short.then(|| shorten(whole));
+    let beginning = is_short.then(|| shorten(whole));
     let payload = Payload {
         aps: Aps { alert: beginning.as_deref().unwrap_or(whole), sound: "default", category: KIND },
         r#type: KIND,
         challenge_sid: push.challenge.to_string(),
         factor_sid: push.factor.to_string(),
     };
-    serde_json::to_vec(&payload).expect("texts are plain data")
+    serde_json::to_vec(&payload).expect("strings serialize")
 }
 
 fn shorten(text: &str) -> String {
@@ -51,7 +51,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn it_is_what_the_apps_read() {
+    fn the_payload_is_what_apps_read() {
         let text = String::from_utf8(payload(&fixtures::apn_push(), false)).unwrap();
         assert_eq!(
             text,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_question_fits_and_can_be_shortened() {
+    fn the_largest_message_fits_and_can_be_shortened() {
         let message = Message::parse("\u{1}".repeat(256)).unwrap();
         let push = Push { message, ..fixtures::apn_push() };
         let whole = payload(&push, false);

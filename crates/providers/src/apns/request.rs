@@ -1,4 +1,4 @@
-//! A request to Apple, with all its headers (wire reference §5.2).
+//! The request of one push to APNs, with all its headers (developer.apple.com: "Sending notification requests to APNs").
 
 use countersign_domain::outcome::Attempt;
 use countersign_domain::prospect::Push;
@@ -6,57 +6,61 @@ use countersign_domain::sid::NotificationSid;
 use countersign_domain::time::Instant;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use uuid::Uuid;
 
-use crate::apns::payload::payload;
+use super::payload::payload;
 use crate::codes;
-use crate::connections::{Connections, Held};
-use crate::keyed::refused;
+use crate::connections::{ConnectionPool, PooledConnection};
+use crate::credential_provider::refused;
 
-/// What differs between the requests of one attempt.
-pub(super) struct Sending<'a> {
-    /// Where to.
-    pub(super) connections: &'a Connections,
-    /// Over which connection.
-    pub(super) held: &'a Held<'a>,
-    /// With which token, unless the connection itself says who we are.
+/// The parts that differ between the requests of one attempt.
+pub(super) struct RequestParts<'a> {
+    /// The environment.
+    pub(super) pool: &'a ConnectionPool,
+    /// The connection.
+    pub(super) connection: &'a PooledConnection<'a>,
+    /// The provider token; `None` if the connection authenticates by certificate.
     pub(super) bearer: Option<&'a str>,
-    /// With the beginning of the question only.
-    pub(super) short: bool,
-    /// When.
+    /// Whether to send only the beginning of the message.
+    pub(super) is_short: bool,
+    /// The instant of sending.
     pub(super) now: Instant,
 }
 
-/// The request, or why there can be none.
+/// The request.
+///
+/// # Errors
+/// The attempt of a push that cannot be sent.
 pub(super) fn request(
     push: &Push,
     topic: &str,
-    sending: &Sending<'_>,
+    parts: &RequestParts<'_>,
 ) -> Result<RequestBuilder, Attempt> {
     let token = push.target.address.token();
     let token =
-        token.ok_or_else(|| refused(codes::APNS_TOKEN, "there is no device token to send to"))?;
+        token.ok_or_else(|| refused(codes::APNS_TOKEN, "the factor has no device token"))?;
     let topic = HeaderValue::from_str(topic)
         .map_err(|_| refused(codes::APNS_TOPIC, "the app id cannot be a topic"))?;
-    let request = sending
-        .held
+    let request = parts
+        .connection
         .client
-        .post(sending.connections.url(&["3", "device", token.expose()]))
+        .post(parts.pool.url(&["3", "device", token.expose()]))
         .header("apns-topic", topic)
         .header("apns-push-type", "alert")
         .header("apns-priority", "10")
-        .header("apns-expiration", expiration(push, sending.now))
+        .header("apns-expiration", expiration(push, parts.now))
         .header("apns-collapse-id", push.challenge.to_string())
         .header("apns-id", apns_id(push.notification))
         .header(CONTENT_TYPE, "application/json")
-        .body(payload(push, sending.short));
-    let Some(bearer) = sending.bearer else { return Ok(request) };
+        .body(payload(push, parts.is_short));
+    let Some(bearer) = parts.bearer else { return Ok(request) };
     let mut bearer = HeaderValue::try_from(format!("bearer {bearer}"))
         .map_err(|_| refused(codes::INTERNAL, "the provider token cannot be sent"))?;
     bearer.set_sensitive(true);
     Ok(request.header(AUTHORIZATION, bearer))
 }
 
-/// Until when Apple may store it; 0 means: now or never.
+/// The Unix time until which Apple may store the push; 0: Apple does not store it.
 fn expiration(push: &Push, now: Instant) -> i64 {
     if push.once {
         0
@@ -65,9 +69,7 @@ fn expiration(push: &Push, now: Instant) -> i64 {
     }
 }
 
-/// The notification's SID as the UUID that Apple wants to see, so that a push can be found in Apple's own tools.
+/// The notification's SID as a UUID, the form that Apple requires, so that a push can be found in Apple's own tools.
 fn apns_id(notification: NotificationSid) -> String {
-    let hex = notification.to_string();
-    let hex = &hex[2..];
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    Uuid::from_bytes(*notification.as_bytes()).to_string()
 }

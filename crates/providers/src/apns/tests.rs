@@ -30,7 +30,7 @@ async fn a_request_has_every_header() {
     let (server, world) = world([ok()]).await;
     let push = fixtures::apn_push();
     assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(200), None));
-    let asked = server.asked().remove(0);
+    let asked = server.requests().remove(0);
     assert_eq!(asked.version, Version::HTTP_2);
     let token = push.target.address.token().unwrap().expose();
     assert_eq!(asked.path, format!("/3/device/{token}"));
@@ -55,7 +55,7 @@ async fn a_request_has_every_header() {
 }
 
 #[tokio::test]
-async fn the_time_left_shrinks_and_0_means_now_or_never() {
+async fn the_expiration_follows_the_clock_and_is_zero_for_ttl_0() {
     let (server, world) = world([ok()]).await;
     let push = fixtures::apn_push();
     world.clock.set(push.expires_at - Duration::from_millis(1_500));
@@ -63,7 +63,7 @@ async fn the_time_left_shrinks_and_0_means_now_or_never() {
     world.clock.set(push.expires_at - Duration::from_millis(1));
     world.send(&push).await;
     world.send(&Push { once: true, ..push.clone() }).await;
-    let asked = server.asked();
+    let asked = server.requests();
     let expirations: Vec<_> = asked.iter().map(|asked| asked.header("apns-expiration")).collect();
     assert_eq!(expirations, ["1767268950", "1767268951", "0"]);
 }
@@ -74,7 +74,7 @@ async fn the_credentials_topic_comes_before_the_app_id() {
     let topic = Some("com.example.owl.voip".to_owned());
     world.update(OpenedCredential { topic, ..fixtures::p8_credential() });
     world.send(&fixtures::apn_push()).await;
-    assert_eq!(server.asked()[0].header("apns-topic"), "com.example.owl.voip");
+    assert_eq!(server.requests()[0].header("apns-topic"), "com.example.owl.voip");
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_sandbox_credential_goes_to_the_sandbox() {
     let (server, world) = world([ok()]).await;
     world.update(OpenedCredential { sandbox: true, ..fixtures::p8_credential() });
     world.send(&fixtures::apn_push()).await;
-    assert!(server.asked()[0].path.starts_with("/sandbox/3/device/"));
+    assert!(server.requests()[0].path.starts_with("/sandbox/3/device/"));
 }
 
 #[tokio::test]
@@ -93,13 +93,13 @@ async fn pushes_share_a_connection_and_a_token() {
         world.send(&push).await;
     }
     assert_eq!(server.connections(), 1);
-    let asked = server.asked();
+    let asked = server.requests();
     assert!(
         asked.iter().all(|one| one.header("authorization") == asked[0].header("authorization"))
     );
     world.clock.set(NOON + Duration::from_secs(50 * 60));
     world.send(&push).await;
-    assert_ne!(server.asked()[20].header("authorization"), asked[0].header("authorization"));
+    assert_ne!(server.requests()[20].header("authorization"), asked[0].header("authorization"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,23 +116,23 @@ async fn under_load_there_are_two_connections() {
     for send in sends {
         assert_eq!(send.await.unwrap(), Outcome::Accepted);
     }
-    assert_eq!((server.asked().len(), server.connections()), (64, 2));
+    assert_eq!((server.requests().len(), server.connections()), (64, 2));
 }
 
 #[tokio::test]
-async fn a_certificate_stands_in_the_place_of_a_token() {
+async fn a_certificate_replaces_the_token() {
     let server = Server::start([ok()]).await;
     let world = World::new(server.outgoing(), fixtures::certificate_credential());
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Accepted);
-    assert_eq!(server.asked()[0].header("authorization"), "");
+    assert_eq!(server.requests()[0].header("authorization"), "");
 }
 
 #[tokio::test]
-async fn an_expired_token_is_replaced_at_once_and_once() {
+async fn an_expired_token_is_replaced_once() {
     let expired = || Answer::reason(403, "ExpiredProviderToken");
     let (server, world) = world([expired(), ok()]).await;
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Accepted);
-    let asked = server.asked();
+    let asked = server.requests();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0].header("authorization"), asked[1].header("authorization"));
 
@@ -140,11 +140,11 @@ async fn an_expired_token_is_replaced_at_once_and_once() {
     let attempt = world.send(&fixtures::apn_push()).await;
     let broken = Outcome::Refused { breaks_credential: true };
     assert_eq!(result(&attempt), (broken, Some(403), Some(52_148)));
-    assert_eq!(server.asked().len(), 3, "a fresh one that is too old is not replaced again");
+    assert_eq!(server.requests().len(), 3, "a rejected fresh token is not replaced again");
 }
 
 #[tokio::test]
-async fn too_many_tokens_bring_the_previous_one_back() {
+async fn after_too_many_tokens_the_previous_one_is_used() {
     let (server, world) = world([ok()]).await;
     world.send(&fixtures::apn_push()).await;
     let far = Push { expires_at: NOON + Duration::from_secs(9_999), ..fixtures::apn_push() };
@@ -154,7 +154,7 @@ async fn too_many_tokens_bring_the_previous_one_back() {
     assert_eq!(result(&world.send(&far).await), (later, Some(429), Some(52_147)));
     world.send(&far).await;
     let tokens: Vec<_> =
-        server.asked().iter().map(|asked| asked.header("authorization").to_owned()).collect();
+        server.requests().iter().map(|asked| asked.header("authorization").to_owned()).collect();
     assert!(tokens[0] != tokens[1] && tokens[0] == tokens[2]);
 }
 
@@ -165,13 +165,13 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
     let attempt = world.send(&fixtures::apn_push()).await;
     assert_eq!(attempt.outcome, Outcome::Accepted);
     assert_eq!(attempt.provider_reason.as_deref(), Some("taken by the sandbox environment"));
-    assert!(server.asked()[1].path.starts_with("/sandbox/3/device/"));
+    assert!(server.requests()[1].path.starts_with("/sandbox/3/device/"));
 
     server.answer([unknown()]);
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (GONE, Some(400), Some(52_134)));
-    assert_eq!(server.asked().len(), 4, "once each");
+    assert_eq!(server.requests().len(), 4, "once each");
 
-    // A key of one environment alone is refused by the other, which says nothing of the token.
+    // A key for one environment is rejected by the other, which says nothing about the device token.
     let refused = Outcome::Refused { breaks_credential: false };
     for (status, reason) in [
         (403, "BadEnvironmentKeyIdInToken"),
@@ -186,24 +186,28 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
 
     server.answer([unknown(), Answer::reason(503, "ServiceUnavailable")]);
     let attempt = world.send(&fixtures::apn_push()).await;
-    assert_eq!(attempt.outcome, Outcome::Later { not_before: None }, "the other has yet to answer");
+    assert_eq!(
+        attempt.outcome,
+        Outcome::Later { not_before: None },
+        "the other environment is to be asked again"
+    );
 
     server.answer([ok(), unknown()]);
     world.send(&fixtures::apn_push()).await;
-    let before = server.asked().len();
+    let before = server.requests().len();
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, GONE);
-    assert_eq!(server.asked().len(), before + 1, "its own environment is known to be right");
+    assert_eq!(server.requests().len(), before + 1, "the own environment is confirmed");
 }
 
 #[tokio::test]
-async fn a_question_that_is_too_large_is_shortened_once() {
+async fn a_message_that_is_too_large_is_shortened_once() {
     let (server, world) = world([Answer::reason(413, "PayloadTooLarge")]).await;
     let message = countersign_domain::text::Message::parse("owl ".repeat(60)).unwrap();
     let push = Push { message, ..fixtures::apn_push() };
     let refused = Outcome::Refused { breaks_credential: false };
     assert_eq!(result(&world.send(&push).await), (refused, Some(413), Some(52_138)));
     let alerts: Vec<_> = server
-        .asked()
+        .requests()
         .iter()
         .map(|asked| asked.json()["aps"]["alert"].as_str().unwrap().chars().count())
         .collect();
@@ -211,19 +215,19 @@ async fn a_question_that_is_too_large_is_shortened_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_cut_off_is_repeated_at_once_and_once() {
+async fn a_request_on_a_broken_connection_is_repeated_once() {
     let (server, world) = world([Answer::broken(), ok()]).await;
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Accepted);
-    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 
     server.answer([Answer::broken()]);
     let later = Outcome::Later { not_before: None };
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (later, None, Some(52_140)));
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn shutdown_makes_the_next_push_go_elsewhere() {
+async fn after_a_shutdown_the_next_push_uses_a_new_connection() {
     let (server, world) = world([Answer::reason(503, "Shutdown"), ok()]).await;
     let later = Outcome::Later { not_before: None };
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (later, Some(503), Some(52_139)));
@@ -236,11 +240,11 @@ async fn no_repeat_starts_at_the_deadline() {
     let (server, world) = world([Answer::broken(), ok()]).await;
     let push = Push { expires_at: NOON, ..fixtures::apn_push() };
     assert_eq!(world.send(&push).await.outcome, Outcome::Later { not_before: None });
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn what_apple_wishes_and_knows_is_passed_on() {
+async fn the_retry_after_and_timestamp_of_apple_are_passed_on() {
     let wished = Answer::reason(429, "TooManyRequests").with("retry-after", "7");
     let (server, world) = world([wished]).await;
     let not_before = Some(NOON + Duration::from_secs(7));
@@ -250,9 +254,9 @@ async fn what_apple_wishes_and_knows_is_passed_on() {
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Gone { since });
 }
 
-/// Nothing that happened while the clock was wrong outlives that by more than the circuit's own pause.
+/// Effects of a wrong clock end with the circuit's pause.
 #[tokio::test]
-async fn a_clock_that_was_two_hours_ahead_is_forgiven_a_minute_after_it_was_put_right() {
+async fn pushes_recover_within_a_minute_after_the_clock_is_corrected() {
     let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
     let (noon, hours) = (world.clock.now(), Duration::from_secs(2 * 3_600));
     let push = |at: Instant| Push { expires_at: at + hours, ..fixtures::apn_push() };
@@ -268,13 +272,13 @@ async fn a_clock_that_was_two_hours_ahead_is_forgiven_a_minute_after_it_was_put_
     world.clock.advance(minute);
     assert_eq!(world.send(&push(noon)).await.outcome, Outcome::Accepted);
     let (_, claims) =
-        fixtures::read_jwt(&server.asked()[1].header("authorization")["bearer ".len()..]);
+        fixtures::read_jwt(&server.requests()[1].header("authorization")["bearer ".len()..]);
     assert_eq!(claims["iat"], (noon + minute).as_seconds());
 }
 
-/// A push that ends before the circuit may close asks once more: its owner may have mended the credential.
+/// A push whose deadline comes before the circuit may close is attempted once more: the owner may have corrected the credential.
 #[tokio::test]
-async fn an_open_circuit_leaves_time_for_one_more_try() {
+async fn an_open_circuit_leaves_time_for_one_more_attempt() {
     let (_server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
     let now = world.clock.now();
     let push = Push { expires_at: now + Duration::from_secs(20), ..fixtures::apn_push() };

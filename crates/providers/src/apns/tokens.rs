@@ -1,4 +1,4 @@
-//! The tokens of all keys.
+//! The provider tokens of all keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,23 +10,23 @@ use countersign_domain::provider_token::KeyFingerprint;
 
 use super::auth::ProviderToken;
 use crate::jwt::SigningKey;
-use crate::source::{SharedToken, TokenKeeper, Unavailable};
-use crate::wards::lock;
+use crate::lock::lock;
+use crate::source::{SharedToken, TokenStore, Unavailable};
 
-/// Keys that nobody uses are let go when there are this many.
-const MANY: usize = 1_024;
+/// At this number of keys, those that are not in use are removed.
+const SWEEP_AT: usize = 1_024;
 
-/// The tokens of Apple's keys. Credentials that hold the same key share its token, and so does a trial of one: Apple refuses a
-/// second new token within twenty minutes.
+/// The provider tokens of Apple's keys. Credentials with the same key share its token, and so does a test push: Apple rejects
+/// a second new token within twenty minutes.
 pub struct ProviderTokens {
-    keeper: Arc<dyn TokenKeeper>,
-    held: Mutex<HashMap<KeyFingerprint, Arc<ProviderToken>>>,
+    store: Arc<dyn TokenStore>,
+    tokens: Mutex<HashMap<KeyPrint, Arc<ProviderToken>>>,
 }
 
 impl ProviderTokens {
-    /// Those that a keeper shares with other servers.
-    pub fn new(keeper: Arc<dyn TokenKeeper>) -> Self {
-        Self { keeper, held: Mutex::default() }
+    /// Tokens that a store shares with other servers.
+    pub fn new(store: Arc<dyn TokenStore>) -> Self {
+        Self { store, tokens: Mutex::default() }
     }
 
     /// The token of a key.
@@ -40,43 +40,39 @@ impl ProviderTokens {
         let name = [key.point(), key_id.as_bytes(), b"/", team_id.as_bytes()].concat();
         let mut print = [0; 16];
         print.copy_from_slice(&digest(&SHA256, &name).as_ref()[..16]);
-        let mut held = lock(&self.held);
-        if held.len() >= MANY {
-            held.retain(|_, token| Arc::strong_count(token) > 1);
+        let mut tokens = lock(&self.tokens);
+        if tokens.len() >= SWEEP_AT {
+            tokens.retain(|_, token| Arc::strong_count(token) > 1);
         }
-        let keeper = Arc::clone(&self.keeper);
-        let fresh = || Arc::new(ProviderToken::new(key, (key_id, team_id), print, keeper));
-        Ok(Arc::clone(held.entry(print).or_insert_with(fresh)))
+        let store = Arc::clone(&self.store);
+        let new = || Arc::new(ProviderToken::new(key, (key_id, team_id), print, store));
+        Ok(Arc::clone(tokens.entry(print).or_insert_with(new)))
     }
 }
 
 impl Default for ProviderTokens {
-    /// Those of this process alone.
+    /// Tokens of this process alone.
     fn default() -> Self {
         Self::new(Arc::new(InMemory::default()))
     }
 }
 
-/// Keeps tokens for as long as it lives.
+/// A store in memory.
 #[derive(Default)]
 pub(super) struct InMemory(Mutex<HashMap<KeyFingerprint, SharedToken>>);
 
 #[async_trait]
-impl TokenKeeper for InMemory {
-    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
+impl TokenStore for InMemory {
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
         Ok(lock(&self.0).get(&key).cloned())
     }
 
-    async fn renew(
-        &self,
-        key: KeyFingerprint,
-        new: SharedToken,
-    ) -> Result<SharedToken, Unavailable> {
-        let mut kept = lock(&self.0);
-        let version = kept.get(&key).map_or(0, |kept| kept.version);
+    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+        let mut tokens = lock(&self.0);
+        let version = tokens.get(&key).map_or(0, |token| token.version);
         if version + 1 == new.version {
-            kept.insert(key, new);
+            tokens.insert(key, new);
         }
-        kept.get(&key).cloned().ok_or_else(|| Unavailable("there is no token".to_owned()))
+        tokens.get(&key).cloned().ok_or_else(|| Unavailable("there is no token".to_owned()))
     }
 }

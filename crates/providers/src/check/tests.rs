@@ -7,7 +7,7 @@ fn why(credential: &OpenedCredential) -> (CredentialPart, String) {
 }
 
 #[test]
-fn a_p8_key_needs_its_two_ids() {
+fn a_p8_key_requires_two_ids() {
     let good = fixtures::p8_credential();
     assert_eq!(check_credential(&good), Ok(()));
     let one_line = fixtures::p256_pem().replace('\n', "");
@@ -32,7 +32,7 @@ fn a_p8_key_needs_its_two_ids() {
 }
 
 #[test]
-fn a_certificate_needs_its_own_key() {
+fn a_certificate_requires_its_own_key() {
     let good = fixtures::certificate_credential();
     assert_eq!(check_credential(&good), Ok(()));
     let joined = |secret: &Option<Secret>| {
@@ -60,7 +60,7 @@ fn a_certificate_needs_its_own_key() {
 }
 
 #[test]
-fn a_service_account_is_complete() {
+fn a_service_account_requires_all_members() {
     let uri = "https://oauth2.googleapis.com/token";
     let good = fixtures::fcm_credential(uri);
     assert_eq!(check_credential(&good), Ok(()));
@@ -84,7 +84,7 @@ fn a_service_account_is_complete() {
 }
 
 #[test]
-fn no_reason_repeats_a_secret() {
+fn no_error_repeats_a_secret() {
     let mut wrong = fixtures::p8_credential();
     wrong.private_key = Some(Secret::new("hunter2 is my key"));
     let bad = check_credential(&wrong).unwrap_err();

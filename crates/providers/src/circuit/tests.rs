@@ -5,141 +5,140 @@ use super::*;
 const NOON: Monotonic = Monotonic::after_origin(Duration::from_secs(43_200));
 const SECOND: Duration = Duration::from_secs(1);
 
-/// So many attempts that began a second ago fail now.
-fn fail(circuit: &mut Circuit, times: u32, now: Monotonic) -> Change {
-    let passes: Vec<_> =
-        (0..times).map(|_| circuit.admit(now - SILENCE).expect("closed")).collect();
-    let mut last = Change::None;
-    for pass in passes {
-        last = circuit.report(pass, Health::Ailing, now);
+/// Fails this many attempts that were admitted a second ago.
+fn fail(circuit: &mut Circuit, times: u32, now: Monotonic) -> Transition {
+    let permits: Vec<_> =
+        (0..times).map(|_| circuit.admit(now - SHORTEST_OUTAGE).expect("closed")).collect();
+    let mut last = Transition::None;
+    for permit in permits {
+        last = circuit.report(permit, Health::Failing, now);
     }
     last
 }
 
 #[test]
-fn it_opens_after_failures_in_a_row_and_not_before() {
+fn the_circuit_opens_after_enough_failures_in_a_row() {
     let mut circuit = Circuit::default();
-    assert_eq!(fail(&mut circuit, IN_A_ROW - 1, NOON), Change::None);
-    let pass = circuit.admit(NOON).unwrap();
-    assert_eq!(circuit.report(pass, Health::Well, NOON), Change::None);
+    assert_eq!(fail(&mut circuit, FAILURES - 1, NOON), Transition::None);
+    let permit = circuit.admit(NOON).unwrap();
+    assert_eq!(circuit.report(permit, Health::Healthy, NOON), Transition::None);
     let later = NOON + SECOND;
-    assert_eq!(fail(&mut circuit, IN_A_ROW, later), Change::Opened(later + SECOND));
+    assert_eq!(fail(&mut circuit, FAILURES, later), Transition::Opened(later + SECOND));
     assert_eq!(circuit.admit(later), Err(later + SECOND));
 }
 
 #[test]
-fn what_fails_at_once_is_an_accident() {
+fn failures_at_one_instant_do_not_open_the_circuit() {
     let mut circuit = Circuit::default();
     let broke = NOON + Duration::from_millis(200);
-    let passes: Vec<_> = (0..1_000).map(|_| circuit.admit(NOON).unwrap()).collect();
-    for pass in passes {
-        assert_eq!(circuit.report(pass, Health::Ailing, broke), Change::None);
+    let permits: Vec<_> = (0..1_000).map(|_| circuit.admit(NOON).unwrap()).collect();
+    for permit in permits {
+        assert_eq!(circuit.report(permit, Health::Failing, broke), Transition::None);
     }
-    let pass = circuit.admit(broke).unwrap();
-    let opened = circuit.report(pass, Health::Ailing, NOON + SECOND);
-    assert_eq!(opened, Change::Opened(NOON + SECOND * 2), "but not if it goes on");
+    let permit = circuit.admit(broke).unwrap();
+    let opened = circuit.report(permit, Health::Failing, NOON + SECOND);
+    assert_eq!(opened, Transition::Opened(NOON + SECOND * 2), "a failure a second later opens it");
 }
 
 #[test]
-fn the_silence_begins_after_the_last_answer() {
+fn an_outage_begins_after_the_last_response() {
     let mut circuit = Circuit::default();
     let slow: Vec<_> = (0..20).map(|_| circuit.admit(NOON).unwrap()).collect();
     let later = NOON + SECOND * 10;
     let quick = circuit.admit(later).unwrap();
-    let _ = circuit.report(quick, Health::Well, later);
-    for pass in slow {
-        assert_eq!(circuit.report(pass, Health::Ailing, later), Change::None);
+    let _ = circuit.report(quick, Health::Healthy, later);
+    for permit in slow {
+        assert_eq!(circuit.report(permit, Health::Failing, later), Transition::None);
     }
 }
 
 #[test]
 fn one_probe_decides() {
     let mut circuit = Circuit::default();
-    fail(&mut circuit, IN_A_ROW, NOON);
+    fail(&mut circuit, FAILURES, NOON);
     let later = NOON + SECOND;
     let probe = circuit.admit(later).unwrap();
-    assert_eq!(circuit.admit(later), Err(later + SECOND), "only one");
-    assert_eq!(circuit.report(probe, Health::Well, later), Change::Closed);
+    assert_eq!(circuit.admit(later), Err(later + SECOND), "only one probe");
+    assert_eq!(circuit.report(probe, Health::Healthy, later), Transition::Closed);
     assert!(circuit.admit(later).is_ok());
 }
 
 #[test]
 fn each_failed_probe_doubles_the_pause() {
     let mut circuit = Circuit::default();
-    let Change::Opened(mut until) = fail(&mut circuit, IN_A_ROW, NOON) else { panic!() };
+    let Transition::Opened(mut until) = fail(&mut circuit, FAILURES, NOON) else { panic!() };
     for seconds in [2, 4, 8, 16, 30, 30] {
         let probe = circuit.admit(until).unwrap();
-        let opened = circuit.report(probe, Health::Ailing, until);
-        assert_eq!(opened, Change::Opened(until + SECOND * seconds));
+        let opened = circuit.report(probe, Health::Failing, until);
+        assert_eq!(opened, Transition::Opened(until + SECOND * seconds));
         until = until + SECOND * seconds;
     }
 }
 
 #[test]
-fn a_probe_that_is_lost_is_sent_again() {
+fn a_lost_probe_is_repeated() {
     let mut circuit = Circuit::default();
-    fail(&mut circuit, IN_A_ROW, NOON);
+    fail(&mut circuit, FAILURES, NOON);
     let lost = circuit.admit(NOON + SECOND).unwrap();
-    let later = NOON + SECOND + PROBE_WITHIN;
+    let later = NOON + SECOND + PROBE_TIMEOUT;
     let probe = circuit.admit(later).unwrap();
-    assert_eq!(circuit.report(lost, Health::Well, later), Change::None, "too late");
-    assert_eq!(circuit.report(probe, Health::Well, later), Change::Closed);
+    assert_eq!(circuit.report(lost, Health::Healthy, later), Transition::None, "too late");
+    assert_eq!(circuit.report(probe, Health::Healthy, later), Transition::Closed);
 }
 
 #[test]
-fn a_broken_credential_opens_it_at_once() {
+fn a_rejected_credential_opens_the_circuit_at_once() {
     let mut circuit = Circuit::default();
-    let (pass, other) = (circuit.admit(NOON).unwrap(), circuit.admit(NOON).unwrap());
-    let opened = circuit.report(pass, Health::Broken, NOON);
-    assert_eq!(opened, Change::Opened(NOON + BROKEN_PAUSE));
-    assert_eq!(circuit.report(other, Health::Well, NOON), Change::None, "sent before");
+    let (permit, other) = (circuit.admit(NOON).unwrap(), circuit.admit(NOON).unwrap());
+    let opened = circuit.report(permit, Health::Broken, NOON);
+    assert_eq!(opened, Transition::Opened(NOON + REJECTED_PAUSE));
+    assert_eq!(circuit.report(other, Health::Healthy, NOON), Transition::None, "sent before");
     assert!(circuit.admit(NOON).is_err());
 }
 
 #[test]
-fn what_an_attempt_says() {
+fn an_attempt_shows_a_health() {
     let of = |outcome, status| {
         let attempt = Attempt { provider_status: status, ..Attempt::plain(outcome, None) };
         Health::of(&attempt)
     };
     let later = Outcome::Later { not_before: None };
-    assert_eq!(of(later, None), Health::Ailing);
-    assert_eq!(of(later, Some(503)), Health::Ailing);
-    assert_eq!(of(later, Some(429)), Health::Well);
-    assert_eq!(of(Outcome::Accepted, Some(200)), Health::Well);
-    assert_eq!(of(Outcome::Gone { since: None }, Some(410)), Health::Well);
+    assert_eq!(of(later, None), Health::Failing);
+    assert_eq!(of(later, Some(503)), Health::Failing);
+    assert_eq!(of(later, Some(429)), Health::Healthy);
+    assert_eq!(of(Outcome::Accepted, Some(200)), Health::Healthy);
+    assert_eq!(of(Outcome::Gone { since: None }, Some(410)), Health::Healthy);
     let refused = |breaks_credential| Outcome::Refused { breaks_credential };
-    assert_eq!(of(refused(false), Some(400)), Health::Well);
+    assert_eq!(of(refused(false), Some(400)), Health::Healthy);
     assert_eq!(of(refused(true), Some(403)), Health::Broken);
 }
 
 proptest! {
-    /// Whatever happens: never a second probe beside the first, never a wait longer than the longest, and once the
-    /// service is well again, it is used again.
+    /// There is never a second probe beside the first, no pause exceeds the longest, and a healthy service is used again.
     #[test]
-    fn it_never_locks_up(steps in prop::collection::vec((0u8..4, 0u64..40), 1..200)) {
+    fn the_circuit_always_recovers(steps in prop::collection::vec((0u8..4, 0u64..40), 1..200)) {
         let mut circuit = Circuit::default();
         let mut now = NOON;
         let mut held = Vec::new();
         for (what, seconds) in steps {
             now = now + SECOND * u32::try_from(seconds).unwrap();
             match (what, circuit.admit(now)) {
-                (_, Err(until)) => prop_assert!(until > now && until <= now + BROKEN_PAUSE),
-                (0, Ok(pass)) => held.push(pass),
-                (1, Ok(pass)) => { circuit.report(pass, Health::Well, now); }
-                (2, Ok(pass)) => { circuit.report(pass, Health::Ailing, now); }
-                (_, Ok(pass)) => { circuit.report(pass, Health::Broken, now); }
+                (_, Err(until)) => prop_assert!(until > now && until <= now + REJECTED_PAUSE),
+                (0, Ok(permit)) => held.push(permit),
+                (1, Ok(permit)) => { circuit.report(permit, Health::Healthy, now); }
+                (2, Ok(permit)) => { circuit.report(permit, Health::Failing, now); }
+                (_, Ok(permit)) => { circuit.report(permit, Health::Broken, now); }
             }
             if matches!(circuit.state, State::HalfOpen { .. }) {
                 prop_assert!(circuit.admit(now).is_err());
             }
         }
-        for pass in held {
-            circuit.report(pass, Health::Ailing, now);
+        for permit in held {
+            circuit.report(permit, Health::Failing, now);
         }
-        let well = now + BROKEN_PAUSE + PROBE_WITHIN;
-        let pass = circuit.admit(well).expect("every wait is over");
-        circuit.report(pass, Health::Well, well);
+        let well = now + REJECTED_PAUSE + PROBE_TIMEOUT;
+        let permit = circuit.admit(well).expect("every pause is over");
+        circuit.report(permit, Health::Healthy, well);
         prop_assert!(circuit.admit(well).is_ok() && circuit.admit(well).is_ok());
     }
 }

@@ -1,4 +1,5 @@
-//! Access tokens from Google for a service account: one at a time, renewed before it ends.
+//! Access tokens for a service account (RFC 7523; developers.google.com: "Using OAuth 2.0 for Server to Server Applications").
+//! One token at a time, renewed before it expires.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,54 +13,54 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::call_error::CallError;
 use crate::check::ServiceAccount;
 use crate::codes;
-use crate::exchange::{Reply, exchange};
-use crate::guard::{Guard, denied};
-use crate::outgoing::Fault;
-use crate::wards::lock;
-use crate::words;
+use crate::exchange::{HttpResponse, exchange};
+use crate::guard::{Guard, guard_error};
+use crate::lock::lock;
+use crate::reasons;
 
-/// What a token is good for.
+/// The scope of the tokens.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
-/// Google's longest life of an assertion.
-const ASSERTION: Duration = Duration::from_secs(60 * 60);
-/// A token is renewed so long before it ends.
-const EARLY: Duration = Duration::from_secs(5 * 60);
-/// And not used within so long of its end: it must live until Google reads it.
-const SPARE: Duration = Duration::from_secs(20);
-/// Google's tokens live an hour; one that says more is not believed.
-const LONGEST: u64 = 24 * 60 * 60;
+/// The lifetime of an assertion: the longest that Google accepts.
+const ASSERTION_TTL: Duration = Duration::from_secs(60 * 60);
+/// A token is renewed this long before it expires.
+const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+/// A token is not used this long before it expires: it must be valid when Google reads it.
+const UNUSABLE_BEFORE: Duration = Duration::from_secs(20);
+/// The longest lifetime of a token that is believed, in seconds. Google's tokens live an hour.
+const LONGEST_TTL: u64 = 24 * 60 * 60;
 
 /// The tokens of one service account.
 pub(super) struct AccessTokens {
     account: ServiceAccount,
-    /// For Google's own token endpoint.
+    /// The client for Google's own token endpoint; `None` if the account names another one.
     google: Option<Client>,
-    /// For every other.
+    /// Calls every other token endpoint.
     guard: Guard,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Token>>,
-    /// Held by whoever asks for a token; with how the last failed.
-    asking: tokio::sync::Mutex<Option<Attempt>>,
+    cached: Mutex<Option<Token>>,
+    /// Held while a token is requested. The last failed request.
+    requesting: tokio::sync::Mutex<Option<Attempt>>,
     failures: AtomicU64,
 }
 
 #[derive(Clone)]
 struct Token {
     text: Arc<str>,
-    /// Google gives it seconds to live, which our time of day has no part in.
-    ends_at: Monotonic,
+    /// Monotonic: Google states the lifetime in seconds.
+    expires_at: Monotonic,
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponse {
     access_token: String,
     expires_in: u64,
 }
 
 #[derive(Default, Deserialize)]
-struct NotGranted {
+struct ErrorResponse {
     #[serde(default)]
     error: String,
     #[serde(default)]
@@ -78,8 +79,8 @@ impl AccessTokens {
             google,
             guard,
             clock,
-            held: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
+            cached: Mutex::default(),
+            requesting: tokio::sync::Mutex::default(),
             failures: AtomicU64::new(0),
         }
     }
@@ -89,78 +90,81 @@ impl AccessTokens {
         &self.account.project_id
     }
 
-    /// A token that can be used now. Of many who need one, one asks for it; while the old one lives, the others use
-    /// that. The failure of whoever asked is the failure of all who waited: a token endpoint that is down is not asked
-    /// once by each in turn.
+    /// A token that can be used now. Of concurrent callers one requests it; the others use the old one while that is valid. If the
+    /// request fails, it fails for all callers that waited: a token endpoint that is down is not called once by each.
     ///
-    /// `account` is whose credential this is: its calls to token endpoints other than Google's own are bounded together.
+    /// `account` owns the credential: its requests to token endpoints other than Google's own are bounded together.
     pub(super) async fn token(&self, account: AccountSid) -> Result<Arc<str>, Attempt> {
         let now = self.clock.monotonic();
-        let held = lock(&self.held).clone().filter(|token| now + SPARE < token.ends_at);
-        let (old, asking) = match held {
-            Some(token) if now + EARLY < token.ends_at => return Ok(token.text),
-            Some(token) => match self.asking.try_lock() {
-                Ok(asking) => (Some(token.text), asking),
+        let cached =
+            lock(&self.cached).clone().filter(|token| now + UNUSABLE_BEFORE < token.expires_at);
+        let (old, requesting) = match cached {
+            Some(token) if now + RENEW_BEFORE < token.expires_at => return Ok(token.text),
+            Some(token) => match self.requesting.try_lock() {
+                Ok(requesting) => (Some(token.text), requesting),
                 Err(_) => return Ok(token.text),
             },
             None => {
                 let before = self.failures.load(Ordering::Acquire);
-                let asking = self.asking.lock().await;
-                let meanwhile = lock(&self.held).clone();
-                if let Some(token) = meanwhile.filter(|token| now + SPARE < token.ends_at) {
+                let requesting = self.requesting.lock().await;
+                let meanwhile = lock(&self.cached).clone();
+                if let Some(token) =
+                    meanwhile.filter(|token| now + UNUSABLE_BEFORE < token.expires_at)
+                {
                     return Ok(token.text);
                 }
                 if self.failures.load(Ordering::Acquire) != before
-                    && let Some(failure) = asking.clone()
+                    && let Some(failure) = requesting.clone()
                 {
                     return Err(failure);
                 }
-                (None, asking)
+                (None, requesting)
             }
         };
-        let mut asking = asking;
-        match self.ask(account).await {
+        let mut requesting = requesting;
+        match self.request_token(account).await {
             Ok(token) => {
-                *lock(&self.held) = Some(token.clone());
+                *lock(&self.cached) = Some(token.clone());
                 Ok(token.text)
             }
             Err(failure) => {
-                *asking = Some(failure.clone());
+                *requesting = Some(failure.clone());
                 self.failures.fetch_add(1, Ordering::AcqRel);
                 old.ok_or(failure)
             }
         }
     }
 
-    /// Google does not take `used`: it is not given out again.
+    /// Forgets a token that Google has rejected.
     pub(super) fn forget(&self, used: &str) {
-        lock(&self.held).take_if(|token| *token.text == *used);
+        lock(&self.cached).take_if(|token| *token.text == *used);
     }
 
-    async fn ask(&self, account: AccountSid) -> Result<Token, Attempt> {
+    async fn request_token(&self, account: AccountSid) -> Result<Token, Attempt> {
         let request = self.request()?;
-        let _turn = match &self.google {
+        let _permit = match &self.google {
             Some(_) => None,
             None => {
-                let turn = self.guard.turn(account, &self.account.token_uri).await;
-                Some(turn.map_err(|why| no_answer(&Fault::unresolved(why)))?)
+                let permit =
+                    self.guard.token_request_permit(account, &self.account.token_uri).await;
+                Some(permit.map_err(|why| no_response(&CallError::unresolved(why)))?)
             }
         };
-        let asked_at = self.clock.monotonic();
-        let reply =
-            exchange(request, &*self.clock).await.map_err(|error| match denied(&error) {
+        let requested_at = self.clock.monotonic();
+        let response =
+            exchange(request, &*self.clock).await.map_err(|error| match guard_error(&error) {
                 Some(_) => self.not_allowed(),
-                None => no_answer(&Fault::new(&error)),
+                None => no_response(&CallError::new(&error)),
             })?;
-        if reply.status != 200 {
-            return Err(refusal(&reply));
+        if response.status != 200 {
+            return Err(refusal(&response));
         }
-        let granted: Granted = serde_json::from_slice(&reply.body).map_err(|_| {
+        let granted: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| {
             let later = Outcome::Later { not_before: None };
             failure(later, None, "token endpoint: its answer holds no access token")
         })?;
-        let lives = Duration::from_secs(granted.expires_in.min(LONGEST));
-        Ok(Token { text: granted.access_token.into(), ends_at: asked_at + lives })
+        let lifetime = Duration::from_secs(granted.expires_in.min(LONGEST_TTL));
+        Ok(Token { text: granted.access_token.into(), expires_at: requested_at + lifetime })
     }
 
     fn request(&self) -> Result<RequestBuilder, Attempt> {
@@ -168,8 +172,8 @@ impl AccessTokens {
         let request = match &self.google {
             Some(google) => google.post(uri.clone()),
             None => {
-                let call = self.guard.call_listed(Method::POST, uri);
-                call.map_err(|_| self.not_allowed())?
+                let request = self.guard.listed_request(Method::POST, uri);
+                request.map_err(|_| self.not_allowed())?
             }
         };
         let now = self.clock.now();
@@ -182,7 +186,7 @@ impl AccessTokens {
             "scope": SCOPE,
             "aud": uri.as_str(),
             "iat": now.as_seconds(),
-            "exp": (now + ASSERTION).as_seconds(),
+            "exp": (now + ASSERTION_TTL).as_seconds(),
         });
         let assertion = self.account.key.sign(header, &claims).map_err(|why| {
             failure(Outcome::Refused { breaks_credential: true }, None, &why.to_string())
@@ -193,33 +197,33 @@ impl AccessTokens {
 
     fn not_allowed(&self) -> Attempt {
         let uri = &self.account.token_uri;
-        let words = format!("token_uri {uri} is neither Google's nor allowed by the operator");
+        let text = format!("token_uri {uri} is neither Google's nor allowed by the operator");
         Attempt {
             outcome: Outcome::Refused { breaks_credential: true },
             provider_status: None,
-            provider_reason: words::plain(&words),
+            provider_reason: reasons::clean(&text),
             code: Some(codes::FCM_UNAUTHORIZED),
         }
     }
 }
 
-/// The token endpoint could not be asked.
-fn no_answer(fault: &Fault) -> Attempt {
-    failure(Outcome::Later { not_before: None }, None, &format!("token endpoint: {fault}"))
+/// The failure of a request without a response.
+fn no_response(error: &CallError) -> Attempt {
+    failure(Outcome::Later { not_before: None }, None, &format!("token endpoint: {error}"))
 }
 
-/// The token endpoint said no: for good, if it does not take the account.
-fn refusal(reply: &Reply) -> Attempt {
-    let no: NotGranted = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let words = format!("token endpoint: {} {}", no.error, no.error_description);
-    let outcome = match reply.status {
-        429 | 500.. => Outcome::Later { not_before: reply.not_before },
+/// The failure that an error response means: permanent, if the token endpoint rejects the account.
+fn refusal(response: &HttpResponse) -> Attempt {
+    let error: ErrorResponse = serde_json::from_slice(&response.body).unwrap_or_default();
+    let text = format!("token endpoint: {} {}", error.error, error.error_description);
+    let outcome = match response.status {
+        429 | 500.. => Outcome::Later { not_before: response.not_before },
         _ => Outcome::Refused { breaks_credential: true },
     };
-    failure(outcome, Some(reply.status), &words)
+    failure(outcome, Some(response.status), &text)
 }
 
-fn failure(outcome: Outcome, status: Option<u16>, words: &str) -> Attempt {
+fn failure(outcome: Outcome, status: Option<u16>, text: &str) -> Attempt {
     let code = match outcome {
         Outcome::Later { .. } => codes::FCM_UNAVAILABLE,
         _ => codes::FCM_SECRET,
@@ -227,7 +231,7 @@ fn failure(outcome: Outcome, status: Option<u16>, words: &str) -> Attempt {
     Attempt {
         outcome,
         provider_status: status,
-        provider_reason: words::plain(words),
+        provider_reason: reasons::clean(text),
         code: Some(code),
     }
 }

@@ -1,8 +1,8 @@
-//! Google's push service, by FCM's HTTP v1 interface (wire reference §5.3).
+//! Google's push service, FCM, over its HTTP v1 API (firebase.google.com: "Send messages", "ErrorCode").
 
 mod auth;
 mod payload;
-mod reply;
+mod response;
 
 #[cfg(test)]
 mod tests;
@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
-use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::outcome::Attempt;
+use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prospect::Push;
 use countersign_domain::prospect::Push;
 use countersign_domain::world::Clock;
 use reqwest::RequestBuilder;
@@ -21,50 +22,50 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 
 use crate::check;
 use crate::codes;
-use crate::connections::{Connections, Held};
-use crate::exchange::{exchange, told};
+use crate::connections::{ConnectionPool, PooledConnection};
+use crate::credential_provider::{PushService, refused};
+use crate::exchange::{exchange, without_url};
 use crate::fcm::auth::AccessTokens;
-use crate::fcm::payload::Recent;
-use crate::fcm::reply::Remedy;
+use crate::fcm::payload::RecentChallenges;
+use crate::fcm::response::Remedy;
 use crate::guard::Guard;
-use crate::keyed::{Vendor, refused};
-use crate::outgoing::{Outgoing, Speaks};
+use crate::outgoing::{HttpVersion, Outgoing};
 use crate::source::OpenedCredential;
 
-/// So many challenges are remembered as pushed before.
+/// Challenges that are remembered as pushed before.
 const RECENT: usize = 8_192;
 
-/// Google.
+/// Google's push service.
 pub(crate) struct Fcm {
     outgoing: Outgoing,
     guard: Guard,
     clock: Arc<dyn Clock>,
-    recent: Recent,
-    dry: bool,
+    recent: RecentChallenges,
+    is_dry_run: bool,
 }
 
-/// What is made of one credential.
+/// The client of one credential.
 pub(crate) struct Client {
     tokens: AccessTokens,
-    connections: Connections,
+    pool: ConnectionPool,
 }
 
 impl Fcm {
     pub(crate) fn new(outgoing: Outgoing, guard: Guard, clock: Arc<dyn Clock>) -> Self {
-        Self { outgoing, guard, clock, recent: Recent::new(RECENT), dry: false }
+        Self { outgoing, guard, clock, recent: RecentChallenges::new(RECENT), is_dry_run: false }
     }
 
-    /// One whose pushes Google only looks at.
-    pub(crate) fn dry(self) -> Self {
-        Self { dry: true, ..self }
+    /// A service whose pushes Google only validates.
+    pub(crate) fn dry_run(self) -> Self {
+        Self { is_dry_run: true, ..self }
     }
 
     fn request(
         &self,
         client: &Client,
         push: &Push,
-        (held, access): (&Held<'_>, &str),
-        again: bool,
+        (connection, access): (&PooledConnection<'_>, &str),
+        is_repeat: bool,
     ) -> Result<RequestBuilder, Attempt> {
         const TOKEN: &str = "the registration token cannot be sent";
         let token = push.target.address.token().ok_or_else(|| refused(codes::FCM_TOKEN, TOKEN))?;
@@ -72,8 +73,9 @@ impl Fcm {
             .map_err(|_| refused(codes::FCM_UNAUTHORIZED, "the access token cannot be sent"))?;
         bearer.set_sensitive(true);
         let path = ["v1", "projects", client.tokens.project(), "messages:send"];
-        let body = payload::payload(push, token.expose(), again, self.clock.now(), self.dry);
-        let request = held.client.post(client.connections.url(&path));
+        let body =
+            payload::payload(push, token.expose(), is_repeat, self.clock.now(), self.is_dry_run);
+        let request = connection.client.post(client.pool.url(&path));
         Ok(request
             .header(AUTHORIZATION, bearer)
             .header(CONTENT_TYPE, "application/json")
@@ -82,50 +84,52 @@ impl Fcm {
 }
 
 #[async_trait]
-impl Vendor for Fcm {
+impl PushService for Fcm {
     const KIND: CredentialType = CredentialType::Fcm;
     const UNUSABLE: ErrorCode = codes::FCM_SECRET;
     type Client = Client;
 
     fn client(&self, credential: &OpenedCredential) -> Result<Client, Invalid> {
         let account = check::fcm(credential).map_err(|bad| bad.why)?;
-        // Google's token endpoint is called as Google's FCM is; every other one is a stranger's address.
+        // Google's token endpoint is called like FCM itself; every other one passes the guard.
         let google = (account.token_uri.as_str() == check::GOOGLE_TOKEN)
-            .then(|| self.outgoing.vendor(&account.token_uri, Speaks::Either, None))
+            .then(|| {
+                self.outgoing.push_service_client(&account.token_uri, HttpVersion::Either, None)
+            })
             .transpose()?;
         let clock = Arc::clone(&self.clock);
         Ok(Client {
             tokens: AccessTokens::new(account, google, self.guard.clone(), clock),
-            connections: Connections::new(
+            pool: ConnectionPool::new(
                 &self.outgoing,
                 &self.outgoing.fcm,
-                Speaks::Either,
+                HttpVersion::Either,
                 None,
             )?,
         })
     }
 
     async fn send(&self, client: &Client, push: &Push) -> Attempt {
-        let mut again = self.recent.note(push.challenge);
+        let mut is_repeat = self.recent.note(push.challenge);
         let (mut fresh_token, mut other_connection) = (false, false);
-        let mut held = client.connections.hold();
+        let mut connection = client.pool.get();
         loop {
             let access = match client.tokens.token(push.target.account).await {
                 Ok(access) => access,
                 Err(attempt) => return attempt,
             };
-            // Getting a token takes its time, and nothing may start at or after the deadline.
+            // Requesting a token takes time, and no attempt may start at or after the deadline.
             if self.clock.now() >= push.expires_at {
                 return overdue();
             }
-            let answer = match self.request(client, push, (&held, &access), again) {
-                Ok(request) => told(exchange(request, &*self.clock).await),
+            let response = match self.request(client, push, (&connection, &access), is_repeat) {
+                Ok(request) => without_url(exchange(request, &*self.clock).await),
                 Err(attempt) => return attempt,
             };
             let now = self.clock.now();
-            let (attempt, remedy) = match &answer {
-                Ok(reply) => reply::judge(reply, now, push.expires_at),
-                Err(fault) => reply::unanswered(fault),
+            let (attempt, remedy) = match &response {
+                Ok(response) => response::judge(response, now, push.expires_at),
+                Err(error) => response::unanswered(error),
             };
             let repeat = match remedy {
                 Some(Remedy::FreshToken) => !std::mem::replace(&mut fresh_token, true),
@@ -139,21 +143,18 @@ impl Vendor for Fcm {
                 return attempt;
             }
             if remedy == Some(Remedy::OtherConnection) {
-                // Google may have taken the first one.
-                again = true;
-                held = client.connections.hold_other(&held);
+                // Google may have accepted the first request.
+                is_repeat = true;
+                connection = client.pool.get_other(&connection);
             }
         }
     }
 }
 
-/// The time was spent on getting a token.
+/// The attempt of a push whose deadline passed while a token was requested.
 fn overdue() -> Attempt {
     Attempt {
         provider_reason: Some("the deadline passed while an access token was asked for".to_owned()),
-        ..Attempt::plain(
-            countersign_domain::outcome::Outcome::Later { not_before: None },
-            Some(ErrorCode::TTL_PASSED),
-        )
+        ..Attempt::plain(Outcome::Later { not_before: None }, Some(Code::TTL_PASSED))
     }
 }

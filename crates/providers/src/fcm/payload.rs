@@ -1,5 +1,5 @@
-//! What a phone is sent (wire reference §5.1, §5.3): data only, for with a `notification` block the system would show it
-//! and the app never hear of it.
+//! The payload of a push to an Android phone, as Twilio's Verify SDK reads it: data only. With a `notification` block the
+//! system would show the push and not pass it to the app.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
@@ -9,8 +9,8 @@ use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use serde::Serialize;
 
-use crate::apns::KIND;
-use crate::wards::lock;
+use crate::apns::payload::KIND;
+use crate::lock::lock;
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -42,8 +42,14 @@ struct Android {
     collapse_key: Option<String>,
 }
 
-/// The body of a request. `again` says that a push of this challenge went out before.
-pub(super) fn payload(push: &Push, token: &str, again: bool, now: Instant, dry: bool) -> Vec<u8> {
+/// The body of a request. `is_repeat`: a push of this challenge was sent before. `is_dry_run`: Google only validates the push.
+pub(super) fn payload(
+    push: &Push,
+    token: &str,
+    is_repeat: bool,
+    now: Instant,
+    is_dry_run: bool,
+) -> Vec<u8> {
     let payload = Payload {
         message: Message {
             token,
@@ -56,30 +62,30 @@ pub(super) fn payload(push: &Push, token: &str, again: bool, now: Instant, dry: 
             android: Android {
                 priority: "HIGH",
                 ttl: format!("{}s", push.remaining_seconds(now)),
-                collapse_key: again.then(|| push.challenge.to_string()),
+                collapse_key: is_repeat.then(|| push.challenge.to_string()),
             },
         },
-        validate_only: dry,
+        validate_only: is_dry_run,
     };
-    serde_json::to_vec(&payload).expect("texts are plain data")
+    serde_json::to_vec(&payload).expect("strings serialize")
 }
 
-/// The challenges last pushed, so many at most. Google stores messages of four different collapse keys for a device
-/// that is away and throttles those that have one, so the first push of a challenge has none.
-pub(super) struct Recent {
+/// The challenges that were pushed last, up to a bound. Google throttles messages with a collapse key and stores those of four
+/// keys at most for an offline device, so the first push of a challenge has no key.
+pub(super) struct RecentChallenges {
     bound: usize,
-    held: Mutex<(HashSet<ChallengeSid>, VecDeque<ChallengeSid>)>,
+    recent: Mutex<(HashSet<ChallengeSid>, VecDeque<ChallengeSid>)>,
 }
 
-impl Recent {
-    /// Room for so many.
+impl RecentChallenges {
+    /// Remembers up to `bound` challenges.
     pub(super) fn new(bound: usize) -> Self {
-        Self { bound, held: Mutex::default() }
+        Self { bound, recent: Mutex::default() }
     }
 
-    /// Takes note of a push; whether there was one before.
+    /// Notes a push of a challenge. Returns whether there was one before.
     pub(super) fn note(&self, challenge: ChallengeSid) -> bool {
-        let (known, order) = &mut *lock(&self.held);
+        let (known, order) = &mut *lock(&self.recent);
         if !known.insert(challenge) {
             return true;
         }
@@ -105,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_data_only() {
+    fn the_payload_is_data_only() {
         let push = fixtures::fcm_push();
         let now = push.expires_at - Duration::from_millis(150_700);
         assert_eq!(
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_0_only_for_now_or_never() {
+    fn the_remaining_time_is_zero_only_for_ttl_0() {
         let push = fixtures::fcm_push();
         let late = push.expires_at - Duration::from_millis(1);
         assert!(text(&push, false, late).contains(r#""ttl":"1s""#));
@@ -127,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_push_before_is_remembered_for_a_while() {
-        let recent = Recent::new(2);
+    fn a_pushed_challenge_is_remembered_up_to_the_bound() {
+        let recent = RecentChallenges::new(2);
         let note = |n| recent.note(ChallengeSid::from_bytes([n; 16]));
         assert_eq!([note(1), note(1), note(2), note(1)], [false, true, false, true]);
         assert_eq!([note(3), note(2), note(1)], [false, true, false], "the oldest is forgotten");
-        assert!(lock(&recent.held).0.len() <= 2);
+        assert!(lock(&recent.recent).0.len() <= 2);
     }
 }

@@ -25,7 +25,7 @@ fn error(status: u16, word: &str) -> Answer {
     Answer::new(status, json!({ "error": { "status": word, "message": "" } }).to_string())
 }
 
-/// Google in two halves: who gives tokens, who takes pushes.
+/// Two servers: one for tokens, one for pushes.
 async fn world(
     tokens: impl IntoIterator<Item = Answer>,
     answers: impl IntoIterator<Item = Answer>,
@@ -43,12 +43,12 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_and_a_push_sent_with_it() {
+async fn a_push_is_sent_with_a_requested_token() {
     let (google, fcm, world) = world([token("t1", 3_599)], [ok()]).await;
     let push = fixtures::fcm_push();
     assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(200), None));
 
-    let asked = google.asked().remove(0);
+    let asked = google.requests().remove(0);
     let form = String::from_utf8(asked.body.to_vec()).unwrap();
     let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
     let (header, claims) = fixtures::read_jwt(form.strip_prefix(grant).unwrap());
@@ -64,7 +64,7 @@ async fn a_token_is_asked_for_and_a_push_sent_with_it() {
         })
     );
 
-    let asked = fcm.asked().remove(0);
+    let asked = fcm.requests().remove(0);
     assert_eq!(asked.path, "/v1/projects/owl-bank/messages:send");
     assert_eq!(asked.header("authorization"), "Bearer t1");
     assert_eq!(asked.json()["message"]["token"], push.target.address.token().unwrap().expose());
@@ -72,13 +72,13 @@ async fn a_token_is_asked_for_and_a_push_sent_with_it() {
 }
 
 #[tokio::test]
-async fn what_is_pushed_again_replaces_what_was_before() {
+async fn a_repeated_push_replaces_the_earlier_one() {
     let (_google, fcm, world) = world([token("t1", 3_599)], [error(500, "INTERNAL"), ok()]).await;
     let push = fixtures::fcm_push();
     assert_eq!(result(&world.send(&push).await), (LATER, Some(500), Some(52_110)));
     world.send(&push).await;
     let keys: Vec<_> = fcm
-        .asked()
+        .requests()
         .iter()
         .map(|asked| asked.json()["message"]["android"]["collapse_key"].clone())
         .collect();
@@ -86,7 +86,7 @@ async fn what_is_pushed_again_replaces_what_was_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_need_a_token_ask_once() {
+async fn concurrent_pushes_request_one_token() {
     let slow = token("t1", 3_599).after(Duration::from_millis(100));
     let (google, fcm, world) = world([slow], [ok()]).await;
     let world = Arc::new(world);
@@ -99,11 +99,11 @@ async fn many_who_need_a_token_ask_once() {
     for send in sends {
         assert_eq!(send.await.unwrap(), Outcome::Accepted);
     }
-    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 40));
+    assert_eq!((google.requests().len(), fcm.requests().len()), (1, 40));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_is_shared_by_all_who_waited() {
+async fn a_failed_token_request_fails_for_all_that_waited() {
     let down = Answer::new(503, "").after(Duration::from_millis(100));
     let (google, fcm, world) = world([down], [ok()]).await;
     let world = Arc::new(world);
@@ -118,7 +118,7 @@ async fn a_failure_is_shared_by_all_who_waited() {
         assert!(matches!(attempt.outcome, Outcome::Later { .. }));
         assert_eq!(attempt.code, Some(ErrorCode(52_110)));
     }
-    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 0));
+    assert_eq!((google.requests().len(), fcm.requests().len()), (1, 0));
 }
 
 #[tokio::test]
@@ -131,28 +131,28 @@ async fn a_token_is_renewed_five_minutes_early() {
         assert_eq!(world.send(&push).await.outcome, Outcome::Accepted, "{minute}");
     }
     let used: Vec<_> =
-        fcm.asked().iter().map(|asked| asked.header("authorization")[7..].to_owned()).collect();
-    assert_eq!(used, ["t1", "t1", "t2", "t2", "t2", "t2"], "an old one is used while it lives");
-    assert_eq!(google.asked().len(), 4);
+        fcm.requests().iter().map(|asked| asked.header("authorization")[7..].to_owned()).collect();
+    assert_eq!(used, ["t1", "t1", "t2", "t2", "t2", "t2"], "an old token is used while valid");
+    assert_eq!(google.requests().len(), 4);
     world.clock.set(NOON + Duration::from_secs(115 * 60));
-    assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_110)), "and no longer");
+    assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_110)), "not after it expires");
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_replaced_once() {
+async fn a_rejected_token_is_replaced_once() {
     let tokens = [token("t1", 3_600), token("t2", 3_600), token("t3", 3_600)];
     let unauthenticated = || error(401, "UNAUTHENTICATED");
     let (google, fcm, world) = world(tokens, [unauthenticated(), ok()]).await;
     assert_eq!(world.send(&fixtures::fcm_push()).await.outcome, Outcome::Accepted);
-    assert_eq!(fcm.asked()[1].header("authorization"), "Bearer t2");
+    assert_eq!(fcm.requests()[1].header("authorization"), "Bearer t2");
     fcm.answer([unauthenticated()]);
     let attempt = world.send(&fixtures::fcm_push()).await;
     assert_eq!(result(&attempt), (CREDENTIAL, Some(401), Some(52_109)));
-    assert_eq!((google.asked().len(), fcm.asked().len()), (3, 4));
+    assert_eq!((google.requests().len(), fcm.requests().len()), (3, 4));
 }
 
 #[tokio::test]
-async fn an_account_that_google_does_not_take_opens_the_circuit() {
+async fn a_rejected_account_opens_the_circuit() {
     let no = r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#;
     let (google, fcm, world) = world([Answer::new(400, no)], [ok()]).await;
     let attempt = world.send(&fixtures::fcm_push()).await;
@@ -161,7 +161,7 @@ async fn an_account_that_google_does_not_take_opens_the_circuit() {
     assert_eq!(words, "token endpoint: invalid_grant Invalid JWT Signature.");
     let attempt = world.send(&fixtures::fcm_push()).await;
     assert!(matches!(attempt.outcome, Outcome::Later { not_before: Some(_) }));
-    assert_eq!((google.asked().len(), fcm.asked().len()), (1, 0));
+    assert_eq!((google.requests().len(), fcm.requests().len()), (1, 0));
 }
 
 #[tokio::test]
@@ -182,11 +182,11 @@ async fn another_token_uri_is_called_only_if_the_operator_allows_it() {
         assert_eq!(result(&attempt), (CREDENTIAL, None, Some(52_109)), "{uri}");
         assert!(attempt.provider_reason.unwrap().contains(&uri), "{uri}");
     }
-    assert_eq!((google.asked().len(), fcm.asked().len()), (0, 0));
+    assert_eq!((google.requests().len(), fcm.requests().len()), (0, 0));
 }
 
 #[tokio::test]
-async fn what_google_wishes_is_passed_on() {
+async fn the_retry_after_of_google_is_passed_on() {
     let busy = error(503, "UNAVAILABLE").with("retry-after", "Thu, 01 Jan 2026 12:00:30 GMT");
     let (_google, fcm, world) = world([token("t1", 3_600)], [busy]).await;
     let not_before =
@@ -198,7 +198,7 @@ async fn what_google_wishes_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_forgotten_and_not_repeated_in_the_record() {
+async fn a_dead_token_is_forgotten_and_not_recorded() {
     let push = fixtures::fcm_push();
     let token_text = push.target.address.token().unwrap().expose();
     let body = json!({ "error": {

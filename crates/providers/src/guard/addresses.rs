@@ -1,4 +1,4 @@
-//! Which addresses a stranger may make us call: those of the public internet, and no other.
+//! Tells public addresses from all others (the IANA special-purpose address registries).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! What an operator allows to be called although it is not of the public internet.
+//! The operator's list of addresses that may be called although they are not public.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Whether it lets an address be called at a port.
+    /// Whether an address may be called at a port.
     pub(super) fn contains(&self, address: IpAddr, port: u16) -> bool {
         self.port.is_none_or(|only| only == port) && self.net.contains(&address)
     }
@@ -38,7 +38,7 @@ impl FromStr for Allowed {
         }
         if let Some(rest) = text.strip_prefix('[') {
             let (inside, after) = rest.split_once(']').ok_or(FORM)?;
-            // the length may stand within the brackets or after them
+            // The prefix length may stand within the brackets or after them.
             let (length, after) =
                 after.split_once(':').map_or((after, None), |(a, b)| (a, Some(b)));
             let net = net(&format!("{inside}{length}"))?;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_limits_it() {
+    fn an_entry_with_a_port_allows_only_that_port() {
         let one: Allowed = "10.0.0.0/8:443".parse().unwrap();
         let all: Allowed = "10.0.0.0/8".parse().unwrap();
         let address = "10.1.2.3".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Names for clients: without the addresses that must not be called, or as the system knows them.
+//! Resolvers for the HTTP clients: one that leaves out forbidden addresses, and the system's.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,67 +6,69 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::guard::names::Names;
-use crate::guard::{Allowed, Denied, Reach, addresses};
+use super::addresses;
+use super::allowed::Allowed;
+use super::dns::Dns;
+use super::error::{GuardError, Reach};
 
-/// A resolver that leaves out what must not be called.
-pub(super) struct Filtered {
-    pub(super) names: Arc<Names>,
+/// A resolver that leaves out the addresses that must not be called.
+pub(super) struct FilteringResolver {
+    pub(super) dns: Arc<Dns>,
     pub(super) allowed: Arc<[Allowed]>,
-    /// The port that the addresses are for; 0 if the list does not name it.
+    /// The port that is called; 0 if the list does not name it.
     pub(super) port: u16,
     pub(super) reach: Reach,
 }
 
-impl Filtered {
+impl FilteringResolver {
     fn may_call(allowed: &[Allowed], port: u16, reach: Reach, address: IpAddr) -> bool {
         addresses::is_listed(allowed, address, port)
             || (reach == Reach::Public && addresses::is_public(address))
     }
 }
 
-impl Resolve for Filtered {
+impl Resolve for FilteringResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (names, allowed) = (Arc::clone(&self.names), Arc::clone(&self.allowed));
+        let (dns, allowed) = (Arc::clone(&self.dns), Arc::clone(&self.allowed));
         let (port, reach) = (self.port, self.reach);
         Box::pin(async move {
-            let found = names.look_up(name.as_str()).await?;
+            let found = dns.look_up(name.as_str()).await?;
             let may_call = |address: &IpAddr| Self::may_call(&allowed, port, reach, *address);
             let left: Vec<_> = found.iter().copied().filter(may_call).collect();
             if left.is_empty() {
-                let denied = match reach {
-                    Reach::Public => Denied::Address,
-                    Reach::Listed => Denied::NotListed,
+                let error = match reach {
+                    Reach::Public => GuardError::Address,
+                    Reach::Listed => GuardError::NotListed,
                 };
-                return Err(denied.into());
+                return Err(error.into());
             }
             Ok(Box::new(left.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }
 
-/// Names of push services' own hosts, as the system's configuration has them. Clones share one resolver: a look-up waits on no
-/// thread and has a deadline.
+/// Resolves the names of the push services' own hosts, as the system is configured. Clones share one resolver. A look-up
+/// blocks no thread and has a deadline.
 #[derive(Clone)]
-pub struct SystemNames(pub(super) Arc<Names>);
+pub struct SystemResolver(pub(super) Arc<Dns>);
 
-impl Default for SystemNames {
+impl Default for SystemResolver {
     fn default() -> Self {
-        Self(Names::new(&[]))
+        Self(Dns::new(&[]))
     }
 }
 
-impl fmt::Debug for SystemNames {
+impl fmt::Debug for SystemResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemNames").finish_non_exhaustive()
+        f.debug_struct("SystemResolver").finish_non_exhaustive()
     }
 }
 
-impl Resolve for SystemNames {
+impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let names = Arc::clone(&self.0);
+        let dns = Arc::clone(&self.0);
         Box::pin(async move {
-            let found = names.look_up(name.as_str()).await?;
+            let found = dns.look_up(name.as_str()).await?;
             let addresses: Vec<_> = found.iter().map(|found| SocketAddr::new(*found, 0)).collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -1,28 +1,32 @@
-//! The body of a push (RFC 8291 over RFC 8188): only the browser that subscribed can read it.
+//! Encrypts the body of a push (RFC 8291 over RFC 8188), so that only the subscribed browser can read it. The `ece` crate
+//! would bring OpenSSL.
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 
-/// The size of the one record, by which a reader knows where the next would begin.
-const RECORD: u32 = 4_096;
-/// The most that fits: push services must take bodies of 4,096 bytes, of which 86 are the header, 16 the tag and 1 ends
-/// the text.
+/// The record size in the header (RFC 8188, section 2.1). There is one record.
+const RECORD_SIZE: u32 = 4_096;
+/// The longest plaintext, in bytes. Push services must accept bodies of 4,096 bytes: 86 of the header, 16 of the tag, 1 for the
+/// end of the plaintext, and the plaintext.
 pub(super) const LONGEST: usize = 3_993;
-/// The byte after the text of the last record.
+/// The byte after the plaintext of the last record.
 const LAST_RECORD: u8 = 2;
 
-/// Whom to encrypt for.
+/// The keys of the subscribed browser.
 #[derive(Clone)]
 pub(super) struct Reader {
-    /// The browser's public point.
+    /// The browser's public key, an uncompressed point.
     pub(super) point: [u8; 65],
-    /// The secret that it shares with us.
+    /// The secret that the browser shares with the sender.
     pub(super) auth: [u8; 16],
 }
 
-/// A text, encrypted with a key and a salt that are used for nothing else.
+/// Encrypts a text. The sender's key and the salt must be used for nothing else.
+///
+/// # Errors
+/// The text is longer than [`LONGEST`], or the browser's key is no point on the curve.
 pub(super) fn encrypt(
     reader: &Reader,
     sender: &PrivateKey,
@@ -39,7 +43,7 @@ pub(super) fn encrypt(
     key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)?;
     let mut body = Vec::with_capacity(86 + sealed.len());
     body.extend_from_slice(&salt);
-    body.extend_from_slice(&RECORD.to_be_bytes());
+    body.extend_from_slice(&RECORD_SIZE.to_be_bytes());
     body.push(65);
     body.extend_from_slice(sender_point.as_ref());
     body.extend_from_slice(&sealed);
@@ -81,7 +85,7 @@ mod tests {
         URL_SAFE_NO_PAD.decode(text).unwrap().try_into().unwrap()
     }
 
-    /// What a browser does: it holds the other private key.
+    /// Decrypts as a browser does, with its private key.
     fn decrypt(own: &PrivateKey, auth: [u8; 16], body: &[u8]) -> Vec<u8> {
         let salt: [u8; 16] = body[..16].try_into().unwrap();
         assert_eq!(body[16..21], [0, 0, 16, 0, 65]);
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_the_specification() {
+    fn the_example_of_rfc_8291_is_reproduced() {
         let reader = Reader {
             point: bytes(
                 "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_text_makes_the_largest_body_and_a_longer_one_none() {
+    fn a_text_above_the_bound_is_rejected() {
         let own = PrivateKey::generate(&ECDH_P256).unwrap();
         let point = own.compute_public_key().unwrap().as_ref().try_into().unwrap();
         let reader = Reader { point, auth: [7; 16] };
@@ -140,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_browser_reads_what_was_written(
+        fn a_browser_decrypts_the_text(
             text in prop::collection::vec(any::<u8>(), 0..LONGEST),
             auth: [u8; 16],
             salt: [u8; 16],

@@ -1,9 +1,9 @@
-//! Browsers' push services (RFC 8030; wire reference §5.4). Each subscription names its own, so what is kept is kept for
-//! each service of ours and each of theirs.
+//! Browsers' push services (RFC 8030, RFC 8291, RFC 8292). Each subscription names its push service, so tokens and circuits are
+//! kept for each service of this server at each push service.
 
 mod encrypt;
-mod reply;
-mod subject;
+mod response;
+pub(crate) mod subject;
 mod subscription;
 mod vapid;
 
@@ -29,44 +29,45 @@ use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue
 use serde_json::json;
 use url::Url;
 
-use crate::apns::KIND;
+use crate::apns::payload::KIND;
+use crate::call_error::CallError;
 use crate::codes;
+use crate::credential_provider::refused;
+use crate::destinations::{Destination, Destinations};
 use crate::exchange::exchange;
-use crate::guard::{Denied, Guard, denied};
-use crate::keyed::refused;
-use crate::outgoing::{Fault, Outgoing};
+use crate::guard::{Guard, GuardError, guard_error};
+use crate::outgoing::Outgoing;
+use crate::reasons;
 use crate::seam::Provider;
 use crate::source::{OpenedVapid, VapidSource};
-use crate::wards::{Ward, Wards};
-use crate::webpush::subject::is_apples;
+use crate::webpush::subject::is_apple;
 use crate::webpush::subscription::Subscription;
 use crate::webpush::vapid::Vapid;
-use crate::words;
 
 pub use crate::webpush::subject::VapidSubject;
 pub use crate::webpush::vapid::{NewVapidKey, new_vapid_key, vapid_public_key};
 
-/// The most pairs of a service of ours and a push service.
+/// Pairs of a service and a push service that are kept at most.
 const ORIGINS: usize = 4_096;
 
-/// Browsers.
+/// Browsers' push services.
 pub(crate) struct WebPush {
     source: Arc<dyn VapidSource>,
     guard: Guard,
     subject: VapidSubject,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    wards: Wards<Place, Result<Vapid, Invalid>>,
+    destinations: Destinations<ServiceAtOrigin, Result<Vapid, Invalid>>,
 }
 
-/// A service of ours and a push service of theirs.
+/// A service of this server, and the origin of a push service.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Place {
+struct ServiceAtOrigin {
     service: ServiceSid,
     origin: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ServiceAtOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.service, self.origin)
     }
@@ -87,14 +88,14 @@ impl WebPush {
             subject,
             clock,
             entropy,
-            wards: Wards::new(Platform::WebPush.as_str(), ORIGINS),
+            destinations: Destinations::new(Platform::WebPush.as_str(), ORIGINS),
         }
     }
 
     async fn key(&self, of: &Target) -> Result<Arc<OpenedVapid>, Attempt> {
         let found = self.source.vapid(of.account, of.service).await;
         let found = found.map_err(|unavailable| Attempt {
-            provider_reason: words::plain(&unavailable.to_string()),
+            provider_reason: reasons::clean(&unavailable.to_string()),
             ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
         })?;
         found.ok_or_else(|| refused(codes::CREDENTIAL_MISSING, "the service has no VAPID key"))
@@ -103,12 +104,12 @@ impl WebPush {
     async fn push(&self, vapid: &Vapid, to: &Subscription, push: &Push) -> Attempt {
         let now = self.clock.now();
         let internal = |why: &dyn fmt::Display| refused(codes::INTERNAL, &why.to_string());
-        let call = match self.guard.call(Method::POST, &to.endpoint) {
-            Ok(call) => call,
+        let request = match self.guard.request(Method::POST, &to.endpoint) {
+            Ok(request) => request,
             Err(why) => return not_called(why),
         };
         if let Err(why) = self.guard.prepare(push.target.account, &to.endpoint).await {
-            return reply::unanswered(&Fault::unresolved(why));
+            return response::unanswered(&CallError::unresolved(why));
         }
         let authorization = match vapid.header(&*self.clock).map(HeaderValue::try_from) {
             Ok(Ok(mut value)) => {
@@ -122,7 +123,7 @@ impl WebPush {
             Ok(body) => body,
             Err(attempt) => return attempt,
         };
-        let call = call
+        let request = request
             .header("ttl", push.remaining_seconds(now))
             .header("urgency", "high")
             .header("topic", topic(push.challenge))
@@ -130,11 +131,11 @@ impl WebPush {
             .header(CONTENT_ENCODING, "aes128gcm")
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(body);
-        match exchange(call, &*self.clock).await {
-            Ok(reply) => reply::judge(&reply),
-            Err(error) => match denied(&error) {
+        match exchange(request, &*self.clock).await {
+            Ok(response) => response::judge(&response),
+            Err(error) => match guard_error(&error) {
                 Some(why) => not_called(why),
-                None => reply::unanswered(&Fault::new(&error)),
+                None => response::unanswered(&CallError::new(&error)),
             },
         }
     }
@@ -155,16 +156,16 @@ impl WebPush {
         encrypt::encrypt(&to.reader, &sender, salt, text.to_string().as_bytes()).map_err(failed)
     }
 
-    fn ward(
+    fn destination(
         &self,
         push: &Push,
         endpoint: &Url,
         key: &OpenedVapid,
-    ) -> (Place, Arc<Ward<Result<Vapid, Invalid>>>) {
+    ) -> (ServiceAtOrigin, Arc<Destination<Result<Vapid, Invalid>>>) {
         let origin = endpoint.origin().ascii_serialization();
-        let place = Place { service: push.target.service, origin };
-        let ward = self.wards.of(&place, key.updated_at, self.clock.monotonic());
-        (place, ward)
+        let name = ServiceAtOrigin { service: push.target.service, origin };
+        let destination = self.destinations.of(&name, key.updated_at, self.clock.monotonic());
+        (name, destination)
     }
 }
 
@@ -175,11 +176,11 @@ impl Provider for WebPush {
         let Some(to) = token.and_then(subscription::read) else {
             return refused(codes::BAD_ADDRESS, "the device's subscription cannot be read");
         };
-        if is_apples(&to.endpoint)
-            && let Some(fault) = self.subject.fault()
+        if is_apple(&to.endpoint)
+            && let Some(problem) = self.subject.problem()
         {
             let words = format!(
-                "not sent: outgoing.vapid_subject {fault}, and Apple refuses every push without a contact of the operator's"
+                "not sent: outgoing.vapid_subject {problem}, and Apple refuses every push without a contact of the operator's"
             );
             return refused(codes::CREDENTIAL_MISSING, &words);
         }
@@ -187,9 +188,9 @@ impl Provider for WebPush {
             Ok(key) => key,
             Err(attempt) => return attempt,
         };
-        let (place, ward) = self.ward(push, &to.endpoint, &key);
-        let vapid =
-            ward.get_or_make(|| Vapid::new(&key.private_key, &to.endpoint, self.subject.claim()));
+        let (name, destination) = self.destination(push, &to.endpoint, &key);
+        let vapid = destination
+            .get_or_make(|| Vapid::new(&key.private_key, &to.endpoint, self.subject.claim()));
         let vapid = match vapid {
             Ok(vapid) => vapid,
             Err(why) => {
@@ -197,16 +198,17 @@ impl Provider for WebPush {
                 return refused(codes::CREDENTIAL_MISSING, &words);
             }
         };
-        let send = async { words::fit(push, self.push(vapid, &to, push).await) };
-        ward.guarded(&*self.clock, &place, push.expires_at, send).await
+        let send = async { reasons::redact(push, self.push(vapid, &to, push).await) };
+        destination.guarded(&*self.clock, &name, push.expires_at, send).await
     }
 }
 
-fn not_called(why: Denied) -> Attempt {
+fn not_called(why: GuardError) -> Attempt {
     refused(codes::BAD_ADDRESS, &why.to_string())
 }
 
-/// By which a later push of a challenge replaces an earlier one: a SID is two characters too long for it.
+/// The topic, by which a later push of a challenge replaces an earlier one. A SID is two characters too long (RFC 8030,
+/// section 5.4).
 fn topic(challenge: ChallengeSid) -> String {
     let digest = digest(&SHA256, challenge.to_string().as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..24])

@@ -1,15 +1,15 @@
-//! Whom a browser's push service can turn to (RFC 8292 §2.1), and whether anybody is there.
+//! The operator's contact in VAPID tokens (RFC 8292, section 2.1).
 
 use std::fmt;
 
 use countersign_domain::invalid::Invalid;
 use url::{Host, Url};
 
-/// Sent where nothing better is set: most push services only look whether there is a URI.
-const STAND_IN: &str = "mailto:operator@countersign.invalid";
-/// Top-level names that nobody has (RFC 2606, RFC 6761).
+/// Sent if no contact is configured: most push services check only that there is a URI.
+const PLACEHOLDER: &str = "mailto:operator@countersign.invalid";
+/// Reserved top-level names (RFC 2606, RFC 6761).
 const RESERVED: [&str; 5] = ["test", "example", "invalid", "localhost", "localdomain"];
-/// Names for examples (RFC 2606 §3).
+/// Names for examples (RFC 2606, section 3).
 const EXAMPLES: [&str; 3] = ["example.com", "example.net", "example.org"];
 
 /// The contact in every VAPID token.
@@ -17,18 +17,18 @@ const EXAMPLES: [&str; 3] = ["example.com", "example.net", "example.org"];
 pub enum VapidSubject {
     /// A `mailto:` or `https:` URI of the operator's.
     Given(String),
-    /// A URI by which nobody is reached: of this machine, or of a name that is reserved for examples and tests.
+    /// A URI that reaches nobody: of this machine, or of a name that is reserved for examples and tests.
     Placeholder(String),
-    /// None.
+    /// Not configured.
     #[default]
     Missing,
 }
 
 impl VapidSubject {
-    /// Reads a `mailto:` or `https:` URI. Spaces around it and after `mailto:` are dropped: Apple refuses them.
+    /// Parses a `mailto:` or `https:` URI. Spaces around it and after `mailto:` are removed: Apple rejects them.
     ///
     /// # Errors
-    /// Anything else.
+    /// The text is no such URI.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because(
             "must be a mailto: or https: URI, for example mailto:ops@your-domain.com",
@@ -43,20 +43,20 @@ impl VapidSubject {
             "mailto" => format!("mailto:{}", url.as_str()["mailto:".len()..].trim()),
             _ => url.to_string(),
         };
-        let is_placeholder = hosts.iter().any(is_nowhere);
+        let is_placeholder = hosts.iter().any(reaches_nobody);
         Ok(if is_placeholder { Self::Placeholder(uri) } else { Self::Given(uri) })
     }
 
-    /// The value of `sub`.
+    /// The `sub` claim.
     pub(super) fn claim(&self) -> &str {
         match self {
             Self::Given(uri) | Self::Placeholder(uri) => uri,
-            Self::Missing => STAND_IN,
+            Self::Missing => PLACEHOLDER,
         }
     }
 
-    /// Why Apple would refuse it, as the end of a sentence about it; `None` if it would not.
-    pub fn fault(&self) -> Option<String> {
+    /// Why Apple would reject it, as the end of a sentence that begins with the setting; `None` if it would not.
+    pub fn problem(&self) -> Option<String> {
         match self {
             Self::Given(_) => None,
             Self::Placeholder(uri) => Some(format!("is {uri}, by which nobody is reached")),
@@ -74,8 +74,8 @@ impl fmt::Display for VapidSubject {
     }
 }
 
-/// Whether a subscription is one of Safari's.
-pub(super) fn is_apples(endpoint: &Url) -> bool {
+/// Whether a subscription belongs to a browser of Apple's.
+pub(super) fn is_apple(endpoint: &Url) -> bool {
     endpoint.domain().is_some_and(|name| is_within(name.trim_end_matches('.'), "push.apple.com"))
 }
 
@@ -89,7 +89,7 @@ fn mailboxes(path: &str) -> Option<Vec<Host>> {
     path.split(',').map(host).collect()
 }
 
-fn is_nowhere(host: &Host) -> bool {
+fn reaches_nobody(host: &Host) -> bool {
     let name = match host {
         Host::Domain(name) => name.trim_end_matches('.'),
         Host::Ipv4(ip) => return ip.is_loopback() || ip.is_unspecified() || ip.is_private(),
@@ -122,7 +122,7 @@ mod tests {
     fn a_uri_of_the_operators_is_given(#[case] text: &str, #[case] uri: &str) {
         let subject = VapidSubject::parse(text).unwrap();
         assert_eq!(subject, VapidSubject::Given(uri.to_owned()));
-        assert_eq!((subject.claim(), subject.fault()), (uri, None));
+        assert_eq!((subject.claim(), subject.problem()), (uri, None));
     }
 
     #[rstest]
@@ -142,7 +142,7 @@ mod tests {
     fn an_example_or_this_machine_is_a_placeholder(#[case] text: &str) {
         let subject = VapidSubject::parse(text).unwrap();
         assert!(matches!(subject, VapidSubject::Placeholder(_)), "{text}");
-        assert!(subject.fault().unwrap().contains("nobody"));
+        assert!(subject.problem().unwrap().contains("nobody"));
     }
 
     #[rstest]
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn safaris_subscriptions_are_known_by_their_host() {
+    fn apple_subscriptions_are_recognised_by_their_host() {
         for (endpoint, expected) in [
             ("https://web.push.apple.com/QAb", true),
             ("https://WEB.push.apple.com./QAb", true),
@@ -168,7 +168,7 @@ mod tests {
             ("https://fcm.googleapis.com/x", false),
             ("https://127.0.0.1/x", false),
         ] {
-            assert_eq!(is_apples(&Url::parse(endpoint).unwrap()), expected, "{endpoint}");
+            assert_eq!(is_apple(&Url::parse(endpoint).unwrap()), expected, "{endpoint}");
         }
     }
 }

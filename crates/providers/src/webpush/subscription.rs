@@ -1,4 +1,4 @@
-//! What a browser gave us to reach it by.
+//! A browser's push subscription.
 
 use countersign_domain::base64::decode;
 use serde::Deserialize;
@@ -6,12 +6,12 @@ use url::Url;
 
 use crate::webpush::encrypt::Reader;
 
-/// A subscription, read.
+/// A parsed subscription.
 #[derive(Clone)]
 pub(super) struct Subscription {
-    /// Where to push. Whoever knows it can push too.
+    /// The URL to push to. A secret: knowing it is enough to push.
     pub(super) endpoint: Url,
-    /// Whom to encrypt for.
+    /// The browser's keys.
     pub(super) reader: Reader,
 }
 
@@ -27,7 +27,7 @@ struct Keys {
     auth: String,
 }
 
-/// Reads the text of a browser's `PushSubscription.toJSON()`; `None` if it is none.
+/// Parses the text of a browser's `PushSubscription.toJSON()`; `None` if it is malformed.
 pub(super) fn read(text: &str) -> Option<Subscription> {
     let json: Json = serde_json::from_str(text).ok()?;
     Some(Subscription {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subscription_is_read_or_not() {
+    fn well_formed_subscriptions_are_parsed() {
         let of = |endpoint: &str, point: &str, auth: &str| {
             format!(
                 r#"{{"endpoint":"{endpoint}","expirationTime":null,"keys":{{"p256dh":"{point}","auth":"{auth}"}}}}"#

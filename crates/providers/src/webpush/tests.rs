@@ -15,7 +15,7 @@ use crate::fixtures::{self, Answer, NOON, Server, World};
 const GONE: Outcome = Outcome::Gone { since: None };
 const OURS: Outcome = Outcome::Refused { breaks_credential: false };
 
-/// A browser, with the key that only it has.
+/// A browser with its private key.
 struct Browser {
     key: PrivateKey,
     auth: [u8; 16],
@@ -38,7 +38,7 @@ impl Browser {
         fixtures::push(Platform::WebPush, &subscription.to_string())
     }
 
-    /// Reads a body as RFC 8291 tells a browser to.
+    /// Decrypts a body as RFC 8291 requires.
     fn read(&self, body: &[u8]) -> Value {
         let mac = |key: &[u8], text: &[u8]| sign(&Key::new(HMAC_SHA256, key), text);
         let (salt, sender) = (&body[..16], &body[21..86]);
@@ -75,7 +75,7 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 async fn a_request_has_every_header_and_only_the_browser_reads_it() {
     let (server, world, push, browser) = world([Answer::new(201, "")]).await;
     assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(201), None));
-    let asked = server.asked().remove(0);
+    let asked = server.requests().remove(0);
     assert_eq!(asked.path, "/send/s3cr3t");
     for (name, value) in [
         ("ttl", "150"),
@@ -105,18 +105,18 @@ async fn a_request_has_every_header_and_only_the_browser_reads_it() {
 }
 
 #[tokio::test]
-async fn the_time_left_is_0_only_for_now_or_never() {
+async fn the_ttl_is_zero_only_for_ttl_0() {
     let (server, world, push, _) = world([Answer::new(201, "")]).await;
     world.clock.set(push.expires_at - Duration::from_millis(1));
     world.send(&push).await;
     world.send(&Push { once: true, ..push }).await;
-    let asked = server.asked();
+    let asked = server.requests();
     assert_eq!([asked[0].header("ttl"), asked[1].header("ttl")], ["1", "0"]);
-    assert_ne!(asked[0].body, asked[1].body, "no salt and no key are used twice");
+    assert_ne!(asked[0].body, asked[1].body, "each push has its own salt and key");
 }
 
 #[tokio::test]
-async fn an_address_within_is_not_called() {
+async fn a_private_address_is_not_called() {
     let (server, _, _, browser) = world([Answer::new(201, "")]).await;
     let outgoing = Outgoing { allow: Vec::new(), ..server.outgoing() };
     let world = World::new(outgoing, fixtures::p8_credential());
@@ -132,11 +132,11 @@ async fn an_address_within_is_not_called() {
         let attempt = world.send(&browser.push(&endpoint)).await;
         assert_eq!(result(&attempt), (OURS, None, Some(52_001)), "{endpoint}");
     }
-    assert!(server.asked().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
-async fn apple_is_sent_nothing_without_a_contact_of_the_operators_and_others_are() {
+async fn only_apple_requires_a_contact() {
     let (server, _, push, browser) = world([Answer::new(201, ""), Answer::new(201, "")]).await;
     let placeholder = VapidSubject::parse("mailto:you@example.com").unwrap();
     for (vapid_subject, said) in [
@@ -151,7 +151,7 @@ async fn apple_is_sent_nothing_without_a_contact_of_the_operators_and_others_are
         assert!(reason.contains(said) && reason.starts_with("not sent: "), "{reason}");
         assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
     }
-    // With a contact it is called, which fails here for want of a network.
+    // With a contact the push is sent, which fails here without a network.
     let vapid_subject = VapidSubject::parse("mailto:ops@owlbank.com").unwrap();
     let name_servers = vec!["127.0.0.1:9".parse().unwrap()];
     let outgoing = Outgoing { vapid_subject, name_servers, ..server.outgoing() };
@@ -166,12 +166,12 @@ async fn a_redirect_is_not_followed() {
     let elsewhere = Answer::new(307, "").with("location", "https://localhost:1/");
     let (server, world, push, _) = world([elsewhere]).await;
     assert_eq!(result(&world.send(&push).await), (OURS, Some(307), Some(52_001)));
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
-/// A push service that refuses the key for an hour must not cost every browser its subscription.
+/// A push service that rejects the key for an hour must not lose every subscription.
 #[tokio::test]
-async fn a_subscription_is_dropped_only_if_the_push_service_does_not_know_it() {
+async fn a_subscription_is_forgotten_only_if_the_push_service_does_not_know_it() {
     let (server, world, push, _) = world([Answer::new(201, "")]).await;
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
     for status in [401, 403] {
@@ -189,29 +189,29 @@ async fn a_subscription_is_dropped_only_if_the_push_service_does_not_know_it() {
 }
 
 #[tokio::test]
-async fn another_service_of_theirs_is_another_circuit() {
+async fn each_push_service_has_its_own_circuit() {
     let (server, world, push, browser) = world([Answer::new(500, "")]).await;
     let other = Server::start([Answer::new(201, "")]).await;
     for _ in 0..12 {
         world.send(&push).await;
         world.clock.advance(Duration::from_millis(150));
     }
-    assert_eq!(server.asked().len(), 10, "the circuit is open");
-    // The other one has a certificate that this world does not know, so its answer is a failure; but it was asked.
+    assert_eq!(server.requests().len(), 10, "the circuit is open");
+    // The other server has an unknown certificate, so the call fails; but it was made.
     let attempt = world.send(&browser.push(other.url.as_str())).await;
     assert!(attempt.provider_reason.unwrap().starts_with("no connection"));
 }
 
 #[tokio::test]
-async fn without_a_key_or_a_subscription_nothing_is_sent() {
+async fn without_a_key_or_a_subscription_no_push_is_sent() {
     let (server, world, push, _) = world([Answer::new(201, "")]).await;
     let garbled = fixtures::push(Platform::WebPush, "{}");
     assert_eq!(result(&world.send(&garbled).await), (OURS, None, Some(52_001)));
-    *world.keeper.vapid.lock().unwrap() = None;
+    *world.source.vapid.lock().unwrap() = None;
     assert_eq!(result(&world.send(&push).await), (OURS, None, Some(52_004)));
     let private_key = countersign_domain::secret::Secret::new("no key");
     let vapid = OpenedVapid { updated_at: NOON, private_key };
-    *world.keeper.vapid.lock().unwrap() = Some(Arc::new(vapid));
+    *world.source.vapid.lock().unwrap() = Some(Arc::new(vapid));
     assert_eq!(result(&world.send(&push).await), (OURS, None, Some(52_004)));
-    assert!(server.asked().is_empty());
+    assert!(server.requests().is_empty());
 }

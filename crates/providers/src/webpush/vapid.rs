@@ -1,4 +1,4 @@
-//! Who we are to a browser's push service (RFC 8292): a token signed with the service's key.
+//! The token that identifies a service to a browser's push service (RFC 8292), signed with the service's VAPID key.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use countersign_domain::world::Clock;
 use serde_json::json;
 use url::Url;
 
-use crate::jwt::{CannotSign, Signed, SigningKey};
-use crate::wards::lock;
+use crate::jwt::{CannotSign, IssueTime, SigningKey};
+use crate::lock::lock;
 
-/// How long a token is valid. The specification allows a day.
-const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
-/// For so long the same token is used.
-const REUSE: Duration = Duration::from_secs(6 * 60 * 60);
+/// The lifetime of a token. RFC 8292 allows a day.
+const TTL: Duration = Duration::from_secs(12 * 60 * 60);
+/// The age at which a token is replaced.
+const RENEW_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A new VAPID key.
 pub struct NewVapidKey {
-    /// To be kept: base64url of the 32 bytes.
+    /// The private key: base64url of its 32 bytes.
     pub private_key: Secret,
-    /// To be given to browsers as `applicationServerKey`: base64url of the uncompressed point.
+    /// The `applicationServerKey` of browsers: base64url of the uncompressed point.
     pub public_key: String,
 }
 
-/// Makes a VAPID key, from the cryptographic library's own randomness.
+/// Generates a VAPID key with the cryptographic library's randomness.
 pub fn new_vapid_key() -> NewVapidKey {
     let key = PrivateKey::generate(&ECDH_P256).expect("the library has randomness");
     let private: EcPrivateKeyBin<'_> = key.as_be_bytes().expect("a P-256 key has 32 bytes");
@@ -40,10 +40,10 @@ pub fn new_vapid_key() -> NewVapidKey {
     }
 }
 
-/// The public half of a private key, as browsers want it.
+/// The public key of a private key, in the form that browsers take.
 ///
 /// # Errors
-/// The private key is no use.
+/// The private key cannot be parsed.
 pub fn vapid_public_key(private_key: &Secret) -> Result<String, Invalid> {
     read(private_key).map(|key| URL_SAFE_NO_PAD.encode(key.point()))
 }
@@ -58,12 +58,12 @@ fn read(private_key: &Secret) -> Result<SigningKey, Invalid> {
     SigningKey::p256_raw(&bytes.map_err(|_| form)?)
 }
 
-/// One service's tokens for one push service.
+/// The tokens of one service for one push service.
 pub(super) struct Vapid {
     key: SigningKey,
     audience: String,
     subject: String,
-    held: Mutex<Option<(Signed, String)>>,
+    cached: Mutex<Option<(IssueTime, String)>>,
 }
 
 impl Vapid {
@@ -76,30 +76,30 @@ impl Vapid {
             key: read(private_key)?,
             audience: endpoint.origin().ascii_serialization(),
             subject: subject.to_owned(),
-            held: Mutex::default(),
+            cached: Mutex::default(),
         })
     }
 
     /// The value of the `Authorization` header.
     pub(super) fn header(&self, clock: &dyn Clock) -> Result<String, CannotSign> {
-        let mut held = lock(&self.held);
-        // The push service compares `exp` with its own time of day, and nothing else tells us that it has passed.
-        if let Some((signed, header)) = &*held
-            && signed.is_within(REUSE, clock)
-            && clock.now().since(signed.issued_at) < LIFE - REUSE / 2
+        let mut cached = lock(&self.cached);
+        // Also by the time of day: the push service compares `exp` with its own, and rejects without naming the cause.
+        if let Some((signed, header)) = &*cached
+            && signed.is_within(RENEW_AFTER, clock)
+            && clock.now().since(signed.issued_at) < TTL - RENEW_AFTER / 2
         {
             return Ok(header.clone());
         }
-        let signed = Signed::now(clock);
+        let signed = IssueTime::now(clock);
         let claims = json!({
             "aud": self.audience,
-            "exp": (signed.issued_at + LIFE).as_seconds(),
+            "exp": (signed.issued_at + TTL).as_seconds(),
             "sub": self.subject,
         });
         let token = self.key.sign(json!({ "typ": "JWT" }), &claims)?;
         let public = URL_SAFE_NO_PAD.encode(self.key.point());
         let header = format!("vapid t={token}, k={public}");
-        *held = Some((signed, header.clone()));
+        *cached = Some((signed, header.clone()));
         Ok(header)
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_a_wrong_time_is_signed_anew_once_that_is_put_right() {
+    fn a_token_of_a_wrong_clock_is_replaced_once_the_clock_is_corrected() {
         let new = new_vapid_key();
         let endpoint = Url::parse("https://push.example.com/send/secret").unwrap();
         let vapid = Vapid::new(&new.private_key, &endpoint, "mailto:owl@example.com").unwrap();

@@ -1,4 +1,4 @@
-//! Our clients against services that speak as the real ones do, and check what those check.
+//! The providers against stand-ins that speak the real protocols and check what the real services check.
 
 mod world;
 
@@ -19,7 +19,7 @@ async fn calm() -> World {
 }
 
 #[tokio::test]
-async fn apple_takes_a_push() {
+async fn apple_accepts_a_push() {
     let world = calm().await;
     let push = world.apn('a');
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
@@ -30,7 +30,7 @@ async fn apple_takes_a_push() {
 }
 
 #[tokio::test]
-async fn apples_token_is_renewed_for_hours_and_never_too_soon() {
+async fn the_provider_token_is_renewed_in_time_and_never_too_soon() {
     let world = calm().await;
     for _ in 0..60 {
         world.clock.advance(Duration::from_secs(5 * 60));
@@ -43,7 +43,7 @@ async fn apples_token_is_renewed_for_hours_and_never_too_soon() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_costs_no_push() {
+async fn a_closed_connection_loses_no_push() {
     let world = calm().await;
     let apns = &world.others.apns;
     let taken = async || assert_eq!(world.send(&world.apn('a')).await.outcome, Outcome::Accepted);
@@ -60,7 +60,7 @@ async fn a_connection_that_ends_costs_no_push() {
 }
 
 #[tokio::test]
-async fn a_goaway_in_the_midst_of_many_costs_no_push() {
+async fn a_goaway_among_many_requests_loses_no_push() {
     let world = Arc::new(calm().await);
     assert_eq!(world.send(&world.apn('a')).await.outcome, Outcome::Accepted);
     world.others.apns.script().next(Turn::GoAway);
@@ -76,7 +76,7 @@ async fn a_goaway_in_the_midst_of_many_costs_no_push() {
 }
 
 #[tokio::test]
-async fn apple_asks_for_a_fresh_token_and_gets_one() {
+async fn a_token_that_apple_calls_expired_is_replaced() {
     let world = calm().await;
     assert_eq!(world.send(&world.apn('a')).await.outcome, Outcome::Accepted);
     world.clock.advance(Duration::from_secs(30 * 60));
@@ -85,7 +85,7 @@ async fn apple_asks_for_a_fresh_token_and_gets_one() {
 }
 
 #[tokio::test]
-async fn apples_refusals_are_understood() {
+async fn refusals_by_apple_have_their_codes() {
     let world = calm().await;
     let script = world.others.apns.script();
     for (reason, code) in [
@@ -103,7 +103,7 @@ async fn apples_refusals_are_understood() {
 }
 
 #[tokio::test]
-async fn google_takes_a_push_and_renews_its_token() {
+async fn google_accepts_pushes_with_renewed_tokens() {
     let world = calm().await;
     let google = &world.others.fcm;
     let token = "owl-registration:APA91bHun4MxP5egoKMwt2KZFBaFUH";
@@ -137,7 +137,7 @@ async fn google_takes_a_push_and_renews_its_token() {
 }
 
 #[tokio::test]
-async fn a_browser_shows_what_it_was_sent() {
+async fn a_browser_shows_the_push() {
     let world = calm().await;
     let browsers = &world.others.web_push;
     let subscription = browsers.subscribe(Some(&world.vapid_public_key)).unwrap();
@@ -153,15 +153,15 @@ async fn a_browser_shows_what_it_was_sent() {
     let once = Push { once: true, ..other };
     assert_eq!(world.send(&once).await.outcome, Outcome::Accepted);
     browsers.go_online(&subscription.id);
-    assert_eq!(browsers.shown(&subscription.id).len(), 2, "now or never was never");
+    assert_eq!(browsers.shown(&subscription.id).len(), 2, "a push with TTL 0 is not stored");
 
     browsers.unsubscribe(&subscription.id);
     assert_eq!(world.send(&push).await.outcome, Outcome::Gone { since: None });
 }
 
-/// Whatever befalls a push, its attempt says something that can be acted upon; and who tries again gets through.
+/// Every attempt ends with an outcome to act on, and retries get every push through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_manners_are_borne() {
+async fn pushes_succeed_despite_faults() {
     let seed = 20_260_101;
     println!("{}", Manners::bad(seed));
     let world = Arc::new(World::start(Manners::bad(seed)).await);
@@ -188,7 +188,7 @@ async fn bad_manners_are_borne() {
                         other => panic!("{n}: {other:?}"),
                     }
                 }
-                panic!("{n} was never taken");
+                panic!("push {n} was never accepted");
             })
         })
         .collect();
@@ -197,5 +197,5 @@ async fn bad_manners_are_borne() {
         tries += send.await.unwrap();
     }
     ticking.abort();
-    assert!(tries > 400, "some were tried again");
+    assert!(tries > 400, "some pushes were retried");
 }

@@ -1,4 +1,4 @@
-//! Our clients on one side, the stand-ins on the other, and one hand-moved clock for both.
+//! The providers and the stand-ins, with one manual clock for both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use countersign_domain::sid::{
 use countersign_domain::text::{AppId, Message};
 use countersign_domain::world::{Clock as _, random};
 use countersign_providers::{
-    CredentialSource, Guard, Manners as CallManners, OpenedCredential, OpenedVapid, Outgoing,
-    Providers, PushParts, Unavailable, VapidSource, new_vapid_key,
+    CallTimeouts, CredentialSource, Guard, OpenedCredential, OpenedVapid, Outgoing, Providers,
+    PushParts, Unavailable, VapidSource, new_vapid_key,
 };
 use countersign_standins::{Manners, Options, Running, Setting, run};
 use countersign_testkit::{ManualClock, SeededEntropy};
@@ -33,24 +33,24 @@ pub(crate) struct World {
     entropy: SeededEntropy,
 }
 
-struct Keeper {
+struct Source {
     apn: Arc<OpenedCredential>,
     fcm: Arc<OpenedCredential>,
     vapid: Arc<OpenedVapid>,
 }
 
 #[async_trait]
-impl CredentialSource for Keeper {
+impl CredentialSource for Source {
     async fn credential(
         &self,
         sid: CredentialSid,
     ) -> Result<Option<Arc<OpenedCredential>>, Unavailable> {
-        Ok([&self.apn, &self.fcm].into_iter().find(|held| held.sid == sid).cloned())
+        Ok([&self.apn, &self.fcm].into_iter().find(|credential| credential.sid == sid).cloned())
     }
 }
 
 #[async_trait]
-impl VapidSource for Keeper {
+impl VapidSource for Source {
     async fn vapid(
         &self,
         _: AccountSid,
@@ -89,7 +89,7 @@ impl World {
         };
         let key = others.apns.key();
         let vapid = new_vapid_key();
-        let keeper = Arc::new(Keeper {
+        let source = Arc::new(Source {
             apn: Arc::new(OpenedCredential {
                 key_id: Some(key.key_id.clone()),
                 team_id: Some(key.team_id.clone()),
@@ -115,10 +115,10 @@ impl World {
         };
         let entropy = SeededEntropy::new(7);
         let parts = PushParts {
-            credentials: Arc::clone(&keeper) as _,
+            credentials: Arc::clone(&source) as _,
             apple: Arc::default(),
-            vapid: keeper,
-            guard: Guard::new(&outgoing, CallManners::default()).expect("the settings are good"),
+            vapid: source,
+            guard: Guard::new(&outgoing, CallTimeouts::default()).expect("the settings are good"),
             outgoing,
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(entropy.clone()),
@@ -128,7 +128,7 @@ impl World {
         Self { providers, others, clock, vapid_public_key: vapid.public_key, entropy }
     }
 
-    /// A push to a device, of another challenge each.
+    /// A push to a device, of a new challenge.
     pub(crate) fn push(&self, platform: Platform, token: &str) -> Push {
         let kind = match platform {
             Platform::Apn => CredentialType::Apn,
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    /// A push to a phone of Apple's.
+    /// A push to an iPhone.
     pub(crate) fn apn(&self, letter: char) -> Push {
         self.push(Platform::Apn, &letter.to_string().repeat(64))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use countersign_domain::sid::CredentialSid;
 use countersign_domain::text::{AppId, Message};
-use countersign_providers::trial::{Trial, try_credential};
+use countersign_providers::test_push::{TestPush, send_test_push};
 
 use super::beside;
 use crate::cli::PushTest;
@@ -25,17 +25,17 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     let (verify, world) = beside::open(config).await?;
     let found = verify.opened_credential(sid).await?;
     let found = found.with_context(|| format!("there is no {sid}"))?;
-    let trial = Trial {
+    let test = TestPush {
         account: found.0.account,
         credential: push::opened(&found.0, &found.1),
         token: flags.token,
         app_id,
         message,
-        dry: !flags.send,
+        is_dry_run: !flags.send,
     };
     let PushContext { outgoing, guard, apple, .. } = PushContext::new(config, &Arc::new(verify))?;
     let entropy = &*world.entropy;
-    let finding = try_credential(trial, outgoing, &guard, apple, world.clock, entropy).await;
+    let finding = send_test_push(test, outgoing, &guard, apple, world.clock, entropy).await;
     let finding = finding.map_err(|why| anyhow!("this cannot be tested: {why}"))?;
 
     let attempt = &finding.attempt;
@@ -44,9 +44,9 @@ pub(super) async fn run(config: &Config, flags: PushTest) -> anyhow::Result<Exit
     if let Some(code) = attempt.code {
         println!("code     {}", code.0);
     }
-    println!("meaning  {}", finding.words);
-    println!("so       {}", finding.standing.as_str());
-    Ok(match finding.standing.works() {
+    println!("meaning  {}", finding.explanation);
+    println!("so       {}", finding.conclusion.as_str());
+    Ok(match finding.conclusion.works() {
         Some(true) => ExitCode::SUCCESS,
         Some(false) => ExitCode::FAILURE,
         None => ExitCode::from(UNKNOWN),

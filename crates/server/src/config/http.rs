@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
-use countersign_api::{Allowance, ApiOptions};
+use countersign_api::{ApiOptions, BodyLimits};
 use countersign_verify::concurrency::ConcurrencyLimits;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
@@ -186,8 +186,8 @@ impl HttpSection {
     }
 
     /// The limits of a request's body.
-    pub const fn body(&self) -> Allowance {
-        Allowance { bytes: self.body_bytes_max, within: Duration::from_secs(self.body_seconds) }
+    pub const fn body(&self) -> BodyLimits {
+        BodyLimits { bytes: self.body_bytes_max, within: Duration::from_secs(self.body_seconds) }
     }
 
     /// The time in which work in flight must end on shutdown.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, anyhow, ensure};
-use countersign_providers::{Allowed, Guard, Manners, Outgoing, VapidSubject};
+use countersign_providers::{Allowed, CallTimeouts, Guard, Outgoing, VapidSubject};
 
 use crate::config::Config;
 
@@ -49,9 +49,9 @@ pub(crate) fn outgoing(config: &Config) -> anyhow::Result<Outgoing> {
         allow: allow.collect::<anyhow::Result<_>>()?,
         name_servers: name_servers.collect::<anyhow::Result<_>>()?,
         vapid_subject: vapid_subject(config)?,
-        names: default.names,
+        resolver: default.resolver,
     };
-    let usable = outgoing.check().and_then(|()| Guard::new(&outgoing, Manners::default()));
+    let usable = outgoing.check().and_then(|()| Guard::new(&outgoing, CallTimeouts::default()));
     usable.context(NOT_RIGHT)?;
     Ok(outgoing)
 }
@@ -63,7 +63,7 @@ fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
             .map_err(|why| anyhow!("outgoing.vapid_subject {why}, found \"{text}\"")),
         (None, Some(url)) => {
             let own = VapidSubject::parse(url.as_str()).ok();
-            Ok(own.filter(|own| own.fault().is_none()).unwrap_or_default())
+            Ok(own.filter(|own| own.problem().is_none()).unwrap_or_default())
         }
         (None, None) => Ok(VapidSubject::Missing),
     }
@@ -74,7 +74,7 @@ fn vapid_subject(config: &Config) -> anyhow::Result<VapidSubject> {
 /// # Errors
 /// A setting is invalid.
 pub(crate) fn web_push_fault(config: &Config) -> anyhow::Result<Option<String>> {
-    let fault = vapid_subject(config)?.fault();
+    let fault = vapid_subject(config)?.problem();
     Ok(fault.map(|fault| {
         format!(
             "Web Push does not reach Safari, on iPhones and Macs: outgoing.vapid_subject {fault}, and Apple refuses every push \

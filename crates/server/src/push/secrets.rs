@@ -10,7 +10,7 @@ use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_providers::{
-    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenKeeper, Unavailable,
+    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenStore, Unavailable,
     VapidSource, WebhookKeys,
 };
 use countersign_verify::provider_tokens::NewToken;
@@ -48,8 +48,8 @@ impl CredentialSource for PushSecrets {
 }
 
 #[async_trait]
-impl TokenKeeper for PushSecrets {
-    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
+impl TokenStore for PushSecrets {
+    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
         let found = self.0.provider_token(key).await;
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
         Ok(found.map(shared))

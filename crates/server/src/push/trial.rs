@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use countersign_console::Tester;
 use countersign_domain::credential::Credential;
 use countersign_domain::text::{AppId, Message};
-use countersign_providers::trial::{Trial, try_credential};
+use countersign_providers::test_push::{TestPush, send_test_push};
 use countersign_providers::{Guard, Outgoing, ProviderTokens};
 use countersign_verify::Verify;
 
@@ -38,26 +38,26 @@ impl Tester for CredentialTrial {
         let found = found.map_err(|_| "The credential cannot be read.".to_owned())?;
         let found = found.ok_or("The credential was removed meanwhile.")?;
         let app_id = if app_id.is_empty() { "com.example.app" } else { app_id };
-        let trial = Trial {
+        let test = TestPush {
             account: credential.account,
             credential: opened(&found.0, &found.1),
             token: Some(NOBODY.to_owned()),
             app_id: AppId::parse(app_id).map_err(|why| format!("The app id {why}."))?,
             message: Message::parse("A test").map_err(|why| why.to_string())?,
-            dry: true,
+            is_dry_run: true,
         };
         let (outgoing, clock) = (self.outgoing.clone(), Arc::clone(&self.world.clock));
         let apple = Arc::clone(&self.apple);
         let (guard, entropy) = (&self.guard, &*self.world.entropy);
-        let finding = try_credential(trial, outgoing, guard, apple, clock, entropy).await;
+        let finding = send_test_push(test, outgoing, guard, apple, clock, entropy).await;
         let finding = finding.map_err(|why| format!("It cannot be tried: {why}."))?;
         let attempt = finding.attempt;
         Ok(countersign_console::Finding {
-            works: finding.standing.works(),
-            conclusion: finding.standing.as_str(),
+            works: finding.conclusion.works(),
+            conclusion: finding.conclusion.as_str(),
             status: attempt.provider_status,
             reason: attempt.provider_reason,
-            words: finding.words,
+            words: finding.explanation,
         })
     }
 }

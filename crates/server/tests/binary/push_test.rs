@@ -54,7 +54,7 @@ async fn a_credential_is_tried_beside_a_running_server() {
     let nowhere = "outgoing.apns_url=https://127.0.0.1:1";
     let done = stage.run(&["push-test", &good, "--app-id", app, "--set", nowhere]);
     assert_eq!(done.code, Some(3), "{done:?}");
-    assert!(done.stdout.contains("says nothing of the credential"), "{done:?}");
+    assert!(done.stdout.contains("says nothing about the credential"), "{done:?}");
 
     let nobody = format!("CR{}", "0".repeat(32));
     for (arguments, code, words) in [

@@ -1,7 +1,7 @@
 //! Webhooks that fail, as the operator sees them.
 
 use countersign_standins::webhook::Webhook;
-use countersign_standins::{HttpAnswer, Setting};
+use countersign_standins::{CommonOptions, ScriptedResponse};
 
 use crate::support::{Application, Stage};
 
@@ -17,9 +17,9 @@ async fn the_command_lists_those_whose_calls_fail() {
     let application = Application::of(&running);
     let service = application.create("/v2/Services", &[("FriendlyName", "owlbank")]).await;
     let service = format!("/v2/Services/{}", service["sid"].as_str().unwrap());
-    let good = Webhook::start(None, Setting::default()).await.unwrap();
-    let bad = Webhook::start(None, Setting::default()).await.unwrap();
-    bad.script().always(HttpAnswer::status(503));
+    let good = Webhook::start(None, CommonOptions::default()).await.unwrap();
+    let bad = Webhook::start(None, CommonOptions::default()).await.unwrap();
+    bad.script().always(ScriptedResponse::status(503));
     let mut sids = Vec::new();
     for listener in [&good, &bad] {
         let url = format!("{}/hook?key=not-for-the-list", listener.url());

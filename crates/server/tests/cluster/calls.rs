@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_phone::{Phone, Verdict};
-use countersign_standins::Setting;
+use countersign_standins::CommonOptions;
 use countersign_standins::webhook::Webhook;
 use countersign_testkit::postgres::TestDatabase;
 use tokio::sync::Semaphore;
@@ -127,7 +127,7 @@ async fn webhooks_for_all_events_delay_no_result_and_lose_no_call() {
         node.with_setting("outgoing.allow=127.0.0.0/8");
     })
     .await;
-    let setting = Setting { keep: 100_000, ..Setting::default() };
+    let setting = CommonOptions { keep: 100_000, ..CommonOptions::default() };
     let webhook = Webhook::start(None, setting).await.expect("it listens");
     let mut form = vec![("FriendlyName", "audit"), ("WebhookUrl", webhook.url())];
     form.extend(EVENTS.map(|event| ("EventTypes", event)));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign_phone::{Platform, Verdict};
-use countersign_standins::{HttpAnswer, Setting, fcm, webhook};
+use countersign_standins::{CommonOptions, ScriptedResponse, fcm, webhook};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response, redirect};
 
@@ -199,14 +199,14 @@ async fn a_push_to_a_device_that_is_away_is_explained_by_its_stream() {
 #[tokio::test]
 async fn a_challenge_is_followed_to_the_webhook_that_took_it() {
     let app = TestApp::start_with(&["outgoing.allow=127.0.0.0/8"]).await;
-    let ear = webhook::Webhook::start(None, Setting::default()).await.expect("it listens");
+    let ear = webhook::Webhook::start(None, CommonOptions::default()).await.expect("it listens");
     let url = format!("{}/hook", ear.url());
     let form =
         [("FriendlyName", "orders"), ("WebhookUrl", &*url), ("EventTypes", "challenge.approved")];
     app.api().post(&format!("/v2/Services/{}/Webhooks", app.service), &form).await.expect(201);
     let phone = app.enrol_phone("alice-0001").await;
     let challenge = app.challenge(&phone, "Pay 40 EUR?").await;
-    ear.script().next(HttpAnswer::status(503));
+    ear.script().next(ScriptedResponse::status(503));
     phone.answer(&challenge, Verdict::Approved).await.expect("an answer");
     ear.events().wait_for(1).await;
     app.deliver_everything().await;

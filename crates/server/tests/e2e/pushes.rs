@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_phone::{Phone, Platform, Verdict};
-use countersign_standins::{Options, Running, Setting, fcm, run};
+use countersign_standins::{CommonOptions, Options, Running, fcm, run};
 use countersign_testkit::NatsServer;
 
 use crate::support::{Caller, TestApp};
@@ -33,7 +33,7 @@ impl Stage {
     async fn set_with(time: Arc<AtomicI64>, more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let now = Arc::new(move || time.load(Ordering::Relaxed));
-        let setting = Setting { now, ..Setting::default() };
+        let setting = CommonOptions { now, ..CommonOptions::default() };
         let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let ca = folder.path().join("ca.pem");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_domain::text::{Identity, Message};
 use countersign_phone::{Phone, Platform};
-use countersign_standins::Setting;
+use countersign_standins::CommonOptions;
 use countersign_standins::webhook::Webhook;
 use countersign_verify::challenges::NewChallenge;
 
@@ -74,7 +74,7 @@ async fn nothing_is_pushed_until_the_account_is_resumed() {
 #[tokio::test]
 async fn no_webhook_is_called_until_the_account_is_resumed() {
     let app = TestApp::start_with(&["outgoing.allow=127.0.0.0/8"]).await;
-    let ear = Webhook::start(None, Setting::default()).await.expect("it listens");
+    let ear = Webhook::start(None, CommonOptions::default()).await.expect("it listens");
     let url = format!("{}/hook", ear.url());
     let form = [("FriendlyName", "hook"), ("WebhookUrl", &*url), ("EventTypes", "factor.deleted")];
     let webhooks = format!("/v2/Services/{}/Webhooks", app.service);

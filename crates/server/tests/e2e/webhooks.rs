@@ -7,7 +7,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook_signature::{own_signature, twilio_signature};
 use countersign_phone::{Platform, Verdict};
 use countersign_standins::webhook::{Event, Webhook};
-use countersign_standins::{HttpAnswer, Setting};
+use countersign_standins::{CommonOptions, ScriptedResponse};
 
 use crate::support::TestApp;
 use crate::totp;
@@ -24,7 +24,7 @@ async fn subscribe(app: &TestApp, listener: &Webhook, path: &str, events: &[&str
 }
 
 async fn listener() -> Webhook {
-    Webhook::start(None, Setting::default()).await.expect("it listens")
+    Webhook::start(None, CommonOptions::default()).await.expect("it listens")
 }
 
 fn types(events: &[Event]) -> Vec<&str> {
@@ -172,7 +172,7 @@ async fn our_own_events_come_only_to_those_who_name_them() {
 async fn a_call_that_is_refused_comes_again_under_its_uuid() {
     let app = TestApp::start_with(ALLOWED).await;
     let ear = listener().await;
-    ear.script().next(HttpAnswer::status(500));
+    ear.script().next(ScriptedResponse::status(500));
     subscribe(&app, &ear, "/hook", &["factor.created"]).await;
     app.enrol_phone("alice-0001").await;
     ear.events().wait_for(1).await;
@@ -227,7 +227,7 @@ async fn a_push_that_fails_or_expires_is_told() {
 async fn a_redirect_is_not_followed() {
     let app = TestApp::start_with(ALLOWED).await;
     let (ear, elsewhere) = (listener().await, listener().await);
-    ear.script().next(HttpAnswer::status(307).header("location", elsewhere.url()));
+    ear.script().next(ScriptedResponse::status(307).header("location", elsewhere.url()));
     subscribe(&app, &ear, "/hook", &["factor.created"]).await;
     app.enrol_phone("alice-0001").await;
     app.deliver_everything().await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use countersign_domain::address::Platform;
 use countersign_domain::ending::{ErrorCode, NotificationStatus};
-use countersign_standins::{HttpAnswer, Turn};
+use countersign_standins::{ScriptedResponse, Turn};
 
 use crate::stage::Stage;
 use crate::tally::Tally;
@@ -48,7 +48,7 @@ async fn a_push_service_that_fails_costs_nobody_but_its_own() {
 
     stage.end_fcm();
     let slow = stage.web_push().script();
-    slow.next_n(THROTTLED, HttpAnswer::status(429).retry_after(1));
+    slow.next_n(THROTTLED, ScriptedResponse::status(429).retry_after(1));
     slow.always(Turn::Delay(SLOW));
     let storm = stage.ask_everybody(AGAIN).await;
     let storm = stage.until_over(&storm, PATIENCE).await;

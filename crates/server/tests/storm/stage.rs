@@ -14,7 +14,7 @@ use countersign_server::config::{Config, Sources};
 use countersign_server::database::Database;
 use countersign_server::wiring::Server;
 use countersign_server::world::World;
-use countersign_standins::{Options, Running, Setting, WebPush, apns, fcm, run};
+use countersign_standins::{CommonOptions, Options, Running, WebPush, apns, fcm, run};
 use countersign_store::{PageQuery, Store};
 use countersign_verify::MasterKey;
 use futures_util::{StreamExt as _, stream};
@@ -103,7 +103,7 @@ impl Application {
 impl Stage {
     pub async fn set(phones: usize) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let setting = Setting { keep: 100_000, ..Setting::default() };
+        let setting = CommonOptions { keep: 100_000, ..CommonOptions::default() };
         let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let config = configure(folder.path(), &others);

@@ -1,4 +1,4 @@
-//! A device on the stream, moved by hand.
+//! A device on the stream, controlled by a test.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,13 +7,13 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::task::JoinHandle;
 
-/// A device that is connected. Dropping it ends its socket.
+/// A connected device. Dropping it ends its socket.
 pub(crate) struct Device {
     pub(crate) attachment: Attachment,
 }
 
 impl Device {
-    /// Connects as a socket does: findable first, then the engine is told.
+    /// Connects as a socket does: attaches first, then tells the engine.
     pub(crate) async fn connect(
         bus: &LocalBus,
         handover: &HandOver,
@@ -30,12 +30,12 @@ impl Device {
         self.attachment.offers.recv().await.expect("the socket is held")
     }
 
-    /// Whether no offer is waiting.
+    /// Whether no offer is queued.
     pub(crate) fn sees_nothing(&mut self) -> bool {
         self.attachment.offers.try_recv().is_err()
     }
 
-    /// Acknowledges the next offer and says which it was.
+    /// Acknowledges the next offer; returns its notification.
     pub(crate) async fn acknowledge(&mut self) -> NotificationSid {
         let pending = self.next().await;
         let sid = pending.offer.notification;
@@ -43,35 +43,35 @@ impl Device {
         sid
     }
 
-    /// Acknowledges all that comes, in the background.
-    pub(crate) fn acknowledge_all(self) -> Obedient {
+    /// Acknowledges all offers in the background.
+    pub(crate) fn acknowledge_all(self) -> AutoAcknowledging {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            // The whole device moves in, not only its offers: it holds its socket.
+            // Captures the whole device and not only its offers: the device holds its socket.
             let mut device = self;
             while let Some(pending) = device.attachment.offers.recv().await {
                 noted.lock().unwrap().push(pending.offer.notification);
                 let _ = pending.reply.send(OfferOutcome::Acknowledged);
             }
         });
-        Obedient { seen, task }
+        AutoAcknowledging { seen, task }
     }
 }
 
-/// A device that acknowledges whatever it is offered.
-pub(crate) struct Obedient {
+/// A device that acknowledges every offer.
+pub(crate) struct AutoAcknowledging {
     seen: Arc<Mutex<Vec<NotificationSid>>>,
     task: JoinHandle<()>,
 }
 
-impl Obedient {
+impl AutoAcknowledging {
     pub(crate) fn seen(&self) -> Vec<NotificationSid> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-impl Drop for Obedient {
+impl Drop for AutoAcknowledging {
     fn drop(&mut self) {
         self.task.abort();
     }

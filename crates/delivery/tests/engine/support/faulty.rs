@@ -1,4 +1,4 @@
-//! A database that can be unplugged.
+//! A database that a test can make unavailable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use countersign_store::error::StoreResult;
 use countersign_store::seam::{Deliveries, Retention, Settlement, Upkeep};
 use countersign_store_sqlite::SqliteStore;
 
+/// A store that fails while `down` is set, and counts its calls.
 pub(crate) struct Faulty {
     pub(crate) inner: Arc<SqliteStore>,
     pub(crate) down: Arc<AtomicBool>,

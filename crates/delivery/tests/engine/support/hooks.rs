@@ -1,4 +1,4 @@
-//! Applications that are told what happened, and answer as a test says.
+//! Webhooks that respond as a test sets.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,22 +16,22 @@ struct Inner {
     calls: Vec<(WebhookSid, CallId, String)>,
 }
 
-/// All webhooks: 200 unless told otherwise.
+/// All webhooks; they respond with 200 unless set otherwise.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks(Arc<Mutex<Inner>>, watch::Sender<usize>);
 
 impl Hooks {
-    /// What a webhook answers from now on; `None`: never.
+    /// Sets the status that a webhook responds with; `None`: it never responds.
     pub(crate) fn answer(&self, webhook: WebhookSid, answer: Option<u16>) {
         self.0.lock().unwrap().answers.insert(webhook, answer);
     }
 
-    /// Waits until so many calls have come, of all webhooks.
+    /// Waits until this many calls have been made, to all webhooks.
     pub(crate) async fn wait_for(&self, calls: usize) {
         self.1.subscribe().wait_for(|total| *total >= calls).await.unwrap();
     }
 
-    /// The calls of a webhook so far: their ids and types.
+    /// The ids and types of the calls to a webhook so far.
     pub(crate) fn calls(&self, webhook: WebhookSid) -> Vec<(CallId, String)> {
         let inner = self.0.lock().unwrap();
         let own = inner.calls.iter().filter(|call| call.0 == webhook);

@@ -1,4 +1,4 @@
-//! A small world around one engine.
+//! One engine and its surroundings.
 
 mod device;
 mod faulty;

@@ -1,4 +1,4 @@
-//! A provider that does as it is told, and remembers when.
+//! A scripted provider that records its calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,18 +12,18 @@ use countersign_domain::world::Clock;
 use countersign_providers::Provider;
 use tokio::sync::Notify;
 
-/// What to do with one push.
+/// The reaction to one push.
 #[derive(Clone)]
 pub(crate) enum Act {
     Say(Outcome),
-    /// Never answer.
+    /// Never return.
     Hang,
-    /// Answer that it is accepted once told to.
+    /// Accept once notified.
     WaitFor(Arc<Notify>),
     Panic,
 }
 
-/// One push that it saw.
+/// A recorded push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) at: Instant,
@@ -32,7 +32,7 @@ pub(crate) struct Call {
     pub(crate) remaining: u64,
 }
 
-/// Follows its acts in their order, then accepts everything.
+/// Follows its acts in order, then accepts every push.
 #[derive(Clone)]
 pub(crate) struct Script {
     clock: Arc<dyn Clock>,

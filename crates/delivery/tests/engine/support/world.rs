@@ -1,4 +1,4 @@
-//! The world itself: a database in a folder of its own, a bus, a clock, and an engine that can be killed and restarted.
+//! A database in its own folder, a bus, a clock, and an engine that can be killed and restarted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,7 +36,7 @@ pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// One node, its database, and whoever speaks to it.
+/// One node, its database, and the applications and devices that use it.
 pub(crate) struct World {
     pub(crate) make: Fixtures,
     pub(crate) bus: LocalBus,
@@ -54,19 +54,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// With a running engine.
+    /// A world with a running engine.
     pub(crate) async fn start() -> Self {
         Self::with(EngineOptions::default()).await
     }
 
-    /// With a running engine of these options.
+    /// A world with a running engine of these options.
     pub(crate) async fn with(options: EngineOptions) -> Self {
         let mut world = Self::still(options).await;
         world.begin();
         world
     }
 
-    /// Before its engine starts.
+    /// A world before its engine starts.
     pub(crate) async fn still(options: EngineOptions) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the database");
         let path = folder.path().join("countersign.db");
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// Enrols from now on for another service of the same account.
+    /// Enrols for another service of the same account from now on.
     pub(crate) async fn other_service(&mut self) {
         let sid = ServiceSid::mint(self.now(), &self.make.entropy);
         let other = Service { sid, ..self.service.clone() };
@@ -129,7 +129,7 @@ impl World {
         self.engine = Some(Engine::start(&parts, inbox));
     }
 
-    /// Ends the engine as a crash would. What was in memory is lost.
+    /// Ends the engine as a crash would: everything in memory is lost.
     pub(crate) fn crash(&mut self) {
         self.engine = None;
         let (handover, inbox) = HandOver::new(self.options.queue_max);
@@ -145,17 +145,17 @@ impl World {
         self.engine().signals().wait_for(enough).await
     }
 
-    /// Waits until all is delivered that can be.
+    /// Waits until the engine is idle.
     pub(crate) async fn deliver_everything(&self) {
         self.engine().idle().await;
     }
 
-    /// Moves the hands.
+    /// Advances the clock.
     pub(crate) fn pass(&self, span: Duration) {
         self.make.clock.advance(span);
     }
 
-    /// Unplugs the database from the engine, or plugs it in again.
+    /// Makes the database unavailable to the engine, or available again.
     pub(crate) fn unplug(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
@@ -164,12 +164,12 @@ impl World {
         self.make.now()
     }
 
-    /// A new person with a verified device: on our stream, at FCM, or a browser.
+    /// Enrols a new person with a verified device: on the stream, at FCM, or a browser.
     pub(crate) async fn enrol(&self, platform: Platform) -> Factor {
         self.enrol_at(&self.service, platform).await
     }
 
-    /// A service of another account.
+    /// A new service of another account.
     pub(crate) async fn neighbour(&self) -> Service {
         let account = self.make.account();
         let service = self.make.service(&account);
@@ -177,7 +177,7 @@ impl World {
         service
     }
 
-    /// A new person of that service, with a verified device.
+    /// Enrols a new person of a service with a verified device.
     pub(crate) async fn enrol_at(&self, service: &Service, platform: Platform) -> Factor {
         let owner = self.make.entity(service, &self.make.identity()).owner;
         let mut factor = self.make.factor(&owner);
@@ -195,7 +195,7 @@ impl World {
         factor
     }
 
-    /// Asks a device something, for five minutes, without the automatic push.
+    /// Opens a challenge for five minutes, without the automatic push.
     pub(crate) async fn ask(&self, factor: &Factor) -> Challenge {
         self.ask_for(factor, secs(300)).await
     }
@@ -215,7 +215,7 @@ impl World {
         challenge
     }
 
-    /// Pushes a challenge as the API does: born parked if it is a stream and nobody is there, else handed over.
+    /// Pushes a challenge as the API does: born parked if its device is on the stream and absent, else handed over.
     pub(crate) async fn push(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
         let is_stream = self.platform(challenge).await == Platform::Stream;
         let away = is_stream && !self.bus.is_attached(challenge.factor).await;
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// Pushes a challenge by handing it over, whether or not a device is there.
+    /// Pushes a challenge by handing it over, whether or not its device is present.
     pub(crate) async fn push_leased(&self, challenge: &Challenge, ttl: u16) -> NotificationSid {
         let (slot, leased) = self.store_leased(challenge, ttl).await;
         let push = leased.lease.delivery.notification;
@@ -237,7 +237,7 @@ impl World {
         push
     }
 
-    /// Stores a notification, and hands it over to whoever calls this.
+    /// Stores a notification, and returns it with its slot.
     pub(crate) async fn store_leased(&self, challenge: &Challenge, ttl: u16) -> (Slot, Leased) {
         let slot = self.handover.reserve().expect("a free slot");
         let until = self.now() + self.options.lease;
@@ -249,7 +249,7 @@ impl World {
         (slot, Leased { lease, known })
     }
 
-    /// Stores a notification and tells nobody.
+    /// Stores a notification without announcing it.
     pub(crate) async fn store_notification(
         &self,
         challenge: &Challenge,
@@ -268,7 +268,7 @@ impl World {
         let platform = self.platform(challenge).await;
         let new = NewNotification { platform, ..self.make.notification(challenge, ttl, birth) };
         let Notified::Done(prospect) = self.store.notify(&new, 0).await.unwrap() else {
-            panic!("it is not stored");
+            panic!("the notification is not stored");
         };
         (new, prospect)
     }
@@ -298,8 +298,8 @@ impl World {
         self.store.notification(challenge.sid, sid).await.unwrap().expect("the notification")
     }
 
-    /// Where a notification stands.
-    pub(crate) async fn standing(
+    /// The status of a notification and its reason.
+    pub(crate) async fn status(
         &self,
         challenge: &Challenge,
         sid: NotificationSid,
@@ -318,7 +318,7 @@ impl World {
         notification.attempts.into_iter().map(|attempt| attempt.outcome).collect()
     }
 
-    /// Lets the sweeping duties run, more than a second later each time, until they have done enough.
+    /// Advances the clock by more than a second at a time, and lets the sweeps run, until the counts are enough.
     pub(crate) async fn sweep_until(&self, mut enough: impl FnMut(&Counts) -> bool) {
         for _ in 0..60 {
             let before = self.engine().signals().counts();
@@ -333,7 +333,7 @@ impl World {
             })
             .await;
         }
-        panic!("swept for a minute, and it was not enough");
+        panic!("a minute of sweeps was not enough");
     }
 }
 

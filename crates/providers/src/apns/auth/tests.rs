@@ -8,7 +8,7 @@ use crate::fixtures;
 const NOON: Instant = Instant::from_seconds(1_767_268_800);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A clock that began at noon, so many minutes later.
+/// A clock at this many minutes after noon.
 fn minutes(minutes: u64) -> ManualClock {
     let clock = ManualClock::at(NOON);
     clock.advance(Duration::from_secs(minutes * 60));
@@ -20,7 +20,7 @@ fn token() -> Arc<ProviderToken> {
 }
 
 #[tokio::test]
-async fn it_says_who_we_are_and_since_when() {
+async fn a_token_names_the_team_and_its_time() {
     let text = token().current(&minutes(0)).await.unwrap();
     let (header, claims) = fixtures::read_jwt(&text);
     assert_eq!(header, json!({ "alg": "ES256", "kid": "KEY1234567" }));
@@ -28,7 +28,7 @@ async fn it_says_who_we_are_and_since_when() {
 }
 
 #[tokio::test]
-async fn one_is_used_for_fifty_minutes() {
+async fn a_token_is_used_for_fifty_minutes() {
     let token = token();
     let first = token.current(&minutes(0)).await.unwrap();
     for minute in [1, 20, 49] {
@@ -42,29 +42,33 @@ async fn one_is_used_for_fifty_minutes() {
 }
 
 #[tokio::test]
-async fn an_expired_one_is_replaced_once_in_twenty_minutes() {
+async fn a_rejected_token_is_replaced_once_in_twenty_minutes() {
     let token = token();
     let first = token.current(&minutes(0)).await.unwrap();
     let second = token.refresh(&first, &minutes(1)).await.unwrap().unwrap();
     assert_ne!(first, second);
     let late = token.refresh(&first, &minutes(1)).await.unwrap();
-    assert_eq!(late, Some(Arc::clone(&second)), "whoever comes late takes what is there");
+    assert_eq!(late, Some(Arc::clone(&second)), "a later caller gets the present token");
     assert_eq!(token.refresh(&second, &minutes(20)).await.unwrap(), None);
     assert_eq!(token.current(&minutes(20)).await.unwrap(), second);
     assert!(token.refresh(&second, &minutes(21)).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn too_many_bring_the_previous_one_back_while_it_lives() {
+async fn after_too_many_tokens_the_previous_one_is_used_while_valid() {
     let token = token();
     let first = token.current(&minutes(0)).await.unwrap();
     let second = token.current(&minutes(50)).await.unwrap();
     token.step_back(&first, &minutes(50));
-    assert_eq!(token.current(&minutes(50)).await.unwrap(), second, "it was not this one");
+    assert_eq!(
+        token.current(&minutes(50)).await.unwrap(),
+        second,
+        "the rejected token was another one"
+    );
     token.step_back(&second, &minutes(51));
     assert_eq!(token.current(&minutes(59)).await.unwrap(), first);
     let third = token.current(&minutes(60)).await.unwrap();
-    assert_ne!(third, first, "an hour is the end");
+    assert_ne!(third, first, "a token expires after an hour");
     token.step_back(&third, &minutes(61));
     assert_eq!(
         token.current(&minutes(70)).await.unwrap(),
@@ -74,7 +78,7 @@ async fn too_many_bring_the_previous_one_back_while_it_lives() {
 }
 
 #[tokio::test]
-async fn a_key_has_one_token_however_many_credentials_hold_it() {
+async fn credentials_with_the_same_key_share_a_token() {
     let tokens = ProviderTokens::default();
     let of = |key, team| tokens.of(fixtures::p256_pem(), key, team).unwrap();
     let one = of("KEY1234567", "TEAM123456");
@@ -83,9 +87,9 @@ async fn a_key_has_one_token_however_many_credentials_hold_it() {
     assert!(!Arc::ptr_eq(&one, &of("KEY1234568", "TEAM123456")));
 }
 
-/// Otherwise Apple would refuse it, and the circuit stay open, for as long as the clock had been ahead.
+/// Otherwise Apple would reject it for as long as the clock had been ahead.
 #[tokio::test]
-async fn one_that_was_signed_while_the_clock_was_ahead_is_replaced_when_it_is_put_right() {
+async fn a_token_signed_while_the_clock_was_ahead_is_replaced_after_the_correction() {
     let (token, clock) = (token(), ManualClock::at(NOON + HOUR * 2));
     let ahead = token.current(&clock).await.unwrap();
     token.step_back(&ahead, &clock);
@@ -104,20 +108,20 @@ async fn one_that_was_signed_while_the_clock_was_ahead_is_replaced_when_it_is_pu
 }
 
 #[tokio::test]
-async fn one_that_was_signed_while_the_clock_was_behind_is_replaced_when_it_is_put_right() {
+async fn a_token_signed_while_the_clock_was_behind_is_replaced_after_the_correction() {
     let (token, clock) = (token(), ManualClock::at(NOON - HOUR * 2));
     let behind = token.current(&clock).await.unwrap();
     let fresh = token.refresh(&behind, &clock).await.unwrap().unwrap();
-    assert_eq!(token.refresh(&fresh, &clock).await.unwrap(), None, "more of them would not help");
+    assert_eq!(token.refresh(&fresh, &clock).await.unwrap(), None, "more tokens would not help");
     clock.step_wall(NOON);
     let right = token.refresh(&fresh, &clock).await.unwrap().unwrap();
     assert_eq!(fixtures::read_jwt(&right).1["iat"], 1_767_268_800);
     assert_eq!(token.refresh(&right, &clock).await.unwrap(), None);
 }
 
-/// It is as old as it is, whatever the time of day says.
+/// Its age does not depend on the time of day.
 #[tokio::test]
-async fn one_ages_by_the_monotonic_clock() {
+async fn a_token_ages_by_the_monotonic_clock() {
     let (token, clock) = (token(), ManualClock::at(NOON));
     let first = token.current(&clock).await.unwrap();
     clock.step_wall(NOON + HOUR * 2);
@@ -128,7 +132,7 @@ async fn one_ages_by_the_monotonic_clock() {
     assert_ne!(token.current(&clock).await.unwrap(), first);
 }
 
-/// The same key's token on so many servers of one database.
+/// The token of one key on several servers of one database.
 fn servers<const N: usize>() -> [Arc<ProviderToken>; N] {
     let keeper = Arc::new(InMemory::default());
     [(); N].map(|()| {
@@ -149,7 +153,7 @@ async fn servers_share_a_token_and_one_of_them_renews_it() {
 }
 
 #[tokio::test]
-async fn a_shared_token_that_is_too_old_or_from_the_future_is_not_taken() {
+async fn a_shared_token_that_is_too_old_or_from_the_future_is_not_used() {
     for (signed, now) in [(minutes(0), minutes(55)), (minutes(180), minutes(0))] {
         let [one, other] = servers();
         let first = one.current(&signed).await.unwrap();
@@ -172,11 +176,11 @@ async fn servers_force_a_token_once_in_twenty_minutes_together() {
     }
 }
 
-/// A keeper whose database is away.
+/// A store whose database is unavailable.
 struct Away;
 
 #[async_trait::async_trait]
-impl TokenKeeper for Away {
+impl TokenStore for Away {
     async fn token(&self, _: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         Err(Unavailable("the database is away".to_owned()))
     }
@@ -187,9 +191,9 @@ impl TokenKeeper for Away {
 }
 
 #[tokio::test]
-async fn no_token_is_used_that_others_do_not_know() {
+async fn a_token_that_cannot_be_shared_is_not_used() {
     let tokens = ProviderTokens::new(Arc::new(Away));
     let token = tokens.of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap();
     let why = token.current(&minutes(0)).await.unwrap_err();
-    assert_eq!(why, NoToken::Unavailable(Unavailable("the database is away".to_owned())));
+    assert_eq!(why, TokenError::Unavailable(Unavailable("the database is away".to_owned())));
 }

@@ -1,5 +1,5 @@
-//! Push services that this server has no client for: their pushes fail at once and visibly, and the challenge lives on,
-//! since a device can always poll.
+//! Push services that this server has no client for. Their pushes fail at once; the challenge stays open, since a device can
+//! always poll.
 
 use async_trait::async_trait;
 use countersign_domain::ending::ErrorCode;
@@ -8,11 +8,11 @@ use countersign_domain::prospect::Push;
 
 use crate::seam::Provider;
 
-/// Refuses every push with 52004.
-pub struct Absent;
+/// Refuses every push with code 52004.
+pub struct Unconfigured;
 
 #[async_trait]
-impl Provider for Absent {
+impl Provider for Unconfigured {
     async fn send(&self, push: &Push) -> Attempt {
         let platform = push.target.address.platform().as_str();
         Attempt {

@@ -1,4 +1,4 @@
-//! What Apple and Google have in common: a push needs a credential, and a client is made from it.
+//! The provider for push services that need a credential, Apple's and Google's: one client for each credential.
 
 use std::sync::Arc;
 
@@ -12,43 +12,50 @@ use countersign_domain::sid::CredentialSid;
 use countersign_domain::world::Clock;
 
 use crate::codes;
+use crate::destinations::Destinations;
+use crate::reasons;
 use crate::seam::Provider;
 use crate::source::{CredentialSource, OpenedCredential};
-use crate::wards::Wards;
-use crate::words;
 
-/// The most credentials of one push service with connections of their own. Each takes some 110 KiB, most of it for the
-/// roots that its certificates are checked against.
+/// Clients of one push service at most, one for each credential. Each takes about 110 KiB, most of it for root certificates.
 const CLIENTS: usize = 512;
 
-/// A push service that wants to see a credential.
+/// A push service that needs a credential.
 #[async_trait]
-pub(crate) trait Vendor: Send + Sync {
-    /// The credentials that are for it.
+pub(crate) trait PushService: Send + Sync {
+    /// The type of its credentials.
     const KIND: CredentialType;
     /// The code of a credential that cannot be used.
-    const UNUSABLE: ErrorCode;
-    /// What is made of a credential.
+    const UNUSABLE: Code;
+    /// The client of one credential.
     type Client: Send + Sync;
 
-    /// Makes a client. Not called again for the same version of the credential.
+    /// Makes the client of a credential. Called once for each version of it.
+    ///
+    /// # Errors
+    /// The credential cannot be used.
     fn client(&self, credential: &OpenedCredential) -> Result<Self::Client, Invalid>;
 
     /// Makes one attempt.
     async fn send(&self, client: &Self::Client, push: &Push) -> Attempt;
 }
 
-/// A provider for such a push service.
-pub(crate) struct Keyed<V: Vendor> {
-    vendor: V,
+/// The provider for such a push service.
+pub(crate) struct CredentialProvider<S: PushService> {
+    service: S,
     source: Arc<dyn CredentialSource>,
     clock: Arc<dyn Clock>,
-    wards: Wards<CredentialSid, Result<V::Client, Invalid>>,
+    destinations: Destinations<CredentialSid, Result<S::Client, Invalid>>,
 }
 
-impl<V: Vendor> Keyed<V> {
-    pub(crate) fn new(vendor: V, source: Arc<dyn CredentialSource>, clock: Arc<dyn Clock>) -> Self {
-        Self { vendor, source, clock, wards: Wards::new(V::KIND.as_str(), CLIENTS) }
+impl<S: PushService> CredentialProvider<S> {
+    pub(crate) fn new(
+        service: S,
+        source: Arc<dyn CredentialSource>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let destinations = Destinations::new(S::KIND.as_str(), CLIENTS);
+        Self { service, source, clock, destinations }
     }
 
     async fn credential(&self, push: &Push) -> Result<Arc<OpenedCredential>, Attempt> {
@@ -56,13 +63,13 @@ impl<V: Vendor> Keyed<V> {
             refused(codes::CREDENTIAL_MISSING, "the service has no credential for this platform")
         })?;
         let found = self.source.credential(sid).await.map_err(|unavailable| Attempt {
-            provider_reason: words::plain(&unavailable.to_string()),
+            provider_reason: reasons::clean(&unavailable.to_string()),
             ..Attempt::plain(Outcome::Later { not_before: None }, Some(codes::INTERNAL))
         })?;
         let found = found.ok_or_else(|| {
             refused(codes::CREDENTIAL_UNKNOWN, "the service's credential does not exist")
         })?;
-        if found.kind == V::KIND {
+        if found.kind == S::KIND {
             Ok(found)
         } else {
             Err(refused(codes::CREDENTIAL_TYPE, "the service's credential is of another type"))
@@ -71,29 +78,30 @@ impl<V: Vendor> Keyed<V> {
 }
 
 #[async_trait]
-impl<V: Vendor> Provider for Keyed<V> {
+impl<S: PushService> Provider for CredentialProvider<S> {
     async fn send(&self, push: &Push) -> Attempt {
         let credential = match self.credential(push).await {
             Ok(credential) => credential,
             Err(attempt) => return attempt,
         };
-        let ward = self.wards.of(&credential.sid, credential.updated_at, self.clock.monotonic());
-        match ward.get_or_make(|| self.vendor.client(&credential)) {
+        let now = self.clock.monotonic();
+        let destination = self.destinations.of(&credential.sid, credential.updated_at, now);
+        match destination.get_or_make(|| self.service.client(&credential)) {
             Ok(client) => {
-                let send = async { words::fit(push, self.vendor.send(client, push).await) };
-                ward.guarded(&*self.clock, &credential.sid, push.expires_at, send).await
+                let send = async { reasons::redact(push, self.service.send(client, push).await) };
+                destination.guarded(&*self.clock, &credential.sid, push.expires_at, send).await
             }
-            Err(why) => refused(V::UNUSABLE, &format!("the credential cannot be used: {why}")),
+            Err(why) => refused(S::UNUSABLE, &format!("the credential cannot be used: {why}")),
         }
     }
 }
 
-/// Nothing was sent, and nothing else would come of another try.
-pub(crate) fn refused(code: ErrorCode, words: &str) -> Attempt {
+/// An attempt for which nothing was sent, and that a retry would not change.
+pub(crate) fn refused(code: Code, reason: &str) -> Attempt {
     Attempt {
         outcome: Outcome::Refused { breaks_credential: false },
         provider_status: None,
-        provider_reason: words::plain(words),
+        provider_reason: reasons::clean(reason),
         code: Some(code),
     }
 }

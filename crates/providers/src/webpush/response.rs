@@ -1,61 +1,61 @@
-//! What the answers of browsers' push services mean (wire reference §5.4): an answer in, an attempt out.
+//! The meaning of the responses of browsers' push services: a response in, an attempt out (RFC 8030, section 5).
 
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::outcome::{Attempt, Outcome};
 use serde_json::Value;
 
+use crate::call_error::CallError;
 use crate::codes;
-use crate::exchange::Reply;
-use crate::outgoing::Fault;
+use crate::exchange::HttpResponse;
 
-/// The longest text that is taken for words; beyond it is a page.
-const WORDS: usize = 256;
+/// The longest body that counts as a reason, in bytes; a longer one is a page.
+const LONGEST_REASON: usize = 256;
 
-/// What an answer means.
-pub(super) fn judge(reply: &Reply) -> Attempt {
-    let (outcome, code) = row(reply);
+/// The attempt that a response results in.
+pub(super) fn judge(response: &HttpResponse) -> Attempt {
+    let (outcome, code) = row(response);
     let accepted = outcome == Outcome::Accepted;
     let attempt = Attempt::plain(outcome, code);
     Attempt {
-        provider_status: Some(reply.status),
-        provider_reason: if accepted { None } else { words(&reply.body) },
+        provider_status: Some(response.status),
+        provider_reason: if accepted { None } else { reason(&response.body) },
         ..attempt
     }
 }
 
-fn row(reply: &Reply) -> (Outcome, Option<ErrorCode>) {
+fn row(response: &HttpResponse) -> (Outcome, Option<Code>) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
-    let later = Outcome::Later { not_before: reply.not_before };
-    match reply.status {
+    let later = Outcome::Later { not_before: response.not_before };
+    match response.status {
         200..=299 => (Outcome::Accepted, None),
         404 | 410 => (Outcome::Gone { since: None }, Some(codes::BAD_ADDRESS)),
-        // Nowhere else than where the browser said, so a redirect is no answer.
+        // Redirects are not followed: a push goes only to the endpoint that the browser gave.
         300..=399 => (OURS, Some(codes::BAD_ADDRESS)),
-        // The subscription may have been made with another key, or the service's key be the wrong one: neither breaks
-        // the credential, and neither is a reason to forget the subscription.
+        // The subscription was made with another key, or the service's key is wrong. Neither breaks the credential or is a
+        // reason to forget the subscription.
         401 | 403 => (OURS, Some(codes::INTERNAL)),
         429 | 500.. => (later, Some(codes::INTERNAL)),
         _ => (OURS, Some(codes::INTERNAL)),
     }
 }
 
-/// Mozilla, Google and Apple each say it in their own way.
-fn words(body: &[u8]) -> Option<String> {
+/// The reason in a body: Mozilla, Google and Apple have different formats.
+fn reason(body: &[u8]) -> Option<String> {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        let said = ["reason", "message", "error"].into_iter().find_map(|name| value[name].as_str());
-        return said.and_then(crate::words::plain);
+        let text = ["reason", "message", "error"].into_iter().find_map(|name| value[name].as_str());
+        return text.and_then(crate::reasons::clean);
     }
     let text = std::str::from_utf8(body).ok()?.trim();
-    let is_page = text.len() > WORDS || text.starts_with('<');
-    if is_page { None } else { crate::words::plain(text) }
+    let is_page = text.len() > LONGEST_REASON || text.starts_with('<');
+    if is_page { None } else { crate::reasons::clean(text) }
 }
 
-/// No answer came.
-pub(super) fn unanswered(fault: &Fault) -> Attempt {
+/// The attempt without a response.
+pub(super) fn unanswered(error: &CallError) -> Attempt {
     Attempt {
         outcome: Outcome::Later { not_before: None },
         provider_status: None,
-        provider_reason: crate::words::plain(&fault.words),
+        provider_reason: crate::reasons::clean(&error.text),
         code: Some(codes::INTERNAL),
     }
 }
@@ -90,7 +90,7 @@ mod tests {
             (502, later, Some(52_000)),
             (503, later, Some(52_000)),
         ] {
-            let attempt = judge(&Reply { status, not_before, body: Vec::new() });
+            let attempt = judge(&HttpResponse { status, not_before, body: Vec::new() });
             let expected = Attempt {
                 outcome,
                 provider_status: Some(status),
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_where_they_are_and_pages_left_out() {
-        for (body, said) in [
+    fn reasons_are_found_and_pages_are_ignored() {
+        for (body, expected) in [
             (
                 r#"{"code":410,"errno":106,"error":"Gone","message":"No such subscription"}"#,
                 Some("No such subscription"),
@@ -114,16 +114,21 @@ mod tests {
             ("{}", None),
             ("", None),
         ] {
-            assert_eq!(words(body.as_bytes()).as_deref(), said, "{body}");
+            assert_eq!(reason(body.as_bytes()).as_deref(), expected, "{body}");
         }
     }
 
     #[test]
-    fn the_table_in_docs_says_the_same() {
+    fn the_table_in_the_docs_is_the_same() {
         for line in crate::fixtures::documented("Browsers' answers") {
-            let reply = Reply { status: line.status, not_before: None, body: Vec::new() };
-            let said = (line.outcome, line.code);
-            assert_eq!(crate::fixtures::in_words(&judge(&reply)), said, "{}", line.status);
+            let response = HttpResponse { status: line.status, not_before: None, body: Vec::new() };
+            let expected = (line.outcome, line.code);
+            assert_eq!(
+                crate::fixtures::as_documented(&judge(&response)),
+                expected,
+                "{}",
+                line.status
+            );
         }
     }
 }

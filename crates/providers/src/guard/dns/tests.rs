@@ -1,4 +1,4 @@
-//! Against a name server of our own, on loopback, that never answers for one zone.
+//! Look-ups at a name server on loopback that never responds for one zone.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::*;
-use crate::guard::resolver::SystemNames;
-use crate::guard::{Guard, Manners};
-use crate::outgoing::{Fault, Outgoing, Speaks};
+use crate::call_error::CallError;
+use crate::guard::resolver::SystemResolver;
+use crate::guard::{CallTimeouts, Guard};
+use crate::outgoing::{HttpVersion, Outgoing};
 
-/// Answers 127.0.0.1 for every name, but nothing for those below `dead.example`, and that there are none below
-/// `none.example`.
+/// Responds with 127.0.0.1 for every name, not at all for names below `dead.example`, and NXDOMAIN below `none.example`.
 struct NameServer {
     address: SocketAddr,
     asked: Arc<Mutex<HashMap<String, usize>>>,
@@ -59,11 +59,11 @@ impl NameServer {
         Self { address, asked, serving }
     }
 
-    fn names(&self) -> Arc<Names> {
-        Names::new(&[self.address])
+    fn names(&self) -> Arc<Dns> {
+        Dns::new(&[self.address])
     }
 
-    /// How many names below a zone it was asked for.
+    /// The number of names below a zone that were requested.
     fn asked_below(&self, zone: &str) -> usize {
         lock(&self.asked).keys().filter(|name| name.ends_with(zone)).count()
     }
@@ -78,7 +78,7 @@ fn here() -> Found {
 }
 
 #[tokio::test]
-async fn names_that_are_never_answered_hold_nobody_else_up() {
+async fn unresponsive_names_delay_no_other_account() {
     let server = NameServer::start().await;
     let names = server.names();
     let dead: Vec<_> = (0..300)
@@ -89,20 +89,24 @@ async fn names_that_are_never_answered_hold_nobody_else_up() {
             )
         })
         .collect();
-    while server.asked_below(".dead.example.") < AT_ONCE {
+    while server.asked_below(".dead.example.") < LOOK_UPS_PER_ACCOUNT {
         tokio::task::yield_now().await;
     }
     assert_eq!(names.prepare(account(2), "hooks.example").await, Ok(()));
     assert_eq!(names.look_up("hooks.example").await, here());
     assert!(dead.iter().all(|look_up| !look_up.is_finished()));
-    assert_eq!(server.asked_below(".dead.example."), AT_ONCE, "the rest wait for their turn");
+    assert_eq!(
+        server.asked_below(".dead.example."),
+        LOOK_UPS_PER_ACCOUNT,
+        "the rest wait for a permit"
+    );
     for look_up in dead {
-        assert_eq!(look_up.await.unwrap(), Err(Unresolved::Silent));
+        assert_eq!(look_up.await.unwrap(), Err(ResolveError::NoResponse));
     }
 }
 
 #[tokio::test]
-async fn a_call_goes_through_while_the_names_of_another_account_are_silent() {
+async fn a_call_proceeds_while_names_of_another_account_are_unresponsive() {
     let server = NameServer::start().await;
     let application = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = application.local_addr().unwrap().port();
@@ -111,7 +115,7 @@ async fn a_call_goes_through_while_the_names_of_another_account_are_silent() {
         name_servers: vec![server.address],
         ..Outgoing::default()
     };
-    let guard = Guard::new(&outgoing, Manners::default()).unwrap();
+    let guard = Guard::new(&outgoing, CallTimeouts::default()).unwrap();
     let url = |name: &str| Url::parse(&format!("http://{name}:{port}/hook")).unwrap();
     let dead: Vec<_> = (0..100)
         .map(|n| {
@@ -119,12 +123,12 @@ async fn a_call_goes_through_while_the_names_of_another_account_are_silent() {
             tokio::spawn(async move { guard.prepare(account(1), &url).await })
         })
         .collect();
-    while server.asked_below(".dead.example.") < AT_ONCE {
+    while server.asked_below(".dead.example.") < LOOK_UPS_PER_ACCOUNT {
         tokio::task::yield_now().await;
     }
     let hook = url("hooks.example");
     assert_eq!(guard.prepare(account(2), &hook).await, Ok(()));
-    let call = guard.call(Method::POST, &hook).unwrap().send();
+    let call = guard.request(Method::POST, &hook).unwrap().send();
     let answer = async {
         let (mut stream, _) = application.accept().await.unwrap();
         assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
@@ -136,7 +140,7 @@ async fn a_call_goes_through_while_the_names_of_another_account_are_silent() {
 }
 
 #[tokio::test]
-async fn a_name_is_asked_for_once_however_many_wait_for_it() {
+async fn concurrent_look_ups_of_a_name_share_one_request() {
     let server = NameServer::start().await;
     let names = server.names();
     let all: Vec<_> = (0..50)
@@ -152,41 +156,41 @@ async fn a_name_is_asked_for_once_however_many_wait_for_it() {
 }
 
 #[tokio::test]
-async fn what_failed_is_not_asked_for_again_at_once() {
+async fn a_failed_look_up_is_remembered() {
     let server = NameServer::start().await;
     let names = server.names();
     for _ in 0..3 {
-        assert_eq!(names.look_up("x.none.example").await, Err(Unresolved::Unknown));
+        assert_eq!(names.look_up("x.none.example").await, Err(ResolveError::NotFound));
     }
     assert_eq!(lock(&server.asked)["x.none.example."], 2);
-    assert_eq!(names.look_up("x.dead.example").await, Err(Unresolved::Silent));
+    assert_eq!(names.look_up("x.dead.example").await, Err(ResolveError::NoResponse));
     let asked = lock(&server.asked)["x.dead.example."];
-    assert_eq!(names.prepare(account(1), "x.dead.example").await, Err(Unresolved::Silent));
+    assert_eq!(names.prepare(account(1), "x.dead.example").await, Err(ResolveError::NoResponse));
     assert_eq!(lock(&server.asked)["x.dead.example."], asked);
 }
 
 #[tokio::test]
-async fn this_machine_is_found_without_a_server() {
-    let names = Names::new(&[]);
+async fn localhost_resolves_without_a_server() {
+    let names = Dns::new(&[]);
     let found = names.look_up("localhost").await.unwrap();
     assert!(found.iter().all(IpAddr::is_loopback), "{found:?}");
 }
 
 #[tokio::test]
-async fn the_names_of_push_services_are_asked_for_with_a_deadline() {
+async fn look_ups_of_push_services_have_a_deadline() {
     let server = NameServer::start().await;
     let host = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = host.local_addr().unwrap().port();
-    let outgoing = Outgoing { names: SystemNames(server.names()), ..Outgoing::default() };
+    let outgoing = Outgoing { resolver: SystemResolver(server.names()), ..Outgoing::default() };
     let client = |name: &str| {
         let base = Url::parse(&format!("http://{name}:{port}")).unwrap();
-        let client = outgoing.vendor(&base, Speaks::Http2, None).unwrap();
+        let client = outgoing.push_service_client(&base, HttpVersion::Http2, None).unwrap();
         client.post(base)
     };
     let call = tokio::spawn(client("push.example").send());
     host.accept().await.unwrap();
     call.abort();
     let silent = client("push.dead.example").send().await.unwrap_err();
-    let words = Fault::new(&silent).words;
+    let words = CallError::new(&silent).text;
     assert_eq!(words, "no connection: the name's servers do not answer");
 }

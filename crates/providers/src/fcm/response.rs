@@ -1,4 +1,4 @@
-//! What Google's answers mean (wire reference §5.3): an answer in, an attempt out.
+//! The meaning of FCM responses: a response in, an attempt out (firebase.google.com: "FCM Error Codes").
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use countersign_domain::time::Instant;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::call_error::CallError;
 use crate::codes;
-use crate::exchange::Reply;
-use crate::outgoing::Fault;
+use crate::exchange::HttpResponse;
 
-/// Google wants so much patience after a 429 that names no time.
+/// The delay after a 429 that names no time, as Google requires.
 const AFTER_QUOTA: Duration = Duration::from_secs(60);
-/// And so much after a 503.
+/// The delay after a 503 that names no time, as Google recommends.
 const AFTER_UNAVAILABLE: Duration = Duration::from_secs(10);
-/// A wait that Google only recommends leaves so much of a push's time for one more try.
-const LAST_TRY: Duration = Duration::from_secs(1);
+/// A delay that Google only recommends leaves this much time before the deadline for one more attempt.
+const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// What may be done at once about an answer.
+/// What may be done at once about a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Repeat with a fresh access token.
@@ -28,7 +28,7 @@ pub(super) enum Remedy {
     OtherConnection,
 }
 
-/// The body of an answer that is no success.
+/// The body of an error response.
 #[derive(Default, Deserialize)]
 struct Body {
     #[serde(default)]
@@ -46,13 +46,13 @@ struct Error {
 }
 
 impl Error {
-    /// FCM's own word, which says more than the general one.
+    /// FCM's own error code, which is more specific than `status`.
     fn code(&self) -> Option<&str> {
         let fcm = self.details.iter().find(|detail| is_type(detail, "FcmError"));
         fcm.and_then(|detail| detail["errorCode"].as_str())
     }
 
-    /// The members of our request that Google finds malformed, if that is what it says.
+    /// The members of the request that Google finds malformed, if it names any.
     fn violations(&self) -> Option<Vec<&str>> {
         let bad = self.details.iter().find(|detail| is_type(detail, "google.rpc.BadRequest"))?;
         let fields = bad["fieldViolations"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -64,8 +64,7 @@ impl Error {
         words.iter().any(|word| message.contains(word))
     }
 
-    /// Whether FCM itself finds fault with the registration token: by the name of the member, or, where it names no
-    /// member, in its sentence.
+    /// Whether FCM rejects the registration token: by the name of the member, or, without one, in its message.
     fn blames_token(&self) -> bool {
         match self.violations() {
             Some(fields) => fields.contains(&"message.token"),
@@ -82,28 +81,32 @@ fn is_type(detail: &Value, name: &str) -> bool {
     detail["@type"].as_str().is_some_and(|found| found.ends_with(name))
 }
 
-/// What an answer means for a push that ends at `deadline`, and what may be done about it.
-pub(super) fn judge(reply: &Reply, now: Instant, deadline: Instant) -> (Attempt, Option<Remedy>) {
-    if reply.status == 200 {
+/// The attempt that a response results in, for a push with this deadline, and the remedy that it allows.
+pub(super) fn judge(
+    response: &HttpResponse,
+    now: Instant,
+    deadline: Instant,
+) -> (Attempt, Option<Remedy>) {
+    if response.status == 200 {
         let attempt = Attempt::plain(Outcome::Accepted, None);
         return (Attempt { provider_status: Some(200), ..attempt }, None);
     }
-    let error = serde_json::from_slice::<Body>(&reply.body).unwrap_or_default().error;
-    let (outcome, code, remedy) = row(reply, &error, now, deadline);
-    let word = error.code().unwrap_or(&error.status);
-    let words = [word, &error.message].map(str::trim);
-    let words: Vec<_> = words.into_iter().filter(|words| !words.is_empty()).collect();
+    let error = serde_json::from_slice::<Body>(&response.body).unwrap_or_default().error;
+    let (outcome, code, remedy) = row(response, &error, now, deadline);
+    let code_text = error.code().unwrap_or(&error.status);
+    let parts = [code_text, &error.message].map(str::trim);
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let attempt = Attempt {
         outcome,
-        provider_status: Some(reply.status),
-        provider_reason: crate::words::plain(&words.join(": ")),
+        provider_status: Some(response.status),
+        provider_reason: crate::reasons::clean(&parts.join(": ")),
         code: Some(code),
     };
     (attempt, remedy)
 }
 
 fn row(
-    reply: &Reply,
+    response: &HttpResponse,
     error: &Error,
     now: Instant,
     deadline: Instant,
@@ -111,34 +114,34 @@ fn row(
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
     const GONE: Outcome = Outcome::Gone { since: None };
-    let wished = reply.not_before;
+    let requested = response.not_before;
     let later = |not_before| Outcome::Later { not_before };
-    match (reply.status, error.code().unwrap_or(&error.status)) {
+    match (response.status, error.code().unwrap_or(&error.status)) {
         (400, "INVALID_ARGUMENT") => {
             let (outcome, code) = invalid_argument(error);
             (outcome, code, None)
         }
         (401, "THIRD_PARTY_AUTH_ERROR") => (OURS, codes::FCM_UNAUTHORIZED, None),
         (401, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, Some(Remedy::FreshToken)),
-        // Token and credential are of two projects. Which of them is wrong it does not say: with another project's
-        // credential every token would be refused like this.
+        // Token and credential belong to different projects, and the response does not say which is wrong: with another
+        // project's credential every token would be rejected like this.
         (403, "SENDER_ID_MISMATCH") => (OURS, codes::FCM_SENDER, None),
         (403, _) => (CREDENTIAL, codes::FCM_UNAUTHORIZED, None),
         (404, "UNREGISTERED") if error.code().is_some() => (GONE, codes::FCM_UNINSTALLED, None),
         (413, _) => (OURS, codes::FCM_TOO_LARGE, None),
-        (429, _) => (later(wished.or(Some(now + AFTER_QUOTA))), codes::FCM_RATE, None),
+        (429, _) => (later(requested.or(Some(now + AFTER_QUOTA))), codes::FCM_RATE, None),
         (503, _) => {
-            let ours = (now + AFTER_UNAVAILABLE).min(deadline - LAST_TRY);
-            (later(wished.or(Some(ours))), codes::FCM_UNAVAILABLE, None)
+            let recommended = (now + AFTER_UNAVAILABLE).min(deadline - LAST_ATTEMPT);
+            (later(requested.or(Some(recommended))), codes::FCM_UNAVAILABLE, None)
         }
-        (500.., _) => (later(wished), codes::FCM_UNAVAILABLE, None),
+        (500.., _) => (later(requested), codes::FCM_UNAVAILABLE, None),
         _ => (OURS, codes::FCM_UNKNOWN, None),
     }
 }
 
-/// A 400 may mean the token, which is then forgotten, or the rest of the request. Forgets the token only if the answer
-/// names it: a fault in the payload is in every payload, and would cost every device its token.
-fn invalid_argument(error: &Error) -> (Outcome, ErrorCode) {
+/// A 400 may concern the token or the rest of the request. The token is forgotten only if the response names it: an error in
+/// the payload is in every payload, and would cost every device its token.
+fn invalid_argument(error: &Error) -> (Outcome, Code) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     if error.blames_token() {
         (Outcome::Gone { since: None }, codes::FCM_TOKEN)
@@ -149,15 +152,15 @@ fn invalid_argument(error: &Error) -> (Outcome, ErrorCode) {
     }
 }
 
-/// No answer came.
-pub(super) fn unanswered(fault: &Fault) -> (Attempt, Option<Remedy>) {
+/// The attempt without a response.
+pub(super) fn unanswered(error: &CallError) -> (Attempt, Option<Remedy>) {
     let attempt = Attempt {
         outcome: Outcome::Later { not_before: None },
         provider_status: None,
-        provider_reason: crate::words::plain(&fault.words),
+        provider_reason: crate::reasons::clean(&error.text),
         code: Some(codes::FCM_UNAVAILABLE),
     };
-    (attempt, fault.broke.then_some(Remedy::OtherConnection))
+    (attempt, error.is_broken_connection.then_some(Remedy::OtherConnection))
 }
 
 #[cfg(test)]

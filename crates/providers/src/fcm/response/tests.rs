@@ -29,7 +29,7 @@ fn body(code: &str, status: &str, message: &str, violation: Option<&str>) -> Vec
 
 fn ask(status: u16, wished: Option<u64>, body: Vec<u8>) -> (Attempt, Option<Remedy>) {
     let not_before = wished.map(|seconds| NOW + Duration::from_secs(seconds));
-    judge(&Reply { status, not_before, body }, NOW, NOW + Duration::from_secs(300))
+    judge(&HttpResponse { status, not_before, body }, NOW, NOW + Duration::from_secs(300))
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn every_row_of_the_table() {
     }
 }
 
-/// A fault of ours is in every payload: without this, one of them would silence every Android phone.
+/// An error in the payload is in every payload; it must not make the server forget every Android token.
 #[test]
-fn only_an_answer_that_names_the_token_forgets_it() {
+fn only_a_response_that_names_the_token_forgets_it() {
     let html = b"<html>404</html>".to_vec();
     let words = |text: &str| body("INVALID_ARGUMENT", "INVALID_ARGUMENT", text, None);
     for (status, body) in [
@@ -92,18 +92,18 @@ fn only_an_answer_that_names_the_token_forgets_it() {
 }
 
 #[test]
-fn what_google_wishes_counts_more_than_what_it_recommends() {
+fn a_retry_after_overrides_the_recommended_delay() {
     for (status, code) in [(429, "QUOTA_EXCEEDED"), (503, "UNAVAILABLE"), (500, "INTERNAL")] {
         let (attempt, _) = ask(status, Some(7), body(code, "", "", None));
         assert_eq!(attempt.outcome, later(Some(7)), "{status}");
     }
-    let reply = Reply { status: 503, ..Reply::default() };
+    let reply = HttpResponse { status: 503, ..HttpResponse::default() };
     let (attempt, _) = judge(&reply, NOW, NOW + Duration::from_secs(5));
-    assert_eq!(attempt.outcome, later(Some(4)), "one more try within the deadline");
+    assert_eq!(attempt.outcome, later(Some(4)), "one more attempt before the deadline");
 }
 
 #[test]
-fn its_words_are_kept() {
+fn the_reason_is_recorded() {
     let (attempt, _) = ask(404, None, body("UNREGISTERED", "NOT_FOUND", "Not found.", None));
     assert_eq!(attempt.provider_reason.as_deref(), Some("UNREGISTERED: Not found."));
     let (attempt, _) = ask(503, None, b"<html>".to_vec());
@@ -112,9 +112,9 @@ fn its_words_are_kept() {
 }
 
 #[test]
-fn the_table_in_docs_says_the_same() {
+fn the_table_in_the_docs_is_the_same() {
     for line in crate::fixtures::documented("Google's answers") {
-        let says = |words| line.words.contains(words);
+        let says = |words| line.cell.contains(words);
         let message = match () {
             () if says("of the token") => "Invalid registration token",
             () if says("too long") => "Message too big",
@@ -124,6 +124,6 @@ fn the_table_in_docs_says_the_same() {
         let body = body(&line.reason, &line.reason, message, violation);
         let (attempt, _) = ask(line.status, None, body);
         let said = (line.outcome, line.code);
-        assert_eq!(crate::fixtures::in_words(&attempt), said, "{} {}", line.status, line.words);
+        assert_eq!(crate::fixtures::as_documented(&attempt), said, "{} {}", line.status, line.cell);
     }
 }

@@ -55,7 +55,7 @@ fn every_row_of_the_table() {
     for (status, reason, outcome, code, remedy) in rows {
         let timestamp = if status == 410 { r#","timestamp":1700000000000"# } else { "" };
         let body = format!(r#"{{"reason":"{reason}"{timestamp}}}"#).into_bytes();
-        let (attempt, found) = judge(&Reply { status, not_before: None, body });
+        let (attempt, found) = judge(&HttpResponse { status, not_before: None, body });
         let words = (!reason.is_empty()).then(|| reason.to_owned());
         let expected = Attempt {
             outcome,
@@ -69,7 +69,7 @@ fn every_row_of_the_table() {
 
 #[test]
 fn success_has_no_words() {
-    let (attempt, remedy) = judge(&Reply { status: 200, ..Reply::default() });
+    let (attempt, remedy) = judge(&HttpResponse { status: 200, ..HttpResponse::default() });
     assert_eq!((attempt.outcome, attempt.code, remedy), (Outcome::Accepted, None, None));
 }
 
@@ -77,32 +77,39 @@ fn success_has_no_words() {
 fn a_body_that_is_no_json_and_a_wish_are_taken_as_they_come() {
     let not_before = Some(Instant::from_seconds(1_700_000_000));
     let body = b"<html>".to_vec();
-    let (attempt, _) = judge(&Reply { status: 503, not_before, body });
+    let (attempt, _) = judge(&HttpResponse { status: 503, not_before, body });
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
-    let (attempt, _) = judge(&Reply { status: 410, ..Reply::default() });
+    let (attempt, _) = judge(&HttpResponse { status: 410, ..HttpResponse::default() });
     assert_eq!(attempt.outcome, OURS, "something between us and Apple may say so");
     let body = br#"{"reason":"Unregistered"}"#.to_vec();
-    let (attempt, _) = judge(&Reply { status: 410, not_before: None, body });
+    let (attempt, _) = judge(&HttpResponse { status: 410, not_before: None, body });
     assert_eq!(attempt.outcome, gone(None));
 }
 
 #[test]
 fn only_a_connection_that_broke_is_worth_another_at_once() {
-    for broke in [true, false] {
-        let (attempt, remedy) = unanswered(&Fault { words: "no answer in time".into(), broke });
-        assert_eq!(remedy, broke.then_some(Remedy::OtherConnection));
+    for is_broken_connection in [true, false] {
+        let (attempt, remedy) =
+            unanswered(&CallError { text: "no answer in time".into(), is_broken_connection });
+        assert_eq!(remedy, is_broken_connection.then_some(Remedy::OtherConnection));
         assert_eq!((attempt.outcome, attempt.provider_status), (LATER, None));
     }
 }
 
 #[test]
-fn the_table_in_docs_says_the_same() {
+fn the_table_in_the_docs_is_the_same() {
     let lines = crate::fixtures::documented("Apple's answers");
     for line in &lines {
         let body = format!(r#"{{"reason":"{}"}}"#, line.reason).into_bytes();
-        let (attempt, _) = judge(&Reply { status: line.status, not_before: None, body });
+        let (attempt, _) = judge(&HttpResponse { status: line.status, not_before: None, body });
         let said = (line.outcome, line.code);
-        assert_eq!(crate::fixtures::in_words(&attempt), said, "{} {}", line.status, line.reason);
+        assert_eq!(
+            crate::fixtures::as_documented(&attempt),
+            said,
+            "{} {}",
+            line.status,
+            line.reason
+        );
     }
     // One of the stand-in's is not Apple's.
     for reason in countersign_standins::apns::Reason::ALL {

@@ -1,54 +1,55 @@
-//! What Apple's answers mean (wire reference §5.2): an answer in, an attempt out.
+//! The meaning of APNs responses: a response in, an attempt out (developer.apple.com: "Handling notification responses from
+//! APNs").
 
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 use serde::Deserialize;
 
+use crate::call_error::CallError;
 use crate::codes;
-use crate::exchange::Reply;
-use crate::outgoing::Fault;
+use crate::exchange::HttpResponse;
 
-/// What may be done at once about an answer. Each is done once, and the repeat counts as the same attempt.
+/// What may be done at once about a response. Each remedy is applied once, and the repeat belongs to the same attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Repeat with a fresh provider token.
     FreshToken,
-    /// Nothing now, but use the token before this one again.
+    /// Do not repeat, but use the previous token again.
     OlderToken,
-    /// Repeat in Apple's other environment, if this one has never taken a push.
+    /// Repeat in Apple's other environment, if this one has never accepted a push.
     OtherEnvironment,
     /// Repeat with less text.
     Shorter,
     /// Repeat over another connection.
     OtherConnection,
-    /// Nothing now, but make a new connection for what comes next.
+    /// Do not repeat, but replace the connection for later pushes.
     NewConnection,
 }
 
-/// The body of an answer that is no success.
+/// The body of an error response.
 #[derive(Default, Deserialize)]
 struct Body {
     reason: Option<String>,
-    /// Milliseconds; with 410 only: since when Apple knows that the token is dead.
+    /// With 410 only: since when Apple knows the token to be dead, in milliseconds.
     timestamp: Option<i64>,
 }
 
-/// What an answer means, and what may be done about it.
-pub(super) fn judge(reply: &Reply) -> (Attempt, Option<Remedy>) {
-    if reply.status == 200 {
+/// The attempt that a response results in, and the remedy that it allows.
+pub(super) fn judge(response: &HttpResponse) -> (Attempt, Option<Remedy>) {
+    if response.status == 200 {
         let attempt = Attempt::plain(Outcome::Accepted, None);
         return (Attempt { provider_status: Some(200), ..attempt }, None);
     }
-    let body: Body = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body: Body = serde_json::from_slice(&response.body).unwrap_or_default();
     let reason = body.reason.unwrap_or_default();
-    let later = Outcome::Later { not_before: reply.not_before };
+    let later = Outcome::Later { not_before: response.not_before };
     let since = body.timestamp.map(|millis| Instant::from_micros(millis.saturating_mul(1_000)));
-    let (outcome, code, remedy) = row(reply.status, &reason, later, since);
+    let (outcome, code, remedy) = row(response.status, &reason, later, since);
     let attempt = Attempt {
         outcome,
-        provider_status: Some(reply.status),
-        provider_reason: crate::words::plain(&reason),
+        provider_status: Some(response.status),
+        provider_reason: crate::reasons::clean(&reason),
         code: Some(code),
     };
     (attempt, remedy)
@@ -69,7 +70,7 @@ fn row(
         }
         (400, "DeviceTokenNotForTopic") => (OURS, codes::APNS_TOPIC, None),
         (400, "IdleTimeout") => (later, codes::APNS_SHUTDOWN, Some(Remedy::OtherConnection)),
-        // Our request or the configuration: the same would be said again.
+        // The request or the configuration is wrong: a repeat would get the same response.
         (400 | 404 | 405, _) => (OURS, codes::APNS_REJECTED, None),
         (403, "ExpiredProviderToken") => {
             (CREDENTIAL, codes::APNS_EXPIRED, Some(Remedy::FreshToken))
@@ -100,15 +101,15 @@ fn row(
     }
 }
 
-/// No answer came. A connection that broke while it was used may be Apple's way to end one: another is tried at once.
-pub(super) fn unanswered(fault: &Fault) -> (Attempt, Option<Remedy>) {
+/// The attempt without a response. Apple may end a connection by breaking it, so another one is tried at once.
+pub(super) fn unanswered(error: &CallError) -> (Attempt, Option<Remedy>) {
     let attempt = Attempt {
         outcome: Outcome::Later { not_before: None },
         provider_status: None,
-        provider_reason: crate::words::plain(&fault.words),
+        provider_reason: crate::reasons::clean(&error.text),
         code: Some(codes::APNS_UNKNOWN),
     };
-    (attempt, fault.broke.then_some(Remedy::OtherConnection))
+    (attempt, error.is_broken_connection.then_some(Remedy::OtherConnection))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 }
 
 #[tokio::test]
-async fn a_broken_credential_rests_until_it_is_mended() {
+async fn a_rejected_credential_is_not_used_until_it_is_corrected() {
     let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
     let push = fixtures::apn_push();
     assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_149)));
@@ -31,7 +31,7 @@ async fn a_broken_credential_rests_until_it_is_mended() {
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
     assert_eq!(attempt.code, Some(ErrorCode(52_149)));
     assert!(attempt.provider_reason.unwrap().contains("circuit open"));
-    assert_eq!(server.asked().len(), 1, "no call was made");
+    assert_eq!(server.requests().len(), 1, "no call was made");
 
     server.answer([ok()]);
     world.update(fixtures::p8_credential());
@@ -46,7 +46,7 @@ async fn an_outage_opens_the_circuit_and_a_probe_closes_it() {
         world.send(&push).await;
         world.clock.advance(Duration::from_millis(150));
     }
-    assert_eq!(server.asked().len(), 10);
+    assert_eq!(server.requests().len(), 10);
     server.answer([ok()]);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
@@ -54,7 +54,7 @@ async fn an_outage_opens_the_circuit_and_a_probe_closes_it() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_there_is_tried_again_later() {
+async fn an_unreachable_host_is_retried_later() {
     let (server, world) = world([ok()]).await;
     server.stop();
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -65,7 +65,7 @@ async fn a_host_that_is_not_there_is_tried_again_later() {
 }
 
 #[tokio::test]
-async fn a_credential_that_cannot_be_used_says_why() {
+async fn an_unusable_credential_is_refused_with_the_reason() {
     let (server, world) = world([ok()]).await;
     let push = fixtures::apn_push();
     let refused = Outcome::Refused { breaks_credential: false };
@@ -84,10 +84,10 @@ async fn a_credential_that_cannot_be_used_says_why() {
     assert_eq!(result(&attempt), (refused, None, Some(52_131)));
     assert!(attempt.provider_reason.unwrap().contains("must be PEM"));
 
-    *world.keeper.credential.lock().unwrap() = Ok(None);
+    *world.source.credential.lock().unwrap() = Ok(None);
     assert_eq!(result(&world.send(&push).await), (refused, None, Some(52_002)));
     let unavailable = crate::Unavailable("the database is away".to_owned());
-    *world.keeper.credential.lock().unwrap() = Err(unavailable);
+    *world.source.credential.lock().unwrap() = Err(unavailable);
     assert_eq!(result(&world.send(&push).await), (LATER, None, Some(52_000)));
-    assert!(server.asked().is_empty());
+    assert!(server.requests().is_empty());
 }

@@ -5,62 +5,62 @@ use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::ending::ErrorCode;
 
 /// This server failed, or a push service without codes of its own refused.
-pub const INTERNAL: Code = Code::INTERNAL;
+pub const INTERNAL: ErrorCode = ErrorCode::INTERNAL;
 /// No push can be sent to this address.
-pub const BAD_ADDRESS: Code = Code::NO_DESTINATION;
+pub const BAD_ADDRESS: ErrorCode = ErrorCode::NO_DESTINATION;
 /// The credential that the service names does not exist.
 pub const CREDENTIAL_UNKNOWN: ErrorCode = ErrorCode(52_002);
 /// The credential is for another push service.
 pub const CREDENTIAL_TYPE: ErrorCode = ErrorCode(52_003);
 /// The service names no credential, or has no VAPID key.
-pub const CREDENTIAL_MISSING: Code = Code::NO_CREDENTIAL;
+pub const CREDENTIAL_MISSING: ErrorCode = ErrorCode::NO_CREDENTIAL;
 /// Google rejects the service account.
-pub const FCM_SECRET: Code = Code(52_101);
+pub const FCM_SECRET: ErrorCode = ErrorCode(52_101);
 /// Google does not know the registration token.
-pub const FCM_TOKEN: Code = Code(52_102);
+pub const FCM_TOKEN: ErrorCode = ErrorCode(52_102);
 /// The app was uninstalled.
-pub const FCM_UNINSTALLED: Code = Code(52_103);
+pub const FCM_UNINSTALLED: ErrorCode = ErrorCode(52_103);
 /// The token belongs to another project.
-pub const FCM_SENDER: Code = Code(52_104);
+pub const FCM_SENDER: ErrorCode = ErrorCode(52_104);
 /// The push is too large.
-pub const FCM_TOO_LARGE: Code = Code(52_106);
+pub const FCM_TOO_LARGE: ErrorCode = ErrorCode(52_106);
 /// Too many pushes to a device or in a project.
-pub const FCM_RATE: Code = Code(52_108);
+pub const FCM_RATE: ErrorCode = ErrorCode(52_108);
 /// The service account has no permission to push.
-pub const FCM_UNAUTHORIZED: Code = Code(52_109);
+pub const FCM_UNAUTHORIZED: ErrorCode = ErrorCode(52_109);
 /// Google cannot be reached, or fails.
-pub const FCM_UNAVAILABLE: Code = Code(52_110);
+pub const FCM_UNAVAILABLE: ErrorCode = ErrorCode(52_110);
 /// Google refused for a reason without a code.
-pub const FCM_UNKNOWN: Code = Code(52_111);
+pub const FCM_UNKNOWN: ErrorCode = ErrorCode(52_111);
 /// Apple rejects the certificate or key, or it cannot be used.
-pub const APNS_CREDENTIALS: Code = Code(52_131);
+pub const APNS_CREDENTIALS: ErrorCode = ErrorCode(52_131);
 /// Apple does not know the device token, or it belongs to the other environment.
-pub const APNS_TOKEN: Code = Code(52_134);
+pub const APNS_TOKEN: ErrorCode = ErrorCode(52_134);
 /// The push is too large.
-pub const APNS_TOO_LARGE: Code = Code(52_138);
+pub const APNS_TOO_LARGE: ErrorCode = ErrorCode(52_138);
 /// Apple is closing the connection.
-pub const APNS_SHUTDOWN: Code = Code(52_139);
+pub const APNS_SHUTDOWN: ErrorCode = ErrorCode(52_139);
 /// Apple cannot be reached, or refused for a reason without a code.
-pub const APNS_UNKNOWN: Code = Code(52_140);
+pub const APNS_UNKNOWN: ErrorCode = ErrorCode(52_140);
 /// The app was uninstalled.
-pub const APNS_UNREGISTERED: Code = Code(52_141);
+pub const APNS_UNREGISTERED: ErrorCode = ErrorCode(52_141);
 /// The token belongs to another app.
-pub const APNS_TOPIC: Code = Code(52_142);
+pub const APNS_TOPIC: ErrorCode = ErrorCode(52_142);
 /// Apple rejects such a push.
-pub const APNS_REJECTED: Code = Code(52_143);
+pub const APNS_REJECTED: ErrorCode = ErrorCode(52_143);
 /// Apple fails.
-pub const APNS_INTERNAL: Code = Code(52_144);
+pub const APNS_INTERNAL: ErrorCode = ErrorCode(52_144);
 /// Apple rejects the authentication.
-pub const APNS_AUTHENTICATION: Code = Code(52_145);
+pub const APNS_AUTHENTICATION: ErrorCode = ErrorCode(52_145);
 /// Apple has seen new provider tokens too often.
-pub const APNS_TOKEN_UPDATES: Code = Code(52_147);
+pub const APNS_TOKEN_UPDATES: ErrorCode = ErrorCode(52_147);
 /// The provider token is too old.
 pub const APNS_EXPIRED: ErrorCode = ErrorCode(52_148);
 /// The provider token is wrong.
 pub const APNS_PROVIDER_TOKEN: ErrorCode = ErrorCode(52_149);
 
 /// What a code means and what to do about it, in a sentence or two for an operator; `None` for any other code.
-pub const fn explain(code: Code) -> Option<&'static str> {
+pub const fn explain(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         INTERNAL => {
             "The push service, or this server, failed in a way that has no code of its own."
@@ -77,19 +77,19 @@ pub const fn explain(code: Code) -> Option<&'static str> {
         CREDENTIAL_MISSING => {
             "The service names no credential for this platform. For a browser of Apple's: outgoing.vapid_subject is not set to a contact of yours."
         }
-        Code::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
+        ErrorCode::TTL_PASSED => "The TTL elapsed before the push could be delivered.",
         _ => return explain_vendor(code),
     })
 }
 
-const fn explain_vendor(code: Code) -> Option<&'static str> {
+const fn explain_vendor(code: ErrorCode) -> Option<&'static str> {
     match explain_fcm(code) {
         None => explain_apns(code),
         explained => explained,
     }
 }
 
-const fn explain_fcm(code: Code) -> Option<&'static str> {
+const fn explain_fcm(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         FCM_SECRET => {
             "Google does not take the service account. Make a new key in the Firebase console (Project settings, Service accounts) and update the credential's Secret with the whole JSON."
@@ -118,7 +118,7 @@ const fn explain_fcm(code: Code) -> Option<&'static str> {
     })
 }
 
-const fn explain_apns(code: Code) -> Option<&'static str> {
+const fn explain_apns(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         APNS_CREDENTIALS => {
             "The certificate or key cannot be used, or Apple does not take it: expired, revoked, or of the other environment."

@@ -26,7 +26,7 @@ pub(crate) trait PushService: Send + Sync {
     /// The type of its credentials.
     const KIND: CredentialType;
     /// The code of a credential that cannot be used.
-    const UNUSABLE: Code;
+    const UNUSABLE: ErrorCode;
     /// The client of one credential.
     type Client: Send + Sync;
 
@@ -97,7 +97,7 @@ impl<S: PushService> Provider for CredentialProvider<S> {
 }
 
 /// An attempt for which nothing was sent, and that a retry would not change.
-pub(crate) fn refused(code: Code, reason: &str) -> Attempt {
+pub(crate) fn refused(code: ErrorCode, reason: &str) -> Attempt {
     Attempt {
         outcome: Outcome::Refused { breaks_credential: false },
         provider_status: None,

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::base64::decode;
 use countersign_domain::invalid::Invalid;
+use pem::{EncodeConfig, LineEnding, Pem};
 
 /// One block.
 pub(crate) struct Block {
@@ -53,13 +54,8 @@ pub(crate) fn pkcs8(text: &str) -> Result<Vec<u8>, Invalid> {
 
 /// Writes a block in strict PEM.
 pub(crate) fn render(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in body.as_bytes().chunks(64) {
-        text.extend(line.iter().map(|c| char::from(*c)));
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
+    let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    pem::encode_config(&Pem::new(label, der), config)
 }
 
 #[cfg(test)]

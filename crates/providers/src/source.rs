@@ -77,9 +77,13 @@ pub trait CredentialSource: Send + Sync {
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// The token of a key.
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable>;
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable>;
     /// Stores a token if its version is the next one. Returns the token that is stored then.
-    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable>;
+    async fn renew(
+        &self,
+        key: KeyFingerprint,
+        new: SharedToken,
+    ) -> Result<SharedToken, Unavailable>;
 }
 
 /// The keys that sign webhook calls.

@@ -1,8 +1,8 @@
-//! Apple's push service: TLS, HTTP/2 and nothing else, provider tokens or certificates.
+//! Apple's push service: TLS, only HTTP/2, provider tokens or certificates.
 //!
-//! It takes `POST /3/device/<token>` and checks what Apple checks: the provider token (ES256, a key and team that it
-//! knows, not older than an hour, not renewed within twenty minutes) or the client certificate, every `apns-` header,
-//! and the length of the payload. Beyond Apple it wants the payload to name a challenge.
+//! It serves `POST /3/device/<token>` and checks what Apple checks: the provider token (ES256, a known key and team, not older
+//! than an hour, not renewed within twenty minutes) or the client certificate, every `apns-` header, and the length of the
+//! payload. Unlike Apple it requires a payload that names a challenge.
 
 mod keys;
 mod push;
@@ -17,45 +17,45 @@ pub use reason::{Reason, Refusal};
 
 use crate::authority::{Authority, ClientCertificate};
 use crate::clock::Now;
+use crate::common_options::CommonOptions;
 use crate::connections::Connections;
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::listener::{self, Bound, Call, Listener, Reply, Service, Speech};
-use crate::script::Script;
-use crate::setting::Setting;
+use crate::listener::{self, BoundListener, Handler, HttpRequest, Listener, Protocols, Reply};
+use crate::script::{PlannedAction, Script};
 
 use keys::{Keys, Pusher};
 
-/// How Apple is to be.
+/// The options of Apple's stand-in.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What every stand-in is told.
-    pub setting: Setting,
-    /// The topics that the first key may push to. Empty: all.
+    /// The common options.
+    pub common: CommonOptions,
+    /// The topics that the first key may push to; empty: all.
     pub topics: Vec<String>,
-    /// How far apart the tokens of one key must be issued; zero lets everything pass.
+    /// The shortest time between two tokens of one key; zero: no limit.
     pub token_updates: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            setting: Setting::default(),
+            common: CommonOptions::default(),
             topics: vec!["com.example.owlbank".to_owned()],
             token_updates: Duration::from_secs(20 * 60),
         }
     }
 }
 
-/// A push service that speaks as Apple's does. It ends when it is dropped.
+/// A stand-in for APNs. Dropping it stops it.
 pub struct Apns {
     url: String,
     first: ProviderKey,
-    desk: Arc<Desk>,
+    state: Arc<ServiceState>,
     listener: Listener,
 }
 
-struct Desk {
+struct ServiceState {
     keys: Mutex<Keys>,
     token_updates: Duration,
     script: Script<Refusal>,
@@ -64,138 +64,138 @@ struct Desk {
 }
 
 impl Apns {
-    /// Opens it, with one key.
+    /// Starts it with one key.
     ///
     /// # Errors
-    /// The address is taken.
+    /// The port is taken.
     pub async fn start(authority: &Authority, options: Options) -> Result<Self, Error> {
-        let Options { setting, topics, token_updates } = options;
-        let bound = Bound::bind(setting.address()).await?;
-        let url = setting.url("https", bound.address);
+        let Options { common, topics, token_updates } = options;
+        let bound = BoundListener::bind(common.address()).await?;
+        let url = common.url("https", bound.address);
         let mut keys = Keys::default();
         let first = keys.issue(topics)?;
-        let desk = Arc::new(Desk {
+        let state = Arc::new(ServiceState {
             keys: Mutex::new(keys),
             token_updates,
-            script: Script::new(setting.manners, Refusal::passing()),
-            pushes: Ledger::new(setting.keep),
-            now: setting.now,
+            script: Script::new(common.faults, Refusal::transient()),
+            pushes: Ledger::new(common.keep),
+            now: common.now,
         });
         let tls = Some(authority.server(&["h2"])?);
-        let speech = Speech { tls, http2_only: true, streams: setting.streams };
-        let listener = bound.serve(desk.clone(), speech);
-        Ok(Self { url, first, desk, listener })
+        let protocols = Protocols { tls, http2_only: true, streams: common.streams };
+        let listener = bound.serve(state.clone(), protocols);
+        Ok(Self { url, first, state, listener })
     }
 
-    /// What stands in place of `https://api.push.apple.com`.
+    /// The base URL, in place of `https://api.push.apple.com`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The key that it was born with.
+    /// The first key.
     pub fn key(&self) -> &ProviderKey {
         &self.first
     }
 
-    /// Makes another key, of another team, for these topics; for all if there are none.
+    /// Generates another key, of another team, for these topics; empty: all topics.
     ///
     /// # Errors
-    /// The key cannot be made.
+    /// The key cannot be generated.
     pub fn new_key(&self, topics: Vec<String>) -> Result<ProviderKey, Error> {
-        self.desk.keys().issue(topics)
+        self.state.keys().issue(topics)
     }
 
-    /// A key is good no more, as after a click in the developer console.
+    /// Revokes a key, as in the developer console.
     pub fn revoke_key(&self, key_id: &str) {
-        self.desk.keys().revoke(key_id);
+        self.state.keys().revoke(key_id);
     }
 
-    /// Makes a certificate that pushes to one topic without any token. `authority` is the one it was started with.
+    /// Makes a client certificate for one topic. `authority` is the one that the stand-in was started with.
     ///
     /// # Errors
-    /// The topic cannot stand in a certificate.
+    /// The topic is not valid in a certificate.
     pub fn new_certificate(
         &self,
         authority: &Authority,
         topic: &str,
     ) -> Result<ClientCertificate, Error> {
         let certificate = authority.client_certificate(topic)?;
-        self.desk.keys().certify(certificate.der.clone(), topic.to_owned());
+        self.state.keys().certify(certificate.der.clone(), topic.to_owned());
         Ok(certificate)
     }
 
-    /// Forgets the provider tokens it has seen: the next may be issued as soon as it likes.
+    /// Forgets the provider tokens, so that the next one may be new at once.
     pub fn forget_provider_tokens(&self) {
-        self.desk.keys().forget_tokens();
+        self.state.keys().forget_tokens();
     }
 
-    /// What it is told to do. Addresses are device tokens.
+    /// The script. Addresses are device tokens.
     pub fn script(&self) -> &Script<Refusal> {
-        &self.desk.script
+        &self.state.script
     }
 
-    /// What arrived.
+    /// The received pushes.
     pub fn pushes(&self) -> &Ledger<Push> {
-        &self.desk.pushes
+        &self.state.pushes
     }
 
-    /// Who is connected.
+    /// The open connections.
     pub fn connections(&self) -> &Connections {
         &self.listener.connections
     }
 }
 
-impl Desk {
+impl ServiceState {
     fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pusher(&self, call: &Call, push: &Push) -> Result<Pusher, Reason> {
+    fn pusher(&self, request: &HttpRequest, push: &Push) -> Result<Pusher, Reason> {
         let mut keys = self.keys();
-        match (&call.line.certificate, &push.provider_token) {
-            // with a certificate there is no need to look at a token, and Apple does not
-            (Some(certificate), _) => keys.shown(certificate),
-            (None, Some(token)) => keys.signed(token, push.at, self.token_updates),
-            (None, None) if call.headers.contains_key("authorization") => {
+        match (&request.connection.certificate, &push.provider_token) {
+            // With a certificate Apple ignores a token.
+            (Some(certificate), _) => keys.by_certificate(certificate),
+            (None, Some(token)) => keys.by_token(token, push.at, self.token_updates),
+            (None, None) if request.headers.contains_key("authorization") => {
                 Err(Reason::InvalidProviderToken)
             }
             (None, None) => Err(Reason::MissingProviderToken),
         }
     }
 
-    fn check(&self, call: &Call, push: &mut Push) -> Result<(), Refusal> {
-        push::check_request(call)?;
-        let pusher = self.pusher(call, push)?;
-        push::check_push(call, push, &pusher)?;
+    fn check(&self, request: &HttpRequest, push: &mut Push) -> Result<(), Refusal> {
+        push::check_request(request)?;
+        let pusher = self.pusher(request, push)?;
+        push::check_push(request, push, &pusher)?;
         push.key_id = pusher.key_id;
         Ok(())
     }
 }
 
-impl Service for Desk {
-    async fn reply(self: Arc<Self>, call: Call) -> Reply {
-        let mut push = Push::read(&call, (self.now)());
-        let checked = self.check(&call, &mut push);
-        let cue = checked.is_ok().then(|| self.script.cue(&push.token));
-        let planned = cue.as_ref().and_then(crate::script::Cue::answer);
+impl Handler for ServiceState {
+    async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+        let mut push = Push::read(&request, (self.now)());
+        let checked = self.check(&request, &mut push);
+        let planned_action = checked.is_ok().then(|| self.script.take(&push.token));
+        let planned = planned_action.as_ref().and_then(PlannedAction::response);
         let refusal = checked.err().or(planned);
         if let (Some(refusal), Some(token)) = (&refusal, &push.provider_token)
-            && cue.is_some()
+            && planned_action.is_some()
             && refusal.is_about_token()
         {
             self.keys().refuse(token, refusal.reason);
         }
-        let answer = match &refusal {
-            None => listener::answer(200, &[("apns-id", &push.id)], ""),
+        let response = match &refusal {
+            None => listener::response(200, &[("apns-id", &push.id)], ""),
             Some(refusal) => refusal.render(&push.id, push.at),
         };
         push.reason = refusal.map(|refusal| refusal.reason);
-        let is_answered = cue.as_ref().is_none_or(crate::script::Cue::is_answered);
-        push.status = is_answered.then(|| answer.status().as_u16());
+        let has_response = planned_action.as_ref().is_none_or(PlannedAction::has_response);
+        push.status = has_response.then(|| response.status().as_u16());
         self.pushes.record(push);
-        match cue {
-            None => Reply::Answer(answer),
-            Some(cue) => cue.take(&call.line, answer).await,
+        match planned_action {
+            None => Reply::Respond(response),
+            Some(planned_action) => planned_action.run(&request.connection, response).await,
         }
     }
 }

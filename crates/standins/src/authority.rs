@@ -1,4 +1,4 @@
-//! A certificate authority of our own, for servers on this machine and for pushers that show a certificate.
+//! A certificate authority for the stand-ins and for clients with certificates.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::error::Error;
 
-/// Signs the certificates of stand-ins. Whoever calls them must trust [`pem`](Self::pem).
+/// Signs the certificates of stand-ins. Clients must trust [`pem`](Self::pem).
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
@@ -21,22 +21,22 @@ pub struct Authority {
     names: Vec<String>,
 }
 
-/// A certificate to show, and its key.
+/// A client certificate and its key.
 #[derive(Debug, Clone)]
 pub struct ClientCertificate {
     /// The certificate, in PEM.
     pub certificate_pem: String,
     /// Its private key: PKCS#8 in PEM.
     pub private_key_pem: String,
-    /// What a server sees of it.
+    /// The certificate in DER.
     pub(crate) der: CertificateDer<'static>,
 }
 
 impl Authority {
-    /// A new one. Its servers answer to `localhost`, `127.0.0.1`, `::1` and to `more` names or addresses.
+    /// A new authority. Its server certificates name `localhost`, `127.0.0.1`, `::1` and `more`.
     ///
     /// # Errors
-    /// A name cannot stand in a certificate.
+    /// A name is not valid in a certificate.
     pub fn new(more: &[String]) -> Result<Self, Error> {
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
         names.extend(more.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
@@ -49,7 +49,7 @@ impl Authority {
         let certificate = params.self_signed(&key)?;
         let (root, pem) = (certificate.der().clone(), certificate.pem());
         let authority = Self { issuer: Issuer::new(params, key), root, pem, names };
-        // a bad name is found here and not by the first server
+        // Reports an invalid name here and not at the first server.
         authority.server_certificate()?;
         Ok(authority)
     }
@@ -59,10 +59,10 @@ impl Authority {
         &self.pem
     }
 
-    /// A certificate for a client by this name.
+    /// A certificate for a client of this name.
     ///
     /// # Errors
-    /// The name cannot stand in a certificate.
+    /// The name is not valid in a certificate.
     pub fn client_certificate(&self, name: &str) -> Result<ClientCertificate, Error> {
         let mut params = CertificateParams::new([])?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -76,7 +76,7 @@ impl Authority {
         })
     }
 
-    /// How a server of ours greets, which speaks `protocols` and looks at certificates of ours that clients show.
+    /// The TLS configuration of a server with these ALPN protocols. It verifies client certificates of this authority.
     pub(crate) fn server(&self, protocols: &[&str]) -> Result<Arc<ServerConfig>, Error> {
         let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! The connections of a stand-in: counted, and ended on demand.
+//! Counts the connections of a stand-in, and ends them on demand.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
-/// Every connection of one stand-in.
+/// The connections of one stand-in.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
     inner: Arc<Inner>,
@@ -17,7 +17,7 @@ pub struct Connections {
 struct Inner {
     opened: AtomicU64,
     is_shut: AtomicBool,
-    lines: Mutex<HashMap<u64, watch::Sender<Wish>>>,
+    orders: Mutex<HashMap<u64, watch::Sender<ConnectionOrder>>>,
     open: watch::Sender<usize>,
 }
 
@@ -26,54 +26,54 @@ impl Default for Inner {
         Self {
             opened: AtomicU64::new(0),
             is_shut: AtomicBool::new(false),
-            lines: Mutex::default(),
+            orders: Mutex::default(),
             open: watch::Sender::new(0),
         }
     }
 }
 
-/// What is to become of a connection.
+/// An order to the task that serves a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum ConnectionOrder {
     Stay,
     GoAway,
     Cut,
 }
 
 impl Connections {
-    /// How many were opened since the start. One that never finished its TLS handshake does not count.
+    /// The number opened since the start, without those that did not complete their TLS handshake.
     pub fn opened(&self) -> u64 {
         self.inner.opened.load(Ordering::Relaxed)
     }
 
-    /// How many are open.
+    /// The number that is open.
     pub fn open(&self) -> usize {
         *self.inner.open.borrow()
     }
 
     /// Waits until `n` are open.
     pub async fn wait_for_open(&self, n: usize) {
-        // fails only if there are no connections to come
+        // Cannot fail: the sender lives as long as `self`.
         let _ = self.inner.open.subscribe().wait_for(|open| *open == n).await;
     }
 
-    /// Tells everybody to go away: requests under way are answered, new ones need a new connection. HTTP/2's `GOAWAY`.
+    /// Sends `GOAWAY` on all connections: requests in flight get a response, new ones need a new connection.
     pub fn go_away(&self) {
-        self.tell_all(Wish::GoAway);
+        self.order_all(ConnectionOrder::GoAway);
     }
 
-    /// Cuts every connection, whatever is under way on it.
+    /// Cuts all connections, with the requests in flight.
     pub fn cut(&self) {
-        self.tell_all(Wish::Cut);
+        self.order_all(ConnectionOrder::Cut);
     }
 
-    /// The service is down: every connection is cut, and no new one gets as far as TLS.
+    /// Takes the service down: cuts all connections and accepts no new ones.
     pub fn shut(&self) {
         self.inner.is_shut.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// The service is up again.
+    /// Takes the service up again.
     pub fn reopen(&self) {
         self.inner.is_shut.store(false, Ordering::SeqCst);
     }
@@ -82,75 +82,78 @@ impl Connections {
         self.inner.is_shut.load(Ordering::SeqCst)
     }
 
-    /// Counts a new connection. It stays counted until the wishes are dropped.
-    pub(crate) fn add(&self, certificate: Option<CertificateDer<'static>>) -> (Line, Wishes) {
+    /// Counts a new connection until the orders are dropped.
+    pub(crate) fn add(
+        &self,
+        certificate: Option<CertificateDer<'static>>,
+    ) -> (ConnectionHandle, Orders) {
         let id = self.inner.opened.fetch_add(1, Ordering::Relaxed);
-        let (wish, wishes) = watch::channel(Wish::Stay);
+        let (order, orders) = watch::channel(ConnectionOrder::Stay);
         {
-            let mut lines = self.lines();
-            lines.insert(id, wish.clone());
-            self.inner.open.send_replace(lines.len());
+            let mut all = self.orders();
+            all.insert(id, order.clone());
+            self.inner.open.send_replace(all.len());
         }
-        // looked at again: it may have been shut between the handshake and here
+        // Checked again: the service may have been taken down since the handshake.
         if self.is_shut() {
-            wish.send_replace(Wish::Cut);
+            order.send_replace(ConnectionOrder::Cut);
         }
-        let line = Line { id, wish, certificate };
-        (line, Wishes { id, wishes, connections: self.clone() })
+        let handle = ConnectionHandle { id, order, certificate };
+        (handle, Orders { id, orders, connections: self.clone() })
     }
 
-    fn tell_all(&self, wish: Wish) {
-        for line in self.lines().values() {
-            line.send_replace(wish);
+    fn order_all(&self, order: ConnectionOrder) {
+        for connection in self.orders().values() {
+            connection.send_replace(order);
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<u64, watch::Sender<Wish>>> {
-        self.inner.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn orders(&self) -> MutexGuard<'_, HashMap<u64, watch::Sender<ConnectionOrder>>> {
+        self.inner.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One connection, as a request on it sees it.
+/// One connection, for the requests on it.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct ConnectionHandle {
     /// Its number; the first is 0.
     pub(crate) id: u64,
-    /// The certificate that the caller showed, which our authority signed.
+    /// The client's certificate, signed by the stand-in's authority.
     pub(crate) certificate: Option<CertificateDer<'static>>,
-    wish: watch::Sender<Wish>,
+    order: watch::Sender<ConnectionOrder>,
 }
 
-impl Line {
+impl ConnectionHandle {
     pub(crate) fn go_away(&self) {
-        self.wish.send_replace(Wish::GoAway);
+        self.order.send_replace(ConnectionOrder::GoAway);
     }
 
     pub(crate) fn cut(&self) {
-        self.wish.send_replace(Wish::Cut);
+        self.order.send_replace(ConnectionOrder::Cut);
     }
 }
 
-/// What is wished for one connection, for the task that serves it.
-pub(crate) struct Wishes {
+/// The orders for one connection, for the task that serves it.
+pub(crate) struct Orders {
     id: u64,
-    wishes: watch::Receiver<Wish>,
+    orders: watch::Receiver<ConnectionOrder>,
     connections: Connections,
 }
 
-impl Wishes {
-    pub(crate) async fn next(&mut self) -> Wish {
-        match self.wishes.changed().await {
-            Ok(()) => *self.wishes.borrow_and_update(),
-            // the map holds a sender for as long as we are counted
-            Err(_) => Wish::Cut,
+impl Orders {
+    pub(crate) async fn next(&mut self) -> ConnectionOrder {
+        match self.orders.changed().await {
+            Ok(()) => *self.orders.borrow_and_update(),
+            // The map holds a sender until this is dropped.
+            Err(_) => ConnectionOrder::Cut,
         }
     }
 }
 
-impl Drop for Wishes {
+impl Drop for Orders {
     fn drop(&mut self) {
-        let mut lines = self.connections.lines();
-        lines.remove(&self.id);
-        self.connections.inner.open.send_replace(lines.len());
+        let mut all = self.connections.orders();
+        all.remove(&self.id);
+        self.connections.inner.open.send_replace(all.len());
     }
 }

@@ -1,14 +1,14 @@
-//! Why a stand-in does not start.
+//! Why a stand-in cannot start.
 
-/// A stand-in does not start.
+/// Why a stand-in cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its address is taken, or not ours.
+    /// Its address is taken, or is not of this machine.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A certificate could not be made.

@@ -1,11 +1,11 @@
-//! Google's push service, and the token service beside it.
+//! Google's push service, and its token service.
 //!
 //! `POST /token` exchanges an assertion (RS256, signed by the service account's key, for the scope of messaging, for an
-//! hour at most) for an access token. `POST /v1/projects/<id>/messages:send` wants one, and a data-only message that
-//! names a challenge, with `android.priority`, `ttl` and `collapse_key` in their form.
+//! hour at most) for an access token. `POST /v1/projects/<id>/messages:send` requires one, and a data-only message that
+//! names a challenge, with well-formed `android.priority`, `ttl` and `collapse_key`.
 
 mod account;
-mod desk;
+mod handler;
 mod message;
 mod refusal;
 
@@ -14,115 +14,115 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use desk::TokenCall;
+pub use handler::TokenRequest;
 pub use message::Message;
 pub use refusal::{Error, Refusal};
 
-use crate::answer::HttpAnswer;
 use crate::authority::Authority;
+use crate::common_options::CommonOptions;
 use crate::connections::Connections;
 use crate::ledger::Ledger;
-use crate::listener::{Bound, Listener, Speech};
+use crate::listener::{BoundListener, Listener, Protocols};
 use crate::script::Script;
-use crate::setting::Setting;
+use crate::scripted_response::ScriptedResponse;
 
 use account::Account;
-use desk::Desk;
+use handler::ServiceState;
 
-/// How Google is to be.
+/// The options of Google's stand-in.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What every stand-in is told.
-    pub setting: Setting,
+    /// The common options.
+    pub common: CommonOptions,
     /// The Firebase project.
     pub project_id: String,
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     pub token_life: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            setting: Setting::default(),
+            common: CommonOptions::default(),
             project_id: "owlbank-push".to_owned(),
             token_life: Duration::from_secs(3599),
         }
     }
 }
 
-/// A push service that speaks as FCM does. It ends when it is dropped.
+/// A stand-in for FCM. Dropping it stops it.
 pub struct Fcm {
     url: String,
     service_account: Value,
-    desk: Arc<Desk>,
+    state: Arc<ServiceState>,
     listener: Listener,
 }
 
 impl Fcm {
-    /// Opens it, with one service account.
+    /// Starts it with one service account.
     ///
     /// # Errors
-    /// The address is taken.
+    /// The port is taken.
     pub async fn start(
         authority: &Authority,
         options: Options,
     ) -> Result<Self, crate::error::Error> {
-        let Options { setting, project_id, token_life } = options;
-        let bound = Bound::bind(setting.address()).await?;
-        let url = setting.url("https", bound.address);
+        let Options { common, project_id, token_life } = options;
+        let bound = BoundListener::bind(common.address()).await?;
+        let url = common.url("https", bound.address);
         let account = Account::generate(&project_id, &format!("{url}/token"))?;
         let service_account = account.json();
-        let desk = Arc::new(Desk {
+        let state = Arc::new(ServiceState {
             account: Mutex::new(account),
             token_life: i64::try_from(token_life.as_secs()).unwrap_or(i64::MAX),
-            script: Script::new(setting.manners, Refusal::passing()),
-            messages: Ledger::new(setting.keep),
-            token_script: Script::new(setting.manners, vec![HttpAnswer::status(503)]),
-            token_calls: Ledger::new(setting.keep),
-            now: setting.now,
+            script: Script::new(common.faults, Refusal::transient()),
+            messages: Ledger::new(common.keep),
+            token_script: Script::new(common.faults, vec![ScriptedResponse::status(503)]),
+            token_requests: Ledger::new(common.keep),
+            now: common.now,
         });
         let tls = Some(authority.server(&["h2", "http/1.1"])?);
-        let speech = Speech { tls, http2_only: false, streams: setting.streams };
-        let listener = bound.serve(desk.clone(), speech);
-        Ok(Self { url, service_account, desk, listener })
+        let protocols = Protocols { tls, http2_only: false, streams: common.streams };
+        let listener = bound.serve(state.clone(), protocols);
+        Ok(Self { url, service_account, state, listener })
     }
 
-    /// What stands in place of `https://fcm.googleapis.com`.
+    /// The base URL, in place of `https://fcm.googleapis.com`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The service account's file, whose `token_uri` points here.
+    /// The JSON of the service account; its `token_uri` is this stand-in.
     pub fn service_account(&self) -> &Value {
         &self.service_account
     }
 
-    /// Every access token is good no more.
+    /// Revokes all access tokens.
     pub fn revoke_access_tokens(&self) {
-        self.desk.account().revoke_all();
+        self.state.account().revoke_all();
     }
 
-    /// What it is told to do with messages. Addresses are registration tokens.
+    /// The script for messages. Addresses are registration tokens.
     pub fn script(&self) -> &Script<Refusal> {
-        &self.desk.script
+        &self.state.script
     }
 
-    /// What it is told to do at the token service. There are no addresses.
-    pub fn token_script(&self) -> &Script<HttpAnswer> {
-        &self.desk.token_script
+    /// The script for the token service. There are no addresses.
+    pub fn token_script(&self) -> &Script<ScriptedResponse> {
+        &self.state.token_script
     }
 
-    /// The messages that arrived.
+    /// The received messages.
     pub fn messages(&self) -> &Ledger<Message> {
-        &self.desk.messages
+        &self.state.messages
     }
 
-    /// The calls to the token service.
-    pub fn token_calls(&self) -> &Ledger<TokenCall> {
-        &self.desk.token_calls
+    /// The received token requests.
+    pub fn token_requests(&self) -> &Ledger<TokenRequest> {
+        &self.state.token_requests
     }
 
-    /// Who is connected, to either service.
+    /// The open connections, to either service.
     pub fn connections(&self) -> &Connections {
         &self.listener.connections
     }

@@ -1,6 +1,5 @@
-//! Reading the tokens of those who push: compact JWS, checked with a known key.
-//!
-//! Written here and not shared with the server: a mistake on both sides of a shared line would pass every test.
+//! Parses and verifies compact JWS (RFC 7515). The code is not shared with the server, so that an error in one is found by the
+//! other.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
@@ -9,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// How a token may be signed.
+/// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// ECDSA on P-256; the key is an uncompressed point.
@@ -34,7 +33,7 @@ impl Algorithm {
     }
 }
 
-/// A token whose form is right and whose signature is not checked yet.
+/// A parsed token whose signature is not verified yet.
 pub(crate) struct Jws<'a> {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
@@ -43,7 +42,7 @@ pub(crate) struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart; `None` if it is none.
+    /// Parses a token; `None` if it is malformed.
     pub(crate) fn parse(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -58,7 +57,7 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// Whether it names this algorithm and is signed by this key.
+    /// Whether the token names this algorithm and is signed by this key.
     pub(crate) fn is_signed_by(&self, algorithm: Algorithm, key: &[u8]) -> bool {
         self.header_text("alg") == Some(algorithm.name())
             && UnparsedPublicKey::new(algorithm.verifier(), key)
@@ -88,7 +87,7 @@ mod tests {
     use crate::tests::client::SigningKey;
 
     #[test]
-    fn a_token_is_opened_by_its_key_and_algorithm_only() {
+    fn a_token_verifies_only_with_its_key_and_algorithm() {
         let key = SigningKey::generate();
         let token = key.sign(&json!({"alg": "ES256"}), &json!({"iat": 5, "iss": "me"}));
         let jws = Jws::parse(&token).unwrap();
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_none() {
+    fn malformed_tokens_are_rejected() {
         for text in ["", "a.b", "a.b.c", "e30.e30.!", "e30.W10.AA"] {
             assert!(Jws::parse(text).is_none(), "{text}");
         }

@@ -1,11 +1,11 @@
-//! What arrived, for whoever wants to look.
+//! Records received requests.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// The last arrivals, oldest first, and how many there were.
+/// The last entries, oldest first, and the number of all.
 #[derive(Debug)]
 pub struct Ledger<T> {
     kept: Mutex<VecDeque<T>>,
@@ -14,7 +14,7 @@ pub struct Ledger<T> {
 }
 
 impl<T: Clone> Ledger<T> {
-    /// Keeps the last `keep`: a stand-in under load for an hour must not fill the memory.
+    /// Keeps the last `keep` entries, which bounds the memory of a stand-in under load.
     pub(crate) fn new(keep: usize) -> Self {
         Self { kept: Mutex::default(), keep, total: watch::Sender::new(0) }
     }
@@ -27,30 +27,30 @@ impl<T: Clone> Ledger<T> {
             }
             kept.push_back(entry);
         }
-        // under the lock, so that whoever sees the count also sees the entry
+        // Under the lock, so that a reader of the count also finds the entry.
         self.total.send_modify(|total| *total += 1);
     }
 
-    /// Those that are kept.
+    /// The kept entries.
     pub fn all(&self) -> Vec<T> {
         self.kept().iter().cloned().collect()
     }
 
-    /// How many arrived, kept or not.
+    /// The number of all entries, kept or not.
     pub fn total(&self) -> u64 {
         *self.total.borrow()
     }
 
-    /// Forgets all, and counts from nothing again.
+    /// Removes all entries and restarts the count at 0.
     pub fn clear(&self) {
         let mut kept = self.kept();
         kept.clear();
         self.total.send_replace(0);
     }
 
-    /// Waits for more than the `seen` that have arrived, and returns those of them that are kept, with the new total.
+    /// Waits until the total exceeds `seen`. Returns the kept entries after those, and the new total.
     pub async fn after(&self, seen: u64) -> (Vec<T>, u64) {
-        // Fails only if the ledger is gone.
+        // Cannot fail: the sender lives as long as `self`.
         let _ = self.total.subscribe().wait_for(|total| *total > seen).await;
         let kept = self.kept();
         let total = *self.total.borrow();
@@ -58,14 +58,14 @@ impl<T: Clone> Ledger<T> {
         (kept.iter().skip(kept.len().saturating_sub(new)).cloned().collect(), total)
     }
 
-    /// Those that are kept, once `n` have arrived.
+    /// Waits until the total is `n`; returns the kept entries.
     pub async fn wait_for(&self, n: u64) -> Vec<T> {
-        // fails only if the ledger is gone
+        // Cannot fail: the sender lives as long as `self`.
         let _ = self.total.subscribe().wait_for(|total| *total >= n).await;
         self.all()
     }
 
-    /// Those that are kept, once they are as `is_it` wants them; it is asked again at each arrival.
+    /// Waits until `is_it` accepts the kept entries; returns them.
     pub async fn wait_until(&self, is_it: impl Fn(&[T]) -> bool) -> Vec<T> {
         let mut total = self.total.subscribe();
         loop {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn waiting_ends_when_enough_have_arrived() {
+    async fn waiting_ends_at_the_total() {
         let ledger = Arc::new(Ledger::new(10));
         let waiting = tokio::spawn({
             let ledger = ledger.clone();
@@ -105,16 +105,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_arrives_is_read_once_by_who_follows() {
+    async fn a_follower_reads_each_entry_once() {
         let ledger = Ledger::new(2);
         ledger.record(1);
         assert_eq!(ledger.after(0).await, (vec![1], 1));
         (2..=5).for_each(|entry| ledger.record(entry));
-        assert_eq!(ledger.after(1).await, (vec![4, 5], 5), "those that are kept");
+        assert_eq!(ledger.after(1).await, (vec![4, 5], 5), "the kept entries");
     }
 
     #[test]
-    fn only_the_last_are_kept_and_all_are_counted() {
+    fn the_last_entries_are_kept_and_all_are_counted() {
         let ledger = Ledger::new(2);
         (1..=5).for_each(|entry| ledger.record(entry));
         assert_eq!((ledger.all(), ledger.total()), (vec![4, 5], 5));

@@ -1,10 +1,9 @@
-//! Stand-ins for what cannot run on a developer's machine: Apple's push service, Google's, a browser vendor's, and an
-//! application that takes webhooks.
+//! Stand-ins for services that cannot run on a developer's machine: the push services of Apple, Google and a browser vendor, and
+//! an application that receives webhooks.
 //!
-//! They speak the real protocols over real TLS and HTTP/2, and check what the real ones check: an error that they do
-//! not see would be seen in production. Everything that goes wrong out there can be asked for: any refusal, delays,
-//! silence, `GOAWAY`, resets, cut connections, a service that is down. Asked for one by one in a [`Script`], or by the
-//! share and from a seed in [`Manners`]. They are calm unless asked.
+//! They speak the real protocols over real TLS and HTTP/2, and check what the real services check. Every failure of a real
+//! service can be requested: any refusal, delays, no response, `GOAWAY`, resets, cut connections, a service that is down. A
+//! [`Script`] requests them one by one, [`Faults`] by rates and from a seed. Without either, every valid request succeeds.
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), countersign_standins::Error> {
@@ -19,48 +18,48 @@
 //! # Ok(()) }
 //! ```
 //!
-//! | file | what it knows |
+//! | file | content |
 //! | --- | --- |
-//! | `apns`, `fcm`, `webpush`, `webhook` | one outside system each: who may call, what is right, how it says no |
-//! | `script`, `manners` | what is to go wrong, on demand or from a seed |
-//! | `ledger` | what arrived |
-//! | `listener`, `connections` | TCP, TLS, HTTP, and their ends |
+//! | `apns`, `fcm`, `webpush`, `webhook` | one service each: authentication, checks, refusals |
+//! | `script`, `faults` | planned failures, on demand or from a seed |
+//! | `ledger` | received requests |
+//! | `listener`, `connections` | TCP, TLS and HTTP |
 //! | `authority`, `jws`, `pem` | certificates, tokens, keys |
 
-mod answer;
 pub mod apns;
 mod authority;
 mod clock;
+mod common_options;
 mod connections;
 mod error;
+mod faults;
 pub mod fcm;
 mod jws;
 mod ledger;
 mod listener;
-mod manners;
 mod payload;
 mod pem;
 mod random;
 mod running;
 mod script;
-mod setting;
+mod scripted_response;
 pub mod webhook;
 pub mod webpush;
 
 #[cfg(test)]
 mod tests;
 
-pub use answer::HttpAnswer;
 pub use apns::Apns;
 pub use authority::{Authority, ClientCertificate};
 pub use clock::{Now, system_time};
+pub use common_options::CommonOptions;
 pub use connections::Connections;
 pub use error::Error;
+pub use faults::{Fault, Faults};
 pub use fcm::Fcm;
 pub use ledger::Ledger;
-pub use manners::{Lapse, Manners};
 pub use running::{Options, Ports, Running, run};
-pub use script::{Script, Turn};
-pub use setting::Setting;
+pub use script::{Action, Script};
+pub use scripted_response::ScriptedResponse;
 pub use webhook::Webhook;
 pub use webpush::WebPush;

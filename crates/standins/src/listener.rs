@@ -1,4 +1,4 @@
-//! Listening: TCP, TLS, HTTP/1.1 and HTTP/2, and ends of every kind.
+//! Accepts connections over TCP and TLS, and serves HTTP/1.1 and HTTP/2.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -20,71 +20,69 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::connections::{Connections, Wish};
+use crate::connections::{ConnectionHandle, ConnectionOrder, Connections, Orders};
 use crate::error::Error;
 
-pub(crate) use crate::connections::Line;
-
-/// The longest body that is read. What each service allows is less, and its own to check.
-const BODY: usize = 1024 * 1024;
+/// The longest body that is read, in bytes. Each service checks its own, lower bound.
+const LONGEST_BODY: usize = 1024 * 1024;
 /// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A whole answer.
-pub(crate) type Answer = Response<Full<Bytes>>;
+/// A complete response.
+pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
-/// A request with its body.
-pub(crate) struct Call {
-    pub(crate) line: Line,
+/// A complete request.
+pub(crate) struct HttpRequest {
+    pub(crate) connection: ConnectionHandle,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Call {
-    /// A header's value, if there is one of that name and it is text.
+impl HttpRequest {
+    /// The value of a header, if it is present and text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// How a request ends.
+/// The end of a request.
 pub(crate) enum Reply {
-    Answer(Answer),
-    /// Its stream is reset; the connection stays, unless it is HTTP/1.
+    Respond(HttpResponse),
+    /// Resets the stream; the connection stays open, unless it is HTTP/1.
     Reset(Reason),
 }
 
-/// What stands behind a listener.
-pub(crate) trait Service: Send + Sync + 'static {
-    fn reply(self: Arc<Self>, call: Call) -> impl Future<Output = Reply> + Send;
+/// Handles the requests of a listener.
+pub(crate) trait Handler: Send + Sync + 'static {
+    fn handle(self: Arc<Self>, request: HttpRequest) -> impl Future<Output = Reply> + Send;
 }
 
-/// What a listener speaks.
+/// The protocols of a listener.
 #[derive(Clone)]
-pub(crate) struct Speech {
-    /// None: in the clear.
+pub(crate) struct Protocols {
+    /// `None`: no TLS.
     pub(crate) tls: Option<Arc<ServerConfig>>,
-    /// Nothing but HTTP/2.
+    /// Whether HTTP/1.1 is refused.
     pub(crate) http2_only: bool,
-    /// How many requests may be under way on one HTTP/2 connection.
+    /// Concurrent requests on one HTTP/2 connection.
     pub(crate) streams: u32,
 }
 
-/// An address that is taken, and where nobody answers yet.
-pub(crate) struct Bound {
+/// A socket that is bound but not served yet.
+pub(crate) struct BoundListener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
 }
 
-/// A listener at work, until it is dropped.
+/// A running listener. Dropping it stops it.
 pub(crate) struct Listener {
     pub(crate) connections: Connections,
     _stop: DropGuard,
 }
 
-impl Bound {
+impl BoundListener {
     pub(crate) async fn bind(address: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
@@ -92,24 +90,25 @@ impl Bound {
         Ok(Self { socket, address })
     }
 
-    pub(crate) fn serve<S: Service>(self, service: Arc<S>, speech: Speech) -> Listener {
+    pub(crate) fn serve<H: Handler>(self, handler: Arc<H>, protocols: Protocols) -> Listener {
         let connections = Connections::default();
         let stop = CancellationToken::new();
-        let hall = Hall { service, speech, connections: connections.clone(), stop: stop.clone() };
-        tokio::spawn(Arc::new(hall).accept(self.socket));
+        let acceptor =
+            Acceptor { handler, protocols, connections: connections.clone(), stop: stop.clone() };
+        tokio::spawn(Arc::new(acceptor).accept(self.socket));
         Listener { connections, _stop: stop.drop_guard() }
     }
 }
 
-/// What the connections of one listener have in common.
-struct Hall<S> {
-    service: Arc<S>,
-    speech: Speech,
+/// Accepts the connections of one listener.
+struct Acceptor<H> {
+    handler: Arc<H>,
+    protocols: Protocols,
     connections: Connections,
     stop: CancellationToken,
 }
 
-impl<S: Service> Hall<S> {
+impl<H: Handler> Acceptor<H> {
     async fn accept(self: Arc<Self>, socket: TcpListener) {
         loop {
             let accepted = tokio::select! {
@@ -118,50 +117,51 @@ impl<S: Service> Hall<S> {
             };
             match accepted {
                 Ok((stream, _)) if !self.connections.is_shut() => {
-                    tokio::spawn(self.clone().greet(stream));
+                    tokio::spawn(self.clone().handshake(stream));
                 }
                 Ok(_) => {}
-                // out of file descriptors, most often: some will come back
+                // Most often no file descriptor is free; retry shortly.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }
 
-    async fn greet(self: Arc<Self>, stream: TcpStream) {
-        // a small answer must not wait for the acknowledgement of the one before it
+    async fn handshake(self: Arc<Self>, stream: TcpStream) {
+        // A small response must not wait for the acknowledgement of an earlier one.
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let Some(tls) = self.speech.tls.clone() else {
-            let (line, wishes) = self.connections.add(None);
-            return self.serve(stream, line, wishes).await;
+        let Some(tls) = self.protocols.tls.clone() else {
+            let (connection, orders) = self.connections.add(None);
+            return self.serve(stream, connection, orders).await;
         };
-        let handshake = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(tls).accept(stream));
+        let handshake =
+            tokio::time::timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls).accept(stream));
         let accepted = tokio::select! {
             () = self.stop.cancelled() => return,
             accepted = handshake => accepted,
         };
         if let Ok(Ok(stream)) = accepted {
             let certificates = stream.get_ref().1.peer_certificates();
-            let shown = certificates.and_then(<[_]>::first).map(|der| der.clone().into_owned());
-            let (line, wishes) = self.connections.add(shown);
-            self.serve(stream, line, wishes).await;
+            let presented = certificates.and_then(<[_]>::first).map(|der| der.clone().into_owned());
+            let (connection, orders) = self.connections.add(presented);
+            self.serve(stream, connection, orders).await;
         }
     }
 
     async fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        line: Line,
-        mut wishes: crate::connections::Wishes,
+        handle: ConnectionHandle,
+        mut orders: Orders,
     ) {
         let service = service_fn(|request| {
-            let (service, line) = (self.service.clone(), line.clone());
-            answered(service, line, request)
+            let (handler, handle) = (self.handler.clone(), handle.clone());
+            handle_request(handler, handle, request)
         });
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http2().max_concurrent_streams(self.speech.streams);
-        if self.speech.http2_only {
+        builder.http2().max_concurrent_streams(self.protocols.streams);
+        if self.protocols.http2_only {
             builder = builder.http2_only();
         }
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -169,12 +169,12 @@ impl<S: Service> Hall<S> {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                // how a connection ended is the caller's business
+                // An error of the connection concerns only the client.
                 _ = connection.as_mut() => return,
-                wish = wishes.next() => match wish {
-                    Wish::Stay => {}
-                    Wish::GoAway => connection.as_mut().graceful_shutdown(),
-                    Wish::Cut => return,
+                order = orders.next() => match order {
+                    ConnectionOrder::Stay => {}
+                    ConnectionOrder::GoAway => connection.as_mut().graceful_shutdown(),
+                    ConnectionOrder::Cut => return,
                 },
             }
         }
@@ -183,31 +183,35 @@ impl<S: Service> Hall<S> {
 
 type Boxed = Box<dyn StdError + Send + Sync>;
 
-async fn answered<S: Service>(
-    service: Arc<S>,
-    line: Line,
+async fn handle_request<H: Handler>(
+    handler: Arc<H>,
+    connection: ConnectionHandle,
     request: Request<Incoming>,
-) -> Result<Answer, Boxed> {
+) -> Result<HttpResponse, Boxed> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY).collect().await?.to_bytes();
-    let call = Call { line, method: head.method, uri: head.uri, headers: head.headers, body };
-    match service.reply(call).await {
-        Reply::Answer(answer) => Ok(answer),
-        // hyper resets the stream with the reason that it finds in the error
+    let body = Limited::new(body, LONGEST_BODY).collect().await?.to_bytes();
+    let (method, uri, headers) = (head.method, head.uri, head.headers);
+    let request = HttpRequest { connection, method, uri, headers, body };
+    match handler.handle(request).await {
+        Reply::Respond(response) => Ok(response),
+        // hyper resets the stream with the reason in the error.
         Reply::Reset(reason) => Err(h2::Error::from(reason).into()),
     }
 }
 
-/// An answer of these parts.
-pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::builder().status(status);
+/// A response of these parts. A header that HTTP does not allow makes it a 418, so that the script's author notices.
+pub(crate) fn response(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> HttpResponse {
+    let mut response = Response::builder().status(status);
     for (name, value) in headers {
-        answer = answer.header(*name, *value);
+        response = response.header(*name, *value);
     }
-    // a script may ask for what HTTP cannot say, and is then told so by the status
-    answer.body(Full::new(body.into())).unwrap_or_else(|_| {
-        let mut answer = Response::new(Full::default());
-        *answer.status_mut() = http::StatusCode::IM_A_TEAPOT;
-        answer
+    response.body(Full::new(body.into())).unwrap_or_else(|_| {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
+        response
     })
 }

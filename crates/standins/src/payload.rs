@@ -1,8 +1,8 @@
-//! What must be in every push for an app to find the challenge.
+//! The members that an app needs in a push to find the challenge.
 
 use serde_json::Value;
 
-/// Whether an object has the three keys that the official sample apps read.
+/// Whether an object has the three members that the official sample apps read.
 pub(crate) fn names_a_challenge(payload: &Value) -> bool {
     let is_sid = |key: &str, prefix: &str| {
         payload[key].as_str().is_some_and(|sid| sid.len() == 34 && sid.starts_with(prefix))

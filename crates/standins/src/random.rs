@@ -1,6 +1,8 @@
-//! Names and secrets that nobody has had before.
+//! Random names and secrets.
 
 use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
+use uuid::Builder;
 
 /// `N` random bytes.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
@@ -11,19 +13,15 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
 
 /// `N` random bytes in lower-case hex.
 pub(crate) fn hex<const N: usize>() -> String {
-    bytes::<N>().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&bytes::<N>())
 }
 
-/// Ten characters as Apple names keys and teams.
+/// Ten characters, the format of Apple's key and team ids.
 pub(crate) fn apple_id() -> String {
     hex::<5>().to_uppercase()
 }
 
 /// A UUID of version 4, in lower case.
 pub(crate) fn uuid() -> String {
-    let mut bytes = bytes::<16>();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    Builder::from_random_bytes(bytes()).into_uuid().to_string()
 }

@@ -1,36 +1,36 @@
-//! All of them at once.
+//! Runs all stand-ins.
 
 use std::time::Duration;
 
 use crate::authority::Authority;
+use crate::common_options::CommonOptions;
 use crate::error::Error;
-use crate::setting::Setting;
 use crate::webhook::Webhook;
 use crate::webpush::WebPush;
 use crate::{apns, fcm};
 
-/// How the stand-ins are to be.
+/// The options of all stand-ins.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What every one is told. Its port is not used.
-    pub setting: Setting,
+    /// The common options; the port is not used.
+    pub common: CommonOptions,
     /// Their ports.
     pub ports: Ports,
-    /// Names and addresses of this machine, beside loopback, under which they can be called.
+    /// Names and addresses for the certificates, besides those of loopback.
     pub names: Vec<String>,
-    /// The topics that Apple's key may push to. Empty: all.
+    /// The topics that Apple's key may push to; empty: all.
     pub topics: Vec<String>,
-    /// How far apart Apple wants provider tokens; zero lets everything pass.
+    /// The shortest time between two provider tokens of one key; zero: no limit.
     pub token_updates: Duration,
     /// The Firebase project.
     pub project_id: String,
-    /// Whether webhooks are taken over TLS.
+    /// Whether the webhook uses TLS.
     pub webhook_tls: bool,
 }
 
-/// Where the stand-ins listen; 0 takes a free port.
+/// The ports of the stand-ins; 0 chooses a free one.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "each field is the port of the stand-in of that name")]
 pub struct Ports {
     pub apns: u16,
     pub fcm: u16,
@@ -40,10 +40,10 @@ pub struct Ports {
 
 impl Default for Options {
     fn default() -> Self {
-        let apns::Options { setting, topics, token_updates } = apns::Options::default();
+        let apns::Options { common, topics, token_updates } = apns::Options::default();
         let fcm::Options { project_id, .. } = fcm::Options::default();
         Self {
-            setting,
+            common,
             ports: Ports::default(),
             names: Vec::new(),
             topics,
@@ -54,9 +54,9 @@ impl Default for Options {
     }
 }
 
-/// The stand-ins at work, until this is dropped.
+/// The running stand-ins. Dropping this stops them.
 pub struct Running {
-    /// Who signed their certificates.
+    /// The authority that signed their certificates.
     pub authority: Authority,
     /// Apple's push service.
     pub apns: apns::Apns,
@@ -64,21 +64,21 @@ pub struct Running {
     pub fcm: fcm::Fcm,
     /// A browser vendor's push service.
     pub web_push: WebPush,
-    /// An application.
+    /// An application's webhook.
     pub webhook: Webhook,
 }
 
-/// Starts all of them.
+/// Starts all stand-ins.
 ///
 /// # Errors
-/// An address is taken, or a name cannot stand in a certificate.
+/// A port is taken, or a name is not valid in a certificate.
 pub async fn run(options: Options) -> Result<Running, Error> {
-    let Options { setting, ports, names, topics, token_updates, project_id, webhook_tls } = options;
+    let Options { common, ports, names, topics, token_updates, project_id, webhook_tls } = options;
     let authority = Authority::new(&names)?;
-    let at = |port| Setting { port, ..setting.clone() };
+    let at = |port| CommonOptions { port, ..common.clone() };
 
-    let apns = apns::Options { setting: at(ports.apns), topics, token_updates };
-    let fcm = fcm::Options { setting: at(ports.fcm), project_id, ..fcm::Options::default() };
+    let apns = apns::Options { common: at(ports.apns), topics, token_updates };
+    let fcm = fcm::Options { common: at(ports.fcm), project_id, ..fcm::Options::default() };
     let apns = apns::Apns::start(&authority, apns).await?;
     let fcm = fcm::Fcm::start(&authority, fcm).await?;
     let web_push = WebPush::start(&authority, at(ports.web_push)).await?;

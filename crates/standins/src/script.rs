@@ -1,4 +1,4 @@
-//! What a stand-in is told to do: with the next request, with those to one address, or with all.
+//! Scripts the reaction of a stand-in to the next request, to the requests of one address, or to all.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,192 +7,198 @@ use std::time::Duration;
 use h2::Reason;
 use tokio::sync::watch;
 
-use crate::listener::{Answer, Line, Reply};
-use crate::manners::{Lapse, Manners};
+use crate::connections::ConnectionHandle;
+use crate::faults::{Fault, Faults};
+use crate::listener::{HttpResponse, Reply};
 
-/// What happens to one request that is right. One that is wrong is refused for what is wrong with it, and takes no turn.
+/// The reaction to one valid request. An invalid request is refused and uses up no action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn<A> {
-    /// This answer.
-    Answer(A),
-    /// The usual answer, this much later.
+pub enum Action<A> {
+    /// Sends this response.
+    Respond(A),
+    /// Sends the usual response, this much later.
     Delay(Duration),
-    /// No answer, until [`Script::release`]; then the usual one.
+    /// Sends no response until [`Script::release`], then the usual one.
     Stall,
-    /// The usual answer, and the connection takes no more requests.
+    /// Sends the usual response; the connection then accepts no more requests.
     GoAway,
-    /// The stream is reset and the request was not looked at: HTTP/2's `REFUSED_STREAM`. On HTTP/1 the connection ends.
+    /// Resets the stream without processing the request: HTTP/2's `REFUSED_STREAM`. On HTTP/1 the connection ends.
     Refuse,
-    /// The stream is reset half way: HTTP/2's `INTERNAL_ERROR`. On HTTP/1 the connection ends.
+    /// Resets the stream while processing the request: HTTP/2's `INTERNAL_ERROR`. On HTTP/1 the connection ends.
     Reset,
-    /// The connection ends without a word, with everything else that is on it.
+    /// Cuts the connection, with all other requests on it.
     Drop,
 }
 
-impl<A> From<A> for Turn<A> {
-    fn from(answer: A) -> Self {
-        Self::Answer(answer)
+impl<A> From<A> for Action<A> {
+    fn from(response: A) -> Self {
+        Self::Respond(response)
     }
 }
 
-/// The turns of one stand-in. An address's own turns come first, then those for whoever is next, then what always
-/// holds, then its [`Manners`].
+/// The script of one stand-in. The actions of an address come first, then those of the next request, then permanent ones, then
+/// [`Faults`].
 #[derive(Debug)]
 pub struct Script<A> {
-    manners: Manners,
-    passing: Vec<A>,
-    turns: Mutex<Turns<A>>,
+    faults: Faults,
+    transient: Vec<A>,
+    actions: Mutex<Actions<A>>,
     released: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
-struct Turns<A> {
-    anyone: Plan<A>,
-    addresses: HashMap<String, Plan<A>>,
-    heard: HashMap<String, u64>,
+struct Actions<A> {
+    all: Queue<A>,
+    addresses: HashMap<String, Queue<A>>,
+    /// The number of requests so far, by address.
+    requests: HashMap<String, u64>,
 }
 
 #[derive(Debug)]
-struct Plan<A> {
-    next: VecDeque<Turn<A>>,
-    always: Option<Turn<A>>,
+struct Queue<A> {
+    next: VecDeque<Action<A>>,
+    always: Option<Action<A>>,
 }
 
 impl<A: Clone> Script<A> {
-    /// Nothing is planned. `passing` are the answers that bad manners give.
-    pub(crate) fn new(manners: Manners, passing: Vec<A>) -> Self {
-        let turns =
-            Turns { anyone: Plan::default(), addresses: HashMap::new(), heard: HashMap::new() };
-        Self { manners, passing, turns: Mutex::new(turns), released: watch::Sender::new(0) }
+    /// An empty script. `transient` are the refusals that faults choose from.
+    pub(crate) fn new(faults: Faults, transient: Vec<A>) -> Self {
+        let actions =
+            Actions { all: Queue::default(), addresses: HashMap::new(), requests: HashMap::new() };
+        Self { faults, transient, actions: Mutex::new(actions), released: watch::Sender::new(0) }
     }
 
-    /// Whoever comes next takes this turn.
-    pub fn next(&self, turn: impl Into<Turn<A>>) {
-        self.turns().anyone.next.push_back(turn.into());
+    /// Plans the action for the next request.
+    pub fn next(&self, action: impl Into<Action<A>>) {
+        self.actions().all.next.push_back(action.into());
     }
 
-    /// The next `n` take this turn.
-    pub fn next_n(&self, n: usize, turn: impl Into<Turn<A>>) {
-        let turn = turn.into();
-        self.turns().anyone.next.extend(std::iter::repeat_n(turn, n));
+    /// Plans the action for each of the next `n` requests.
+    pub fn next_n(&self, n: usize, action: impl Into<Action<A>>) {
+        let action = action.into();
+        self.actions().all.next.extend(std::iter::repeat_n(action, n));
     }
 
-    /// The next request to an address takes this turn.
-    pub fn next_to(&self, address: &str, turn: impl Into<Turn<A>>) {
-        let mut turns = self.turns();
-        turns.addresses.entry(address.to_owned()).or_default().next.push_back(turn.into());
+    /// Plans the action for the next request to an address.
+    pub fn next_to(&self, address: &str, action: impl Into<Action<A>>) {
+        let mut actions = self.actions();
+        actions.addresses.entry(address.to_owned()).or_default().next.push_back(action.into());
     }
 
-    /// Everybody takes this turn, until told otherwise.
-    pub fn always(&self, turn: impl Into<Turn<A>>) {
-        self.turns().anyone.always = Some(turn.into());
+    /// Sets the action for all requests.
+    pub fn always(&self, action: impl Into<Action<A>>) {
+        self.actions().all.always = Some(action.into());
     }
 
-    /// Every request to an address takes this turn, until told otherwise.
-    pub fn always_to(&self, address: &str, turn: impl Into<Turn<A>>) {
-        let mut turns = self.turns();
-        turns.addresses.entry(address.to_owned()).or_default().always = Some(turn.into());
+    /// Sets the action for all requests to an address.
+    pub fn always_to(&self, address: &str, action: impl Into<Action<A>>) {
+        let mut actions = self.actions();
+        actions.addresses.entry(address.to_owned()).or_default().always = Some(action.into());
     }
 
-    /// Nothing is planned any more. What stalls goes on stalling.
+    /// Removes all planned actions. Stalled requests stay stalled.
     pub fn clear(&self) {
-        let mut turns = self.turns();
-        turns.anyone = Plan::default();
-        turns.addresses.clear();
+        let mut actions = self.actions();
+        actions.all = Queue::default();
+        actions.addresses.clear();
     }
 
-    /// Lets go all that stall now.
+    /// Releases all requests that are stalled now.
     pub fn release(&self) {
         self.released.send_modify(|times| *times += 1);
     }
 
-    /// The turn of a request to `address`. Take it before anybody can see the request: whoever then calls
+    /// Takes the action for a request to `address`. Call it before the request is recorded, so that a later
     /// [`release`](Self::release) reaches it.
-    pub(crate) fn cue(&self, address: &str) -> Cue<A> {
+    pub(crate) fn take(&self, address: &str) -> PlannedAction<A> {
         let released = self.released.subscribe();
-        let mut turns = self.turns();
-        let planned = turns
+        let mut actions = self.actions();
+        let planned = actions
             .addresses
             .get_mut(address)
-            .and_then(|plan| plan.next.pop_front().or_else(|| plan.always.clone()))
-            .or_else(|| turns.anyone.next.pop_front())
-            .or_else(|| turns.anyone.always.clone());
-        let turn = planned.or_else(|| self.lapse(&mut turns, address));
-        Cue { turn, released }
+            .and_then(|queue| queue.next.pop_front().or_else(|| queue.always.clone()))
+            .or_else(|| actions.all.next.pop_front())
+            .or_else(|| actions.all.always.clone());
+        let action = planned.or_else(|| self.fault(&mut actions, address));
+        PlannedAction { action, released }
     }
 
-    fn lapse(&self, turns: &mut Turns<A>, address: &str) -> Option<Turn<A>> {
-        if self.manners.is_calm() {
+    fn fault(&self, actions: &mut Actions<A>, address: &str) -> Option<Action<A>> {
+        if self.faults.is_none() {
             return None;
         }
-        let heard = turns.heard.entry(address.to_owned()).or_default();
-        let nth = *heard;
-        *heard += 1;
-        match self.manners.lapse(address, nth)? {
-            Lapse::Refuse(choice) => {
-                let most = u64::try_from(self.passing.len()).unwrap_or(u64::MAX).max(1);
+        let requests = actions.requests.entry(address.to_owned()).or_default();
+        let nth = *requests;
+        *requests += 1;
+        match self.faults.fault(address, nth)? {
+            Fault::Refuse(choice) => {
+                let most = u64::try_from(self.transient.len()).unwrap_or(u64::MAX).max(1);
                 let choice = usize::try_from(choice % most).unwrap_or_default();
-                self.passing.get(choice).cloned().map(Turn::Answer)
+                self.transient.get(choice).cloned().map(Action::Respond)
             }
-            Lapse::Delay(span) => Some(Turn::Delay(span)),
-            Lapse::Drop => Some(Turn::Drop),
-            Lapse::GoAway => Some(Turn::GoAway),
+            Fault::Delay(span) => Some(Action::Delay(span)),
+            Fault::Drop => Some(Action::Drop),
+            Fault::GoAway => Some(Action::GoAway),
         }
     }
 
-    fn turns(&self) -> MutexGuard<'_, Turns<A>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn actions(&self) -> MutexGuard<'_, Actions<A>> {
+        self.actions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<A> Default for Plan<A> {
+impl<A> Default for Queue<A> {
     fn default() -> Self {
         Self { next: VecDeque::new(), always: None }
     }
 }
 
-/// One request's turn.
-pub(crate) struct Cue<A> {
-    turn: Option<Turn<A>>,
+/// The action for one request.
+pub(crate) struct PlannedAction<A> {
+    action: Option<Action<A>>,
     released: watch::Receiver<u64>,
 }
 
-impl<A: Clone> Cue<A> {
-    /// The answer it is to be given in place of the usual one.
-    pub(crate) fn answer(&self) -> Option<A> {
-        match &self.turn {
-            Some(Turn::Answer(answer)) => Some(answer.clone()),
+impl<A: Clone> PlannedAction<A> {
+    /// The response that replaces the usual one, if there is one.
+    pub(crate) fn response(&self) -> Option<A> {
+        match &self.action {
+            Some(Action::Respond(response)) => Some(response.clone()),
             _ => None,
         }
     }
 
-    /// Whether it will be given any.
-    pub(crate) fn is_answered(&self) -> bool {
-        !matches!(self.turn, Some(Turn::Refuse | Turn::Reset | Turn::Drop))
+    /// Whether the request gets a response.
+    pub(crate) fn has_response(&self) -> bool {
+        !matches!(self.action, Some(Action::Refuse | Action::Reset | Action::Drop))
     }
 
-    /// Takes the turn: `answer`, or what was planned in its place.
-    pub(crate) async fn take(mut self, line: &Line, answer: Answer) -> Reply {
-        match self.turn {
-            None | Some(Turn::Answer(_)) => Reply::Answer(answer),
-            Some(Turn::Delay(span)) => {
+    /// Runs the action. `response` is the response to send, if the action sends any.
+    pub(crate) async fn run(
+        mut self,
+        connection: &ConnectionHandle,
+        response: HttpResponse,
+    ) -> Reply {
+        match self.action {
+            None | Some(Action::Respond(_)) => Reply::Respond(response),
+            Some(Action::Delay(span)) => {
                 tokio::time::sleep(span).await;
-                Reply::Answer(answer)
+                Reply::Respond(response)
             }
-            Some(Turn::Stall) => {
-                // fails only if the stand-in is gone, and then so is the connection
+            Some(Action::Stall) => {
+                // Fails only if the stand-in was dropped, and the connection with it.
                 let _ = self.released.changed().await;
-                Reply::Answer(answer)
+                Reply::Respond(response)
             }
-            Some(Turn::GoAway) => {
-                line.go_away();
-                Reply::Answer(answer)
+            Some(Action::GoAway) => {
+                connection.go_away();
+                Reply::Respond(response)
             }
-            Some(Turn::Refuse) => Reply::Reset(Reason::REFUSED_STREAM),
-            Some(Turn::Reset) => Reply::Reset(Reason::INTERNAL_ERROR),
-            Some(Turn::Drop) => {
-                line.cut();
-                // until the connection is gone, and this with it
+            Some(Action::Refuse) => Reply::Reset(Reason::REFUSED_STREAM),
+            Some(Action::Reset) => Reply::Reset(Reason::INTERNAL_ERROR),
+            Some(Action::Drop) => {
+                connection.cut();
+                // Until the connection ends and drops this future.
                 std::future::pending().await
             }
         }

@@ -1,136 +1,139 @@
-//! An application that is told what happened: it takes any request, keeps it, and answers as it is told.
+//! An application's webhook: it records every request and responds as its script says.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::answer::HttpAnswer;
 use crate::authority::Authority;
 use crate::clock::Now;
+use crate::common_options::CommonOptions;
 use crate::connections::Connections;
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::listener::{Bound, Call, Listener, Reply, Service, Speech};
-use crate::script::{Cue, Script};
-use crate::setting::Setting;
+use crate::listener::{BoundListener, Handler, HttpRequest, Listener, Protocols, Reply};
+use crate::script::{PlannedAction, Script};
+use crate::scripted_response::ScriptedResponse;
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// `POST`, in all likelihood.
+    /// The method.
     pub method: String,
-    /// The URL as the sender wrote it, for checking signatures.
+    /// The URL as the client sent it, for checking signatures.
     pub url: String,
-    /// Every header.
+    /// The headers.
     pub headers: HeaderMap,
-    /// The body's bytes.
+    /// The body.
     pub body: Vec<u8>,
-    /// The body's fields if it is a form, in their order.
+    /// The fields of the body in their order, if it is a form.
     pub form: Vec<(String, String)>,
-    /// Which connection it came on.
+    /// The number of its connection.
     pub connection: u64,
-    /// When it came, in Unix seconds.
+    /// The time of arrival, in Unix seconds.
     pub at: i64,
-    /// The answer's status; `None` if it gets no answer.
+    /// The status of the response; `None` without one.
     pub status: Option<u16>,
 }
 
 impl Event {
-    /// The first field by this name; empty if there is none.
+    /// The first field of this name; empty if absent.
     pub fn field(&self, name: &str) -> &str {
         self.form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    /// A header as text; empty if there is none.
+    /// A header as text; empty if absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    fn read(call: &Call, origin: &str, at: i64) -> Self {
-        let is_form = call
+    fn read(request: &HttpRequest, origin: &str, at: i64) -> Self {
+        let is_form = request
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let form = if is_form {
-            url::form_urlencoded::parse(&call.body).into_owned().collect()
+            url::form_urlencoded::parse(&request.body).into_owned().collect()
         } else {
             Vec::new()
         };
-        let path = call.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         Self {
-            method: call.method.to_string(),
+            method: request.method.to_string(),
             url: format!("{origin}{path}"),
-            headers: call.headers.clone(),
-            body: call.body.to_vec(),
+            headers: request.headers.clone(),
+            body: request.body.to_vec(),
             form,
-            connection: call.line.id,
+            connection: request.connection.id,
             at,
             status: None,
         }
     }
 }
 
-/// An application's webhook. It ends when it is dropped.
+/// A stand-in for an application's webhook. Dropping it stops it.
 pub struct Webhook {
-    desk: Arc<Desk>,
+    state: Arc<ServiceState>,
     listener: Listener,
 }
 
-struct Desk {
+struct ServiceState {
     origin: String,
-    script: Script<HttpAnswer>,
+    script: Script<ScriptedResponse>,
     events: Ledger<Event>,
     now: Now,
 }
 
 impl Webhook {
-    /// Opens it; over TLS if there is an authority to sign its certificate.
+    /// Starts it; over TLS if there is an authority to sign its certificate.
     ///
     /// # Errors
-    /// The address is taken.
-    pub async fn start(authority: Option<&Authority>, setting: Setting) -> Result<Self, Error> {
-        let bound = Bound::bind(setting.address()).await?;
+    /// The port is taken.
+    pub async fn start(
+        authority: Option<&Authority>,
+        common: CommonOptions,
+    ) -> Result<Self, Error> {
+        let bound = BoundListener::bind(common.address()).await?;
         let scheme = if authority.is_some() { "https" } else { "http" };
-        let passing = [429, 500, 502, 503].map(HttpAnswer::status).into();
-        let desk = Arc::new(Desk {
-            origin: setting.url(scheme, bound.address),
-            script: Script::new(setting.manners, passing),
-            events: Ledger::new(setting.keep),
-            now: setting.now,
+        let transient = [429, 500, 502, 503].map(ScriptedResponse::status).into();
+        let state = Arc::new(ServiceState {
+            origin: common.url(scheme, bound.address),
+            script: Script::new(common.faults, transient),
+            events: Ledger::new(common.keep),
+            now: common.now,
         });
         let tls = authority.map(|own| own.server(&["h2", "http/1.1"])).transpose()?;
-        let speech = Speech { tls, http2_only: false, streams: setting.streams };
-        let listener = bound.serve(desk.clone(), speech);
-        Ok(Self { desk, listener })
+        let protocols = Protocols { tls, http2_only: false, streams: common.streams };
+        let listener = bound.serve(state.clone(), protocols);
+        Ok(Self { state, listener })
     }
 
-    /// Where it listens; any path will do.
+    /// The base URL; every path is served.
     pub fn url(&self) -> &str {
-        &self.desk.origin
+        &self.state.origin
     }
 
-    /// What it is told to do. Addresses are paths.
-    pub fn script(&self) -> &Script<HttpAnswer> {
-        &self.desk.script
+    /// The script. Addresses are paths.
+    pub fn script(&self) -> &Script<ScriptedResponse> {
+        &self.state.script
     }
 
-    /// What arrived.
+    /// The received requests.
     pub fn events(&self) -> &Ledger<Event> {
-        &self.desk.events
+        &self.state.events
     }
 
-    /// Who is connected.
+    /// The open connections.
     pub fn connections(&self) -> &Connections {
         &self.listener.connections
     }
 }
 
-impl Service for Desk {
-    async fn reply(self: Arc<Self>, call: Call) -> Reply {
-        let mut event = Event::read(&call, &self.origin, (self.now)());
-        let cue = self.script.cue(call.uri.path());
-        let answer = cue.answer().unwrap_or(HttpAnswer::status(200));
-        event.status = Cue::is_answered(&cue).then_some(answer.status);
+impl Handler for ServiceState {
+    async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+        let mut event = Event::read(&request, &self.origin, (self.now)());
+        let planned = self.script.take(request.uri.path());
+        let response = planned.response().unwrap_or(ScriptedResponse::status(200));
+        event.status = PlannedAction::has_response(&planned).then_some(response.status);
         self.events.record(event);
-        cue.take(&call.line, answer.render()).await
+        planned.run(&request.connection, response.render()).await
     }
 }

@@ -1,14 +1,14 @@
-//! A browser vendor's push service (RFC 8030), and the browsers behind it.
+//! A browser vendor's push service (RFC 8030), and its browsers.
 //!
 //! `POST /push/<id>` checks `TTL`, `Urgency`, `Topic` and `Content-Encoding`, VAPID (RFC 8292), and decrypts with the
-//! subscription's keys (RFC 8291). A real service cannot do the last; here a push that its browser could not read is
-//! refused, so that whoever sent it hears of it. `POST /subscribe` makes a subscription, for those who have no code of
-//! this crate: `{"applicationServerKey": "…"}`, or nothing.
+//! subscription's keys (RFC 8291). A real service cannot decrypt; here a push that the browser cannot read is
+//! refused, so that the error is noticed. `POST /subscribe` makes a subscription over HTTP: `{"applicationServerKey": "…"}`,
+//! or an empty body.
 
 mod browser;
 mod content;
-mod fault;
 mod push;
+mod rejection;
 mod vapid;
 
 use std::collections::HashMap;
@@ -21,112 +21,112 @@ pub use browser::Subscription;
 pub use push::Push;
 pub use vapid::ApplicationServer;
 
-use crate::answer::HttpAnswer;
 use crate::authority::Authority;
 use crate::clock::Now;
+use crate::common_options::CommonOptions;
 use crate::connections::Connections;
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::listener::{Bound, Call, Listener, Reply, Service, Speech};
+use crate::listener::{BoundListener, Handler, HttpRequest, Listener, Protocols, Reply};
 use crate::payload::names_a_challenge;
 use crate::random;
-use crate::script::{Cue, Script};
-use crate::setting::Setting;
+use crate::script::{PlannedAction, Script};
+use crate::scripted_response::ScriptedResponse;
 
 use browser::Browser;
-use fault::Fault;
+use rejection::Rejection;
 
-/// A push service for browsers, with browsers. It ends when it is dropped.
+/// A stand-in for a browser vendor's push service, with browsers. Dropping it stops it.
 pub struct WebPush {
-    desk: Arc<Desk>,
+    state: Arc<ServiceState>,
     listener: Listener,
 }
 
-struct Desk {
+struct ServiceState {
     origin: String,
     browsers: Mutex<HashMap<String, Browser>>,
-    script: Script<HttpAnswer>,
+    script: Script<ScriptedResponse>,
     pushes: Ledger<Push>,
     now: Now,
 }
 
 impl WebPush {
-    /// Opens it, with no browsers.
+    /// Starts it without browsers.
     ///
     /// # Errors
-    /// The address is taken.
-    pub async fn start(authority: &Authority, setting: Setting) -> Result<Self, Error> {
-        let bound = Bound::bind(setting.address()).await?;
-        let passing = [429, 500, 502, 503].map(HttpAnswer::status).into();
-        let desk = Arc::new(Desk {
-            origin: setting.url("https", bound.address),
+    /// The port is taken.
+    pub async fn start(authority: &Authority, common: CommonOptions) -> Result<Self, Error> {
+        let bound = BoundListener::bind(common.address()).await?;
+        let transient = [429, 500, 502, 503].map(ScriptedResponse::status).into();
+        let state = Arc::new(ServiceState {
+            origin: common.url("https", bound.address),
             browsers: Mutex::default(),
-            script: Script::new(setting.manners, passing),
-            pushes: Ledger::new(setting.keep),
-            now: setting.now,
+            script: Script::new(common.faults, transient),
+            pushes: Ledger::new(common.keep),
+            now: common.now,
         });
         let tls = Some(authority.server(&["h2", "http/1.1"])?);
-        let speech = Speech { tls, http2_only: false, streams: setting.streams };
-        let listener = bound.serve(desk.clone(), speech);
-        Ok(Self { desk, listener })
+        let protocols = Protocols { tls, http2_only: false, streams: common.streams };
+        let listener = bound.serve(state.clone(), protocols);
+        Ok(Self { state, listener })
     }
 
     /// The origin of every endpoint.
     pub fn url(&self) -> &str {
-        &self.desk.origin
+        &self.state.origin
     }
 
-    /// A new browser subscribes; for one application server only, if `server_key` names it (base64url of its point).
+    /// Subscribes a new browser; for one application server only, if `server_key` is its key (base64url of its point).
     ///
     /// # Errors
-    /// The browser's key cannot be made.
+    /// The browser's key cannot be generated.
     pub fn subscribe(&self, server_key: Option<&str>) -> Result<Subscription, Error> {
-        self.desk.subscribe(server_key)
+        self.state.subscribe(server_key)
     }
 
-    /// The person takes the permission back: 410 from now on.
+    /// Ends a subscription, as when the person withdraws the permission: 410 from now on.
     pub fn unsubscribe(&self, id: &str) {
-        self.desk.with(id, |browser| browser.is_subscribed = false);
+        self.state.with(id, |browser| browser.is_subscribed = false);
     }
 
-    /// The service forgets it all: 404 from now on.
+    /// Forgets a subscription: 404 from now on.
     pub fn forget(&self, id: &str) {
-        self.desk.browsers().remove(id);
+        self.state.browsers().remove(id);
     }
 
-    /// The browser is closed: pushes wait for as long as they live.
+    /// Takes a browser offline: pushes wait until their TTL elapses.
     pub fn go_offline(&self, id: &str) {
-        self.desk.with(id, Browser::go_offline);
+        self.state.with(id, Browser::go_offline);
     }
 
-    /// The browser is opened again, and shows what has waited and lives.
+    /// Takes a browser online: it shows the waiting pushes.
     pub fn go_online(&self, id: &str) {
-        let now = (self.desk.now)();
-        self.desk.with(id, |browser| browser.go_online(now));
+        let now = (self.state.now)();
+        self.state.with(id, |browser| browser.go_online(now));
     }
 
-    /// What the browser has shown, oldest first.
+    /// The payloads that a browser has shown, oldest first.
     pub fn shown(&self, id: &str) -> Vec<Value> {
-        self.desk.with(id, |browser| browser.shown()).unwrap_or_default()
+        self.state.with(id, |browser| browser.shown()).unwrap_or_default()
     }
 
-    /// What it is told to do. Addresses are the ids of subscriptions.
-    pub fn script(&self) -> &Script<HttpAnswer> {
-        &self.desk.script
+    /// The script. Addresses are the ids of subscriptions.
+    pub fn script(&self) -> &Script<ScriptedResponse> {
+        &self.state.script
     }
 
-    /// What arrived.
+    /// The received pushes.
     pub fn pushes(&self) -> &Ledger<Push> {
-        &self.desk.pushes
+        &self.state.pushes
     }
 
-    /// Who is connected.
+    /// The open connections.
     pub fn connections(&self) -> &Connections {
         &self.listener.connections
     }
 }
 
-impl Desk {
+impl ServiceState {
     fn browsers(&self) -> MutexGuard<'_, HashMap<String, Browser>> {
         self.browsers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,30 +143,30 @@ impl Desk {
         Ok(subscription)
     }
 
-    fn subscribed(&self, call: &Call) -> HttpAnswer {
-        let wish: Value = serde_json::from_slice(&call.body).unwrap_or_default();
-        match self.subscribe(wish["applicationServerKey"].as_str()) {
-            Ok(subscription) => HttpAnswer::status(201).json(&subscription.json()),
-            Err(_) => HttpAnswer::status(500),
+    fn subscribe_over_http(&self, request: &HttpRequest) -> ScriptedResponse {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        match self.subscribe(body["applicationServerKey"].as_str()) {
+            Ok(subscription) => ScriptedResponse::status(201).json(&subscription.json()),
+            Err(_) => ScriptedResponse::status(500),
         }
     }
 
-    fn check(&self, call: &Call, push: &mut Push) -> Result<(), Fault> {
+    fn check(&self, request: &HttpRequest, push: &mut Push) -> Result<(), Rejection> {
         let browsers = self.browsers();
         let browser = browsers.get(&push.subscription).ok_or((404, "no such subscription"))?;
         if !browser.is_subscribed {
             return Err((410, "the subscription is gone"));
         }
-        if call.method != Method::POST {
+        if request.method != Method::POST {
             return Err((405, "a push is posted"));
         }
-        push.check_headers(call)?;
-        let server = vapid::check(call.header("authorization"), &self.origin, push.at)?;
+        push.check_headers(request)?;
+        let server = vapid::check(request.header("authorization"), &self.origin, push.at)?;
         if browser.server_key.as_ref().is_some_and(|key| *key != server.key) {
             return Err((403, "the subscription is for another application server"));
         }
         push.server = Some(server);
-        let plain = browser.keys.open(&call.body).map_err(|fault| (400, fault))?;
+        let plain = browser.keys.open(&request.body).map_err(|reason| (400, reason))?;
         push.payload = serde_json::from_slice(&plain).map_err(|_| (400, "not JSON inside"))?;
         if !names_a_challenge(&push.payload) {
             return Err((400, "the page needs type, challenge_sid and factor_sid"));
@@ -174,38 +174,38 @@ impl Desk {
         Ok(())
     }
 
-    async fn push(&self, call: Call) -> Reply {
-        let mut push = Push::read(&call, (self.now)());
-        let checked = self.check(&call, &mut push);
-        let cue = checked.is_ok().then(|| self.script.cue(&push.subscription));
-        let answer = match (&checked, cue.as_ref().and_then(Cue::answer)) {
-            (Err((status, fault)), _) => {
-                HttpAnswer::status(*status).json(&json!({"code": status, "message": fault}))
+    async fn push(&self, request: HttpRequest) -> Reply {
+        let mut push = Push::read(&request, (self.now)());
+        let checked = self.check(&request, &mut push);
+        let planned = checked.is_ok().then(|| self.script.take(&push.subscription));
+        let response = match (&checked, planned.as_ref().and_then(PlannedAction::response)) {
+            (Err((status, reason)), _) => {
+                ScriptedResponse::status(*status).json(&json!({"code": status, "message": reason}))
             }
-            (Ok(()), Some(planned)) => planned,
-            (Ok(()), None) => HttpAnswer::status(201)
+            (Ok(()), Some(scripted)) => scripted,
+            (Ok(()), None) => ScriptedResponse::status(201)
                 .header("location", format!("{}/message/{}", self.origin, random::hex::<8>()))
                 .header("ttl", push.ttl.unwrap_or_default().to_string()),
         };
-        let is_answered = cue.as_ref().is_none_or(Cue::is_answered);
-        push.status = is_answered.then_some(answer.status);
-        push.fault = checked.err().map(|(_, fault)| fault);
-        if is_answered && answer.is_success() {
+        let has_response = planned.as_ref().is_none_or(PlannedAction::has_response);
+        push.status = has_response.then_some(response.status);
+        push.refusal = checked.err().map(|(_, reason)| reason);
+        if has_response && response.is_success() {
             self.with(&push.subscription, |browser| browser.deliver(&push));
         }
         self.pushes.record(push);
-        match cue {
-            None => Reply::Answer(answer.render()),
-            Some(cue) => cue.take(&call.line, answer.render()).await,
+        match planned {
+            None => Reply::Respond(response.render()),
+            Some(planned) => planned.run(&request.connection, response.render()).await,
         }
     }
 }
 
-impl Service for Desk {
-    async fn reply(self: Arc<Self>, call: Call) -> Reply {
-        if call.method == Method::POST && call.uri.path() == "/subscribe" {
-            return Reply::Answer(self.subscribed(&call).render());
+impl Handler for ServiceState {
+    async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+        if request.method == Method::POST && request.uri.path() == "/subscribe" {
+            return Reply::Respond(self.subscribe_over_http(&request).render());
         }
-        self.push(call).await
+        self.push(request).await
     }
 }

@@ -21,7 +21,7 @@ async fn an_open_page_gets_a_push_at_once_despite_a_slow_push_service() {
     let push = world.push(&challenge, 300).await;
     assert_eq!(page.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
     let attempts = world.notification(&challenge, push).await.attempts;
     let how: Vec<_> =
         attempts.iter().map(|it| (it.platform.as_str(), it.outcome.as_str())).collect();
@@ -57,7 +57,7 @@ async fn a_silent_page_delays_its_push_by_half_a_second() {
     assert_eq!(world.script.calls(), []);
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.script.calls().len(), 1);
 }
 
@@ -68,7 +68,7 @@ async fn a_browser_without_an_open_page_is_pushed_to_at_once() {
     let challenge = world.ask(&browser).await;
     let (asked, push) = (world.now(), world.push(&challenge, 300).await);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.script.calls()[0].at, asked);
 }
 
@@ -82,7 +82,7 @@ async fn ttl_0_still_starts_within_a_second() {
     let _frozen = page.next().await;
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_challenge_answered_during_the_head_start_is_not_pushed() {
     world.answer(&challenge).await;
     world.pass(HEAD_START);
     world.deliver_everything().await;
-    let answered = (Status::Cancelled, Some(Reason::Answered));
+    let answered = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.status(&challenge, push).await, answered);
     assert_eq!(world.script.calls(), []);
 }

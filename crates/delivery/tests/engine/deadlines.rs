@@ -112,7 +112,7 @@ async fn a_push_with_ttl_1_is_attempted_twice() {
 
     world.pass(Duration::from_millis(500));
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["later", "accepted"]);
 }
 
@@ -130,6 +130,6 @@ async fn a_push_that_must_wait_past_its_deadline_expires_exactly_then() {
         world.pass(secs(1));
     }
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Expired, None));
     assert_eq!(world.script.calls().len(), 1);
 }

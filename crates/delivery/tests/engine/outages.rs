@@ -30,7 +30,7 @@ async fn results_are_kept_until_they_can_be_committed() {
     world.unplug(false);
     world.pass(secs(6));
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.engine().signals().counts().lost, 0);
     assert_eq!(world.script.calls().len(), 1);
 }
@@ -48,7 +48,7 @@ async fn reading_a_delivery_is_retried() {
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_long_outage_loses_no_delivery() {
     world.unplug(false);
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_fresh_delivery_is_sent_without_a_read() {
     world.unplug(false);
     world.pass(secs(1));
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn an_accepted_push_is_sent_and_done() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["accepted"]);
     let [call] = world.script.calls()[..] else { panic!("one attempt") };
     assert_eq!((call.notification, call.remaining), (push, 300));
@@ -55,11 +55,17 @@ async fn a_failing_provider_is_retried_with_backoff_and_once_before_the_deadline
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     while skip_to_retry(&world, &challenge, push).await.is_some() {}
-    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Expired, None));
 
     let calls = world.script.calls();
     let left: Vec<_> = calls.iter().map(|call| call.deadline.since(call.at)).collect();
@@ -84,16 +90,19 @@ async fn a_retry_after_is_respected_within_the_ttl() {
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
     assert_eq!(skip_to_retry(&world, &challenge, push).await, Some(wish));
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 
     let too_late = challenge.created_at + secs(100);
     world.script.then([Act::Say(Outcome::Later { not_before: Some(too_late) })]);
     let push = world.push(&challenge, 60).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     let calls = world.script.calls().len();
     world.sweep_until(|counts| counts.expired == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Expired, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Expired, None));
     assert_eq!(world.script.calls().len(), calls, "too late for another attempt");
 }
 
@@ -111,7 +120,7 @@ async fn an_attempt_that_hangs_is_given_up_before_its_lease_ends() {
     assert_eq!(world.outcomes(&challenge, push).await, ["later"]);
 
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -122,9 +131,12 @@ async fn a_panic_of_a_provider_fails_only_its_attempt() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     skip_to_retry(&world, &challenge, push).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -135,7 +147,7 @@ async fn ttl_0_is_attempted_once() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::AttemptFailed));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::AttemptFailed));
     assert_eq!(world.status(&challenge, push).await, failed);
 
     let push = world.push(&challenge, 0).await;
@@ -155,7 +167,7 @@ async fn a_dead_address_is_forgotten() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::AddressGone));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::AddressGone));
     assert_eq!(world.status(&challenge, push).await, failed);
 
     let again = world.make.notification(&challenge, 300, InitialState::Due);
@@ -224,7 +236,7 @@ async fn a_delivery_that_waited_for_a_permit_is_judged_again() {
     word.notify_one();
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 1);
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.status(&challenge, push).await, cancelled);
 }
 
@@ -240,7 +252,7 @@ async fn a_delivery_that_begins_late_is_judged_again() {
     slot.hand_over(leased);
     world.deliver_everything().await;
     assert_eq!(world.script.calls().len(), 0);
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.status(&challenge, push).await, cancelled);
 }
 
@@ -253,7 +265,7 @@ async fn a_delivery_without_a_slot_is_found_by_a_poll() {
     let push = new.delivery.notification;
     world.handover.wake();
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -271,5 +283,5 @@ async fn a_retry_begins_on_time() {
     world.wait_for(|counts| counts.settled == 2).await;
     let calls = world.script.calls();
     assert_eq!(calls[1].at, at);
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }

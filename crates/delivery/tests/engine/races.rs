@@ -29,7 +29,7 @@ async fn a_device_that_connects_while_its_push_is_parked_gets_it() {
         let mut device = world.connect(&phone).await;
         assert_eq!(device.acknowledge().await, push, "round {round}");
         world.deliver_everything().await;
-        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered);
+        assert_eq!(world.status(&challenge, push).await.0, NotificationStatus::Delivered);
     }
 }
 
@@ -60,7 +60,11 @@ async fn a_push_survives_a_change_of_sockets() {
         let newer = world.connect(&phone).await.acknowledge_all();
         ends.await.unwrap();
         world.deliver_everything().await;
-        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered, "round {round}");
+        assert_eq!(
+            world.status(&challenge, push).await.0,
+            NotificationStatus::Delivered,
+            "round {round}"
+        );
         assert!(newer.seen().len() <= 1);
     }
 }
@@ -75,7 +79,7 @@ async fn a_verdict_during_the_attempt_ends_the_delivery() {
     let push = world.push(&challenge, 300).await;
     world.wait_for(|counts| counts.attempted == 1).await;
     world.answer(&challenge).await;
-    let cancelled = (Status::Cancelled, Some(Reason::Answered));
+    let cancelled = (NotificationStatus::Cancelled, Some(StatusReason::Answered));
     assert_eq!(world.status(&challenge, push).await, cancelled);
 
     word.notify_one();
@@ -95,11 +99,11 @@ async fn a_verdict_on_a_written_prompt_leaves_it_sent() {
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
     world.answer(&challenge).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 
     let _ = pending.reply.send(OfferOutcome::Unacknowledged);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert!(device.sees_nothing());
 }
 
@@ -158,6 +162,6 @@ async fn many_devices_that_return_at_once_miss_nothing() {
     }
     world.deliver_everything().await;
     for (_, challenge, push) in crowd.iter().chain(&more) {
-        assert_eq!(world.status(challenge, *push).await.0, Status::Delivered);
+        assert_eq!(world.status(challenge, *push).await.0, NotificationStatus::Delivered);
     }
 }

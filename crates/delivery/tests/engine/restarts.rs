@@ -29,7 +29,7 @@ async fn leases_of_a_dead_run_are_delivered_at_once() {
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     assert_eq!(world.engine().signals().counts().voided, 1);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     assert_eq!(world.script.calls().len(), 2);
 }
 
@@ -43,7 +43,7 @@ async fn a_handed_over_delivery_survives_a_crash() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn with_other_processes_a_lease_is_respected_until_it_runs_out() {
 
     world.sweep_until(|counts| counts.rescued == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn ttl_0_does_not_survive_its_node() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    let lost = (Status::Expired, Some(Reason::NotAttempted));
+    let lost = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
     assert_eq!(world.status(&challenge, push).await, lost);
     assert_eq!(world.script.calls().len(), 0);
 }
@@ -129,7 +129,7 @@ async fn a_stop_finishes_handed_over_deliveries_and_accepts_no_more() {
         word.notify_one();
     });
     for push in [first, second] {
-        assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+        assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     }
     assert!(world.handover.reserve().is_none(), "later deliveries are born due");
 }
@@ -151,7 +151,7 @@ async fn a_stop_does_not_wait_beyond_its_deadline() {
     world.begin();
     world.wait_for(|counts| counts.voider_sweeps == 1).await;
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_retry_planned_by_an_earlier_run_begins_on_time() {
     assert_eq!(world.script.calls().len(), 1);
     world.pass(secs(30));
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 }
 
 #[tokio::test]

@@ -16,11 +16,11 @@ async fn a_present_device_gets_a_push_at_once() {
     let mut device = world.connect(&phone).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    assert_eq!(world.status(&challenge, push).await.0, Status::Sending);
+    assert_eq!(world.status(&challenge, push).await.0, NotificationStatus::Sending);
 
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["acknowledged"]);
     assert_eq!(
         world.engine().signals().counts().written,
@@ -39,11 +39,11 @@ async fn an_unacknowledged_push_reads_sent() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_device_that_returns_in_time_gets_the_push() {
     let phone = world.enrol(Platform::Stream).await;
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 300).await;
-    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
     assert_eq!(world.status(&challenge, push).await, waiting);
 
     world.pass(secs(200));
@@ -61,7 +61,7 @@ async fn a_device_that_returns_in_time_gets_the_push() {
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_device_that_returns_too_late_gets_nothing() {
     assert!(device.sees_nothing());
 
     world.sweep_until(|counts| counts.expired == 1).await;
-    let away = (Status::Expired, Some(Reason::DeviceOffline));
+    let away = (NotificationStatus::Expired, Some(StatusReason::DeviceOffline));
     assert_eq!(world.status(&challenge, push).await, away);
     assert_eq!(
         world.notification(&challenge, push).await.ending.unwrap().code,
@@ -96,14 +96,14 @@ async fn a_silent_device_gets_a_push_again_only_after_reconnecting() {
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let waiting = (Status::Queued, Some(Reason::DeviceOffline));
+    let waiting = (NotificationStatus::Queued, Some(StatusReason::DeviceOffline));
     assert_eq!(world.status(&challenge, push).await, waiting);
 
     drop(device);
     let mut device = world.connect(&phone).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
     assert_eq!(world.outcomes(&challenge, push).await, ["unacknowledged", "acknowledged"]);
 }
 
@@ -124,7 +124,7 @@ async fn an_unacknowledged_push_of_the_older_socket_goes_to_the_newer() {
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     assert_eq!(newer.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -139,8 +139,8 @@ async fn only_the_newest_push_of_a_challenge_is_replayed() {
     assert_eq!(device.acknowledge().await, newer);
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    assert_eq!(world.status(&challenge, newer).await, (Status::Delivered, None));
-    let superseded = (Status::Cancelled, Some(Reason::Superseded));
+    assert_eq!(world.status(&challenge, newer).await, (NotificationStatus::Delivered, None));
+    let superseded = (NotificationStatus::Cancelled, Some(StatusReason::Superseded));
     assert_eq!(world.status(&challenge, older).await, superseded);
 }
 
@@ -171,7 +171,7 @@ async fn a_hundred_offers_at_most_are_outstanding_and_the_most_urgent_go_first()
     }
     world.deliver_everything().await;
     for (push, challenge) in pushes {
-        assert_eq!(world.status(&challenge, push).await.0, Status::Delivered);
+        assert_eq!(world.status(&challenge, push).await.0, NotificationStatus::Delivered);
     }
 }
 
@@ -200,7 +200,7 @@ async fn ttl_0_reaches_a_present_device() {
     let push = world.push(&challenge, 0).await;
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -213,11 +213,11 @@ async fn ttl_0_is_never_replayed() {
     let pending = device.next().await;
     world.pass(EngineOptions::default().written_after);
     world.wait_for(|counts| counts.written == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
     world.pass(secs(10));
     pending.reply.send(OfferOutcome::Unacknowledged).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Sent, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Sent, None));
 
     drop(device);
     let mut device = world.connect(&phone).await;
@@ -232,7 +232,7 @@ async fn ttl_0_without_a_device_fails() {
     let challenge = world.ask(&phone).await;
     let push = world.push(&challenge, 0).await;
     world.deliver_everything().await;
-    let failed = (Status::Failed, Some(Reason::DeviceOffline));
+    let failed = (NotificationStatus::Failed, Some(StatusReason::DeviceOffline));
     assert_eq!(world.status(&challenge, push).await, failed);
     let ending = world.notification(&challenge, push).await.ending.unwrap();
     assert_eq!(ending.code, Some(ErrorCode::NO_DESTINATION));
@@ -249,7 +249,7 @@ async fn ttl_0_not_started_within_a_second_expires() {
     world.begin();
     world.deliver_everything().await;
     assert!(device.sees_nothing());
-    let expired = (Status::Expired, Some(Reason::NotAttempted));
+    let expired = (NotificationStatus::Expired, Some(StatusReason::NotAttempted));
     assert_eq!(world.status(&challenge, push).await, expired);
 }
 
@@ -268,7 +268,7 @@ async fn a_socket_that_drops_offers_is_not_asked_in_a_tight_loop() {
     world.pass(secs(4));
     assert_eq!(device.acknowledge().await, push);
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
 }
 
 #[tokio::test]
@@ -280,7 +280,10 @@ async fn a_busy_device_is_retried_later() {
     let push = world.push(&challenge, 300).await;
     device.next().await.reply.send(OfferOutcome::Busy).unwrap();
     world.deliver_everything().await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(&challenge, push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
     world.pass(secs(1));
     assert_eq!(device.acknowledge().await, push);
 }
@@ -308,7 +311,7 @@ async fn silent_devices_of_one_service_delay_no_other_service() {
     let push = world.push(&challenge, 300).await;
     assert_eq!(device.acknowledge().await, push);
     world.wait_for(|counts| counts.settled == 1).await;
-    assert_eq!(world.status(&challenge, push).await, (Status::Delivered, None));
+    assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Delivered, None));
     drop(silent);
 }
 
@@ -334,7 +337,10 @@ async fn a_silent_device_gets_one_offer_at_a_time() {
         .iter()
         .find(|(_, push)| *push != challenges[0].1 && *push != pending.offer.notification)
         .unwrap();
-    assert_eq!(world.status(waiting, *push).await, (Status::Queued, Some(Reason::Retrying)));
+    assert_eq!(
+        world.status(waiting, *push).await,
+        (NotificationStatus::Queued, Some(StatusReason::Retrying))
+    );
 
     pending.reply.send(OfferOutcome::Acknowledged).unwrap();
     world.pass(secs(1));

@@ -38,7 +38,7 @@ pub(super) struct ProviderToken {
     key: SigningKey,
     key_id: String,
     team_id: String,
-    print: KeyPrint,
+    print: KeyFingerprint,
     store: Arc<dyn TokenStore>,
     state: Mutex<State>,
     /// Held while the shared token is read, so that waiting callers read it once.
@@ -65,7 +65,7 @@ impl ProviderToken {
     pub(super) fn new(
         key: SigningKey,
         (key_id, team_id): (&str, &str),
-        print: KeyPrint,
+        print: KeyFingerprint,
         store: Arc<dyn TokenStore>,
     ) -> Self {
         let (key_id, team_id) = (key_id.to_owned(), team_id.to_owned());

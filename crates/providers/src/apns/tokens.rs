@@ -20,7 +20,7 @@ const SWEEP_AT: usize = 1_024;
 /// a second new token within twenty minutes.
 pub struct ProviderTokens {
     store: Arc<dyn TokenStore>,
-    tokens: Mutex<HashMap<KeyPrint, Arc<ProviderToken>>>,
+    tokens: Mutex<HashMap<KeyFingerprint, Arc<ProviderToken>>>,
 }
 
 impl ProviderTokens {
@@ -63,11 +63,15 @@ pub(super) struct InMemory(Mutex<HashMap<KeyFingerprint, SharedToken>>);
 
 #[async_trait]
 impl TokenStore for InMemory {
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         Ok(lock(&self.0).get(&key).cloned())
     }
 
-    async fn renew(&self, key: KeyPrint, new: SharedToken) -> Result<SharedToken, Unavailable> {
+    async fn renew(
+        &self,
+        key: KeyFingerprint,
+        new: SharedToken,
+    ) -> Result<SharedToken, Unavailable> {
         let mut tokens = lock(&self.0);
         let version = tokens.get(&key).map_or(0, |token| token.version);
         if version + 1 == new.version {

@@ -11,10 +11,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
+use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
-use countersign_domain::outcome::Attempt;
 use countersign_domain::outcome::{Attempt, Outcome};
-use countersign_domain::prospect::Push;
 use countersign_domain::prospect::Push;
 use countersign_domain::world::Clock;
 use reqwest::RequestBuilder;
@@ -155,6 +154,6 @@ impl PushService for Fcm {
 fn overdue() -> Attempt {
     Attempt {
         provider_reason: Some("the deadline passed while an access token was asked for".to_owned()),
-        ..Attempt::plain(Outcome::Later { not_before: None }, Some(Code::TTL_PASSED))
+        ..Attempt::plain(Outcome::Later { not_before: None }, Some(ErrorCode::TTL_PASSED))
     }
 }

@@ -141,7 +141,7 @@ fn row(
 
 /// A 400 may concern the token or the rest of the request. The token is forgotten only if the response names it: an error in
 /// the payload is in every payload, and would cost every device its token.
-fn invalid_argument(error: &Error) -> (Outcome, Code) {
+fn invalid_argument(error: &Error) -> (Outcome, ErrorCode) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     if error.blames_token() {
         (Outcome::Gone { since: None }, codes::FCM_TOKEN)

@@ -23,7 +23,7 @@ pub(super) fn judge(response: &HttpResponse) -> Attempt {
     }
 }
 
-fn row(response: &HttpResponse) -> (Outcome, Option<Code>) {
+fn row(response: &HttpResponse) -> (Outcome, Option<ErrorCode>) {
     const OURS: Outcome = Outcome::Refused { breaks_credential: false };
     let later = Outcome::Later { not_before: response.not_before };
     match response.status {

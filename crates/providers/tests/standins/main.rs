@@ -8,14 +8,14 @@ use std::time::Duration;
 use countersign_domain::address::Platform;
 use countersign_domain::outcome::Outcome;
 use countersign_domain::prospect::Push;
-use countersign_standins::{Manners, Turn, apns, fcm};
+use countersign_standins::{Action, Faults, apns, fcm};
 
 use crate::world::World;
 
 const LATER: Outcome = Outcome::Later { not_before: None };
 
 async fn calm() -> World {
-    World::start(Manners::calm()).await
+    World::start(Faults::none()).await
 }
 
 #[tokio::test]
@@ -48,8 +48,8 @@ async fn a_closed_connection_loses_no_push() {
     let apns = &world.others.apns;
     let taken = async || assert_eq!(world.send(&world.apn('a')).await.outcome, Outcome::Accepted);
     taken().await;
-    for turn in [Turn::GoAway, Turn::Drop, Turn::Reset, Turn::Refuse] {
-        apns.script().next(turn.clone());
+    for action in [Action::GoAway, Action::Drop, Action::Reset, Action::Refuse] {
+        apns.script().next(action.clone());
         taken().await;
         taken().await;
     }
@@ -63,7 +63,7 @@ async fn a_closed_connection_loses_no_push() {
 async fn a_goaway_among_many_requests_loses_no_push() {
     let world = Arc::new(calm().await);
     assert_eq!(world.send(&world.apn('a')).await.outcome, Outcome::Accepted);
-    world.others.apns.script().next(Turn::GoAway);
+    world.others.apns.script().next(Action::GoAway);
     let sends: Vec<_> = (0..64)
         .map(|_| {
             let world = Arc::clone(&world);
@@ -112,7 +112,7 @@ async fn google_accepts_pushes_with_renewed_tokens() {
         let attempt = world.send(&world.push(Platform::Fcm, token)).await;
         assert_eq!(attempt.outcome, Outcome::Accepted, "{attempt:?}");
     }
-    assert_eq!(google.token_calls().total(), 4, "200 minutes");
+    assert_eq!(google.token_requests().total(), 4, "200 minutes");
     assert_eq!(google.messages().all()[0].ttl.as_deref(), Some("300s"));
 
     google.revoke_access_tokens();
@@ -163,8 +163,8 @@ async fn a_browser_shows_the_push() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pushes_succeed_despite_faults() {
     let seed = 20_260_101;
-    println!("{}", Manners::bad(seed));
-    let world = Arc::new(World::start(Manners::bad(seed)).await);
+    println!("{}", Faults::from_seed(seed));
+    let world = Arc::new(World::start(Faults::from_seed(seed)).await);
     let clock = world.clock.clone();
     let ticking = tokio::spawn(async move {
         let tick = Duration::from_millis(5);

@@ -19,7 +19,7 @@ use countersign_providers::{
     CallTimeouts, CredentialSource, Guard, OpenedCredential, OpenedVapid, Outgoing, Providers,
     PushParts, Unavailable, VapidSource, new_vapid_key,
 };
-use countersign_standins::{Manners, Options, Running, Setting, run};
+use countersign_standins::{CommonOptions, Faults, Options, Running, run};
 use countersign_testkit::{ManualClock, SeededEntropy};
 
 /// The app that the first key of the stand-in for Apple may push to.
@@ -65,16 +65,16 @@ fn sid(kind: CredentialType) -> CredentialSid {
 }
 
 impl World {
-    pub(crate) async fn start(manners: Manners) -> Self {
+    pub(crate) async fn start(faults: Faults) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = ManualClock::new();
         let now = {
             let clock = clock.clone();
             Arc::new(move || clock.now().as_seconds())
         };
-        let setting = Setting { manners, now, ..Setting::default() };
+        let common = CommonOptions { faults, now, ..CommonOptions::default() };
         let others =
-            run(Options { setting, ..Options::default() }).await.expect("the stand-ins start");
+            run(Options { common, ..Options::default() }).await.expect("the stand-ins start");
         let new = |kind| OpenedCredential {
             sid: sid(kind),
             updated_at: clock.now(),

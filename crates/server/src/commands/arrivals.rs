@@ -49,8 +49,8 @@ fn of_google(message: &fcm::Message) -> String {
 
 fn of_browser(push: &webpush::Push) -> String {
     let mut line = begin("browser", push.at, push.status);
-    if let Some(fault) = push.fault {
-        let _ = write!(line, "  {fault}");
+    if let Some(reason) = push.refusal {
+        let _ = write!(line, "  {reason}");
     }
     let _ = write!(line, "  subscription {}", short(&push.subscription));
     challenge(line, &push.payload)

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use countersign_standins::{CommonOptions, Manners, Options, Running};
+use countersign_standins::{CommonOptions, Faults, Options, Running};
 
 use super::arrivals;
 use crate::cli::StandIns;
 use crate::{folder, secret_file};
 
 pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
-    let manners = flags.bad_manners.map_or_else(Faults::none, Faults::from_seed);
-    println!("{manners}");
-    let setting = CommonOptions { manners, ..CommonOptions::default() };
-    let running = countersign_standins::run(Options { setting, ..Options::default() }).await?;
+    let faults = flags.bad_manners.map_or_else(Faults::none, Faults::from_seed);
+    println!("{faults}");
+    let common = CommonOptions { faults, ..CommonOptions::default() };
+    let running = countersign_standins::run(Options { common, ..Options::default() }).await?;
     write_files(&running, &flags.folder)?;
     print_instructions(&running, &flags.folder);
     tokio::select! {

@@ -49,7 +49,7 @@ impl CredentialSource for PushSecrets {
 
 #[async_trait]
 impl TokenStore for PushSecrets {
-    async fn token(&self, key: KeyPrint) -> Result<Option<SharedToken>, Unavailable> {
+    async fn token(&self, key: KeyFingerprint) -> Result<Option<SharedToken>, Unavailable> {
         let found = self.0.provider_token(key).await;
         let found = found.map_err(|error| Unavailable(error.to_string()))?;
         Ok(found.map(shared))

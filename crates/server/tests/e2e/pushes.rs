@@ -33,8 +33,8 @@ impl Stage {
     async fn set_with(time: Arc<AtomicI64>, more: &[&str]) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let now = Arc::new(move || time.load(Ordering::Relaxed));
-        let setting = CommonOptions { now, ..CommonOptions::default() };
-        let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
+        let common = CommonOptions { now, ..CommonOptions::default() };
+        let others = run(Options { common, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, others.authority.pem()).expect("a file");

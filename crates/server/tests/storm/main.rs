@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use countersign_domain::address::Platform;
 use countersign_domain::ending::{ErrorCode, NotificationStatus};
-use countersign_standins::{ScriptedResponse, Turn};
+use countersign_standins::{Action, ScriptedResponse};
 
 use crate::stage::Stage;
 use crate::tally::Tally;
@@ -49,7 +49,7 @@ async fn a_push_service_that_fails_costs_nobody_but_its_own() {
     stage.end_fcm();
     let slow = stage.web_push().script();
     slow.next_n(THROTTLED, ScriptedResponse::status(429).retry_after(1));
-    slow.always(Turn::Delay(SLOW));
+    slow.always(Action::Delay(SLOW));
     let storm = stage.ask_everybody(AGAIN).await;
     let storm = stage.until_over(&storm, PATIENCE).await;
 

@@ -103,8 +103,8 @@ impl Application {
 impl Stage {
     pub async fn set(phones: usize) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let setting = CommonOptions { keep: 100_000, ..CommonOptions::default() };
-        let others = run(Options { setting, ..Options::default() }).await.expect("stand-ins");
+        let common = CommonOptions { keep: 100_000, ..CommonOptions::default() };
+        let others = run(Options { common, ..Options::default() }).await.expect("stand-ins");
         let folder = tempfile::tempdir().expect("a folder");
         let config = configure(folder.path(), &others);
         let store = Database::open(&config).await.expect("the database opens").store();

@@ -1,4 +1,4 @@
-//! Who may push: keys, the tokens that they sign, and certificates.
+//! Authentication: keys, the tokens that they sign, and certificates.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,45 +12,45 @@ use crate::{pem, random};
 
 use super::reason::Reason;
 
-/// How old a provider token may be.
-const OLDEST: i64 = 3600;
-/// How far a pusher's clock may be ahead of ours.
+/// The longest age of a provider token, in seconds.
+const LONGEST_AGE: i64 = 3600;
+/// How far a client's clock may be ahead, in seconds.
 const SKEW: i64 = 60;
 
-/// A signing key as a developer gets it from Apple.
+/// A signing key, as Apple issues it to a developer.
 #[derive(Debug, Clone)]
 pub struct ProviderKey {
     /// Ten characters.
     pub key_id: String,
     /// Ten characters.
     pub team_id: String,
-    /// The bundle ids that it may push to. Empty: all.
+    /// The bundle ids that it may push to; empty: all.
     pub topics: Vec<String>,
     /// The content of the `.p8` file.
     pub pem: String,
 }
 
-/// What Apple knows of pushers.
+/// The keys, tokens and certificates that Apple knows.
 #[derive(Default)]
 pub(super) struct Keys {
-    keys: HashMap<String, Known>,
-    accepted: HashMap<String, Accepted>,
+    keys: HashMap<String, RegisteredKey>,
+    accepted: HashMap<String, AcceptedToken>,
     refused: HashMap<String, Reason>,
     certificates: Vec<(CertificateDer<'static>, String)>,
 }
 
-struct Known {
+struct RegisteredKey {
     team_id: String,
     topics: Vec<String>,
     point: Vec<u8>,
 }
 
-struct Accepted {
+struct AcceptedToken {
     key_id: String,
     issued_at: i64,
 }
 
-/// Who pushes, and where to.
+/// An authenticated client, and the topics that it may push to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pusher {
     pub(super) key_id: Option<String>,
@@ -62,7 +62,7 @@ impl Keys {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
         let (key_id, team_id) = (random::apple_id(), random::apple_id());
         let point = pair.public_key().as_ref().to_vec();
-        let known = Known { team_id: team_id.clone(), topics: topics.clone(), point };
+        let known = RegisteredKey { team_id: team_id.clone(), topics: topics.clone(), point };
         self.keys.insert(key_id.clone(), known);
         let pem = pem::private_key(pair.to_pkcs8v1()?.as_ref());
         Ok(ProviderKey { key_id, team_id, topics, pem })
@@ -77,19 +77,22 @@ impl Keys {
         self.certificates.push((certificate, topic));
     }
 
-    /// The one who shows this certificate.
-    pub(super) fn shown(&self, certificate: &CertificateDer<'static>) -> Result<Pusher, Reason> {
+    /// Authenticates by certificate.
+    pub(super) fn by_certificate(
+        &self,
+        certificate: &CertificateDer<'static>,
+    ) -> Result<Pusher, Reason> {
         let known = self.certificates.iter().find(|(der, _)| der == certificate);
         let (_, topic) = known.ok_or(Reason::BadCertificate)?;
         Ok(Pusher { key_id: None, topics: vec![topic.clone()] })
     }
 
-    /// The one who sends this token. A token is signed once and sent for an hour, so its signature is checked once.
-    pub(super) fn signed(
+    /// Authenticates by token. A token is sent for an hour, so its signature is verified only once.
+    pub(super) fn by_token(
         &mut self,
         token: &str,
         now: i64,
-        apart: Duration,
+        shortest_interval: Duration,
     ) -> Result<Pusher, Reason> {
         if let Some(reason) = self.refused.get(token) {
             return Err(*reason);
@@ -109,27 +112,27 @@ impl Keys {
             return Err(Reason::InvalidProviderToken);
         }
         fresh(issued_at, now)?;
-        let apart = i64::try_from(apart.as_secs()).unwrap_or(i64::MAX);
-        self.accepted.retain(|_, token| now - token.issued_at <= OLDEST);
-        let is_too_soon = |other: &Accepted| {
-            other.key_id == key_id && (other.issued_at - issued_at).abs() < apart
+        let shortest = i64::try_from(shortest_interval.as_secs()).unwrap_or(i64::MAX);
+        self.accepted.retain(|_, token| now - token.issued_at <= LONGEST_AGE);
+        let is_too_soon = |other: &AcceptedToken| {
+            other.key_id == key_id && (other.issued_at - issued_at).abs() < shortest
         };
         if self.accepted.values().any(is_too_soon) {
             return Err(Reason::TooManyProviderTokenUpdates);
         }
         let key_id = key_id.to_owned();
         let pusher = Pusher { key_id: Some(key_id.clone()), topics: key.topics.clone() };
-        self.accepted.insert(token.to_owned(), Accepted { key_id, issued_at });
+        self.accepted.insert(token.to_owned(), AcceptedToken { key_id, issued_at });
         Ok(pusher)
     }
 
-    /// Refuses a token from now on; the next one may be as new as it likes.
+    /// Rejects a token from now on; the next one may be new at once.
     pub(super) fn refuse(&mut self, token: &str, reason: Reason) {
         self.accepted.remove(token);
         self.refused.insert(token.to_owned(), reason);
     }
 
-    /// Forgets which tokens it has seen, as after an hour without a push.
+    /// Forgets all tokens, as after an hour without a push.
     pub(super) fn forget_tokens(&mut self) {
         self.accepted.clear();
         self.refused.clear();
@@ -140,7 +143,7 @@ fn fresh(issued_at: i64, now: i64) -> Result<(), Reason> {
     if issued_at > now + SKEW {
         return Err(Reason::InvalidProviderToken);
     }
-    if issued_at < now - OLDEST {
+    if issued_at < now - LONGEST_AGE {
         return Err(Reason::ExpiredProviderToken);
     }
     Ok(())

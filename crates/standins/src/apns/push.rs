@@ -1,17 +1,17 @@
-//! One push as it arrived, and whether it is what Apple takes.
+//! A received push, and Apple's checks of it.
 
 use serde_json::Value;
 
-use crate::listener::Call;
+use crate::listener::HttpRequest;
 use crate::random;
 
 use super::keys::Pusher;
 use super::reason::Reason;
 
 /// The longest payload, in bytes.
-const PAYLOAD: usize = 4096;
+const LONGEST_PAYLOAD: usize = 4096;
 /// The longest collapse id, in bytes.
-const COLLAPSE_ID: usize = 64;
+const LONGEST_COLLAPSE_ID: usize = 64;
 const TYPES: [&str; 11] = [
     "alert",
     "background",
@@ -25,8 +25,8 @@ const TYPES: [&str; 11] = [
     "voip",
     "widgets",
 ];
-/// Headers of which one is enough.
-const ONCE: [&str; 7] = [
+/// Headers that may occur once.
+const SINGLE_HEADERS: [&str; 7] = [
     "authorization",
     "apns-topic",
     "apns-push-type",
@@ -36,12 +36,12 @@ const ONCE: [&str; 7] = [
     "apns-id",
 ];
 
-/// A push as it arrived.
+/// A received push.
 #[derive(Debug, Clone)]
 pub struct Push {
     /// The device's token, from the path.
     pub token: String,
-    /// `apns-id`: the caller's, or one of ours.
+    /// `apns-id`; generated if the request has none.
     pub id: String,
     /// `apns-topic`.
     pub topic: Option<String>,
@@ -53,29 +53,29 @@ pub struct Push {
     pub expiration: Option<i64>,
     /// `apns-collapse-id`.
     pub collapse_id: Option<String>,
-    /// The body; null if it is no JSON.
+    /// The body; null if it is not JSON.
     pub payload: Value,
     /// The length of the body in bytes.
     pub length: usize,
-    /// The key that signed the provider token, once that was checked.
+    /// The key that signed the provider token, after verification.
     pub key_id: Option<String>,
     /// The provider token.
     pub provider_token: Option<String>,
-    /// Which connection it came on.
+    /// The number of its connection.
     pub connection: u64,
-    /// When it came, in Unix seconds.
+    /// The time of arrival, in Unix seconds.
     pub at: i64,
-    /// The answer's status; `None` if it gets no answer.
+    /// The status of the response; `None` without one.
     pub status: Option<u16>,
-    /// Why it was refused.
+    /// The reason of its refusal.
     pub reason: Option<Reason>,
 }
 
 impl Push {
-    pub(super) fn read(call: &Call, at: i64) -> Self {
-        let text = |name: &str| call.header(name).map(str::to_owned);
-        let path = call.uri.path();
-        let bearer = call.header("authorization").and_then(|value| {
+    pub(super) fn read(request: &HttpRequest, at: i64) -> Self {
+        let text = |name: &str| request.header(name).map(str::to_owned);
+        let path = request.uri.path();
+        let bearer = request.header("authorization").and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         });
@@ -84,45 +84,49 @@ impl Push {
             id: text("apns-id").unwrap_or_else(random::uuid),
             topic: text("apns-topic"),
             push_type: text("apns-push-type"),
-            priority: call.header("apns-priority").and_then(|value| value.parse().ok()),
-            expiration: call.header("apns-expiration").and_then(|value| value.parse().ok()),
+            priority: request.header("apns-priority").and_then(|value| value.parse().ok()),
+            expiration: request.header("apns-expiration").and_then(|value| value.parse().ok()),
             collapse_id: text("apns-collapse-id"),
-            payload: serde_json::from_slice(&call.body).unwrap_or_default(),
-            length: call.body.len(),
+            payload: serde_json::from_slice(&request.body).unwrap_or_default(),
+            length: request.body.len(),
             key_id: None,
             provider_token: bearer,
-            connection: call.line.id,
+            connection: request.connection.id,
             at,
             status: None,
             reason: None,
         }
     }
 
-    /// Whether it was taken.
+    /// Whether it was accepted.
     pub fn is_accepted(&self) -> bool {
         self.status == Some(200)
     }
 }
 
-/// What can be said before it is known who pushes.
-pub(super) fn check_request(call: &Call) -> Result<(), Reason> {
-    let Some(token) = call.uri.path().strip_prefix("/3/device/") else {
+/// Checks before authentication.
+pub(super) fn check_request(request: &HttpRequest) -> Result<(), Reason> {
+    let Some(token) = request.uri.path().strip_prefix("/3/device/") else {
         return Err(Reason::BadPath);
     };
-    if call.method != http::Method::POST {
+    if request.method != http::Method::POST {
         return Err(Reason::MethodNotAllowed);
     }
     if token.is_empty() {
         return Err(Reason::MissingDeviceToken);
     }
-    if ONCE.iter().any(|name| call.headers.get_all(*name).iter().nth(1).is_some()) {
+    if SINGLE_HEADERS.iter().any(|name| request.headers.get_all(*name).iter().nth(1).is_some()) {
         return Err(Reason::DuplicateHeaders);
     }
     Ok(())
 }
 
-/// Headers and payload. A header that may be left out is right when it is.
-pub(super) fn check_push(call: &Call, push: &Push, pusher: &Pusher) -> Result<(), Reason> {
+/// Checks headers and payload. An optional header may be absent.
+pub(super) fn check_push(
+    request: &HttpRequest,
+    push: &Push,
+    pusher: &Pusher,
+) -> Result<(), Reason> {
     if !is_device_token(&push.token) {
         return Err(Reason::BadDeviceToken);
     }
@@ -131,10 +135,10 @@ pub(super) fn check_push(call: &Call, push: &Push, pusher: &Pusher) -> Result<()
     if !TYPES.contains(&push_type) {
         return Err(Reason::InvalidPushType);
     }
-    let has = |name: &str| call.headers.contains_key(name);
+    let has = |name: &str| request.headers.contains_key(name);
     match push.priority {
         None if has("apns-priority") => return Err(Reason::BadPriority),
-        // what nobody sees may not hurry
+        // A background push must not have priority 10.
         Some(10) | None if push_type == "background" => return Err(Reason::BadPriority),
         None | Some(1 | 5 | 10) => {}
         Some(_) => return Err(Reason::BadPriority),
@@ -142,7 +146,7 @@ pub(super) fn check_push(call: &Call, push: &Push, pusher: &Pusher) -> Result<()
     if has("apns-expiration") && push.expiration.is_none_or(|seconds| seconds < 0) {
         return Err(Reason::BadExpirationDate);
     }
-    if push.collapse_id.as_ref().is_some_and(|id| id.len() > COLLAPSE_ID) {
+    if push.collapse_id.as_ref().is_some_and(|id| id.len() > LONGEST_COLLAPSE_ID) {
         return Err(Reason::BadCollapseId);
     }
     if !is_uuid(&push.id) {
@@ -150,15 +154,15 @@ pub(super) fn check_push(call: &Call, push: &Push, pusher: &Pusher) -> Result<()
     }
     match push.length {
         0 => Err(Reason::PayloadEmpty),
-        length if length > PAYLOAD => Err(Reason::PayloadTooLarge),
-        _ if is_ours(&push.payload) => Ok(()),
-        _ => Err(Reason::PayloadNotOurs),
+        length if length > LONGEST_PAYLOAD => Err(Reason::PayloadTooLarge),
+        _ if is_complete(&push.payload) => Ok(()),
+        _ => Err(Reason::PayloadIncomplete),
     }
 }
 
 fn check_topic(topic: Option<&str>, pusher: &Pusher) -> Result<(), Reason> {
     match topic {
-        // a certificate names the topic itself, a key does not
+        // A certificate implies the topic, a key does not.
         None if pusher.key_id.is_none() => Ok(()),
         None => Err(Reason::MissingTopic),
         Some(topic) if topic.is_empty() || topic.contains(char::is_whitespace) => {
@@ -171,7 +175,7 @@ fn check_topic(topic: Option<&str>, pusher: &Pusher) -> Result<(), Reason> {
     }
 }
 
-/// Any device is there, but for the one of zeros, which a dry run asks for since no device has that.
+/// Every well-formed token has a device, except the one of zeros, which dry runs use as an unknown token.
 fn is_device_token(text: &str) -> bool {
     (64..=200).contains(&text.len())
         && text.len().is_multiple_of(2)
@@ -187,7 +191,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// What the official sample apps need to open a challenge.
-fn is_ours(payload: &Value) -> bool {
+/// Whether the payload has what the official sample apps need.
+fn is_complete(payload: &Value) -> bool {
     payload["aps"].is_object() && crate::payload::names_a_challenge(payload)
 }

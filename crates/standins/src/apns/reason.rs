@@ -1,27 +1,27 @@
-//! Every reason that Apple gives for a refusal.
+//! The reasons that Apple gives for refusals.
 
 use serde_json::json;
 
 use crate::listener;
-use crate::script::Turn;
+use crate::script::Action;
 
 macro_rules! reasons {
     ($($status:literal { $($name:ident),+ $(,)? })+) => {
-        /// Why a push was refused, in Apple's words.
+        /// The reason of a refusal, in Apple's terms.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "Apple's documentation of the reasons is theirs to give")]
+        #[expect(missing_docs, reason = "Apple documents the reasons")]
         pub enum Reason { $($($name),+),+ }
 
         impl Reason {
-            /// All of them.
+            /// All reasons.
             pub const ALL: &[Self] = &[$($(Self::$name),+),+];
 
-            /// The HTTP status it comes with.
+            /// The HTTP status.
             pub const fn status(self) -> u16 {
                 match self { $($(Self::$name)|+ => $status),+ }
             }
 
-            /// The word in the body.
+            /// The `reason` in the body.
             pub const fn as_str(self) -> &'static str {
                 match self { $($(Self::$name => stringify!($name)),+),+ }
             }
@@ -34,8 +34,8 @@ reasons! {
         BadCollapseId, BadDeviceToken, BadExpirationDate, BadMessageId, BadPriority, BadTopic,
         DeviceTokenNotForTopic, DuplicateHeaders, IdleTimeout, InvalidPushType, MissingDeviceToken,
         MissingTopic, PayloadEmpty, TopicDisallowed,
-        // not Apple's, who takes any JSON: the phone's app could make nothing of it
-        PayloadNotOurs,
+        // Not one of Apple's: Apple accepts any JSON, but the app could not use it.
+        PayloadIncomplete,
     }
     403 {
         BadCertificate, BadCertificateEnvironment, BadEnvironmentKeyIdInToken, ExpiredProviderToken,
@@ -50,35 +50,35 @@ reasons! {
     503 { ServiceUnavailable, Shutdown }
 }
 
-/// A refusal as it goes over the wire.
+/// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Since when the token is known to be dead, in milliseconds. Only with 410, and there the present if not given.
+    /// With 410: since when the token is known to be dead, in milliseconds. Default: now.
     pub since: Option<i64>,
-    /// When to come back. Apple does not say; others in between may.
+    /// `Retry-After`. Apple does not send it; a proxy may.
     pub retry_after: Option<String>,
 }
 
 impl Refusal {
-    /// The reasons that pass by themselves, and that bad manners give.
-    pub(super) fn passing() -> Vec<Self> {
+    /// The transient reasons, which faults choose from.
+    pub(super) fn transient() -> Vec<Self> {
         use Reason::{InternalServerError, ServiceUnavailable, Shutdown, TooManyRequests};
         [TooManyRequests, InternalServerError, ServiceUnavailable, Shutdown].map(Self::from).into()
     }
 
-    /// The app was removed at this time, in milliseconds.
+    /// A refusal because the app was removed at this time, in milliseconds.
     pub const fn unregistered(since: i64) -> Self {
         Self { reason: Reason::Unregistered, since: Some(since), retry_after: None }
     }
 
-    /// Whether the provider token itself is refused, so that only another can help.
+    /// Whether the provider token itself is rejected.
     pub(super) const fn is_about_token(&self) -> bool {
         matches!(self.reason, Reason::ExpiredProviderToken | Reason::InvalidProviderToken)
     }
 
-    pub(super) fn render(&self, id: &str, now: i64) -> listener::Answer {
+    pub(super) fn render(&self, id: &str, now: i64) -> listener::HttpResponse {
         let mut body = json!({ "reason": self.reason.as_str() });
         if self.reason.status() == 410 {
             body["timestamp"] = self.since.unwrap_or(now.saturating_mul(1000)).into();
@@ -87,7 +87,7 @@ impl Refusal {
         if let Some(when) = &self.retry_after {
             headers.push(("retry-after", when));
         }
-        listener::answer(self.reason.status(), &headers, body.to_string())
+        listener::response(self.reason.status(), &headers, body.to_string())
     }
 }
 
@@ -97,8 +97,8 @@ impl From<Reason> for Refusal {
     }
 }
 
-impl From<Reason> for Turn<Refusal> {
+impl From<Reason> for Action<Refusal> {
     fn from(reason: Reason) -> Self {
-        Self::Answer(reason.into())
+        Self::Respond(reason.into())
     }
 }

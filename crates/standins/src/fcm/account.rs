@@ -1,4 +1,4 @@
-//! A service account, and the access tokens that it is given.
+//! A service account and its access tokens.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use crate::error::Error;
 use crate::jws::{Algorithm, Jws};
 use crate::{pem, random};
 
-/// What a push server asks for.
+/// The scope of messaging.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
-/// How long an assertion may live, in seconds.
+/// The longest lifetime of an assertion, in seconds.
 const LONGEST: i64 = 3600;
-/// How far a pusher's clock may be off.
+/// How far a client's clock may be ahead, in seconds.
 const SKEW: i64 = 60;
 
-/// A service account as the Firebase console hands it out, and Google's memory of it.
+/// A service account, and the access tokens that it was granted.
 pub(super) struct Account {
     pub(super) project_id: String,
     email: String,
@@ -29,7 +29,7 @@ pub(super) struct Account {
     tokens: HashMap<String, i64>,
 }
 
-/// Why an assertion is refused: OAuth's word, and a sentence.
+/// Why an assertion is refused: the OAuth error, and its description.
 pub(super) type Refused = (&'static str, &'static str);
 
 impl Account {
@@ -47,7 +47,7 @@ impl Account {
         })
     }
 
-    /// The file that the console downloads.
+    /// The JSON file that the console offers for download.
     pub(super) fn json(&self) -> Value {
         json!({
             "type": "service_account",
@@ -61,14 +61,14 @@ impl Account {
         })
     }
 
-    /// Whether an assertion may be exchanged for a token.
+    /// Checks whether an assertion may be exchanged for a token.
     pub(super) fn check(&self, assertion: &str, now: i64) -> Result<(), Refused> {
         const GRANT: &str = "invalid_grant";
         let jws = Jws::parse(assertion).ok_or((GRANT, "Invalid JWT: not a compact JWS."))?;
         if jws.text("iss") != Some(&self.email) {
             return Err((GRANT, "Invalid grant: account not found"));
         }
-        // a key id may be left out, and then every key of the account is tried
+        // The key id is optional.
         if jws.header_text("kid").is_some_and(|kid| kid != self.key_id)
             || !jws.is_signed_by(Algorithm::Rs256, &self.public_key)
         {
@@ -94,7 +94,7 @@ impl Account {
         }
     }
 
-    /// A new access token, which dies at `until`.
+    /// Grants an access token that expires at `until`.
     pub(super) fn grant(&mut self, now: i64, until: i64) -> String {
         self.tokens.retain(|_, until| *until > now);
         let token = format!("ya29.{}", random::hex::<24>());

@@ -1,49 +1,49 @@
-//! One message as it arrived, and whether it is what FCM takes and an app can use.
+//! A received message, and the checks of FCM and of the app.
 
 use serde_json::{Map, Value};
 
-use crate::listener::Call;
+use crate::listener::HttpRequest;
 use crate::payload::names_a_challenge;
 
 use super::refusal::{Error, Refusal};
 
 /// The longest payload, in bytes.
-const PAYLOAD: usize = 4096;
-/// The longest life: four weeks.
-const LONGEST: f64 = 2_419_200.0;
+const LONGEST_PAYLOAD: usize = 4096;
+/// The longest TTL, in seconds: four weeks.
+const LONGEST_TTL: f64 = 2_419_200.0;
 
-/// A message as it arrived.
+/// A received message.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The registration token; empty if there is none.
+    /// The registration token; empty if absent.
     pub token: String,
-    /// The data that the app gets.
+    /// The data for the app.
     pub data: Map<String, Value>,
     /// `android.priority`, in capitals.
     pub priority: Option<String>,
-    /// `android.ttl` as it was written.
+    /// `android.ttl`, as sent.
     pub ttl: Option<String>,
     /// `android.collapse_key`.
     pub collapse_key: Option<String>,
-    /// Whether it was only to be looked at.
+    /// Whether it was only to be validated.
     pub validate_only: bool,
-    /// The whole body; null if it is no JSON.
+    /// The body; null if it is not JSON.
     pub body: Value,
-    /// The access token that came with it.
+    /// The access token.
     pub access_token: Option<String>,
-    /// Which connection it came on.
+    /// The number of its connection.
     pub connection: u64,
-    /// When it came, in Unix seconds.
+    /// The time of arrival, in Unix seconds.
     pub at: i64,
-    /// The answer's status; `None` if it gets no answer.
+    /// The status of the response; `None` without one.
     pub status: Option<u16>,
-    /// Why it was refused.
+    /// The reason of its refusal.
     pub error: Option<Error>,
 }
 
 impl Message {
-    pub(super) fn read(call: &Call, at: i64) -> Self {
-        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    pub(super) fn read(request: &HttpRequest, at: i64) -> Self {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let message = &body["message"];
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let android = &message["android"];
@@ -54,11 +54,11 @@ impl Message {
             ttl: text(&android["ttl"]),
             collapse_key: text(&android["collapse_key"]),
             validate_only: body["validate_only"] == true,
-            access_token: call
+            access_token: request
                 .header("authorization")
                 .and_then(|value| value.strip_prefix("Bearer "))
                 .map(str::to_owned),
-            connection: call.line.id,
+            connection: request.connection.id,
             at,
             status: None,
             error: None,
@@ -66,7 +66,7 @@ impl Message {
         }
     }
 
-    /// Whether it was taken.
+    /// Whether it was accepted.
     pub fn is_accepted(&self) -> bool {
         self.status == Some(200)
     }
@@ -84,7 +84,7 @@ impl Message {
             return malformed("message", "Not an object.");
         };
         if message.contains_key("notification") {
-            // FCM takes it, and Android's system tray then keeps the data from the app
+            // FCM accepts it, but Android then shows it without passing the data to the app.
             return malformed("message.notification", "A challenge must be a data-only message.");
         }
         only(message, "message.", &["token", "data", "android", "apns", "webpush", "fcm_options"])?;
@@ -112,7 +112,7 @@ impl Message {
             }
             length += key.len() + value.len();
         }
-        if length > PAYLOAD {
+        if length > LONGEST_PAYLOAD {
             return malformed("Message is too big.");
         }
         if !names_a_challenge(&self.body["message"]["data"]) {
@@ -145,7 +145,7 @@ impl Message {
     }
 }
 
-/// Seconds in decimal, with up to nine digits after a point, and an `s`.
+/// Whether a text is a duration: decimal seconds with up to nine fraction digits, and an `s`.
 fn is_duration(text: &str) -> bool {
     let Some(number) = text.strip_suffix('s') else {
         return false;
@@ -155,9 +155,10 @@ fn is_duration(text: &str) -> bool {
     are_digits(whole)
         && are_digits(fraction)
         && fraction.len() <= 9
-        && number.parse::<f64>().is_ok_and(|seconds| seconds <= LONGEST)
+        && number.parse::<f64>().is_ok_and(|seconds| seconds <= LONGEST_TTL)
 }
 
+/// Refuses members that are not in `known`.
 fn only(object: &Map<String, Value>, path: &str, known: &[&str]) -> Result<(), Refusal> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),

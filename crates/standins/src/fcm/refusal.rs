@@ -1,41 +1,41 @@
-//! Every answer but yes, in Google's form.
+//! The error responses, in Google's format.
 
 use serde_json::{Value, json};
 
-use crate::listener::{self, Answer};
-use crate::script::Turn;
+use crate::listener::{self, HttpResponse};
+use crate::script::Action;
 
 /// Why a message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Error {
-    /// 400 `INVALID_ARGUMENT` of FCM's own that names `message.token`: the registration token is none.
+    /// 400 `INVALID_ARGUMENT` with an `FcmError` that names `message.token`: the registration token is malformed.
     InvalidToken,
     /// 400 `INVALID_ARGUMENT` with `google.rpc.BadRequest`: the request is malformed.
     BadRequest,
     /// 401 `THIRD_PARTY_AUTH_ERROR`: the project's APNs or Web Push key is wrong.
     ThirdPartyAuth,
-    /// 401 `UNAUTHENTICATED`: the access token is none, or too old.
+    /// 401 `UNAUTHENTICATED`: the access token is missing, unknown or expired.
     Unauthenticated,
-    /// 403 `SENDER_ID_MISMATCH`: the registration token is another project's.
+    /// 403 `SENDER_ID_MISMATCH`: the registration token belongs to another project.
     SenderIdMismatch,
     /// 403 `PERMISSION_DENIED`: the service account may not push here.
     PermissionDenied,
-    /// 404 `UNREGISTERED`: the app is gone.
+    /// 404 `UNREGISTERED`: the app was uninstalled.
     Unregistered,
-    /// 404 without an FCM code: no such address.
+    /// 404 without an FCM code: no such path.
     NotFound,
     /// 429 `QUOTA_EXCEEDED`.
     QuotaExceeded,
     /// 500 `INTERNAL`.
     Internal,
-    /// 502 in HTML, from something in front.
+    /// 502 in HTML, from a proxy.
     BadGateway,
     /// 503 `UNAVAILABLE`.
     Unavailable,
 }
 
 impl Error {
-    /// All of them.
+    /// All errors.
     pub const ALL: [Self; 12] = [
         Self::InvalidToken,
         Self::BadRequest,
@@ -51,7 +51,7 @@ impl Error {
         Self::Unavailable,
     ];
 
-    /// Status, the word for it, and FCM's own code if there is one.
+    /// The HTTP status, its name, and FCM's own code if there is one.
     const fn parts(self) -> (u16, &'static str, Option<&'static str>) {
         match self {
             Self::InvalidToken => (400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT")),
@@ -80,31 +80,31 @@ impl Error {
     }
 }
 
-/// A refusal as it goes over the wire.
+/// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The error.
     pub error: Error,
-    /// What is wrong, for people; with [`Error::BadRequest`] also the field, before a colon.
+    /// The message; with [`Error::BadRequest`] it begins with the field and a colon.
     pub message: String,
-    /// When to come back: seconds or an HTTP date.
+    /// `Retry-After`: seconds or an HTTP date.
     pub retry_after: Option<String>,
 }
 
 impl Refusal {
-    /// A malformed request, and the field at fault.
+    /// A refusal of a malformed request. `field` is malformed.
     pub(super) fn malformed(field: &str, fault: &str) -> Self {
         Self { error: Error::BadRequest, message: format!("{field}: {fault}"), retry_after: None }
     }
 
-    /// The same, asking to come back after this many seconds.
+    /// Adds a `Retry-After` of this many seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds.to_string());
         self
     }
 
-    pub(super) fn passing() -> Vec<Self> {
+    pub(super) fn transient() -> Vec<Self> {
         let quota = Self::from(Error::QuotaExceeded).retry_after(1);
         vec![quota, Error::Internal.into(), Error::BadGateway.into(), Error::Unavailable.into()]
     }
@@ -142,7 +142,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn render(&self) -> Answer {
+    pub(super) fn render(&self) -> HttpResponse {
         let (code, status, _) = self.error.parts();
         let mut headers = vec![];
         if let Some(when) = &self.retry_after {
@@ -151,7 +151,7 @@ impl Refusal {
         if self.error == Error::BadGateway {
             headers.push(("content-type", "text/html; charset=UTF-8"));
             let page = "<!DOCTYPE html>\n<title>Error 502 (Server Error)!!1</title>\n";
-            return listener::answer(code, &headers, page);
+            return listener::response(code, &headers, page);
         }
         headers.push(("content-type", "application/json; charset=UTF-8"));
         let mut error = json!({"code": code, "message": self.message, "status": status});
@@ -159,7 +159,7 @@ impl Refusal {
         if !details.is_empty() {
             error["details"] = details.into();
         }
-        listener::answer(code, &headers, json!({ "error": error }).to_string())
+        listener::response(code, &headers, json!({ "error": error }).to_string())
     }
 }
 
@@ -171,8 +171,8 @@ impl From<Error> for Refusal {
     }
 }
 
-impl From<Error> for Turn<Refusal> {
+impl From<Error> for Action<Refusal> {
     fn from(error: Error) -> Self {
-        Self::Answer(error.into())
+        Self::Respond(error.into())
     }
 }

@@ -1,10 +1,10 @@
-//! How connections to Apple's stand-in are used, and how they end.
+//! Connections to Apple's stand-in.
 
 use std::error::Error as _;
 
 use super::apple::{Apple, device};
 use super::client;
-use crate::Turn;
+use crate::Action;
 
 #[tokio::test]
 async fn all_pushes_share_one_connection() {
@@ -20,7 +20,7 @@ async fn all_pushes_share_one_connection() {
 }
 
 #[tokio::test]
-async fn nothing_but_http2_is_spoken() {
+async fn only_http2_is_served() {
     let apple = Apple::start().await;
     let old = client::builder(&apple.authority).http1_only().build().unwrap();
     let request = apple.request(&device('a')).build().unwrap();
@@ -29,7 +29,7 @@ async fn nothing_but_http2_is_spoken() {
 }
 
 #[tokio::test]
-async fn who_does_not_trust_the_authority_does_not_connect() {
+async fn a_client_must_trust_the_authority() {
     let apple = Apple::start().await;
     let stranger = client::client(&crate::Authority::new(&[]).unwrap());
     let request = apple.request(&device('a')).build().unwrap();
@@ -37,16 +37,16 @@ async fn who_does_not_trust_the_authority_does_not_connect() {
 }
 
 #[tokio::test]
-async fn after_goaway_a_push_under_way_is_answered_and_the_next_connects_anew() {
+async fn after_goaway_a_push_in_flight_succeeds_and_the_next_reconnects() {
     let apple = Apple::start().await;
     let script = apple.apns.script();
-    script.next_to(&device('a'), Turn::Stall);
+    script.next_to(&device('a'), Action::Stall);
     let stalled = tokio::spawn(apple.request(&device('a')).send());
     apple.apns.pushes().wait_for(1).await;
 
-    script.next(Turn::GoAway);
+    script.next(Action::GoAway);
     assert_eq!(apple.push(&device('b')).await.status, 200);
-    // the client is told by the ping of a graceful end, some time after its answer
+    // The graceful shutdown reaches the client some time after its response.
     while apple.apns.connections().opened() == 1 {
         assert_eq!(apple.push(&device('c')).await.status, 200);
     }
@@ -61,11 +61,11 @@ async fn after_goaway_a_push_under_way_is_answered_and_the_next_connects_anew() 
 }
 
 #[tokio::test]
-async fn a_dropped_connection_takes_everything_with_it() {
+async fn a_cut_connection_ends_all_its_requests() {
     let apple = Apple::start().await;
     let script = apple.apns.script();
-    script.next_to(&device('a'), Turn::Stall);
-    script.next_to(&device('b'), Turn::Drop);
+    script.next_to(&device('a'), Action::Stall);
+    script.next_to(&device('b'), Action::Drop);
     let stalled = tokio::spawn(apple.request(&device('a')).send());
     apple.apns.pushes().wait_for(1).await;
     apple.request(&device('b')).send().await.unwrap_err();
@@ -76,10 +76,10 @@ async fn a_dropped_connection_takes_everything_with_it() {
 }
 
 #[tokio::test]
-async fn a_reset_stream_leaves_the_connection() {
+async fn a_reset_stream_leaves_the_connection_open() {
     let apple = Apple::start().await;
     for (turn, reason) in
-        [(Turn::Refuse, h2::Reason::REFUSED_STREAM), (Turn::Reset, h2::Reason::INTERNAL_ERROR)]
+        [(Action::Refuse, h2::Reason::REFUSED_STREAM), (Action::Reset, h2::Reason::INTERNAL_ERROR)]
     {
         apple.apns.script().next(turn);
         let error = apple.request(&device('a')).send().await.unwrap_err();
@@ -95,7 +95,7 @@ async fn a_reset_stream_leaves_the_connection() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_lets_nobody_in() {
+async fn a_service_that_is_down_accepts_no_connection() {
     let apple = Apple::start().await;
     assert_eq!(apple.push(&device('a')).await.status, 200);
     apple.apns.connections().shut();
@@ -107,7 +107,7 @@ async fn a_service_that_is_down_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_listens_no_more() {
+async fn a_dropped_stand_in_stops_listening() {
     let Apple { apns, client, .. } = Apple::start().await;
     let (url, connections) = (apns.url().to_owned(), apns.connections().clone());
     client.post(format!("{url}/3/device/")).send().await.unwrap();

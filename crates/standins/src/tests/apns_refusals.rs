@@ -1,4 +1,4 @@
-//! What Apple's stand-in takes, and what it refuses.
+//! The pushes that Apple's stand-in accepts and refuses.
 
 use reqwest::header::HeaderValue;
 use reqwest::{Identity, Request};
@@ -12,7 +12,7 @@ use crate::apns::{Reason, Refusal};
 const ID: &str = "0f7c6a14-5d1e-4b21-9c3b-6d7e8f901234";
 
 #[tokio::test]
-async fn a_push_that_is_right_is_taken_and_remembered() {
+async fn a_valid_push_is_accepted_and_recorded() {
     let apple = Apple::start().await;
     let request =
         apple.request(&device('a')).header("apns-id", ID).header("apns-collapse-id", "YC");
@@ -28,7 +28,7 @@ async fn a_push_that_is_right_is_taken_and_remembered() {
     assert_eq!((push.key_id.as_ref(), push.at), (Some(&apple.apns.key().key_id), NOON));
 }
 
-/// The request with one header changed, or left out.
+/// Changes one header of a request.
 fn header(name: &'static str, value: &str) -> impl FnOnce(&mut Request) + use<> {
     let value = HeaderValue::from_str(value).unwrap();
     move |request| {
@@ -88,15 +88,18 @@ fn changed(key: &str, value: Value) -> String {
 #[case(header("apns-id", "0F7C6A14-5D1E-4B21-9C3B-6D7E8F901234"), Reason::BadMessageId)]
 #[case(body(""), Reason::PayloadEmpty)]
 #[case(body(changed("text", "x".repeat(4096).into())), Reason::PayloadTooLarge)]
-#[case(body("{"), Reason::PayloadNotOurs)]
-#[case(body(changed("aps", "hello".into())), Reason::PayloadNotOurs)]
-#[case(body(changed("type", "verify".into())), Reason::PayloadNotOurs)]
-#[case(body(changed("challenge_sid", "VA".into())), Reason::PayloadNotOurs)]
-#[case(body(changed("factor_sid", Value::Null)), Reason::PayloadNotOurs)]
+#[case(body("{"), Reason::PayloadIncomplete)]
+#[case(body(changed("aps", "hello".into())), Reason::PayloadIncomplete)]
+#[case(body(changed("type", "verify".into())), Reason::PayloadIncomplete)]
+#[case(body(changed("challenge_sid", "VA".into())), Reason::PayloadIncomplete)]
+#[case(body(changed("factor_sid", Value::Null)), Reason::PayloadIncomplete)]
 #[tokio::test]
-async fn what_is_wrong_is_named(#[case] change: impl FnOnce(&mut Request), #[case] reason: Reason) {
+async fn an_invalid_request_is_refused_with_its_reason(
+    #[case] change: impl FnOnce(&mut Request),
+    #[case] reason: Reason,
+) {
     let apple = Apple::start().await;
-    // what is wrong takes no turn of the script
+    // An invalid request uses up no action of the script.
     apple.apns.script().next(Reason::Shutdown);
     let mut request = apple.request(&device('a')).build().unwrap();
     change(&mut request);
@@ -107,7 +110,7 @@ async fn what_is_wrong_is_named(#[case] change: impl FnOnce(&mut Request), #[cas
 }
 
 #[tokio::test]
-async fn what_may_be_left_out_may_be_left_out() {
+async fn optional_headers_may_be_absent() {
     let apple = Apple::start().await;
     let mut request = apple.request(&device('a')).build().unwrap();
     without("apns-priority")(&mut request);
@@ -117,7 +120,7 @@ async fn what_may_be_left_out_may_be_left_out() {
 }
 
 #[tokio::test]
-async fn a_provider_token_is_checked_in_every_part() {
+async fn every_part_of_a_provider_token_is_checked() {
     let mut apple = Apple::start().await;
     let key = apple.apns.key().clone();
     let (header, claims) =
@@ -148,7 +151,7 @@ async fn a_provider_token_is_checked_in_every_part() {
 }
 
 #[tokio::test]
-async fn a_provider_token_lives_an_hour_and_is_not_renewed_too_soon() {
+async fn a_provider_token_is_valid_for_an_hour_and_not_renewed_too_soon() {
     let mut apple = Apple::start().await;
     let first = apple.token.clone();
     assert_eq!(apple.push(&device('a')).await.status, 200);
@@ -168,7 +171,7 @@ async fn a_provider_token_lives_an_hour_and_is_not_renewed_too_soon() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_refused_stays_refused_and_may_be_renewed_at_once() {
+async fn a_rejected_token_stays_rejected_and_may_be_renewed_at_once() {
     let mut apple = Apple::start().await;
     apple.apns.script().next(Reason::ExpiredProviderToken);
     for _ in 0..2 {
@@ -191,11 +194,11 @@ async fn every_key_has_its_topics_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn every_reason_can_be_had() {
+async fn every_reason_can_be_scripted() {
     let apple = Apple::start().await;
     for reason in Reason::ALL {
         apple.apns.script().next(*reason);
-        // a refused token would spoil the next
+        // A rejected token would fail the next push.
         apple.apns.forget_provider_tokens();
         let answer = apple.push(&device('a')).await;
         assert_eq!(answer.reason(), (reason.status(), reason.as_str()));
@@ -207,7 +210,7 @@ async fn every_reason_can_be_had() {
 }
 
 #[tokio::test]
-async fn a_certificate_stands_for_a_token_and_a_topic() {
+async fn a_certificate_replaces_token_and_topic() {
     let apple = Apple::start().await;
     let certificate = apple.apns.new_certificate(&apple.authority, TOPIC).unwrap();
     let stranger = apple.authority.client_certificate("stranger").unwrap();

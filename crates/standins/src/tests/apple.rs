@@ -1,15 +1,15 @@
-//! A pusher to Apple's stand-in.
+//! A client of Apple's stand-in.
 
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::client::{self, Hands, NOON, SigningKey};
 use crate::apns::{Apns, Options, Push};
-use crate::{Authority, Manners, Setting};
+use crate::{Authority, CommonOptions, Faults};
 
 pub(super) const TOPIC: &str = "com.example.owlbank";
 
-/// A device token, one for each letter of hex.
+/// A device token of one repeated hex digit.
 pub(super) fn device(digit: char) -> String {
     std::iter::repeat_n(digit, 64).collect()
 }
@@ -25,14 +25,14 @@ pub(super) struct Apple {
 
 impl Apple {
     pub(super) async fn start() -> Self {
-        Self::with(Manners::calm()).await
+        Self::with(Faults::none()).await
     }
 
-    pub(super) async fn with(manners: Manners) -> Self {
-        let (hands, setting) = Hands::at_noon();
+    pub(super) async fn with(faults: Faults) -> Self {
+        let (hands, common) = Hands::at_noon();
         let authority = Authority::new(&[]).unwrap();
-        let setting = Setting { manners, ..setting };
-        let options = Options { setting, ..Options::default() };
+        let common = CommonOptions { faults, ..common };
+        let options = Options { common, ..Options::default() };
         let apns = Apns::start(&authority, options).await.unwrap();
         let client = client::client(&authority);
         let key = SigningKey::read(&apns.key().pem);
@@ -54,13 +54,13 @@ impl Apple {
         payload
     }
 
-    /// A request with nothing but its payload.
+    /// A request with only its payload.
     pub(super) fn bare(&self, token: &str) -> RequestBuilder {
         let url = format!("{}/3/device/{token}", self.apns.url());
         self.client.post(url).body(Self::payload().to_string())
     }
 
-    /// A push that is right in every way.
+    /// A valid push.
     pub(super) fn request(&self, token: &str) -> RequestBuilder {
         self.bare(token)
             .header("authorization", format!("bearer {}", self.token))
@@ -79,7 +79,7 @@ impl Apple {
     }
 }
 
-/// What Apple said.
+/// A response of Apple's stand-in.
 #[derive(Debug, PartialEq)]
 pub(super) struct Answer {
     pub(super) status: u16,

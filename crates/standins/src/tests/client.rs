@@ -1,4 +1,4 @@
-//! The pusher's side: a hand-moved clock, keys, tokens, HTTP.
+//! The client side: a manual clock, keys, tokens, HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,22 +10,22 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::{Certificate, Client, ClientBuilder};
 use serde_json::{Value, json};
 
-use crate::{Authority, Setting};
+use crate::{Authority, CommonOptions};
 
 pub(crate) const NOON: i64 = 1_767_268_800;
 pub(crate) const CHALLENGE: &str = "YC03f1e2d3c4b5a69788796a5b4c3d2e1f";
 pub(crate) const FACTOR: &str = "YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
 
-/// A clock at noon, until it is moved.
+/// A manual clock that starts at noon.
 #[derive(Clone)]
 pub(crate) struct Hands(Arc<AtomicI64>);
 
 impl Hands {
-    pub(crate) fn at_noon() -> (Self, Setting) {
+    pub(crate) fn at_noon() -> (Self, CommonOptions) {
         let hands = Arc::new(AtomicI64::new(NOON));
         let read = hands.clone();
         let now: crate::Now = Arc::new(move || read.load(Ordering::SeqCst));
-        (Self(hands), Setting { now, ..Setting::default() })
+        (Self(hands), CommonOptions { now, ..CommonOptions::default() })
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
@@ -33,7 +33,7 @@ impl Hands {
     }
 }
 
-/// A client that trusts the authority and nobody else, and that never tries again by itself.
+/// A client that trusts only the authority, and that does not retry.
 pub(crate) fn builder(authority: &Authority) -> ClientBuilder {
     let root = Certificate::from_pem(authority.pem().as_bytes()).unwrap();
     let never = reqwest::retry::never();
@@ -44,12 +44,12 @@ pub(crate) fn client(authority: &Authority) -> Client {
     builder(authority).build().unwrap()
 }
 
-/// The keys that an app needs.
+/// The members that an app needs.
 pub(crate) fn keys() -> Value {
     json!({"type": "verify_push_challenge", "challenge_sid": CHALLENGE, "factor_sid": FACTOR})
 }
 
-/// Both parts of a token, ready to be signed.
+/// The signing input of a token.
 pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}", part(header), part(claims))
@@ -61,7 +61,7 @@ pub(crate) fn der(pem: &str) -> Vec<u8> {
     STANDARD.decode(lines.collect::<String>()).unwrap()
 }
 
-/// A key on P-256 that signs tokens.
+/// A P-256 key that signs tokens.
 pub(crate) struct SigningKey {
     pub(crate) pair: EcdsaKeyPair,
 }

@@ -1,4 +1,4 @@
-//! Messages that Google's stand-in takes and refuses.
+//! The messages that Google's stand-in accepts and refuses.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::google::{Answer, Google};
 use crate::fcm::{Error, Refusal};
 
 #[tokio::test]
-async fn a_message_that_is_right_is_taken_and_remembered() {
+async fn a_valid_message_is_accepted_and_recorded() {
     let google = Google::start().await;
     let token = google.access_token().await;
     let answer = google.send(&token, &Google::message()).await;
@@ -24,7 +24,7 @@ async fn a_message_that_is_right_is_taken_and_remembered() {
 }
 
 #[tokio::test]
-async fn a_message_may_be_only_looked_at() {
+async fn a_message_can_be_validated_only() {
     let google = Google::start().await;
     let token = google.access_token().await;
     let mut body = Google::message();
@@ -34,7 +34,7 @@ async fn a_message_may_be_only_looked_at() {
     assert!(google.fcm.messages().all()[0].validate_only);
 }
 
-/// The message with the member at a path changed.
+/// A valid message with the member at a path changed.
 fn changed(path: &str, value: Value) -> Value {
     let mut body = Google::message();
     let mut member = &mut body["message"];
@@ -71,7 +71,7 @@ fn changed(path: &str, value: Value) -> Value {
 #[case(changed("android.collapse_key", json!(5)), "message.android.collapse_key")]
 #[case(changed("android.colour", json!("red")), "message.android.colour")]
 #[tokio::test]
-async fn what_is_wrong_is_named(#[case] body: Value, #[case] field: &str) {
+async fn an_invalid_request_is_refused_with_its_reason(#[case] body: Value, #[case] field: &str) {
     let google = Google::start().await;
     let token = google.access_token().await;
     let answer = google.send(&token, &body).await;
@@ -96,7 +96,7 @@ async fn a_ttl_is_a_duration(#[case] ttl: Value) {
 }
 
 #[tokio::test]
-async fn who_calls_and_where_to_is_checked() {
+async fn token_and_project_are_checked() {
     let google = Google::start().await;
     let token = google.access_token().await;
     let body = Google::message();
@@ -113,7 +113,7 @@ async fn who_calls_and_where_to_is_checked() {
 }
 
 #[tokio::test]
-async fn every_error_can_be_had() {
+async fn every_error_can_be_scripted() {
     let google = Google::start().await;
     for error in Error::ALL {
         let token = google.access_token().await;
@@ -123,7 +123,7 @@ async fn every_error_can_be_had() {
         assert_eq!((status, code), (error.status(), error.code()));
         assert_eq!(answer.body.is_null(), error == Error::BadGateway, "{answer:?}");
         assert_eq!(answer.field().is_empty(), error != Error::BadRequest);
-        // a token that was called unauthenticated is, from then on
+        // A token that was called unauthenticated stays rejected.
         let again = google.send(&token, &Google::message()).await;
         assert_eq!(again.status, if error == Error::Unauthenticated { 401 } else { 200 });
     }

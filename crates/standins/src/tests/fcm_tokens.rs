@@ -1,14 +1,14 @@
-//! Assertions, and the access tokens they are exchanged for.
+//! Assertions and access tokens.
 
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use serde_json::{Value, json};
 
 use super::client::NOON;
 use super::google::{GRANT, Google, SCOPE};
-use crate::{HttpAnswer, Turn};
+use crate::{Action, ScriptedResponse};
 
 #[tokio::test]
-async fn a_token_is_good_until_it_expires() {
+async fn a_token_is_valid_until_it_expires() {
     let google = Google::start().await;
     let token = google.access_token().await;
     google.hands.advance(3598);
@@ -16,7 +16,7 @@ async fn a_token_is_good_until_it_expires() {
     google.hands.advance(1);
     let late = google.send(&token, &Google::message()).await;
     assert_eq!(late.error(), (401, "UNAUTHENTICATED", None));
-    assert_eq!(google.fcm.token_calls().total(), 1);
+    assert_eq!(google.fcm.token_requests().total(), 1);
 }
 
 #[tokio::test]
@@ -27,11 +27,11 @@ async fn tokens_can_be_revoked_all_at_once() {
     assert_eq!(google.send(&token, &Google::message()).await.status, 401);
     let token = google.access_token().await;
     assert_eq!(google.send(&token, &Google::message()).await.status, 200);
-    assert_eq!(google.fcm.token_calls().total(), 2);
+    assert_eq!(google.fcm.token_requests().total(), 2);
 }
 
 #[tokio::test]
-async fn an_assertion_is_checked_in_every_part() {
+async fn every_part_of_an_assertion_is_checked() {
     let google = Google::start().await;
     let (header, claims) = (google.header(), google.claims());
     let with = |name: &str, value: Value| {
@@ -64,12 +64,12 @@ async fn an_assertion_is_checked_in_every_part() {
     }
     let answer = google.exchange("password", &google.assertion()).await;
     assert_eq!(answer.body["error"], "unsupported_grant_type");
-    let calls = google.fcm.token_calls().all();
-    assert!(calls.iter().all(|call| call.status == Some(400) && call.fault.is_some()));
+    let calls = google.fcm.token_requests().all();
+    assert!(calls.iter().all(|call| call.status == Some(400) && call.refusal.is_some()));
 }
 
 #[tokio::test]
-async fn a_token_call_is_a_form() {
+async fn a_token_request_must_be_a_form() {
     let google = Google::start().await;
     let body = json!({"grant_type": GRANT, "assertion": google.assertion()});
     let request = google.client.post(google.account("token_uri")).json(&body);
@@ -80,18 +80,18 @@ async fn a_token_call_is_a_form() {
 async fn the_token_service_can_fail() {
     let google = Google::start().await;
     let script = google.fcm.token_script();
-    script.next(HttpAnswer::status(503).retry_after(7));
+    script.next(ScriptedResponse::status(503).retry_after(7));
     let answer = google.exchange(GRANT, &google.assertion()).await;
     assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("7")));
 
-    script.next(HttpAnswer::status(400).json(&json!({"error": "invalid_grant"})));
+    script.next(ScriptedResponse::status(400).json(&json!({"error": "invalid_grant"})));
     let answer = google.exchange(GRANT, &google.assertion()).await;
     assert_eq!((answer.status, &answer.body["error"]), (400, &"invalid_grant".into()));
 
-    script.next(Turn::Reset);
+    script.next(Action::Reset);
     let form = [("grant_type", GRANT), ("assertion", &google.assertion())];
     let request = google.client.post(google.account("token_uri")).form(&form);
     request.send().await.unwrap_err();
-    assert_eq!(google.fcm.token_calls().all().pop().unwrap().status, None);
+    assert_eq!(google.fcm.token_requests().all().pop().unwrap().status, None);
     google.access_token().await;
 }

@@ -1,4 +1,4 @@
-//! A pusher to Google's stand-in.
+//! A client of Google's stand-in.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{self, Hands, NOON, der, unsigned};
 use crate::fcm::{Fcm, Options};
-use crate::{Authority, Manners, Setting};
+use crate::{Authority, CommonOptions, Faults};
 
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -24,10 +24,10 @@ pub(super) struct Google {
 
 impl Google {
     pub(super) async fn start() -> Self {
-        let (hands, setting) = Hands::at_noon();
+        let (hands, common) = Hands::at_noon();
         let authority = Authority::new(&[]).unwrap();
-        let setting = Setting { manners: Manners::calm(), ..setting };
-        let options = Options { setting, ..Options::default() };
+        let common = CommonOptions { faults: Faults::none(), ..common };
+        let options = Options { common, ..Options::default() };
         let fcm = Fcm::start(&authority, options).await.unwrap();
         let pem = fcm.service_account()["private_key"].as_str().unwrap();
         let key = KeyPair::from_pkcs8(&der(pem)).unwrap();
@@ -42,7 +42,7 @@ impl Google {
         json!({"alg": "RS256", "typ": "JWT", "kid": self.account("private_key_id")})
     }
 
-    /// The claims of an assertion that is right.
+    /// The claims of a valid assertion.
     pub(super) fn claims(&self) -> Value {
         json!({
             "iss": self.account("client_email"),
@@ -77,7 +77,7 @@ impl Google {
         answer.body["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// A message that is right.
+    /// A valid message.
     pub(super) fn message() -> Value {
         let mut data = client::keys();
         data["message"] = "Login to Owl Bank?".into();
@@ -99,7 +99,7 @@ impl Google {
     }
 }
 
-/// What Google said.
+/// A response of Google's stand-in.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -116,7 +116,7 @@ impl Answer {
         Self { status, retry_after, body }
     }
 
-    /// Status, `error.status`, and `errorCode` of the detail that is FCM's own.
+    /// The status, `error.status`, and the `errorCode` of the `FcmError` detail.
     pub(super) fn error(&self) -> (u16, &str, Option<&str>) {
         let error = &self.body["error"];
         let details = error["details"].as_array();
@@ -129,7 +129,7 @@ impl Answer {
         (self.status, error["status"].as_str().unwrap_or_default(), code)
     }
 
-    /// The field at fault in a malformed request.
+    /// The malformed field that the response names.
     pub(super) fn field(&self) -> &str {
         let violation = &self.body["error"]["details"][0]["fieldViolations"][0];
         violation["field"].as_str().unwrap_or_default()

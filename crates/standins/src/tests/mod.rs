@@ -1,4 +1,4 @@
-//! Each stand-in over its real wire.
+//! Each stand-in over its real protocol.
 
 mod apns_connections;
 mod apns_refusals;

@@ -1,10 +1,10 @@
-//! All of them at once.
+//! All stand-ins at once.
 
 use super::client;
 use crate::{Options, run};
 
 #[tokio::test]
-async fn all_of_them_start_under_one_authority() {
+async fn all_stand_ins_start_under_one_authority() {
     let running = run(Options { names: vec!["standins.local".into()], ..Options::default() });
     let running = running.await.unwrap();
     let client = client::client(&running.authority);
@@ -26,7 +26,7 @@ async fn all_of_them_start_under_one_authority() {
 }
 
 #[tokio::test]
-async fn a_name_that_cannot_stand_in_a_certificate_is_refused() {
+async fn a_name_that_is_invalid_in_a_certificate_is_rejected() {
     let error = crate::Authority::new(&["ü".into()]).err().unwrap();
     assert_eq!(error.to_string(), "cannot make a certificate");
 }

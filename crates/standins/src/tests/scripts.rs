@@ -1,13 +1,13 @@
-//! Turns, and manners.
+//! Turns, and faults.
 
 use std::time::{Duration, Instant};
 
 use super::apple::{Apple, device};
 use crate::apns::Reason;
-use crate::{Manners, Turn};
+use crate::{Action, Faults};
 
 #[tokio::test]
-async fn an_address_has_its_own_turns_before_everybody_s() {
+async fn actions_of_an_address_come_first() {
     let apple = Apple::start().await;
     let script = apple.apns.script();
     script.always(Reason::InternalServerError);
@@ -25,9 +25,9 @@ async fn an_address_has_its_own_turns_before_everybody_s() {
 }
 
 #[tokio::test]
-async fn what_stalls_is_seen_and_waits_until_it_is_released() {
+async fn a_stalled_request_is_recorded_and_waits_for_its_release() {
     let apple = Apple::start().await;
-    apple.apns.script().always(Turn::Stall);
+    apple.apns.script().always(Action::Stall);
     let stalled: Vec<_> =
         ['a', 'b'].map(|digit| tokio::spawn(apple.request(&device(digit)).send())).into();
     let pushes = apple.apns.pushes().wait_for(2).await;
@@ -40,34 +40,34 @@ async fn what_stalls_is_seen_and_waits_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn a_delayed_answer_is_late() {
+async fn a_delayed_response_is_late() {
     let apple = Apple::start().await;
     let span = Duration::from_millis(30);
-    apple.apns.script().next(Turn::Delay(span));
+    apple.apns.script().next(Action::Delay(span));
     let start = Instant::now();
     assert_eq!(apple.push(&device('a')).await.status, 200);
     assert!(start.elapsed() >= span);
 }
 
-/// What becomes of pushes to fifteen devices, eleven to each.
-async fn fates(seed: u64) -> Vec<Option<u16>> {
-    let manners = Manners { delay: Duration::from_millis(1), ..Manners::bad(seed) };
-    let apple = Apple::with(manners).await;
-    let mut fates = Vec::new();
+/// The statuses of eleven pushes to each of fifteen devices.
+async fn statuses(seed: u64) -> Vec<Option<u16>> {
+    let faults = Faults { delay: Duration::from_millis(1), ..Faults::from_seed(seed) };
+    let apple = Apple::with(faults).await;
+    let mut seen = Vec::new();
     for digit in "123456789abcdef".repeat(11).chars() {
         let sent = apple.request(&device(digit)).send().await;
-        fates.push(sent.ok().map(|response| response.status().as_u16()));
+        seen.push(sent.ok().map(|response| response.status().as_u16()));
     }
     let known: Vec<_> = apple.apns.pushes().all().iter().map(|push| push.status).collect();
-    assert_eq!(fates, known, "{manners}");
-    fates
+    assert_eq!(seen, known, "{faults}");
+    seen
 }
 
 #[tokio::test]
-async fn bad_manners_repeat_themselves_from_their_seed() {
-    let once = fates(7).await;
-    assert_eq!(fates(7).await, once);
+async fn a_seed_repeats_the_same_faults() {
+    let once = statuses(7).await;
+    assert_eq!(statuses(7).await, once);
     assert!(once.contains(&None), "some are dropped");
     assert!(once.iter().flatten().any(|status| *status >= 429), "some are refused");
-    assert!(once.iter().filter(|status| **status == Some(200)).count() > 100, "most are taken");
+    assert!(once.iter().filter(|status| **status == Some(200)).count() > 100, "most are accepted");
 }

@@ -1,4 +1,4 @@
-//! A pusher to the stand-in of a browser vendor.
+//! A client of the browser vendor's stand-in.
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
@@ -21,14 +21,14 @@ pub(super) struct Vendor {
 
 impl Vendor {
     pub(super) async fn start() -> Self {
-        let (hands, setting) = Hands::at_noon();
+        let (hands, common) = Hands::at_noon();
         let authority = Authority::new(&[]).unwrap();
-        let web_push = WebPush::start(&authority, setting).await.unwrap();
+        let web_push = WebPush::start(&authority, common).await.unwrap();
         let client = client::client(&authority);
         Self { web_push, hands, client, key: SigningKey::generate() }
     }
 
-    /// A browser that subscribed for us.
+    /// A browser that subscribed for this client.
     pub(super) fn browser(&self) -> Subscription {
         self.web_push.subscribe(Some(&self.key.point())).unwrap()
     }
@@ -42,7 +42,7 @@ impl Vendor {
         format!("vapid t={token}, k={}", key.point())
     }
 
-    /// A push that is right.
+    /// A valid push.
     pub(super) fn request(&self, to: &Subscription) -> RequestBuilder {
         self.with_body(to, encrypted(to, client::keys().to_string().as_bytes()))
     }
@@ -74,7 +74,7 @@ impl KeyType for Bytes {
     }
 }
 
-/// RFC 5869 as the library has it, where the stand-in has its own.
+/// HKDF (RFC 5869) by the library; the stand-in has its own code.
 fn hkdf<const N: usize>(salt: &[u8], secret: &[u8], info: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     let key = Salt::new(HKDF_SHA256, salt).extract(secret);

@@ -1,4 +1,4 @@
-//! Browsers that come and go.
+//! Browsers that go offline and online.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::client::keys;
 use super::vendor::{Vendor, encrypted};
 use crate::webpush::Subscription;
 
-/// A push with a message, a life, and maybe a topic.
+/// Sends a push with a message, a TTL and an optional topic.
 async fn push(vendor: &Vendor, to: &Subscription, text: &str, ttl: &str, topic: Option<&str>) {
     let mut payload = keys();
     payload["message"] = text.into();
@@ -25,11 +25,11 @@ fn shown(vendor: &Vendor, browser: &Subscription) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_push_waits_for_as_long_as_it_lives() {
+async fn a_push_waits_until_its_ttl_elapses() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     vendor.web_push.go_offline(&browser.id);
-    push(&vendor, &browser, "now or never", "0", None).await;
+    push(&vendor, &browser, "at once or never", "0", None).await;
     push(&vendor, &browser, "a minute", "60", None).await;
     push(&vendor, &browser, "an hour", "3600", None).await;
     assert!(shown(&vendor, &browser).is_empty());
@@ -41,7 +41,7 @@ async fn a_push_waits_for_as_long_as_it_lives() {
 }
 
 #[tokio::test]
-async fn a_topic_replaces_what_waits_under_it() {
+async fn a_topic_replaces_the_waiting_push() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     vendor.web_push.go_offline(&browser.id);
@@ -54,18 +54,18 @@ async fn a_topic_replaces_what_waits_under_it() {
 }
 
 #[tokio::test]
-async fn who_unsubscribed_is_gone_and_who_is_forgotten_was_never_there() {
+async fn an_ended_subscription_is_gone_and_a_forgotten_one_unknown() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     vendor.web_push.unsubscribe(&browser.id);
     assert_eq!(vendor.push(&browser).await, 410);
     vendor.web_push.forget(&browser.id);
     assert_eq!(vendor.push(&browser).await, 404);
-    assert_eq!(vendor.last().fault, Some("no such subscription"));
+    assert_eq!(vendor.last().refusal, Some("no such subscription"));
 }
 
 #[tokio::test]
-async fn anybody_can_make_a_subscription() {
+async fn a_subscription_can_be_made_over_http() {
     let vendor = Vendor::start().await;
     let url = format!("{}/subscribe", vendor.web_push.url());
     let wish = serde_json::json!({"applicationServerKey": vendor.key.point() + "="});

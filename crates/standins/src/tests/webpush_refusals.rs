@@ -1,14 +1,14 @@
-//! What a browser vendor's stand-in takes, and what it refuses.
+//! The pushes that the browser vendor's stand-in accepts and refuses.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::client::{NOON, SigningKey, keys};
 use super::vendor::{Vendor, encrypted};
-use crate::HttpAnswer;
+use crate::ScriptedResponse;
 
 #[tokio::test]
-async fn a_push_that_is_right_is_taken_read_and_remembered() {
+async fn a_valid_push_is_accepted_decrypted_and_recorded() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     let request = vendor.request(&browser).header("topic", "YC03-a_b");
@@ -60,11 +60,11 @@ async fn a_wrong_header_is_refused(
     }
     let response = vendor.client.execute(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status);
-    assert!(vendor.last().fault.is_some());
+    assert!(vendor.last().refusal.is_some());
 }
 
 #[tokio::test]
-async fn vapid_is_checked_in_every_part() {
+async fn every_part_of_vapid_is_checked() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     let with = |name: &str, value: Value| {
@@ -76,7 +76,7 @@ async fn vapid_is_checked_in_every_part() {
     let foreign = Vendor::vapid(&other, &vendor.claims());
     let swapped = foreign.replace(&other.point(), &vendor.key.point());
     let refused = [
-        // signed by another key than it says; and for a subscription that is not for that key
+        // Signed by another key than it names; and for a subscription of another key.
         swapped,
         foreign,
         with("aud", "https://push.example.com".into()),
@@ -93,13 +93,13 @@ async fn vapid_is_checked_in_every_part() {
         assert_eq!(vendor.client.execute(request).await.unwrap().status().as_u16(), 403);
     }
     assert!(vendor.web_push.shown(&browser.id).is_empty());
-    // who subscribed without a key takes pushes from anybody
+    // A subscription without a key accepts pushes from every server.
     let anybody = vendor.web_push.subscribe(None).unwrap();
     assert_eq!(vendor.push(&anybody).await, 201);
 }
 
 #[tokio::test]
-async fn what_the_browser_cannot_read_is_refused() {
+async fn an_unreadable_push_is_refused() {
     let vendor = Vendor::start().await;
     let (browser, other) = (vendor.browser(), vendor.browser());
     let json = keys().to_string();
@@ -117,19 +117,19 @@ async fn what_the_browser_cannot_read_is_refused() {
     ];
     for (body, status) in bodies {
         let response = vendor.with_body(&browser, body).send().await.unwrap();
-        assert_eq!(response.status().as_u16(), status, "{:?}", vendor.last().fault);
+        assert_eq!(response.status().as_u16(), status, "{:?}", vendor.last().refusal);
     }
 }
 
 #[tokio::test]
-async fn any_answer_can_be_had() {
+async fn any_response_can_be_scripted() {
     let vendor = Vendor::start().await;
     let browser = vendor.browser();
     for status in [202, 301, 400, 403, 404, 410, 413, 429, 500, 503] {
-        vendor.web_push.script().next_to(&browser.id, HttpAnswer::status(status));
+        vendor.web_push.script().next_to(&browser.id, ScriptedResponse::status(status));
         assert_eq!(vendor.push(&browser).await, status);
     }
-    vendor.web_push.script().next(HttpAnswer::status(429).retry_after(9));
+    vendor.web_push.script().next(ScriptedResponse::status(429).retry_after(9));
     let response = vendor.request(&browser).send().await.unwrap();
     assert_eq!(response.headers()["retry-after"], "9");
     assert_eq!(vendor.web_push.shown(&browser.id).len(), 1, "only the 202 was a success");

@@ -1,4 +1,4 @@
-//! A browser that has subscribed: what it shows, and what waits for it.
+//! A subscribed browser: the pushes that it has shown, and those that wait for it.
 
 use std::mem;
 
@@ -11,12 +11,12 @@ use crate::error::Error;
 use super::content::Keys;
 use super::push::Push;
 
-/// What a browser gives to the application, which gives it to Countersign.
+/// A push subscription, which the application passes to Countersign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Its name here; the address in scripts.
+    /// The id; the address in scripts.
     pub id: String,
-    /// Where to push.
+    /// The URL to push to.
     pub endpoint: String,
     /// The browser's public key.
     pub p256dh: String,
@@ -25,7 +25,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// As `PushSubscription.toJSON()` gives it.
+    /// The result of `PushSubscription.toJSON()`.
     pub fn json(&self) -> Value {
         json!({
             "endpoint": self.endpoint,
@@ -35,10 +35,10 @@ impl Subscription {
     }
 }
 
-/// The browser, and the service's memory of it.
+/// A browser.
 pub(super) struct Browser {
     pub(super) keys: Keys,
-    /// The only application server that may push, if it said one when it subscribed.
+    /// The only application server that may push, if the subscription names one.
     pub(super) server_key: Option<String>,
     pub(super) is_subscribed: bool,
     is_online: bool,
@@ -56,7 +56,7 @@ impl Browser {
     pub(super) fn subscribe(server_key: Option<&str>) -> Result<Self, Error> {
         Ok(Self {
             keys: Keys::generate()?,
-            // some write the padding
+            // Some clients send padding.
             server_key: server_key.map(|key| key.trim_end_matches('=').to_owned()),
             is_subscribed: true,
             is_online: true,
@@ -70,7 +70,7 @@ impl Browser {
         Subscription { id, endpoint, p256dh, auth: URL_SAFE_NO_PAD.encode(self.keys.auth()) }
     }
 
-    /// A push that was taken: shown, kept for as long as it lives, or gone.
+    /// Delivers an accepted push: shows it, or keeps it until its TTL elapses.
     pub(super) fn deliver(&mut self, push: &Push) {
         if self.is_online {
             self.shown.push(push.payload.clone());
@@ -90,7 +90,7 @@ impl Browser {
         self.is_online = false;
     }
 
-    /// Shows what has waited and lives.
+    /// Shows the waiting pushes whose TTL has not elapsed.
     pub(super) fn go_online(&mut self, now: i64) {
         self.is_online = true;
         let waiting = mem::take(&mut self.waiting).into_iter();

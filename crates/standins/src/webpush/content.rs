@@ -1,4 +1,4 @@
-//! The browser's half of the encryption: RFC 8291 over RFC 8188, one record.
+//! Decrypts pushes as a browser does: RFC 8291 over RFC 8188, one record.
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
@@ -7,14 +7,14 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use crate::error::Error;
 use crate::random;
 
-/// An uncompressed point on P-256.
+/// The length of an uncompressed point on P-256.
 pub(super) const POINT: usize = 65;
-/// Salt, record size, length of the key id.
+/// The length of salt, record size and key id length.
 const HEAD: usize = 16 + 4 + 1;
-/// The tag of AES-GCM.
+/// The length of the AES-GCM tag.
 const TAG: usize = 16;
 
-/// What a browser made when it subscribed.
+/// The keys of a subscription.
 pub(super) struct Keys {
     private: PrivateKey,
     public: Vec<u8>,
@@ -41,7 +41,10 @@ impl Keys {
         &self.auth
     }
 
-    /// Opens a body; or says what is wrong with it.
+    /// Decrypts a body.
+    ///
+    /// # Errors
+    /// The defect of the body.
     pub(super) fn open(&self, body: &[u8]) -> Result<Vec<u8>, &'static str> {
         let head = body.get(..HEAD).ok_or("the body is shorter than its header")?;
         let salt = &head[..16];
@@ -61,7 +64,7 @@ impl Keys {
         let plain = LessSafeKey::new(key)
             .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
             .map_err(|_| "it was not encrypted for this subscription")?;
-        // padding is zeros behind the delimiter of the last record
+        // Padding is zeros after the delimiter of the last record.
         let end = plain.iter().rposition(|byte| *byte != 0).ok_or("there is no delimiter")?;
         if plain[end] != 2 {
             return Err("the delimiter is not that of a last record");
@@ -98,7 +101,7 @@ mod tests {
         URL_SAFE_NO_PAD.decode(text).unwrap()
     }
 
-    /// The browser of RFC 8291, appendix A, and what it was sent.
+    /// The keys and the message of RFC 8291, appendix A.
     fn documented() -> (Keys, Vec<u8>) {
         let private = decoded("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94");
         let private = PrivateKey::from_private_key(&ECDH_P256, &private).unwrap();
@@ -110,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_message_is_opened() {
+    fn the_example_of_rfc_8291_is_decrypted() {
         let (keys, body) = documented();
         assert_eq!(keys.open(&body).unwrap(), b"When I grow up, I want to be a watermelon");
     }
 
     #[test]
-    fn no_byte_of_it_may_change() {
+    fn a_modified_or_truncated_body_is_rejected() {
         let (keys, body) = documented();
         for at in 0..body.len() {
             let mut changed = body.clone();

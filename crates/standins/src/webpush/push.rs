@@ -1,18 +1,18 @@
-//! One push as it arrived, and whether its headers are right.
+//! A received push, and the checks of its headers.
 
 use serde_json::Value;
 
-use crate::listener::Call;
+use crate::listener::HttpRequest;
 
-use super::fault::Fault;
+use super::rejection::Rejection;
 use super::vapid::ApplicationServer;
 
-/// The longest body that every service must take, and that this one takes.
-const BODY: usize = 4096;
-/// The longest topic.
-const TOPIC: usize = 32;
+/// The longest body, in bytes: the longest that every service must accept (RFC 8030, section 7.2).
+const LONGEST_BODY: usize = 4096;
+/// The longest topic, in characters.
+const LONGEST_TOPIC: usize = 32;
 
-/// A push as it arrived.
+/// A received push.
 #[derive(Debug, Clone)]
 pub struct Push {
     /// The subscription, from the path.
@@ -23,46 +23,46 @@ pub struct Push {
     pub urgency: Option<String>,
     /// `Topic`.
     pub topic: Option<String>,
-    /// What was encrypted; null if it could not be opened.
+    /// The decrypted payload; null if decryption failed.
     pub payload: Value,
     /// The length of the body in bytes.
     pub length: usize,
-    /// Who pushed, once that was checked.
+    /// The application server, after verification.
     pub server: Option<ApplicationServer>,
-    /// Which connection it came on.
+    /// The number of its connection.
     pub connection: u64,
-    /// When it came, in Unix seconds.
+    /// The time of arrival, in Unix seconds.
     pub at: i64,
-    /// The answer's status; `None` if it gets no answer.
+    /// The status of the response; `None` without one.
     pub status: Option<u16>,
-    /// What is wrong with it.
-    pub fault: Option<&'static str>,
+    /// The reason of its refusal.
+    pub refusal: Option<&'static str>,
 }
 
 impl Push {
-    pub(super) fn read(call: &Call, at: i64) -> Self {
-        let text = |name: &str| call.header(name).map(str::to_owned);
+    pub(super) fn read(request: &HttpRequest, at: i64) -> Self {
+        let text = |name: &str| request.header(name).map(str::to_owned);
         Self {
-            subscription: call.uri.path().strip_prefix("/push/").unwrap_or_default().to_owned(),
-            ttl: call.header("ttl").and_then(seconds),
+            subscription: request.uri.path().strip_prefix("/push/").unwrap_or_default().to_owned(),
+            ttl: request.header("ttl").and_then(seconds),
             urgency: text("urgency"),
             topic: text("topic"),
             payload: Value::Null,
-            length: call.body.len(),
+            length: request.body.len(),
             server: None,
-            connection: call.line.id,
+            connection: request.connection.id,
             at,
             status: None,
-            fault: None,
+            refusal: None,
         }
     }
 
-    /// Whether it was taken.
+    /// Whether it was accepted.
     pub fn is_accepted(&self) -> bool {
         self.status == Some(201)
     }
 
-    pub(super) fn check_headers(&self, call: &Call) -> Result<(), Fault> {
+    pub(super) fn check_headers(&self, request: &HttpRequest) -> Result<(), Rejection> {
         if self.ttl.is_none() {
             return Err((400, "TTL is missing, or not a number of seconds"));
         }
@@ -71,16 +71,16 @@ impl Push {
             return Err((400, "Urgency is none of the four"));
         }
         let is_topic = |topic: &String| {
-            (1..=TOPIC).contains(&topic.len())
+            (1..=LONGEST_TOPIC).contains(&topic.len())
                 && topic.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
         if !self.topic.as_ref().is_none_or(is_topic) {
             return Err((400, "Topic is not up to 32 characters of base64url"));
         }
-        if self.length > BODY {
+        if self.length > LONGEST_BODY {
             return Err((413, "the body is longer than 4096 bytes"));
         }
-        if call.header("content-encoding") != Some("aes128gcm") {
+        if request.header("content-encoding") != Some("aes128gcm") {
             return Err((400, "Content-Encoding is not aes128gcm"));
         }
         Ok(())
@@ -88,6 +88,6 @@ impl Push {
 }
 
 fn seconds(text: &str) -> Option<u64> {
-    // `parse` would also take a plus sign
+    // `parse` would also accept a plus sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,4 +1,4 @@
-//! Who pushes to a browser: RFC 8292.
+//! Verifies the identification of application servers (RFC 8292).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,17 +6,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::jws::{Algorithm, Jws};
 
 use super::content::POINT;
-use super::fault::Fault;
+use super::rejection::Rejection;
 
-/// How far ahead a token may expire, in seconds.
+/// The longest lifetime of a token, in seconds.
 const LONGEST: i64 = 24 * 3600;
 
-/// An application server that has said who it is.
+/// An identified application server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationServer {
-    /// Its public key: base64url of the point.
+    /// The public key: base64url of the point.
     pub key: String,
-    /// How to reach its operator: `mailto:` or `https:`.
+    /// The contact of its operator: `mailto:` or `https:`.
     pub subject: String,
 }
 
@@ -25,7 +25,7 @@ pub(super) fn check(
     authorization: Option<&str>,
     origin: &str,
     now: i64,
-) -> Result<ApplicationServer, Fault> {
+) -> Result<ApplicationServer, Rejection> {
     let header = authorization.ok_or((401, "Authorization is missing"))?;
     let (scheme, parameters) = header.split_once(' ').ok_or((401, "Authorization is empty"))?;
     if !scheme.eq_ignore_ascii_case("vapid") {

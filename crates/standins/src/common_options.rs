@@ -1,31 +1,31 @@
-//! What every stand-in is told when it starts.
+//! The options that all stand-ins have.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::clock::{Now, system_time};
-use crate::manners::Manners;
+use crate::faults::Faults;
 
-/// Where a stand-in listens, how it behaves, and what it remembers.
+/// Where a stand-in listens, how it fails, and how much it records.
 #[derive(Clone)]
-pub struct Setting {
-    /// The address to listen on. Loopback unless asked otherwise.
+pub struct CommonOptions {
+    /// The address to listen on. Default: loopback.
     pub bind: IpAddr,
-    /// The port; 0 takes a free one.
+    /// The port; 0 chooses a free one.
     pub port: u16,
-    /// What stands for the host in its URLs; one of the names in the certificate.
+    /// The host in its URLs; one of the names in the certificate.
     pub host: String,
-    /// How it behaves.
-    pub manners: Manners,
-    /// How many of the requests it got it keeps for inspection.
+    /// Its faults. Default: none.
+    pub faults: Faults,
+    /// The number of received requests that it keeps.
     pub keep: usize,
-    /// How many requests may be under way on one HTTP/2 connection. Apple allows about this many.
+    /// Concurrent requests on one HTTP/2 connection. Apple allows about 1,000.
     pub streams: u32,
-    /// The time, for tokens that grow old.
+    /// The clock that tokens are checked by.
     pub now: Now,
 }
 
-impl Setting {
+impl CommonOptions {
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
     }
@@ -38,14 +38,14 @@ impl Setting {
     }
 }
 
-impl Default for Setting {
+impl Default for CommonOptions {
     fn default() -> Self {
         Self {
             bind: Ipv4Addr::LOCALHOST.into(),
             port: 0,
-            // not `localhost`, which may also be ::1, where nobody listens
+            // Not `localhost`, which may resolve to ::1, where the stand-in does not listen.
             host: "127.0.0.1".to_owned(),
-            manners: Manners::calm(),
+            faults: Faults::none(),
             keep: 10_000,
             streams: 1000,
             now: system_time(),
@@ -53,12 +53,12 @@ impl Default for Setting {
     }
 }
 
-impl fmt::Debug for Setting {
+impl fmt::Debug for CommonOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setting")
+        f.debug_struct("CommonOptions")
             .field("address", &self.address())
             .field("host", &self.host)
-            .field("manners", &self.manners)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }

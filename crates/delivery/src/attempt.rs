@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use countersign_bus::Leased;
 use countersign_domain::address::{Address, Platform};
-use countersign_domain::delivery::{Delivery, DeliveryEvent, Lease};
+use countersign_domain::delivery::{Delivery, Lease};
 use countersign_domain::outcome::{Attempt, Outcome, after_attempt};
+use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::time::Instant;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};

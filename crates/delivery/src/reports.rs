@@ -1,6 +1,7 @@
 //! The channel of attempt results to the settler.
 
-use countersign_domain::delivery::{DeliveryEvent, Lease, Settled};
+use countersign_domain::delivery::Lease;
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use countersign_bus::HandOver;
-use countersign_domain::delivery::{DeliveryEvent, Settled};
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::NotificationSid;
 use countersign_store::StoreError;
 use countersign_store::seam::{Deliveries, Settlement};

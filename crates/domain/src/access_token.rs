@@ -1,4 +1,4 @@
-//! An access token: the right to enrol one factor, given to a device by its application (wire reference §2.6).
+//! An access token: the right to enrol one factor, which an application gives to a device (Twilio Verify v2, Access Tokens).
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,34 +8,34 @@ use crate::sid::{AccessTokenSid, AccountSid, ServiceSid};
 use crate::text::{FriendlyName, Identity};
 use crate::time::Instant;
 
-/// The lifetimes that may be asked for, in seconds.
+/// The lifetimes of an access token, in seconds.
 pub const TTL: RangeInclusive<u16> = 60..=300;
-/// The lifetime if none is asked for, in seconds.
+/// The default lifetime, in seconds.
 pub const DEFAULT_TTL: u16 = 60;
 
-/// An access token. The string that the device is given is made from this record (see `verify`'s `access_tokens`).
+/// An access token. The text that the device receives is made from this record (see `access_tokens` in `verify`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// Its SID.
     pub sid: AccessTokenSid,
-    /// The account it was made by.
+    /// The account that made it.
     pub account: AccountSid,
-    /// The service it is for.
+    /// The service that it is for.
     pub service: ServiceSid,
-    /// The entity it is for, which need not exist yet.
+    /// The identity that it is for. Its entity need not exist.
     pub identity: Identity,
-    /// The type of factor it may enrol.
+    /// The type of factor that it may enrol.
     pub factor_type: FactorType,
-    /// A name for the factor, for the application's use.
+    /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
     /// Its lifetime in seconds.
     pub ttl: u16,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
 }
 
 impl AccessToken {
-    /// From this instant on it is good for nothing.
+    /// The instant from which it is invalid.
     pub fn expires_at(&self) -> Instant {
         self.created_at + Duration::from_secs(self.ttl.into())
     }

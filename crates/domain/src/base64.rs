@@ -1,10 +1,10 @@
-//! Base64 as others hand it in: of either alphabet, with or without padding, wrapped or not. All of these mean the same bytes.
+//! Decodes base64 of either alphabet, with or without padding and line breaks (RFC 4648).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
-/// The bytes of a text; `None` if it is no base64.
+/// Decodes a text; `None` if it is not base64.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let standard = |character| match character {
         '-' => '+',
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn either_alphabet_padded_or_not_and_wrapped_is_read() {
+    fn both_alphabets_are_decoded_with_or_without_padding_and_line_breaks() {
         for text in ["+/8AAQ==", "-_8AAQ==", "-_8AAQ", "+/8AAQ", " +/8A\r\nAQ==\n", "+_8AAQ=="] {
             assert_eq!(decode(text), Some(vec![0xfb, 0xff, 0, 1]), "{text:?}");
         }
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn other_texts_are_refused() {
         for text in ["+/8AAQ=", "+/8AAQ===", "+/8AAR", "A", "AA=A", "AB.C", "\u{e4}AAA", "===="] {
             assert_eq!(decode(text), None, "{text:?}");
         }

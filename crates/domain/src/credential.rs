@@ -1,4 +1,4 @@
-//! A push credential: what a push service wants to see before it carries our pushes (wire reference §2.9).
+//! A push credential, which authenticates this server to a push service (Twilio, Credentials resource).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +8,19 @@ use crate::secret::Sealed;
 use crate::sid::{AccountSid, CredentialSid};
 use crate::time::Instant;
 
-/// Whose push service a credential is for.
+/// The push service that a credential is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialType {
-    /// Apple.
+    /// Apple (APNs).
     Apn,
-    /// Google.
+    /// Google (FCM).
     Fcm,
-    /// Google, before FCM; kept and shown only.
+    /// Google before FCM (GCM). Stored and shown, and not used.
     Gcm,
 }
 
 impl CredentialType {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Apn => "apn",
@@ -71,28 +71,28 @@ impl fmt::Display for CredentialPart {
     }
 }
 
-/// A push credential. Its secrets can be written and never read.
+/// A push credential. Its secrets can be written, and no response contains them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Its SID.
     pub sid: CredentialSid,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountSid,
-    /// Whose push service it is for.
+    /// The push service.
     pub kind: CredentialType,
-    /// What the operator calls it.
+    /// A name for the operator's use.
     pub friendly_name: Option<String>,
-    /// Apple's test environment.
+    /// Whether it is for Apple's sandbox environment.
     pub sandbox: bool,
     /// Apple's ten-character id of a `.p8` key.
     pub key_id: Option<String>,
     /// Apple's ten-character id of the developer team.
     pub team_id: Option<String>,
-    /// The topic, if it is not the factor's app id.
+    /// The topic, if it differs from the factor's app id.
     pub topic: Option<String>,
     /// Certificate, private key, API key and service account, as one sealed JSON document.
     pub secrets: Sealed,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,

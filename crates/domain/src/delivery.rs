@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::address::{Address, Platform};
-use crate::attempt_record::AttemptRecord;
+use crate::address::Platform;
 use crate::ending::Ending;
 use crate::node::NodeId;
-use crate::outcome::AfterAttempt;
 use crate::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use crate::time::Instant;
 
@@ -113,33 +111,4 @@ impl NewNotification {
         };
         Some(Lease { delivery: self.delivery, node: self.node, until })
     }
-}
-
-/// A change of a leased delivery that is to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// The lease under which it happened.
-    pub lease: Lease,
-    /// What happened.
-    pub event: DeliveryEvent,
-    /// When it happened.
-    pub at: Instant,
-}
-
-/// What can happen to a leased delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeliveryEvent {
-    /// It was written to the device's stream. The lease continues.
-    Written,
-    /// An attempt was made.
-    Attempted {
-        /// The record of the attempt.
-        record: AttemptRecord,
-        /// What follows from it.
-        after: AfterAttempt,
-        /// The factor's address, if it is dead and was registered before that instant.
-        forget: Option<(Address, Instant)>,
-    },
-    /// It ended without an attempt.
-    Ended(Ending),
 }

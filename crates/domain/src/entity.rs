@@ -1,28 +1,28 @@
-//! An entity: a person, under the application's name for them.
+//! An entity: a person, known by the application's name for them.
 
 use crate::sid::{AccountSid, EntitySid, ServiceSid};
 use crate::text::Identity;
 use crate::time::Instant;
 
-/// Where an entity stands: it names whose a factor or a challenge is, on every answer.
+/// The entity that a resource belongs to, with its account, service and identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// The account.
     pub account: AccountSid,
-    /// The service in it.
+    /// The service.
     pub service: ServiceSid,
-    /// The entity in that.
+    /// The entity.
     pub entity: EntitySid,
-    /// The application's name for the entity; unique in the service.
+    /// The application's name for the entity, unique in the service.
     pub identity: Identity,
 }
 
 /// An entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entity {
-    /// Its place, its SID and its identity.
+    /// Its SID, its identity, its service and its account.
     pub owner: Owner,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,

@@ -1,21 +1,21 @@
-//! Whether a factor has proved itself, and how long it may wait to.
+//! The status of a factor.
 
 use std::time::Duration;
 
-/// How long a factor may stay unverified before it is removed (wire reference §4.1).
+/// How long a factor may stay unverified. After that it counts as deleted, and is removed.
 pub const UNVERIFIED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether the device has shown that it holds the private key.
+/// Whether a device has proved that it holds its private key, or a person has presented a right code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactorStatus {
-    /// Not yet: it receives no challenges.
+    /// Not proved: it receives no challenges.
     Unverified,
-    /// It has.
+    /// Proved.
     Verified,
 }
 
 impl FactorStatus {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unverified => "unverified",

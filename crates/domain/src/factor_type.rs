@@ -1,20 +1,20 @@
-//! The types of factors: by what a factor proves itself.
+//! The types of factors.
 
 use std::str::FromStr;
 
 use crate::invalid::Invalid;
 
-/// By what a factor proves itself.
+/// The type of a factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactorType {
-    /// A key on a device.
+    /// A key on a device, which signs.
     Push,
-    /// A shared secret and the time.
+    /// A secret that is shared with an authenticator app, which makes codes.
     Totp,
 }
 
 impl FactorType {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
@@ -22,7 +22,7 @@ impl FactorType {
         }
     }
 
-    /// The first byte of SIDs of this type (wire reference §1.3).
+    /// The first byte of the SIDs of this type, as Twilio has it.
     pub const fn lead(self) -> u8 {
         match self {
             Self::Push => 0x03,
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_known_by_their_exact_words() {
+    fn only_the_exact_words_are_parsed() {
         for kind in [FactorType::Push, FactorType::Totp] {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }

@@ -1,20 +1,20 @@
-//! Why a value from outside was not taken.
+//! Why a value was refused.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A sentence for the caller that says what the value must be; the caller's door adds the parameter's name.
-/// Never holds the value itself, which may be a secret.
+/// Says what a value must be, for the caller that sent it. The interface that received the value adds the name of the parameter.
+/// Does not contain the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub Cow<'static, str>);
 
 impl Invalid {
-    /// From a fixed sentence.
+    /// Creates one from a fixed text.
     pub const fn because(reason: &'static str) -> Self {
         Self(Cow::Borrowed(reason))
     }
 
-    /// "must have `least` to `most` characters, has `found`".
+    /// A text has a wrong length: "must have `least` to `most` characters, has `found`".
     pub fn length(least: usize, most: usize, found: usize) -> Self {
         Self(Cow::Owned(format!("must have {least} to {most} characters, has {found}")))
     }

@@ -1,4 +1,4 @@
-//! A device's public key, and signatures made with its other half.
+//! The public key of a device, and the check of signatures.
 
 use std::fmt;
 
@@ -12,31 +12,30 @@ use crate::invalid::Invalid;
 
 mod form;
 
-/// What stands before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
+/// The bytes before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
 const SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// A P-256 public key: an uncompressed point that lies on the curve. The private half never leaves the device.
+/// A P-256 public key: an uncompressed point on the curve. The private key never leaves the device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DeviceKey([u8; 65]);
 
 impl DeviceKey {
-    /// Reads base64 (standard, padded) of a DER SubjectPublicKeyInfo, as devices send it.
+    /// Parses standard base64 with padding of a DER SubjectPublicKeyInfo, as devices send it.
     ///
     /// # Errors
-    /// Not base64, not a P-256 key in that form, or a point off the curve: each mistake has a sentence of its own.
+    /// The text is not base64, not a P-256 key in that form, or its point is not on the curve. Each mistake has its own text.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let der = form::decode(text)?;
         Self::from_point(form::point(&der)?).ok_or(form::OFF_THE_CURVE)
     }
 
-    /// Reads what [`DeviceKey::parse`] reads however it is written: base64 of either alphabet, padded or not, wrapped, and within
-    /// the lines of PEM.
+    /// Parses the same key in a lenient form: base64 of either alphabet, with or without padding and line breaks, also within PEM.
     ///
     /// # Errors
-    /// As [`DeviceKey::parse`].
+    /// Those of [`DeviceKey::parse`].
     pub fn read(text: &str) -> Result<Self, Invalid> {
         let plain = text.replace("\\r", "").replace("\\n", "");
         let pem = plain.split_once("-----BEGIN PUBLIC KEY-----");
@@ -48,14 +47,14 @@ impl DeviceKey {
         }
     }
 
-    /// From the 65 bytes of an uncompressed point; `None` if they are no point of the curve.
+    /// Creates a key from the 65 bytes of an uncompressed point; `None` if the point is not on the curve.
     pub fn from_point(point: &[u8]) -> Option<Self> {
         let bytes: [u8; 65] = point.try_into().ok()?;
         ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).ok()?;
         Some(Self(bytes))
     }
 
-    /// From bytes that [`DeviceKey::as_point`] gave: not checked again.
+    /// Restores a key from the bytes of [`DeviceKey::as_point`], without a check.
     pub const fn from_stored(point: [u8; 65]) -> Self {
         Self(point)
     }
@@ -65,17 +64,17 @@ impl DeviceKey {
         &self.0
     }
 
-    /// As it was sent: base64 of the DER SubjectPublicKeyInfo.
+    /// Standard base64 of the DER SubjectPublicKeyInfo, as devices send it.
     pub fn to_text(self) -> String {
         STANDARD.encode([SPKI_PREFIX.as_slice(), &self.0].concat())
     }
 
-    /// Whether `signature`, raw r‖s of 64 bytes as in a JWS, is this key's over `message`.
+    /// Whether `signature` is this key's over `message`, in the form of a JWS: r and s, 64 bytes.
     pub fn signed_raw(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0).verify(message, signature).is_ok()
     }
 
-    /// Whether `signature`, in DER, is this key's over `message`.
+    /// Whether `signature` is this key's over `message`, in DER.
     pub fn signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.0).verify(message, signature).is_ok()
     }
@@ -94,7 +93,7 @@ mod tests {
     const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
 
     #[test]
-    fn a_key_is_read_and_shown_as_it_was_sent() {
+    fn a_key_is_printed_as_it_was_sent() {
         let key = DeviceKey::parse(KEY).unwrap();
         assert_eq!((KEY.len(), key.to_text().as_str()), (124, KEY));
         assert_eq!(DeviceKey::from_point(key.as_point()), Some(key));
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_point_of_the_curve_is_a_key() {
+    fn only_a_point_on_the_curve_is_a_key() {
         let point = *DeviceKey::parse(KEY).unwrap().as_point();
         for (at, name) in [(0, "another form"), (1, "x is off"), (64, "y is off")] {
             for bit in [1, 2, 4] {
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn another_wrapping_is_refused() {
+    fn other_encodings_are_refused() {
         let der = STANDARD.decode(KEY).unwrap();
         let mut another_curve = der.clone();
         another_curve[22] = 0x06;

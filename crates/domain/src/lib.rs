@@ -39,6 +39,7 @@ pub mod sequence;
 pub mod service;
 pub mod service_form;
 pub mod session;
+pub mod settled;
 pub mod sid;
 pub mod signed_members;
 pub mod text;

@@ -1,13 +1,13 @@
-//! How much of everything a caller may have (wire reference §8 #15). In every limit 0 means none.
+//! How much a caller may have and do. In every limit 0 means no limit. Each field names the status and code of its refusal.
 
-/// The largest quota of services, credentials or API keys: they are read to be counted.
+/// The largest limit of services, credentials or API keys, which are counted by reading them.
 pub const MAX_COUNTED: u32 = 50_000;
 
 /// The limits of one installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Explicit notifications of one challenge; the automatic one is not counted. 429/60309.
+    /// Notifications of one challenge, without the automatic one. 429/60309.
     pub notifications_per_challenge: u32,
     /// Challenges of one factor in a rolling hour. 429/60312.
     pub challenges_per_factor_per_hour: u32,
@@ -17,11 +17,11 @@ pub struct Limits {
     pub challenges_per_entity_per_hour: u32,
     /// Push factors that one entity may have at a time. 400/60315.
     pub push_factors_per_entity: u32,
-    /// Factors made for one entity in a day that begins with the first of them. 429/60326.
+    /// Factors created for one entity in a day, which begins with the first of them. 429/60326.
     pub factors_per_entity_per_day: u32,
-    /// Entities made in one account in a second, those made by enrolment included. 429/60328.
+    /// Entities created in one account in a second, by enrolment as well. 429/60328.
     pub entities_per_account_per_second: u32,
-    /// Requests of one account in a second, those of its devices and of the console included. 429/20429.
+    /// Requests of one account in a second, with those of its devices and of the console. 429/20429.
     pub requests_per_account_per_second: u32,
     /// Services that one account may have at a time, at most [`MAX_COUNTED`]. 400/60200.
     pub services_per_account: u32,
@@ -33,7 +33,7 @@ pub struct Limits {
     pub entities_per_account: u32,
     /// Bytes that one account may have stored at a time, as [`crate::usage`] counts. 400/60306.
     pub stored_bytes_per_account: u64,
-    /// Credentials that may fail in a minute, of one IPv4 address or the /64 of an IPv6 address. 429/20429.
+    /// Wrong credentials in a minute from one IPv4 address, or from the /64 of an IPv6 address. 429/20429.
     pub failed_credentials_per_address_per_minute: u32,
     /// Wrong signatures that exhaust a push challenge.
     pub wrong_answers_per_push_challenge: u32,
@@ -43,7 +43,7 @@ pub struct Limits {
     pub wrong_codes_per_totp_factor: u32,
     /// Wrong codes that exhaust a TOTP challenge. 429/60308.
     pub wrong_codes_per_totp_challenge: u32,
-    /// Wrong codes of a TOTP factor in a row, for whatever they are shown: past it none is accepted. 429/60308 or 60310.
+    /// Wrong codes of a TOTP factor in a row, in challenges and verifications. Past it no code is accepted. 429/60308 or 60310.
     pub wrong_codes_in_a_row_per_totp_factor: u32,
     /// Challenges of a TOTP factor with codes of at most four digits in a rolling day. 429/60312.
     pub challenges_per_short_totp_factor_per_day: u32,
@@ -51,11 +51,11 @@ pub struct Limits {
     pub challenges_per_totp_factor_per_hour: u32,
     /// Challenges of a TOTP factor with longer codes in a rolling day. 429/60312.
     pub challenges_per_totp_factor_per_day: u32,
-    /// Webhooks that one service may have at a time. Those of a service that has more stay. 400/60306.
+    /// Webhooks that one service may have at a time. A service that has more keeps them. 400/60306.
     pub webhooks_per_service: u32,
-    /// Calls of one webhook that may wait. Past it the oldest are given up.
+    /// Waiting calls of one webhook. Past it the oldest are given up.
     pub queued_calls_per_webhook: u32,
-    /// Calls of all webhooks of one account that may wait. Past it the oldest of the webhook with the most are given up.
+    /// Waiting calls of all webhooks of one account. Past it the oldest calls of the webhook with the most are given up.
     pub queued_calls_per_account: u32,
 }
 
@@ -91,7 +91,7 @@ impl Default for Limits {
     }
 }
 
-/// Whether one more is too many when `have` are there already.
+/// Whether `have` reaches the limit, so that one more is too many.
 pub const fn is_reached(limit: u32, have: u32) -> bool {
     limit != 0 && have >= limit
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_that_is_not_set_has_its_default_and_an_unknown_one_is_an_error() {
+    fn a_missing_limit_has_its_default_and_an_unknown_one_is_an_error() {
         let limits: Limits = serde_json::from_str(r#"{"notifications_per_challenge":0}"#).unwrap();
         assert_eq!(limits, Limits { notifications_per_challenge: 0, ..Limits::default() });
         assert!(serde_json::from_str::<Limits>(r#"{"notification_per_challenge":0}"#).is_err());

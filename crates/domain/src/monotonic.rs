@@ -1,27 +1,27 @@
-//! Readings of a clock that measures how much time has passed, and that setting the time of day does not change.
+//! The monotonic clock, which measures durations and is not changed by setting the time of day.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A reading of a monotonic clock, to compare with other readings of the same clock in the same process.
+/// A reading of the monotonic clock. Comparable with other readings in the same process.
 ///
-/// Durations (rates, pauses, circuits, ages of cached values) are measured with this. Whether a stored deadline has passed
-/// is judged with [`Instant`](crate::time::Instant).
+/// Rates, pauses, circuits and ages of cached values are measured with this. Stored deadlines are compared with
+/// [`Instant`](crate::time::Instant).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Monotonic(Duration);
 
 impl Monotonic {
-    /// The reading `span` after the clock's origin.
+    /// The reading at `span` after the clock's origin.
     pub const fn after_origin(span: Duration) -> Self {
         Self(span)
     }
 
-    /// How long after the clock's origin this reading was taken.
+    /// The time since the clock's origin.
     pub const fn since_origin(self) -> Duration {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -35,7 +35,7 @@ impl Add<Duration> for Monotonic {
     }
 }
 
-/// Not before the origin.
+/// Saturates at the origin.
 impl Sub<Duration> for Monotonic {
     type Output = Self;
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readings_tell_the_time_between_them() {
+    fn readings_measure_the_time_between_them() {
         let first = Monotonic::after_origin(Duration::from_secs(5));
         let second = first + Duration::from_secs(2);
         assert!(first < second);

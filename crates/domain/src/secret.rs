@@ -1,10 +1,10 @@
-//! Values that must not be seen: they print as dots, compare in constant time and are wiped when dropped.
+//! Secrets: they print as dots, compare in constant time, and are wiped when dropped.
 
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret in the clear, for as short as possible.
+/// A secret in the clear.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself. Whoever calls this answers for where it goes.
+    /// The secret itself. The caller makes sure that it reaches no log, error or response.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -26,17 +26,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret as it lies in the database: encrypted under the master key, bound to its row and column.
+/// A secret as it is stored: encrypted under the master key, and bound to its row and column.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(Vec<u8>);
 
 impl Sealed {
-    /// From what sealing made, or what the database kept.
+    /// Wraps sealed bytes.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// What the database keeps.
+    /// The sealed bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -48,12 +48,12 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// HMAC-SHA-256 of a secret under a key of this installation: enough to recognise it, useless to a thief.
+/// HMAC-SHA-256 of a secret under a key of this installation. It recognises the secret and does not reveal it.
 #[derive(Clone, Copy)]
 pub struct SecretHash(pub [u8; 32]);
 
 impl PartialEq for SecretHash {
-    /// In constant time.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_secret_is_printed() {
+    fn no_part_of_a_secret_is_printed() {
         assert_eq!(format!("{:?}", Secret::new("owl")), "•••");
         assert_eq!(format!("{:?}", SecretHash([1; 32])), "•••");
         assert_eq!(format!("{:?}", Sealed::from_bytes(vec![1, 2])), "Sealed(2 bytes)");
     }
 
     #[test]
-    fn hashes_are_equal_only_as_a_whole() {
+    fn hashes_differ_by_any_byte() {
         let mut other = [1; 32];
         other[31] = 2;
         assert_eq!(SecretHash([1; 32]), SecretHash([1; 32]));

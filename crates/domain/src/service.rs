@@ -1,4 +1,4 @@
-//! A service: one application's settings (wire reference §2.1).
+//! A service: the settings of one application (Twilio Verify v2, Service resource).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,54 +11,54 @@ use crate::time::Instant;
 pub struct Service {
     /// Its SID.
     pub sid: ServiceSid,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountSid,
-    /// What the application set.
+    /// Its settings.
     pub settings: ServiceSettings,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
-    /// When it was last changed; grows with every update, so that two updates cannot undo each other unseen.
+    /// When it was last changed. Increases with every update, so that concurrent updates are detected.
     pub updated_at: Instant,
 }
 
-/// What an application can set. Kept as one JSON document, since nothing is ever looked up by a setting.
-/// Those that concern only text messages and calls are kept and shown, and have no effect here.
+/// The settings of a service. Stored as one JSON document, because no query uses a setting. Settings of text messages and calls are
+/// stored and shown, and have no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSettings {
     /// Its name.
     pub friendly_name: ServiceName,
-    /// Digits of a code: 4 to 10.
+    /// The number of digits of a code: 4 to 10. Stored and shown.
     pub code_length: u8,
-    /// Kept and shown.
+    /// Stored and shown.
     pub lookup_enabled: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub psd2_enabled: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub skip_sms_to_landlines: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub dtmf_input_required: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub tts_name: Option<String>,
-    /// Kept and shown.
+    /// Stored and shown.
     pub do_not_share_warning_enabled: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub custom_code_enabled: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub verify_event_subscription_enabled: bool,
-    /// Kept and shown.
+    /// Stored and shown.
     pub default_template_sid: Option<String>,
-    /// Push.
+    /// The settings of pushes.
     pub push: PushSettings,
-    /// One-time codes.
+    /// The settings of TOTP factors.
     pub totp: TotpSettings,
-    /// Kept and shown.
+    /// Stored and shown.
     pub whatsapp: WhatsappSettings,
-    /// Kept and shown.
+    /// Stored and shown.
     pub passkeys: PasskeySettings,
 }
 
 impl ServiceSettings {
-    /// A service of that name with every default of wire reference §2.1.
+    /// The default settings, with a name.
     pub fn named(friendly_name: ServiceName) -> Self {
         Self {
             friendly_name,
@@ -80,10 +80,10 @@ impl ServiceSettings {
     }
 }
 
-/// How a service pushes.
+/// The settings of pushes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushSettings {
-    /// Whether challenges show when they were made. Deprecated by Twilio.
+    /// Whether challenges show when they were created. Deprecated by Twilio.
     pub include_date: bool,
     /// The credential for APNs.
     pub apn_credential_sid: Option<CredentialSid>,
@@ -91,32 +91,32 @@ pub struct PushSettings {
     pub fcm_credential_sid: Option<CredentialSid>,
 }
 
-/// How a service's one-time codes are made.
+/// The settings of new TOTP factors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotpSettings {
-    /// Who an authenticator app says the code is for; the service's name if unset.
+    /// The issuer that an authenticator app shows; the service's name if unset.
     pub issuer: Option<String>,
-    /// Seconds that a code is valid: 20 to 60.
+    /// The length of a time step, in seconds: 20 to 60.
     pub time_step: u8,
-    /// Digits: 3 to 8.
+    /// The number of digits of a code: 3 to 8.
     pub code_length: u8,
-    /// Steps before and after that are accepted too: 0 to 2.
+    /// How many time steps before and after the present one are accepted: 0 to 2.
     pub skew: u8,
 }
 
-/// Kept and shown.
+/// Stored and shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhatsappSettings {
-    /// An `MG…` SID.
+    /// A SID that begins with `MG`.
     pub msg_service_sid: Option<String>,
     /// A sender.
     pub from: Option<String>,
 }
 
-/// Kept and shown.
+/// Stored and shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasskeySettings {
-    /// Who asks.
+    /// The relying party.
     pub relying_party: RelyingParty,
     /// `platform`, `cross-platform` or `any`.
     pub authenticator_attachment: Option<String>,
@@ -126,13 +126,13 @@ pub struct PasskeySettings {
     pub user_verification: Option<String>,
 }
 
-/// Kept and shown.
+/// Stored and shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelyingParty {
     /// A domain.
     pub id: Option<String>,
     /// A name for people.
     pub name: Option<String>,
-    /// Where it may be used.
+    /// The origins where passkeys may be used.
     pub origins: Option<Vec<String>>,
 }

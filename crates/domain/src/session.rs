@@ -1,5 +1,5 @@
-//! Sessions of operators.
+//! The ids of operators' sessions.
 
-/// Tells the sessions of an account apart: 128 random bits.
+/// The id of a session: 128 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 16]);

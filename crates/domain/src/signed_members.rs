@@ -1,4 +1,4 @@
-//! The members of a challenge's JSON form that a device signs.
+//! The members of a challenge's JSON that a device signs.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -8,8 +8,8 @@ use crate::sid::{AccountSid, ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use crate::text::{Identity, Message, StringMap};
 use crate::time::Instant;
 
-/// One member for each of [`SIGNED_FIELDS`](crate::challenge::SIGNED_FIELDS). The API shows them and an answer is compared
-/// with them, so the two cannot differ.
+/// The members in [`SIGNED_FIELDS`](crate::challenge::SIGNED_FIELDS). The API returns this value and answers are compared with it, so that
+/// the two cannot differ.
 #[derive(Debug, Serialize)]
 pub struct SignedMembers<'a> {
     sid: ChallengeSid,
@@ -34,7 +34,7 @@ struct SignedDetails<'a> {
 }
 
 impl Challenge {
-    /// What a device signs.
+    /// The members that a device signs.
     pub fn signed_members(&self) -> SignedMembers<'_> {
         let details = &self.details;
         let has_details = details.message.is_some() || !details.fields.is_empty();
@@ -59,7 +59,7 @@ impl Challenge {
 }
 
 impl SignedMembers<'_> {
-    /// As JSON values, for comparisons.
+    /// The members as JSON values, for comparisons.
     pub fn to_map(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
@@ -67,7 +67,7 @@ impl SignedMembers<'_> {
         }
     }
 
-    /// `details` as JSON; `None` if the challenge has none.
+    /// The member `details`; `None` if the challenge has none.
     pub fn details(&self) -> Option<Value> {
         self.details.as_ref().and_then(|details| serde_json::to_value(details).ok())
     }

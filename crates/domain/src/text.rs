@@ -1,5 +1,5 @@
-//! Bounded texts. Each has one constructor, which enforces the documented length and alphabet; inside there is no
-//! second check. Lengths are in characters (Unicode scalar values).
+//! Texts with a limited length. The constructor of each type checks the documented length and alphabet once. Lengths are in characters
+//! (Unicode scalar values).
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::invalid::Invalid;
 use crate::visible;
 
-/// Checks a length in characters, and that NUL is none of them: not every database can keep it.
+/// Checks that a text has `least` to `most` characters and no U+0000, which PostgreSQL cannot store.
 ///
 /// # Errors
-/// Outside `least..=most`, or with a NUL in it.
+/// The text does not.
 pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
     if text.contains('\0') {
         return Err(Invalid::because("must not contain the character U+0000"));
@@ -21,10 +21,10 @@ pub fn bounded(text: &str, least: usize, most: usize) -> Result<(), Invalid> {
     if (least..=most).contains(&found) { Ok(()) } else { Err(Invalid::length(least, most, found)) }
 }
 
-/// Takes one line that somebody wrote for others to read, without the characters that these could not see.
+/// Checks a line that people read, and removes the characters that they cannot see.
 ///
 /// # Errors
-/// Outside `least..=most`, as it was given or as it is kept, or with a NUL in it.
+/// The line has not `least` to `most` characters, before or after that, or contains U+0000.
 pub fn line(text: &str, least: usize, most: usize) -> Result<String, Invalid> {
     bounded(text, least, most)?;
     let Some(seen) = visible::line(text) else { return Ok(text.to_owned()) };
@@ -36,11 +36,11 @@ macro_rules! text {
         text!($(#[$doc])* $name, $check);
 
         impl $name {
-            /// Takes what somebody wrote for others to read, without the characters that these could not see. What was
-            /// stored earlier is read by [`parse`](Self::parse), as it is.
+            /// Creates the text from a new text that people will read, and removes the characters that they cannot see. Stored
+            /// texts are read by [`parse`](Self::parse), unchanged.
             ///
             /// # Errors
-            /// Says which rule is broken, also if nothing is left.
+            /// The rule that the text breaks, before or after that.
             pub fn written(text: impl Into<String>) -> Result<Self, Invalid> {
                 let given = Self::parse(text)?;
                 let clean: fn(&str) -> Option<String> = $clean;
@@ -54,10 +54,10 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// Takes a text that keeps the rules of this type.
+            /// Creates the text.
             ///
             /// # Errors
-            /// Says which rule is broken.
+            /// The rule that the text breaks.
             pub fn parse(text: impl Into<String>) -> Result<Self, Invalid> {
                 let text = text.into();
                 let check: fn(&str) -> Result<(), Invalid> = $check;
@@ -97,8 +97,7 @@ macro_rules! text {
 }
 
 text!(
-    /// The application's own name for a person: 8 to 64 letters, digits and dashes. Compared exactly, case included
-    /// (wire reference §1.3, §8 #10).
+    /// The application's name for a person: 8 to 64 letters, digits and dashes. Case-sensitive (Twilio Verify v2, Entity resource).
     Identity,
     |text| {
         bounded(text, 8, 64)?;
@@ -110,14 +109,14 @@ text!(
     }
 );
 text!(
-    /// What a person calls a device, or an operator a webhook or a credential: 1 to 64 characters.
+    /// The name of a factor or a webhook: 1 to 64 characters.
     FriendlyName,
     |text| bounded(text, 1, 64),
     visible::line
 );
 text!(
-    /// What an application calls a service: 1 to 32 letters, digits, spaces, dashes and underscores, of which at
-    /// most four are digits (wire reference §2.1).
+    /// The name of a service: 1 to 32 letters, digits, spaces, dashes and underscores, with at most four digits (Twilio Verify v2,
+    /// Service resource).
     ServiceName,
     |text| {
         bounded(text, 1, 32)?;
@@ -132,41 +131,41 @@ text!(
     visible::word
 );
 text!(
-    /// The app's Android package or iOS bundle id: 1 to 100 characters.
+    /// The Android package or the iOS bundle id of an app: 1 to 100 characters.
     AppId,
     |text| bounded(text, 1, 100)
 );
 text!(
-    /// What the device's SDK calls its version: 1 to 64 characters.
+    /// The version of a device's SDK: 1 to 64 characters.
     SdkVersion,
     |text| bounded(text, 1, 64)
 );
 text!(
-    /// The question that a challenge asks: 1 to 256 characters.
+    /// The question of a challenge: 1 to 256 characters.
     Message,
     |text| bounded(text, 1, 256),
     visible::lines
 );
 
-/// A JSON object whose values are all strings, from at most 1,024 characters of text: metadata and hidden details. Members
-/// keep the order in which they came. (iOS rejects values of any other kind, wire reference §2.3.)
+/// A JSON object whose values are strings, of at most 1,024 characters: metadata and hidden details. Members keep their order. The iOS
+/// SDK refuses values of other types.
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StringMap(IndexMap<String, String>);
 
 impl StringMap {
-    /// Reads the text of a JSON object.
+    /// Parses a JSON object.
     ///
     /// # Errors
-    /// Too long, not JSON, not an object, or a value that is no string.
+    /// The text is too long, not a JSON object, or has a value that is not a string.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         bounded(text, 2, 1_024)?;
         Self::from_stored(text)
     }
 
-    /// Reads back what [`StringMap::to_text`] wrote.
+    /// Parses a stored text, see [`StringMap::to_text`].
     ///
     /// # Errors
-    /// As [`StringMap::parse`], length apart.
+    /// Those of [`StringMap::parse`] except the length.
     pub fn from_stored(text: &str) -> Result<Self, Invalid> {
         let object: IndexMap<String, Value> =
             serde_json::from_str(text).map_err(|_| Invalid::because("must be a JSON object"))?;
@@ -177,13 +176,13 @@ impl StringMap {
         texts.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Compact JSON.
+    /// The object as compact JSON.
     pub fn to_text(&self) -> String {
-        // Texts under texts are always JSON.
+        // A map of strings can always be serialized.
         serde_json::to_string(&self.0).unwrap_or_default()
     }
 
-    /// How long [`to_text`](Self::to_text) is at least, in bytes: it is longer by what it escapes.
+    /// The length of [`to_text`](Self::to_text) without escapes, in bytes.
     pub fn bytes(&self) -> usize {
         // {"":"","":""}
         let members = self.0.iter().map(|(name, value)| 5 + name.len() + value.len());
@@ -192,7 +191,7 @@ impl StringMap {
 }
 
 impl fmt::Debug for StringMap {
-    /// Its keys only: the values may be what the application chose to hide.
+    /// Prints the names only, because the values may be hidden details.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -203,14 +202,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_holds_what_a_database_cannot_keep() {
+    fn u0000_is_refused() {
         assert!(Message::parse("Log in?\u{1}").is_ok());
         let refused = Message::parse("Log\0in?").unwrap_err();
         assert_eq!(refused.to_string(), "must not contain the character U+0000");
     }
 
     #[test]
-    fn a_line_is_bounded_as_it_is_given_and_as_it_is_kept() {
+    fn the_length_of_a_line_is_checked_before_and_after_cleaning() {
         assert_eq!(line("Owl\u{202e} Bank\u{200b}", 1, 64).unwrap(), "Owl Bank");
         assert_eq!(line("\u{200b}", 0, 64).unwrap(), "");
         let empty = line("\u{200b}", 1, 64).unwrap_err();
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_read_holds_nothing_that_they_cannot_see() {
+    fn invisible_characters_are_removed_from_texts_that_people_read() {
         let message = Message::written("Pay \u{202e}001\u{202c} €?\u{200b}\nNow").unwrap();
         assert_eq!(message.as_str(), "Pay 001 €?\nNow");
         assert_eq!(FriendlyName::written("Ann's\n\u{feff}phone").unwrap().as_str(), "Ann'sphone");
@@ -228,7 +227,7 @@ mod tests {
         for nothing in ["\u{200b}", "\u{3164}", "\u{2066}\u{2069}", "\u{7}"] {
             let refused = Message::written(nothing).unwrap_err();
             assert_eq!(refused.to_string(), "must have 1 to 256 characters, has 0");
-            assert!(Message::parse(nothing).is_ok(), "what is stored can be read");
+            assert!(Message::parse(nothing).is_ok(), "a stored text can be read");
             assert!(
                 FriendlyName::written(nothing).is_err() && ServiceName::written(nothing).is_err()
             );
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_counted_in_characters_and_said() {
+    fn lengths_are_counted_in_characters() {
         assert!(Identity::parse("abcd-123").is_ok());
         assert!(Identity::parse("x".repeat(64)).is_ok());
         let short = Identity::parse("abc-123").unwrap_err();
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_name_has_few_digits_of_any_script() {
+    fn a_service_name_has_at_most_four_digits_of_any_script() {
         for good in ["owlbank", "Owl Bank_EU-2024", "Zürich", "x"] {
             assert!(ServiceName::parse(good).is_ok(), "{good}");
         }
@@ -268,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn a_string_map_holds_strings_and_hides_them() {
+    fn a_string_map_has_string_values_and_does_not_print_them() {
         let map = StringMap::parse(r#" {"b":"\/2","a":"1"} "#).unwrap();
-        assert_eq!(map.to_text(), r#"{"b":"/2","a":"1"}"#, "in the order in which they came");
+        assert_eq!(map.to_text(), r#"{"b":"/2","a":"1"}"#, "in their order");
         assert_eq!(format!("{map:?}"), r#"{"b", "a"}"#);
         assert!(StringMap::parse("{}").is_ok());
         for wrong in ["", "null", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a""#] {
@@ -279,10 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn a_string_map_comes_from_1024_characters_at_most() {
+    fn a_string_map_has_at_most_1024_characters() {
         let of = |characters: usize| format!(r#"{{"a":"{}"}}"#, "é".repeat(characters - 8));
         assert!(StringMap::parse(&of(1_024)).is_ok());
         assert!(StringMap::parse(&of(1_025)).is_err());
-        assert!(StringMap::from_stored(&of(1_025)).is_ok(), "what is stored was judged before");
+        assert!(
+            StringMap::from_stored(&of(1_025)).is_ok(),
+            "the length of a stored text is not checked"
+        );
     }
 }

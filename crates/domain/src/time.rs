@@ -1,4 +1,4 @@
-//! Instants, in the one form we keep and the few forms we print (wire reference §1.4).
+//! Instants of the time of day: how they are stored and printed.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -13,15 +13,15 @@ use crate::invalid::Invalid;
 
 /// Whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Prints as the API's dates do: `2023-11-14T22:13:20Z`, no fraction, rounded down.
+/// Prints as in Twilio's API: `2023-11-14T22:13:20Z`, rounded down to a second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(i64);
 
-/// The last whole second that `jiff` can hold; it leaves room for every offset within the year 9999.
+/// The last second that `jiff` can represent with every offset, in microseconds.
 const LAST: i64 = 253_402_207_199_999_999;
 
 impl Instant {
-    /// From microseconds since 1970, held within the years that can be printed, 1970 to 9999.
+    /// Creates an instant from microseconds since 1970. Clamped to the years that can be printed, 1970 to 9999.
     pub const fn from_micros(micros: i64) -> Self {
         Self(if micros < 0 {
             0
@@ -32,7 +32,7 @@ impl Instant {
         })
     }
 
-    /// From seconds since 1970, bounded likewise.
+    /// Creates an instant from seconds since 1970. Clamped in the same way.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self::from_micros(seconds.saturating_mul(1_000_000))
     }
@@ -52,16 +52,15 @@ impl Instant {
         Self::from_seconds(self.as_seconds())
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads RFC 3339 with an optional fraction. Without an offset the time is UTC, as the Java SDK means it, which writes
-    /// none.
+    /// Parses RFC 3339 with an optional fraction. Without an offset the time is UTC: Twilio's Java SDK sends none.
     ///
     /// # Errors
-    /// Anything else, a date without a time, and instants before 1970.
+    /// The text is another one, a date without a time, or an instant before 1970.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because("must be a date such as 2026-01-31T12:00:00Z");
         let in_utc = || {
@@ -73,14 +72,14 @@ impl Instant {
         if at.as_microsecond() < 0 { Err(FORM) } else { Ok(Self::from_micros(at.as_microsecond())) }
     }
 
-    /// As the `Date` header has it: `Tue, 14 Nov 2023 22:13:20 GMT`.
+    /// The form of the `Date` header (RFC 9110): `Tue, 14 Nov 2023 22:13:20 GMT`.
     pub fn to_http_date(self) -> String {
         rfc2822::DateTimePrinter::new()
             .timestamp_to_rfc9110_string(&self.timestamp())
-            .unwrap_or_else(|_| unreachable!("instants are within what can be printed"))
+            .unwrap_or_else(|_| unreachable!("instants are within the years that can be printed"))
     }
 
-    /// With milliseconds, for frames of our own: `2023-11-14T22:13:20.512Z`.
+    /// The form in frames of the device stream, with milliseconds: `2023-11-14T22:13:20.512Z`.
     pub fn to_millis_string(self) -> String {
         format!("{:.3}", self.timestamp())
     }
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_offsets_and_fractions() {
+    fn parses_offsets_and_fractions() {
         for text in [
             "2023-11-14T22:13:20Z",
             "2023-11-14T23:13:20+01:00",
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_can_be_printed() {
+    fn the_first_and_the_last_instant_can_be_printed() {
         assert_eq!(Instant::from_micros(i64::MAX).to_string(), "9999-12-30T21:59:59Z");
         assert_eq!(Instant::from_micros(i64::MIN).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!((Instant::from_seconds(0) - Duration::from_secs(9)).as_micros(), 0);

@@ -1,11 +1,11 @@
-//! JSON in which no object has two members of one name.
+//! JSON without repeated members.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// A JSON value whose objects, at every depth, name each member once. Reading one that does not fails.
+/// A JSON value whose objects, at every depth, have each member once. Deserializing a repeated member fails.
 pub(crate) struct Unique(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_reads_is_what_serde_json_reads() {
+    fn it_parses_the_same_as_serde_json() {
         for text in [
             "null",
             "true",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_given_twice_is_refused_at_any_depth() {
+    fn a_repeated_member_is_refused_at_any_depth() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"\u0061":2}"#,

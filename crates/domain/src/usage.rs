@@ -1,4 +1,4 @@
-//! What an account has stored, as its quotas count it.
+//! The storage that an account uses, as its quotas count it.
 
 use std::ops::{Add, AddAssign, Neg};
 
@@ -8,13 +8,13 @@ use crate::factor::Factor;
 use crate::text::StringMap;
 use crate::totp::TotpFactor;
 
-/// What an entity, a factor or a challenge counts besides its texts: about the size of its row and its entries in indexes.
+/// The bytes of an entity, a factor or a challenge besides its texts: about the size of its row and its index entries.
 pub const RECORD_BYTES: i64 = 512;
 
-/// The amount that an account stores, or a change of it.
+/// The storage that an account uses, or a change of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// How many entities.
+    /// The number of entities.
     pub entities: i64,
     /// Bytes of texts, and [`RECORD_BYTES`] for each record.
     pub bytes: i64,
@@ -24,12 +24,12 @@ impl Usage {
     /// One entity.
     pub const ENTITY: Self = Self { entities: 1, bytes: RECORD_BYTES };
 
-    /// One record with texts of that many bytes.
+    /// One record with `texts` bytes of text.
     pub const fn record(texts: i64) -> Self {
         Self { entities: 0, bytes: RECORD_BYTES + texts }
     }
 
-    /// A push factor: names, versions, metadata, and the binding by which it is reached.
+    /// A push factor: its name, versions, metadata and push token.
     pub fn of_factor(factor: &Factor) -> Self {
         let texts = [
             factor.friendly_name.as_str().len(),
@@ -47,7 +47,7 @@ impl Usage {
         Self::record(signed(texts))
     }
 
-    /// A challenge: message, details, hidden details and metadata.
+    /// A challenge: its message, details, hidden details and metadata.
     pub fn of_challenge(challenge: &Challenge) -> Self {
         let details = &challenge.details;
         let message = details.message.as_ref().map_or(0, |message| message.as_str().len());
@@ -59,7 +59,7 @@ impl Usage {
         Self::record(signed(message + fields + maps))
     }
 
-    /// A challenge's metadata, in place of what it had.
+    /// The change when `new` replaces the metadata `old` of a challenge.
     pub fn of_metadata(new: Option<&StringMap>, old: Option<&StringMap>) -> Self {
         let bytes = |map: Option<&StringMap>| signed(map.map_or(0, StringMap::bytes));
         let bytes = if new.is_some() { bytes(new) - bytes(old) } else { 0 };

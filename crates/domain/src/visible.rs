@@ -1,28 +1,28 @@
-//! Texts that people see: without characters that are not seen, or that change how the others are read.
+//! Removes or marks characters that are invisible, or that change the order of others.
 //!
-//! A person approves what a notification says. A text that hides a part of itself, or shows it in another order, makes them
-//! approve something else. An operator sees the same characters in the same order, and a mark for each that is left out.
+//! A person approves the text of a notification. A text that hides a part of itself, or shows it in another order, could make them
+//! approve something else. The console shows a mark in the place of each such character.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A text of one line without invisible characters; `None` if it has none.
+/// Removes invisible characters and line breaks; `None` if the text has none.
 pub fn line(text: &str) -> Option<String> {
     keep(text, |_| false)
 }
 
-/// The same; it may have several lines and tabs.
+/// Removes invisible characters, and keeps line feeds and tabs; `None` if the text has none.
 pub fn lines(text: &str) -> Option<String> {
     keep(text, is_layout)
 }
 
-/// A text without letters that have no shape; `None` if it has none.
+/// Removes letters without a shape; `None` if the text has none.
 pub fn word(text: &str) -> Option<String> {
     let is_clean = !text.contains(is_filler);
     (!is_clean).then(|| text.chars().filter(|c| !is_filler(*c)).collect())
 }
 
-/// The text with a mark such as `‹U+202E›` in the place of each character that [`lines`] leaves out.
+/// The text with a mark such as `‹U+202E›` in the place of each character that [`lines`] removes.
 pub fn marked(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
@@ -32,7 +32,7 @@ pub fn marked(text: &str) -> Cow<'_, str> {
         if is_kept {
             marked.push(c);
         } else {
-            // writing to a string cannot fail
+            // Writing to a string cannot fail.
             let _ = write!(marked, "‹U+{:04X}›", u32::from(c));
         }
     }
@@ -56,14 +56,14 @@ fn keep(text: &str, is_layout: impl Fn(char) -> bool) -> Option<String> {
     (kept.len() < text.len()).then_some(kept)
 }
 
-/// The characters of a text, each with whether people see it.
+/// The characters of a text, each with whether people can see it.
 fn judged(text: &str, is_layout: impl Fn(char) -> bool) -> impl Iterator<Item = (char, bool)> {
     let mut last_kept = None;
     let mut rest = text.chars().peekable();
     std::iter::from_fn(move || {
         let c = rest.next()?;
         let is_kept = match c {
-            // They join or part letters of many scripts, and the parts of an emoji. Between others they do nothing.
+            // Joiners and non-joiners shape the letters of many scripts, and emoji. Beside other characters they are invisible.
             '\u{200c}' | '\u{200d}' => {
                 let shapes = |c: char| !c.is_ascii() && !is_invisible(c);
                 last_kept.is_some_and(shapes) && rest.peek().copied().is_some_and(shapes)
@@ -77,7 +77,7 @@ fn judged(text: &str, is_layout: impl Fn(char) -> bool) -> impl Iterator<Item = 
     })
 }
 
-/// Whether a character counts as a letter and has no shape: the fillers of Hangul.
+/// Whether a character is a letter without a shape: a Hangul filler.
 const fn is_filler(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
@@ -87,7 +87,7 @@ const fn is_invisible(c: char) -> bool {
     is_filler(c)
         || matches!(
             c,
-            // not U+0000, which is refused wherever it comes
+            // Without U+0000, which every text refuses.
             '\u{1}'..='\u{1f}'
                 | '\u{7f}'..='\u{9f}'
                 | '\u{ad}' // soft hyphen
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_is_left_out() {
+    fn invisible_characters_are_removed() {
         for (given, seen) in [
             ("Log in?", "Log in?"),
             ("Log\u{202e}ni\u{202c} in", "Logni in"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_marked_in_its_place() {
+    fn invisible_characters_are_marked_in_their_place() {
         for (given, shown) in [
             ("Pay 40 EUR?", "Pay 40 EUR?"),
             ("Pay \u{202e}004\u{202c} EUR", "Pay ‹U+202E›004‹U+202C› EUR"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_and_emoji_keep_what_they_need() {
+    fn scripts_and_emoji_keep_their_joiners() {
         for text in [
             "Zürich, 日本 葛\u{e0100}飾区",
             "می\u{200c}خواهم",

@@ -1,4 +1,4 @@
-//! A webhook: where an application hears what happened (wire reference §2.7, §6).
+//! A webhook: the URL that an application is told of events at (Twilio Verify v2, Webhooks resource).
 
 use std::str::FromStr;
 
@@ -7,28 +7,28 @@ use crate::sid::{AccountSid, ServiceSid, WebhookSid};
 use crate::text::FriendlyName;
 use crate::time::Instant;
 
-/// What a webhook can subscribe to.
+/// The type of an event that a webhook can subscribe to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventType {
-    /// `*`: all of Twilio's, none of ours.
+    /// `*`: all events of Twilio's, without those that this server adds.
     All,
-    /// A factor was made; it receives no challenges yet.
+    /// A factor was created, and is unverified.
     FactorCreated,
-    /// A device proved that it holds its key.
+    /// A factor was verified.
     FactorVerified,
-    /// A factor was removed.
+    /// A factor was deleted.
     FactorDeleted,
-    /// The person said yes.
+    /// A challenge was approved.
     ChallengeApproved,
-    /// The person said no.
+    /// A challenge was denied.
     ChallengeDenied,
-    /// Ours: nobody answered in time.
+    /// A challenge was not answered in time. Not an event of Twilio's.
     ChallengeExpired,
-    /// Ours: a device has the push.
+    /// A device has received a push. Not an event of Twilio's.
     NotificationDelivered,
-    /// Ours: a push cannot be delivered.
+    /// A push cannot be delivered. Not an event of Twilio's.
     NotificationFailed,
-    /// Ours: a push was not delivered within its TTL.
+    /// A push was not delivered within its TTL. Not an event of Twilio's.
     NotificationExpired,
 }
 
@@ -46,14 +46,12 @@ const WORDS: [(EventType, &str); 10] = [
 ];
 
 impl EventType {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub fn as_str(self) -> &'static str {
         WORDS.iter().find(|(event, _)| *event == self).map_or("", |(_, word)| word)
     }
-}
 
-impl EventType {
-    /// Whether a word names an event that this release knows.
+    /// Whether a word is an event that this release knows.
     pub fn is_known(word: &str) -> bool {
         WORDS.iter().any(|(_, known)| *known == word)
     }
@@ -71,17 +69,17 @@ impl FromStr for EventType {
     }
 }
 
-/// Which body a webhook receives (wire reference §6.2).
+/// The version of the body that a webhook receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WebhookVersion {
-    /// The short one.
+    /// The short body.
     V1,
-    /// The long one.
+    /// The long body, with the details of the challenge.
     V2,
 }
 
 impl WebhookVersion {
-    /// The word on the wire and in the database.
+    /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -102,17 +100,18 @@ impl FromStr for WebhookVersion {
     }
 }
 
-/// An absolute http or https URL without user info.
+/// An absolute http or https URL without user information.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookUrl(String);
 
 impl WebhookUrl {
-    /// Takes a URL and keeps it in its normal form (WHATWG URL): lower-case host, a path, no dot segments, escapes where
-    /// they are needed, and no fragment, which is never sent. So what is shown, signed and called is one text. Spaces,
-    /// backslashes and missing slashes are refused: they are more likely mistakes.
+    /// Parses a URL into its normal form (WHATWG URL): lower-case host, a path, no dot segments, escapes where needed, and no fragment,
+    /// which is never sent. The same text is shown, signed and called. Spaces, backslashes and missing slashes are refused, because
+    /// they are most likely mistakes.
     ///
     /// # Errors
-    /// Not absolute, another scheme, user info, or longer than 2,048 characters, as written or in its normal form.
+    /// The URL is not absolute, has another scheme or user information, or is longer than 2,048 characters, as written or in its normal
+    /// form.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         crate::text::bounded(text, 1, 2_048)?;
         let url = Self::from_stored(text)?;
@@ -120,10 +119,10 @@ impl WebhookUrl {
         Ok(url)
     }
 
-    /// Reads a URL that was stored, also by a release that kept it as written.
+    /// Parses a stored URL. Older releases stored it as written.
     ///
     /// # Errors
-    /// As [`WebhookUrl::parse`], length apart.
+    /// Those of [`WebhookUrl::parse`] except the length.
     pub fn from_stored(text: &str) -> Result<Self, Invalid> {
         const FORM: Invalid = Invalid::because("must be an absolute http or https URL");
         if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
@@ -145,7 +144,7 @@ impl WebhookUrl {
         Ok(Self(url.into()))
     }
 
-    /// Its normal form.
+    /// The URL in its normal form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -156,21 +155,21 @@ impl WebhookUrl {
 pub struct Webhook {
     /// Its SID.
     pub sid: WebhookSid,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub account: AccountSid,
-    /// The service whose events it hears.
+    /// The service whose events it subscribes to.
     pub service: ServiceSid,
-    /// What the operator calls it.
+    /// A name for the operator's use.
     pub friendly_name: FriendlyName,
-    /// What it hears.
+    /// The events that it subscribes to.
     pub event_types: Vec<EventType>,
-    /// Where it listens.
+    /// The URL that is called.
     pub url: WebhookUrl,
-    /// Whether it is called at all.
+    /// Whether it is called.
     pub enabled: bool,
-    /// Which body it receives.
+    /// The version of the body that it receives.
     pub version: WebhookVersion,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
@@ -181,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_absolute_and_without_user_info() {
+    fn a_url_is_absolute_and_without_user_information() {
         for good in [
             "https://owlbank.example.com/hook",
             "http://127.0.0.1:8081/",
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_kept_in_the_form_in_which_it_is_called() {
+    fn a_url_is_stored_in_its_normal_form() {
         for (written, normal) in [
             ("http://127.0.0.1:8081", "http://127.0.0.1:8081/"),
             ("HTTPS://OwlBank.Example.COM/Hook", "https://owlbank.example.com/Hook"),
@@ -235,14 +234,18 @@ mod tests {
         ] {
             let url = WebhookUrl::parse(written).unwrap();
             assert_eq!(url.as_str(), normal, "{written}");
-            assert_eq!(WebhookUrl::parse(url.as_str()), Ok(url), "the normal form is its own");
+            assert_eq!(
+                WebhookUrl::parse(url.as_str()),
+                Ok(url),
+                "the normal form of a normal form is the same"
+            );
         }
         let grows = format!("https://owlbank.example.com/{}", "ü".repeat(400));
         assert!(WebhookUrl::parse(&grows).is_err(), "too long once it is escaped");
     }
 
     #[test]
-    fn events_are_known_by_their_exact_words() {
+    fn only_the_exact_words_are_parsed() {
         for (event, word) in WORDS {
             assert_eq!(event.as_str(), word);
             assert_eq!(word.parse(), Ok(event));

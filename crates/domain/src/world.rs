@@ -1,4 +1,4 @@
-//! All we ask of the world: what time it is, to be woken at a time, and bytes nobody can guess.
+//! Time and randomness, which are passed in.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,56 +8,56 @@ use crate::monotonic::Monotonic;
 use crate::sequence::Sequence;
 use crate::time::Instant;
 
-/// A wait for the clock.
+/// A future that completes at a time.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A look at the clock that this one follows.
-pub type Look = Pin<Box<dyn Future<Output = Option<Instant>> + Send>>;
+/// A future that reads the clock that this one follows.
+pub type CheckedTime = Pin<Box<dyn Future<Output = Option<Instant>> + Send>>;
 
-/// Tells the time. All other code is handed a reading or a clock; tests move its hands.
+/// The clocks of a process. Tests set them.
 ///
-/// There are two hands. [`now`](Self::now) is the time of day, which is stored, shown, and compared with stored deadlines;
-/// an operator or a time service can set it forward and back. [`monotonic`](Self::monotonic) only goes forward, at the pace
-/// of real time; everything that measures a duration within one process uses it.
+/// [`now`](Self::now) is the time of day: it is stored, shown, and compared with stored deadlines. An operator or a time service can
+/// set it forward and back. [`monotonic`](Self::monotonic) only increases, at the pace of real time: it measures durations within one
+/// process.
 pub trait Clock: Send + Sync {
     /// The time of day.
     fn now(&self) -> Instant;
 
-    /// The reading of the monotonic hand.
+    /// The monotonic clock.
     fn monotonic(&self) -> Monotonic;
 
-    /// A wait until the time of day is `at` or later; over at once if it is already.
+    /// Waits until the time of day is `at` or later.
     fn sleep_until(&self, at: Instant) -> Sleep;
 
-    /// A wait of `span` on the monotonic hand; setting the time of day neither shortens nor prolongs it.
+    /// Waits for `span` on the monotonic clock. Setting the time of day does not change the wait.
     fn sleep(&self, span: Duration) -> Sleep;
 
-    /// Whether the time of day may be wrong: the machine's clock has jumped since this clock was last compared with the one
-    /// that it follows. Nothing may be begun, ended or refused by a doubtful time; see [`checked`](Self::checked).
+    /// Whether the time of day may be wrong: the machine's clock has jumped since it was last compared with the clock that it follows.
+    /// Nothing may be decided by a doubtful time; see [`checked`](Self::checked).
     fn is_doubtful(&self) -> bool {
         false
     }
 
-    /// The time of day, compared with the clock that this one follows (the database's) at this moment; `None` if that
-    /// cannot be asked. For decisions that cannot be taken back: it costs a round trip where [`now`](Self::now) costs none.
-    fn checked(&self) -> Look {
+    /// The time of day after a comparison with the clock that this one follows, which is the database's; `None` if that cannot be read.
+    /// For decisions that are final: it costs a round trip.
+    fn checked(&self) -> CheckedTime {
         let now = self.now();
         Box::pin(std::future::ready(Some(now)))
     }
 }
 
-/// A source of bytes that a stranger cannot predict.
+/// A source of random bytes.
 pub trait Entropy: Send + Sync {
-    /// Fills `bytes`.
+    /// Fills `bytes` with unpredictable values.
     fn fill(&self, bytes: &mut [u8]);
 
-    /// The order of the SIDs that are minted with these bytes, if one is kept.
+    /// The sequence that orders the SIDs made from these bytes, if there is one.
     fn sequence(&self) -> Option<&Sequence> {
         None
     }
 }
 
-/// `N` fresh random bytes.
+/// `N` random bytes.
 pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes);

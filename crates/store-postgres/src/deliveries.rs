@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Lease, Settled};
+use countersign_domain::delivery::Lease;
 use countersign_domain::ending::Ending;
 use countersign_domain::node::NodeId;
 use countersign_domain::prospect::Prospect;
+use countersign_domain::settled::Settled;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;

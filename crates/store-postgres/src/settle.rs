@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use countersign_domain::address::{Address, PushToken};
-use countersign_domain::delivery::{Delivery, DeliveryEvent, Lease, Settled};
+use countersign_domain::delivery::{Delivery, Lease};
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::node::NodeId;
 use countersign_domain::outcome::AfterAttempt;
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;

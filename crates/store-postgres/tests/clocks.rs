@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::{DeliveryEvent, InitialState, Settled};
+use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, NotificationStatus};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
 use countersign_domain::totp_code::CodeVerdict;

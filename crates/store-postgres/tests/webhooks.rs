@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::delivery::{InitialState, Lease, NewNotification, Settled};
+use countersign_domain::delivery::{InitialState, Lease, NewNotification};
 use countersign_domain::event::CallId;
 use countersign_domain::factor::Factor;
 use countersign_domain::node::NodeId;
+use countersign_domain::settled::Settled;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome};

@@ -1,10 +1,11 @@
 //! Deliveries: what is still to be done. What became of leased ones is written in [`crate::settle`].
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Delivery, InitialState, Lease, NewNotification, Settled};
+use countersign_domain::delivery::{Delivery, InitialState, Lease, NewNotification};
 use countersign_domain::ending::Ending;
 use countersign_domain::node::NodeId;
 use countersign_domain::prospect::Prospect;
+use countersign_domain::settled::Settled;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;

@@ -1,9 +1,10 @@
 //! What became of leased deliveries. The whole slice is one command.
 
 use countersign_domain::address::PushToken;
-use countersign_domain::delivery::{Delivery, DeliveryEvent, Settled};
+use countersign_domain::delivery::Delivery;
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::outcome::AfterAttempt;
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Settlement;

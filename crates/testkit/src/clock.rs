@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Look, Sleep};
+use countersign_domain::world::{CheckedTime, Clock, Sleep};
 use tokio::sync::watch;
 
 /// 2026-01-01T12:00:00Z, in seconds.
@@ -127,7 +127,7 @@ impl Clock for SkewedClock {
         self.is_doubtful.load(Ordering::SeqCst)
     }
 
-    fn checked(&self) -> Look {
+    fn checked(&self) -> CheckedTime {
         let now = self.follows.now();
         Box::pin(std::future::ready(Some(now)))
     }

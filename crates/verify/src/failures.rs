@@ -23,7 +23,7 @@ const MAX_COUNTED: u64 = 20_000;
 pub(crate) struct Failures {
     /// Failures per network and minute. 0 means no limit.
     most: u32,
-    of_household: Tally<ClientNetwork>,
+    of_network: Tally<ClientNetwork>,
     of_key: Tally<(ClientNetwork, FactorKeySid)>,
     /// When the last failure was counted, in seconds since the clock's origin, plus one. 0 means never.
     last: AtomicU64,
@@ -34,7 +34,7 @@ impl Failures {
     pub(crate) fn new(most: u32) -> Self {
         Self {
             most,
-            of_household: Tally::new(WINDOW, MAX_COUNTED),
+            of_network: Tally::new(WINDOW, MAX_COUNTED),
             of_key: Tally::new(WINDOW, MAX_COUNTED),
             last: AtomicU64::new(0),
             worked: KnownCredentials::new(),
@@ -51,7 +51,7 @@ impl Failures {
         if self.most == 0 || self.is_quiet(now) {
             return None;
         }
-        let (failed, left) = self.of_household.read(&from, now);
+        let (failed, left) = self.of_network.read(&from, now);
         if failed < self.most {
             return None;
         }
@@ -84,7 +84,7 @@ impl Failures {
             return false;
         }
         self.last.store(now.since_origin().as_secs() + 1, Ordering::Relaxed);
-        let earlier = self.of_household.add(from, now);
+        let earlier = self.of_network.add(from, now);
         if let Presented::Key(key) = presented {
             self.of_key.add((from, key), now);
         }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::known_credentials::WORKED_FOR;
 
-    fn household(last: u8) -> ClientNetwork {
+    fn network(last: u8) -> ClientNetwork {
         ClientNetwork::of(std::net::IpAddr::from([192, 0, 2, last]))
     }
 
@@ -120,37 +120,37 @@ mod tests {
         let (failures, now) = (Failures::new(3), start());
         let right = Presented::Secret("AC1", "right");
         for _ in 0..3 {
-            assert_eq!(failures.refuses(household(1), || right, now), None);
-            failures.failed(household(1), Presented::Secret("AC1", "wrong"), now);
+            assert_eq!(failures.refuses(network(1), || right, now), None);
+            failures.failed(network(1), Presented::Secret("AC1", "wrong"), now);
         }
         let later = now + Duration::from_secs(20);
         let left = Some(Duration::from_secs(40));
-        assert_eq!(failures.refuses(household(1), || right, later), left);
-        assert_eq!(failures.refuses(household(1), || Presented::Unreadable, later), left);
-        assert_eq!(failures.refuses(household(2), || right, later), None);
-        assert_eq!(failures.refuses(household(1), || right, now + WINDOW), None);
+        assert_eq!(failures.refuses(network(1), || right, later), left);
+        assert_eq!(failures.refuses(network(1), || Presented::Unreadable, later), left);
+        assert_eq!(failures.refuses(network(2), || right, later), None);
+        assert_eq!(failures.refuses(network(1), || right, now + WINDOW), None);
     }
 
     #[test]
     fn past_the_limit_credentials_that_worked_from_the_address_are_judged_and_guesses_are_not() {
         let (failures, now) = (Failures::new(3), start());
         let right = Presented::Secret("AC1", "right");
-        failures.worked(household(1), right, now);
-        failures.worked(household(1), key(1), now);
+        failures.worked(network(1), right, now);
+        failures.worked(network(1), key(1), now);
         (0..3).for_each(|_| {
-            failures.failed(household(1), Presented::Unreadable, now);
+            failures.failed(network(1), Presented::Unreadable, now);
         });
         (0..3).for_each(|_| {
-            failures.failed(household(2), Presented::Unreadable, now);
+            failures.failed(network(2), Presented::Unreadable, now);
         });
-        assert_eq!(failures.refuses(household(1), || right, now), None);
-        assert_eq!(failures.refuses(household(1), || key(1), now), None);
+        assert_eq!(failures.refuses(network(1), || right, now), None);
+        assert_eq!(failures.refuses(network(1), || key(1), now), None);
         for guess in [Presented::Secret("AC1", "guess"), Presented::Secret("AC2", "right"), key(2)]
         {
-            assert!(failures.refuses(household(1), || guess, now).is_some(), "{guess:?}");
+            assert!(failures.refuses(network(1), || guess, now).is_some(), "{guess:?}");
         }
         assert!(
-            failures.refuses(household(2), || right, now).is_some(),
+            failures.refuses(network(2), || right, now).is_some(),
             "they worked from another network"
         );
     }
@@ -158,21 +158,21 @@ mod tests {
     #[test]
     fn a_key_that_worked_has_the_limit_of_an_address() {
         let (failures, now) = (Failures::new(3), start());
-        failures.worked(household(1), key(1), now);
+        failures.worked(network(1), key(1), now);
         for _ in 0..3 {
-            assert_eq!(failures.refuses(household(1), || key(1), now), None);
-            failures.failed(household(1), key(1), now);
+            assert_eq!(failures.refuses(network(1), || key(1), now), None);
+            failures.failed(network(1), key(1), now);
         }
-        assert!(failures.refuses(household(1), || key(1), now).is_some());
+        assert!(failures.refuses(network(1), || key(1), now).is_some());
     }
 
     #[test]
     fn credentials_that_worked_more_than_a_day_ago_are_forgotten() {
         let (failures, now) = (Failures::new(1), start());
-        failures.worked(household(1), key(1), now);
+        failures.worked(network(1), key(1), now);
         let refuses = |at| {
-            failures.failed(household(1), Presented::Unreadable, at);
-            failures.refuses(household(1), || key(1), at).is_some()
+            failures.failed(network(1), Presented::Unreadable, at);
+            failures.refuses(network(1), || key(1), at).is_some()
         };
         assert!(!refuses(now + WORKED_FOR));
         assert!(refuses(now + WORKED_FOR + 2 * WINDOW));
@@ -182,16 +182,16 @@ mod tests {
     fn without_a_limit_nothing_is_refused() {
         let (failures, now) = (Failures::new(0), start());
         (0..1_000).for_each(|_| {
-            failures.failed(household(1), Presented::Unreadable, now);
+            failures.failed(network(1), Presented::Unreadable, now);
         });
-        assert_eq!(failures.refuses(household(1), || Presented::Unreadable, now), None);
+        assert_eq!(failures.refuses(network(1), || Presented::Unreadable, now), None);
     }
 
     #[test]
     fn the_failure_that_reaches_the_limit_is_reported_once() {
         let (failures, now) = (Failures::new(3), start());
-        let reported = [(); 5].map(|()| failures.failed(household(1), Presented::Unreadable, now));
+        let reported = [(); 5].map(|()| failures.failed(network(1), Presented::Unreadable, now));
         assert_eq!(reported, [false, false, true, false, false]);
-        assert!(!failures.failed(household(2), Presented::Unreadable, now));
+        assert!(!failures.failed(network(2), Presented::Unreadable, now));
     }
 }

@@ -1,4 +1,4 @@
-//! What a notification waits for before it is stored.
+//! A notification with `Ttl=0` is stored without waiting for other nodes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::{Dependencies, Keys, MasterKey, Verify};
 use tokio::sync::watch;
 
-/// A bus whose other nodes are silent: it counts who asks for a device, and lets them wait.
+/// A bus whose other nodes do not answer: it counts the questions for a device, and never answers them.
 #[derive(Default)]
 struct SilentBus {
     inner: LocalBus,
@@ -63,7 +63,7 @@ impl Bus for SilentBus {
 }
 
 #[tokio::test]
-async fn now_or_never_does_not_wait_for_word_of_the_device() {
+async fn ttl_0_does_not_wait_for_the_presence_of_the_device() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).unwrap();
     let stage = Fixture::new(Arc::new(store));
@@ -87,7 +87,7 @@ async fn now_or_never_does_not_wait_for_word_of_the_device() {
     let (_, new) = asked.await.unwrap();
     assert_eq!((new.initial_state, bus.asked.load(Ordering::SeqCst)), (InitialState::Immediate, 0));
     let Some(Work::Attempt(leased)) = inbox.work.recv().await else {
-        panic!("nothing is handed over")
+        panic!("no delivery was handed over")
     };
     assert_eq!(leased.lease.delivery.notification, new.delivery.notification);
 }

@@ -102,7 +102,7 @@ async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
     let after =
         AfterAttempt::Done(Ending::failed(StatusReason::AddressGone, ErrorCode::NO_DESTINATION));
     let what =
-        countersign_domain::delivery::DeliveryEvent::Attempted { record, after, forget: None };
+        countersign_domain::settled::DeliveryEvent::Attempted { record, after, forget: None };
     assert!(scene.stage.settle(&lease, what).await);
     for path in [path.as_str(), "/console/timeline"] {
         let page = browser.get(path).await;

@@ -1,4 +1,4 @@
-//! Reads the text of a public key, and names the mistake in one that is none.
+//! Parses the text of a public key, and names the mistake in a text that is not one.
 
 use base64::DecodeError;
 use base64::Engine as _;
@@ -48,7 +48,7 @@ const NOT_THIS: Invalid = Invalid::because(
     "is DER, but no SubjectPublicKeyInfo of a P-256 key with an uncompressed point",
 );
 
-/// Decodes the text.
+/// Decodes the base64.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, Invalid> {
     if text.is_empty() {
         return Err(Invalid::because("is empty: must be base64 of a DER SubjectPublicKeyInfo"));
@@ -98,7 +98,7 @@ fn pem(text: &str) -> Invalid {
     }
 }
 
-/// The point in the DER of a key. Whether it lies on the curve is for the caller to check.
+/// The point in the DER of a key. The caller checks whether it is on the curve.
 pub(super) fn point(der: &[u8]) -> Result<&[u8], Invalid> {
     match der.strip_prefix(&SPKI_PREFIX) {
         Some(point) if point.len() == POINT => Ok(point),
@@ -109,7 +109,7 @@ pub(super) fn point(der: &[u8]) -> Result<&[u8], Invalid> {
     }
 }
 
-/// Names what bytes are that do not begin as a P-256 key does.
+/// Names the content of bytes that are not a P-256 key.
 fn other(der: &[u8]) -> Invalid {
     match (der.first(), der.len()) {
         (Some(0x04), POINT) => {
@@ -132,7 +132,7 @@ fn other(der: &[u8]) -> Invalid {
         return Invalid(format!("has {} bytes after its end", after.len()).into());
     }
     match element(content) {
-        // A private key begins with its version (RFC 5208, RFC 5915), an RSA key of PKCS#1 with its modulus.
+        // A private key begins with its version (RFC 5208, RFC 5915), a PKCS#1 RSA key with its modulus.
         Some((INTEGER, [0 | 1], _)) => PRIVATE,
         Some((INTEGER, ..)) => algorithm(ALGORITHMS[0].0),
         Some((SEQUENCE, first, rest)) => match element(first) {
@@ -150,7 +150,7 @@ fn algorithm(oid: &[u8]) -> Invalid {
     Invalid(format!("is {name}: must be a P-256 key").into())
 }
 
-/// `parameters` follow the algorithm, `rest` is the point.
+/// Names the mistake in an EC key, from the parameters of its algorithm and from the bytes of its point.
 fn curve(parameters: &[u8], rest: &[u8]) -> Invalid {
     match (element(parameters), element(rest)) {
         (Some((OID, P256, _)), Some((BIT_STRING, [0, 0x02 | 0x03, ..], _))) => COMPRESSED,
@@ -164,7 +164,7 @@ fn curve(parameters: &[u8], rest: &[u8]) -> Invalid {
     }
 }
 
-/// The first element: its tag, its content, and what follows it. Only lengths below 64 KiB are read.
+/// The first DER element: its tag, its content, and the bytes after it. `None` if it is cut short, or 64 KiB or longer.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, head, length) = match *der {
         [tag, length @ ..=0x7f, ..] => (tag, 2, usize::from(length)),

@@ -16,7 +16,7 @@ use crate::example::{
 
 const HEADER: &str = r#"{"typ":"JWT","alg":"ES256"}"#;
 
-/// What the device of the example signs if it says `status` to this challenge.
+/// The payload that the example's device signs for a `status` of a challenge.
 fn payload(challenge: &Challenge, status: &str) -> Value {
     with(Value::Object(challenge.signed_members().to_map()), "status", Some(json!(status)))
 }
@@ -25,7 +25,7 @@ fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerError> {
     check(token, challenge, &SIGNED_FIELDS, &factor().key).map(VerifiedAnswer::verdict)
 }
 
-/// Judges this payload, signed by the right hand, against the challenge of the example.
+/// Checks a payload, signed with the example's key, against the example's challenge.
 fn judge_payload(payload: &Value) -> Result<Verdict, AnswerError> {
     judge(&Hand::known().sign_text(HEADER, &payload.to_string()), &challenge())
 }
@@ -52,9 +52,9 @@ fn at_its_expiry_a_challenge_has_expired() {
     assert_eq!(answered.status(expiry), ChallengeStatus::Approved, "an answer outlives the expiry");
 }
 
-/// The example signs all that we ask for but `factor_type`.
+/// The example signs every member except `factor_type`.
 #[test]
-fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
+fn a_member_that_is_not_signed_is_a_mismatch() {
     assert_eq!(judge(ANSWER, &challenge()), Err(AnswerError::Member("factor_type")));
     let asked_for_more = [ITS_FIELDS.as_slice(), &["status_of_nothing"]].concat();
     let answer = check(ANSWER, &challenge(), &asked_for_more, &factor().key);
@@ -62,7 +62,7 @@ fn a_field_that_was_asked_for_and_not_signed_is_a_mismatch() {
 }
 
 #[test]
-fn all_that_we_ask_for_is_in_the_challenge() {
+fn every_signed_field_is_a_member_of_the_challenge() {
     let members = challenge().signed_members().to_map();
     let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
     let mut asked = SIGNED_FIELDS.to_vec();
@@ -72,7 +72,7 @@ fn all_that_we_ask_for_is_in_the_challenge() {
 }
 
 #[test]
-fn both_words_are_understood_and_no_other() {
+fn only_approved_and_denied_are_accepted() {
     assert_eq!(judge_payload(&payload(&challenge(), "approved")), Ok(Verdict::Approved));
     assert_eq!(judge_payload(&payload(&challenge(), "denied")), Ok(Verdict::Denied));
     for word in ["Approved", "APPROVED", "pending", "expired", "yes", "", "approved "] {
@@ -85,9 +85,9 @@ fn both_words_are_understood_and_no_other() {
     }
 }
 
-/// What a person was shown and what is recorded could differ: readers take the first or the last of two.
+/// Parsers take the first or the last of two members, so the person could have seen another value than the recorded one.
 #[test]
-fn an_answer_that_says_anything_twice_is_no_answer() {
+fn an_answer_with_a_repeated_member_is_malformed() {
     let good = payload(&challenge(), "approved").to_string();
     for twice in [
         good.replacen('{', r#"{"status":"denied","#, 1),
@@ -99,7 +99,7 @@ fn an_answer_that_says_anything_twice_is_no_answer() {
 }
 
 #[test]
-fn an_answer_that_asks_for_an_extension_is_no_answer() {
+fn an_answer_with_an_extension_is_malformed() {
     let good = payload(&challenge(), "approved").to_string();
     for header in [
         r#"{"typ":"JWT","alg":"ES256","crit":["exp"]}"#,
@@ -111,7 +111,7 @@ fn an_answer_that_asks_for_an_extension_is_no_answer() {
 }
 
 #[test]
-fn every_signed_member_must_be_there_and_be_the_same() {
+fn every_signed_member_must_be_present_and_equal() {
     let good = payload(&challenge(), "approved");
     let elsewhere = json!("YC03f1e2d3c4b5a69788796a5b4c3d2e1e");
     for name in SIGNED_FIELDS {
@@ -127,7 +127,7 @@ fn every_signed_member_must_be_there_and_be_the_same() {
 }
 
 #[test]
-fn what_the_person_was_shown_must_be_the_same_to_the_letter() {
+fn the_details_must_be_equal_to_the_letter() {
     let judge_changed = |change: fn(&mut Value)| {
         let mut payload = payload(&challenge(), "approved");
         change(&mut payload["details"]);
@@ -148,7 +148,7 @@ fn what_the_person_was_shown_must_be_the_same_to_the_letter() {
     }
 }
 
-/// Android and iOS escape every `/`, and neither keeps the order of keys.
+/// Android and iOS escape every `/`, and neither keeps the order of members.
 #[test]
 fn escapes_order_and_spaces_do_not_matter() {
     let text = r#"{ "status" : "approved",
@@ -167,7 +167,7 @@ fn escapes_order_and_spaces_do_not_matter() {
 }
 
 #[test]
-fn unicode_is_compared_by_what_it_means() {
+fn unicode_escapes_are_compared_by_their_characters() {
     let mut asked = challenge();
     asked.details.message = Message::parse("Überweisung an Zoë? 🦉\u{202e}").ok();
     asked.hidden_details = Some(StringMap::parse(r#"{"Ort":"Lisboa — São Bento"}"#).unwrap());
@@ -195,7 +195,7 @@ fn unicode_is_compared_by_what_it_means() {
 }
 
 #[test]
-fn a_date_that_is_shown_is_signed() {
+fn the_date_in_the_details_is_signed() {
     let mut dated = challenge();
     dated.details.date = Some(noon());
     assert_eq!(dated.signed_members().to_map()["details"]["date"], "2023-11-14T22:13:20Z");
@@ -223,7 +223,7 @@ fn only_the_factors_key_can_answer() {
 }
 
 #[test]
-fn what_is_no_signed_token_is_a_fault_of_form() {
+fn texts_that_are_not_signed_tokens_are_malformed() {
     let good = payload(&challenge(), "approved").to_string();
     let none = with_signature(&Hand::known().sign_text(r#"{"alg":"none"}"#, &good), []);
     let mac = Hand::known().sign_text(r#"{"typ":"JWT","alg":"HS256"}"#, &good);
@@ -237,7 +237,7 @@ fn what_is_no_signed_token_is_a_fault_of_form() {
     );
 }
 
-/// Its token is far longer than the documented 5,456 characters, and must pass.
+/// Its token is far longer than the documented 5,456 characters, and is accepted.
 #[test]
 fn the_largest_challenge_can_be_answered() {
     let mut asked = challenge();

@@ -1,4 +1,4 @@
-//! The worked example of wire reference §3.9, and a hand that signs more like it.
+//! A worked example of a device, and a signer that makes more tokens with its key.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -27,7 +27,7 @@ pub(crate) const FACTOR_SIGNATURE: &str = "MEUCICCEPXkTgOI3OZrz69kOHxSX08kfGw4nE
 pub(crate) const DEVICE_TOKEN: &str = "eyJjdHkiOiJ0d2lsaW8tcGJhO3Y9MSIsImtpZCI6IkNSMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJBQzAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwiZXhwIjoxNzAwMDAwNjAwLCJuYmYiOjE3MDAwMDAwMDB9.OuJlH2WbHkUUjJAXQPULyyY-jyDqTnGOwlCi8pC9lJfXFAKpInLPH4GI85jpNBTWV6awo6k5RDfi-Qq-kDxVrg";
 pub(crate) const ANSWER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzaWQiOiJZQzAzZjFlMmQzYzRiNWE2OTc4ODc5NmE1YjRjM2QyZTFmIiwiYWNjb3VudF9zaWQiOiJBQzAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwic2VydmljZV9zaWQiOiJWQTAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwiZW50aXR5X3NpZCI6IllFMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDEiLCJpZGVudGl0eSI6ImZmNDgzZDFmZjU5MTg5OGE5OTQyOTE2MDUwZDJjYTNmIiwiZmFjdG9yX3NpZCI6IllGMDNhMWIyYzNkNGU1ZjYwNzE4MjkzYTRiNWM2ZDdlOGYiLCJkYXRlX2NyZWF0ZWQiOiIyMDIzLTExLTE0VDIyOjEzOjIwWiIsImV4cGlyYXRpb25fZGF0ZSI6IjIwMjMtMTEtMTRUMjI6MTg6MjBaIiwiZGV0YWlscyI6eyJtZXNzYWdlIjoiTG9naW4gdG8gT3dsIEJhbms_IiwiZmllbGRzIjpbeyJsYWJlbCI6IlBhdGgiLCJ2YWx1ZSI6IlwvbG9naW4ifV19LCJoaWRkZW5fZGV0YWlscyI6bnVsbCwic3RhdHVzIjoiYXBwcm92ZWQifQ.b9-LPkJLKyh3y3m_68s5f2bPWbEyKSOuqX_p46PUzCpB_C_GLRmaOjpJqUVfj9JIJY704yyUM9-rpamilv7OVg";
 
-/// The members that [`ANSWER`] signs; ours are one more.
+/// The members that [`ANSWER`] signs: one fewer than this server asks for.
 pub(crate) const ITS_FIELDS: [&str; 10] = [
     "sid",
     "account_sid",
@@ -41,7 +41,7 @@ pub(crate) const ITS_FIELDS: [&str; 10] = [
     "hidden_details",
 ];
 
-/// When everything in the example was made.
+/// When the example was made.
 pub(crate) fn noon() -> Instant {
     Instant::from_seconds(1_700_000_000)
 }
@@ -96,7 +96,7 @@ pub(crate) fn challenge() -> Challenge {
     }
 }
 
-/// Somebody with a private key.
+/// A signer with a private key.
 pub(crate) struct Hand(EcdsaKeyPair);
 
 impl Hand {
@@ -122,7 +122,7 @@ impl Hand {
         DeviceKey::from_point(self.0.public_key().as_ref()).expect("a point of the curve")
     }
 
-    /// A compact JWS over these very bytes of JSON.
+    /// A compact JWS over these bytes of JSON.
     pub(crate) fn sign_text(&self, header: &str, payload: &str) -> String {
         let signed = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
         let signature = self.0.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
@@ -139,12 +139,12 @@ pub(crate) fn token_header() -> Value {
     json!({"cty": "twilio-pba;v=1", "kid": KEY_SID, "typ": "JWT", "alg": "ES256"})
 }
 
-/// Its payload.
+/// The payload of the example's device token.
 pub(crate) fn token_payload() -> Value {
     json!({"sub": ACCOUNT, "exp": 1_700_000_600, "nbf": 1_700_000_000})
 }
 
-/// `value` with one member set, or without it.
+/// `value` with a member set, or removed.
 pub(crate) fn with(mut value: Value, member: &str, to: Option<Value>) -> Value {
     let object = value.as_object_mut().expect("an object");
     match to {
@@ -154,7 +154,7 @@ pub(crate) fn with(mut value: Value, member: &str, to: Option<Value>) -> Value {
     value
 }
 
-/// The token with the last of its three parts replaced.
+/// The token with another signature.
 pub(crate) fn with_signature(token: &str, signature: impl AsRef<[u8]>) -> String {
     let (signed, _) = token.rsplit_once('.').expect("three parts");
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -16,7 +16,7 @@ fn the_worked_example_proves_possession() {
 }
 
 #[test]
-fn the_public_key_is_shown_as_it_was_sent() {
+fn the_public_key_is_printed_as_it_was_sent() {
     assert_eq!(DeviceKey::parse(PUBLIC_KEY).unwrap().to_text(), PUBLIC_KEY);
     assert_eq!(Hand::known().key().to_text(), PUBLIC_KEY);
 }
@@ -33,7 +33,7 @@ fn a_proof_is_of_one_factor_and_one_key() {
 }
 
 #[test]
-fn nothing_but_the_whole_signature_proves() {
+fn only_the_whole_signature_is_a_proof() {
     let whole = proof();
     assert!(!factor().is_proved_by(&[]));
     assert!(!factor().is_proved_by(&whole[..whole.len() - 1]));
@@ -45,7 +45,7 @@ fn nothing_but_the_whole_signature_proves() {
     }
 }
 
-/// The raw form is for tokens, DER for proofs: neither stands in for the other.
+/// Tokens have raw signatures and proofs have DER signatures. Neither is accepted in place of the other.
 #[test]
 fn the_two_encodings_are_not_exchangeable() {
     let factor = factor();

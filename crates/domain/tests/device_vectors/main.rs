@@ -1,5 +1,5 @@
-//! What devices sign, held against a worked example: a known key, and signatures that were made with it elsewhere.
-//! New tokens are signed here with the same key, so that each test changes one thing only.
+//! Tests device signatures with a worked example: a known key, and signatures that another program made with it. Tests sign new tokens
+//! with the same key, and change one thing at a time.
 
 mod answer;
 mod example;

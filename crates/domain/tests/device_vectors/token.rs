@@ -58,7 +58,7 @@ fn a_clock_may_be_off_by_the_leeway_and_no_more() {
 }
 
 #[test]
-fn a_token_for_a_stream_holds_its_nonce_and_nothing_else_is_it() {
+fn a_token_for_a_stream_has_the_nonce_of_the_stream() {
     let nonce = "0a".repeat(16);
     let check = |carried: Option<Value>| {
         let payload = with(token_payload(), "nonce", carried);
@@ -89,7 +89,7 @@ fn it_is_valid_for_900_s_at_most() {
 }
 
 #[test]
-fn both_times_are_needed_and_are_numbers() {
+fn both_times_are_required_and_are_numbers() {
     for claim in ["nbf", "exp"] {
         for wrong in [None, Some(json!("1700000300")), Some(json!(null)), Some(json!([]))] {
             let payload = with(token_payload(), claim, wrong);
@@ -123,7 +123,7 @@ fn an_unsigned_token_is_refused() {
     assert!(is_malformed(&check(&token, noon())));
 }
 
-/// Any holder of the public key could make this one, if the key were taken for a shared secret.
+/// Everyone who knows the public key can make this token. It must not be taken for a shared secret.
 #[test]
 fn a_mac_made_with_the_public_key_is_refused() {
     use aws_lc_rs::hmac;
@@ -155,7 +155,7 @@ fn the_content_type_is_that_of_device_tokens() {
 }
 
 #[test]
-fn a_header_that_asks_for_an_extension_is_refused() {
+fn a_header_with_an_extension_is_refused() {
     for (name, value) in [
         ("crit", json!(["exp"])),
         ("crit", json!([])),
@@ -169,7 +169,7 @@ fn a_header_that_asks_for_an_extension_is_refused() {
 }
 
 #[test]
-fn a_member_given_twice_is_refused() {
+fn a_repeated_member_is_refused() {
     let (header, payload) = (token_header().to_string(), token_payload().to_string());
     let twice = |text: &str, first: &str| text.replacen('{', &format!("{{{first},"), 1);
     for (header, payload) in [
@@ -195,7 +195,7 @@ fn the_kid_is_the_sid_of_a_key() {
 }
 
 #[test]
-fn the_signature_is_of_the_key_over_these_very_bytes() {
+fn the_signature_covers_every_byte() {
     let stranger = Hand::strange().sign(&token_header(), &token_payload());
     assert_eq!(check(&stranger, noon()), Err(DeviceTokenError::Signature));
 
@@ -211,7 +211,7 @@ fn the_signature_is_of_the_key_over_these_very_bytes() {
     }
 }
 
-/// iOS sends a shorter one about once in 65,000 times; to call it badly signed makes it try again.
+/// The iOS SDK makes a shorter signature about once in 65,000 times. The error makes it try again.
 #[test]
 fn a_signature_of_another_length_is_a_bad_signature() {
     let whole = signature_of(DEVICE_TOKEN);

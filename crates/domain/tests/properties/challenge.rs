@@ -1,4 +1,4 @@
-//! The first answer wins, and no status is ever taken back.
+//! The first answer counts, and a status never changes back.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::draw::{around, challenge, instant, span};
 
-/// Only a signature makes an answer, so here are both of them, signed.
+/// Both verdicts, signed: only a signature makes an answer.
 fn answers(challenge: &Challenge) -> [VerifiedAnswer; 2] {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
     let key = DeviceKey::from_point(pair.public_key().as_ref()).expect("a point");

@@ -1,4 +1,4 @@
-//! Nothing is tried at or after its deadline, and whatever an attempt comes to, it is clear what follows.
+//! No attempt starts at or after its deadline, and every outcome has a consequence.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use proptest::prelude::*;
 
 use crate::draw::{around, attempt, challenge, delivery, message, span, state, target};
 
-/// A delivery, and an instant not far from its deadline.
+/// A delivery, and an instant near its deadline.
 fn delivery_at() -> impl Strategy<Value = (Delivery, Instant)> {
     delivery().prop_flat_map(|delivery| (Just(delivery), around(delivery.deadline)))
 }
 
-/// The same, and an attempt that ended then; with a number for the jitter.
+/// The same with an attempt that ended then, and a number for the jitter.
 fn attempted() -> impl Strategy<Value = (Delivery, Attempt, Instant, u32)> {
     delivery_at()
         .prop_flat_map(|(delivery, now)| (Just(delivery), attempt(now), Just(now), any::<u32>()))
@@ -37,14 +37,14 @@ fn prospect() -> impl Strategy<Value = Prospect> {
     )
 }
 
-/// An instant from `start` on and before `end`: what `after` exceeds is folded back.
+/// An instant from `start` to before `end`; `after` wraps around.
 fn between(start: Instant, end: Instant, after: Duration) -> Instant {
     let whole = end.since(start).as_micros().max(1);
     let micros = u64::try_from(after.as_micros() % whole).expect("less than an hour");
     start + Duration::from_micros(micros)
 }
 
-/// Whether the words of an ending belong together.
+/// Whether status, reason and code of an ending agree.
 fn is_sound(ending: Ending) -> bool {
     match ending.status {
         NotificationStatus::Queued | NotificationStatus::Sending => false,
@@ -84,7 +84,7 @@ proptest! {
         }
     }
 
-    /// A push that could still be delivered does not end, however short its life.
+    /// A push that can still be delivered does not end, however short its TTL is.
     #[test]
     fn no_push_that_may_be_tried_again_ends_before_its_deadline((mut delivery, attempt, now, jitter) in attempted()) {
         delivery.once = false;
@@ -94,7 +94,7 @@ proptest! {
         }
     }
 
-    /// A first attempt that fails with time left is followed by a second one before the deadline.
+    /// A first attempt that fails early enough is followed by a second one before the deadline.
     #[test]
     fn a_short_push_is_tried_again(ttl in 1_000..5_000_u64, took in 0..100_u64, jitter: u32, (delivery, _) in delivery_at()) {
         let delivery = Delivery { once: false, attempts: 0, ..delivery };
@@ -108,8 +108,7 @@ proptest! {
         prop_assert!(at < delivery.deadline);
     }
 
-    /// A provider that fails for the whole life of a push is tried a bounded number of times, the last one shortly
-    /// before the end.
+    /// A push whose attempts all fail has a limited number of attempts, the last one shortly before its deadline.
     #[test]
     fn a_push_that_always_fails_comes_to_an_end((delivery, _, _, jitter) in attempted(), took in 0..3_000_u64) {
         let mut delivery = delivery;
@@ -157,8 +156,8 @@ proptest! {
         }
     }
 
-    /// From the request to the provider: what it is told never exceeds what was asked for or the challenge's life, and
-    /// is 0 for now-or-never alone.
+    /// The TTL that a provider is given exceeds neither the TTL of the request nor the challenge's lifetime, and is 0 only for
+    /// `Ttl=0`.
     #[test]
     fn a_provider_is_told_what_is_left(
         challenge in challenge(), asked_after in span(), ttl in TTL, (delivery, _) in delivery_at(),

@@ -1,4 +1,4 @@
-//! How random values are drawn.
+//! The strategies that draw random values.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) fn instant() -> impl Strategy<Value = Instant> {
     MICROS.prop_map(Instant::from_micros)
 }
 
-/// Up to an hour and a bit: the life of a challenge. Edges come often.
+/// A duration of up to a little more than an hour, the lifetime of a challenge. Edge cases are frequent.
 pub(crate) fn span() -> impl Strategy<Value = Duration> {
     prop_oneof![
         Just(Duration::ZERO),
@@ -37,7 +37,7 @@ pub(crate) fn span() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// An instant around another one, which itself is drawn often.
+/// An instant near another one, which is frequent itself.
 pub(crate) fn around(at: Instant) -> impl Strategy<Value = Instant> {
     (span(), any::<bool>()).prop_map(move |(span, later)| if later { at + span } else { at - span })
 }
@@ -66,7 +66,7 @@ pub(crate) fn state() -> impl Strategy<Value = ChallengeState> {
     ]
 }
 
-/// A delivery whose deadline lies anywhere.
+/// A delivery with any deadline.
 pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     (instant(), any::<bool>(), prop_oneof![0..4_u32, any::<u32>()], any::<[u8; 16]>()).prop_map(
         |(deadline, once, attempts, bytes)| Delivery {
@@ -81,7 +81,7 @@ pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     )
 }
 
-/// Every outcome; what it says of time lies around `now`.
+/// Every outcome, with times near `now`.
 pub(crate) fn outcome(now: Instant) -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Accepted),
@@ -113,7 +113,7 @@ pub(crate) fn message() -> Message {
     Message::parse("Log in from Lisbon?").expect("a message")
 }
 
-/// A challenge as one is made: it expires at a whole second within the hour.
+/// A new challenge: it expires at a whole second within the hour.
 pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
     let lifetime = (1..=MAX_LIFETIME.as_secs()).prop_map(Duration::from_secs);
     (instant(), lifetime).prop_map(|(created_at, lifetime)| {

@@ -1,4 +1,4 @@
-//! The laws that hold for all inputs.
+//! Properties that hold for all inputs.
 
 mod challenge;
 mod delivery;

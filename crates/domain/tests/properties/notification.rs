@@ -1,4 +1,4 @@
-//! Wherever a notification stands, an application is told of it in words that belong together.
+//! The status, the reason and the code of a notification agree.
 
 use countersign_domain::delivery::DeliveryState;
 use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};

@@ -1,4 +1,4 @@
-//! Whatever comes in is taken or refused, without a panic; what is taken keeps the rules of its type.
+//! No input makes a parser panic, and every accepted value keeps the rules of its type.
 
 use countersign_domain::address::{Address, Platform, PushToken};
 use countersign_domain::answer;
@@ -22,7 +22,7 @@ use crate::draw::{challenge, platform};
 
 const PUBLIC_KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
 
-/// Good values, and so the best place to begin spoiling.
+/// Valid values, which the tests mutate.
 const GOOD: [&str; 11] = [
     "YF03a1b2c3d4e5f60718293a4b5c6d7e8f",
     "ff483d1ff591898a9942916050d2ca3f",
@@ -37,7 +37,7 @@ const GOOD: [&str; 11] = [
     "[[[[[[[[{\"\\ud800\":1e999}]]]]]]]]",
 ];
 
-/// A good value of which a stretch is replaced.
+/// A valid value with a part of it replaced.
 fn spoilt() -> impl Strategy<Value = String> {
     (0..GOOD.len(), any::<prop::sample::Index>(), 0..4_usize, ".{0,3}").prop_map(
         |(which, at, cut, put)| {
@@ -166,7 +166,7 @@ proptest! {
             }
         }
         let for_the_log = format!("{address:?}");
-        // A short token is part of some word or other.
+        // A short token may be part of any text.
         let is_seen = token.is_some_and(|token| token.len() > 20 && for_the_log.contains(token));
         prop_assert!(!is_seen, "{}", for_the_log);
     }

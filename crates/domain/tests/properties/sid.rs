@@ -1,4 +1,4 @@
-//! SIDs survive the wire, and those made later are greater.
+//! SIDs are parsed as they were printed, and later ones are greater.
 
 use std::fmt::Debug;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::draw::{factor_type, instant};
 
-/// Randomness that is anything but: these bytes, over and over.
+/// Entropy that repeats the same bytes.
 struct Bytes([u8; 16]);
 
 impl Entropy for Bytes {
@@ -81,7 +81,7 @@ proptest! {
         prop_assert_eq!(&sid[..4], if kind.as_str() == "push" { "YF03" } else { "YF02" });
     }
 
-    /// Nothing made in its millisecond or later is less, everything made earlier is.
+    /// SIDs of earlier milliseconds are smaller, and no other SID is.
     #[test]
     fn least_parts_the_old_from_the_new(
         at in instant(), millis in 1..100_000_u64, random: [u8; 16], kind in factor_type(),

@@ -1,4 +1,4 @@
-//! Instants are printed and read, and arithmetic stays within the years that can be.
+//! Instants are parsed as they were printed, and arithmetic stays within the years that can be printed.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Look};
+use countersign_domain::world::{CheckedTime, Clock};
 use countersign_store_postgres::{ClockReading, PostgresStore, Tolerance};
 use tokio::sync::Notify;
 
@@ -181,7 +181,7 @@ impl TimeSource for DatabaseTime {
         self.is_doubtful.load(Ordering::Relaxed)
     }
 
-    fn checked(self: Arc<Self>) -> Look {
+    fn checked(self: Arc<Self>) -> CheckedTime {
         Box::pin(async move {
             let store = self.store.upgrade()?;
             self.compare(&store).await.then(|| self.now())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Look, Sleep};
+use countersign_domain::world::{CheckedTime, Clock, Sleep};
 
 /// The longest single sleep. The clock is read again after it, so a correction meanwhile delays nothing for longer.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub(super) trait TimeSource: Send + Sync + 'static {
     }
 
     /// As [`Clock::checked`].
-    fn checked(self: Arc<Self>) -> Look {
+    fn checked(self: Arc<Self>) -> CheckedTime {
         let now = self.now();
         Box::pin(std::future::ready(Some(now)))
     }
@@ -63,7 +63,7 @@ impl<T: TimeSource> Clock for SourceClock<T> {
         self.0.is_doubtful()
     }
 
-    fn checked(&self) -> Look {
+    fn checked(&self) -> CheckedTime {
         Arc::clone(&self.0).checked()
     }
 }

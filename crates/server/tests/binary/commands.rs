@@ -70,6 +70,16 @@ async fn accounts_are_managed_beside_a_running_server() {
     let unused = value(&stage.run(&["accounts", "create-key", &account]), "api_key_sid");
     let listed = stage.run(&["accounts", "list-keys", &account]);
     assert!(listed.stdout.contains(&key) && listed.stdout.contains("backend"), "{listed:?}");
+    let cleaned =
+        stage.run(&["accounts", "create-key", &account, "--name", "back\u{202e}end\u{200b} 2"]);
+    assert_eq!(cleaned.code, Some(0), "{cleaned:?}");
+    let listed = stage.run(&["accounts", "list-keys", &account]);
+    assert!(listed.stdout.contains("backend 2"), "{listed:?}");
+    for name in ["\u{202e}", ""] {
+        let refused = stage.run(&["accounts", "create", "--name", name]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("--name must have 1 to 256 characters"), "{refused:?}");
+    }
     assert!(!listed.stdout.contains(&secret), "{listed:?}");
     assert_eq!(stage.run(&["accounts", "revoke-key", &unused]).code, Some(0));
     let left = stage.run(&["accounts", "list-keys", &account]).stdout;

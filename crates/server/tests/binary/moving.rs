@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::DeliveryEvent;
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::Sealed;
 use countersign_domain::session::SessionId;
+use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::Options as PhoneOptions;

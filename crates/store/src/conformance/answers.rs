@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeState, Verdict};
-use countersign_domain::delivery::{DeliveryEvent, InitialState};
+use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::text::StringMap;
 use tokio::task::JoinSet;
 

@@ -326,7 +326,7 @@ pub async fn the_deliveries_of_a_deleted_factor_have_no_target(fixture: &Fixture
     let leases = fixture.lease_due(10).await;
     assert_eq!(fixture.prospect(&leases[0]).await.factor, None);
     let gone = Ending::cancelled(StatusReason::FactorGone);
-    let ended = countersign_domain::delivery::DeliveryEvent::Ended(gone);
+    let ended = countersign_domain::settled::DeliveryEvent::Ended(gone);
     assert!(fixture.settle(&leases[0], ended).await);
     assert_eq!(fixture.ending(&due).await, Some(gone));
 }

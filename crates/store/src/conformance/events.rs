@@ -1,10 +1,10 @@
 //! What webhooks are told of: calls are stored by the command that causes their event.
 
 use countersign_domain::challenge::Verdict;
-use countersign_domain::delivery::Settled;
 use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::settled::Settled;
 use countersign_domain::totp::TotpChange;
 use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook::EventType;

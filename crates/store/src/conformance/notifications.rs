@@ -1,11 +1,12 @@
 //! Notifications: what is stored of them, how many there may be, and what a device's fetch says about them.
 
 use countersign_domain::address::Platform;
-use countersign_domain::delivery::{DeliveryEvent, DeliveryState, InitialState, NewNotification};
+use countersign_domain::delivery::{DeliveryState, InitialState, NewNotification};
 use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::notification::Notification;
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::settled::DeliveryEvent;
 use tokio::task::JoinSet;
 
 use super::fixture::{Fixture, walks};

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use countersign_domain::address::Address;
-use countersign_domain::delivery::Settled;
-use countersign_domain::delivery::{DeliveryEvent, DeliveryState, InitialState, Lease};
+use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
 use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange};
 use countersign_domain::outcome::AfterAttempt;
 use countersign_domain::outcome::Outcome;
+use countersign_domain::settled::DeliveryEvent;
+use countersign_domain::settled::Settled;
 use countersign_domain::time::Instant;
 
 use super::fixture::Fixture;

@@ -1,9 +1,10 @@
 //! Deliveries.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Lease, Settled};
+use countersign_domain::delivery::Lease;
 use countersign_domain::node::NodeId;
 use countersign_domain::prospect::Prospect;
+use countersign_domain::settled::Settled;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use countersign_domain::time::Instant;
 

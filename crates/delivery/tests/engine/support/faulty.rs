@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Lease, Settled};
+use countersign_domain::delivery::Lease;
 use countersign_domain::node::NodeId;
 use countersign_domain::prospect::Prospect;
+use countersign_domain::settled::Settled;
 use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_store::StoreError;

@@ -24,14 +24,14 @@ fn fault_of(der: &[u8]) -> String {
     fault(&STANDARD.encode(der))
 }
 
-/// The P-256 key as SubjectPublicKeyInfo with its point compressed.
+/// The SubjectPublicKeyInfo of a P-256 key with its point compressed.
 fn compressed(der: &[u8]) -> Vec<u8> {
     let (lead, x) = (0x02 | der[90] & 1, &der[27..59]);
     [&[0x30, 0x39], &SPKI_PREFIX[2..23], &[0x03, 0x22, 0x00, lead], x].concat()
 }
 
 #[test]
-fn every_mistake_with_a_key_has_a_sentence_of_its_own() {
+fn every_mistake_in_a_key_has_its_own_text() {
     let der = public(&ECDSA_P256_SHA256_FIXED_SIGNING);
     let text = STANDARD.encode(&der);
     assert!(DeviceKey::parse(&text).is_ok());
@@ -75,12 +75,12 @@ fn every_mistake_with_a_key_has_a_sentence_of_its_own() {
     ];
     for (said, expected) in &faults {
         assert!(said.contains(expected), "{expected}: {said}");
-        assert!(!said.contains(&text[40..60]), "a sentence never holds the key: {said}");
+        assert!(!said.contains(&text[40..60]), "no text contains the key: {said}");
     }
 }
 
 #[test]
-fn no_bytes_make_the_reader_panic() {
+fn no_bytes_make_the_parser_panic() {
     let der = public(&ECDSA_P384_SHA384_FIXED_SIGNING);
     for length in 0..der.len() {
         assert!(point(&der[..length]).is_err());

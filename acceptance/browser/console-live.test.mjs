@@ -92,7 +92,7 @@ describe("a page that follows what happens", () => {
     await row("While it is paused?").waitFor();
     await page.getByRole("button", { name: "Pause live updates" }).waitFor();
     await page.goto(`${page.console}/challenges/${sid}?live=no`);
-    await page.getByRole("link", { name: "Follow what happens" }).click();
+    await page.getByRole("link", { name: "Resume updates" }).click();
     await page.getByRole("button", { name: "Pause live updates" }).waitFor();
   });
 });

@@ -137,9 +137,9 @@ describe("every page of the console", () => {
       await page.getByLabel("Account SID").fill(user);
       await page.getByLabel("Auth token").fill("wrong");
       await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByRole("alert").or(page.getByRole("heading", { name: "Too many tries" })).first().waitFor();
+      await page.getByRole("alert").or(page.getByRole("heading", { name: "Too many attempts" })).first().waitFor();
     }
-    await page.getByRole("heading", { name: "Too many tries" }).waitFor();
+    await page.getByRole("heading", { name: "Too many attempts" }).waitFor();
     await look(page, "console-too-many-phone-light");
     const status = await page.evaluate(() => performance.getEntriesByType("navigation")[0].responseStatus);
     assert.equal(status, 429);

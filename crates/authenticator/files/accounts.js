@@ -1,5 +1,4 @@
-// The accounts: how each is reached, and what can truly be said of the page as a whole: whether anything can be asked here, and
-// if not, why and what to do.
+// The list of accounts, and the state of the page as a whole: whether questions can arrive, and if not, why and what to do.
 import { $, el, foreign, icon, plain } from "./dom.js";
 
 const STATES = {
@@ -17,31 +16,31 @@ const STATES = {
   ],
 };
 
-/** The text by which the account goes here: the person's own, or the service's name. */
+/** The name of the account: the person's own, or the service's. */
 export function nameOf(account) {
   return account.label || account.name || `Service ${account.serviceSid.slice(-6)}`;
 }
 
-/** What the account is called here. */
+/** The displayed name of the account. */
 export function accountName(account) {
   return foreign(nameOf(account), { class: "name" });
 }
 
-/** Its first letter on a colour of its own. */
+/** The first letter of the name, on a colour derived from it. */
 export function monogram(account, id) {
   const letter = Array.from(plain(nameOf(account)))[0].toUpperCase();
   const tint = Number.parseInt(account.factorSid.slice(-2), 16) % 6;
   return el("span", { class: `monogram tint-${tint}`, "aria-hidden": "true", ...(id && { id }) }, letter);
 }
 
-/** Shows how the device as a whole is doing: as well as its worst account. */
+/** Shows the state of the device, which is that of its worst account. */
 export function showStanding({ kind, words }) {
   const standing = $("standing");
   if (standing.textContent !== words) standing.textContent = words;
   standing.className = `standing ${kind}`;
 }
 
-/** Shows the accounts; an element that is there already is kept, and the focus with it. */
+/** Updates the list of accounts. Existing elements are kept, and with them the focus. */
 export function showAccounts(connections, edit) {
   const known = new Map([...$("accounts-list").children].map((item) => [item.dataset.factor, item]));
   const items = connections.map((connection) => {
@@ -49,7 +48,7 @@ export function showAccounts(connections, edit) {
     const { account } = device;
     const item = known.get(device.sid) ?? newItem(account, () => edit(device.sid));
     const [kind, words] = STATES[stateOf(connection)];
-    // The same person may have been added twice, with a key for each.
+    // The same person may have been added twice, with separate keys.
     const same = connections.filter((other) => titleOf(other.device.account) === titleOf(account)).length;
     const which = same > 1 ? `, device ${account.factorSid.slice(-4)}` : "";
     item.querySelector("button").setAttribute("aria-label", `Edit ${titleOf(account)}${which}`);
@@ -84,7 +83,7 @@ function newItem(account, edit) {
   return el("li", { class: "row", "data-factor": account.factorSid }, monogram(account), text, button);
 }
 
-/** The state of a connection, as the person should hear it: of those that get no answer, whether the device is offline. */
+/** The state of a connection for the person. Distinguishes an offline device from a server that does not answer. */
 export function stateOf({ state }) {
   return state === "lost" && globalThis.navigator?.onLine === false ? "offline" : state;
 }
@@ -92,8 +91,8 @@ export function stateOf({ state }) {
 const ASKED_HERE = ["live", "push", "asking", "shared"];
 
 /**
- * Sums up the connections: `{ kind, words }` for the top of the page, `{ title, text }` for the middle of it. Nothing is said
- * to wait for nobody unless the server has just said so for all accounts that can be asked.
+ * Summarizes the connections: `{ kind, words }` for the top of the page, `{ title, text }` for its middle. Says that nothing is
+ * waiting only if the server has just said so for all accounts that can be reached.
  */
 export function outlook(connections) {
   const states = connections.map(stateOf);
@@ -127,7 +126,7 @@ export function outlook(connections) {
   };
 }
 
-/** Why questions come only while the page is open although the service can push, if there is a reason that can be mended. */
+/** The reason why questions arrive only while the page is open although the service can push, if the person can remove it. */
 export function whyNoPush(connections) {
   const could = connections.some(
     ({ device, state }) => ASKED_HERE.includes(state) && state !== "push" && device.account.pushKey,

@@ -1,14 +1,14 @@
-// Adding an account without having opened its link: by the camera, or by pasting the link.
+// Adding an account without opening its link: with the camera, or by pasting the link.
 import { $ } from "./dom.js";
 import { readLink } from "./link.js";
 
-/** How often the picture is looked at, in milliseconds, and how large it is then at most. */
+/** Interval between pictures in milliseconds, and the largest size of a picture. */
 const EVERY = 200;
 const LONGEST_SIDE = 960;
 
 let camera;
 
-/** `found` is called with a good link. */
+/** `found` is called with a valid link. */
 export function bindAdd(found) {
   const take = (text) => {
     const link = readLink(text);
@@ -36,7 +36,7 @@ export function bindAdd(found) {
 async function scan(take) {
   $("scan-go").hidden = true;
   try {
-    // Not everybody scans, so it is loaded when somebody does.
+    // Loaded on demand, because few people scan.
     const { decodeQR } = await import("./qr-0.7.0.min.js");
     camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     if ($("add").open) await watch(decodeQR, take);
@@ -48,7 +48,7 @@ async function scan(take) {
   }
 }
 
-/** Reads what the camera sees until there is a code in it. */
+/** Reads pictures of the camera until one contains a code. */
 async function watch(decodeQR, take) {
   const picture = $("scan-picture");
   picture.srcObject = camera;
@@ -65,7 +65,7 @@ async function watch(decodeQR, take) {
   }
 }
 
-/** The text of the code in a picture, if there is one that can be read. */
+/** The text of the code in a picture, if one can be read. */
 function read(context, picture, decodeQR) {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.videoWidth, picture.videoHeight));
   const width = Math.round(picture.videoWidth * scale);
@@ -75,7 +75,7 @@ function read(context, picture, decodeQR) {
   try {
     return decodeQR(context.getImageData(0, 0, width, height));
   } catch {
-    // there is none, or it is not sharp yet
+    // There is no code, or it is blurred.
     return undefined;
   }
 }

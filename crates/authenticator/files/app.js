@@ -1,4 +1,4 @@
-// Where everything is put together.
+// Wiring of all parts.
 import { accountName, outlook, showAccounts, showStanding, whyNoPush } from "./accounts.js";
 import { bindAdd } from "./add.js";
 import { Connection } from "./connection.js";
@@ -20,7 +20,7 @@ import {
 } from "./push.js";
 import { accounts, removeAccount } from "./store.js";
 
-/** Remembers, outside of the database, that there is one in it: should it be cleared, that can be said. */
+/** Remembers outside of the database that it contains an account, so that its loss can be reported. */
 const HAD_ACCOUNTS = "countersign.had-accounts";
 
 const PAUSED = {
@@ -33,7 +33,7 @@ const PAUSED = {
 const inbox = new Inbox();
 const sheet = new PromptSheet(inbox);
 const connections = new Map();
-/** The other tabs: what changed here has changed there. */
+/** Channel to the other tabs, for changes of accounts and history. */
 const tabs = new BroadcastChannel("countersign");
 
 function connect(account) {
@@ -79,7 +79,7 @@ function trouble(title, text) {
   $("trouble").hidden = false;
 }
 
-/** The fragment tells what is wanted. It is removed at once: a token is not to stay in the history. */
+/** Handles the fragment of the URL and removes it at once, so that no token stays in the history. */
 function readAddress() {
   const fragment = location.hash;
   if (fragment.length < 2) return;
@@ -105,7 +105,7 @@ function meetLink(link) {
   );
 }
 
-/** What a notification leads to; of a push that only just came, what is over is no bad news. */
+/** Opens what a notification is about. If the question of a push that has just arrived is over, this is no error. */
 async function openChallenge({ factorSid, challengeSid, isPushed }) {
   const connection = connections.get(factorSid);
   if (!connection) {
@@ -134,7 +134,7 @@ function tellEnd({ status, details }, kind) {
   notify(kind, "This question cannot be answered any more, ", words, ": ", foreign(details.message));
 }
 
-/** Asks for the permission, and then has each account pushed to that can be. */
+/** Asks for the permission and switches all accounts to push that can use it. */
 async function turnOnNotifications() {
   await Notification.requestPermission();
   for (const connection of connections.values()) {
@@ -145,7 +145,7 @@ async function turnOnNotifications() {
   show();
 }
 
-/** A browser that can install the page says so, and waits until it is asked to. */
+/** The browser can install the page. It waits until the page asks for it. */
 function offerInstallation(event) {
   event.preventDefault();
   $("install").hidden = false;
@@ -155,7 +155,7 @@ function offerInstallation(event) {
   };
 }
 
-/** Nothing shows that an account is gone before it is: the page may be left at once. */
+/** The account stays visible until it is removed, because the page may be left before. */
 async function removed(device) {
   connections.get(device.sid)?.stop();
   if (connections.size === 1) localStorage.removeItem(HAD_ACCOUNTS);
@@ -167,7 +167,7 @@ async function removed(device) {
   show();
 }
 
-/** Takes over what another tab added, renamed or removed. */
+/** Applies changes of accounts in another tab. */
 async function reload() {
   const kept = await accounts();
   const sids = new Set(kept.map((account) => account.factorSid));
@@ -224,7 +224,7 @@ function bind() {
   inbox.addEventListener("change", show);
   inbox.addEventListener("came", ({ detail }) => {
     notifyElsewhere(detail);
-    // The first that is heard after a renaming may be a question.
+    // The first message after a renaming may be a question.
     connections.get(detail.device.sid)?.rename();
   });
   inbox.addEventListener("gone", ({ detail }) => forgetNotifications(detail.sid));

@@ -1,25 +1,24 @@
-// How one account is reached: by push, by the stream while the page is open, or by asking every so often when no stream
-// stands.
+// The connection of an account: by push, by the stream while the page is open, or by polling while there is no stream.
 import { Refused } from "./protocol.js";
 import { presentTarget } from "./push.js";
 import { saveAccount } from "./store.js";
 import { Stream } from "./stream.js";
 
-/** How often the server is asked while somebody looks at the page and no stream stands, in milliseconds. */
+/** Interval of polling while the page is visible and there is no stream, in milliseconds. */
 const ASKING = 15_000;
-/** After that long without a beat the machine was asleep, and the server has given the stream up. */
+/** After this time without a timer, the device was asleep and the server has closed the stream. */
 const SLEPT = 100_000;
-/** A tab that does not get the stream in that time is not the one that holds it. */
+/** A tab that does not get the lock of the stream within this time does not hold it. */
 const HELD_ELSEWHERE = 500;
-/** A stream that is refused twice within that time is refused for good. */
+/** A stream that is rejected twice within this time is rejected for good. */
 const REFUSED_AGAIN = 300_000;
-/** How old a service's name may be when the person comes back to the page, in milliseconds. */
+/** Largest age of a service's name when the person returns to the page, in milliseconds. */
 const NAME_AGES = 60_000;
 
 /**
- * States: `connecting`; `live` (the stream stands); `push` (Web Push too); `asking` (no stream, and the server answers); `shared`
- * (another tab holds the stream); `lost` (no answer; it is tried again); `suspended` (the service's account is); `unknown` (the
- * server does not know this device any more).
+ * States: `connecting`; `live` (stream connected); `push` (Web Push is used too); `asking` (no stream, but the server answers);
+ * `shared` (another tab holds the stream); `lost` (no answer, will be retried); `suspended` (the service's account is
+ * suspended); `unknown` (the server does not know this device).
  */
 export class Connection {
   state = "connecting";
@@ -28,7 +27,7 @@ export class Connection {
   #stream;
   #isLinked = false;
   #isElsewhere = false;
-  /** Ends when this tab does not hold the stream any more, or does not want to. */
+  /** Aborted when this tab no longer holds or wants the stream. */
   #holding;
   #asking;
   #again = false;
@@ -46,7 +45,7 @@ export class Connection {
     this.#open();
   }
 
-  /** The network or the person has come back. */
+  /** The network is back, or the person has returned. */
   async wake() {
     this.#notice();
     this.#stream?.wake();
@@ -55,14 +54,14 @@ export class Connection {
     await this.ask();
   }
 
-  /** Asks what waits: once at a time, and once more if that was wanted meanwhile. */
+  /** Polls the pending challenges. One request at a time, and one more if it was requested meanwhile. */
   ask() {
     this.#again = true;
     this.#asking ??= this.#askAgain().finally(() => (this.#asking = undefined));
     return this.#asking;
   }
 
-  /** Sends prompts another way from now on. */
+  /** Changes the platform for prompts. */
   async redirect(target) {
     await this.device.redirect(target);
     await saveAccount(this.device.account);
@@ -71,7 +70,7 @@ export class Connection {
     this.#open();
   }
 
-  /** Takes over what the service is called now. */
+  /** Applies the current name of the service. */
   async rename() {
     this.#namedAt = Date.now();
     const { account } = this.device;
@@ -82,12 +81,12 @@ export class Connection {
       await saveAccount(account);
       this.#changed(this);
     } catch {
-      // The next call says what is wrong.
+      // The next request reports the problem.
       this.#namedAt = 0;
     }
   }
 
-  /** Something that was asked of the server failed. */
+  /** A request to the server failed. */
   failed(error) {
     const isRefused = error instanceof Refused;
     if (isRefused && error.isUnknownDevice) {
@@ -131,14 +130,14 @@ export class Connection {
     }
   }
 
-  /** The server answers: what that means depends on what else reaches this page. */
+  /** The server answers. The new state depends on the other ways in which questions reach this page. */
   #reached() {
     if (this.device.account.platform === "webpush") this.#enter("push");
     else if (this.#isLinked) this.#enter("live");
     else this.#enter(this.#isElsewhere ? "shared" : "asking");
   }
 
-  /** One tab holds the stream, once; when it is closed, another one takes over. */
+  /** Connects the stream in one tab at a time. When that tab is closed, another one takes over. */
   #hold() {
     if (this.#holding) return;
     const { signal } = (this.#holding = new AbortController());
@@ -192,8 +191,8 @@ export class Connection {
   }
 
   /**
-   * The stream is not for this factor: it is gone, or the server believes that it is reached in another way. Whatever it
-   * is, setting it right is tried once a while and no more often; until then the server is asked.
+   * The server rejected the stream for this factor: the factor is deleted, or its platform is another one. Repairs it, but not
+   * more often than once in a while; until then the server is polled.
    */
   async #refused() {
     const isNew = Date.now() - this.#refusedAt > REFUSED_AGAIN;
@@ -216,7 +215,7 @@ export class Connection {
     await saveAccount(account);
   }
 
-  /** A browser may end a subscription at any time: then prompts go over the stream again. */
+  /** A browser may end a subscription at any time. Prompts then use the stream again. */
   async #stillSubscribed() {
     const { account } = this.device;
     if (account.platform !== "webpush") return;
@@ -225,7 +224,7 @@ export class Connection {
     await this.redirect(target).catch((error) => this.failed(error));
   }
 
-  /** Notices a sleep, after which a stream may look as if it stood. */
+  /** Detects that the device was asleep, after which a stream may seem to be connected. */
   #notice() {
     if (Date.now() - this.#beat > SLEPT) this.#stream?.renew();
     this.#beat = Date.now();

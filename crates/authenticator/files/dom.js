@@ -1,11 +1,11 @@
-// The little that is needed to make elements. Text only ever gets in as text.
+// Helpers to create elements. Text is inserted only as text.
 
 /** An element by its id. */
 export function $(id) {
   return document.getElementById(id);
 }
 
-/** Makes an element; `on…` are listeners, everything else are attributes. */
+/** Creates an element. `on…` are listeners, all others are attributes. */
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [attribute, value] of Object.entries(attributes)) {
@@ -29,18 +29,18 @@ export function icon(name) {
 }
 
 /**
- * Text that somebody else wrote, by itself: it cannot turn around what stands beside it, and characters that would turn
- * around or hide parts of it show as what they are. Its language is not known, and is not the page's.
+ * Text of others, isolated: it cannot reorder the text around it, and invisible or reordering characters are visible. Its
+ * language is unknown.
  */
 export function foreign(text, attributes = {}) {
   return el("bdi", { lang: "", dir: "auto", ...attributes }, plain(text));
 }
 
-/** Characters without a shape, and those that change the direction of others; joiners are left, which emoji need. */
+/** Characters without a shape, and those that change the direction of others. Joiners are kept, because emoji need them. */
 const UNSEEN =
   /[\p{Cc}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e00ff}]/gu;
 
-/** The text with a visible sign for each character that could not be seen. */
+/** The text with a visible sign in place of each invisible character. */
 export function plain(text) {
   return String(text ?? "").replace(UNSEEN, (sign) => (sign === "\n" || sign === "\t" ? " " : "\ufffd"));
 }
@@ -49,8 +49,8 @@ const NOTICE_STAYS = 8_000;
 const NOTICES = 3;
 
 /**
- * Says something at the edge of the page, also to those who listen. Bad news stay until they are dismissed; other news do while
- * somebody points at them or has the focus there.
+ * Shows a notice at the edge of the page and announces it. Bad news stay until they are dismissed; other news stay while the
+ * pointer or the focus is on them.
  */
 export function notify(kind, ...words) {
   const said = el("span", {}, ...words);
@@ -70,7 +70,7 @@ export function notify(kind, ...words) {
     const goLater = () => setTimeout(() => (notice.matches(":hover, :focus-within") ? goLater() : end()), NOTICE_STAYS);
     goLater();
   }
-  // Shown anew, it lies above whatever was opened since.
+  // Shown again, so that it lies above everything that was opened since.
   if (notices.matches(":popover-open")) notices.hidePopover();
   notices.showPopover();
   notices.append(notice);

@@ -6,7 +6,7 @@ import { saveAccount } from "./store.js";
 
 let device;
 
-/** Opens the sheet of an account. */
+/** Opens the dialog of an account. */
 export function edit(chosen) {
   device = chosen;
   const { account } = device;
@@ -21,7 +21,7 @@ export function edit(chosen) {
   $("edit-title").focus();
 }
 
-/** `changed` is called when an account has new names; `removed` when it is gone. */
+/** `changed` is called when an account was renamed, `removed` when it was removed. */
 export function bindEdit(changed, removed) {
   $("edit-form").addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -10,7 +10,7 @@ export function base64url(bytes) {
   return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The bytes of a text in UTF-8. */
+/** The UTF-8 bytes of a text. */
 export function utf8(text) {
   return new TextEncoder().encode(text);
 }

@@ -7,7 +7,7 @@ import { saveAccount } from "./store.js";
 
 const NEW_LINK = "Ask the application for a new one.";
 
-/** What a refusal means to the person, and what to do. */
+/** Messages for errors of the API: what they mean to the person, and what to do. */
 const REFUSALS = {
   20104: `This link has expired: it is good for a few minutes only. ${NEW_LINK}`,
   60313: `This link was used already: each adds one device, once. ${NEW_LINK}`,
@@ -17,17 +17,17 @@ const REFUSALS = {
   20403: `This link is not for the service that it names. ${NEW_LINK}`,
   20404: `The application that made this link is not here any more. ${NEW_LINK}`,
 };
-/** The key of a device whose enrolment was lost is lost with it; the server forgets a device that never proved its key. */
+/** If an enrolment is lost, so is its key. The server deletes a device that never proved its key. */
 const UNSURE =
   "The connection broke, and it is not known whether the device was added. Try again. If the link turns out to be used up, ask the application for a new one.";
 const DAMAGED = `This link was damaged on its way. ${NEW_LINK}`;
 
-/** The link; once the server has said it, with the `name` of its service. */
+/** The link, and the `name` of its service once the server has sent it. */
 let link;
 
 /**
- * Asks whether to enrol. `known` is an account on this device for the same person, if there is one. Who would ask here is said
- * by the server, and there is nothing to agree to before that.
+ * Asks whether to enrol. `known` is an existing account of the same person on this device. The server names the service, and
+ * the person cannot agree before.
  */
 export function askToEnrol(asked, known) {
   link = asked;
@@ -53,7 +53,7 @@ export function askToEnrol(asked, known) {
   });
 }
 
-/** Has the server say whose link it is. */
+/** Fetches the name of the link's service. */
 async function introduce(asked) {
   busy(true, "Asking the server…");
   try {
@@ -72,7 +72,7 @@ export function bindEnrol(enrolled) {
     const isKnown = Boolean(asked.name);
     $("enrol-error").textContent = "";
     try {
-      // With a name that was not there before, the person decides anew.
+      // A name that was not shown before needs a new decision.
       if (!isKnown) return await introduce(asked);
       busy(true, "Adding…");
       const account = await addDevice(asked, $("enrol-name").value.trim() || thisDevice());
@@ -81,7 +81,7 @@ export function bindEnrol(enrolled) {
       enrolled(account);
     } catch (error) {
       $("enrol-error").textContent = reason(error, isKnown);
-      // The same link will not do any better.
+      // The link cannot succeed anymore.
       if (error instanceof Refused) spend([401, 403, 404].includes(error.status));
     } finally {
       busy(false);
@@ -92,7 +92,7 @@ export function bindEnrol(enrolled) {
 async function addDevice(asked, deviceName) {
   const target = await bestTarget(asked);
   const account = await enrol(asked, deviceName, target);
-  // Kept before it is proved: should the proof be lost on its way, it is given at the next start.
+  // Stored before the proof: if the proof is lost, it is repeated at the next start.
   await saveAccount(account);
   navigator.storage?.persist?.();
   try {
@@ -100,12 +100,12 @@ async function addDevice(asked, deviceName) {
     account.verified = true;
     await saveAccount(account);
   } catch {
-    // The connection tries again, and says what is wrong.
+    // The connection retries and reports the problem.
   }
   return account;
 }
 
-/** Why nothing was added, or may not have been: `isSent` if that was asked for. */
+/** The reason why nothing was added, or may not have been: `isSent` if the request was sent. */
 function reason(error, isSent = false) {
   if (error instanceof Unreachable) {
     if (error.isBusy) return "The server is busy. Nothing was added; try again in a moment.";
@@ -117,7 +117,7 @@ function reason(error, isSent = false) {
   return REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
 }
 
-/** A link that is of no use any more leaves nothing to fill in. */
+/** A used link needs no more input. */
 function spend(is) {
   for (const id of ["enrol-go", "enrol-naming"]) $(id).hidden = is;
   $("enrol-cancel").textContent = is ? "Close" : "Cancel";
@@ -128,7 +128,7 @@ function busy(is, words) {
   $("enrol-go").textContent = is ? words : "Add this device";
 }
 
-/** Such as "Chrome on Android": what a person would recognise in a list of devices. */
+/** A name such as "Chrome on Android", which a person recognizes in a list of devices. */
 function thisDevice() {
   const agent = navigator.userAgent;
   const find = (names) => Object.entries(names).find(([, sign]) => sign.test(agent))?.[0];

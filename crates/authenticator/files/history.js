@@ -1,4 +1,4 @@
-// What was answered on this device.
+// The history of answers on this device.
 import { $, el, foreign, icon } from "./dom.js";
 import { answers, clearAnswers } from "./store.js";
 

@@ -1,44 +1,44 @@
-// What waits for an answer. A prompt comes in by push, by stream or by asking, and leaves when it is answered, here or
-// elsewhere, or has expired; which of these it was is told once, and only what the server has said is told as certain.
+// The pending prompts. A prompt arrives by push, stream or polling. It ends when it is answered, here or elsewhere, or expires;
+// each end is reported once, and as certain only if the server has confirmed it.
 import { clock } from "./clock.js";
 import { Refused, Unreachable, Unsure } from "./protocol.js";
 import { answers, forgetAnswer, keepAnswer } from "./store.js";
 
-/** After a wait that was cut short or failed, in milliseconds. */
+/** Pause after an interrupted or failed wait, in milliseconds. */
 const PAUSE = 5_000;
 const NO_WAIT = 1_000;
 
-/** Somebody else was first (60322), or time was (60323). */
+/** Another device was first (60322), or the challenge expired (60323). */
 const TOO_LATE = [60322, 60323];
 
-/** Ends in the history of which the server has not yet said what became of them. */
+/** Entries of the history whose end the server has not confirmed yet. */
 const OPEN_ENDS = ["unsure", "lapsed"];
 
 /**
- * A prompt's end is one of `approved`, `denied`, `expired` (the server says so), `withdrawn` (the server has no such challenge
- * any more), `removed` (it does not know the device any more), `lapsed` (its time ran out and the server could not be asked),
- * and `unsure` (so too, and an answer was on its way).
+ * A prompt ends as `approved`, `denied`, `expired` (confirmed by the server), `withdrawn` (the server has no such challenge),
+ * `removed` (the server does not know the device), `lapsed` (expired while the server could not be reached), or `unsure`
+ * (likewise, while an answer was being sent).
  *
- * Events: `change` when a prompt came or went; `came` and `gone`, whose detail is the prompt; `ended` for each that went, whose
- * detail is `{ prompt, status, here }`: how it ended, and whether it was answered here; `unanswered`, whose detail is a prompt
- * that waits although an answer was sent; `kept` when the history has changed; `refused`, whose detail is `{ device, error }`.
+ * Events: `change` when a prompt arrived or ended; `came` and `gone`, with the prompt; `ended` with `{ prompt, status, here }`:
+ * how it ended, and whether it was answered here; `unanswered` with a prompt that is still pending although an answer was sent;
+ * `kept` when the history has changed; `refused` with `{ device, error }`.
  */
 export class Inbox extends EventTarget {
   #prompts = new Map();
 
-  /** The prompts, those that end first in front. */
+  /** The prompts, by time of expiry. */
   get prompts() {
     return [...this.#prompts.values()].sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  /** Reads one challenge, as its push asks for, and gives how it stands. */
+  /** Fetches the challenge of a push and returns its status. */
   async offer(device, sid) {
     const { challenge } = await device.challenge(sid);
     await this.#take(device, challenge);
     return challenge;
   }
 
-  /** Asks the server what waits, what does not any more, and what became of answers that may have been lost. */
+  /** Fetches the pending challenges, and the status of answers that may have been lost. */
   async refresh(device) {
     const pending = await device.pending();
     for (const challenge of pending) await this.#take(device, challenge);
@@ -48,25 +48,25 @@ export class Inbox extends EventTarget {
     await this.#closeOpenEnds(device, listed);
   }
 
-  /** Follows a prompt until it ends or `signal` says that nobody looks at it any more. */
+  /** Waits until a prompt ends, or until `signal` is aborted because it is no longer shown. */
   async watch(prompt, signal) {
     while (!signal.aborted && this.#prompts.has(prompt.sid)) {
       const asked = performance.now();
       try {
         const challenge = await prompt.device.challengeOnceEnded(prompt.sid, signal);
         await this.#settle(prompt, challenge);
-        // A server that lets nobody wait any more answers at once.
+        // An overloaded server answers long polls at once.
         if (performance.now() - asked > NO_WAIT) continue;
       } catch {
-        // The connection says so; here it is only tried again.
+        // The connection reports this; here it is only retried.
       }
       await pause(PAUSE, signal);
     }
   }
 
   /**
-   * Answers. Throws if the prompt still waits: `Unsure` if the answer may have arrived all the same. An answer of which no word
-   * comes back is looked up and, if the server has none, sent once more.
+   * Answers. Throws if the prompt is still pending: `Unsure` if the answer may have arrived. An unconfirmed answer is looked up
+   * and, if the server does not have it, sent again.
    */
   async answer(prompt, status) {
     prompt.answering = true;
@@ -80,7 +80,7 @@ export class Inbox extends EventTarget {
     }
   }
 
-  /** Forgets the prompts of a device that is no more; with a `status`, it is told that they ended so. */
+  /** Removes the prompts of a removed device. With a `status`, reports that they ended so. */
   async drop(device, status) {
     const own = this.prompts.filter((prompt) => prompt.device.sid === device.sid);
     for (const prompt of own) {
@@ -89,7 +89,7 @@ export class Inbox extends EventTarget {
     }
   }
 
-  /** Ends what expired while timers stood still. */
+  /** Ends prompts that expired while timers were stopped. */
   sweep() {
     for (const prompt of this.prompts) {
       if (prompt.expiresAt <= clock.now() && !prompt.answering) this.#lapse(prompt);
@@ -112,7 +112,7 @@ export class Inbox extends EventTarget {
     return undefined;
   }
 
-  /** There may be an answer already, perhaps this one: the server says. */
+  /** There may already be an answer, perhaps this one. The server decides. */
   async #lookUp(prompt, status) {
     prompt.sent ??= status;
     prompt.answering = false;
@@ -123,7 +123,7 @@ export class Inbox extends EventTarget {
     }
   }
 
-  /** Notes, for after a reload too, that an answer may have arrived. */
+  /** Stores that an answer may have arrived, so that it is known after a reload. */
   #noteSent(prompt, status) {
     prompt.sent = status;
     return this.#keep(prompt, "unsure");
@@ -142,7 +142,7 @@ export class Inbox extends EventTarget {
       createdAt: Date.parse(challenge.date_created),
       expiresAt: Date.parse(challenge.expiration_date),
       answering: false,
-      /** What was answered, while it is not known whether that arrived. */
+      /** The answer, while it is unknown whether it arrived. */
       sent: undefined,
     };
     if (challenge.status !== "pending" || prompt.expiresAt <= clock.now()) return undefined;
@@ -174,7 +174,7 @@ export class Inbox extends EventTarget {
     }
   }
 
-  /** Its time is over: it goes at once, and the server is asked how it ended. */
+  /** The prompt has expired. It disappears at once, and the server is asked how it ended. */
   async #lapse(prompt) {
     if (!this.#remove(prompt)) return;
     const ended = await endOf(prompt.device, prompt.sid).catch(() => undefined);
@@ -189,7 +189,7 @@ export class Inbox extends EventTarget {
     await this.#keep(prompt, status);
   }
 
-  /** Asks how those ended of which it was not known. */
+  /** Fetches the end of prompts for which it is unknown. */
   async #closeOpenEnds(device, pending) {
     const isOpen = ({ factorSid, status }) => factorSid === device.sid && OPEN_ENDS.includes(status);
     for (const answer of (await answers()).filter(isOpen)) {
@@ -229,7 +229,7 @@ export class Inbox extends EventTarget {
   }
 }
 
-/** How a challenge ended, as the server has it; `undefined` while it is pending. */
+/** The status of a challenge at the server; `undefined` while it is pending. */
 async function endOf(device, sid) {
   try {
     const { status } = (await device.challenge(sid)).challenge;

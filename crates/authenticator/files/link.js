@@ -1,6 +1,6 @@
-// Enrolment links: `…/authenticator#service=VA…&identity=…&token=…`, and, if the application says so, `push` (the service's
-// key for Web Push). What the service is called is not read from a link: the server says it to whoever holds the token. A
-// fragment is never sent to any server.
+// Enrolment links: `…/authenticator#service=VA…&identity=…&token=…` and, for services with Web Push, `push` (the service's
+// key). The name of the service is not read from the link: the server returns it to the holder of the token. A fragment is
+// never sent to a server.
 
 const PARTS = {
   service: /^VA[0-9a-f]{32}$/i,
@@ -8,7 +8,7 @@ const PARTS = {
   token: /^[\x21-\x7e]{1,4096}$/,
 };
 
-/** Reads a link, or only its fragment. One that was damaged on its way, or never was one, gives its `faults`. */
+/** Parses a link or its fragment. Returns the `faults` of an invalid one. */
 export function readLink(text) {
   const told = new URLSearchParams(text.slice(text.indexOf("#") + 1).trim());
   const faults = Object.keys(PARTS).filter((name) => !PARTS[name].test(told.get(name) ?? ""));

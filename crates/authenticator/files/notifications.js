@@ -1,22 +1,22 @@
-// The notifications that the operating system shows: what each says, and when it goes. Every push has to show one, so what
-// is late, over or unreadable says so quietly and goes by itself.
+// Notifications of the operating system: their texts and their end. Browsers require one for every push, so a late, finished or
+// unreadable push shows a quiet one that closes itself.
 import { clock } from "./clock.js";
 import { plain } from "./dom.js";
 import { Device, Refused } from "./protocol.js";
 import { account } from "./store.js";
 
-/** How long the server may take to say how a question stands before its push is believed, in milliseconds. */
+/** Time for the server to return the status of a question, after which the push itself is believed, in milliseconds. */
 const PATIENCE = 2_500;
-/** How long a notification stays that asks nothing, in milliseconds. */
+/** Time after which a notification without a question closes, in milliseconds. */
 const QUIET_STAYS = 8_000;
-/** How long a worker stays up to take a notification back when its question expires, in milliseconds. */
+/** Longest time that a worker stays alive to close a notification when its question expires, in milliseconds. */
 const LONGEST_WATCH = 60_000;
 
 const SIDS = { challenge_sid: /^YC[0-9a-f]{32}$/i, factor_sid: /^YF[0-9a-f]{32}$/i };
 
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
-/** What a push tells; `undefined` if it is none of ours. */
+/** The content of a push; `undefined` if it is not from this server. */
 export function readPush(data) {
   try {
     const told = data.json();
@@ -28,9 +28,9 @@ export function readPush(data) {
 }
 
 /**
- * How the question of a push stands: `{ standing, expiresAt }`. The server is asked; if it does not answer, what the push says
- * itself is believed. `standing` is `pending`, `approved`, `denied`, `expired`, `withdrawn`, `removed`, or `late` (its push
- * should have come before, and the server cannot be asked).
+ * The status of a push's question: `{ standing, expiresAt }`. If the server does not answer, the content of the push is used.
+ * `standing` is `pending`, `approved`, `denied`, `expired`, `withdrawn`, `removed`, or `late` (the push is too late, and the
+ * server cannot be reached).
  */
 export async function standingOf(told) {
   const kept = await account(told.factor_sid).catch(() => null);
@@ -61,7 +61,7 @@ const OVER = {
   late: ["A question came late", "Open the page to see whether it still waits."],
 };
 
-/** Shows what a push tells, as far as it is still so. Ends when the worker may sleep. */
+/** Shows a push if its question is still pending. Ends when the worker may stop. */
 export async function show(registration, told, images) {
   if (!told) {
     await registration.showNotification("Nothing to answer", {
@@ -92,7 +92,7 @@ export async function show(registration, told, images) {
     tag,
     renotify: true,
     requireInteraction: true,
-    // The end of its time, by which `sweep` knows it.
+    // The time of expiry, which `sweep` reads.
     ...(standing.expiresAt && { timestamp: standing.expiresAt }),
     data,
   });
@@ -109,14 +109,14 @@ async function vanish(registration, tag, milliseconds) {
   await forget(registration, tag);
 }
 
-/** Takes back the notifications of a question. */
+/** Closes the notifications of a question. */
 export async function forget(registration, tag) {
   for (const notification of await registration.getNotifications({ tag })) notification.close();
 }
 
 /**
- * Takes back the notifications of questions that have expired. Not while a push is being shown: Chromium forgets a notification
- * that appears while it lists them.
+ * Closes the notifications of expired questions. Must not run while a push is being shown: Chromium loses a notification that
+ * appears while it lists them.
  */
 export async function sweep(registration) {
   for (const notification of await registration.getNotifications()) {

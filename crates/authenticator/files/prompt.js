@@ -1,14 +1,14 @@
-// The sheet that asks: who, what, how long, and two answers. Denying is possible at once; approving when all that is signed
-// could be seen.
+// The dialog of a question: service, message, remaining time, and two buttons. Deny is enabled at once, Approve when everything
+// that is signed was visible.
 import { clock } from "./clock.js";
 import { $, el, foreign, notify, plain } from "./dom.js";
 import { accountName, monogram, nameOf } from "./accounts.js";
 import { Refused, Unsure } from "./protocol.js";
 import { Reading } from "./reading.js";
 
-/** A prompt may come up under a finger or between two keys: what was meant for something else is no answer. */
+/** A dialog may open under a finger or between two keys. Input within this time is ignored. */
 const NOT_MEANT = 500;
-/** Answers that take more of the window than this scroll with the question instead of lying over it. */
+/** Buttons that take a larger part of the window than this scroll with the question instead of covering it. */
 const LARGE = 0.5;
 
 const ENDS = {
@@ -27,14 +27,13 @@ const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 let paused = false;
 
 /**
- * Whether the person has paused all that changes by itself, as those do who are read to or easily distracted. Questions still come
- * in then: they are listed, and do not open over whatever the person is doing.
+ * Whether the person has paused updates, for example because of a screen reader. New questions are then listed and do not open.
  */
 export function isPaused() {
   return paused;
 }
 
-/** `changed` is called when the person pauses or goes on. A reload goes on: nobody is to miss questions without knowing. */
+/** `changed` is called when the person pauses or resumes. A reload resumes, so that nobody misses questions unknowingly. */
 export function bindPause(changed) {
   $("pause").addEventListener("click", () => {
     paused = !paused;
@@ -44,7 +43,7 @@ export function bindPause(changed) {
   });
 }
 
-/** Shows one prompt at a time, and never swaps it while it can be answered. */
+/** Shows one prompt at a time, and never replaces it while it can be answered. */
 export class PromptSheet {
   #inbox;
   #shown;
@@ -71,7 +70,7 @@ export class PromptSheet {
     window.addEventListener("resize", fit);
   }
 
-  /** Shows a certain prompt, which the person asked for. */
+  /** Shows the prompt that the person selected. */
   open(sid) {
     const prompt = this.#inbox.prompts.find((prompt) => prompt.sid === sid);
     if (!prompt || prompt === this.#shown) return;
@@ -79,13 +78,13 @@ export class PromptSheet {
     this.#show(prompt);
   }
 
-  /** Shows a prompt that was pushed, also if the person wanted to answer it later; never over one that is shown. */
+  /** Shows the prompt of a push, even if the person wanted to answer it later, but never over another one. */
   remind(sid) {
     this.#later.delete(sid);
     this.update();
   }
 
-  /** Shows what is to be answered next, and lists the rest. */
+  /** Shows the next prompt and lists the others. */
   update() {
     const prompts = this.#inbox.prompts;
     if (this.#shown && !prompts.includes(this.#shown)) this.#hide();
@@ -96,7 +95,7 @@ export class PromptSheet {
     document.title = prompts.length > 0 ? `(${prompts.length}) Countersign` : "Countersign";
   }
 
-  /** Shows what the accounts are called now. */
+  /** Shows the current names of the accounts. */
   rename() {
     if (this.#shown) name(this.#shown.device.account);
     this.#showWaiting(this.#inbox.prompts);
@@ -129,7 +128,7 @@ export class PromptSheet {
     if ($("prompt").open) $("prompt").close();
   }
 
-  /** The person closed it, by the button or by Escape; or we did, and have opened it again for the next one since. */
+  /** Closed by the person, by the button or Escape; or by the page, which may already show the next prompt. */
   #closed() {
     if (!this.#shown || $("prompt").open) return;
     this.#later.add(this.#shown.sid);
@@ -137,7 +136,7 @@ export class PromptSheet {
     this.update();
   }
 
-  /** The whole question has been in view: Approve becomes active. Presses before that do not count. */
+  /** The whole question was visible: enables Approve. Earlier presses do not count. */
   #read() {
     const hadFocus = $("prompt-unread").contains(document.activeElement);
     unread(false);
@@ -160,7 +159,7 @@ export class PromptSheet {
     } catch (error) {
       if (prompt === this.#shown) $("prompt-error").textContent = explain(error);
     } finally {
-      // The next one, if it is shown already, has its own moment of rest.
+      // The next prompt, if already shown, has its own delay.
       if (prompt === this.#shown) busy(false);
     }
   }
@@ -176,7 +175,7 @@ export class PromptSheet {
     if (left === 0) this.#inbox.sweep();
   }
 
-  /** Lists the others; a row that is there already is kept, and the focus with it. */
+  /** Lists the other prompts. Existing elements are kept, and with them the focus. */
   #showWaiting(prompts) {
     const hidden = prompts.filter((prompt) => prompt !== this.#shown);
     const list = $("waiting-list");
@@ -246,7 +245,7 @@ function unread(is) {
   }
 }
 
-/** Lets the answers lie at the foot of the sheet while there is room beside them, and at the end of the text otherwise. */
+/** Places the buttons at the foot of the dialog while there is room, otherwise at the end of the text. */
 function fit() {
   if (!$("prompt").open) return;
   const isLarge = (id) => $(id).offsetHeight > LARGE * innerHeight;

@@ -1,26 +1,26 @@
-// The device's side of the API: enrolment, verification, reading and answering challenges; each call under a token of its
-// own that the key signed.
+// The device's side of the API: enrolment, verification, reading and answering challenges. Each request has its own token,
+// signed with the key.
 import { clock } from "./clock.js";
 import { base64, utf8 } from "./encoding.js";
 import { jws, makeKey, proof } from "./keys.js";
 
-/** Where the API is: this file lies two folders below it. */
+/** URL of the API: this file lies two folders below it. */
 export const server = new URL("../../", import.meta.url);
 
 const SDK_VERSION = "1.0.0";
 const APP_ID = "countersign.authenticator";
-/** How long a token is good for, in seconds. */
+/** Validity of a token in seconds. */
 const LIFETIME = 600;
-/** How long a call may take, in milliseconds. */
+/** Timeout of a request in milliseconds. */
 const PATIENCE = 15_000;
-/** Codes of a key that nobody has, of another account's, and of another factor's. */
+/** Codes for an unknown key, for another account's, and for another factor's. */
 const REMOVED = [20151, 20153, 20403];
-/** Refused for a moment only. */
+/** Codes for temporary errors. */
 const TOO_MANY_REQUESTS = 20429;
-/** How long the server is asked to wait for an end of a challenge, in seconds. */
+/** Duration of a long poll in seconds. */
 const WAIT = 25;
 
-/** The server said no. */
+/** The server returned an error. */
 export class Refused extends Error {
   constructor(status, { code = 0, message = "" } = {}) {
     super(message || `the server answers ${status}`);
@@ -28,32 +28,32 @@ export class Refused extends Error {
     this.code = code;
   }
 
-  /** The server does not know this device's key any more. */
+  /** The server does not know this device's key. */
   get isUnknownDevice() {
     return REMOVED.includes(this.code);
   }
 
-  /** The account that the service belongs to is suspended; the device's key is still known. */
+  /** The service's account is suspended. The device's key stays valid. */
   get isSuspended() {
     return this.code === 20005;
   }
 
-  /** What was asked for is not there, such as a challenge that was withdrawn. */
+  /** The resource does not exist, for example a challenge that was withdrawn. */
   get isGone() {
     return this.status === 404;
   }
 }
 
-/** The server said nothing, or that it cannot just now. */
+/** The server did not answer, or is temporarily unavailable. */
 export class Unreachable extends Error {
-  /** Whether the server itself said that it has no time; then it did nothing. */
+  /** Whether the server itself declined the request, which then had no effect. */
   isBusy = false;
 }
 
-/** The connection broke while an answer was on its way: it may have arrived. */
+/** The connection broke while an answer was being sent: it may have arrived. */
 export class Unsure extends Unreachable {}
 
-/** Makes a key and a factor of it. What it gives is all that the device must keep; it still has to be verified. */
+/** Creates a key and an unverified factor. Returns everything that the device must store. */
 export async function enrol(link, deviceName, target) {
   const { privateKey, publicKey } = await makeKey();
   const form = {
@@ -83,7 +83,7 @@ export async function enrol(link, deviceName, target) {
   };
 }
 
-/** What the service of a link is called: the server says so, to whoever holds the link's access token. */
+/** The name of a link's service, for the holder of the link's access token. */
 export async function serviceName({ service, token }) {
   return accepted(await send("GET", nameUrl(service), token)).body.friendly_name;
 }
@@ -98,30 +98,30 @@ export class Device {
     return this.account.factorSid;
   }
 
-  /** Proves that the key is here. */
+  /** Proves possession of the key. */
   async verify() {
     const AuthPayload = await proof(this.account.privateKey, this.sid);
     await this.#call("POST", this.#factorUrl(), { form: { AuthPayload } });
   }
 
-  /** What the service is called now. */
+  /** The current name of the service. */
   async serviceName() {
     return (await this.#call("GET", nameUrl(this.account.serviceSid))).body.friendly_name;
   }
 
-  /** Tells the server what the device is called now. */
+  /** Changes the name of the device. */
   async rename(FriendlyName) {
     await this.#call("POST", this.#factorUrl(), { form: { FriendlyName } });
   }
 
-  /** Tells the server where prompts go from now on, and notes it. */
+  /** Changes the platform for prompts and stores it. */
   async redirect(target) {
     await this.#call("POST", this.#factorUrl(), { form: config(target) });
     this.account.platform = target.platform;
     this.account.endpoint = target.subscription?.endpoint;
   }
 
-  /** Deletes the factor; one that is not there any more counts as deleted. */
+  /** Deletes the factor. A missing one counts as deleted. */
   async remove() {
     try {
       await this.#call("DELETE", this.#factorUrl());
@@ -130,21 +130,21 @@ export class Device {
     }
   }
 
-  /** The challenges that wait for an answer, oldest first; more than twenty at a time are more than anybody answers. */
+  /** The pending challenges, oldest first. Twenty are enough for a person. */
   async pending() {
     const url = entityUrl(this.#place, "Challenges");
     url.search = new URLSearchParams({ PageSize: 20, FactorSid: this.sid, Order: "asc", Status: "pending" });
     return (await this.#call("GET", url)).body.challenges;
   }
 
-  /** One challenge, with the names of what an answer must sign while it is pending. */
+  /** A challenge. While it is pending, with the names of the members to sign. */
   async challenge(sid, options) {
     const { body, headers } = await this.#call("GET", this.#challengeUrl(sid), options);
     const toSign = headers.get("Twilio-Verify-Signature-Fields")?.split(",");
     return { challenge: body, toSign };
   }
 
-  /** The challenge as soon as it is not pending any more, or after a while. */
+  /** The challenge as soon as it is no longer pending, or after a while. */
   async challengeOnceEnded(sid, signal) {
     const url = this.#challengeUrl(sid);
     url.search = new URLSearchParams({ WaitSeconds: WAIT });
@@ -152,8 +152,8 @@ export class Device {
   }
 
   /**
-   * Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads again what the server has. Gives the
-   * challenge as it stands. It is safe to repeat: the first answer counts.
+   * Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads the challenge again. Returns the
+   * challenge. Safe to repeat, because the first answer counts.
    *
    * Throws `Unsure` if the answer may have arrived; any other error means that it has not.
    */
@@ -169,14 +169,14 @@ export class Device {
       if (!(error instanceof Unreachable) || error.isBusy) throw error;
       throw new Unsure("no word of the answer", { cause: error });
     }
-    // The server has taken it, whether or not it can still be read.
+    // The server has accepted it, even if it cannot be read now.
     return this.challenge(sid).then(
       ({ challenge }) => challenge,
       () => ({ ...challenge, status }),
     );
   }
 
-  /** What says who calls; on the stream it also holds the server's nonce. */
+  /** The token of a request. On the stream it also contains the server's nonce. */
   token(nonce) {
     const { credentialSid, accountSid, privateKey } = this.account;
     const now = Math.floor(clock.now() / 1_000);
@@ -185,14 +185,17 @@ export class Device {
     return jws(privateKey, header, payload);
   }
 
-  /** Where the stream is. */
+  /** URL of the stream. */
   streamUrl() {
     const url = entityUrl(this.#place, "Factors", this.sid, "Stream");
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     return url;
   }
 
-  /** A call; a 401 may mean that our clock is wrong, of which the answer has just told us, so it is tried twice. */
+  /**
+   * Sends a request. A 401 may mean that the device's clock is wrong; the response has corrected it, so the request is retried
+   * once.
+   */
   async #call(method, url, options) {
     const first = await send(method, url, await this.token(), options);
     if (first.status !== 401) return accepted(first);
@@ -239,7 +242,7 @@ async function send(method, url, password, { form, signal, patience = PATIENCE }
       method,
       headers: { Accept: "application/json", Authorization: `Basic ${base64(utf8(`token:${password}`))}` },
       body: form && new URLSearchParams(form),
-      // A refusal must not make the browser ask for a password.
+      // A 401 must not open the browser's password dialog.
       credentials: "omit",
       cache: "no-store",
       redirect: "error",
@@ -263,7 +266,7 @@ async function send(method, url, password, { form, signal, patience = PATIENCE }
 function accepted(answer) {
   if (answer.status < 300) return answer;
   const isBusy = answer.status === 503 || answer.body?.code === TOO_MANY_REQUESTS;
-  // A 500 or 502 tells nothing of what became of the request.
+  // After a 500 or 502 the effect of the request is unknown.
   if (answer.status >= 500 || isBusy) {
     throw Object.assign(new Unreachable(`the server answers ${answer.status}`), { isBusy });
   }

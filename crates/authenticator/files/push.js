@@ -1,14 +1,14 @@
-// The service worker, and pushes through the browser's own push service.
+// The service worker, and Web Push.
 //
-// Every service has a key of its own for Web Push, and a browser subscribes each registration of a worker with one key
-// only: so each service gets a registration, under a path that nothing is served at.
+// Every service has its own key for Web Push, and a browser accepts only one key for each registration of a worker. So each
+// service has its own registration, under a path that serves nothing.
 
 import { forget, sweep } from "./notifications.js";
 
 const home = new URL("../", import.meta.url);
 const page = new URL("../authenticator", home).pathname;
 const worker = new URL("sw.js", home);
-/** A push service that cannot be reached must not keep anybody from enrolling, in milliseconds. */
+/** Timeout for the push service in milliseconds. An unreachable push service must not prevent an enrolment. */
 const PATIENCE = 10_000;
 
 const scripts = globalThis.trustedTypes?.createPolicy("countersign", { createScriptURL: () => worker.href });
@@ -17,30 +17,30 @@ function register(scope) {
   return navigator.serviceWorker.register(scripts?.createScriptURL("") ?? worker.href, { scope, type: "module" });
 }
 
-/** The worker that keeps the page for when the server is away. */
+/** The worker that caches the page for when the server is unreachable. */
 export async function registerWorker() {
   if ("serviceWorker" in navigator) await register(page);
 }
 
-/** Whether the person was not asked about notifications yet. */
+/** Whether the person was not asked for the permission yet. */
 export function canAskToNotify() {
   return "serviceWorker" in navigator && "Notification" in window && Notification.permission === "default";
 }
 
-/** Shows a question to somebody who looks elsewhere, as a push would. */
+/** Shows a notification while the page is hidden, as a push would. */
 export async function notifyElsewhere({ sid, message, device }) {
   if (document.visibilityState === "visible" || globalThis.Notification?.permission !== "granted") return;
   const registration = await navigator.serviceWorker.getRegistration(page);
   registration?.active?.postMessage({ challenge_sid: sid, factor_sid: device.sid, message });
 }
 
-/** Takes back what the operating system shows of questions that have expired. */
+/** Closes the notifications of expired questions. */
 export async function sweepNotifications() {
   if (globalThis.Notification?.permission !== "granted") return;
   for (const registration of await navigator.serviceWorker.getRegistrations()) await sweep(registration);
 }
 
-/** Takes back the notifications of a question that is over. */
+/** Closes the notifications of a finished question. */
 export async function forgetNotifications(challengeSid) {
   if (globalThis.Notification?.permission !== "granted") return;
   for (const registration of await navigator.serviceWorker.getRegistrations()) await forget(registration, challengeSid);
@@ -50,7 +50,7 @@ function canPush() {
   return "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 }
 
-/** Where prompts of a service go: by push if the browser and the person allow it, else over the stream. */
+/** The platform for prompts of a service: push if the browser and the person allow it, otherwise the stream. */
 export async function bestTarget({ service, pushKey }) {
   if (!pushKey || !canPush()) return { platform: "stream" };
   try {
@@ -61,7 +61,7 @@ export async function bestTarget({ service, pushKey }) {
   }
 }
 
-/** Where prompts of a service go as things stand now, without asking anybody: subscriptions end and permissions go. */
+/** The present platform, without asking the person: subscriptions and permissions can end. */
 export async function presentTarget(service) {
   const registration = canPush() && (await navigator.serviceWorker.getRegistration(scopeOf(service)));
   const subscription = await registration?.pushManager?.getSubscription();
@@ -75,7 +75,7 @@ async function subscribe(service, pushKey) {
   return plain(await registration.pushManager.subscribe(options));
 }
 
-/** What the server wants to know of it. */
+/** The subscription in the server's format. */
 function plain(subscription) {
   const { endpoint, keys } = subscription.toJSON();
   return { endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth } };

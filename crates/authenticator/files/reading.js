@@ -1,6 +1,6 @@
-// Whether all of a question could be seen: every part of it was in view at some time, at the size at which it is shown now.
+// Tracks whether all of a question was visible: every part of it, at its present size.
 
-/** Rounding of half pixels. */
+/** Tolerance for rounding, in pixels. */
 const NEARLY = 2;
 
 export class Reading {
@@ -8,21 +8,21 @@ export class Reading {
   #text;
   #covers;
   #done;
-  /** Stretches of the text that were in view, from its top, in pixels; apart and in order. */
+  /** Ranges of the text that were visible, in pixels from its top; disjoint and sorted. */
   #seen = [];
   #width = 0;
   #isOver = false;
   #look = () => this.#notice();
   #resized = new ResizeObserver(this.#look);
 
-  /** `scroller` shows `text` as far as the elements of `covers`, which stand below it, leave it free. `done` is called once. */
+  /** `scroller` shows `text`, except where the elements of `covers` lie over its foot. `done` is called once. */
   constructor(scroller, text, covers, done) {
     this.#scroller = scroller;
     this.#text = text;
     this.#covers = covers;
     this.#done = done;
     scroller.addEventListener("scroll", this.#look, { passive: true });
-    // While the sheet rises, it is elsewhere.
+    // While the dialog is animated, its position is not final.
     scroller.addEventListener("animationend", this.#look);
     document.addEventListener("visibilitychange", this.#look);
     for (const box of [scroller, text]) this.#resized.observe(box);
@@ -39,7 +39,7 @@ export class Reading {
     this.#resized.disconnect();
   }
 
-  /** Brings the first part into view that was not there yet, with a little of what stands before it. */
+  /** Scrolls to the first part that was not visible yet, with some context. */
   next() {
     const [first] = this.#seen;
     const from = first && first[0] <= NEARLY ? first[1] : 0;
@@ -59,7 +59,7 @@ export class Reading {
   #notice() {
     if (this.#isOver || document.visibilityState !== "visible") return;
     const box = this.#text.getBoundingClientRect();
-    // Set anew, the lines stand elsewhere.
+    // After a change of layout, lines have other positions.
     if (Math.abs(box.width - this.#width) > NEARLY) this.#seen = [];
     this.#width = box.width;
     const { top, height } = this.#view();
@@ -75,7 +75,7 @@ export class Reading {
   }
 }
 
-/** Stretches that touch made one. */
+/** Merges ranges that touch. */
 export function union(stretches) {
   const merged = [];
   for (const [from, to] of stretches.sort(([one], [other]) => one - other)) {

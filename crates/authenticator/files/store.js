@@ -1,7 +1,7 @@
-// What this device keeps, in IndexedDB: accounts with the handles of their keys, and what was answered.
+// The device's data in IndexedDB: accounts with the handles of their keys, and the history.
 
 const NAME = "countersign";
-/** Older answers are forgotten. */
+/** Largest number of answers in the history. */
 const ANSWERS_KEPT = 100;
 
 let opening;
@@ -19,7 +19,7 @@ function database() {
   return opening;
 }
 
-/** Runs one request on one of the two stores, and waits until it is written. */
+/** Runs one request on one of the two stores and waits until it is written. */
 async function run(name, mode, act) {
   const transaction = (await database()).transaction(name, mode);
   const request = act(transaction.objectStore(name));
@@ -35,7 +35,7 @@ export async function accounts() {
   return all.sort((one, other) => one.addedAt - other.addedAt);
 }
 
-/** One account, if it is here. */
+/** An account, if it exists. */
 export function account(factorSid) {
   return run("accounts", "readonly", (store) => store.get(factorSid));
 }

@@ -1,12 +1,12 @@
-// The device stream: one WebSocket, kept up as long as it is wanted. Prompts come down; answers go the ordinary way.
+// The device stream: one WebSocket, reconnected while it is wanted. It delivers prompts; answers are ordinary requests.
 import { clock } from "./clock.js";
 
-/** From the first byte to the linked frame, in milliseconds. */
+/** Time from the first byte to the confirmation, in milliseconds. */
 const LINKING = 15_000;
 const SHORTEST_PAUSE = 1_000;
 const LONGEST_PAUSE = 60_000;
 
-/** What the server means by closing. */
+/** The meaning of the server's close codes. */
 const RESTARTS = 1001;
 const OVERLOADED = 1013;
 const REFUSED = 4401;
@@ -22,24 +22,21 @@ export class Stream {
   #refusals = 0;
   #stopped = false;
 
-  /**
-   * `events`: `linked()`, `prompt(frame)`, `lost()` when it will be tried again, and `refused(code)` when that would be of
-   * no use.
-   */
+  /** `events`: `linked()`, `prompt(frame)`, `lost()` when it will reconnect, and `refused(code)` when that would be useless. */
   constructor(device, events) {
     this.#device = device;
     this.#events = events;
     this.#connect();
   }
 
-  /** Tries again at once, if it is waiting to: the network or the person has come back. */
+  /** Reconnects at once if it is waiting: the network is back, or the person has returned. */
   wake() {
     if (this.#socket || this.#stopped) return;
     this.#failures = 0;
     this.#connect();
   }
 
-  /** Ends a connection of which nobody knows whether it still stands, and makes a new one. */
+  /** Replaces a connection that may be dead. */
   renew() {
     this.#drop();
     this.wake();
@@ -93,7 +90,7 @@ export class Stream {
     clearTimeout(this.#timer);
     this.#socket = undefined;
     if (code === REFUSED && this.#refusals === 0) {
-      // Perhaps our clock was wrong: the refusal says what time it is.
+      // The device's clock may be wrong: the rejection contains the time.
       this.#refusals += 1;
       clock.learn(parsed(reason).server_time);
       this.#connect();
@@ -105,12 +102,12 @@ export class Stream {
       return;
     }
     this.#events.lost();
-    // Another one of ours took over; this one comes back when it is looked at.
+    // Another connection of this device replaced it. Reconnects when the page becomes visible.
     if (code === REPLACED) return;
     this.#timer = setTimeout(() => this.#connect(), this.#pause(code));
   }
 
-  /** Doubling from one to sixty seconds, and at random, so that devices that left together do not return together. */
+  /** Delay from one to sixty seconds, doubling, with jitter so that devices do not reconnect at the same time. */
   #pause(code) {
     if (code === RESTARTS && this.#failures === 0) return Math.random() * SHORTEST_PAUSE;
     const longest = Math.min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** this.#failures);

@@ -1,4 +1,4 @@
-// The service worker, a module: keeps the page for when the server is away, and shows what is pushed.
+// The service worker, a module: caches the page for when the server is unreachable, and shows pushes.
 import { readPush, show } from "../authenticator/{version}/notifications.js";
 
 const CACHE = "countersign {version}";
@@ -26,7 +26,7 @@ self.addEventListener("push", (event) => {
   event.waitUntil(pushed(event.data));
 });
 
-/** A page that nobody looks at heard of a question over the stream. */
+/** A hidden page received a question over the stream. */
 self.addEventListener("message", (event) => {
   event.waitUntil(show(self.registration, event.data, IMAGES));
 });
@@ -47,7 +47,7 @@ async function forgetOthers() {
   await self.clients.claim();
 }
 
-/** The page changes with the server; the kept one is for when there is none. */
+/** The page is fetched from the server. The cached one is used if the server is unreachable. */
 async function freshOrKept(request) {
   const fresh = await fetch(request).catch(() => undefined);
   if (fresh && fresh.status < 500) return fresh;
@@ -58,7 +58,7 @@ async function keptOrFresh(request) {
   return (await caches.match(request)) ?? fetch(request);
 }
 
-/** A page that is open shows the question itself, and the notification is for when nobody looks at it. */
+/** A visible page shows the question itself; the notification is for hidden ones. */
 async function pushed(data) {
   const told = readPush(data);
   if (told) {
@@ -68,7 +68,7 @@ async function pushed(data) {
   await show(self.registration, told, IMAGES);
 }
 
-/** A notification that asks nothing leads to the page and no further. */
+/** A notification without a question only opens the page. */
 async function open(asked) {
   const [page] = await pages();
   if (page) {

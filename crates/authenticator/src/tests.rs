@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 
 use super::{ASSETS, router};
 
-/// What a person waits for at the first visit, at most, in bytes.
+/// Largest size of the page and its files, compressed, in bytes.
 const FIRST_LOAD: usize = 60 * 1024;
 
 async fn fetch(path: &str, headers: &[(&str, &str)]) -> (Parts, Bytes) {
@@ -31,13 +31,13 @@ fn path_of(name: &str) -> String {
     format!("/authenticator/{}/{name}", ASSETS.version())
 }
 
-/// What stands between two words, each time.
+/// The texts between each `from` and the next `to`.
 fn between<'a>(text: &'a str, from: &'a str, to: char) -> impl Iterator<Item = &'a str> {
     text.split(from).skip(1).filter_map(move |rest| rest.split(to).next())
 }
 
 #[tokio::test]
-async fn whatever_the_page_names_is_there() {
+async fn every_file_that_the_page_names_exists() {
     let (_, page) = fetch("/authenticator", &[]).await;
     let page = String::from_utf8(page.to_vec()).expect("text");
     let named: Vec<&str> = between(&page, "href=\"authenticator/", '"')
@@ -58,7 +58,7 @@ async fn whatever_the_page_names_is_there() {
 }
 
 #[test]
-fn every_module_is_there_and_imported() {
+fn every_module_exists_and_is_imported() {
     let modules: BTreeSet<&str> = ASSETS
         .files()
         .filter(|(name, _)| name.ends_with(".js") && !matches!(*name, "sw.js" | "app.js"))
@@ -74,7 +74,7 @@ fn every_module_is_there_and_imported() {
 }
 
 #[tokio::test]
-async fn what_has_a_fixed_name_is_asked_for_and_the_rest_is_kept() {
+async fn files_with_fixed_names_are_revalidated_and_others_are_cached() {
     for path in ["/authenticator", "/authenticator/sw.js", "/authenticator/manifest.webmanifest"] {
         let (parts, _) = fetch(path, &[]).await;
         assert_eq!(header(&parts, "cache-control"), "no-cache", "{path}");
@@ -96,7 +96,7 @@ async fn what_has_a_fixed_name_is_asked_for_and_the_rest_is_kept() {
 }
 
 #[tokio::test]
-async fn nothing_is_allowed_that_is_not_needed() {
+async fn the_policy_allows_only_what_is_needed() {
     for path in ["/authenticator".to_owned(), "/authenticator/sw.js".to_owned(), path_of("app.js")]
     {
         let (parts, _) = fetch(&path, &[]).await;
@@ -125,7 +125,7 @@ async fn nothing_is_allowed_that_is_not_needed() {
 }
 
 #[tokio::test]
-async fn all_of_it_fits_into_sixty_kilobytes() {
+async fn the_first_load_is_at_most_sixty_kilobytes() {
     let (parts, plain) = fetch(&path_of("style.css"), &[("Accept-Encoding", "br")]).await;
     assert_eq!(header(&parts, "content-encoding"), "");
     let (parts, packed) =
@@ -136,7 +136,7 @@ async fn all_of_it_fits_into_sixty_kilobytes() {
     let (parts, _) = fetch(&path_of("style.css"), &[("Accept-Encoding", "gzip;q=0")]).await;
     assert_eq!(header(&parts, "content-encoding"), "");
 
-    // The page, and everything that its service worker keeps.
+    // The page, and all files that its service worker caches.
     let all: usize = ASSETS.files().map(|(_, asset)| asset.transfer_size()).sum();
     assert!(all <= FIRST_LOAD, "{all} bytes");
 }

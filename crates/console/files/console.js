@@ -1,10 +1,10 @@
-// Live pages: what has changed is put into the page in the background, around whatever is focused, selected or open, and the
-// person can pause it. Says when the server does not answer, since the page would stand still without a word.
+// Live pages: changes are merged into the page in the background and leave focused, selected and open elements alone. The
+// person can pause updates. A notice tells when the server does not answer.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 
-// --- Whether the server answers.
+// --- Notice while the server does not answer
 
 const say = (text) => {
   const standing = byId("standing");
@@ -15,7 +15,7 @@ const lost = () => say("The server does not answer. Reconnecting…");
 for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) document.addEventListener(name, lost);
 document.addEventListener("htmx:afterOnLoad", () => say(""));
 
-// --- What somebody looks at stays.
+// --- Focus, selection and scroll position
 
 const isSelected = (node) => {
   const selection = getSelection();
@@ -28,7 +28,7 @@ Object.assign(Idiomorph.defaults.callbacks, {
   beforeAttributeUpdated: (name, element) => name !== "open" || element.localName !== "details",
 });
 
-// The focused part, or else the first one in the window, stays where it is while others come and go above it.
+// The focused part, or else the first one in the window, keeps its place while parts above it change.
 let anchor;
 const topOf = (element) => element.getBoundingClientRect().top;
 
@@ -48,7 +48,7 @@ document.addEventListener("htmx:afterSwap", () => {
   if (anchor?.element.isConnected) scrollBy({ top: topOf(anchor.element) - anchor.top, behavior: "instant" });
 });
 
-// --- It can be paused, in this tab, until it is resumed.
+// --- Pausing updates in this tab
 
 const HELD = "countersign-console-held";
 const isHeld = () => sessionStorage.getItem(HELD) !== null;

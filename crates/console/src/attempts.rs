@@ -1,7 +1,8 @@
-//! How often somebody may try to sign in, within a while that begins with the first try: as one user from one household of
-//! addresses, and from one household as anybody. As one user from everywhere there is no such bound, or strangers could lock the
-//! operator out; past a number of failures each household only has to leave some seconds between its tries. A try that succeeds
-//! does not count.
+//! Limits on failed sign-ins. The window begins with the first failure.
+//!
+//! Failures are limited for one user from one network, and for one network in all. For one user from everywhere there is no
+//! limit, or strangers could lock the operator out: beyond a number of failures, each network must only pause between attempts.
+//! A successful attempt does not count.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,25 +12,25 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_verify::tally::Tally;
 
-/// Failures as one user from one household within [`WHILE`].
-const MOST_AS_USER_THERE: u32 = 10;
-/// Failures from one household, which many may share behind a proxy.
-const MOST_FROM_HOUSEHOLD: u32 = 50;
-/// Failures as one user from everywhere, past which tries are spaced by [`SPACE`].
-const MANY_AS_USER: u32 = 100;
-/// How long failures are remembered.
-const WHILE: Duration = Duration::from_secs(10 * 60);
-/// From one try to the next, while tries are spaced.
-const SPACE: Duration = Duration::from_secs(10);
-/// Users, households, and users in households that are remembered at a time.
-const MOST_KNOWN: u64 = 20_000;
+/// Failures of one user from one network within [`WINDOW`].
+const MAX_OF_USER_IN_NETWORK: u32 = 10;
+/// Failures from one network, which many users may share behind a proxy.
+const MAX_OF_NETWORK: u32 = 50;
+/// Failures of one user from everywhere, beyond which attempts must be [`MIN_INTERVAL`] apart.
+const MANY_OF_USER: u32 = 100;
+/// Time after which failures are forgotten.
+const WINDOW: Duration = Duration::from_secs(10 * 60);
+/// Pause between attempts, while they are slowed down.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Largest number of users, networks, and users in networks that are remembered.
+const MAX_REMEMBERED: u64 = 20_000;
 
-/// Whom a text names, however its SID is spelt.
+/// The user that a text names, independent of the spelling of its SID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum User {
     Account(AccountSid),
     ApiKey(ApiKeySid),
-    /// Texts that are no SID: nobody can sign in with one.
+    /// A text that is not a SID, with which nobody can sign in.
     Nobody,
 }
 
@@ -40,33 +41,33 @@ impl User {
     }
 }
 
-/// From where; `None` without an address.
-type From = Option<ClientNetwork>;
+/// Origin of an attempt; `None` without an address.
+type Network = Option<ClientNetwork>;
 
-/// The tries of late.
+/// The recent failures.
 pub(crate) struct Attempts {
-    as_user_there: Tally<(User, From)>,
-    from_household: Tally<From>,
+    as_user_there: Tally<(User, Network)>,
+    from_household: Tally<Network>,
     as_user: Tally<User>,
-    spaced: Tally<(User, From)>,
+    spaced: Tally<(User, Network)>,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
         Self {
-            as_user_there: Tally::new(WHILE, MOST_KNOWN),
-            from_household: Tally::new(WHILE, MOST_KNOWN),
-            as_user: Tally::new(WHILE, MOST_KNOWN),
-            spaced: Tally::new(SPACE, MOST_KNOWN),
+            as_user_there: Tally::new(WINDOW, MAX_REMEMBERED),
+            from_household: Tally::new(WINDOW, MAX_REMEMBERED),
+            as_user: Tally::new(WINDOW, MAX_REMEMBERED),
+            spaced: Tally::new(MIN_INTERVAL, MAX_REMEMBERED),
         }
     }
 }
 
 impl Attempts {
-    /// Counts a try before it is judged, so that many at once are counted too.
+    /// Counts an attempt before it is checked, so that concurrent attempts are counted too.
     ///
     /// # Errors
-    /// It may not be judged; after how long the next one may.
+    /// The attempt must not be checked; the time until the next one may.
     pub(crate) fn begin(
         &self,
         user: &str,
@@ -75,22 +76,22 @@ impl Attempts {
     ) -> Result<(), Duration> {
         let (user, from) = (User::read(user), address.map(ClientNetwork::of));
         let there = (user, from);
-        let is_spaced = self.as_user.read(&user, now).0 >= MANY_AS_USER;
+        let is_spaced = self.as_user.read(&user, now).0 >= MANY_OF_USER;
         if is_spaced && self.spaced.add(there, now) > 0 {
             return Err(self.spaced.read(&there, now).1);
         }
-        if self.as_user_there.add(there, now) >= MOST_AS_USER_THERE {
+        if self.as_user_there.add(there, now) >= MAX_OF_USER_IN_NETWORK {
             return Err(self.as_user_there.read(&there, now).1);
         }
-        if self.from_household.add(from, now) >= MOST_FROM_HOUSEHOLD {
+        if self.from_household.add(from, now) >= MAX_OF_NETWORK {
             return Err(self.from_household.read(&from, now).1);
         }
         self.as_user.add(user, now);
         Ok(())
     }
 
-    /// It went well.
-    pub(crate) fn forgive(&self, user: &str, address: Option<IpAddr>, now: Monotonic) {
+    /// Takes back the count of a successful attempt.
+    pub(crate) fn succeed(&self, user: &str, address: Option<IpAddr>, now: Monotonic) {
         let (user, from) = (User::read(user), address.map(ClientNetwork::of));
         self.as_user_there.take_back((user, from), now);
         self.spaced.take_back((user, from), now);
@@ -110,26 +111,26 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_the_same_however_the_sid_is_spelt() {
+    fn the_spelling_of_a_sid_makes_no_difference() {
         let (attempts, now) = (Attempts::default(), Monotonic::default());
         let here = address("192.0.2.1");
         let spelt = [ACCOUNT.to_owned(), format!("AC{}", ACCOUNT[2..].to_uppercase())];
-        for number in 0..MOST_AS_USER_THERE {
+        for number in 0..MAX_OF_USER_IN_NETWORK {
             let user = &spelt[usize::from(number % 2 == 1)];
             assert_eq!(attempts.begin(user, here, now), Ok(()));
         }
         let later = now + Duration::from_secs(60);
         for user in &spelt {
-            assert_eq!(attempts.begin(user, here, later), Err(WHILE - Duration::from_secs(60)));
+            assert_eq!(attempts.begin(user, here, later), Err(WINDOW - Duration::from_secs(60)));
         }
         assert_eq!(attempts.begin(&ACCOUNT.replace("AC", "SK"), here, later), Ok(()));
-        assert_eq!(attempts.begin(ACCOUNT, here, now + WHILE), Ok(()));
+        assert_eq!(attempts.begin(ACCOUNT, here, now + WINDOW), Ok(()));
     }
 
     #[test]
-    fn whoever_fails_locks_nobody_out_elsewhere() {
+    fn failures_do_not_lock_out_other_networks() {
         let (attempts, now) = (Attempts::default(), Monotonic::default());
-        for _ in 0..2 * MOST_AS_USER_THERE {
+        for _ in 0..2 * MAX_OF_USER_IN_NETWORK {
             let _ = attempts.begin(ACCOUNT, address("192.0.2.1"), now);
         }
         assert!(attempts.begin(ACCOUNT, address("192.0.2.1"), now).is_err());
@@ -137,44 +138,48 @@ mod tests {
     }
 
     #[test]
-    fn many_failures_from_everywhere_slow_a_user_down_and_lock_nobody_out() {
+    fn many_failures_from_everywhere_slow_a_user_down() {
         let (attempts, now) = (Attempts::default(), Monotonic::default());
-        for number in 0..MANY_AS_USER {
+        for number in 0..MANY_OF_USER {
             assert_eq!(attempts.begin(ACCOUNT, address(&format!("192.0.2.{number}")), now), Ok(()));
         }
         let here = address("198.51.100.7");
         assert_eq!(attempts.begin(ACCOUNT, here, now), Ok(()));
         let soon = now + Duration::from_secs(4);
         assert_eq!(attempts.begin(ACCOUNT, here, soon), Err(Duration::from_secs(6)));
-        assert_eq!(attempts.begin(ACCOUNT, here, now + SPACE), Ok(()));
+        assert_eq!(attempts.begin(ACCOUNT, here, now + MIN_INTERVAL), Ok(()));
         assert_eq!(attempts.begin(ACCOUNT, address("203.0.113.9"), soon), Ok(()));
         let key = ACCOUNT.replace("AC", "SK");
         assert_eq!(
             (attempts.begin(&key, here, now), attempts.begin(&key, here, now)),
             (Ok(()), Ok(()))
         );
-        attempts.forgive(ACCOUNT, address("203.0.113.9"), soon);
-        assert_eq!(attempts.begin(ACCOUNT, address("203.0.113.9"), soon), Ok(()), "it went well");
+        attempts.succeed(ACCOUNT, address("203.0.113.9"), soon);
+        assert_eq!(
+            attempts.begin(ACCOUNT, address("203.0.113.9"), soon),
+            Ok(()),
+            "the attempt succeeded"
+        );
     }
 
     #[test]
-    fn addresses_of_one_64_are_one_household() {
+    fn addresses_of_one_64_are_one_network() {
         let (attempts, now) = (Attempts::default(), Monotonic::default());
-        for number in 0..MOST_FROM_HOUSEHOLD {
+        for number in 0..MAX_OF_NETWORK {
             let from = address(&format!("2001:db8:0:1:{number:x}::1"));
             let key = format!("SK{:032x}", number / 5);
             assert_eq!(attempts.begin(&key, from, now), Ok(()));
         }
-        assert_eq!(attempts.begin(ACCOUNT, address("2001:db8:0:1::"), now), Err(WHILE));
+        assert_eq!(attempts.begin(ACCOUNT, address("2001:db8:0:1::"), now), Err(WINDOW));
         assert_eq!(attempts.begin(ACCOUNT, address("2001:db8:0:2::"), now), Ok(()));
     }
 
     #[test]
-    fn a_try_that_went_well_does_not_count() {
+    fn a_successful_attempt_does_not_count() {
         let (attempts, now) = (Attempts::default(), Monotonic::default());
-        for _ in 0..2 * MANY_AS_USER {
+        for _ in 0..2 * MANY_OF_USER {
             assert_eq!(attempts.begin(ACCOUNT, address("192.0.2.1"), now), Ok(()));
-            attempts.forgive(ACCOUNT, address("192.0.2.1"), now);
+            attempts.succeed(ACCOUNT, address("192.0.2.1"), now);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How notifications fared within a span of time: counted in equal steps, and drawn as bars.
+//! Outcomes of notifications within a time span: counted in equal steps and drawn as bars.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use countersign_domain::ending::NotificationStatus;
 use countersign_domain::time::Instant;
 use countersign_store::seam::NotificationSummary;
 
-use crate::views::Stamp;
-use crate::words;
+use crate::labels;
+use crate::views::Timestamp;
 
-/// What a bar is made of, from below: the word of the API, and its name.
+/// The parts of a bar, from below: class and name.
 const OUTCOMES: [(&str, &str); 6] = [
     ("delivered", "Delivered"),
     ("sent", "Sent"),
@@ -19,11 +19,11 @@ const OUTCOMES: [(&str, &str); 6] = [
     ("cancelled", "Cancelled"),
 ];
 
-/// The drawing's height, without the line of times.
+/// Height of the drawing, without the time axis.
 const HEIGHT: f64 = 120.0;
 const WIDTH: f64 = 600.0;
 
-/// A piece of a bar.
+/// A rectangle of a bar.
 pub(crate) struct Piece {
     pub(crate) class: &'static str,
     pub(crate) x: String,
@@ -32,57 +32,62 @@ pub(crate) struct Piece {
     pub(crate) height: String,
 }
 
-/// One step of time, as a row of the table.
+/// One time step, as a row of the table.
 pub(crate) struct Step {
-    pub(crate) from: Stamp,
+    pub(crate) from: Timestamp,
     pub(crate) counts: [u32; OUTCOMES.len()],
 }
 
-/// How many ended so.
+/// Number of notifications with an outcome.
 pub(crate) struct Total {
     pub(crate) class: &'static str,
     pub(crate) name: &'static str,
     pub(crate) count: u32,
 }
 
-/// A span of time.
+/// The chart of a time span.
 pub(crate) struct Chart {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
     pub(crate) count: u32,
     pub(crate) totals: Vec<Total>,
-    /// From the asking to the device's acknowledgement: half of them, and all but one of twenty, took no longer.
+    /// Time from creation to the device's acknowledgement: median and 95th percentile.
     pub(crate) median: Option<String>,
     pub(crate) p95: Option<String>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) steps: Vec<Step>,
-    /// The most that one step has.
+    /// The largest count of a step.
     pub(crate) highest: u32,
-    /// What it shows, in a sentence.
+    /// The content as a sentence.
     pub(crate) words: String,
 }
 
 impl Chart {
-    /// Of the last `steps` times `step` until `now`.
+    /// A chart of the `steps` steps of length `step` before `now`.
     pub(crate) fn of(
         (id, title): (&'static str, &'static str),
-        fates: &[NotificationSummary],
+        notifications: &[NotificationSummary],
         now: Instant,
         step: Duration,
         steps: u32,
     ) -> Self {
         let begin = now - step * steps;
         let mut counted: Vec<_> = (0..steps)
-            .map(|at| Step { from: Stamp(begin + step * at), counts: [0; OUTCOMES.len()] })
+            .map(|at| Step { from: Timestamp(begin + step * at), counts: [0; OUTCOMES.len()] })
             .collect();
         let mut took = Vec::new();
-        for fate in fates.iter().filter(|fate| fate.created_at >= begin) {
-            let at = fate.created_at.since(begin).as_micros() / step.as_micros();
+        for notification in
+            notifications.iter().filter(|notification| notification.created_at >= begin)
+        {
+            let at = notification.created_at.since(begin).as_micros() / step.as_micros();
             let last = counted.len() - 1;
             let at = usize::try_from(at).unwrap_or(last).min(last);
-            counted[at].counts[outcome(fate)] += 1;
-            if fate.ending.is_some_and(|ending| ending.status == NotificationStatus::Delivered) {
-                took.push(fate.updated_at.since(fate.created_at));
+            counted[at].counts[outcome(notification)] += 1;
+            if notification
+                .ending
+                .is_some_and(|ending| ending.status == NotificationStatus::Delivered)
+            {
+                took.push(notification.updated_at.since(notification.created_at));
             }
         }
         took.sort_unstable();
@@ -99,7 +104,7 @@ impl Chart {
         let count = totals.iter().map(|total| total.count).sum();
         let share = |percent: usize| {
             let at = (took.len() * percent).div_ceil(100).checked_sub(1)?;
-            took.get(at).map(|took| words::span(*took))
+            took.get(at).map(|took| labels::span(*took))
         };
         let words = sentence(title, count, &totals);
         let pieces = draw(&counted, highest);
@@ -108,8 +113,8 @@ impl Chart {
     }
 }
 
-fn outcome(fate: &NotificationSummary) -> usize {
-    match fate.ending.map(|ending| ending.status) {
+fn outcome(notification: &NotificationSummary) -> usize {
+    match notification.ending.map(|ending| ending.status) {
         Some(NotificationStatus::Delivered) => 0,
         Some(NotificationStatus::Sent) => 1,
         None | Some(NotificationStatus::Queued | NotificationStatus::Sending) => 2,
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn pushes_are_counted_by_step_and_outcome() {
         let now = Instant::from_seconds(1_700_000_000);
-        let fate = |ago: u64, millis: u64, ending| {
+        let notification = |ago: u64, millis: u64, ending| {
             let created_at = now - Duration::from_secs(ago);
             NotificationSummary {
                 created_at,
@@ -167,12 +172,12 @@ mod tests {
                 ending,
             }
         };
-        let mut fates: Vec<_> =
-            (1..=20).map(|at| fate(10, at * 10, Some(Ending::DELIVERED))).collect();
-        fates.push(fate(70, 0, None));
-        fates.push(fate(130, 0, Some(Ending::EXPIRED)));
-        let chart = Chart::of(("x", "Title"), &fates, now, Duration::from_secs(60), 2);
-        assert_eq!(chart.count, 21, "what is older is not of this span");
+        let mut notifications: Vec<_> =
+            (1..=20).map(|at| notification(10, at * 10, Some(Ending::DELIVERED))).collect();
+        notifications.push(notification(70, 0, None));
+        notifications.push(notification(130, 0, Some(Ending::EXPIRED)));
+        let chart = Chart::of(("x", "Title"), &notifications, now, Duration::from_secs(60), 2);
+        assert_eq!(chart.count, 21, "older ones are not counted");
         assert_eq!(chart.steps[0].counts, [0, 0, 1, 0, 0, 0]);
         assert_eq!(chart.steps[1].counts, [20, 0, 0, 0, 0, 0]);
         assert_eq!(

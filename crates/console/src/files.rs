@@ -1,4 +1,4 @@
-//! The files that the pages are made of, and what a browser may do with the pages.
+//! The static files of the pages, and the policy for browsers.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use countersign_web::{Assets, Policy};
 use http::HeaderMap;
 use rust_embed::RustEmbed;
 
-use crate::fault::Fault;
+use crate::error::PageError;
 
 #[derive(RustEmbed)]
 #[folder = "files/"]
@@ -17,14 +17,14 @@ struct Folder;
 /// All files.
 pub(crate) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::read::<Folder>(&[]));
 
-/// Forms go to the console itself, and nothing is sensed.
+/// Allows forms to the console itself, and no camera.
 pub(crate) static POLICY: LazyLock<Policy> =
     LazyLock::new(|| Policy::new("form-action 'self'", "camera=()"));
 
-/// One of the files.
+/// Serves a file.
 pub(crate) async fn file(
     Path((version, name)): Path<(String, String)>,
     asked: HeaderMap,
-) -> Result<Response, Fault> {
-    ASSETS.versioned(&version, &name, &asked).ok_or(Fault::NotFound)
+) -> Result<Response, PageError> {
+    ASSETS.versioned(&version, &name, &asked).ok_or(PageError::NotFound)
 }

@@ -1,8 +1,8 @@
-//! What a form or a query says.
+//! Fields of a form or a query.
 
-use crate::fault::Fault;
+use crate::error::PageError;
 
-/// More pairs are no form of ours.
+/// Largest number of fields. No form of the console has as many.
 const MOST_PAIRS: usize = 64;
 
 /// Names and values.
@@ -10,17 +10,17 @@ const MOST_PAIRS: usize = 64;
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PageError> {
         let pairs: Vec<_> =
             url::form_urlencoded::parse(bytes).into_owned().take(MOST_PAIRS + 1).collect();
         if pairs.len() > MOST_PAIRS {
-            return Err(Fault::Refused("The form has too many fields.".into()));
+            return Err(PageError::Refused("The form has too many fields.".into()));
         }
         Ok(Self(pairs))
     }
 
-    /// The query of an address.
-    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, Fault> {
+    /// Parses the query of a URL.
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, PageError> {
         Self::parse(query.unwrap_or_default().as_bytes())
     }
 
@@ -29,7 +29,7 @@ impl Form {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Its text without spaces around it; empty if it was not sent.
+    /// The first value of that name, trimmed; empty if it was not sent.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.given(name).unwrap_or_default().trim()
     }

@@ -1,4 +1,4 @@
-//! What is around every page.
+//! The layout of every page.
 
 use askama::Template;
 use axum::body::Body;
@@ -6,15 +6,15 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::files::ASSETS;
 use crate::form::Form;
 use crate::session::Operator;
 use crate::state::Console;
 
-/// Which entry of the navigation a page belongs to.
+/// The entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Here {
+pub(crate) enum Section {
     Overview,
     Timeline,
     Search,
@@ -29,47 +29,47 @@ pub(crate) enum Here {
 pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) name: &'static str,
-    pub(crate) is_here: bool,
+    pub(crate) is_current: bool,
 }
 
-/// What is around a page.
+/// The layout of a page.
 pub(crate) struct Frame {
-    /// Where pages lie.
+    /// URL of the pages.
     pub(crate) base: String,
-    /// Where files lie.
+    /// URL of the files.
     pub(crate) files: String,
-    /// Who is signed in.
+    /// The operator who is signed in.
     pub(crate) operator: Option<Operator>,
-    /// Where they can go.
+    /// The entries of the navigation.
     pub(crate) entries: Vec<Entry>,
-    /// Whether the page is read again by itself.
+    /// Whether the page updates itself.
     pub(crate) pace: Pace,
 }
 
-/// Whether a page is read again by itself. A page that could be has its path.
+/// Whether a page updates itself. Contains the path of a page that can.
 pub(crate) enum Pace {
-    /// It shows nothing that goes on.
+    /// The page shows nothing that changes.
     Once,
-    /// It is.
+    /// The page updates itself.
     Live(String),
-    /// Somebody asked for it to be held still.
+    /// Updates are paused.
     Held(String),
 }
 
 impl Frame {
-    pub(crate) fn new(console: &Console, operator: Option<&Operator>, here: Here) -> Self {
+    pub(crate) fn new(console: &Console, operator: Option<&Operator>, here: Section) -> Self {
         let base = console.base();
         let all = [
-            ("", "Overview", Here::Overview),
-            ("/timeline", "Timeline", Here::Timeline),
-            ("/search", "Search", Here::Search),
-            ("/services", "Services", Here::Services),
-            ("/credentials", "Credentials", Here::Credentials),
-            ("/webhooks", "Webhooks", Here::Webhooks),
-            ("/enrol", "Enrol a device", Here::Enrol),
+            ("", "Overview", Section::Overview),
+            ("/timeline", "Timeline", Section::Timeline),
+            ("/search", "Search", Section::Search),
+            ("/services", "Services", Section::Services),
+            ("/credentials", "Credentials", Section::Credentials),
+            ("/webhooks", "Webhooks", Section::Webhooks),
+            ("/enrol", "Enrol a device", Section::Enrol),
         ];
         let entries = all.into_iter().filter(|_| operator.is_some()).map(|(path, name, it)| {
-            Entry { path: format!("{base}{path}"), name, is_here: it == here }
+            Entry { path: format!("{base}{path}"), name, is_current: it == here }
         });
         Self {
             files: format!("{base}/files/{}", ASSETS.version()),
@@ -80,34 +80,34 @@ impl Frame {
         }
     }
 
-    /// A page at `path` that shows what goes on, unless the query says `live=no`.
+    /// Makes a page at `path` update itself, unless the query contains `live=no`.
     pub(crate) fn live(self, path: &str, query: &Form) -> Self {
         let path = format!("{}{path}", self.base);
         let is_held = query.text("live") == "no";
         Self { pace: if is_held { Pace::Held(path) } else { Pace::Live(path) }, ..self }
     }
 
-    /// Where the page is read again, if it is.
+    /// The path for updates, if the page updates itself.
     pub(crate) fn live_path(&self) -> Option<&str> {
         if let Pace::Live(path) = &self.pace { Some(path) } else { None }
     }
 
-    /// Where the page would be read again, if it were not held still.
+    /// The path for updates, if they are paused.
     pub(crate) fn held_path(&self) -> Option<&str> {
         if let Pace::Held(path) = &self.pace { Some(path) } else { None }
     }
 
-    /// The token that forms carry.
+    /// The token that forms contain.
     pub(crate) fn form_token(&self) -> &str {
         self.operator.as_ref().map_or("", |operator| &operator.form_token)
     }
 }
 
-/// A page.
-pub(crate) fn page(status: StatusCode, template: &impl Template) -> Result<Response, Fault> {
+/// A response with a page.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Result<Response, PageError> {
     let text = template.render().map_err(|error| {
         tracing::error!(%error, "A page of the console cannot be drawn: {error}");
-        Fault::Internal
+        PageError::Internal
     })?;
     let mut response = Body::from(text).into_response();
     *response.status_mut() = status;
@@ -116,12 +116,12 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> Result<Respo
     Ok(response)
 }
 
-/// A page that is there.
-pub(crate) fn ok(template: &impl Template) -> Result<Response, Fault> {
+/// 200 with a page.
+pub(crate) fn ok(template: &impl Template) -> Result<Response, PageError> {
     page(StatusCode::OK, template)
 }
 
-/// On to another page, by GET.
+/// Redirects to another page, which is fetched with GET.
 pub(crate) fn go(console: &Console, path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(place) = HeaderValue::try_from(format!("{}{path}", console.base())) {

@@ -1,15 +1,16 @@
-//! The operator console at `/console`: pages that are made here, whole, and work without a script. What they show comes
-//! from the use cases of `verify`, of the account that is signed in; what is not that account's is not there.
+//! The operator console at `/console`: complete pages that are rendered by the server and work without scripts. They show the
+//! signed-in account, through the use cases of `verify`; nothing of other accounts is visible.
 //!
-//! Texts of applications reach a page through the templates only, which escape them. What a page is made of besides lies
-//! under a path that names its contents. `htmx` reads live parts again in the background; nothing depends on it.
+//! Texts of applications reach a page only through templates, which escape them. Static files lie under a path that contains
+//! their version. `htmx` updates parts of pages in the background; every page works without it.
 
 mod attempts;
 mod chart;
-mod fault;
+mod error;
 mod files;
 mod form;
 mod frame;
+mod labels;
 mod links;
 mod pages;
 mod qr;
@@ -19,7 +20,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod views;
-mod words;
 
 pub use router::router;
-pub use state::{Console, Finding, Parts, Tester};
+pub use state::{Console, CredentialTester, Dependencies, TestResult};

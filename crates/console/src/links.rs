@@ -6,12 +6,12 @@ use std::time::Duration;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::AccountSid;
 
-/// How long a link is good.
-const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
-/// Links at a time; a further one takes the place of the oldest.
+/// Validity of a link.
+const VALIDITY: Duration = Duration::from_secs(10 * 60);
+/// Largest number of links. A further one replaces the oldest.
 const MOST: usize = 16;
 
-/// The links that nobody has used yet, oldest first.
+/// The unused links, oldest first.
 #[derive(Default)]
 pub(crate) struct Links(Mutex<Vec<(String, AccountSid, Monotonic)>>);
 
@@ -21,10 +21,10 @@ impl Links {
         if links.len() == MOST {
             links.remove(0);
         }
-        links.push((key, account, now + GOOD_FOR));
+        links.push((key, account, now + VALIDITY));
     }
 
-    /// Uses a link up.
+    /// Uses a link.
     pub(crate) fn take(&self, key: &str, now: Monotonic) -> Option<AccountSid> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|(_, _, until)| now < *until);

@@ -1,4 +1,4 @@
-//! Every page, on one screen.
+//! Every route of the console.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::files;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
 use crate::pages::{
     challenge, credentials, enrol, overview, people, search, services, sign_in, timeline, webhooks,
 };
 use crate::session::{Operator, Renewal};
-use crate::state::{Console, Shared};
+use crate::state::{Console, SharedConsole};
 
 /// All pages, ready to be merged with the API. They bring their own headers.
 pub fn router(console: &Arc<Console>) -> Router {
@@ -48,35 +48,39 @@ pub fn router(console: &Arc<Console>) -> Router {
         .with_state(Arc::clone(console))
 }
 
-async fn nothing() -> Fault {
-    Fault::NotFound
+async fn nothing() -> PageError {
+    PageError::NotFound
 }
 
-/// Draws a fault, and puts the headers on.
-async fn finish(State(console): State<Shared>, mut request: Request, next: Next) -> Response {
+/// Draws errors and sets the headers.
+async fn finish(
+    State(console): State<SharedConsole>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let (headers, renewal) = (request.headers().clone(), Renewal::default());
     request.extensions_mut().insert(renewal.clone());
     let mut response = next.run(request).await;
-    // signing out has set it already
+    // Signing out has already set it.
     if !response.headers().contains_key(SET_COOKIE) {
         renewal.apply(&mut response, &console);
     }
-    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        response = draw(&console, &headers, &fault).await;
+    if let Some(error) = response.extensions_mut().remove::<PageError>() {
+        response = draw(&console, &headers, &error).await;
     }
     let headers = response.headers_mut();
     files::POLICY.apply(headers);
-    // What says nothing about caching is kept nowhere.
+    // Responses without a caching rule must not be stored.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }
 
-async fn draw(console: &Console, headers: &http::HeaderMap, fault: &Fault) -> Response {
-    if *fault == Fault::SignedOut {
+async fn draw(console: &Console, headers: &http::HeaderMap, error: &PageError) -> Response {
+    if *error == PageError::SignedOut {
         let mut response = frame::go(console, "/sign-in");
-        // Where a part of a page is asked for, the whole page has to go.
+        // For an update of a part, the whole page must redirect.
         if headers.contains_key("hx-request") {
             *response.status_mut() = http::StatusCode::OK;
             if let Some(place) = response.headers_mut().remove(http::header::LOCATION) {
@@ -86,12 +90,12 @@ async fn draw(console: &Console, headers: &http::HeaderMap, fault: &Fault) -> Re
         return response;
     }
     let operator = Operator::of(headers, console).await.ok();
-    let (title, text) = fault.words();
-    let frame = Frame::new(console, operator.as_ref(), Here::Nowhere);
-    let template = crate::pages::FaultPage { frame, title, text };
-    let drawn = frame::page(fault.status(), &template);
+    let (title, text) = error.words();
+    let frame = Frame::new(console, operator.as_ref(), Section::Nowhere);
+    let template = crate::pages::ErrorPage { frame, title, text };
+    let drawn = frame::page(error.status(), &template);
     let mut response = drawn.unwrap_or_default();
-    if let Some(seconds) = fault.retry_after() {
+    if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response

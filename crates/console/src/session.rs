@@ -1,4 +1,4 @@
-//! Who looks at a page: the session in a cookie, and the form token that proves that a form came from one of our pages.
+//! The session in a cookie, and the form token that proves that a form comes from a page of the console.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -15,34 +15,34 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Request};
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::state::{Console, Shared};
+use crate::state::{Console, SharedConsole};
 
-/// The session.
+/// Cookie of the session.
 const SESSION: &str = "countersign_console";
-/// Before there is a session, what the sign-in form is tied to.
+/// Cookie of a browser without a session. The sign-in form is bound to it.
 const VISIT: &str = "countersign_visit";
 
-/// The most bytes of a form.
+/// Largest size of a form in bytes.
 const LONGEST_FORM: usize = 32 * 1024;
 
-/// Who is signed in.
+/// The operator who is signed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Operator {
-    /// Whose things are shown.
+    /// The account that is shown.
     pub(crate) account: AccountSid,
-    /// What the forms of this session carry.
+    /// The token of this session's forms.
     pub(crate) form_token: String,
     pub(crate) session: Session,
 }
 
-/// What the browser is to keep from now on, once it is known who asks; empty if it keeps what it has.
+/// The session that the browser must store after this request; empty if it keeps the present one.
 #[derive(Clone, Default)]
 pub(crate) struct Renewal(Arc<OnceLock<(Secret, u64)>>);
 
 impl Renewal {
-    /// Makes the browser keep it.
+    /// Sets the cookie.
     pub(crate) fn apply(&self, response: &mut Response, console: &Console) {
         if let Some((text, seconds)) = self.0.get() {
             set(response, SESSION, text.expose(), Some(*seconds), console);
@@ -52,49 +52,49 @@ impl Renewal {
     fn note(&self, session: &Session, console: &Console) {
         if let Some(text) = &session.renewed {
             let left = session.expires_at.since(console.now()).as_secs();
-            // nobody else sets it within one request
+            // Nobody else sets it within one request.
             let _ = self.0.set((text.clone(), left));
         }
     }
 }
 
-/// Whether a person did this: a page that is read again by itself keeps no session alive.
+/// Whether a person made the request. Automatic updates do not extend a session.
 fn is_by_person(headers: &HeaderMap) -> bool {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|is| is == value);
     let is_by_page = says("sec-fetch-mode", "navigate") && !headers.contains_key("sec-fetch-user");
     !headers.contains_key("hx-request") && !is_by_page
 }
 
-/// A form of somebody who is signed in, from one of our pages.
+/// A form of a signed-in operator, from a page of the console.
 pub(crate) struct Posted {
     pub(crate) operator: Operator,
     pub(crate) form: Form,
 }
 
-/// A form of somebody who wants to sign in, from our page.
+/// The sign-in form, from a page of the console.
 pub(crate) struct PostedByVisitor {
     pub(crate) form: Form,
     pub(crate) address: Option<IpAddr>,
 }
 
 impl Operator {
-    /// By the cookie of a request.
-    pub(crate) async fn of(headers: &HeaderMap, console: &Console) -> Result<Self, Fault> {
-        let text = cookie(headers, SESSION).ok_or(Fault::SignedOut)?;
+    /// The operator of a request, by its cookie.
+    pub(crate) async fn of(headers: &HeaderMap, console: &Console) -> Result<Self, PageError> {
+        let text = cookie(headers, SESSION).ok_or(PageError::SignedOut)?;
         let session = console.verify.session(text).await?;
         let form_token = console.verify.form_token(&session.id);
         Ok(Self { account: session.account, form_token, session })
     }
 
-    /// The same, of a request that counts as one of the account's.
+    /// Like [`of`](Self::of), and counts the request against the account's rate.
     async fn asking(
         headers: &HeaderMap,
         extensions: &Extensions,
         console: &Console,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, PageError> {
         let operator = Self::of(headers, console).await?;
         if !console.verify.allows_request(operator.account) {
-            return Err(Fault::Busy);
+            return Err(PageError::Busy);
         }
         belongs(extensions.get::<Arc<RequestPermit>>(), &operator)?;
         if let Some(renewal) = extensions.get::<Renewal>().filter(|_| is_by_person(headers)) {
@@ -104,18 +104,24 @@ impl Operator {
     }
 }
 
-impl FromRequestParts<Shared> for Operator {
-    type Rejection = Fault;
+impl FromRequestParts<SharedConsole> for Operator {
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Fault> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &SharedConsole,
+    ) -> Result<Self, PageError> {
         Self::asking(&parts.headers, &parts.extensions, state).await
     }
 }
 
-impl FromRequest<Shared> for Posted {
-    type Rejection = Fault;
+impl FromRequest<SharedConsole> for Posted {
+    type Rejection = PageError;
 
-    async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
+    async fn from_request(
+        request: Request<Body>,
+        state: &SharedConsole,
+    ) -> Result<Self, PageError> {
         let (headers, extensions) = (request.headers(), request.extensions());
         let operator = Operator::asking(headers, extensions, state).await?;
         let form = read(request).await?;
@@ -124,11 +130,14 @@ impl FromRequest<Shared> for Posted {
     }
 }
 
-impl FromRequest<Shared> for PostedByVisitor {
-    type Rejection = Fault;
+impl FromRequest<SharedConsole> for PostedByVisitor {
+    type Rejection = PageError;
 
-    async fn from_request(request: Request<Body>, state: &Shared) -> Result<Self, Fault> {
-        let visit = cookie(request.headers(), VISIT).ok_or(Fault::Forged)?.to_owned();
+    async fn from_request(
+        request: Request<Body>,
+        state: &SharedConsole,
+    ) -> Result<Self, PageError> {
+        let visit = cookie(request.headers(), VISIT).ok_or(PageError::Forged)?.to_owned();
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let address = from.map(|ConnectInfo(address)| address.ip());
         let form = read(request).await?;
@@ -137,24 +146,24 @@ impl FromRequest<Shared> for PostedByVisitor {
     }
 }
 
-/// A browser says from where a form was sent, unless it is old; the token is for those.
-async fn read(request: Request<Body>) -> Result<Form, Fault> {
+/// Browsers declare the origin of a form. The token protects those that are too old to do so.
+async fn read(request: Request<Body>) -> Result<Form, PageError> {
     let site = request.headers().get("sec-fetch-site");
     if site.is_some_and(|site| site != "same-origin") {
-        return Err(Fault::Forged);
+        return Err(PageError::Forged);
     }
     Form::parse(&whole(request.into_body(), LONGEST_FORM).await?)
 }
 
-/// From here on the request counts as one of the account, if it may have one more.
-fn belongs(place: Option<&Arc<RequestPermit>>, operator: &Operator) -> Result<(), Fault> {
+/// Counts the request as one of the account, if the account may have another one.
+fn belongs(place: Option<&Arc<RequestPermit>>, operator: &Operator) -> Result<(), PageError> {
     let taken = place.map_or(Ok(()), |place| place.assign_to_account(operator.account));
-    taken.map_err(|_| Fault::Busy)
+    taken.map_err(|_| PageError::Busy)
 }
 
-fn check(form: &Form, session: &str, console: &Console) -> Result<(), Fault> {
+fn check(form: &Form, session: &str, console: &Console) -> Result<(), PageError> {
     let token = form.text("form_token");
-    if console.verify.is_form_token(session, token) { Ok(()) } else { Err(Fault::Forged) }
+    if console.verify.is_form_token(session, token) { Ok(()) } else { Err(PageError::Forged) }
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -163,19 +172,19 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Makes the browser keep a session.
+/// Sets the cookie of a session.
 pub(crate) fn keep(response: &mut Response, session: &Session, text: &Secret, console: &Console) {
     let left = session.expires_at.since(console.now()).as_secs();
     set(response, SESSION, text.expose(), Some(left), console);
 }
 
-/// Makes the browser forget it.
+/// Deletes the cookie of the session.
 pub(crate) fn forget(response: &mut Response, console: &Console) {
     set(response, SESSION, "", Some(0), console);
 }
 
-/// Ties a sign-in form to the browser; the token for it. A browser that has such a tie keeps it, so that two windows do
-/// not take it from each other.
+/// Binds a sign-in form to the browser and returns the cookie and the token. A browser that already has the cookie keeps it, so
+/// that two windows do not invalidate each other's forms.
 pub(crate) fn tie(headers: &HeaderMap, console: &Console) -> (String, String) {
     let known = cookie(headers, VISIT).filter(|known| known.len() == 22);
     let visit = known.map_or_else(|| console.verify.nonce(), str::to_owned);

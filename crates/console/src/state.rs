@@ -1,4 +1,4 @@
-//! What pages may use.
+//! The console's shared state.
 
 use std::sync::Arc;
 
@@ -10,42 +10,42 @@ use countersign_domain::time::Instant;
 use countersign_verify::Verify;
 
 use crate::attempts::Attempts;
+use crate::labels::speaker;
 use crate::links::Links;
-use crate::words::speaker;
 
-/// Tries a push credential without showing anything on a device. It lives where push services are known.
+/// Tests a push credential without showing anything on a device. Implemented where push services are known.
 #[async_trait]
-pub trait Tester: Send + Sync {
-    /// What the push service says to a push for an app of that id; or why nothing could be tried.
+pub trait CredentialTester: Send + Sync {
+    /// Returns the push service's response to a push for an app of that id, or the reason why nothing was sent.
     async fn try_credential(
         &self,
         credential: &Credential,
         app_id: &str,
-    ) -> Result<Finding, String>;
+    ) -> Result<TestResult, String>;
 }
 
-/// What came of a try.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether the credential works; `None` if the try does not tell.
+pub struct TestResult {
+    /// Whether the credential works; `None` if the test cannot tell.
     pub works: Option<bool>,
-    /// The conclusion, as a sentence without its full stop.
+    /// The conclusion, as a sentence without a full stop.
     pub conclusion: &'static str,
-    /// The push service's status; `None` if none answered.
+    /// The push service's status; `None` without a response.
     pub status: Option<u16>,
-    /// The words of the push service, or of this server if none answered.
+    /// The reason of the push service, or of this server if there was no response.
     pub reason: Option<String>,
-    /// What they mean.
-    pub words: String,
+    /// An explanation of the reason.
+    pub explanation: String,
 }
 
-impl Finding {
-    /// Who says the words.
+impl TestResult {
+    /// Label of the source of the reason.
     pub(crate) const fn speaker(&self) -> &'static str {
         speaker(self.status)
     }
 
-    /// The status and the words.
+    /// Status and reason.
     pub(crate) fn said(&self) -> String {
         let status = self.status.map(|status| status.to_string());
         let said: Vec<_> = status.into_iter().chain(self.reason.clone()).collect();
@@ -60,15 +60,15 @@ impl Finding {
     }
 }
 
-/// Who does the work.
-pub struct Parts {
+/// Services that the console needs.
+pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,
-    /// Where the world sees us, such as `https://verify.example.com`.
+    /// The public URL of the server, such as `https://verify.example.com`.
     pub public_url: String,
-    /// Tries credentials.
-    pub tester: Arc<dyn Tester>,
-    /// What the code of an attempt means, in words, by what happened.
+    /// Tests credentials.
+    pub credential_tester: Arc<dyn CredentialTester>,
+    /// Explains the code of an attempt.
     pub explain: fn(&AttemptRecord) -> Option<&'static str>,
 }
 
@@ -76,34 +76,34 @@ pub struct Parts {
 pub struct Console {
     pub(crate) verify: Arc<Verify>,
     pub(crate) public_url: String,
-    /// Where browsers reach the pages, without `/console`.
+    /// URL by which browsers reach the pages, without `/console`.
     served_at: String,
-    pub(crate) tester: Arc<dyn Tester>,
+    pub(crate) credential_tester: Arc<dyn CredentialTester>,
     pub(crate) explain: fn(&AttemptRecord) -> Option<&'static str>,
     pub(crate) attempts: Attempts,
     pub(crate) links: Links,
 }
 
-/// How pages hold it.
-pub(crate) type Shared = Arc<Console>;
+/// The state, as handlers receive it.
+pub(crate) type SharedConsole = Arc<Console>;
 
 impl Console {
-    /// Over these parts.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { verify, public_url, tester, explain } = parts;
+    /// Creates the console.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { verify, public_url, credential_tester, explain } = dependencies;
         let public_url = public_url.trim_end_matches('/').to_owned();
         let (attempts, links) = (Attempts::default(), Links::default());
         let served_at = public_url.clone();
-        Self { verify, public_url, served_at, tester, explain, attempts, links }
+        Self { verify, public_url, served_at, credential_tester, explain, attempts, links }
     }
 
-    /// The same, for pages that browsers reach by another URL than the API, such as `http://10.0.0.1:9090`.
+    /// Sets the URL by which browsers reach the pages, if it differs from the API's, such as `http://10.0.0.1:9090`.
     #[must_use]
     pub fn served_at(self, url: &str) -> Self {
         Self { served_at: url.trim_end_matches('/').to_owned(), ..self }
     }
 
-    /// A link that signs in as an account: once, and within ten minutes. For whoever started the process.
+    /// A link that signs in as an account, once and within ten minutes. For the person who started the process.
     pub fn one_time_link(&self, account: AccountSid) -> String {
         let key = self.verify.nonce();
         self.links.add(key.clone(), account, self.verify.monotonic());
@@ -114,7 +114,7 @@ impl Console {
         self.verify.now()
     }
 
-    /// Where pages lie, as a browser sees it: a proxy may have put a path before ours.
+    /// URL of the pages as browsers see it. A proxy may prefix the path.
     pub(crate) fn base(&self) -> String {
         let path = url::Url::parse(&self.served_at).map(|url| url.path().to_owned());
         format!("{}/console", path.unwrap_or_default().trim_end_matches('/'))

@@ -1,4 +1,4 @@
-//! Parts that several pages show.
+//! Views that several pages share.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,30 +12,31 @@ use countersign_domain::visible;
 use countersign_store::PageQuery;
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::error::PageError;
+use crate::labels::{self, Tone};
 use crate::state::Console;
-use crate::words::{self, Tone};
 
-/// More notifications than a challenge is shown with.
+/// Largest number of notifications of a challenge.
 const MOST_PUSHES: u16 = 100;
 
-/// A text that others wrote, with a mark in the place of each character that could not be seen or would move the others.
+/// A text of others, with visible marks in place of characters that are invisible or reorder the text.
 pub(crate) fn marked<T: AsRef<str> + ?Sized>(text: &T) -> Cow<'_, str> {
     visible::marked(text.as_ref())
 }
 
-/// The same where there can be no markup around it, as in a title: isolated, so that its direction moves nothing beside it.
+/// Like [`marked`], for places without markup, such as a title: isolated, so that its direction does not affect the text around
+/// it.
 pub(crate) fn isolated<T: AsRef<str> + ?Sized>(text: &T) -> String {
     let text = marked(text);
-    // ASCII reads in one direction only
+    // ASCII has only one direction.
     if text.is_ascii() { text.into_owned() } else { format!("\u{2068}{text}\u{2069}") }
 }
 
 /// An instant, for people and for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(pub(crate) Instant);
+pub(crate) struct Timestamp(pub(crate) Instant);
 
-impl Stamp {
+impl Timestamp {
     /// `2026-01-31T12:00:00.512Z`
     pub(crate) fn machine(&self) -> String {
         self.0.to_millis_string()
@@ -52,23 +53,23 @@ impl Stamp {
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.day(), self.time())
     }
 }
 
-/// One attempt of a push.
+/// An attempt of a push.
 pub(crate) struct Attempt {
-    pub(crate) at: Stamp,
+    pub(crate) at: Timestamp,
     pub(crate) took: String,
     pub(crate) platform: String,
     pub(crate) outcome: String,
-    /// Who says what follows.
+    /// Label of the source of `said`.
     pub(crate) speaker: &'static str,
-    /// A status and words.
+    /// Status and reason.
     pub(crate) said: Option<String>,
-    /// Our code, and what it means.
+    /// Code of the outcome, and its meaning.
     pub(crate) code: Option<String>,
 }
 
@@ -81,23 +82,23 @@ impl Attempt {
             None => code.0.to_string(),
         });
         Self {
-            at: Stamp(record.started_at()),
-            took: words::span(Duration::from_micros(record.micros)),
+            at: Timestamp(record.started_at()),
+            took: labels::span(Duration::from_micros(record.micros)),
             platform: record.platform.clone(),
-            outcome: words::outcome(record).to_owned(),
-            speaker: words::speaker(record.provider_status),
+            outcome: labels::outcome(record).to_owned(),
+            speaker: labels::speaker(record.provider_status),
             said: (!said.is_empty()).then(|| said.join(" ")),
             code,
         }
     }
 }
 
-/// One push.
+/// A push.
 pub(crate) struct Push {
     pub(crate) sid: String,
     pub(crate) automatic: bool,
-    pub(crate) at: Stamp,
-    pub(crate) changed: Stamp,
+    pub(crate) at: Timestamp,
+    pub(crate) changed: Timestamp,
     pub(crate) status: &'static str,
     pub(crate) tone: Tone,
     pub(crate) words: &'static str,
@@ -110,69 +111,69 @@ impl Push {
         Self {
             sid: notification.sid.to_string(),
             automatic: notification.automatic,
-            at: Stamp(notification.created_at),
-            changed: Stamp(notification.updated_at),
+            at: Timestamp(notification.created_at),
+            changed: Timestamp(notification.updated_at),
             status: standing.status.as_str(),
-            tone: words::tone_of_push(standing.status),
-            words: words::standing(standing, notification.attempts.last()),
+            tone: labels::tone_of_push(standing.status),
+            words: labels::standing(standing, notification.attempts.last()),
             attempts: notification.attempts.iter().map(|it| Attempt::of(it, console)).collect(),
         }
     }
 }
 
-/// One challenge, in a list.
-pub(crate) struct Asked {
+/// A challenge in a list.
+pub(crate) struct ChallengeSummary {
     pub(crate) sid: String,
-    pub(crate) at: Stamp,
-    /// What was asked; a challenge that is answered by a code may ask nothing.
+    pub(crate) at: Timestamp,
+    /// The question. May be empty for a challenge that is answered by a code.
     pub(crate) message: String,
     pub(crate) identity: String,
     pub(crate) service: String,
     pub(crate) status: &'static str,
     pub(crate) tone: Tone,
-    pub(crate) answered: Option<Stamp>,
+    pub(crate) answered: Option<Timestamp>,
     pub(crate) pushes: Vec<Push>,
-    /// Whether it has more pushes than these.
+    /// Whether there are more pushes.
     pub(crate) is_cut: bool,
 }
 
-impl Asked {
-    /// With its pushes.
+impl ChallengeSummary {
+    /// Reads the challenge with its pushes.
     pub(crate) async fn read(
         challenge: &Challenge,
         account: AccountSid,
         console: &Console,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, PageError> {
         let owner = &challenge.owner;
         let page = PageQuery::first(MOST_PUSHES);
         let pushes = console
             .verify
             .notifications(account, owner.service, &owner.identity, challenge.sid, page)
             .await;
-        let alone = Self::alone(challenge, console.now());
+        let without_pushes = Self::without_pushes(challenge, console.now());
         match pushes {
             Ok((_, page)) => {
                 let pushes = page.items.iter().map(|it| Push::of(it, console)).collect();
-                Ok(Self { pushes, is_cut: page.has_next, ..alone })
+                Ok(Self { pushes, is_cut: page.has_next, ..without_pushes })
             }
-            // deleted since it was found
-            Err(countersign_verify::VerifyError::NotFound) => Ok(alone),
+            // Deleted since the list was read.
+            Err(countersign_verify::VerifyError::NotFound) => Ok(without_pushes),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Without them.
-    pub(crate) fn alone(challenge: &Challenge, now: Instant) -> Self {
+    /// The challenge without its pushes.
+    pub(crate) fn without_pushes(challenge: &Challenge, now: Instant) -> Self {
         let status = challenge.status(now);
         let answered = matches!(status, ChallengeStatus::Approved | ChallengeStatus::Denied);
         Self {
             sid: challenge.sid.to_string(),
-            at: Stamp(challenge.created_at),
+            at: Timestamp(challenge.created_at),
             message: question(challenge),
             identity: challenge.owner.identity.to_string(),
             service: challenge.owner.service.to_string(),
             status: status.as_str(),
-            tone: words::tone_of_challenge(status),
+            tone: labels::tone_of_challenge(status),
             answered: answered_at(challenge).filter(|_| answered),
             pushes: Vec::new(),
             is_cut: false,
@@ -180,28 +181,28 @@ impl Asked {
     }
 }
 
-/// What a challenge asks.
+/// The question of a challenge.
 pub(crate) fn question(challenge: &Challenge) -> String {
     let message = challenge.details.message.as_ref();
     message.map_or_else(|| "A code".to_owned(), ToString::to_string)
 }
 
-/// When it was answered.
-pub(crate) fn answered_at(challenge: &Challenge) -> Option<Stamp> {
+/// Time of the verdict.
+pub(crate) fn answered_at(challenge: &Challenge) -> Option<Timestamp> {
     match challenge.state {
-        countersign_domain::challenge::ChallengeState::Answered { at, .. } => Some(Stamp(at)),
+        countersign_domain::challenge::ChallengeState::Answered { at, .. } => Some(Timestamp(at)),
         countersign_domain::challenge::ChallengeState::Pending => None,
     }
 }
 
-/// A field of a form, with what was wrong about it.
+/// A field of a form, with its error.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
     pub(crate) hint: &'static str,
     pub(crate) value: String,
     pub(crate) error: Option<String>,
-    /// What can be chosen, value and name; a text if there is nothing.
+    /// The choices, value and name; a text field if empty.
     pub(crate) choices: Vec<(String, String)>,
 }
 
@@ -219,13 +220,13 @@ impl Field {
         Self { choices, ..self }
     }
 
-    /// What was wrong, if it was wrong about this one.
+    /// Adds the error if it is about this field.
     pub(crate) fn judged(self, wrong: Option<&(&'static str, String)>) -> Self {
         let error = wrong.filter(|(name, _)| *name == self.name).map(|(_, why)| why.clone());
         Self { error, ..self }
     }
 
-    /// What describes it: the hint, the error, or both.
+    /// Ids of the elements that describe it: hint, error, or both.
     pub(crate) fn described_by(&self) -> String {
         let mut ids = Vec::new();
         if !self.hint.is_empty() {

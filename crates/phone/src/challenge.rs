@@ -3,57 +3,58 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::status::ChallengeStatus;
 use crate::wire::{text, wire_date};
 
-/// A question to the person, with all that is needed to answer it.
+/// A question to the person, with everything that a verdict needs.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     /// The challenge, `YC…`.
     pub sid: String,
-    /// The factor that is asked, `YF…`.
+    /// The factor that is challenged, `YF…`.
     pub factor_sid: String,
-    /// Where it stands.
+    /// The status.
     pub status: ChallengeStatus,
     /// The question.
     pub message: String,
-    /// Further lines to show with it.
+    /// Further details to show.
     pub fields: Vec<Field>,
-    /// When it was asked.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// After this it cannot be answered.
+    /// The time of expiry.
     pub expires_at: Timestamp,
-    /// The whole body, as the server sent it.
+    /// The whole body as received.
     pub body: Map<String, Value>,
-    /// The names of what an answer must sign; the server says so only while the challenge is pending,
-    /// and only when one challenge is fetched.
+    /// Names of the members that a verdict must sign. Present only while the challenge is pending, and only if a single
+    /// challenge is fetched.
     pub fields_to_sign: Option<Vec<String>>,
 }
 
-/// A line of a challenge, such as a place or an address.
+/// A detail of a challenge, such as a place or an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// What it is.
+    /// The label.
     pub label: String,
     /// Its value.
     pub value: String,
 }
 
 impl Challenge {
-    /// Reads a challenge as strictly as both mobile SDKs together.
+    /// Parses a challenge as strictly as both mobile SDKs.
     pub(crate) fn parse(
         body: Map<String, Value>,
         fields_to_sign: Option<&str>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, PhoneError> {
         wire_date(&text(&body, "date_updated")?)?;
         let details = body.get("details").and_then(Value::as_object);
-        let details = details.ok_or_else(|| Error::malformed("a challenge without details"))?;
+        let details =
+            details.ok_or_else(|| PhoneError::malformed("a challenge without details"))?;
         match details.get("date") {
             None => {}
             Some(Value::String(date)) => wire_date(date).map(|_| ())?,
             Some(_) => {
-                return Err(Error::malformed("details.date is neither absent nor a date"));
+                return Err(PhoneError::malformed("details.date is neither absent nor a date"));
             }
         }
         let fields = match details.get("fields") {
@@ -61,7 +62,7 @@ impl Challenge {
             Some(Value::Array(fields)) => {
                 fields.iter().map(Field::parse).collect::<Result<_, _>>()?
             }
-            Some(_) => return Err(Error::malformed("details.fields is no list")),
+            Some(_) => return Err(PhoneError::malformed("details.fields is no list")),
         };
         Ok(Self {
             sid: text(&body, "sid")?,
@@ -71,7 +72,7 @@ impl Challenge {
             fields,
             created_at: wire_date(&text(&body, "date_created")?)?,
             expires_at: wire_date(&text(&body, "expiration_date")?)?,
-            // not trimmed, as the SDKs do not trim either
+            // Not trimmed: the SDKs do not trim either.
             fields_to_sign: fields_to_sign
                 .map(|names| names.split(',').map(str::to_owned).collect()),
             body,
@@ -80,21 +81,22 @@ impl Challenge {
 }
 
 impl Field {
-    fn parse(value: &Value) -> Result<Self, Error> {
+    fn parse(value: &Value) -> Result<Self, PhoneError> {
         let field = value.as_object();
-        let field = field.ok_or_else(|| Error::malformed("a field of details is no object"))?;
+        let field =
+            field.ok_or_else(|| PhoneError::malformed("a field of details is no object"))?;
         Ok(Self { label: text(field, "label")?, value: text(field, "value")? })
     }
 }
 
 impl ChallengeStatus {
-    fn parse(word: &str) -> Result<Self, Error> {
+    fn parse(word: &str) -> Result<Self, PhoneError> {
         match word {
             "pending" => Ok(Self::Pending),
             "expired" => Ok(Self::Expired),
             "approved" => Ok(Self::Approved),
             "denied" => Ok(Self::Denied),
-            other => Err(Error::malformed(format!("a challenge of status {other}"))),
+            other => Err(PhoneError::malformed(format!("a challenge of status {other}"))),
         }
     }
 }
@@ -105,7 +107,7 @@ mod tests {
     use crate::tests::vectors;
 
     #[test]
-    fn the_documented_challenge_is_understood() {
+    fn the_documented_challenge_is_accepted() {
         let challenge = Challenge::parse(vectors::challenge(), Some("sid,details")).unwrap();
         assert_eq!(challenge.sid, vectors::CHALLENGE_SID);
         assert_eq!(challenge.status, ChallengeStatus::Pending);
@@ -116,15 +118,18 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_that_an_sdk_would_not_read_is_malformed() {
+    fn a_challenge_that_an_sdk_would_reject_is_malformed() {
         let needed = ["sid", "factor_sid", "status", "date_created", "date_updated"];
         for name in needed.into_iter().chain(["expiration_date", "details"]) {
             let mut body = vectors::challenge();
             body.remove(name);
-            assert!(matches!(Challenge::parse(body, None), Err(Error::Malformed(_))), "{name}");
+            assert!(
+                matches!(Challenge::parse(body, None), Err(PhoneError::Malformed(_))),
+                "{name}"
+            );
         }
         let mut body = vectors::challenge();
         body["details"]["date"] = Value::Null;
-        assert!(matches!(Challenge::parse(body, None), Err(Error::Malformed(_))));
+        assert!(matches!(Challenge::parse(body, None), Err(PhoneError::Malformed(_))));
     }
 }

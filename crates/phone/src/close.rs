@@ -1,4 +1,4 @@
-//! How the server ends a device stream.
+//! The end of a device stream by the server.
 
 use std::fmt;
 
@@ -6,36 +6,36 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// How the server ended the stream.
+/// A close frame of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The WebSocket close code; 1005 if there was none, 1006 if the connection just ended.
+    /// The close code; 1005 if there was none, 1006 if the connection broke.
     pub code: u16,
-    /// The reason, as the server wrote it.
+    /// The reason in the close frame.
     pub reason: String,
 }
 
-/// The reason of a refusal, when the close code is 4401.
+/// The reason of a rejection, with close code 4401.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refusal {
     /// A code of the API's error table.
     pub code: i64,
-    /// What the server says about it.
+    /// The message of the error.
     pub message: String,
-    /// The server's time, for a device whose clock is wrong.
+    /// The server's time, for a device with a wrong clock.
     #[serde(deserialize_with = "timestamp")]
     pub server_time: Timestamp,
 }
 
 impl Closed {
-    /// The device was refused.
+    /// The device was rejected.
     pub const REFUSED: u16 = 4401;
-    /// The factor is gone, or no longer one of the stream.
+    /// The factor is deleted or has another platform.
     pub const GONE: u16 = 4404;
-    /// A newer connection of the same factor took over.
+    /// A newer connection of the same factor replaced this one.
     pub const REPLACED: u16 = 4409;
 
-    /// Why the device was refused, if it was.
+    /// The reason of a rejection.
     pub fn refusal(&self) -> Option<Refusal> {
         match self.code {
             Self::REFUSED => serde_json::from_str(&self.reason).ok(),
@@ -53,7 +53,7 @@ impl fmt::Display for Closed {
     }
 }
 
-/// Reads a time of the stream: RFC 3339.
+/// Parses a time of the stream: RFC 3339.
 pub(crate) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_read_from_its_reason() {
+    fn a_rejection_is_parsed_from_its_reason() {
         let reason = r#"{"code":20151,"message":"Authentication Failed","server_time":"2026-11-22T10:00:00Z"}"#;
         let closed = Closed { code: 4401, reason: reason.into() };
         let refusal = closed.refusal().unwrap();

@@ -1,40 +1,40 @@
-//! How a phone becomes a factor: what it tells the server about itself, and what it needs back.
+//! Enrolment of a phone as a factor.
 
 use std::fmt;
 
 use reqwest::Method;
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::factor::{Factor, Platform, SDK_VERSION};
 use crate::key::DeviceKey;
 use crate::phone::Phone;
 use crate::registration::Registration;
 use crate::server::{Call, Server};
 
-/// Everything a server must know to make a factor of this phone.
+/// Everything the server needs to create a factor.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
     /// The service, `VA…`.
     pub service_sid: String,
-    /// The application's name for the person.
+    /// The application's identifier of the person.
     pub identity: String,
-    /// What the person calls this phone.
+    /// The person's name for this phone.
     pub friendly_name: String,
     /// The application's id; on iOS also the default APNs topic.
     pub app_id: String,
-    /// Where prompts are to be sent.
+    /// The platform for prompts.
     pub platform: Platform,
-    /// Who allows it.
+    /// The credentials for the enrolment.
     pub authority: Authority,
 }
 
-/// Whose permission a device enrols with.
+/// Credentials that permit an enrolment.
 #[derive(Clone)]
 pub enum Authority {
-    /// The token that the application's backend got for this person.
+    /// The access token that the application obtained for this person.
     AccessToken(String),
-    /// The account itself: for tests and tools, never on a real phone.
+    /// The account's own credentials: for tests and tools, never on a real phone.
     Account {
         /// The account, `AC…`.
         sid: String,
@@ -44,7 +44,7 @@ pub enum Authority {
 }
 
 impl Enrolment {
-    /// An enrolment for the device stream; change the public fields for anything else.
+    /// An enrolment for the device stream. Change the public fields for other platforms.
     pub fn new(
         service_sid: impl Into<String>,
         identity: impl Into<String>,
@@ -70,7 +70,7 @@ impl Authority {
     }
 }
 
-/// Shows which kind it is, and never the secret.
+/// Shows the kind of credentials, never the secret.
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,22 +81,21 @@ impl fmt::Debug for Authority {
 }
 
 impl Phone {
-    /// Makes a key and a factor, and verifies the factor: afterwards the phone can be challenged.
-    pub async fn enrol(server: &Server, enrolment: &Enrolment) -> Result<Self, Error> {
+    /// Creates a key and a factor and verifies the factor. Afterwards the phone can be challenged.
+    pub async fn enrol(server: &Server, enrolment: &Enrolment) -> Result<Self, PhoneError> {
         let phone = Self::create(server, enrolment, DeviceKey::generate()?).await?;
         phone.verify().await?;
         Ok(phone)
     }
 
-    /// Makes a factor with a given key, and leaves it unverified.
+    /// Creates a factor with this key and leaves it unverified.
     ///
-    /// As in the mobile SDKs, a 401 is final here: the credentials are not the device's, so its
-    /// clock is not to blame.
+    /// A 401 is final, as in the mobile SDKs: the credentials are not the device's, so its clock cannot be the cause.
     pub async fn create(
         server: &Server,
         enrolment: &Enrolment,
         key: DeviceKey,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, PhoneError> {
         let public_key = key.public_key_base64()?;
         let mut form = vec![
             ("FriendlyName", enrolment.friendly_name.as_str()),

@@ -1,63 +1,63 @@
-//! Everything that can go wrong for a phone, as data.
+//! Errors of the phone.
 
 use std::fmt;
 
 use serde_json::Value;
-use thiserror::Error as ThisError;
+use thiserror::Error;
 use tokio_tungstenite::tungstenite;
 
 use crate::close::Closed;
 use crate::status::ChallengeStatus;
 
-/// Why the phone could not do what it was asked.
-#[derive(Debug, ThisError)]
-pub enum Error {
-    /// The server refused, in the API's own words.
+/// Reason why an operation of the phone failed.
+#[derive(Debug, Error)]
+pub enum PhoneError {
+    /// The API returned an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Something answered that does not speak this API: a proxy, or another program.
+    /// The response is not of this API, but of a proxy or another program.
     #[error("the server answered {status} without the API's error body")]
     NotTheApi {
         /// The HTTP status.
         status: u16,
     },
-    /// No answer: connection refused, TLS failure, timeout.
+    /// No response: connection refused, TLS failure, timeout.
     #[error("the server cannot be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// The server said something that the mobile SDKs would not understand either.
-    #[error("the server's answer is malformed: {0}")]
+    /// The mobile SDKs would reject the response, too.
+    #[error("the server's response is malformed: {0}")]
     Malformed(String),
 
-    /// The server closed the stream, or refused to open it.
+    /// The server closed the stream or refused to open it.
     #[error("the stream was closed: {0}")]
     Closed(Closed),
-    /// The stream broke without a close.
+    /// The stream broke without a close frame.
     #[error("the stream broke")]
     Socket(#[source] Box<tungstenite::Error>),
-    /// The server has been silent for much longer than it promised.
-    #[error("the server has gone silent")]
+    /// The server has been silent for longer than two pings.
+    #[error("the server is silent")]
     Silent,
 
-    /// The challenge is not pending; the phone does not ask the server.
+    /// The challenge is not pending. Detected without a request.
     #[error("the challenge is {0}, not pending")]
     NotPending(ChallengeStatus),
-    /// The server did not say which fields an answer must sign.
+    /// The server did not name the members that a verdict must sign.
     #[error("the challenge came without the list of fields to sign")]
     NotSignable,
-    /// A field that an answer must sign is not in the challenge.
+    /// A member that a verdict must sign is missing.
     #[error("the challenge has no field {0} to sign")]
     FieldToSignMissing(String),
-    /// The challenge or the prompt is another factor's.
+    /// The challenge or the prompt belongs to another factor.
     #[error("this is for factor {0}, which is not ours")]
     WrongFactor(String),
-    /// The server took the answer, and the challenge then still reads otherwise.
-    #[error("the challenge was answered and still reads {0}")]
+    /// The server accepted the verdict, but the challenge has another status.
+    #[error("the challenge was answered, but its status is {0}")]
     NotUpdated(ChallengeStatus),
 
-    /// The address of the server, or the CA given for it, cannot be used.
+    /// The server's address or CA is invalid.
     #[error("the server's address cannot be used: {0}")]
     Address(String),
-    /// The device key cannot be used.
+    /// The device key is invalid.
     #[error("the device key {0}")]
     Key(&'static str),
     /// The phone's file cannot be read or written.
@@ -65,23 +65,23 @@ pub enum Error {
     File(#[from] std::io::Error),
 }
 
-/// The API's error body. It is shown whole: the message, what is wrong with which parameter, and where to read on.
-#[derive(Debug, Clone, PartialEq, ThisError)]
+/// The API's error body. Displayed completely: the message, the parameter and the reason, and the URL of the documentation.
+#[derive(Debug, Clone, PartialEq, Error)]
 #[error("{message} ({code}, HTTP {status}){}{}", Details(.details.as_ref()), More(.more_info.as_deref()))]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// The API's own code, as 60318.
+    /// The API's code, such as 60318.
     pub code: i64,
-    /// What the API says about it.
+    /// The message.
     pub message: String,
-    /// More, when the API gives it.
+    /// Further details, if any.
     pub details: Option<Value>,
-    /// Where the code is explained, when the API says so.
+    /// URL of the code's documentation, if any.
     pub more_info: Option<String>,
 }
 
-/// `: Ttl must be 0 to 300`, or nothing. Other members than parameter and reason are shown as JSON.
+/// `: Ttl must be 0 to 300`, or nothing. Members other than parameter and reason are shown as JSON.
 struct Details<'a>(Option<&'a Value>);
 
 impl fmt::Display for Details<'_> {
@@ -105,8 +105,8 @@ impl fmt::Display for More<'_> {
     }
 }
 
-impl Error {
-    /// The API's own code, if it was the API that refused.
+impl PhoneError {
+    /// The API's code, if the error is the API's.
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Api(error) => Some(error.code),
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-impl From<tungstenite::Error> for Error {
+impl From<tungstenite::Error> for PhoneError {
     fn from(error: tungstenite::Error) -> Self {
         Self::Socket(Box::new(error))
     }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_shown_with_its_reason_and_where_to_read_on() {
+    fn an_error_is_displayed_with_its_reason_and_url() {
         let error = |details, more_info: Option<&str>| {
             let message = "Invalid parameter: Ttl".to_owned();
             let more_info = more_info.map(str::to_owned);

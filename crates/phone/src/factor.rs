@@ -1,13 +1,13 @@
-//! A factor as the server tells of it, and where it wants its prompts.
+//! A factor as the server returns it, and the platforms for prompts.
 
 use serde_json::{Map, Value};
 
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::wire::{text, wire_date};
 
 pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Where a device wants its prompts.
+/// The way in which a device receives prompts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Platform {
     /// Apple's push service, by device token.
@@ -18,12 +18,12 @@ pub enum Platform {
     WebPush(String),
     /// The server's own device stream.
     Stream,
-    /// Nowhere: the device asks.
+    /// None: the device polls.
     None,
 }
 
 impl Platform {
-    /// The word on the wire.
+    /// The value in requests and responses.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Apn(_) => "apn",
@@ -42,7 +42,7 @@ impl Platform {
         }
     }
 
-    /// The form fields that say it.
+    /// The form fields of the platform.
     pub(crate) fn form(&self) -> Vec<(&str, &str)> {
         let mut form = vec![("Config.NotificationPlatform", self.as_str())];
         form.extend(self.token().map(|token| ("Config.NotificationToken", token)));
@@ -50,7 +50,7 @@ impl Platform {
     }
 }
 
-/// What both mobile SDKs read from a factor; each is missing at the peril of the app.
+/// The members of a factor that both mobile SDKs require.
 pub(crate) struct Factor {
     pub(crate) sid: String,
     pub(crate) account_sid: String,
@@ -59,11 +59,11 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
-    pub(crate) fn parse(body: &Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn parse(body: &Map<String, Value>) -> Result<Self, PhoneError> {
         text(body, "friendly_name")?;
         wire_date(&text(body, "date_created")?)?;
         let config = body.get("config").and_then(Value::as_object);
-        let config = config.ok_or_else(|| Error::malformed("a factor without config"))?;
+        let config = config.ok_or_else(|| PhoneError::malformed("a factor without config"))?;
         Ok(Self {
             sid: text(body, "sid")?,
             account_sid: text(body, "account_sid")?,
@@ -71,7 +71,7 @@ impl Factor {
             verified: match text(body, "status")?.as_str() {
                 "verified" => true,
                 "unverified" => false,
-                other => return Err(Error::malformed(format!("a factor of status {other}"))),
+                other => return Err(PhoneError::malformed(format!("a factor of status {other}"))),
             },
         })
     }
@@ -83,7 +83,7 @@ mod tests {
     use crate::tests::vectors;
 
     #[test]
-    fn the_documented_factor_is_understood() {
+    fn the_documented_factor_is_accepted() {
         let factor = Factor::parse(&vectors::factor()).unwrap();
         assert_eq!(factor.sid, vectors::FACTOR_SID);
         assert_eq!(factor.account_sid, vectors::ACCOUNT_SID);
@@ -92,16 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_that_an_sdk_would_not_read_is_malformed() {
+    fn a_factor_that_an_sdk_would_reject_is_malformed() {
         let needed = ["sid", "account_sid", "friendly_name", "status", "date_created", "config"];
         for name in needed {
             let mut body = vectors::factor();
             body.insert(name.into(), Value::Null);
-            assert!(matches!(Factor::parse(&body), Err(Error::Malformed(_))), "{name}");
+            assert!(matches!(Factor::parse(&body), Err(PhoneError::Malformed(_))), "{name}");
         }
         let mut body = vectors::factor();
         body.insert("date_created".into(), "2023-11-14T22:13:20.5Z".into());
-        assert!(matches!(Factor::parse(&body), Err(Error::Malformed(_))));
+        assert!(matches!(Factor::parse(&body), Err(PhoneError::Malformed(_))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A phone that outlives its process: one JSON file, readable by its owner only.
+//! Storage of a phone in a JSON file that only its owner can read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::key::DeviceKey;
 use crate::phone::Phone;
 use crate::registration::Registration;
-use crate::server::{Options, Server};
+use crate::server::{Server, ServerOptions};
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -23,9 +23,8 @@ struct Saved {
 }
 
 impl Phone {
-    /// Writes the phone, with its private key, to a file of mode 0600. The file is whole or as it
-    /// was before, never half written.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    /// Writes the phone with its private key to a file of mode 0600. Replaces the file atomically.
+    pub fn save(&self, path: &Path) -> Result<(), PhoneError> {
         let saved = Saved {
             base_url: self.server().base_url().to_string(),
             registration: self.registration().clone(),
@@ -38,14 +37,14 @@ impl Phone {
             .and_then(|()| fs::rename(&new, path))
             .and_then(|()| sync_folder(path));
         written.map_err(|error| {
-            // nothing that holds a key is left lying about
+            // No file with a key may remain.
             let _ = fs::remove_file(&new);
-            Error::File(error)
+            PhoneError::File(error)
         })
     }
 
     /// Reads a phone from its file.
-    pub fn load(path: &Path, options: &Options) -> Result<Self, Error> {
+    pub fn load(path: &Path, options: &ServerOptions) -> Result<Self, PhoneError> {
         let text = fs::read_to_string(path)?;
         let saved: Saved = serde_json::from_str(&text).map_err(io::Error::from)?;
         let server = Server::new(&saved.base_url, options)?;
@@ -55,7 +54,7 @@ impl Phone {
     }
 }
 
-/// A name in the same folder, so that renaming it replaces the file at once.
+/// A temporary name in the same folder, so that renaming it replaces the file atomically.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name();
     let name = name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file"))?;
@@ -65,14 +64,14 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// A new name is on the disk when its folder is.
+/// A rename is durable once the folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    // left behind by a process of the same number that died: its mode is not known
+    // Left by an earlier process with the same id. Its mode is unknown.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -97,7 +96,7 @@ mod tests {
     use crate::tests::vectors;
 
     #[test]
-    fn a_phone_survives_its_file() {
+    fn a_phone_is_restored_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("phone.json");
         let phone = vectors::phone("http://127.0.0.1:8080/");
@@ -116,7 +115,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_may_read_the_file_even_if_it_was_open_to_all() {
+    fn only_the_owner_may_read_a_file_that_was_public_before() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
@@ -133,13 +132,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("phone.json");
         fs::write(&path, r#"{"base_url":"http://localhost"}"#).unwrap();
-        let loaded = Phone::load(&path, &Options::default());
-        assert!(matches!(loaded, Err(Error::File(_))));
+        let loaded = Phone::load(&path, &ServerOptions::default());
+        assert!(matches!(loaded, Err(PhoneError::File(_))));
 
         let occupied = folder.path().join("folder");
         fs::create_dir_all(occupied.join("full")).unwrap();
         let phone = vectors::phone("http://127.0.0.1:8080/");
-        assert!(matches!(phone.save(&occupied), Err(Error::File(_))));
+        assert!(matches!(phone.save(&occupied), Err(PhoneError::File(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -1,23 +1,23 @@
-//! Reading what is asked, and answering it.
+//! Reading and answering challenges.
 
 use serde_json::Value;
 use url::Url;
 
 use crate::challenge::Challenge;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::jwt::answer_jwt;
 use crate::phone::Phone;
 use crate::status::{ChallengeStatus, Verdict};
 
-/// What the mobile SDKs ask for at once.
+/// The page size of the mobile SDKs.
 const PAGE_SIZE: &str = "20";
 
 impl Phone {
-    /// All challenges of this phone, oldest first, or those of one status. Reads every page.
+    /// All challenges of this phone, or those with one status, oldest first. Reads every page.
     pub async fn challenges(
         &self,
         status: Option<ChallengeStatus>,
-    ) -> Result<Vec<Challenge>, Error> {
+    ) -> Result<Vec<Challenge>, PhoneError> {
         let mut challenges = Vec::new();
         let mut token = None;
         loop {
@@ -35,94 +35,102 @@ impl Phone {
             match page.next {
                 None => return Ok(challenges),
                 Some(next) if Some(&next) == token.as_ref() => {
-                    return Err(Error::malformed("a page that comes after itself"));
+                    return Err(PhoneError::malformed("a page that comes after itself"));
                 }
                 next => token = next,
             }
         }
     }
 
-    /// One challenge, with the list of what an answer must sign while it is pending.
-    pub async fn challenge(&self, sid: &str) -> Result<Challenge, Error> {
+    /// Fetches a challenge. While it is pending, contains the names of the members that a verdict must sign.
+    pub async fn challenge(&self, sid: &str) -> Result<Challenge, PhoneError> {
         let answer = self.get(self.entity_url(&["Challenges", sid])?).await?;
         let fields_to_sign = answer.fields_to_sign.as_deref();
         self.ours(Challenge::parse(answer.object()?, fields_to_sign)?)
     }
 
-    /// Answers a challenge as the mobile SDKs do: reads it, answers, and reads it again to see that
-    /// the answer stands. One that is not pending is refused here, without asking the server.
-    pub async fn answer(&self, sid: &str, verdict: Verdict) -> Result<Challenge, Error> {
+    /// Answers a challenge as the mobile SDKs do: reads it, sends the verdict, and reads it again to check its status. A
+    /// challenge that is not pending is an error without a request.
+    pub async fn answer(&self, sid: &str, verdict: Verdict) -> Result<Challenge, PhoneError> {
         let asked = self.challenge(sid).await?;
         self.send_answer(&asked, verdict).await?;
         let answered = self.challenge(sid).await?;
         match answered.status {
             status if status == verdict.status() => Ok(answered),
-            status => Err(Error::NotUpdated(status)),
+            status => Err(PhoneError::NotUpdated(status)),
         }
     }
 
-    /// Sends the answer to a challenge that was read before: the middle of [`answer`](Self::answer).
-    pub async fn send_answer(&self, challenge: &Challenge, verdict: Verdict) -> Result<(), Error> {
+    /// Sends the verdict on a challenge that was read before: the second step of [`answer`](Self::answer).
+    pub async fn send_answer(
+        &self,
+        challenge: &Challenge,
+        verdict: Verdict,
+    ) -> Result<(), PhoneError> {
         let payload = self.signed_answer(challenge, verdict)?;
         let url = self.entity_url(&["Challenges", &challenge.sid])?;
-        // the SDKs ignore the body: reading the challenge again tells more
+        // The SDKs ignore the body too and read the challenge again.
         self.post(url, &[("AuthPayload", &payload)]).await.map(|_| ())
     }
 
-    /// The `AuthPayload` that would answer a challenge.
-    pub fn signed_answer(&self, challenge: &Challenge, verdict: Verdict) -> Result<String, Error> {
+    /// The `AuthPayload` of a verdict.
+    pub fn signed_answer(
+        &self,
+        challenge: &Challenge,
+        verdict: Verdict,
+    ) -> Result<String, PhoneError> {
         if challenge.status != ChallengeStatus::Pending {
-            return Err(Error::NotPending(challenge.status));
+            return Err(PhoneError::NotPending(challenge.status));
         }
-        let fields = challenge.fields_to_sign.as_deref().ok_or(Error::NotSignable)?;
+        let fields = challenge.fields_to_sign.as_deref().ok_or(PhoneError::NotSignable)?;
         answer_jwt(self.key(), &challenge.body, fields, verdict)
     }
 
-    fn ours(&self, challenge: Challenge) -> Result<Challenge, Error> {
+    fn ours(&self, challenge: Challenge) -> Result<Challenge, PhoneError> {
         match challenge.factor_sid == self.factor_sid() {
             true => Ok(challenge),
-            false => Err(Error::WrongFactor(challenge.factor_sid)),
+            false => Err(PhoneError::WrongFactor(challenge.factor_sid)),
         }
     }
 }
 
-/// One page of a list, and the token of the next.
+/// A page of a list, and the token of the next page.
 struct Page {
     challenges: Vec<serde_json::Map<String, Value>>,
     next: Option<String>,
 }
 
 impl Page {
-    fn parse(mut body: serde_json::Map<String, Value>) -> Result<Self, Error> {
+    fn parse(mut body: serde_json::Map<String, Value>) -> Result<Self, PhoneError> {
         let meta = body.remove("meta").unwrap_or_default();
-        // both SDKs fail when one of these is no integer
+        // Both SDKs fail if one of these is not an integer.
         if !meta["page"].is_i64() || !meta["page_size"].is_i64() {
-            return Err(Error::malformed("meta without page and page_size"));
+            return Err(PhoneError::malformed("meta without page and page_size"));
         }
         if meta["key"] != "challenges" {
-            return Err(Error::malformed("meta.key does not name the list"));
+            return Err(PhoneError::malformed("meta.key does not name the list"));
         }
         let next = match &meta["next_page_url"] {
             Value::Null => None,
             Value::String(url) => Some(page_token(url)?),
-            _ => return Err(Error::malformed("next_page_url is no URL")),
+            _ => return Err(PhoneError::malformed("next_page_url is no URL")),
         };
         let list = body.remove("challenges").unwrap_or_default();
         let challenges = serde_json::from_value(list)
-            .map_err(|error| Error::malformed(format!("no list of challenges: {error}")))?;
+            .map_err(|error| PhoneError::malformed(format!("no list of challenges: {error}")))?;
         Ok(Self { challenges, next })
     }
 }
 
-/// The `PageToken` of a page's URL: all that the mobile SDKs take from it; the rest they build anew.
-fn page_token(page_url: &str) -> Result<String, Error> {
+/// The `PageToken` of a page's URL. The mobile SDKs use nothing else of the URL.
+fn page_token(page_url: &str) -> Result<String, PhoneError> {
     let url = Url::parse(page_url)
-        .map_err(|error| Error::malformed(format!("the page URL {page_url}: {error}")))?;
+        .map_err(|error| PhoneError::malformed(format!("the page URL {page_url}: {error}")))?;
     let token = url.query_pairs().find(|(name, _)| name == "PageToken");
     token
         .map(|(_, value)| value.into_owned())
         .filter(|value| !value.is_empty())
-        .ok_or_else(|| Error::malformed(format!("the page URL {page_url} has no PageToken")))
+        .ok_or_else(|| PhoneError::malformed(format!("the page URL {page_url} has no PageToken")))
 }
 
 #[cfg(test)]
@@ -131,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn page(next: &Value) -> Result<Page, Error> {
+    fn page(next: &Value) -> Result<Page, PhoneError> {
         let body = json!({
             "challenges": [],
             "meta": {"page": 0, "page_size": 20, "key": "challenges", "next_page_url": next},
@@ -149,9 +157,9 @@ mod tests {
     #[test]
     fn a_next_page_without_a_token_or_an_origin_is_malformed() {
         for url in ["https://h.example/v2/x?Page=1", "/v2/x?PageToken=a", "https://h/?PageToken="] {
-            assert!(matches!(page(&json!(url)), Err(Error::Malformed(_))), "{url}");
+            assert!(matches!(page(&json!(url)), Err(PhoneError::Malformed(_))), "{url}");
         }
-        assert!(matches!(page(&json!(1)), Err(Error::Malformed(_))));
+        assert!(matches!(page(&json!(1)), Err(PhoneError::Malformed(_))));
     }
 
     #[test]

@@ -1,36 +1,34 @@
-//! The two tokens a device makes: one says who calls, the other says yes or no.
+//! The two tokens of a device: one authenticates it, the other contains a verdict.
 //!
-//! Pure functions of a key, a time and what is signed, so that a test can make any token, also a
-//! wrong one.
+//! Pure functions of a key, a time and the signed content, so that tests can make any token, including invalid ones.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::key::DeviceKey;
 use crate::status::Verdict;
 
-/// How long a device token is good for, in seconds: what the mobile SDKs use.
+/// Validity of a device token in seconds, as in the mobile SDKs.
 pub const LIFETIME: i64 = 600;
 
-/// What a device token says about the device, apart from its time.
+/// The members of a device token, apart from its times.
 #[derive(Debug, Clone, Copy)]
 pub struct Device<'a> {
-    /// `config.credential_sid` of the factor: which key signed.
+    /// `config.credential_sid` of the factor, which identifies the key.
     pub credential_sid: &'a str,
     /// The account of the factor.
     pub account_sid: &'a str,
 }
 
-/// Makes the token that a device sends as the password of each call; on a stream it also holds the
-/// server's `nonce`.
+/// Creates the token that a device sends as the password of each request. For a stream it also contains the server's `nonce`.
 pub fn device_jwt(
     key: &DeviceKey,
     device: Device<'_>,
     now: i64,
     nonce: Option<&str>,
-) -> Result<String, Error> {
+) -> Result<String, PhoneError> {
     let header = json!({
         "cty": "twilio-pba;v=1",
         "kid": device.credential_sid,
@@ -48,29 +46,29 @@ pub fn device_jwt(
     signed(key, &header, &payload)
 }
 
-/// Makes the `AuthPayload` that answers a challenge: the fields to sign as the server sent them, and
-/// the verdict as `status`.
+/// Creates the `AuthPayload` of a verdict: the members to sign as received, and the verdict as `status`.
 pub fn answer_jwt(
     key: &DeviceKey,
     challenge: &Map<String, Value>,
     fields_to_sign: &[String],
     verdict: Verdict,
-) -> Result<String, Error> {
+) -> Result<String, PhoneError> {
     let mut payload = Map::new();
     for name in fields_to_sign {
-        let value = challenge.get(name).ok_or_else(|| Error::FieldToSignMissing(name.clone()))?;
+        let value =
+            challenge.get(name).ok_or_else(|| PhoneError::FieldToSignMissing(name.clone()))?;
         payload.insert(name.clone(), value.clone());
     }
-    // last, because the server may list `status` too, and then with the old value
+    // Last, because the server may list `status` too, with its old value.
     payload.insert("status".into(), verdict.as_str().into());
     signed(key, &json!({"typ": "JWT", "alg": "ES256"}), &Value::Object(payload))
 }
 
-/// Signs a header and a payload into a compact JWS.
+/// Signs a header and a payload as a compact JWS.
 ///
-/// Slashes are written `\/`, as the JSON libraries of both mobile platforms do: a server that
-/// compares text instead of JSON values is found out.
-pub fn signed(key: &DeviceKey, header: &Value, payload: &Value) -> Result<String, Error> {
+/// Slashes are written as `\/`, as the JSON libraries of both mobile platforms do. This reveals a server that compares text
+/// instead of JSON values.
+pub fn signed(key: &DeviceKey, header: &Value, payload: &Value) -> Result<String, PhoneError> {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string().replace('/', "\\/"));
     let message = format!("{}.{}", part(header), part(payload));
     let signature = URL_SAFE_NO_PAD.encode(key.sign_raw(message.as_bytes())?);
@@ -87,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_token_says_what_the_documented_one_says() {
+    fn a_device_token_matches_the_documented_one() {
         let ours = device_jwt(&vectors::key(), device(), 1_700_000_000, None).unwrap();
         assert_eq!(
             opened(&ours, vectors::PUBLIC_KEY),
@@ -96,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_in_the_payload_and_nothing_else_changes() {
+    fn a_nonce_only_adds_a_member_to_the_payload() {
         let token = device_jwt(&vectors::key(), device(), 5, Some("00ff")).unwrap();
         let (_, payload) = opened(&token, vectors::PUBLIC_KEY);
         let expected = json!({"sub": vectors::ACCOUNT_SID, "nbf": 5, "exp": 605, "nonce": "00ff"});
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_what_the_documented_one_says() {
+    fn a_verdict_matches_the_documented_one() {
         let ours = answer_jwt(
             &vectors::key(),
             &vectors::challenge(),
@@ -139,13 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_field_that_is_not_there_is_fatal_but_null_is_fine() {
+    fn a_listed_member_may_be_null_but_not_missing() {
         let challenge = vectors::challenge();
         let null = ["hidden_details".to_owned()];
         answer_jwt(&vectors::key(), &challenge, &null, Verdict::Approved).unwrap();
 
         let missing = ["wallpaper".to_owned()];
         let refused = answer_jwt(&vectors::key(), &challenge, &missing, Verdict::Approved);
-        assert!(matches!(refused, Err(Error::FieldToSignMissing(name)) if name == "wallpaper"));
+        assert!(
+            matches!(refused, Err(PhoneError::FieldToSignMissing(name)) if name == "wallpaper")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The device's key: made here, kept here, and only ever used to sign.
+//! The device's private key.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::error::Error;
+use crate::error::PhoneError;
 
 /// A device's P-256 key pair.
 ///
-/// It is held twice, because the protocol wants both encodings of an ECDSA signature and the library
-/// fixes the encoding when a key is read.
+/// Stored twice, because the protocol uses both encodings of an ECDSA signature and the library fixes the encoding when it
+/// reads a key.
 pub struct DeviceKey {
     raw: EcdsaKeyPair,
     der: EcdsaKeyPair,
@@ -23,19 +23,19 @@ pub struct DeviceKey {
 }
 
 impl DeviceKey {
-    /// Makes a new key from the operating system's randomness.
-    pub fn generate() -> Result<Self, Error> {
+    /// Generates a key with the operating system's randomness.
+    pub fn generate() -> Result<Self, PhoneError> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .map_err(|_| Error::Key("cannot be made"))?;
-        let document = pair.to_pkcs8v1().map_err(|_| Error::Key("cannot be encoded"))?;
+            .map_err(|_| PhoneError::Key("cannot be made"))?;
+        let document = pair.to_pkcs8v1().map_err(|_| PhoneError::Key("cannot be encoded"))?;
         Self::from_pkcs8_der(document.as_ref())
     }
 
-    /// Reads a key from PKCS#8 DER.
-    pub fn from_pkcs8_der(pkcs8: &[u8]) -> Result<Self, Error> {
+    /// Parses a key in PKCS#8 DER.
+    pub fn from_pkcs8_der(pkcs8: &[u8]) -> Result<Self, PhoneError> {
         let read = |encoding| {
             EcdsaKeyPair::from_pkcs8(encoding, pkcs8)
-                .map_err(|_| Error::Key("is not a PKCS#8 key on P-256"))
+                .map_err(|_| PhoneError::Key("is not a PKCS#8 key on P-256"))
         };
         Ok(Self {
             raw: read(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
@@ -44,47 +44,47 @@ impl DeviceKey {
         })
     }
 
-    /// Reads a key from the base64 text that [`to_pkcs8_base64`](Self::to_pkcs8_base64) writes.
-    pub fn from_pkcs8_base64(text: &str) -> Result<Self, Error> {
-        let pkcs8 = STANDARD.decode(text).map_err(|_| Error::Key("is not base64"))?;
+    /// Parses a key in the base64 text of [`to_pkcs8_base64`](Self::to_pkcs8_base64).
+    pub fn from_pkcs8_base64(text: &str) -> Result<Self, PhoneError> {
+        let pkcs8 = STANDARD.decode(text).map_err(|_| PhoneError::Key("is not base64"))?;
         Self::from_pkcs8_der(&pkcs8)
     }
 
-    /// The private key as PKCS#8 DER. Whoever has it is the device.
+    /// The private key in PKCS#8 DER. Must be kept secret: it authenticates the device.
     pub fn to_pkcs8_der(&self) -> &[u8] {
         &self.pkcs8
     }
 
-    /// The private key as base64 of PKCS#8 DER.
+    /// The private key in PKCS#8 DER, as base64.
     pub fn to_pkcs8_base64(&self) -> String {
         STANDARD.encode(&self.pkcs8)
     }
 
-    /// The public key as `Binding.PublicKey` wants it: base64 of DER SubjectPublicKeyInfo, 124 characters.
-    pub fn public_key_base64(&self) -> Result<String, Error> {
+    /// The public key for `Binding.PublicKey`: base64 of DER SubjectPublicKeyInfo, 124 characters.
+    pub fn public_key_base64(&self) -> Result<String, PhoneError> {
         let spki: PublicKeyX509Der<'_> =
-            self.raw.public_key().as_der().map_err(|_| Error::Key("has no public half"))?;
+            self.raw.public_key().as_der().map_err(|_| PhoneError::Key("has no public half"))?;
         Ok(STANDARD.encode(spki.as_ref()))
     }
 
-    /// Signs as a JWS does: r and s, 32 bytes each.
-    pub fn sign_raw(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+    /// A signature for a JWS: r and s, 32 bytes each.
+    pub fn sign_raw(&self, message: &[u8]) -> Result<Vec<u8>, PhoneError> {
         sign(&self.raw, message)
     }
 
-    /// Signs as the verification of a factor does: base64 of a DER signature.
-    pub fn sign_der_base64(&self, message: &[u8]) -> Result<String, Error> {
+    /// A signature for the verification of a factor: DER, as base64.
+    pub fn sign_der_base64(&self, message: &[u8]) -> Result<String, PhoneError> {
         Ok(STANDARD.encode(sign(&self.der, message)?))
     }
 }
 
-fn sign(pair: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, Error> {
+fn sign(pair: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, PhoneError> {
     let signature =
-        pair.sign(&SystemRandom::new(), message).map_err(|_| Error::Key("cannot sign"))?;
+        pair.sign(&SystemRandom::new(), message).map_err(|_| PhoneError::Key("cannot sign"))?;
     Ok(signature.as_ref().to_vec())
 }
 
-/// Shows that there is a key, and never the key.
+/// Shows that there is a key, never the key.
 impl fmt::Debug for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DeviceKey(P-256, ···)")
@@ -99,7 +99,7 @@ mod tests {
     use crate::tests::vectors;
 
     #[test]
-    fn the_known_key_has_the_known_public_half() {
+    fn the_known_key_has_the_known_public_key() {
         assert_eq!(vectors::key().public_key_base64().unwrap(), vectors::PUBLIC_KEY);
     }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_survives_being_written_down() {
+    fn a_key_round_trips() {
         let key = DeviceKey::generate().unwrap();
         let again = DeviceKey::from_pkcs8_base64(&key.to_pkcs8_base64()).unwrap();
         assert_eq!(again.public_key_base64().unwrap(), key.public_key_base64().unwrap());
@@ -147,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_key_is_refused() {
-        assert!(matches!(DeviceKey::from_pkcs8_base64("not base64!"), Err(Error::Key(_))));
-        assert!(matches!(DeviceKey::from_pkcs8_der(b"0"), Err(Error::Key(_))));
+    fn invalid_keys_are_rejected() {
+        assert!(matches!(DeviceKey::from_pkcs8_base64("not base64!"), Err(PhoneError::Key(_))));
+        assert!(matches!(DeviceKey::from_pkcs8_der(b"0"), Err(PhoneError::Key(_))));
     }
 }

@@ -1,15 +1,14 @@
 //! A virtual phone: key, enrolment, inbox, approve, deny.
 //!
-//! It speaks the protocol of the mobile SDKs of Verify Push over real HTTP, and the device stream
-//! over a real WebSocket, with a real P-256 key. It shares no code with the server on purpose: a
-//! mistake made on both sides of a shared line would pass every test. Where the SDKs are strict, so
-//! is the phone: an answer that would crash an Android app is [`Error::Malformed`] here.
+//! Speaks the protocol of the mobile SDKs of Verify Push over real HTTP, and the device stream over a real WebSocket, with a
+//! real P-256 key. Shares no code with the server: a mistake in shared code would pass every test. Is as strict as the SDKs: a
+//! response that would crash an Android app is [`PhoneError::Malformed`].
 //!
 //! ```no_run
-//! # async fn demo() -> Result<(), countersign_phone::Error> {
-//! use countersign_phone::{Authority, Enrolment, Options, Phone, Server, Verdict};
+//! # async fn demo() -> Result<(), countersign_phone::PhoneError> {
+//! use countersign_phone::{Authority, Enrolment, ServerOptions, Phone, Server, Verdict};
 //!
-//! let server = Server::new("http://127.0.0.1:8080", &Options::default())?;
+//! let server = Server::new("http://127.0.0.1:8080", &ServerOptions::default())?;
 //! let authority = Authority::AccessToken("…".into());
 //! let phone = Phone::enrol(&server, &Enrolment::new("VA…", "alice-0001", authority)).await?;
 //!
@@ -56,12 +55,12 @@ pub use challenge::{Challenge, Field};
 pub use clock::{LocalTime, system_time};
 pub use close::{Closed, Refusal};
 pub use enrol::{Authority, Enrolment};
-pub use error::{ApiError, Error};
+pub use error::{ApiError, PhoneError};
 pub use factor::Platform;
 pub use frame::{Linked, Prompt};
 pub use key::DeviceKey;
 pub use listen::{Backoff, Event, Listener};
 pub use phone::Phone;
-pub use server::{Options, Server};
+pub use server::{Server, ServerOptions};
 pub use status::{ChallengeStatus, Verdict};
 pub use stream::Stream;

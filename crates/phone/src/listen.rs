@@ -1,24 +1,24 @@
-//! Connection after connection, as a phone does all day: prompts come, networks go.
+//! A device stream that reconnects.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use crate::close::Closed;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::frame::{Linked, Prompt};
 use crate::phone::Phone;
 use crate::stream::Stream;
 
-/// How long to wait before connecting again. Every wait is drawn at random, so that the phones of a
-/// server that restarts do not return all at once.
+/// Delays before reconnecting. Every delay is random, so that the phones of a restarted server do not reconnect at the same
+/// time.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
-    /// After the first failure; doubled after each further one.
+    /// Delay after the first failure. Doubles after each further one.
     pub first: Duration,
-    /// Never longer than this.
+    /// Largest delay.
     pub most: Duration,
-    /// At most this when the server asked to come back.
+    /// Largest delay after the server asked to reconnect.
     pub come_back: Duration,
 }
 
@@ -32,18 +32,18 @@ impl Default for Backoff {
     }
 }
 
-/// What a [`Listener`] has to tell.
+/// An event of a [`Listener`].
 #[derive(Debug)]
 pub enum Event {
-    /// Connected; prompts may follow.
+    /// Connected.
     Linked(Linked),
     /// A prompt.
     Prompt(Prompt),
-    /// Not connected any more, or not yet.
+    /// Not connected.
     Lost {
-        /// Why.
-        error: Error,
-        /// When the next attempt comes.
+        /// The reason.
+        error: PhoneError,
+        /// Delay before the next attempt.
         again_in: Duration,
     },
 }
@@ -54,7 +54,7 @@ pub struct Listener {
     phone: Phone,
     backoff: Backoff,
     automatic_ack: bool,
-    /// Failures since the last time it was linked.
+    /// Number of failures since the last connection.
     failures: u32,
     state: State,
 }
@@ -65,7 +65,7 @@ enum State {
     Connected(Box<Stream>),
 }
 
-/// What an error means for the next attempt.
+/// The consequence of an error for the next attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     ComeBack,
@@ -75,12 +75,12 @@ enum Next {
 }
 
 impl Phone {
-    /// Listens to the device stream, connecting again whenever that can help.
+    /// Listens to the device stream and reconnects where that can help.
     pub fn listen(&self) -> Listener {
         self.listen_with(Backoff::default())
     }
 
-    /// Listens with other waits; a test waits not at all.
+    /// Listens with other delays, for example none in tests.
     pub fn listen_with(&self, backoff: Backoff) -> Listener {
         Listener {
             phone: self.clone(),
@@ -95,11 +95,10 @@ impl Phone {
 impl Listener {
     /// Waits for the next event.
     ///
-    /// An error means that connecting again cannot help: refused twice, the factor is gone, or a
-    /// newer connection took over. Dropping the future loses no prompt; an attempt to connect that
-    /// is under way is begun anew.
-    pub async fn next(&mut self) -> Result<Event, Error> {
-        let heard = match &mut self.state {
+    /// An error means that reconnecting cannot help: the device was rejected twice, the factor is deleted, or a newer
+    /// connection replaced this one. Dropping the future loses no prompt; an attempt to connect starts again.
+    pub async fn next(&mut self) -> Result<Event, PhoneError> {
+        let received = match &mut self.state {
             State::Connected(stream) => stream.next_prompt().await.map(Event::Prompt),
             State::Waiting { until } => {
                 sleep_until(*until).await;
@@ -107,10 +106,10 @@ impl Listener {
                 connected.map(|stream| self.connected(stream))
             }
         };
-        heard.or_else(|error| self.lost(error))
+        received.or_else(|error| self.lost(error))
     }
 
-    /// Whether each prompt is acknowledged as it is read; see [`Stream::set_automatic_ack`].
+    /// Whether prompts are acknowledged as they are read; see [`Stream::set_automatic_ack`].
     pub fn set_automatic_ack(&mut self, automatic: bool) {
         self.automatic_ack = automatic;
         if let State::Connected(stream) = &mut self.state {
@@ -118,16 +117,15 @@ impl Listener {
         }
     }
 
-    /// Acknowledges a prompt by hand. Without a connection nothing is sent: the server offers the
-    /// prompt again after the next one.
-    pub async fn ack(&mut self, prompt: &Prompt) -> Result<(), Error> {
+    /// Acknowledges a prompt. Without a connection nothing is sent: the server offers the prompt again on the next one.
+    pub async fn ack(&mut self, prompt: &Prompt) -> Result<(), PhoneError> {
         match &mut self.state {
             State::Connected(stream) => stream.ack(prompt).await,
             State::Waiting { .. } => Ok(()),
         }
     }
 
-    /// Closes the connection, if there is one.
+    /// Closes the connection, if any.
     pub async fn close(self) {
         if let State::Connected(stream) = self.state {
             stream.close().await;
@@ -142,14 +140,14 @@ impl Listener {
         Event::Linked(linked)
     }
 
-    fn lost(&mut self, error: Error) -> Result<Event, Error> {
+    fn lost(&mut self, error: PhoneError) -> Result<Event, PhoneError> {
         let fraction = random_fraction();
         let again_in = match after(&error) {
             Next::ComeBack => self.backoff.come_back.mul_f64(fraction),
             Next::Retry => self.backoff.pause(self.failures, fraction),
             Next::Slowly => self.backoff.most,
             Next::GiveUp => {
-                // a caller who asks again all the same starts over
+                // A caller that continues anyway starts again.
                 self.state = State::Waiting { until: Instant::now() };
                 return Err(error);
             }
@@ -161,33 +159,35 @@ impl Listener {
 }
 
 impl Backoff {
-    /// The wait after so many failures in a row; `fraction` (0 to 1) places it in the upper half.
+    /// The delay after this number of failures. `fraction` (0 to 1) selects a value in the upper half.
     fn pause(&self, failures: u32, fraction: f64) -> Duration {
         let doubled = self.first.saturating_mul(1 << failures.min(16));
         doubled.min(self.most).mul_f64(0.5 + fraction / 2.0)
     }
 }
 
-fn after(error: &Error) -> Next {
+fn after(error: &PhoneError) -> Next {
     match error {
-        Error::Closed(closed) => match closed.code {
+        PhoneError::Closed(closed) => match closed.code {
             1001 => Next::ComeBack,
-            // we sent something that is no frame: a bug here, not to be repeated in a hurry
+            // The phone sent an invalid frame: a bug, which must not be repeated quickly.
             1002 | 1003 | 1007 | 1009 => Next::Slowly,
             Closed::REFUSED | Closed::GONE | Closed::REPLACED => Next::GiveUp,
             _ => Next::Retry,
         },
-        Error::Unreachable(_) | Error::Socket(_) | Error::Silent => Next::Retry,
-        // an overloaded server, or the proxy in front of one that restarts
-        Error::Api(crate::ApiError { status, .. }) | Error::NotTheApi { status } => match status {
-            408 | 429 | 500.. => Next::Retry,
-            _ => Next::GiveUp,
-        },
+        PhoneError::Unreachable(_) | PhoneError::Socket(_) | PhoneError::Silent => Next::Retry,
+        // An overloaded server, or the proxy of a server that restarts.
+        PhoneError::Api(crate::ApiError { status, .. }) | PhoneError::NotTheApi { status } => {
+            match status {
+                408 | 429 | 500.. => Next::Retry,
+                _ => Next::GiveUp,
+            }
+        }
         _ => Next::GiveUp,
     }
 }
 
-/// A number from 0 to 1. If the system has no randomness, the longest wait will do.
+/// A random number from 0 to 1. Without randomness, the longest delay is used.
 fn random_fraction() -> f64 {
     let mut bytes = [0; 2];
     match aws_lc_rs::rand::fill(&mut bytes) {
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn what_follows_an_error() {
-        let closed = |code| Error::Closed(Closed { code, reason: String::new() });
-        let http = |status| Error::NotTheApi { status };
+        let closed = |code| PhoneError::Closed(Closed { code, reason: String::new() });
+        let http = |status| PhoneError::NotTheApi { status };
         for (error, next) in [
             (closed(1001), Next::ComeBack),
             (closed(1006), Next::Retry),
@@ -225,8 +225,8 @@ mod tests {
             (http(502), Next::Retry),
             (http(429), Next::Retry),
             (http(404), Next::GiveUp),
-            (Error::Silent, Next::Retry),
-            (Error::NotSignable, Next::GiveUp),
+            (PhoneError::Silent, Next::Retry),
+            (PhoneError::NotSignable, Next::GiveUp),
         ] {
             assert_eq!(after(&error), next, "{error}");
         }

@@ -1,4 +1,4 @@
-//! A phone that has enrolled: its identity towards the server, and the calls about its own factor.
+//! An enrolled phone, and the requests for its own factor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use reqwest::Method;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::factor::{Factor, Platform, SDK_VERSION};
 use crate::jwt::{Device, device_jwt};
 use crate::key::DeviceKey;
 use crate::registration::Registration;
-use crate::server::{Answer, Call, Server};
+use crate::server::{Call, Reply, Server};
 
-/// An enrolled phone. Clones are the same phone.
+/// An enrolled phone. Clones share their state.
 #[derive(Clone)]
 pub struct Phone {
     inner: Arc<Inner>,
@@ -38,18 +38,18 @@ impl Phone {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Proves to the server that the phone holds the key; the factor is verified afterwards.
-    pub async fn verify(&self) -> Result<(), Error> {
+    /// Proves possession of the key, which verifies the factor.
+    pub async fn verify(&self) -> Result<(), PhoneError> {
         let proof = self.key().sign_der_base64(self.factor_sid().as_bytes())?;
         let answer = self.post(self.factor_url()?, &[("AuthPayload", &proof)]).await?;
         match Factor::parse(&answer.object()?)?.verified {
             true => Ok(()),
-            false => Err(Error::malformed("a verified factor that reads unverified")),
+            false => Err(PhoneError::malformed("a verified factor that reads unverified")),
         }
     }
 
-    /// Tells the server where prompts go from now on.
-    pub async fn update_push_token(&self, platform: &Platform) -> Result<(), Error> {
+    /// Changes the platform for prompts.
+    pub async fn update_push_token(&self, platform: &Platform) -> Result<(), PhoneError> {
         let mut form = vec![
             ("FriendlyName", self.registration().friendly_name.as_str()),
             ("Config.SdkVersion", SDK_VERSION),
@@ -60,13 +60,13 @@ impl Phone {
         Factor::parse(&answer.object()?).map(|_| ())
     }
 
-    /// Deletes the factor. As in the mobile SDKs, a factor that is not there any more (404), or
-    /// whose key the server no longer knows (401 twice), counts as deleted.
-    pub async fn delete(&self) -> Result<(), Error> {
+    /// Deletes the factor. As in the mobile SDKs, a factor that does not exist (404), or whose key is unknown to the server
+    /// (401 twice), counts as deleted.
+    pub async fn delete(&self) -> Result<(), PhoneError> {
         let call = Call { method: Method::DELETE, url: self.factor_url()?, form: &[] };
         match self.call(&call).await {
             Ok(_) => Ok(()),
-            Err(Error::Api(error)) if matches!(error.status, 401 | 404) => Ok(()),
+            Err(PhoneError::Api(error)) if matches!(error.status, 401 | 404) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -86,7 +86,7 @@ impl Phone {
         &self.registration().service_sid
     }
 
-    /// The application's name for the person.
+    /// The application's identifier of the person.
     pub fn identity(&self) -> &str {
         &self.registration().identity
     }
@@ -101,22 +101,22 @@ impl Phone {
         &self.inner.key
     }
 
-    /// The server the phone enrolled with.
+    /// The server of the enrolment.
     pub fn server(&self) -> &Server {
         &self.inner.server
     }
 
-    /// Seconds by which the server's clock was found to be ahead of the phone's.
+    /// Number of seconds by which the server's clock is ahead of the phone's.
     pub fn clock_offset(&self) -> i64 {
         self.inner.clock.offset()
     }
 
-    /// A fresh device token: the password of a call, with the user `token`.
-    pub fn device_jwt(&self) -> Result<String, Error> {
+    /// A new device token: the password of a request with the user `token`.
+    pub fn device_jwt(&self) -> Result<String, PhoneError> {
         self.signed_in(None)
     }
 
-    pub(crate) fn signed_in(&self, nonce: Option<&str>) -> Result<String, Error> {
+    pub(crate) fn signed_in(&self, nonce: Option<&str>) -> Result<String, PhoneError> {
         let device =
             Device { credential_sid: self.credential_sid(), account_sid: self.account_sid() };
         device_jwt(self.key(), device, self.inner.clock.now(), nonce)
@@ -130,27 +130,27 @@ impl Phone {
         self.inner.clock.correct(server_now);
     }
 
-    /// A URL below the phone's own entity.
-    pub(crate) fn entity_url(&self, below: &[&str]) -> Result<Url, Error> {
+    /// A URL below the phone's entity.
+    pub(crate) fn entity_url(&self, below: &[&str]) -> Result<Url, PhoneError> {
         let entity = ["v2", "Services", self.service_sid(), "Entities", self.identity()];
         self.server().url(&[&entity, below].concat())
     }
 
-    fn factor_url(&self) -> Result<Url, Error> {
+    fn factor_url(&self) -> Result<Url, PhoneError> {
         self.entity_url(&["Factors", self.factor_sid()])
     }
 
-    pub(crate) async fn get(&self, url: Url) -> Result<Answer, Error> {
+    pub(crate) async fn get(&self, url: Url) -> Result<Reply, PhoneError> {
         self.call(&Call { method: Method::GET, url, form: &[] }).await
     }
 
-    pub(crate) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<Answer, Error> {
+    pub(crate) async fn post(&self, url: Url, form: &[(&str, &str)]) -> Result<Reply, PhoneError> {
         self.call(&Call { method: Method::POST, url, form }).await
     }
 
-    /// Makes a call as this device. A 401 is taken for a wrong clock: the phone learns the time
-    /// from the `Date` header and tries exactly once more.
-    async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    /// Sends a request as this device. A 401 is attributed to a wrong clock: the phone corrects its clock by the `Date` header
+    /// and retries once.
+    async fn call(&self, call: &Call<'_>) -> Result<Reply, PhoneError> {
         let answer = self.server().send(call, ("token", &self.device_jwt()?)).await?;
         let (401, Some(server_now)) = (answer.status, answer.date) else {
             return answer.accepted();
@@ -161,7 +161,7 @@ impl Phone {
     }
 }
 
-/// Shows who the phone is, and never its key.
+/// Shows the phone's SIDs, never its key.
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Phone")

@@ -1,6 +1,6 @@
-//! What a phone and its server know of each other once it has enrolled.
+//! The data of an enrolment.
 
-/// What the phone told the server about itself, and what the server calls it since.
+/// What the phone sent at the enrolment, and the SIDs that the server assigned.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Registration {
     pub(crate) service_sid: String,

@@ -1,4 +1,4 @@
-//! The server as a phone sees it: an address, its certificates, its headers and its error bodies.
+//! The server as a phone sees it: address, certificates, headers and error bodies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use crate::clock::{LocalTime, system_time};
-use crate::error::{ApiError, Error};
+use crate::error::{ApiError, PhoneError};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SIGNATURE_FIELDS: &str = "twilio-verify-signature-fields";
 
-/// How to reach a server, beyond its address.
+/// Settings for the connection to a server.
 #[derive(Clone, Default)]
-pub struct Options {
-    /// PEM certificates to trust besides the system's, for a private CA.
+pub struct ServerOptions {
+    /// PEM certificates that are trusted in addition to the system's, for a private CA.
     pub ca_pem: Option<Vec<u8>>,
-    /// Allows plain http to other machines, where everybody on the way can read along.
+    /// Allows plain http to other machines, although anyone on the network can read it.
     pub insecure_http: bool,
-    /// The device's own clock; the system's when absent.
+    /// The device's clock. Default: the system's.
     pub local_time: Option<LocalTime>,
 }
 
-/// A server. Cheap to clone; phones that share one share its connections.
+/// A server. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Server {
     base: Url,
@@ -35,15 +35,15 @@ pub struct Server {
     local_time: LocalTime,
 }
 
-/// One call as a device makes it.
+/// A request of a device.
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) form: &'a [(&'a str, &'a str)],
 }
 
-/// What came back, whatever the status.
-pub(crate) struct Answer {
+/// A response of any status.
+pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header, in Unix seconds.
     pub(crate) date: Option<i64>,
@@ -53,27 +53,27 @@ pub(crate) struct Answer {
 }
 
 impl Server {
-    /// Takes the base URL of a server, such as `https://verify.example.com`; a path before `/v2` is kept.
-    pub fn new(base_url: &str, options: &Options) -> Result<Self, Error> {
-        let base = Url::parse(base_url).map_err(|error| Error::Address(error.to_string()))?;
+    /// A server with a base URL such as `https://verify.example.com`. A path before `/v2` is kept.
+    pub fn new(base_url: &str, options: &ServerOptions) -> Result<Self, PhoneError> {
+        let base = Url::parse(base_url).map_err(|error| PhoneError::Address(error.to_string()))?;
         let loopback = is_loopback(&base);
         match base.scheme() {
             "https" => {}
             "http" if loopback || options.insecure_http => {}
             "http" => {
-                return Err(Error::Address("plain http is for loopback only".into()));
+                return Err(PhoneError::Address("plain http is for loopback only".into()));
             }
             other => {
-                return Err(Error::Address(format!("{other} is neither http nor https")));
+                return Err(PhoneError::Address(format!("{other} is neither http nor https")));
             }
         }
         let builder = || client(base.scheme() == "https", loopback, options.ca_pem.as_deref());
         let build = |builder: ClientBuilder| {
-            builder.build().map_err(|error| Error::Address(error.to_string()))
+            builder.build().map_err(|error| PhoneError::Address(error.to_string()))
         };
         Ok(Self {
             calls: build(builder()?.timeout(Duration::from_secs(30)))?,
-            // a WebSocket begins as HTTP/1.1, and stays open
+            // A WebSocket begins as HTTP/1.1.
             upgrades: build(builder()?.http1_only())?,
             local_time: options.local_time.clone().unwrap_or_else(|| Arc::new(system_time)),
             base,
@@ -89,24 +89,24 @@ impl Server {
         self.local_time.clone()
     }
 
-    /// The URL of a path below the base.
-    pub(crate) fn url(&self, path: &[&str]) -> Result<Url, Error> {
+    /// The URL of a path below the base URL.
+    pub(crate) fn url(&self, path: &[&str]) -> Result<Url, PhoneError> {
         let mut url = self.base.clone();
         url.set_query(None);
         url.path_segments_mut()
-            .map_err(|()| Error::Address("it has no path".into()))?
+            .map_err(|()| PhoneError::Address("it has no path".into()))?
             .pop_if_empty()
             .extend(path);
         Ok(url)
     }
 
-    /// Makes one call with the given user and password, with the headers of the mobile SDKs.
+    /// Sends a request with this user and password, with the headers of the mobile SDKs.
     pub(crate) async fn send(
         &self,
         call: &Call<'_>,
         (user, password): (&str, &str),
-    ) -> Result<Answer, Error> {
-        // both SDKs ask for a form and parse JSON when they read
+    ) -> Result<Reply, PhoneError> {
+        // Both SDKs accept a form and parse JSON when they read.
         let accept = match call.method {
             Method::GET => FORM,
             _ => "application/json",
@@ -120,22 +120,22 @@ impl Server {
             [] => request.header(CONTENT_TYPE, FORM),
             form => request.form(form),
         };
-        Answer::read(request.send().await.map_err(Error::Unreachable)?).await
+        Reply::read(request.send().await.map_err(PhoneError::Unreachable)?).await
     }
 
-    /// Asks for an upgrade and returns the response to it, whatever it is.
+    /// Requests an upgrade and returns the response.
     pub(crate) async fn upgrade(
         &self,
         url: Url,
         headers: HeaderMap,
-    ) -> Result<reqwest::Response, Error> {
+    ) -> Result<reqwest::Response, PhoneError> {
         let request = self.upgrades.get(url).headers(headers);
-        request.send().await.map_err(Error::Unreachable)
+        request.send().await.map_err(PhoneError::Unreachable)
     }
 }
 
-impl Answer {
-    pub(crate) async fn read(response: reqwest::Response) -> Result<Self, Error> {
+impl Reply {
+    pub(crate) async fn read(response: reqwest::Response) -> Result<Self, PhoneError> {
         let header = |name: &str| {
             let value = response.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
@@ -144,12 +144,12 @@ impl Answer {
             status: response.status().as_u16(),
             date: header(DATE.as_str()).and_then(|date| unix_seconds(&date)),
             fields_to_sign: header(SIGNATURE_FIELDS),
-            body: response.bytes().await.map_err(Error::Unreachable)?.into(),
+            body: response.bytes().await.map_err(PhoneError::Unreachable)?.into(),
         })
     }
 
-    /// This answer, if the status is one of success; else the API's error.
-    pub(crate) fn accepted(self) -> Result<Self, Error> {
+    /// The response if its status is a success, otherwise the API's error.
+    pub(crate) fn accepted(self) -> Result<Self, PhoneError> {
         match self.status {
             200..300 => Ok(self),
             _ => Err(self.refusal()),
@@ -157,13 +157,13 @@ impl Answer {
     }
 
     /// The body as a JSON object.
-    pub(crate) fn object(&self) -> Result<Map<String, Value>, Error> {
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, PhoneError> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Error::malformed(format!("not a JSON object: {error}")))
+            .map_err(|error| PhoneError::malformed(format!("not a JSON object: {error}")))
     }
 
-    fn refusal(&self) -> Error {
-        // the iOS SDK drops an error whose code is no integer or whose message is no string
+    fn refusal(&self) -> PhoneError {
+        // The iOS SDK drops an error whose code is not an integer or whose message is not a string.
         let parse = || {
             let mut body = self.object().ok()?;
             Some(ApiError {
@@ -175,26 +175,26 @@ impl Answer {
             })
         };
         let status = self.status;
-        parse().map_or(Error::NotTheApi { status }, Error::Api)
+        parse().map_or(PhoneError::NotTheApi { status }, PhoneError::Api)
     }
 }
 
-fn client(https: bool, loopback: bool, ca_pem: Option<&[u8]>) -> Result<ClientBuilder, Error> {
+fn client(https: bool, loopback: bool, ca_pem: Option<&[u8]>) -> Result<ClientBuilder, PhoneError> {
     let mut builder = Client::builder()
         .user_agent(concat!("countersign-phone/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
-        // a device's credentials go to the server it knows, and nowhere else
+        // A device's credentials are sent only to the server that it knows.
         .redirect(redirect::Policy::none());
     if loopback {
         builder = builder.no_proxy();
     }
     Ok(match ca_pem {
-        // plain http never needs the system's certificates, and reading them takes time
+        // Plain http needs no certificates, and reading the system's takes time.
         _ if !https => builder.tls_certs_only([]),
         None => builder,
         Some(pem) => {
             let certificates = Certificate::from_pem_bundle(pem)
-                .map_err(|error| Error::Address(format!("the CA file: {error}")))?;
+                .map_err(|error| PhoneError::Address(format!("the CA file: {error}")))?;
             builder.tls_certs_merge(certificates)
         }
     })
@@ -209,7 +209,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An HTTP date (`Tue, 14 Nov 2023 22:13:20 GMT`) in Unix seconds.
+/// Parses an HTTP date (`Tue, 14 Nov 2023 22:13:20 GMT`) as Unix seconds.
 fn unix_seconds(http_date: &str) -> Option<i64> {
     let parser = rfc2822::DateTimeParser::new();
     Some(parser.parse_timestamp(http_date).ok()?.as_second())
@@ -219,12 +219,12 @@ fn unix_seconds(http_date: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn server(base: &str) -> Result<Server, Error> {
-        Server::new(base, &Options::default())
+    fn server(base: &str) -> Result<Server, PhoneError> {
+        Server::new(base, &ServerOptions::default())
     }
 
     #[test]
-    fn paths_go_below_the_base() {
+    fn paths_are_appended_to_the_base() {
         for base in ["http://localhost:1/api", "http://localhost:1/api/?x=1"] {
             let url = server(base).unwrap().url(&["v2", "Services", "a b"]);
             let expected = "http://localhost:1/api/v2/Services/a%20b";
@@ -238,10 +238,10 @@ mod tests {
             assert!(server(fine).is_ok(), "{fine}");
         }
         for bad in ["http://example.com", "ftp://localhost", "localhost:8080", ""] {
-            assert!(matches!(server(bad), Err(Error::Address(_))), "{bad}");
+            assert!(matches!(server(bad), Err(PhoneError::Address(_))), "{bad}");
         }
         let insecure_http = true;
-        let options = Options { insecure_http, ..Options::default() };
+        let options = ServerOptions { insecure_http, ..ServerOptions::default() };
         assert!(Server::new("http://countersign:8080", &options).is_ok());
     }
 
@@ -253,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn an_error_body_is_kept_as_data_and_anything_else_is_not_the_api() {
+    fn an_error_body_is_parsed_and_other_bodies_are_not_the_api() {
         let refusal = |body: &str| {
             let body = body.as_bytes().to_vec();
-            let answer = Answer { status: 403, date: None, fields_to_sign: None, body };
+            let answer = Reply { status: 403, date: None, fields_to_sign: None, body };
             answer.accepted().map(|_| ()).unwrap_err()
         };
         let error = refusal(r#"{"code":60318,"message":"Factor is unverified","status":403}"#);
         assert_eq!(error.code(), Some(60318));
         assert_eq!(error.to_string(), "Factor is unverified (60318, HTTP 403)");
         for other in ["", "<html>", r#"{"code":"60318","message":"text code"}"#] {
-            assert!(matches!(refusal(other), Error::NotTheApi { status: 403 }));
+            assert!(matches!(refusal(other), PhoneError::NotTheApi { status: 403 }));
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Where a challenge stands, and the person's answer.
+//! The status of a challenge, and the person's verdict.
 
 use std::fmt;
 
-/// Where a challenge stands.
+/// The status of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeStatus {
-    /// Waiting for an answer.
+    /// Waiting for a verdict.
     Pending,
-    /// Nobody answered in time.
+    /// Expired without a verdict.
     Expired,
-    /// Answered yes.
+    /// Approved by the person.
     Approved,
-    /// Answered no.
+    /// Denied by the person.
     Denied,
 }
 
-/// The person's answer.
+/// The person's verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Yes.
@@ -25,7 +25,7 @@ pub enum Verdict {
 }
 
 impl ChallengeStatus {
-    /// The word on the wire.
+    /// The value in requests and responses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -37,12 +37,12 @@ impl ChallengeStatus {
 }
 
 impl Verdict {
-    /// The word on the wire.
+    /// The value in requests and responses.
     pub fn as_str(self) -> &'static str {
         self.status().as_str()
     }
 
-    /// Where a challenge stands after this answer.
+    /// The status of a challenge after this verdict.
     pub fn status(self) -> ChallengeStatus {
         match self {
             Self::Approved => ChallengeStatus::Approved,

@@ -1,4 +1,4 @@
-//! One connection of the device stream: nonce, token, linked, and then prompts until it ends.
+//! A connection of the device stream: nonce, token, confirmation, then prompts until it ends.
 
 use std::time::Duration;
 
@@ -16,26 +16,25 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
 use crate::close::Closed;
-use crate::error::Error;
+use crate::error::PhoneError;
 use crate::frame::{self, Frame, Linked, Prompt};
 use crate::phone::Phone;
-use crate::server::Answer;
+use crate::server::Reply;
 
-/// From the first byte to the linked frame.
+/// Time from the first byte to the confirmation.
 const CONNECTING: Duration = Duration::from_secs(15);
-/// How long a close waits for the server to close too.
+/// Time for the server to answer a close frame.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// A linked connection of the device stream.
+/// An authenticated connection of the device stream.
 ///
-/// Nothing runs in the background: prompts are read, and pings answered, while
-/// [`next_prompt`](Self::next_prompt) is awaited.
+/// Nothing runs in the background: prompts are read and pings answered while [`next_prompt`](Self::next_prompt) is awaited.
 #[derive(Debug)]
 pub struct Stream {
     socket: WebSocketStream<Upgraded>,
     linked: Linked,
     automatic_ack: bool,
-    /// Read, and on its way to being acknowledged.
+    /// Read, but not yet acknowledged.
     held: Option<Prompt>,
     last_heard: Instant,
     closed: Option<Closed>,
@@ -44,29 +43,29 @@ pub struct Stream {
 impl Phone {
     /// Connects to the device stream.
     ///
-    /// When the server refuses the token and says what time it is, the phone corrects its clock and
-    /// tries once more; a second refusal is [`Error::Closed`] with 4401.
-    pub async fn connect(&self) -> Result<Stream, Error> {
+    /// If the server rejects the token and returns its time, the phone corrects its clock and retries once. A second rejection
+    /// is [`PhoneError::Closed`] with 4401.
+    pub async fn connect(&self) -> Result<Stream, PhoneError> {
         let refused = match self.connect_once().await {
-            Err(Error::Closed(closed)) => closed,
+            Err(PhoneError::Closed(closed)) => closed,
             result => return result,
         };
         let Some(refusal) = refused.refusal() else {
-            return Err(Error::Closed(refused));
+            return Err(PhoneError::Closed(refused));
         };
         self.correct_clock(refusal.server_time.as_second());
         self.connect_once().await
     }
 
-    async fn connect_once(&self) -> Result<Stream, Error> {
+    async fn connect_once(&self) -> Result<Stream, PhoneError> {
         let connecting = async {
             let socket = self.open_socket().await?;
             Stream::link(socket, self).await
         };
-        timeout(CONNECTING, Box::pin(connecting)).await.map_err(|_| Error::Silent)?
+        timeout(CONNECTING, Box::pin(connecting)).await.map_err(|_| PhoneError::Silent)?
     }
 
-    async fn open_socket(&self) -> Result<WebSocketStream<Upgraded>, Error> {
+    async fn open_socket(&self) -> Result<WebSocketStream<Upgraded>, PhoneError> {
         let url = self.entity_url(&["Factors", self.factor_sid(), "Stream"])?;
         let key = generate_key();
         let mut headers = HeaderMap::new();
@@ -78,36 +77,39 @@ impl Phone {
 
         let response = self.server().upgrade(url, headers).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(match Answer::read(response).await?.accepted() {
-                Ok(_) => Error::malformed("an upgrade that was answered and not done"),
+            return Err(match Reply::read(response).await?.accepted() {
+                Ok(_) => PhoneError::malformed("an upgrade that was answered and not done"),
                 Err(refusal) => refusal,
             });
         }
         let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accept.is_none_or(|accept| *accept != derive_accept_key(key.as_bytes())) {
-            return Err(Error::malformed("an upgrade to something that is no WebSocket"));
+            return Err(PhoneError::malformed("an upgrade to something that is no WebSocket"));
         }
-        // a benchmark holds thousands of these; frames are small
+        // A benchmark has thousands of connections with small frames.
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
             .write_buffer_size(0)
             .max_message_size(Some(64 * 1024));
-        let upgraded = response.upgrade().await.map_err(Error::Unreachable)?;
+        let upgraded = response.upgrade().await.map_err(PhoneError::Unreachable)?;
         Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
     }
 }
 
 impl Stream {
-    async fn link(mut socket: WebSocketStream<Upgraded>, phone: &Phone) -> Result<Self, Error> {
+    async fn link(
+        mut socket: WebSocketStream<Upgraded>,
+        phone: &Phone,
+    ) -> Result<Self, PhoneError> {
         let first = next_text(&mut socket).await?;
         let token = phone.signed_in(Some(frame::nonce(&first)?))?;
         socket.send(Message::text(token)).await?;
         let second = next_text(&mut socket).await?;
         let Frame::Linked(linked) = Frame::parse(&second)? else {
-            return Err(Error::malformed("a second frame that does not link"));
+            return Err(PhoneError::malformed("a second frame that does not link"));
         };
         if linked.factor_sid != phone.factor_sid() {
-            return Err(Error::WrongFactor(linked.factor_sid));
+            return Err(PhoneError::WrongFactor(linked.factor_sid));
         }
         Ok(Self {
             socket,
@@ -119,27 +121,27 @@ impl Stream {
         })
     }
 
-    /// What the server said when it linked the phone.
+    /// The server's confirmation.
     pub fn linked(&self) -> &Linked {
         &self.linked
     }
 
-    /// Whether each prompt is acknowledged as it is read, which is the default. Without it, call
-    /// [`ack`](Self::ack), or see what the server does when nobody does.
+    /// Whether prompts are acknowledged as they are read, which is the default. Otherwise call [`ack`](Self::ack), or test how
+    /// the server treats unacknowledged prompts.
     pub fn set_automatic_ack(&mut self, automatic: bool) {
         self.automatic_ack = automatic;
     }
 
-    /// Waits for the next prompt. Dropping the future loses nothing.
+    /// Waits for the next prompt. Cancel safe.
     ///
-    /// [`Error::Closed`] when the server ended the stream; every later call says the same.
-    pub async fn next_prompt(&mut self) -> Result<Prompt, Error> {
+    /// Returns [`PhoneError::Closed`] when the server has ended the stream, and on every later call.
+    pub async fn next_prompt(&mut self) -> Result<Prompt, PhoneError> {
         let prompt = match self.held.take() {
             Some(prompt) => prompt,
             None => self.read_prompt().await?,
         };
         if self.automatic_ack {
-            // held until the ack has left, so that a caller who stops waiting still gets it
+            // Kept until the ack has been written, so that a caller that is cancelled still gets the prompt.
             let ack = frame::ack(&prompt.notification_sid);
             self.held = Some(prompt.clone());
             let sent = self.socket.send(Message::text(ack)).await;
@@ -149,18 +151,18 @@ impl Stream {
         Ok(prompt)
     }
 
-    /// Acknowledges a prompt by hand.
-    pub async fn ack(&mut self, prompt: &Prompt) -> Result<(), Error> {
+    /// Acknowledges a prompt.
+    pub async fn ack(&mut self, prompt: &Prompt) -> Result<(), PhoneError> {
         let ack = frame::ack(&prompt.notification_sid);
         Ok(self.socket.send(Message::text(ack)).await?)
     }
 
-    /// Says goodbye, and waits a moment for the server to do so too. Dropping a stream instead
-    /// breaks the connection, as a phone in a tunnel does.
+    /// Sends a close frame and waits briefly for the server's. Dropping a stream instead breaks the connection, as losing the
+    /// network does.
     pub async fn close(mut self) {
         let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
         let closing = async {
-            // a stream that has ended already is closed enough
+            // A stream that has ended needs no close frame.
             if self.socket.close(Some(goodbye)).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
@@ -168,73 +170,75 @@ impl Stream {
         let _ = timeout(CLOSING, closing).await;
     }
 
-    async fn read_prompt(&mut self) -> Result<Prompt, Error> {
+    async fn read_prompt(&mut self) -> Result<Prompt, PhoneError> {
         loop {
             let text = self.read_text().await?;
             let Frame::Prompt(prompt) = Frame::parse(&text)? else {
                 continue;
             };
             if prompt.factor_sid != self.linked.factor_sid {
-                return Err(Error::WrongFactor(prompt.factor_sid));
+                return Err(PhoneError::WrongFactor(prompt.factor_sid));
             }
             return Ok(prompt);
         }
     }
 
-    async fn read_text(&mut self) -> Result<String, Error> {
+    async fn read_text(&mut self) -> Result<String, PhoneError> {
         if let Some(closed) = &self.closed {
-            return Err(Error::Closed(closed.clone()));
+            return Err(PhoneError::Closed(closed.clone()));
         }
         loop {
-            // two pings missed, and some time for a slow network
+            // Two missed pings, and some time for a slow network.
             let patience = Duration::from_secs(u64::from(self.linked.ping_seconds) * 2 + 10);
             let read = timeout_at(self.last_heard + patience, self.socket.next());
-            let message = read.await.map_err(|_| Error::Silent)?;
+            let message = read.await.map_err(|_| PhoneError::Silent)?;
             self.last_heard = Instant::now();
-            match heard(message)? {
-                Heard::Text(text) => return Ok(text),
-                Heard::Nothing => {}
-                Heard::Closed(closed) => {
+            match received(message)? {
+                Received::Text(text) => return Ok(text),
+                Received::Nothing => {}
+                Received::Closed(closed) => {
                     self.closed = Some(closed.clone());
-                    // sends the close that answers the server's
+                    // Writes the close frame that answers the server's.
                     let _ = self.socket.flush().await;
-                    return Err(Error::Closed(closed));
+                    return Err(PhoneError::Closed(closed));
                 }
             }
         }
     }
 }
 
-/// What a WebSocket message means to us.
-enum Heard {
+/// A WebSocket message.
+enum Received {
     Text(String),
-    /// A ping or a pong: the library answers.
+    /// A ping or a pong, which the library answers.
     Nothing,
     Closed(Closed),
 }
 
-fn heard(message: Option<Result<Message, tungstenite::Error>>) -> Result<Heard, Error> {
-    let ended = |code, reason: &str| Heard::Closed(Closed { code, reason: reason.to_owned() });
+fn received(message: Option<Result<Message, tungstenite::Error>>) -> Result<Received, PhoneError> {
+    let ended = |code, reason: &str| Received::Closed(Closed { code, reason: reason.to_owned() });
     Ok(match message {
-        Some(Ok(Message::Text(text))) => Heard::Text(text.to_string()),
+        Some(Ok(Message::Text(text))) => Received::Text(text.to_string()),
         Some(Ok(Message::Close(Some(close)))) => ended(close.code.into(), &close.reason),
         Some(Ok(Message::Close(None))) => ended(1005, ""),
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Heard::Nothing,
-        Some(Ok(Message::Binary(_))) => return Err(Error::malformed("a frame that is not text")),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Received::Nothing,
+        Some(Ok(Message::Binary(_))) => {
+            return Err(PhoneError::malformed("a frame that is not text"));
+        }
         Some(Err(error)) => return Err(error.into()),
         None => ended(1006, ""),
     })
 }
 
-/// The next text before the stream is linked, when no ping is due yet.
-async fn next_text(socket: &mut WebSocketStream<Upgraded>) -> Result<String, Error> {
+/// The next text message before the confirmation.
+async fn next_text(socket: &mut WebSocketStream<Upgraded>) -> Result<String, PhoneError> {
     loop {
-        match heard(socket.next().await)? {
-            Heard::Text(text) => return Ok(text),
-            Heard::Nothing => {}
-            Heard::Closed(closed) => {
+        match received(socket.next().await)? {
+            Received::Text(text) => return Ok(text),
+            Received::Nothing => {}
+            Received::Closed(closed) => {
                 let _ = socket.flush().await;
-                return Err(Error::Closed(closed));
+                return Err(PhoneError::Closed(closed));
             }
         }
     }

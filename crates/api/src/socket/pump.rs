@@ -27,7 +27,7 @@ use super::{Now, SocketContext};
 /// Time for the database to authenticate a device.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
 /// Time for a device to answer a close frame.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Largest reduction of a lifetime in milliseconds, so that devices that connect together do not disconnect together.
 const SPREAD_MILLIS: u32 = 5 * 60 * 1_000;
 
@@ -52,16 +52,16 @@ pub(super) async fn hold(
     let mut transport = Transport::new(socket);
     // Boxed, and so freed after the authentication: an idle socket keeps only what it uses.
     let origin = permit.origin();
-    let greeted = greet(&mut transport, claim, permit, &context);
-    let greeted = Box::pin(security::from(origin, greeted)).await;
-    let end = match greeted {
+    let authenticated = authenticate(&mut transport, claim, permit, &context);
+    let authenticated = Box::pin(security::from(origin, authenticated)).await;
+    let end = match authenticated {
         Ok(device) => converse(&mut transport, device, &context).await,
         Err(end) => end,
     };
-    Box::pin(part(&mut transport, end, &*context.clock)).await;
+    Box::pin(close(&mut transport, end, &*context.clock)).await;
 }
 
-async fn greet(
+async fn authenticate(
     transport: &mut Transport,
     claim: Claim,
     permit: UnauthenticatedPermit,
@@ -214,7 +214,7 @@ async fn finished(future: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>)
 }
 
 /// Sends a close frame and waits briefly for the device's: cutting the connection at once may lose the reason.
-async fn part(transport: &mut Transport, end: End, clock: &dyn Clock) {
+async fn close(transport: &mut Transport, end: End, clock: &dyn Clock) {
     match end {
         End::Lost => return,
         End::Left => {}
@@ -224,7 +224,7 @@ async fn part(transport: &mut Transport, end: End, clock: &dyn Clock) {
                 .send(Message::Close(Some(CloseFrame { code, reason: reason.as_ref().into() })));
         }
     }
-    let mut patience = clock.sleep(GOODBYE_WITHIN);
+    let mut patience = clock.sleep(CLOSE_WITHIN);
     loop {
         select! {
             event = transport.next() => if event.is_final() { return },

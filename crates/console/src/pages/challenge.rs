@@ -1,4 +1,4 @@
-//! One challenge, from its making to the calls of webhooks.
+//! A challenge, from its creation to the webhook calls.
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
@@ -10,28 +10,28 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{Call, CallState, OVERFLOWED, TakenCall, UNTRIED};
 use countersign_store::PageQuery;
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
+use crate::labels::{self, BAD, BUSY, CALM, GOOD, Tone};
 use crate::session::Operator;
-use crate::state::{Console, Shared};
-use crate::views::{Asked, Attempt, Stamp, answered_at};
-use crate::words::{self, BAD, BUSY, CALM, GOOD, Tone};
+use crate::state::{Console, SharedConsole};
+use crate::views::{Attempt, ChallengeSummary, Timestamp, answered_at};
 
-/// Webhooks that are looked at.
+/// Largest number of webhooks that are read.
 const MOST_WEBHOOKS: u16 = 100;
 
-/// Something that happened, or will.
+/// An event of the challenge, past or future.
 struct Step {
-    /// The same each time the page is read, so that it stays in place while the page is looked at.
+    /// Equal in every update, so that the element stays in place.
     id: String,
-    at: Stamp,
+    at: Timestamp,
     tone: Tone,
     title: String,
     more: Vec<More>,
 }
 
-/// A line about a step: our words, and somebody else's after them.
+/// A line of an event: text of the console, then text of others.
 #[derive(Default)]
 struct More {
     ours: String,
@@ -44,8 +44,8 @@ impl More {
     }
 }
 
-/// What is known of the calls of a webhook.
-struct Told {
+/// The state of a webhook's calls.
+struct WebhookCalls {
     sid: String,
     name: String,
     url: String,
@@ -56,62 +56,63 @@ struct Told {
 #[template(path = "challenge.html")]
 struct ChallengePage {
     frame: Frame,
-    asked: Asked,
+    summary: ChallengeSummary,
     kind: &'static str,
     device: Option<(String, String)>,
-    expires: Stamp,
+    expires: Timestamp,
     fields: Vec<(String, String)>,
     has_hidden: bool,
     steps: Vec<Step>,
-    told: Vec<Told>,
+    webhook_calls: Vec<WebhookCalls>,
 }
 
-/// The page; it reads itself again until everything has ended.
+/// The page. Updates itself until everything has ended.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     Path(sid): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let query = Form::of_query(query.as_deref())?;
     let sid: ChallengeSid = super::sid(&sid)?;
     let (challenge, factor) = console.verify.challenge_of_account(operator.account, sid).await?;
-    let asked = Asked::read(&challenge, operator.account, &console).await?;
+    let summary = ChallengeSummary::read(&challenge, operator.account, &console).await?;
     let page = PageQuery::first(MOST_WEBHOOKS);
     let webhooks = console.verify.webhooks(operator.account, challenge.owner.service, page).await?;
-    let (told, taken) = told(&console, &operator, &challenge, &webhooks.items).await?;
-    let mut steps = steps(&challenge, &asked, &console);
+    let (webhook_calls, taken) =
+        webhook_calls(&console, &operator, &challenge, &webhooks.items).await?;
+    let mut steps = steps(&challenge, &summary, &console);
     steps.extend(taken.iter().map(|call| calling(call, &webhooks.items)));
     steps.sort_by_key(|step| step.at);
-    let frame = Frame::new(&console, Some(&operator), Here::Nowhere);
+    let frame = Frame::new(&console, Some(&operator), Section::Nowhere);
     let frame = frame.live(&format!("/challenges/{sid}"), &query);
     let fields = challenge.details.fields.iter();
     frame::ok(&ChallengePage {
         frame,
         kind: challenge.factor_type.as_str(),
         device: factor.as_ref().map(device),
-        expires: Stamp(challenge.expires_at),
+        expires: Timestamp(challenge.expires_at),
         fields: fields.map(|field| (field.label.clone(), field.value.clone())).collect(),
         has_hidden: challenge.hidden_details.is_some(),
         steps,
-        told,
-        asked,
+        webhook_calls,
+        summary,
     })
 }
 
-/// Its name, and how it is reached.
+/// Name of the device, and the way it is reached.
 fn device(factor: &Factor) -> (String, String) {
     let name = factor.friendly_name.to_string();
-    (name, words::reached(factor.address.platform()).to_owned())
+    (name, labels::reached(factor.address.platform()).to_owned())
 }
 
-fn steps(challenge: &Challenge, asked: &Asked, console: &Console) -> Vec<Step> {
+fn steps(challenge: &Challenge, summary: &ChallengeSummary, console: &Console) -> Vec<Step> {
     let step = |id: &str, at, tone, title: &str, more| {
         let id = format!("step-{id}");
         Step { id, at, tone, title: title.to_owned(), more }
     };
-    let mut steps = vec![step("asked", Stamp(challenge.created_at), CALM, "Asked", vec![])];
-    for push in &asked.pushes {
+    let mut steps = vec![step("asked", Timestamp(challenge.created_at), CALM, "Asked", vec![])];
+    for push in &summary.pushes {
         let by = if push.automatic { "with the challenge" } else { "once more, on request" };
         let (sid, title) = (&push.sid, format!("Push {by}"));
         steps.push(step(sid, push.at, CALM, &title, vec![More::ours(sid)]));
@@ -123,7 +124,7 @@ fn steps(challenge: &Challenge, asked: &Asked, console: &Console) -> Vec<Step> {
         let (id, title) = (format!("{sid}-now"), format!("Push {}", push.status));
         steps.push(step(&id, push.changed, push.tone, &title, vec![More::ours(push.words)]));
     }
-    let expires = Stamp(challenge.expires_at);
+    let expires = Timestamp(challenge.expires_at);
     let (at, tone, title) = match (challenge.status(console.now()), answered_at(challenge)) {
         (ChallengeStatus::Approved, Some(at)) => (at, GOOD, "Approved by the person"),
         (ChallengeStatus::Denied, Some(at)) => (at, BAD, "Denied by the person"),
@@ -144,18 +145,18 @@ fn of_attempt(attempt: &Attempt) -> Vec<More> {
     more
 }
 
-/// The call of a webhook that was taken.
+/// The event of a successful webhook call.
 fn calling(call: &TakenCall, webhooks: &[Webhook]) -> Step {
     let known = webhooks.iter().find(|webhook| webhook.sid == call.webhook);
     let name = known.map_or(More::ours("a webhook that was removed since"), |webhook| More {
         theirs: webhook.friendly_name.to_string(),
         ..More::default()
     });
-    let later = words::span(call.taken_at.since(call.happened_at));
+    let later = labels::span(call.taken_at.since(call.happened_at));
     let how = format!("{}, {later} after it happened", taken_words(call));
     let title = format!("Webhook called: {}", call.event.as_str());
     let (id, at, more) =
-        (format!("step-{}", call.id), Stamp(call.taken_at), vec![name, More::ours(how)]);
+        (format!("step-{}", call.id), Timestamp(call.taken_at), vec![name, More::ours(how)]);
     Step { id, at, tone: GOOD, title, more }
 }
 
@@ -167,24 +168,24 @@ fn taken_words(call: &TakenCall) -> String {
     format!("taken with status {} {tries}", call.status)
 }
 
-/// The waiting and the taken calls of each webhook. Waiting calls are read first: a call that is taken between the two reads is in
-/// both, and counts as taken. In the other order it would be in neither.
-async fn told(
+/// The pending and the successful calls of each webhook. Pending calls are read first: a call that succeeds between the two
+/// reads is in both and counts as successful. In the other order it would be in neither.
+async fn webhook_calls(
     console: &Console,
     operator: &Operator,
     challenge: &Challenge,
     webhooks: &[Webhook],
-) -> Result<(Vec<Told>, Vec<TakenCall>), Fault> {
+) -> Result<(Vec<WebhookCalls>, Vec<TakenCall>), PageError> {
     let mut waiting = Vec::new();
     for webhook in webhooks {
         let calls = console.verify.calls_about(operator.account, webhook.sid, challenge).await?;
         waiting.push((webhook, calls));
     }
     let all_taken = console.verify.taken_calls(challenge.sid).await?;
-    let mut told = Vec::new();
+    let mut webhook_calls = Vec::new();
     for (webhook, mut calls) in waiting {
         calls.retain(|call| all_taken.iter().all(|taken| taken.id != call.id));
-        // of a challenge that was answered none of the calls that sleep is made
+        // After a verdict, the calls that wait for an expiry are never made.
         calls.retain(|call| call.state != CallState::Asleep || is_unanswered(challenge));
         let taken = all_taken.iter().filter(|call| call.webhook == webhook.sid);
         let mut words: Vec<_> = taken
@@ -195,12 +196,12 @@ async fn told(
             words.push(nothing(challenge, &webhook.event_types, console));
         }
         let (name, url) = (webhook.friendly_name.to_string(), webhook.url.as_str().to_owned());
-        told.push(Told { sid: webhook.sid.to_string(), name, url, words });
+        webhook_calls.push(WebhookCalls { sid: webhook.sid.to_string(), name, url, words });
     }
-    Ok((told, all_taken))
+    Ok((webhook_calls, all_taken))
 }
 
-/// What the last try of a call came to: only a status is an answer.
+/// The result of a call's last attempt. Only a status counts as a response.
 fn last_try(call: &Call) -> String {
     match call.last_error.as_deref() {
         None => String::new(),
@@ -215,11 +216,11 @@ const fn is_unanswered(challenge: &Challenge) -> bool {
     matches!(challenge.state, ChallengeState::Pending)
 }
 
-/// Where a call stands.
+/// The state of a call.
 pub(crate) fn of_call(call: &Call) -> String {
     let (event, tries) = (call.event.as_str(), call.attempts);
     let last = last_try(call);
-    let at = Stamp(call.wake_at);
+    let at = Timestamp(call.wake_at);
     match call.state {
         CallState::Asleep => format!("{event}: made if nobody answers until {at}."),
         CallState::Due if tries == 0 => format!("{event}: about to be made."),
@@ -230,7 +231,7 @@ pub(crate) fn of_call(call: &Call) -> String {
     }
 }
 
-/// No call is on record: none was wanted.
+/// The text for a webhook without calls.
 fn nothing(challenge: &Challenge, wanted: &[EventType], console: &Console) -> String {
     let wants = |event: EventType| wanted.contains(&event);
     let all = wants(EventType::All);

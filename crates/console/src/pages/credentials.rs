@@ -1,4 +1,4 @@
-//! Push credentials, and whether they work.
+//! Push credentials, and tests of them.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -9,22 +9,22 @@ use countersign_domain::text::AppId;
 use countersign_store::PageQuery;
 
 use super::services::MOST;
-use crate::fault::Fault;
-use crate::frame::{self, Frame, Here};
+use crate::error::PageError;
+use crate::frame::{self, Frame, Section};
 use crate::session::{Operator, Posted};
-use crate::state::{Console, Finding, Shared};
-use crate::views::Stamp;
+use crate::state::{Console, SharedConsole, TestResult};
+use crate::views::Timestamp;
 
 struct Row {
     sid: String,
     name: String,
     kind: &'static str,
     facts: Vec<(&'static str, String)>,
-    changed: Stamp,
-    /// The app id to try it with, for Apple.
+    changed: Timestamp,
+    /// The app id for a test, for Apple.
     app_id: Option<String>,
     can_be_tried: bool,
-    tried: Option<Result<Finding, String>>,
+    tried: Option<Result<TestResult, String>>,
 }
 
 #[derive(Template)]
@@ -37,28 +37,28 @@ struct Credentials {
 
 /// The page.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     frame::ok(&credentials(&console, &operator, None).await?)
 }
 
-/// Tries one, and says what came of it.
+/// Tests a credential and shows the result.
 pub(crate) async fn test(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Path(sid): Path<String>,
     Posted { operator, form }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let sid: CredentialSid = super::sid(&sid)?;
     let credential = console.verify.credential(operator.account, sid).await?;
     let app_id = form.text("app_id");
     let tried = match AppId::parse(app_id) {
-        // Google takes no app id.
+        // Google needs no app id.
         _ if credential.kind != CredentialType::Apn => {
-            console.tester.try_credential(&credential, "").await
+            console.credential_tester.try_credential(&credential, "").await
         }
         Err(why) => Err(format!("The app id {why}.")),
-        Ok(_) => console.tester.try_credential(&credential, app_id).await,
+        Ok(_) => console.credential_tester.try_credential(&credential, app_id).await,
     };
     frame::ok(&credentials(&console, &operator, Some((sid, app_id, tried))).await?)
 }
@@ -66,8 +66,8 @@ pub(crate) async fn test(
 async fn credentials(
     console: &Console,
     operator: &Operator,
-    tried: Option<(CredentialSid, &str, Result<Finding, String>)>,
-) -> Result<Credentials, Fault> {
+    tried: Option<(CredentialSid, &str, Result<TestResult, String>)>,
+) -> Result<Credentials, PageError> {
     let page = console.verify.credentials(operator.account, PageQuery::first(MOST)).await?;
     let row = |credential: &Credential| {
         let tried = tried.as_ref().filter(|(sid, _, _)| *sid == credential.sid);
@@ -82,20 +82,20 @@ async fn credentials(
                 CredentialType::Gcm => "Google, before FCM (gcm)",
             },
             facts: facts(credential),
-            changed: Stamp(credential.updated_at),
+            changed: Timestamp(credential.updated_at),
             app_id: is_apn.then(|| typed.or_else(|| credential.topic.clone()).unwrap_or_default()),
             can_be_tried: credential.kind != CredentialType::Gcm,
             tried: tried.map(|(_, _, tried)| tried.clone()),
         }
     };
     Ok(Credentials {
-        frame: Frame::new(console, Some(operator), Here::Credentials),
+        frame: Frame::new(console, Some(operator), Section::Credentials),
         credentials: page.items.iter().map(row).collect(),
         is_cut: page.has_next,
     })
 }
 
-/// What may be shown: nothing that opens anything.
+/// Properties that may be shown: none of them is secret.
 fn facts(credential: &Credential) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if credential.kind == CredentialType::Apn {

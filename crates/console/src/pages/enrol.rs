@@ -1,4 +1,4 @@
-//! A link by which a person's browser becomes a device, as a code to scan.
+//! Enrolment links for browsers, shown as a QR code.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -12,13 +12,13 @@ use countersign_verify::access_tokens::NewAccessToken;
 use http::StatusCode;
 
 use super::services::MOST;
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
-use crate::qr::{self, Code};
+use crate::frame::{self, Frame, Section};
+use crate::qr::{self, QrDrawing};
 use crate::session::{Operator, Posted};
-use crate::state::{Console, Shared};
-use crate::views::{Field, Stamp, isolated};
+use crate::state::{Console, SharedConsole};
+use crate::views::{Field, Timestamp, isolated};
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -36,17 +36,17 @@ struct Invited {
     service: String,
     service_name: String,
     link: String,
-    code: Option<Code>,
-    until: Stamp,
+    code: Option<QrDrawing>,
+    until: Timestamp,
     is_safe: bool,
 }
 
 /// The form.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let form = Form::of_query(query.as_deref())?;
     frame::ok(&enrol(&console, &operator, &form, None).await?)
 }
@@ -56,7 +56,7 @@ async fn enrol(
     operator: &Operator,
     form: &Form,
     wrong: Option<(&'static str, String)>,
-) -> Result<Enrol, Fault> {
+) -> Result<Enrol, PageError> {
     let services = console.verify.services(operator.account, PageQuery::first(MOST)).await?.items;
     let choice = |service: &countersign_domain::service::Service| {
         let name = isolated(service.settings.friendly_name.as_str());
@@ -71,17 +71,17 @@ async fn enrol(
         Field::text("identity", "Identity of the person", form.text("identity")).hint(hint),
     ];
     Ok(Enrol {
-        frame: Frame::new(console, Some(operator), Here::Enrol),
+        frame: Frame::new(console, Some(operator), Section::Enrol),
         fields: fields.into_iter().map(|field| field.judged(wrong.as_ref())).collect(),
         has_service,
     })
 }
 
-/// Makes the link, and shows it this once.
+/// Creates a link and shows it once.
 pub(crate) async fn invite(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Posted { operator, form }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let service: ServiceSid = super::sid(form.text("service"))?;
     let identity = match Identity::parse(form.text("identity")) {
         Ok(identity) => identity,
@@ -106,13 +106,13 @@ pub(crate) async fn invite(
     let link = invitation.link(&console.public_url);
     let safe = url::Url::parse(&console.public_url).is_ok_and(|url| is_safe(&url));
     frame::ok(&Invited {
-        frame: Frame::new(&console, Some(&operator), Here::Enrol),
+        frame: Frame::new(&console, Some(&operator), Section::Enrol),
         identity: token.identity.to_string(),
         service: service.to_string(),
         code: qr::code(&link),
         link,
         service_name,
-        until: Stamp(token.expires_at()),
+        until: Timestamp(token.expires_at()),
         is_safe: safe,
     })
 }

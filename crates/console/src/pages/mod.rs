@@ -1,4 +1,4 @@
-//! The pages, one file each: what is read, and the template that shows it.
+//! The pages, one file each: the data and the template.
 
 pub(crate) mod challenge;
 pub(crate) mod credentials;
@@ -16,24 +16,24 @@ use std::str::FromStr;
 use askama::Template;
 use countersign_domain::text::Identity;
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::frame::Frame;
 
-/// Why there is no page.
+/// The page of an error.
 #[derive(Template)]
-#[template(path = "fault.html")]
-pub(crate) struct FaultPage {
+#[template(path = "error.html")]
+pub(crate) struct ErrorPage {
     pub(crate) frame: Frame,
     pub(crate) title: &'static str,
     pub(crate) text: String,
 }
 
-/// A SID of a path; what is none names nothing.
-fn sid<T: FromStr>(text: &str) -> Result<T, Fault> {
-    text.parse().map_err(|_| Fault::NotFound)
+/// Parses a SID of a path. An invalid one names nothing.
+fn sid<T: FromStr>(text: &str) -> Result<T, PageError> {
+    text.parse().map_err(|_| PageError::NotFound)
 }
 
-/// An identity of a path, likewise.
-fn identity(text: &str) -> Result<Identity, Fault> {
-    Identity::parse(text).map_err(|_| Fault::NotFound)
+/// Parses an identity of a path. An invalid one names nothing.
+fn identity(text: &str) -> Result<Identity, PageError> {
+    Identity::parse(text).map_err(|_| PageError::NotFound)
 }

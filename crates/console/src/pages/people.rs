@@ -1,35 +1,38 @@
-//! One person of a service: their devices, and why a push did not arrive.
+//! A person of a service: their devices, and why a push did not arrive.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use countersign_domain::challenge::{Challenge, ChallengeState};
 use countersign_domain::ending::NotificationStatus;
+use countersign_domain::entity::Owner;
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
 use countersign_domain::notification::Notification;
-use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message};
 use countersign_domain::time::Instant;
+use countersign_domain::totp::TotpFactor;
 use countersign_store::seam::ChallengeFilter;
 use countersign_store::{Order, PageQuery};
 use countersign_verify::Caller;
 use countersign_verify::challenges::NewChallenge;
 use http::StatusCode;
 
-use crate::fault::Fault;
-use crate::frame::{self, Frame, Here};
+use crate::error::PageError;
+use crate::form::Form;
+use crate::frame::{self, Frame, Section};
+use crate::labels;
 use crate::session::{Operator, Posted};
-use crate::state::{Console, Shared};
-use crate::views::{Asked, Push, Stamp};
-use crate::words;
+use crate::state::{Console, SharedConsole};
+use crate::views::{ChallengeSummary, Push, Timestamp};
 
-/// Devices that are shown.
+/// Largest number of devices that are shown.
 const MOST_DEVICES: u16 = 100;
-/// Challenges of a device that are looked at for what it last did.
+/// Largest number of challenges of a device that are read for its last activity.
 const MOST_CHALLENGES: u16 = 20;
-/// Pushes of a challenge that are looked at.
+/// Largest number of pushes of a challenge that are read.
 const MOST_PUSHES: u16 = 50;
-/// What a test asks if nothing else is said.
+/// Default question of a test challenge.
 const TEST: &str = "Is this device in your hands? This is a test.";
 
 struct Device {
@@ -39,16 +42,16 @@ struct Device {
     verified: bool,
     reached: &'static str,
     app: String,
-    enrolled: Stamp,
+    enrolled: Timestamp,
     connected: Option<bool>,
-    /// When it last did something that this server noticed.
-    seen: Option<Stamp>,
-    /// Its newest push, if that did not arrive.
-    trouble: Option<Trouble>,
+    /// The last activity of the device that the server noticed.
+    seen: Option<Timestamp>,
+    /// The newest push, if it did not arrive.
+    failed_push: Option<FailedPush>,
     can_be_asked: bool,
 }
 
-struct Trouble {
+struct FailedPush {
     push: Push,
     challenge: String,
 }
@@ -61,53 +64,34 @@ struct Person {
     service_name: String,
     identity: String,
     devices: Vec<Device>,
-    /// Whether there are more devices than these.
+    /// Whether there are more devices.
     is_cut: bool,
-    challenges: Vec<Asked>,
+    challenges: Vec<ChallengeSummary>,
     message: String,
-    /// The device that was to be asked, and why it was not.
+    /// The device that was not challenged, and the reason.
     refused: Option<(String, String)>,
 }
 
 /// The page.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     Path((service, identity)): Path<(String, String)>,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
     frame::ok(&person(&console, &operator, service, &identity).await?)
 }
 
-/// Asks a device something.
+/// Opens a test challenge for a device.
 pub(crate) async fn ask(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Path((service, identity)): Path<(String, String)>,
     Posted { operator, form }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
     let device: FactorSid = super::sid(form.text("device"))?;
-    let asked = match Message::written(form.text("message")) {
-        Err(why) => Err(format!("The question {why}.")),
-        Ok(message) => {
-            let new = NewChallenge {
-                factor: device,
-                expires_at: None,
-                message: Some(message),
-                fields: Vec::new(),
-                hidden_details: None,
-                code: None,
-            };
-            let made =
-                console.verify.create_challenge(operator.account, service, &identity, new).await;
-            match made.map_err(Fault::from) {
-                Ok(challenge) => Ok(challenge.sid),
-                Err(Fault::Refused(why)) => Err(why),
-                Err(fault) => return Err(fault),
-            }
-        }
-    };
-    match asked {
+    let opened = open(&console, operator.account, service, &identity, device, &form).await?;
+    match opened {
         Ok(challenge) => Ok(frame::go(&console, &format!("/challenges/{challenge}"))),
         Err(why) => {
             let mut page = person(&console, &operator, service, &identity).await?;
@@ -118,12 +102,41 @@ pub(crate) async fn ask(
     }
 }
 
+/// Opens the challenge; the inner error is the reason for the person at the page.
+async fn open(
+    console: &Console,
+    account: AccountSid,
+    service: ServiceSid,
+    identity: &Identity,
+    factor: FactorSid,
+    form: &Form,
+) -> Result<Result<ChallengeSid, String>, PageError> {
+    let message = match Message::written(form.text("message")) {
+        Ok(message) => message,
+        Err(why) => return Ok(Err(format!("The question {why}."))),
+    };
+    let new = NewChallenge {
+        factor,
+        expires_at: None,
+        message: Some(message),
+        fields: Vec::new(),
+        hidden_details: None,
+        code: None,
+    };
+    let opened = console.verify.create_challenge(account, service, identity, new).await;
+    match opened.map_err(PageError::from) {
+        Ok(challenge) => Ok(Ok(challenge.sid)),
+        Err(PageError::Refused(why)) => Ok(Err(why)),
+        Err(error) => Err(error),
+    }
+}
+
 async fn person(
     console: &Console,
     operator: &Operator,
     service: ServiceSid,
     identity: &Identity,
-) -> Result<Person, Fault> {
+) -> Result<Person, PageError> {
     let (verify, account) = (&console.verify, operator.account);
     let settings = verify.service(account, service).await?;
     let page = PageQuery::first(MOST_DEVICES);
@@ -135,32 +148,39 @@ async fn person(
         devices.push(match factor {
             AnyFactor::Push(factor) if factor.has_lapsed(console.now()) => continue,
             AnyFactor::Push(factor) => device(console, account, &factor).await?,
-            AnyFactor::Totp(factor) => Device {
-                sid: factor.sid.to_string(),
-                name: factor.friendly_name.to_string(),
-                kind: "codes (TOTP)",
-                verified: factor.status == FactorStatus::Verified,
-                reached: "not at all: the person types its codes",
-                app: String::new(),
-                enrolled: Stamp(factor.created_at),
-                connected: None,
-                seen: None,
-                trouble: None,
-                can_be_asked: false,
-            },
+            AnyFactor::Totp(factor) => totp_device(&factor),
         });
     }
     Ok(Person {
-        frame: Frame::new(console, Some(operator), Here::Services),
+        frame: Frame::new(console, Some(operator), Section::Services),
         service: service.to_string(),
         service_name: settings.settings.friendly_name.to_string(),
         identity: identity.to_string(),
         devices,
         is_cut,
-        challenges: recent.iter().map(|it| Asked::alone(it, console.now())).collect(),
+        challenges: recent
+            .iter()
+            .map(|it| ChallengeSummary::without_pushes(it, console.now()))
+            .collect(),
         message: TEST.to_owned(),
         refused: None,
     })
+}
+
+fn totp_device(factor: &TotpFactor) -> Device {
+    Device {
+        sid: factor.sid.to_string(),
+        name: factor.friendly_name.to_string(),
+        kind: "codes (TOTP)",
+        verified: factor.status == FactorStatus::Verified,
+        reached: "without pushes: the person types its codes",
+        app: String::new(),
+        enrolled: Timestamp(factor.created_at),
+        connected: None,
+        seen: None,
+        failed_push: None,
+        can_be_asked: false,
+    }
 }
 
 async fn newest(
@@ -169,20 +189,24 @@ async fn newest(
     service: ServiceSid,
     identity: &Identity,
     factor: Option<FactorSid>,
-) -> Result<Vec<Challenge>, Fault> {
+) -> Result<Vec<Challenge>, PageError> {
     let caller = Caller::Application(account);
     let filter = ChallengeFilter { factor, status: None };
     let page = PageQuery { size: MOST_CHALLENGES, order: Order::Descending, cursor: None };
     Ok(console.verify.challenges(&caller, service, identity, filter, page).await?.items)
 }
 
-async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Result<Device, Fault> {
+/// The last activity of a device (its enrolment, changes, acknowledgements and verdicts) and its newest push.
+async fn activity(
+    console: &Console,
+    account: AccountSid,
+    factor: &Factor,
+) -> Result<(Instant, Option<Notification>), PageError> {
     let owner = &factor.owner;
     let (service, identity) = (owner.service, &owner.identity);
     let challenges = newest(console, account, service, identity, Some(factor.sid)).await?;
-    // What it enrolled, changed, took or answered.
     let mut seen = factor.updated_at;
-    let mut last: Option<(Instant, Notification)> = None;
+    let mut last: Option<Notification> = None;
     for challenge in &challenges {
         if let ChallengeState::Answered { at, .. } = challenge.state {
             seen = seen.max(at);
@@ -190,18 +214,27 @@ async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Resu
         let page = PageQuery::first(MOST_PUSHES);
         let pushes =
             console.verify.notifications(account, service, identity, challenge.sid, page).await;
-        // the cleaner may have been here since
+        // The cleaner may have deleted the challenge.
         let Ok((_, pushes)) = pushes else { continue };
         for push in pushes.items {
             if push.ending.is_some_and(|ending| ending.status == NotificationStatus::Delivered) {
                 seen = seen.max(push.updated_at);
             }
-            if last.as_ref().is_none_or(|(at, _)| *at < push.created_at) {
-                last = Some((push.created_at, push));
+            if last.as_ref().is_none_or(|last| last.created_at < push.created_at) {
+                last = Some(push);
             }
         }
     }
-    let trouble = last.map(|(_, push)| push).filter(|push| {
+    Ok((seen, last))
+}
+
+async fn device(
+    console: &Console,
+    account: AccountSid,
+    factor: &Factor,
+) -> Result<Device, PageError> {
+    let (seen, last) = activity(console, account, factor).await?;
+    let failed_push = last.filter(|push| {
         let standing = push.current(console.verify.node());
         matches!(
             standing.status,
@@ -211,7 +244,8 @@ async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Resu
     let platform = factor.address.platform();
     let is_stream = platform == countersign_domain::address::Platform::Stream;
     let connected = if is_stream {
-        Some(console.verify.is_connected(account, service, identity, factor.sid).await?)
+        let Owner { service, identity, .. } = &factor.owner;
+        Some(console.verify.is_connected(account, *service, identity, factor.sid).await?)
     } else {
         None
     };
@@ -221,12 +255,12 @@ async fn device(console: &Console, account: AccountSid, factor: &Factor) -> Resu
         name: factor.friendly_name.to_string(),
         kind: "a key on a device (push)",
         verified,
-        reached: words::reached(platform),
+        reached: labels::reached(platform),
         app: factor.app_id.to_string(),
-        enrolled: Stamp(factor.created_at),
+        enrolled: Timestamp(factor.created_at),
         connected,
-        seen: Some(Stamp(seen)),
-        trouble: trouble.map(|push| Trouble {
+        seen: Some(Timestamp(seen)),
+        failed_push: failed_push.map(|push| FailedPush {
             challenge: push.challenge.to_string(),
             push: Push::of(&push, console),
         }),

@@ -1,4 +1,4 @@
-//! By identity, or by a SID.
+//! Search by identity or SID.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -8,15 +8,15 @@ use countersign_domain::text::Identity;
 use countersign_verify::VerifyError;
 use countersign_verify::reports::MAX_SCANNED;
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
 use crate::session::Operator;
-use crate::state::{Console, Shared};
+use crate::state::{Console, SharedConsole};
 use crate::views::isolated;
 
-/// Something that was found.
-struct Hit {
+/// A result.
+struct SearchResult {
     path: String,
     name: String,
     kind: &'static str,
@@ -27,16 +27,16 @@ struct Hit {
 struct Search {
     frame: Frame,
     sought: String,
-    hits: Vec<Hit>,
+    hits: Vec<SearchResult>,
     most: usize,
 }
 
-/// The page. A SID leads to its page at once.
+/// The page. A SID redirects to its page.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let form = Form::of_query(query.as_deref())?;
     let sought = form.text("q");
     if let Some(path) = by_sid(&console, &operator, sought).await? {
@@ -48,7 +48,7 @@ pub(crate) async fn show(
             let service = entity.owner.service;
             let settings = console.verify.service(operator.account, service).await?;
             let of = isolated(settings.settings.friendly_name.as_str());
-            hits.push(Hit {
+            hits.push(SearchResult {
                 path: format!("/services/{service}/people/{identity}"),
                 name: format!("{identity} of {of}"),
                 kind: "a person",
@@ -56,19 +56,19 @@ pub(crate) async fn show(
         }
     }
     frame::ok(&Search {
-        frame: Frame::new(&console, Some(&operator), Here::Search),
+        frame: Frame::new(&console, Some(&operator), Section::Search),
         sought: sought.to_owned(),
         hits,
         most: MAX_SCANNED,
     })
 }
 
-/// Where the page of a SID is, if there is such a thing.
+/// Path of the page of a SID, if it exists.
 async fn by_sid(
     console: &Console,
     operator: &Operator,
     text: &str,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, PageError> {
     let (account, verify) = (operator.account, &console.verify);
     let found = if let Ok(sid) = text.parse::<ChallengeSid>() {
         let found = verify.challenge_of_account(account, sid).await;

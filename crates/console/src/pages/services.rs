@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use countersign_domain::credential::CredentialType;
+use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::service_form::{self, ServiceParameter};
@@ -13,14 +13,14 @@ use countersign_store::PageQuery;
 use countersign_verify::VerifyError;
 use http::StatusCode;
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
 use crate::session::{Operator, Posted};
-use crate::state::{Console, Shared};
-use crate::views::{Field, Stamp, isolated};
+use crate::state::{Console, SharedConsole};
+use crate::views::{Field, Timestamp, isolated};
 
-/// Services, credentials and people on one page.
+/// Largest number of services, credentials and people on a page.
 pub(crate) const MOST: u16 = 200;
 
 /// The settings on the page, each with the name of its field, which is the API's. Settings of messages and calls have no effect
@@ -39,7 +39,7 @@ const SETTINGS: [(ServiceParameter, &str); 8] = [
 struct Row {
     sid: String,
     name: String,
-    made: Stamp,
+    made: Timestamp,
 }
 
 #[derive(Template)]
@@ -57,7 +57,7 @@ struct One {
     frame: Frame,
     sid: String,
     name: String,
-    changed: Stamp,
+    changed: Timestamp,
     saved: bool,
     failed: bool,
     fields: Vec<Field>,
@@ -65,29 +65,29 @@ struct One {
     more_people: bool,
 }
 
-/// What was wrong with a form.
-type Wrong = (&'static str, String);
+/// The invalid parameter and its error.
+type FieldError = (&'static str, String);
 
-/// Why an edit came to nothing.
-enum EditFault {
-    Wrong(ServiceParameter, Invalid),
+/// Reason why an edit failed.
+enum EditError {
+    FieldError(ServiceParameter, Invalid),
     Verify(VerifyError),
 }
 
-impl From<VerifyError> for EditFault {
+impl From<VerifyError> for EditError {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::ServiceParameter(name, why) => Self::Wrong(name, why),
+            VerifyError::ServiceParameter(name, why) => Self::FieldError(name, why),
             other => Self::Verify(other),
         }
     }
 }
 
-/// All of them.
+/// The list of services.
 pub(crate) async fn list(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     list_with(&console, &operator, StatusCode::OK, "", None).await
 }
 
@@ -96,18 +96,18 @@ async fn list_with(
     operator: &Operator,
     status: StatusCode,
     name: &str,
-    wrong: Option<&Wrong>,
-) -> Result<Response, Fault> {
+    wrong: Option<&FieldError>,
+) -> Result<Response, PageError> {
     let page = console.verify.services(operator.account, PageQuery::first(MOST)).await?;
     let row = |service: &Service| Row {
         sid: service.sid.to_string(),
         name: service.settings.friendly_name.to_string(),
-        made: Stamp(service.created_at),
+        made: Timestamp(service.created_at),
     };
     let hint = "People see it when they are asked.";
     let field = Field::text("FriendlyName", "Name of the new service", name).hint(hint);
     let template = List {
-        frame: Frame::new(console, Some(operator), Here::Services),
+        frame: Frame::new(console, Some(operator), Section::Services),
         services: page.items.iter().map(row).collect(),
         name: field.judged(wrong),
         is_cut: page.has_next,
@@ -115,11 +115,11 @@ async fn list_with(
     frame::page(status, &template)
 }
 
-/// Makes one.
+/// Creates a service.
 pub(crate) async fn create(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Posted { operator, form }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let given = form.text("FriendlyName");
     let name = match ServiceName::written(given) {
         Ok(name) => name,
@@ -134,13 +134,13 @@ pub(crate) async fn create(
     Ok(frame::go(&console, &format!("/services/{}", service.sid)))
 }
 
-/// One of them.
+/// The page of a service.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     Path(sid): Path<String>,
     axum::extract::RawQuery(query): axum::extract::RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let sid: ServiceSid = super::sid(&sid)?;
     let saved = Form::of_query(query.as_deref())?.given("saved").is_some();
     let service = console.verify.service(operator.account, sid).await?;
@@ -149,22 +149,22 @@ pub(crate) async fn show(
     frame::ok(&One { saved, ..template })
 }
 
-/// Changes its settings, by the rules and in the words of the API.
+/// Changes the settings of a service, by the API's rules and with its messages.
 pub(crate) async fn update(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Path(sid): Path<String>,
     Posted { operator, form }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let sid: ServiceSid = super::sid(&sid)?;
     let edit = |settings: &mut ServiceSettings| {
         let text = |setting| Ok(given(setting, &form));
         service_form::change(settings, text)
-            .map_err(|(setting, why)| EditFault::Wrong(setting, why))
+            .map_err(|(setting, why)| EditError::FieldError(setting, why))
     };
     match console.verify.update_service(operator.account, sid, edit).await {
         Ok(_) => Ok(frame::go(&console, &format!("/services/{sid}?saved=yes"))),
-        Err(EditFault::Verify(error)) => Err(error.into()),
-        Err(EditFault::Wrong(setting, why)) => {
+        Err(EditError::Verify(error)) => Err(error.into()),
+        Err(EditError::FieldError(setting, why)) => {
             let service = console.verify.service(operator.account, sid).await?;
             let mut values = values(&service.settings);
             for (name, value) in &mut values {
@@ -214,56 +214,60 @@ async fn one(
     operator: &Operator,
     service: &Service,
     values: &[(&'static str, String); SETTINGS.len()],
-    wrong: Option<&Wrong>,
-) -> Result<One, Fault> {
-    let credentials = console.verify.credentials(operator.account, PageQuery::first(MOST));
-    let credentials = credentials.await?.items;
-    let of = |kind: CredentialType, set: &str| {
-        let mut choices = vec![(String::new(), "none".to_owned())];
-        choices.extend(credentials.iter().filter(|it| it.kind == kind).map(|it| {
-            let name = it.friendly_name.clone().unwrap_or_else(|| "unnamed".to_owned());
-            (it.sid.to_string(), format!("{} ({})", isolated(&name), it.sid))
-        }));
-        // one that was deleted, or that is no credential at all, is shown as it is
-        if !choices.iter().any(|(value, _)| value == set) {
-            choices.push((set.to_owned(), format!("{} (not there)", isolated(set))));
-        }
-        choices
-    };
-    let yes_no = || ["false", "true"].into_iter().zip(["no", "yes"]).collect::<Vec<_>>();
-    let field = |name: &'static str, value: &String| {
-        let text = |label| Field::text(name, label, value.clone());
-        match name {
-            "FriendlyName" => text("Name").hint("People see it when they are asked."),
-            "Push.ApnCredentialSid" => {
-                text("Credential for Apple").choose(of(CredentialType::Apn, value))
-            }
-            "Push.FcmCredentialSid" => {
-                text("Credential for Google").choose(of(CredentialType::Fcm, value))
-            }
-            "Push.IncludeDate" => text("Show people when they were asked").choose(
-                yes_no().into_iter().map(|(it, name)| (it.to_owned(), name.to_owned())).collect(),
-            ),
-            "Totp.Issuer" => {
-                text("Issuer of codes").hint("What an authenticator app says; the name if empty.")
-            }
-            "Totp.TimeStep" => text("Seconds that a code is valid"),
-            "Totp.CodeLength" => text("Digits of a code"),
-            _ => text("Time steps of tolerance").hint("Before and after; 0 to 2."),
-        }
-        .judged(wrong)
-    };
+    wrong: Option<&FieldError>,
+) -> Result<One, PageError> {
+    let first = PageQuery::first(MOST);
+    let credentials = console.verify.credentials(operator.account, first).await?.items;
     let people = console.verify.entities(operator.account, service.sid, PageQuery::first(MOST));
     let people = people.await?;
+    let fields = values.iter().map(|(name, value)| field(name, value, &credentials).judged(wrong));
     Ok(One {
-        frame: Frame::new(console, Some(operator), Here::Services),
+        frame: Frame::new(console, Some(operator), Section::Services),
         sid: service.sid.to_string(),
         name: service.settings.friendly_name.to_string(),
-        changed: Stamp(service.updated_at),
+        changed: Timestamp(service.updated_at),
         saved: false,
         failed: wrong.is_some(),
-        fields: values.iter().map(|(name, value)| field(name, value)).collect(),
+        fields: fields.collect(),
         people: people.items.iter().map(|it| it.owner.identity.to_string()).collect(),
         more_people: people.has_next,
     })
+}
+
+/// The field of a setting, with the account's credentials as choices.
+fn field(name: &'static str, value: &str, credentials: &[Credential]) -> Field {
+    let text = |label| Field::text(name, label, value);
+    match name {
+        "FriendlyName" => text("Name").hint("People see it in every question."),
+        "Push.ApnCredentialSid" => {
+            text("Credential for Apple").choose(choices(credentials, CredentialType::Apn, value))
+        }
+        "Push.FcmCredentialSid" => {
+            text("Credential for Google").choose(choices(credentials, CredentialType::Fcm, value))
+        }
+        "Push.IncludeDate" => {
+            let yes_no = [("false", "no"), ("true", "yes")];
+            text("Show people the time of a question")
+                .choose(yes_no.map(|(it, name)| (it.to_owned(), name.to_owned())).into())
+        }
+        "Totp.Issuer" => {
+            text("Issuer of codes").hint("Shown by authenticator apps. Default: the name.")
+        }
+        "Totp.TimeStep" => text("Seconds that a code is valid"),
+        "Totp.CodeLength" => text("Digits of a code"),
+        _ => text("Time steps of tolerance").hint("Before and after; 0 to 2."),
+    }
+}
+
+/// The credentials of a type, and `set` if it is none of them: it was deleted, or never existed.
+fn choices(credentials: &[Credential], kind: CredentialType, set: &str) -> Vec<(String, String)> {
+    let mut choices = vec![(String::new(), "none".to_owned())];
+    choices.extend(credentials.iter().filter(|it| it.kind == kind).map(|it| {
+        let name = it.friendly_name.clone().unwrap_or_else(|| "unnamed".to_owned());
+        (it.sid.to_string(), format!("{} ({})", isolated(&name), it.sid))
+    }));
+    if !choices.iter().any(|(value, _)| value == set) {
+        choices.push((set.to_owned(), format!("{} (missing)", isolated(set))));
+    }
+    choices
 }

@@ -1,4 +1,4 @@
-//! In and out.
+//! Sign-in and sign-out.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -6,11 +6,11 @@ use axum::response::Response;
 use countersign_verify::AuthError;
 use http::{HeaderMap, StatusCode};
 
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
 use crate::session::{self, Posted, PostedByVisitor};
-use crate::state::{Console, Shared};
+use crate::state::{Console, SharedConsole};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -29,9 +29,9 @@ struct Entered {
 
 /// The form.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     ask(&console, &headers, StatusCode::OK, "", None)
 }
 
@@ -41,9 +41,9 @@ fn ask(
     status: StatusCode,
     user: &str,
     error: Option<&'static str>,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let (visit, form_token) = session::tie(headers, console);
-    let frame = Frame::new(console, None, Here::Nowhere);
+    let frame = Frame::new(console, None, Section::Nowhere);
     let template = SignIn { frame, form_token, user: user.to_owned(), error };
     let mut response = frame::page(status, &template)?;
     session::keep_tie(&mut response, &visit, console);
@@ -52,24 +52,24 @@ fn ask(
 
 /// Signs in.
 pub(crate) async fn enter(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     headers: HeaderMap,
     PostedByVisitor { form, address }: PostedByVisitor,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let (user, now) = (form.text("user"), console.verify.monotonic());
     if let Err(wait) = console.attempts.begin(user, address, now) {
         console.verify.note_sign_in_throttled(user);
-        return Err(Fault::TooMany(wait));
+        return Err(PageError::TooMany(wait));
     }
     match console.verify.sign_in(user, form.text("secret")).await {
         Ok((session, text)) => {
-            console.attempts.forgive(user, address, now);
+            console.attempts.succeed(user, address, now);
             let mut response = frame::go(&console, "");
             session::keep(&mut response, &session, &text, &console);
             Ok(response)
         }
         Err(AuthError::Store(error)) => Err(error.into()),
-        Err(AuthError::TooManyRequests) => Err(Fault::Busy),
+        Err(AuthError::TooManyRequests) => Err(PageError::Busy),
         Err(AuthError::Suspended) => {
             let error = "This account is suspended.";
             ask(&console, &headers, StatusCode::UNAUTHORIZED, user, Some(error))
@@ -81,11 +81,11 @@ pub(crate) async fn enter(
     }
 }
 
-/// Signs out: the session is over on all nodes before the browser is told to forget it.
+/// Signs out. Ends the session on all nodes before the browser deletes the cookie.
 pub(crate) async fn leave(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Posted { operator, .. }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     console.verify.end_session(&operator.session).await?;
     console.verify.note_sign_out(operator.account);
     let mut response = frame::go(&console, "/sign-in");
@@ -93,21 +93,21 @@ pub(crate) async fn leave(
     Ok(response)
 }
 
-/// Signs in by a link. It answers with a page, which goes on by itself: a browser that came from elsewhere would not send
-/// the new cookie along a redirection.
+/// Signs in by a link. Responds with a page that continues by itself: a browser that came from another site would not send the
+/// new cookie along with a redirect.
 pub(crate) async fn by_link(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let form = Form::of_query(query.as_deref())?;
     let Some(account) = console.links.take(form.text("key"), console.verify.monotonic()) else {
-        return Err(Fault::Refused(
+        return Err(PageError::Refused(
             "This link was used before, or is too old: it signs in once, within ten minutes. Sign in with the account’s SID and token."
                 .into(),
         ));
     };
     let (session, text) = console.verify.sign_in_unasked(account).await?;
-    let frame = Frame::new(&console, None, Here::Nowhere);
+    let frame = Frame::new(&console, None, Section::Nowhere);
     let mut response = frame::ok(&Entered { frame })?;
     session::keep(&mut response, &session, &text, &console);
     Ok(response)

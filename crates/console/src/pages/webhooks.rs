@@ -1,4 +1,4 @@
-//! Webhooks, the calls that wait or fail, and making one again.
+//! Webhooks, their pending and failed calls, and resending a call.
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
@@ -12,43 +12,44 @@ use countersign_domain::webhook_call::{Call, CallState};
 use countersign_store::seam::{CallCounts, CallCursor};
 use countersign_store::{Cursor, Order, PageQuery, Side};
 use countersign_verify::reports::{FailedCalls, FailedCallsCursor};
+use uuid::Uuid;
 
 use super::challenge::of_call;
-use crate::fault::Fault;
+use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::{self, Frame, Here};
+use crate::frame::{self, Frame, Section};
+use crate::labels::{self, BAD, BUSY, CALM, GOOD, Tone};
 use crate::session::{Operator, Posted};
-use crate::state::{Console, Shared};
-use crate::views::Stamp;
-use crate::words::{self, BAD, BUSY, CALM, GOOD, Tone};
+use crate::state::{Console, SharedConsole};
+use crate::views::Timestamp;
 
-/// Services whose webhooks are on one page.
+/// Largest number of services on a page.
 const MOST_SERVICES: u16 = 25;
-/// Webhooks of one service that are shown.
+/// Largest number of webhooks of a service that are shown.
 const MOST_WEBHOOKS: u16 = 50;
 /// Calls of a list on the page of all webhooks.
 const FEW: usize = 5;
 /// Calls of a list on the page of one webhook.
 const MANY: usize = 25;
 
-/// A call that failed.
+/// A failed call.
 struct Row {
     id: String,
     event: String,
-    happened: Stamp,
+    happened: Timestamp,
     words: String,
     challenge: Option<String>,
     can_be_resent: bool,
 }
 
-/// Some of a list of calls.
+/// A page of a list of calls.
 struct List {
     title: &'static str,
-    /// For those who hear the names of buttons alone.
+    /// For screen readers that read only the names of buttons.
     kind: &'static str,
     count: u64,
     calls: Vec<Row>,
-    /// Where the next page of it is.
+    /// Path of the list's next page.
     next: Option<String>,
 }
 
@@ -71,7 +72,7 @@ struct Card {
 struct Webhooks {
     frame: Frame,
     cards: Vec<Card>,
-    /// After which service the next page begins.
+    /// The service after which the next page begins.
     next: Option<String>,
     is_cut: bool,
     resent: bool,
@@ -84,12 +85,12 @@ struct One {
     it: Card,
 }
 
-/// The page of all.
+/// The page of all webhooks.
 pub(crate) async fn show(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let query = Form::of_query(query.as_deref())?;
     let (verify, account) = (&console.verify, operator.account);
     let after = query.given("after").map(super::sid::<ServiceSid>).transpose()?;
@@ -105,7 +106,7 @@ pub(crate) async fn show(
             cards.push(card(&console, service, webhook, FailedCallsCursor::default(), FEW).await?);
         }
     }
-    let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
+    let frame = Frame::new(&console, Some(&operator), Section::Webhooks);
     let last = services.items.last().filter(|_| services.has_next);
     frame::ok(&Webhooks {
         frame: if after.is_none() { frame.live("/webhooks", &query) } else { frame },
@@ -116,22 +117,23 @@ pub(crate) async fn show(
     })
 }
 
-/// The page of one, with all of its calls that fail.
+/// The page of one webhook, with all of its failing calls.
 pub(crate) async fn one(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     operator: Operator,
     Path((service, webhook)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let query = Form::of_query(query.as_deref())?;
-    let mark = |name| query.given(name).map(|text| mark(text).ok_or(Fault::NotFound)).transpose();
+    let mark =
+        |name| query.given(name).map(|text| mark(text).ok_or(PageError::NotFound)).transpose();
     let after = FailedCallsCursor { failing: mark("failing")?, given_up: mark("given-up")? };
     let (verify, account) = (&console.verify, operator.account);
     let service = verify.service(account, super::sid(&service)?).await?;
     let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
     let it = card(&console, &service, &webhook, after, MANY).await?;
     let path = format!("/webhooks/{}/{}", service.sid, webhook.sid);
-    let frame = Frame::new(&console, Some(&operator), Here::Webhooks);
+    let frame = Frame::new(&console, Some(&operator), Section::Webhooks);
     let is_first = after == FailedCallsCursor::default();
     let frame = if is_first { frame.live(&path, &query) } else { frame };
     frame::ok(&One { frame, it })
@@ -143,7 +145,7 @@ async fn card(
     webhook: &Webhook,
     after: FailedCallsCursor,
     most: usize,
-) -> Result<Card, Fault> {
+) -> Result<Card, PageError> {
     let (account, of) = (webhook.account, service.sid);
     let found = console.verify.failed_calls(account, of, webhook.sid, after, most + 1).await?;
     let FailedCalls { counts, failing, given_up } = found;
@@ -189,56 +191,51 @@ fn state(webhook: &Webhook, counts: &CallCounts) -> (Tone, String) {
     (tone, state.to_owned())
 }
 
-/// How many calls wait, and for how long.
+/// Number and age of the pending calls.
 fn backlog(counts: &CallCounts, now: Instant) -> Option<String> {
     let oldest = counts.oldest?;
     let wait = match counts.waiting {
         1 => "1 call waits".to_owned(),
         waiting => format!("{waiting} calls wait"),
     };
-    let age = words::span(now.since(oldest));
+    let age = labels::span(now.since(oldest));
     let failing = match counts.failing {
         0 => "none of them after a failed try".to_owned(),
         failing => format!("{failing} of them after a failed try"),
     };
-    Some(format!("{wait}, {failing}. The oldest tells of what happened {age} ago."))
+    Some(format!("{wait}, {failing}. The oldest is about an event {age} ago."))
 }
 
 fn row(call: &Call) -> Row {
     Row {
         id: call.id.to_string(),
         event: call.event.clone(),
-        happened: Stamp(call.happened_at),
+        happened: Timestamp(call.happened_at),
         words: of_call(call),
         challenge: call.challenge.map(|sid| sid.to_string()),
         can_be_resent: matches!(call.state, CallState::Due | CallState::Failed),
     }
 }
 
-/// Makes a call again.
+/// Resends a call.
 pub(crate) async fn resend(
-    State(console): State<Shared>,
+    State(console): State<SharedConsole>,
     Path((service, webhook, call)): Path<(String, String, String)>,
     Posted { operator, .. }: Posted,
-) -> Result<Response, Fault> {
+) -> Result<Response, PageError> {
     let service: ServiceSid = super::sid(&service)?;
     let webhook: WebhookSid = super::sid(&webhook)?;
-    let call = call_id(&call).ok_or(Fault::NotFound)?;
+    let call = call_id(&call).ok_or(PageError::NotFound)?;
     console.verify.resend_call(operator.account, service, webhook, call).await?;
     Ok(frame::go(&console, "/webhooks?resent=yes"))
 }
 
-/// Reads where a page of a list ended: an instant in microseconds, a dot, and a call.
+/// Parses the end of a list's page: an instant in microseconds, a dot, and a call.
 fn mark(text: &str) -> Option<CallCursor> {
     let (micros, id) = text.split_once('.')?;
     Some(CallCursor { wake_at: Instant::from_micros(micros.parse().ok()?), id: call_id(id)? })
 }
 
-/// Reads a UUID back.
 fn call_id(text: &str) -> Option<CallId> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    if digits.len() != 32 || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(&digits, 16).ok().map(|number| CallId(number.to_be_bytes()))
+    Uuid::try_parse(text).ok().map(|id| CallId(id.into_bytes()))
 }

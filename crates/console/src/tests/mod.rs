@@ -1,6 +1,6 @@
-//! The pages over a real database and the real use cases, looked at by a browser that keeps cookies.
+//! The pages over a real database and the real use cases, with a browser that stores cookies.
 
-mod doors;
+mod actions;
 mod pages;
 mod scene;
-mod works;
+mod sign_in;

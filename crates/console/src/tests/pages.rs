@@ -1,4 +1,4 @@
-//! What the pages show, empty and full.
+//! The content of pages, empty and full.
 
 use countersign_domain::challenge::{Challenge, Details, Field};
 use countersign_domain::delivery::InitialState;
@@ -16,7 +16,7 @@ async fn an_empty_page_says_what_to_do_next() {
     let mut browser = scene.operator().await;
     for (path, text) in [
         ("/console", "Make the first service"),
-        ("/console/timeline", "Nobody has been asked anything yet."),
+        ("/console/timeline", "There is no challenge yet."),
         ("/console/search", "An identity, whole"),
         ("/console/services", "Make the first one here."),
         ("/console/credentials", "There is no push credential."),
@@ -35,7 +35,7 @@ async fn an_empty_page_says_what_to_do_next() {
 }
 
 #[tokio::test]
-async fn what_is_not_this_accounts_is_not_there() {
+async fn nothing_of_other_accounts_is_visible() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let (stranger, token) = scene.verify().create_account("stranger").await.unwrap();
@@ -45,7 +45,7 @@ async fn what_is_not_this_accounts_is_not_there() {
     for path in furnished.pages().into_iter().chain([unknown, "/console/challenges/x".into()]) {
         let page = browser.get(&path).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
-        page.shows("There is nothing here");
+        page.shows("Page not found");
         page.hides("Harbour Bank");
     }
     for path in PAGES {
@@ -83,7 +83,7 @@ async fn what_is_not_this_accounts_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
+async fn a_challenge_is_shown_from_its_creation_to_the_webhook_calls() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let path = format!("/console/challenges/{}", furnished.challenge.sid);
@@ -123,7 +123,7 @@ async fn a_challenge_is_shown_from_its_making_to_the_calls_of_webhooks() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_taken_is_part_of_the_way() {
+async fn a_successful_call_is_an_event_of_the_challenge() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     scene.take_calls().await;
@@ -146,7 +146,7 @@ async fn a_call_that_was_taken_is_part_of_the_way() {
 }
 
 #[tokio::test]
-async fn a_look_that_ended_early_is_said_to_have() {
+async fn a_page_says_that_it_reached_its_limit() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     for _ in 0..30 {
@@ -167,7 +167,7 @@ async fn a_look_that_ended_early_is_said_to_have() {
 }
 
 #[tokio::test]
-async fn texts_of_applications_are_only_text() {
+async fn texts_of_applications_are_escaped() {
     let scene = Scene::new().await;
     let service = scene.service().await;
     let identity = countersign_domain::text::Identity::parse("sam-porter").unwrap();
@@ -210,7 +210,7 @@ async fn texts_of_applications_are_only_text() {
     }
 }
 
-/// In a language of its own, and with its own direction.
+/// With their own language and direction.
 #[tokio::test]
 async fn texts_of_applications_are_isolated() {
     let scene = Scene::new().await;
@@ -237,9 +237,9 @@ async fn texts_of_applications_are_isolated() {
     }
 }
 
-/// As the API does: people are asked nothing that they cannot see.
+/// As in the API, a question must not contain invisible characters.
 #[tokio::test]
-async fn a_test_challenge_holds_only_what_its_person_sees() {
+async fn a_test_challenge_contains_only_visible_characters() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let mut browser = scene.operator().await;
@@ -253,7 +253,7 @@ async fn a_test_challenge_holds_only_what_its_person_sees() {
 }
 
 #[tokio::test]
-async fn a_page_that_goes_on_can_be_held_still() {
+async fn updates_of_a_page_can_be_paused() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let mut browser = scene.operator().await;
@@ -265,21 +265,21 @@ async fn a_page_that_goes_on_can_be_held_still() {
         page.shows(&format!("hx-get=\"{path}\" hx-trigger=\"every 5s, resume\""));
         page.shows("id=\"hold\"");
         page.shows("<meta http-equiv=\"refresh\"");
-        page.shows(&format!("<a href=\"{path}?live=no\">Hold it still</a>"));
+        page.shows(&format!("<a href=\"{path}?live=no\">Pause updates</a>"));
         let held = browser.get(&format!("{path}?live=no")).await;
         for gone in ["hx-get", "id=\"hold\"", "http-equiv=\"refresh\""] {
             held.hides(gone);
         }
-        held.shows(&format!("<a href=\"{path}\">Follow what happens</a>"));
+        held.shows(&format!("<a href=\"{path}\">Resume updates</a>"));
     }
 }
 
-/// Not even one of a call that sleeps until an expiry which never comes.
+/// Not even calls that wait for an expiry which never comes.
 #[tokio::test]
-async fn a_challenge_tells_of_the_calls_that_are_still_to_be_made() {
+async fn a_challenge_shows_its_pending_calls() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
-    // more calls about the same device than are looked at
+    // More calls about the same device than the page reads.
     for _ in 0..60 {
         let challenge = scene.stage.challenge(&furnished.factor).await;
         scene.stage.answer(&challenge).await;

@@ -1,4 +1,4 @@
-//! Two accounts, of which one has everything, and a browser.
+//! Two accounts, one of them with every kind of resource, and a browser.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -33,9 +33,9 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use crate::{Console, Finding, Parts, Tester, router};
+use crate::{Console, CredentialTester, Dependencies, TestResult, router};
 
-/// What the push service's key holds, which no page may show.
+/// Part of a push credential's key, which no page may show.
 pub(super) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 
 pub(super) struct Scene {
@@ -43,29 +43,29 @@ pub(super) struct Scene {
     pub(super) console: Arc<Console>,
     pub(super) account: AccountSid,
     pub(super) token: Secret,
-    /// What the engine would be handed.
+    /// Receives what is handed to the engine.
     pub(super) _inbox: Inbox,
     _folder: TempDir,
 }
 
-/// Says that what is called good works.
+/// A tester for which credentials named "good" work.
 struct Apple;
 
 #[async_trait]
-impl Tester for Apple {
+impl CredentialTester for Apple {
     async fn try_credential(
         &self,
         credential: &Credential,
         app_id: &str,
-    ) -> Result<Finding, String> {
+    ) -> Result<TestResult, String> {
         let works = credential.friendly_name.as_deref() == Some("good");
         let is_away = app_id == "com.example.away";
         let status = (!is_away).then_some(400);
         let reason = Some(format!("<b>BadDeviceToken</b> {app_id}"));
         let conclusion =
             if works { "the credential works" } else { "the credential does not work" };
-        let words = "It is so.".to_owned();
-        Ok(Finding { works: Some(works), conclusion, status, reason, words })
+        let explanation = "An explanation.".to_owned();
+        Ok(TestResult { works: Some(works), conclusion, status, reason, explanation })
     }
 }
 
@@ -97,8 +97,9 @@ impl Scene {
             countersign_verify::Settings::default(),
         ));
         let (account, token) = verify.create_account("owlbank").await.unwrap();
-        let (public_url, tester) = (public_url.to_owned(), Arc::new(Apple));
-        let console = Arc::new(Console::new(Parts { verify, public_url, tester, explain }));
+        let (public_url, credential_tester) = (public_url.to_owned(), Arc::new(Apple));
+        let console =
+            Arc::new(Console::new(Dependencies { verify, public_url, credential_tester, explain }));
         Self { stage, console, account: account.sid, token, _inbox: inbox, _folder: folder }
     }
 
@@ -110,12 +111,12 @@ impl Scene {
         Browser { routes: router(&self.console), cookies: BTreeMap::new(), from: None }
     }
 
-    /// One at that address.
+    /// A browser with this address.
     pub(super) fn browser_at(&self, address: &str) -> Browser {
         Browser { from: Some((address.parse::<IpAddr>().unwrap(), 1_234).into()), ..self.browser() }
     }
 
-    /// One that is signed in.
+    /// A browser that is signed in.
     pub(super) async fn operator(&self) -> Browser {
         let mut browser = self.browser();
         let page = browser.sign_in(&self.account.to_string(), self.token.expose()).await;
@@ -128,7 +129,7 @@ impl Scene {
         self.verify().create_service(self.account, ServiceSettings::named(name)).await.unwrap()
     }
 
-    /// One of everything.
+    /// Creates one resource of each kind.
     pub(super) async fn furnish(&self) -> Furnished {
         let service = self.service().await;
         let identity = Identity::parse("sam-porter").unwrap();
@@ -152,7 +153,7 @@ impl Scene {
         Furnished { service, identity, factor, webhook, challenge, credential }
     }
 
-    /// Has all calls that are due taken.
+    /// Makes all due calls succeed.
     pub(super) async fn take_calls(&self) {
         loop {
             let (store, now) = (&self.stage.store, self.stage.now());
@@ -167,7 +168,7 @@ impl Scene {
         }
     }
 
-    /// Enrols so many people, has the calls about the first few come to `after`, and leaves those about the others untried.
+    /// Enrols a number of people, makes the calls about the first few end in `after`, and leaves the others untried.
     pub(super) async fn queue_calls(&self, service: &Service, people: usize, after: AfterCall) {
         for _ in 0..people {
             self.stage.factor_of(service, &self.stage.make.identity()).await;
@@ -179,7 +180,7 @@ impl Scene {
         }
     }
 
-    /// Has the webhook's first call fail for good; its id.
+    /// Makes the webhook's first call fail permanently; returns its id.
     pub(super) async fn fail_a_call(&self) -> String {
         let (store, now) = (&self.stage.store, self.stage.now());
         let calls = self.stage.lease_calls().await;
@@ -203,7 +204,7 @@ impl Furnished {
         format!("/console/services/{}/people/{}", self.service.sid, self.identity)
     }
 
-    /// Every page about these things.
+    /// Every page about these resources.
     pub(super) fn pages(&self) -> Vec<String> {
         vec![
             format!("/console/challenges/{}", self.challenge.sid),
@@ -213,7 +214,7 @@ impl Furnished {
     }
 }
 
-/// The pages that are always there.
+/// The pages that always exist.
 pub(super) const PAGES: [&str; 7] = [
     "/console",
     "/console/timeline",
@@ -224,7 +225,7 @@ pub(super) const PAGES: [&str; 7] = [
     "/console/enrol",
 ];
 
-/// Keeps cookies, as browsers do.
+/// Stores cookies, as browsers do.
 pub(super) struct Browser {
     routes: Router,
     pub(super) cookies: BTreeMap<String, String>,
@@ -243,13 +244,13 @@ impl Page {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The token in its first form.
+    /// The token of the page's first form.
     pub(super) fn form_token(&self) -> String {
         let rest = self.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
         rest.split('"').next().unwrap_or_default().to_owned()
     }
 
-    /// What the buttons are called, by all that is between their tags.
+    /// The names of the buttons, with hidden text.
     pub(super) fn buttons(&self) -> Vec<String> {
         let of = |rest: &str| {
             let inside = rest.split_once('>').unwrap().1.split("</button>").next().unwrap();
@@ -321,19 +322,19 @@ impl Browser {
             request.extensions_mut().insert(ConnectInfo(from));
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
-        let (parts, body) = response.into_parts();
-        for cookie in parts.headers.get_all(SET_COOKIE) {
+        let (dependencies, body) = response.into_parts();
+        for cookie in dependencies.headers.get_all(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         let bytes = body.collect().await.unwrap().to_bytes();
-        let location = parts.headers.get(LOCATION).map_or("", |it| it.to_str().unwrap());
+        let location = dependencies.headers.get(LOCATION).map_or("", |it| it.to_str().unwrap());
         Page {
-            status: parts.status,
+            status: dependencies.status,
             location: location.to_owned(),
             text: String::from_utf8(bytes.to_vec()).unwrap(),
-            headers: parts.headers,
+            headers: dependencies.headers,
         }
     }
 }

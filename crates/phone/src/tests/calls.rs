@@ -1,4 +1,4 @@
-//! The ordinary calls: enrolling, listing, answering, deleting.
+//! Requests: enrolment, list, verdict, deletion.
 
 use aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1;
 use base64::Engine;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::fake_api::{self, FakeApi, Reply};
 use super::vectors::{self, opened};
-use crate::{Authority, ChallengeStatus, Enrolment, Error, Phone, Platform, Server, Verdict};
+use crate::{Authority, ChallengeStatus, Enrolment, Phone, PhoneError, Platform, Server, Verdict};
 
 const FACTOR: &str = "/v2/Services/VA00000000000000000000000000000001/Entities/ff483d1ff591898a9942916050d2ca3f/Factors/YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
 const CHALLENGE: &str = "/v2/Services/VA00000000000000000000000000000001/Entities/ff483d1ff591898a9942916050d2ca3f/Challenges/YC03f1e2d3c4b5a69788796a5b4c3d2e1f";
@@ -50,14 +50,14 @@ async fn a_phone_enrols_and_proves_its_key() {
     let (header, payload) = opened(&verify.password, public_key);
     assert_eq!(header["kid"], vectors::CREDENTIAL_SID);
     assert_eq!(payload["nbf"], vectors::NOW);
-    assert_eq!(verify.form.len(), 1, "only AuthPayload may be needed");
+    assert_eq!(verify.form.len(), 1, "only AuthPayload is sent");
     let proof = STANDARD.decode(&verify.form["AuthPayload"]).unwrap();
     let sid = vectors::FACTOR_SID.as_bytes();
     vectors::verify(public_key, &ECDSA_P256_SHA256_ASN1, sid, &proof).unwrap();
 }
 
 #[tokio::test]
-async fn enrolling_does_not_blame_the_clock() {
+async fn a_401_at_the_enrolment_does_not_correct_the_clock() {
     let api = FakeApi::start([unauthorized()]).await;
     let server = Server::new(&api.base_url, &vectors::options()).unwrap();
     let sid = vectors::ACCOUNT_SID.to_owned();
@@ -73,7 +73,7 @@ async fn enrolling_does_not_blame_the_clock() {
 }
 
 #[tokio::test]
-async fn a_401_corrects_the_clock_and_is_tried_once_more() {
+async fn a_401_corrects_the_clock_and_is_retried_once() {
     let api = FakeApi::start([unauthorized(), Reply::challenge("pending")]).await;
     let phone = vectors::phone(&api.base_url);
     phone.challenge(vectors::CHALLENGE_SID).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_second_401_is_final() {
     let api = FakeApi::start([unauthorized(), unauthorized()]).await;
     let phone = vectors::phone(&api.base_url);
     let refused = phone.challenge(vectors::CHALLENGE_SID).await.unwrap_err();
-    assert!(matches!(&refused, Error::Api(error) if error.status == 401), "{refused}");
+    assert!(matches!(&refused, PhoneError::Api(error) if error.status == 401), "{refused}");
     assert_eq!(api.asked().len(), 2);
 }
 
@@ -103,7 +103,7 @@ async fn all_pages_are_listed_by_their_tokens() {
         let meta = json!({"key": "challenges", "page": 0, "page_size": 20, "next_page_url": next});
         Reply::json(200, json!({"challenges": [challenge], "meta": meta}))
     };
-    // another host: only the token is taken from the URL
+    // Another host: only the token of the URL is used.
     let next = "https://verify.example.com/v2/elsewhere?PageSize=1&Page=1&PageToken=DNYC7";
     let api = FakeApi::start([page("YC1", Some(next)), page("YC2", None)]).await;
     let phone = vectors::phone(&api.base_url);
@@ -122,7 +122,7 @@ async fn all_pages_are_listed_by_their_tokens() {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_sent_and_read_again() {
+async fn answering_reads_sends_and_reads_again() {
     let replies =
         [Reply::challenge("pending"), Reply::challenge("denied"), Reply::challenge("denied")];
     let api = FakeApi::start(replies).await;
@@ -142,16 +142,16 @@ async fn an_answer_is_read_sent_and_read_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_stand_is_an_error() {
+async fn a_verdict_without_effect_is_an_error() {
     let replies = [Reply::challenge("pending"), Reply::empty(200), Reply::challenge("expired")];
     let api = FakeApi::start(replies).await;
     let phone = vectors::phone(&api.base_url);
     let answered = phone.answer(vectors::CHALLENGE_SID, Verdict::Approved).await;
-    assert!(matches!(answered, Err(Error::NotUpdated(ChallengeStatus::Expired))));
+    assert!(matches!(answered, Err(PhoneError::NotUpdated(ChallengeStatus::Expired))));
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_is_refused_without_asking() {
+async fn a_challenge_that_cannot_be_answered_causes_no_request() {
     let mut foreign = fake_api::challenge("pending");
     foreign.insert("factor_sid".into(), "YF2".into());
     let unsignable = Reply::json(200, fake_api::challenge("pending"));
@@ -161,14 +161,14 @@ async fn what_cannot_be_answered_is_refused_without_asking() {
 
     let answer = || phone.answer(vectors::CHALLENGE_SID, Verdict::Approved);
     let answered = answer().await;
-    assert!(matches!(answered, Err(Error::NotPending(ChallengeStatus::Approved))));
-    assert!(matches!(answer().await, Err(Error::NotSignable)));
-    assert!(matches!(answer().await, Err(Error::WrongFactor(sid)) if sid == "YF2"));
+    assert!(matches!(answered, Err(PhoneError::NotPending(ChallengeStatus::Approved))));
+    assert!(matches!(answer().await, Err(PhoneError::NotSignable)));
+    assert!(matches!(answer().await, Err(PhoneError::WrongFactor(sid)) if sid == "YF2"));
     assert!(api.asked().iter().all(|asked| asked.line.starts_with("GET")));
 }
 
 #[tokio::test]
-async fn a_new_push_token_is_sent_with_all_that_the_sdks_send() {
+async fn a_new_push_token_is_sent_with_the_parameters_of_the_sdks() {
     let api = FakeApi::start([Reply::factor(200, "verified")]).await;
     let phone = vectors::phone(&api.base_url);
     phone.update_push_token(&Platform::Apn("ab12".into())).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_new_push_token_is_sent_with_all_that_the_sdks_send() {
 }
 
 #[tokio::test]
-async fn a_factor_that_is_gone_counts_as_deleted() {
+async fn a_missing_factor_counts_as_deleted() {
     let not_found = Reply::error(404, 20404, "The requested resource was not found");
     let forbidden = Reply::error(403, 20403, "Forbidden");
     let replies = [Reply::empty(204), not_found, unauthorized(), unauthorized(), forbidden];

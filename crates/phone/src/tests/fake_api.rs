@@ -1,4 +1,4 @@
-//! An API that gives prepared answers in turn and remembers what it was asked.
+//! An API that returns prepared responses in turn and records the requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -15,15 +15,15 @@ use tokio::net::TcpListener;
 
 use super::vectors;
 
-/// A prepared answer.
+/// A prepared response.
 pub(super) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
-/// A call as it arrived.
-pub(super) struct Asked {
+/// A request as it arrived.
+pub(super) struct RecordedRequest {
     /// Method and path.
     pub(super) line: String,
     pub(super) query: HashMap<String, String>,
@@ -41,11 +41,11 @@ pub(super) struct FakeApi {
 #[derive(Default)]
 struct State {
     replies: VecDeque<Reply>,
-    asked: Vec<Asked>,
+    asked: Vec<RecordedRequest>,
 }
 
 impl FakeApi {
-    /// Starts an API that gives these answers, and after them 500.
+    /// Starts an API that returns these responses, and 500 afterwards.
     pub(super) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -56,8 +56,8 @@ impl FakeApi {
         Self { base_url, state }
     }
 
-    /// What was asked so far, and that every prepared answer was given.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    /// The requests so far. Asserts that every prepared response was used.
+    pub(super) fn asked(&self) -> Vec<RecordedRequest> {
         let mut state = self.state.lock().unwrap();
         assert!(state.replies.is_empty(), "{} answers left", state.replies.len());
         std::mem::take(&mut state.asked)
@@ -69,7 +69,7 @@ fn router(state: Arc<Mutex<State>>) -> Router {
         let (head, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let (user, password) = credentials(&head.headers);
-        let asked = Asked {
+        let asked = RecordedRequest {
             line: format!("{} {}", head.method, head.uri.path()),
             query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
             form: pairs(&body),
@@ -123,7 +123,7 @@ impl Reply {
         Self::json(status, factor)
     }
 
-    /// The documented challenge in some status, with the list of fields to sign while it is pending.
+    /// The documented challenge with a status. While it is pending, with the names of the members to sign.
     pub(super) fn challenge(word: &str) -> Self {
         let reply = Self::json(200, challenge(word));
         match word {

@@ -1,4 +1,4 @@
-//! The server's end of the device stream, moved by hand.
+//! The server's end of the device stream, driven by hand.
 
 use std::net::SocketAddr;
 
@@ -14,16 +14,16 @@ use super::vectors::{self, opened};
 
 pub(super) const NONCE: &str = "00112233445566778899aabbccddeeff";
 
-/// A port where phones knock.
-pub(super) struct Door(TcpListener);
+/// A port to which phones connect.
+pub(super) struct FakeStream(TcpListener);
 
-/// A port that is taken and refuses everybody until it is opened.
-pub(super) struct ShutDoor(TcpSocket);
+/// A bound port that refuses connections until it is opened.
+pub(super) struct ClosedPort(TcpSocket);
 
-/// One phone's connection, seen from the server.
-pub(super) struct Visitor(WebSocketStream<TcpStream>);
+/// A phone's connection, seen from the server.
+pub(super) struct Connection(WebSocketStream<TcpStream>);
 
-impl Door {
+impl FakeStream {
     pub(super) async fn open() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
@@ -32,8 +32,8 @@ impl Door {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    /// Upgrades the next connection, which must ask for the documented factor's stream.
-    pub(super) async fn admit(&self) -> Visitor {
+    /// Upgrades the next connection, which must request the stream of the documented factor.
+    pub(super) async fn admit(&self) -> Connection {
         let (socket, _) = self.0.accept().await.unwrap();
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
@@ -47,19 +47,19 @@ impl Door {
             assert!(!request.headers().contains_key("authorization"));
             Ok(response)
         };
-        Visitor(accept_hdr_async(socket, check).await.unwrap())
+        Connection(accept_hdr_async(socket, check).await.unwrap())
     }
 
-    /// Admits the next connection and links it.
-    pub(super) async fn link(&self) -> Visitor {
-        let mut visitor = self.admit().await;
-        visitor.greet().await;
-        visitor.say(&linked()).await;
-        visitor
+    /// Upgrades the next connection and confirms its authentication.
+    pub(super) async fn link(&self) -> Connection {
+        let mut connection = self.admit().await;
+        connection.authenticate().await;
+        connection.say(&linked()).await;
+        connection
     }
 }
 
-impl ShutDoor {
+impl ClosedPort {
     pub(super) fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -70,14 +70,14 @@ impl ShutDoor {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    pub(super) fn open(self) -> Door {
-        Door(self.0.listen(16).unwrap())
+    pub(super) fn open(self) -> FakeStream {
+        FakeStream(self.0.listen(16).unwrap())
     }
 }
 
-impl Visitor {
-    /// Sends the nonce and returns the payload of the token that answers it.
-    pub(super) async fn greet(&mut self) -> Value {
+impl Connection {
+    /// Sends the nonce and returns the payload of the token.
+    pub(super) async fn authenticate(&mut self) -> Value {
         self.say_text(NONCE).await;
         let (header, payload) = opened(&self.hear().await, vectors::PUBLIC_KEY);
         assert_eq!(header["kid"], vectors::CREDENTIAL_SID);
@@ -93,7 +93,7 @@ impl Visitor {
         self.say_text(&frame.to_string()).await;
     }
 
-    /// The next text from the phone.
+    /// The next text message of the phone.
     pub(super) async fn hear(&mut self) -> String {
         match self.0.next().await.unwrap().unwrap() {
             Message::Text(text) => text.to_string(),
@@ -101,21 +101,21 @@ impl Visitor {
         }
     }
 
-    /// Pings, and waits for the pong.
+    /// Sends a ping and waits for the pong.
     pub(super) async fn ping(&mut self) {
         self.0.send(Message::Ping("are you there".into())).await.unwrap();
         let answer = self.0.next().await.unwrap().unwrap();
         assert_eq!(answer, Message::Pong("are you there".into()));
     }
 
-    /// Closes, and waits until the phone has closed too.
+    /// Sends a close frame and waits for the phone's.
     pub(super) async fn close(mut self, code: u16, reason: &str) {
         let close = CloseFrame { code: code.into(), reason: reason.into() };
         self.0.close(Some(close)).await.unwrap();
         while let Some(Ok(_)) = self.0.next().await {}
     }
 
-    /// The close that the phone sends.
+    /// The close frame of the phone.
     pub(super) async fn hear_close(&mut self) -> u16 {
         match self.0.next().await.unwrap().unwrap() {
             Message::Close(Some(close)) => close.code.into(),
@@ -143,7 +143,7 @@ pub(super) fn ack(notification_sid: &str) -> Value {
     json!({"type": "ack", "notification_sid": notification_sid})
 }
 
-/// The reason of a 4401.
+/// The reason of a close frame with code 4401.
 pub(super) fn refusal(server_time: &str) -> String {
     let message = "Authentication Failed";
     json!({"code": 20151, "message": message, "server_time": server_time}).to_string()

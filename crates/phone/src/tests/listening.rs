@@ -1,14 +1,14 @@
-//! Connection after connection.
+//! Reconnecting.
 
 use std::time::Duration;
 
 use tokio::join;
 
-use super::fake_stream::{Door, ShutDoor, prompt};
+use super::fake_stream::{ClosedPort, FakeStream, prompt};
 use super::vectors;
-use crate::{Backoff, Error, Event, Listener, Phone};
+use crate::{Backoff, Event, Listener, Phone, PhoneError};
 
-/// A phone in a hurry, so that no test waits for time.
+/// A phone without delays.
 fn listen(phone: &Phone) -> Listener {
     phone.listen_with(Backoff {
         first: Duration::ZERO,
@@ -29,7 +29,7 @@ async fn prompted(listener: &mut Listener) -> String {
     }
 }
 
-async fn lost(listener: &mut Listener) -> Error {
+async fn lost(listener: &mut Listener) -> PhoneError {
     match listener.next().await.unwrap() {
         Event::Lost { error, .. } => error,
         other => panic!("not lost: {other:?}"),
@@ -37,13 +37,13 @@ async fn lost(listener: &mut Listener) -> Error {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_or_breaks_is_visited_again() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+async fn the_phone_reconnects_after_a_close_or_a_broken_connection() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        door.link().await.close(1001, "restart").await;
-        drop(door.link().await);
-        let mut third = door.link().await;
+        server.link().await.close(1001, "restart").await;
+        drop(server.link().await);
+        let mut third = server.link().await;
         third.say(&prompt("NT3")).await;
         third.hear().await;
         third
@@ -52,10 +52,10 @@ async fn a_server_that_stops_or_breaks_is_visited_again() {
         let mut listener = listen(&phone);
         linked(&mut listener).await;
         let stopped = lost(&mut listener).await;
-        assert!(matches!(stopped, Error::Closed(closed) if closed.code == 1001));
+        assert!(matches!(stopped, PhoneError::Closed(closed) if closed.code == 1001));
         linked(&mut listener).await;
         let broke = lost(&mut listener).await;
-        assert!(matches!(broke, Error::Closed(_) | Error::Socket(_)), "{broke}");
+        assert!(matches!(broke, PhoneError::Closed(_) | PhoneError::Socket(_)), "{broke}");
         linked(&mut listener).await;
         assert_eq!(prompted(&mut listener).await, "NT3");
         listener
@@ -64,42 +64,42 @@ async fn a_server_that_stops_or_breaks_is_visited_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_tried_until_it_is_up() {
-    let door = ShutDoor::new();
-    let phone = vectors::phone(&door.base_url());
+async fn the_phone_retries_until_the_server_is_up() {
+    let server = ClosedPort::new();
+    let phone = vectors::phone(&server.base_url());
     let mut listener = listen(&phone);
     for _ in 0..3 {
-        assert!(matches!(lost(&mut listener).await, Error::Unreachable(_)));
+        assert!(matches!(lost(&mut listener).await, PhoneError::Unreachable(_)));
     }
-    let door = door.open();
-    let (_visitor, ()) = join!(door.link(), linked(&mut listener));
+    let server = server.open();
+    let (_visitor, ()) = join!(server.link(), linked(&mut listener));
 }
 
 #[tokio::test]
-async fn a_factor_that_is_gone_or_replaced_is_not_tried_again() {
+async fn a_deleted_or_replaced_factor_does_not_reconnect() {
     for code in [4404, 4409] {
-        let door = Door::open().await;
-        let phone = vectors::phone(&door.base_url());
-        let server = async { door.link().await.close(code, "").await };
+        let server = FakeStream::open().await;
+        let phone = vectors::phone(&server.base_url());
+        let server = async { server.link().await.close(code, "").await };
         let device = async {
             let mut listener = listen(&phone);
             linked(&mut listener).await;
             listener.next().await.unwrap_err()
         };
         let ((), error) = join!(server, device);
-        assert!(matches!(error, Error::Closed(closed) if closed.code == code));
+        assert!(matches!(error, PhoneError::Closed(closed) if closed.code == code));
     }
 }
 
 #[tokio::test]
 async fn the_automatic_ack_stays_off_over_connections() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut first = door.link().await;
+        let mut first = server.link().await;
         first.say(&prompt("NT1")).await;
         first.close(1001, "").await;
-        let mut second = door.link().await;
+        let mut second = server.link().await;
         second.say(&prompt("NT2")).await;
         second.say(&prompt("NT3")).await;
         assert!(second.hear().await.contains("NT3"));

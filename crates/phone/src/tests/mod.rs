@@ -1,4 +1,4 @@
-//! The phone against small servers that do as they are told, and the documented vectors.
+//! The phone against small servers that tests drive, and the documented vectors.
 
 mod calls;
 mod fake_api;

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use tokio::join;
 
 use super::fake_api::{FakeApi, Reply};
-use super::fake_stream::{Door, ack, linked, prompt, refusal};
+use super::fake_stream::{FakeStream, ack, linked, prompt, refusal};
 use super::vectors;
-use crate::{Error, Stream};
+use crate::{PhoneError, Stream};
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -14,21 +14,21 @@ fn json_of(text: &str) -> Value {
 
 async fn closed(stream: &mut Stream) -> (u16, String) {
     match stream.next_prompt().await {
-        Err(Error::Closed(closed)) => (closed.code, closed.reason),
+        Err(PhoneError::Closed(closed)) => (closed.code, closed.reason),
         other => panic!("not closed: {other:?}"),
     }
 }
 
 #[tokio::test]
 async fn a_prompt_is_read_and_acknowledged() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut visitor = door.link().await;
-        visitor.say(&json!({"type": "weather", "unknown": true})).await;
-        visitor.say(&prompt("NT1")).await;
-        assert_eq!(json_of(&visitor.hear().await), ack("NT1"));
-        visitor
+        let mut connection = server.link().await;
+        connection.say(&json!({"type": "weather", "unknown": true})).await;
+        connection.say(&prompt("NT1")).await;
+        assert_eq!(json_of(&connection.hear().await), ack("NT1"));
+        connection
     };
     let device = async {
         let mut stream = phone.connect().await.unwrap();
@@ -44,15 +44,15 @@ async fn a_prompt_is_read_and_acknowledged() {
 }
 
 #[tokio::test]
-async fn without_automatic_ack_only_what_is_acknowledged_is() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+async fn without_automatic_ack_only_explicit_acks_are_sent() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut visitor = door.link().await;
-        visitor.say(&prompt("NT1")).await;
-        visitor.say(&prompt("NT2")).await;
-        assert_eq!(json_of(&visitor.hear().await), ack("NT2"));
-        visitor
+        let mut connection = server.link().await;
+        connection.say(&prompt("NT1")).await;
+        connection.say(&prompt("NT2")).await;
+        assert_eq!(json_of(&connection.hear().await), ack("NT2"));
+        connection
     };
     let device = async {
         let mut stream = phone.connect().await.unwrap();
@@ -67,14 +67,14 @@ async fn without_automatic_ack_only_what_is_acknowledged_is() {
 
 #[tokio::test]
 async fn pings_are_answered_while_a_prompt_is_awaited() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut visitor = door.link().await;
-        visitor.ping().await;
-        visitor.ping().await;
-        visitor.say(&prompt("NT1")).await;
-        visitor
+        let mut connection = server.link().await;
+        connection.ping().await;
+        connection.ping().await;
+        connection.say(&prompt("NT1")).await;
+        connection
     };
     let device = async {
         let mut stream = phone.connect().await.unwrap();
@@ -85,10 +85,10 @@ async fn pings_are_answered_while_a_prompt_is_awaited() {
 }
 
 #[tokio::test]
-async fn a_close_is_told_with_code_and_reason_every_time() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
-    let server = async { door.link().await.close(4409, "replaced").await };
+async fn a_close_is_reported_with_code_and_reason_every_time() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
+    let server = async { server.link().await.close(4409, "replaced").await };
     let device = async {
         let mut stream = phone.connect().await.unwrap();
         for _ in 0..2 {
@@ -99,25 +99,25 @@ async fn a_close_is_told_with_code_and_reason_every_time() {
 }
 
 #[tokio::test]
-async fn the_phone_says_goodbye() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
-    let server = async { door.link().await.hear_close().await };
+async fn the_phone_sends_a_close_frame() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
+    let server = async { server.link().await.hear_close().await };
     let device = async { phone.connect().await.unwrap().close().await };
     let (code, ()) = join!(server, device);
     assert_eq!(code, 1000);
 }
 
 #[tokio::test]
-async fn a_refused_phone_corrects_its_clock_and_tries_once_more() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+async fn a_rejected_phone_corrects_its_clock_and_retries_once() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut first = door.admit().await;
-        assert_eq!(first.greet().await["nbf"], vectors::NOW);
+        let mut first = server.admit().await;
+        assert_eq!(first.authenticate().await["nbf"], vectors::NOW);
         first.close(4401, &refusal("2023-11-14T23:13:20Z")).await;
-        let mut second = door.admit().await;
-        assert_eq!(second.greet().await["nbf"], vectors::NOW + 3600);
+        let mut second = server.admit().await;
+        assert_eq!(second.authenticate().await["nbf"], vectors::NOW + 3600);
         second.say(&linked()).await;
         second
     };
@@ -127,69 +127,69 @@ async fn a_refused_phone_corrects_its_clock_and_tries_once_more() {
 }
 
 #[tokio::test]
-async fn a_phone_that_is_refused_twice_stays_away() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+async fn a_phone_that_is_rejected_twice_gives_up() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
         for _ in 0..2 {
-            let mut visitor = door.admit().await;
-            visitor.greet().await;
-            visitor.close(4401, &refusal("2023-11-14T22:13:20Z")).await;
+            let mut connection = server.admit().await;
+            connection.authenticate().await;
+            connection.close(4401, &refusal("2023-11-14T22:13:20Z")).await;
         }
     };
     let ((), refused) = join!(server, phone.connect());
-    let Err(Error::Closed(closed)) = refused else {
+    let Err(PhoneError::Closed(closed)) = refused else {
         panic!("not closed");
     };
     assert_eq!(closed.refusal().unwrap().code, 20151);
 }
 
 #[tokio::test]
-async fn a_refusal_without_the_time_is_final_at_once() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
-    let server = async { door.admit().await.close(4401, "go away").await };
+async fn a_rejection_without_the_time_is_final() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
+    let server = async { server.admit().await.close(4401, "go away").await };
     let ((), refused) = join!(server, phone.connect());
-    assert!(matches!(refused, Err(Error::Closed(closed)) if closed.reason == "go away"));
+    assert!(matches!(refused, Err(PhoneError::Closed(closed)) if closed.reason == "go away"));
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_keep_to_the_protocol_is_malformed() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+async fn violations_of_the_protocol_are_malformed() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     for first in ["hello", r#"{"type":"linked"}"#] {
         let server = async {
-            let mut visitor = door.admit().await;
-            visitor.say_text(first).await;
-            visitor
+            let mut connection = server.admit().await;
+            connection.say_text(first).await;
+            connection
         };
         let (_visitor, refused) = join!(server, phone.connect());
-        assert!(matches!(refused, Err(Error::Malformed(_))), "{first}");
+        assert!(matches!(refused, Err(PhoneError::Malformed(_))), "{first}");
     }
 }
 
 #[tokio::test]
 async fn a_prompt_for_another_factor_is_not_shown() {
-    let door = Door::open().await;
-    let phone = vectors::phone(&door.base_url());
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
     let server = async {
-        let mut visitor = door.link().await;
+        let mut connection = server.link().await;
         let mut foreign = prompt("NT1");
         foreign["factor_sid"] = "YF2".into();
-        visitor.say(&foreign).await;
-        visitor
+        connection.say(&foreign).await;
+        connection
     };
     let device = async { phone.connect().await.unwrap().next_prompt().await };
     let (_visitor, refused) = join!(server, device);
-    assert!(matches!(refused, Err(Error::WrongFactor(sid)) if sid == "YF2"));
+    assert!(matches!(refused, Err(PhoneError::WrongFactor(sid)) if sid == "YF2"));
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_refused_is_the_apis_error() {
+async fn a_rejected_upgrade_is_the_apis_error() {
     let refused = Reply::error(503, 20503, "Service unavailable");
     let api = FakeApi::start([refused, Reply::json(200, json!({}))]).await;
     let phone = vectors::phone(&api.base_url);
     assert_eq!(phone.connect().await.unwrap_err().code(), Some(20503));
-    assert!(matches!(phone.connect().await, Err(Error::Malformed(_))));
+    assert!(matches!(phone.connect().await, Err(PhoneError::Malformed(_))));
     assert_eq!(api.asked()[0].headers["upgrade"], "websocket");
 }

@@ -1,4 +1,4 @@
-//! A server with a certificate of a private CA, over HTTP and on the stream.
+//! A server with a certificate of a private CA, for requests and for the stream.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use rustls::pki_types::PrivateKeyDer;
 
 use super::fake_stream::{NONCE, linked};
 use super::vectors;
-use crate::{Error, Options};
+use crate::{PhoneError, ServerOptions};
 
-/// A server that links everybody, and its certificate as PEM.
+/// A server that accepts every stream, and its certificate in PEM.
 async fn start() -> (String, Vec<u8>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -27,7 +27,7 @@ async fn start() -> (String, Vec<u8>) {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    // both are offered, and the stream must not take the first
+    // Both are offered, and the stream must not choose the first one.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -45,7 +45,7 @@ fn router() -> Router {
             socket.send(Message::text(NONCE)).await.unwrap();
             socket.recv().await.unwrap().unwrap();
             socket.send(Message::text(linked().to_string())).await.unwrap();
-            // until the phone closes
+            // Runs until the phone closes.
             while let Some(Ok(_)) = socket.recv().await {}
         })
     };
@@ -55,21 +55,21 @@ fn router() -> Router {
 }
 
 #[tokio::test]
-async fn a_private_ca_is_trusted_for_calls_and_for_the_stream() {
+async fn a_private_ca_is_trusted_for_requests_and_for_the_stream() {
     let (base_url, pem) = start().await;
-    let options = Options { ca_pem: Some(pem), ..vectors::options() };
+    let options = ServerOptions { ca_pem: Some(pem), ..vectors::options() };
     let phone = vectors::phone_with(&base_url, &options);
     phone.challenge(vectors::CHALLENGE_SID).await.unwrap();
     phone.connect().await.unwrap().close().await;
 }
 
 #[tokio::test]
-async fn another_ca_is_not_enough() {
+async fn another_ca_is_not_trusted() {
     let (base_url, _) = start().await;
     let (_, pem) = start().await;
-    let options = Options { ca_pem: Some(pem), ..vectors::options() };
+    let options = ServerOptions { ca_pem: Some(pem), ..vectors::options() };
     let phone = vectors::phone_with(&base_url, &options);
     let called = phone.challenge(vectors::CHALLENGE_SID).await;
-    assert!(matches!(called, Err(Error::Unreachable(_))));
-    assert!(matches!(phone.connect().await, Err(Error::Unreachable(_))));
+    assert!(matches!(called, Err(PhoneError::Unreachable(_))));
+    assert!(matches!(phone.connect().await, Err(PhoneError::Unreachable(_))));
 }

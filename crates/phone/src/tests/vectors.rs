@@ -1,4 +1,4 @@
-//! The worked example of the wire protocol: a public test key, and what was signed with it elsewhere.
+//! The worked example of the protocol: a public test key, and signatures that were made elsewhere.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 use crate::registration::Registration;
-use crate::{DeviceKey, Options, Phone, Server};
+use crate::{DeviceKey, Phone, Server, ServerOptions};
 
 pub(crate) const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 pub(crate) const SERVICE_SID: &str = "VA00000000000000000000000000000001";
@@ -32,7 +32,7 @@ pub(crate) const FACTOR_SIGNATURE: &str = "MEUCICCEPXkTgOI3OZrz69kOHxSX08kfGw4nE
 pub(crate) const DEVICE_JWT: &str = "eyJjdHkiOiJ0d2lsaW8tcGJhO3Y9MSIsImtpZCI6IkNSMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJBQzAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwiZXhwIjoxNzAwMDAwNjAwLCJuYmYiOjE3MDAwMDAwMDB9.OuJlH2WbHkUUjJAXQPULyyY-jyDqTnGOwlCi8pC9lJfXFAKpInLPH4GI85jpNBTWV6awo6k5RDfi-Qq-kDxVrg";
 pub(crate) const ANSWER_JWT: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzaWQiOiJZQzAzZjFlMmQzYzRiNWE2OTc4ODc5NmE1YjRjM2QyZTFmIiwiYWNjb3VudF9zaWQiOiJBQzAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwic2VydmljZV9zaWQiOiJWQTAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxIiwiZW50aXR5X3NpZCI6IllFMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDEiLCJpZGVudGl0eSI6ImZmNDgzZDFmZjU5MTg5OGE5OTQyOTE2MDUwZDJjYTNmIiwiZmFjdG9yX3NpZCI6IllGMDNhMWIyYzNkNGU1ZjYwNzE4MjkzYTRiNWM2ZDdlOGYiLCJkYXRlX2NyZWF0ZWQiOiIyMDIzLTExLTE0VDIyOjEzOjIwWiIsImV4cGlyYXRpb25fZGF0ZSI6IjIwMjMtMTEtMTRUMjI6MTg6MjBaIiwiZGV0YWlscyI6eyJtZXNzYWdlIjoiTG9naW4gdG8gT3dsIEJhbms_IiwiZmllbGRzIjpbeyJsYWJlbCI6IlBhdGgiLCJ2YWx1ZSI6IlwvbG9naW4ifV19LCJoaWRkZW5fZGV0YWlscyI6bnVsbCwic3RhdHVzIjoiYXBwcm92ZWQifQ.b9-LPkJLKyh3y3m_68s5f2bPWbEyKSOuqX_p46PUzCpB_C_GLRmaOjpJqUVfj9JIJY704yyUM9-rpamilv7OVg";
 
-/// What the documented answer signs.
+/// The signed members of the documented verdict.
 pub(crate) const SIGNED: &str = "sid,account_sid,service_sid,entity_sid,identity,factor_sid,date_created,expiration_date,details,hidden_details";
 
 /// The time of the documented device token.
@@ -40,7 +40,7 @@ pub(crate) const NOW: i64 = 1_700_000_000;
 
 pub(crate) fn key() -> DeviceKey {
     let spki = STANDARD.decode(PUBLIC_KEY).unwrap();
-    // the point is the last 65 bytes of the 91
+    // The point is the last 65 of the 91 bytes.
     let encoding = &ECDSA_P256_SHA256_FIXED_SIGNING;
     let pair =
         EcdsaKeyPair::from_private_key_and_public_key(encoding, &PRIVATE_KEY, &spki[91 - 65..]);
@@ -51,7 +51,7 @@ pub(crate) fn documented_fields() -> Vec<String> {
     SIGNED.split(',').map(str::to_owned).collect()
 }
 
-/// The documented factor, as it is when just made.
+/// The documented factor, as returned by its creation.
 pub(crate) fn factor() -> Map<String, Value> {
     let body = json!({
         "sid": FACTOR_SID, "account_sid": ACCOUNT_SID, "service_sid": SERVICE_SID,
@@ -86,9 +86,9 @@ pub(crate) fn challenge() -> Map<String, Value> {
     body.as_object().unwrap().clone()
 }
 
-/// A phone's world whose clock stands still.
-pub(crate) fn options() -> Options {
-    Options { local_time: Some(Arc::new(|| NOW)), ..Options::default() }
+/// Options with a clock that stands still.
+pub(crate) fn options() -> ServerOptions {
+    ServerOptions { local_time: Some(Arc::new(|| NOW)), ..ServerOptions::default() }
 }
 
 /// The documented phone, enrolled at `base_url`.
@@ -96,7 +96,7 @@ pub(crate) fn phone(base_url: &str) -> Phone {
     phone_with(base_url, &options())
 }
 
-pub(crate) fn phone_with(base_url: &str, options: &Options) -> Phone {
+pub(crate) fn phone_with(base_url: &str, options: &ServerOptions) -> Phone {
     let server = Server::new(base_url, options).unwrap();
     let registration = Registration {
         service_sid: SERVICE_SID.into(),
@@ -111,7 +111,7 @@ pub(crate) fn phone_with(base_url: &str, options: &Options) -> Phone {
     Phone::new(server, registration, key(), clock)
 }
 
-/// Verifies a signature by a public key as it is sent at enrolment.
+/// Verifies a signature with a public key in the format of the enrolment.
 pub(crate) fn verify(
     public_key: &str,
     encoding: &'static dyn VerificationAlgorithm,
@@ -122,7 +122,7 @@ pub(crate) fn verify(
     UnparsedPublicKey::new(encoding, spki).verify(message, signature)
 }
 
-/// Checks a token's signature and returns its header and payload.
+/// Verifies a token and returns its header and payload.
 pub(crate) fn opened(token: &str, public_key: &str) -> (Value, Value) {
     let (message, signature) = token.rsplit_once('.').unwrap();
     let (header, payload) = message.split_once('.').unwrap();

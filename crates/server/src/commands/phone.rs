@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, Enrolment, Options, Phone, Platform, Server, Verdict,
+    Authority, ChallengeStatus, Enrolment, Phone, Platform, Server, ServerOptions, Verdict,
 };
 
 use self::errors::explain;
@@ -132,14 +132,14 @@ fn load(key: &cli::KeyFile) -> anyhow::Result<Phone> {
         .with_context(|| format!("cannot use {path}"))
 }
 
-fn options(key: &cli::KeyFile) -> anyhow::Result<Options> {
+fn options(key: &cli::KeyFile) -> anyhow::Result<ServerOptions> {
     let read = |path: &std::path::PathBuf| {
         std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
     };
-    Ok(Options {
+    Ok(ServerOptions {
         ca_pem: key.ca.as_ref().map(read).transpose()?,
         insecure_http: key.insecure_http,
-        ..Options::default()
+        ..ServerOptions::default()
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use countersign_console::Tester;
+use countersign_console::CredentialTester;
 use countersign_domain::credential::Credential;
 use countersign_domain::text::{AppId, Message};
 use countersign_providers::test_push::{TestPush, send_test_push};
@@ -28,12 +28,12 @@ pub(crate) struct CredentialTrial {
 const NOBODY: &str = "countersign-tries-a-credential-for-nobody";
 
 #[async_trait]
-impl Tester for CredentialTrial {
+impl CredentialTester for CredentialTrial {
     async fn try_credential(
         &self,
         credential: &Credential,
         app_id: &str,
-    ) -> Result<countersign_console::Finding, String> {
+    ) -> Result<countersign_console::TestResult, String> {
         let found = self.verify.opened_credential(credential.sid).await;
         let found = found.map_err(|_| "The credential cannot be read.".to_owned())?;
         let found = found.ok_or("The credential was removed meanwhile.")?;
@@ -52,12 +52,12 @@ impl Tester for CredentialTrial {
         let finding = send_test_push(test, outgoing, guard, apple, clock, entropy).await;
         let finding = finding.map_err(|why| format!("It cannot be tried: {why}."))?;
         let attempt = finding.attempt;
-        Ok(countersign_console::Finding {
+        Ok(countersign_console::TestResult {
             works: finding.conclusion.works(),
             conclusion: finding.conclusion.as_str(),
             status: attempt.provider_status,
             reason: attempt.provider_reason,
-            words: finding.explanation,
+            explanation: finding.explanation,
         })
     }
 }

@@ -124,10 +124,10 @@ impl Parts<'_> {
     }
 
     pub(super) fn console(&self, public_url: &Url, admin: Option<SocketAddr>) -> Arc<Console> {
-        let console = Console::new(countersign_console::Parts {
+        let console = Console::new(countersign_console::Dependencies {
             verify: Arc::clone(&self.verify),
             public_url: public_url.to_string(),
-            tester: Arc::new(self.push.trial(self.world)),
+            credential_tester: Arc::new(self.push.trial(self.world)),
             explain: countersign_providers::codes::explain_attempt,
         });
         Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin)))

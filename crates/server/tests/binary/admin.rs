@@ -1,6 +1,6 @@
 //! The operator's listener, TLS, and what a machine asks.
 
-use countersign_phone::{Options, Verdict};
+use countersign_phone::{ServerOptions, Verdict};
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, free_port};
 
@@ -20,7 +20,7 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
     let admin = format!("127.0.0.1:{}", free_port());
     let running = stage.serve(&["--set", &format!("admin.listen={admin}")]).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
     for (path, on_main, on_admin) in [
         ("/healthz", 404, 200),
@@ -65,7 +65,8 @@ async fn over_tls_the_whole_story_is_the_same() {
     running.answers(&client, &format!("{base}/healthz"), &settings).await;
 
     let application = Application { client, base: base.clone(), ..Application::of(&running) };
-    let options = Options { ca_pem: Some(made.cert.pem().into_bytes()), ..Options::default() };
+    let options =
+        ServerOptions { ca_pem: Some(made.cert.pem().into_bytes()), ..ServerOptions::default() };
     let phone = application.phone(&options).await;
     let mut stream = phone.connect().await.unwrap();
     let path = application.challenge(&phone, &[("Details.Message", "Log in?")]).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_phone::{Options, Phone, Verdict};
+use countersign_phone::{Phone, ServerOptions, Verdict};
 use http::{Method, Request};
 use tokio::task::JoinSet;
 
@@ -94,7 +94,7 @@ async fn sign_ins_without_bodies_slow_nobody_down() {
         ["--set", "limits.challenges_per_factor_per_hour=0", "--set", "http.shutdown_seconds=1"];
     let running = stage.serve(&settings).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let page = client().get(format!("{}/console/sign-in", running.base)).send().await;
     let page = page.expect("a page");
     let cookie = page.headers()["set-cookie"].to_str().expect("text");

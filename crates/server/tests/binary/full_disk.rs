@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use countersign_phone::{Options, Phone};
+use countersign_phone::{Phone, ServerOptions};
 use serde_json::Value;
 
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN};
@@ -85,7 +85,7 @@ async fn play(stage: Stage, disk: Disk) {
         .serve(&["--set", "log.format=json", "--set", "limits.challenges_per_factor_per_hour=0"])
         .await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let (taken, path) = fill(&application, &phone).await;
     assert!(taken.len() > 10, "{}", taken.len());
 

@@ -1,6 +1,6 @@
 //! Logs tell an operator what happened, and nobody's secrets: not even at the finest level.
 
-use countersign_phone::{Options, Verdict};
+use countersign_phone::{ServerOptions, Verdict};
 use countersign_testkit::postgres::TestDatabase;
 use rcgen::KeyPair;
 use serde_json::Value;
@@ -34,7 +34,7 @@ async fn tells_nothing(stage: Stage) {
         .with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
     let running = stage.serve(&["--set", "log.filter=trace", "--set", "log.format=json"]).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let service = format!("/v2/Services/{}", phone.service_sid());
     let form = [("Identity", "bob-00001"), ("FactorType", "push")];
     let token = application.create(&format!("{service}/AccessTokens"), &form).await;

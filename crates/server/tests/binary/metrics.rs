@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_phone::{Options, Verdict};
+use countersign_phone::{ServerOptions, Verdict};
 use countersign_server::version::COMMIT_HASH;
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, free_port};
@@ -41,7 +41,7 @@ async fn what_is_shown_is_documented_and_what_is_documented_is_shown() {
     let stage = Stage::with_account();
     let running = stage.serve_with_admin(&admin, &[]).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let mut stream = phone.connect().await.expect("a stream");
     application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
     let prompt = stream.next_prompt().await.expect("a prompt");

@@ -12,7 +12,7 @@ use countersign_domain::session::SessionId;
 use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
-use countersign_phone::Options as PhoneOptions;
+use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
 use countersign_store_postgres::PostgresStore;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use countersign_phone::{Options, Verdict};
+use countersign_phone::{ServerOptions, Verdict};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use rstest::rstest;
 
@@ -118,7 +118,7 @@ async fn streams_and_long_polls_pass_through_a_proxy(#[case] documented: Documen
     let (_stage, running, proxy) = stand(documented, &[TRUST, limit].concat()).await;
     let application = application(&running, &proxy, OPERATOR);
     let ca_pem = Some(proxy.certificate.clone().into_bytes());
-    let phone = application.phone(&Options { ca_pem, ..Options::default() }).await;
+    let phone = application.phone(&ServerOptions { ca_pem, ..ServerOptions::default() }).await;
     let mut stream = phone.connect().await.expect("a stream");
     let path = application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
     let (poll, poller) = (format!("{path}?WaitSeconds=50"), application.clone());

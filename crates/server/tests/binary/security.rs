@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_phone::{Options, Phone, jwt, system_time};
+use countersign_phone::{Phone, ServerOptions, jwt, system_time};
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
@@ -74,7 +74,8 @@ async fn connect_with_a_wrong_clock(stage: &Stage, phone: &Phone) {
     let file = stage.path("phone.json");
     phone.save(&file).expect("saved");
     let local_time = Some(std::sync::Arc::new(|| system_time() - 7_200) as _);
-    let late = Phone::load(&file, &Options { local_time, ..Default::default() }).expect("a phone");
+    let late =
+        Phone::load(&file, &ServerOptions { local_time, ..Default::default() }).expect("a phone");
     late.connect().await.expect("after one refusal");
     assert_eq!(late.clock_offset(), 7_200);
 }
@@ -85,7 +86,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     let file = stage.write("c.toml", "");
     let running = stage.serve(&["--config", &file, "--set", "log.format=json"]).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let service = format!("/v2/Services/{}", phone.service_sid());
     application.with(ACCOUNT, "a-wrong-token").get("/v2/Services").await;
     application.with("a-secret-in-the-wrong-field", "x").get("/v2/Services").await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use countersign_phone::Options;
+use countersign_phone::ServerOptions;
 use countersign_verify::security::Event;
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ async fn the_filter_for_fail2ban_finds_every_failure_and_nothing_else_in_either_
         let stage = Stage::with_account();
         let running = stage.serve(&["--set", &format!("log.format={format}")]).await;
         let application = Application::of(&running);
-        application.phone(&Options::default()).await;
+        application.phone(&ServerOptions::default()).await;
         application.with(ACCOUNT, "wrong").get("/v2/Services").await;
         application.with("token", "x.y.z").get("/v2/Services").await;
         assert_eq!(application.with(ACCOUNT, "wrong").visit_console().await, 401);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_phone::{Error, Options};
+use countersign_phone::{PhoneError, ServerOptions};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -27,7 +27,7 @@ async fn a_long_poll_is_answered_a_stream_is_closed_and_the_rest_is_told_to_go()
     let stage = Stage::with_account();
     let running = stage.serve(&["--set", "http.shutdown_seconds=10"]).await;
     let application = Application::of(&running);
-    let phone = application.phone(&Options::default()).await;
+    let phone = application.phone(&ServerOptions::default()).await;
     let mut stream = phone.connect().await.unwrap();
     let path = application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
     stream.next_prompt().await.unwrap();
@@ -42,7 +42,9 @@ async fn a_long_poll_is_answered_a_stream_is_closed_and_the_rest_is_told_to_go()
     signal(running.id(), "TERM");
     let (status, body) = waiting.await.unwrap();
     assert_eq!((status, &body["status"]), (200, &"pending".into()));
-    let Err(Error::Closed(closed)) = stream.next_prompt().await else { panic!("it is closed") };
+    let Err(PhoneError::Closed(closed)) = stream.next_prompt().await else {
+        panic!("it is closed")
+    };
     assert_eq!(closed.code, 1001);
     let done = running.end().await;
     assert_eq!(done.code, Some(0), "{done:?}");

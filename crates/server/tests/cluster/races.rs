@@ -1,6 +1,6 @@
 //! Two answers to one challenge, at two nodes, at the same time.
 
-use countersign_phone::{Error, Options, Phone, Verdict};
+use countersign_phone::{Phone, PhoneError, ServerOptions, Verdict};
 use countersign_testkit::postgres::TestDatabase;
 
 use crate::load::challenges_path;
@@ -30,11 +30,11 @@ async fn of_two_answers_at_two_nodes_exactly_one_wins() {
             there.send_answer(&asked_there, Verdict::Denied)
         );
         let winner = match (&yes, &no) {
-            (Ok(()), Err(Error::Api(refusal))) => {
+            (Ok(()), Err(PhoneError::Api(refusal))) => {
                 assert_eq!(refusal.code, ANSWERED, "{refusal}");
                 Verdict::Approved
             }
-            (Err(Error::Api(refusal)), Ok(())) => {
+            (Err(PhoneError::Api(refusal)), Ok(())) => {
                 assert_eq!(refusal.code, ANSWERED, "{refusal}");
                 Verdict::Denied
             }
@@ -58,5 +58,5 @@ fn moved(phone: &Phone, from: &str, to: &str) -> Phone {
     let saved = std::fs::read_to_string(&file).expect("it was saved");
     assert!(saved.contains(from), "{from}");
     std::fs::write(&file, saved.replace(from, to)).expect("it is saved");
-    Phone::load(&file, &Options::default()).expect("the same phone")
+    Phone::load(&file, &ServerOptions::default()).expect("the same phone")
 }

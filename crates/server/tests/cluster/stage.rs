@@ -1,6 +1,6 @@
 //! Nodes, what they share, and who uses them.
 
-use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
+use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 use countersign_testkit::NatsServer;
 
 use crate::front::Front;
@@ -50,7 +50,7 @@ impl Stage {
     pub async fn phone_at(&self, identity: &str, base: &str) -> Phone {
         let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
         let enrolment = Enrolment::new(&self.service, identity, authority);
-        let server = Server::new(base, &Options::default()).expect("an address");
+        let server = Server::new(base, &ServerOptions::default()).expect("an address");
         Phone::enrol(&server, &enrolment).await.expect("a phone")
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use countersign_phone::{Authority, Backoff, Enrolment, Event, Options, Phone, Server};
+use countersign_phone::{Authority, Backoff, Enrolment, Event, Phone, Server, ServerOptions};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -50,7 +50,7 @@ impl Cast {
         let service =
             api.post("/v2/Services", &[("FriendlyName", "crash")]).await.expect("a service");
         api.service = service["sid"].as_str().expect("a SID").to_owned();
-        let address = Server::new(&server.base, &Options::default()).expect("an address");
+        let address = Server::new(&server.base, &ServerOptions::default()).expect("an address");
         let mut cast = Self { phones: Vec::new(), api: Arc::new(api) };
         for number in 0..phones {
             let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Options, Phone, Verdict, jwt};
+use countersign_phone::{Authority, Enrolment, Phone, ServerOptions, Verdict, jwt};
 
 use countersign_testkit::{ManualClock, SkewedClock};
 
@@ -44,7 +44,7 @@ async fn a_stream_corrects_the_clock_by_the_reason_of_its_refusal() {
     enrolled.save(&path).unwrap();
     let clock = app.clock.clone();
     let local_time = Some(Arc::new(move || clock.now().as_seconds() - 7_200) as _);
-    let options = Options { local_time, ..Default::default() };
+    let options = ServerOptions { local_time, ..Default::default() };
     let phone = Phone::load(&path, &options).unwrap();
     phone.connect().await.expect("after one refusal");
     assert_eq!(phone.clock_offset(), 7_200);

@@ -182,7 +182,7 @@ async fn a_push_to_a_device_that_is_away_is_explained_by_its_stream() {
     let mut operator = Operator::sign_in(&app).await;
     for path in [format!("/challenges/{challenge}"), "/timeline".to_owned()] {
         let page = operator.get(&path).await;
-        shows(&page, &["nobody held the device’s stream"]);
+        shows(&page, &["the device was not connected"]);
         shows(
             &page,
             &[

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_phone::{Error, Phone};
+use countersign_phone::{Phone, PhoneError};
 
 use crate::support::{Caller, Home, TestApp};
 
@@ -39,7 +39,7 @@ async fn the_device_is_unknown(home: &Home, device: &Caller) {
     for path in [home.factor_path(), home.challenge_path()] {
         assert_eq!(device.get(&path).await.refusal(), (401, 20151), "{path}");
     }
-    let Err(Error::Closed(closed)) = home.phone.connect().await else { panic!("a refusal") };
+    let Err(PhoneError::Closed(closed)) = home.phone.connect().await else { panic!("a refusal") };
     assert_eq!(closed.refusal().map(|why| why.code), Some(20151));
     home.phone.delete().await.expect("a phone takes that for deleted");
 }
@@ -52,7 +52,7 @@ async fn deleting_an_entity_takes_all_below_it_and_frees_its_identity() {
     let mut stream = home.phone.connect().await.unwrap();
     stream.next_prompt().await.unwrap();
     home.caller.delete(&home.entity_path()).await.expect(204);
-    let Err(Error::Closed(closed)) = stream.next_prompt().await else { panic!("it ends") };
+    let Err(PhoneError::Closed(closed)) = stream.next_prompt().await else { panic!("it ends") };
     assert_eq!(closed.code, countersign_phone::Closed::GONE);
     all_is_gone(&home, &home.entity_path()).await;
     the_device_is_unknown(&home, &device).await;

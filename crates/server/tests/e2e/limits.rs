@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Error, Phone, Verdict, jwt};
+use countersign_phone::{Authority, Enrolment, Phone, PhoneError, Verdict, jwt};
 
 use crate::support::{Caller, TestApp};
 
@@ -244,7 +244,7 @@ async fn wrong_answers_exhaust_a_challenge_only_where_that_is_set() {
         if limit == 0 {
             right.expect("nothing was used up");
         } else {
-            assert!(matches!(right, Err(Error::Api(_))), "it is exhausted: {right:?}");
+            assert!(matches!(right, Err(PhoneError::Api(_))), "it is exhausted: {right:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_bus::Link;
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Error, Options, Phone, Verdict};
+use countersign_phone::{Authority, Enrolment, Phone, PhoneError, ServerOptions, Verdict};
 use countersign_server::wiring::Server;
 use countersign_testkit::NatsServer;
 
@@ -45,7 +45,8 @@ impl Stage {
         std::fs::write(&file, saved.replace(&there, &here)).expect("it is saved");
         let clock = self.app.clock.clone();
         let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
-        Phone::load(&file, &Options { local_time, ..Options::default() }).expect("the same phone")
+        Phone::load(&file, &ServerOptions { local_time, ..ServerOptions::default() })
+            .expect("the same phone")
     }
 
     /// The application, speaking to the other node.
@@ -109,7 +110,7 @@ async fn a_device_that_moves_to_another_node_leaves_the_first() {
     let phone = stage.moved(&phone);
     let mut newer = phone.connect().await.unwrap();
     let end = older.next_prompt().await;
-    assert!(matches!(&end, Err(Error::Closed(closed)) if closed.code == 4409), "{end:?}");
+    assert!(matches!(&end, Err(PhoneError::Closed(closed)) if closed.code == 4409), "{end:?}");
     let challenge = stage.app.challenge(&phone, "Log in?").await;
     assert_eq!(newer.next_prompt().await.unwrap().challenge_sid, challenge);
 }

@@ -235,7 +235,7 @@ async fn enrol(application: &Application, others: &Running, each: usize) -> Vec<
     let request = request.basic_auth(&application.account, Some(&application.token));
     let key: Value = request.send().await.expect("an answer").json().await.expect("JSON");
     let key = key["public_key"].as_str().expect("a key");
-    let server = phone::Server::new(&application.base, &phone::Options::default());
+    let server = phone::Server::new(&application.base, &phone::ServerOptions::default());
     let server = server.expect("an address");
     let mut phones = Vec::new();
     for number in 0..each {

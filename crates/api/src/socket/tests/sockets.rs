@@ -268,11 +268,11 @@ async fn a_changed_service_keeps_its_streams() {
 async fn a_shutdown_closes_all_streams_and_can_wait_for_them() {
     let mut server = Server::start();
     let linked = server.link(7).await;
-    let mut permit = server.open(8).await;
-    permit.text().await;
+    let mut unauthenticated = server.open(8).await;
+    unauthenticated.text().await;
     server.context.shutdown.cancel();
     assert_eq!(linked.close().await.0, 1001);
-    assert_eq!(permit.close().await.0, 1001);
+    assert_eq!(unauthenticated.close().await.0, 1001);
     server.quiet().await;
 }
 
@@ -286,17 +286,17 @@ async fn a_shutdown_closes_all_streams_and_can_wait_for_them() {
 async fn an_invalid_frame_closes_the_stream(
     #[case] message: Message,
     #[case] linked_code: u16,
-    #[case] stranger_code: u16,
+    #[case] code: u16,
 ) {
     let mut server = Server::start();
     let mut linked = server.link(7).await;
     linked.send(message.clone()).await;
     assert_eq!(linked.close().await.0, linked_code);
 
-    let mut permit = server.open(8).await;
-    permit.text().await;
-    permit.send(message).await;
-    assert_eq!(permit.close().await.0, stranger_code);
+    let mut unauthenticated = server.open(8).await;
+    unauthenticated.text().await;
+    unauthenticated.send(message).await;
+    assert_eq!(unauthenticated.close().await.0, code);
 }
 
 #[tokio::test]

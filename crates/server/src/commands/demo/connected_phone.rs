@@ -28,7 +28,7 @@ pub(super) struct ReceivedPush {
     pub(super) at: Instant,
 }
 
-type Incoming = Result<ReceivedPush, countersign_phone::Error>;
+type Incoming = Result<ReceivedPush, countersign_phone::PhoneError>;
 
 impl ConnectedPhone {
     /// Connects and starts to listen.

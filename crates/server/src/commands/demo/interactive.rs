@@ -131,7 +131,7 @@ impl Person {
     }
 }
 
-type Answered = (Challenge, Result<Challenge, countersign_phone::Error>);
+type Answered = (Challenge, Result<Challenge, countersign_phone::PhoneError>);
 
 /// Waits a while and approves a challenge.
 async fn approve(phone: Phone, challenge: Challenge) -> Answered {

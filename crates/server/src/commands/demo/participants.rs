@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
-use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
+use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 use serde::Deserialize;
 
 use super::application::{Application, Call};
@@ -128,7 +128,7 @@ pub(super) async fn access_token(app: &Application, service: &str) -> anyhow::Re
 /// Enrols the phone with an access token.
 async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
     let token = access_token(app, service).await?;
-    let options = Options { insecure_http: true, ..Options::default() };
+    let options = ServerOptions { insecure_http: true, ..ServerOptions::default() };
     let server = Server::new(&app.base, &options)?;
     let enrolment = Enrolment {
         friendly_name: "Sam’s phone".to_owned(),

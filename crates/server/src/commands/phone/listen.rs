@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use countersign_phone::{Challenge, ChallengeStatus, Error, Event, Phone, Prompt, Verdict};
+use countersign_phone::{Challenge, ChallengeStatus, Event, Phone, PhoneError, Prompt, Verdict};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::errors::explain;
@@ -195,7 +195,7 @@ impl ListenSession {
                 let took = began.elapsed().as_secs_f64() * 1_000.0;
                 println!("    {} in {took:.0} ms", self.paint.verdict(answered.status));
             }
-            Err(Error::NotPending(status)) => {
+            Err(PhoneError::NotPending(status)) => {
                 println!("    it is {} already", self.paint.verdict(status));
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_phone::{Challenge, ChallengeStatus, Closed, Error, Event, Listener, Phone};
+use countersign_phone::{Challenge, ChallengeStatus, Closed, Event, Listener, Phone, PhoneError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The polling interval of a phone without a stream.
@@ -19,7 +19,7 @@ pub(super) enum PhoneEvent {
     /// The pending challenges.
     Pending(Vec<Challenge>),
     /// The pending challenges could not be read this time.
-    Failed(Error),
+    Failed(PhoneError),
 }
 
 /// A stream or polling.
@@ -43,7 +43,7 @@ impl ChallengeSource {
     ///
     /// # Errors
     /// A retry cannot help.
-    pub(super) async fn next(&mut self, phone: &Phone) -> Result<PhoneEvent, Error> {
+    pub(super) async fn next(&mut self, phone: &Phone) -> Result<PhoneEvent, PhoneError> {
         match self {
             Self::Stream(listener) => match listener.next().await {
                 Err(error) if has_no_stream(&error) => {
@@ -70,9 +70,9 @@ impl ChallengeSource {
     }
 }
 
-fn has_no_stream(error: &Error) -> bool {
+fn has_no_stream(error: &PhoneError) -> bool {
     match error {
-        Error::Closed(closed) => {
+        PhoneError::Closed(closed) => {
             // 4404: the platform of the factor changed; if it was deleted, the first poll will tell.
             closed.code == Closed::GONE || closed.refusal().is_some_and(|it| it.code == FORBIDDEN)
         }
@@ -81,10 +81,11 @@ fn has_no_stream(error: &Error) -> bool {
 }
 
 /// Whether the same call may succeed later.
-pub(super) fn is_temporary(error: &Error) -> bool {
+pub(super) fn is_temporary(error: &PhoneError) -> bool {
     match error {
-        Error::Unreachable(_) | Error::Socket(_) | Error::Silent => true,
-        Error::Api(countersign_phone::ApiError { status, .. }) | Error::NotTheApi { status } => {
+        PhoneError::Unreachable(_) | PhoneError::Socket(_) | PhoneError::Silent => true,
+        PhoneError::Api(countersign_phone::ApiError { status, .. })
+        | PhoneError::NotTheApi { status } => {
             matches!(status, 408 | 429 | 500..)
         }
         _ => false,
@@ -95,8 +96,8 @@ pub(super) fn is_temporary(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    fn closed(code: u16, reason: &str) -> Error {
-        Error::Closed(Closed { code, reason: reason.into() })
+    fn closed(code: u16, reason: &str) -> PhoneError {
+        PhoneError::Closed(Closed { code, reason: reason.into() })
     }
 
     #[test]
@@ -112,8 +113,8 @@ mod tests {
 
     #[test]
     fn errors_of_an_overloaded_server_are_temporary() {
-        assert!(is_temporary(&Error::NotTheApi { status: 503 }));
-        assert!(!is_temporary(&Error::NotTheApi { status: 404 }));
-        assert!(!is_temporary(&Error::NotSignable));
+        assert!(is_temporary(&PhoneError::NotTheApi { status: 503 }));
+        assert!(!is_temporary(&PhoneError::NotTheApi { status: 404 }));
+        assert!(!is_temporary(&PhoneError::NotSignable));
     }
 }

@@ -1,6 +1,6 @@
 //! An application with an account, calling a server over HTTP.
 
-use countersign_phone::{Authority, Enrolment, Options, Phone, Server};
+use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 use serde_json::Value;
 
 use super::Running;
@@ -69,7 +69,7 @@ impl Application {
     }
 
     /// A service, and a phone in it.
-    pub async fn phone(&self, options: &Options) -> Phone {
+    pub async fn phone(&self, options: &ServerOptions) -> Phone {
         let service = self.create("/v2/Services", &[("FriendlyName", "owl")]).await;
         let service = service["sid"].as_str().expect("a SID").to_owned();
         let path = format!("/v2/Services/{service}/AccessTokens");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Options, Phone, Platform, Server};
+use countersign_phone::{Authority, Enrolment, Phone, Platform, Server, ServerOptions};
 use serde_json::Value;
 
 use super::{Caller, TestApp};
@@ -38,7 +38,7 @@ impl TestApp {
     pub fn phone_server_at(&self, address: SocketAddr) -> Server {
         let clock = self.clock.clone();
         let local_time = Some(Arc::new(move || clock.now().as_seconds()) as _);
-        let options = Options { local_time, ..Options::default() };
+        let options = ServerOptions { local_time, ..ServerOptions::default() };
         Server::new(&format!("http://{address}"), &options).expect("a server's address")
     }
 
@@ -46,7 +46,7 @@ impl TestApp {
     pub fn phone_server_off_by(&self, seconds: i64) -> Server {
         let clock = self.clock.clone();
         let local_time = Some(Arc::new(move || clock.now().as_seconds() + seconds) as _);
-        let options = Options { local_time, ..Options::default() };
+        let options = ServerOptions { local_time, ..ServerOptions::default() };
         Server::new(&self.api().base, &options).expect("a server's address")
     }
 

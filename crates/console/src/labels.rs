@@ -1,4 +1,4 @@
-//! What the words of the API mean, for people who have not read its description.
+//! Labels and sentences for the API's values.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::ChallengeStatus;
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 
-/// How a state is coloured.
+/// The colour of a state.
 pub(crate) type Tone = &'static str;
 
 pub(crate) const GOOD: Tone = "good";
@@ -33,32 +33,32 @@ pub(crate) const fn tone_of_push(status: NotificationStatus) -> Tone {
     }
 }
 
-/// How a device is reached.
+/// The way in which a device is reached.
 pub(crate) const fn reached(platform: Platform) -> &'static str {
     match platform {
         Platform::Apn => "through Apple’s push service",
         Platform::Fcm => "through Google’s push service (FCM)",
         Platform::WebPush => "through its browser’s push service",
-        Platform::Stream => "over the stream that it holds to this server",
-        Platform::None => "not at all: it asks by itself",
+        Platform::Stream => "over its stream to this server",
+        Platform::None => "without pushes: it polls",
     }
 }
 
-/// Where a push stands after its last attempt, in a sentence.
+/// The state of a push after its last attempt, as a sentence.
 pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static str {
     let platform = last.and_then(AttemptRecord::platform);
     let was_asked = last.is_some_and(|last| last.provider_status.is_some());
     match (ending.status, ending.reason) {
         (NotificationStatus::Queued, Some(StatusReason::DeviceOffline)) => match last {
             Some(last) if last.outcome == "unacknowledged" => {
-                "Waits for the device: it did not acknowledge the push. It is sent again when the device connects anew."
+                "Waits for the device: it did not acknowledge the push. It is sent again when the device reconnects."
             }
             _ => {
-                "Waits for the device: it holds no stream now. It is sent the moment the device connects."
+                "Waits for the device: it is not connected. The push is sent as soon as it connects."
             }
         },
         (NotificationStatus::Queued, Some(StatusReason::Retrying)) => {
-            "An attempt failed for a while; another one follows."
+            "An attempt failed temporarily; another one follows."
         }
         (NotificationStatus::Queued, _) => "Waits for its first attempt.",
         (NotificationStatus::Sending, _) => "Is being sent.",
@@ -69,11 +69,11 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
             "Was written to the device’s stream, and not acknowledged."
         }
         (NotificationStatus::Sent, _) => {
-            "Was handed over and taken. Whether the device showed it, only the device knows."
+            "Was accepted by the push service, which does not report whether the device showed it."
         }
         (NotificationStatus::Delivered, _) => "The device has it.",
         (NotificationStatus::Failed, Some(StatusReason::DeviceOffline)) => {
-            "Did not arrive: nobody held the device’s stream, and there was one attempt only (Ttl=0)."
+            "Did not arrive: the device was not connected, and there was only one attempt (Ttl=0)."
         }
         (NotificationStatus::Failed, Some(StatusReason::AddressGone)) => {
             "Did not arrive: the push service no longer knows the device. The app was removed or its permission \
@@ -93,11 +93,10 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
             "Did not arrive: its time was over before the first attempt. No server ran meanwhile, or none had a place \
              for it."
         }
-        (NotificationStatus::Expired, Some(StatusReason::DeviceOffline)) => {
-            "Did not arrive in time: the device was away, or did not acknowledge it, until its time was over."
-        }
-        (NotificationStatus::Expired, _)
-            if last.is_some() && platform != Some(Platform::Stream) =>
+        (NotificationStatus::Expired, reason)
+            if reason != Some(StatusReason::DeviceOffline)
+                && last.is_some()
+                && platform != Some(Platform::Stream) =>
         {
             "Did not arrive in time: no attempt got it to the push service until its time was over."
         }
@@ -117,16 +116,16 @@ pub(crate) fn standing(ending: Ending, last: Option<&AttemptRecord>) -> &'static
     }
 }
 
-/// What an attempt came to. Without a status no push service answered, and perhaps none was called.
+/// The outcome of an attempt. Without a status no push service responded, and perhaps none was called.
 pub(crate) fn outcome(attempt: &AttemptRecord) -> &str {
     let is_stream = attempt.platform() == Some(Platform::Stream);
     match (attempt.outcome.as_str(), attempt.provider_status) {
-        ("accepted", _) => "taken by the push service",
+        ("accepted", _) => "accepted by the push service",
         ("acknowledged", _) => "acknowledged by the device",
         ("unacknowledged", _) => "written to the stream, and not acknowledged in time",
-        ("offline", _) => "nobody held the device’s stream",
+        ("offline", _) => "the device was not connected",
         ("gone", _) => "the push service no longer knows the device",
-        ("later", Some(_)) => "not taken by the push service this time",
+        ("later", Some(_)) => "not accepted by the push service this time",
         ("later", None) if is_stream => {
             "not sent: the device has too many pushes to acknowledge already"
         }
@@ -137,7 +136,7 @@ pub(crate) fn outcome(attempt: &AttemptRecord) -> &str {
     }
 }
 
-/// Who says the words of an attempt or a try: a push service that answered with a status, or this server.
+/// Label of the source of a reason: a push service that responded with a status, or this server.
 pub(crate) const fn speaker(status: Option<u16>) -> &'static str {
     match status {
         Some(_) => "The push service said:",
@@ -145,7 +144,7 @@ pub(crate) const fn speaker(status: Option<u16>) -> &'static str {
     }
 }
 
-/// A span, as short as it can be said.
+/// A duration in its largest unit.
 pub(crate) fn span(span: Duration) -> String {
     let millis = span.as_millis();
     match millis {
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_service_is_named_only_where_one_answered() {
+    fn a_push_service_is_named_only_if_it_responded() {
         for (outcome_word, status) in [("later", None), ("refused", None), ("offline", None)] {
             let attempt = attempt("stream", outcome_word, status);
             assert!(!outcome(&attempt).contains("push service"), "{outcome_word}");
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_push_stands_is_told_by_its_last_attempt() {
+    fn the_state_of_a_push_depends_on_its_last_attempt() {
         let parked = Ending {
             status: NotificationStatus::Queued,
             reason: Some(StatusReason::DeviceOffline),
@@ -208,12 +207,16 @@ mod tests {
             code: None,
         };
         for (ending, last, said) in [
-            (parked, None, "it holds no stream now"),
-            (parked, Some(&away), "it holds no stream now"),
+            (parked, None, "it is not connected"),
+            (parked, Some(&away), "it is not connected"),
             (parked, Some(&silent), "it did not acknowledge the push"),
             (Ending::SENT, None, "not acknowledged it yet"),
             (Ending::SENT, Some(&silent), "and not acknowledged"),
-            (Ending::SENT, Some(&attempt("apn", "accepted", Some(200))), "handed over and taken"),
+            (
+                Ending::SENT,
+                Some(&attempt("apn", "accepted", Some(200))),
+                "accepted by the push service",
+            ),
             (Ending::EXPIRED, None, "the device was away"),
             (Ending::DEVICE_AWAY, None, "the device was away"),
             (Ending::NOT_ATTEMPTED, None, "No server ran meanwhile"),

@@ -1,4 +1,4 @@
-//! What can be done.
+//! Actions.
 
 use countersign_domain::credential::CredentialType;
 use countersign_domain::secret::Secret;
@@ -38,7 +38,7 @@ async fn settings_are_changed_by_the_rules_of_the_api() {
         &scene.verify().service(scene.account, furnished.service.sid).await.unwrap().settings;
     assert_eq!(settings.push.apn_credential_sid, Some(furnished.credential.sid));
     assert_eq!((settings.totp.skew, settings.push.include_date), (2, true));
-    assert_eq!(settings.code_length, 6, "what is not on the page is left alone");
+    assert_eq!(settings.code_length, 6, "settings that are not on the page stay");
 
     for (name, value, why) in [
         ("Totp.Skew", "3", "Totp.Skew must be a whole number from 0 to 2."),
@@ -74,7 +74,7 @@ async fn a_service_is_made() {
 }
 
 #[tokio::test]
-async fn a_device_is_asked_something() {
+async fn a_device_is_challenged() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let mut browser = scene.operator().await;
@@ -85,7 +85,7 @@ async fn a_device_is_asked_something() {
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     let page = browser.get(&page.location).await;
     page.shows("Are you there?");
-    page.shows("Waits for the device: it holds no stream now.");
+    page.shows("Waits for the device: it is not connected.");
     let page = browser.post(&person, &path, &[("device", &device), ("message", "")]).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     page.shows(&format!("id=\"refused-{device}\""));
@@ -112,7 +112,7 @@ async fn a_device_is_invited() {
 }
 
 #[tokio::test]
-async fn a_credential_is_tried() {
+async fn a_credential_is_tested() {
     let scene = Scene::new().await;
     let sid = scene.furnish().await.credential.sid;
     let mut browser = scene.operator().await;
@@ -130,7 +130,7 @@ async fn a_credential_is_tried() {
 }
 
 #[tokio::test]
-async fn a_call_that_failed_is_sent_again() {
+async fn a_failed_call_is_resent() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let call = scene.fail_a_call().await;
@@ -154,9 +154,9 @@ async fn a_call_that_failed_is_sent_again() {
     }
 }
 
-/// Whatever else waits, those that were given up are seen, and all of them can be.
+/// Failed calls are visible however many others are pending, and all of them can be reached.
 #[tokio::test]
-async fn calls_are_counted_and_those_given_up_are_listed_apart() {
+async fn calls_are_counted_and_failed_ones_are_listed() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     scene.take_calls().await;
@@ -172,7 +172,7 @@ async fn calls_are_counted_and_those_given_up_are_listed_apart() {
     let mut browser = scene.operator().await;
     let page = browser.get("/console/webhooks").await;
     page.shows("155 calls wait, 8 of them after a failed try.");
-    page.shows("The oldest tells of what happened 116 min ago.");
+    page.shows("The oldest is about an event 116 min ago.");
     page.shows("Failed, and tried again: 8");
     page.shows("Given up: 28");
     page.shows("factor.created: given up after 1 tries. Last answer: status 500.");
@@ -196,12 +196,12 @@ async fn calls_are_counted_and_those_given_up_are_listed_apart() {
 }
 
 #[tokio::test]
-async fn buttons_on_one_page_are_told_apart_by_their_names() {
+async fn buttons_on_a_page_have_distinct_names() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     scene.take_calls().await;
     scene.queue_calls(&furnished.service, 3, AfterCall::Failed).await;
-    // a second device and a second credential of the same name
+    // A second device and a second credential of the same name.
     scene.stage.factor_of(&furnished.service, &furnished.identity).await;
     let update = CredentialUpdate {
         friendly_name: Some("good".to_owned()),

@@ -1,5 +1,7 @@
-//! Why there is no page, as a page. A fault travels as an extension of an empty response until the router's last layer
-//! draws it: only there the session and the place of the console are at hand.
+//! Errors of pages, and the pages that show them.
+//!
+//! An error travels as an extension of an empty response until the last layer of the router draws it, because only that layer
+//! has the session and the console.
 
 use std::time::Duration;
 
@@ -11,30 +13,30 @@ use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyError;
 use http::StatusCode;
 
-/// Why there is no page.
+/// Reason why a page cannot be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum PageError {
     /// Nobody is signed in.
     SignedOut,
-    /// There is no such page, or nothing of that name in this account.
+    /// Unknown page, or nothing of that name in this account.
     NotFound,
-    /// The form is of another session, or of no page of ours.
+    /// The form belongs to another session, or to no page of the console.
     Forged,
-    /// It was refused, for that reason.
+    /// The request was rejected, with a reason.
     Refused(String),
-    /// There were too many tries to sign in; another one is judged after this long.
+    /// Too many attempts to sign in. Contains the time until the next one is checked.
     TooMany(Duration),
     /// The form could not be read.
     Unread(BodyError),
-    /// The account makes more requests a second than it may, or has too many in work.
+    /// The account exceeds its rate of requests, or its number of concurrent ones.
     Busy,
     /// The database cannot be reached.
     Unavailable,
-    /// A fault of ours.
+    /// An error of the server.
     Internal,
 }
 
-impl Fault {
+impl PageError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
@@ -50,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// After how many seconds a repeat can succeed, if waiting helps.
+    /// Seconds after which a retry can succeed, if waiting helps.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Unavailable | Self::Busy => Some(1),
@@ -59,38 +61,38 @@ impl Fault {
         }
     }
 
-    /// What the page is headed with, and what it says.
+    /// Title and text of the page.
     pub(crate) fn words(&self) -> (&'static str, String) {
         let (title, text) = match self {
             Self::SignedOut => ("Sign in", "You are not signed in, or your session is over."),
             Self::NotFound => (
-                "There is nothing here",
-                "No page has this address, or what it names is not, or no longer, in your account.",
+                "Page not found",
+                "No page has this address, or the resource does not exist in your account.",
             ),
             Self::Forged => (
-                "This form cannot be taken",
+                "This form was rejected",
                 "It was made for another session, or did not come from a page of this console. Go back, load the page \
                  again and send it once more. Nothing was changed.",
             ),
-            Self::Refused(why) => return ("This was refused", why.clone()),
+            Self::Refused(why) => return ("Rejected", why.clone()),
             Self::TooMany(wait) if *wait <= Duration::from_secs(60) => {
                 let seconds = self.retry_after().unwrap_or(1);
                 return (
-                    "Too many tries",
+                    "Too many attempts",
                     format!(
-                        "Somebody tries to sign in as this user from many addresses. From each of them one try is taken every ten \
-                         seconds: wait {seconds} s and try again."
+                        "Somebody tries to sign in as this user from many addresses, so each address has one attempt every \
+                         ten seconds: wait {seconds} s and try again."
                     ),
                 );
             }
             Self::TooMany(_) => (
-                "Too many tries",
-                "Too many tries from this address failed. Wait ten minutes at most and try again; from another address you can \
+                "Too many attempts",
+                "Too many attempts from this address failed. Wait ten minutes at most and try again; from another address you can \
                  sign in at once.",
             ),
             Self::Unread(fault) => {
                 return (
-                    "This form cannot be taken",
+                    "This form was rejected",
                     format!("The form cannot be read: {fault}. Nothing was changed."),
                 );
             }
@@ -101,19 +103,16 @@ impl Fault {
             ),
             Self::Unavailable => (
                 "The database cannot be reached",
-                "The server runs, and its database does not answer. Load the page again in a moment; the server's log \
-                 says what is wrong.",
+                "The server runs, but its database does not answer. Load the page again in a moment; the server's log \
+                 has the details.",
             ),
-            Self::Internal => (
-                "Something went wrong on our side",
-                "The server's log says what. Nothing more can be said here.",
-            ),
+            Self::Internal => ("Internal error", "The server's log has the details."),
         };
         (title, text.to_owned())
     }
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status();
@@ -122,7 +121,7 @@ impl IntoResponse for Fault {
     }
 }
 
-impl From<VerifyError> for Fault {
+impl From<VerifyError> for PageError {
     fn from(error: VerifyError) -> Self {
         match error {
             VerifyError::NotFound => Self::NotFound,
@@ -131,11 +130,12 @@ impl From<VerifyError> for Fault {
                 Self::Refused(format!("The {parameter} {why}."))
             }
             VerifyError::ServiceParameter(_, why) => Self::Refused(format!("The setting {why}.")),
-            VerifyError::FactorUnverified => {
-                Self::Refused("The device has not proved its key yet, so it is asked nothing.".into())
-            }
+            VerifyError::FactorUnverified => Self::Refused(
+                "The device has not proved its key yet, so it cannot be challenged.".into(),
+            ),
             VerifyError::TooManyChallenges => Self::Refused(
-                "The device, or the person, has been asked as often as the limits allow. Try again later.".into(),
+                "The limit of challenges for the device or the person is reached. Try again later."
+                    .into(),
             ),
             VerifyError::ChallengeClosed(ChallengeClosedError::Expired) => {
                 Self::Refused("The challenge has expired.".into())
@@ -151,13 +151,13 @@ impl From<VerifyError> for Fault {
     }
 }
 
-impl From<BodyError> for Fault {
+impl From<BodyError> for PageError {
     fn from(fault: BodyError) -> Self {
         Self::Unread(fault)
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "A page of the console cannot be shown: {error}");
         match error {
@@ -167,7 +167,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-impl From<AuthError> for Fault {
+impl From<AuthError> for PageError {
     fn from(fault: AuthError) -> Self {
         match fault {
             AuthError::Store(error) => error.into(),

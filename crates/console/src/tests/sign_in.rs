@@ -1,4 +1,4 @@
-//! Who gets in, and what a form must bring.
+//! Sign-in, sessions and form tokens.
 
 use countersign_verify::SessionDurations;
 use http::StatusCode;
@@ -8,7 +8,7 @@ use super::scene::{PAGES, Scene};
 use crate::files::ASSETS;
 
 #[tokio::test]
-async fn whoever_is_not_signed_in_is_led_to_the_form() {
+async fn without_a_session_every_page_redirects_to_the_form() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let mut browser = scene.browser();
@@ -52,7 +52,7 @@ async fn an_account_or_an_api_key_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_refused_and_only_so_often() {
+async fn wrong_secrets_are_rejected_and_limited() {
     let scene = Scene::new().await;
     let mut browser = scene.browser();
     let user = scene.account.to_string();
@@ -66,7 +66,7 @@ async fn a_wrong_secret_is_refused_and_only_so_often() {
     }
     scene.stage.pass(60);
     let page = browser.sign_in(&user, scene.token.expose()).await;
-    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "also with the right one");
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "even with the right secret");
     assert_eq!(page.header("retry-after"), "540");
     page.shows("Wait ten minutes at most");
     scene.stage.pass(540);
@@ -74,12 +74,12 @@ async fn a_wrong_secret_is_refused_and_only_so_often() {
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     for _ in 0..12 {
         let page = browser.sign_in(&user, scene.token.expose()).await;
-        assert_eq!(page.status, StatusCode::SEE_OTHER, "what goes well does not count");
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "successful attempts do not count");
     }
 }
 
 #[tokio::test]
-async fn a_session_ends_with_its_time_or_its_secret() {
+async fn a_session_ends_after_its_time_or_with_its_secret() {
     let scene = Scene::new().await;
     let mut browser = scene.operator().await;
     let SessionDurations { max: most, idle } = SessionDurations::default();
@@ -90,7 +90,7 @@ async fn a_session_ends_with_its_time_or_its_secret() {
     }
     scene.stage.pass(half - 1);
     let page = browser.get("/console").await;
-    assert_eq!(page.status, StatusCode::OK, "used all the time, it lasts as long as it may");
+    assert_eq!(page.status, StatusCode::OK, "a session in use lasts for its full time");
     assert!(page.header(SET_COOKIE.as_str()).contains("; Max-Age=1"), "{:?}", page.headers);
     scene.stage.pass(1);
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
@@ -111,9 +111,9 @@ async fn a_session_ends_with_its_time_or_its_secret() {
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
 }
 
-/// An open page that reads by itself does not keep its session alive: only what a person does counts.
+/// An open page that updates itself does not extend its session: only requests of a person do.
 #[tokio::test]
-async fn a_session_ends_when_nobody_uses_it() {
+async fn an_idle_session_ends() {
     let scene = Scene::new().await;
     let idle = SessionDurations::default().idle.as_secs();
     let (mut open, mut used) = (scene.operator().await, scene.operator().await);
@@ -135,7 +135,7 @@ async fn a_session_ends_when_nobody_uses_it() {
 }
 
 #[tokio::test]
-async fn whoever_signed_out_is_signed_out_with_every_copy_of_the_cookie() {
+async fn signing_out_invalidates_every_copy_of_the_cookie() {
     let scene = Scene::new().await;
     let (mut browser, mut other) = (scene.operator().await, scene.operator().await);
     let mut early = scene.browser();
@@ -144,7 +144,7 @@ async fn whoever_signed_out_is_signed_out_with_every_copy_of_the_cookie() {
     assert_eq!(browser.get("/console").await.status, StatusCode::OK);
     let mut late = scene.browser();
     late.cookies.clone_from(&browser.cookies);
-    assert_ne!(early.cookies, late.cookies, "it was renewed");
+    assert_ne!(early.cookies, late.cookies, "the cookie was renewed");
     for copy in [&mut early, &mut late] {
         assert_eq!(copy.get("/console").await.status, StatusCode::OK);
     }
@@ -163,7 +163,7 @@ async fn whoever_signed_out_is_signed_out_with_every_copy_of_the_cookie() {
 }
 
 #[tokio::test]
-async fn wrong_tries_from_elsewhere_lock_nobody_out() {
+async fn wrong_secrets_from_elsewhere_lock_nobody_out() {
     let scene = Scene::new().await;
     let user = scene.account.to_string();
     let shouted = format!("AC{}", user[2..].to_uppercase());
@@ -181,7 +181,7 @@ async fn wrong_tries_from_elsewhere_lock_nobody_out() {
     let page = operator.sign_in(&shouted, scene.token.expose()).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
 
-    // a hundred from everywhere slow all down
+    // A hundred failures from everywhere slow all attempts down.
     for number in 2..=10 {
         let mut stranger = scene.browser_at(&format!("192.0.2.{number}"));
         for _ in 0..10 {
@@ -239,7 +239,7 @@ async fn a_form_of_another_session_or_site_changes_nothing() {
     ] {
         let page = browser.post_with(token, site, "/console/services", &form).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{token} {site}");
-        page.shows("This form cannot be taken");
+        page.shows("This form was rejected");
     }
     browser.get("/console/services").await.shows("There is no service yet");
     let page = browser.post_with(&right, "same-origin", "/console/services", &form).await;
@@ -251,7 +251,7 @@ async fn a_form_of_another_session_or_site_changes_nothing() {
     let form = [("user", scene.account.to_string()), ("secret", scene.token.expose().to_owned())];
     let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
     let page = visitor.post_with(&token, "same-origin", "/console/sign-in", &form).await;
-    assert_eq!(page.status, StatusCode::FORBIDDEN, "not without the browser it was made for");
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "the form is bound to a browser");
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn every_page_allows_only_what_it_needs() {
 }
 
 #[tokio::test]
-async fn files_are_kept_for_ever_under_the_name_of_their_contents() {
+async fn files_are_cached_for_ever_under_their_version() {
     let scene = Scene::new().await;
     let mut browser = scene.browser();
     let page = browser.get("/console/sign-in").await;

@@ -126,8 +126,8 @@ pub async fn an_offer_reaches_the_socket_and_its_outcome_comes_back(pair: BusPai
         assert!(end.is_attached(PHONE).await);
     }
     for word in [OfferOutcome::Acknowledged, OfferOutcome::Unacknowledged, OfferOutcome::Busy] {
-        let heard = pair.offered(reply(&mut socket, word)).await;
-        assert_eq!(heard, word);
+        let outcome = pair.offered(reply(&mut socket, word)).await;
+        assert_eq!(outcome, word);
     }
 }
 
@@ -148,16 +148,16 @@ pub async fn offers_do_not_wait_for_each_other(pair: BusPair) {
 /// Whether the socket takes an offer and drops it, or ends with the offer in its queue.
 pub async fn a_dropped_offer_reads_as_not_connected(pair: BusPair) {
     let mut socket = pair.attached().await;
-    let heard = pair.offered(async { drop(socket.offers.recv().await) }).await;
-    assert_eq!(heard, OfferOutcome::NotConnected);
+    let outcome = pair.offered(async { drop(socket.offers.recv().await) }).await;
+    assert_eq!(outcome, OfferOutcome::NotConnected);
 
-    let heard = pair.offered(async {
+    let outcome = pair.offered(async {
         while socket.offers.is_empty() {
             tokio::task::yield_now().await;
         }
         drop(socket);
     });
-    assert_eq!(heard.await, OfferOutcome::NotConnected);
+    assert_eq!(outcome.await, OfferOutcome::NotConnected);
 }
 
 /// Such a socket is about to end.
@@ -186,8 +186,8 @@ pub async fn a_slow_socket_is_busy(pair: BusPair) {
     }
     assert_eq!(socket.offers.len(), OFFERS);
     drop(socket);
-    for heard in waiting {
-        assert_eq!(heard.await.expect("no panic"), OfferOutcome::NotConnected);
+    for outcome in waiting {
+        assert_eq!(outcome.await.expect("no panic"), OfferOutcome::NotConnected);
     }
 }
 
@@ -228,16 +228,16 @@ pub async fn an_abandoned_offer_does_not_keep_a_silent_socket_busy(pair: BusPair
     drop(socket.offers.recv().await);
     given_up.abort();
     let _ = given_up.await;
-    let heard = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
-    assert_eq!(heard, OfferOutcome::Acknowledged);
+    let outcome = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
+    assert_eq!(outcome, OfferOutcome::Acknowledged);
 }
 
 /// It is found when it attaches again.
 pub async fn a_detached_socket_is_not_found(pair: BusPair) {
     for _ in 0..3 {
         let mut socket = pair.attached().await;
-        let heard = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
-        assert_eq!(heard, OfferOutcome::Acknowledged);
+        let outcome = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
+        assert_eq!(outcome, OfferOutcome::Acknowledged);
         drop(socket);
         assert!(!pair.here.is_attached(PHONE).await);
         assert_eq!(pair.here.offer(offer()).await, OfferOutcome::NotConnected);
@@ -256,8 +256,8 @@ pub async fn a_newer_socket_takes_over_but_not_within_a_second(pair: BusPair) {
         pair.clock.advance(SHORTEST_HOLD);
         let mut newer = pair.attach(end).await.expect("a second has passed");
         assert_eq!(older.detached.await, Ok(Detached::Replaced));
-        let heard = pair.offered(reply(&mut newer, OfferOutcome::Acknowledged)).await;
-        assert_eq!(heard, OfferOutcome::Acknowledged, "the newer socket is found");
+        let outcome = pair.offered(reply(&mut newer, OfferOutcome::Acknowledged)).await;
+        assert_eq!(outcome, OfferOutcome::Acknowledged, "the newer socket is found");
         older = newer;
     }
 }

@@ -128,7 +128,7 @@ const fn explain_apns(code: ErrorCode) -> Option<&'static str> {
         }
         APNS_TOO_LARGE => "The push is larger than Apple takes.",
         APNS_SHUTDOWN => "Apple closes the connection. It is tried again over a new one.",
-        APNS_UNKNOWN => "Apple cannot be reached, or said something unknown.",
+        APNS_UNKNOWN => "Apple cannot be reached, or gave an unknown reason.",
         APNS_UNREGISTERED => {
             "The app was uninstalled. The factor forgets the token; the app must send a new one."
         }
@@ -165,7 +165,7 @@ pub fn explain_attempt(attempt: &AttemptRecord) -> Option<&'static str> {
                 "The push service answered with a redirection, which is not followed: the browser's subscription has moved."
             }
             Some(_) => {
-                "The push service no longer knows the subscription: the person took the permission back, or the browser dropped it. The factor forgets it; the page must subscribe again."
+                "The push service no longer knows the subscription: the person withdrew the permission, or the browser dropped it. The factor forgets it; the page must subscribe again."
             }
             None => explain(code)?,
         },

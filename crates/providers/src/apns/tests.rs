@@ -6,15 +6,15 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use reqwest::Version;
 
-use crate::fixtures::{self, Answer, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World};
 use crate::source::OpenedCredential;
 
-fn ok() -> Answer {
-    Answer::new(200, "")
+fn ok() -> CannedResponse {
+    CannedResponse::new(200, "")
 }
 
-async fn world(answers: impl IntoIterator<Item = Answer>) -> (Server, World) {
-    let server = Server::start(answers).await;
+async fn world(responses: impl IntoIterator<Item = CannedResponse>) -> (Server, World) {
+    let server = Server::start(responses).await;
     let world = World::new(server.outgoing(), fixtures::p8_credential());
     (server, world)
 }
@@ -129,14 +129,14 @@ async fn a_certificate_replaces_the_token() {
 
 #[tokio::test]
 async fn an_expired_token_is_replaced_once() {
-    let expired = || Answer::reason(403, "ExpiredProviderToken");
+    let expired = || CannedResponse::reason(403, "ExpiredProviderToken");
     let (server, world) = world([expired(), ok()]).await;
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Accepted);
     let asked = server.requests();
     assert_eq!(asked.len(), 2);
     assert_ne!(asked[0].header("authorization"), asked[1].header("authorization"));
 
-    server.answer([expired()]);
+    server.respond_with([expired()]);
     let attempt = world.send(&fixtures::apn_push()).await;
     let broken = Outcome::Refused { breaks_credential: true };
     assert_eq!(result(&attempt), (broken, Some(403), Some(52_148)));
@@ -149,7 +149,7 @@ async fn after_too_many_tokens_the_previous_one_is_used() {
     world.send(&fixtures::apn_push()).await;
     let far = Push { expires_at: NOON + Duration::from_secs(9_999), ..fixtures::apn_push() };
     world.clock.set(NOON + Duration::from_secs(51 * 60));
-    server.answer([Answer::reason(429, "TooManyProviderTokenUpdates"), ok()]);
+    server.respond_with([CannedResponse::reason(429, "TooManyProviderTokenUpdates"), ok()]);
     let later = Outcome::Later { not_before: None };
     assert_eq!(result(&world.send(&far).await), (later, Some(429), Some(52_147)));
     world.send(&far).await;
@@ -160,14 +160,14 @@ async fn after_too_many_tokens_the_previous_one_is_used() {
 
 #[tokio::test]
 async fn a_token_of_the_other_environment_is_tried_there_once() {
-    let unknown = || Answer::reason(400, "BadDeviceToken");
+    let unknown = || CannedResponse::reason(400, "BadDeviceToken");
     let (server, world) = world([unknown(), ok()]).await;
     let attempt = world.send(&fixtures::apn_push()).await;
     assert_eq!(attempt.outcome, Outcome::Accepted);
     assert_eq!(attempt.provider_reason.as_deref(), Some("taken by the sandbox environment"));
     assert!(server.requests()[1].path.starts_with("/sandbox/3/device/"));
 
-    server.answer([unknown()]);
+    server.respond_with([unknown()]);
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (GONE, Some(400), Some(52_134)));
     assert_eq!(server.requests().len(), 4, "once each");
 
@@ -179,12 +179,12 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
         (400, "TopicDisallowed"),
         (413, "PayloadTooLarge"),
     ] {
-        server.answer([unknown(), Answer::reason(status, reason)]);
+        server.respond_with([unknown(), CannedResponse::reason(status, reason)]);
         let found = result(&world.send(&fixtures::apn_push()).await);
         assert_eq!(found, (refused, Some(400), Some(52_134)), "{reason}");
     }
 
-    server.answer([unknown(), Answer::reason(503, "ServiceUnavailable")]);
+    server.respond_with([unknown(), CannedResponse::reason(503, "ServiceUnavailable")]);
     let attempt = world.send(&fixtures::apn_push()).await;
     assert_eq!(
         attempt.outcome,
@@ -192,7 +192,7 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
         "the other environment is to be asked again"
     );
 
-    server.answer([ok(), unknown()]);
+    server.respond_with([ok(), unknown()]);
     world.send(&fixtures::apn_push()).await;
     let before = server.requests().len();
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, GONE);
@@ -201,7 +201,7 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
 
 #[tokio::test]
 async fn a_message_that_is_too_large_is_shortened_once() {
-    let (server, world) = world([Answer::reason(413, "PayloadTooLarge")]).await;
+    let (server, world) = world([CannedResponse::reason(413, "PayloadTooLarge")]).await;
     let message = countersign_domain::text::Message::parse("owl ".repeat(60)).unwrap();
     let push = Push { message, ..fixtures::apn_push() };
     let refused = Outcome::Refused { breaks_credential: false };
@@ -216,11 +216,11 @@ async fn a_message_that_is_too_large_is_shortened_once() {
 
 #[tokio::test]
 async fn a_request_on_a_broken_connection_is_repeated_once() {
-    let (server, world) = world([Answer::broken(), ok()]).await;
+    let (server, world) = world([CannedResponse::broken(), ok()]).await;
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Accepted);
     assert_eq!(server.requests().len(), 2);
 
-    server.answer([Answer::broken()]);
+    server.respond_with([CannedResponse::broken()]);
     let later = Outcome::Later { not_before: None };
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (later, None, Some(52_140)));
     assert_eq!(server.requests().len(), 4);
@@ -228,7 +228,7 @@ async fn a_request_on_a_broken_connection_is_repeated_once() {
 
 #[tokio::test]
 async fn after_a_shutdown_the_next_push_uses_a_new_connection() {
-    let (server, world) = world([Answer::reason(503, "Shutdown"), ok()]).await;
+    let (server, world) = world([CannedResponse::reason(503, "Shutdown"), ok()]).await;
     let later = Outcome::Later { not_before: None };
     assert_eq!(result(&world.send(&fixtures::apn_push()).await), (later, Some(503), Some(52_139)));
     world.send(&fixtures::apn_push()).await;
@@ -237,7 +237,7 @@ async fn after_a_shutdown_the_next_push_uses_a_new_connection() {
 
 #[tokio::test]
 async fn no_repeat_starts_at_the_deadline() {
-    let (server, world) = world([Answer::broken(), ok()]).await;
+    let (server, world) = world([CannedResponse::broken(), ok()]).await;
     let push = Push { expires_at: NOON, ..fixtures::apn_push() };
     assert_eq!(world.send(&push).await.outcome, Outcome::Later { not_before: None });
     assert_eq!(server.requests().len(), 1);
@@ -245,11 +245,14 @@ async fn no_repeat_starts_at_the_deadline() {
 
 #[tokio::test]
 async fn the_retry_after_and_timestamp_of_apple_are_passed_on() {
-    let wished = Answer::reason(429, "TooManyRequests").with("retry-after", "7");
-    let (server, world) = world([wished]).await;
+    let throttled = CannedResponse::reason(429, "TooManyRequests").with("retry-after", "7");
+    let (server, world) = world([throttled]).await;
     let not_before = Some(NOON + Duration::from_secs(7));
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Later { not_before });
-    server.answer([Answer::new(410, r#"{"reason":"Unregistered","timestamp":1767268000000}"#)]);
+    server.respond_with([CannedResponse::new(
+        410,
+        r#"{"reason":"Unregistered","timestamp":1767268000000}"#,
+    )]);
     let since = Some(Instant::from_seconds(1_767_268_000));
     assert_eq!(world.send(&fixtures::apn_push()).await.outcome, Outcome::Gone { since });
 }
@@ -257,14 +260,14 @@ async fn the_retry_after_and_timestamp_of_apple_are_passed_on() {
 /// Effects of a wrong clock end with the circuit's pause.
 #[tokio::test]
 async fn pushes_recover_within_a_minute_after_the_clock_is_corrected() {
-    let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let (server, world) = world([CannedResponse::reason(403, "InvalidProviderToken")]).await;
     let (noon, hours) = (world.clock.now(), Duration::from_secs(2 * 3_600));
     let push = |at: Instant| Push { expires_at: at + hours, ..fixtures::apn_push() };
     world.clock.step_wall(noon + hours);
     let broken = Outcome::Refused { breaks_credential: true };
     assert_eq!(world.send(&push(noon + hours)).await.outcome, broken);
 
-    server.answer([ok()]);
+    server.respond_with([ok()]);
     world.clock.step_wall(noon);
     let minute = Duration::from_secs(60);
     let not_before = Some(noon + minute);
@@ -279,7 +282,7 @@ async fn pushes_recover_within_a_minute_after_the_clock_is_corrected() {
 /// A push whose deadline comes before the circuit may close is attempted once more: the owner may have corrected the credential.
 #[tokio::test]
 async fn an_open_circuit_leaves_time_for_one_more_attempt() {
-    let (_server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let (_server, world) = world([CannedResponse::reason(403, "InvalidProviderToken")]).await;
     let now = world.clock.now();
     let push = Push { expires_at: now + Duration::from_secs(20), ..fixtures::apn_push() };
     world.send(&push).await;

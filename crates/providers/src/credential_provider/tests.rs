@@ -3,16 +3,16 @@ use std::time::Duration;
 use countersign_domain::secret::Secret;
 
 use super::*;
-use crate::fixtures::{self, Answer, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World};
 
 const LATER: Outcome = Outcome::Later { not_before: None };
 
-fn ok() -> Answer {
-    Answer::new(200, "")
+fn ok() -> CannedResponse {
+    CannedResponse::new(200, "")
 }
 
-async fn world(answers: impl IntoIterator<Item = Answer>) -> (Server, World) {
-    let server = Server::start(answers).await;
+async fn world(responses: impl IntoIterator<Item = CannedResponse>) -> (Server, World) {
+    let server = Server::start(responses).await;
     let world = World::new(server.outgoing(), fixtures::p8_credential());
     (server, world)
 }
@@ -23,7 +23,7 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 
 #[tokio::test]
 async fn a_rejected_credential_is_not_used_until_it_is_corrected() {
-    let (server, world) = world([Answer::reason(403, "InvalidProviderToken")]).await;
+    let (server, world) = world([CannedResponse::reason(403, "InvalidProviderToken")]).await;
     let push = fixtures::apn_push();
     assert_eq!(world.send(&push).await.code, Some(ErrorCode(52_149)));
     let attempt = world.send(&push).await;
@@ -33,21 +33,21 @@ async fn a_rejected_credential_is_not_used_until_it_is_corrected() {
     assert!(attempt.provider_reason.unwrap().contains("circuit open"));
     assert_eq!(server.requests().len(), 1, "no call was made");
 
-    server.answer([ok()]);
+    server.respond_with([ok()]);
     world.update(fixtures::p8_credential());
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
 }
 
 #[tokio::test]
 async fn an_outage_opens_the_circuit_and_a_probe_closes_it() {
-    let (server, world) = world([Answer::reason(500, "InternalServerError")]).await;
+    let (server, world) = world([CannedResponse::reason(500, "InternalServerError")]).await;
     let push = fixtures::apn_push();
     for _ in 0..14 {
         world.send(&push).await;
         world.clock.advance(Duration::from_millis(150));
     }
     assert_eq!(server.requests().len(), 10);
-    server.answer([ok()]);
+    server.respond_with([ok()]);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);

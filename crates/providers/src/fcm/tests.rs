@@ -6,31 +6,31 @@ use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::prospect::Push;
 use serde_json::json;
 
-use crate::fixtures::{self, Answer, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World};
 use crate::outgoing::Outgoing;
 
 const LATER: Outcome = Outcome::Later { not_before: None };
 const CREDENTIAL: Outcome = Outcome::Refused { breaks_credential: true };
 
-fn token(text: &str, seconds: u64) -> Answer {
+fn token(text: &str, seconds: u64) -> CannedResponse {
     let granted = json!({ "access_token": text, "expires_in": seconds, "token_type": "Bearer" });
-    Answer::new(200, granted.to_string())
+    CannedResponse::new(200, granted.to_string())
 }
 
-fn ok() -> Answer {
-    Answer::new(200, r#"{"name":"projects/owl-bank/messages/1"}"#)
+fn ok() -> CannedResponse {
+    CannedResponse::new(200, r#"{"name":"projects/owl-bank/messages/1"}"#)
 }
 
-fn error(status: u16, word: &str) -> Answer {
-    Answer::new(status, json!({ "error": { "status": word, "message": "" } }).to_string())
+fn error(status: u16, word: &str) -> CannedResponse {
+    CannedResponse::new(status, json!({ "error": { "status": word, "message": "" } }).to_string())
 }
 
 /// Two servers: one for tokens, one for pushes.
 async fn world(
-    tokens: impl IntoIterator<Item = Answer>,
-    answers: impl IntoIterator<Item = Answer>,
+    tokens: impl IntoIterator<Item = CannedResponse>,
+    responses: impl IntoIterator<Item = CannedResponse>,
 ) -> (Server, Server, World) {
-    let (google, fcm) = (Server::start(tokens).await, Server::start(answers).await);
+    let (google, fcm) = (Server::start(tokens).await, Server::start(responses).await);
     let mut outgoing = fcm.outgoing();
     outgoing.roots.extend(google.outgoing().roots);
     let uri = google.url.join("token").unwrap();
@@ -104,7 +104,7 @@ async fn concurrent_pushes_request_one_token() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_token_request_fails_for_all_that_waited() {
-    let down = Answer::new(503, "").after(Duration::from_millis(100));
+    let down = CannedResponse::new(503, "").after(Duration::from_millis(100));
     let (google, fcm, world) = world([down], [ok()]).await;
     let world = Arc::new(world);
     let sends: Vec<_> = (0..40)
@@ -123,7 +123,7 @@ async fn a_failed_token_request_fails_for_all_that_waited() {
 
 #[tokio::test]
 async fn a_token_is_renewed_five_minutes_early() {
-    let tokens = [token("t1", 3_600), token("t2", 3_600), Answer::new(503, "")];
+    let tokens = [token("t1", 3_600), token("t2", 3_600), CannedResponse::new(503, "")];
     let (google, fcm, world) = world(tokens, [ok()]).await;
     let push = Push { expires_at: NOON + Duration::from_secs(99_999), ..fixtures::fcm_push() };
     for minute in [0, 54, 55, 109, 110, 111] {
@@ -145,7 +145,7 @@ async fn a_rejected_token_is_replaced_once() {
     let (google, fcm, world) = world(tokens, [unauthenticated(), ok()]).await;
     assert_eq!(world.send(&fixtures::fcm_push()).await.outcome, Outcome::Accepted);
     assert_eq!(fcm.requests()[1].header("authorization"), "Bearer t2");
-    fcm.answer([unauthenticated()]);
+    fcm.respond_with([unauthenticated()]);
     let attempt = world.send(&fixtures::fcm_push()).await;
     assert_eq!(result(&attempt), (CREDENTIAL, Some(401), Some(52_109)));
     assert_eq!((google.requests().len(), fcm.requests().len()), (3, 4));
@@ -154,7 +154,7 @@ async fn a_rejected_token_is_replaced_once() {
 #[tokio::test]
 async fn a_rejected_account_opens_the_circuit() {
     let no = r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#;
-    let (google, fcm, world) = world([Answer::new(400, no)], [ok()]).await;
+    let (google, fcm, world) = world([CannedResponse::new(400, no)], [ok()]).await;
     let attempt = world.send(&fixtures::fcm_push()).await;
     assert_eq!(result(&attempt), (CREDENTIAL, Some(400), Some(52_101)));
     let words = attempt.provider_reason.unwrap();
@@ -192,7 +192,7 @@ async fn the_retry_after_of_google_is_passed_on() {
     let not_before =
         |seconds| Outcome::Later { not_before: Some(NOON + Duration::from_secs(seconds)) };
     assert_eq!(world.send(&fixtures::fcm_push()).await.outcome, not_before(30));
-    fcm.answer([error(429, "RESOURCE_EXHAUSTED")]);
+    fcm.respond_with([error(429, "RESOURCE_EXHAUSTED")]);
     let attempt = world.send(&fixtures::fcm_push()).await;
     assert_eq!(result(&attempt), (not_before(60), Some(429), Some(52_108)));
 }
@@ -210,7 +210,7 @@ async fn a_dead_token_is_forgotten_and_not_recorded() {
         }],
     }});
     let (_google, _fcm, world) =
-        world([token("t1", 3_600)], [Answer::new(404, body.to_string())]).await;
+        world([token("t1", 3_600)], [CannedResponse::new(404, body.to_string())]).await;
     let attempt = world.send(&push).await;
     assert_eq!(result(&attempt), (Outcome::Gone { since: None }, Some(404), Some(52_103)));
     let words = attempt.provider_reason.unwrap();

@@ -2,7 +2,7 @@ use countersign_testkit::{ManualClock, SeededEntropy};
 use serde_json::json;
 
 use super::*;
-use crate::fixtures::{self, Answer, Server};
+use crate::fixtures::{self, CannedResponse, Server};
 use crate::guard::CallTimeouts;
 
 async fn try_it(server: &Server, credential: OpenedCredential, is_dry_run: bool) -> TestReport {
@@ -31,7 +31,7 @@ async fn try_over(
 
 #[tokio::test]
 async fn a_dry_run_with_apple_pushes_to_an_unknown_device() {
-    let server = Server::start([Answer::reason(400, "BadDeviceToken")]).await;
+    let server = Server::start([CannedResponse::reason(400, "BadDeviceToken")]).await;
     let finding = try_it(&server, fixtures::p8_credential(), true).await;
     assert!(
         finding.conclusion == TestConclusion::Works
@@ -45,7 +45,7 @@ async fn a_dry_run_with_apple_pushes_to_an_unknown_device() {
         finding.conclusion == TestConclusion::Works && finding.explanation.contains("Sandbox"),
         "{finding:?}"
     );
-    server.answer([Answer::reason(403, "InvalidProviderToken")]);
+    server.respond_with([CannedResponse::reason(403, "InvalidProviderToken")]);
     let finding = try_it(&server, fixtures::p8_credential(), true).await;
     assert!(
         finding.conclusion == TestConclusion::Rejected && finding.explanation.contains("KeyId"),
@@ -56,7 +56,8 @@ async fn a_dry_run_with_apple_pushes_to_an_unknown_device() {
 #[tokio::test]
 async fn a_dry_run_with_google_is_validated_only() {
     let token = json!({ "access_token": "t1", "expires_in": 3_600 }).to_string();
-    let server = Server::start([Answer::new(200, token), Answer::new(200, "{}")]).await;
+    let server =
+        Server::start([CannedResponse::new(200, token), CannedResponse::new(200, "{}")]).await;
     let uri = server.url.join("token").unwrap();
     let finding = try_it(&server, fixtures::fcm_credential(uri.as_str()), true).await;
     assert!(
@@ -90,7 +91,10 @@ async fn only_a_rejection_of_the_credential_counts_as_one() {
         (503, "ServiceUnavailable", TestConclusion::Unreachable),
         (413, "PayloadTooLarge", TestConclusion::PushRejected),
     ] {
-        server.answer([Answer::reason(status, reason), Answer::reason(status, reason)]);
+        server.respond_with([
+            CannedResponse::reason(status, reason),
+            CannedResponse::reason(status, reason),
+        ]);
         let finding = try_it(&server, fixtures::p8_credential(), true).await;
         assert_eq!(finding.conclusion, standing, "{reason}: {finding:?}");
         assert_eq!(

@@ -10,7 +10,7 @@ use countersign_domain::prospect::Push;
 use serde_json::Value;
 
 use super::*;
-use crate::fixtures::{self, Answer, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World};
 
 const GONE: Outcome = Outcome::Gone { since: None };
 const OURS: Outcome = Outcome::Refused { breaks_credential: false };
@@ -59,8 +59,10 @@ impl Browser {
     }
 }
 
-async fn world(answers: impl IntoIterator<Item = Answer>) -> (Server, World, Push, Browser) {
-    let server = Server::start(answers).await;
+async fn world(
+    responses: impl IntoIterator<Item = CannedResponse>,
+) -> (Server, World, Push, Browser) {
+    let server = Server::start(responses).await;
     let world = World::new(server.outgoing(), fixtures::p8_credential());
     let browser = Browser::new();
     let push = browser.push(server.url.join("send/s3cr3t").unwrap().as_str());
@@ -73,7 +75,7 @@ fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
 
 #[tokio::test]
 async fn a_request_has_every_header_and_only_the_browser_reads_it() {
-    let (server, world, push, browser) = world([Answer::new(201, "")]).await;
+    let (server, world, push, browser) = world([CannedResponse::new(201, "")]).await;
     assert_eq!(result(&world.send(&push).await), (Outcome::Accepted, Some(201), None));
     let asked = server.requests().remove(0);
     assert_eq!(asked.path, "/send/s3cr3t");
@@ -106,7 +108,7 @@ async fn a_request_has_every_header_and_only_the_browser_reads_it() {
 
 #[tokio::test]
 async fn the_ttl_is_zero_only_for_ttl_0() {
-    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    let (server, world, push, _) = world([CannedResponse::new(201, "")]).await;
     world.clock.set(push.expires_at - Duration::from_millis(1));
     world.send(&push).await;
     world.send(&Push { once: true, ..push }).await;
@@ -117,7 +119,7 @@ async fn the_ttl_is_zero_only_for_ttl_0() {
 
 #[tokio::test]
 async fn a_private_address_is_not_called() {
-    let (server, _, _, browser) = world([Answer::new(201, "")]).await;
+    let (server, _, _, browser) = world([CannedResponse::new(201, "")]).await;
     let outgoing = Outgoing { allow: Vec::new(), ..server.outgoing() };
     let world = World::new(outgoing, fixtures::p8_credential());
     let port = server.url.port().unwrap();
@@ -137,7 +139,8 @@ async fn a_private_address_is_not_called() {
 
 #[tokio::test]
 async fn only_apple_requires_a_contact() {
-    let (server, _, push, browser) = world([Answer::new(201, ""), Answer::new(201, "")]).await;
+    let (server, _, push, browser) =
+        world([CannedResponse::new(201, ""), CannedResponse::new(201, "")]).await;
     let placeholder = VapidSubject::parse("mailto:you@example.com").unwrap();
     for (vapid_subject, said) in [
         (VapidSubject::Missing, "outgoing.vapid_subject is not set"),
@@ -163,7 +166,7 @@ async fn only_apple_requires_a_contact() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let elsewhere = Answer::new(307, "").with("location", "https://localhost:1/");
+    let elsewhere = CannedResponse::new(307, "").with("location", "https://localhost:1/");
     let (server, world, push, _) = world([elsewhere]).await;
     assert_eq!(result(&world.send(&push).await), (OURS, Some(307), Some(52_001)));
     assert_eq!(server.requests().len(), 1);
@@ -172,10 +175,10 @@ async fn a_redirect_is_not_followed() {
 /// A push service that rejects the key for an hour must not lose every subscription.
 #[tokio::test]
 async fn a_subscription_is_forgotten_only_if_the_push_service_does_not_know_it() {
-    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    let (server, world, push, _) = world([CannedResponse::new(201, "")]).await;
     assert_eq!(world.send(&push).await.outcome, Outcome::Accepted);
     for status in [401, 403] {
-        server.answer([Answer::reason(status, "BadJwtToken")]);
+        server.respond_with([CannedResponse::reason(status, "BadJwtToken")]);
         for _ in 0..3 {
             let attempt = world.send(&push).await;
             assert_eq!(result(&attempt), (OURS, Some(status), Some(52_000)));
@@ -183,15 +186,15 @@ async fn a_subscription_is_forgotten_only_if_the_push_service_does_not_know_it()
         }
     }
     for status in [404, 410] {
-        server.answer([Answer::new(status, "")]);
+        server.respond_with([CannedResponse::new(status, "")]);
         assert_eq!(result(&world.send(&push).await), (GONE, Some(status), Some(52_001)));
     }
 }
 
 #[tokio::test]
 async fn each_push_service_has_its_own_circuit() {
-    let (server, world, push, browser) = world([Answer::new(500, "")]).await;
-    let other = Server::start([Answer::new(201, "")]).await;
+    let (server, world, push, browser) = world([CannedResponse::new(500, "")]).await;
+    let other = Server::start([CannedResponse::new(201, "")]).await;
     for _ in 0..12 {
         world.send(&push).await;
         world.clock.advance(Duration::from_millis(150));
@@ -204,7 +207,7 @@ async fn each_push_service_has_its_own_circuit() {
 
 #[tokio::test]
 async fn without_a_key_or_a_subscription_no_push_is_sent() {
-    let (server, world, push, _) = world([Answer::new(201, "")]).await;
+    let (server, world, push, _) = world([CannedResponse::new(201, "")]).await;
     let garbled = fixtures::push(Platform::WebPush, "{}");
     assert_eq!(result(&world.send(&garbled).await), (OURS, None, Some(52_001)));
     *world.source.vapid.lock().unwrap() = None;

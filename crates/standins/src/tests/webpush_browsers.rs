@@ -68,8 +68,8 @@ async fn an_ended_subscription_is_gone_and_a_forgotten_one_unknown() {
 async fn a_subscription_can_be_made_over_http() {
     let vendor = Vendor::start().await;
     let url = format!("{}/subscribe", vendor.web_push.url());
-    let wish = serde_json::json!({"applicationServerKey": vendor.key.point() + "="});
-    let response = vendor.client.post(&url).json(&wish).send().await.unwrap();
+    let body = serde_json::json!({"applicationServerKey": vendor.key.point() + "="});
+    let response = vendor.client.post(&url).json(&body).send().await.unwrap();
     assert_eq!(response.status(), 201);
     let json: Value = response.json().await.unwrap();
     let endpoint = json["endpoint"].as_str().unwrap().to_owned();

@@ -80,7 +80,7 @@ fn a_body_that_is_no_json_and_a_wish_are_taken_as_they_come() {
     let (attempt, _) = judge(&HttpResponse { status: 503, not_before, body });
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
     let (attempt, _) = judge(&HttpResponse { status: 410, ..HttpResponse::default() });
-    assert_eq!(attempt.outcome, OURS, "something between us and Apple may say so");
+    assert_eq!(attempt.outcome, OURS, "a proxy may send it");
     let body = br#"{"reason":"Unregistered"}"#.to_vec();
     let (attempt, _) = judge(&HttpResponse { status: 410, not_before: None, body });
     assert_eq!(attempt.outcome, gone(None));

@@ -122,8 +122,8 @@ impl Address {
         Ok(Self { platform, token: token.map(|token| PushToken(token.to_owned())) })
     }
 
-    /// Restores an address from the database. A platform that needs a token and has none has lost it: the push service did not know it
-    /// any more.
+    /// Restores an address from the database. A platform that needs a token and has none has lost it: the push service does
+    /// not know it now.
     pub fn from_stored(platform: Platform, token: Option<String>) -> Self {
         Self { platform, token: token.map(PushToken) }
     }
@@ -133,7 +133,7 @@ impl Address {
         self.platform
     }
 
-    /// Whether pushes can be sent there. False for `none`, and after the push service did not know the token any more: such a factor
+    /// Whether pushes can be sent there. False for `none`, and after the push service stopped knowing the token: such a factor
     /// acts as `none` until it is updated.
     pub const fn can_be_reached(&self) -> bool {
         match self.platform {

@@ -33,7 +33,7 @@ pub const SIGNED_FIELDS: [&str; 11] = [
     "hidden_details",
 ];
 
-/// What the person answers.
+/// The answer of a person to a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Approved.
@@ -123,7 +123,7 @@ impl Field {
     }
 }
 
-/// What the person sees.
+/// The details of a challenge, which the person sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
     /// The question. Every challenge of a push factor has one.
@@ -145,7 +145,7 @@ pub struct Challenge {
     pub factor: FactorSid,
     /// The type of the factor.
     pub factor_type: FactorType,
-    /// What the person sees.
+    /// The details that the person sees.
     pub details: Details,
     /// Details that the device signs and does not show.
     pub hidden_details: Option<StringMap>,

@@ -61,7 +61,7 @@ impl<'a> From<&'a AnyFactor> for FactorFacts<'a> {
 /// An event.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// What happened.
+    /// The type of the event.
     pub kind: EventType,
     /// When it happened.
     pub at: Instant,

@@ -47,7 +47,7 @@ pub struct Notification {
     /// When it last changed.
     pub updated_at: Instant,
     /// The node that created it.
-    pub born_on: NodeId,
+    pub created_on: NodeId,
     /// How it ended; `None` before its end.
     pub ending: Option<Ending>,
     /// The state of its delivery and the number of attempts, while the delivery has a row.
@@ -76,7 +76,7 @@ impl Notification {
             (None, Some((DeliveryState::Leased { .. }, _))) => {
                 now(NotificationStatus::Sending, None)
             }
-            (None, None) if self.born_on == node => now(NotificationStatus::Sending, None),
+            (None, None) if self.created_on == node => now(NotificationStatus::Sending, None),
             (None, None) => Ending::NOT_ATTEMPTED,
         }
     }

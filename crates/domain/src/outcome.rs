@@ -14,7 +14,7 @@ use crate::time::Instant;
 /// An attempt that has ended, with the push service's own description for its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// What the response means.
+    /// The outcome.
     pub outcome: Outcome,
     /// The status of the push service's response.
     pub provider_status: Option<u16>,
@@ -35,7 +35,7 @@ pub enum Outcome {
     Unacknowledged,
     /// The device is not present.
     Offline,
-    /// The push service does not know the address any more. It is to be forgotten if it was registered before `since`.
+    /// The push service does not know the address. The address is deleted if it was registered before `since`.
     Gone {
         /// Since when, if the push service says so.
         since: Option<Instant>,
@@ -87,7 +87,7 @@ impl Attempt {
     }
 }
 
-/// What follows from an attempt.
+/// The consequence of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterAttempt {
     /// The delivery ends.
@@ -114,7 +114,7 @@ fn next_attempt(now: Instant, backoff: Duration, deadline: Instant) -> Instant {
     if delay < SHORTEST_DELAY { deadline } else { now + delay }
 }
 
-/// What follows from an attempt that ended at `now`. `jitter` is a random number.
+/// Decides what follows from an attempt that ended at `now`. `jitter` is a random number.
 pub fn after_attempt(
     delivery: &Delivery,
     attempt: &Attempt,

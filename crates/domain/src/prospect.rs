@@ -1,4 +1,4 @@
-//! What an attempt needs to know, and whether it may start.
+//! The values that an attempt depends on, and whether it may start.
 
 use crate::address::Address;
 use crate::challenge::{ChallengeState, Verdict};
@@ -9,7 +9,7 @@ use crate::sid::{AccountSid, ChallengeSid, CredentialSid, FactorSid, Notificatio
 use crate::text::{AppId, Message};
 use crate::time::Instant;
 
-/// What an attempt needs to know, read from the database.
+/// The values that an attempt depends on, read from the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prospect {
     /// Whether the lease is still held. For `Ttl=0`: whether the notification has not ended.

@@ -1,4 +1,4 @@
-//! What happened to a leased delivery, to be stored.
+//! Changes of a leased delivery, which the engine stores.
 
 use crate::address::Address;
 use crate::attempt_record::AttemptRecord;
@@ -7,18 +7,18 @@ use crate::ending::Ending;
 use crate::outcome::AfterAttempt;
 use crate::time::Instant;
 
-/// A change of a leased delivery that is to be stored.
+/// A change of a leased delivery, which the engine stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// The lease under which it happened.
     pub lease: Lease,
-    /// What happened.
+    /// The change.
     pub event: DeliveryEvent,
     /// When it happened.
     pub at: Instant,
 }
 
-/// What can happen to a leased delivery.
+/// The changes of a leased delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryEvent {
     /// It was written to the device's stream. The lease continues.
@@ -27,7 +27,7 @@ pub enum DeliveryEvent {
     Attempted {
         /// The record of the attempt.
         record: AttemptRecord,
-        /// What follows from it.
+        /// The consequence of the attempt.
         after: AfterAttempt,
         /// The factor's address, if it is dead and was registered before that instant.
         forget: Option<(Address, Instant)>,

@@ -67,7 +67,7 @@ impl CallOutcome {
     }
 }
 
-/// What follows from a try.
+/// The consequence of a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCall {
     /// The application accepted the call, which is recorded with its challenge, if it is about one.
@@ -84,7 +84,7 @@ pub enum AfterCall {
     Failed,
 }
 
-/// What follows from a try that ended at `now`, after `attempts` earlier tries. `jitter` is a random number.
+/// Decides what follows from a try that ended at `now`, after `attempts` earlier tries. `jitter` is a random number.
 pub fn after_call(
     outcome: &CallOutcome,
     attempts: u32,

@@ -154,7 +154,7 @@ fn notification(row: &Row<'_>) -> Result<Notification, Trouble> {
         ttl: cells.take()?,
         created_at: cells.make(Instant::from_micros)?,
         updated_at: cells.make(Instant::from_micros)?,
-        born_on: cells.make(NodeId)?,
+        created_on: cells.make(NodeId)?,
         ending: ending(&mut cells)?,
         attempts: cells.parse(|lines| Some(attempts(lines)))?,
         delivery: None,

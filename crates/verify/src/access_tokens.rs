@@ -15,7 +15,7 @@ use countersign_domain::time::Instant;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::OpenedToken;
+use crate::caller::OpenedAccessToken;
 use crate::error::{AuthError, VerifyError, VerifyResult};
 use crate::known_credentials::Presented;
 use crate::security::{self, Event};
@@ -123,14 +123,17 @@ impl Verify {
     }
 
     /// Opens the text that a device presents.
-    pub(crate) async fn open_access_token(&self, text: &str) -> Result<OpenedToken, AuthError> {
+    pub(crate) async fn open_access_token(
+        &self,
+        text: &str,
+    ) -> Result<OpenedAccessToken, AuthError> {
         let claims = self.read_claims(text).ok_or(AuthError::AccessToken)?;
         let expires_at = Instant::from_micros(claims.exp);
         if self.has_passed(expires_at).await? {
             return Err(AuthError::AccessTokenExpired(self.now().since(expires_at)));
         }
         let Claims { jti, account, service, identity, .. } = claims;
-        Ok(OpenedToken { sid: jti, account, service, identity, from: None })
+        Ok(OpenedAccessToken { sid: jti, account, service, identity, from: None })
     }
 
     /// Checks that a token is for this service and entity, and that it was not found spent within the last second.
@@ -139,7 +142,7 @@ impl Verify {
     /// Why the token does not allow the enrolment.
     pub(crate) fn allows_enrolment(
         &self,
-        token: &OpenedToken,
+        token: &OpenedAccessToken,
         service: ServiceSid,
         identity: &Identity,
     ) -> Result<(), Invalid> {
@@ -155,7 +158,7 @@ impl Verify {
     }
 
     /// Logs a token that does not allow the enrolment, counts it as a failed credential, and returns the error.
-    pub(crate) fn refuse_token(&self, token: &OpenedToken, why: Invalid) -> VerifyError {
+    pub(crate) fn refuse_token(&self, token: &OpenedAccessToken, why: Invalid) -> VerifyError {
         security::refused(Event::Credentials, token.account, Some(&token.sid), &why);
         if let Some(from) = token.from {
             self.count_failure(from, Presented::Unreadable, self.monotonic());

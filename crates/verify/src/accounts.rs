@@ -264,7 +264,7 @@ impl Verify {
     }
 }
 
-/// What the tokens of an account are sealed for. Both tokens share it, so that they can be swapped.
+/// The context that the tokens of an account are sealed for. Both tokens share it, so that they can be swapped.
 fn token_seal_context(account: AccountSid) -> String {
     format!("accounts/{account}/token")
 }

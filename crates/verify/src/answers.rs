@@ -23,7 +23,7 @@ pub(crate) const NO_FACTOR: Invalid = Invalid::because("is of a factor that was 
 pub struct ChallengeUpdate {
     /// The device's signed answer, or the code.
     pub auth_payload: Option<String>,
-    /// What the application keeps with the challenge.
+    /// Data for the application's use.
     pub metadata: Option<StringMap>,
 }
 

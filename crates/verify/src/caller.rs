@@ -14,14 +14,14 @@ pub enum Caller {
     /// An application, with its account's token or an API key.
     Application(AccountSid),
     /// A device that holds an access token.
-    Enrolling(OpenedToken),
+    Enrolling(OpenedAccessToken),
     /// A device that signs with its factor's key.
     Device(Box<Factor>),
 }
 
 /// An access token that this server made and that has not expired. Whether it was used is judged by the enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedToken {
+pub struct OpenedAccessToken {
     /// Its SID.
     pub sid: AccessTokenSid,
     /// The account that made it.

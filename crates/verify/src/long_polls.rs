@@ -48,7 +48,7 @@ impl Verify {
             let left = left.min(challenge.expires_at.since(now)).min(READ_AGAIN);
             tokio::select! {
                 () = changed => {}
-                () = waiter.concerned(&challenge.owner) => {}
+                () = waiter.changed(&challenge.owner) => {}
                 () = self.clock.sleep(left) => {}
                 () = stop.cancelled() => {}
             }

@@ -10,7 +10,7 @@ use crate::verify::Verify;
 
 /// A new provider token; see [`ProviderToken`] for its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewToken {
+pub struct NewProviderToken {
     /// The key that signed it.
     pub key: KeyFingerprint,
     /// One more than the version of the token that it replaces.
@@ -40,10 +40,10 @@ impl Verify {
     /// The database failed, or the token cannot be opened.
     pub async fn renew_provider_token(
         &self,
-        new: NewToken,
+        new: NewProviderToken,
         text: &Secret,
     ) -> VerifyResult<(ProviderToken, Secret)> {
-        let NewToken { key, version, signed_at, forced_at } = new;
+        let NewProviderToken { key, version, signed_at, forced_at } = new;
         let token = self.keys.seal(text, &seal_context(key), &*self.entropy);
         let new = ProviderToken { key, version, token, signed_at, forced_at };
         let there = self.store.renew_provider_token(&new).await?;

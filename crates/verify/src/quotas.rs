@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::error::{VerifyError, VerifyResult};
 
-/// What accounts have stored, and how much they may store.
+/// The storage that accounts use and may use.
 pub(crate) struct Quotas {
     entities: u32,
     bytes: u64,
@@ -41,7 +41,7 @@ struct Count {
     own: HashSet<[u8; 16]>,
 }
 
-/// What one account has stored.
+/// The storage that one account uses.
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
     all: Usage,

@@ -90,13 +90,13 @@ impl Verify {
         since: Instant,
     ) -> VerifyResult<Scan<NotificationSummary>> {
         let shared = self.reports.join(account);
-        let report = || self.reports.run(self.read_fates(account, since));
+        let report = || self.reports.run(self.read_recent_deliveries(account, since));
         let found = shared.get_or_try_init(report).await.cloned();
         self.reports.finish(account, &shared);
         found
     }
 
-    async fn read_fates(
+    async fn read_recent_deliveries(
         &self,
         account: AccountSid,
         since: Instant,

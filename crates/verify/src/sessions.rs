@@ -27,7 +27,7 @@ const RENEWED_AFTER: Duration = Duration::from_secs(60);
 const MAX_ENDED: u32 = 10_000;
 /// Longer texts are not sessions.
 const MAX_LENGTH: usize = 1_024;
-/// What a session's text is sealed for.
+/// The context that a session's text is sealed for.
 const SEAL_CONTEXT: &str = "sessions";
 
 /// A valid session.

@@ -230,7 +230,7 @@ pub(crate) const WRONG_CODE: Invalid =
 pub(crate) const SPENT_CODE: Invalid =
     Invalid::because("is a code that was used before: wait for the next one");
 
-/// What a factor's secret is sealed for.
+/// The context that a factor's secret is sealed for.
 fn seal_context(sid: FactorSid) -> String {
     format!("totp_factors/{sid}/secret")
 }

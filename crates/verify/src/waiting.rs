@@ -88,9 +88,9 @@ impl Waiters {
 impl Waiter {
     /// Returns when something that the response depends on may have changed: the challenge's account, service or entity, or the
     /// waiting device.
-    pub(crate) async fn concerned(&mut self, owner: &Owner) {
+    pub(crate) async fn changed(&mut self, owner: &Owner) {
         loop {
-            let is_concerned = match self.changes.recv().await {
+            let is_relevant = match self.changes.recv().await {
                 Ok(Changed::Account(sid)) => sid == owner.account,
                 Ok(Changed::Service(sid)) => sid == owner.service,
                 Ok(Changed::Entity(sid)) => sid == owner.entity,
@@ -100,7 +100,7 @@ impl Waiter {
                 // The sender lives as long as the use cases, which own this future.
                 Err(RecvError::Closed) => std::future::pending().await,
             };
-            if is_concerned {
+            if is_relevant {
                 return;
             }
         }
@@ -187,13 +187,13 @@ mod tests {
             waiters.tell(Changed::Service(other.sid));
             waiters.tell(mine);
             waiters.tell(Changed::Account(other.account));
-            waiter.concerned(owner).await;
+            waiter.changed(owner).await;
             assert_eq!(waiter.changes.len(), 1, "{mine:?}");
         }
         let mut slow = waiters.enter(&caller).unwrap();
         for _ in 0..=CHANGE_QUEUE {
             waiters.tell(Changed::Service(other.sid));
         }
-        slow.concerned(owner).await;
+        slow.changed(owner).await;
     }
 }

@@ -132,7 +132,7 @@ mod tests {
             ttl: 150,
             created_at: at(),
             updated_at: at(),
-            born_on: NodeId([0; 16]),
+            created_on: NodeId([0; 16]),
             ending: Some(Ending::failed(StatusReason::AddressGone, ErrorCode(52_103))),
             delivery: None,
             attempts: vec![AttemptRecord {

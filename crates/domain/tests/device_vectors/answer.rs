@@ -10,7 +10,7 @@ use countersign_domain::text::{Message, StringMap};
 use serde_json::{Value, json};
 
 use crate::example::{
-    ANSWER, DEVICE_TOKEN, Hand, ITS_FIELDS, challenge, factor, noon, signature_of, with,
+    ANSWER, DEVICE_TOKEN, ITS_FIELDS, Signer, challenge, factor, noon, signature_of, with,
     with_signature,
 };
 
@@ -27,7 +27,7 @@ fn judge(token: &str, challenge: &Challenge) -> Result<Verdict, AnswerError> {
 
 /// Checks a payload, signed with the example's key, against the example's challenge.
 fn judge_payload(payload: &Value) -> Result<Verdict, AnswerError> {
-    judge(&Hand::known().sign_text(HEADER, &payload.to_string()), &challenge())
+    judge(&Signer::known().sign_text(HEADER, &payload.to_string()), &challenge())
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn an_answer_with_a_repeated_member_is_malformed() {
         good.replacen('{', r#"{"status":"denied","#, 1),
         good.replacen(r#""details":{"#, r#""details":{"message":"Other?","#, 1),
     ] {
-        let token = Hand::known().sign_text(HEADER, &twice);
+        let token = Signer::known().sign_text(HEADER, &twice);
         assert_eq!(judge(&token, &challenge()), Err(AnswerError::Form), "{twice}");
     }
 }
@@ -105,7 +105,7 @@ fn an_answer_with_an_extension_is_malformed() {
         r#"{"typ":"JWT","alg":"ES256","crit":["exp"]}"#,
         r#"{"typ":"JWT","alg":"ES256","b64":false,"crit":["b64"]}"#,
     ] {
-        let token = Hand::known().sign_text(header, &good);
+        let token = Signer::known().sign_text(header, &good);
         assert_eq!(judge(&token, &challenge()), Err(AnswerError::Form), "{header}");
     }
 }
@@ -162,7 +162,7 @@ fn escapes_order_and_spaces_do_not_matter() {
         "account_sid":"AC00000000000000000000000000000001",
         "sid":"YC03f1e2d3c4b5a69788796a5b4c3d2e1f" }"#;
     let header = r#"{"alg":"ES256","typ":"JWT"}"#;
-    let token = Hand::known().sign_text(header, text);
+    let token = Signer::known().sign_text(header, text);
     assert_eq!(judge(&token, &challenge()), Ok(Verdict::Approved));
 }
 
@@ -172,7 +172,7 @@ fn unicode_escapes_are_compared_by_their_characters() {
     asked.details.message = Message::parse("Überweisung an Zoë? 🦉\u{202e}").ok();
     asked.hidden_details = Some(StringMap::parse(r#"{"Ort":"Lisboa — São Bento"}"#).unwrap());
     let plain = payload(&asked, "denied").to_string();
-    assert_eq!(judge(&Hand::known().sign_text(HEADER, &plain), &asked), Ok(Verdict::Denied));
+    assert_eq!(judge(&Signer::known().sign_text(HEADER, &plain), &asked), Ok(Verdict::Denied));
 
     let escaped = plain
         .replace('Ü', r"\u00DC")
@@ -180,17 +180,17 @@ fn unicode_escapes_are_compared_by_their_characters() {
         .replace('\u{202e}', r"\u202E")
         .replace('—', r"\u2014");
     assert_ne!(escaped, plain);
-    assert_eq!(judge(&Hand::known().sign_text(HEADER, &escaped), &asked), Ok(Verdict::Denied));
+    assert_eq!(judge(&Signer::known().sign_text(HEADER, &escaped), &asked), Ok(Verdict::Denied));
 
     let decomposed = plain.replace('ë', "e\u{308}");
-    let token = Hand::known().sign_text(HEADER, &decomposed);
+    let token = Signer::known().sign_text(HEADER, &decomposed);
     assert_eq!(
         judge(&token, &asked),
         Err(AnswerError::Member("details")),
         "looks the same, is not"
     );
     let half = plain.replace('🦉', r"\ud83e");
-    let token = Hand::known().sign_text(HEADER, &half);
+    let token = Signer::known().sign_text(HEADER, &half);
     assert_eq!(judge(&token, &asked), Err(AnswerError::Form), "half a pair is no JSON text");
 }
 
@@ -200,7 +200,7 @@ fn the_date_in_the_details_is_signed() {
     dated.details.date = Some(noon());
     assert_eq!(dated.signed_members().to_map()["details"]["date"], "2023-11-14T22:13:20Z");
     let sign =
-        |of: &Challenge| Hand::known().sign_text(HEADER, &payload(of, "approved").to_string());
+        |of: &Challenge| Signer::known().sign_text(HEADER, &payload(of, "approved").to_string());
     assert_eq!(judge(&sign(&dated), &dated), Ok(Verdict::Approved));
     assert_eq!(judge(&sign(&challenge()), &dated), Err(AnswerError::Member("details")));
     assert!(
@@ -212,9 +212,9 @@ fn the_date_in_the_details_is_signed() {
 #[test]
 fn only_the_factors_key_can_answer() {
     let good = payload(&challenge(), "approved").to_string();
-    let stranger = Hand::strange().sign_text(HEADER, &good);
+    let stranger = Signer::other().sign_text(HEADER, &good);
     assert_eq!(judge(&stranger, &challenge()), Err(AnswerError::Signature));
-    let token = Hand::known().sign_text(HEADER, &good);
+    let token = Signer::known().sign_text(HEADER, &good);
     let whole = signature_of(&token);
     for length in [0, 32, 62, 63] {
         let cut = with_signature(&token, &whole[..length]);
@@ -225,8 +225,8 @@ fn only_the_factors_key_can_answer() {
 #[test]
 fn texts_that_are_not_signed_tokens_are_malformed() {
     let good = payload(&challenge(), "approved").to_string();
-    let none = with_signature(&Hand::known().sign_text(r#"{"alg":"none"}"#, &good), []);
-    let mac = Hand::known().sign_text(r#"{"typ":"JWT","alg":"HS256"}"#, &good);
+    let none = with_signature(&Signer::known().sign_text(r#"{"alg":"none"}"#, &good), []);
+    let mac = Signer::known().sign_text(r#"{"typ":"JWT","alg":"HS256"}"#, &good);
     for wrong in ["", "approved", "a.b.c", &good, &none, &mac] {
         assert_eq!(judge(wrong, &challenge()), Err(AnswerError::Form), "{wrong}");
     }
@@ -247,7 +247,7 @@ fn the_largest_challenge_can_be_answered() {
     let hidden = format!(r#"{{"a":"{}"}}"#, "/".repeat(1_016));
     asked.hidden_details = Some(StringMap::parse(&hidden).unwrap());
     let escaped = payload(&asked, "approved").to_string().replace('/', r"\/");
-    let token = Hand::known().sign_text(HEADER, &escaped);
+    let token = Signer::known().sign_text(HEADER, &escaped);
     assert!(token.len() > 5_456);
     assert_eq!(judge(&token, &asked), Ok(Verdict::Approved));
 }

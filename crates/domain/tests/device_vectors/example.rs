@@ -97,9 +97,9 @@ pub(crate) fn challenge() -> Challenge {
 }
 
 /// A signer with a private key.
-pub(crate) struct Hand(EcdsaKeyPair);
+pub(crate) struct Signer(EcdsaKeyPair);
 
-impl Hand {
+impl Signer {
     /// The device of the example.
     pub(crate) fn known() -> Self {
         let encoding = &ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -113,7 +113,7 @@ impl Hand {
     }
 
     /// Another device.
-    pub(crate) fn strange() -> Self {
+    pub(crate) fn other() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Self(pair.expect("a fresh pair"))
     }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use countersign_domain::key::DeviceKey;
 
-use crate::example::{FACTOR_SIGNATURE, Hand, PUBLIC_KEY, factor};
+use crate::example::{FACTOR_SIGNATURE, PUBLIC_KEY, Signer, factor};
 
 fn proof() -> Vec<u8> {
     STANDARD.decode(FACTOR_SIGNATURE).expect("base64")
@@ -18,7 +18,7 @@ fn the_worked_example_proves_possession() {
 #[test]
 fn the_public_key_is_printed_as_it_was_sent() {
     assert_eq!(DeviceKey::parse(PUBLIC_KEY).unwrap().to_text(), PUBLIC_KEY);
-    assert_eq!(Hand::known().key().to_text(), PUBLIC_KEY);
+    assert_eq!(Signer::known().key().to_text(), PUBLIC_KEY);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_proof_is_of_one_factor_and_one_key() {
     assert!(!other.is_proved_by(&proof()));
 
     let mut other = factor();
-    other.key = Hand::strange().key();
+    other.key = Signer::other().key();
     assert!(!other.is_proved_by(&proof()));
 }
 

@@ -9,7 +9,7 @@ use countersign_domain::time::Instant;
 use serde_json::{Value, json};
 
 use crate::example::{
-    ANSWER, DEVICE_TOKEN, Hand, KEY_SID, account, factor, noon, signature_of, token_header,
+    ANSWER, DEVICE_TOKEN, KEY_SID, Signer, account, factor, noon, signature_of, token_header,
     token_payload, with, with_signature,
 };
 
@@ -21,12 +21,12 @@ fn check(token: &str, now: Instant) -> Result<(), DeviceTokenError> {
 
 /// Checks the example's token with another header.
 fn check_header(header: &Value) -> Result<(), DeviceTokenError> {
-    check(&Hand::known().sign(header, &token_payload()), noon())
+    check(&Signer::known().sign(header, &token_payload()), noon())
 }
 
 /// Checks the example's token with another payload.
 fn check_payload(payload: &Value) -> Result<(), DeviceTokenError> {
-    check(&Hand::known().sign(&token_header(), payload), noon())
+    check(&Signer::known().sign(&token_header(), payload), noon())
 }
 
 /// Whether a token is refused before its signature is checked.
@@ -62,7 +62,7 @@ fn a_token_for_a_stream_has_the_nonce_of_the_stream() {
     let nonce = "0a".repeat(16);
     let check = |carried: Option<Value>| {
         let payload = with(token_payload(), "nonce", carried);
-        let token = Hand::known().sign(&token_header(), &payload);
+        let token = Signer::known().sign(&token_header(), &payload);
         DeviceToken::parse(&token).unwrap().check_nonce(&nonce)
     };
     assert_eq!(check(Some(json!(nonce))), Ok(()));
@@ -119,7 +119,7 @@ fn an_unsigned_token_is_refused() {
     assert_eq!(check(&format!("{signed}."), noon()), Err(DeviceTokenError::Signature));
     assert!(is_malformed(&check(signed, noon())));
     let header = with(token_header(), "alg", Some(json!("none")));
-    let token = with_signature(&Hand::known().sign(&header, &token_payload()), []);
+    let token = with_signature(&Signer::known().sign(&header, &token_payload()), []);
     assert!(is_malformed(&check(&token, noon())));
 }
 
@@ -128,7 +128,7 @@ fn an_unsigned_token_is_refused() {
 fn a_mac_made_with_the_public_key_is_refused() {
     use aws_lc_rs::hmac;
     let header = with(token_header(), "alg", Some(json!("HS256")));
-    let token = Hand::known().sign(&header, &token_payload());
+    let token = Signer::known().sign(&header, &token_payload());
     let (signed, _) = token.rsplit_once('.').unwrap();
     let mac = hmac::Key::new(hmac::HMAC_SHA256, factor().key.as_point());
     let mac = hmac::sign(&mac, signed.as_bytes());
@@ -178,7 +178,7 @@ fn a_repeated_member_is_refused() {
         (header.clone(), twice(&payload, r#""exp":1700000700"#)),
         (header, twice(&payload, r#""su\u0062":"AC00000000000000000000000000000002""#)),
     ] {
-        let token = Hand::known().sign_text(&header, &payload);
+        let token = Signer::known().sign_text(&header, &payload);
         assert!(is_malformed(&check(&token, noon())), "{header}.{payload}");
     }
 }
@@ -196,10 +196,10 @@ fn the_kid_is_the_sid_of_a_key() {
 
 #[test]
 fn the_signature_covers_every_byte() {
-    let stranger = Hand::strange().sign(&token_header(), &token_payload());
+    let stranger = Signer::other().sign(&token_header(), &token_payload());
     assert_eq!(check(&stranger, noon()), Err(DeviceTokenError::Signature));
 
-    let other = Hand::known().sign(&token_header(), &json!({"sub": "AC", "exp": 1, "nbf": 0}));
+    let other = Signer::known().sign(&token_header(), &json!({"sub": "AC", "exp": 1, "nbf": 0}));
     let swapped = with_signature(DEVICE_TOKEN, signature_of(&other));
     assert_eq!(check(&swapped, noon()), Err(DeviceTokenError::Signature));
 
@@ -251,7 +251,7 @@ fn every_refusal_names_its_reason() {
         (header("crit", Some(json!(["exp"]))), "must not have crit"),
         (header("cty", None), "cty twilio-pba;v=1"),
         (header("kid", Some(json!("CR1"))), "kid"),
-        (check(&Hand::strange().sign(&token_header(), &token_payload()), noon()), "a known key"),
+        (check(&Signer::other().sign(&token_header(), &token_payload()), noon()), "a known key"),
         (payload("sub", None), "as sub"),
         (payload("sub", Some(json!("AC00000000000000000000000000000002"))), "another account"),
         (payload("nbf", None), "must have nbf"),
@@ -270,9 +270,9 @@ fn every_refusal_names_its_reason() {
 fn the_checks_run_in_one_order() {
     let late = Instant::from_seconds(1_800_000_000);
     let all_wrong = json!({"sub": "AC", "exp": 5_000_000_000_i64});
-    let stranger = Hand::strange().sign(&token_header(), &all_wrong);
+    let stranger = Signer::other().sign(&token_header(), &all_wrong);
     assert_eq!(check(&stranger, late), Err(DeviceTokenError::Signature));
-    let known = |payload: &Value| check(&Hand::known().sign(&token_header(), payload), late);
+    let known = |payload: &Value| check(&Signer::known().sign(&token_header(), payload), late);
     assert_eq!(known(&all_wrong), Err(DeviceTokenError::Subject));
     assert_eq!(known(&with(token_payload(), "nbf", None)), Err(DeviceTokenError::Claim("nbf")));
     assert!(matches!(known(&token_payload()), Err(DeviceTokenError::Expired(_))));
@@ -298,9 +298,9 @@ fn the_form_is_three_parts_of_unpadded_base64url() {
         format!("{header}.{payload}.{signature}="),
         format!("{header}.{payload}.{}", signature.replace(['-', '_'], "+")),
         format!(" {header}.{payload}.{signature}"),
-        Hand::known().sign(&json!(["ES256"]), &token_payload()),
-        Hand::known().sign(&token_header(), &json!("sub")),
-        Hand::known().sign_text(&token_header().to_string(), "{\"sub\":"),
+        Signer::known().sign(&json!(["ES256"]), &token_payload()),
+        Signer::known().sign(&token_header(), &json!("sub")),
+        Signer::known().sign_text(&token_header().to_string(), "{\"sub\":"),
     ] {
         assert!(is_malformed(&check(&wrong, noon())), "{wrong}");
     }

@@ -30,7 +30,7 @@ fn delivery_state() -> impl Strategy<Value = DeliveryState> {
 
 prop_compose! {
     fn notification()(
-        created_at in instant(), born_on in node(), ending in option::of(0..ENDINGS.len()),
+        created_at in instant(), created_on in node(), ending in option::of(0..ENDINGS.len()),
         delivery in option::of((delivery_state(), 0..3_u32)),
     ) -> Notification {
         Notification {
@@ -40,7 +40,7 @@ prop_compose! {
             ttl: 300,
             created_at,
             updated_at: created_at,
-            born_on,
+            created_on,
             ending: ending.map(|which| ENDINGS[which]),
             delivery,
             attempts: Vec::new(),
@@ -63,7 +63,7 @@ proptest! {
             Some((DeliveryState::Due { .. }, _)) => ("queued", Some("retrying")),
             Some((DeliveryState::Leased { written: true, .. }, _)) => ("sent", None),
             Some((DeliveryState::Leased { .. }, _)) => ("sending", None),
-            None if notification.born_on == node => ("sending", None),
+            None if notification.created_on == node => ("sending", None),
             None => ("expired", Some("not_attempted")),
         };
         prop_assert_eq!(words, expected);

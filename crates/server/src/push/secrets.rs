@@ -13,7 +13,7 @@ use countersign_providers::{
     CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenStore, Unavailable,
     VapidSource, WebhookKeys,
 };
-use countersign_verify::provider_tokens::NewToken;
+use countersign_verify::provider_tokens::NewProviderToken;
 use countersign_verify::{CredentialSecrets, Verify};
 
 /// A credential in the form that a provider takes.
@@ -61,8 +61,9 @@ impl TokenStore for PushSecrets {
         new: SharedToken,
     ) -> Result<SharedToken, Unavailable> {
         let SharedToken { version, text, signed_at, forced_at } = new;
-        let there =
-            self.0.renew_provider_token(NewToken { key, version, signed_at, forced_at }, &text);
+        let there = self
+            .0
+            .renew_provider_token(NewProviderToken { key, version, signed_at, forced_at }, &text);
         there.await.map(shared).map_err(|error| Unavailable(error.to_string()))
     }
 }

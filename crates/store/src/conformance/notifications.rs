@@ -36,7 +36,7 @@ pub async fn a_notification_reads_back_as_it_was_stored(fixture: &Fixture) {
             ttl,
             created_at: fixture.now(),
             updated_at: fixture.now(),
-            born_on: node,
+            created_on: node,
             ending,
             delivery,
             attempts: Vec::new(),

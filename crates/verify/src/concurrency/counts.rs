@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::limits::{ConcurrencyLimits, OverloadError};
 
-/// What requests are counted by.
+/// The key that requests are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Address(IpAddr),

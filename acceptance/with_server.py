@@ -35,7 +35,7 @@ STOPPED_WITHIN = 20.0
 
 
 class Program:
-    """The server's command line, as far as this suite uses it."""
+    """The part of the server's command line that this suite uses."""
 
     def __init__(self, executable, data_dir, port):
         self.executable = str(executable)
@@ -59,7 +59,7 @@ class Program:
         ]
 
     def settings(self, first_account):
-        """The first account by name; and no brake on new entities, of which the suites make many a second."""
+        """Names the first account, and lifts the limit on new entities, of which the suites make many a second."""
         return {
             "COUNTERSIGN_ACCOUNT_SID": first_account.sid,
             "COUNTERSIGN_AUTH_TOKEN": first_account.token,
@@ -77,12 +77,12 @@ class Account:
 
     @classmethod
     def invented(cls):
-        """An account of our own choosing, with a token of 64 characters."""
+        """A chosen account, with a token of 64 characters."""
         return cls("AC" + secrets.token_hex(16), secrets.token_hex(32))
 
     @classmethod
     def printed(cls, text):
-        """The account that `accounts create` tells of, be it in JSON or in words."""
+        """The account in the output of `accounts create`."""
         try:
             fields = json.loads(text)
             return cls(fields.get("sid") or fields["account_sid"], fields["auth_token"])
@@ -96,7 +96,7 @@ class Account:
 
 
 def environment(**more):
-    """Ours, without the server's own settings and without proxies: all of this stays on the loopback."""
+    """Our environment, without the server's settings and without proxies: all traffic stays on loopback."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -129,7 +129,7 @@ def wait_until_ready(server, url):
 
 @contextmanager
 def running(program, first_account, log):
-    """The server while it runs. It is stopped in every case, and must stop in good order."""
+    """The running server. It is stopped in every case, and must exit with success."""
     server = subprocess.Popen(
         program.serve(),
         env=environment(**program.settings(first_account)),

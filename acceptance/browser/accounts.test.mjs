@@ -1,4 +1,4 @@
-// Renaming, removing, and what is remembered.
+// Renaming, removing and stored accounts.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ann, enrol, stage, visit } from "./stage.mjs";
@@ -40,7 +40,7 @@ describe("an account", () => {
     await page.getByRole("button", { name: "Decide later" }).click();
     await page.getByRole("button", { name: "Edit Harbour Bank" }).click();
     await page.getByRole("button", { name: "Remove this account" }).click();
-    // Whoever is told that it is gone may leave at once: by then nothing may be left that speaks of an account.
+    // The person may leave as soon as the page confirms: by then no trace of the account may be left.
     const keptWhenTold = page.evaluate(
       () =>
         new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// A cable between browser and server that can be cut and mended.
+// A TCP relay between browser and server that can be cut and restored.
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { server } from "../node/wire.mjs";

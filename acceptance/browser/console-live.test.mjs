@@ -1,4 +1,4 @@
-// Pages of the console that follow what happens, and somebody who looks at them.
+// Live pages of the console, while a person reads them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { operator } from "./operator.mjs";
@@ -7,7 +7,7 @@ import { ann, stage, visit } from "./stage.mjs";
 describe("a page that follows what happens", () => {
   const scene = stage();
 
-  /** The timeline, with some rows of a person's, and that person. */
+  /** The timeline, with some rows of a person, and that person. */
   async function timeline(t, options) {
     const person = await ann(scene, await visit(scene, t));
     for (const message of ["The first?", "The second?", "The third?"]) await person.ask(`${message} ${person.identity}`);
@@ -15,7 +15,7 @@ describe("a page that follows what happens", () => {
     await page.getByRole("link", { name: "Timeline" }).click();
     const row = (message) => page.getByRole("listitem").filter({ hasText: `${message} ${person.identity}` }).first();
     for (const message of ["The first?", "The third?"]) await row(message).getByText("The device has it.").waitFor();
-    /** Has something happen, until the page shows it. */
+    /** Opens a challenge, and waits until the page shows it. */
     const happen = async (message) => {
       await person.ask(`${message} ${person.identity}`);
       await row(message).getByText("The device has it.").waitFor();
@@ -81,7 +81,7 @@ describe("a page that follows what happens", () => {
     const sid = await person.ask(`While it is paused? ${person.identity}`);
     let requests = 0;
     page.on("request", () => (requests += 1));
-    // what the clock would do
+    // As the timer does.
     await page.evaluate(() => globalThis.htmx.trigger("#live", "resume"));
     assert.equal(requests, 0);
     assert.equal(await row("While it is paused?").count(), 0);

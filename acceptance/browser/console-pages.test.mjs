@@ -1,5 +1,5 @@
-// Every page of the console: on a phone, a tablet and a desktop, in light and dark, with large text, zoomed in, lying, and in
-// colours that the browser forces.
+// Every page of the console: on a phone, a tablet and a desktop, in light and dark, with large text, zoomed, in landscape,
+// and in forced colours.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { server, stranger } from "../node/wire.mjs";
@@ -9,7 +9,7 @@ import { call, enrol, stage, visit } from "./stage.mjs";
 
 const wide = (width, height) => ({ viewport: { width, height } });
 const BOTH = ["light", "dark"];
-/** What pages are looked at with, and in which colours. */
+/** Windows and colour schemes. */
 const VIEWS = {
   phone: { colours: BOTH, options: { ...wide(360, 740), deviceScaleFactor: 2, hasTouch: true } },
   tablet: { colours: BOTH, options: wide(768, 1024) },
@@ -31,7 +31,7 @@ describe("every page of the console", () => {
   });
 
   test("has no barrier, and fits", async (t) => {
-    // Nobody listens there.
+    // Nothing listens there.
     const url = "http://127.0.0.1:9/hook";
     const form = { FriendlyName: "orders", EventTypes: "*", WebhookUrl: url };
     await call("POST", `${scene.app.path}/Webhooks`, form);
@@ -39,7 +39,7 @@ describe("every page of the console", () => {
     const person = scene.app.person("sam-porter");
     await enrol(device, await person.link());
     await device.getByText("Connected while").first().waitFor();
-    // What people look at most: something answered, something refused, something that waits for its device.
+    // The most common rows: an answered challenge, a refused push, and one that waits for its device.
     const answer = async (message, button) => {
       const fields = [
         ["Place", "Lisbon, Portugal"],
@@ -57,7 +57,7 @@ describe("every page of the console", () => {
     const { body } = await call("POST", "/v1/Credentials", { Type: "gcm", FriendlyName: "the app" });
     t.after(() => call("DELETE", `/v1/Credentials/${body.sid}`));
 
-    // A call that fails, and is seen to have.
+    // A call that fails, and shows as failed.
     const calls = await door(scene, t);
     await signIn(calls, server.token);
     await calls.goto(`${calls.console}/webhooks`);
@@ -129,7 +129,7 @@ describe("every page of the console", () => {
       await page.getByRole("button", { name: "Sign out" }).click();
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
     }
-    // As a user of whom there is none: nobody else is kept waiting.
+    // As a user that does not exist, so no other sign-in is throttled.
     const page = await door(scene, t, VIEWS.phone.options);
     const user = `AC${"f".repeat(32)}`;
     for (let tries = 0; tries <= 10; tries += 1) {

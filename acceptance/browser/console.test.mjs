@@ -1,4 +1,4 @@
-// The operator console: what is looked at, and what is done there.
+// The operator console: reading and acting.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { describe, test } from "node:test";
@@ -139,7 +139,7 @@ describe("the console", () => {
     const markup = "<img src=x onerror=alert(1)>";
     const evil = `${markup}<script>alert(1)</script>${"wide".repeat(20)}\u202egnirts`;
     const name = evil.slice(0, 64);
-    // A service's name holds letters only, but they may be many.
+    // A service's name has letters only, but may be long.
     const app = await Application.create("W".repeat(32));
     t.after(() => app.remove());
     const url = `https://127.0.0.1:9/${"wide".repeat(60)}`;
@@ -150,7 +150,7 @@ describe("the console", () => {
     await call("POST", `${person.path}/Factors/${(await person.factor()).sid}`, { FriendlyName: name });
     const sid = await person.ask(evil, { fields: [[markup, "م".repeat(60)], ["Place", evil.slice(0, 128)]] });
     const service = `/services/${app.sid}`;
-    // How often each page shows it: what was asked, its fields, the device; names of webhooks and credentials.
+    // How often each page shows the text: question, fields, device; names of webhooks and credentials.
     for (const [path, times] of Object.entries({
       "": 1,
       "/timeline": 1,

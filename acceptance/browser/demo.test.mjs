@@ -1,4 +1,4 @@
-// `countersign demo` shows itself: the console is signed in by the link that it prints, once.
+// The link that `countersign demo` prints signs in to the console, once.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { describe, test } from "node:test";

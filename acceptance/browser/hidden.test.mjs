@@ -1,5 +1,5 @@
-// Somebody who looks at another tab: a question that came over the stream is shown by the operating system, and gone once
-// it is answered.
+// The page is in a hidden tab: the operating system shows a question from the stream, and removes it once it is
+// answered.
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
 import { ann, launch, notifications, PATIENCE, stage } from "./stage.mjs";
 
-/** A browser as it is: elsewhere the debugging protocol has every page believe that it is seen. */
+/** A browser in which a page can be hidden: by default the debugging protocol makes every page visible. */
 async function plain(t, permissions) {
   const port = await free();
   const browser = await launch([`--remote-debugging-port=${port}`]);
@@ -48,7 +48,7 @@ async function comeBack(page) {
 describe("a page that nobody looks at", () => {
   const scene = stage();
 
-  /** What is shown, once it is so many. */
+  /** The notifications shown, once they are this many. */
   function shown(page, count) {
     return notifications(page, "/authenticator", count);
   }

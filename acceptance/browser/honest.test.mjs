@@ -1,4 +1,4 @@
-// What the page says of itself is so: whether an answer arrived, whether anything can be asked, and why not.
+// The page's messages are true: whether an answer arrived, whether questions can arrive, and why not.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Cable } from "./cable.mjs";
@@ -7,7 +7,7 @@ import { ann, call, enrol, stage, visit } from "./stage.mjs";
 describe("an answer", () => {
   const scene = stage();
 
-  /** Ann, asked; and what becomes of the answers that her page sends, one after the other. */
+  /** Ann with a question; and the fate of each answer that her page sends, in order. */
   async function asked(t, message, ...fates) {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
@@ -99,7 +99,7 @@ describe("an answer", () => {
 describe("the page", () => {
   const scene = stage();
 
-  /** Waits for one word in the middle of the page, and that no other is there. */
+  /** Waits until this message, and no other, is in the middle of the page. */
   function middle(page, title) {
     return page.locator("#ready").getByRole("heading", { name: title, exact: true }).waitFor();
   }

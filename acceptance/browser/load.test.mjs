@@ -1,4 +1,4 @@
-// What a first visit costs and asks for, and that the page can be installed.
+// The size and the requests of a first visit, and the page's installation.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ann, stage, visit } from "./stage.mjs";

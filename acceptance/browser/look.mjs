@@ -1,4 +1,4 @@
-// Looking at a page: as axe does, as somebody with a phone does, and a picture of it, for people to look at.
+// Checks a page by axe's rules and for overflow, and takes a picture of it for people.
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url));
 
-/** All that axe knows but what only WCAG's third level asks for. */
+/** All rules of axe, except those of WCAG's level AAA. */
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"];
 
 export const DEVICES = {
@@ -15,7 +15,7 @@ export const DEVICES = {
   desktop: { viewport: { width: 1040, height: 860 } },
 };
 
-/** Names of buttons and links that several of those share which can be used now. */
+/** Names that several usable buttons or links share. */
 export async function shared(page) {
   return page.evaluate(() => {
     const top = [...document.querySelectorAll("dialog[open]")].at(-1);
@@ -28,12 +28,12 @@ export async function shared(page) {
   });
 }
 
-/** What looks at pages. */
+/** Checks pages. */
 export async function eye() {
   const axe = await readFile(AXE, "utf8");
   await mkdir(PICTURES, { recursive: true });
 
-  /** No barrier that axe knows of, nothing that runs out of the window. */
+  /** No violation of axe's rules, nothing wider than the window. */
   return async function look(page, name) {
     await page.evaluate(axe);
     const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), RULES);

@@ -1,4 +1,4 @@
-// What a service is called is the server's word, not a link's; a new name reaches the devices that are there already.
+// The server names the service, not the link; a new name reaches enrolled devices.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Application, ann, call, enrol, stage, visit } from "./stage.mjs";

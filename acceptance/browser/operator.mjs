@@ -1,4 +1,4 @@
-// The operator, who looks at the console.
+// The operator's browser at the console.
 import { server } from "../node/wire.mjs";
 import { visit } from "./stage.mjs";
 

@@ -1,5 +1,5 @@
-// Every page and sheet, in light and dark, on a phone and on a desktop: no barrier that axe knows of, nothing that runs
-// out of a phone's 360 pixels; and a picture of each, for people to look at.
+// Every page and sheet, in light and dark, on a phone and on a desktop: no violation of axe's rules, nothing wider than a
+// phone's 360 pixels, and a picture of each for people.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { server } from "../node/wire.mjs";

@@ -1,10 +1,10 @@
-// Web Push: the worker, its notifications, and what they lead to. The browser's push service is the one thing that is not
-// real here: none can be reached, so what it would bring is brought by the debugging protocol.
+// Web Push: the worker, its notifications and taps on them. Only the browser's push service is not real: none can be
+// reached, so the debugging protocol delivers the pushes.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { call, enrol, notifications, stage, visit } from "./stage.mjs";
 
-/** What a browser's push service would give. */
+/** A subscription as a browser's push service gives it. */
 const SUBSCRIPTION = {
   endpoint: "https://push.example.invalid/subscription",
   keys: {
@@ -16,7 +16,7 @@ const SUBSCRIPTION = {
 describe("a push", () => {
   const scene = stage();
 
-  /** A page whose browser subscribes, and somebody enrolled in it. */
+  /** A page whose browser subscribes, and a person enrolled in it. */
   async function subscribed(t) {
     const page = await visit(scene, t, { permissions: ["notifications"] });
     await page.context().addInitScript((subscription) => {
@@ -34,7 +34,7 @@ describe("a push", () => {
     return { page, person, key };
   }
 
-  /** What the debugging protocol knows of the worker that is pushed to, and a way to push. */
+  /** The worker's ids in the debugging protocol, and a way to push to it. */
   async function pushing(page) {
     const session = await page.context().newCDPSession(page);
     const isOurs = ({ scopeURL }) => scopeURL.endsWith(`/authenticator/push/${scene.app.sid}/`);
@@ -47,7 +47,7 @@ describe("a push", () => {
     await session.send("ServiceWorker.enable");
     const registrationId = await registered;
     const { origin } = new URL(page.home);
-    // Chromium forgets a notification that appears while it lists them, so nobody looks before it is there.
+    // Chromium forgets a notification that appears while it lists them, so the list is read afterwards.
     const there = await worker(page);
     await there.evaluate(() => {
       const show = ServiceWorkerRegistration.prototype.showNotification;
@@ -69,12 +69,12 @@ describe("a push", () => {
     };
   }
 
-  /** What is shown, once it is so many. */
+  /** The notifications shown, once they are this many. */
   function shown(page, count) {
     return notifications(page, `/authenticator/push/${scene.app.sid}/`, count);
   }
 
-  /** The worker that is pushed to; there is another one that keeps the page. */
+  /** The worker that receives pushes; another one caches the page. */
   async function worker(page) {
     for (const worker of page.context().serviceWorkers()) {
       if ((await worker.evaluate(() => registration.scope)).includes("/push/")) return worker;
@@ -82,7 +82,7 @@ describe("a push", () => {
     throw new Error("no worker is pushed to");
   }
 
-  /** Lets nothing reach the page but what it is pushed. */
+  /** Cuts the page off, except for pushes. */
   async function deaf(page) {
     await page.route(/\/Challenges\?/, (route) => route.abort());
   }
@@ -253,7 +253,7 @@ describe("a push", () => {
   test("of a slow push service is not waited for while the page is open", async (t) => {
     const { page, person } = await subscribed(t);
     await deaf(page);
-    // No push service is there at all: the endpoint is nobody's.
+    // There is no push service behind the endpoint.
     const sid = await person.ask("By the page itself?");
     const sheet = page.getByRole("dialog", { name: "By the page itself?" });
     await sheet.getByRole("button", { name: "Approve", disabled: false }).click();
@@ -274,8 +274,8 @@ describe("a push", () => {
     const context = page.context();
     await context.newPage();
     await page.close();
-    // A tap is the operating system's: what the worker does with it is called by hand, and the window it would open is
-    // opened here.
+    // A tap comes from the operating system: the test calls the worker's handler, and opens the window that it would
+    // open.
     const opened = await there.evaluate(async () => {
       const [notification] = await registration.getNotifications();
       let opened;
@@ -312,7 +312,7 @@ describe("a push", () => {
     await page.context().addInitScript(() => (PushManager.prototype.getSubscription = async () => null));
     await page.reload();
     await page.getByText("Connected while this page").waitFor();
-    // and holds it once: a second hold would take the first one for another tab's
+    // It holds the stream once: a second hold would take the first for another tab's.
     assert.deepEqual((await page.evaluate(() => navigator.locks.query())).pending, []);
     assert.equal((await person.factor()).config.notification_platform, "stream");
     const sid = await person.ask("By stream now?");

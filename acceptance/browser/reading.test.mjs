@@ -1,4 +1,4 @@
-// Nobody approves what they could not have seen: at any zoom, with large text, in landscape, and by keyboard alone.
+// Approve needs everything signed to have been in view: at any zoom, with large text, in landscape, and by keyboard alone.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { enlarge, NARROW } from "./narrow.mjs";

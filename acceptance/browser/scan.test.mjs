@@ -1,4 +1,4 @@
-// A code that is held before the camera: the one that the console draws, as a film that the browser takes for its camera.
+// Scanning the code that the console draws: a film that the browser uses as its camera.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { launch, stage, visit } from "./stage.mjs";
 const WIDTH = 640;
 const HEIGHT = 480;
 
-/** What a camera sees that looks at a picture: YUV4MPEG2 with one frame, which the browser shows again and again. */
+/** A picture as a film: YUV4MPEG2 with one frame, which the browser repeats. */
 async function film(browser, picture) {
   const page = await browser.newPage();
   const grey = await page.evaluate(
@@ -75,7 +75,7 @@ describe("an enrolment code", () => {
   });
 
   test("that is not there leaves the camera looking, until the person pastes the link", async (t) => {
-    // What a browser draws that was told nothing: there is no code in it.
+    // The browser's default film has no code in it.
     const page = await visit({ browser: await filming(t, await film(scene.browser, await blank(scene))) }, t, {
       permissions: ["camera"],
     });

@@ -1,5 +1,5 @@
-// The page in every state, at every size, colour and zoom that people use: no barrier that axe knows of, nothing that runs out
-// of the window, and no two buttons of one name; and a picture of each, for people to look at.
+// The page in every state, size, colour scheme and zoom: no violation of axe's rules, nothing wider than the window, no two
+// buttons with one name, and a picture of each for people.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { eye, shared } from "./look.mjs";

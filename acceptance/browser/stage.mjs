@@ -1,11 +1,11 @@
-// What the tests start from: an application with a service, a browser, and people who enrol in it.
+// Set-up of the tests: an application with a service, a browser, and people who enrol.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
 
-/** How long anything may take to show. */
+/** The longest wait for something to show. */
 export const PATIENCE = 20_000;
 const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 
@@ -32,7 +32,7 @@ export function stage() {
   return scene;
 }
 
-/** A browser profile of its own, in which whatever the page complains of fails the test, unless it `mayComplain`. */
+/** A new browser profile. Errors and warnings of the page fail the test, unless it `mayComplain`. */
 export async function visit(scene, test, { url = server.url, mayComplain = false, ...options } = {}) {
   const context = await scene.browser.newContext({ locale: "en-GB", ...options });
   context.setDefaultTimeout(PATIENCE);
@@ -52,14 +52,14 @@ export async function visit(scene, test, { url = server.url, mayComplain = false
   return Object.assign(page, { home: `${url}/authenticator` });
 }
 
-/** Opens a link of the application's and adds the device: the two taps. */
+/** Opens an enrolment link and adds the device, with two taps. */
 export async function enrol(page, link) {
   await page.goto(link);
   await page.getByRole("button", { name: "Add this device" }).click();
   await page.locator("#enrol").waitFor({ state: "hidden" });
 }
 
-/** Waits until nothing slides any more: before that a box is somewhere else each time one looks. */
+/** Waits until animations have ended: until then boxes move between two measurements. */
 export async function stands(page) {
   await page.evaluate(() => {
     const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
@@ -72,7 +72,7 @@ export async function stands(page) {
   });
 }
 
-/** Waits until the page has been drawn with what was done to it. */
+/** Waits until the page has been drawn with the last change. */
 export function drawn(page) {
   return page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
@@ -85,7 +85,7 @@ export async function readOn(sheet) {
   }
 }
 
-/** What the worker under `scope` has the operating system show, once it is so many. */
+/** The notifications that the worker under `scope` shows, once they are this many. */
 export function notifications(page, scope, count) {
   const until = async ([scope, count, patience]) => {
     const began = performance.now();
@@ -109,7 +109,7 @@ export function notifications(page, scope, count) {
   return page.evaluate(until, [scope, count, PATIENCE]);
 }
 
-/** Ann, enrolled: her account, and a way to ask her. */
+/** Ann, enrolled: her account, and a way to challenge her. */
 export async function ann(scene, page, options) {
   const person = scene.app.person();
   await enrol(page, await person.link({ url: new URL(page.home).origin, ...options }));
@@ -120,7 +120,7 @@ export async function ann(scene, page, options) {
   return person;
 }
 
-/** The application: it speaks the REST API with its account's credentials. */
+/** The application: it calls the REST API with its account's credentials. */
 export class Application {
   static async create(name) {
     const { body } = await call("POST", "/v2/Services", { FriendlyName: name });
@@ -142,7 +142,7 @@ export class Application {
   }
 }
 
-/** Somebody whom the application asks. */
+/** A person whom the application challenges. */
 class Person {
   constructor(app, identity) {
     this.app = app;
@@ -170,7 +170,7 @@ class Person {
     return factors.at(-1);
   }
 
-  /** Asks; gives the challenge's SID. */
+  /** Opens a challenge; returns its SID. */
   async ask(message, { fields = [], seconds, factor } = {}) {
     const form = [
       ["FactorSid", (factor ?? (await this.factor())).sid],
@@ -182,7 +182,7 @@ class Person {
     return body.sid;
   }
 
-  /** How a challenge stands, once it is not pending any more. */
+  /** The status of a challenge, once it is no longer pending. */
   async outcome(sid) {
     return (await call("GET", `${this.path}/Challenges/${sid}?WaitSeconds=10`)).body.status;
   }
@@ -192,7 +192,7 @@ class Person {
   }
 }
 
-/** A call of the application's, which must go well. */
+/** A call of the application, which must succeed. */
 export async function call(method, path, form) {
   const response = await fetch(server.url + path, {
     method,

@@ -1,4 +1,4 @@
-// When the stream comes back: the pauses, with the clock moved by hand and sockets that only say what was done to them.
+// Reconnect delays of the stream, with a manual clock and sockets that only record calls.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 
@@ -44,7 +44,7 @@ describe("the stream", () => {
   const ends = (code, reason = "") => newest().onclose({ code, reason });
   const says = (frame) => newest().onmessage({ data: JSON.stringify(frame) });
 
-  /** How long it takes until it is tried again, to the nearest tenth of a second. */
+  /** The delay until the next try, to a tenth of a second. */
   function pause() {
     const before = sockets.length;
     for (let waited = 0; waited <= 120_000; waited += 100) {

@@ -159,7 +159,7 @@ describe("when something is wrong", () => {
   });
 
   test("a link that has expired says so", async (t) => {
-    // The shortest that a token can be good for is a minute, which the tests above have nearly taken.
+    // A token lasts at least a minute, which the tests above have nearly used up.
     const path = `${scene.app.path}/AccessTokens/${soonExpired.token}`;
     const page = await visit(scene, t);
     while (

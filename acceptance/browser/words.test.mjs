@@ -1,4 +1,4 @@
-// What applications write is shown as what it is, in every place where it is shown.
+// Texts of applications are shown as text, wherever they appear.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { enrol, readOn, stage, stands, visit } from "./stage.mjs";
@@ -20,7 +20,7 @@ describe("the words of an application", () => {
       const person = scene.app.person();
       const cut = (length) => Array.from(words).slice(0, length).join("");
       const label = cut(36);
-      // The person's own words; a service's name holds letters, digits, dashes and blanks only.
+      // The person's own text; a service's name has letters, digits, dashes and blanks only.
       const name = cut(64);
 
       const fits = async () => {
@@ -80,7 +80,7 @@ describe("the words of an application", () => {
     await person.ask("Pay \u202e01\u202c EUR\u2066?\u0007\u200b", { fields: [["To\u202e", "\u2067you"]] });
     const message = page.locator("#prompt-message");
     await message.waitFor();
-    // The server leaves invisible characters out; what the person wrote does not pass it, and the page marks them.
+    // The server removes invisible characters; the person's own text stays on the device, and the page marks them there.
     assert.equal(await message.textContent(), "Pay 01 EUR?");
     assert.equal(await message.locator("bdi").evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
     assert.equal(await page.locator("#prompt-fields dt").textContent(), "To");

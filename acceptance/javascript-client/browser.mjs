@@ -1,5 +1,4 @@
-// The part of a browser that decides whether a page may make a call to another origin: its CORS check, for a request
-// that carries no cookies.
+// A browser's CORS check of a request without cookies to another origin.
 import assert from "node:assert/strict";
 import { request as httpRequest } from "node:http";
 

@@ -1,4 +1,4 @@
-// The documented call from a page in a browser: would the browser let it pass?
+// The documented call from a page in a browser: the browser must allow it.
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { ann, stage } from "../node/stage.mjs";

@@ -1,4 +1,4 @@
-// The client that OpenAPI Generator makes of Twilio's public description, pointed at our server.
+// The client that OpenAPI Generator makes of Twilio's public description, with our server as its host.
 import TwilioVerify from "twilio_verify";
 import { server } from "../node/wire.mjs";
 
@@ -15,7 +15,7 @@ export function pointAt(client, url) {
   ];
 }
 
-/** Makes the documented call; the promise holds what its callback was given, and the request itself. */
+/** Makes the documented call; resolves to the callback's arguments and the request. */
 export function createNotification({ serviceSid, identity, challengeSid }, opts, credentials = server) {
   const defaultClient = TwilioVerify.ApiClient.instance;
   pointAt(defaultClient, server.url);

@@ -53,7 +53,7 @@ describe("createNotification of the generated JavaScript client", () => {
     assert.ok(TwilioVerify.VerifyV2ServiceEntityChallengeNotification.validateJSON(response.body));
   });
 
-  /** What the callback gets when the server refuses: an error that holds the answer, and no data. */
+  /** The callback's arguments after a refusal: an error with the response, and no data. */
   function assertRefused({ error, data }, status, code) {
     assert.equal(data, null);
     assert.equal(error.status, status);

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { everyItem } from "./stage.mjs";
 import { assertJustNow, connect, refused, server } from "./wire.mjs";
 
-/** A service account such as Google hands out, as the JSON text that goes into `Secret`. */
+/** A service account in Google's format: the JSON text for `Secret`. */
 function serviceAccount() {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   return JSON.stringify({

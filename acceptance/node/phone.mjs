@@ -1,4 +1,4 @@
-// A phone: it holds a P-256 key and speaks to the server as the mobile SDKs do, by plain HTTP.
+// A phone: it holds a P-256 key and calls the server as the mobile SDKs do, over plain HTTP.
 import { generateKeyPairSync, sign } from "node:crypto";
 
 const FORM = "application/x-www-form-urlencoded";
@@ -10,12 +10,12 @@ export class Phone {
     this.url = url;
   }
 
-  /** As `Binding.PublicKey` wants it. */
+  /** The value of `Binding.PublicKey`. */
   get publicKey() {
     return this.#key.publicKey.export({ type: "spki", format: "der" }).toString("base64");
   }
 
-  /** Remembers what the server made of this phone: a factor, as the SDK tells it. */
+  /** Keeps the factor that the server made of this phone, as the SDK returns it. */
   keep(factor) {
     this.sid = factor.sid;
     this.accountSid = factor.accountSid;
@@ -56,7 +56,7 @@ export class Phone {
     const response = await fetch(url, {
       method,
       headers: {
-        // The mobile SDKs ask so; the server must not mind.
+        // The mobile SDKs send this; the server must accept it.
         Accept: method === "GET" ? FORM : "application/json",
         Authorization: `Basic ${Buffer.from(`token:${this.#deviceToken()}`).toString("base64")}`,
         "Content-Type": FORM,
@@ -74,7 +74,7 @@ export class Phone {
   }
 
   #jwt(header, payload) {
-    // Both mobile platforms write a slash as `\/`: what counts is the value, not its text.
+    // Both mobile platforms write a slash as `\/`: the value counts, not its text.
     const signed = [header, payload]
       .map((part) => JSON.stringify(part).replaceAll("/", "\\/"))
       .map((part) => Buffer.from(part).toString("base64url"))

@@ -1,4 +1,4 @@
-// What the tests start from: a service that lasts for one file, and people with phones.
+// Set-up of the tests: a service for one file, and people with phones.
 import { randomUUID } from "node:crypto";
 import { after, before } from "node:test";
 import { Phone } from "./phone.mjs";
@@ -33,7 +33,7 @@ export async function enrol(entity, { phone = new Phone(server.url), platform = 
   return { phone, factor };
 }
 
-/** Ann: her entity, her verified phone, and a way to ask her something. */
+/** Ann: her entity, her verified phone, and a way to challenge her. */
 export async function ann({ service }, options) {
   const identity = randomUUID();
   const entity = service.entities(identity);

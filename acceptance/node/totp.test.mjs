@@ -6,7 +6,7 @@ import { refused } from "./wire.mjs";
 
 const STEP = 60;
 
-/** The code of RFC 6238 with SHA-1 and six digits, so many steps from now. */
+/** The code of RFC 6238 with SHA-1 and six digits, this many steps from now. */
 function code(secret, steps = 0) {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 1000 / STEP) + steps));

@@ -78,7 +78,7 @@ describe("webhooks", () => {
   });
 });
 
-/** An application that listens, and what it hears, call by call. */
+/** An application's listener, and the calls that it receives. */
 async function listener() {
   const heard = [];
   let wake = () => {};

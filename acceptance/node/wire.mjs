@@ -1,11 +1,11 @@
-// How the official SDK reaches our server, and what the tests look at below the SDK.
+// Connects the official SDK to our server, and keeps the responses below the SDK.
 import assert from "node:assert/strict";
 import twilio from "twilio";
 
 export const server = account("");
 export const stranger = account("OTHER_");
 
-/** One account on the server under test, as the launcher tells of it. */
+/** One account on the server under test, from the launcher's environment. */
 function account(which) {
   const told = (name) => {
     const value = process.env[`ACCEPTANCE_${name}`];
@@ -15,7 +15,7 @@ function account(which) {
   return { url: told("URL"), sid: told(`${which}ACCOUNT_SID`), token: told(`${which}AUTH_TOKEN`) };
 }
 
-/** Sends every request to our server, whatever host the SDK names, and keeps what came back for a closer look. */
+/** Sends every request to our server, whatever host the SDK names, and keeps the responses. */
 export class Redirected extends twilio.RequestClient {
   requests = [];
 
@@ -27,7 +27,7 @@ export class Redirected extends twilio.RequestClient {
   }
 }
 
-/** The official SDK, unchanged but for the host it talks to. */
+/** The official SDK, with another host. */
 export function connect(account = server, token = account.token) {
   return twilio(account.sid, token, { httpClient: new Redirected() });
 }
@@ -42,7 +42,7 @@ export async function refused(call, status, code, message = "") {
   });
 }
 
-/** A moment as the server tells it: to the second, and not long ago. */
+/** Expects a recent time, in whole seconds. */
 export function assertJustNow(date) {
   assert.ok(date instanceof Date, `not a date: ${date}`);
   assert.equal(date.getMilliseconds(), 0);

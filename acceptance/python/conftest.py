@@ -1,4 +1,4 @@
-"""What the tests start from: two accounts, a service for each test module, and a phone that is ready."""
+"""Fixtures: two accounts, a service for each test module, and an enrolled phone."""
 
 import uuid
 from types import SimpleNamespace
@@ -34,13 +34,13 @@ def service(server):
 
 @pytest.fixture
 def identity():
-    """A user that nobody has heard of."""
+    """An unknown user."""
     return str(uuid.uuid4())
 
 
 @pytest.fixture
 def entity(client, service, identity):
-    """That user's place below the service; nothing is there yet."""
+    """The unknown user's entity, which does not exist yet."""
     return client.verify.v2.services(service.sid).entities(identity)
 
 
@@ -84,7 +84,7 @@ def verified(entity, enrol):
 
 @pytest.fixture
 def ann(entity, verified):
-    """Ann: her entity, her phone, and a way to ask her something."""
+    """Ann: her entity, her phone, and a way to challenge her."""
     phone = verified()
 
     def ask(message="Log in to Owl Bank?", **more):

@@ -1,4 +1,4 @@
-"""A phone: it holds a P-256 key and speaks to the server as the mobile SDKs do, by plain HTTP."""
+"""A phone: it holds a P-256 key and calls the server as the mobile SDKs do, over plain HTTP."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ class Phone:
 
     @property
     def public_key(self):
-        """As `Binding.PublicKey` wants it."""
+        """The value of `Binding.PublicKey`."""
         der = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(der).decode()
 
     def keep(self, factor):
-        """Remembers what the server made of this phone: a factor, as the SDK or the server's JSON tells it."""
+        """Keeps the factor that the server made of this phone, from the SDK or from JSON."""
         told = factor if isinstance(factor, dict) else vars(factor)
         self.sid = told["sid"]
         self.account_sid = told["account_sid"]
@@ -37,7 +37,7 @@ class Phone:
         self.key_id = told["config"]["credential_sid"]
 
     def enrol(self, service_sid, identity, access_token, platform="none"):
-        """Registers itself with an access token that its own backend handed it."""
+        """Enrols itself with an access token from its backend."""
         response = requests.post(
             f"{self.url}/v2/Services/{service_sid}/Entities/{identity}/Factors",
             auth=("token", access_token),
@@ -92,7 +92,7 @@ class Phone:
             method,
             f"{self.url}/v2/Services/{self.service_sid}/Entities/{self.identity}{path}",
             auth=("token", self.device_token()),
-            # The mobile SDKs ask so; the server must not mind.
+            # The mobile SDKs send this; the server must accept it.
             headers={"Accept": FORM if method == "GET" else "application/json", "Content-Type": FORM},
             data=data,
             timeout=30,
@@ -104,7 +104,7 @@ class Phone:
         return self.jwt(header, {"sub": self.account_sid, "exp": made + 600, "nbf": made})
 
     def jwt(self, header, payload):
-        # Both mobile platforms write a slash as `\/`: what counts is the value, not its text.
+        # Both mobile platforms write a slash as `\/`: the value counts, not its text.
         parts = [
             json.dumps(part, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
             for part in (header, payload)

@@ -1,4 +1,4 @@
-"""The programs of docs/start/sdk/: taken out of their pages, run, and watched."""
+"""The programs of docs/start/sdk/: extracted from their pages and run under observation."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ class Language:
         return file
 
     def runner(self):
-        """What runs the program, or nothing: the SDKs of most languages are installed by hand."""
+        """The command that runs the program, or none: the SDKs of most languages are installed by hand."""
         own = os.environ.get(f"ACCEPTANCE_RUN_{self.mark.upper()}")
         return (own,) if own else self.run
 
@@ -57,7 +57,7 @@ LANGUAGES = (
 
 
 class Relay(ThreadingHTTPServer):
-    """A server that hands every request on to ours, and notes its method, its path and the host that it names."""
+    """A relay to our server that records method, path and named host of every request."""
 
     daemon_threads = True
 
@@ -96,7 +96,7 @@ class Handover(BaseHTTPRequestHandler):
         answer = onward.getresponse()
         said = answer.read()
         onward.close()
-        # Before the program hears of it: what it asks next is noted next.
+        # Recorded before the program gets the response, so that requests are in order.
         self.server.note(self.command, self.path, self.headers["Host"])
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
@@ -162,10 +162,10 @@ class Running:
         self.process.stdin.flush()
 
     def end(self):
-        """Waits until it ends by itself; returns its status."""
+        """Waits until it exits; returns its status."""
         self.output += self.process.stdout.read()
         return self.process.wait()
 
     def strangers(self):
-        """The hosts off this machine that it wanted to reach."""
+        """The hosts off this machine that it tried to reach."""
         return self.guard_log.read_text().split()

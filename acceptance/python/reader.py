@@ -1,4 +1,4 @@
-"""Somebody who reads a document, types its commands one after the other, and copies from what came before."""
+"""Follows a document: runs its commands in order, with values from earlier outputs."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a reader takes from an earlier output: how a document writes it, and how it looks.
+# Values from earlier outputs: their placeholder in documents, and their pattern.
 TAKEN = {"VA…": r"VA[0-9a-f]{32}", "YF…": r"YF[0-9a-f]{32}", "YC…": r"YC[0-9a-f]{32}", "eyJ…": r"eyJ[\w.-]+"}
 
 
@@ -49,7 +49,7 @@ class Reader:
         return re.sub(r"^countersign ", f"{os.environ['ACCEPTANCE_PROGRAM']} ", command)
 
     def start(self, command):
-        """Starts a command. It has no terminal, so that what asks for a password reads an empty line instead."""
+        """Starts a command without a terminal, so that a prompt for a password reads an empty line."""
         return subprocess.Popen(
             ["bash", "-c", f"exec {self.typed(command)}"],
             cwd=self.folder,
@@ -62,7 +62,7 @@ class Reader:
         )
 
     def run(self, command):
-        """Runs a command, which must succeed; returns what it said."""
+        """Runs a command, which must succeed; returns its output."""
         process = self.start(command)
         try:
             said, _ = process.communicate("\n", timeout=60)

@@ -14,7 +14,7 @@ from wire import refused
 
 @pytest.fixture(scope="module")
 def apple():
-    """A certificate and its key such as Apple hands out, signed by itself."""
+    """A self-signed certificate in Apple's format, and its key."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Apple Push Services: com.example.owlbank")])
     now = datetime.now(timezone.utc)
@@ -33,7 +33,7 @@ def apple():
 
 @pytest.fixture(scope="module")
 def google():
-    """A service account such as Google hands out, as the JSON text that goes into `Secret`."""
+    """A service account in Google's format: the JSON text for `Secret`."""
     return json.dumps(
         {
             "type": "service_account",

@@ -1,4 +1,4 @@
-"""The commands and the snippets of the documents work as they stand there."""
+"""The commands and snippets of the documents work as written."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_the_commands_of_the_quick_start_work(reader):
 
 
 def write_what_apple_gives(folder):
-    """A key for provider tokens; and a certificate of an app, as the portal and the keychain write it."""
+    """A key for provider tokens; and a certificate of an app, in the formats of the portal and the keychain."""
     (folder / "AuthKey_ABCDE12345.p8").write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(*PEM))
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name(

@@ -52,7 +52,7 @@ def test_a_first_factor_makes_the_entity(entity, enrol, identity):
 
 @pytest.fixture
 def crowd(client):
-    """A service of its own with three entities, so that a list can be compared as a whole."""
+    """A new service with three entities, so that a list can be compared as a whole."""
     service = client.verify.v2.services.create(friendly_name="Crowd")
     entities = client.verify.v2.services(service.sid).entities
     names = {f"user-number-{number}" for number in range(3)}

@@ -32,7 +32,7 @@ class Program:
         self.lines.put(None)
 
     def line(self, part):
-        """The next line that has this part."""
+        """The next line that contains this text."""
         while (line := self.lines.get(timeout=PATIENCE)) is not None:
             if part in line:
                 return line
@@ -91,13 +91,13 @@ def free_port():
 
 @pytest.fixture
 def environment(server, service):
-    """What the applications read."""
+    """The environment of the applications."""
     return {
         "SERVER_URL": server.url,
         "ACCOUNT_SID": server.account_sid,
         "AUTH_TOKEN": server.auth_token,
         "SERVICE_SID": service.sid,
-        # Of these an SDK makes a host of Twilio's.
+        # From these the SDK would make a host of Twilio.
         "TWILIO_REGION": "ie1",
         "TWILIO_EDGE": "dublin",
     }

@@ -1,4 +1,4 @@
-"""What stands above the bodies, on answers and on refusals."""
+"""The headers of responses and refusals."""
 
 import re
 from email.utils import parsedate_to_datetime

@@ -1,4 +1,4 @@
-"""Links of the documents lead somewhere."""
+"""Every link of the documents has a target."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Folders whose names begin with a dot, and those of installed packages, hold nothing of ours.
+# Folders whose names begin with a dot, and those of installed packages, have no documents.
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
     for folder in (".", "docs", "examples", "acceptance", "crates")
@@ -40,7 +40,7 @@ def anchors(text):
 
 
 def broken(document):
-    """The links of a document within the repository that lead nowhere."""
+    """The broken links of a document within the repository."""
     text = (ROOT / document).read_text()
     for link in (first or second for first, second in LINK.findall(prose(text))):
         parts = urlsplit(link)

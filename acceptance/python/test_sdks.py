@@ -1,4 +1,4 @@
-"""The programs of docs/start/sdk/ do what they say, and reach our server and nothing else."""
+"""The programs of docs/start/sdk/ work, and reach our server only."""
 
 import os
 import shutil

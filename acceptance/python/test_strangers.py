@@ -1,4 +1,4 @@
-"""Who may not, and what they are told."""
+"""Callers without rights, and their refusals."""
 
 import pytest
 from wire import assert_refused, refused
@@ -72,7 +72,7 @@ def test_one_persons_phone_sees_nothing_of_another(ann, client, service, enrol):
     bob_entity.factors(factor.sid).update(auth_payload=bob.proof())
     challenge = ann.ask()
 
-    # On his own paths her challenge does not exist; on her paths he has no business.
+    # Below his paths her challenge does not exist; below hers he is refused.
     assert_refused(bob.see(challenge.sid), 404, 20404)
     bob.identity = ann.phone.identity
     assert_refused(bob.see(challenge.sid), 403, 20403)

@@ -12,7 +12,7 @@ STEP = 60
 
 @pytest.fixture
 def app(entity):
-    """A factor with codes, and the code of so many steps from now. Two steps either way are accepted, so that a test may
+    """A factor with codes, and its code this many steps from now. Two steps either way are accepted, so that a test may
     run across the end of one."""
     factor = entity.new_factors.create(
         friendly_name="Ann's codes", factor_type="totp", config_time_step=STEP, config_skew=2

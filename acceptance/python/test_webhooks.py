@@ -76,7 +76,7 @@ def test_parameters_out_of_bounds_are_refused(webhooks, wrong):
 
 
 class Ear:
-    """An application that listens: every call it gets, as `(url, headers, body)`."""
+    """An application's listener: every call as `(url, headers, body)`."""
 
     def __init__(self):
         self.calls = calls = queue.Queue()
@@ -112,7 +112,7 @@ def ear():
 
 @pytest.fixture
 def heard(webhooks, ear):
-    """A webhook of all events, at an application that listens."""
+    """A webhook for all events, at a listener."""
     webhook = webhooks.create(friendly_name="All", event_types=["*"], webhook_url=f"{ear.url}/hook?tenant=7&a=b%20c")
     yield webhook
     webhooks(webhook.sid).delete()

@@ -1,4 +1,4 @@
-"""How the official SDK reaches our server, and what the tests look at below the SDK."""
+"""Connects the official SDK to our server, and keeps the responses below the SDK."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Server:
         )
 
     def client(self, auth_token=None):
-        """The official SDK, unchanged but for the host it talks to."""
+        """The official SDK, with another host."""
         return Client(self.account_sid, auth_token or self.auth_token, http_client=Redirected(self.url))
 
     def call(self, method, path, **options):
@@ -40,7 +40,7 @@ class Server:
 
 
 class Redirected(TwilioHttpClient):
-    """Sends every request to our server, whatever host the SDK names, and keeps what came back for a closer look."""
+    """Sends every request to our server, whatever host the SDK names, and keeps the responses."""
 
     def __init__(self, url):
         super().__init__(timeout=30)
@@ -56,7 +56,7 @@ class Redirected(TwilioHttpClient):
         return self.response
 
     def body(self):
-        """The JSON of the last answer, as it came."""
+        """The JSON of the last response."""
         return json.loads(self.response.text)
 
 

@@ -1,4 +1,4 @@
-// Node loads this by `--import`: it refuses, and writes into the file GUARD_LOG, what leads off this machine.
+// Node loads this by `--import`: it refuses connections off this machine, and writes them to the file GUARD_LOG.
 import { appendFileSync } from "node:fs";
 import net from "node:net";
 

@@ -1,4 +1,4 @@
-"""Python loads this by itself: it refuses, and writes into the file GUARD_LOG, what leads off this machine."""
+"""Python loads this by itself: it refuses connections off this machine, and writes them to the file GUARD_LOG."""
 
 import os
 import sys

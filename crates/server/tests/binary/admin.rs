@@ -50,7 +50,7 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
 }
 
 #[tokio::test]
-async fn over_tls_the_whole_story_is_the_same() {
+async fn over_tls_all_routes_behave_the_same() {
     let stage = Stage::with_account();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let chain = stage.write("chain.pem", &made.cert.pem());

@@ -56,7 +56,7 @@ async fn accounts_are_managed_beside_a_running_server() {
     };
     let made = stage.run(&["accounts", "create", "--name", "the shop"]);
     let (account, token) = (value(&made, "account_sid"), value(&made, "auth_token"));
-    // What the server has not asked for yet it does not remember either.
+    // The server has not read the key yet, so it has not cached it.
     let rotated = stage.run(&["accounts", "rotate", &account]);
     let second = value(&rotated, "secondary_auth_token");
     assert!(rotated.stderr.contains(&format!("accounts promote {account}")), "{rotated:?}");
@@ -85,7 +85,7 @@ async fn accounts_are_managed_beside_a_running_server() {
     let left = stage.run(&["accounts", "list-keys", &account]).stdout;
     assert!(left.contains(&key) && !left.contains(&unused), "{left}");
 
-    // A second rotation would end the token that the first one made, or promoted: only if that is said.
+    // A second rotation would end the existing secondary token, so it needs `--replace`.
     let again = stage.run(&["accounts", "rotate", &account]);
     assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{again:?}");
     assert!(again.stderr.contains("rotate --replace"), "{again:?}");
@@ -172,7 +172,7 @@ async fn an_enrolment_link_is_made_beside_a_running_server() {
 }
 
 #[tokio::test]
-async fn doctor_says_in_a_line_each_what_is_wrong() {
+async fn doctor_reports_each_fault_in_a_line() {
     let free = format!("http.listen=127.0.0.1:{}", free_port());
     let stage = Stage::new();
     stage.serve(&[]).await.stop().await;

@@ -1,11 +1,11 @@
-//! Few open files and many connections: those that ask are served, and the operator's listener always is.
+//! Few open files and many connections: requests are served, and the operator's listener always responds.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{Application, Running, Stage, client, free_port};
 
-/// Connections that stay: every second one asks once and gets a response, if it is let.
+/// Opens connections and keeps them; every second one sends a request and reads the start of its response.
 async fn crowd(address: &str, size: usize) -> Vec<TcpStream> {
     let mut all = Vec::new();
     for number in 0..size {
@@ -34,7 +34,7 @@ async fn metrics(admin: &str) -> String {
 }
 
 #[tokio::test]
-async fn with_256_files_and_400_idle_connections_everybody_who_asks_is_served() {
+async fn with_256_files_and_400_idle_connections_every_request_is_served() {
     let stage = Stage::with_account().with_files(256);
     let admin = format!("127.0.0.1:{}", free_port());
     let running = stage.serve_with_admin(&admin, &[]).await;
@@ -52,7 +52,7 @@ async fn with_256_files_and_400_idle_connections_everybody_who_asks_is_served() 
 }
 
 #[tokio::test]
-async fn without_a_free_file_it_says_so_and_makes_room() {
+async fn without_a_free_file_the_log_has_it_and_a_connection_is_closed() {
     let stage = Stage::with_account().with_files(256);
     let admin = format!("127.0.0.1:{}", free_port());
     let settings = ["--set", "http.connections_max=1000"];

@@ -87,7 +87,7 @@ async fn ordinary_round(application: &Application, phone: &Phone) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_ins_without_bodies_slow_nobody_down() {
+async fn sign_ins_without_bodies_delay_no_other_request() {
     let (connections, requests) = full_size::choose((8, 64), (40, 256));
     let stage = Stage::with_account();
     let settings =

@@ -1,5 +1,5 @@
-//! `doctor` and `serve` judge alike: what one refuses the other finds, in the same words, and what one passes the other
-//! starts with.
+//! `doctor` and `serve` agree: `doctor` finds what `serve` refuses, with the same message, and `serve` starts with what
+//! `doctor` passes.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -21,7 +21,7 @@ fn arguments<'a>(command: &'a str, settings: &[&'a str]) -> Vec<&'a str> {
     all
 }
 
-/// Refuses to serve, and doctor says the same.
+/// Checks that `serve` refuses, and that `doctor` gives the same message.
 async fn both_refuse(stage: &Stage, settings: &[&str]) -> String {
     let refused: Done = stage.spawn(&arguments("serve", settings)).end().await;
     assert_eq!(refused.code, Some(1), "{settings:?}: {refused:?}");
@@ -34,7 +34,7 @@ async fn both_refuse(stage: &Stage, settings: &[&str]) -> String {
     said.to_owned()
 }
 
-/// A stage whose server has run once, so that nothing but what a test changes is wrong.
+/// A stage whose server has run once, so that only the test's change is wrong.
 async fn used() -> Stage {
     let stage = Stage::new();
     assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0));
@@ -42,7 +42,7 @@ async fn used() -> Stage {
 }
 
 #[tokio::test]
-async fn what_doctor_passes_serve_starts_with() {
+async fn serve_starts_with_all_that_doctor_passes() {
     let stage = used().await;
     let found = stage.run(&arguments("doctor", &[]));
     assert_eq!(found.code, Some(0), "{found:?}");
@@ -188,7 +188,7 @@ async fn every_file_that_serve_refuses_doctor_finds() {
 }
 
 #[tokio::test]
-async fn what_serve_refuses_of_a_cluster_doctor_finds() {
+async fn doctor_finds_every_setting_of_a_cluster_that_serve_refuses() {
     let database = TestDatabase::new();
     let nats = NatsServer::start("authorization { user: countersign, password: correct-horse }");
     let stage = Stage::new()

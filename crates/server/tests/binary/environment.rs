@@ -58,7 +58,7 @@ fn secret(path: &Path, text: &str, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
-/// Serves with the master key and the account's token from these files, and whether it warns about each.
+/// Serves with the master key and the account's token from these files; returns whether it warns about each.
 async fn serves(key: &Path, token: &Path) -> [bool; 2] {
     let stage = Stage::new()
         .with("COUNTERSIGN_MASTER_KEY_FILE", &key.display().to_string())

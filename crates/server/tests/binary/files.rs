@@ -1,4 +1,4 @@
-//! The data folder and the files in it: who may read them, and what a start makes of what an earlier one left.
+//! The data folder and its files: their modes, and starts that find the remains of an earlier start.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -131,7 +131,7 @@ async fn an_empty_key_of_a_first_start_that_failed_is_made_anew() {
     assert_eq!(std::fs::read_to_string(&key).unwrap(), "", "no other one was made");
 }
 
-/// Writes of more than nothing fail, as on a full disk.
+/// Every write fails, as on a full disk.
 #[tokio::test]
 async fn a_first_start_on_a_full_disk_leaves_nothing_that_a_later_one_does_not_survive() {
     let stage = Stage::new();
@@ -162,7 +162,7 @@ async fn an_old_key_without_its_database_is_refused_unless_a_new_one_is_meant() 
     std::fs::remove_file(&database).expect("it was made");
     refused(&serve(&stage, &[]), &words);
     assert!(!database.exists(), "nothing was made");
-    // Nor is a database that no server has used the one that belongs to the key.
+    // A database that no server has used does not belong to the key either.
     drop(countersign_store_sqlite::SqliteStore::open(&database, Default::default()).expect("one"));
     refused(&serve(&stage, &[]), &words);
     std::fs::write(&database, "").expect("written");

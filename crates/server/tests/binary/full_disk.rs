@@ -1,4 +1,4 @@
-//! A disk without room: writes are refused and can be repeated, the log stays short, and it recovers by itself.
+//! A full disk: writes are refused and can be repeated, the log stays short, and the server recovers by itself.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,23 +8,23 @@ use serde_json::Value;
 
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN};
 
-/// Requests that are refused in a row when there is no room any more.
+/// Refusals in a row that prove that the disk is full.
 const REFUSED: usize = 300;
-/// Lines of warnings and errors that may be written meanwhile: a few kinds, five each in ten seconds.
+/// The most warnings and errors logged meanwhile: a few kinds, five each in ten seconds.
 const MOST_LINES: usize = 80;
-/// The most challenges until it is full.
+/// The most challenges until the disk is full.
 const MOST: usize = 3_000;
 
-/// A disk that is small until somebody makes room.
+/// A disk that is small until the test makes room.
 enum Disk {
-    /// No file of the process may grow beyond a bound. It needs no rights.
+    /// A bound on the size of the process's files. It needs no privileges.
     Bound,
-    /// A file system of its own, most of which a file takes. Only root may have one.
+    /// A separate file system that a large file nearly fills. It needs root.
     Mounted(PathBuf),
 }
 
 impl Disk {
-    /// A file system in memory at the stage's data folder, if that may be made here.
+    /// Mounts a file system in memory at the data folder; `None` without the right to.
     fn mount(stage: &Stage) -> Option<Self> {
         let folder = stage.data();
         std::fs::create_dir(&folder).expect("a folder");
@@ -69,7 +69,7 @@ async fn files_that_cannot_grow_refuse_writes_and_fill_no_log() {
     play(stage, Disk::Bound).await;
 }
 
-/// Where no file system can be mounted, the other play alone shows it.
+/// Without the right to mount, only the test with bounded files runs.
 #[tokio::test]
 async fn a_full_file_system_refuses_writes_and_fills_no_log() {
     let stage = Stage::new();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{ACCOUNT, Application, Stage, TOKEN};
 
 #[tokio::test]
-async fn no_log_holds_a_secret_a_token_or_what_a_person_was_asked() {
+async fn no_log_holds_a_secret_a_token_or_a_question() {
     tells_nothing(Stage::new()).await;
 }
 

@@ -1,4 +1,4 @@
-//! The built binary as its operator meets it: arguments, environment, files, signals, exit codes and what it prints.
+//! The built binary as operators use it: arguments, environment, files, signals, exit codes and output.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
 mod absent;

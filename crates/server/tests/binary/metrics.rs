@@ -36,7 +36,7 @@ fn series(line: &str) -> (String, BTreeMap<String, String>) {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_documented_and_what_is_documented_is_shown() {
+async fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let admin = format!("127.0.0.1:{}", free_port());
     let stage = Stage::with_account();
     let running = stage.serve_with_admin(&admin, &[]).await;

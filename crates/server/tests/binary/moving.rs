@@ -44,7 +44,7 @@ fn migrate(stage: &Stage, from: &str, to: &str) -> Done {
     stage.run(&["migrate-data", "--from", from, "--to", to])
 }
 
-/// All there is, table by table.
+/// All rows, table by table.
 async fn dump(store: &dyn Moving) -> Vec<(&'static str, Vec<Row>)> {
     let mut all = Vec::new();
     for table in &TABLES {
@@ -134,7 +134,7 @@ async fn everything_moves_to_postgres_and_back() {
     let cells: Vec<_> = printed.split_whitespace().collect();
     assert_eq!((cells[1], cells[2].len()), ("7", 64), "{printed}");
 
-    // once more: nothing is left to do, and both are the same still
+    // A second run has nothing to do, and both sides are still equal.
     let again = migrate(&stage, &from, &to);
     assert_eq!((again.code, &again.stdout), (Some(0), &done.stdout), "{again:?}");
 
@@ -144,13 +144,13 @@ async fn everything_moves_to_postgres_and_back() {
     let done = migrate(&stage, &to, &side(&back));
     assert_eq!(done.code, Some(0), "{done:?}");
     assert_eq!(dump(&sqlite(&back)).await, source);
-    // and a server finds its account there
+    // A server finds its account in the target.
     let moved = stage.with("COUNTERSIGN_DATA_DIR", &back.display().to_string());
     let running = moved.serve(&["--data-dir", &back.display().to_string()]).await;
     assert_eq!(Application::of(&running).get("/v2/Services").await.0, 200);
     running.stop().await;
 
-    // what a node had in hand when the house was moved is taken over when its lease runs out
+    // Deliveries that were leased during the move are taken over when their leases run out.
     let there = Rows::new(Arc::new(postgres(&database).await) as _);
     let (node, now, until) = (there.make.node, there.later(60), there.later(90));
     let due = there.store.lease_due(node, now, until, 100).await.expect("leased").len();
@@ -158,7 +158,7 @@ async fn everything_moves_to_postgres_and_back() {
     assert_eq!(there.store.lease_due(node, now, until, 100).await.expect("leased").len(), 3);
 }
 
-/// So many challenges more, each the same but for its SID.
+/// Adds this many challenges that differ only in their SIDs.
 async fn multiply(store: &SqliteStore, many: usize) {
     let challenges = TABLES.iter().find(|table| table.name == "challenges").expect("a table");
     let one = store.rows(challenges, None, 1).await.expect("rows").remove(0);
@@ -196,7 +196,7 @@ async fn a_move_that_was_killed_goes_on() {
         database.psql("SELECT count(*) FROM challenges").parse().expect("a number");
     assert!((10_000..30_000).contains(&arrived), "{arrived}");
 
-    // half a house is none
+    // A server refuses a target that is half copied.
     let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
     let tenant = self::Stage::with_account()
         .with("COUNTERSIGN_DATABASE__URL", &to)
@@ -236,7 +236,7 @@ async fn a_move_that_would_do_harm_is_refused() {
     refused(&wrong, &from, &to, "not the master key");
     assert_eq!(database.psql("SELECT count(*) FROM accounts"), "0");
 
-    // one that a server has used, also under the same key
+    // A target that a server has used is refused, also under the same key.
     let key = std::fs::read_to_string(stage.data().join("master.key")).expect("a key");
     let tenant = self::Stage::with_account()
         .with("COUNTERSIGN_DATABASE__URL", &to)
@@ -250,7 +250,7 @@ async fn a_move_that_would_do_harm_is_refused() {
     Rows::new(Arc::new(foreign) as _).account().await;
     refused(&stage, &from, &other.url(), "there are rows in its table accounts");
 
-    // a schema that is not this version's
+    // A schema of another version is refused.
     let old = TestDatabase::new();
     drop(postgres(&old).await);
     let count = || old.psql("SELECT count(*) FROM refinery_schema_history");
@@ -266,7 +266,7 @@ async fn a_move_that_would_do_harm_is_refused() {
     }
 }
 
-/// Devices, challenges and what is still to be delivered come along.
+/// Devices, challenges and pending deliveries are moved too.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_move_a_pending_push_arrives_and_is_answered() {
     let stage = Stage::with_account();

@@ -1,4 +1,4 @@
-//! What an operator sets about pages and pushes, and is told about it.
+//! An operator's settings of pages and pushes, and the messages about them.
 
 use reqwest::header::SET_COOKIE;
 

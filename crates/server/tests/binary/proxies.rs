@@ -1,4 +1,4 @@
-//! nginx and Caddy in front, configured as the documents say: each client counts for itself, and nobody counts for another.
+//! nginx and Caddy in front, configured as documented: limits count each client separately.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! `push-test`: what a push service says of a credential, in words.
+//! `push-test`: a push service's response about a credential, explained.
 
 use countersign_standins::apns::{Reason, Refusal};
 use countersign_standins::{Options, run};

@@ -1,4 +1,4 @@
-//! `/readyz` says no while nothing can be written, whatever keeps PostgreSQL from it, and yes again by itself.
+//! `/readyz` is 503 while PostgreSQL cannot be written, for any cause, and 200 again by itself.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn status(running: &Running, path: &str) -> u16 {
     answer.expect("it answers").status().as_u16()
 }
 
-/// Waits until that is the word about readiness. The process lives all the time.
+/// Waits until readiness has this status. The process stays alive.
 async fn readiness_is(running: &Running, expected: u16) {
     for _ in 0..LOOKS {
         assert_eq!(status(running, "/healthz").await, 200);
@@ -37,7 +37,7 @@ async fn readiness_is(running: &Running, expected: u16) {
     panic!("/readyz never answers {expected}: {}", running.stderr());
 }
 
-/// Something can be written, or cannot.
+/// Whether a write succeeds.
 async fn makes_a_service(running: &Running) -> u16 {
     Application::of(running).post("/v2/Services", &[("FriendlyName", "owlbank")]).await.0
 }
@@ -47,7 +47,7 @@ fn server() -> (PostgresServer, tempfile::TempDir) {
     (PostgresServer::start(folder.path(), &[]), folder)
 }
 
-/// As a machine that hangs, or a firewall that drops everything: connections stand, and nothing comes through.
+/// Like a machine that hangs, or a firewall that drops packets: connections stay open and carry nothing.
 #[tokio::test]
 async fn it_is_not_ready_while_the_way_to_the_database_swallows_everything() {
     let (server, _folder) = server();
@@ -65,7 +65,7 @@ async fn it_is_not_ready_while_the_way_to_the_database_swallows_everything() {
     assert_eq!(done.code, Some(0), "{done:?}");
 }
 
-/// After a failover that is half done, the address leads to a standby that takes no writes yet.
+/// After half a failover, the address leads to a standby that accepts no writes yet.
 #[tokio::test]
 async fn it_is_not_ready_while_the_database_is_a_standby() {
     let (server, _folder) = server();

@@ -1,8 +1,8 @@
-//! What keeps the server from starting: each says in one line what is wrong, leaves with a code, and makes nothing.
+//! Faults that stop a start: each is reported in one line, with an exit code, and no file is made.
 
 use crate::support::{ACCOUNT, Done, Stage, TOKEN};
 
-/// One line that begins with the program's name and holds these words.
+/// Checks the exit code and for a line of standard error that begins with the program's name and contains these words.
 fn says(done: &Done, code: i32, words: &str) {
     assert_eq!(done.code, Some(code), "{done:?}");
     let line = done.stderr.lines().find(|line| line.starts_with("countersign: "));
@@ -91,20 +91,20 @@ fn a_setting_that_does_not_exist_or_is_out_of_bounds_is_named() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_alone_unless_somebody_says_so() {
+fn plain_http_is_for_this_machine_alone_unless_a_setting_allows_more() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
         let done = Stage::new().run(&["serve", "--listen", address]);
         says(&done, 1, "--insecure-http");
         assert!(done.stderr.contains(address.rsplit_once(':').unwrap().0), "{done:?}");
     }
-    // An address that is not ours: it got past that, and no further.
+    // This address is not of this machine: the start passes that check and fails to listen.
     let done = Stage::new().run(&["serve", "--listen", "192.0.2.1:80", "--insecure-http"]);
     says(&Done { stdout: String::new(), ..done }, 1, "cannot listen on 192.0.2.1:80");
     says(&Stage::new().run(&["serve", "--listen", "nowhere"]), 1, "http.listen");
 }
 
 #[test]
-fn what_is_no_command_line_is_told_how_it_goes() {
+fn a_wrong_command_line_gets_the_usage() {
     for arguments in [&[][..], &["nonsense"], &["serve", "--nonsense"], &["accounts"]] {
         let done = Stage::new().run(arguments);
         assert_eq!(done.code, Some(2), "{done:?}");

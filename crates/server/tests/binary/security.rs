@@ -162,7 +162,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         assert_eq!(line.get("account").and_then(Value::as_str), account, "{line:?}");
     }
     let shown = lines.iter().filter_map(|line| line["event"].as_str());
-    // "throttle" is shown by `strangers_fill_no_log_and_what_was_left_out_is_counted`.
+    // "throttle" is shown by `strangers_fill_no_log_and_omitted_lines_are_counted`.
     let shown: BTreeSet<_> =
         shown.chain(BY_COMMANDS.map(|(_, event)| event)).chain(["throttle"]).collect();
     let all: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();

@@ -16,7 +16,7 @@ const FILTER: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/run/fail2ban/countersign.conf");
 
 #[tokio::test]
-async fn strangers_fill_no_log_and_what_was_left_out_is_counted() {
+async fn strangers_fill_no_log_and_omitted_lines_are_counted() {
     let stage = Stage::with_account();
     let running = stage.serve(&["--set", "log.format=json"]).await;
     let stranger = Application::of(&running).with(ACCOUNT, "wrong");

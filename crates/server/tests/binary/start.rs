@@ -1,4 +1,4 @@
-//! The first start and the second: what is made, what is told, and what stays as it is.
+//! The first start and the second: files made, output, and what stays the same.
 
 use crate::support::{ACCOUNT, Application, Stage, TOKEN, mode};
 

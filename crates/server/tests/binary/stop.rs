@@ -1,4 +1,4 @@
-//! SIGTERM: what is in flight is finished, devices are told to come back, and it is over within its time.
+//! SIGTERM: the server finishes requests in work, tells devices to reconnect, and ends within its time.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, signal};
 
-/// Waits until the server works on that many requests of the account beside the one that asks.
+/// Waits until the server works on this many requests of the account, beside the one that asks.
 async fn serving(running: &Running, expected: usize) {
     for _ in 0..3_000 {
         let look = client().get(format!("{}/v2/Services", running.base));

@@ -7,7 +7,7 @@ use crate::support::{Application, Stage};
 
 // The command blocks its thread until it ends; the stand-in needs another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_lists_those_whose_calls_fail() {
+async fn the_command_lists_webhooks_with_failing_calls() {
     let stage = Stage::with_account();
     let running = stage.serve(&["--allow-outgoing", "127.0.0.0/8"]).await;
     let none = stage.run(&["webhooks"]);
@@ -30,7 +30,7 @@ async fn the_command_lists_those_whose_calls_fail() {
     let form = [("FriendlyName", "Ann's app"), ("FactorType", "totp")];
     application.create(&format!("{service}/Entities/alice-0001/Factors"), &form).await;
     good.events().wait_for(1).await;
-    // once the second call comes, what became of the first is written down
+    // Once the second call comes, the result of the first is stored.
     bad.events().wait_for(2).await;
 
     let listed = stage.run(&["webhooks"]);

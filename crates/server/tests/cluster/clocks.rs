@@ -1,6 +1,6 @@
-//! The clock of one node is wrong. Deadlines go by the database's clock, so nothing that waits notices.
+//! The clock of one node is wrong. Deadlines follow the database's clock, so no waiting push is affected.
 //!
-//! `libfaketime` moves the clock of a single process. It says what time it is by the offset that a file holds.
+//! `libfaketime` moves the clock of a single process by the offset in a file.
 
 #[path = "../common/faketime.rs"]
 mod faketime;
@@ -22,7 +22,7 @@ use crate::{outage, until};
 const WAITING: usize = 20;
 
 impl Node {
-    /// Its clock is off by what the file says; its monotonic one too, if that is asked for, which no real machine does.
+    /// Offsets its clock by the content of the file; optionally its monotonic clock too.
     fn goes_by(&mut self, offset: &Path, monotonic_too: bool) {
         self.set("LD_PRELOAD", faketime::library().to_str().expect("a path in UTF-8"));
         self.set("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("a path in UTF-8"));
@@ -33,7 +33,7 @@ impl Node {
     }
 }
 
-/// Three nodes, of which the second goes by the file; and phones that are away, each with a push that waits for it.
+/// Three nodes, the second with the clock of the file; and offline phones, each with a waiting push.
 async fn stage(database: &TestDatabase, offset: &Path, monotonic_too: bool) -> (Stage, Vec<Phone>) {
     let mut stage = Stage::set(&database.url(), 3).await;
     let mut phones = Vec::new();
@@ -52,7 +52,7 @@ async fn stage(database: &TestDatabase, offset: &Path, monotonic_too: bool) -> (
     (stage, phones)
 }
 
-/// How many pushes wait; none has ended.
+/// The number of waiting pushes; asserts that none has ended.
 fn waiting(database: &TestDatabase) -> usize {
     let ended = "SELECT coalesce(string_agg(ending, ' '), '') FROM notifications WHERE ending <> 'delivered'";
     assert_eq!(database.psql(ended), "");
@@ -60,7 +60,7 @@ fn waiting(database: &TestDatabase) -> usize {
     database.psql(parked).parse().expect("a number")
 }
 
-/// Every device comes back, and is shown what waited for it.
+/// Connects every device, and waits until each has got its push.
 async fn all_are_delivered(stage: &mut Stage, phones: &[Phone], database: &TestDatabase) {
     for phone in phones {
         stage.seen.listen(phone);
@@ -76,7 +76,7 @@ async fn all_are_delivered(stage: &mut Stage, phones: &[Phone], database: &TestD
     .await;
 }
 
-/// Opens a challenge at the node whose clock is wrong; by how many seconds the dates of its answer are.
+/// Opens a challenge at the node with the wrong clock; returns by how many seconds its dates are off.
 async fn seconds_off(stage: &Stage, phone: &Phone) -> u64 {
     let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Once more?")];
     let opened = stage.api.post(1, &challenges_path(phone), &form).await.expect("a challenge");
@@ -98,7 +98,7 @@ async fn one_nodes_clock_steps_and_no_waiting_push_ends() {
             stage.nodes[1].log().contains("this machine's clock jumped").then_some(())
         })
         .await;
-        // several rounds of its duties
+        // Long enough for several rounds of its duties.
         tokio::time::sleep(outage(Duration::from_millis(2_500))).await;
         assert!(seconds_off(&stage, &phones[0]).await <= 2, "{step}");
         std::fs::write(&offset, "+0").expect("a file");
@@ -108,8 +108,8 @@ async fn one_nodes_clock_steps_and_no_waiting_push_ends() {
     all_are_delivered(&mut stage, &phones, &database).await;
 }
 
-/// The monotonic clock jumps too, as after a restored snapshot: until its next reading the node is wrong about the time, and
-/// the database takes none of its word.
+/// The monotonic clock jumps too, as after a restored snapshot. Until its next reading the node has a wrong time, and the
+/// database refuses commands that decide by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_clocks_of_a_node_jump_for_half_a_second_and_no_waiting_push_ends() {
     let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));

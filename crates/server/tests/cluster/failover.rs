@@ -1,5 +1,5 @@
-//! The primary of the database dies, and its synchronous standby becomes the primary. The nodes know both by their URL, and
-//! nobody tells them.
+//! The primary of the database dies, and its synchronous standby is promoted. The nodes know both from their URL, and find the
+//! new primary by themselves.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::load::first_after;
 use crate::stage::Stage;
 use crate::{ledger, until};
 
-/// As an operator would have it.
+/// Durable, as in production.
 const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
 /// Challenges before and after.
 const BESIDE: usize = 40;
@@ -19,7 +19,7 @@ async fn a_promoted_standby_has_everything_that_was_acknowledged() {
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
     let primary = PostgresServer::start(folders[0].path(), &DURABLE);
     let standby = primary.synchronous_standby(folders[1].path());
-    // the standby first, so that it matters that it is told from the primary
+    // The standby comes first, so that a node must tell it from the primary.
     let hosts = [&standby, &primary].map(|one| {
         let socket = one.folder().display().to_string().replace('/', "%2F");
         format!("{socket}:{}", one.port)

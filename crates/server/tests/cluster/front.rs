@@ -1,4 +1,4 @@
-//! What devices reach the nodes through: each connection goes to the next node that takes it.
+//! A TCP proxy for devices: each connection goes to the next node that accepts it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ async fn serve(listener: TcpListener, nodes: Arc<[SocketAddr]>) {
     while let Ok((mut device, _)) = listener.accept().await {
         let (nodes, turn) = (Arc::clone(&nodes), Arc::clone(&turn));
         connections.spawn(async move {
-            // without a node that takes it, the connection is closed
+            // The connection is closed if no node accepts it.
             if let Some(mut node) = connect(&nodes, turn.fetch_add(1, Ordering::Relaxed)).await {
                 copy_bidirectional(&mut device, &mut node).await.ok();
             }

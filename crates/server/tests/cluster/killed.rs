@@ -14,11 +14,11 @@ use crate::{PATIENCE, ledger, until};
 const BESIDE: usize = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_node_had_in_hand_is_taken_over() {
+async fn the_work_of_a_killed_node_is_taken_over() {
     let database = TestDatabase::new();
     let mut stage = Stage::set(&database.url(), 3).await;
     let phones = stage.listening_phones(9).await;
-    // whose prompts stay with the node that accepted them, as long as nobody acknowledges them
+    // Its prompts stay leased by the node that accepted them until it acknowledges them.
     let hesitant = stage.phone("hesitant-0001").await;
     let mut hesitant_listener = listener(&hesitant);
     hesitant_listener.set_automatic_ack(false);

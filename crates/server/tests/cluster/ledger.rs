@@ -1,4 +1,4 @@
-//! What became of every 201.
+//! Accounts for every 201.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::until;
 /// A prompt that was on its way when its time ran out may be read this much later, on a busy machine.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// Waits until everything that was accepted has ended, and checks that it ended well; what to print about it.
+/// Waits until every accepted notification has ended, and checks how; returns a summary to print.
 pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {
     let ends = stream::iter(accepted.iter().enumerate());
     let ends = ends.map(|(number, one)| end(number, one, api)).buffer_unordered(8);
@@ -26,7 +26,7 @@ pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {
             let is_good = match end.standing.as_str() {
                 "delivered -" => true,
                 "cancelled superseded" => newer.iter().any(|end| end.standing == "delivered -"),
-                // a try that fails within the last second is the last
+                // A try that fails within the last second is the last.
                 "expired -" | "expired device_offline" | "expired not_attempted" => {
                     end.ended_at + 1 >= end.deadline
                 }
@@ -44,7 +44,7 @@ pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {
 
     let delivered = ends.iter().flatten().filter(|end| end.standing == "delivered -");
     let delivered: HashSet<_> = delivered.map(|end| end.sid.as_str()).collect();
-    // the ack of a prompt leaves before the phone has written it down
+    // A phone acknowledges a prompt before it records it.
     let prompts = until("what was delivered was shown", async || {
         let prompts = seen.all();
         let shown: HashSet<_> = prompts.iter().map(|shown| shown.notification.as_str()).collect();

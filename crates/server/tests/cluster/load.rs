@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::node::{ACCOUNT, TOKEN, client};
 use crate::until;
 
-/// Between the posts of one application. Two cores have the servers to run as well.
+/// The pause between posts of one application: the machine runs the servers too.
 const BREATH: Duration = Duration::from_millis(60);
 
-/// Calls that any node may answer.
+/// A client of all nodes.
 #[derive(Clone)]
 pub struct Api {
     client: reqwest::Client,
@@ -26,7 +26,7 @@ pub struct Api {
 pub struct Accepted {
     pub path: String,
     pub notifications: Vec<String>,
-    /// When each 201 was asked for, and when it had come.
+    /// When each request was sent, and when its 201 had come.
     pub moments: Vec<(Instant, Instant)>,
 }
 
@@ -42,13 +42,13 @@ impl Api {
         Self { client: client(), bases }
     }
 
-    /// Asks a node. `None`: it did not answer, or said that it cannot now.
+    /// Sends a GET to a node. `None`: no response, or 503.
     pub async fn get(&self, node: usize, path: &str) -> Option<(u16, Value)> {
         let base = &self.bases[node % self.bases.len()];
         self.send(self.client.get(format!("{base}{path}"))).await
     }
 
-    /// The body of a node's 201. `None`: as above.
+    /// Sends a POST to a node; the body of its 201. `None`: no response, or 503.
     pub async fn post(&self, node: usize, path: &str, form: &[(&str, &str)]) -> Option<Value> {
         let base = &self.bases[node % self.bases.len()];
         let (status, body) =
@@ -60,7 +60,7 @@ impl Api {
     async fn send(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
         let answer = request.basic_auth(ACCOUNT, Some(TOKEN)).send().await.ok()?;
         let status = answer.status().as_u16();
-        // what broke off is no answer; 503 is one that promises nothing
+        // A broken response counts as none; a 503 promises nothing.
         let body = answer.json().await.ok()?;
         (status != 503).then_some((status, body))
     }
@@ -125,7 +125,7 @@ impl Load {
         until("challenges are accepted", reached).await;
     }
 
-    /// Stops, and says what was accepted.
+    /// Stops; returns the accepted challenges.
     pub async fn stop(self) -> Vec<Accepted> {
         self.stop.cancel();
         self.posting.join_all().await.into_iter().flatten().collect()

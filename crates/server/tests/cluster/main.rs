@@ -1,8 +1,8 @@
 //! Several real servers behind one PostgreSQL and one NATS, under load, while parts of it die.
 //!
-//! Devices on the stream are spread over the nodes and come back through a front, as behind a reverse proxy. Applications post
-//! to every node. A ledger accounts for every 201: delivered, or replaced by a newer prompt that was, or expired after its time
-//! had really run out; nothing is shown after its time. What arrives twice is allowed after a break, and counted.
+//! Devices connect to the nodes through a front, as behind a reverse proxy. Applications post to every node. A ledger accounts
+//! for every 201: delivered, or superseded by a newer prompt that was, or expired not before its deadline; nothing is shown after
+//! its deadline. Second copies are allowed after a break, and counted.
 //!
 //! Outages are short here. `CLUSTER_OUTAGE_SECONDS=20` makes them as long as that:
 //! `CLUSTER_OUTAGE_SECONDS=20 cargo nextest run --workspace --no-capture -E 'binary(cluster)'` prints all figures. With
@@ -34,10 +34,10 @@ use std::time::Duration;
 
 /// Bounds the wait for something that another process does; a good run ends long before.
 const PATIENCE: Duration = Duration::from_secs(80);
-/// How often it is looked for.
+/// The interval between looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Waits until there is something.
+/// Polls until `found` returns a value.
 async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
@@ -51,7 +51,7 @@ async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     found.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
 }
 
-/// How long something is away: short, or as the environment says.
+/// The length of an outage: `short`, or as the environment sets.
 fn outage(short: Duration) -> Duration {
     let wished = std::env::var("CLUSTER_OUTAGE_SECONDS").ok();
     let wished = wished.map(|seconds| seconds.parse().expect("CLUSTER_OUTAGE_SECONDS is a number"));

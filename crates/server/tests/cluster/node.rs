@@ -25,7 +25,7 @@ const SETTINGS: [&str; 6] = [
 /// One of several servers.
 pub struct Node {
     pub address: SocketAddr,
-    /// What it is started from.
+    /// The program.
     pub binary: PathBuf,
     folder: TempDir,
     settings: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// One that does not run yet.
+    /// A node that is not started yet.
     pub fn new(database: &str, nats: &str, master_key: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let mut settings: Vec<_> = SETTINGS.map(str::to_owned).into();
@@ -105,7 +105,7 @@ impl Node {
         .await;
     }
 
-    /// Waits until it ends by itself; whether it says that all was well.
+    /// Waits until it exits; whether with success.
     pub async fn ends(&mut self) -> bool {
         let process = self.process.as_mut().expect("it was started");
         until("the node ends", async || process.try_wait().expect("it can be asked"))
@@ -134,12 +134,12 @@ impl Node {
         assert!(sent.success(), "kill -s {name}");
     }
 
-    /// What it has said of trouble.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// What it left for the first account.
+    /// Its `first-account` file, if there is one.
     pub fn first_account(&self) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join("data/first-account")).ok()
     }
@@ -154,7 +154,7 @@ impl Drop for Node {
     }
 }
 
-/// A client that reads no certificates: none is needed.
+/// A client without certificates: none is needed.
 pub fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     builder.timeout(std::time::Duration::from_secs(5)).build().expect("a client")

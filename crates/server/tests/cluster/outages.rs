@@ -1,4 +1,4 @@
-//! What the nodes share is away for a while, or one of them is frozen.
+//! NATS, PostgreSQL or a node is unavailable for a while.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ async fn a_node_is_frozen_for_longer_than_its_leases() {
     let phones = stage.listening_phones(9).await;
     let load = stage.api.load(&phones);
     load.more(BESIDE).await;
-    // its leases are of 12 s
+    // Its leases last 12 s.
     let frozen = outage(Duration::from_secs(14));
     stage.nodes[1].signal("STOP");
     tokio::time::sleep(frozen).await;
@@ -68,7 +68,7 @@ async fn a_node_is_frozen_for_longer_than_its_leases() {
     println!("a node frozen for {frozen:?}: {told}");
 }
 
-/// As `psql` does it when somebody looks into something and goes to lunch.
+/// As by a forgotten transaction in `psql`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_locked_and_every_request_is_answered_within_five_seconds() {
     let database = TestDatabase::new();
@@ -80,7 +80,7 @@ async fn a_table_is_locked_and_every_request_is_answered_within_five_seconds() {
     let one = format!("{path}/{}", challenge["sid"].as_str().expect("a SID"));
 
     let lock = database.hold("LOCK TABLE challenges IN ACCESS EXCLUSIVE MODE");
-    // the client waits no longer than five seconds
+    // The client waits five seconds at most.
     let client = client();
     let base = stage.nodes[0].base();
     let api = |request: reqwest::RequestBuilder| {

@@ -27,7 +27,7 @@ impl Seen {
         let mut listener = listener(phone);
         self.listening.spawn(async move {
             loop {
-                // one that was sent away for good is started again by its person
+                // A phone that was closed for good is started again.
                 if let Ok(Event::Prompt(prompt)) = listener.next().await {
                     shown.lock().expect("nobody panics").push(Shown {
                         notification: prompt.notification_sid,
@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// One that comes back without delay.
+/// A listener that reconnects without delay.
 pub fn listener(phone: &Phone) -> Listener {
     let quick = Duration::from_millis(50);
     phone.listen_with(Backoff { first: quick, most: quick * 10, come_back: quick })

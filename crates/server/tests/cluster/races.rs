@@ -50,7 +50,7 @@ async fn of_two_answers_at_two_nodes_exactly_one_wins() {
     println!("{RACES} races: {approved} approved, {} denied", RACES - approved);
 }
 
-/// The same phone, speaking to another node.
+/// The same phone, using another node.
 fn moved(phone: &Phone, from: &str, to: &str) -> Phone {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("phone.json");

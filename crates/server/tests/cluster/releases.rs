@@ -1,4 +1,4 @@
-//! One release replaces another, node by node, while applications and devices go on.
+//! One release replaces another, node by node, under load.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::stage::Stage;
 /// Challenges before and after each step.
 const BESIDE: usize = 20;
 
-/// What a later release could do to the schema at first: it adds. One by one, since whoever locks several tables at once may meet
-/// somebody who does so in another order; a server's own migration is tried again then.
+/// Additions that a later release could make to the schema. One statement at a time: a statement that locks several tables can
+/// deadlock with a command; a server's own migration is retried then.
 const NEXT: [&str; 6] = [
     "ALTER TABLE challenges ADD COLUMN colour text",
     "ALTER TABLE notifications ADD COLUMN colour text NOT NULL DEFAULT 'red'",
@@ -21,7 +21,7 @@ const NEXT: [&str; 6] = [
     "INSERT INTO refinery_schema_history VALUES (1000, 'colours', '', '1')",
 ];
 
-/// The nodes before are of `CLUSTER_OLDER_BINARY`, or of this release, and those after of this one.
+/// The replaced nodes run `CLUSTER_OLDER_BINARY`, or this release; their replacements run this release.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_are_replaced_one_after_the_other() {
     let database = TestDatabase::new();

@@ -1,4 +1,4 @@
-//! Nodes, what they share, and who uses them.
+//! Nodes, their database and NATS, and their clients.
 
 use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 use countersign_testkit::NatsServer;
@@ -25,7 +25,7 @@ impl Stage {
         Self::set_with(database, nodes, |_| ()).await
     }
 
-    /// With nodes that are made ready first.
+    /// With a change to each node before it starts.
     pub async fn set_with(database: &str, nodes: usize, make_ready: impl Fn(&mut Node)) -> Self {
         let nats = NatsServer::start("");
         let node = || Node::new(database, &nats.url(), MASTER_KEY).with_account();

@@ -1,4 +1,4 @@
-//! Applications that post until the server is gone, and phones that write down what they are shown.
+//! Applications that post until the server is gone, and phones that record their prompts.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ pub struct Accepted {
     path: String,
 }
 
-/// The applications' side: one service, some phones.
+/// The applications: one service, some phones.
 pub struct Cast {
     pub phones: Vec<Phone>,
     api: Arc<Api>,
@@ -33,7 +33,7 @@ struct Api {
 pub struct Posts(Vec<JoinHandle<Vec<Accepted>>>);
 
 impl Posts {
-    /// What was accepted until the server was gone.
+    /// The notifications accepted until the server was gone.
     pub async fn end(self) -> Vec<Accepted> {
         let mut accepted = Vec::new();
         for task in self.0 {

@@ -21,7 +21,7 @@ use crate::load::{Accepted, Cast, Seen};
 const ROUNDS: u64 = 20;
 /// A prompt that was on its way when its time ran out may be read this much later, on a busy machine.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
-/// How long all that is left may take once every phone is back. Bounds a failing test; a good one ends with the last one.
+/// The most time for the remaining pushes once every phone is back. A passing test ends with the last push.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +69,7 @@ async fn nothing_that_was_answered_201_is_lost() {
         };
         let is_good = match standing.as_str() {
             "delivered -" | "cancelled superseded" => true,
-            // The phone was away, or nobody served, until its time was over.
+            // The phone or the server was away until the deadline.
             "expired -" | "expired device_offline" | "expired not_attempted" => {
                 one.deadline <= std::time::SystemTime::now()
             }
@@ -94,7 +94,7 @@ async fn nothing_that_was_answered_201_is_lost() {
     assert!(outcomes.contains_key("delivered -"));
 }
 
-/// Numbers that look random and repeat with their seed (SplitMix64).
+/// Pseudo-random numbers that repeat with their seed (SplitMix64).
 fn fastrand(mut state: u64) -> impl FnMut() -> u64 {
     move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

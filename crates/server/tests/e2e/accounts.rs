@@ -9,7 +9,7 @@ use countersign_verify::{Keys, Verify};
 
 use crate::support::{Caller, TestApp, master_key};
 
-/// After that long whatever another process did is known here.
+/// After this time a server knows the changes of other processes.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 
 async fn status(caller: &Caller) -> u16 {
@@ -143,7 +143,7 @@ async fn a_challenge_answered_through_another_process_reads_so_here_at_once() {
 }
 
 #[tokio::test]
-async fn a_hash_that_was_copied_from_another_row_authenticates_nobody() {
+async fn a_hash_copied_from_another_row_authenticates_no_caller() {
     let app = TestApp::start().await;
     let (verify, store) = (&app.server().verify, app.store().await);
     let (thief, token) = verify.create_account("thief").await.unwrap();
@@ -203,7 +203,8 @@ async fn a_leaked_token_is_evicted_in_one_step() {
     assert!(is.secondary.is_none());
 }
 
-/// Its token, keys and devices are refused, on a node that missed the announcement within ten seconds.
+/// The token, keys and devices of a suspended account are refused; within ten seconds also by a node that missed the
+/// announcement.
 #[tokio::test]
 async fn a_suspended_account_is_refused_until_it_is_resumed() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Answers and proofs that do not count, and the keys that no device can have.
+//! Verdicts and proofs that are refused, and keys that no device may register.
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Reply, TestApp};
 
-/// In the form of an answer, signed by nobody.
+/// Has the form of a signed answer, without a valid signature.
 const ALMOST: &str = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
 
 async fn answer(app: &TestApp, phone: &Phone, challenge: &str, payload: &str) -> Reply {
@@ -16,7 +16,7 @@ async fn answer(app: &TestApp, phone: &Phone, challenge: &str, payload: &str) ->
     app.device(phone).post(&path, &[("AuthPayload", payload)]).await
 }
 
-/// What a device adds belongs to its answer; the record of it is the application's.
+/// A device may write metadata until it has answered; an application may always.
 #[tokio::test]
 async fn a_device_writes_metadata_until_it_has_answered_and_an_application_always() {
     let app = TestApp::start().await;
@@ -115,7 +115,7 @@ async fn an_answer_counts_only_if_every_byte_of_it_is_right() {
 }
 
 #[tokio::test]
-async fn nobody_answers_for_another_factor() {
+async fn a_device_answers_only_for_its_own_factor() {
     let app = TestApp::start().await;
     // One person, two devices, and a third person's.
     let (mine, yours, theirs) = tokio::join!(
@@ -132,7 +132,7 @@ async fn nobody_answers_for_another_factor() {
     assert_eq!(app.device(&yours).post(&path, &form).await.refusal(), (404, 20404));
     assert_eq!(app.device(&theirs).get(&path).await.refusal(), (403, 20403));
     assert_eq!(app.device(&theirs).post(&path, &form).await.refusal(), (403, 20403));
-    // Whoever brings it, it is the signature that counts.
+    // Only the signature counts, not the caller's credentials.
     assert_eq!(app.device(&mine).post(&path, &form).await.refusal(), (403, 60324));
     assert_eq!(app.api().post(&path, &form).await.refusal(), (403, 60324));
     assert_eq!(app.read_challenge(&mine, &sid).await["status"], "pending");
@@ -158,7 +158,7 @@ async fn a_proof_is_der_in_base64_over_the_factors_own_sid() {
         ("123456", (400, 60306)),
         ("not base64!", (400, 60306)),
     ] {
-        // What comes along with a wrong proof is not taken either.
+        // Other changes in a request with a wrong proof are refused too.
         let form = [("AuthPayload", payload), ("FriendlyName", "Mallory's")];
         assert_eq!(app.device(&phone).post(&path, &form).await.refusal(), refusal, "{payload}");
     }

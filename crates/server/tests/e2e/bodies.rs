@@ -1,4 +1,4 @@
-//! Requests that are wrong before anybody looks at what they ask for: bodies, headers, paths, methods.
+//! Requests that are refused for their body, headers, path or method.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ async fn a_body_over_the_limit_is_413_and_headers_over_theirs_are_431() {
     };
     let announced = app.api().post_bytes("/v2/Services", padded(32_769)).await;
     assert_eq!(announced.refusal(), (413, 20413));
-    // Chunked, so that nobody knows how long it will be.
+    // Chunked, so its length is unknown.
     let head = format!(
         "POST /v2/Services HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
         authorization(&app)
@@ -179,7 +179,7 @@ async fn a_client_that_does_not_finish_its_headers_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_at_all_leaves_the_server_standing() {
+async fn bytes_that_are_not_http_leave_the_server_running() {
     let app = TestApp::start().await;
     for bytes in [
         &b"\0\0\0\0\r\n\r\n"[..],

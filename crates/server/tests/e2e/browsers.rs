@@ -4,8 +4,8 @@ use reqwest::Method;
 
 use crate::support::{Reply, TestApp};
 
-/// A request with the application's credentials, as a browser would add them by itself, and with its words on how the
-/// request came about.
+/// A request with the application's credentials, as a browser adds them by itself, and with the browser's headers on how the
+/// request was caused.
 async fn sent(app: &TestApp, method: Method, path: &str, site: &str, mode: &str) -> Reply {
     let mut request = app.api().request(method.clone(), path);
     if method == Method::POST {
@@ -48,7 +48,7 @@ async fn a_change_that_another_sites_page_causes_is_refused_and_changes_nothing(
     app.api().get(&credential).await.expect(200);
 }
 
-/// Nobody learns from the refusal whether the browser remembers good credentials.
+/// The refusal does not tell whether the browser's remembered credentials are good.
 #[tokio::test]
 async fn the_refusal_comes_before_the_credentials_are_judged() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Phones whose clocks are wrong, and how they learn what time it is; and a server whose clock is wrong for a moment.
+//! Phones with wrong clocks correct them; a server whose clock jumps makes no wrong decision.
 
 use std::sync::Arc;
 
@@ -50,10 +50,9 @@ async fn a_stream_corrects_the_clock_by_the_reason_of_its_refusal() {
     assert_eq!(phone.clock_offset(), 7_200);
 }
 
-/// Nothing is refused by the word of a clock that has jumped, and nothing that is over is taken by the word of one that doubts
-/// itself.
+/// A clock that has jumped refuses nothing that is in time. A clock that doubts itself accepts nothing that has expired.
 #[tokio::test]
-async fn a_server_whose_clock_jumps_refuses_nothing_in_time_and_takes_nothing_too_late() {
+async fn a_server_whose_clock_jumps_refuses_nothing_in_time_and_accepts_nothing_too_late() {
     let clock = ManualClock::new();
     let own = SkewedClock::following(&clock);
     let app = TestApp::start_by(clock, Arc::new(own.clone()), &[]).await;

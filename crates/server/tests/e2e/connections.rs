@@ -1,4 +1,4 @@
-//! Connections that say nothing, stop in the middle, or do not read: each ends by itself, and what it held is free again.
+//! Connections that send nothing, stop in the middle, or do not read: the server ends each and frees what it held.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -136,7 +136,7 @@ async fn an_http_2_connection_is_closed_when_it_has_been_without_a_stream_and_no
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "at last");
 }
 
-/// A body that says when it is dropped.
+/// A body that reports when it is dropped.
 struct Watched(Bytes, mpsc::UnboundedSender<()>);
 
 impl Drop for Watched {
@@ -177,7 +177,7 @@ async fn a_client_that_does_not_read_is_hung_up_on_and_holds_nothing_any_more() 
     over_http_1.write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     tokio::time::timeout(AT_MOST, is_dropped.recv()).await.expect("it is let go");
 
-    // A window of a few bytes: the socket can always be written, the stream never.
+    // With a window of a few bytes the socket stays writable and the stream does not.
     let (mut client, ended) = h2(connect(listener.address).await, 10).await;
     let mut responses = Vec::new();
     for _ in 0..3 {
@@ -216,7 +216,7 @@ async fn one_more_connection_of_an_address_than_it_may_have_is_closed_at_once() 
     one.send_request(ask(listener.address, "/")).await.expect("the first goes on");
     drop(other);
     other_ended.await.unwrap();
-    // The server hears of that a moment later.
+    // The server notices it later.
     let served = async {
         loop {
             let mut again = connect(listener.address).await;

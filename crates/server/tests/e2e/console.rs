@@ -1,4 +1,4 @@
-//! The operator's pages before the real wiring: what only shows there, since push services and applications take part.
+//! The operator's pages on the real wiring, as far as push services and applications take part.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,13 +36,13 @@ impl Operator {
         operator
     }
 
-    /// The same browser, speaking to another node.
+    /// The same browser, using another node.
     fn moved_to(&self, address: SocketAddr) -> Self {
         let (client, cookies) = (self.client.clone(), self.cookies.clone());
         Self { client, base: format!("http://{address}/console"), cookies }
     }
 
-    /// Whether it is signed in, by a page that answers nobody else.
+    /// Whether it is signed in: tells by a page that needs a session.
     async fn is_signed_in(&mut self) -> bool {
         let response = self.ask(Method::GET, "/timeline", &[]).await;
         match response.status().as_u16() {
@@ -84,7 +84,7 @@ impl Operator {
         response
     }
 
-    /// Presses a credential's button; the page that comes back.
+    /// Presses a credential's button; the page that follows.
     async fn try_credential(&mut self, sid: &str, app_id: &str) -> String {
         let path = format!("/credentials/{sid}/test");
         let response = self.post("/credentials", &path, &[("app_id", app_id)]).await;
@@ -100,8 +100,8 @@ fn shows(page: &str, texts: &[&str]) {
     }
 }
 
-/// The push services check the key and the token, and what the operator reads is what they answered. A try takes
-/// the provider token that pushes are sent with: Apple would refuse a second new one.
+/// The push services check the key and the token, and the page shows their response. A try uses the provider token of
+/// pushes: Apple would refuse a second new one.
 #[tokio::test]
 async fn a_credential_is_tried_at_apple_and_google_from_its_page() {
     let stage = Stage::set().await;
@@ -153,7 +153,7 @@ async fn a_session_is_good_at_every_node_and_ends_at_all_of_them() {
     assert!(moved.is_signed_in().await && operator.is_signed_in().await);
     let response = moved.post("", "/sign-out", &[]).await;
     assert_eq!((response.status().as_u16(), &*moved.cookies["countersign_console"]), (303, ""));
-    // the other browser has kept its copy of the cookie
+    // The other browser has kept its copy of the cookie.
     for address in [app.address(), there.address] {
         assert!(!operator.moved_to(address).is_signed_in().await, "{address}");
         assert!(other.moved_to(address).is_signed_in().await, "{address}");
@@ -195,7 +195,7 @@ async fn a_push_to_a_device_that_is_away_is_explained_by_its_stream() {
     }
 }
 
-/// The first call is refused, the second taken: both are told on the challenge's page, and the second stays.
+/// The first call fails, the second succeeds: the challenge's page shows both, and keeps the second.
 #[tokio::test]
 async fn a_challenge_is_followed_to_the_webhook_that_took_it() {
     let app = TestApp::start_with(&["outgoing.allow=127.0.0.0/8"]).await;
@@ -222,7 +222,7 @@ async fn a_challenge_is_followed_to_the_webhook_that_took_it() {
     assert!(!page.contains("failed 1 times"), "{page}");
 }
 
-/// A page costs as much as a request of the application, so it counts like one.
+/// A page counts as a request of the account.
 #[tokio::test]
 async fn pages_and_requests_of_an_account_share_its_limit() {
     let app = TestApp::start_with(&["limits.requests_per_account_per_second=8"]).await;

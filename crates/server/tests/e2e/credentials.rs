@@ -1,4 +1,4 @@
-//! Who says who they are, and is not believed: Basic credentials, access tokens, device tokens.
+//! Credentials that are refused: Basic credentials, access tokens, device tokens.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn credentials_that_are_missing_or_wrong_are_401_whatever_is_asked_for() {
     }
 }
 
-/// What the phone would sign now.
+/// A device token as the phone signs it now.
 fn claims(app: &TestApp, phone: &Phone) -> (Value, Value) {
     let now = app.clock.now().as_seconds();
     let header = json!({
@@ -82,7 +82,7 @@ async fn a_device_token_is_judged_by_form_key_signature_subject_and_time() {
         let token = jwt::signed(alice.key(), &header, &payload).unwrap();
         let reply = app.api().with("token", &token).get(&app.factor_path(&alice)).await;
         assert_eq!(reply.refusal(), (401, code), "{name} = {value}");
-        // Both SDKs set their clocks by it.
+        // Both mobile SDKs correct their clocks by it.
         assert_eq!(reply.header("date"), app.clock.now().to_http_date());
     }
     for (name, value) in [("nbf", now + 60), ("exp", now - 59), ("exp", now + 900)] {

@@ -55,7 +55,7 @@ async fn post(
     begun
 }
 
-/// The statuses of those that were answered once `waiting` of them are not.
+/// Waits until all but `waiting` requests are answered; the statuses, and the requests that wait.
 async fn answered(
     all: Vec<JoinSet<Option<Response<Incoming>>>>,
     waiting: usize,
@@ -99,7 +99,7 @@ async fn sign_ins_without_a_body_leave_the_api_and_readiness_as_they_are() {
     app.api().get("/readyz").await.expect(200);
     let phone = app.enrol_phone("alice-0001").await;
     app.challenge(&phone, "Log in?").await;
-    // Bad credentials are told so, as long as there are places to check them.
+    // Bad credentials are refused as such, as long as there are places to check them.
     assert_eq!(app.api().with("AC1", "x").get("/v2/Services").await.refusal(), (401, 20003));
     drop((clients, waiting));
 }
@@ -167,7 +167,7 @@ async fn with_a_long_list(app: &TestApp) -> Phone {
 }
 
 #[tokio::test]
-async fn lists_that_nobody_reads_hold_the_places_of_their_account_until_they_are_given_up() {
+async fn unread_lists_hold_the_places_of_their_account_until_they_are_given_up() {
     let settings = ["http.requests_per_account=10", "http.write_seconds=1"];
     let app = TestApp::start_with(&settings).await;
     let phone = with_a_long_list(&app).await;
@@ -188,7 +188,7 @@ async fn lists_that_nobody_reads_hold_the_places_of_their_account_until_they_are
     assert_eq!(refused.status(), 429, "ten responses are still to be sent");
     assert_eq!(refused.headers()["retry-after"], "1");
     app.stranger().await.get("/v2/Services").await.expect(200);
-    // They are given up, and with them their places.
+    // The server gives up the responses, and frees their places.
     while app.api().get("/v2/Services").await.status == 429 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -198,7 +198,7 @@ async fn lists_that_nobody_reads_hold_the_places_of_their_account_until_they_are
 }
 
 #[tokio::test]
-async fn lists_that_nobody_reads_are_bounded_in_bytes_by_account_and_in_all() {
+async fn unread_lists_are_bounded_in_bytes_by_account_and_in_all() {
     for (setting, refusal) in
         [("http.unsent_bytes_per_account=1000000", 429), ("http.unsent_bytes_max=1000000", 503)]
     {

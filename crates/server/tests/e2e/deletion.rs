@@ -1,4 +1,4 @@
-//! Deleting what holds other things: all of it is gone at once, for everybody, and its name is free.
+//! Deleting a resource deletes everything below it at once, for every caller, and frees its name.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn all_is_gone(home: &Home, below: &str) {
     assert_eq!(home.caller.post(&challenges, &form).await.refusal(), (404, 20404));
 }
 
-/// Its key is nobody's any more.
+/// The key of a deleted factor is free.
 async fn the_device_is_unknown(home: &Home, device: &Caller) {
     for path in [home.factor_path(), home.challenge_path()] {
         assert_eq!(device.get(&path).await.refusal(), (401, 20151), "{path}");
@@ -73,7 +73,7 @@ async fn deleting_a_service_takes_all_below_it() {
     let app = TestApp::start().await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
     let device = app.device(&home.phone);
-    // So that what is remembered of the service is fresh.
+    // Fills the cache of the service.
     home.caller.get(&home.service_path()).await.expect(200);
     let token = home.caller.get(&home.access_token_path()).await.text("token");
     home.caller.delete(&home.service_path()).await.expect(204);
@@ -88,13 +88,13 @@ async fn deleting_a_service_takes_all_below_it() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_is_cleaned_up_in_time_and_disturbs_nobody() {
+async fn deleted_rows_are_cleaned_in_time_and_disturb_no_others() {
     let app = TestApp::start().await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
     let phone = app.enrol_phone("bob-00001").await;
     let challenge = app.challenge(&phone, "Log in?").await;
     home.caller.delete(&home.service_path()).await.expect(204);
-    // intervals are up to a tenth longer
+    // Intervals have up to a tenth of jitter.
     app.clock.advance(Duration::from_secs(66));
     app.server()
         .engine

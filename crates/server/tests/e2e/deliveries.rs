@@ -1,5 +1,5 @@
-//! What becomes of a push: where the service has no credential for a platform, where there is no push, and where the address
-//! changes while it waits.
+//! Pushes of services without a credential for the platform, of factors that get no push, and of addresses that change while a
+//! push waits.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn parked(app: &TestApp) -> (Phone, String) {
 }
 
 #[tokio::test]
-async fn what_is_parked_goes_to_the_new_address() {
+async fn parked_pushes_go_to_the_new_address() {
     let app = TestApp::start().await;
     let (phone, challenge) = parked(&app).await;
     phone.update_push_token(&Platform::Fcm("t".repeat(40))).await.unwrap();
@@ -83,7 +83,7 @@ async fn what_is_parked_goes_to_the_new_address() {
 }
 
 #[tokio::test]
-async fn what_is_parked_has_nowhere_to_go_without_an_address() {
+async fn parked_pushes_end_when_the_address_is_removed() {
     let app = TestApp::start().await;
     let (phone, challenge) = parked(&app).await;
     phone.update_push_token(&Platform::None).await.unwrap();
@@ -99,7 +99,7 @@ async fn what_is_parked_has_nowhere_to_go_without_an_address() {
 }
 
 #[tokio::test]
-async fn a_phone_that_comes_to_the_stream_gets_what_is_pushed_from_then_on() {
+async fn a_phone_that_moves_to_the_stream_gets_later_pushes_there() {
     let app = TestApp::start().await;
     let phone = app.enrol("alice-0001", Platform::Fcm("t".repeat(40))).await;
     let challenge = app.challenge(&phone, "Log in?").await;
@@ -113,7 +113,7 @@ async fn a_phone_that_comes_to_the_stream_gets_what_is_pushed_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_prompt_says_until_when_it_may_be_shown() {
+async fn a_prompt_has_the_time_until_which_it_may_be_shown() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let mut stream = phone.connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! The device protocol as the mobile SDKs speak it: own and foreign paths, what a fetch tells.
+//! The device protocol as the mobile SDKs use it: own and foreign paths, and the members of a fetch.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         ("GET", app.factor_path(&mine), None),
         ("GET", format!("{entity}/Challenges/{own}"), None),
         ("GET", format!("{entity}/Challenges?FactorSid={}", mine.factor_sid()), None),
-        // Judged from the factor alone, whether it is there or not.
+        // The check looks at the token's factor alone.
         ("GET", app.factor_path(&other), Some((403, 20403))),
         ("GET", app.factor_path(&theirs), Some((403, 20403))),
         ("GET", elsewhere, Some((403, 20403))),
@@ -41,7 +41,7 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         ("GET", format!("{entity}/Challenges/{foreign}"), Some((404, 20404))),
         ("POST", format!("{entity}/Challenges/{foreign}"), Some((404, 20404))),
         ("GET", nobody, Some((404, 20404))),
-        // What is for applications.
+        // Routes for applications.
         ("GET", format!("{entity}/Factors"), Some((403, 20403))),
         ("GET", entity.clone(), Some((403, 20403))),
         ("DELETE", entity.clone(), Some((403, 20403))),
@@ -76,7 +76,7 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_signed_is_named_only_for_one_challenge_and_only_while_it_is_pending() {
+async fn the_members_to_sign_are_named_only_for_one_challenge_and_only_while_it_is_pending() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let (yes, late) = (app.challenge(&phone, "Log in?").await, app.challenge(&phone, "Pay?").await);

@@ -1,4 +1,4 @@
-//! Who asks for what is not theirs, or is not there, or has no form: always the same 404, and always a 400.
+//! Requests for resources of others or that do not exist get the same 404; malformed ones always a 400.
 
 use reqwest::Method;
 
@@ -6,20 +6,20 @@ use crate::support::{Caller, Home, Reply, TestApp};
 
 async fn ask(caller: &Caller, method: &str, path: &str) -> Reply {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
-    // Whatever POST this is, there is something in it that it would take.
+    // The form has a parameter for each of the POST routes.
     let form = [("FriendlyName", "changed"), ("Metadata", r#"{"changed":"yes"}"#)];
     let request = caller.request(method.clone(), path);
     Reply::of(if method == Method::POST { request.form(&form) } else { request }).await
 }
 
-/// What stands for every 404 of that path.
+/// The expected 404 of a path.
 fn not_found(path: &str) -> String {
     let versionless = path.trim_start_matches("/v1").trim_start_matches("/v2");
     format!("The requested resource {versionless} was not found")
 }
 
 #[tokio::test]
-async fn what_belongs_to_another_account_is_as_absent_as_what_never_was() {
+async fn resources_of_another_account_are_as_absent_as_those_that_never_existed() {
     let app = TestApp::start().await;
     let theirs = Home::furnish(&app, app.stranger().await, "alice-0001").await;
     let before = theirs.inventory().await;
@@ -47,7 +47,7 @@ async fn what_belongs_to_another_account_is_as_absent_as_what_never_was() {
     assert_eq!(theirs.inventory().await, before, "and nothing of theirs has changed");
 }
 
-/// A form that is right for a new one in that list.
+/// A form that creates an item of the list.
 fn complete<'a>(key: &str, home: &'a Home) -> Vec<(&'static str, &'a str)> {
     match key {
         "webhooks" => {
@@ -74,7 +74,7 @@ fn complete<'a>(key: &str, home: &'a Home) -> Vec<(&'static str, &'a str)> {
 }
 
 #[tokio::test]
-async fn what_belongs_to_another_service_or_identity_is_not_found() {
+async fn resources_of_another_service_or_identity_are_not_found() {
     let app = TestApp::start().await;
     let (one, two) = tokio::join!(
         Home::furnish(&app, app.api(), "alice-0001"),
@@ -90,7 +90,7 @@ async fn what_belongs_to_another_service_or_identity_is_not_found() {
         let elsewhere = path.replace(&one.service, &two.service);
         let somebody = path.replace("alice-0001", "bob-00001");
         for wrong in [elsewhere, somebody] {
-            // Of an identity alone there is one in both.
+            // The identity exists in both services.
             if wrong == path || wrong.ends_with("/alice-0001") || wrong.ends_with("/bob-00001") {
                 continue;
             }

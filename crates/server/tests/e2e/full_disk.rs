@@ -1,4 +1,4 @@
-//! A database that cannot grow: writes are refused, nothing is half written, reads go on, and it recovers by itself.
+//! A database that cannot grow: writes are refused, none is partial, reads go on, and the server recovers by itself.
 
 use std::time::Duration;
 
@@ -49,11 +49,11 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn what_is_cleaned_away_makes_room_without_a_restart() {
+async fn cleaning_makes_room_without_a_restart() {
     let app = TestApp::start_with(&SETTINGS).await;
     let phone = app.enrol_phone("alice-0001").await;
     let taken = fill(&app, &phone).await;
-    // An old answer makes room for a new question: after thirty days.
+    // After the retention of thirty days, cleaning makes room.
     app.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
     let cleaned = |counts: &countersign_delivery::Counts| counts.cleaned > 0;
     app.server().engine.signals().wait_for(cleaned).await;

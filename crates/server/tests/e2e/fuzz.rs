@@ -1,4 +1,4 @@
-//! Random requests against every route: whatever they ask, the answer is one of the API, and no fault of ours.
+//! Random requests against every route: each response is one of the API's, and none is a 5xx.
 
 use countersign_testkit::SeededEntropy;
 use reqwest::Method;
@@ -109,7 +109,7 @@ const VALUES: [&str; 35] = [
     "%F0%9F%A6%89",
 ];
 
-/// A form that is right there, so that not everything is refused at the door.
+/// A form that is valid for the path, so that some requests get past validation.
 fn right(path: &str) -> &'static str {
     match path.rsplit('/').next().unwrap_or_default() {
         "Entities" => "Identity=carol-0001",
@@ -121,7 +121,7 @@ fn right(path: &str) -> &'static str {
     }
 }
 
-/// A path of real and unreal parts.
+/// A path of parts that exist and parts that do not.
 fn path(dice: &Dice, home: &Home) -> String {
     let mut paths: Vec<String> = home.instances().map(|(path, _)| path).to_vec();
     paths.extend(home.lists().map(|(path, _)| path));
@@ -170,7 +170,7 @@ async fn no_request_is_answered_by_a_fault_of_ours() {
     let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
     for number in 0..REQUESTS {
         let path = path(&dice, &home);
-        // Seldom, and never the home itself, so that there stays something to ask for.
+        // Rarely, and never the home itself, so that later requests still find something.
         let deletes = dice.below(20) == 0 && !path.contains(&home.service);
         let method = match dice.below(2) {
             _ if deletes => &Method::DELETE,

@@ -1,4 +1,4 @@
-//! Callers that hang up: what was queued is committed, and all that follows the commit happens.
+//! Callers that hang up: a queued write is committed, and everything that follows the commit happens.
 
 mod routes;
 
@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 
 use crate::support::{Caller, TestApp, open, request_bytes};
 
-/// Sends a request, says that nothing more will come, and waits until the server has ended the connection. Returns
-/// what it answered, which is nothing if it had not answered by then.
+/// Sends a request, closes the sending side, and waits until the server has ended the connection. Returns the response,
+/// which is empty if the server sent none.
 async fn hang_up(app: &TestApp, caller: &Caller, method: &str, path: &str, form: &str) -> String {
     let mut stream = open(app.address(), &request_bytes(caller, method, path, form)).await;
-    // A server whose caller may not be there any more may reset the connection.
+    // The server may reset the connection of a caller that is gone.
     let _ = stream.shutdown().await;
     let mut heard = Vec::new();
     let _ = stream.read_to_end(&mut heard).await;
@@ -41,7 +41,7 @@ async fn answer(phone: &Phone, challenge: &str, verdict: Verdict) -> String {
     format!("AuthPayload={payload}")
 }
 
-/// Looks until something that nobody tells this test of has happened.
+/// Polls until a condition holds that the test gets no event for.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     for _ in 0..20_000 {
         if holds().await {
@@ -52,7 +52,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     panic!("it never happened: {what}");
 }
 
-/// Lets the runtime turn that often.
+/// Yields to the runtime this many times.
 async fn turns(count: usize) {
     for _ in 0..count {
         tokio::task::yield_now().await;
@@ -180,7 +180,7 @@ async fn nothing_is_left_under_way_when_many_callers_time_out() {
         challenges.push(app.challenge(&phone, &format!("Log in {number}?")).await);
     }
     let api = app.api();
-    // Each caller loses its patience at another stage of its call: after 0, 5, 10 … turns of the runtime.
+    // Each caller hangs up at another stage of its call: after 0, 5, 10 … yields.
     let calls = challenges.iter().flat_map(|one| ["150", "0", "300"].map(|ttl| (one, ttl)));
     let calls = calls.enumerate().map(|(number, (challenge, ttl))| {
         let path = format!("{}/{challenge}/Notifications", app.challenges_path(&phone));

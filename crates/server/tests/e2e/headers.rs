@@ -1,4 +1,4 @@
-//! What stands around every answer, byte by byte.
+//! The headers of every response, byte by byte.
 
 use crate::support::{ALWAYS, Home, Reply, TestApp, exchange};
 use reqwest::Method;
@@ -52,7 +52,7 @@ async fn names_are_in_title_case_over_http_1() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_same_headers_whatever_it_says() {
+async fn every_response_has_the_same_headers() {
     let app = TestApp::start_with(&["limits.notifications_per_challenge=1"]).await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
     let api = app.api();
@@ -60,7 +60,7 @@ async fn every_answer_has_the_same_headers_whatever_it_says() {
     let again = format!("{}/Notifications", home.challenge_path());
     let webhook = home.webhook_path();
     let put = Reply::of(api.request(Method::PUT, "/v2/Services")).await;
-    // `Reply::of` has looked at each of them already; here it is seen that these are all kinds.
+    // `Reply::of` checks the headers of each; this list has every kind of response.
     for (status, reply) in [
         (200, api.get("/v2/Services").await),
         (200, api.get("/v2/Forms/form-push").await),
@@ -127,7 +127,7 @@ async fn head_is_get_without_its_body() {
 }
 
 #[tokio::test]
-async fn what_clients_send_of_types_makes_no_difference() {
+async fn the_content_types_that_clients_accept_change_nothing() {
     let app = TestApp::start().await;
     // Both mobile SDKs accept a form on GET, and get JSON.
     for accept in ["application/x-www-form-urlencoded", "text/html", "image/png;q=0"] {

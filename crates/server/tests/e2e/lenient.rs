@@ -1,4 +1,4 @@
-//! What others hand in is read however it is written, as long as it has one meaning.
+//! Values from outside are accepted in every spelling that has one meaning.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{self, KeySize};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-/// A parameter, the form around it, spellings of one value, and texts that are none.
+/// A parameter, the form around it, spellings of one value, and texts that are refused.
 struct Row {
     path: String,
     form: Vec<(&'static str, String)>,
@@ -18,7 +18,7 @@ struct Row {
     wrong: Vec<String>,
     /// The code of the refusal.
     code: i64,
-    /// The member of the reply that shows the value, if any does, and how it is shown.
+    /// The member of the response that shows the value, if there is one, and how it is shown.
     shown: Option<(&'static str, String)>,
 }
 
@@ -30,7 +30,7 @@ fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
 }
 
-/// PEM as files, variables of the environment and forms have it.
+/// PEM as it stands in files, environment variables and forms.
 fn pem_spellings(pem: &str) -> Vec<String> {
     let pem = pem.replace("\r\n", "\n");
     vec![
@@ -215,7 +215,7 @@ fn credentials() -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn what_has_one_meaning_is_read_however_it_is_written() {
+async fn every_spelling_with_one_meaning_is_accepted() {
     let app = TestApp::start().await;
     let api = app.api();
     let factors = |row: usize| format!("{}/Factors", app.entity(&format!("person-{row:04}")));
@@ -227,7 +227,7 @@ async fn what_has_one_meaning_is_read_however_it_is_written() {
             .chain(row.wrong.iter().map(|text| (text, false)))
             .enumerate()
         {
-            // A key is of one factor of an entity only.
+            // Only one factor of an entity may have a key.
             let path =
                 if row.path.is_empty() { factors(number * 100 + turn) } else { row.path.clone() };
             let mut form: Vec<_> = row.form.iter().map(|(name, value)| (*name, &**value)).collect();

@@ -1,4 +1,4 @@
-//! The life of every resource, from 201 to the second 404, with the members that a client may count on.
+//! The life of every resource, from 201 to the second 404, with the members that clients rely on.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Home, Reply, TestApp};
 
-/// What a client finds in each, by the list it stands in.
+/// The members of each resource, by its list.
 fn members(key: &str) -> Vec<&'static str> {
     let words = match key {
         "services" => {
@@ -47,7 +47,7 @@ fn names(body: &Value) -> Vec<&str> {
     names
 }
 
-/// The list that an instance stands in.
+/// The list of a resource.
 fn list_of<'a>(home: &'a Home, path: &str) -> (String, &'a str) {
     let (head, _) = path.rsplit_once('/').expect("a path");
     home.lists().into_iter().find(|(list, _)| list == head).expect("a list")
@@ -88,7 +88,7 @@ async fn each_can_be_changed_and_says_when_it_was() {
             continue;
         }
         let before = home.caller.get(&path).await.expect(200);
-        // Names in any case; what is not named stays as it was.
+        // Parameter names have any case; absent parameters change nothing.
         let form = [("friendlyname", "changed"), ("METADATA", r#"{"by":"us"}"#), ("unknown", "x")];
         let after = home.caller.post(&format!("{path}.json"), &form).await.expect(200);
         assert_eq!(after, home.caller.get(&path).await.expect(200), "{path}");
@@ -105,7 +105,7 @@ async fn each_can_be_changed_and_says_when_it_was() {
 async fn each_is_gone_once_it_is_deleted() {
     let app = TestApp::start().await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
-    // From the inside out.
+    // Children are deleted before their parents.
     let mut paths = home.instances();
     paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
     for (path, methods) in paths {

@@ -1,4 +1,4 @@
-//! Limits are settings: past each there is its own refusal, with `Retry-After` where waiting helps, and 0 is none.
+//! Each limit is a setting with a refusal of its own, with `Retry-After` where waiting helps; 0 is no limit.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use countersign_phone::{Authority, Enrolment, Phone, PhoneError, Verdict, jwt};
 
 use crate::support::{Caller, TestApp};
 
-/// As long as the code of the refusal is the same, tells how many went through before it.
+/// The number of requests that succeed before the refusal, which must have this code.
 async fn until_refused(
     most: usize,
     mut call: impl AsyncFnMut() -> (u16, Option<i64>),
@@ -76,7 +76,7 @@ async fn challenges_are_limited_by_factor_and_entity_in_a_rolling_window() {
     }
     let app = TestApp::start_with(&["limits.challenges_per_factor_per_hour=0"]).await;
     let phone = app.enrol_phone("alice-0001").await;
-    // More than there could be by default, all at once.
+    // More at once than the default allows.
     let all = futures_util::future::join_all((0..125).map(|_| ask(&app, &phone))).await;
     assert!(all.iter().all(|asked| *asked == (201, None)));
 }

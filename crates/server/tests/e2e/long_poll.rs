@@ -1,4 +1,4 @@
-//! `GET …/Challenges/{Sid}?WaitSeconds=…`: an answer as soon as there is something to say, and never later than asked.
+//! `GET …/Challenges/{Sid}?WaitSeconds=…` responds as soon as the challenge changes, and at the latest after that time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Stage {
         format!("{challenges}/{}?WaitSeconds={seconds}", self.challenge)
     }
 
-    /// A caller who waits; it is sure that the server has begun to serve it.
+    /// A caller that waits; returns once the server serves it.
     async fn wait(&self, caller: Caller, seconds: u32) -> JoinHandle<Reply> {
         let path = self.path(&seconds.to_string());
         let before = self.app.serving().await;

@@ -1,5 +1,5 @@
-//! The real server, as an application and a device see it: the wiring of the binary, real HTTP and WebSockets on
-//! loopback, a real database, and a clock whose hands the test moves.
+//! The server as applications and devices see it: the wiring of the binary, HTTP and WebSockets on loopback, a real database,
+//! and a clock that the test sets.
 #![allow(missing_docs, unreachable_pub, reason = "a test is read, not called")]
 
 mod accounts;

@@ -1,4 +1,4 @@
-//! Two nodes over one database, with NATS between them: it does not matter which of them anybody speaks to.
+//! Two nodes over one database, with NATS between them: every caller may use either node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::support::{Caller, TestApp};
 
 struct Stage {
     nats: NatsServer,
-    /// One node, to which the application speaks.
+    /// The node that the application uses.
     app: TestApp,
-    /// The other one.
+    /// The other node.
     there: Server,
 }
 
@@ -27,7 +27,7 @@ impl Stage {
         Self { nats, app, there }
     }
 
-    /// A phone that speaks to a node.
+    /// A phone that uses a node.
     async fn enrol(&self, identity: &str, at: &Server) -> Phone {
         let authority = Authority::AccessToken(self.app.access_token(identity).await);
         let enrolment = Enrolment::new(&self.app.service, identity, authority);
@@ -35,7 +35,7 @@ impl Stage {
         Phone::enrol(&server, &enrolment).await.expect("the phone enrols")
     }
 
-    /// A phone of the other node, speaking to the one of the application.
+    /// A phone of the other node, redirected to the application's node.
     fn moved(&self, phone: &Phone) -> Phone {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("phone.json");
@@ -49,7 +49,7 @@ impl Stage {
             .expect("the same phone")
     }
 
-    /// The application, speaking to the other node.
+    /// The application, using the other node.
     fn api_there(&self) -> Caller {
         Caller { base: format!("http://{}", self.there.address), ..self.app.api() }
     }
@@ -61,7 +61,7 @@ impl Stage {
         }
     }
 
-    /// What both say of their readiness.
+    /// The readiness of both nodes.
     async fn readiness(&self) -> [String; 2] {
         let here = self.app.api().get("/readyz").await.expect(200);
         let there = self.api_there().get("/readyz").await.expect(200);
@@ -86,7 +86,7 @@ async fn a_push_reaches_a_device_at_another_node() {
 }
 
 #[tokio::test]
-async fn whoever_waits_at_one_node_hears_of_the_answer_at_another() {
+async fn a_long_poll_at_one_node_ends_with_the_answer_at_another() {
     let stage = Stage::set().await;
     let phone = stage.enrol("alice-0001", &stage.there).await;
     let challenge = stage.app.challenge(&phone, "Log in?").await;
@@ -116,13 +116,13 @@ async fn a_device_that_moves_to_another_node_leaves_the_first() {
 }
 
 #[tokio::test]
-async fn what_one_node_remembers_another_can_change() {
+async fn a_change_at_one_node_reaches_the_cache_of_another() {
     let stage = Stage::set().await;
     let service = format!("/v2/Services/{}", stage.app.service);
     let entities = format!("{service}/Entities");
     assert_eq!(stage.app.api().get(&entities).await.status, 200);
     assert_eq!(stage.api_there().delete(&service).await.status, 204);
-    // By the clock, which stands still, the memory would be good forever.
+    // The clock stands still, so cached entries never expire by it.
     while stage.app.api().get(&entities).await.status != 404 {
         tokio::task::yield_now().await;
     }
@@ -159,13 +159,13 @@ async fn without_nats_pushes_are_slower_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn what_was_parked_without_nats_is_found_when_it_is_back() {
+async fn pushes_parked_without_nats_are_found_when_it_is_back() {
     let mut stage = Stage::set().await;
     let phone = stage.enrol("alice-0001", &stage.there).await;
     let mut stream = phone.connect().await.unwrap();
     stage.nats.kill();
     stage.links_are(Link::Down).await;
-    // It looks when the phone connects, and when the link breaks; what is parked after that, no round has seen.
+    // The node looks when the phone connects and when the link breaks; no round has seen what is parked after that.
     stage.there.engine.signals().wait_for(|counts| counts.replayed == 2).await;
     let challenge = stage.app.challenge(&phone, "Log in?").await;
     stage.app.deliver_everything().await;

@@ -1,4 +1,4 @@
-//! `POST …/Notifications` judges in one order: of two things that are wrong at once, the earlier is named.
+//! `POST …/Notifications` checks in a fixed order: of two faults, it names the one checked first.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use countersign_phone::{Phone, Platform, Verdict};
 
 use crate::support::{Caller, TestApp};
 
-/// A stage on which any two neighbouring things can be wrong at once.
+/// A stage on which any two neighbouring checks can fail at once.
 struct Stage {
     app: TestApp,
     phone: Phone,

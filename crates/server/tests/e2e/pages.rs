@@ -20,7 +20,7 @@ fn sids(page: &Value) -> Vec<String> {
     items.iter().map(|item| item["sid"].as_str().expect("a SID").to_owned()).collect()
 }
 
-/// Walks to the end and back, and gives what it saw on the way there.
+/// Follows the pages to the end and back; returns the items.
 async fn walk(caller: &Caller, first: &str, size: usize) -> Vec<String> {
     let mut page = caller.get(first).await.expect(200);
     let mut pages = vec![sids(&page)];
@@ -104,7 +104,7 @@ async fn urls_carry_the_filters_and_no_token_serves_another_list() {
     let (phone, other) = (app.enrol_phone("alice-0001").await, app.enrol_phone("alice-0001").await);
     let mut asked = Vec::new();
     for number in 0..5 {
-        // Within a millisecond there is no order.
+        // Items of one millisecond have no order.
         app.clock.advance(Duration::from_millis(1));
         asked.push(app.challenge(&phone, &format!("number {number}")).await);
         app.challenge(&other, "another device's").await;
@@ -140,7 +140,7 @@ async fn urls_carry_the_filters_and_no_token_serves_another_list() {
 }
 
 #[tokio::test]
-async fn what_comes_and_goes_between_two_pages_disturbs_neither() {
+async fn items_created_and_deleted_between_two_pages_disturb_neither() {
     let settings = format!("http.public_url={PUBLIC}");
     let app = TestApp::start_with(&[&settings]).await;
     let hooks = format!("/v2/Services/{}/Webhooks", app.service);
@@ -152,7 +152,7 @@ async fn what_comes_and_goes_between_two_pages_disturbs_neither() {
     }
     let page = app.api().get(&format!("{hooks}?PageSize=2")).await.expect(200);
     let next = page["meta"]["next_page_url"].as_str().unwrap();
-    // The very item that the token names goes, and a new one comes.
+    // The item that the token names is deleted, and another is created.
     app.api().delete(&format!("{hooks}/{}", made[1])).await.expect(204);
     made.push(app.api().post(&hooks, &form).await.text("sid"));
     let second = follow(&app.api(), next).await;

@@ -1,4 +1,4 @@
-//! Short plays: an application, a phone, and the time that passes between them.
+//! Short plays: an application, a phone, and a clock that advances.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn a_crash_between_the_201_and_the_delivery_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_cancels_what_is_under_way() {
+async fn an_answer_cancels_pushes_under_way() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let challenge = app.challenge(&phone, "Log in?").await;

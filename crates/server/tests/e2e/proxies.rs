@@ -30,7 +30,7 @@ fn behind(app: &TestApp, address: &str) -> Caller {
     Caller { client, ..app.api() }
 }
 
-/// How a right token fares at an address after three wrong ones from `ONE`.
+/// The status of a right token from an address after three wrong ones from `ONE`.
 async fn after_three_failures(settings: &[&str], address: &str) -> u16 {
     let limit = "limits.failed_credentials_per_address_per_minute=3";
     let app = TestApp::start_with(&[&[limit], settings].concat()).await;
@@ -50,7 +50,7 @@ async fn failed_credentials_count_for_the_client_behind_a_trusted_proxy() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_no_trusted_proxy_names_nobody() {
+async fn headers_of_an_untrusted_peer_name_no_client() {
     for settings in [&[][..], &["http.trusted_proxies=10.0.0.0/8,::1"]] {
         assert_eq!(after_three_failures(settings, OTHER).await, 429, "{settings:?}");
     }
@@ -123,7 +123,7 @@ async fn listen(settings: &[&str], bounds: Bounds) -> Listener {
     Listener::start(socket, router, None, bounds).await.expect("it starts")
 }
 
-/// What is heard until the server hangs up.
+/// Everything read until the server closes.
 async fn exchange(listener: &Listener, parts: &[&[u8]]) -> String {
     let mut stream = TcpStream::connect(listener.address).await.expect("somebody listens");
     for part in parts {
@@ -165,7 +165,8 @@ async fn a_proxy_header_names_the_client_of_a_connection() {
     }
 }
 
-/// The client named by the connection is no proxy, so what it says of others is not believed; a proxy behind it is.
+/// The client that the connection names is not a proxy, so its forwarding headers are ignored; those of a trusted proxy
+/// behind it are used.
 #[tokio::test]
 async fn headers_are_believed_only_if_the_address_before_them_is_a_proxys() {
     let settings = ["http.trusted_proxies=127.0.0.1,10.0.0.0/8", "http.proxy_protocol=true"];

@@ -1,11 +1,11 @@
-//! Push credentials: what is no use is refused when it arrives.
+//! Push credentials that cannot work are refused when they are created.
 
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-/// A key as Apple hands it out.
+/// A key in Apple's format.
 fn p8_key() -> String {
     KeyPair::generate().expect("a key").serialize_pem()
 }
@@ -103,7 +103,7 @@ async fn a_credential_that_could_not_push_is_refused_by_the_name_of_its_part() {
 }
 
 #[tokio::test]
-async fn an_update_is_judged_together_with_what_it_leaves_as_it_is() {
+async fn an_update_is_judged_together_with_the_stored_values() {
     let app = TestApp::start().await;
     let api = app.api();
     let (first, second) = (p8_key(), p8_key());

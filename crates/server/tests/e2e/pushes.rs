@@ -1,5 +1,5 @@
-//! Phones in pockets: the real wiring against stand-ins for Apple, Google and a browser's push service, which speak the
-//! real protocols over TLS and check what the real ones check.
+//! Pushes through the real wiring to stand-ins for Apple, Google and a browser's push service, which speak the real protocols
+//! over TLS and check what the real ones check.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,13 +11,13 @@ use countersign_testkit::NatsServer;
 
 use crate::support::{Caller, TestApp};
 
-/// Noon of the first day of 2026, at which the clock of the test stands.
+/// Noon of 2026-01-01, where the test clock starts.
 const NOON: i64 = 1_767_268_800;
 
 pub struct Stage {
     pub app: TestApp,
     pub others: Running,
-    /// What the server trusts, for as long as it may start again.
+    /// The certificates that the server trusts; a restart reads them again.
     _folder: tempfile::TempDir,
 }
 
@@ -134,7 +134,7 @@ async fn an_open_page_of_a_browser_gets_its_prompt_over_the_stream_and_is_not_pu
     assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
     assert_eq!(stage.others.web_push.pushes().all().len(), 0);
 
-    // Bound to nothing, it has no stream any more; to the stream alone, it keeps it.
+    // Bound to nothing, the service has no stream; bound to the stream alone, it keeps it.
     phone.update_push_token(&Platform::Stream).await.unwrap();
     let next = stage.app.challenge(&phone, "And now?").await;
     assert_eq!(page.next_prompt().await.unwrap().challenge_sid, next);

@@ -1,4 +1,4 @@
-//! Quotas of what an account has stored: each is a setting, and a refusal names it with its value.
+//! Quotas of stored resources: each is a setting, and its refusal names the setting and its value.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn bytes_of_an_account_are_limited_and_answers_are_taken_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_stored_counts_after_a_restart_and_on_another_node() {
+async fn stored_resources_count_after_a_restart_and_on_another_node() {
     let mut app = TestApp::start_with(&["limits.entities_per_account=2"]).await;
     make(&app.api(), &app, "person-01").await.expect(201);
     make(&app.api(), &app, "person-02").await.expect(201);
@@ -126,7 +126,7 @@ async fn what_is_stored_counts_after_a_restart_and_on_another_node() {
     refused(&make(&app.api(), &app, "person-04").await, "limits.entities_per_account is 2");
 }
 
-/// What other nodes store is known from the next count on.
+/// The next count includes what other nodes have stored.
 #[tokio::test]
 async fn a_node_counts_what_others_have_stored() {
     let app = TestApp::start_with(&["limits.entities_per_account=2"]).await;

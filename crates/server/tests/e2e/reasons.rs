@@ -1,4 +1,6 @@
-//! Every refusal says why: the error table is walked row by row, as callers meet it.
+//! Every refusal has a reason: every row of the error table is provoked over HTTP.
+
+mod limits;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,12 +10,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use countersign_phone::{Phone, Platform, Verdict, jwt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Caller, Reply, TestApp};
 use crate::totp;
 
-/// Notes the codes of refusals, and holds each of them to what it must tell.
+/// Collects the codes of refusals, and checks the reason of each.
 #[derive(Default)]
 struct Walk(BTreeSet<i64>);
 
@@ -42,10 +43,10 @@ fn token(phone: &Phone, change: impl FnOnce(&mut Value, &mut Value)) -> String {
     jwt::signed(phone.key(), &header, &payload).expect("a token")
 }
 
-/// Somebody's public key.
+/// A valid public key.
 const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Z5A/4QCLi8maQa6elWKLxk8vGyDC1+n1F3o8KU1EYimQ==";
 
-/// Codes of the table that no caller can provoke at will, and where they are shown.
+/// Codes of the table that a caller cannot provoke at will, and the tests that show them.
 const ELSEWHERE: [(i64, &str); 3] = [
     (20408, "bodies.rs: a body that does not come"),
     (20409, "api/src/tests/errors.rs: others change the same thing at the same time"),
@@ -60,8 +61,8 @@ async fn every_code_of_the_table_comes_with_its_reason() {
     enrolments(&mut walk).await;
     challenges(&mut walk).await;
     codes(&mut walk).await;
-    limits(&mut walk).await;
-    crowds(&mut walk).await;
+    limits::of_limits(&mut walk).await;
+    limits::of_crowds(&mut walk).await;
 
     let document = include_str!("../../../../docs/integrate/api-compatibility.md");
     let table = document.split("## Errors").nth(1).and_then(|rest| rest.split("\n## ").next());
@@ -81,7 +82,7 @@ async fn every_code_of_the_table_comes_with_its_reason() {
     );
 }
 
-/// Wrong before anybody looks at what is asked.
+/// Requests that are refused before their content is read.
 async fn requests(walk: &mut Walk) {
     let app = TestApp::start_with(&["http.header_bytes_max=8192"]).await;
     let api = app.api();
@@ -287,93 +288,8 @@ async fn codes(walk: &mut Walk) {
     walk.meets(&spent, 60324, Some("AuthPayload"), "used before");
 }
 
-async fn limits(walk: &mut Walk) {
-    let app = TestApp::start_with(&[
-        "limits.notifications_per_challenge=1",
-        "limits.challenges_per_factor_per_hour=1",
-        "limits.push_factors_per_entity=1",
-        "limits.factors_per_entity_per_day=2",
-        "limits.entities_per_account_per_second=1",
-        "limits.services_per_account=1",
-        "limits.credentials_per_account=1",
-        "limits.webhooks_per_service=1",
-    ])
-    .await;
-    let api = app.api();
-    let phone = app.enrol_phone("alice-0001").await;
-    let sid = app.challenge(&phone, "Log in?").await;
-    let path = app.challenges_path(&phone);
-    let notifications = format!("{path}/{sid}/Notifications");
-    api.post(&notifications, &[]).await.expect(201);
-    let more = api.post(&notifications, &[]).await;
-    walk.meets(&more, 60309, None, "limits.notifications_per_challenge");
-    let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
-    let more = api.post(&path, &form).await;
-    walk.meets(&more, 60312, Some("FactorSid"), "limits.challenges_per_");
-    let entity = [("Identity", "carol-0001")];
-    let more = api.post(&format!("/v2/Services/{}/Entities", app.service), &entity).await;
-    walk.meets(&more, 60328, None, "limits.entities_per_account_per_second");
-    let more = api.post("/v2/Services", &[("FriendlyName", "more")]).await;
-    walk.meets(&more, 60200, None, "limits.services_per_account is 1");
-    api.post("/v1/Credentials", &[("Type", "gcm")]).await.expect(201);
-    let more = api.post("/v1/Credentials", &[("Type", "gcm")]).await;
-    walk.meets(&more, 60300, None, "limits.credentials_per_account is 1");
-    let hooks = format!("/v2/Services/{}/Webhooks", app.service);
-    let form = [
-        ("FriendlyName", "hook"),
-        ("EventTypes", "*"),
-        ("WebhookUrl", "https://owlbank.example.com/hook"),
-    ];
-    api.post(&hooks, &form).await.expect(201);
-    walk.meets(&api.post(&hooks, &form).await, 60306, None, "limits.webhooks_per_service is 1");
-
-    let factors = format!("{}/Factors", app.entity("alice-0001"));
-    let codes = [("FriendlyName", "codes"), ("FactorType", "totp")];
-    let push = [
-        ("FriendlyName", "Ann's other phone"),
-        ("FactorType", "push"),
-        ("Binding.PublicKey", KEY),
-        ("Config.SdkVersion", "1.0.0"),
-        ("Config.AppId", "com.example.owlbank"),
-        ("Config.NotificationPlatform", "none"),
-    ];
-    let more = api.post(&factors, &push).await;
-    walk.meets(&more, 60315, None, "limits.push_factors_per_entity is 1");
-    api.post(&factors, &codes).await.expect(201);
-    let more = api.post(&factors, &codes).await;
-    walk.meets(&more, 60326, None, "limits.factors_per_entity_per_day");
-
-    let app = TestApp::start_with(&["limits.requests_per_account_per_second=2"]).await;
-    app.clock.advance(Duration::from_secs(1));
-    for _ in 0..2 {
-        app.api().get("/v2/Services").await.expect(200);
-    }
-    let more = app.api().get("/v2/Services").await;
-    walk.meets(&more, 20429, None, "limits.requests_per_account_per_second");
-}
-
-async fn crowds(walk: &mut Walk) {
-    let app = TestApp::start_with(&["stream.unauthenticated_max=1"]).await;
-    let phone = app.enrol_phone("alice-0001").await;
-    let path = format!("{}/Stream", app.factor_path(&phone));
-    let upgrade = format!(
-        "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    let mut held = crate::support::open(app.address(), upgrade.as_bytes()).await;
-    let mut first = [0; 12];
-    held.read_exact(&mut first).await.expect("an answer");
-    assert_eq!(&first, b"HTTP/1.1 101");
-    let request = app.api().request(Method::GET, &path).header("Connection", "Upgrade");
-    let request = request.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13");
-    let request = request.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-    let more = Reply::of(request).await;
-    walk.meets(&more, 20503, None, "stream.unauthenticated_max");
-    drop(held);
-}
-
 #[tokio::test]
-async fn a_body_that_is_no_form_is_told_so_and_changes_nothing() {
+async fn a_body_that_is_not_a_form_is_refused_as_such_and_changes_nothing() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let sid = app.challenge(&phone, "Log in?").await;

@@ -1,4 +1,4 @@
-//! Refusals name the missing thing or the limit, and values come back as they were handed in.
+//! Refusals name the missing resource or the limit, and values are returned as they were given.
 
 use serde_json::json;
 

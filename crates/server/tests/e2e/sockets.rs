@@ -1,4 +1,4 @@
-//! Device streams that go wrong: nothing is delivered by them, and nobody else notices.
+//! Faulty device streams: they deliver nothing, and disturb no other stream.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn token(app: &TestApp, phone: &Phone, nonce: Option<&str>) -> String {
     jwt::device_jwt(phone.key(), device, app.clock.now().as_seconds(), nonce).expect("a token")
 }
 
-/// A stream that is linked, on which nobody acknowledges anything.
+/// A linked stream that acknowledges nothing.
 async fn linked(app: &TestApp, phone: &Phone) -> Socket {
     let mut socket = connect(app, phone).await.expect("a socket");
     let nonce = text(&mut socket).await;

@@ -20,7 +20,7 @@ use crate::support::TestApp;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// A connection on which one request was served, so that the server's settings are known; and its end.
+/// A connection that has served one request, so that the server's settings are known; and a future of its end.
 struct Connection {
     client: SendRequest<Empty<Bytes>>,
     ended: JoinHandle<()>,
@@ -89,7 +89,7 @@ async fn a_stream_keeps_its_connection_beyond_the_idle_time_and_no_longer_than_i
     let mut socket = connection.stream(&app, &phone).await;
     link(&app, &phone, &mut socket).await;
 
-    // Of two that come later and are idle the second begins only when the first has been closed.
+    // Two later idle connections: the second begins once the first has been closed.
     for _ in 0..2 {
         let idle = Connection::open(&app).await;
         idle.ended.await.expect("it is closed");

@@ -1,5 +1,5 @@
-//! A suspended account: nothing is sent for it, and what still can be is sent once it is resumed. That its callers are
-//! refused is shown in `accounts`, `long_poll`, `sockets` and `console`.
+//! A suspended account: nothing is sent for it, and pushes and calls that are still in time are sent once it is resumed. The
+//! refusals of its callers are tested in `accounts`, `long_poll`, `sockets` and `console`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::TestApp;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A challenge that is opened although the account's callers are refused: as by a request that was judged just before.
+/// Opens a challenge although the account's callers are refused, like a request that was authenticated just before.
 async fn open(app: &TestApp, phone: &Phone) -> String {
     let verify = &app.server().verify;
     let new = NewChallenge {

@@ -1,4 +1,4 @@
-//! The listener over TLS, whose certificate changes under it.
+//! The TLS listener while its certificate changes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use axum::routing::get;
 use countersign_server::listener::{self, Bounds, Certificate, Listener};
 use reqwest::{Certificate as Trusted, Client};
 
-/// Writes a fresh certificate for this machine, and gives what a client must trust.
+/// Writes a new certificate for this machine; returns it for a client to trust.
 fn write_certificate(chain: &Path, key: &Path) -> Trusted {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let pem = made.cert.pem();

@@ -11,14 +11,14 @@ use crate::support::{Reply, TestApp};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-/// A code of now, by the factor's defaults but for the length.
+/// The current code of a factor with default settings and this code length.
 pub(crate) fn code(app: &TestApp, code_length: u8) -> String {
     let config = TotpConfig { alg: TotpAlg::Sha1, time_step: 30, skew: 1, code_length };
     let code = code_now(&Secret::new(SECRET), config, app.clock.now()).expect("Base32");
     code.expose().to_owned()
 }
 
-/// A code that is none of the next few.
+/// A code that is not right for any of the next time steps.
 fn wrong(app: &TestApp) -> String {
     let number: u32 = code(app, 6).parse().expect("digits");
     format!("{:06}", (number + 1) % 1_000_000)
@@ -29,7 +29,7 @@ async fn create(app: &TestApp, more: &[(&str, &str)]) -> Reply {
     app.api().post(&format!("{}/Factors", app.entity("alice-0001")), &form).await
 }
 
-/// The path of a factor that is verified, and its SID; its code of now is spent.
+/// The path and the SID of a verified factor whose current code is spent.
 pub(crate) async fn verified(app: &TestApp, length: u8) -> (String, String) {
     let digits = length.to_string();
     let more = [("Binding.Secret", SECRET), ("Config.CodeLength", digits.as_str())];
@@ -206,7 +206,7 @@ async fn factors_of_an_entity_are_limited() {
     assert_eq!(create(&app, &[]).await.refusal(), (429, 60326), "of either type");
 }
 
-/// A person who presses the button twice, or whose code another page has used, is no attacker.
+/// A person who presses the button twice, or whose code another page has used, is not an attacker: spent codes are not counted.
 #[tokio::test]
 async fn a_spent_code_is_refused_and_not_counted() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! An application hears what happened, and can tell that it was us who said it.
+//! Webhooks reach the application, in order and signed.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn types(events: &[Event]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_happens_to_factors_and_challenges_arrives_signed_and_in_order() {
+async fn events_of_factors_and_challenges_arrive_signed_and_in_order() {
     let app = TestApp::start_with(ALLOWED).await;
     let ear = listener().await;
     let sid = subscribe(&app, &ear, "/hook?tenant=7", &["*"]).await;
@@ -40,7 +40,7 @@ async fn what_happens_to_factors_and_challenges_arrives_signed_and_in_order() {
     let secret = Secret::new(app.api().get(&path).await.text("secret"));
 
     let phone = app.enrol_phone("alice-0001").await;
-    // what happens at one instant has no order
+    // Events of one instant have no order.
     app.pass(SECOND).await;
     let first = app.challenge(&phone, "Pay 40 EUR?").await;
     phone.answer(&first, Verdict::Approved).await.unwrap();
@@ -110,7 +110,7 @@ async fn factors_with_codes_are_told_of_likewise() {
     subscribe(&app, &ear, "/hook", &["*"]).await;
     let (path, factor) = totp::verified(&app, 6).await;
     app.pass(SECOND).await;
-    // the next code
+    // The next code.
     app.pass(Duration::from_secs(30)).await;
     let code = totp::code(&app, 6);
     let at_once = totp::challenge(&app, &factor, Some(&code)).await.text("sid");
@@ -142,7 +142,7 @@ async fn factors_with_codes_are_told_of_likewise() {
 }
 
 #[tokio::test]
-async fn our_own_events_come_only_to_those_who_name_them() {
+async fn events_of_our_own_reach_only_webhooks_that_name_them() {
     let app = TestApp::start_with(ALLOWED).await;
     let ear = listener().await;
     subscribe(&app, &ear, "/all", &["*"]).await;
@@ -176,7 +176,7 @@ async fn a_call_that_is_refused_comes_again_under_its_uuid() {
     subscribe(&app, &ear, "/hook", &["factor.created"]).await;
     app.enrol_phone("alice-0001").await;
     ear.events().wait_for(1).await;
-    // written down, or the next try has no time yet
+    // The next try has a time only once the result is stored.
     app.deliver_everything().await;
     app.pass(Duration::from_secs(6)).await;
     let events = ear.events().wait_for(2).await;
@@ -202,7 +202,7 @@ async fn a_push_that_fails_or_expires_is_told() {
     let ear = listener().await;
     let ends = ["notification.failed", "notification.expired"];
     subscribe(&app, &ear, "/hook", &ends).await;
-    // the service has no credential for it
+    // The service has no credential for this platform.
     let google = app.enrol("bob-00001", Platform::Fcm("t".repeat(140))).await;
     let refused = app.challenge(&google, "Pay 40 EUR?").await;
     app.deliver_everything().await;

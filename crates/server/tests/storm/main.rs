@@ -26,7 +26,7 @@ use crate::tally::Tally;
 const PHONES: usize = 50;
 /// Notifications of each challenge, beside the one that it sends by itself.
 const AGAIN: usize = 66;
-/// All of them, of one platform.
+/// All notifications of one platform.
 const EACH: usize = PHONES * (AGAIN + 1);
 
 /// How late the slow push service answers.
@@ -34,11 +34,11 @@ const SLOW: Duration = Duration::from_millis(150);
 /// How many pushes it turns away first.
 const THROTTLED: usize = 500;
 
-/// Bounds a failing test; a good one ends when the last push has.
+/// Bounds a failing test; a passing one ends with the last push.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_service_that_fails_costs_nobody_but_its_own() {
+async fn a_failing_push_service_delays_only_its_own_pushes() {
     let mut stage = Box::pin(Stage::set(PHONES)).await;
     let calm = stage.ask_everybody(AGAIN).await;
     let calm = stage.until_over(&calm, PATIENCE).await;

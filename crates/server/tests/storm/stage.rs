@@ -24,10 +24,10 @@ use crate::tally::Tally;
 
 /// Requests that the application has under way.
 const AT_ONCE: usize = 12;
-/// How long a push lives that nobody will take; others live as long as they can.
+/// The TTL of pushes to the service that is gone; others have the longest TTL.
 const SHORT: Duration = Duration::from_secs(10);
 
-/// A challenge that was asked, all notifications of which were answered 201.
+/// A challenge whose notifications were all answered 201.
 pub struct Asked {
     platform: Platform,
     sid: ChallengeSid,
@@ -46,7 +46,7 @@ pub struct Stage {
     _folder: tempfile::TempDir,
 }
 
-/// Who asks.
+/// The application.
 struct Application {
     client: reqwest::Client,
     base: String,
@@ -76,7 +76,7 @@ impl Application {
         let path = format!("/v2/Services/{}/Entities/{}", self.service, phone.identity());
         let path = format!("{path}/Challenges");
         let now = World::real().clock.now();
-        // The push service that will be gone is asked for less patience, so that the test ends.
+        // Pushes to the service that will be gone have a short TTL, so that the test ends.
         let lifetime = if platform == Platform::Fcm { SHORT * 2 } else { SHORT * 30 };
         let until = Instant::from_seconds((now + lifetime).as_seconds()).to_string();
         let form = [
@@ -119,7 +119,7 @@ impl Stage {
         );
         let server = server.await.expect("it starts");
         let (account, token) = server.verify.create_account("storm").await.expect("an account");
-        // Nobody here speaks TLS to the server.
+        // The server has no TLS here.
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
         let mut application = Application {
             client: client.expect("a client"),
@@ -138,13 +138,13 @@ impl Stage {
     /// Asks every phone; the platforms take turns.
     pub async fn ask_everybody(&self, again: usize) -> Vec<Asked> {
         let asked = self.phones.iter().map(|(platform, phone)| {
-            // A future of its own for each, so that all are alike.
+            // Boxed, so that all futures have one type.
             self.application.ask(*platform, phone, again)
         });
         stream::iter(asked).buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// Waits until every notification has ended; what the database says of them.
+    /// Waits until every notification has ended; returns the tally.
     pub async fn until_over(&self, asked: &[Asked], patience: Duration) -> Tally {
         let over = async {
             loop {
@@ -153,7 +153,7 @@ impl Stage {
                 if tally.open == 0 {
                     return tally;
                 }
-                // Each that is open needs one more event at least.
+                // Each open notification needs at least one more event.
                 let enough = before.settled + before.expired + tally.open;
                 let signals = self.server.engine.signals();
                 signals.wait_for(|now| now.settled + now.expired >= enough).await;
@@ -176,7 +176,7 @@ impl Stage {
         tally
     }
 
-    /// Google is gone: nobody listens there any more.
+    /// Stops the stand-in for Google.
     pub fn end_fcm(&mut self) {
         self.fcm = None;
     }

@@ -1,4 +1,4 @@
-//! What the database says of all notifications.
+//! Counts notifications in the database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use countersign_domain::ending::{ErrorCode, NotificationStatus};
 use countersign_domain::notification::Notification;
 use countersign_domain::time::Instant;
 
-/// One end, and how many came to it.
+/// An ending, and its number of notifications.
 pub type End = (NotificationStatus, Option<ErrorCode>, usize);
 
 /// Ends of notifications, counted.
 #[derive(Default)]
 pub struct Tally {
     ends: BTreeMap<(&'static str, &'static str, u32), End>,
-    /// Those that have not ended.
+    /// Notifications that have not ended.
     pub open: u64,
     /// Attempts that started at or after the deadline.
     pub started_late: usize,

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use super::{ACCOUNT, TOKEN, client};
 
-/// How often something that another process does is looked at, and how many times at most.
+/// The interval between looks at another process, and the most looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOKS: usize = 3_000;
 
-/// A folder to run the binary in. Nothing of the environment comes through that would be a setting.
+/// A folder to run the binary in, without settings from the environment.
 pub struct Stage {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
-    /// Bounds that a shell sets before the binary runs, as it is told them.
+    /// Shell commands that set bounds before the binary runs.
     bounds: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Stage {
         }
     }
 
-    /// One whose environment names the first account.
+    /// A stage whose environment names the first account.
     pub fn with_account() -> Self {
         Self::new().with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN)
     }
@@ -57,12 +57,12 @@ impl Stage {
         self
     }
 
-    /// With so many open files at most.
+    /// With this limit of open files.
     pub fn with_files(self, most: usize) -> Self {
         self.bounded(format!("ulimit -n {most}"))
     }
 
-    /// With files that may have so many bytes at most, until the bound is raised. A write beyond it fails.
+    /// With this limit of bytes for a file, until it is raised. A write beyond it fails.
     pub fn with_file_bytes(self, most: usize) -> Self {
         self.bounded(format!("trap '' XFSZ && ulimit -S -f {}", most / 512))
     }
@@ -72,7 +72,7 @@ impl Stage {
         self
     }
 
-    /// Without it again.
+    /// Removes a variable.
     pub fn without(mut self, name: &str) -> Self {
         self.variables.retain(|(has, _)| has != name);
         self
@@ -178,7 +178,7 @@ impl Stage {
 }
 
 impl Running {
-    /// Waits until somebody answers there, whatever it is, and the server has said that it is ready.
+    /// Waits until the URL responds and the server has logged that it is ready.
     pub async fn answers(&self, client: &reqwest::Client, url: &str, what: &[&str]) {
         for _ in 0..LOOKS {
             // The first account is there only when it is ready.
@@ -202,7 +202,7 @@ impl Running {
         self.process.id()
     }
 
-    /// Waits until it has said something to people.
+    /// Waits until it has written this to standard error.
     pub async fn says(&self, words: &str) {
         for _ in 0..LOOKS {
             if self.stderr().contains(words) {
@@ -236,7 +236,7 @@ impl Running {
         panic!("it does not print {words:?}: {}", self.stdout());
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has exited.
     pub async fn end(mut self) -> Done {
         for _ in 0..LOOKS {
             if let Some(status) = self.process.try_wait().expect("it can be asked") {

@@ -127,13 +127,13 @@ impl Drop for Proxy {
     }
 }
 
-/// A program where Debian puts it, which is not in every user's path; elsewhere by its name.
+/// A program in Debian's `/usr/sbin`, which is not in every user's path; elsewhere by its name.
 fn installed(name: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(name);
     if path.exists() { path } else { name.into() }
 }
 
-/// What is around the documented part in `/etc/nginx/nginx.conf`.
+/// The `nginx.conf` that includes the documented part.
 const NGINX: &str = "
 daemon off;
 user root root;
@@ -164,7 +164,7 @@ fn change(text: &str, before: &str, after: &str, to: &str) -> String {
     format!("{start}{before}{to}{after}{end}")
 }
 
-/// Every server that the document names, by the one that runs.
+/// Replaces every upstream that the document names by the running server.
 fn upstreams(text: &str, upstream: &str) -> String {
     ["127.0.0.1:8080", "10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"]
         .iter()

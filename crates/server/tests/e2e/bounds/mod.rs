@@ -1,4 +1,4 @@
-//! Every bound of every parameter: what just fits is taken, what is one beyond is refused by name, and leaves nothing.
+//! Every bound of every parameter: the largest allowed value is accepted; one more is refused by name and changes nothing.
 
 mod tables;
 
@@ -24,7 +24,7 @@ async fn one_beyond_any_bound_is_refused_by_name_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_just_fits_is_taken() {
+async fn the_largest_allowed_values_are_accepted() {
     let limits =
         ["limits.notifications_per_challenge=0", "limits.entities_per_account_per_second=0"];
     let app = TestApp::start_with(&limits).await;

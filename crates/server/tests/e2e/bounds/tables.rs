@@ -1,10 +1,10 @@
-//! Every parameter, with a value that just fits and one that is one beyond.
+//! Every parameter, with the largest allowed value and one that is one beyond.
 
 use countersign_phone::DeviceKey;
 
 use crate::support::{Caller, Home, Reply};
 
-/// A parameter, a value that just fits, one that does not any more, and the code of its refusal.
+/// A parameter, the largest allowed value, one that is too large, and the code of its refusal.
 pub type Row = (&'static str, String, String, i64);
 
 fn row(name: &'static str, good: impl Into<String>, bad: impl Into<String>, code: i64) -> Row {
@@ -30,7 +30,7 @@ pub struct Table {
     pub path: String,
     form: Vec<(&'static str, String)>,
     pub rows: Vec<Row>,
-    /// What a success is answered with.
+    /// The status of a success.
     pub good: u16,
 }
 
@@ -40,13 +40,13 @@ fn table(path: String, form: &[(&'static str, &str)], rows: Vec<Row>) -> Table {
 }
 
 impl Table {
-    /// The same rows, less those that only a new one may name, against one that is there.
+    /// The same rows for an update, without those that only a creation may name.
     fn for_update(&self, path: String, only_new: &[&str]) -> Self {
         let rows = self.rows.iter().filter(|row| !only_new.contains(&row.0)).cloned().collect();
         Self { path, form: Vec::new(), rows, good: 200 }
     }
 
-    /// Makes the call with that parameter so, and every other one right.
+    /// Makes the call with this value of the parameter and valid values of all others.
     pub async fn send(&self, caller: &Caller, name: &str, value: &str) -> Reply {
         let fresh_key;
         let mut form: Vec<(&str, &str)> =
@@ -115,7 +115,7 @@ fn factor(path: String) -> Table {
     table(path, &form, rows)
 }
 
-/// It is noon of 2026-01-01 until somebody moves the hands.
+/// The test clock starts at noon of 2026-01-01.
 fn challenge(path: String, factor: &str) -> Table {
     let form = [("FactorSid", factor), ("Details.Message", "Log in?")];
     let rows = vec![
@@ -160,7 +160,7 @@ fn credential(path: &str) -> Table {
         row("Sandbox", "true", "maybe", 60300),
         row("Type", "gcm", "wns", 60300),
     ];
-    // The type whose secrets are kept and never used, so that any bounded text is a good one.
+    // The secrets of this type are stored and not used, so any text within the bounds is valid.
     table(path.to_owned(), &[("Type", "gcm")], rows)
 }
 
@@ -196,7 +196,7 @@ pub fn all(home: &Home) -> Vec<Table> {
         row("Ttl", "4", "99999999999999999999", 60300),
     ];
     let only_new = ["FactorType", "Binding.Alg", "Metadata", "Config.NotificationPlatform"];
-    // Its factor is one of the stream, which drops tokens and does not judge them.
+    // Its factor uses the stream, which ignores push tokens.
     let no_token: Vec<&str> = [&only_new[..], &["Config.NotificationToken"]].concat();
     vec![
         services.for_update(service_path.clone(), &[]),

@@ -1,4 +1,4 @@
-//! Every route that writes, with a request for each and the place where its effect is seen.
+//! Every writing route, with a request for each and the path that shows its effect.
 
 use countersign_phone::{DeviceKey, Phone, Platform, Verdict};
 
@@ -18,7 +18,7 @@ pub(super) struct Route {
     /// The path that is read before and after.
     pub(super) shows: String,
     /// A text that is there afterwards. Empty for access tokens: only the caller learns the SID to read one by, and
-    /// nothing follows their commit.
+    /// their commit has no consequences.
     pub(super) sign: String,
 }
 

@@ -1,10 +1,10 @@
-//! The application's side: plain HTTP, so that a test sees what is on the wire.
+//! The application's side, over plain HTTP: a test sees the bytes on the wire.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// What stands on every answer, whatever became of the request.
+/// The headers of every response.
 pub const ALWAYS: [&str; 13] = [
     "date",
     "content-type",
@@ -21,7 +21,7 @@ pub const ALWAYS: [&str; 13] = [
     "access-control-expose-headers",
 ];
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -45,7 +45,7 @@ impl Reply {
         reply
     }
 
-    /// What holds of every answer of the API, so that every play shows it.
+    /// Checks what holds for every response of the API.
     #[track_caller]
     fn is_well_formed(&self) {
         for name in ALWAYS {
@@ -89,7 +89,7 @@ impl Reply {
         (self.status, self.body["code"].as_i64().unwrap_or_else(|| panic!("a code: {self:?}")))
     }
 
-    /// The body of an answer with this status.
+    /// The body of a response that must have this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -103,7 +103,7 @@ impl Reply {
     }
 }
 
-/// One who calls, with credentials or without.
+/// A caller, with or without credentials.
 #[derive(Clone)]
 pub struct Caller {
     pub client: reqwest::Client,
@@ -126,7 +126,7 @@ impl Caller {
         Reply::of(self.request(Method::POST, path).form(form)).await
     }
 
-    /// A form as it stands, however wrong.
+    /// Posts a body as it is, valid or not.
     pub async fn post_bytes(&self, path: &str, form: impl Into<Vec<u8>>) -> Reply {
         Reply::of(self.request(Method::POST, path).body(form.into())).await
     }

@@ -1,4 +1,4 @@
-//! The stage: a server with the wiring of the binary over a database of its own.
+//! A server with the wiring of the binary and its own database.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use countersign_verify::{MasterKey, Verify};
 
 use super::api::Caller;
 
-/// A server, an application with an account and a service, and the hands of the clock.
+/// A server, an application with an account and a service, and the clock.
 pub struct TestApp {
     pub clock: ManualClock,
     pub server: Option<Server>,
@@ -29,7 +29,7 @@ pub struct TestApp {
     client: reqwest::Client,
     config: Config,
     world: World,
-    /// Lives as long as the play, and so does the folder.
+    /// Kept for the length of the test, like the folder.
     pub(super) database: Option<TestDatabase>,
     _folder: tempfile::TempDir,
 }
@@ -53,7 +53,7 @@ impl TestApp {
         let database = on_postgres().then(TestDatabase::new);
         config.database.url = database.as_ref().map(|database| database.url().into());
         let server = open(&config, &world).await;
-        // Whoever knows this server finds the next one at the same address.
+        // A restarted server listens at the same address.
         config.http.listen = server.address;
         let (account, token) = server.verify.create_account("first").await.expect("an account");
         let mut app = Self {
@@ -99,15 +99,15 @@ impl TestApp {
         self.server = Some(open(&self.config, &self.world).await);
     }
 
-    /// Another server of the same configuration, over the same database: as another process would be, but for the clock.
+    /// Another server with the same configuration, database and clock.
     pub async fn other_node(&self) -> Server {
         let mut config = self.config.clone();
         config.http.listen.set_port(0);
         open(&config, &self.world).await
     }
 
-    /// The use cases of another process over the same database: what `countersign accounts` works with. Nothing that
-    /// happens there is announced here.
+    /// The use cases of another process over the same database, such as `countersign accounts`. Its changes are not announced
+    /// to this server.
     pub async fn other_process(&self) -> Verify {
         let database = Database::open(&self.config).await.expect("the database opens twice");
         let (handover, _) = HandOver::new(1);
@@ -117,7 +117,7 @@ impl TestApp {
             .expect("the same key")
     }
 
-    /// The database, as somebody sees it who got at it.
+    /// The database, opened past the server.
     pub async fn store(&self) -> Arc<dyn Store> {
         Database::open(&self.config).await.expect("the database opens twice").store()
     }
@@ -132,7 +132,7 @@ impl TestApp {
         }
     }
 
-    /// Requests of the account that are being served, the one that asks among them.
+    /// The number of requests of the account in work, this one included.
     pub async fn serving(&self) -> usize {
         let reply = self.api().get("/v2/Services?PageSize=1").await;
         reply.header("twilio-concurrent-requests").parse().expect("a number")
@@ -148,19 +148,19 @@ impl TestApp {
         format!("/v2/Services/{}/Entities/{identity}", self.service)
     }
 
-    /// Moves the hands, and lets everything that falls due by then happen.
+    /// Advances the clock, and delivers everything that falls due.
     pub async fn pass(&self, span: Duration) {
         self.clock.advance(span);
         self.deliver_everything().await;
     }
 
-    /// Waits until all that can be delivered now has been, and is written down.
+    /// Waits until everything that is due has been delivered, and the results are stored.
     pub async fn deliver_everything(&self) {
         self.server().engine.idle().await;
     }
 }
 
-/// The same plays run on either database.
+/// Whether the tests run on PostgreSQL instead of SQLite.
 pub fn on_postgres() -> bool {
     std::env::var("COUNTERSIGN_TEST_DATABASE").is_ok_and(|word| word == "postgres")
 }
@@ -190,7 +190,7 @@ async fn open(config: &Config, world: &World) -> Server {
         ));
         match started.await {
             Ok(server) => return server,
-            // The one before is letting go of the address.
+            // The previous server still holds the address.
             Err(error) if format!("{error:#}").contains("cannot listen") => {
                 tokio::task::yield_now().await;
             }
@@ -205,7 +205,7 @@ pub fn master_key() -> MasterKey {
 }
 
 fn client() -> reqwest::Client {
-    // Nobody here speaks TLS, and reading the system's certificates takes longer than most plays.
+    // No test uses TLS, and reading the system's certificates takes longer than most of them.
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     builder.build().expect("a client")
 }

@@ -1,4 +1,4 @@
-//! A database that is read and not written, so that a test can act while a write is under way.
+//! Holds all writes of a database, so that a test can act while a write is under way.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
@@ -22,7 +22,7 @@ const LOCK_EVERY_TABLE: &str = "BEGIN;\n\
     \\echo held\n";
 
 impl TestApp {
-    /// Lets writes wait. They must be let go within the time-outs of the store.
+    /// Holds writes. They must be released within the time-outs of the store.
     pub async fn hold_writes(&self) -> HeldWrites {
         let Some(database) = &self.database else {
             let db = Connection::open(self.database_file()).expect("the database opens twice");
@@ -34,7 +34,7 @@ impl TestApp {
         let mut psql = psql.spawn().expect("psql runs");
         psql.stdin.as_mut().expect("piped").write_all(LOCK_EVERY_TABLE.as_bytes()).expect("taken");
         let lines = BufReader::new(psql.stdout.take().expect("piped")).lines();
-        // Not on this thread: the lock may have to wait for a transaction of the server that runs on it.
+        // On another thread: the lock may wait for a transaction of the server, which runs on this one.
         let held = spawn_blocking(|| lines.map_while(Result::ok).any(|line| line == "held"));
         assert!(held.await.expect("it reads"), "psql locked the tables");
         HeldWrites::Postgres(psql)

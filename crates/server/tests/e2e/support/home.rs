@@ -1,11 +1,11 @@
-//! One of everything, the paths to it, and a list of all there is.
+//! One of each resource, its paths, and a listing of all of them.
 
 use countersign_phone::{Authority, Enrolment, Phone};
 use serde_json::{Map, Value};
 
 use super::{Caller, TestApp};
 
-/// A service with one of everything in it.
+/// A service with one of each resource.
 pub struct Home {
     pub caller: Caller,
     pub service: String,
@@ -18,7 +18,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Furnishes a fresh service of `caller`'s account.
+    /// Creates it in the account of `caller`.
     pub async fn furnish(app: &TestApp, caller: Caller, identity: &str) -> Self {
         let made = async |path: &str, form: &[(&str, &str)]| {
             let reply = caller.post(path, form).await;
@@ -80,7 +80,7 @@ impl Home {
         format!("/v1/Credentials/{}", self.credential)
     }
 
-    /// Every path that names one thing, and the methods that it knows beside GET.
+    /// Every path of a single resource, and its methods beside GET.
     pub fn instances(&self) -> [(String, &'static [&'static str]); 8] {
         [
             (self.service_path(), &["POST", "DELETE"]),
@@ -94,7 +94,7 @@ impl Home {
         ]
     }
 
-    /// Every path that names a list, and the key of what is in it; nobody lists access tokens.
+    /// Every path of a list, and its key in the response; access tokens have no list.
     pub fn lists(&self) -> [(String, &'static str); 8] {
         [
             ("/v2/Services".to_owned(), "services"),
@@ -108,7 +108,7 @@ impl Home {
         ]
     }
 
-    /// All that can be listed here, to be compared before and after: what was refused must have left nothing.
+    /// Everything that can be listed, to compare before and after: a refused request must change nothing.
     pub async fn inventory(&self) -> Value {
         let mut all = Map::new();
         for (path, key) in self.lists() {

@@ -1,4 +1,4 @@
-//! What every play needs.
+//! Support shared by all tests.
 
 mod api;
 mod app;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand, for what a client library would mend, hide or refuse to send.
+//! HTTP/1.1 by hand, for requests that a client library would correct, hide or refuse to send.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Caller;
 
-/// An answer as it came over the wire.
+/// A response as it came over the wire.
 #[derive(Debug)]
 pub struct RawReply {
     pub status: u16,
@@ -45,14 +45,14 @@ pub fn request_bytes(caller: &Caller, method: &str, path: &str, form: &str) -> V
     .into_bytes()
 }
 
-/// A connection on which that much has been said.
+/// A connection on which this text has been sent.
 pub async fn open(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("somebody listens");
     stream.write_all(bytes).await.expect("it can be written");
     stream
 }
 
-/// Says that, and hears the answer until the server hangs up; the request must ask for that.
+/// Sends this text, and reads the response until the server closes; the request must ask it to close.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> RawReply {
     let mut stream = open(address, bytes).await;
     let mut heard = Vec::new();

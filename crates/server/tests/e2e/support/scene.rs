@@ -1,4 +1,4 @@
-//! What phones and their application do on the stage.
+//! Steps of phones and their application.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::{Caller, TestApp};
 
 impl TestApp {
-    /// A phone on the server's clock, verified, reached by its stream.
+    /// Enrols a verified phone on the server's clock, reached by its stream.
     pub async fn enrol_phone(&self, identity: &str) -> Phone {
         self.enrol(identity, Platform::Stream).await
     }
 
-    /// A fresh access token, as an application gives it to its app.
+    /// A new access token for an identity.
     pub async fn access_token(&self, identity: &str) -> String {
         let path = format!("/v2/Services/{}/AccessTokens", self.service);
         let form = [("Identity", identity), ("FactorType", "push")];
@@ -66,7 +66,7 @@ impl TestApp {
         reply.text("sid")
     }
 
-    /// The call that all of this is for.
+    /// Posts a notification of a challenge.
     pub async fn notify(&self, phone: &Phone, challenge: &str, ttl: u16) -> Value {
         let path = format!("{}/{challenge}/Notifications", self.challenges_path(phone));
         self.api().post(&path, &[("Ttl", &ttl.to_string())]).await.expect(201)
@@ -94,7 +94,7 @@ impl TestApp {
         body["notifications"].as_array().expect("a list").clone()
     }
 
-    /// A phone as a plain caller, with a token that is good now.
+    /// A phone as a plain HTTP caller, with a valid device token.
     pub fn device(&self, phone: &Phone) -> Caller {
         self.api().with("token", &phone.device_jwt().expect("a token"))
     }

@@ -7,15 +7,18 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{AccessTokens, Inserted};
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{access_token_columns, rows};
+use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{id, params};
-use crate::rows::{self, access_token_columns};
-use crate::statement::{exists, inserted, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, services};
+use crate::services;
+use crate::session::Session;
+use crate::statement::{exists, one};
+use crate::store::PostgresStore;
 
 const READ: &str = concat!(
     "SELECT ",
@@ -25,10 +28,10 @@ const READ: &str = concat!(
 const INSERT: &str = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, \
                       factor_friendly_name, ttl, created_at, expires_at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-/// Uses up one that can still be used at `$3`. Whoever else wants it waits, and then finds it used.
+/// Uses up an access token that can be used at `$3`. A concurrent enrolment waits, and then finds it used.
 pub(crate) const USE_UP: &str = "UPDATE access_tokens SET used_at = $3 \
                                  WHERE service_sid = $1 AND sid = $2 AND used_at IS NULL AND expires_at > $3";
-/// One that can still be used at `$3`, kept for whoever asks until the end of the transaction.
+/// An access token that can be used at `$3`. Locked until the end of the transaction.
 pub(crate) const IS_GOOD: &str = "SELECT 1 FROM access_tokens WHERE service_sid = $1 AND sid = $2 \
                                   AND used_at IS NULL AND expires_at > $3 FOR UPDATE";
 
@@ -36,13 +39,13 @@ struct Create(AccessToken);
 
 #[async_trait]
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0.created_at, self.0.created_at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let token = &self.0;
         let service = id(token.service.as_bytes());
         if !exists(db, services::STAYS, params![service]).await? {
@@ -81,7 +84,7 @@ impl AccessTokens for PostgresStore {
     ) -> StoreResult<Option<AccessToken>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), id(sid.as_bytes())];
-        let read = |row: &_| rows::access_token(Cells::of(row, "access_tokens"));
+        let read = |row: &Row| rows::access_tokens::access_token(cells_of(row, "access_tokens"));
         Ok(one(&db, READ, key, read).await?)
     }
 }

@@ -1,28 +1,31 @@
 //! Accounts and their API keys.
 
 use async_trait::async_trait;
-use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::account::{Account, ApiKey};
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Accounts, Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::rows::accounts::secondary_cells;
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{account_columns, api_key_columns, rows};
+use tokio_postgres::Row;
 
-use crate::PostgresStore;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, account_columns, api_key_columns};
-use crate::statement::{exists, inserted, one, updated};
-use crate::trouble::Trouble;
+use crate::session::Session;
+use crate::statement::{exists, one, updated};
+use crate::store::PostgresStore;
 
-/// One that is there; accounts are never removed.
+/// Whether an account exists. Accounts are never removed.
 pub(crate) const EXISTS: &str = "SELECT 1 FROM accounts WHERE sid = $1";
 const ANY: &str = "SELECT 1 FROM accounts LIMIT 1";
-/// Whoever wants to make the first account holds the one row that there always is, so that the next one sees it.
-const HOLD_INSTALLATION: &str = "SELECT 1 FROM installation WHERE id = 1 FOR NO KEY UPDATE";
+/// Locks the only row of the table before the first account is created, so that the next transaction sees that account.
+const LOCK_INSTALLATION: &str = "SELECT 1 FROM installation WHERE id = 1 FOR NO KEY UPDATE";
 const READ: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE sid = $1");
 const LIST: &str = concat!("SELECT ", account_columns!(), " FROM accounts WHERE true");
 const INSERT: &str = concat!(
@@ -43,20 +46,15 @@ const KEY_INSERT: &str = concat!(
 );
 const KEY_DELETE: &str = "DELETE FROM api_keys WHERE sid = $1";
 
-/// The two halves of the secondary token, each its own column.
-fn halves(token: Option<&AuthToken>) -> (Option<&[u8]>, Option<&[u8]>) {
-    (token.map(|token| token.sealed.as_bytes()), token.map(|token| token.hash.0.as_slice()))
-}
-
 struct CreateAccount(Account);
 
 #[async_trait]
 impl Command for CreateAccount {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let account = &self.0;
-        let (sealed, hash) = halves(account.secondary.as_ref());
+        let (sealed, hash) = secondary_cells(account);
         let rows = db
             .execute(
                 INSERT,
@@ -81,10 +79,10 @@ struct CreateFirstAccount(CreateAccount);
 
 #[async_trait]
 impl Command for CreateFirstAccount {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
-        db.query(HOLD_INSTALLATION, params![]).await?;
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
+        db.query(LOCK_INSTALLATION, params![]).await?;
         if exists(db, ANY, params![]).await? {
             return Ok(Inserted::NotUnique);
         }
@@ -96,11 +94,11 @@ struct UpdateAccount(Account, Instant);
 
 #[async_trait]
 impl Command for UpdateAccount {
-    type Answer = Updated;
+    type Output = Updated;
 
-    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Updated, DatabaseError> {
         let Self(account, was) = self;
-        let (sealed, hash) = halves(account.secondary.as_ref());
+        let (sealed, hash) = secondary_cells(account);
         let sid = id(account.sid.as_bytes());
         let rows = db
             .execute(
@@ -126,9 +124,9 @@ struct CreateApiKey(ApiKey);
 
 #[async_trait]
 impl Command for CreateApiKey {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let key = &self.0;
         let account = id(key.account.as_bytes());
         if !exists(db, EXISTS, params![account]).await? {
@@ -154,9 +152,9 @@ struct DeleteApiKey(ApiKeySid);
 
 #[async_trait]
 impl Command for DeleteApiKey {
-    type Answer = bool;
+    type Output = bool;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         Ok(db.execute(KEY_DELETE, params![id(self.0.as_bytes())]).await? > 0)
     }
 }
@@ -173,14 +171,14 @@ impl Accounts for PostgresStore {
 
     async fn account(&self, sid: AccountSid) -> StoreResult<Option<Account>> {
         let db = self.session().await?;
-        let read = |row: &_| rows::account(Cells::of(row, "accounts"));
+        let read = |row: &Row| rows::accounts::account(cells_of(row, "accounts"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
     }
 
     async fn accounts(&self, page: PageQuery<AccountSid>) -> StoreResult<Page<Account>> {
         let db = self.session().await?;
         let list = Listing { select: LIST, key: "sid", params: &[] };
-        let read = |row: &_| rows::account(Cells::of(row, "accounts"));
+        let read = |row: &Row| rows::accounts::account(cells_of(row, "accounts"));
         Ok(list.page(&db, by_id!(page), read, |account| id(account.sid.as_bytes())).await?)
     }
 
@@ -194,7 +192,7 @@ impl Accounts for PostgresStore {
 
     async fn api_key(&self, sid: ApiKeySid) -> StoreResult<Option<ApiKey>> {
         let db = self.session().await?;
-        let read = |row: &_| rows::api_key(Cells::of(row, "api_keys"));
+        let read = |row: &Row| rows::accounts::api_key(cells_of(row, "api_keys"));
         Ok(one(&db, KEY_READ, params![id(sid.as_bytes())], read).await?)
     }
 
@@ -206,7 +204,7 @@ impl Accounts for PostgresStore {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: KEY_LIST, key: "sid", params: params![account] };
-        let read = |row: &_| rows::api_key(Cells::of(row, "api_keys"));
+        let read = |row: &Row| rows::accounts::api_key(cells_of(row, "api_keys"));
         Ok(list.page(&db, by_id!(page), read, |key| id(key.sid.as_bytes())).await?)
     }
 

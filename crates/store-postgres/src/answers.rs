@@ -1,4 +1,4 @@
-//! The command that records an answer.
+//! The command that records a verdict, and the counter of wrong answers.
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
@@ -7,14 +7,16 @@ use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::Recorded;
-
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::database::Session;
-use crate::deliveries::{self, End};
+use crate::cells::cells_of;
+use crate::endings::{self, End};
+use crate::error::DatabaseError;
 use crate::gather::Gathered;
 use crate::params::{column, id, params, span};
-use crate::trouble::Trouble;
+use crate::session::Session;
+use crate::statement::one;
 use crate::{events, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
@@ -23,7 +25,9 @@ const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.a
 const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnest($1, $2) AS u (sid, metadata) \
                         WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
 
-/// Records an answer with the metadata that came with it, and ends the deliveries of its challenge.
+const COUNT_WRONG: &str = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = $1 RETURNING wrong_answers";
+
+/// Records a verdict with the metadata that came with it, ends the deliveries of its challenge, and records the event.
 #[derive(Clone)]
 pub(crate) struct RecordAnswer {
     pub(crate) sid: ChallengeSid,
@@ -32,8 +36,15 @@ pub(crate) struct RecordAnswer {
     pub(crate) at: Instant,
 }
 
-/// Writes them down; their challenges are held and open.
-async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), Trouble> {
+/// Counts one more wrong answer and returns the count.
+pub(crate) async fn count_wrong(db: &Session, sid: ChallengeSid) -> Result<u32, DatabaseError> {
+    let read = |row: &Row| cells_of(row, "challenges").take();
+    let count = one(db, COUNT_WRONG, params![id(sid.as_bytes())], read).await?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Writes verdicts on challenges that are locked and open.
+async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), DatabaseError> {
     let word = |answer: &&RecordAnswer| match answer.verdict {
         Verdict::Approved => ChallengeStatus::Approved.as_str(),
         Verdict::Denied => ChallengeStatus::Denied.as_str(),
@@ -55,21 +66,21 @@ async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), Trouble> {
     db.execute(ANNOTATE, params![sids, texts, first, last]).await.map(|_| ())
 }
 
-/// Records the right code of a challenge that is held and open with the metadata that came with it, and tells of it; it has
-/// no deliveries.
+/// Records the approval by a code of a challenge that is locked and open, with the metadata that came with it, and the event. Such a
+/// challenge has no deliveries.
 pub(crate) async fn approve(
     db: &Session,
     sid: ChallengeSid,
     metadata: Option<String>,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, metadata, at }]).await?;
     events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
 }
 
 #[async_trait]
 impl Gathered for RecordAnswer {
-    type Answer = Recorded;
+    type Output = Recorded;
 
     fn key(&self) -> [u8; 16] {
         *self.sid.as_bytes()
@@ -79,11 +90,11 @@ impl Gathered for RecordAnswer {
         Some(self.at)
     }
 
-    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, Trouble> {
-        let held = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
+    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, DatabaseError> {
+        let locked = standing::lock(db, all.iter().map(|answer| answer.sid)).await?;
         let judge = |answer: &Self| {
-            let held = held.get(&answer.sid).filter(|held| held.has_factor);
-            match held.map(|held| held.standing.is_open(answer.at)) {
+            let found = locked.get(&answer.sid).filter(|found| found.has_factor);
+            match found.map(|found| found.standing.is_open(answer.at)) {
                 None => Recorded::NotFound,
                 Some(Err(refused)) => Recorded::Refused(refused),
                 Some(Ok(())) => Recorded::Done,
@@ -97,28 +108,29 @@ impl Gathered for RecordAnswer {
             return Ok(outcomes);
         }
         write(db, &first).await?;
-        let open = deliveries::of_challenges(db, first.iter().map(|answer| answer.sid)).await?;
+        let open = endings::open_deliveries(db, first.iter().map(|answer| answer.sid)).await?;
         let ends = open.into_iter().filter_map(|open| {
             let at = first.iter().find(|answer| answer.sid == open.challenge)?.at;
             let ending =
                 if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             Some(End { open, ending, at })
         });
-        deliveries::end(db, &ends.collect::<Vec<_>>()).await?;
+        endings::end(db, &ends.collect::<Vec<_>>()).await?;
         let told = |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.sid, answer.at);
         events::of_challenges(db, &first.iter().map(told).collect::<Vec<_>>()).await?;
         Ok(outcomes)
     }
-    /// An answer is known again by its instant.
-    async fn look_again(
+
+    /// A verdict is identified by its instant.
+    async fn look_up(
         all: &[Self],
         db: &Session,
-    ) -> Result<Option<Vec<Option<Recorded>>>, Trouble> {
-        let held = standing::hold(db, all.iter().map(|answer| answer.sid)).await?;
+    ) -> Result<Option<Vec<Option<Recorded>>>, DatabaseError> {
+        let locked = standing::lock(db, all.iter().map(|answer| answer.sid)).await?;
         let answer = |answer: &Self| {
             let (verdict, at) = (answer.verdict, answer.at);
             let own = ChallengeState::Answered { verdict, at };
-            let is_own = held.get(&answer.sid).is_some_and(|held| held.standing.state == own);
+            let is_own = locked.get(&answer.sid).is_some_and(|found| found.standing.state == own);
             is_own.then_some(Recorded::Done)
         };
         Ok(Some(column(all, answer)))

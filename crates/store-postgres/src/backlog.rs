@@ -1,26 +1,28 @@
-//! The calls of webhooks that wait: how many they are, and what becomes of those that are too many.
+//! The calls that wait, and the removal of those that are too many.
 
 use async_trait::async_trait;
 use countersign_domain::call_queue::{CallQueue, QueueLimits};
 use countersign_domain::sid::{AccountSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{KEPT, KEPT_FOR, OVERFLOWED};
+use countersign_domain::webhook_call::{KEPT_FOR, OVERFLOWED};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Backlog;
+use countersign_store_sql::backlog::{
+    CallCount, batch_of, count_given_up, count_removed, forgettable, total,
+};
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::call_results::LOCK;
-use crate::cells::Cells;
-use crate::command::{Command, InDoubt};
-use crate::database::Session;
+use crate::cells::cells_of;
+use crate::command::{Command, OnUnknownCommit};
+use crate::error::DatabaseError;
 use crate::params::{id, params};
+use crate::session::Session;
 use crate::statement::all;
-use crate::trouble::Trouble;
-use crate::{PostgresStore, limit};
-
-/// Calls that are given up with one commit at most.
-const BATCH: usize = 1_000;
+use crate::store::PostgresStore;
 
 const QUEUES: &str = "SELECT c.webhook_sid, w.account_sid, c.waiting, c.failed, c.oldest FROM (SELECT webhook_sid, service_sid, \
                       count(*) FILTER (WHERE state <> 'failed') AS waiting, count(*) FILTER (WHERE state = 'failed') AS failed, \
@@ -30,7 +32,7 @@ const QUEUES: &str = "SELECT c.webhook_sid, w.account_sid, c.waiting, c.failed, 
                       AND w.sid = c.webhook_sid";
 const OLDEST: &str = "SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND state IN ('due', 'behind') \
                       ORDER BY happened_at, number, id LIMIT $2";
-/// Of calls that are locked. Behind those that are given up, the earliest one steps up.
+/// Gives up locked calls. The earliest call behind them becomes due.
 const GIVE_UP: &str = "WITH held AS MATERIALIZED (SELECT id, webhook_sid, factor_sid FROM webhook_calls WHERE id = ANY ($1) \
      AND state IN ('due', 'behind')), \
      changed AS (UPDATE webhook_calls c SET state = 'failed', wake_at = $2, last_error = $3 FROM held WHERE c.id = held.id \
@@ -42,13 +44,13 @@ const GIVE_UP: &str = "WITH held AS MATERIALIZED (SELECT id, webhook_sid, factor
 const FORGET: &str = "DELETE FROM webhook_calls WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls \
                       WHERE webhook_sid = $1 AND state = 'failed' ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
-/// Of these, those that were given up at one instant.
+/// Counts those of these calls that were given up at one instant.
 const GIVEN_UP: &str =
     "SELECT count(*) FROM webhook_calls WHERE id = ANY ($1) AND state = 'failed' AND wake_at = $2";
 
-/// The count that a statement answers with.
-fn count(rows: &[Row]) -> Result<usize, Trouble> {
-    let read = |row: &Row| Cells::of(row, "webhook_calls").take::<i64>();
+/// Reads the count that a statement returns.
+fn count(rows: &[Row]) -> Result<usize, DatabaseError> {
+    let read = |row: &Row| cells_of(row, "webhook_calls").take::<i64>();
     let count = rows.first().map(read).transpose()?.unwrap_or(0);
     Ok(usize::try_from(count).unwrap_or(0))
 }
@@ -60,21 +62,21 @@ struct GiveUp {
 
 #[async_trait]
 impl Command for GiveUp {
-    type Answer = usize;
-    const IN_DOUBT: InDoubt = InDoubt::AsksAndReads;
+    type Output = usize;
+    const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::AskAndReadOutput;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
     }
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         let give_up = params![self.calls, (self.now + KEPT_FOR).as_micros(), OVERFLOWED];
         let statements = [(LOCK, &params![self.calls][..]), (GIVE_UP, &give_up[..])];
         let [_, changed] = db.commit_with(statements).await?;
         count(&changed)
     }
 
-    async fn answer_again(&self, db: &Session) -> Result<Option<usize>, Trouble> {
+    async fn read_output(&self, db: &Session) -> Result<Option<usize>, DatabaseError> {
         let given_up = params![self.calls, (self.now + KEPT_FOR).as_micros()];
         count(&db.query(GIVEN_UP, given_up).await?).map(Some)
     }
@@ -84,61 +86,52 @@ struct Forget(Uuid, i64);
 
 #[async_trait]
 impl Command for Forget {
-    type Answer = usize;
+    type Output = usize;
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         db.execute(FORGET, params![self.0, self.1]).await
     }
 }
 
-/// Counts what waits, and gives up what is too much.
-pub(crate) async fn tend(
+fn call_count(row: &Row) -> RowResult<CallCount> {
+    let mut cells = cells_of(row, "webhook_calls");
+    let webhook = cells.map(WebhookSid::from_bytes)?;
+    let account = cells.map_if_any(AccountSid::from_bytes)?;
+    let waiting = cells.take()?;
+    let queue = CallQueue { webhook, account, waiting };
+    Ok(CallCount { queue, failed: cells.take()?, oldest: cells.map_if_any(Instant::from_micros)? })
+}
+
+/// Counts the waiting calls and gives up those that are too many.
+pub(crate) async fn trim(
     store: &PostgresStore,
     limits: QueueLimits,
     now: Instant,
 ) -> StoreResult<Backlog> {
-    let mut backlog = Backlog::default();
-    let (mut queues, mut failed) = (Vec::new(), Vec::new());
-    let found = {
+    let counts = {
         let db = store.session().await?;
-        all(&db, QUEUES, &[], |row| {
-            let mut cells = Cells::of(row, "webhook_calls");
-            let webhook = cells.make(WebhookSid::from_bytes)?;
-            let account = cells.make(|sid: Option<[u8; 16]>| sid.map(AccountSid::from_bytes))?;
-            let waiting = cells.make(i64::cast_unsigned)?;
-            let failed = cells.make(i64::cast_unsigned)?;
-            let oldest = cells.make(|at: Option<i64>| at.map(Instant::from_micros))?;
-            Ok((CallQueue { webhook, account, waiting }, failed, oldest))
-        })
-        .await?
+        all(&db, QUEUES, &[], call_count).await?
     };
-    for (queue, of_failed, oldest) in found {
-        backlog.queued += queue.waiting;
-        backlog.oldest = backlog.oldest.into_iter().chain(oldest).min();
-        failed.push((queue.webhook, of_failed));
-        queues.push(queue);
-    }
+    let mut backlog = total(&counts);
+    let queues: Vec<_> = counts.iter().map(|count| count.queue).collect();
     for (webhook, excess) in limits.excess(&queues) {
-        let webhook = id(webhook.as_bytes());
-        let most = usize::try_from(excess).unwrap_or(BATCH).min(BATCH);
         let calls = {
             let db = store.session().await?;
-            let read = |row: &Row| Cells::of(row, "webhook_calls").make(|sid| id(&sid));
-            all(&db, OLDEST, params![webhook, limit(most)], read).await?
+            let oldest = params![id(webhook.as_bytes()), limit(batch_of(excess))];
+            all(&db, OLDEST, oldest, |row| cells_of(row, "webhook_calls").map(|sid| id(&sid)))
+                .await?
         };
         if !calls.is_empty() {
             let given_up = store.write(GiveUp { calls, now }).await?;
-            backlog.given_up += given_up;
-            backlog.queued -= given_up as u64;
-            backlog.more |= excess > given_up as u64 && given_up > 0;
+            count_given_up(&mut backlog, excess, given_up);
         }
     }
-    for (webhook, failed) in failed {
-        let excess = failed.saturating_sub(KEPT as u64);
+    for count in &counts {
+        let excess = forgettable(count);
         if excess > 0 {
-            let most = usize::try_from(excess).unwrap_or(BATCH).min(BATCH);
-            let forgotten = store.write(Forget(id(webhook.as_bytes()), limit(most))).await?;
-            backlog.more |= excess > forgotten as u64 && forgotten > 0;
+            let webhook = id(count.queue.webhook.as_bytes());
+            let removed = store.write(Forget(webhook, limit(batch_of(excess)))).await?;
+            count_removed(&mut backlog, excess, removed);
         }
     }
     Ok(backlog)

@@ -1,45 +1,48 @@
-//! Which calls of webhooks are made next, and by whom.
+//! The commands that lease calls.
 //!
-//! New calls are due, and are stored without a look at the others. A node that looks for calls judges them: of one webhook and
-//! factor the earliest unfinished one is leased, and the others are put behind it until it ends. For as long as it leases calls of a
-//! webhook, the node locks that webhook's row, and passes over those that another node has locked; nothing else waits for these
-//! locks. Statement and commit travel together, so no lock waits for this process.
+//! New calls are stored as due, without reading the others. A node that looks for calls judges them: of one webhook and factor the
+//! earliest unfinished call is leased, and the others are put behind it until it ends. While it leases calls of a webhook, the node locks
+//! the webhook's row, and it skips webhooks that another node has locked; nothing else waits for these locks. Statements and commit are
+//! sent together, so no lock waits for this process.
 
 use async_trait::async_trait;
 use countersign_domain::call_permits::{DueWebhook, MAX_IN_FLIGHT};
 use countersign_domain::challenge::ChallengeStatus;
 use countersign_domain::event::{CallId, Event};
 use countersign_domain::node::NodeId;
-use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid, WebhookSid};
+use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease};
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
+use countersign_store::seam::{CallsFound, CallsWanted};
+use countersign_store_sql::values::{limit, parameters_text};
+use countersign_store_sql::{rows, webhook_columns};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::bounds::Hurry;
-use crate::call_results::{CallResult, Fate};
-use crate::cells::Cells;
-use crate::command::{Command, InDoubt};
-use crate::database::Session;
+use crate::call_results::{CallResult, NextState};
+use crate::cells::cells_of;
+use crate::command::{Command, OnUnknownCommit};
+use crate::error::DatabaseError;
+use crate::events;
 use crate::params::{column, id, params};
-use crate::rows::{self, webhook_columns};
+use crate::session::Session;
 use crate::statement::{all, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, events, limit};
+use crate::store::PostgresStore;
+use crate::time_limits::TimeLimit;
+use crate::waiting_webhooks::waiting;
 
-/// Calls that one look wakes, revives or ends at most.
+/// The most calls that one look wakes, makes due again or removes.
 const BATCH: usize = 512;
-/// Due calls of one webhook that one look judges at most.
+/// The most due calls of one webhook that one look judges.
 const JUDGED: usize = 64;
 
 const OVERDUE: &str = "SELECT EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'asleep' AND wake_at <= $1), \
                        EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND wake_at <= $1) \
                        OR EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'behind' AND wake_at <= $2)";
-/// A lease has run out; or a call has stood behind others for so long that it is judged anew.
+/// Makes due the calls whose lease has run out, and those that were behind others for so long that they are judged again.
 const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', node = NULL \
                       WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls WHERE state = 'leased' AND wake_at <= $1 \
                       LIMIT $3 FOR UPDATE SKIP LOCKED) || ARRAY(SELECT id FROM webhook_calls \
@@ -52,38 +55,24 @@ const LIVING: &str = concat!(
     " FROM webhooks w JOIN services s ON s.sid = w.service_sid WHERE w.service_sid = u.service_sid AND w.sid = u.sid \
      OFFSET 0) AS w"
 );
-/// Without parameters there is nothing to tell.
+/// A watch without parameters is removed.
 const WAKE: &str = "WITH held AS MATERIALIZED (SELECT u.* FROM unnest($1, $2) AS u (id, parameters) \
                     CROSS JOIN LATERAL (SELECT 1 FROM webhook_calls WHERE id = u.id AND state = 'asleep' \
                     FOR UPDATE SKIP LOCKED) AS c), \
                     gone AS (DELETE FROM webhook_calls c USING held WHERE c.id = held.id AND held.parameters IS NULL) \
                     UPDATE webhook_calls c SET state = 'due', parameters = held.parameters, challenge_sid = NULL \
                     FROM held WHERE c.id = held.id AND held.parameters IS NOT NULL";
-/// The webhooks behind `$1`, up to `$2`, that have due calls: how many of theirs are leased, whether any is due by now, and
-/// whose they are if they may be called.
-const WAITING: &str = "WITH RECURSIVE passed (webhook_sid, service_sid, number) AS ((SELECT webhook_sid, service_sid, 1 \
-     FROM webhook_calls WHERE state = 'due' AND webhook_sid > $1 AND webhook_sid <= $2 ORDER BY webhook_sid LIMIT 1) \
-     UNION ALL SELECT next.webhook_sid, next.service_sid, passed.number + 1 FROM passed CROSS JOIN LATERAL \
-     (SELECT webhook_sid, service_sid FROM webhook_calls WHERE state = 'due' AND webhook_sid > passed.webhook_sid \
-     AND webhook_sid <= $2 ORDER BY webhook_sid LIMIT 1) AS next WHERE passed.number < $3) \
-     SELECT passed.webhook_sid, passed.service_sid, \
-     (SELECT count(*) FROM (SELECT 1 FROM webhook_calls WHERE state = 'leased' AND webhook_sid = passed.webhook_sid \
-     LIMIT $5) AS leased), \
-     EXISTS (SELECT 1 FROM webhook_calls WHERE state = 'due' AND webhook_sid = passed.webhook_sid AND wake_at <= $4), \
-     (SELECT w.account_sid FROM webhooks w JOIN services s ON s.sid = w.service_sid \
-     WHERE w.service_sid = passed.service_sid AND w.sid = passed.webhook_sid AND w.enabled) \
-     FROM passed ORDER BY 1";
-/// What waits for a webhook that is not called any more. Nothing steps up, since all of it goes.
+/// The waiting calls of webhooks that are deleted or disabled. No other call becomes due, since all of them are removed.
 const DROP: &str = "DELETE FROM webhook_calls WHERE id = ANY (ARRAY(SELECT id FROM webhook_calls \
                     WHERE webhook_sid = ANY ($1) AND state IN ('due', 'behind') LIMIT $2 FOR UPDATE SKIP LOCKED))";
-/// Locks webhooks, and notes for the next statement of the transaction which.
+/// Locks webhooks, and records their SIDs for the next statement of the transaction.
 const LOCK: &str = "SELECT set_config('countersign.webhooks', coalesce(array_agg(held.sid)::text, '{}'), true) \
                     FROM unnest($1, $2) AS u (service_sid, sid) CROSS JOIN LATERAL (SELECT sid FROM webhooks \
                     WHERE service_sid = u.service_sid AND sid = u.sid FOR NO KEY UPDATE SKIP LOCKED) AS held";
-/// Of the webhooks that are locked. How many were put behind others, and what was leased.
+/// Leases calls of the locked webhooks. Returns how many were put behind others, and the leased calls.
 ///
-/// A call is put behind another one only while that one's row is locked: whoever ends it locks it, too, and sees afterwards
-/// what stands behind it.
+/// A call is put behind another one only while the row of that one is locked. A transaction that ends that call locks it too, and
+/// afterwards sees the calls behind it.
 const LEASE: &str = concat!(
     "WITH open AS MATERIALIZED (SELECT u.sid, least(u.room, u.at_once - (SELECT count(*) FROM (SELECT 1 FROM webhook_calls \
      WHERE state = 'leased' AND webhook_sid = u.sid LIMIT $8) AS leased)) AS room \
@@ -111,7 +100,7 @@ const LEASE: &str = concat!(
      AND w.sid = l.webhook_sid) ON true"
 );
 
-/// Reads what one look has leased, in the form of [`LEASE`]. How many calls it put behind others is not known any more: one, so
+/// Reads the calls that a look has leased, in the form of [`LEASE`]. The number of calls put behind others is lost: it returns 1, so
 /// that another look follows.
 const LEASED: &str = concat!(
     "SELECT 1::bigint, l.id, l.event, l.parameters, l.attempts, l.deadline, ",
@@ -120,17 +109,17 @@ const LEASED: &str = concat!(
      AND w.sid = l.webhook_sid) ON l.state = 'leased' AND l.webhook_sid = ANY ($1) AND l.node = $2 AND l.wake_at = $3"
 );
 
-/// One statement.
-enum Tidy {
+/// A change of calls by one statement.
+enum Change {
     Revive(Instant),
     Wake(Instant, Vec<Uuid>, Vec<Option<String>>),
     Drop(Vec<Uuid>),
 }
 
 #[async_trait]
-impl Command for Tidy {
-    type Answer = usize;
-    const HURRY: Hurry = Hurry::Duty;
+impl Command for Change {
+    type Output = usize;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         match self {
@@ -139,7 +128,7 @@ impl Command for Tidy {
         }
     }
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         let most = limit(BATCH);
         match self {
             Self::Revive(now) => {
@@ -154,44 +143,21 @@ impl Command for Tidy {
     }
 }
 
-/// A webhook that a look passes.
-struct Passed {
-    webhook: WebhookSid,
-    service: ServiceSid,
-    in_flight: usize,
-    is_due: bool,
-    /// Whose it is, if it may be called.
-    account: Option<AccountSid>,
-}
-
-impl Passed {
-    fn read(row: &Row) -> Result<Self, Trouble> {
-        let mut cells = Cells::of(row, "webhook_calls");
-        let (webhook, service) =
-            (cells.make(WebhookSid::from_bytes)?, cells.make(ServiceSid::from_bytes)?);
-        let in_flight = cells.take::<u32>()?;
-        let is_due = cells.take()?;
-        let account = cells.make(|sid: Option<[u8; 16]>| sid.map(AccountSid::from_bytes))?;
-        let in_flight = usize::try_from(in_flight).unwrap_or(MAX_IN_FLIGHT);
-        Ok(Self { webhook, service, in_flight, is_due, account })
-    }
-}
-
-/// Looks for calls to be made.
+/// Looks for calls to make.
 pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreResult<CallsFound> {
     let woken = wake_and_revive(store, wanted.now).await?;
-    let (passed, is_round) = {
+    let (visited, is_round) = {
         let db = store.session().await?;
         waiting(&db, wanted).await?
     };
-    let due = || passed.iter().filter(|webhook| webhook.is_due);
+    let due = || visited.iter().filter(|webhook| webhook.is_due);
     let dead: Vec<_> = due()
         .filter(|webhook| webhook.account.is_none())
         .map(|webhook| id(webhook.webhook.as_bytes()))
         .collect();
     let mut more = woken == BATCH || !is_round;
     if !dead.is_empty() {
-        more |= store.write(Tidy::Drop(dead)).await? > 0;
+        more |= store.write(Change::Drop(dead)).await? > 0;
     }
     let (open, waiting): (Vec<_>, Vec<_>) = due()
         .filter_map(|webhook| {
@@ -201,7 +167,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
         .unzip();
     let dealt = wanted.permits.clone().assign(&waiting);
     let served: Vec<_> = open.into_iter().zip(dealt).filter(|(_, room)| *room > 0).collect();
-    let mut turn = passed.last().map_or(wanted.turn, |webhook| webhook.webhook);
+    let mut turn = visited.last().map_or(wanted.turn, |webhook| webhook.webhook);
     if wanted.permits.free <= served.len()
         && let Some((webhook, _)) = served.last()
     {
@@ -226,13 +192,13 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
     Ok(CallsFound { leases, turn, more })
 }
 
-/// Brings back what was leased or stood behind others for too long, and makes calls of the challenges that expired; how many of
-/// the latter were looked at.
+/// Makes due the calls whose lease has run out or that were behind others for too long, and makes calls of the challenges that expired.
+/// Returns how many of the latter were looked at.
 async fn wake_and_revive(store: &PostgresStore, now: Instant) -> StoreResult<usize> {
     let (is_overdue, (calls, forms)) = {
         let db = store.session().await?;
         let read = |row: &Row| {
-            let mut cells = Cells::of(row, "webhook_calls");
+            let mut cells = cells_of(row, "webhook_calls");
             Ok((cells.take::<bool>()?, cells.take::<bool>()?))
         };
         let long = (now - BEHIND_FOR).as_micros();
@@ -241,24 +207,27 @@ async fn wake_and_revive(store: &PostgresStore, now: Instant) -> StoreResult<usi
         (is_overdue, if is_asleep { woken(&db, now).await? } else { Default::default() })
     };
     if is_overdue {
-        store.write(Tidy::Revive(now)).await?;
+        store.write(Change::Revive(now)).await?;
     }
     let looked_at = calls.len();
     if looked_at > 0 {
-        store.write(Tidy::Wake(now, calls, forms)).await?;
+        store.write(Change::Wake(now, calls, forms)).await?;
     }
     Ok(looked_at)
 }
 
-/// What watched challenges that expired by now, with the form to be sent; without one, there is nothing to tell.
-async fn woken(db: &Session, now: Instant) -> Result<(Vec<Uuid>, Vec<Option<String>>), Trouble> {
+/// The watches of challenges that expired by now, with their parameters; without parameters there is no event.
+async fn woken(
+    db: &Session,
+    now: Instant,
+) -> Result<(Vec<Uuid>, Vec<Option<String>>), DatabaseError> {
     let asleep = all(db, ASLEEP, params![now.as_micros(), limit(BATCH)], |row| {
-        let mut cells = Cells::of(row, "webhook_calls");
+        let mut cells = cells_of(row, "webhook_calls");
         Ok((
-            cells.make(CallId)?,
-            cells.make(WebhookSid::from_bytes)?,
-            cells.make(ServiceSid::from_bytes)?,
-            cells.make(ChallengeSid::from_bytes)?,
+            cells.map(CallId)?,
+            cells.map(WebhookSid::from_bytes)?,
+            cells.map(ServiceSid::from_bytes)?,
+            cells.map(ChallengeSid::from_bytes)?,
         ))
     })
     .await?;
@@ -268,7 +237,7 @@ async fn woken(db: &Session, now: Instant) -> Result<(Vec<Uuid>, Vec<Option<Stri
     of.dedup();
     let services = column(&of, |(service, _)| id(service.as_bytes()));
     let webhooks = column(&of, |(_, webhook)| id(webhook.as_bytes()));
-    let read = |row: &Row| rows::webhook(Cells::of(row, "webhooks"));
+    let read = |row: &Row| rows::webhooks::webhook(&mut cells_of(row, "webhooks"));
     let living = all(db, LIVING, params![services, webhooks], read).await?;
     let form = |webhook: WebhookSid, challenge: ChallengeSid| {
         let webhook = living.iter().find(|living| living.sid == webhook)?;
@@ -276,7 +245,7 @@ async fn woken(db: &Session, now: Instant) -> Result<(Vec<Uuid>, Vec<Option<Stri
         let is_expired = challenge.status(challenge.expires_at) == ChallengeStatus::Expired;
         let (kind, at) = (EventType::ChallengeExpired, challenge.expires_at);
         let event = Event::of_challenge(kind, challenge, name.as_ref(), at);
-        is_expired.then(|| events::text(&event.parameters(webhook)))
+        is_expired.then(|| parameters_text(&event.parameters(webhook)))
     };
     let forms = |(call, webhook, _, challenge): &(CallId, WebhookSid, ServiceSid, ChallengeSid)| {
         (id(&call.0), form(*webhook, *challenge))
@@ -284,27 +253,12 @@ async fn woken(db: &Session, now: Instant) -> Result<(Vec<Uuid>, Vec<Option<Stri
     Ok(asleep.iter().map(forms).unzip())
 }
 
-/// The webhooks that have due calls, from the last turn on and around; and whether those are all.
-async fn waiting(db: &Session, wanted: &CallsWanted) -> Result<(Vec<Passed>, bool), Trouble> {
-    let (turn, now) = (id(wanted.turn.as_bytes()), wanted.now.as_micros());
-    let mut passed = Vec::new();
-    for (after, until) in [(turn, Uuid::max()), (Uuid::nil(), turn)] {
-        let most = limit(WEBHOOKS_PER_LOOK - passed.len());
-        let asked = params![after, until, most, now, limit(MAX_IN_FLIGHT)];
-        passed.extend(all(db, WAITING, asked, Passed::read).await?);
-        if passed.len() >= WEBHOOKS_PER_LOOK {
-            return Ok((passed, false));
-        }
-    }
-    Ok((passed, true))
-}
-
 struct Lease {
     services: Vec<Uuid>,
     webhooks: Vec<Uuid>,
-    /// How many more of each.
+    /// How many more calls of each webhook may be leased.
     rooms: Vec<i64>,
-    /// How many of each in all.
+    /// How many calls of each webhook may be leased in all.
     at_once: Vec<i64>,
     node: NodeId,
     now: Instant,
@@ -314,21 +268,21 @@ struct Lease {
 struct Leased {
     /// How many calls were put behind others.
     put: i64,
-    /// Each with what it tells, if this release knows that.
+    /// The leased calls, each with its event type if this release knows it.
     calls: Vec<(CallLease, Option<EventType>)>,
 }
 
 #[async_trait]
 impl Command for Lease {
-    type Answer = Leased;
-    const HURRY: Hurry = Hurry::Duty;
-    const IN_DOUBT: InDoubt = InDoubt::AsksAndReads;
+    type Output = Leased;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
+    const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::AskAndReadOutput;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
     }
 
-    async fn run(&self, db: &Session) -> Result<Leased, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Leased, DatabaseError> {
         let Self { services, webhooks, rooms, at_once, node, now, until } = self;
         let (now, end, node_id) = (now.as_micros(), until.as_micros(), id(&node.0));
         let (judged, most) = (limit(JUDGED), limit(MAX_IN_FLIGHT));
@@ -338,25 +292,25 @@ impl Command for Lease {
         self.read(&rows)
     }
 
-    async fn answer_again(&self, db: &Session) -> Result<Option<Leased>, Trouble> {
+    async fn read_output(&self, db: &Session) -> Result<Option<Leased>, DatabaseError> {
         let own = params![self.webhooks, id(&self.node.0), self.until.as_micros()];
         self.read(&db.query(LEASED, own).await?).map(Some)
     }
 }
 
 impl Lease {
-    fn read(&self, rows: &[Row]) -> Result<Leased, Trouble> {
+    fn read(&self, rows: &[Row]) -> Result<Leased, DatabaseError> {
         let mut leased = Leased { put: 0, calls: Vec::new() };
         for row in rows {
-            let mut cells = Cells::of(row, "webhook_calls");
+            let mut cells = cells_of(row, "webhook_calls");
             leased.put = cells.take()?;
-            let Some(id) = cells.make(|id: Option<[u8; 16]>| id.map(CallId))? else {
+            let Some(id) = cells.map_if_any(CallId)? else {
                 continue;
             };
             let event = cells.parse(|word| Some(word.parse().ok()))?;
             let parameters = cells.parse(|text| serde_json::from_str(text).ok())?;
-            let (attempts, deadline) = (cells.take()?, cells.make(Instant::from_micros)?);
-            let webhook = rows::webhook(cells.then("webhooks"))?;
+            let (attempts, deadline) = (cells.take()?, cells.map(Instant::from_micros)?);
+            let webhook = rows::webhooks::webhook(&mut cells.next_table("webhooks"))?;
             let (node, until) = (self.node, self.until);
             let call = CallLease { id, webhook, parameters, attempts, deadline, node, until };
             leased.calls.push((call, event));
@@ -365,7 +319,7 @@ impl Lease {
     }
 }
 
-/// Those of them that their webhooks still want and whose time is not over. The others end.
+/// Keeps the calls that their webhooks are subscribed to and whose deadline has not passed. Ends the others.
 async fn keep_wanted(
     store: &PostgresStore,
     calls: Vec<(CallLease, Option<EventType>)>,
@@ -373,9 +327,9 @@ async fn keep_wanted(
 ) -> StoreResult<Vec<CallLease>> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for (call, event) in calls {
-        let fate = match &call {
-            call if event.is_some_and(|event| !call.webhook.wants(event)) => Fate::Unwanted,
-            call if call.deadline <= now => Fate::Late,
+        let next = match &call {
+            call if event.is_some_and(|event| !call.webhook.wants(event)) => NextState::Unwanted,
+            call if call.deadline <= now => NextState::Late,
             _ => {
                 kept.push(call);
                 continue;
@@ -384,7 +338,7 @@ async fn keep_wanted(
         let challenge = Call::challenge_of(&call.parameters);
         let error = "not tried in time".to_owned();
         let CallLease { id, node, until, .. } = call;
-        let result = CallResult { id, node, until, challenge, fate, error, at: now };
+        let result = CallResult { id, node, until, challenge, next, error, at: now };
         ended.push(store.settling_calls.run(result));
     }
     try_join_all(ended).await?;

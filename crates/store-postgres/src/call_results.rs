@@ -1,7 +1,7 @@
-//! What became of the calls of webhooks. Results that come together are written together.
+//! The outcomes of leased calls. Results that arrive together are written together.
 //!
-//! The calls are locked first, in the order of their ids, and written by a second statement, which sees what was committed before
-//! the locks were had. Both travel with the commit, so no lock waits for this process.
+//! The first statement locks the calls in the order of their ids; the second one writes them and sees everything that was committed before
+//! the locks were taken. Both are sent together with the commit, so no lock waits for this process.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,20 +11,21 @@ use countersign_domain::node::NodeId;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{AfterCall, KEPT_FOR};
-
+use countersign_store_sql::cells::RowResult;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
-use crate::cells::Cells;
-use crate::database::Session;
+use crate::cells::cells_of;
+use crate::error::DatabaseError;
 use crate::gather::Gathered;
 use crate::params::{column, id, params};
-use crate::trouble::Trouble;
+use crate::session::Session;
 
 /// Locks calls in the order of their ids.
 pub(crate) const LOCK: &str = "SELECT c.id FROM (SELECT * FROM unnest($1) AS u (id) ORDER BY 1) AS u \
                                CROSS JOIN LATERAL (SELECT id FROM webhook_calls WHERE id = u.id FOR UPDATE) AS c";
-/// Without a state, a call is done. One that was taken is kept with the challenge that it tells of. Behind a call that ends, the
-/// earliest one steps up.
+/// A call without a next state is removed. A taken call is kept with the challenge that it tells of. After a call has ended, the earliest one
+/// behind it becomes due.
 const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.factor_sid, c.event, c.happened_at, c.attempts \
      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
      AS u (id, node, until, state, wake_at, tries, error, challenge_sid, status, at) \
@@ -42,52 +43,52 @@ const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.fac
      WHERE webhook_sid = ended.webhook_sid AND factor_sid = ended.factor_sid AND state = 'behind' \
      ORDER BY happened_at, number, id LIMIT 1) AS next WHERE c.id = next.id) SELECT id FROM held";
 
-/// Where calls stand: under whose lease, in which state and until when, and when they were taken.
-const STANDING: &str = "SELECT u.id, c.node, c.state, c.wake_at, t.taken_at FROM unnest($1, $2) AS u (id, challenge_sid) \
+/// The node, state and wake-up time of calls, and when they were taken.
+const STORED: &str = "SELECT u.id, c.node, c.state, c.wake_at, t.taken_at FROM unnest($1, $2) AS u (id, challenge_sid) \
      LEFT JOIN LATERAL (SELECT node, state, wake_at FROM webhook_calls WHERE id = u.id OFFSET 0) AS c ON true \
      LEFT JOIN LATERAL (SELECT taken_at FROM calls_taken WHERE challenge_sid = u.challenge_sid AND id = u.id OFFSET 0) AS t \
      ON true";
 
 /// The next state of a leased call.
 #[derive(Clone, Copy)]
-pub(crate) enum Fate {
-    /// It was tried.
+pub(crate) enum NextState {
+    /// The call was tried.
     Tried(AfterCall),
-    /// It was not: its time went by while it waited.
+    /// The call was not tried: its deadline passed while it waited.
     Late,
-    /// It was not: its webhook does not want it any more.
+    /// The call was not tried: its webhook is not subscribed to its event.
     Unwanted,
 }
 
-/// Writes what became of a leased call. Answers whether the lease held.
+/// Writes the outcome of a leased call. Returns whether the lease held.
 #[derive(Clone)]
 pub(crate) struct CallResult {
     pub(crate) id: CallId,
     pub(crate) node: NodeId,
     pub(crate) until: Instant,
-    /// What it tells of.
+    /// The challenge that the call tells of.
     pub(crate) challenge: Option<ChallengeSid>,
-    pub(crate) fate: Fate,
-    /// What the try came to, if it failed.
+    pub(crate) next: NextState,
+    /// The description of a failed try.
     pub(crate) error: String,
     pub(crate) at: Instant,
 }
 
 impl CallResult {
-    /// The state that follows, if any, and when it ends.
-    fn next(&self) -> (Option<&'static str>, i64) {
+    /// The next state, if any, and when it ends.
+    fn next_cells(&self) -> (Option<&'static str>, i64) {
         let forgotten = (self.at + KEPT_FOR).as_micros();
-        match self.fate {
-            Fate::Tried(AfterCall::Taken { .. }) | Fate::Unwanted => (None, 0),
-            Fate::Tried(AfterCall::Retry { at }) => (Some("due"), at.as_micros()),
-            Fate::Tried(AfterCall::Failed) | Fate::Late => (Some("failed"), forgotten),
+        match self.next {
+            NextState::Tried(AfterCall::Taken { .. }) | NextState::Unwanted => (None, 0),
+            NextState::Tried(AfterCall::Retry { at }) => (Some("due"), at.as_micros()),
+            NextState::Tried(AfterCall::Failed) | NextState::Late => (Some("failed"), forgotten),
         }
     }
 
-    /// The challenge that it is kept with, and the status of the response.
-    fn kept(&self) -> (Option<uuid::Uuid>, i64) {
-        match self.fate {
-            Fate::Tried(AfterCall::Taken { status }) => {
+    /// The challenge that a taken call is kept with, and the status of the response.
+    fn kept(&self) -> (Option<Uuid>, i64) {
+        match self.next {
+            NextState::Tried(AfterCall::Taken { status }) => {
                 (self.challenge.map(|sid| id(sid.as_bytes())), i64::from(status))
             }
             _ => (None, 0),
@@ -97,7 +98,7 @@ impl CallResult {
 
 #[async_trait]
 impl Gathered for CallResult {
-    type Answer = bool;
+    type Output = bool;
 
     fn key(&self) -> [u8; 16] {
         self.id.0
@@ -107,15 +108,15 @@ impl Gathered for CallResult {
         Some(self.at)
     }
 
-    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<bool>, Trouble> {
+    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<bool>, DatabaseError> {
         let ids = column(all, |result| id(&result.id.0));
         let write = params![
             ids,
             column(all, |result| id(&result.node.0)),
             column(all, |result| result.until.as_micros()),
-            column(all, |result| result.next().0),
-            column(all, |result| result.next().1),
-            column(all, |result| i64::from(matches!(result.fate, Fate::Tried(_)))),
+            column(all, |result| result.next_cells().0),
+            column(all, |result| result.next_cells().1),
+            column(all, |result| i64::from(matches!(result.next, NextState::Tried(_)))),
             column(all, |result| result.error.as_str()),
             column(all, |result| result.kept().0),
             column(all, |result| result.kept().1),
@@ -124,42 +125,45 @@ impl Gathered for CallResult {
         let [_, written] = db.commit_with([(LOCK, params![ids]), (WRITE, write)]).await?;
         let written: HashSet<CallId> = written
             .iter()
-            .map(|row| Cells::of(row, "webhook_calls").make(CallId))
+            .map(|row| cells_of(row, "webhook_calls").map(CallId))
             .collect::<Result<_, _>>()?;
         Ok(all.iter().map(|result| written.contains(&result.id)).collect())
     }
 
-    /// A call is leased until an instant that no other lease ends at, so a result was not written if its lease still holds. It
-    /// was if the call stands as the result says.
-    async fn look_again(all: &[Self], db: &Session) -> Result<Option<Vec<Option<bool>>>, Trouble> {
+    /// No two leases of a call end at the same instant, so a result was not written if its lease still holds. The result was written if the
+    /// call is in its next state.
+    async fn look_up(
+        all: &[Self],
+        db: &Session,
+    ) -> Result<Option<Vec<Option<bool>>>, DatabaseError> {
         let (ids, challenges) =
             (column(all, |result| id(&result.id.0)), column(all, |result| result.kept().0));
-        let rows = db.query(STANDING, params![ids, challenges]).await?;
-        let found = rows.iter().map(Standing::read).collect::<Result<HashMap<_, _>, _>>()?;
-        Ok(Some(column(all, |result| found.get(&result.id)?.says(result))))
+        let rows = db.query(STORED, params![ids, challenges]).await?;
+        let found = rows.iter().map(StoredCall::read).collect::<Result<HashMap<_, _>, _>>()?;
+        Ok(Some(column(all, |result| found.get(&result.id)?.has(result))))
     }
 }
 
-/// Where a call stands.
-struct Standing {
-    /// Under whose lease, in which state, and until when; `None` if it is gone.
+/// A call as it is stored.
+struct StoredCall {
+    /// Its node, state and wake-up time; `None` if it was removed.
     row: Option<(Option<NodeId>, String, i64)>,
     taken_at: Option<i64>,
 }
 
-impl Standing {
-    fn read(row: &Row) -> Result<(CallId, Self), Trouble> {
-        let mut cells = Cells::of(row, "webhook_calls");
-        let call = cells.make(CallId)?;
-        let node = cells.make(|node: Option<[u8; 16]>| node.map(NodeId))?;
+impl StoredCall {
+    fn read(row: &Row) -> RowResult<(CallId, Self)> {
+        let mut cells = cells_of(row, "webhook_calls");
+        let call = cells.map(CallId)?;
+        let node = cells.map_if_any(NodeId)?;
         let (state, until) = (cells.take::<Option<String>>()?, cells.take::<Option<i64>>()?);
         let row = state.zip(until).map(|(state, until)| (node, state, until));
         Ok((call, Self { row, taken_at: cells.take()? }))
     }
 
-    /// Whether a result was written, or another one; `None` if its lease still holds.
-    fn says(&self, result: &CallResult) -> Option<bool> {
-        let (state, wake_at) = result.next();
+    /// Whether a result was written, and not another one; `None` if its lease still holds.
+    fn has(&self, result: &CallResult) -> Option<bool> {
+        let (state, wake_at) = result.next_cells();
         match &self.row {
             Some((Some(node), _, until))
                 if (*node, *until) == (result.node, result.until.as_micros()) =>

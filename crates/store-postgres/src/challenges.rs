@@ -1,27 +1,32 @@
-//! Challenges. How one comes into being is written in [`crate::opening`], how it is answered in [`crate::answers`].
+//! Challenges. `opening.rs` opens them, `answers.rs` records verdicts.
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME, Verdict};
-use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::factor::Factor;
+use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::merge;
+use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
+use countersign_store_sql::{challenge_columns, factor_columns, rows};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::answers::RecordAnswer;
-use crate::cells::Cells;
+use crate::answers::{self, RecordAnswer};
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
-use crate::paging::{Listing, by_id, merge};
+use crate::error::DatabaseError;
+use crate::opening::Open;
+use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, challenge_columns, factor_columns};
+use crate::session::Session;
+use crate::standing;
 use crate::statement::{factor_of, living, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, json, opening, standing};
+use crate::store::PostgresStore;
 
 const READ: &str = concat!(
     "SELECT ",
@@ -33,8 +38,8 @@ const READ: &str = concat!(
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = $1 AND c.service_sid = $2 AND c.identity = $3"
 );
-/// The challenges of a living entity. `$2` is a factor, `$3` a status at `$4`. Between `$5` and
-/// `$6`, so that the index is entered and left there.
+/// The challenges of a living entity; `$2` is a factor, `$3` a status at `$4`. Between `$5` and `$6`, so that the index is read only
+/// between them.
 const LIST: &str = concat!(
     "SELECT ",
     challenge_columns!(),
@@ -45,14 +50,6 @@ const LIST: &str = concat!(
     "AND c.sid >= $5 AND c.sid < $6"
 );
 const UPDATE: &str = "UPDATE challenges SET metadata = $2, updated_at = $3 WHERE sid = $1";
-const COUNT_WRONG: &str = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = $1 RETURNING wrong_answers";
-
-/// Counts one more wrong answer; how many there are.
-pub(crate) async fn count_wrong(db: &Session, sid: ChallengeSid) -> Result<u32, Trouble> {
-    let read = |row: &_| Cells::of(row, "challenges").take();
-    let count = one(db, COUNT_WRONG, params![id(sid.as_bytes())], read).await?;
-    Ok(count.unwrap_or(0))
-}
 
 struct Update {
     sid: ChallengeSid,
@@ -63,19 +60,19 @@ struct Update {
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Recorded;
+    type Output = Recorded;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.at, self.at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Recorded, Trouble> {
-        let held = standing::hold(db, std::iter::once(self.sid)).await?;
-        let Some(held) = held.get(&self.sid) else {
+    async fn run(&self, db: &Session) -> Result<Recorded, DatabaseError> {
+        let locked = standing::lock(db, std::iter::once(self.sid)).await?;
+        let Some(found) = locked.get(&self.sid) else {
             return Ok(Recorded::NotFound);
         };
         if self.while_open
-            && let Err(refused) = held.standing.is_open(self.at)
+            && let Err(refused) = found.standing.is_open(self.at)
         {
             return Ok(Recorded::Refused(refused));
         }
@@ -89,17 +86,17 @@ struct CountWrong(ChallengeSid);
 
 #[async_trait]
 impl Command for CountWrong {
-    type Answer = u32;
+    type Output = u32;
 
-    async fn run(&self, db: &Session) -> Result<u32, Trouble> {
-        if standing::hold(db, std::iter::once(self.0)).await?.is_empty() {
+    async fn run(&self, db: &Session) -> Result<u32, DatabaseError> {
+        if standing::lock(db, std::iter::once(self.0)).await?.is_empty() {
             return Ok(0);
         }
-        count_wrong(db, self.0).await
+        answers::count_wrong(db, self.0).await
     }
 }
 
-/// A page of the challenges of one type, which lie together.
+/// Reads a page of the challenges of one type. The SIDs of a type are adjacent.
 async fn of_type(
     db: &Session,
     kind: FactorType,
@@ -107,9 +104,9 @@ async fn of_type(
     filter: ChallengeFilter,
     now: Instant,
     query: PageQuery<Uuid>,
-) -> Result<Page<Challenge>, Trouble> {
-    // A device asks for what is pending again and again, and its entity may have a long history. All that is pending was
-    // made within the longest lifetime.
+) -> Result<Page<Challenge>, DatabaseError> {
+    // Devices ask for pending challenges often, and the entity may have a long history. Every pending challenge was created
+    // within the longest lifetime.
     let since = match filter.status {
         Some(ChallengeStatus::Pending) => now - MAX_LIFETIME,
         _ => Instant::from_micros(0),
@@ -122,33 +119,14 @@ async fn of_type(
     let entity = id(entity.as_bytes());
     let asked = params![entity, factor, status, now.as_micros(), oldest, id(&beyond)];
     let list = Listing { select: LIST, key: "c.sid", params: asked };
-    let read = |row: &_| rows::challenge(&mut Cells::of(row, "challenges"));
+    let read = |row: &Row| rows::challenges::challenge(&mut cells_of(row, "challenges"));
     list.page(db, query, read, |challenge| id(challenge.sid.as_bytes())).await
-}
-
-/// The challenge and, if that is still there, its factor.
-fn with_factor(row: &Row) -> Result<(Challenge, Option<Factor>), Trouble> {
-    let mut cells = Cells::of(row, "challenges");
-    let challenge = rows::challenge(&mut cells)?;
-    let cells = cells.then("factors");
-    if cells.is_null() {
-        return Ok((challenge, None));
-    }
-    Ok((challenge, Some(rows::factor(cells)?)))
 }
 
 #[async_trait]
 impl Challenges for PostgresStore {
     async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened> {
-        let challenge = &opening.challenge;
-        self.opening
-            .run(opening::Open {
-                fields: json(&challenge.details.fields)?,
-                hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
-                metadata: challenge.metadata.as_ref().map(StringMap::to_text),
-                opening: opening.clone(),
-            })
-            .await
+        self.opening.run(Open(NewChallenge::new(opening)?)).await
     }
 
     async fn challenge(
@@ -159,7 +137,8 @@ impl Challenges for PostgresStore {
     ) -> StoreResult<Option<(Challenge, Option<Factor>)>> {
         let db = self.session().await?;
         let key = params![id(sid.as_bytes()), id(service.as_bytes()), identity.as_str()];
-        Ok(one(&db, READ, key, with_factor).await?)
+        let read = |row: &Row| challenge_and_factor(cells_of(row, "challenges"));
+        Ok(one(&db, READ, key, read).await?)
     }
 
     async fn challenges(

@@ -1,4 +1,4 @@
-//! Commands, and the one transaction that each runs in.
+//! Commands, and the transaction that each runs in.
 
 use std::borrow::Cow;
 
@@ -6,153 +6,154 @@ use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use tokio::time::Instant as Deadline;
 
-use crate::bounds::Hurry;
 use crate::clock::{self, Tolerance};
-use crate::database::{BEGIN_POOLED, Database, Session, Witness};
-use crate::trouble::Trouble;
+use crate::database::{BEGIN_POOLED, Database};
+use crate::error::DatabaseError;
+use crate::session::Session;
+use crate::time_limits::TimeLimit;
+use crate::transaction_id::TransactionId;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const BEGIN_PLANNING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode TO auto; \
                               SET LOCAL enable_seqscan TO on";
 
-/// What a command runs in.
+/// How the statements of a command are planned.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
-    /// A transaction that plans its statements for the values that they are asked with.
-    Planned,
-    /// A transaction whose statements are the same for all values, so that none need be planned twice.
-    PlannedOnce,
-    /// The one statement that [`Session::commit_with`] is given, which is a transaction by itself and was planned once.
-    Alone,
+pub(crate) enum Planning {
+    /// In a transaction, for the values of their parameters.
+    PerCall,
+    /// In a transaction, once for all values.
+    Cached,
+    /// Once for all values, and there is only one statement, given to [`Session::commit_with`], which is a transaction by itself.
+    SingleStatement,
 }
 
-/// What is done about a transaction whose commit was not answered.
+/// What happens when a commit was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InDoubt {
-    /// The database is asked what became of it: the answer of the command is known by then.
-    Asks,
-    /// Likewise, for a command whose last statements travel with the commit. Nothing is sent before the transaction has a
-    /// witness, and the answer is read again.
-    AsksAndReads,
+pub(crate) enum OnUnknownCommit {
+    /// The database is asked for the status of the transaction. The output of the command is known.
+    AskDatabase,
+    /// Likewise, for a command whose last statements travel with the commit: nothing is sent before the id of the transaction is
+    /// known, and the output is read again.
+    AskAndReadOutput,
     /// The command writes nothing, and is run again.
-    RunsAgain,
-    /// The caller is told, and finds out for itself.
-    Tells,
+    RunAgain,
+    /// The caller gets the error, and finds out by itself.
+    ReturnError,
 }
 
-impl InDoubt {
-    const fn is_witnessed(self) -> bool {
-        matches!(self, Self::Asks | Self::AsksAndReads)
+impl OnUnknownCommit {
+    const fn needs_id(self) -> bool {
+        matches!(self, Self::AskDatabase | Self::AskAndReadOutput)
     }
 }
 
-/// A value that says what is to be written.
+/// A value that says what to write.
 #[async_trait]
 pub(crate) trait Command: Send + Sync + 'static {
-    /// What it answers.
-    type Answer: Send + 'static;
-    /// What it runs in.
-    const RUNS: Runs = Runs::Planned;
-    /// How long it may take.
-    const HURRY: Hurry = Hurry::Request;
-    /// What is done when the commit was not answered.
-    const IN_DOUBT: InDoubt = InDoubt::Asks;
+    /// Its result.
+    type Output: Send + 'static;
+    /// How its statements are planned.
+    const PLANNING: Planning = Planning::PerCall;
+    /// Its time limit.
+    const TIME_LIMIT: TimeLimit = TimeLimit::Request;
+    /// What happens when its commit was not acknowledged.
+    const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::AskDatabase;
 
-    /// The first and the last of the times that it decides by. A command that runs [alone](Runs::Alone) compares them with
-    /// the database's clock itself.
+    /// The first and the last of the times that it decides by. A command of a
+    /// [single statement](Planning::SingleStatement) compares them with the database's clock itself.
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         None
     }
 
-    /// Writes it, within a transaction that was begun. May run again in another one, after the first came to nothing.
-    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble>;
+    /// Writes within a transaction that was begun. May run again in another transaction, after the first was rolled back.
+    async fn run(&self, db: &Session) -> Result<Self::Output, DatabaseError>;
 
-    /// Reads the answer of this command, which is committed, where the answer was lost with the connection
-    /// ([`InDoubt::AsksAndReads`]).
-    async fn answer_again(&self, _db: &Session) -> Result<Option<Self::Answer>, Trouble> {
+    /// Reads the output of this command, which is committed, after the output was lost with the connection
+    /// ([`OnUnknownCommit::AskAndReadOutput`]).
+    async fn read_output(&self, _db: &Session) -> Result<Option<Self::Output>, DatabaseError> {
         Ok(None)
     }
 }
 
-/// How a transaction ended.
-pub(crate) enum Outcome<T> {
+/// The end of a transaction.
+pub(crate) enum Commit<T> {
     /// It is committed.
-    Certain(T),
-    /// Its commit was not answered.
-    InDoubt(Doubt<T>),
+    Acknowledged(T),
+    /// Its commit was not acknowledged.
+    Unknown(UnknownCommit<T>),
 }
 
-/// What is known of a transaction whose commit was not answered.
-pub(crate) struct Doubt<T> {
-    /// How the connection ended, for people.
+/// A transaction whose commit was not acknowledged.
+pub(crate) struct UnknownCommit<T> {
+    /// How the connection ended, in words.
     pub(crate) why: String,
-    /// The command's answer if the transaction is committed; `None` if that was lost as well.
-    pub(crate) answer: Option<T>,
-    /// `None` if the command has none, or if the answer to its beginning was lost as well.
-    pub(crate) witness: Option<Witness>,
+    /// The command's output if the transaction is committed; `None` if the output was lost too.
+    pub(crate) output: Option<T>,
+    /// The id of the transaction; `None` if the command asked for none, or if the response was lost too.
+    pub(crate) transaction: Option<TransactionId>,
 }
 
 impl Database {
-    /// Runs a command in one transaction.
+    /// Planning a command in one transaction.
     pub(crate) async fn transact_once<C: Command>(
         &self,
         command: &C,
         deadline: Deadline,
-    ) -> Result<Outcome<C::Answer>, Trouble> {
+    ) -> Result<Commit<C::Output>, DatabaseError> {
         let session = self.session_until(deadline).await?;
         let begin = self.beginning(command, session.tolerance);
-        let ran = if C::IN_DOUBT == InDoubt::AsksAndReads {
+        let ran = if C::ON_UNKNOWN_COMMIT == OnUnknownCommit::AskAndReadOutput {
             match session.begin(begin.as_deref()).await {
                 Ok(()) => command.run(&session).await,
-                Err(trouble) => Err(trouble),
+                Err(error) => Err(error),
             }
         } else {
-            // polled in this order, so that the first statement travels right behind
+            // Polled in this order, so that the first statement travels right behind the beginning.
             let (begun, ran) =
                 tokio::join!(biased; session.begin(begin.as_deref()), command.run(&session));
             match ran {
-                // whatever became of the beginning
-                Err(Trouble::InDoubt(_)) => ran,
+                Err(DatabaseError::CommitUnknown(_)) => ran,
                 ran => begun.and(ran),
             }
         };
-        let (why, answer) = match ran {
-            Ok(answer) => match session.commit().await {
-                Ok(()) => return Ok(Outcome::Certain(answer)),
-                Err(Trouble::InDoubt(why)) => (why, Some(answer)),
-                Err(trouble) => return Err(trouble),
+        let (why, output) = match ran {
+            Ok(output) => match session.commit().await {
+                Ok(()) => return Ok(Commit::Acknowledged(output)),
+                Err(DatabaseError::CommitUnknown(why)) => (why, Some(output)),
+                Err(error) => return Err(error),
             },
-            Err(Trouble::InDoubt(why)) => (why, None),
-            Err(trouble) => {
-                session.give_up().await;
-                return Err(trouble);
+            Err(DatabaseError::CommitUnknown(why)) => (why, None),
+            Err(error) => {
+                session.roll_back().await;
+                return Err(error);
             }
         };
-        Ok(Outcome::InDoubt(Doubt { why, answer, witness: session.witness() }))
+        Ok(Commit::Unknown(UnknownCommit { why, output, transaction: session.transaction_id() }))
     }
 
-    /// How the transaction of a command begins: with the bounds that differ from those of the connection, and on the condition
-    /// that the clocks agree.
+    /// The statements that begin the transaction of a command: the time limits that differ from those of the connection, and the
+    /// condition that the clocks agree.
     fn beginning<C: Command>(
         &self,
         command: &C,
         tolerance: Option<Tolerance>,
     ) -> Option<Cow<'static, str>> {
-        let begin = match (self.transaction_pooling, C::RUNS) {
+        let begin = match (self.transaction_pooling, C::PLANNING) {
             (true, _) => BEGIN_POOLED,
-            (false, Runs::Planned) => BEGIN_PLANNING,
-            (false, Runs::PlannedOnce) => BEGIN,
-            (false, Runs::Alone) => return None,
+            (false, Planning::PerCall) => BEGIN_PLANNING,
+            (false, Planning::Cached) => BEGIN,
+            (false, Planning::SingleStatement) => return None,
         };
         let mut begin = Cow::Borrowed(begin);
-        if self.transaction_pooling || C::HURRY != Hurry::Request {
-            begin.to_mut().push_str(&self.bounds.of_transaction(C::HURRY));
+        if self.transaction_pooling || C::TIME_LIMIT != TimeLimit::Request {
+            begin.to_mut().push_str(&self.time_limits.of_transaction(C::TIME_LIMIT));
         }
         if let Some((tolerance, times)) = tolerance.zip(command.decides_at()) {
             begin.to_mut().push_str(&clock::guard(tolerance.bounds(times)));
         }
-        if C::IN_DOUBT.is_witnessed() {
-            begin.to_mut().push_str(Witness::ASK);
+        if C::ON_UNKNOWN_COMMIT.needs_id() {
+            begin.to_mut().push_str(TransactionId::QUERY);
         }
         Some(begin)
     }

@@ -1,10 +1,10 @@
-//! How a connection is made.
+//! Makes the pool of connections.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_store::StoreError;
+use countersign_store::error::StoreError;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime,
 };
@@ -13,36 +13,36 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::Options;
-use crate::bounds::Bounds;
-use crate::database::GREETING;
+use crate::database::SESSION_SETTINGS;
+use crate::error::message_of;
+use crate::options::Options;
 use crate::pooler;
 use crate::servers::Servers;
-use crate::trouble::words;
+use crate::time_limits::TimeLimits;
 
-/// A server that does not answer to packets for that long is gone.
+/// A server that does not acknowledge packets for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
-/// So is one that a connection which nobody uses has asked so often, at this interval, whether it is still there.
-const ASKED_AGAIN: u32 = 3;
-const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(3);
+/// The number of keep-alive probes without a response after which an idle connection is closed, and their interval.
+const PROBES: u32 = 3;
+const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// A pool of connections, none of which is kept yet.
+/// Makes a pool, which opens no connection yet.
 ///
 /// # Errors
-/// The settings are no use, or do not say that there is a pooler in between.
-pub(crate) async fn pool(options: &Options, bounds: Bounds) -> Result<Pool, StoreError> {
+/// The settings are wrong, or a pooler is in between that they do not mention.
+pub(crate) async fn pool(options: &Options, time_limits: TimeLimits) -> Result<Pool, StoreError> {
     let mut config = tokio_postgres::Config::from_str(&options.url).map_err(|error| {
-        StoreError::Unavailable(format!("the database's URL is not right: {}", words(&error)))
+        StoreError::Unavailable(format!("the database's URL is wrong: {}", message_of(&error)))
     })?;
     if config.get_application_name().is_none() {
         config.application_name("countersign");
     }
     config.keepalives_idle(SILENT_FOR);
     if config.get_keepalives_interval().is_none() {
-        config.keepalives_interval(ASKED_AGAIN_AFTER);
+        config.keepalives_interval(PROBE_INTERVAL);
     }
     if config.get_keepalives_retries().is_none() {
-        config.keepalives_retries(ASKED_AGAIN);
+        config.keepalives_retries(PROBES);
     }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENT_FOR);
@@ -55,24 +55,24 @@ pub(crate) async fn pool(options: &Options, bounds: Bounds) -> Result<Pool, Stor
     let manager = Manager::from_connect(config, servers, how);
     let mut pool = Pool::builder(manager);
     if !options.transaction_pooling {
-        let greeting = GREETING.to_owned() + &bounds.greeting();
+        let settings = SESSION_SETTINGS.to_owned() + &time_limits.of_connection();
         pool = pool.post_create(Hook::async_fn(move |client, _| {
-            let greeting = greeting.clone();
+            let settings = settings.clone();
             Box::pin(
-                async move { client.batch_execute(&greeting).await.map_err(HookError::Backend) },
+                async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
             )
         }));
     }
     pool.max_size(options.connections)
-        // few work and the others rest: each is a process, and plans and looks up tables for itself
+        // Few connections work and the others are idle: each is a process that makes its own plans and caches.
         .queue_mode(QueueMode::Lifo)
         .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(bounds.free_connection()))
+        .wait_timeout(Some(time_limits.free_connection()))
         .build()
         .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// TLS as the URL's `sslmode` asks for it. A server that speaks it must show a certificate that is trusted.
+/// The TLS settings. A server must show a trusted certificate if TLS is used, as the URL's `sslmode` says.
 fn tls(options: &Options) -> Result<ClientConfig, StoreError> {
     let mut trusted = RootCertStore::empty();
     if let Some(path) = &options.tls_ca {
@@ -88,7 +88,7 @@ fn tls(options: &Options) -> Result<ClientConfig, StoreError> {
             return Err(unusable(&"there is no certificate in it"));
         }
     } else if !options.url.contains("sslmode=disable") {
-        // those that cannot be read are not trusted
+        // Certificates that cannot be read are not trusted.
         trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

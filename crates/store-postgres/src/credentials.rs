@@ -5,18 +5,21 @@ use countersign_domain::credential::Credential;
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Credentials, Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{credential_columns, rows};
+use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::accounts;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, credential_columns};
-use crate::statement::{exists, inserted, one, updated};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, accounts};
+use crate::session::Session;
+use crate::statement::{exists, one, updated};
+use crate::store::PostgresStore;
 
 const EXISTS: &str = "SELECT 1 FROM credentials WHERE sid = $1";
 const READ: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE sid = $1");
@@ -35,9 +38,9 @@ struct Create(Credential);
 
 #[async_trait]
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let credential = &self.0;
         let account = id(credential.account.as_bytes());
         if !exists(db, accounts::EXISTS, params![account]).await? {
@@ -69,9 +72,9 @@ struct Update(Credential, Instant);
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Updated, DatabaseError> {
         let Self(credential, was) = self;
         let sid = id(credential.sid.as_bytes());
         let rows = db
@@ -99,9 +102,9 @@ struct Delete(CredentialSid);
 
 #[async_trait]
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         Ok(db.execute(DELETE, params![id(self.0.as_bytes())]).await? > 0)
     }
 }
@@ -114,7 +117,7 @@ impl Credentials for PostgresStore {
 
     async fn credential(&self, sid: CredentialSid) -> StoreResult<Option<Credential>> {
         let db = self.session().await?;
-        let read = |row: &_| rows::credential(Cells::of(row, "credentials"));
+        let read = |row: &Row| rows::credentials::credential(cells_of(row, "credentials"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
     }
 
@@ -126,7 +129,7 @@ impl Credentials for PostgresStore {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: LIST, key: "sid", params: params![account] };
-        let read = |row: &_| rows::credential(Cells::of(row, "credentials"));
+        let read = |row: &Row| rows::credentials::credential(cells_of(row, "credentials"));
         Ok(list.page(&db, by_id!(page), read, |found| id(found.sid.as_bytes())).await?)
     }
 

@@ -7,18 +7,21 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Entities, Inserted};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{entity_columns, factor_columns, rows, totp_factor_columns};
+use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, entity_columns, factor_columns, totp_factor_columns};
-use crate::statement::{all, exists, inserted, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, events, services};
+use crate::session::Session;
+use crate::statement::{all, exists, one};
+use crate::store::PostgresStore;
+use crate::{events, services};
 
 /// The entities of a living service.
 macro_rules! of_service {
@@ -34,7 +37,7 @@ const LIST: &str = concat!("SELECT ", entity_columns!(), " ", of_service!());
 const INSERT: &str = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, \
                       day_began_at, day_factors) VALUES ($1, $2, $3, $4, $5, $6, $5, $7) ON CONFLICT DO NOTHING";
 const DELETE: &str = "DELETE FROM entities WHERE service_sid = $1 AND identity = $2";
-/// More than an entity can have, unless the operator lifts every limit.
+/// More factors than an entity can have, unless the operator lifts every limit.
 const FACTORS: &str = concat!(
     "SELECT ",
     factor_columns!(),
@@ -45,18 +48,18 @@ const TOTP_FACTORS: &str = concat!(
     totp_factor_columns!(),
     " FROM totp_factors f WHERE f.entity_sid = $1 ORDER BY f.sid LIMIT 1000"
 );
-/// What lies below is swept up by the cleaner.
+/// The cleaner removes what is below.
 const REMOVED: &str =
     "INSERT INTO removals (kind, sid, removed_at) VALUES ('entity', $1, $2) ON CONFLICT DO NOTHING";
 
-/// Inserts an entity for which `day_factors` factors have been made; 0 if there is one already.
+/// Inserts an entity for which `day_factors` factors were created. Returns 0 if it exists.
 pub(crate) async fn insert(
     db: &Session,
     owner: &Owner,
     created_at: Instant,
     updated_at: Instant,
     day_factors: u32,
-) -> Result<usize, Trouble> {
+) -> Result<usize, DatabaseError> {
     db.execute(
         INSERT,
         params![
@@ -76,9 +79,9 @@ struct Create(Entity);
 
 #[async_trait]
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let entity = &self.0;
         if !exists(db, services::STAYS, params![id(entity.owner.service.as_bytes())]).await? {
             return Ok(Inserted::NoParent);
@@ -88,14 +91,15 @@ impl Command for Create {
     }
 }
 
-/// All living factors of an entity go with it.
-async fn tell_of_factors(db: &Session, entity: [u8; 16], at: Instant) -> Result<(), Trouble> {
+/// Stores the deletion events of all living factors of an entity.
+async fn tell_of_factors(db: &Session, entity: [u8; 16], at: Instant) -> Result<(), DatabaseError> {
     let (gone, entity) = (EventType::FactorDeleted, params![id(&entity)]);
-    let factors = all(db, FACTORS, entity, |row| rows::factor(Cells::of(row, "factors"))).await?;
+    let factors =
+        all(db, FACTORS, entity, |row| rows::factors::factor(cells_of(row, "factors"))).await?;
     for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
         events::of_factor(db, gone, factor.into(), at).await?;
     }
-    let read = |row: &_| rows::totp_factor(Cells::of(row, "totp_factors"));
+    let read = |row: &Row| rows::totp_factors::totp_factor(cells_of(row, "totp_factors"));
     let factors = all(db, TOTP_FACTORS, entity, read).await?;
     for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
         events::of_factor(db, gone, factor.into(), at).await?;
@@ -107,16 +111,16 @@ struct Delete(ServiceSid, Identity, Instant);
 
 #[async_trait]
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.2, self.2))
     }
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let Self(of, identity, at) = self;
         let (service, identity) = (id(of.as_bytes()), identity.as_str());
-        let read = |row: &_| Cells::of(row, "entities").take::<[u8; 16]>();
+        let read = |row: &Row| cells_of(row, "entities").take::<[u8; 16]>();
         let Some(sid) = one(db, SID, params![service, identity], read).await? else {
             return Ok(false);
         };
@@ -142,7 +146,7 @@ impl Entities for PostgresStore {
     ) -> StoreResult<Option<Entity>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str()];
-        let read = |row: &_| rows::entity(Cells::of(row, "entities"));
+        let read = |row: &Row| rows::entities::entity(cells_of(row, "entities"));
         Ok(one(&db, READ, key, read).await?)
     }
 
@@ -154,7 +158,7 @@ impl Entities for PostgresStore {
         let db = self.session().await?;
         let service = id(service.as_bytes());
         let list = Listing { select: LIST, key: "e.sid", params: params![service] };
-        let read = |row: &_| rows::entity(Cells::of(row, "entities"));
+        let read = |row: &Row| rows::entities::entity(cells_of(row, "entities"));
         let key_of = |entity: &Entity| id(entity.owner.entity.as_bytes());
         Ok(list.page(&db, by_id!(page), read, key_of).await?)
     }

@@ -1,4 +1,4 @@
-//! Events become calls here, in the same command as the change that causes them.
+//! Stores the calls of events, in the same command as the change that causes them.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,17 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
+use countersign_store_sql::rows::challenges::challenge_and_name;
+use countersign_store_sql::values::parameters_text;
+use countersign_store_sql::{challenge_columns, rows, webhook_columns};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::cells::Cells;
-use crate::database::Session;
+use crate::cells::cells_of;
+use crate::error::DatabaseError;
 use crate::params::{column, id, params, span};
-use crate::rows::{self, challenge_columns, webhook_columns};
+use crate::session::Session;
 use crate::statement::{all, exists, factor_of, living};
-use crate::trouble::Trouble;
 
 const OF_SERVICES: &str =
     concat!("SELECT ", webhook_columns!(), " FROM webhooks w WHERE w.service_sid = ANY ($1)");
@@ -38,42 +40,45 @@ const CHALLENGES: &str = concat!(
     factor_of!("c", "totp_factors" as "t"),
     "WHERE c.sid = ANY ($1) AND c.sid BETWEEN $2 AND $3"
 );
-/// Looks at no other call and locks nothing: which of a factor's calls comes first is judged when calls are leased.
+/// Reads no other call and locks nothing: which call of a factor comes first is judged when calls are leased.
 const INSERT: &str = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, event, parameters, \
                       happened_at, deadline, attempts, state, wake_at) \
                       SELECT u.*, 0, 'due', u.happened_at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
                       AS u (id, webhook_sid, service_sid, factor_sid, event, parameters, happened_at, deadline) \
                       ON CONFLICT DO NOTHING";
-/// What it says is known when it wakes.
+/// Watches of challenges. Their parameters are made when they wake.
 const WATCH: &str = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, event, challenge_sid, happened_at, \
                      deadline, parameters, attempts, state, wake_at) \
                      SELECT u.*, '[]', 0, 'asleep', u.happened_at FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
                      AS u (id, webhook_sid, service_sid, factor_sid, event, challenge_sid, happened_at, deadline) \
                      ON CONFLICT DO NOTHING";
 
-/// A challenge of a living entity, and the name of its factor if that is there.
-pub(crate) type Told = (Challenge, Option<FriendlyName>);
+/// A challenge of a living entity, and the name of its factor if that exists.
+pub(crate) type NamedChallenge = (Challenge, Option<FriendlyName>);
 
 async fn webhooks(
     db: &Session,
     services: impl Iterator<Item = ServiceSid> + Send,
-) -> Result<Vec<Webhook>, Trouble> {
+) -> Result<Vec<Webhook>, DatabaseError> {
     let services: Vec<_> = services.map(|sid| id(sid.as_bytes())).collect();
-    all(db, OF_SERVICES, params![services], |row| rows::webhook(Cells::of(row, "webhooks"))).await
+    all(db, OF_SERVICES, params![services], |row| {
+        rows::webhooks::webhook(&mut cells_of(row, "webhooks"))
+    })
+    .await
 }
 
 /// Whether a service has any webhook.
-pub(crate) async fn has_webhooks(db: &Session, service: ServiceSid) -> Result<bool, Trouble> {
+pub(crate) async fn has_webhooks(db: &Session, service: ServiceSid) -> Result<bool, DatabaseError> {
     Ok(!webhooks(db, std::iter::once(service)).await?.is_empty())
 }
 
-/// Tells those who want to hear of what happened to a factor.
+/// Stores the calls of an event of a factor.
 pub(crate) async fn of_factor(
     db: &Session,
     kind: EventType,
     factor: FactorFacts<'_>,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let event = Event::of_factor(kind, factor, at);
     let mut calls = Vec::new();
     for webhook in webhooks(db, std::iter::once(event.service())).await? {
@@ -82,11 +87,11 @@ pub(crate) async fn of_factor(
     store(db, calls).await
 }
 
-/// Tells those who want to hear that challenges were answered.
+/// Stores the calls of answered challenges.
 pub(crate) async fn of_challenges(
     db: &Session,
     answered: &[(EventType, ChallengeSid, Instant)],
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let wanting = wanting(db, answered.iter().map(|(_, sid, _)| *sid)).await?;
     let wanted = |(kind, sid, _): &&(EventType, ChallengeSid, Instant)| {
         wanting.iter().any(|(of, webhook)| of == sid && webhook.wants(*kind))
@@ -113,8 +118,8 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
 }
 
-/// Tells those who want to hear how notifications ended.
-pub(crate) async fn of_notifications(db: &Session, ended: &[Ended]) -> Result<(), Trouble> {
+/// Stores the calls of notifications that ended.
+pub(crate) async fn of_notifications(db: &Session, ended: &[Ended]) -> Result<(), DatabaseError> {
     let told: Vec<&Ended> =
         ended.iter().filter(|ended| EventType::of_ending(ended.ending.status).is_some()).collect();
     if told.is_empty() || !exists(db, NOTIFICATIONS_ARE_WANTED, &[]).await? {
@@ -144,8 +149,8 @@ pub(crate) async fn of_notifications(db: &Session, ended: &[Ended]) -> Result<()
     store(db, calls).await
 }
 
-/// Has challenges looked at when they expire, if anybody wants to hear of that.
-pub(crate) async fn watch_expiry(db: &Session, opened: &[&Challenge]) -> Result<(), Trouble> {
+/// Stores a watch of each challenge for each webhook that is subscribed to expiries.
+pub(crate) async fn watch_expiry(db: &Session, opened: &[&Challenge]) -> Result<(), DatabaseError> {
     let kind = EventType::ChallengeExpired;
     let mut webhooks = webhooks(db, opened.iter().map(|opened| opened.owner.service)).await?;
     webhooks.retain(|webhook| webhook.wants(kind));
@@ -154,7 +159,7 @@ pub(crate) async fn watch_expiry(db: &Session, opened: &[&Challenge]) -> Result<
         let of_service = |webhook: &&Webhook| webhook.service == challenge.owner.service;
         for webhook in webhooks.iter().filter(of_service) {
             let event = Event::of_challenge(kind, challenge, None, challenge.expires_at);
-            watches.push((challenge.sid, NewCall::unsaid(webhook, &event)));
+            watches.push((challenge.sid, NewCall::without_parameters(webhook, &event)));
         }
     }
     if watches.is_empty() {
@@ -173,42 +178,40 @@ pub(crate) async fn watch_expiry(db: &Session, opened: &[&Challenge]) -> Result<
     db.execute(WATCH, params).await.map(|_| ())
 }
 
-/// Those of them that are of living entities.
+/// Reads challenges of living entities.
 pub(crate) async fn challenges(
     db: &Session,
     sids: impl Iterator<Item = ChallengeSid> + Send,
-) -> Result<HashMap<ChallengeSid, Told>, Trouble> {
+) -> Result<HashMap<ChallengeSid, NamedChallenge>, DatabaseError> {
     let sids: Vec<_> = sids.map(|sid| id(sid.as_bytes())).collect();
     if sids.is_empty() {
         return Ok(HashMap::new());
     }
     let read = |row: &Row| {
-        let mut cells = Cells::of(row, "challenges");
-        let challenge = rows::challenge(&mut cells)?;
-        let name = cells.then("factors").parse_if_any(|text| FriendlyName::parse(text).ok())?;
+        let (challenge, name) = challenge_and_name(cells_of(row, "challenges"))?;
         Ok((challenge.sid, (challenge, name)))
     };
     let (first, last) = span(&sids);
     Ok(all(db, CHALLENGES, params![sids, first, last], read).await?.into_iter().collect())
 }
 
-/// All webhooks that might hear of those challenges.
+/// Reads all webhooks of the services of challenges.
 async fn wanting(
     db: &Session,
     sids: impl Iterator<Item = ChallengeSid> + Send,
-) -> Result<Vec<(ChallengeSid, Webhook)>, Trouble> {
+) -> Result<Vec<(ChallengeSid, Webhook)>, DatabaseError> {
     let sids: Vec<_> = sids.collect();
     let sids = column(&sids, |sid| id(sid.as_bytes()));
     let (first, last) = span(&sids);
     all(db, OF_CHALLENGES, params![sids, first, last], |row| {
-        let mut cells = Cells::of(row, "webhooks");
-        let webhook = rows::webhook_of(&mut cells)?;
-        Ok((cells.make(ChallengeSid::from_bytes)?, webhook))
+        let mut cells = cells_of(row, "webhooks");
+        let webhook = rows::webhooks::webhook(&mut cells)?;
+        Ok((cells.map(ChallengeSid::from_bytes)?, webhook))
     })
     .await
 }
 
-/// A call to be stored.
+/// A call to store.
 struct NewCall {
     id: Uuid,
     webhook: Uuid,
@@ -221,16 +224,16 @@ struct NewCall {
 }
 
 impl NewCall {
-    /// The call that tells a webhook of an event; `None` if it does not want to hear of it.
+    /// The call of an event; `None` if the webhook is not subscribed to it.
     fn of(webhook: &Webhook, event: &Event<'_>) -> Option<Self> {
-        let parameters = || text(&event.parameters(webhook));
+        let parameters = || parameters_text(&event.parameters(webhook));
         webhook
             .wants(event.kind)
-            .then(|| Self { parameters: parameters(), ..Self::unsaid(webhook, event) })
+            .then(|| Self { parameters: parameters(), ..Self::without_parameters(webhook, event) })
     }
 
-    /// Without its form.
-    fn unsaid(webhook: &Webhook, event: &Event<'_>) -> Self {
+    /// A call without its parameters.
+    fn without_parameters(webhook: &Webhook, event: &Event<'_>) -> Self {
         Self {
             id: id(&event.call_id(webhook.sid).0),
             webhook: id(webhook.sid.as_bytes()),
@@ -244,8 +247,8 @@ impl NewCall {
     }
 }
 
-/// Stores calls, all with one statement.
-async fn store(db: &Session, calls: Vec<NewCall>) -> Result<(), Trouble> {
+/// Stores calls with one statement.
+async fn store(db: &Session, calls: Vec<NewCall>) -> Result<(), DatabaseError> {
     if calls.is_empty() {
         return Ok(());
     }
@@ -260,9 +263,4 @@ async fn store(db: &Session, calls: Vec<NewCall>) -> Result<(), Trouble> {
         column(&calls, |call| call.deadline),
     ];
     db.execute(INSERT, params).await.map(|_| ())
-}
-
-/// Parameters as the column keeps them.
-pub(crate) fn text(parameters: &[(String, String)]) -> String {
-    serde_json::json!(parameters).to_string()
 }

@@ -1,4 +1,4 @@
-//! Factors. How one comes into being is written in [`crate::enrolment`].
+//! Push factors, and the lists of factors of both types. `enrolment.rs` stores new ones.
 
 use async_trait::async_trait;
 use countersign_domain::address::PushToken;
@@ -9,21 +9,24 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Enrolled, Enrolment, Factors};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::merge;
+use countersign_store_sql::rows::deliveries::OpenDelivery;
+use countersign_store_sql::{factor_columns, rows};
 use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
-use crate::deliveries::{self, End, Open};
+use crate::endings::{self, End};
 use crate::enrolment::Enrol;
-use crate::paging::{Listing, by_id, merge};
+use crate::error::DatabaseError;
+use crate::paging::{Listing, by_id};
 use crate::params::{column, id, params};
-use crate::rows::{self, factor_columns};
+use crate::session::Session;
 use crate::statement::{all, living, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, events, totp_factors};
+use crate::store::PostgresStore;
+use crate::{events, totp_factors};
 
 /// The factors of living entities.
 macro_rules! select {
@@ -38,8 +41,8 @@ const READ: &str = concat!(
     " FROM entities e JOIN services s ON s.sid = e.service_sid ",
     "JOIN factors f ON f.entity_sid = e.sid WHERE e.service_sid = $1 AND e.identity = $2 AND f.sid = $3"
 );
-/// Held until the end of the transaction.
-const HOLD: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
+/// Locks the row until the end of the transaction.
+const LOCK: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
 const BY_KEY: &str = concat!(select!(), "WHERE f.key_sid = $1");
 const LIST: &str = concat!(select!(), "WHERE f.entity_sid = $1");
 const NOT_STREAMED: &str = concat!(
@@ -56,9 +59,13 @@ const WAKE_PARKED: &str = "UPDATE deliveries SET state = 'due', wake_at = least(
 const PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
                       WHERE factor_sid = $1 AND state = 'parked' ORDER BY challenge_sid, notification_sid FOR UPDATE";
 
-async fn hold(db: &Session, entity: EntitySid, sid: FactorSid) -> Result<Option<Factor>, Trouble> {
+async fn lock(
+    db: &Session,
+    entity: EntitySid,
+    sid: FactorSid,
+) -> Result<Option<Factor>, DatabaseError> {
     let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
-    one(db, HOLD, key, |row| rows::factor(Cells::of(row, "factors"))).await
+    one(db, LOCK, key, |row| rows::factors::factor(cells_of(row, "factors"))).await
 }
 
 struct Update {
@@ -70,14 +77,14 @@ struct Update {
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Option<Factor>;
+    type Output = Option<Factor>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.at, self.at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Option<Factor>, Trouble> {
-        let Some(was) = hold(db, self.entity, self.sid).await? else {
+    async fn run(&self, db: &Session) -> Result<Option<Factor>, DatabaseError> {
+        let Some(was) = lock(db, self.entity, self.sid).await? else {
             return Ok(None);
         };
         let changed = was.changed(self.change.clone(), self.at);
@@ -113,22 +120,23 @@ struct Delete(EntitySid, FactorSid, Instant);
 
 #[async_trait]
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.2, self.2))
     }
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let Self(entity, sid, at) = *self;
-        let Some(factor) = hold(db, entity, sid).await? else {
+        let Some(factor) = lock(db, entity, sid).await? else {
             return totp_factors::delete(db, entity, sid, at).await;
         };
         let sid = id(sid.as_bytes());
         db.execute(DELETE, params![id(entity.as_bytes()), sid]).await?;
-        let parked = all(db, PARKED, params![sid], Open::read).await?;
+        let read = |row: &Row| OpenDelivery::read(&mut cells_of(row, "deliveries"));
+        let parked = all(db, PARKED, params![sid], read).await?;
         let end = |open| End { open, ending: Ending::cancelled(StatusReason::FactorGone), at };
-        deliveries::end(db, &parked.into_iter().map(end).collect::<Vec<_>>()).await?;
+        endings::end(db, &parked.into_iter().map(end).collect::<Vec<_>>()).await?;
         if !factor.has_lapsed(at) {
             events::of_factor(db, EventType::FactorDeleted, (&factor).into(), at).await?;
         }
@@ -150,12 +158,12 @@ impl Factors for PostgresStore {
     ) -> StoreResult<Option<Factor>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
-        Ok(one(&db, READ, key, |row| rows::factor(Cells::of(row, "factors"))).await?)
+        Ok(one(&db, READ, key, |row| rows::factors::factor(cells_of(row, "factors"))).await?)
     }
 
     async fn factor_by_key(&self, key: FactorKeySid) -> StoreResult<Option<Factor>> {
         let db = self.session().await?;
-        let read = |row: &Row| rows::factor(Cells::of(row, "factors"));
+        let read = |row: &Row| rows::factors::factor(cells_of(row, "factors"));
         Ok(one(&db, BY_KEY, params![id(key.as_bytes())], read).await?)
     }
 
@@ -166,7 +174,7 @@ impl Factors for PostgresStore {
         let db = self.session().await?;
         let entities = column(factors, |(entity, _)| id(entity.as_bytes()));
         let sids = column(factors, |(_, sid)| id(sid.as_bytes()));
-        let read = |row: &Row| Cells::of(row, "factors").make(FactorSid::from_bytes);
+        let read = |row: &Row| cells_of(row, "factors").map(FactorSid::from_bytes);
         Ok(all(&db, NOT_STREAMED, params![entities, sids], read).await?)
     }
 
@@ -182,12 +190,12 @@ impl Factors for PostgresStore {
         let query = by_id!(page);
         let db = self.session().await?;
         let read = |row: &Row| {
-            let factor = rows::factor(Cells::of(row, "factors"))?;
+            let factor = rows::factors::factor(cells_of(row, "factors"))?;
             Ok(AnyFactor::Push(Box::new(factor)))
         };
         let push = push.page(&db, query, read, key_of).await?;
         let read = |row: &Row| {
-            let factor = rows::totp_factor(Cells::of(row, "totp_factors"))?;
+            let factor = rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))?;
             Ok(AnyFactor::Totp(Box::new(factor)))
         };
         let totp = totp.page(&db, query, read, key_of).await?;

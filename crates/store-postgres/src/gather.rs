@@ -1,13 +1,12 @@
-//! Gathering neighbours: commands of the same kind share a transaction of a few statements over arrays.
+//! Group commit: commands of the same type share a transaction of a few statements over arrays.
 //!
-//! Commands wait in a bounded queue. A worker takes what is there, up to a bound and at most one for each key (such as the
-//! challenge), runs it all and answers everybody after the commit. There is no timer: while one batch is written, the next
-//! gathers by itself. It begins beside that one only when it has become as large: most of what a small batch costs the
-//! database is the same for a large one.
+//! Commands wait in a bounded queue. A worker takes a batch, with at most one command for each key (such as the challenge), runs it, and
+//! sends all results after the commit. There is no timer: while one batch is written, the next gathers. It begins beside that one only
+//! when it has become as large, since most of the cost of a batch does not depend on its size.
 //!
-//! If the connection breaks during a commit, what was written is looked up by its keys, and the rest is run again.
+//! If the connection breaks during a commit, the commands that were written are looked up by their keys, and the others run again.
 //!
-//! A batch that fails for a reason of its own is run once more, each command alone, so that none sinks its neighbours. One that
+//! A batch that fails is run once more, each command in a transaction of its own, so that only the failing command fails. A batch that
 //! panics fails its callers, and the worker goes on. A caller waits until a deadline, the time in the queue included.
 
 use std::collections::{HashSet, VecDeque};
@@ -16,48 +15,49 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
-use countersign_store::StoreError;
+use countersign_store::error::StoreError;
 use countersign_store::wait_budget::Wait;
 use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use crate::bounds::{Bounds, Hurry};
-use crate::command::{Command, InDoubt, Runs};
-use crate::database::{Database, Session};
+use crate::command::{Command, OnUnknownCommit, Planning};
+use crate::database::Database;
+use crate::error::DatabaseError;
 use crate::params::column;
-use crate::trouble::Trouble;
+use crate::session::Session;
+use crate::time_limits::{TimeLimit, TimeLimits};
 
-/// While one batch is committed, the next is written. With more, batches get smaller.
+/// While one worker commits a batch, the other writes the next. With more workers, batches get smaller.
 const WORKERS: usize = 2;
-/// Look-ups of a batch whose connection broke during its commit, at most.
-const LOOKS: usize = 16;
+/// The most look-ups of a batch whose connection broke during its commit.
+const LOOKUPS: usize = 16;
 
-/// A command that can be run together with its like.
+/// A command that can share a transaction with others of its type.
 #[async_trait]
 pub(crate) trait Gathered: Clone + Send + Sync + Sized + 'static {
-    /// What it answers.
-    type Answer: Send + 'static;
-    /// What all of them run in.
-    const RUN: Runs = Runs::PlannedOnce;
+    /// Its result.
+    type Output: Send + 'static;
+    /// How the statements of a batch are planned.
+    const PLANNING: Planning = Planning::Cached;
 
     /// The time that it decides by, unless it compares that with the database's clock itself.
     fn decides_at(&self) -> Option<Instant> {
         None
     }
 
-    /// What no two of a batch may have in common.
+    /// The key, which no two commands of a batch share.
     fn key(&self) -> [u8; 16];
 
-    /// Runs them all; the answers in the same order.
-    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Self::Answer>, Trouble>;
+    /// Runs a batch. Returns the results in the same order.
+    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Self::Output>, DatabaseError>;
 
-    /// Looks what became of them after a commit whose answer was lost, by keys that nobody else can have used: the answers of
-    /// those that were written. Those that were not (`None`) are run again. Without such keys nothing can be told.
-    async fn look_again(
+    /// Looks up the results of a batch whose commit was not acknowledged, by keys that no other command can have used. `None` for a
+    /// command that was not written, which is run again; `None` for all if there are no such keys.
+    async fn look_up(
         _all: &[Self],
         _db: &Session,
-    ) -> Result<Option<Vec<Option<Self::Answer>>>, Trouble> {
+    ) -> Result<Option<Vec<Option<Self::Output>>>, DatabaseError> {
         Ok(None)
     }
 }
@@ -66,87 +66,87 @@ struct Batch<G>(Vec<G>);
 
 #[async_trait]
 impl<G: Gathered> Command for Batch<G> {
-    type Answer = Vec<G::Answer>;
-    const RUNS: Runs = G::RUN;
-    // its commands are looked up by their keys
-    const IN_DOUBT: InDoubt = InDoubt::Tells;
+    type Output = Vec<G::Output>;
+    const PLANNING: Planning = G::PLANNING;
+    // The commands are looked up by their keys.
+    const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::ReturnError;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         let times = || self.0.iter().filter_map(G::decides_at);
         times().min().zip(times().max())
     }
 
-    async fn run(&self, db: &Session) -> Result<Vec<G::Answer>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Vec<G::Output>, DatabaseError> {
         G::run_all(&self.0, db).await
     }
 }
 
-struct LookAgain<G>(Vec<G>);
+struct LookUp<G>(Vec<G>);
 
 #[async_trait]
-impl<G: Gathered> Command for LookAgain<G> {
-    type Answer = Option<Vec<Option<G::Answer>>>;
-    const RUNS: Runs = Runs::PlannedOnce;
-    const IN_DOUBT: InDoubt = InDoubt::RunsAgain;
+impl<G: Gathered> Command for LookUp<G> {
+    type Output = Option<Vec<Option<G::Output>>>;
+    const PLANNING: Planning = Planning::Cached;
+    const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::RunAgain;
 
-    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
-        G::look_again(&self.0, db).await
+    async fn run(&self, db: &Session) -> Result<Self::Output, DatabaseError> {
+        G::look_up(&self.0, db).await
     }
 }
 
 struct Job<G: Gathered> {
     command: G,
-    caller: oneshot::Sender<Result<G::Answer, StoreError>>,
-    /// From then on the caller has been told that there is no answer; what has not begun is not begun any more.
+    caller: oneshot::Sender<Result<G::Output, StoreError>>,
+    /// When the caller stops waiting. A command that has not begun by then does not begin.
     deadline: Deadline,
 }
 
 impl<G: Gathered> Job<G> {
-    fn unless_late(self, now: Deadline) -> Option<Self> {
+    fn unless_expired(self, now: Deadline) -> Option<Self> {
         if now < self.deadline {
             return Some(self);
         }
-        // the caller may not have noticed yet
-        let _ = self.caller.send(Err(Trouble::Late.into()));
+        // The caller may not have noticed yet.
+        let _ = self.caller.send(Err(DatabaseError::Timeout.into()));
         None
     }
 }
 
-/// The queue, and those whose key was in the batch before.
-struct Line<G: Gathered> {
+/// The queue, and the commands whose key was in the batch before.
+struct Queue<G: Gathered> {
     jobs: mpsc::Receiver<Job<G>>,
-    held: VecDeque<Job<G>>,
+    deferred: VecDeque<Job<G>>,
     most: usize,
-    /// How many commands are being written.
+    /// The number of commands that are being written.
     under_way: watch::Receiver<usize>,
 }
 
-impl<G: Gathered> Line<G> {
-    /// The next batch, when it is time for it; `None` when there will be no more.
+impl<G: Gathered> Queue<G> {
+    /// Waits for the next batch; `None` when the queue is closed.
     async fn take(&mut self) -> Option<Vec<Job<G>>> {
         let mut batch = Vec::new();
         let mut keys = HashSet::new();
-        let held = std::mem::take(&mut self.held);
-        let mut sort = |job: Job<G>, batch: &mut Vec<_>, held: &mut VecDeque<_>| {
+        let deferred = std::mem::take(&mut self.deferred);
+        let mut sort = |job: Job<G>, batch: &mut Vec<_>, deferred: &mut VecDeque<_>| {
             if batch.len() < self.most && keys.insert(job.command.key()) {
                 batch.push(job);
             } else {
-                held.push_back(job);
+                deferred.push_back(job);
             }
         };
         let now = Deadline::now();
-        for job in held {
-            if let Some(job) = job.unless_late(now) {
-                sort(job, &mut batch, &mut self.held);
+        for job in deferred {
+            if let Some(job) = job.unless_expired(now) {
+                sort(job, &mut batch, &mut self.deferred);
             }
         }
         while batch.is_empty() {
             let first = self.jobs.recv().await?;
-            if let Some(first) = first.unless_late(Deadline::now()) {
-                sort(first, &mut batch, &mut self.held);
+            if let Some(first) = first.unless_expired(Deadline::now()) {
+                sort(first, &mut batch, &mut self.deferred);
             }
         }
-        while batch.len() < self.most && self.held.len() < self.most {
+        while batch.len() < self.most && self.deferred.len() < self.most {
             let job = match self.jobs.try_recv() {
                 Ok(job) => job,
                 Err(_) if batch.len() >= *self.under_way.borrow_and_update() => break,
@@ -156,55 +156,55 @@ impl<G: Gathered> Line<G> {
                     else => break,
                 },
             };
-            sort(job, &mut batch, &mut self.held);
+            sort(job, &mut batch, &mut self.deferred);
         }
         Some(batch)
     }
 }
 
-/// Commands that are being written, until this is dropped.
-struct Load<'a>(&'a watch::Sender<usize>, usize);
+/// Counts commands that are being written, until this is dropped.
+struct InFlight<'a>(&'a watch::Sender<usize>, usize);
 
-impl<'a> Load<'a> {
+impl<'a> InFlight<'a> {
     fn of(under_way: &'a watch::Sender<usize>, commands: usize) -> Self {
         under_way.send_modify(|all| *all += commands);
         Self(under_way, commands)
     }
 }
 
-impl Drop for Load<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|all| *all -= self.1);
     }
 }
 
-/// The door to the workers, who stop when it is dropped.
+/// The handle of the workers, which stop when it is dropped.
 pub(crate) struct Gatherer<G: Gathered> {
     queue: mpsc::Sender<Job<G>>,
-    bounds: Bounds,
+    time_limits: TimeLimits,
 }
 
 impl<G: Gathered> Gatherer<G> {
-    /// Starts the workers. At most `queue` commands wait, and `batch` share a transaction.
-    pub(crate) fn start(db: &Database, (queue, batch): (usize, usize)) -> Self {
-        let (sender, jobs) = mpsc::channel(queue.max(1));
+    /// Starts the workers. At most `queue` commands wait, and at most `batch` share a transaction.
+    pub(crate) fn start(db: &Database, (most_queued, batch): (usize, usize)) -> Self {
+        let (sender, jobs) = mpsc::channel(most_queued.max(1));
         let (load, under_way) = watch::channel(0);
-        let line = Line { jobs, held: VecDeque::new(), most: batch.max(1), under_way };
-        let line = Arc::new(Mutex::new(line));
+        let queue = Queue { jobs, deferred: VecDeque::new(), most: batch.max(1), under_way };
+        let queue = Arc::new(Mutex::new(queue));
         for _ in 0..WORKERS {
-            tokio::spawn(work(db.clone(), Arc::clone(&line), load.clone()));
+            tokio::spawn(work(db.clone(), Arc::clone(&queue), load.clone()));
         }
-        Self { queue: sender, bounds: db.bounds }
+        Self { queue: sender, time_limits: db.time_limits }
     }
 
-    /// Queues a command and waits for its answer.
-    pub(crate) async fn run(&self, command: G) -> Result<G::Answer, StoreError> {
+    /// Queues a command and waits for its result.
+    pub(crate) async fn run(&self, command: G) -> Result<G::Output, StoreError> {
         let (caller, answer) = oneshot::channel();
-        let (deadline, _wait) = (self.bounds.deadline(Hurry::Request), Wait::begin());
+        let (deadline, _wait) = (self.time_limits.deadline(TimeLimit::Request), Wait::begin());
         match self.queue.try_send(Job { command, caller, deadline }) {
             Ok(()) => match timeout_at(deadline, answer).await {
                 Ok(answered) => answered.unwrap_or_else(|_| Err(stopped())),
-                Err(_) => Err(Trouble::Late.into()),
+                Err(_) => Err(DatabaseError::Timeout.into()),
             },
             Err(mpsc::error::TrySendError::Full(_)) => Err(too_many()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(stopped()),
@@ -212,12 +212,12 @@ impl<G: Gathered> Gatherer<G> {
     }
 }
 
-async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch::Sender<usize>) {
+async fn work<G: Gathered>(db: Database, queue: Arc<Mutex<Queue<G>>>, load: watch::Sender<usize>) {
     loop {
-        let mut line = line.lock().await;
-        let Some(batch) = line.take().await else { return };
-        let written = Load::of(&load, batch.len());
-        drop(line);
+        let mut waiting = queue.lock().await;
+        let Some(batch) = waiting.take().await else { return };
+        let written = InFlight::of(&load, batch.len());
+        drop(waiting);
         let deadline = batch.iter().map(|job| job.deadline).max();
         let deadline = deadline.unwrap_or_else(Deadline::now);
         let (commands, callers): (Vec<_>, Vec<_>) =
@@ -225,7 +225,7 @@ async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch:
         let ran = AssertUnwindSafe(run(&db, commands, deadline)).catch_unwind().await;
         drop(written);
         let Ok(answers) = ran else {
-            // the panic has been printed; what it was about had a connection to itself, which is closed
+            // The panic has been logged. The connection of the batch is closed.
             tracing::error!(commands = callers.len(), "a batch of writes panicked");
             for caller in callers {
                 let _ = caller.send(Err(broken()));
@@ -233,7 +233,7 @@ async fn work<G: Gathered>(db: Database, line: Arc<Mutex<Line<G>>>, load: watch:
             continue;
         };
         for (caller, answer) in callers.into_iter().zip(answers) {
-            // a caller that has gone away no longer wants to know
+            // The caller may be gone.
             let _ = caller.send(answer);
         }
     }
@@ -243,41 +243,43 @@ async fn run<G: Gathered>(
     db: &Database,
     commands: Vec<G>,
     deadline: Deadline,
-) -> Vec<Result<G::Answer, StoreError>> {
+) -> Vec<Result<G::Output, StoreError>> {
     let batch = Batch(commands);
-    let error = match run_to_certainty(db, &batch, deadline).await {
+    let error = match run_until_known(db, &batch, deadline).await {
         Ok(answers) => return answers.into_iter().map(Ok).collect(),
-        Err(trouble @ Trouble::Sql(_))
-            if batch.0.len() > 1 && !trouble.is_passing() && !trouble.is_late() =>
+        Err(failure @ DatabaseError::Sql(_))
+            if batch.0.len() > 1 && !failure.is_transient() && !failure.is_timeout() =>
         {
             return run_each_alone(db, batch.0, deadline).await;
         }
-        // where a statement commits by itself, it has
-        Err(trouble @ Trouble::Corrupt(_)) if batch.0.len() > 1 && G::RUN != Runs::Alone => {
-            tracing::error!(?trouble, "a batch of writes met a corrupt row");
+        // A single statement has committed by itself.
+        Err(failure @ DatabaseError::Corrupt(_))
+            if batch.0.len() > 1 && G::PLANNING != Planning::SingleStatement =>
+        {
+            tracing::error!(?failure, "a batch of writes met a corrupt row");
             return run_each_alone(db, batch.0, deadline).await;
         }
-        Err(trouble) => StoreError::from(trouble),
+        Err(failure) => StoreError::from(failure),
     };
-    tracing::error!(%error, commands = batch.0.len(), "a batch of writes was lost");
+    tracing::error!(%error, commands = batch.0.len(), "a batch of writes failed");
     batch.0.iter().map(|_| Err(error.clone())).collect()
 }
 
-/// Runs a batch. If the connection breaks while it commits, looks what was written and runs the rest again.
-async fn run_to_certainty<G: Gathered>(
+/// Runs a batch. If the connection breaks during the commit, looks up which commands were written and runs the others again.
+async fn run_until_known<G: Gathered>(
     db: &Database,
     batch: &Batch<G>,
     deadline: Deadline,
-) -> Result<Vec<G::Answer>, Trouble> {
+) -> Result<Vec<G::Output>, DatabaseError> {
     let why = match db.transact_until(batch, deadline).await {
-        Err(Trouble::InDoubt(why)) => why,
+        Err(DatabaseError::CommitUnknown(why)) => why,
         done => return done,
     };
-    let mut answers: Vec<Option<G::Answer>> = batch.0.iter().map(|_| None).collect();
-    for _ in 0..LOOKS {
+    let mut answers: Vec<Option<G::Output>> = batch.0.iter().map(|_| None).collect();
+    for _ in 0..LOOKUPS {
         let left: Vec<usize> = (0..answers.len()).filter(|at| answers[*at].is_none()).collect();
         let commands = || column(&left, |at| batch.0[*at].clone());
-        let found = match db.transact_until(&LookAgain(commands()), deadline).await {
+        let found = match db.transact_until(&LookUp(commands()), deadline).await {
             Ok(Some(found)) => found,
             Ok(None) | Err(_) => break,
         };
@@ -289,25 +291,25 @@ async fn run_to_certainty<G: Gathered>(
             let rest = Batch(column(&left, |at| batch.0[*at].clone()));
             match db.transact_until(&rest, deadline).await {
                 Ok(ran) => left.into_iter().zip(ran).for_each(|(at, ran)| answers[at] = Some(ran)),
-                Err(Trouble::InDoubt(_)) => continue,
-                Err(trouble) => return Err(trouble),
+                Err(DatabaseError::CommitUnknown(_)) => continue,
+                Err(error) => return Err(error),
             }
         }
         return Ok(answers.into_iter().flatten().collect());
     }
-    Err(Trouble::InDoubt(why))
+    Err(DatabaseError::CommitUnknown(why))
 }
 
 async fn run_each_alone<G: Gathered>(
     db: &Database,
     commands: Vec<G>,
     deadline: Deadline,
-) -> Vec<Result<G::Answer, StoreError>> {
+) -> Vec<Result<G::Output, StoreError>> {
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
-        let answer = match run_to_certainty(db, &Batch(vec![command]), deadline).await {
+        let answer = match run_until_known(db, &Batch(vec![command]), deadline).await {
             Ok(mut alone) => alone.pop().ok_or_else(stopped),
-            Err(trouble) => Err(StoreError::from(trouble)),
+            Err(error) => Err(StoreError::from(error)),
         };
         if let Err(error) = &answer {
             tracing::error!(%error, "a write failed");
@@ -321,7 +323,7 @@ pub(crate) fn too_many() -> StoreError {
     StoreError::Unavailable("too many writes are waiting".to_owned())
 }
 
-/// The one that ran the command has panicked.
+/// The task that ran the command has panicked.
 pub(crate) fn broken() -> StoreError {
     StoreError::Unavailable("the command could not be run to its end".to_owned())
 }
@@ -335,9 +337,10 @@ mod tests {
     use countersign_testkit::postgres::TestDatabase;
 
     use super::*;
-    use crate::{Options, PostgresStore};
+    use crate::options::Options;
+    use crate::store::PostgresStore;
 
-    /// Writes, and may panic before it commits.
+    /// Writes, and may panic before the commit.
     #[derive(Clone)]
     struct Count {
         panics: bool,
@@ -345,13 +348,13 @@ mod tests {
 
     #[async_trait]
     impl Gathered for Count {
-        type Answer = ();
+        type Output = ();
 
         fn key(&self) -> [u8; 16] {
             [0; 16]
         }
 
-        async fn run_all(all: &[Self], db: &Session) -> Result<Vec<()>, Trouble> {
+        async fn run_all(all: &[Self], db: &Session) -> Result<Vec<()>, DatabaseError> {
             db.execute("UPDATE installation SET pulse = pulse + 1", &[]).await?;
             assert!(!all.iter().any(|count| count.panics), "a bug");
             Ok(vec![(); all.len()])
@@ -361,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_that_panics_fails_its_callers_and_the_workers_go_on() {
         let database = TestDatabase::new();
-        // the connection of the panic is not used again: it would still hold the row
+        // The connection of the panic must not be reused: its transaction would still hold the row.
         let options = Options { url: database.url(), connections: 1, ..Options::default() };
         let store = PostgresStore::connect(options).await.unwrap();
         let gatherer = Gatherer::start(&store.db, (16, 16));

@@ -1,25 +1,26 @@
-//! Who works on a delivery. Every statement passes over rows that somebody else is just looking at, so that nodes do not
-//! wait for each other, and takes no more than it was asked for.
+//! The commands that lease deliveries and end overdue ones. Every statement skips rows that another transaction has locked, so nodes do not
+//! wait for each other.
 
 use async_trait::async_trait;
 use countersign_domain::delivery::{Delivery, Lease};
-use countersign_domain::ending::Ending;
 use countersign_domain::node::NodeId;
-use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
+use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows::deliveries::{delivery, overdue};
+use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 
-use crate::bounds::Hurry;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
-use crate::deliveries::{self, End, Open};
-use crate::limit;
+use crate::endings::{self, End};
+use crate::error::DatabaseError;
 use crate::params::{id, params};
+use crate::session::Session;
 use crate::statement::all;
-use crate::trouble::Trouble;
+use crate::time_limits::TimeLimit;
 
-/// What a lease changes, and what its holder must know; last the order that it was taken in.
+/// Leases the rows of `taken`. Returns the delivery and, last, the column that it is ordered by.
 macro_rules! lease {
     ($order:literal) => {
         concat!(
@@ -31,13 +32,13 @@ macro_rules! lease {
     };
 }
 
-/// Those due the longest first. One past its deadline is left for `expire`.
+/// Those due the longest first. `expire` handles those past their deadline.
 const DUE: &str = concat!(
     "WITH taken AS MATERIALIZED (SELECT challenge_sid, notification_sid, wake_at FROM deliveries \
      WHERE state = 'due' AND wake_at <= $1 AND deadline > $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) ",
     lease!("wake_at")
 );
-/// Of each challenge the newest. `$6` is the factor.
+/// The newest of each challenge; `$6` is the factor.
 const PARKED: &str = concat!(
     "WITH newest AS MATERIALIZED (SELECT DISTINCT ON (challenge_sid) challenge_sid, notification_sid, deadline \
      FROM deliveries WHERE factor_sid = $6 AND state = 'parked' AND deadline > $1 \
@@ -47,7 +48,7 @@ const PARKED: &str = concat!(
      WHERE p.state = 'parked' ORDER BY p.deadline LIMIT $2 FOR UPDATE OF p SKIP LOCKED) ",
     lease!("deadline")
 );
-/// Whatever the time is: that is for the command to judge.
+/// Whether a factor has parked deliveries; the command judges their deadline.
 pub(crate) const IS_PARKED: &str =
     "SELECT 1 FROM deliveries WHERE factor_sid = $1 AND state = 'parked' LIMIT 1";
 pub(crate) const NEXT_DUE: &str =
@@ -57,7 +58,7 @@ const OVERDUE_PARKED: &str = "SELECT challenge_sid, notification_sid, ordinal, w
 const OVERDUE_DUE: &str = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, false FROM deliveries \
                            WHERE state = 'due' AND deadline <= $1 ORDER BY deadline LIMIT $2 FOR UPDATE SKIP LOCKED";
 
-/// Makes due again at `$1` what was taken.
+/// Makes leased deliveries due at `$1`.
 macro_rules! free {
     ($which:literal) => {
         concat!(
@@ -72,22 +73,14 @@ macro_rules! free {
 const RESCUE: &str = free!("AND wake_at <= $1 ORDER BY wake_at");
 const VOID: &str = free!("AND node <> $3");
 
-/// Seven cells, the last of them for the order.
-fn delivery(row: &Row) -> Result<(i64, Delivery), Trouble> {
-    let mut cells = Cells::of(row, "deliveries");
-    let delivery = Delivery {
-        notification: cells.make(NotificationSid::from_bytes)?,
-        challenge: cells.make(ChallengeSid::from_bytes)?,
-        factor: cells.make(FactorSid::from_bytes)?,
-        entity: cells.make(EntitySid::from_bytes)?,
-        deadline: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        once: false,
-    };
+/// Reads a delivery and, last, the cell that it is ordered by.
+fn delivery_in_order(row: &Row) -> RowResult<(i64, Delivery)> {
+    let mut cells = cells_of(row, "deliveries");
+    let delivery = delivery(&mut cells)?;
     Ok((cells.take()?, delivery))
 }
 
-/// Leases what is due or, of one factor, what is parked.
+/// Leases due deliveries or, of one factor, parked ones.
 pub(crate) struct TakeLeases {
     pub(crate) parked_for: Option<FactorSid>,
     pub(crate) node: NodeId,
@@ -98,22 +91,22 @@ pub(crate) struct TakeLeases {
 
 #[async_trait]
 impl Command for TakeLeases {
-    type Answer = Vec<Lease>;
-    const HURRY: Hurry = Hurry::Duty;
+    type Output = Vec<Lease>;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.now, self.now))
     }
 
-    async fn run(&self, db: &Session) -> Result<Vec<Lease>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Vec<Lease>, DatabaseError> {
         let Self { parked_for, node, now, until, most } = *self;
         let (now, most) = (now.as_micros(), limit(most));
         let (holder, end) = (id(&node.0), until.as_micros());
         let mut found = match parked_for {
-            None => all(db, DUE, params![now, most, holder, end, now], delivery).await?,
+            None => all(db, DUE, params![now, most, holder, end, now], delivery_in_order).await?,
             Some(factor) => {
                 let asked = params![now, most, holder, end, now, id(factor.as_bytes())];
-                all(db, PARKED, asked, delivery).await?
+                all(db, PARKED, asked, delivery_in_order).await?
             }
         };
         found.sort_by_key(|(order, _)| *order);
@@ -121,66 +114,58 @@ impl Command for TakeLeases {
     }
 }
 
-/// One that waited until its deadline, and how it ends.
-fn overdue(row: &Row) -> Result<(Open, Ending), Trouble> {
-    let mut cells = Cells::of(row, "deliveries");
-    let open = Open::take(&mut cells)?;
-    let (attempts, waited_for_device) = (cells.take()?, cells.take()?);
-    Ok((open, Ending::overdue(waited_for_device, attempts)))
-}
-
-/// Ends what is overdue.
+/// Ends overdue deliveries.
 pub(crate) struct Expire(pub(crate) Instant, pub(crate) usize);
 
 #[async_trait]
 impl Command for Expire {
-    type Answer = usize;
-    const HURRY: Hurry = Hurry::Duty;
+    type Output = usize;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0, self.0))
     }
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         let Self(at, most) = *self;
         let mut ended = 0;
         for sql in [OVERDUE_PARKED, OVERDUE_DUE] {
             let asked = params![at.as_micros(), limit(most - ended)];
-            let overdue = all(db, sql, asked, overdue).await?;
-            ended += overdue.len();
+            let found = all(db, sql, asked, |row| overdue(cells_of(row, "deliveries"))).await?;
+            ended += found.len();
             let end = |(open, ending)| End { open, ending, at };
-            deliveries::end(db, &overdue.into_iter().map(end).collect::<Vec<_>>()).await?;
+            endings::end(db, &found.into_iter().map(end).collect::<Vec<_>>()).await?;
         }
         Ok(ended)
     }
 }
 
-/// Frees what was leased and not settled in time.
+/// Makes due the deliveries whose lease has run out.
 pub(crate) struct Rescue(pub(crate) Instant, pub(crate) usize);
 
 #[async_trait]
 impl Command for Rescue {
-    type Answer = usize;
-    const HURRY: Hurry = Hurry::Duty;
+    type Output = usize;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0, self.0))
     }
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         db.execute(RESCUE, params![self.0.as_micros(), limit(self.1)]).await
     }
 }
 
-/// Frees what other nodes hold.
+/// Makes due the deliveries that other nodes have leased.
 pub(crate) struct VoidLeases(pub(crate) NodeId, pub(crate) Instant, pub(crate) usize);
 
 #[async_trait]
 impl Command for VoidLeases {
-    type Answer = usize;
-    const HURRY: Hurry = Hurry::Duty;
+    type Output = usize;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Duty;
 
-    async fn run(&self, db: &Session) -> Result<usize, Trouble> {
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
         let Self(node, now, most) = self;
         db.execute(VOID, params![now.as_micros(), limit(*most), id(&node.0)]).await
     }

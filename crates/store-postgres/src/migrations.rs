@@ -1,23 +1,26 @@
-//! The schema: the same numbers and titles as every other backend's, written down in the same table.
+//! The migrations of the schema, with the same numbers and titles as those of the other store.
 //!
-//! All of it happens in one transaction that keeps other nodes waiting, so any number of them may start at once. It needs
-//! no statement that stays prepared, so it works through a pooler.
+//! They run in one transaction that other nodes wait for, so any number of nodes may start at the same time. They need no prepared
+//! statement, so they work through a pooler.
 
 use async_trait::async_trait;
-use countersign_store::StoreError;
+use countersign_store::error::StoreError;
 use countersign_store::schema::{SchemaPolicy, Step, check};
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::migrations;
 use refinery::Migration;
 use tokio_postgres::Row;
 
-use crate::bounds::Hurry;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::{Database, Session};
+use crate::database::Database;
+use crate::error::DatabaseError;
 use crate::params::params;
-use crate::statement::{all, one};
-use crate::trouble::Trouble;
+use crate::session::Session;
+use crate::statement::{self, one};
+use crate::time_limits::TimeLimit;
 
-/// Forward only. A change of the schema is another line here.
+/// All migrations, forward only.
 const MIGRATIONS: [(&str, &str); 10] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
@@ -31,38 +34,28 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("V10__provider_tokens", include_str!("../migrations/V10__provider_tokens.sql")),
 ];
 
-/// Whoever migrates holds this lock; any number will do.
+/// The lock that a migrating node holds. The number is arbitrary.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4804911932)";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS refinery_schema_history \
                      (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
-/// Whether that table is there.
+/// Whether that table exists.
 const HAS_TABLE: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
 const APPLIED: &str = "SELECT version::bigint, name::text, checksum::text FROM refinery_schema_history ORDER BY version";
 const NOTE: &str = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
                     VALUES ($1::bigint, $2, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), $3)";
 
-/// Of a schema with migrations that are not known here.
+/// Read from a schema with unknown migrations.
 const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 
-/// Makes the schema fit.
+/// Migrates the schema.
 pub(crate) async fn run(db: &Database, schema_policy: SchemaPolicy) -> Result<(), StoreError> {
-    let known = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
-    let known: Vec<Migration> = known
-        .collect::<Result<_, _>>()
+    let known = migrations::known(&MIGRATIONS)
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
     db.transact(&Migrate(known, schema_policy)).await?.map_err(StoreError::Unavailable)
 }
 
-fn step(migration: &Migration) -> Step {
-    Step {
-        version: i64::from(migration.version()),
-        name: migration.name().to_owned(),
-        checksum: migration.checksum().to_string(),
-    }
-}
-
-fn applied(row: &Row) -> Result<Step, Trouble> {
-    let mut cells = Cells::of(row, "refinery_schema_history");
+fn applied(row: &Row) -> RowResult<Step> {
+    let mut cells = cells_of(row, "refinery_schema_history");
     Ok(Step { version: cells.take()?, name: cells.take()?, checksum: cells.take()? })
 }
 
@@ -71,24 +64,24 @@ struct Migrate(Vec<Migration>, SchemaPolicy);
 #[async_trait]
 impl Command for Migrate {
     /// Why the schema cannot be used, if so.
-    type Answer = Result<(), String>;
-    const HURRY: Hurry = Hurry::None;
+    type Output = Result<(), String>;
+    const TIME_LIMIT: TimeLimit = TimeLimit::Unlimited;
 
-    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
-        let Self(migrations, schema_policy) = self;
+    async fn run(&self, db: &Session) -> Result<Self::Output, DatabaseError> {
+        let Self(all, schema_policy) = self;
         db.run_script(LOCK).await?;
-        let known: Vec<_> = migrations.iter().map(step).collect();
-        let has_table = || one(db, HAS_TABLE, &[], |row| Cells::of(row, "pg_class").take());
+        let known: Vec<_> = all.iter().map(migrations::step).collect();
+        let has_table = || one(db, HAS_TABLE, &[], |row| cells_of(row, "pg_class").take());
         let applied = if schema_policy.creates() {
             db.run_script(TABLE).await?;
-            all(db, APPLIED, &[], applied).await?
+            statement::all(db, APPLIED, &[], applied).await?
         } else if has_table().await? == Some(true) {
-            all(db, APPLIED, &[], applied).await?
+            statement::all(db, APPLIED, &[], applied).await?
         } else {
             Vec::new()
         };
-        let serves_from = if applied.len() > known.len() && applied.starts_with(&known) {
-            one(db, SERVES_FROM, &[], |row| Cells::of(row, "installation").take()).await?
+        let serves_from = if migrations::is_newer(&applied, &known) {
+            one(db, SERVES_FROM, &[], |row| cells_of(row, "installation").take()).await?
         } else {
             None
         };
@@ -96,7 +89,7 @@ impl Command for Migrate {
             Ok(begin) => begin,
             Err(why) => return Ok(Err(why)),
         };
-        for (migration, step) in migrations.iter().zip(known).skip(begin) {
+        for (migration, step) in all.iter().zip(known).skip(begin) {
             db.run_script(migration.sql().unwrap_or_default()).await?;
             db.execute(NOTE, params![step.version, step.name, step.checksum]).await?;
         }

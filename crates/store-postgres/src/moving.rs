@@ -1,49 +1,52 @@
-//! Rows in the neutral form, in and out. Their statements are made of the list of tables, and are few.
+//! Rows in the neutral form, for moving to another database. The statements are made from the list of tables.
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::moving::{Column, Kind, Moving, Row, Table, Value};
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::values::limit;
 use uuid::Uuid;
 
-use crate::bounds::Hurry;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{Field, Param, params};
+use crate::session::Session;
 use crate::statement::{all, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, gather, history, limit};
+use crate::store::PostgresStore;
+use crate::time_limits::TimeLimit;
+use crate::{gather, history};
 
 const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1";
 const REPLACE_KEY_CHECK: &str =
     "UPDATE installation SET key_check = $2 WHERE id = 1 AND key_check IS NOT DISTINCT FROM $1";
-/// Servers that have the database open, this process's own connection not counted. Any pooler's count too.
+/// The connections of servers to the database, without this process's own connection and with those of poolers.
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                       AND application_name = 'countersign' AND pid <> pg_backend_pid()";
 
-/// Texts are ordered as their bytes are, whatever the database's language.
+/// Orders texts by their bytes, whatever the collation of the database.
 fn in_order((name, kind): Column) -> String {
     if kind == Kind::Text { format!("{name} COLLATE \"C\"") } else { name.to_owned() }
 }
 
-/// The key's columns, each with what is behind it.
+/// The columns of the key, each with a direction.
 fn ordered(table: &Table, direction: &str) -> String {
     let columns = table.key.iter().map(|column| in_order(*column) + direction);
     columns.collect::<Vec<_>>().join(", ")
 }
 
-fn corrupt(table: &Table, (name, _): Column) -> Trouble {
-    Trouble::Corrupt(format!("{}.{name}", table.name))
+fn corrupt(table: &Table, (name, _): Column) -> DatabaseError {
+    DatabaseError::Corrupt(format!("{}.{name}", table.name))
 }
 
 fn read(
     row: &tokio_postgres::Row,
     table: &'static Table,
     columns: impl Iterator<Item = Column>,
-) -> Result<Row, Trouble> {
-    let mut cells = Cells::of(row, table.name);
-    let cell = |(_, kind)| -> Result<Value, Trouble> {
+) -> RowResult<Row> {
+    let mut cells = cells_of(row, table.name);
+    let cell = |(_, kind)| -> RowResult<Value> {
         Ok(match kind {
             Kind::Id => cells.take::<Option<[u8; 16]>>()?.map(|id| Value::Bytes(id.to_vec())),
             Kind::Bytes => cells.take::<Option<Vec<u8>>>()?.map(Value::Bytes),
@@ -56,8 +59,12 @@ fn read(
     columns.map(cell).collect()
 }
 
-/// A value, as a parameter of its column's type.
-fn param(table: &Table, column: Column, value: &Value) -> Result<Box<dyn Field + Sync>, Trouble> {
+/// A value as a parameter of its column's type.
+fn param(
+    table: &Table,
+    column: Column,
+    value: &Value,
+) -> Result<Box<dyn Field + Sync>, DatabaseError> {
     Ok(match (column.1, value) {
         (Kind::Id, Value::Bytes(bytes)) => {
             Box::new(Uuid::from_slice(bytes).map_err(|_| corrupt(table, column))?)
@@ -68,12 +75,12 @@ fn param(table: &Table, column: Column, value: &Value) -> Result<Box<dyn Field +
     })
 }
 
-/// The values of a column, as a parameter that is an array of its type.
+/// The values of a column as an array parameter.
 fn array(
     table: &Table,
     column: Column,
     values: impl Iterator<Item = Value>,
-) -> Result<Box<dyn Field + Sync>, Trouble> {
+) -> Result<Box<dyn Field + Sync>, DatabaseError> {
     fn of<T>(
         values: impl Iterator<Item = Value>,
         cell: impl Fn(Value) -> Option<T>,
@@ -123,10 +130,10 @@ struct Put(&'static Table, Vec<Row>);
 
 #[async_trait]
 impl Command for Put {
-    type Answer = ();
-    const HURRY: Hurry = Hurry::None;
+    type Output = ();
+    const TIME_LIMIT: TimeLimit = TimeLimit::Unlimited;
 
-    async fn run(&self, db: &Session) -> Result<(), Trouble> {
+    async fn run(&self, db: &Session) -> Result<(), DatabaseError> {
         let Self(table, rows) = self;
         let values =
             |at: usize| rows.iter().map(move |row| row.get(at).cloned().unwrap_or(Value::Nothing));
@@ -148,22 +155,22 @@ struct ReplaceKeyCheck(Option<[u8; 32]>, [u8; 32]);
 
 #[async_trait]
 impl Command for ReplaceKeyCheck {
-    type Answer = bool;
+    type Output = bool;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let (was, value) = (self.0.as_ref().map(<[u8; 32]>::as_slice), self.1.as_slice());
         Ok(db.execute(REPLACE_KEY_CHECK, params![was, value]).await? > 0)
     }
 }
 
 impl PostgresStore {
-    /// How many connections servers have to the database. Asked by a store of one connection, which is not counted.
+    /// Counts the connections that servers have to the database. The store must have one connection, which is not counted.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn servers(&self) -> StoreResult<u64> {
         let db = self.session().await?;
-        let count = one(&db, OTHERS, &[], |row| Cells::of(row, "pg_stat_activity").take::<i64>());
+        let count = one(&db, OTHERS, &[], |row| cells_of(row, "pg_stat_activity").take::<i64>());
         Ok(count.await?.map_or(0, i64::unsigned_abs))
     }
 }
@@ -184,14 +191,14 @@ impl Moving for PostgresStore {
             String::new()
         } else {
             let marks: Vec<_> = (1..=after.len()).map(|number| format!("${number}")).collect();
-            // the second condition says nothing new, but lets the parts before be passed over
+            // The second condition follows from the first, and lets the server skip earlier partitions.
             let first = in_order(table.key[0]);
             format!("WHERE ({order}) > ({}) AND {first} >= $1", marks.join(", "))
         };
         after.push(Box::new(limit(most)));
         let last = after.len();
         let sql = format!("SELECT {names} FROM {name} {behind} ORDER BY {order} LIMIT ${last}");
-        let db = self.db.unhurried_session().await?;
+        let db = self.db.unlimited_session().await?;
         let asked = borrowed(&after);
         let rows = all(&db, &sql, &asked, |row| read(row, table, table.columns())).await?;
         db.commit().await?;
@@ -199,15 +206,15 @@ impl Moving for PostgresStore {
     }
 
     async fn count(&self, table: &'static Table) -> StoreResult<u64> {
-        let db = self.db.unhurried_session().await?;
+        let db = self.db.unlimited_session().await?;
         let sql = format!("SELECT count(*) FROM {}", table.name);
-        let count = one(&db, &sql, &[], |row| Cells::of(row, table.name).take::<i64>()).await?;
+        let count = one(&db, &sql, &[], |row| cells_of(row, table.name).take::<i64>()).await?;
         db.commit().await?;
         Ok(count.map_or(0, i64::unsigned_abs))
     }
 
     async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>> {
-        let db = self.db.unhurried_session().await?;
+        let db = self.db.unlimited_session().await?;
         let (key, order) = (table.key_names(), ordered(table, " DESC"));
         let sql = format!("SELECT {key} FROM {} ORDER BY {order} LIMIT 1", table.name);
         let last = one(&db, &sql, &[], |row| read(row, table, table.key.iter().copied())).await?;
@@ -219,16 +226,16 @@ impl Moving for PostgresStore {
         self.write(Put(table, rows)).await
     }
 
-    /// So that rows land in the parts of their days.
+    /// Creates the partitions of the rows.
     async fn expect_rows(&self, from: Instant, now: Instant) -> StoreResult<()> {
         let db = self.db.clone();
-        let expecting = tokio::spawn(async move { history::expect(&db, from, now).await });
+        let expecting = tokio::spawn(async move { history::create_from(&db, from, now).await });
         Ok(expecting.await.map_err(|_| gather::broken())??)
     }
 
     async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>> {
         let db = self.session().await?;
-        let read = |row: &tokio_postgres::Row| Cells::of(row, "installation").take();
+        let read = |row: &tokio_postgres::Row| cells_of(row, "installation").take();
         Ok(one(&db, KEY_CHECK, &[], read).await?.flatten())
     }
 

@@ -9,24 +9,27 @@ use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use countersign_store::seam::{CodeCheck, Opened, Opening};
+use countersign_store_sql::cells::CorruptCell;
+use countersign_store_sql::rows::challenges::NewChallenge;
+use countersign_store_sql::values::limit;
 use uuid::Uuid;
 
-use crate::cells::Cells;
-use crate::database::Session;
+use crate::cells::cells_of;
+use crate::error::DatabaseError;
 use crate::gather::Gathered;
 use crate::params::{column, id, params, span};
+use crate::session::Session;
 use crate::statement::{factor_of, living};
-use crate::trouble::Trouble;
-use crate::{answers, births, challenges, events, totp_factors};
+use crate::{answers, codes, events, new_notifications};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whoever counts what an entity has holds its row, so that the next one counts what was added.
-const HOLD: &str = "SELECT e.sid FROM (SELECT * FROM unnest($1, $2) AS u (service_sid, identity) ORDER BY 1, 2) AS u \
+/// Locks entities before their challenges are counted, so that the next transaction counts what this one adds.
+const LOCK: &str = "SELECT e.sid FROM (SELECT * FROM unnest($1, $2) AS u (service_sid, identity) ORDER BY 1, 2) AS u \
                     CROSS JOIN LATERAL (SELECT sid FROM entities WHERE service_sid = u.service_sid \
                     AND identity = u.identity FOR NO KEY UPDATE) AS e";
-/// Those that are verified, of either type.
+/// The verified factors, of both types.
 const VERIFIED: &str = concat!(
     "SELECT f.sid FROM unnest($1, $2) AS u (entity_sid, factor_sid)",
     factor_of!("u", "factors" as "f"),
@@ -37,8 +40,8 @@ const VERIFIED: &str = concat!(
     living!("f"),
     "WHERE f.status = 'verified'"
 );
-/// Which of the limits are reached; nothing is counted further than to the limit, and nowhere before `$7` and `$8`, the
-/// earliest of the instants that they reach back to.
+/// The limits that are reached. Counts up to the limit, and only challenges since `$7` and `$8`, the earliest beginnings of the limits of
+/// each type.
 const REACHED: &str = "SELECT u.opening FROM unnest($1, $2, $3, $4, $5, $6) \
                        AS u (opening, entity_sid, factor_sid, push_since, totp_since, most) \
                        WHERE u.most <= (SELECT count(*) FROM (SELECT 1 FROM challenges c \
@@ -59,17 +62,12 @@ const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_si
                       AS u (sid, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, factor_type, \
                       created_at, updated_at, message, fields, date, hidden_details, metadata)";
 
-/// If the one that makes them is still at it, none of them can be made a second time.
+/// The challenges of a batch that are stored. If the transaction that stores them is in progress, they cannot be stored twice.
 const STORED: &str = "SELECT sid, state = 'pending', wrong_answers FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
 
-/// Opens a challenge; its texts are made ready before it is queued.
+/// Opens a challenge.
 #[derive(Clone)]
-pub(crate) struct Open {
-    pub(crate) opening: Opening,
-    pub(crate) fields: String,
-    pub(crate) hidden_details: Option<String>,
-    pub(crate) metadata: Option<String>,
-}
+pub(crate) struct Open(pub(crate) NewChallenge);
 
 /// A limit of one opening.
 struct Limit<'a> {
@@ -80,10 +78,10 @@ struct Limit<'a> {
     most: u32,
 }
 
-/// All limits that are set.
+/// All limits of a batch.
 fn limits(all: &[Open]) -> Vec<Limit<'_>> {
     let of_one = |(number, open): (usize, &'_ Open)| {
-        let of = &open.opening;
+        let of = &open.0.opening;
         let now = of.challenge.created_at;
         [
             (true, now - HOUR, of.most_per_factor_hour),
@@ -97,7 +95,7 @@ fn limits(all: &[Open]) -> Vec<Limit<'_>> {
         .filter(|(.., most)| *most > 0)
         .map(|(opening, of_factor, since, most)| Limit {
             opening,
-            of: &all[opening].opening,
+            of: &all[opening].0.opening,
             of_factor,
             since,
             most,
@@ -105,20 +103,20 @@ fn limits(all: &[Open]) -> Vec<Limit<'_>> {
         .collect()
 }
 
-/// The openings for which a limit is reached.
-async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, Trouble> {
+/// The openings that have reached a limit.
+async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, DatabaseError> {
     let limits = limits(all);
     if limits.is_empty() {
         return Ok(HashSet::new());
     }
-    // the SIDs of each type are ordered by time among themselves
+    // The SIDs of each type are ordered by time.
     let since = |kind| {
         let first = move |limit: &Limit<'_>| ChallengeSid::least(kind, limit.since);
         column(&limits, |limit| id(first(limit).as_bytes()))
     };
     let factor =
         |limit: &Limit<'_>| limit.of_factor.then(|| id(limit.of.challenge.factor.as_bytes()));
-    let numbers = column(&limits, |limit| crate::limit(limit.opening));
+    let numbers = column(&limits, |of| limit(of.opening));
     let entities = column(&limits, |limit| id(limit.of.challenge.owner.entity.as_bytes()));
     let factors: Vec<Option<Uuid>> = column(&limits, factor);
     let most = column(&limits, |limit| i64::from(limit.most));
@@ -126,12 +124,12 @@ async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, Tr
     let (push_begin, totp_begin) = (push.iter().min().copied(), totp.iter().min().copied());
     let asked = params![numbers, entities, factors, push, totp, most, push_begin, totp_begin];
     let rows = db.query(REACHED, asked).await?;
-    let number = |row| Cells::of(row, "challenges").make(|number: u32| number as usize);
-    rows.iter().map(number).collect()
+    let number = |row| cells_of(row, "challenges").map(|number: u32| number as usize);
+    Ok(rows.iter().map(number).collect::<Result<_, _>>()?)
 }
 
-async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
-    let of = |open: &&'_ Open| open.opening.challenge.clone();
+async fn insert(db: &Session, all: &[&Open]) -> Result<(), DatabaseError> {
+    let of = |open: &&'_ Open| open.0.opening.challenge.clone();
     let challenges: Vec<_> = all.iter().map(of).collect();
     db.execute(
         INSERT,
@@ -147,41 +145,45 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), Trouble> {
             column(&challenges, |c| c.created_at.as_micros()),
             column(&challenges, |c| c.updated_at.as_micros()),
             column(&challenges, |c| c.details.message.as_ref().map_or("", Message::as_str)),
-            column(all, |open| open.fields.as_str()),
+            column(all, |open| open.0.fields.as_str()),
             column(&challenges, |c| c.details.date.map(Instant::as_micros)),
-            column(all, |open| open.hidden_details.as_deref()),
-            column(all, |open| open.metadata.as_deref()),
+            column(all, |open| open.0.hidden_details.as_deref()),
+            column(all, |open| open.0.metadata.as_deref()),
         ],
     )
     .await?;
     let caused: Vec<_> = all
         .iter()
-        .filter_map(|open| open.opening.notification)
+        .filter_map(|open| open.0.opening.notification)
         .map(|new| (new, i64::from(!new.automatic)))
         .collect();
-    births::insert(db, &caused).await
+    new_notifications::insert(db, &caused).await
 }
 
-/// What the code that came with an opening comes to, if any did. Its factor is held.
-async fn fate(db: &Session, opening: &Opening) -> Result<Option<CodeCheck>, Trouble> {
+/// Checks the code that came with an opening, if one did, and locks its factor.
+async fn check_code(db: &Session, opening: &Opening) -> Result<Option<CodeCheck>, DatabaseError> {
     let challenge = &opening.challenge;
     let Some(code) = opening.code else {
         return Ok(None);
     };
-    totp_factors::fate(db, challenge.owner.entity, challenge.factor, code).await.map(Some)
+    codes::check(db, challenge.owner.entity, challenge.factor, code).await.map(Some)
 }
 
-/// The result for a stored challenge, by the fate of its code.
-async fn answer(db: &Session, opening: &Opening, fate: CodeCheck) -> Result<Opened, Trouble> {
+/// Applies the code that came with a stored challenge.
+async fn use_code(
+    db: &Session,
+    opening: &Opening,
+    check: CodeCheck,
+) -> Result<Opened, DatabaseError> {
     let challenge = &opening.challenge;
-    totp_factors::note(db, challenge.owner.entity, challenge.factor, fate).await?;
-    match fate {
+    codes::record(db, challenge.owner.entity, challenge.factor, check).await?;
+    match check {
         CodeCheck::Accepted(_) => {
             answers::approve(db, challenge.sid, None, challenge.created_at).await?;
             Ok(Opened::Done)
         }
         CodeCheck::Wrong => {
-            challenges::count_wrong(db, challenge.sid).await?;
+            answers::count_wrong(db, challenge.sid).await?;
             Ok(Opened::WrongCode)
         }
         CodeCheck::Spent => Ok(Opened::SpentCode),
@@ -190,98 +192,98 @@ async fn answer(db: &Session, opening: &Opening, fate: CodeCheck) -> Result<Open
     }
 }
 
+/// Judges the openings of a batch and locks their entities. Returns, for each, its result so far and the check of its code.
+async fn judge(
+    all: &[Open],
+    db: &Session,
+) -> Result<(Vec<Opened>, Vec<Option<CodeCheck>>), DatabaseError> {
+    let services = column(all, |open| id(open.0.opening.challenge.owner.service.as_bytes()));
+    let identities = column(all, |open| open.0.opening.challenge.owner.identity.as_str());
+    let entities = column(all, |open| id(open.0.opening.challenge.owner.entity.as_bytes()));
+    let factors = column(all, |open| id(open.0.opening.challenge.factor.as_bytes()));
+    let [_, found] = db
+        .query_all([(LOCK, params![services, identities]), (VERIFIED, params![entities, factors])])
+        .await?;
+    let sid = |row| cells_of(row, "factors").map(FactorSid::from_bytes);
+    let verified = found.iter().map(sid).collect::<Result<HashSet<_>, _>>()?;
+    let full = at_their_limit(all, db).await?;
+    let (mut results, mut checks) = (Vec::new(), Vec::new());
+    for (number, open) in all.iter().enumerate() {
+        let (mut result, mut check) = (Opened::Done, None);
+        if !verified.contains(&open.0.opening.challenge.factor) {
+            result = Opened::NoFactor;
+        } else if full.contains(&number) {
+            result = Opened::TooMany;
+        } else {
+            check = check_code(db, &open.0.opening).await?;
+            match check {
+                Some(CodeCheck::Exhausted) => result = Opened::Exhausted,
+                Some(CodeCheck::SettingsChanged) => result = Opened::SettingsChanged,
+                Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
+            }
+        }
+        results.push(result);
+        checks.push(check);
+    }
+    Ok((results, checks))
+}
+
 #[async_trait]
 impl Gathered for Open {
-    type Answer = Opened;
+    type Output = Opened;
 
-    /// What is counted is counted by entity.
+    /// Limits are counted by entity.
     fn key(&self) -> [u8; 16] {
-        *self.opening.challenge.owner.entity.as_bytes()
+        *self.0.opening.challenge.owner.entity.as_bytes()
     }
 
     fn decides_at(&self) -> Option<Instant> {
-        Some(self.opening.challenge.created_at)
+        Some(self.0.opening.challenge.created_at)
     }
 
-    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Opened>, Trouble> {
-        let services = column(all, |open| id(open.opening.challenge.owner.service.as_bytes()));
-        let identities = column(all, |open| open.opening.challenge.owner.identity.as_str());
-        let entities = column(all, |open| id(open.opening.challenge.owner.entity.as_bytes()));
-        let factors = column(all, |open| id(open.opening.challenge.factor.as_bytes()));
-        let [_, found] = db
-            .query_all([
-                (HOLD, params![services, identities]),
-                (VERIFIED, params![entities, factors]),
-            ])
-            .await?;
-        let sid = |row| Cells::of(row, "factors").make(FactorSid::from_bytes);
-        let verified = found.iter().map(sid).collect::<Result<HashSet<_>, _>>()?;
-        let full = at_their_limit(all, db).await?;
-
-        let judge = |(number, open): (usize, &Self)| {
-            if !verified.contains(&open.opening.challenge.factor) {
-                Opened::NoFactor
-            } else if full.contains(&number) {
-                Opened::TooMany
-            } else {
-                Opened::Done
-            }
-        };
-        let mut outcomes: Vec<_> = all.iter().enumerate().map(judge).collect();
-        let fine = |outcome: &Opened| *outcome == Opened::Done;
-        let mut fates = vec![None; all.len()];
-        for ((open, outcome), place) in all.iter().zip(&mut outcomes).zip(&mut fates) {
-            if fine(outcome) {
-                *place = fate(db, &open.opening).await?;
-                match place {
-                    Some(CodeCheck::Exhausted) => *outcome = Opened::Exhausted,
-                    Some(CodeCheck::SettingsChanged) => *outcome = Opened::SettingsChanged,
-                    Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
-                }
-            }
-        }
-        let opened: Vec<_> = all
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| fine(outcome))
-            .map(|(open, _)| open)
-            .collect();
+    async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Opened>, DatabaseError> {
+        let (mut results, checks) = judge(all, db).await?;
+        let is_done = |result: &Opened| *result == Opened::Done;
+        let opened: Vec<_> =
+            all.iter().zip(&results).filter(|(_, result)| is_done(result)).collect();
+        let opened: Vec<_> = opened.into_iter().map(|(open, _)| open).collect();
         if opened.is_empty() {
-            return Ok(outcomes);
+            return Ok(results);
         }
         insert(db, &opened).await?;
         let mut pending = Vec::new();
-        for ((open, outcome), fate) in all.iter().zip(&mut outcomes).zip(fates) {
-            if !fine(outcome) {
+        for ((open, result), check) in all.iter().zip(&mut results).zip(checks) {
+            if !is_done(result) {
                 continue;
             }
-            if let Some(fate) = fate {
-                *outcome = answer(db, &open.opening, fate).await?;
+            if let Some(check) = check {
+                *result = use_code(db, &open.0.opening, check).await?;
             }
-            if fate.is_none() || !fine(outcome) {
-                pending.push(&open.opening.challenge);
+            if check.is_none() || !is_done(result) {
+                pending.push(&open.0.opening.challenge);
             }
         }
         events::watch_expiry(db, &pending).await?;
-        Ok(outcomes)
+        Ok(results)
     }
-    /// A code that came with it was right if the challenge is approved, and spent before if it was not counted as wrong.
-    async fn look_again(
+
+    /// The code that came with a challenge was right if the challenge is approved, and used before if it was not counted as wrong.
+    async fn look_up(
         all: &[Self],
         db: &Session,
-    ) -> Result<Option<Vec<Option<Opened>>>, Trouble> {
-        let sids = column(all, |open| id(open.opening.challenge.sid.as_bytes()));
+    ) -> Result<Option<Vec<Option<Opened>>>, DatabaseError> {
+        let sids = column(all, |open| id(open.0.opening.challenge.sid.as_bytes()));
         let (first, last) = span(&sids);
         let found = db.query(STORED, params![sids, first, last]).await?;
         let read = |row| {
-            let mut cells = Cells::of(row, "challenges");
-            let challenge = cells.make(ChallengeSid::from_bytes)?;
+            let mut cells = cells_of(row, "challenges");
+            let challenge = cells.map(ChallengeSid::from_bytes)?;
             Ok((challenge, (cells.take::<bool>()?, cells.take::<u32>()?)))
         };
-        let found = found.iter().map(read).collect::<Result<HashMap<_, _>, Trouble>>()?;
+        let found = found.iter().map(read).collect::<Result<HashMap<_, _>, CorruptCell>>()?;
         let answer = |open: &Self| {
-            let (is_pending, wrong) = *found.get(&open.opening.challenge.sid)?;
-            Some(match open.opening.code {
+            let (is_pending, wrong) = *found.get(&open.0.opening.challenge.sid)?;
+            Some(match open.0.opening.code {
                 Some(_) if is_pending && wrong > 0 => Opened::WrongCode,
                 Some(_) if is_pending => Opened::SpentCode,
                 _ => Opened::Done,

@@ -1,5 +1,5 @@
-//! Parameters, each with the type that its statement is prepared for: then a statement need not be asked for its types,
-//! which a pooler that hands out connections by the transaction could not answer.
+//! Parameters with their SQL types. So the types need not be read from a prepared statement, which a pooler that assigns connections by the
+//! transaction does not keep.
 
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -7,19 +7,19 @@ use uuid::Uuid;
 /// A parameter of a statement.
 pub(crate) type Param<'a> = &'a (dyn Field + Sync);
 
-/// What can be a parameter.
+/// A type that can be a parameter.
 pub(crate) trait Field: ToSql + Send + Sync {
-    /// Its type in the database.
+    /// Its SQL type.
     fn sql_type(&self) -> Type;
-    /// As the driver takes it.
+    /// The value as the driver takes it.
     fn as_sql(&self) -> &(dyn ToSql + Sync);
 }
 
-/// What can be in an array, or absent.
+/// A type that can be an element of an array, or NULL.
 pub(crate) trait Element: ToSql + Send + Sync {
-    /// Its type.
+    /// Its SQL type.
     const ONE: Type;
-    /// The type of the array.
+    /// The SQL type of an array of it.
     const MANY: Type;
 }
 
@@ -51,7 +51,7 @@ fields! {
     Uuid: UUID UUID_ARRAY;
 }
 
-/// In arrays only: alone it goes as a slice.
+/// Only in arrays: a single one is passed as a slice.
 impl Element for Vec<u8> {
     const ONE: Type = Type::BYTEA;
     const MANY: Type = Type::BYTEA_ARRAY;
@@ -82,7 +82,7 @@ impl<T: Element> Field for Vec<T> {
     }
 }
 
-/// A list of parameters, which lives as long as the block that it is named in.
+/// A list of parameters, which lives as long as the enclosing block.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         &[$(&$value as &(dyn $crate::params::Field + Sync)),*]
@@ -90,19 +90,19 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-/// 16 bytes as the database keeps them.
+/// 16 bytes as the database stores them.
 pub(crate) fn id(bytes: &[u8; 16]) -> Uuid {
     Uuid::from_bytes(*bytes)
 }
 
-/// The least and the greatest of them: between the two, a statement that is planned for any value passes over the parts of a
-/// table that have none of them. A list of values does not tell it that.
+/// The least and the greatest id. With a condition on this range, a generic plan skips the partitions outside of it, which a list of ids does
+/// not make it do.
 pub(crate) fn span(ids: &[Uuid]) -> (Uuid, Uuid) {
     let least = ids.iter().min().copied().unwrap_or_default();
     (least, ids.iter().max().copied().unwrap_or_default())
 }
 
-/// The values of one column.
+/// The values of one column of rows.
 pub(crate) fn column<'a, S: 'a, T>(
     rows: impl IntoIterator<Item = &'a S>,
     value: impl FnMut(&'a S) -> T,

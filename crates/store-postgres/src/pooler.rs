@@ -1,35 +1,35 @@
-//! Notices a pooler that nobody has told us of.
+//! Detects a pooler that the settings do not mention.
 //!
-//! PgBouncer with `pool_mode = transaction` hands every transaction to a connection that is free. What is prepared or set on a
-//! connection is then on somebody else's, and statements fail now and then. It cannot be asked, but it shows: two clients that
-//! are connected at the same time have the same process of the server, or one client has two of them in turn.
+//! PgBouncer with `pool_mode = transaction` assigns every transaction to an idle connection. Statements prepared and settings made on one
+//! connection are then used on others, and statements fail now and then. PgBouncer cannot be asked, but it can be detected: two clients
+//! that are connected at the same time have the same server process, or one client has two server processes in turn.
 
 use std::time::Duration;
 
-use countersign_store::StoreError;
+use countersign_store::error::StoreError;
 use deadpool_postgres::Connect as _;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
+use crate::error::message_of;
 use crate::servers::Servers;
-use crate::trouble::words;
 
-/// The longest that is spent on it. A pooler with too few connections keeps the second client waiting.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Other clients may hide it by chance.
-const LOOKS: usize = 3;
+/// The longest time for the detection. A pooler with too few connections keeps the second client waiting.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The number of tries, since other clients may hide the pooler by chance.
+const TRIES: usize = 3;
 
-/// Refuses a pooler that hands out connections by the transaction or the statement. What cannot be found out is no reason.
+/// Rejects a pooler that assigns connections by the transaction or the statement. A failure of the detection is no reason to reject.
 ///
 /// # Errors
-/// There is one, and what to set.
+/// A pooler was detected; the message names the setting.
 pub(crate) async fn refuse(config: &Config, servers: &Servers) -> Result<(), StoreError> {
-    let why = match timeout(PATIENCE, is_shared(config, servers)).await {
+    let why = match timeout(TIMEOUT, is_shared(config, servers)).await {
         Ok(Ok(true)) => {
             "a pooler in between hands out connections by the transaction, as PgBouncer does with pool_mode = transaction, and \
              statements would fail now and then: set database.transaction_pooling = true"
         }
-        Ok(Err(error)) if words(&error).contains("statement pooling") => {
+        Ok(Err(error)) if message_of(&error).contains("statement pooling") => {
             "a pooler in between hands out connections by the statement, which does not work: have it do so by the transaction \
              (PgBouncer: pool_mode = transaction), and set database.transaction_pooling = true"
         }
@@ -40,7 +40,7 @@ pub(crate) async fn refuse(config: &Config, servers: &Servers) -> Result<(), Sto
 
 async fn is_shared(config: &Config, servers: &Servers) -> Result<bool, Error> {
     let ((one, _), (other, _)) = (servers.connect(config).await?, servers.connect(config).await?);
-    for _ in 0..LOOKS {
+    for _ in 0..TRIES {
         let before = process(&one).await?;
         other.batch_execute("BEGIN").await?;
         if process(&other).await? == before || process(&one).await? != before {
@@ -51,7 +51,7 @@ async fn is_shared(config: &Config, servers: &Servers) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// The number of the process that serves a client at this moment.
+/// The id of the server process that serves a client at this moment.
 async fn process(client: &Client) -> Result<Option<String>, Error> {
     let messages = client.simple_query("SELECT pg_backend_pid()").await?;
     let number = messages.iter().find_map(|message| match message {

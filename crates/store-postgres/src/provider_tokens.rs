@@ -2,22 +2,22 @@
 
 use async_trait::async_trait;
 use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
-use countersign_domain::secret::Sealed;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{PROVIDER_TOKENS_KEPT, ProviderTokens};
-use tokio_postgres::Row;
+use countersign_store_sql::provider_token_columns;
+use countersign_store_sql::rows::provider_tokens::provider_token;
 
-use crate::PostgresStore;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{id, params};
+use crate::session::Session;
 use crate::statement::one;
-use crate::trouble::Trouble;
+use crate::store::PostgresStore;
 
 const READ: &str =
-    "SELECT key, version, token, signed_at, forced_at FROM provider_tokens WHERE key = $1";
+    concat!("SELECT ", provider_token_columns!(), " FROM provider_tokens WHERE key = $1");
 const RENEW: &str = "INSERT INTO provider_tokens AS t (key, version, token, signed_at, forced_at) \
                      VALUES ($1, $2, $3, $4, $5) \
                      ON CONFLICT (key) DO UPDATE SET version = excluded.version, token = excluded.token, \
@@ -30,9 +30,9 @@ struct Renew(ProviderToken);
 
 #[async_trait]
 impl Command for Renew {
-    type Answer = ProviderToken;
+    type Output = ProviderToken;
 
-    async fn run(&self, db: &Session) -> Result<ProviderToken, Trouble> {
+    async fn run(&self, db: &Session) -> Result<ProviderToken, DatabaseError> {
         let new = &self.0;
         let key = id(&new.key);
         let signed_at = new.signed_at.as_micros();
@@ -41,26 +41,20 @@ impl Command for Renew {
         db.execute(RENEW, row).await?;
         let forgotten = (new.signed_at - PROVIDER_TOKENS_KEPT).as_micros();
         db.execute(FORGET, params![forgotten]).await?;
-        Ok(one(db, READ, params![key], read).await?.unwrap_or_else(|| new.clone()))
+        Ok(one(db, READ, params![key], |row| provider_token(cells_of(row, "provider_tokens")))
+            .await?
+            .unwrap_or_else(|| new.clone()))
     }
-}
-
-fn read(row: &Row) -> Result<ProviderToken, Trouble> {
-    let mut cells = Cells::of(row, "provider_tokens");
-    Ok(ProviderToken {
-        key: cells.take()?,
-        version: cells.take()?,
-        token: cells.make(Sealed::from_bytes)?,
-        signed_at: cells.make(Instant::from_micros)?,
-        forced_at: cells.take::<Option<i64>>()?.map(Instant::from_micros),
-    })
 }
 
 #[async_trait]
 impl ProviderTokens for PostgresStore {
     async fn provider_token(&self, key: KeyFingerprint) -> StoreResult<Option<ProviderToken>> {
         let db = self.session().await?;
-        Ok(one(&db, READ, params![id(&key)], read).await?)
+        Ok(one(&db, READ, params![id(&key)], |row| {
+            provider_token(cells_of(row, "provider_tokens"))
+        })
+        .await?)
     }
 
     async fn renew_provider_token(&self, new: &ProviderToken) -> StoreResult<ProviderToken> {

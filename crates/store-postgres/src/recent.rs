@@ -1,11 +1,12 @@
-//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest of an account are
-//! a range of an index; where that begins, a walk over so many of its keys says.
+//! Recent challenges and notifications, and the calls that fail.
+//!
+//! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
+//! bounded number of its keys finds where that range begins.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, MAX_LIFETIME};
-use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::event::CallId;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
@@ -15,24 +16,24 @@ use countersign_store::error::StoreResult;
 use countersign_store::seam::{
     CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
 };
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows::calls::{call, list_start, taken_call};
+use countersign_store_sql::rows::notifications::summary;
+use countersign_store_sql::values::limit;
+use countersign_store_sql::{
+    call_columns, challenge_columns, notification_summary_columns, rows, taken_call_columns,
+};
 use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{id, params};
-use crate::rows::{self, challenge_columns};
+use crate::session::Session;
 use crate::statement::{all, living, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, limit};
+use crate::store::PostgresStore;
 
-macro_rules! call_columns {
-    () => {
-        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error"
-    };
-}
-
-/// The challenge at which a look has passed as many as it may.
+/// The challenge at which a scan has read as many as it may.
 const END: &str = "SELECT sid FROM challenges WHERE account_sid = $4 AND sid >= $1 AND sid < $2 ORDER BY sid DESC LIMIT 1 OFFSET $3";
 const CHALLENGES: &str = concat!(
     "SELECT ",
@@ -41,9 +42,13 @@ const CHALLENGES: &str = concat!(
     living!("c"),
     "WHERE c.sid >= $1 AND c.sid < $2 AND c.account_sid = $3 ORDER BY c.sid DESC LIMIT $4"
 );
-const FATES: &str = "SELECT n.created_at, n.updated_at, n.ending, n.reason, n.code FROM challenges c \
+const NOTIFICATIONS: &str = concat!(
+    "SELECT ",
+    notification_summary_columns!(),
+    " FROM challenges c \
                      JOIN notifications n ON n.challenge_sid = c.sid AND n.challenge_sid >= $1 AND n.challenge_sid < $2 \
-                     WHERE c.sid >= $1 AND c.sid < $2 AND c.account_sid = $3 ORDER BY c.sid DESC LIMIT $4";
+                     WHERE c.sid >= $1 AND c.sid < $2 AND c.account_sid = $3 ORDER BY c.sid DESC LIMIT $4"
+);
 const CHALLENGE: &str = concat!(
     "SELECT ",
     challenge_columns!(),
@@ -79,94 +84,52 @@ const ABOUT: &str = concat!(
      AND (challenge_sid = $3 OR strpos(parameters, $4) > 0) ORDER BY state, happened_at LIMIT $5"
 );
 const STATE: &str = "SELECT state FROM webhook_calls WHERE id = $1 AND webhook_sid = $2 FOR UPDATE";
-const TAKEN: &str = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
-                     WHERE challenge_sid = $1 LIMIT $2";
-const HURRY: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
+const TAKEN: &str = concat!(
+    "SELECT ",
+    taken_call_columns!(),
+    " FROM calls_taken WHERE challenge_sid = $1 LIMIT $2"
+);
+const MAKE_DUE: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
 const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', wake_at = $2, deadline = $3, attempts = 0 WHERE id = $1";
 
-/// The range of an account's keys from `from` on and below `to` that a look passes, and when it ends before its time.
-async fn bounded(
+/// Where a scan of an account's challenges from `from` on and below `to` begins, and its end if it stops at the bound of `rows`.
+async fn scan_start(
     db: &Session,
     account: AccountSid,
     from: ChallengeSid,
     to: ChallengeSid,
     rows: usize,
-) -> Result<(ChallengeSid, Option<Instant>), Trouble> {
+) -> Result<(ChallengeSid, Option<Instant>), DatabaseError> {
     let most = limit(rows.saturating_sub(1));
     let range = params![id(from.as_bytes()), id(to.as_bytes()), most, id(account.as_bytes())];
-    let read = |row: &Row| Cells::of(row, "challenges").make(ChallengeSid::from_bytes);
+    let read = |row: &Row| cells_of(row, "challenges").map(ChallengeSid::from_bytes);
     Ok(match one(db, END, range, read).await? {
         Some(end) => (end, Some(end.minted_at())),
         None => (from, None),
     })
 }
 
-fn challenge(row: &Row) -> Result<Challenge, Trouble> {
-    rows::challenge(&mut Cells::of(row, "challenges"))
-}
-
-fn fate(row: &Row) -> Result<NotificationSummary, Trouble> {
-    let mut cells = Cells::of(row, "notifications");
-    let (created_at, updated_at) =
-        (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
-    let status = cells.parse_if_any(NotificationStatus::from_word)?;
-    // of a newer release, a reason may be unknown here
-    let reason = cells.parse_if_any(|word| Some(StatusReason::from_word(word)))?.flatten();
-    let code = cells.make(|code: Option<u32>| code.map(ErrorCode))?;
-    let ending = status.map(|status| Ending { status, reason, code });
-    Ok(NotificationSummary { created_at, updated_at, ending })
-}
-
-fn call(row: &Row) -> Result<Call, Trouble> {
-    let mut cells = Cells::of(row, "webhook_calls");
-    let (id, event) = (cells.make(CallId)?, cells.take()?);
-    let watched = cells.make(|sid: Option<[u8; 16]>| sid.map(ChallengeSid::from_bytes))?;
-    let named = cells.parse(|text| {
-        let parameters: Vec<(String, String)> = serde_json::from_str(text).ok()?;
-        Some(Call::challenge_of(&parameters))
-    })?;
-    Ok(Call {
-        id,
-        event,
-        challenge: watched.or(named),
-        happened_at: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        state: cells.parse(CallState::from_word)?,
-        wake_at: cells.make(Instant::from_micros)?,
-        last_error: cells.take()?,
-    })
-}
-
-fn taken(row: &Row) -> Result<TakenCall, Trouble> {
-    let mut cells = Cells::of(row, "calls_taken");
-    Ok(TakenCall {
-        id: cells.make(CallId)?,
-        webhook: cells.make(WebhookSid::from_bytes)?,
-        event: cells.take()?,
-        happened_at: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        taken_at: cells.make(Instant::from_micros)?,
-        status: cells.take()?,
-    })
+fn challenge(row: &Row) -> RowResult<Challenge> {
+    rows::challenges::challenge(&mut cells_of(row, "challenges"))
 }
 
 struct Resend(WebhookSid, CallId, Instant);
 
 #[async_trait]
 impl Command for Resend {
-    type Answer = bool;
+    type Output = bool;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.2, self.2))
     }
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let Self(webhook, call, now) = self;
         let (webhook_id, call) = (id(webhook.as_bytes()), id(&call.0));
-        let read = |row: &Row| Cells::of(row, "webhook_calls").parse(CallState::from_word);
+        let read = |row: &Row| cells_of(row, "webhook_calls").parse(CallState::from_word);
         match one(db, STATE, params![call, webhook_id], read).await? {
             Some(CallState::Due) => {
-                db.execute(HURRY, params![call, now.as_micros()]).await?;
+                db.execute(MAKE_DUE, params![call, now.as_micros()]).await?;
                 Ok(true)
             }
             Some(CallState::Failed) => {
@@ -185,12 +148,12 @@ impl Recent for PostgresStore {
         &self,
         account: AccountSid,
         before: ChallengeSid,
-        look: ScanBounds,
+        bounds: ScanBounds,
         most: usize,
     ) -> StoreResult<Scan<Challenge>> {
         let db = self.session().await?;
-        let from = ChallengeSid::least(before.kind(), look.since);
-        let (from, ended_at) = bounded(&db, account, from, before, look.rows).await?;
+        let from = ChallengeSid::least(before.kind(), bounds.since);
+        let (from, ended_at) = scan_start(&db, account, from, before, bounds.rows).await?;
         let range = params![
             id(from.as_bytes()),
             id(before.as_bytes()),
@@ -204,18 +167,22 @@ impl Recent for PostgresStore {
         &self,
         account: AccountSid,
         until: Instant,
-        look: ScanBounds,
+        bounds: ScanBounds,
     ) -> StoreResult<Scan<NotificationSummary>> {
         let db = self.session().await?;
-        let [from, to] = [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-        let (from, ended_at) = bounded(&db, account, from, to, look.rows).await?;
+        let [from, to] = [bounds.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
+        let (from, ended_at) = scan_start(&db, account, from, to, bounds.rows).await?;
         let range = params![
             id(from.as_bytes()),
             id(to.as_bytes()),
             id(account.as_bytes()),
-            limit(look.rows)
+            limit(bounds.rows)
         ];
-        Ok(Scan { items: all(&db, FATES, range, fate).await?, ended_at })
+        Ok(Scan {
+            items: all(&db, NOTIFICATIONS, range, |row| summary(cells_of(row, "notifications")))
+                .await?,
+            ended_at,
+        })
     }
 
     async fn challenge_of_account(
@@ -238,10 +205,10 @@ impl Recent for PostgresStore {
         let made = sid.minted_at();
         let from = ChallengeSid::least(FactorType::Push, made - MAX_LIFETIME);
         let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
-        let (from, _) = bounded(&db, account, from, to, rows).await?;
+        let (from, _) = scan_start(&db, account, from, to, rows).await?;
         let (from, to) = (id(from.as_bytes()), id(to.as_bytes()));
         let key = params![from, to, id(sid.as_bytes()), id(account.as_bytes())];
-        let read = |row: &Row| Cells::of(row, "notifications").take::<[u8; 16]>();
+        let read = |row: &Row| cells_of(row, "notifications").take::<[u8; 16]>();
         let Some(found) = one(&db, OF_NOTIFICATION, key, read).await? else {
             return Ok(None);
         };
@@ -252,12 +219,12 @@ impl Recent for PostgresStore {
     async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts> {
         let db = self.session().await?;
         let read = |row: &Row| {
-            let mut cells = Cells::of(row, "webhook_calls");
+            let mut cells = cells_of(row, "webhook_calls");
             Ok(CallCounts {
-                waiting: cells.make(i64::cast_unsigned)?,
-                oldest: cells.make(|at: Option<i64>| at.map(Instant::from_micros))?,
-                failing: cells.make(i64::cast_unsigned)?,
-                given_up: cells.make(i64::cast_unsigned)?,
+                waiting: cells.take()?,
+                oldest: cells.map_if_any(Instant::from_micros)?,
+                failing: cells.take()?,
+                given_up: cells.take()?,
             })
         };
         let counts = one(&db, COUNTS, params![id(webhook.as_bytes())], read).await?;
@@ -272,13 +239,13 @@ impl Recent for PostgresStore {
         most: usize,
     ) -> StoreResult<Vec<Call>> {
         let db = self.session().await?;
-        let (sql, start) = match list {
-            CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
-            CallList::GivenUp => (GIVEN_UP, (i64::MAX, [0; 16])),
+        let sql = match list {
+            CallList::Failing => FAILING,
+            CallList::GivenUp => GIVEN_UP,
         };
-        let (at, call_id) = after.map_or(start, |mark| (mark.wake_at.as_micros(), mark.id.0));
+        let (at, call_id) = list_start(list, after);
         let key = params![id(webhook.as_bytes()), at, id(&call_id), limit(most)];
-        Ok(all(&db, sql, key, call).await?)
+        Ok(all(&db, sql, key, |row| call(cells_of(row, "webhook_calls"))).await?)
     }
 
     async fn calls_about(
@@ -289,12 +256,12 @@ impl Recent for PostgresStore {
         most: usize,
     ) -> StoreResult<Vec<Call>> {
         let db = self.session().await?;
-        // in every text there is an empty one
+        // Every text contains the empty text.
         let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
         let watched = challenge.as_ref().map(|sid| id(sid.as_bytes()));
         let (webhook, factor) = (id(webhook.as_bytes()), id(factor.as_bytes()));
         let key = params![webhook, factor, watched, named.as_str(), limit(most)];
-        Ok(all(&db, ABOUT, key, call).await?)
+        Ok(all(&db, ABOUT, key, |row| call(cells_of(row, "webhook_calls"))).await?)
     }
 
     async fn taken_calls(
@@ -304,7 +271,7 @@ impl Recent for PostgresStore {
     ) -> StoreResult<Vec<TakenCall>> {
         let db = self.session().await?;
         let key = params![id(challenge.as_bytes()), limit(most)];
-        Ok(all(&db, TAKEN, key, taken).await?)
+        Ok(all(&db, TAKEN, key, |row| taken_call(cells_of(row, "calls_taken"))).await?)
     }
 
     async fn resend_call(

@@ -1,7 +1,7 @@
-//! Several servers, of which one takes writes. They are tried in turn, and one that is silent is passed over.
+//! Several servers, of which one takes writes. They are tried in turn, and a silent one is skipped.
 //!
-//! The driver would try them too, but one that takes a connection and then says nothing, as a process that is stopped does,
-//! would take all the time of the others.
+//! The driver would try them too, but a server that accepts a connection and then sends nothing, such as a stopped process, would use up
+//! the time of the others.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,38 +15,41 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::trouble::words;
+use crate::error::message_of;
 
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, Error>> + Send + 'a>>;
 type Connected = (Client, JoinHandle<()>);
 
-/// Makes connections.
+/// Connects to one of several servers.
 #[derive(Clone)]
 pub(crate) struct Servers {
-    /// Each by itself, if there are several.
+    /// The configuration of each server, if there are several.
     each: Vec<Config>,
-    /// For one server, from the first packet until it has said that it takes writes.
-    timeout: Duration,
-    /// Which one the last connection was made to; the next begins with it.
+    /// The time limit for one server, from the first packet until it reports that it takes writes.
+    limit: Duration,
+    /// The server of the last connection; the next attempt begins with it.
     found: Arc<AtomicUsize>,
     tls: MakeRustlsConnect,
 }
 
 impl Servers {
-    /// Those of a configuration. Each has an equal share of `timeout`, unless a time to connect is configured.
+    /// The servers of a configuration. Each has an equal share of `timeout`, unless a connect timeout is configured.
     pub(crate) fn of(config: &Config, timeout: Duration, tls: MakeRustlsConnect) -> Self {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let each = if count > 1 { (0..count).map(|at| only(config, at)).collect() } else { vec![] };
         let share = timeout / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let timeout = config.get_connect_timeout().copied().unwrap_or(share);
-        Self { each, timeout, found: Arc::default(), tls }
+        let limit = config.get_connect_timeout().copied().unwrap_or(share);
+        Self { each, limit, found: Arc::default(), tls }
     }
 
     async fn connect_to(&self, server: &Config) -> Result<Connected, Error> {
         let (client, connection) = server.connect(self.tls.clone()).await?;
         let running = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::warn!(error = words(&error), "a connection to the database has broken");
+                tracing::warn!(
+                    error = message_of(&error),
+                    "a connection to the database has broken"
+                );
             }
         });
         Ok((client, running))
@@ -61,22 +64,22 @@ impl Connect for Servers {
             let each = self.each.iter().enumerate();
             for (at, server) in each.cycle().skip(first).take(self.each.len()) {
                 let host = server.get_hosts();
-                match timeout(self.timeout, self.connect_to(server)).await {
+                match timeout(self.limit, self.connect_to(server)).await {
                     Ok(Ok(connected)) => {
                         self.found.store(at, Ordering::Relaxed);
                         return Ok(connected);
                     }
-                    Ok(Err(error)) => tracing::debug!(?host, error = words(&error), "passed over"),
-                    Err(_) => tracing::debug!(?host, "passed over: it is silent"),
+                    Ok(Err(error)) => tracing::debug!(?host, error = message_of(&error), "skipped"),
+                    Err(_) => tracing::debug!(?host, "skipped: it is silent"),
                 }
             }
-            // the only one; or none of several, and the driver says why
+            // The only server; or, if all of several failed, the driver returns the error.
             self.connect_to(&whole).await
         })
     }
 }
 
-/// A configuration with one of its servers.
+/// The configuration of one of its servers.
 fn only(whole: &Config, at: usize) -> Config {
     let mut one = Config::new();
     match whole.get_hosts().get(at) {

@@ -6,21 +6,24 @@ use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Inserted, Services, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::values::{inserted, json};
+use countersign_store_sql::{rows, service_columns};
+use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::accounts;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, service_columns};
-use crate::statement::{exists, inserted, one, updated};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, accounts, json};
+use crate::session::Session;
+use crate::statement::{exists, one, updated};
+use crate::store::PostgresStore;
 
 const EXISTS: &str = "SELECT 1 FROM services WHERE sid = $1";
-/// One that is there, and is not deleted before the end of the transaction.
+/// Whether a service exists. It is not deleted before the end of the transaction.
 pub(crate) const STAYS: &str = "SELECT 1 FROM services WHERE sid = $1 FOR KEY SHARE";
 const READ: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE sid = $1");
 const LIST: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE account_sid = $1");
@@ -29,12 +32,12 @@ const INSERT: &str = concat!(
     service_columns!(),
     ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
 );
-/// Nobody else changes it before the end of the transaction.
+/// Locked until the end of the transaction.
 const SETTINGS: &str = "SELECT settings::text FROM services WHERE sid = $1 FOR UPDATE";
 const UPDATE: &str =
     "UPDATE services SET settings = $2, updated_at = $3 WHERE sid = $1 AND updated_at = $4";
 const DELETE: &str = "DELETE FROM services WHERE sid = $1";
-/// What lies below is swept up by the cleaner.
+/// The cleaner removes what is below.
 const REMOVED: &str = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', $1, $2) ON CONFLICT DO NOTHING";
 
 struct Create {
@@ -44,9 +47,9 @@ struct Create {
 
 #[async_trait]
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let service = &self.service;
         let account = id(service.account.as_bytes());
         if !exists(db, accounts::EXISTS, params![account]).await? {
@@ -77,16 +80,16 @@ struct Update {
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Updated, DatabaseError> {
         let sid = id(self.sid.as_bytes());
-        let read = |row: &_| Cells::of(row, "services").take::<String>();
+        let read = |row: &Row| cells_of(row, "services").take::<String>();
         let Some(stored) = one(db, SETTINGS, params![sid], read).await? else {
             return Ok(Updated::NotFound);
         };
         let settings = keep_unknown(&stored, &self.settings)
-            .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
+            .map_err(|_| DatabaseError::Corrupt("services".to_owned()))?;
         let change = params![sid, settings, self.at.as_micros(), self.was.as_micros()];
         let rows = db.execute(UPDATE, change).await?;
         updated(db, rows, EXISTS, params![sid]).await
@@ -97,9 +100,9 @@ struct Delete(ServiceSid, Instant);
 
 #[async_trait]
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let sid = id(self.0.as_bytes());
         if db.execute(DELETE, params![sid]).await? == 0 {
             return Ok(false);
@@ -117,7 +120,7 @@ impl Services for PostgresStore {
 
     async fn service(&self, sid: ServiceSid) -> StoreResult<Option<Service>> {
         let db = self.session().await?;
-        let read = |row: &_| rows::service(Cells::of(row, "services"));
+        let read = |row: &Row| rows::services::service(cells_of(row, "services"));
         Ok(one(&db, READ, params![id(sid.as_bytes())], read).await?)
     }
 
@@ -129,7 +132,7 @@ impl Services for PostgresStore {
         let db = self.session().await?;
         let account = id(account.as_bytes());
         let list = Listing { select: LIST, key: "sid", params: params![account] };
-        let read = |row: &_| rows::service(Cells::of(row, "services"));
+        let read = |row: &Row| rows::services::service(cells_of(row, "services"));
         Ok(list.page(&db, by_id!(page), read, |service| id(service.sid.as_bytes())).await?)
     }
 

@@ -1,4 +1,4 @@
-//! Sessions of operators that were ended.
+//! Sessions of operators that ended before they expired.
 
 use async_trait::async_trait;
 use countersign_domain::session::SessionId;
@@ -8,13 +8,13 @@ use countersign_store::error::StoreResult;
 use countersign_store::seam::{Inserted, Sessions};
 use tokio_postgres::Row;
 
-use crate::PostgresStore;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{id, params};
+use crate::session::Session;
 use crate::statement::{exists, one};
-use crate::trouble::Trouble;
+use crate::store::PostgresStore;
 
 const HAS_ENDED: &str = "SELECT 1 FROM sessions_ended WHERE account_sid = $1 AND id = $2";
 const COUNT: &str =
@@ -32,14 +32,14 @@ struct End {
 
 #[async_trait]
 impl Command for End {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let (account, session) = (id(self.account.as_bytes()), id(&self.id.0));
         if exists(db, HAS_ENDED, params![account, session]).await? {
             return Ok(Inserted::Done);
         }
-        let read = |row: &Row| Cells::of(row, "sessions_ended").take::<i64>();
+        let read = |row: &Row| cells_of(row, "sessions_ended").take::<i64>();
         let count = one(db, COUNT, params![account, self.now.as_micros()], read).await?;
         if count.unwrap_or(0) >= i64::from(self.most) {
             return Ok(Inserted::TooMany);

@@ -1,21 +1,22 @@
-//! Where challenges stand: what everything that is done to one is judged by.
+//! Where a challenge stands: what every command about it is judged by.
 
 use std::collections::HashMap;
 
 use countersign_domain::challenge::ChallengeLifecycle;
 use countersign_domain::sid::ChallengeSid;
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows;
 use tokio_postgres::Row;
 
-use crate::cells::Cells;
-use crate::database::Session;
+use crate::cells::cells_of;
+use crate::error::DatabaseError;
 use crate::params::{column, id, params, span};
-use crate::rows;
+use crate::session::Session;
 use crate::statement::{factor_of, living};
-use crate::trouble::Trouble;
 
-/// Whoever decides about a challenge holds its row, so that the next one sees what was decided.
-pub(crate) const HOLD: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
-/// A statement of its own after the first, since it sees what was committed before it began and not before that did.
+/// Locks challenges before they are judged, so that the next transaction sees what this one decides.
+pub(crate) const LOCK: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
+/// A second statement, since a statement sees only what was committed before it began: this one begins when the lock is held.
 const READ: &str = concat!(
     "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c",
     living!("c"),
@@ -23,29 +24,29 @@ const READ: &str = concat!(
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
 );
 
-/// A challenge that is held until the end of the transaction.
-pub(crate) struct Held {
+/// A challenge that is locked until the end of the transaction.
+pub(crate) struct LockedChallenge {
     pub(crate) standing: ChallengeLifecycle,
-    /// Whether its factor is still there.
+    /// Whether its push factor exists.
     pub(crate) has_factor: bool,
 }
 
-/// Holds those challenges, as far as they are of living entities.
-pub(crate) async fn hold(
+/// Locks challenges and reads where they stand. Those of deleted entities are left out.
+pub(crate) async fn lock(
     db: &Session,
     sids: impl Iterator<Item = ChallengeSid> + Send,
-) -> Result<HashMap<ChallengeSid, Held>, Trouble> {
+) -> Result<HashMap<ChallengeSid, LockedChallenge>, DatabaseError> {
     let sids: Vec<_> = sids.collect();
     let sids = column(&sids, |sid| id(sid.as_bytes()));
     let (first, last) = span(&sids);
     let key = params![sids, first, last];
-    let [_, found] = db.query_all([(HOLD, key), (READ, key)]).await?;
-    found.iter().map(held).collect()
+    let [_, found] = db.query_all([(LOCK, key), (READ, key)]).await?;
+    Ok(found.iter().map(locked).collect::<Result<_, _>>()?)
 }
 
-fn held(row: &Row) -> Result<(ChallengeSid, Held), Trouble> {
-    let mut cells = Cells::of(row, "challenges");
-    let sid = cells.make(ChallengeSid::from_bytes)?;
-    let standing = rows::standing(&mut cells)?;
-    Ok((sid, Held { standing, has_factor: cells.take()? }))
+fn locked(row: &Row) -> RowResult<(ChallengeSid, LockedChallenge)> {
+    let mut cells = cells_of(row, "challenges");
+    let sid = cells.map(ChallengeSid::from_bytes)?;
+    let standing = rows::challenges::standing(&mut cells)?;
+    Ok((sid, LockedChallenge { standing, has_factor: cells.take()? }))
 }

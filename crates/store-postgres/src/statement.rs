@@ -1,17 +1,18 @@
-//! Running statements.
+//! Runs statements.
 
-use countersign_store::seam::{Inserted, Updated};
+use countersign_store::seam::Updated;
+use countersign_store_sql::cells::RowResult;
 use tokio_postgres::Row;
 
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::Param;
-use crate::trouble::Trouble;
+use crate::session::Session;
 
-// A plan is kept, and was perhaps made when the tables were small or had not been counted yet: then the server would
-// rather read all entities than look for one. `OFFSET 0` keeps it from turning a look-up for each row into such a join.
+// A plan is cached, and may have been made when the tables were small or had no statistics: then the server prefers a join that
+// reads all entities. `OFFSET 0` keeps it from turning a look-up for each row into such a join.
 
-/// Joins the living `owner` of the row `$row`: its entity, with the settings of that one's service. The identity leads to the
-/// entity that has it now, so a row of an entity that was deleted meanwhile finds another one, or none.
+/// Joins the living `owner` of the row `$row`: its entity, with the settings of that entity's service. The identity leads to the
+/// entity that has it now, so a row of a deleted entity finds another entity, or none, and is not joined.
 macro_rules! living {
     ($row:literal) => {
         concat!(
@@ -28,7 +29,7 @@ macro_rules! living {
 }
 pub(crate) use living;
 
-/// Joins the factor of the row `$row`, which is of the table `$table`; NULLs if it is gone.
+/// Joins the factor of the row `$row`, from the table `$table`; NULLs if it does not exist.
 macro_rules! factor_of {
     ($row:literal, $table:literal as $factor:literal) => {
         concat!(
@@ -46,43 +47,42 @@ macro_rules! factor_of {
 }
 pub(crate) use factor_of;
 
-/// Whether a query finds anything.
-pub(crate) async fn exists(db: &Session, sql: &str, params: &[Param<'_>]) -> Result<bool, Trouble> {
+/// Whether a query finds a row.
+pub(crate) async fn exists(
+    db: &Session,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<bool, DatabaseError> {
     Ok(!db.query(sql, params).await?.is_empty())
 }
 
-/// The first row of a query.
+/// Reads the first row of a query.
 pub(crate) async fn one<T>(
     db: &Session,
     sql: &str,
     params: &[Param<'_>],
-    read: impl FnOnce(&Row) -> Result<T, Trouble>,
-) -> Result<Option<T>, Trouble> {
-    db.query(sql, params).await?.first().map(read).transpose()
+    read: impl FnOnce(&Row) -> RowResult<T>,
+) -> Result<Option<T>, DatabaseError> {
+    Ok(db.query(sql, params).await?.first().map(read).transpose()?)
 }
 
-/// All rows of a query.
+/// Reads all rows of a query.
 pub(crate) async fn all<T>(
     db: &Session,
     sql: &str,
     params: &[Param<'_>],
-    read: impl FnMut(&Row) -> Result<T, Trouble>,
-) -> Result<Vec<T>, Trouble> {
-    db.query(sql, params).await?.iter().map(read).collect()
+    read: impl FnMut(&Row) -> RowResult<T>,
+) -> Result<Vec<T>, DatabaseError> {
+    Ok(db.query(sql, params).await?.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-/// What an insertion that steps aside for an existing row came to.
-pub(crate) const fn inserted(rows: usize) -> Inserted {
-    if rows == 0 { Inserted::NotUnique } else { Inserted::Done }
-}
-
-/// What an update on the condition that nobody was faster came to.
+/// The result of an update that is conditional on the version of the row.
 pub(crate) async fn updated(
     db: &Session,
     rows: usize,
     exists_sql: &str,
     key: &[Param<'_>],
-) -> Result<Updated, Trouble> {
+) -> Result<Updated, DatabaseError> {
     Ok(if rows > 0 {
         Updated::Done
     } else if exists(db, exists_sql, key).await? {

@@ -1,4 +1,4 @@
-//! TOTP factors: how they come into being, and what a code does.
+//! TOTP factors.
 
 use async_trait::async_trait;
 use countersign_domain::challenge::ChallengeClosedError;
@@ -7,22 +7,25 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
-use countersign_domain::totp::{TotpConfig, TotpFactor};
+use countersign_domain::totp::TotpFactor;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    CodeCheck, CodeUse, Enrolled, JudgedCode, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
+    CodeCheck, CodeUse, Enrolled, JudgedCode, TotpEnrolment, TotpFactors, TotpUpdate,
 };
+use countersign_store_sql::rows::challenges::CodeChallenge;
+use countersign_store_sql::values::step_number;
+use countersign_store_sql::{rows, totp_factor_columns};
 use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::params::{id, params};
-use crate::rows::{self, totp_factor_columns};
+use crate::session::Session;
 use crate::statement::{exists, living, one};
-use crate::trouble::Trouble;
-use crate::{PostgresStore, answers, challenges, enrolment, events, services, standing};
+use crate::store::PostgresStore;
+use crate::{answers, codes, enrolment, events, services, standing};
 
 /// The TOTP factors of living entities.
 macro_rules! select {
@@ -37,8 +40,8 @@ const READ: &str = concat!(
     " FROM entities e JOIN services s ON s.sid = e.service_sid ",
     "JOIN totp_factors f ON f.entity_sid = e.sid WHERE e.service_sid = $1 AND e.identity = $2 AND f.sid = $3"
 );
-/// Held until the end of the transaction.
-const HOLD: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
+/// Locks the row until the end of the transaction.
+const LOCK: &str = concat!(select!(), "WHERE f.entity_sid = $1 AND f.sid = $2 FOR UPDATE OF f");
 pub(crate) const LIST: &str = concat!(select!(), "WHERE f.entity_sid = $1");
 const LIVING: &str = "SELECT count(*) FROM totp_factors WHERE entity_sid = $1 AND (status = 'verified' OR created_at > $2)";
 const INSERT: &str = "INSERT INTO totp_factors (entity_sid, sid, service_sid, identity, account_sid, friendly_name, \
@@ -51,86 +54,29 @@ const DELETE: &str = "DELETE FROM totp_factors WHERE entity_sid = $1 AND sid = $
 const WRONG_CODES: &str = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = $1 AND sid = $2";
 const COUNT_WRONG: &str =
     "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = $1 AND sid = $2";
-/// Held until the end of the transaction, so that the next code is judged by what this one changes.
-const CODES: &str = "SELECT alg, time_step, skew, code_length, last_step, wrong_in_a_row FROM totp_factors \
-                     WHERE entity_sid = $1 AND sid = $2 FOR UPDATE";
-const SPEND: &str = "UPDATE totp_factors SET last_step = $3, wrong_codes = 0, wrong_in_a_row = 0 \
-                     WHERE entity_sid = $1 AND sid = $2";
-const COUNT_IN_A_ROW: &str = "UPDATE totp_factors SET wrong_in_a_row = wrong_in_a_row + 1 WHERE entity_sid = $1 AND sid = $2";
 const ASKED: &str = concat!(
     "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c",
     living!("c"),
     "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = $1"
 );
 
-/// What a code comes to; the factor is held, and nothing is written yet.
-pub(crate) async fn fate(
-    db: &Session,
-    entity: EntitySid,
-    factor: FactorSid,
-    shown: JudgedCode,
-) -> Result<CodeCheck, Trouble> {
-    let read = |row: &Row| {
-        let mut cells = Cells::of(row, "totp_factors");
-        Ok(StoredCodes {
-            config: TotpConfig {
-                alg: cells.parse(|word| word.parse().ok())?,
-                time_step: cells.take()?,
-                skew: cells.take()?,
-                code_length: cells.take()?,
-            },
-            last_step: cells
-                .make(|step: Option<i64>| step.and_then(|step| step.try_into().ok()))?,
-            wrong_in_a_row: cells.take()?,
-        })
-    };
-    let key = params![id(entity.as_bytes()), id(factor.as_bytes())];
-    let stored = one(db, CODES, key, read).await?;
-    Ok(stored.map_or(CodeCheck::SettingsChanged, |stored| stored.check(shown)))
-}
-
-/// Spends the step of an accepted code, or counts a wrong one.
-pub(crate) async fn note(
-    db: &Session,
-    entity: EntitySid,
-    factor: FactorSid,
-    fate: CodeCheck,
-) -> Result<(), Trouble> {
-    let (entity, factor) = (id(entity.as_bytes()), id(factor.as_bytes()));
-    match fate {
-        CodeCheck::Accepted(step) => {
-            db.execute(SPEND, params![entity, factor, signed(step)]).await?;
-        }
-        CodeCheck::Wrong => {
-            db.execute(COUNT_IN_A_ROW, params![entity, factor]).await?;
-        }
-        CodeCheck::Spent | CodeCheck::Exhausted | CodeCheck::SettingsChanged => {}
-    }
-    Ok(())
-}
-
-/// Steps are far below the bound: seconds since 1970 by at least 20.
-fn signed(step: u64) -> i64 {
-    i64::try_from(step).unwrap_or(i64::MAX)
-}
-
-async fn hold(
+async fn lock(
     db: &Session,
     entity: EntitySid,
     sid: FactorSid,
-) -> Result<Option<TotpFactor>, Trouble> {
+) -> Result<Option<TotpFactor>, DatabaseError> {
     let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
-    one(db, HOLD, key, |row| rows::totp_factor(Cells::of(row, "totp_factors"))).await
+    one(db, LOCK, key, |row| rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))).await
 }
 
-/// Removes one; whether it was there.
+/// Removes a factor. Returns whether it existed.
 pub(crate) async fn delete(
     db: &Session,
     entity: EntitySid,
     sid: FactorSid,
     at: Instant,
-) -> Result<bool, Trouble> {
-    let Some(factor) = hold(db, entity, sid).await? else {
+) -> Result<bool, DatabaseError> {
+    let Some(factor) = lock(db, entity, sid).await? else {
         return Ok(false);
     };
     db.execute(DELETE, params![id(entity.as_bytes()), id(sid.as_bytes())]).await?;
@@ -144,28 +90,28 @@ struct Enrol(TotpEnrolment);
 
 #[async_trait]
 impl Command for Enrol {
-    type Answer = Enrolled;
+    type Output = Enrolled;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0.factor.created_at, self.0.factor.created_at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Enrolled, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Enrolled, DatabaseError> {
         let TotpEnrolment { factor, most_per_entity, most_per_day } = &self.0;
         let (owner, now) = (&factor.owner, factor.created_at);
         let service = id(owner.service.as_bytes());
         if !exists(db, services::STAYS, params![service]).await? {
             return Ok(Enrolled::NoService);
         }
-        let entity = enrolment::present(db, owner, now).await?;
+        let entity = enrolment::entity(db, owner, now).await?;
         let sid = id(entity.sid.as_bytes());
-        let read = |row: &Row| Cells::of(row, "totp_factors").take();
+        let read = |row: &Row| cells_of(row, "totp_factors").take();
         let lapsed = (now - UNVERIFIED_FOR).as_micros();
         let have = one(db, LIVING, params![sid, lapsed], read).await?;
         if is_reached(*most_per_entity, have.unwrap_or(0)) {
             return Ok(Enrolled::TooMany);
         }
-        if is_reached(*most_per_day, entity.day(now).1) {
+        if is_reached(*most_per_day, entity.at(now).1) {
             return Ok(Enrolled::TooManyToday);
         }
         enrolment::count(db, owner, &entity, now).await?;
@@ -184,7 +130,7 @@ impl Command for Enrol {
                 i64::from(factor.config.time_step),
                 i64::from(factor.config.skew),
                 i64::from(factor.config.code_length),
-                factor.last_step.map(signed),
+                factor.last_step.map(step_number),
                 factor.created_at.as_micros(),
                 factor.updated_at.as_micros(),
             ],
@@ -199,27 +145,27 @@ struct Update(TotpUpdate);
 
 #[async_trait]
 impl Command for Update {
-    type Answer = CodeUse<TotpFactor>;
+    type Output = CodeUse<TotpFactor>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.0.at, self.0.at))
     }
 
-    async fn run(&self, db: &Session) -> Result<CodeUse<TotpFactor>, Trouble> {
+    async fn run(&self, db: &Session) -> Result<CodeUse<TotpFactor>, DatabaseError> {
         let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
         let key = params![id(entity.as_bytes()), id(sid.as_bytes())];
-        let Some(mut was) = hold(db, *entity, *sid).await? else {
+        let Some(mut was) = lock(db, *entity, *sid).await? else {
             return Ok(CodeUse::NotFound);
         };
         if let Some(code) = *code {
-            let read = |row: &Row| Cells::of(row, "totp_factors").take::<u32>();
+            let read = |row: &Row| cells_of(row, "totp_factors").take::<u32>();
             let wrong = one(db, WRONG_CODES, key, read).await?;
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
                 return Ok(CodeUse::Exhausted);
             }
-            let fate = fate(db, *entity, *sid, code).await?;
-            note(db, *entity, *sid, fate).await?;
-            match fate {
+            let check = codes::check(db, *entity, *sid, code).await?;
+            codes::record(db, *entity, *sid, check).await?;
+            match check {
                 CodeCheck::Accepted(step) => was.last_step = Some(step),
                 CodeCheck::Wrong => {
                     db.execute(COUNT_WRONG, key).await?;
@@ -244,7 +190,7 @@ impl Command for Update {
                 i64::from(factor.config.time_step),
                 i64::from(factor.config.skew),
                 i64::from(factor.config.code_length),
-                factor.last_step.map(signed),
+                factor.last_step.map(step_number),
                 factor.updated_at.as_micros(),
             ],
         )
@@ -266,39 +212,35 @@ struct AnswerByCode {
 
 #[async_trait]
 impl Command for AnswerByCode {
-    type Answer = Result<CodeUse<()>, ChallengeClosedError>;
+    type Output = Result<CodeUse<()>, ChallengeClosedError>;
 
     fn decides_at(&self) -> Option<(Instant, Instant)> {
         Some((self.at, self.at))
     }
 
-    async fn run(&self, db: &Session) -> Result<Self::Answer, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Self::Output, DatabaseError> {
         let Self { sid, code, most_wrong, ref metadata, at } = *self;
-        let mut held = standing::hold(db, std::iter::once(sid)).await?;
-        let read = |row: &Row| {
-            let mut cells = Cells::of(row, "challenges");
-            let entity = cells.make(EntitySid::from_bytes)?;
-            Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
-        };
+        let mut locked = standing::lock(db, std::iter::once(sid)).await?;
+        let read = |row: &Row| CodeChallenge::read(cells_of(row, "challenges"));
         let asked = one(db, ASKED, params![id(sid.as_bytes())], read).await?;
-        let Some(((entity, factor, wrong), held)) = asked.zip(held.remove(&sid)) else {
+        let Some((asked, locked)) = asked.zip(locked.remove(&sid)) else {
             return Ok(Ok(CodeUse::NotFound));
         };
-        if let Err(refused) = held.standing.is_open(at) {
+        if let Err(refused) = locked.standing.is_open(at) {
             return Ok(Err(refused));
         }
-        if is_reached(most_wrong, wrong) {
+        if is_reached(most_wrong, asked.wrong_codes) {
             return Ok(Ok(CodeUse::Exhausted));
         }
-        let fate = fate(db, entity, factor, code).await?;
-        note(db, entity, factor, fate).await?;
-        Ok(Ok(match fate {
+        let check = codes::check(db, asked.entity, asked.factor, code).await?;
+        codes::record(db, asked.entity, asked.factor, check).await?;
+        Ok(Ok(match check {
             CodeCheck::Accepted(_) => {
                 answers::approve(db, sid, metadata.clone(), at).await?;
                 CodeUse::Accepted(())
             }
             CodeCheck::Wrong => {
-                challenges::count_wrong(db, sid).await?;
+                answers::count_wrong(db, sid).await?;
                 CodeUse::Wrong
             }
             CodeCheck::Spent => CodeUse::Spent,
@@ -322,7 +264,10 @@ impl TotpFactors for PostgresStore {
     ) -> StoreResult<Option<TotpFactor>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), identity.as_str(), id(sid.as_bytes())];
-        Ok(one(&db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors"))).await?)
+        Ok(one(&db, READ, key, |row| {
+            rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))
+        })
+        .await?)
     }
 
     async fn update_totp_factor(&self, update: &TotpUpdate) -> StoreResult<CodeUse<TotpFactor>> {

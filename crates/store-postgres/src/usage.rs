@@ -1,16 +1,16 @@
-//! What accounts have stored, for their quotas: a walk through whole tables, some rows at a time.
+//! What accounts have stored, for their quotas: whole tables, read some rows at a time.
 
 use async_trait::async_trait;
-use countersign_domain::sid::AccountSid;
-use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{CountedKey, CountedRow, CountedTable, Usages};
+use countersign_store_sql::rows::usage::counted_row;
+use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::params::{id, params};
 use crate::statement::all;
-use crate::{PostgresStore, limit};
+use crate::store::PostgresStore;
 
 const ENTITIES: &str = "SELECT service_sid, sid, account_sid, created_at, 0::bigint FROM entities \
                         WHERE (service_sid, sid) > ($1, $2) ORDER BY service_sid, sid LIMIT $3";
@@ -42,13 +42,7 @@ impl Usages for PostgresStore {
         most: usize,
     ) -> StoreResult<Vec<CountedRow>> {
         let [first, second] = after.unwrap_or_default();
-        let read = |row: &Row| {
-            let mut cells = Cells::of(row, "usage");
-            let key = [cells.take()?, cells.take()?];
-            let account = cells.make(AccountSid::from_bytes)?;
-            let made_at = cells.make(Instant::from_micros)?;
-            Ok(CountedRow { key, account, made_at, usage: table.usage(cells.take()?) })
-        };
+        let read = |row: &Row| counted_row(cells_of(row, "usage"), table);
         let db = self.session().await?;
         let after = params![id(&first), id(&second), limit(most)];
         Ok(all(&db, statement(table), after, read).await?)

@@ -7,19 +7,20 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::document::keep_unknown_words;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Inserted, Updated, Webhooks};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::values::{event_words, inserted};
+use countersign_store_sql::{rows, webhook_columns};
 use tokio_postgres::Row;
 
-use crate::PostgresStore;
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::command::Command;
-use crate::database::Session;
+use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
-use crate::rows::{self, webhook_columns};
-use crate::statement::{exists, inserted, one, updated};
-use crate::trouble::Trouble;
+use crate::session::Session;
+use crate::statement::{exists, one, updated};
+use crate::store::PostgresStore;
 
 /// The webhooks of a living service.
 macro_rules! of_service {
@@ -37,29 +38,24 @@ const INSERT: &str = "INSERT INTO webhooks (sid, account_sid, service_sid, frien
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE webhooks SET friendly_name = $3, event_types = $4, url = $5, enabled = $6, version = $7, \
                       updated_at = $8 WHERE service_sid = $1 AND sid = $2 AND updated_at = $9";
-/// A service whose webhooks nobody else counts before the end of the transaction.
-const HOLD_SERVICE: &str = "SELECT 1 FROM services WHERE sid = $1 FOR NO KEY UPDATE";
+/// Locks a service before its webhooks are counted, so that the next transaction counts what this one adds.
+const LOCK_SERVICE: &str = "SELECT 1 FROM services WHERE sid = $1 FOR NO KEY UPDATE";
 const COUNT: &str = "SELECT count(*) FROM webhooks WHERE service_sid = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE service_sid = $1 AND sid = $2";
-
-fn words(webhook: &Webhook) -> String {
-    let words: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
-    words.join(" ")
-}
 
 struct Create(Webhook, u32);
 
 #[async_trait]
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    async fn run(&self, db: &Session) -> Result<Inserted, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let webhook = &self.0;
         let service = id(webhook.service.as_bytes());
-        if !exists(db, HOLD_SERVICE, params![service]).await? {
+        if !exists(db, LOCK_SERVICE, params![service]).await? {
             return Ok(Inserted::NoParent);
         }
-        let read = |row: &Row| Cells::of(row, "webhooks").take::<u32>();
+        let read = |row: &Row| cells_of(row, "webhooks").take::<u32>();
         let have = one(db, COUNT, params![service], read).await?.unwrap_or(0);
         if is_reached(self.1, have) {
             return Ok(Inserted::TooMany);
@@ -72,7 +68,7 @@ impl Command for Create {
                     id(webhook.account.as_bytes()),
                     service,
                     webhook.friendly_name.as_str(),
-                    words(webhook),
+                    event_words(webhook),
                     webhook.url.as_str(),
                     webhook.enabled,
                     webhook.version.as_str(),
@@ -89,16 +85,16 @@ struct Update(Webhook, Instant);
 
 #[async_trait]
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    async fn run(&self, db: &Session) -> Result<Updated, Trouble> {
+    async fn run(&self, db: &Session) -> Result<Updated, DatabaseError> {
         let Self(webhook, was) = self;
         let (service, sid) = (id(webhook.service.as_bytes()), id(webhook.sid.as_bytes()));
-        let read = |row: &_| Cells::of(row, "webhooks").take::<String>();
+        let read = |row: &Row| cells_of(row, "webhooks").take::<String>();
         let Some(stored) = one(db, EVENT_TYPES, params![service, sid], read).await? else {
             return Ok(Updated::NotFound);
         };
-        let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
+        let words = keep_unknown_words(&stored, &event_words(webhook), EventType::is_known);
         let rows = db
             .execute(
                 UPDATE,
@@ -123,9 +119,9 @@ struct Delete(ServiceSid, WebhookSid);
 
 #[async_trait]
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    async fn run(&self, db: &Session) -> Result<bool, Trouble> {
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
         let (service, sid) = (id(self.0.as_bytes()), id(self.1.as_bytes()));
         Ok(exists(db, EXISTS, params![service, sid]).await?
             && db.execute(DELETE, params![service, sid]).await? > 0)
@@ -141,7 +137,7 @@ impl Webhooks for PostgresStore {
     async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<Option<Webhook>> {
         let db = self.session().await?;
         let key = params![id(service.as_bytes()), id(sid.as_bytes())];
-        let read = |row: &_| rows::webhook(Cells::of(row, "webhooks"));
+        let read = |row: &Row| rows::webhooks::webhook(&mut cells_of(row, "webhooks"));
         Ok(one(&db, READ, key, read).await?)
     }
 
@@ -153,7 +149,7 @@ impl Webhooks for PostgresStore {
         let db = self.session().await?;
         let service = id(service.as_bytes());
         let list = Listing { select: LIST, key: "w.sid", params: params![service] };
-        let read = |row: &_| rows::webhook(Cells::of(row, "webhooks"));
+        let read = |row: &Row| rows::webhooks::webhook(&mut cells_of(row, "webhooks"));
         Ok(list.page(&db, by_id!(page), read, |webhook| id(webhook.sid.as_bytes())).await?)
     }
 

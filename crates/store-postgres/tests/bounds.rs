@@ -1,4 +1,4 @@
-//! A database that does not answer: every command and every read ends, and all goes on when the database does.
+//! A database that does not respond: every command and every read ends in time, and work continues when the database does.
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
@@ -18,7 +18,7 @@ use countersign_testkit::postgres::{PostgresServer, TestDatabase};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
-/// What a command may take here, and how long a test waits for one that never ends.
+/// The time limit of a command in these tests, and how long a test waits for a command that does not end.
 const PATIENCE: Duration = Duration::from_millis(600);
 const NEVER: Duration = Duration::from_secs(60);
 
@@ -42,7 +42,7 @@ async fn is_unavailable<T: std::fmt::Debug>(
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{what}: {answer:?}");
 }
 
-/// Waits until no server process waits for a lock any more.
+/// Waits until no server process waits for a lock.
 async fn nobody_waits(client: &Client) {
     let waiting = "SELECT 1 FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -65,7 +65,7 @@ async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str
     let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     is_unavailable("a notification", store.notify(&new, 0)).await;
     is_unavailable("the check for readiness", store.check()).await;
-    // more than there are connections and workers
+    // More than the number of connections and workers.
     let mut many = JoinSet::new();
     for _ in 0..40 {
         let (store, new) = (Arc::clone(store), new);
@@ -86,25 +86,25 @@ async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_somebody_locks_keeps_nobody_waiting_for_ever() {
+async fn a_locked_table_makes_commands_time_out() {
     let database = TestDatabase::new();
     let url = database.url();
     let fixture = fixture(Options { url: url.clone(), ..Options::default() }).await;
     a_locked_table_makes_all_of_it_unavailable(&fixture, &url).await;
 }
 
-/// Nothing that a connection was told is still true when it is used next.
+/// A pooled connection keeps no setting between two transactions.
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_through_a_pooler_by_the_transaction() {
+async fn a_locked_table_makes_commands_time_out_through_a_pooler() {
     let database = TestDatabase::new();
     let pooler = database.pooled();
     let options = Options { url: pooler.url(), transaction_pooling: true, ..Options::default() };
     a_locked_table_makes_all_of_it_unavailable(&fixture(options).await, &database.url()).await;
 }
 
-/// As a machine that hangs: the connection stands, and nothing comes over it.
+/// Like a machine that hangs: the connection is open, and nothing comes over it.
 #[tokio::test]
-async fn connections_that_fall_silent_are_given_up_and_replaced() {
+async fn silent_connections_are_closed_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let server = PostgresServer::start(folder.path(), &[]);
     let url = server.url("postgres");
@@ -130,9 +130,9 @@ async fn connections_that_fall_silent_are_given_up_and_replaced() {
     signal("CONT");
 }
 
-/// Nobody who asks notices, and nothing is written twice.
+/// No caller gets an error, and nothing is written twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_while_all_connections_are_ended_is_run_again() {
+async fn commands_run_again_when_all_connections_are_closed() {
     let database = TestDatabase::new();
     let url = database.url();
     let timeout = Duration::from_secs(20);
@@ -165,7 +165,7 @@ async fn what_runs_while_all_connections_are_ended_is_run_again() {
     let mut ended = 0;
     while ended < 400 {
         ended += other.query(end, &[]).await.unwrap().len();
-        // so that something gets done in between
+        // So that some commands finish in between.
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     stop.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Nodes whose clock is wrong: no command takes their word for what time it is.
+//! Nodes whose clock is wrong: commands are compared with the database's clock.
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
@@ -34,7 +34,7 @@ const STEP: Duration = Duration::from_secs(300);
 const DAYS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const TOLERANCE: Tolerance = Tolerance { ahead: SECOND, behind: Duration::from_secs(60) };
 
-/// A node whose clock is the database's, and which is told when it is not.
+/// A node with the database's clock, which is notified when the clocks differ.
 async fn node(database: &TestDatabase) -> (Fixture, Arc<Notify>) {
     let options = Options { url: database.url(), ..Options::default() };
     let store = PostgresStore::connect(options).await.unwrap();
@@ -63,7 +63,7 @@ async fn is_given_up<T: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing() {
+async fn a_command_that_decides_by_a_wrong_time_fails_and_writes_nothing() {
     let database = TestDatabase::new();
     let (fixture, disagreed) = node(&database).await;
     let factor = fixture.factor().await;
@@ -78,7 +78,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     let hook = Webhook { event_types: vec![EventType::All], ..fixture.make.webhook(&service) };
     assert_eq!(fixture.store.create_webhook(&hook, 0).await, Ok(Inserted::Done));
     fixture.factor_of(&service, &fixture.make.identity()).await;
-    // due by every clock
+    // Due by every clock.
     database.psql("UPDATE webhook_calls SET wake_at = 0");
     let all = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT d::text AS t FROM deliveries d UNION ALL \
                SELECT n::text FROM notifications n UNION ALL SELECT c::text FROM challenges c UNION ALL \
@@ -145,7 +145,7 @@ async fn a_command_that_decides_by_a_wrong_time_is_given_up_and_writes_nothing()
     assert!(matches!(fixture.enrol(&again, None).await, Enrolled::Done(_)));
 }
 
-/// What a node held when its clock jumped comes back at once, with the times that the database's clock gives it.
+/// Deliveries that a node had leased when its clock jumped become due at once, at times of the database's clock.
 #[tokio::test]
 async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     let database = TestDatabase::new();
@@ -179,7 +179,7 @@ async fn a_push_that_ended_by_a_clock_that_was_ahead_is_due_again() {
     let soon = format!("SELECT count(*) FROM deliveries WHERE wake_at <= {due_soon}");
     assert_eq!(database.psql(&soon), "3");
 
-    // by the right clock they end
+    // By the right clock they end.
     let node = fixture.make.node;
     let leases = fixture.store.lease_due(node, fixture.now(), fixture.later(30), 9).await.unwrap();
     assert_eq!(leases.len(), 2, "the third is retried in five seconds");

@@ -1,5 +1,5 @@
-//! Every rule of the store holds while connections break at every commit: what was committed is not run twice, what was not is
-//! run again, and nobody who asks notices.
+//! Every rule of the store holds while connections break at every commit: committed commands do not run twice, others run again, and no
+//! caller gets an error.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
@@ -17,16 +17,16 @@ use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::proxy::{Commit, FaultyProxy};
 use tokio::task::JoinSet;
 
-/// Of five commits, the first is carried out and not answered, and the third never arrives. The question what became of a
-/// commit is a commit, too, so with an even number one command would meet the same failure for ever.
+/// Of five commits, the first is executed and not acknowledged, and the third never arrives. The query for the status of a commit is a commit
+/// too, so with an even number one command would meet the same failure for ever.
 const COMMITS: [Commit; 5] =
     [Commit::Unanswered, Commit::Passes, Commit::Unsent, Commit::Passes, Commit::Passes];
 
-/// More than the longest test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than the longest test.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn connect(url: String) -> PostgresStore {
-    PostgresStore::connect(Options { url, timeout: PATIENCE, ..Options::default() }).await.unwrap()
+    PostgresStore::connect(Options { url, timeout: TIMEOUT, ..Options::default() }).await.unwrap()
 }
 
 async fn fresh() -> (Arc<dyn Store>, (FaultyProxy, TestDatabase)) {
@@ -51,7 +51,7 @@ async fn the_schema_is_made_once() {
     }
 }
 
-/// One of each kind of command that is not gathered with its neighbours: each is written once.
+/// One command of each type that does not share transactions; each is written once.
 async fn write_one_of_each(fixture: &Fixture) {
     let (store, make) = (&fixture.store, &fixture.make);
     let account = fixture.account().await;
@@ -113,7 +113,7 @@ async fn under_load_and_while_all_connections_are_cut_each_command_is_written_on
     }
     for _ in 0..CUTS {
         wire.cut();
-        // so that something gets done in between
+        // So that some commands finish in between.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     is_over.store(true, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use countersign_store_postgres::{Options, PostgresStore};
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
 
-/// What a column holds, in either dialect.
+/// The type of a column, from either dialect.
 fn kind(declared: &str) -> &str {
     match declared {
         "BLOB" | "uuid" | "bytea" => "bytes",
@@ -19,7 +19,7 @@ fn kind(declared: &str) -> &str {
     }
 }
 
-/// A table's columns in their order, each with what it holds and whether it may be empty.
+/// The columns of a table in their order, each with its type and whether it may be NULL.
 type Column = (String, i64, String, String, bool);
 
 fn of_sqlite(db: &rusqlite::Connection) -> BTreeSet<Column> {
@@ -71,9 +71,9 @@ async fn both_backends_have_the_same_schema() {
     assert_eq!(ours, theirs);
 }
 
-/// What moves is all there is, column by column.
+/// Every column of both schemas is in the list.
 #[tokio::test]
-async fn the_list_of_what_moves_is_complete() {
+async fn the_list_of_moved_tables_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     drop(SqliteStore::open(&path, countersign_store_sqlite::Options::default()).unwrap());
@@ -94,7 +94,7 @@ async fn the_list_of_what_moves_is_complete() {
     assert_eq!(listed.collect::<BTreeSet<_>>(), columns);
 }
 
-/// Rows can be split by entity over many servers only without these.
+/// Rows can be sharded by entity over several servers only without these.
 #[tokio::test]
 async fn there_is_no_sequence_and_no_foreign_key() {
     let database = TestDatabase::new();

@@ -1,4 +1,4 @@
-//! What is particular to a server that others share, that goes away, and that is reached over a network.
+//! Rules that hold only for a server that nodes share, that can fail, and that is reached over a network.
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
@@ -29,7 +29,7 @@ fn fixture(store: PostgresStore) -> Fixture {
     Fixture::new(Arc::new(store) as Arc<dyn Store>)
 }
 
-/// A server of one's own.
+/// A server for one test.
 fn server(settings: &[&str]) -> (PostgresServer, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (PostgresServer::start(folder.path(), settings), folder)
@@ -45,9 +45,9 @@ async fn any_number_of_nodes_may_start_at_once() {
     assert_eq!(nodes.join_all().await.len(), 6);
 }
 
-/// It takes connections, and says nothing: its processes are stopped, or it is about to be gone.
+/// The silent server accepts connections and sends nothing, like one whose processes are stopped.
 #[tokio::test]
-async fn of_several_servers_a_silent_one_is_passed_over() {
+async fn of_several_servers_a_silent_one_is_skipped() {
     let database = TestDatabase::new();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = database.url().replace('@', &format!("@{},", silent.local_addr().unwrap()));
@@ -58,7 +58,7 @@ async fn of_several_servers_a_silent_one_is_passed_over() {
 }
 
 #[tokio::test]
-async fn what_one_node_writes_another_reads_at_once() {
+async fn one_node_reads_the_writes_of_another_at_once() {
     let database = TestDatabase::new();
     let (one, other) = (connect(database.url()).await, connect(database.url()).await);
     let make = Fixtures::new(3);
@@ -69,7 +69,7 @@ async fn what_one_node_writes_another_reads_at_once() {
     }
 }
 
-/// And shares among itself what is due.
+/// They share the due deliveries.
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
     let database = TestDatabase::new();
@@ -96,9 +96,9 @@ async fn nodes_keep_one_limit_and_never_lease_the_same_twice() {
     assert_eq!(first + rest, 7);
 }
 
-/// A notification waits for whoever decides about its challenge, and is judged by what came of that.
+/// A notification waits for a concurrent command about its challenge, and is judged by its result.
 #[tokio::test]
-async fn what_was_decided_meanwhile_is_seen() {
+async fn a_concurrent_decision_is_seen() {
     let database = TestDatabase::new();
     let fixture = fixture(connect(database.url()).await);
     let challenge = fixture.challenge(&fixture.factor().await).await;
@@ -151,9 +151,9 @@ async fn a_schema_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
     assert!(why.contains("with V1000__next, and does not serve this version"), "{why}");
 }
 
-/// Whatever its list of migrations looks like.
+/// With any list of migrations.
 #[tokio::test]
-async fn a_schema_of_something_else_is_refused() {
+async fn a_schema_with_other_migrations_is_rejected() {
     let database = TestDatabase::new();
     database.psql(
         "CREATE TABLE refinery_schema_history \
@@ -166,7 +166,7 @@ async fn a_schema_of_something_else_is_refused() {
 }
 
 #[tokio::test]
-async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
+async fn the_store_recovers_from_a_crash_of_the_server() {
     let (server, _folder) = server(&[]);
     let store = connect(server.url("postgres")).await;
     let make = Fixtures::new(4);
@@ -175,7 +175,7 @@ async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
     server.kill();
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
     server.start_again();
-    // a connection that broke is noticed when it is used, or before; it is never used twice
+    // A broken connection is noticed when it is used, or before; it is never used twice.
     let mut tries = 0;
     while store.account(account.sid).await != Ok(Some(account.clone())) {
         tries += 1;
@@ -184,9 +184,9 @@ async fn after_a_crash_of_the_server_it_goes_on_by_itself() {
     assert_eq!(store.check().await, Ok(()));
 }
 
-/// As long as somebody keeps a table to themselves, nothing could be written; nobody has to try for that to be known.
+/// While a session has locked a table, the check fails without writing.
 #[tokio::test]
-async fn whether_it_can_write_is_told_without_writing() {
+async fn readiness_is_checked_without_writing() {
     let database = TestDatabase::new();
     let store = connect(database.url()).await;
     let pulse = || database.psql("SELECT pulse FROM installation");
@@ -200,13 +200,13 @@ async fn whether_it_can_write_is_told_without_writing() {
     assert!(matches!(looked, Ok(Err(StoreError::Unavailable(_)))), "{looked:?}");
     locker.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.is_writable().await, Ok(()));
-    assert_eq!(pulse(), before, "a look writes nothing");
+    assert_eq!(pulse(), before, "a check writes nothing");
     connection.abort();
 }
 
-/// A transaction that was given up for the sake of a neighbour, or whose connection was ended, has written nothing.
+/// A transaction that the database cancelled, or whose connection was closed, has written nothing.
 #[tokio::test]
-async fn what_the_database_gives_up_is_run_again() {
+async fn a_cancelled_transaction_is_run_again() {
     let database = TestDatabase::new();
     let store = connect(database.url()).await;
     let make = Fixtures::new(6);
@@ -232,7 +232,7 @@ async fn what_the_database_gives_up_is_run_again() {
 }
 
 #[tokio::test]
-async fn one_that_breaks_fails_alone_among_its_neighbours() {
+async fn a_failing_command_of_a_batch_fails_alone() {
     let database = TestDatabase::new();
     let fixture = fixture(connect(database.url()).await);
     let factor = fixture.factor().await;
@@ -240,7 +240,7 @@ async fn one_that_breaks_fails_alone_among_its_neighbours() {
     for _ in 0..8 {
         challenges.push(fixture.challenge(&factor).await);
     }
-    // the same notification once more: no condition speaks of it, the primary key refuses it
+    // The same notification again: no condition checks it, the primary key rejects it.
     let twin = fixture.due(&challenges[0]).await;
     let others = challenges[1..].iter();
     let others: Vec<_> = others
@@ -257,12 +257,12 @@ async fn one_that_breaks_fails_alone_among_its_neighbours() {
     assert_eq!((done, failed), (7, 1), "{outcomes:?}");
 }
 
-/// Whatever the server's own settings say.
+/// Whatever the server's settings are.
 #[tokio::test]
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let (server, _folder) = server(&["synchronous_commit=off"]);
     let store = connect(server.url("postgres")).await;
-    // what is held in memory only would be lost with the server
+    // A commit in memory only would be lost with the server.
     let make = Fixtures::new(5);
     for _ in 0..20 {
         store.create_account(&make.account()).await.unwrap();
@@ -272,7 +272,7 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     assert_eq!(server.psql("postgres", "SELECT count(*) FROM accounts"), "20");
 }
 
-/// As PgBouncer does it: two connections for everybody, each handed out for a transaction.
+/// Like PgBouncer: two connections for all clients, each assigned for a transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn through_a_pooler_by_the_transaction_it_needs_nothing_prepared() {
     let database = TestDatabase::new();
@@ -293,9 +293,9 @@ async fn through_a_pooler_by_the_transaction_it_needs_nothing_prepared() {
     assert_eq!(work.join_all().await, [true; 12]);
 }
 
-/// What fails now and then would be noticed by the first who needs it.
+/// Otherwise statements would fail now and then.
 #[tokio::test]
-async fn a_pooler_that_nobody_told_of_is_named_at_the_start() {
+async fn a_pooler_that_is_not_configured_is_reported_at_the_start() {
     let database = TestDatabase::new();
     PostgresStore::connect(Options { url: database.url(), ..Options::default() }).await.unwrap();
     let pooler = database.pooled();
@@ -306,7 +306,7 @@ async fn a_pooler_that_nobody_told_of_is_named_at_the_start() {
     }
 }
 
-/// The server must show a certificate that is trusted, for the name it was called by.
+/// The server must show a trusted certificate for the host name of the URL.
 #[tokio::test]
 async fn over_tls_the_server_must_be_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -336,7 +336,7 @@ async fn over_tls_the_server_must_be_the_right_one() {
     }
 }
 
-/// The clock of the database is one for all nodes.
+/// The database's clock is one for all nodes.
 #[tokio::test]
 async fn the_databases_clock_is_read() {
     let database = TestDatabase::new();
@@ -353,7 +353,7 @@ async fn the_databases_clock_is_read() {
 }
 
 #[tokio::test]
-async fn what_a_newer_release_set_survives_an_update_by_this_one() {
+async fn members_of_a_newer_release_survive_an_update_by_this_one() {
     let database = TestDatabase::new();
     let fixture = fixture(connect(database.url()).await);
     let was = fixture.service().await;
@@ -385,11 +385,11 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
 }
 
 #[tokio::test]
-async fn words_of_a_newer_release_fail_no_page() {
+async fn words_of_a_newer_release_do_not_fail_reads() {
     let database = TestDatabase::new();
     let fixture = fixture(connect(database.url()).await);
     let run = |sql: &str| {
         database.psql(sql);
     };
-    newer::words_of_a_newer_release_fail_no_page(&fixture, "chr(10)", run).await;
+    newer::words_of_a_newer_release_do_not_fail_reads(&fixture, "chr(10)", run).await;
 }

@@ -1,4 +1,4 @@
-//! Webhooks on a server that several nodes share: results, answers and calls at the same time.
+//! Webhooks on a server that several nodes share: outcomes, answers and calls at the same time.
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
@@ -33,7 +33,7 @@ async fn connect(database: &TestDatabase) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::connect(options).await.unwrap())
 }
 
-/// The calls that the application took, and those that are being made.
+/// The calls that the application has taken, and those in progress.
 #[derive(Default)]
 struct Receiver {
     taken: HashMap<CallId, usize>,
@@ -41,13 +41,13 @@ struct Receiver {
     overlaps: usize,
 }
 
-/// Whose calls keep their order.
+/// The webhook and factor whose calls keep their order.
 fn line_of(lease: &CallLease) -> (WebhookSid, String) {
     let factor = lease.parameters.iter().find(|(name, _)| name == "factor_sid").unwrap();
     (lease.webhook.sid, factor.1.clone())
 }
 
-/// Makes calls until so many were taken.
+/// Makes calls until that many were taken.
 async fn call_until(
     node: Arc<PostgresStore>,
     by: NodeId,
@@ -85,7 +85,7 @@ async fn call_until(
     }
 }
 
-/// Stores one push for each device, in hand of a node.
+/// Stores one push for each device, leased by a node.
 async fn push_all(fixture: &Fixture, devices: &[Factor]) -> Vec<(Challenge, Lease)> {
     let mut pushes = Vec::new();
     for device in devices {
@@ -101,8 +101,8 @@ async fn push_all(fixture: &Fixture, devices: &[Factor]) -> Vec<(Challenge, Leas
     pushes
 }
 
-/// Three nodes settle the pushes of a hundred devices in batches, in any order, while the devices answer those before and
-/// webhooks are called.
+/// Three nodes settle the pushes of a hundred devices in batches, in any order, while the devices answer earlier challenges and webhooks are
+/// called.
 #[tokio::test(flavor = "multi_thread")]
 async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
     let database = TestDatabase::new();
@@ -180,7 +180,7 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
     drop((fixture, nodes));
     let others = "SELECT count(*) FROM pg_stat_activity \
                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    // what a process has counted is known when it has ended
+    // The counters of a process are complete when it has ended.
     while database.psql(others) != "0" {
         tokio::task::yield_now().await;
     }

@@ -6,14 +6,16 @@ use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{AccessTokens, Inserted};
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{access_token_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::rows::{self, access_token_columns};
-use crate::statement::{execute, exists, inserted, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, services};
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::services;
+use crate::statement::{execute, exists, one, statements};
+use crate::store::SqliteStore;
 
 statements! {
     READ = concat!(
@@ -22,7 +24,7 @@ statements! {
     );
     INSERT = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, factor_friendly_name, \
               ttl, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
-    /// One that can still be used at `?3`.
+    /// An access token that can be used at `?3`.
     IS_GOOD = "SELECT 1 FROM access_tokens WHERE service_sid = ?1 AND sid = ?2 AND used_at IS NULL AND expires_at > ?3";
     USE_UP = "UPDATE access_tokens SET used_at = ?3 WHERE service_sid = ?1 AND sid = ?2";
 }
@@ -30,9 +32,9 @@ statements! {
 struct Create(AccessToken);
 
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let token = &self.0;
         if !exists(db, services::EXISTS, [token.service.as_bytes()])? {
             return Ok(Inserted::NoParent);
@@ -69,7 +71,7 @@ impl AccessTokens for SqliteStore {
     ) -> StoreResult<Option<AccessToken>> {
         self.read(|db| {
             one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
-                rows::access_token(Cells::of(row, "access_tokens"))
+                rows::access_tokens::access_token(cells_of(row, "access_tokens"))
             })
         })
     }

@@ -1,21 +1,24 @@
 //! Accounts and their API keys.
 
 use async_trait::async_trait;
-use countersign_domain::account::{Account, ApiKey, AuthToken};
+use countersign_domain::account::{Account, ApiKey};
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Accounts, Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::keyed;
+use countersign_store_sql::rows::accounts::secondary_cells;
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{account_columns, api_key_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::SqliteStore;
-use crate::cells::Cells;
-use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, account_columns, api_key_columns};
-use crate::statement::{execute, exists, inserted, one, statements, updated};
-use crate::trouble::Trouble;
-use crate::writer::Command;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
+use crate::statement::{execute, exists, one, statements, updated};
+use crate::store::SqliteStore;
 
 statements! {
     EXISTS = "SELECT 1 FROM accounts WHERE sid = ?1";
@@ -38,19 +41,14 @@ statements! {
     KEY_DELETE = "DELETE FROM api_keys WHERE sid = ?1";
 }
 
-/// The two halves of the secondary token, each its own column.
-fn halves(token: Option<&AuthToken>) -> (Option<&[u8]>, Option<&[u8; 32]>) {
-    (token.map(|token| token.sealed.as_bytes()), token.map(|token| &token.hash.0))
-}
-
 struct CreateAccount(Account);
 
 impl Command for CreateAccount {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let account = &self.0;
-        let (sealed, hash) = halves(account.secondary.as_ref());
+        let (sealed, hash) = secondary_cells(account);
         let rows = execute(
             db,
             INSERT,
@@ -73,9 +71,9 @@ impl Command for CreateAccount {
 struct CreateFirstAccount(CreateAccount);
 
 impl Command for CreateFirstAccount {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         if exists(db, ANY, [])? { Ok(Inserted::NotUnique) } else { self.0.run(db) }
     }
 }
@@ -83,11 +81,11 @@ impl Command for CreateFirstAccount {
 struct UpdateAccount(Account, Instant);
 
 impl Command for UpdateAccount {
-    type Answer = Updated;
+    type Output = Updated;
 
-    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Updated, DatabaseError> {
         let Self(account, was) = self;
-        let (sealed, hash) = halves(account.secondary.as_ref());
+        let (sealed, hash) = secondary_cells(account);
         let rows = execute(
             db,
             UPDATE,
@@ -110,9 +108,9 @@ impl Command for UpdateAccount {
 struct CreateApiKey(ApiKey);
 
 impl Command for CreateApiKey {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let key = &self.0;
         if !exists(db, EXISTS, [key.account.as_bytes()])? {
             return Ok(Inserted::NoParent);
@@ -135,9 +133,9 @@ impl Command for CreateApiKey {
 struct DeleteApiKey(ApiKeySid);
 
 impl Command for DeleteApiKey {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         Ok(execute(db, KEY_DELETE, [self.0.as_bytes()])? > 0)
     }
 }
@@ -154,7 +152,9 @@ impl Accounts for SqliteStore {
 
     async fn account(&self, sid: AccountSid) -> StoreResult<Option<Account>> {
         self.read(|db| {
-            one(db, READ, [sid.as_bytes()], |row| rows::account(Cells::of(row, "accounts")))
+            one(db, READ, [sid.as_bytes()], |row| {
+                rows::accounts::account(cells_of(row, "accounts"))
+            })
         })
     }
 
@@ -164,7 +164,7 @@ impl Accounts for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::account(Cells::of(row, "accounts")),
+                |row| rows::accounts::account(cells_of(row, "accounts")),
                 |account| *account.sid.as_bytes(),
             )
         })
@@ -180,7 +180,9 @@ impl Accounts for SqliteStore {
 
     async fn api_key(&self, sid: ApiKeySid) -> StoreResult<Option<ApiKey>> {
         self.read(|db| {
-            one(db, KEY_READ, [sid.as_bytes()], |row| rows::api_key(Cells::of(row, "api_keys")))
+            one(db, KEY_READ, [sid.as_bytes()], |row| {
+                rows::accounts::api_key(cells_of(row, "api_keys"))
+            })
         })
     }
 
@@ -195,7 +197,7 @@ impl Accounts for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::api_key(Cells::of(row, "api_keys")),
+                |row| rows::accounts::api_key(cells_of(row, "api_keys")),
                 |key| *key.sid.as_bytes(),
             )
         })

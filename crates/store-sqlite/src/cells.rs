@@ -1,76 +1,55 @@
-//! Reading the cells of a row from left to right. One that is not what it should be names its table and column.
+//! The cells of a row of SQLite.
 
+use countersign_store_sql::cells::{self, SqlRow};
 use rusqlite::Row;
-use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::types::ValueRef;
 
-use crate::trouble::Trouble;
+/// A row of a query's result.
+pub(crate) struct SqliteRow<'a, 'stmt>(&'a Row<'stmt>);
 
-/// The cells of a row that are still to be read.
-pub(crate) struct Cells<'a, 'row> {
-    row: &'a Row<'row>,
+/// The cells of a row that are not read yet.
+pub(crate) type Cells<'a, 'stmt> = cells::Cells<SqliteRow<'a, 'stmt>>;
+
+/// All cells of a row. `table` is named when one is corrupt.
+pub(crate) const fn cells_of<'a, 'stmt>(
+    row: &'a Row<'stmt>,
     table: &'static str,
-    next: usize,
+) -> Cells<'a, 'stmt> {
+    cells::Cells::new(SqliteRow(row), table)
 }
 
-impl<'a, 'row> Cells<'a, 'row> {
-    /// From the first one on.
-    pub(crate) fn of(row: &'a Row<'row>, table: &'static str) -> Self {
-        Self { row, table, next: 0 }
+impl SqliteRow<'_, '_> {
+    fn value(&self, at: usize) -> Option<ValueRef<'_>> {
+        self.0.get_ref(at).ok()
+    }
+}
+
+impl SqlRow for SqliteRow<'_, '_> {
+    fn is_null(&self, at: usize) -> bool {
+        matches!(self.value(at), Some(ValueRef::Null))
     }
 
-    /// The cells that follow those of the table before it in a join.
-    pub(crate) fn then(self, table: &'static str) -> Self {
-        Self { table, ..self }
+    fn flag(&self, at: usize) -> Option<bool> {
+        self.number(at).map(|number| number != 0)
     }
 
-    /// Whether the next cell is empty.
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(self.row.get_ref(self.next), Ok(ValueRef::Null))
+    fn number(&self, at: usize) -> Option<i64> {
+        self.value(at)?.as_i64().ok()
     }
 
-    /// The next cell.
-    pub(crate) fn take<T: FromSql>(&mut self) -> Result<T, Trouble> {
-        let at = self.step();
-        self.row.get(at).map_err(|_| self.corrupt(at))
+    fn text(&self, at: usize) -> Option<&str> {
+        self.value(at)?.as_str().ok()
     }
 
-    /// The next cell as something that any value of its type can be made into.
-    pub(crate) fn make<R: FromSql, T>(&mut self, make: impl FnOnce(R) -> T) -> Result<T, Trouble> {
-        self.take().map(make)
+    fn bytes(&self, at: usize) -> Option<&[u8]> {
+        self.value(at)?.as_blob().ok()
     }
 
-    /// The next cell, a text, as what it stands for.
-    pub(crate) fn parse<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Trouble> {
-        let at = self.step();
-        let text = self.row.get_ref(at).ok().and_then(|cell| cell.as_str().ok());
-        text.and_then(parse).ok_or_else(|| self.corrupt(at))
+    fn id(&self, at: usize) -> Option<[u8; 16]> {
+        self.bytes(at)?.try_into().ok()
     }
 
-    /// The next cell, a text or empty, likewise.
-    pub(crate) fn parse_if_any<T>(
-        &mut self,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Trouble> {
-        if self.is_null() {
-            self.step();
-            Ok(None)
-        } else {
-            self.parse(parse).map(Some)
-        }
-    }
-
-    /// The trouble that the cell read last makes no sense beside the others.
-    pub(crate) fn senseless(&self) -> Trouble {
-        self.corrupt(self.next.saturating_sub(1))
-    }
-
-    fn step(&mut self) -> usize {
-        self.next += 1;
-        self.next - 1
-    }
-
-    fn corrupt(&self, at: usize) -> Trouble {
-        let column = self.row.as_ref().column_name(at).unwrap_or("?");
-        Trouble::Corrupt(format!("{}.{column}", self.table))
+    fn column(&self, at: usize) -> &str {
+        self.0.as_ref().column_name(at).unwrap_or("?")
     }
 }

@@ -1,29 +1,31 @@
 //! Challenges.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{
-    Challenge, ChallengeLifecycle, ChallengeStatus, MAX_LIFETIME, Verdict,
-};
-use countersign_domain::ending::{Ending, StatusReason};
-use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME, Verdict};
+use countersign_domain::factor::Factor;
+use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::{keyed, merge};
+use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
+use countersign_store_sql::{challenge_columns, factor_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::paging::{Key, Listing, keyed, merge};
-use crate::rows::{self, challenge_columns, factor_columns};
-use crate::statement::{execute, exists, living, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, deliveries, events, json, opening};
+use crate::answers::RecordAnswer;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::opening::Open;
+use crate::paging::{Key, Listing};
+use crate::statement::{living, one, statements};
+use crate::store::SqliteStore;
+use crate::{answers, standing};
 
-/// The challenges of a living entity. `?4` is a factor, `?5` a status at `?6`.
+/// The challenges of a living entity; `?4` is a factor, `?5` a status at `?6`.
 macro_rules! of_entity {
     () => {
         concat!(
@@ -38,72 +40,17 @@ macro_rules! of_entity {
 }
 
 statements! {
-    STANDING = concat!(
-        "SELECT c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c", living!("c"),
-        "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
-    );
     READ = concat!(
         "SELECT ", challenge_columns!(), ", ", factor_columns!(), " FROM challenges c", living!("c"),
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
         "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
     );
-    /// Between `?7` and `?8`: one bound on each side, so that the index is entered and left there.
+    /// Between `?7` and `?8`: one bound on each side, so that the index is read only between them.
     UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) AND c.sid < ?8 ORDER BY c.sid LIMIT ?3");
     DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < min(?2, ?8) ORDER BY c.sid DESC LIMIT ?3");
-    ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
-    UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
-    COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
 }
 
-/// Where a challenge of a living entity stands, and whether its push factor is there.
-pub(crate) fn standing(
-    db: &Connection,
-    sid: ChallengeSid,
-) -> Result<Option<(ChallengeLifecycle, bool)>, Trouble> {
-    one(db, STANDING, [sid.as_bytes()], |row| {
-        let mut cells = Cells::of(row, "challenges");
-        Ok((rows::standing(&mut cells)?, cells.then("factors").take()?))
-    })
-}
-
-/// Counts one more wrong answer; how many there are.
-pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, Trouble> {
-    let count = one(db, COUNT_WRONG, [sid.as_bytes()], |row| Cells::of(row, "challenges").take())?;
-    Ok(count.unwrap_or(0))
-}
-
-/// Records the right code of a challenge that is open with the metadata that came with it, and tells of it; it has no
-/// deliveries.
-pub(crate) fn approve(
-    db: &Connection,
-    sid: ChallengeSid,
-    metadata: Option<&str>,
-    at: Instant,
-) -> Result<(), Trouble> {
-    record(db, sid, Verdict::Approved, metadata, at)?;
-    events::of_challenge(db, EventType::ChallengeApproved, sid, at)
-}
-
-/// Writes down an answer of a challenge that is open, and the metadata that came with it.
-fn record(
-    db: &Connection,
-    sid: ChallengeSid,
-    verdict: Verdict,
-    metadata: Option<&str>,
-    at: Instant,
-) -> Result<(), Trouble> {
-    let word = match verdict {
-        Verdict::Approved => ChallengeStatus::Approved.as_str(),
-        Verdict::Denied => ChallengeStatus::Denied.as_str(),
-    };
-    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
-    if let Some(metadata) = metadata {
-        execute(db, UPDATE, params![sid.as_bytes(), metadata, at.as_micros()])?;
-    }
-    Ok(())
-}
-
-/// A page of the challenges of one type, which lie together.
+/// Reads a page of the challenges of one type. The SIDs of a type are adjacent.
 fn of_type(
     db: &Connection,
     kind: FactorType,
@@ -111,9 +58,9 @@ fn of_type(
     filter: ChallengeFilter,
     now: Instant,
     query: PageQuery<[u8; 16]>,
-) -> Result<Page<Challenge>, Trouble> {
-    // A device asks for what is pending again and again, and its entity may have a long history. All that is pending was
-    // made within the longest lifetime.
+) -> Result<Page<Challenge>, DatabaseError> {
+    // Devices ask for pending challenges often, and the entity may have a long history. Every pending challenge was created
+    // within the longest lifetime.
     let oldest = match filter.status {
         Some(ChallengeStatus::Pending) => {
             ChallengeSid::least(kind, now - MAX_LIFETIME).as_bytes().beside(false)
@@ -136,37 +83,9 @@ fn of_type(
     listing.page(
         db,
         query,
-        |row| rows::challenge(&mut Cells::of(row, "challenges")),
+        |row| rows::challenges::challenge(&mut cells_of(row, "challenges")),
         |challenge| *challenge.sid.as_bytes(),
     )
-}
-
-struct RecordAnswer {
-    sid: ChallengeSid,
-    verdict: Verdict,
-    metadata: Option<String>,
-    at: Instant,
-}
-
-impl Command for RecordAnswer {
-    type Answer = Recorded;
-
-    fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
-        let Some((standing, true)) = standing(db, self.sid)? else {
-            return Ok(Recorded::NotFound);
-        };
-        if let Err(refused) = standing.is_open(self.at) {
-            return Ok(Recorded::Refused(refused));
-        }
-        record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
-        for open in deliveries::of_challenge(db, self.sid)? {
-            let ending =
-                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
-            open.end(db, ending, self.at)?;
-        }
-        events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;
-        Ok(Recorded::Done)
-    }
 }
 
 struct Update {
@@ -177,10 +96,10 @@ struct Update {
 }
 
 impl Command for Update {
-    type Answer = Recorded;
+    type Output = Recorded;
 
-    fn run(&self, db: &Connection) -> Result<Recorded, Trouble> {
-        let Some((standing, _)) = standing(db, self.sid)? else {
+    fn run(&self, db: &Connection) -> Result<Recorded, DatabaseError> {
+        let Some((standing, _)) = standing::read(db, self.sid)? else {
             return Ok(Recorded::NotFound);
         };
         if self.while_open
@@ -188,7 +107,7 @@ impl Command for Update {
         {
             return Ok(Recorded::Refused(refused));
         }
-        execute(db, UPDATE, params![self.sid.as_bytes(), self.metadata, self.at.as_micros()])?;
+        answers::update(db, self.sid, &self.metadata, self.at)?;
         Ok(Recorded::Done)
     }
 }
@@ -196,27 +115,20 @@ impl Command for Update {
 struct CountWrong(ChallengeSid);
 
 impl Command for CountWrong {
-    type Answer = u32;
+    type Output = u32;
 
-    fn run(&self, db: &Connection) -> Result<u32, Trouble> {
-        if !exists(db, STANDING, [self.0.as_bytes()])? {
+    fn run(&self, db: &Connection) -> Result<u32, DatabaseError> {
+        if standing::read(db, self.0)?.is_none() {
             return Ok(0);
         }
-        count_wrong(db, self.0)
+        answers::count_wrong(db, self.0)
     }
 }
 
 #[async_trait]
 impl Challenges for SqliteStore {
     async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened> {
-        let challenge = &opening.challenge;
-        self.write(opening::Open {
-            fields: json(&challenge.details.fields)?,
-            hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
-            metadata: challenge.metadata.as_ref().map(StringMap::to_text),
-            opening: opening.clone(),
-        })
-        .await
+        self.write(Open(NewChallenge::new(opening)?)).await
     }
 
     async fn challenge(
@@ -227,15 +139,7 @@ impl Challenges for SqliteStore {
     ) -> StoreResult<Option<(Challenge, Option<Factor>)>> {
         self.read(|db| {
             let key = params![sid.as_bytes(), service.as_bytes(), identity.as_str()];
-            one(db, READ, key, |row| {
-                let mut cells = Cells::of(row, "challenges");
-                let challenge = rows::challenge(&mut cells)?;
-                let cells = cells.then("factors");
-                if cells.is_null() {
-                    return Ok((challenge, None));
-                }
-                Ok((challenge, Some(rows::factor(cells)?)))
-            })
+            one(db, READ, key, |row| challenge_and_factor(cells_of(row, "challenges")))
         })
     }
 

@@ -1,18 +1,17 @@
-//! Opening the file: one connection that writes, a few that read.
+//! Opens the file: one connection that writes, several that read.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use countersign_store::StoreError;
+use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::schema::{SchemaPolicy, Step, check};
-use refinery::{Migration, Runner};
+use countersign_store_sql::migrations;
+use refinery::Runner;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::Options;
-use crate::trouble::Trouble;
+use crate::options::Options;
 
-/// Forward only. A change of the schema is another line here.
+/// All migrations, forward only.
 const MIGRATIONS: [(&str, &str); 10] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
@@ -26,18 +25,18 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("V10__provider_tokens", include_str!("../migrations/V10__provider_tokens.sql")),
 ];
 
-/// Of a schema with migrations that are not known here.
+/// Read from a schema with unknown migrations.
 const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 
-/// More than there are statements, so that each is prepared once.
+/// More than the number of statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
 
-/// Opens the connection that writes, to a file that is there.
-pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+/// Opens the connection that writes, to an existing file.
+pub(crate) fn writer(path: &Path, options: &Options) -> StoreResult<Connection> {
     let open = || -> Result<Connection, rusqlite::Error> {
         let db = plain(path, options)?;
-        // FULL: a commit is on the disk before it is answered. Foreign keys are off, since rows outlive their owners
-        // until the cleaner comes.
+        // FULL: a commit is on the disk before it is acknowledged. Foreign keys are off, since rows outlive their parents
+        // until the cleaner removes them.
         db.execute_batch(&format!(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
@@ -46,7 +45,7 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
              PRAGMA journal_size_limit = {};
              PRAGMA cache_size = -{};
              PRAGMA mmap_size = {};",
-            // more than the log has when the writer lends a hand, or each time it would be cut off
+            // More than the length at which the writer runs a checkpoint: otherwise each restart would truncate the file.
             u64::from(options.log_pages_most) * 8_192,
             u64::from(options.cache_mib) * 1_024,
             u64::from(options.mmap_mib) * 1_024 * 1_024,
@@ -67,9 +66,9 @@ pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection, Store
     }
 }
 
-/// Makes an empty file, if there is none, that only its owner may read. SQLite gives the log and the shared memory beside
-/// it the same mode.
-pub(crate) fn make(path: &Path) -> Result<(), StoreError> {
+/// Creates an empty file that only its owner may read, unless it exists. SQLite gives the write-ahead log and the shared memory
+/// beside it the same mode.
+pub(crate) fn create(path: &Path) -> StoreResult<()> {
     let mut how = std::fs::OpenOptions::new();
     how.write(true).create_new(true);
     #[cfg(unix)]
@@ -82,19 +81,18 @@ pub(crate) fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes the schema fit.
+/// Migrates the schema.
 pub(crate) fn migrate(
     db: &mut Connection,
     path: &Path,
     schema_policy: SchemaPolicy,
-) -> Result<(), StoreError> {
+) -> StoreResult<()> {
     let fail = |error: &dyn std::fmt::Display| cannot_open(path, error);
-    let migrations = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql));
-    let migrations: Vec<_> = migrations.collect::<Result<_, _>>().map_err(|error| fail(&error))?;
-    let known: Vec<_> = migrations.iter().map(step).collect();
+    let migrations = migrations::known(&MIGRATIONS).map_err(|error| fail(&error))?;
+    let known: Vec<_> = migrations.iter().map(migrations::step).collect();
     let runner = Runner::new(&migrations);
     let applied = applied(db).map_err(|error| fail(&error))?;
-    let serves_from = if applied.len() > known.len() && applied.starts_with(&known) {
+    let serves_from = if migrations::is_newer(&applied, &known) {
         let read = db.query_row(SERVES_FROM, (), |row| row.get(0));
         Some(read.map_err(|error| fail(&error))?)
     } else {
@@ -107,7 +105,7 @@ pub(crate) fn migrate(
     Ok(())
 }
 
-/// The migrations that the file remembers; none, if it is new.
+/// The migrations that the file records; none if it is new.
 fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
     const IS_NEW: &str =
         "SELECT count(*) = 0 FROM sqlite_master WHERE name = 'refinery_schema_history'";
@@ -123,25 +121,17 @@ fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
     steps.collect()
 }
 
-fn step(migration: &Migration) -> Step {
-    Step {
-        version: i64::from(migration.version()),
-        name: migration.name().to_owned(),
-        checksum: migration.checksum().to_string(),
-    }
-}
-
-/// What all connections have in common.
+/// Configures a connection of any kind.
 fn prepare(db: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
     db.busy_timeout(options.busy_timeout)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    // One plan for each statement, whatever it is asked: otherwise many are planned anew whenever a parameter changes,
-    // which takes ten times as long as running them.
+    // One plan for each statement, independent of its parameters: otherwise SQLite plans many statements again whenever a
+    // parameter changes, which takes ten times as long as running them.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
-/// A connection to a file that is there.
+/// Opens a connection to an existing file.
 pub(crate) fn plain(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
@@ -149,11 +139,11 @@ pub(crate) fn plain(path: &Path, options: &Options) -> Result<Connection, rusqli
     Ok(db)
 }
 
-fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
+pub(crate) fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     prepare(&db, options)?;
-    // Every commit empties the page caches of the readers, so they read through a map of the file instead.
+    // Every commit empties the page caches of the readers, so they read through a memory map of the file instead.
     db.execute_batch(&format!(
         "PRAGMA query_only = ON;
          PRAGMA temp_store = MEMORY;
@@ -163,49 +153,6 @@ fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error>
     Ok(db)
 }
 
-fn cannot_open(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+pub(crate) fn cannot_open(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("cannot open {}: {error}", path.display()))
-}
-
-/// The connections that read. A read is over in microseconds, so it runs on the caller's thread, which takes a
-/// connection and gives it back; nobody waits for one.
-pub(crate) struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    path: Box<Path>,
-    options: Options,
-}
-
-impl Readers {
-    /// Opens the first one, to know that it can be done.
-    pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
-        let first = reader(path, options).map_err(|error| cannot_open(path, &error))?;
-        Ok(Self { idle: Mutex::new(vec![first]), path: path.into(), options: options.clone() })
-    }
-
-    /// Reads, seeing every commit so far.
-    pub(crate) fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, Trouble>,
-    ) -> Result<T, StoreError> {
-        let idle = self.lock().pop();
-        let db = match idle {
-            Some(db) => db,
-            None => reader(&self.path, &self.options)
-                .map_err(|error| cannot_open(&self.path, &error))?,
-        };
-        let found = read(&db);
-        // one that failed is closed: a fresh one may fare better
-        if !matches!(found, Err(Trouble::Sql(_))) {
-            let mut idle = self.lock();
-            if idle.len() < self.options.readers {
-                idle.push(db);
-            }
-        }
-        Ok(found?)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        // a thread that panicked in between took its connection along; the rest are whole
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

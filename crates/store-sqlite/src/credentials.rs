@@ -5,18 +5,20 @@ use countersign_domain::credential::Credential;
 use countersign_domain::sid::{AccountSid, CredentialSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Credentials, Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::keyed;
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{credential_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::SqliteStore;
 use crate::accounts;
-use crate::cells::Cells;
-use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, credential_columns};
-use crate::statement::{execute, exists, inserted, one, statements, updated};
-use crate::trouble::Trouble;
-use crate::writer::Command;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
+use crate::statement::{execute, exists, one, statements, updated};
+use crate::store::SqliteStore;
 
 statements! {
     EXISTS = "SELECT 1 FROM credentials WHERE sid = ?1";
@@ -35,9 +37,9 @@ statements! {
 struct Create(Credential);
 
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let credential = &self.0;
         if !exists(db, accounts::EXISTS, [credential.account.as_bytes()])? {
             return Ok(Inserted::NoParent);
@@ -66,9 +68,9 @@ impl Command for Create {
 struct Update(Credential, Instant);
 
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Updated, DatabaseError> {
         let Self(credential, was) = self;
         let rows = execute(
             db,
@@ -93,9 +95,9 @@ impl Command for Update {
 struct Delete(CredentialSid);
 
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         Ok(execute(db, DELETE, [self.0.as_bytes()])? > 0)
     }
 }
@@ -108,7 +110,9 @@ impl Credentials for SqliteStore {
 
     async fn credential(&self, sid: CredentialSid) -> StoreResult<Option<Credential>> {
         self.read(|db| {
-            one(db, READ, [sid.as_bytes()], |row| rows::credential(Cells::of(row, "credentials")))
+            one(db, READ, [sid.as_bytes()], |row| {
+                rows::credentials::credential(cells_of(row, "credentials"))
+            })
         })
     }
 
@@ -122,7 +126,7 @@ impl Credentials for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::credential(Cells::of(row, "credentials")),
+                |row| rows::credentials::credential(cells_of(row, "credentials")),
                 |credential| *credential.sid.as_bytes(),
             )
         })

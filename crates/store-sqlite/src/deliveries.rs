@@ -1,33 +1,30 @@
-//! Deliveries: what is still to be done. What became of leased ones is written in [`crate::settle`].
+//! Deliveries: who works on them.
 
 use async_trait::async_trait;
-use countersign_domain::delivery::{Delivery, InitialState, Lease, NewNotification};
-use countersign_domain::ending::Ending;
+use countersign_domain::delivery::Lease;
 use countersign_domain::node::NodeId;
 use countersign_domain::prospect::Prospect;
 use countersign_domain::settled::Settled;
-use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, NotificationSid};
+use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Deliveries, Settlement};
+use countersign_store_sql::rows::deliveries::{delivery, overdue};
+use countersign_store_sql::values::limit;
 use rusqlite::{Connection, Row, params};
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{all, execute, exists, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, limit, notifications, prospect, settle};
+use crate::store::SqliteStore;
+use crate::{endings, prospect, settle};
 
 statements! {
-    INSERT = "INSERT INTO deliveries (challenge_sid, notification_sid, ordinal, factor_sid, entity_sid, deadline, \
-              attempts, state, node, wake_at, written, changed_at) \
-              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, false, ?11)";
-    DELETE = "DELETE FROM deliveries WHERE challenge_sid = ?1 AND notification_sid = ?2";
-    OF_CHALLENGE = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries WHERE challenge_sid = ?1";
-    /// Those due the longest first. One past its deadline is left for `expire`.
+    /// Those due the longest first. `expire` handles those past their deadline.
     DUE = "SELECT notification_sid, challenge_sid, factor_sid, entity_sid, deadline, attempts FROM deliveries \
            WHERE state = 'due' AND wake_at <= ?1 AND deadline > ?1 ORDER BY wake_at LIMIT ?2";
-    /// The cells beside `max` are those of the row that has it: the newest of its challenge.
+    /// SQLite takes the other cells from the row that has the `max`: the newest of its challenge.
     PARKED = "SELECT notification_sid, challenge_sid, factor_sid, entity_sid, deadline, attempts, max(ordinal) \
               FROM deliveries WHERE factor_sid = ?1 AND state = 'parked' AND deadline > ?2 \
               GROUP BY challenge_sid ORDER BY deadline LIMIT ?3";
@@ -37,7 +34,7 @@ statements! {
     NEXT_DUE = "SELECT wake_at FROM deliveries WHERE state = 'due' ORDER BY wake_at LIMIT 1";
     OVERDUE_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, true FROM deliveries \
                       WHERE state = 'parked' AND wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
-    /// By an index of its own, since a long queue of what is due may hold few that are overdue.
+    /// By a separate index, since a long queue of due deliveries may hold few that are overdue.
     OVERDUE_DUE = "SELECT challenge_sid, notification_sid, ordinal, written, attempts, false FROM deliveries \
                    INDEXED BY deliveries_overdue WHERE state = 'due' AND deadline <= ?1 ORDER BY deadline LIMIT ?2";
     RESCUE = "UPDATE deliveries SET state = 'due', node = NULL, wake_at = min(?1, deadline), written = false, \
@@ -48,98 +45,7 @@ statements! {
             FROM deliveries WHERE state = 'leased' AND node <> ?3 LIMIT ?2)";
 }
 
-/// Inserts the delivery of a new notification, if its birth says that there is one.
-pub(crate) fn insert(db: &Connection, new: &NewNotification, ordinal: i64) -> Result<(), Trouble> {
-    let delivery = &new.delivery;
-    let (state, node, wake_at) = match new.initial_state {
-        InitialState::Leased { until } => ("leased", Some(new.node.0), until),
-        InitialState::Due => ("due", None, new.created_at.min(delivery.deadline)),
-        InitialState::Parked => ("parked", None, delivery.deadline),
-        InitialState::Immediate | InitialState::Ended(_) => return Ok(()),
-    };
-    execute(
-        db,
-        INSERT,
-        params![
-            delivery.challenge.as_bytes(),
-            delivery.notification.as_bytes(),
-            ordinal,
-            delivery.factor.as_bytes(),
-            delivery.entity.as_bytes(),
-            delivery.deadline.as_micros(),
-            delivery.attempts,
-            state,
-            node,
-            wake_at.as_micros(),
-            new.created_at.as_micros(),
-        ],
-    )?;
-    Ok(())
-}
-
-/// A delivery that is about to end, whoever holds it.
-pub(crate) struct OpenEnd {
-    challenge: ChallengeSid,
-    notification: NotificationSid,
-    ordinal: i64,
-    /// To the device's stream, and not acknowledged.
-    pub(crate) written: bool,
-}
-
-impl OpenEnd {
-    /// From four cells.
-    pub(crate) fn read(row: &Row<'_>) -> Result<Self, Trouble> {
-        Self::take(&mut Cells::of(row, "deliveries"))
-    }
-
-    fn take(cells: &mut Cells<'_, '_>) -> Result<Self, Trouble> {
-        Ok(Self {
-            challenge: cells.make(ChallengeSid::from_bytes)?,
-            notification: cells.make(NotificationSid::from_bytes)?,
-            ordinal: cells.take()?,
-            written: cells.take()?,
-        })
-    }
-
-    /// Its row goes, and its notification says how it ended.
-    pub(crate) fn end(&self, db: &Connection, ending: Ending, at: Instant) -> Result<(), Trouble> {
-        delete(db, self.challenge, self.notification)?;
-        notifications::close(db, self.challenge, self.ordinal, ending, "", at)?;
-        Ok(())
-    }
-}
-
-/// Removes the row of a delivery.
-pub(crate) fn delete(
-    db: &Connection,
-    challenge: ChallengeSid,
-    notification: NotificationSid,
-) -> Result<(), Trouble> {
-    execute(db, DELETE, [challenge.as_bytes(), notification.as_bytes()]).map(|_| ())
-}
-
-/// What is still to be done for a challenge.
-pub(crate) fn of_challenge(
-    db: &Connection,
-    challenge: ChallengeSid,
-) -> Result<Vec<OpenEnd>, Trouble> {
-    all(db, OF_CHALLENGE, [challenge.as_bytes()], OpenEnd::read)
-}
-
-fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
-    let mut cells = Cells::of(row, "deliveries");
-    Ok(Delivery {
-        notification: cells.make(NotificationSid::from_bytes)?,
-        challenge: cells.make(ChallengeSid::from_bytes)?,
-        factor: cells.make(FactorSid::from_bytes)?,
-        entity: cells.make(EntitySid::from_bytes)?,
-        deadline: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        once: false,
-    })
-}
-
-/// Leases what is due or, of one factor, what is parked.
+/// Leases due deliveries or, of one factor, parked ones.
 struct TakeLeases {
     parked_for: Option<FactorSid>,
     node: NodeId,
@@ -149,13 +55,14 @@ struct TakeLeases {
 }
 
 impl Command for TakeLeases {
-    type Answer = Vec<Lease>;
+    type Output = Vec<Lease>;
 
-    fn run(&self, db: &Connection) -> Result<Vec<Lease>, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Vec<Lease>, DatabaseError> {
         let (now, most) = (self.now.as_micros(), limit(self.most));
+        let read = |row: &Row<'_>| delivery(&mut cells_of(row, "deliveries"));
         let found = match self.parked_for {
-            Some(factor) => all(db, PARKED, params![factor.as_bytes(), now, most], delivery),
-            None => all(db, DUE, params![now, most], delivery),
+            Some(factor) => all(db, PARKED, params![factor.as_bytes(), now, most], read),
+            None => all(db, DUE, params![now, most], read),
         }?;
         for delivery in &found {
             execute(
@@ -175,29 +82,21 @@ impl Command for TakeLeases {
     }
 }
 
-/// One that waited until its deadline, and how it ends.
-fn read_overdue(row: &Row<'_>) -> Result<(OpenEnd, Ending), Trouble> {
-    let mut cells = Cells::of(row, "deliveries");
-    let open = OpenEnd::take(&mut cells)?;
-    let (attempts, waited_for_device) = (cells.take()?, cells.take()?);
-    Ok((open, Ending::overdue(waited_for_device, attempts)))
-}
-
 struct Expire(Instant, usize);
 
 impl Command for Expire {
-    type Answer = usize;
+    type Output = usize;
 
-    fn run(&self, db: &Connection) -> Result<usize, Trouble> {
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
         let Self(now, most) = *self;
         let mut ended = 0;
         for sql in [OVERDUE_PARKED, OVERDUE_DUE] {
             let params = params![now.as_micros(), limit(most - ended)];
-            let overdue = all(db, sql, params, read_overdue)?;
-            for (open, ending) in &overdue {
-                open.end(db, *ending, now)?;
+            let found = all(db, sql, params, |row| overdue(cells_of(row, "deliveries")))?;
+            for (open, ending) in &found {
+                endings::end(db, open, *ending, now)?;
             }
-            ended += overdue.len();
+            ended += found.len();
         }
         Ok(ended)
     }
@@ -206,9 +105,9 @@ impl Command for Expire {
 struct Rescue(Instant, usize);
 
 impl Command for Rescue {
-    type Answer = usize;
+    type Output = usize;
 
-    fn run(&self, db: &Connection) -> Result<usize, Trouble> {
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
         execute(db, RESCUE, params![self.0.as_micros(), limit(self.1)])
     }
 }
@@ -216,9 +115,9 @@ impl Command for Rescue {
 struct VoidLeases(NodeId, Instant, usize);
 
 impl Command for VoidLeases {
-    type Answer = usize;
+    type Output = usize;
 
-    fn run(&self, db: &Connection) -> Result<usize, Trouble> {
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
         let Self(NodeId(node), now, most) = self;
         execute(db, VOID, params![now.as_micros(), limit(*most), node])
     }
@@ -245,7 +144,7 @@ impl Deliveries for SqliteStore {
         until: Instant,
         most: usize,
     ) -> StoreResult<Vec<Lease>> {
-        // nearly every device that connects has missed nothing, and then the writer is spared
+        // Most devices that connect have nothing parked; then no command is queued.
         let anything = self.read(|db| {
             let key = params![factor.as_bytes(), now.as_micros()];
             exists(db, IS_PARKED, key)
@@ -259,7 +158,7 @@ impl Deliveries for SqliteStore {
 
     async fn next_due(&self) -> StoreResult<Option<Instant>> {
         self.read(|db| {
-            one(db, NEXT_DUE, (), |row| Cells::of(row, "deliveries").make(Instant::from_micros))
+            one(db, NEXT_DUE, (), |row| cells_of(row, "deliveries").map(Instant::from_micros))
         })
     }
 

@@ -1,7 +1,5 @@
 //! The command that enrols a factor.
 
-use std::time::Duration;
-
 use countersign_domain::address::PushToken;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::UNVERIFIED_FOR;
@@ -11,21 +9,20 @@ use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Enrolled, Enrolment};
+use countersign_store_sql::rows::entities::EntityDay;
 use rusqlite::{Connection, params};
 
 use crate::access_tokens::{IS_GOOD, USE_UP};
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{execute, exists, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
 use crate::{entities, events, services};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 statements! {
     ENTITY = "SELECT sid, day_began_at, day_factors FROM entities WHERE service_sid = ?1 AND identity = ?2";
     COUNT_IN_DAY = "UPDATE entities SET day_began_at = ?3, day_factors = ?4 WHERE service_sid = ?1 AND identity = ?2";
-    /// Of those that live: one left unverified since `?2` counts as gone.
+    /// Counts living factors: one left unverified since `?2` counts as deleted.
     LIVING = "SELECT count(*) FROM factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2)";
     KEY_TAKEN = "SELECT 1 FROM factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2) \
                  AND public_key = ?3";
@@ -34,64 +31,39 @@ statements! {
               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?10, ?12, ?13, ?14, ?15, ?16)";
 }
 
-/// Enrols it: the factor, its entity and the end of its access token, or none of them.
+/// Enrols a factor: stores it and its entity and uses up its access token, all or none.
 pub(crate) struct Enrol(pub(crate) Enrolment);
 
-/// An entity that is there already, and the day in which its factors are counted.
-pub(crate) struct Present {
-    pub(crate) sid: EntitySid,
-    day_began_at: Instant,
-    day_factors: u32,
-}
-
-impl Present {
-    /// The day that a factor made at `now` is counted in, and how many were before it.
-    pub(crate) fn day(&self, now: Instant) -> (Instant, u32) {
-        if self.day_factors == 0 || now >= self.day_began_at + DAY {
-            (now, 0)
-        } else {
-            (self.day_began_at, self.day_factors)
-        }
-    }
-}
-
-/// The entity of that identity, if it is there.
-pub(crate) fn present(db: &Connection, owner: &Owner) -> Result<Option<Present>, Trouble> {
+/// Reads the entity of an identity, if it exists.
+pub(crate) fn entity(db: &Connection, owner: &Owner) -> Result<Option<EntityDay>, DatabaseError> {
     let key = params![owner.service.as_bytes(), owner.identity.as_str()];
-    one(db, ENTITY, key, |row| {
-        let mut cells = Cells::of(row, "entities");
-        Ok(Present {
-            sid: cells.make(EntitySid::from_bytes)?,
-            day_began_at: cells.make(Instant::from_micros)?,
-            day_factors: cells.take()?,
-        })
-    })
+    one(db, ENTITY, key, |row| EntityDay::read(cells_of(row, "entities")))
 }
 
-/// Counts one more factor of an entity, which is made if it is not there; its SID.
+/// Counts one more factor of an entity, which is created if it does not exist. Returns its SID.
 pub(crate) fn count(
     db: &Connection,
     owner: &Owner,
-    present: Option<Present>,
+    existing: Option<EntityDay>,
     now: Instant,
-) -> Result<EntitySid, Trouble> {
-    let Some(entity) = present else {
+) -> Result<EntitySid, DatabaseError> {
+    let Some(entity) = existing else {
         entities::insert(db, owner, now, now, 1)?;
         return Ok(owner.entity);
     };
-    let (began, before) = entity.day(now);
+    let (began, before) = entity.at(now);
     let (service, identity) = (owner.service.as_bytes(), owner.identity.as_str());
     execute(db, COUNT_IN_DAY, params![service, identity, began.as_micros(), before + 1])?;
     Ok(entity.sid)
 }
 
 impl Enrol {
-    /// Why the factor cannot be stored, if so. Everything is decided here, before anything is written.
+    /// Returns why the factor cannot be stored, if so. Decides everything before anything is written.
     fn refusal(
         &self,
         db: &Connection,
-        entity: Option<&Present>,
-    ) -> Result<Option<Enrolled>, Trouble> {
+        entity: Option<&EntityDay>,
+    ) -> Result<Option<Enrolled>, DatabaseError> {
         let Enrolment { factor, token, most_per_entity, most_per_day } = &self.0;
         let now = factor.created_at;
         let service = factor.owner.service.as_bytes();
@@ -111,17 +83,17 @@ impl Enrol {
         if exists(db, KEY_TAKEN, params![sid, lapsed, factor.key.as_point()])? {
             return Ok(Some(Enrolled::KeyTaken));
         }
-        let living = one(db, LIVING, params![sid, lapsed], |row| Cells::of(row, "factors").take())?;
+        let living = one(db, LIVING, params![sid, lapsed], |row| cells_of(row, "factors").take())?;
         if is_reached(*most_per_entity, living.unwrap_or(0)) {
             return Ok(Some(Enrolled::TooMany));
         }
-        if is_reached(*most_per_day, entity.day(now).1) {
+        if is_reached(*most_per_day, entity.at(now).1) {
             return Ok(Some(Enrolled::TooManyToday));
         }
         Ok(None)
     }
 
-    fn insert(&self, db: &Connection, entity: EntitySid) -> Result<(), Trouble> {
+    fn insert(&self, db: &Connection, entity: EntitySid) -> Result<(), DatabaseError> {
         let factor = &self.0.factor;
         execute(
             db,
@@ -150,18 +122,18 @@ impl Enrol {
 }
 
 impl Command for Enrol {
-    type Answer = Enrolled;
+    type Output = Enrolled;
 
-    fn run(&self, db: &Connection) -> Result<Enrolled, Trouble> {
-        let present = present(db, &self.0.factor.owner)?;
-        if let Some(refusal) = self.refusal(db, present.as_ref())? {
+    fn run(&self, db: &Connection) -> Result<Enrolled, DatabaseError> {
+        let existing = entity(db, &self.0.factor.owner)?;
+        if let Some(refusal) = self.refusal(db, existing.as_ref())? {
             return Ok(refusal);
         }
         let Enrolment { factor, token, .. } = &self.0;
         let owner = &factor.owner;
         let service = owner.service.as_bytes();
         let now = factor.created_at;
-        let entity = count(db, owner, present, now)?;
+        let entity = count(db, owner, existing, now)?;
         if let Some(token) = token {
             let params = params![service, token.as_bytes(), now.as_micros()];
             execute(db, USE_UP, params)?;

@@ -7,17 +7,20 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Entities, Inserted};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::keyed;
+use countersign_store_sql::values::inserted;
+use countersign_store_sql::{entity_columns, factor_columns, rows, totp_factor_columns};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, entity_columns, factor_columns, totp_factor_columns};
-use crate::statement::{all, execute, exists, inserted, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, events, services};
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
+use crate::statement::{all, execute, exists, one, statements};
+use crate::store::SqliteStore;
+use crate::{events, services};
 
 /// The entities of a living service.
 macro_rules! of_service {
@@ -34,23 +37,23 @@ statements! {
     INSERT = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, day_began_at, \
               day_factors) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7) ON CONFLICT DO NOTHING";
     DELETE = "DELETE FROM entities WHERE service_sid = ?1 AND identity = ?2";
-    /// More than an entity can have, unless the operator lifts every limit.
+    /// More factors than an entity can have, unless the operator lifts every limit.
     FACTORS = concat!("SELECT ", factor_columns!(), " FROM factors f WHERE f.entity_sid = ?1 ORDER BY f.sid LIMIT 1000");
     TOTP_FACTORS = concat!(
         "SELECT ", totp_factor_columns!(), " FROM totp_factors f WHERE f.entity_sid = ?1 ORDER BY f.sid LIMIT 1000"
     );
-    /// What lies below is swept up by the cleaner.
+    /// The cleaner removes what is below.
     REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('entity', ?1, ?2) ON CONFLICT DO NOTHING";
 }
 
-/// Inserts an entity for which `day_factors` factors have been made; 0 if there is one already.
+/// Inserts an entity for which `day_factors` factors were created. Returns 0 if it exists.
 pub(crate) fn insert(
     db: &Connection,
     owner: &Owner,
     created_at: Instant,
     updated_at: Instant,
     day_factors: u32,
-) -> Result<usize, Trouble> {
+) -> Result<usize, DatabaseError> {
     execute(
         db,
         INSERT,
@@ -69,9 +72,9 @@ pub(crate) fn insert(
 struct Create(Entity);
 
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let entity = &self.0;
         if !exists(db, services::EXISTS, [entity.owner.service.as_bytes()])? {
             return Ok(Inserted::NoParent);
@@ -81,15 +84,17 @@ impl Command for Create {
     }
 }
 
-/// All living factors of an entity go with it.
-fn tell_of_factors(db: &Connection, entity: [u8; 16], at: Instant) -> Result<(), Trouble> {
+/// Stores the deletion events of all living factors of an entity.
+fn tell_of_factors(db: &Connection, entity: [u8; 16], at: Instant) -> Result<(), DatabaseError> {
     let gone = EventType::FactorDeleted;
-    let factors = all(db, FACTORS, [entity], |row| rows::factor(Cells::of(row, "factors")))?;
+    let factors =
+        all(db, FACTORS, [entity], |row| rows::factors::factor(cells_of(row, "factors")))?;
     for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
         events::of_factor(db, gone, factor, at)?;
     }
-    let factors =
-        all(db, TOTP_FACTORS, [entity], |row| rows::totp_factor(Cells::of(row, "totp_factors")))?;
+    let factors = all(db, TOTP_FACTORS, [entity], |row| {
+        rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))
+    })?;
     for factor in factors.iter().filter(|factor| !factor.has_lapsed(at)) {
         events::of_factor(db, gone, factor, at)?;
     }
@@ -99,12 +104,12 @@ fn tell_of_factors(db: &Connection, entity: [u8; 16], at: Instant) -> Result<(),
 struct Delete(ServiceSid, Identity, Instant);
 
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let Self(service, identity, at) = self;
         let key = params![service.as_bytes(), identity.as_str()];
-        let Some(sid) = one(db, SID, key, |row| Cells::of(row, "entities").take::<[u8; 16]>())?
+        let Some(sid) = one(db, SID, key, |row| cells_of(row, "entities").take::<[u8; 16]>())?
         else {
             return Ok(false);
         };
@@ -130,7 +135,7 @@ impl Entities for SqliteStore {
     ) -> StoreResult<Option<Entity>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str()];
-            one(db, READ, key, |row| rows::entity(Cells::of(row, "entities")))
+            one(db, READ, key, |row| rows::entities::entity(cells_of(row, "entities")))
         })
     }
 
@@ -144,7 +149,7 @@ impl Entities for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::entity(Cells::of(row, "entities")),
+                |row| rows::entities::entity(cells_of(row, "entities")),
                 |entity| *entity.owner.entity.as_bytes(),
             )
         })

@@ -1,4 +1,4 @@
-//! Events become calls here, in the same command as the change that causes them.
+//! Stores the calls of events, in the same command as the change that causes them.
 
 use countersign_domain::challenge::Challenge;
 use countersign_domain::ending::Ending;
@@ -8,12 +8,14 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
+use countersign_store_sql::values::parameters_text;
+use countersign_store_sql::{challenge_columns, rows, webhook_columns};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::rows::{self, challenge_columns, webhook_columns};
+use crate::call_order::state_of_new;
+use crate::cells::cells_of;
+use crate::error::DatabaseError;
 use crate::statement::{all, execute, exists, living, one, statements};
-use crate::trouble::Trouble;
 
 statements! {
     OF_SERVICE = concat!("SELECT ", webhook_columns!(), " FROM webhooks w WHERE w.service_sid = ?1");
@@ -21,7 +23,7 @@ statements! {
         "SELECT ", webhook_columns!(), " FROM challenges c JOIN webhooks w ON w.service_sid = c.service_sid ",
         "WHERE c.sid = ?1"
     );
-    /// From the least service on: any.
+    /// Any webhook, from the least service on.
     NOTIFICATIONS_ARE_WANTED = "SELECT 1 FROM webhooks INDEXED BY webhooks_of_notifications \
                                 WHERE service_sid >= ?1 AND instr(event_types, 'notification.') > 0";
     CHALLENGE = concat!(
@@ -29,45 +31,45 @@ statements! {
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
         "LEFT JOIN totp_factors t ON t.entity_sid = c.entity_sid AND t.sid = c.factor_sid WHERE c.sid = ?1"
     );
-    /// Of one webhook and factor, what is still to be done, whose turn it is.
-    IN_FRONT = "SELECT 1 FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 AND (state = 'due' OR state = 'leased')";
     INSERT = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, event, parameters, happened_at, \
               deadline, attempts, state, wake_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?7) \
               ON CONFLICT DO NOTHING";
-    /// What it says is known when it wakes.
+    /// A watch of a challenge. Its parameters are made when it wakes.
     WATCH = "INSERT INTO webhook_calls (id, webhook_sid, service_sid, factor_sid, challenge_sid, event, parameters, \
              happened_at, deadline, attempts, state, wake_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, '[]', ?7, ?8, 0, 'asleep', ?7) \
              ON CONFLICT DO NOTHING";
 }
 
-fn webhooks(db: &Connection, service: ServiceSid) -> Result<Vec<Webhook>, Trouble> {
-    all(db, OF_SERVICE, [service.as_bytes()], |row| rows::webhook(Cells::of(row, "webhooks")))
+fn webhooks(db: &Connection, service: ServiceSid) -> Result<Vec<Webhook>, DatabaseError> {
+    all(db, OF_SERVICE, [service.as_bytes()], |row| {
+        rows::webhooks::webhook(&mut cells_of(row, "webhooks"))
+    })
 }
 
 /// Whether a service has any webhook.
-pub(crate) fn has_webhooks(db: &Connection, service: ServiceSid) -> Result<bool, Trouble> {
+pub(crate) fn has_webhooks(db: &Connection, service: ServiceSid) -> Result<bool, DatabaseError> {
     exists(db, OF_SERVICE, [service.as_bytes()])
 }
 
-/// Tells those who want to hear of what happened to a factor.
+/// Stores the calls of an event of a factor.
 pub(crate) fn of_factor<'a>(
     db: &Connection,
     kind: EventType,
     factor: impl Into<FactorFacts<'a>>,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let event = Event::of_factor(kind, factor.into(), at);
     let webhooks = webhooks(db, event.service())?;
     webhooks.iter().try_for_each(|webhook| tell(db, webhook, &event))
 }
 
-/// Tells those who want to hear that a challenge was answered.
+/// Stores the calls of an answered challenge.
 pub(crate) fn of_challenge(
     db: &Connection,
     kind: EventType,
     sid: ChallengeSid,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let wanting = wanting(db, kind, sid)?;
     if wanting.is_empty() {
         return Ok(());
@@ -79,14 +81,14 @@ pub(crate) fn of_challenge(
     wanting.iter().try_for_each(|webhook| tell(db, webhook, &event))
 }
 
-/// Tells those who want to hear how a notification ended.
+/// Stores the calls of a notification that ended.
 pub(crate) fn of_notification(
     db: &Connection,
     sid: ChallengeSid,
-    notification: impl FnOnce() -> Result<Option<NotificationSid>, Trouble>,
+    notification: impl FnOnce() -> Result<Option<NotificationSid>, DatabaseError>,
     ending: Ending,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let Some(kind) = EventType::of_ending(ending.status) else {
         return Ok(());
     };
@@ -108,13 +110,13 @@ pub(crate) fn of_notification(
     wanting.iter().try_for_each(|webhook| tell(db, webhook, &event))
 }
 
-/// Whether any webhook wants to hear how notifications end.
-pub(crate) fn notifications_are_wanted(db: &Connection) -> Result<bool, Trouble> {
+/// Whether any webhook is subscribed to endings of notifications.
+pub(crate) fn notifications_are_wanted(db: &Connection) -> Result<bool, DatabaseError> {
     exists(db, NOTIFICATIONS_ARE_WANTED, [[0_u8; 0].as_slice()])
 }
 
-/// Has a challenge looked at when it expires, if anybody wants to hear of that.
-pub(crate) fn watch_expiry(db: &Connection, challenge: &Challenge) -> Result<(), Trouble> {
+/// Stores a watch of a challenge for each webhook that is subscribed to expiries.
+pub(crate) fn watch_expiry(db: &Connection, challenge: &Challenge) -> Result<(), DatabaseError> {
     let kind = EventType::ChallengeExpired;
     for webhook in webhooks(db, challenge.owner.service)? {
         if !webhook.wants(kind) {
@@ -139,36 +141,29 @@ pub(crate) fn watch_expiry(db: &Connection, challenge: &Challenge) -> Result<(),
     Ok(())
 }
 
-/// A challenge of a living entity, and the name of its factor if that is there.
+/// Reads a challenge of a living entity, and the name of its factor if that exists.
 pub(crate) fn challenge(
     db: &Connection,
     sid: ChallengeSid,
-) -> Result<Option<(Challenge, Option<FriendlyName>)>, Trouble> {
+) -> Result<Option<(Challenge, Option<FriendlyName>)>, DatabaseError> {
     one(db, CHALLENGE, [sid.as_bytes()], |row| {
-        let mut cells = Cells::of(row, "challenges");
-        let challenge = rows::challenge(&mut cells)?;
-        let name = cells.then("factors").parse_if_any(|text| FriendlyName::parse(text).ok())?;
-        Ok((challenge, name))
+        rows::challenges::challenge_and_name(cells_of(row, "challenges"))
     })
 }
 
-fn wanting(db: &Connection, kind: EventType, sid: ChallengeSid) -> Result<Vec<Webhook>, Trouble> {
-    let mut all =
-        all(db, OF_CHALLENGE, [sid.as_bytes()], |row| rows::webhook(Cells::of(row, "webhooks")))?;
+fn wanting(
+    db: &Connection,
+    kind: EventType,
+    sid: ChallengeSid,
+) -> Result<Vec<Webhook>, DatabaseError> {
+    let mut all = all(db, OF_CHALLENGE, [sid.as_bytes()], |row| {
+        rows::webhooks::webhook(&mut cells_of(row, "webhooks"))
+    })?;
     all.retain(|webhook| webhook.wants(kind));
     Ok(all)
 }
 
-/// Whose turn a new call is in: its own, or that of an earlier one of the same webhook and factor.
-pub(crate) fn turn(
-    db: &Connection,
-    webhook: &[u8; 16],
-    factor: &[u8; 16],
-) -> Result<&'static str, Trouble> {
-    Ok(if exists(db, IN_FRONT, [webhook, factor])? { "behind" } else { "due" })
-}
-
-fn tell(db: &Connection, webhook: &Webhook, event: &Event<'_>) -> Result<(), Trouble> {
+fn tell(db: &Connection, webhook: &Webhook, event: &Event<'_>) -> Result<(), DatabaseError> {
     if !webhook.wants(event.kind) {
         return Ok(());
     }
@@ -182,16 +177,11 @@ fn tell(db: &Connection, webhook: &Webhook, event: &Event<'_>) -> Result<(), Tro
             webhook.service.as_bytes(),
             factor.as_bytes(),
             event.kind.as_str(),
-            text(&event.parameters(webhook)),
+            parameters_text(&event.parameters(webhook)),
             event.at.as_micros(),
             (event.at + TRIED_FOR).as_micros(),
-            turn(db, webhook.sid.as_bytes(), factor.as_bytes())?,
+            state_of_new(db, webhook.sid.as_bytes(), factor.as_bytes())?,
         ],
     )?;
     Ok(())
-}
-
-/// Parameters as the column keeps them.
-pub(crate) fn text(parameters: &[(String, String)]) -> String {
-    serde_json::json!(parameters).to_string()
 }

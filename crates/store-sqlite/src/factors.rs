@@ -1,4 +1,4 @@
-//! Factors. How one comes into being is written in [`crate::enrolment`].
+//! Push factors, and the lists of factors of both types. `enrolment.rs` stores new ones.
 
 use async_trait::async_trait;
 use countersign_domain::address::PushToken;
@@ -9,19 +9,21 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Enrolled, Enrolment, Factors};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::{keyed, merge};
+use countersign_store_sql::rows::deliveries::OpenDelivery;
+use countersign_store_sql::{factor_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::deliveries::OpenEnd;
+use crate::cells::cells_of;
+use crate::command::Command;
 use crate::enrolment::Enrol;
-use crate::paging::{Listing, downwards, keyed, merge, upwards};
-use crate::rows::{self, factor_columns};
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
 use crate::statement::{all, execute, living, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, events, totp_factors};
+use crate::store::SqliteStore;
+use crate::{endings, events, totp_factors};
 
 /// The factors of living entities.
 macro_rules! select {
@@ -56,9 +58,9 @@ fn of_entity(
     db: &Connection,
     entity: EntitySid,
     sid: FactorSid,
-) -> Result<Option<Factor>, Trouble> {
+) -> Result<Option<Factor>, DatabaseError> {
     one(db, OF_ENTITY, [entity.as_bytes(), sid.as_bytes()], |row| {
-        rows::factor(Cells::of(row, "factors"))
+        rows::factors::factor(cells_of(row, "factors"))
     })
 }
 
@@ -70,9 +72,9 @@ struct Update {
 }
 
 impl Command for Update {
-    type Answer = Option<Factor>;
+    type Output = Option<Factor>;
 
-    fn run(&self, db: &Connection) -> Result<Option<Factor>, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Option<Factor>, DatabaseError> {
         let Some(was) = of_entity(db, self.entity, self.sid)? else {
             return Ok(None);
         };
@@ -108,16 +110,19 @@ impl Command for Update {
 struct Delete(EntitySid, FactorSid, Instant);
 
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let Self(entity, sid, at) = *self;
         let Some(factor) = of_entity(db, entity, sid)? else {
             return totp_factors::delete(db, entity, sid, at);
         };
         execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
-        for open in all(db, PARKED, [sid.as_bytes()], OpenEnd::read)? {
-            open.end(db, Ending::cancelled(StatusReason::FactorGone), at)?;
+        let parked = all(db, PARKED, [sid.as_bytes()], |row| {
+            OpenDelivery::read(&mut cells_of(row, "deliveries"))
+        })?;
+        for open in parked {
+            endings::end(db, &open, Ending::cancelled(StatusReason::FactorGone), at)?;
         }
         if !factor.has_lapsed(at) {
             events::of_factor(db, EventType::FactorDeleted, &factor, at)?;
@@ -140,13 +145,13 @@ impl Factors for SqliteStore {
     ) -> StoreResult<Option<Factor>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
-            one(db, READ, key, |row| rows::factor(Cells::of(row, "factors")))
+            one(db, READ, key, |row| rows::factors::factor(cells_of(row, "factors")))
         })
     }
 
     async fn factor_by_key(&self, key: FactorKeySid) -> StoreResult<Option<Factor>> {
         self.read(|db| {
-            one(db, BY_KEY, [key.as_bytes()], |row| rows::factor(Cells::of(row, "factors")))
+            one(db, BY_KEY, [key.as_bytes()], |row| rows::factors::factor(cells_of(row, "factors")))
         })
     }
 
@@ -155,7 +160,7 @@ impl Factors for SqliteStore {
         factors: &[(EntitySid, FactorSid)],
     ) -> StoreResult<Vec<FactorSid>> {
         let factors = factors.to_vec();
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             let mut missing = Vec::new();
             for (entity, sid) in &factors {
                 let key = [entity.as_bytes(), sid.as_bytes()];
@@ -183,7 +188,7 @@ impl Factors for SqliteStore {
                 db,
                 query,
                 |row| {
-                    let factor = rows::factor(Cells::of(row, "factors"))?;
+                    let factor = rows::factors::factor(cells_of(row, "factors"))?;
                     Ok(AnyFactor::Push(Box::new(factor)))
                 },
                 key_of,
@@ -192,7 +197,7 @@ impl Factors for SqliteStore {
                 db,
                 query,
                 |row| {
-                    let factor = rows::totp_factor(Cells::of(row, "totp_factors"))?;
+                    let factor = rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))?;
                     Ok(AnyFactor::Totp(Box::new(factor)))
                 },
                 key_of,

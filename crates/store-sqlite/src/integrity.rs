@@ -1,41 +1,41 @@
-//! Whether the file is whole.
+//! Checks of the file.
 
 use countersign_store::error::StoreResult;
 
-use crate::SqliteStore;
-use crate::trouble::Trouble;
+use crate::error::DatabaseError;
+use crate::store::SqliteStore;
 
-/// How much is read to find out whether a file is whole.
+/// How thorough a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Every page, and whether its rows are well-formed.
+    /// Reads every page and checks that its rows are well-formed.
     Quick,
-    /// The same, and whether every index agrees with its table; several times as long.
+    /// Also checks that every index agrees with its table; takes several times as long.
     Full,
 }
 
 impl SqliteStore {
-    /// What is wrong with the file, in SQLite's words, at most ten lines; nothing if it is whole. Reads all of the file in one
-    /// snapshot, and its log is not folded back meanwhile. The schema has no foreign keys that could be broken.
+    /// Lists what is wrong with the file, in SQLite's words, at most ten lines. Reads the whole file in one snapshot, which prevents
+    /// checkpoints meanwhile. The schema has no foreign keys that could be broken.
     ///
     /// # Errors
-    /// It cannot be read for another reason.
+    /// The file cannot be read for another reason.
     pub async fn faults(&self, depth: Depth) -> StoreResult<Vec<String>> {
         let pragma = match depth {
             Depth::Quick => "PRAGMA quick_check(10)",
             Depth::Full => "PRAGMA integrity_check(10)",
         };
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             let mut statement = db.prepare(pragma)?;
             let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
-            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(Trouble::from)?;
+            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(DatabaseError::from)?;
             Ok(lines.into_iter().filter(|line| line != "ok").map(|line| words(&line)).collect())
         })
         .await
     }
 }
 
-/// A line of SQLite's, which may itself have several.
+/// Joins the lines of one message of SQLite.
 fn words(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }

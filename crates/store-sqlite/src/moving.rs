@@ -1,17 +1,19 @@
-//! Rows in the neutral form, in and out. Their statements are made of the list of tables, and are few.
+//! Rows in the neutral form, for moving to another database. The statements are made from the list of tables.
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::moving::{Moving, Row, Table, Value};
+use countersign_store_sql::cells::{CorruptCell, RowResult};
+use countersign_store_sql::values::limit;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params, params_from_iter};
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, limit};
+use crate::store::SqliteStore;
 
 statements! {
     KEY_CHECK = "SELECT key_check FROM installation WHERE id = 1";
@@ -32,31 +34,32 @@ impl ToSql for Cell<'_> {
     }
 }
 
-/// So many question marks with commas between.
+/// A list of question marks.
 fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
 
-fn read(row: &rusqlite::Row<'_>, table: &Table, columns: usize) -> Result<Row, Trouble> {
-    let mut cells = Cells::of(row, table.name);
-    let mut cell = || -> Result<Value, Trouble> {
-        Ok(match cells.take::<rusqlite::types::Value>()? {
-            rusqlite::types::Value::Null => Value::Nothing,
-            rusqlite::types::Value::Integer(number) => Value::Number(number),
-            rusqlite::types::Value::Text(text) => Value::Text(text),
-            rusqlite::types::Value::Blob(bytes) => Value::Bytes(bytes),
-            rusqlite::types::Value::Real(_) => return Err(cells.senseless()),
-        })
+fn read(row: &rusqlite::Row<'_>, table: &Table, columns: usize) -> RowResult<Row> {
+    let cell = |at| match row.get_ref(at) {
+        Ok(ValueRef::Null) => Some(Value::Nothing),
+        Ok(ValueRef::Integer(number)) => Some(Value::Number(number)),
+        Ok(ValueRef::Text(text)) => String::from_utf8(text.to_vec()).ok().map(Value::Text),
+        Ok(ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
+        Ok(ValueRef::Real(_)) | Err(_) => None,
     };
-    (0..columns).map(|_| cell()).collect()
+    let corrupt = |at| {
+        let column = row.as_ref().column_name(at).unwrap_or("?");
+        CorruptCell(format!("{}.{column}", table.name))
+    };
+    (0..columns).map(|at| cell(at).ok_or_else(|| corrupt(at))).collect()
 }
 
 struct Put(&'static Table, Vec<Row>);
 
 impl Command for Put {
-    type Answer = ();
+    type Output = ();
 
-    fn run(&self, db: &Connection) -> Result<(), Trouble> {
+    fn run(&self, db: &Connection) -> Result<(), DatabaseError> {
         let Self(table, rows) = self;
         let marks = marks(table.columns().count());
         let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", table.name, table.names());
@@ -70,9 +73,9 @@ impl Command for Put {
 struct ReplaceKeyCheck(Option<[u8; 32]>, [u8; 32]);
 
 impl Command for ReplaceKeyCheck {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         Ok(execute(db, REPLACE_KEY_CHECK, params![self.0, self.1])? > 0)
     }
 }
@@ -102,7 +105,7 @@ impl Moving for SqliteStore {
     async fn count(&self, table: &'static Table) -> StoreResult<u64> {
         let sql = format!("SELECT count(*) FROM {}", table.name);
         let count =
-            self.read(|db| one(db, &sql, (), |row| Cells::of(row, table.name).take::<i64>()))?;
+            self.read(|db| one(db, &sql, (), |row| cells_of(row, table.name).take::<i64>()))?;
         Ok(count.map_or(0, i64::unsigned_abs))
     }
 
@@ -121,14 +124,14 @@ impl Moving for SqliteStore {
         self.write(Put(table, rows)).await
     }
 
-    /// Nothing is to be made ready.
+    /// SQLite needs no preparation.
     async fn expect_rows(&self, _: Instant, _: Instant) -> StoreResult<()> {
         Ok(())
     }
 
     async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>> {
         let kept =
-            self.read(|db| one(db, KEY_CHECK, (), |row| Cells::of(row, "installation").take()))?;
+            self.read(|db| one(db, KEY_CHECK, (), |row| cells_of(row, "installation").take()))?;
         Ok(kept.flatten())
     }
 

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
+use countersign_domain::challenge::Challenge;
 use countersign_domain::factor::FactorType;
 use countersign_domain::limits::is_reached;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
-use countersign_store::seam::{CodeCheck, Opened, Opening};
+use countersign_store::seam::{CodeCheck, Opened};
+use countersign_store_sql::rows::challenges::NewChallenge;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{execute, exists, living, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{challenges, events, notifications, totp_factors};
+use crate::{answers, codes, events, new_notifications};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,7 +26,10 @@ statements! {
     VERIFIED_FACTOR = concat!(
         "SELECT 1 FROM factors f", living!("f"), "WHERE f.entity_sid = ?1 AND f.sid = ?2 AND f.status = 'verified'"
     );
-    /// No further than to the limit, `?4`.
+    VERIFIED_TOTP_FACTOR = concat!(
+        "SELECT 1 FROM totp_factors f", living!("f"), "WHERE f.entity_sid = ?1 AND f.sid = ?2 AND f.status = 'verified'"
+    );
+    /// Counts up to the limit `?4`.
     OF_FACTOR_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
                        WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 AND factor_sid = ?5 LIMIT ?4)";
     OF_ENTITY_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
@@ -34,29 +39,24 @@ statements! {
               VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15)";
 }
 
-/// Opens a challenge; its texts are made ready before it is queued.
-pub(crate) struct Open {
-    pub(crate) opening: Opening,
-    pub(crate) fields: String,
-    pub(crate) hidden_details: Option<String>,
-    pub(crate) metadata: Option<String>,
-}
+/// Opens a challenge.
+pub(crate) struct Open(pub(crate) NewChallenge);
 
 impl Open {
-    /// Whether `limit` challenges were made since `since`, of the factor or of the entity.
+    /// Whether the factor, or the entity, has `limit` challenges created since `since`.
     fn limit_is_reached(
         &self,
         db: &Connection,
         limit: u32,
         since: Instant,
         of_factor: bool,
-    ) -> Result<bool, Trouble> {
-        let challenge = &self.opening.challenge;
+    ) -> Result<bool, DatabaseError> {
+        let challenge = &self.0.opening.challenge;
         if limit == 0 {
             return Ok(false);
         }
         let mut have = 0;
-        // the SIDs of each type are ordered by time among themselves
+        // The SIDs of each type are ordered by time.
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, since);
             let beyond = [kind.lead() + 1];
@@ -67,44 +67,14 @@ impl Open {
             }
             let sql = if of_factor { OF_FACTOR_SINCE } else { OF_ENTITY_SINCE };
             have +=
-                one(db, sql, params.as_slice(), |row| Cells::of(row, "challenges").take::<u32>())?
+                one(db, sql, params.as_slice(), |row| cells_of(row, "challenges").take::<u32>())?
                     .unwrap_or(0);
         }
         Ok(is_reached(limit, have))
     }
-}
 
-impl Command for Open {
-    type Answer = Opened;
-
-    fn run(&self, db: &Connection) -> Result<Opened, Trouble> {
-        let opening = &self.opening;
-        let challenge = &opening.challenge;
-        let factor = [challenge.owner.entity.as_bytes(), challenge.factor.as_bytes()];
-        let verified = match challenge.factor_type {
-            FactorType::Push => VERIFIED_FACTOR,
-            FactorType::Totp => totp_factors::VERIFIED,
-        };
-        if !exists(db, verified, factor)? {
-            return Ok(Opened::NoFactor);
-        }
-        let now = challenge.created_at;
-        if self.limit_is_reached(db, opening.most_per_factor_hour, now - HOUR, true)?
-            || self.limit_is_reached(db, opening.most_per_factor_day, now - DAY, true)?
-            || self.limit_is_reached(db, opening.most_per_entity_hour, now - HOUR, false)?
-        {
-            return Ok(Opened::TooMany);
-        }
-        let owner = &challenge.owner;
-        let fate = match opening.code {
-            Some(code) => Some(totp_factors::fate(db, owner.entity, challenge.factor, code)?),
-            None => None,
-        };
-        match fate {
-            Some(CodeCheck::Exhausted) => return Ok(Opened::Exhausted),
-            Some(CodeCheck::SettingsChanged) => return Ok(Opened::SettingsChanged),
-            Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
-        }
+    fn insert(&self, db: &Connection) -> Result<(), DatabaseError> {
+        let challenge = &self.0.opening.challenge;
         execute(
             db,
             INSERT,
@@ -120,33 +90,80 @@ impl Command for Open {
                 challenge.created_at.as_micros(),
                 challenge.updated_at.as_micros(),
                 challenge.details.message.as_ref().map_or("", Message::as_str),
-                self.fields,
+                self.0.fields,
                 challenge.details.date.map(Instant::as_micros),
-                self.hidden_details,
-                self.metadata,
+                self.0.hidden_details,
+                self.0.metadata,
             ],
-        )?;
-        if let Some(notification) = &opening.notification {
-            notifications::insert(db, notification, i64::from(!notification.automatic))?;
+        )
+        .map(|_| ())
+    }
+}
+
+/// Applies the code that came with a stored challenge.
+fn use_code(
+    db: &Connection,
+    challenge: &Challenge,
+    check: CodeCheck,
+) -> Result<Opened, DatabaseError> {
+    codes::record(db, challenge.owner.entity, challenge.factor, check)?;
+    match check {
+        CodeCheck::Accepted(_) => {
+            answers::approve(db, challenge.sid, None, challenge.created_at)?;
+            Ok(Opened::Done)
         }
-        let opened = match fate {
-            None | Some(CodeCheck::Exhausted | CodeCheck::SettingsChanged) => Opened::Done,
-            Some(fate) => {
-                totp_factors::note(db, owner.entity, challenge.factor, fate)?;
-                match fate {
-                    CodeCheck::Accepted(_) => {
-                        challenges::approve(db, challenge.sid, None, now)?;
-                        return Ok(Opened::Done);
-                    }
-                    CodeCheck::Wrong => {
-                        challenges::count_wrong(db, challenge.sid)?;
-                        Opened::WrongCode
-                    }
-                    _ => Opened::SpentCode,
-                }
-            }
+        CodeCheck::Wrong => {
+            answers::count_wrong(db, challenge.sid)?;
+            Ok(Opened::WrongCode)
+        }
+        CodeCheck::Spent => Ok(Opened::SpentCode),
+        CodeCheck::Exhausted => Ok(Opened::Exhausted),
+        CodeCheck::SettingsChanged => Ok(Opened::SettingsChanged),
+    }
+}
+
+impl Command for Open {
+    type Output = Opened;
+
+    fn run(&self, db: &Connection) -> Result<Opened, DatabaseError> {
+        let opening = &self.0.opening;
+        let challenge = &opening.challenge;
+        let factor = [challenge.owner.entity.as_bytes(), challenge.factor.as_bytes()];
+        let verified = match challenge.factor_type {
+            FactorType::Push => VERIFIED_FACTOR,
+            FactorType::Totp => VERIFIED_TOTP_FACTOR,
         };
-        events::watch_expiry(db, challenge)?;
+        if !exists(db, verified, factor)? {
+            return Ok(Opened::NoFactor);
+        }
+        let now = challenge.created_at;
+        if self.limit_is_reached(db, opening.most_per_factor_hour, now - HOUR, true)?
+            || self.limit_is_reached(db, opening.most_per_factor_day, now - DAY, true)?
+            || self.limit_is_reached(db, opening.most_per_entity_hour, now - HOUR, false)?
+        {
+            return Ok(Opened::TooMany);
+        }
+        let owner = &challenge.owner;
+        let check = match opening.code {
+            Some(code) => Some(codes::check(db, owner.entity, challenge.factor, code)?),
+            None => None,
+        };
+        match check {
+            Some(CodeCheck::Exhausted) => return Ok(Opened::Exhausted),
+            Some(CodeCheck::SettingsChanged) => return Ok(Opened::SettingsChanged),
+            Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
+        }
+        self.insert(db)?;
+        if let Some(notification) = &opening.notification {
+            new_notifications::insert(db, notification, i64::from(!notification.automatic))?;
+        }
+        let opened = match check {
+            Some(check) => use_code(db, challenge, check)?,
+            None => Opened::Done,
+        };
+        if check.is_none() || opened != Opened::Done {
+            events::watch_expiry(db, challenge)?;
+        }
         Ok(opened)
     }
 }

@@ -1,12 +1,13 @@
-//! What happened lately, and what is stuck. The SIDs of challenges are in the order of time, so the newest of an account are
-//! a range of an index; where that begins, a walk over so many of its keys says. That takes longer than other reads, so it
-//! runs on a thread for such work.
+//! Recent challenges and notifications, and the calls that fail.
+//!
+//! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
+//! bounded number of its keys finds where that range begins. That takes longer than other reads, so it runs on a thread for blocking
+//! work.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, MAX_LIFETIME};
-use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusReason};
 use countersign_domain::event::CallId;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
@@ -16,32 +17,33 @@ use countersign_store::error::StoreResult;
 use countersign_store::seam::{
     CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
 };
+use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows::calls::{call, list_start, taken_call};
+use countersign_store_sql::rows::notifications::summary;
+use countersign_store_sql::values::limit;
+use countersign_store_sql::{
+    call_columns, challenge_columns, notification_summary_columns, rows, taken_call_columns,
+};
 use rusqlite::{Connection, Row, params};
 
-use crate::cells::Cells;
-use crate::rows::{self, challenge_columns};
+use crate::call_order::state_of_new;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{all, execute, living, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, events, limit};
-
-macro_rules! call_columns {
-    () => {
-        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error"
-    };
-}
+use crate::store::SqliteStore;
 
 statements! {
-    /// The challenge at which a look has passed as many as it may.
+    /// The challenge at which a scan has read as many as it may.
     END = "SELECT sid FROM challenges INDEXED BY challenges_of_account \
            WHERE account_sid = ?4 AND sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
     CHALLENGES = concat!(
         "SELECT ", challenge_columns!(), " FROM challenges c INDEXED BY challenges_of_account", living!("c"),
         "WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4"
     );
-    FATES = "SELECT n.created_at, n.updated_at, n.ending, n.reason, n.code FROM challenges c INDEXED BY challenges_of_account \
+    NOTIFICATIONS = concat!("SELECT ", notification_summary_columns!(), " FROM challenges c INDEXED BY challenges_of_account \
              JOIN notifications n ON n.challenge_sid = c.sid \
-             WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4";
+             WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4");
     CHALLENGE = concat!(
         "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
         "WHERE c.sid = ?1 AND c.account_sid = ?2"
@@ -49,7 +51,7 @@ statements! {
     OF_NOTIFICATION = "SELECT n.challenge_sid FROM challenges c INDEXED BY challenges_of_account \
                        JOIN notifications n ON n.challenge_sid = c.sid \
                        WHERE c.account_sid = ?4 AND c.sid >= ?1 AND c.sid < ?2 AND n.sid = ?3 ORDER BY c.sid DESC LIMIT 1";
-    /// All of it is in the index.
+    /// A covering index holds all of it.
     WAITING = "SELECT count(*), min(happened_at) FROM webhook_calls INDEXED BY webhook_calls_in_order \
                WHERE webhook_sid = ?1 AND state IN ('due', 'behind', 'leased')";
     FAILING_COUNT = "SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_failing \
@@ -70,99 +72,53 @@ statements! {
         "SELECT ", call_columns!(), " FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 \
          AND (challenge_sid = ?3 OR instr(parameters, ?4) > 0) ORDER BY state, happened_at LIMIT ?5"
     );
-    TAKEN = "SELECT id, webhook_sid, event, happened_at, attempts, taken_at, status FROM calls_taken \
-             WHERE challenge_sid = ?1 LIMIT ?2";
-    LINE = "SELECT factor_sid, state FROM webhook_calls WHERE id = ?1 AND webhook_sid = ?2";
-    HURRY = "UPDATE webhook_calls SET wake_at = min(wake_at, ?2) WHERE id = ?1";
+    TAKEN = concat!("SELECT ", taken_call_columns!(), " FROM calls_taken WHERE challenge_sid = ?1 LIMIT ?2");
+    FACTOR_AND_STATE = "SELECT factor_sid, state FROM webhook_calls WHERE id = ?1 AND webhook_sid = ?2";
+    MAKE_DUE = "UPDATE webhook_calls SET wake_at = min(wake_at, ?2) WHERE id = ?1";
     REVIVE = "UPDATE webhook_calls SET state = ?2, wake_at = ?3, deadline = ?4, attempts = 0 WHERE id = ?1";
 }
 
-/// The range of an account's keys from `from` on and below `to` that a look passes, and when it ends before its time.
-fn bounded(
+/// Where a scan of an account's challenges from `from` on and below `to` begins, and its end if it stops at the bound of `rows`.
+fn scan_start(
     db: &Connection,
     account: AccountSid,
     from: ChallengeSid,
     to: ChallengeSid,
     rows: usize,
-) -> Result<(ChallengeSid, Option<Instant>), Trouble> {
+) -> Result<(ChallengeSid, Option<Instant>), DatabaseError> {
     let most = limit(rows.saturating_sub(1));
     let key = params![from.as_bytes(), to.as_bytes(), most, account.as_bytes()];
-    let end = one(db, END, key, |row| Cells::of(row, "challenges").make(ChallengeSid::from_bytes))?;
+    let end = one(db, END, key, |row| cells_of(row, "challenges").map(ChallengeSid::from_bytes))?;
     Ok(match end {
         Some(end) => (end, Some(end.minted_at())),
         None => (from, None),
     })
 }
 
-fn challenge(row: &Row<'_>) -> Result<Challenge, Trouble> {
-    rows::challenge(&mut Cells::of(row, "challenges"))
-}
-
-fn fate(row: &Row<'_>) -> Result<NotificationSummary, Trouble> {
-    let mut cells = Cells::of(row, "notifications");
-    let (created_at, updated_at) =
-        (cells.make(Instant::from_micros)?, cells.make(Instant::from_micros)?);
-    let status = cells.parse_if_any(NotificationStatus::from_word)?;
-    // of a newer release, a reason may be unknown here
-    let reason = cells.parse_if_any(|word| Some(StatusReason::from_word(word)))?.flatten();
-    let code = cells.make(|code: Option<u32>| code.map(ErrorCode))?;
-    let ending = status.map(|status| Ending { status, reason, code });
-    Ok(NotificationSummary { created_at, updated_at, ending })
-}
-
-fn call(row: &Row<'_>) -> Result<Call, Trouble> {
-    let mut cells = Cells::of(row, "webhook_calls");
-    let (id, event) = (cells.make(CallId)?, cells.take()?);
-    let watched = cells.make(|sid: Option<[u8; 16]>| sid.map(ChallengeSid::from_bytes))?;
-    let named = cells.parse(|text| {
-        let parameters: Vec<(String, String)> = serde_json::from_str(text).ok()?;
-        Some(Call::challenge_of(&parameters))
-    })?;
-    Ok(Call {
-        id,
-        event,
-        challenge: watched.or(named),
-        happened_at: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        state: cells.parse(CallState::from_word)?,
-        wake_at: cells.make(Instant::from_micros)?,
-        last_error: cells.take()?,
-    })
-}
-
-fn taken(row: &Row<'_>) -> Result<TakenCall, Trouble> {
-    let mut cells = Cells::of(row, "calls_taken");
-    Ok(TakenCall {
-        id: cells.make(CallId)?,
-        webhook: cells.make(WebhookSid::from_bytes)?,
-        event: cells.take()?,
-        happened_at: cells.make(Instant::from_micros)?,
-        attempts: cells.take()?,
-        taken_at: cells.make(Instant::from_micros)?,
-        status: cells.take()?,
-    })
+fn challenge(row: &Row<'_>) -> RowResult<Challenge> {
+    rows::challenges::challenge(&mut cells_of(row, "challenges"))
 }
 
 struct Resend(WebhookSid, CallId, Instant);
 
 impl Command for Resend {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let Self(webhook, id, now) = self;
-        let found = one(db, LINE, params![id.0, webhook.as_bytes()], |row| {
-            let mut cells = Cells::of(row, "webhook_calls");
+        let found = one(db, FACTOR_AND_STATE, params![id.0, webhook.as_bytes()], |row| {
+            let mut cells = cells_of(row, "webhook_calls");
             Ok((cells.take::<[u8; 16]>()?, cells.parse(CallState::from_word)?))
         })?;
         match found {
             Some((_, CallState::Due)) => {
-                execute(db, HURRY, params![id.0, now.as_micros()])?;
+                execute(db, MAKE_DUE, params![id.0, now.as_micros()])?;
                 Ok(true)
             }
             Some((factor, CallState::Failed)) => {
-                let turn = events::turn(db, webhook.as_bytes(), &factor)?;
+                let state = state_of_new(db, webhook.as_bytes(), &factor)?;
                 let deadline = (*now + TRIED_FOR).as_micros();
-                execute(db, REVIVE, params![id.0, turn, now.as_micros(), deadline])?;
+                execute(db, REVIVE, params![id.0, state, now.as_micros(), deadline])?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -176,12 +132,12 @@ impl Recent for SqliteStore {
         &self,
         account: AccountSid,
         before: ChallengeSid,
-        look: ScanBounds,
+        bounds: ScanBounds,
         most: usize,
     ) -> StoreResult<Scan<Challenge>> {
-        self.read_aside(move |db| {
-            let from = ChallengeSid::least(before.kind(), look.since);
-            let (from, ended_at) = bounded(db, account, from, before, look.rows)?;
+        self.read_blocking(move |db| {
+            let from = ChallengeSid::least(before.kind(), bounds.since);
+            let (from, ended_at) = scan_start(db, account, from, before, bounds.rows)?;
             let range =
                 params![from.as_bytes(), before.as_bytes(), account.as_bytes(), limit(most)];
             Ok(Scan { items: all(db, CHALLENGES, range, challenge)?, ended_at })
@@ -193,15 +149,20 @@ impl Recent for SqliteStore {
         &self,
         account: AccountSid,
         until: Instant,
-        look: ScanBounds,
+        bounds: ScanBounds,
     ) -> StoreResult<Scan<NotificationSummary>> {
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             let [from, to] =
-                [look.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-            let (from, ended_at) = bounded(db, account, from, to, look.rows)?;
+                [bounds.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
+            let (from, ended_at) = scan_start(db, account, from, to, bounds.rows)?;
             let range =
-                params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(look.rows)];
-            Ok(Scan { items: all(db, FATES, range, fate)?, ended_at })
+                params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(bounds.rows)];
+            Ok(Scan {
+                items: all(db, NOTIFICATIONS, range, |row| {
+                    summary(cells_of(row, "notifications"))
+                })?,
+                ended_at,
+            })
         })
         .await
     }
@@ -220,14 +181,14 @@ impl Recent for SqliteStore {
         sid: NotificationSid,
         rows: usize,
     ) -> StoreResult<Option<Challenge>> {
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             let made = sid.minted_at();
             let from = ChallengeSid::least(FactorType::Push, made - MAX_LIFETIME);
             let to = ChallengeSid::least(FactorType::Push, made + Duration::from_millis(1));
-            let (from, _) = bounded(db, account, from, to, rows)?;
+            let (from, _) = scan_start(db, account, from, to, rows)?;
             let key = params![from.as_bytes(), to.as_bytes(), sid.as_bytes(), account.as_bytes()];
             let found = one(db, OF_NOTIFICATION, key, |row| {
-                Cells::of(row, "notifications").take::<[u8; 16]>()
+                cells_of(row, "notifications").take::<[u8; 16]>()
             })?;
             match found {
                 Some(found) => one(db, CHALLENGE, [&found, account.as_bytes()], challenge),
@@ -238,17 +199,16 @@ impl Recent for SqliteStore {
     }
 
     async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts> {
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             let waiting = one(db, WAITING, [webhook.as_bytes()], |row| {
-                let mut cells = Cells::of(row, "webhook_calls");
-                let waiting = cells.make(<u64 as From<u32>>::from)?;
-                Ok((waiting, cells.make(|at: Option<i64>| at.map(Instant::from_micros))?))
+                let mut cells = cells_of(row, "webhook_calls");
+                let waiting = cells.take()?;
+                Ok((waiting, cells.map_if_any(Instant::from_micros)?))
             })?;
             let (waiting, oldest) = waiting.unwrap_or_default();
             let count = |sql| {
-                let count = one(db, sql, [webhook.as_bytes()], |row| {
-                    Cells::of(row, "webhook_calls").make(<u64 as From<u32>>::from)
-                });
+                let count =
+                    one(db, sql, [webhook.as_bytes()], |row| cells_of(row, "webhook_calls").take());
                 count.map(Option::unwrap_or_default)
             };
             let (failing, given_up) = (count(FAILING_COUNT)?, count(GIVEN_UP_COUNT)?);
@@ -264,12 +224,16 @@ impl Recent for SqliteStore {
         after: Option<CallCursor>,
         most: usize,
     ) -> StoreResult<Vec<Call>> {
-        let (sql, start) = match list {
-            CallList::Failing => (FAILING, (i64::MIN, [0; 16])),
-            CallList::GivenUp => (GIVEN_UP, (i64::MAX, [0; 16])),
+        let sql = match list {
+            CallList::Failing => FAILING,
+            CallList::GivenUp => GIVEN_UP,
         };
-        let (at, id) = after.map_or(start, |mark| (mark.wake_at.as_micros(), mark.id.0));
-        self.read(|db| all(db, sql, params![webhook.as_bytes(), at, id, limit(most)], call))
+        let (at, id) = list_start(list, after);
+        self.read(|db| {
+            all(db, sql, params![webhook.as_bytes(), at, id, limit(most)], |row| {
+                call(cells_of(row, "webhook_calls"))
+            })
+        })
     }
 
     async fn calls_about(
@@ -279,12 +243,12 @@ impl Recent for SqliteStore {
         challenge: Option<ChallengeSid>,
         most: usize,
     ) -> StoreResult<Vec<Call>> {
-        // in every text there is an empty one
+        // Every text contains the empty text.
         let named = challenge.map(|sid| sid.to_string()).unwrap_or_default();
         let watched = challenge.as_ref().map(ChallengeSid::as_bytes);
         self.read(|db| {
             let key = params![webhook.as_bytes(), factor.as_bytes(), watched, named, limit(most)];
-            all(db, ABOUT, key, call)
+            all(db, ABOUT, key, |row| call(cells_of(row, "webhook_calls")))
         })
     }
 
@@ -293,7 +257,11 @@ impl Recent for SqliteStore {
         challenge: ChallengeSid,
         most: usize,
     ) -> StoreResult<Vec<TakenCall>> {
-        self.read(|db| all(db, TAKEN, params![challenge.as_bytes(), limit(most)], taken))
+        self.read(|db| {
+            all(db, TAKEN, params![challenge.as_bytes(), limit(most)], |row| {
+                taken_call(cells_of(row, "calls_taken"))
+            })
+        })
     }
 
     async fn resend_call(

@@ -6,17 +6,20 @@ use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Inserted, Services, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store_sql::paging::keyed;
+use countersign_store_sql::values::{inserted, json};
+use countersign_store_sql::{rows, service_columns};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, service_columns};
-use crate::statement::{execute, exists, inserted, one, statements, updated};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, accounts, json};
+use crate::accounts;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
+use crate::statement::{execute, exists, one, statements, updated};
+use crate::store::SqliteStore;
 
 statements! {
     EXISTS = "SELECT 1 FROM services WHERE sid = ?1";
@@ -29,7 +32,7 @@ statements! {
     SETTINGS = "SELECT settings FROM services WHERE sid = ?1";
     UPDATE = "UPDATE services SET settings = ?2, updated_at = ?3 WHERE sid = ?1 AND updated_at = ?4";
     DELETE = "DELETE FROM services WHERE sid = ?1";
-    /// What lies below is swept up by the cleaner.
+    /// The cleaner removes what is below.
     REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', ?1, ?2) ON CONFLICT DO NOTHING";
 }
 
@@ -39,9 +42,9 @@ struct Create {
 }
 
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let service = &self.service;
         if !exists(db, accounts::EXISTS, [service.account.as_bytes()])? {
             return Ok(Inserted::NoParent);
@@ -69,14 +72,14 @@ struct Update {
 }
 
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Updated, DatabaseError> {
         let sid = self.sid.as_bytes();
-        let stored = one(db, SETTINGS, [sid], |row| Cells::of(row, "services").take::<String>())?;
+        let stored = one(db, SETTINGS, [sid], |row| cells_of(row, "services").take::<String>())?;
         let Some(stored) = stored else { return Ok(Updated::NotFound) };
         let settings = keep_unknown(&stored, &self.settings)
-            .map_err(|_| Trouble::Corrupt("services".to_owned()))?;
+            .map_err(|_| DatabaseError::Corrupt("services".to_owned()))?;
         let rows =
             execute(db, UPDATE, params![sid, settings, self.at.as_micros(), self.was.as_micros()])?;
         updated(rows, || exists(db, EXISTS, [self.sid.as_bytes()]))
@@ -86,9 +89,9 @@ impl Command for Update {
 struct Delete(ServiceSid, Instant);
 
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let Self(sid, at) = self;
         if execute(db, DELETE, [sid.as_bytes()])? == 0 {
             return Ok(false);
@@ -106,7 +109,9 @@ impl Services for SqliteStore {
 
     async fn service(&self, sid: ServiceSid) -> StoreResult<Option<Service>> {
         self.read(|db| {
-            one(db, READ, [sid.as_bytes()], |row| rows::service(Cells::of(row, "services")))
+            one(db, READ, [sid.as_bytes()], |row| {
+                rows::services::service(cells_of(row, "services"))
+            })
         })
     }
 
@@ -120,7 +125,7 @@ impl Services for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::service(Cells::of(row, "services")),
+                |row| rows::services::service(cells_of(row, "services")),
                 |service| *service.sid.as_bytes(),
             )
         })

@@ -1,4 +1,4 @@
-//! Sessions of operators that were ended.
+//! Sessions of operators that ended before they expired.
 
 use async_trait::async_trait;
 use countersign_domain::session::SessionId;
@@ -8,17 +8,17 @@ use countersign_store::error::StoreResult;
 use countersign_store::seam::{Inserted, Sessions};
 use rusqlite::{Connection, params};
 
-use crate::SqliteStore;
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{execute, exists, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
+use crate::store::SqliteStore;
 
 statements! {
     HAS_ENDED = "SELECT 1 FROM sessions_ended WHERE account_sid = ?1 AND id = ?2";
     COUNT = "SELECT count(*) FROM sessions_ended WHERE account_sid = ?1 AND expires_at > ?2";
     END = "INSERT INTO sessions_ended (account_sid, id, expires_at) VALUES (?1, ?2, ?3)";
-    /// Those that would be over by now.
+    /// Sessions that would have expired.
     FORGET = "DELETE FROM sessions_ended WHERE (account_sid, id) IN (SELECT account_sid, id FROM sessions_ended \
                          WHERE expires_at <= ?1 LIMIT ?2)";
 }
@@ -32,15 +32,15 @@ struct End {
 }
 
 impl Command for End {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let account = self.account.as_bytes();
         if exists(db, HAS_ENDED, params![account, self.id.0])? {
             return Ok(Inserted::Done);
         }
         let count = one(db, COUNT, params![account, self.now.as_micros()], |row| {
-            Cells::of(row, "sessions_ended").take::<u32>()
+            cells_of(row, "sessions_ended").take::<u32>()
         })?;
         if count.unwrap_or(0) >= self.most {
             return Ok(Inserted::TooMany);

@@ -1,4 +1,4 @@
-//! What became of leased deliveries. The whole slice is one command.
+//! The command that settles leased deliveries: all of a slice at once.
 
 use countersign_domain::address::PushToken;
 use countersign_domain::delivery::Delivery;
@@ -8,72 +8,68 @@ use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Settlement;
+use countersign_store_sql::rows::deliveries::OpenDelivery;
+use countersign_store_sql::values::attempt_line;
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
-use crate::deliveries::{self, OpenEnd};
-use crate::notifications::{close, ordinal, record};
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::endings::{self, close, ordinal, record};
+use crate::error::DatabaseError;
+use crate::events;
 use crate::prospect::LEASE_HOLDS;
 use crate::statement::{all, execute, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{events, json};
 
 statements! {
     WRITTEN = "UPDATE deliveries SET written = true, changed_at = ?3 WHERE challenge_sid = ?1 AND notification_sid = ?2";
-    /// Parked (`?3`), it wakes at its deadline; due, before it.
+    /// A parked delivery wakes at its deadline, a due one before it.
     GIVE_BACK = "UPDATE deliveries SET state = ?3, node = NULL, wake_at = min(?4, deadline), attempts = attempts + 1, \
                  written = false, changed_at = ?5 WHERE challenge_sid = ?1 AND notification_sid = ?2";
-    /// By the factor's parked ones, of which there are none while its device is here.
+    /// By the index of parked deliveries: a factor has none while its device is present.
     OLDER_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
                     INDEXED BY deliveries_parked \
                     WHERE factor_sid = ?1 AND challenge_sid = ?2 AND state = 'parked' AND ordinal < ?3";
-    /// Only if nobody has registered the address again since.
+    /// Only if the address was not registered again since.
     FORGET = "UPDATE factors SET token = NULL, updated_at = ?6 WHERE entity_sid = ?1 AND sid = ?2 AND platform = ?3 \
               AND token = ?4 AND addressed_at < ?5";
 }
 
-/// Settles them.
-pub(crate) struct Settle(Vec<Piece>);
+/// Settles deliveries.
+pub(crate) struct Settle(Vec<Item>);
 
-struct Piece {
+struct Item {
     settled: Settled,
-    /// The attempt as the notification's row keeps it; empty if none was made.
+    /// The record of the attempt; empty if none was made.
     line: String,
 }
 
 impl Settle {
-    /// Makes the texts ready before the command is queued.
+    /// Makes the records before the command is queued.
     pub(crate) fn of(settled: &[Settled]) -> StoreResult<Self> {
-        let piece = |settled: &Settled| {
-            let line = match &settled.event {
-                DeliveryEvent::Attempted { record, .. } => json(record)? + "\n",
-                DeliveryEvent::Written | DeliveryEvent::Ended(_) => String::new(),
-            };
-            let settled = settled.clone();
-            Ok(Piece { settled, line })
+        let item = |settled: &Settled| {
+            Ok(Item { settled: settled.clone(), line: attempt_line(&settled.event)? })
         };
-        settled.iter().map(piece).collect::<StoreResult<_>>().map(Self)
+        settled.iter().map(item).collect::<StoreResult<_>>().map(Self)
     }
 }
 
 impl Command for Settle {
-    type Answer = Settlement;
+    type Output = Settlement;
 
-    fn run(&self, db: &Connection) -> Result<Settlement, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Settlement, DatabaseError> {
         let mut lost = Vec::new();
-        for piece in &self.0 {
-            if !piece.settle(db)? {
-                lost.push(piece.settled.lease.delivery.notification);
+        for item in &self.0 {
+            if !item.settle(db)? {
+                lost.push(item.settled.lease.delivery.notification);
             }
         }
         Ok(Settlement { lost, may_cause_calls: events::notifications_are_wanted(db)? })
     }
 }
 
-impl Piece {
-    /// Whether the lease still held. A `Ttl=0` has no row that another could have taken.
-    fn settle(&self, db: &Connection) -> Result<bool, Trouble> {
+impl Item {
+    /// Settles one delivery. Returns whether its lease held. A delivery with `Ttl=0` has no row, so its lease cannot be lost.
+    fn settle(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let lease = &self.settled.lease;
         let (challenge, notification) = (lease.delivery.challenge, lease.delivery.notification);
         let held = if lease.delivery.once {
@@ -85,7 +81,7 @@ impl Piece {
                 lease.node.0,
                 lease.until.as_micros()
             ];
-            one(db, LEASE_HOLDS, key, |row| Cells::of(row, "deliveries").take())?
+            one(db, LEASE_HOLDS, key, |row| cells_of(row, "deliveries").take())?
         };
         if let Some(ordinal) = held {
             self.write(db, ordinal)?;
@@ -97,11 +93,11 @@ impl Piece {
         Ok(held.is_some())
     }
 
-    fn write(&self, db: &Connection, ordinal: i64) -> Result<(), Trouble> {
+    fn write(&self, db: &Connection, ordinal: i64) -> Result<(), DatabaseError> {
         let delivery = &self.settled.lease.delivery;
         let at = self.settled.at;
         match &self.settled.event {
-            // without a row to remember it, `sent` is said at once; the ack may still make it `delivered`
+            // No row remembers that it was written, so it ends as `sent` at once; the ack can still make it `delivered`.
             DeliveryEvent::Written if delivery.once => self.finish(db, ordinal, Ending::SENT),
             DeliveryEvent::Written => {
                 let (challenge, notification) = self.key();
@@ -137,11 +133,11 @@ impl Piece {
         (delivery.challenge.as_bytes(), delivery.notification.as_bytes())
     }
 
-    fn finish(&self, db: &Connection, ordinal: i64, ending: Ending) -> Result<(), Trouble> {
+    fn finish(&self, db: &Connection, ordinal: i64, ending: Ending) -> Result<(), DatabaseError> {
         let delivery = &self.settled.lease.delivery;
         let at = self.settled.at;
         if !delivery.once {
-            deliveries::delete(db, delivery.challenge, delivery.notification)?;
+            endings::delete(db, delivery.challenge, delivery.notification)?;
         }
         let closed = close(db, delivery.challenge, ordinal, ending, &self.line, at)?;
         if !closed && !self.line.is_empty() {
@@ -159,7 +155,7 @@ impl Piece {
         ordinal: i64,
         state: &str,
         wake_at: Instant,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DatabaseError> {
         let (challenge, notification) = self.key();
         let at = self.settled.at;
         let params = params![challenge, notification, state, wake_at.as_micros(), at.as_micros()];
@@ -169,16 +165,18 @@ impl Piece {
     }
 }
 
-/// The device has this notification: older ones of the same challenge would tell it nothing new.
+/// Cancels the older parked deliveries of a challenge, after the device has got a newer notification of it.
 fn supersede(
     db: &Connection,
     delivery: &Delivery,
     ordinal: i64,
     at: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let key = params![delivery.factor.as_bytes(), delivery.challenge.as_bytes(), ordinal];
-    for older in all(db, OLDER_PARKED, key, OpenEnd::read)? {
-        older.end(db, Ending::cancelled(StatusReason::Superseded), at)?;
+    for older in
+        all(db, OLDER_PARKED, key, |row| OpenDelivery::read(&mut cells_of(row, "deliveries")))?
+    {
+        endings::end(db, &older, Ending::cancelled(StatusReason::Superseded), at)?;
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
-//! Running statements. Every text is prepared once for each connection and kept.
+//! Runs statements. Every statement is prepared once for each connection and cached.
 
-use countersign_store::seam::{Inserted, Updated};
+use countersign_store::seam::Updated;
+use countersign_store_sql::cells::RowResult;
 use rusqlite::{Connection, Params, Row};
 
-use crate::trouble::Trouble;
+use crate::error::DatabaseError;
 
-/// Names the statements of a file, and lists them all for the test that looks at their query plans.
+/// Defines the statements of a file, and lists them for the test of the query plans.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* pub(crate) const $name: &str = $sql;)*
@@ -16,8 +17,8 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// The joins that find a living owner of the row `$row`: its entity, and that one's service. The identity leads to the
-/// entity that has it now, so a row of an entity that was deleted meanwhile finds another one, or none.
+/// Joins the living owner of the row `$row`: its entity `e`, and the service `s` of that. The identity leads to the entity that has
+/// it now, so a row of a deleted entity finds another entity, or none, and is not joined.
 macro_rules! living {
     ($row:literal) => {
         concat!(
@@ -35,35 +36,43 @@ macro_rules! living {
 }
 pub(crate) use living;
 
-/// Runs a statement that writes; how many rows it touched.
-pub(crate) fn execute(db: &Connection, sql: &str, params: impl Params) -> Result<usize, Trouble> {
+/// Runs a statement that writes. Returns how many rows it changed.
+pub(crate) fn execute(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<usize, DatabaseError> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }
 
-/// Whether a query finds anything.
-pub(crate) fn exists(db: &Connection, sql: &str, params: impl Params) -> Result<bool, Trouble> {
+/// Whether a query finds a row.
+pub(crate) fn exists(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<bool, DatabaseError> {
     Ok(db.prepare_cached(sql)?.exists(params)?)
 }
 
-/// The first row of a query.
+/// Reads the first row of a query.
 pub(crate) fn one<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
-    read: impl FnOnce(&Row<'_>) -> Result<T, Trouble>,
-) -> Result<Option<T>, Trouble> {
+    read: impl FnOnce(&Row<'_>) -> RowResult<T>,
+) -> Result<Option<T>, DatabaseError> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    rows.next()?.map(read).transpose()
+    Ok(rows.next()?.map(read).transpose()?)
 }
 
-/// All rows of a query.
+/// Reads all rows of a query.
 pub(crate) fn all<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Trouble>,
-) -> Result<Vec<T>, Trouble> {
+    mut read: impl FnMut(&Row<'_>) -> RowResult<T>,
+) -> Result<Vec<T>, DatabaseError> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();
@@ -73,16 +82,11 @@ pub(crate) fn all<T>(
     Ok(found)
 }
 
-/// What an insertion that steps aside for an existing row came to.
-pub(crate) const fn inserted(rows: usize) -> Inserted {
-    if rows == 0 { Inserted::NotUnique } else { Inserted::Done }
-}
-
-/// What an update on the condition that nobody was faster came to.
+/// The result of an update that is conditional on the version of the row.
 pub(crate) fn updated(
     rows: usize,
-    exists: impl FnOnce() -> Result<bool, Trouble>,
-) -> Result<Updated, Trouble> {
+    exists: impl FnOnce() -> Result<bool, DatabaseError>,
+) -> Result<Updated, DatabaseError> {
     Ok(if rows > 0 {
         Updated::Done
     } else if exists()? {

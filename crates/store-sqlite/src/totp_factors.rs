@@ -1,4 +1,4 @@
-//! TOTP factors: how they come into being, and what a code does.
+//! TOTP factors.
 
 use async_trait::async_trait;
 use countersign_domain::challenge::ChallengeClosedError;
@@ -7,21 +7,24 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
-use countersign_domain::totp::{TotpConfig, TotpFactor};
+use countersign_domain::totp::TotpFactor;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    CodeCheck, CodeUse, Enrolled, JudgedCode, StoredCodes, TotpEnrolment, TotpFactors, TotpUpdate,
+    CodeCheck, CodeUse, Enrolled, JudgedCode, TotpEnrolment, TotpFactors, TotpUpdate,
 };
+use countersign_store_sql::rows::challenges::CodeChallenge;
+use countersign_store_sql::values::step_number;
+use countersign_store_sql::{rows, totp_factor_columns};
 use rusqlite::{Connection, params};
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::paging::{downwards, upwards};
-use crate::rows::{self, totp_factor_columns};
 use crate::statement::{execute, exists, living, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, challenges, enrolment, events, services};
+use crate::store::SqliteStore;
+use crate::{answers, codes, enrolment, events, services, standing};
 
 /// The TOTP factors of living entities.
 macro_rules! select {
@@ -36,10 +39,6 @@ statements! {
         "JOIN totp_factors f ON f.entity_sid = e.sid WHERE e.service_sid = ?1 AND e.identity = ?2 AND f.sid = ?3"
     );
     OF_ENTITY = concat!(select!(), "WHERE f.entity_sid = ?1 AND f.sid = ?2");
-    VERIFIED = concat!(
-        "SELECT 1 FROM totp_factors f", living!("f"),
-        "WHERE f.entity_sid = ?1 AND f.sid = ?2 AND f.status = 'verified'"
-    );
     UP = upwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
     DOWN = downwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
     LIVING = "SELECT count(*) FROM totp_factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2)";
@@ -51,79 +50,29 @@ statements! {
     DELETE = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
     WRONG_CODES = "SELECT wrong_codes FROM totp_factors WHERE entity_sid = ?1 AND sid = ?2";
     COUNT_WRONG = "UPDATE totp_factors SET wrong_codes = wrong_codes + 1 WHERE entity_sid = ?1 AND sid = ?2";
-    CODES = "SELECT alg, time_step, skew, code_length, last_step, wrong_in_a_row FROM totp_factors \
-             WHERE entity_sid = ?1 AND sid = ?2";
-    SPEND = "UPDATE totp_factors SET last_step = ?3, wrong_codes = 0, wrong_in_a_row = 0 \
-             WHERE entity_sid = ?1 AND sid = ?2";
-    COUNT_IN_A_ROW = "UPDATE totp_factors SET wrong_in_a_row = wrong_in_a_row + 1 WHERE entity_sid = ?1 AND sid = ?2";
     ASKED = concat!(
         "SELECT c.entity_sid, c.factor_sid, c.wrong_answers FROM challenges c", living!("c"),
         "JOIN totp_factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
     );
 }
 
-/// What a code comes to; nothing is written yet.
-pub(crate) fn fate(
-    db: &Connection,
-    entity: EntitySid,
-    factor: FactorSid,
-    shown: JudgedCode,
-) -> Result<CodeCheck, Trouble> {
-    let stored = one(db, CODES, [entity.as_bytes(), factor.as_bytes()], |row| {
-        let mut cells = Cells::of(row, "totp_factors");
-        Ok(StoredCodes {
-            config: TotpConfig {
-                alg: cells.parse(|word| word.parse().ok())?,
-                time_step: cells.take()?,
-                skew: cells.take()?,
-                code_length: cells.take()?,
-            },
-            last_step: cells
-                .make(|step: Option<i64>| step.and_then(|step| step.try_into().ok()))?,
-            wrong_in_a_row: cells.take()?,
-        })
-    })?;
-    Ok(stored.map_or(CodeCheck::SettingsChanged, |stored| stored.check(shown)))
-}
-
-/// Spends the step of an accepted code, or counts a wrong one.
-pub(crate) fn note(
-    db: &Connection,
-    entity: EntitySid,
-    factor: FactorSid,
-    fate: CodeCheck,
-) -> Result<(), Trouble> {
-    let key = [entity.as_bytes(), factor.as_bytes()];
-    match fate {
-        CodeCheck::Accepted(step) => execute(db, SPEND, params![key[0], key[1], signed(step)])?,
-        CodeCheck::Wrong => execute(db, COUNT_IN_A_ROW, key)?,
-        CodeCheck::Spent | CodeCheck::Exhausted | CodeCheck::SettingsChanged => return Ok(()),
-    };
-    Ok(())
-}
-
-/// Steps are far below the bound: seconds since 1970 by at least 20.
-fn signed(step: u64) -> i64 {
-    i64::try_from(step).unwrap_or(i64::MAX)
-}
-
 fn of_entity(
     db: &Connection,
     entity: EntitySid,
     sid: FactorSid,
-) -> Result<Option<TotpFactor>, Trouble> {
+) -> Result<Option<TotpFactor>, DatabaseError> {
     one(db, OF_ENTITY, [entity.as_bytes(), sid.as_bytes()], |row| {
-        rows::totp_factor(Cells::of(row, "totp_factors"))
+        rows::totp_factors::totp_factor(cells_of(row, "totp_factors"))
     })
 }
 
-/// Removes one; whether it was there.
+/// Removes a factor. Returns whether it existed.
 pub(crate) fn delete(
     db: &Connection,
     entity: EntitySid,
     sid: FactorSid,
     at: Instant,
-) -> Result<bool, Trouble> {
+) -> Result<bool, DatabaseError> {
     let Some(factor) = of_entity(db, entity, sid)? else {
         return Ok(false);
     };
@@ -137,26 +86,26 @@ pub(crate) fn delete(
 struct Enrol(TotpEnrolment);
 
 impl Command for Enrol {
-    type Answer = Enrolled;
+    type Output = Enrolled;
 
-    fn run(&self, db: &Connection) -> Result<Enrolled, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Enrolled, DatabaseError> {
         let TotpEnrolment { factor, most_per_entity, most_per_day } = &self.0;
         let (owner, now) = (&factor.owner, factor.created_at);
         if !exists(db, services::EXISTS, [owner.service.as_bytes()])? {
             return Ok(Enrolled::NoService);
         }
-        let present = enrolment::present(db, owner)?;
-        if let Some(entity) = &present {
+        let existing = enrolment::entity(db, owner)?;
+        if let Some(entity) = &existing {
             let params = params![entity.sid.as_bytes(), (now - UNVERIFIED_FOR).as_micros()];
-            let have = one(db, LIVING, params, |row| Cells::of(row, "totp_factors").take())?;
+            let have = one(db, LIVING, params, |row| cells_of(row, "totp_factors").take())?;
             if is_reached(*most_per_entity, have.unwrap_or(0)) {
                 return Ok(Enrolled::TooMany);
             }
-            if is_reached(*most_per_day, entity.day(now).1) {
+            if is_reached(*most_per_day, entity.at(now).1) {
                 return Ok(Enrolled::TooManyToday);
             }
         }
-        let entity = enrolment::count(db, owner, present, now)?;
+        let entity = enrolment::count(db, owner, existing, now)?;
         execute(
             db,
             INSERT,
@@ -173,7 +122,7 @@ impl Command for Enrol {
                 factor.config.time_step,
                 factor.config.skew,
                 factor.config.code_length,
-                factor.last_step.map(signed),
+                factor.last_step.map(step_number),
                 factor.created_at.as_micros(),
                 factor.updated_at.as_micros(),
             ],
@@ -186,9 +135,9 @@ impl Command for Enrol {
 struct Update(TotpUpdate);
 
 impl Command for Update {
-    type Answer = CodeUse<TotpFactor>;
+    type Output = CodeUse<TotpFactor>;
 
-    fn run(&self, db: &Connection) -> Result<CodeUse<TotpFactor>, Trouble> {
+    fn run(&self, db: &Connection) -> Result<CodeUse<TotpFactor>, DatabaseError> {
         let TotpUpdate { entity, sid, code, most_wrong, change, at } = &self.0;
         let key = [entity.as_bytes(), sid.as_bytes()];
         if of_entity(db, *entity, *sid)?.is_none() {
@@ -196,13 +145,13 @@ impl Command for Update {
         }
         if let Some(code) = code {
             let wrong =
-                one(db, WRONG_CODES, key, |row| Cells::of(row, "totp_factors").take::<u32>())?;
+                one(db, WRONG_CODES, key, |row| cells_of(row, "totp_factors").take::<u32>())?;
             if is_reached(*most_wrong, wrong.unwrap_or(0)) {
                 return Ok(CodeUse::Exhausted);
             }
-            let fate = fate(db, *entity, *sid, *code)?;
-            note(db, *entity, *sid, fate)?;
-            match fate {
+            let check = codes::check(db, *entity, *sid, *code)?;
+            codes::record(db, *entity, *sid, check)?;
+            match check {
                 CodeCheck::Accepted(_) => {}
                 CodeCheck::Wrong => {
                     execute(db, COUNT_WRONG, key)?;
@@ -231,7 +180,7 @@ impl Command for Update {
                 factor.config.time_step,
                 factor.config.skew,
                 factor.config.code_length,
-                factor.last_step.map(signed),
+                factor.last_step.map(step_number),
                 factor.updated_at.as_micros(),
             ],
         )?;
@@ -251,34 +200,31 @@ struct AnswerByCode {
 }
 
 impl Command for AnswerByCode {
-    type Answer = Result<CodeUse<()>, ChallengeClosedError>;
+    type Output = Result<CodeUse<()>, ChallengeClosedError>;
 
-    fn run(&self, db: &Connection) -> Result<Self::Answer, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Self::Output, DatabaseError> {
         let Self { sid, code, most_wrong, ref metadata, at } = *self;
         let asked = one(db, ASKED, [sid.as_bytes()], |row| {
-            let mut cells = Cells::of(row, "challenges");
-            let entity = cells.make(EntitySid::from_bytes)?;
-            Ok((entity, cells.make(FactorSid::from_bytes)?, cells.take::<u32>()?))
+            CodeChallenge::read(cells_of(row, "challenges"))
         })?;
-        let standing = challenges::standing(db, sid)?;
-        let Some(((entity, factor, wrong), (standing, _))) = asked.zip(standing) else {
+        let Some((asked, (standing, _))) = asked.zip(standing::read(db, sid)?) else {
             return Ok(Ok(CodeUse::NotFound));
         };
         if let Err(refused) = standing.is_open(at) {
             return Ok(Err(refused));
         }
-        if is_reached(most_wrong, wrong) {
+        if is_reached(most_wrong, asked.wrong_codes) {
             return Ok(Ok(CodeUse::Exhausted));
         }
-        let fate = fate(db, entity, factor, code)?;
-        note(db, entity, factor, fate)?;
-        Ok(Ok(match fate {
+        let check = codes::check(db, asked.entity, asked.factor, code)?;
+        codes::record(db, asked.entity, asked.factor, check)?;
+        Ok(Ok(match check {
             CodeCheck::Accepted(_) => {
-                challenges::approve(db, sid, metadata.as_deref(), at)?;
+                answers::approve(db, sid, metadata.as_deref(), at)?;
                 CodeUse::Accepted(())
             }
             CodeCheck::Wrong => {
-                challenges::count_wrong(db, sid)?;
+                answers::count_wrong(db, sid)?;
                 CodeUse::Wrong
             }
             CodeCheck::Spent => CodeUse::Spent,
@@ -302,7 +248,7 @@ impl TotpFactors for SqliteStore {
     ) -> StoreResult<Option<TotpFactor>> {
         self.read(|db| {
             let key = params![service.as_bytes(), identity.as_str(), sid.as_bytes()];
-            one(db, READ, key, |row| rows::totp_factor(Cells::of(row, "totp_factors")))
+            one(db, READ, key, |row| rows::totp_factors::totp_factor(cells_of(row, "totp_factors")))
         })
     }
 

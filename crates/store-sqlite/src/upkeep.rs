@@ -1,18 +1,22 @@
-//! What keeps the database in shape.
+//! Cleaning, and the checks of the database itself.
 
 use async_trait::async_trait;
-use countersign_domain::factor::{FactorType, UNVERIFIED_FOR};
+use countersign_domain::factor::FactorType;
+use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Retention, Upkeep};
+use countersign_store_sql::values::limit;
 use rusqlite::{Connection, Params, params};
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, calls, entities, limit, sessions};
+use crate::store::SqliteStore;
+use crate::test_write::TestWrite;
+use crate::{calls, entities, sessions};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -34,7 +38,7 @@ statements! {
                      FROM notifications WHERE challenge_sid = ?1 LIMIT ?2)";
     CALLS_TAKEN = "DELETE FROM calls_taken WHERE challenge_sid = ?1 AND id IN (SELECT id FROM calls_taken \
                    WHERE challenge_sid = ?1 LIMIT ?2)";
-    /// Also of challenges that were removed before a call about them was taken.
+    /// Includes calls that were taken after their challenge was removed.
     OLD_CALLS_TAKEN = "DELETE FROM calls_taken WHERE (challenge_sid, id) IN (SELECT challenge_sid, id FROM calls_taken \
                        WHERE challenge_sid >= ?1 AND challenge_sid < ?2 LIMIT ?3)";
     CHALLENGE = "DELETE FROM challenges WHERE sid = ?1";
@@ -45,20 +49,19 @@ statements! {
                            WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
     SPENT_TOKENS = "DELETE FROM access_tokens WHERE (service_sid, sid) IN (SELECT service_sid, sid FROM access_tokens \
                     WHERE expires_at <= ?1 LIMIT ?2)";
-    PULSE = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";
     KEEP_KEY_CHECK = "UPDATE installation SET key_check = coalesce(key_check, ?1) WHERE id = 1 RETURNING key_check";
     KEY_CHECK = "SELECT key_check FROM installation WHERE id = 1 AND key_check IS NOT NULL";
 }
 
-/// How many more rows may go in this command.
-struct Broom<'a> {
+/// The rows that one command may still remove.
+struct Cleanup<'a> {
     db: &'a Connection,
     left: usize,
 }
 
-impl Broom<'_> {
-    /// Removes rows by a statement that is bounded itself.
-    fn sweep(&mut self, sql: &str, params: impl Params) -> Result<(), Trouble> {
+impl Cleanup<'_> {
+    /// Removes rows by a bounded statement.
+    fn remove(&mut self, sql: &str, params: impl Params) -> Result<(), DatabaseError> {
         let rows = execute(self.db, sql, params)?;
         self.left = self.left.saturating_sub(rows);
         Ok(())
@@ -68,45 +71,45 @@ impl Broom<'_> {
         limit(self.left)
     }
 
-    /// What lies below a service that was deleted. Its entities count as deleted with it.
-    fn service(&mut self, sid: &[u8; 16], removed_at: i64) -> Result<(), Trouble> {
-        self.sweep(SERVICE_TOKENS, params![sid, self.bound()])?;
-        self.sweep(SERVICE_WEBHOOKS, params![sid, self.bound()])?;
+    /// Removes what is below a deleted service. Its entities become deleted entities.
+    fn service(&mut self, sid: &[u8; 16], removed_at: i64) -> Result<(), DatabaseError> {
+        self.remove(SERVICE_TOKENS, params![sid, self.bound()])?;
+        self.remove(SERVICE_WEBHOOKS, params![sid, self.bound()])?;
         let entities = self.sids(SERVICE_ENTITIES, params![sid, self.bound()])?;
         for entity in entities {
             execute(self.db, entities::REMOVED, params![entity, removed_at])?;
-            self.sweep(SERVICE_ENTITY, params![sid, entity])?;
+            self.remove(SERVICE_ENTITY, params![sid, entity])?;
         }
         Ok(())
     }
 
-    fn entity(&mut self, sid: &[u8; 16]) -> Result<(), Trouble> {
-        self.sweep(ENTITY_FACTORS, params![sid, self.bound()])?;
-        self.sweep(ENTITY_TOTP_FACTORS, params![sid, self.bound()])?;
+    fn entity(&mut self, sid: &[u8; 16]) -> Result<(), DatabaseError> {
+        self.remove(ENTITY_FACTORS, params![sid, self.bound()])?;
+        self.remove(ENTITY_TOTP_FACTORS, params![sid, self.bound()])?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()])?;
         self.challenges(&challenges)
     }
 
-    /// Challenges, each after all that it holds: as long as its row is there, the rest is found by it.
-    fn challenges(&mut self, sids: &[[u8; 16]]) -> Result<(), Trouble> {
+    /// Removes challenges, each after everything below it, which is found by the row of the challenge.
+    fn challenges(&mut self, sids: &[[u8; 16]]) -> Result<(), DatabaseError> {
         for sid in sids {
-            self.sweep(DELIVERIES, params![sid, self.bound()])?;
-            self.sweep(NOTIFICATIONS, params![sid, self.bound()])?;
-            self.sweep(CALLS_TAKEN, params![sid, self.bound()])?;
+            self.remove(DELIVERIES, params![sid, self.bound()])?;
+            self.remove(NOTIFICATIONS, params![sid, self.bound()])?;
+            self.remove(CALLS_TAKEN, params![sid, self.bound()])?;
             if self.left == 0 {
                 break;
             }
-            self.sweep(CHALLENGE, [sid])?;
+            self.remove(CHALLENGE, [sid])?;
         }
         Ok(())
     }
 
-    /// What lies below deleted services and entities. The mark of one that is done with is a row like the others.
-    fn removals(&mut self) -> Result<(), Trouble> {
+    /// Removes what is below deleted services and entities. The mark of a finished one is a row that counts like the others.
+    fn removals(&mut self) -> Result<(), DatabaseError> {
         for kind in ["service", "entity"] {
             while self.left > 0 {
                 let removal = one(self.db, REMOVAL, [kind], |row| {
-                    let mut cells = Cells::of(row, "removals");
+                    let mut cells = cells_of(row, "removals");
                     Ok((cells.take::<[u8; 16]>()?, cells.take::<i64>()?))
                 })?;
                 let Some((sid, removed_at)) = removal else {
@@ -118,65 +121,54 @@ impl Broom<'_> {
                     self.entity(&sid)?;
                 }
                 if self.left > 0 {
-                    self.sweep(REMOVAL_DONE, params![kind, sid])?;
+                    self.remove(REMOVAL_DONE, params![kind, sid])?;
                 }
             }
         }
         Ok(())
     }
 
-    fn sids(&self, sql: &str, params: impl Params) -> Result<Vec<[u8; 16]>, Trouble> {
-        all(self.db, sql, params, |row| Cells::of(row, "challenges").take())
+    fn sids(&self, sql: &str, params: impl Params) -> Result<Vec<[u8; 16]>, DatabaseError> {
+        all(self.db, sql, params, |row| cells_of(row, "challenges").take())
     }
 }
 
 struct Clean(Instant, Retention, usize);
 
 impl Command for Clean {
-    type Answer = usize;
+    type Output = usize;
 
-    fn run(&self, db: &Connection) -> Result<usize, Trouble> {
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
         let Self(now, retention, most) = *self;
-        let mut broom = Broom { db, left: most };
-        broom.removals()?;
+        let mut cleanup = Cleanup { db, left: most };
+        cleanup.removals()?;
         let lapsed = (now - UNVERIFIED_FOR).as_micros();
-        broom.sweep(LAPSED_FACTORS, params![lapsed, broom.bound()])?;
-        broom.sweep(LAPSED_TOTP_FACTORS, params![lapsed, broom.bound()])?;
-        broom.sweep(calls::FORGET, params![now.as_micros(), broom.bound()])?;
-        broom.sweep(SPENT_TOKENS, params![now.as_micros(), broom.bound()])?;
-        broom.sweep(sessions::FORGET, params![now.as_micros(), broom.bound()])?;
+        cleanup.remove(LAPSED_FACTORS, params![lapsed, cleanup.bound()])?;
+        cleanup.remove(LAPSED_TOTP_FACTORS, params![lapsed, cleanup.bound()])?;
+        cleanup.remove(calls::FORGET, params![now.as_micros(), cleanup.bound()])?;
+        cleanup.remove(SPENT_TOKENS, params![now.as_micros(), cleanup.bound()])?;
+        cleanup.remove(sessions::FORGET, params![now.as_micros(), cleanup.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
             let beyond = ChallengeSid::least(kind, retention.beyond(now));
             let (first, beyond) = (first.as_bytes(), beyond.as_bytes());
-            broom.sweep(OLD_CALLS_TAKEN, params![first, beyond, broom.bound()])?;
-            let range = params![first, beyond, broom.bound()];
-            let old = broom.sids(OLD_CHALLENGES, range)?;
-            broom.challenges(&old)?;
+            cleanup.remove(OLD_CALLS_TAKEN, params![first, beyond, cleanup.bound()])?;
+            let range = params![first, beyond, cleanup.bound()];
+            let old = cleanup.sids(OLD_CHALLENGES, range)?;
+            cleanup.challenges(&old)?;
         }
-        Ok(most - broom.left)
-    }
-}
-
-/// A commit like any other.
-pub(crate) struct Pulse;
-
-impl Command for Pulse {
-    type Answer = ();
-
-    fn run(&self, db: &Connection) -> Result<(), Trouble> {
-        execute(db, PULSE, ()).map(|_| ())
+        Ok(most - cleanup.left)
     }
 }
 
 struct KeepKeyCheck([u8; 32]);
 
 impl Command for KeepKeyCheck {
-    type Answer = [u8; 32];
+    type Output = [u8; 32];
 
-    fn run(&self, db: &Connection) -> Result<[u8; 32], Trouble> {
-        let kept = one(db, KEEP_KEY_CHECK, [self.0], |row| Cells::of(row, "installation").take())?;
-        kept.ok_or_else(|| Trouble::Corrupt("installation".to_owned()))
+    fn run(&self, db: &Connection) -> Result<[u8; 32], DatabaseError> {
+        let kept = one(db, KEEP_KEY_CHECK, [self.0], |row| cells_of(row, "installation").take())?;
+        kept.ok_or_else(|| DatabaseError::Corrupt("installation".to_owned()))
     }
 }
 
@@ -187,17 +179,17 @@ impl Upkeep for SqliteStore {
     }
 
     async fn check(&self) -> StoreResult<()> {
-        self.write(Pulse).await
+        self.write(TestWrite).await
     }
 
     async fn is_writable(&self) -> StoreResult<()> {
-        self.writer.fares_well()?;
+        self.writer.check()?;
         self.read(|db| one(db, KEY_CHECK, (), |_| Ok(()))).map(drop)
     }
 
     async fn key_check(&self, value: [u8; 32]) -> StoreResult<[u8; 32]> {
         let kept =
-            self.read(|db| one(db, KEY_CHECK, (), |row| Cells::of(row, "installation").take()))?;
+            self.read(|db| one(db, KEY_CHECK, (), |row| cells_of(row, "installation").take()))?;
         match kept {
             Some(kept) => Ok(kept),
             None => self.write(KeepKeyCheck(value)).await,

@@ -1,15 +1,15 @@
-//! What accounts have stored, for their quotas: a walk through whole tables, some rows at a time.
+//! What accounts have stored, for their quotas: whole tables, read some rows at a time.
 
 use async_trait::async_trait;
-use countersign_domain::sid::AccountSid;
-use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{CountedKey, CountedRow, CountedTable, Usages};
+use countersign_store_sql::rows::usage::counted_row;
+use countersign_store_sql::values::limit;
 use rusqlite::params;
 
-use crate::cells::Cells;
+use crate::cells::cells_of;
 use crate::statement::{all, statements};
-use crate::{SqliteStore, limit};
+use crate::store::SqliteStore;
 
 statements! {
     ENTITIES = "SELECT service_sid, sid, account_sid, created_at, 0 FROM entities \
@@ -42,13 +42,9 @@ impl Usages for SqliteStore {
         most: usize,
     ) -> StoreResult<Vec<CountedRow>> {
         let [first, second] = after.unwrap_or_default();
-        self.read_aside(move |db| {
+        self.read_blocking(move |db| {
             all(db, statement(table), params![first, second, limit(most)], |row| {
-                let mut cells = Cells::of(row, "usage");
-                let key = [cells.take()?, cells.take()?];
-                let account = cells.make(AccountSid::from_bytes)?;
-                let made_at = cells.make(Instant::from_micros)?;
-                Ok(CountedRow { key, account, made_at, usage: table.usage(cells.take()?) })
+                counted_row(cells_of(row, "usage"), table)
             })
         })
         .await

@@ -7,17 +7,20 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::document::keep_unknown_words;
 use countersign_store::error::StoreResult;
+use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Inserted, Updated, Webhooks};
-use countersign_store::{Page, PageQuery};
-use rusqlite::{Connection, params};
+use countersign_store_sql::paging::keyed;
+use countersign_store_sql::values::{event_words, inserted};
+use countersign_store_sql::{rows, webhook_columns};
+use rusqlite::{Connection, Row, params};
 
-use crate::cells::Cells;
-use crate::paging::{Listing, downwards, keyed, upwards};
-use crate::rows::{self, webhook_columns};
-use crate::statement::{execute, exists, inserted, one, statements, updated};
-use crate::trouble::Trouble;
-use crate::writer::Command;
-use crate::{SqliteStore, services};
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::paging::{Listing, downwards, upwards};
+use crate::services;
+use crate::statement::{execute, exists, one, statements, updated};
+use crate::store::SqliteStore;
 
 /// The webhooks of a living service.
 macro_rules! of_service {
@@ -40,22 +43,17 @@ statements! {
     DELETE = "DELETE FROM webhooks WHERE service_sid = ?1 AND sid = ?2";
 }
 
-fn words(webhook: &Webhook) -> String {
-    let words: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
-    words.join(" ")
-}
-
 struct Create(Webhook, u32);
 
 impl Command for Create {
-    type Answer = Inserted;
+    type Output = Inserted;
 
-    fn run(&self, db: &Connection) -> Result<Inserted, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
         let webhook = &self.0;
         if !exists(db, services::EXISTS, [webhook.service.as_bytes()])? {
             return Ok(Inserted::NoParent);
         }
-        let read = |row: &rusqlite::Row<'_>| Cells::of(row, "webhooks").take::<u32>();
+        let read = |row: &Row<'_>| cells_of(row, "webhooks").take::<u32>();
         let have = one(db, COUNT, [webhook.service.as_bytes()], read)?.unwrap_or(0);
         if is_reached(self.1, have) {
             return Ok(Inserted::TooMany);
@@ -68,7 +66,7 @@ impl Command for Create {
                 webhook.account.as_bytes(),
                 webhook.service.as_bytes(),
                 webhook.friendly_name.as_str(),
-                words(webhook),
+                event_words(webhook),
                 webhook.url.as_str(),
                 webhook.enabled,
                 webhook.version.as_str(),
@@ -83,16 +81,16 @@ impl Command for Create {
 struct Update(Webhook, Instant);
 
 impl Command for Update {
-    type Answer = Updated;
+    type Output = Updated;
 
-    fn run(&self, db: &Connection) -> Result<Updated, Trouble> {
+    fn run(&self, db: &Connection) -> Result<Updated, DatabaseError> {
         let Self(webhook, was) = self;
         let key = [webhook.service.as_bytes(), webhook.sid.as_bytes()];
-        let read = |row: &rusqlite::Row<'_>| Cells::of(row, "webhooks").take::<String>();
+        let read = |row: &Row<'_>| cells_of(row, "webhooks").take::<String>();
         let Some(stored) = one(db, EVENT_TYPES, key, read)? else {
             return Ok(Updated::NotFound);
         };
-        let words = keep_unknown_words(&stored, &words(webhook), EventType::is_known);
+        let words = keep_unknown_words(&stored, &event_words(webhook), EventType::is_known);
         let rows = execute(
             db,
             UPDATE,
@@ -115,9 +113,9 @@ impl Command for Update {
 struct Delete(ServiceSid, WebhookSid);
 
 impl Command for Delete {
-    type Answer = bool;
+    type Output = bool;
 
-    fn run(&self, db: &Connection) -> Result<bool, Trouble> {
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
         let key = [self.0.as_bytes(), self.1.as_bytes()];
         Ok(exists(db, EXISTS, key)? && execute(db, DELETE, key)? > 0)
     }
@@ -132,7 +130,7 @@ impl Webhooks for SqliteStore {
     async fn webhook(&self, service: ServiceSid, sid: WebhookSid) -> StoreResult<Option<Webhook>> {
         self.read(|db| {
             one(db, READ, [service.as_bytes(), sid.as_bytes()], |row| {
-                rows::webhook(Cells::of(row, "webhooks"))
+                rows::webhooks::webhook(&mut cells_of(row, "webhooks"))
             })
         })
     }
@@ -147,7 +145,7 @@ impl Webhooks for SqliteStore {
             listing.page(
                 db,
                 keyed(page, |sid| *sid.as_bytes()),
-                |row| rows::webhook(Cells::of(row, "webhooks")),
+                |row| rows::webhooks::webhook(&mut cells_of(row, "webhooks")),
                 |webhook| *webhook.sid.as_bytes(),
             )
         })

@@ -1,4 +1,4 @@
-//! What is particular to one SQLite file and one writer.
+//! Rules that hold only for an SQLite file and its writer.
 
 #![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
 
@@ -49,7 +49,7 @@ impl File {
     }
 }
 
-/// Starts a command, as far as it goes without waiting.
+/// Polls a command once.
 fn start<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -82,7 +82,7 @@ async fn dropping_the_store_finishes_what_is_queued() {
 }
 
 #[tokio::test]
-async fn a_command_that_breaks_fails_alone_and_leaves_nothing() {
+async fn a_command_that_breaks_fails_alone_and_leaves_nothing_behind() {
     let file = File::new(Options::default());
     let fixture = file.fixture();
     let first = fixture.factor().await;
@@ -90,13 +90,13 @@ async fn a_command_that_breaks_fails_alone_and_leaves_nothing() {
     let identity = fixture.make.identity();
     let token = fixture.make.access_token(&service, &identity);
     assert_eq!(fixture.store.create_access_token(&token).await, Ok(Inserted::Done));
-    // the same key id in another entity: no condition speaks of it, the index refuses it
+    // The same key id in another entity: no condition checks it, the index rejects it.
     let owner = fixture.make.entity(&service, &identity).owner;
     let twin = Factor { key_sid: first.key_sid, ..fixture.make.factor(&owner) };
     let enrolment =
         Enrolment { factor: twin, token: Some(token.sid), most_per_entity: 0, most_per_day: 0 };
 
-    // while somebody else writes, the batch gathers
+    // While another process writes, the batch gathers.
     let mut other = file.other_process();
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     let (store, accounts) =
@@ -136,7 +136,7 @@ async fn a_full_queue_sheds_load_at_once() {
             Poll::Ready(answer) => panic!("{answer:?}"),
         }
     }
-    // two in the queue, and perhaps one that the writer took already
+    // Two in the queue, and perhaps one that the writer has taken.
     assert!(waiting.len() == 2 || waiting.len() == 3, "{}", waiting.len());
     assert_eq!(shed + waiting.len(), 8);
     lock.rollback().unwrap();
@@ -163,7 +163,7 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
         assert!(stored.len() < 10_000);
     };
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
-    // what is there can be read and deleted, and then there is room again
+    // Stored rows can be read and deleted, which makes room.
     assert_eq!(fixture.stored(&factor).await, Some(factor));
     for sid in &stored {
         assert_eq!(fixture.store.delete_service(*sid, fixture.now()).await, Ok(true));
@@ -185,14 +185,13 @@ async fn another_process_that_writes_too_long_makes_it_unavailable() {
     assert_eq!(store.check().await, Ok(()));
 }
 
-/// How often it was written without a reason.
+/// The number of test writes.
 fn pulse(db: &Connection) -> i64 {
     db.query_row("SELECT pulse FROM installation", (), |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
-async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself_that_it_can_again()
-{
+async fn readiness_is_checked_without_writing_and_recovers_by_itself() {
     let file = File::new(Options { busy_timeout: Duration::from_millis(20), ..Options::default() });
     let store = file.open();
     let mut other = file.other_process();
@@ -200,7 +199,7 @@ async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself
     for _ in 0..10 {
         assert_eq!(store.is_writable().await, Ok(()));
     }
-    assert_eq!(pulse(&other), before, "a look writes nothing");
+    assert_eq!(pulse(&other), before, "a check writes nothing");
 
     let lock = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     let account = Fixtures::new(1).account();
@@ -213,7 +212,7 @@ async fn whether_it_can_write_is_told_without_writing_and_it_finds_out_by_itself
         }
     };
     tokio::time::timeout(Duration::from_secs(30), recovered).await.expect("it tries by itself");
-    assert!(pulse(&other) > before, "it did");
+    assert!(pulse(&other) > before, "the prober wrote");
 }
 
 #[tokio::test]
@@ -231,12 +230,12 @@ async fn two_processes_see_each_others_writes() {
 }
 
 #[tokio::test]
-async fn a_row_that_makes_no_sense_is_corrupt_and_names_its_column() {
+async fn a_corrupt_row_names_its_column() {
     let file = File::new(Options::default());
     let fixture = file.fixture();
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let db = file.other_process();
-    // the first that is wrong, from left to right
+    // The first corrupt cell, from left to right.
     for (sql, column) in [
         ("UPDATE factors SET metadata = '[]'", "factors.metadata"),
         ("UPDATE factors SET app_id = ''", "factors.app_id"),
@@ -288,26 +287,26 @@ async fn a_file_of_a_newer_version_is_used_as_long_as_it_serves_this_one() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_unavailable() {
+async fn a_missing_folder_is_unavailable() {
     let file = File::new(Options::default());
     let opened = SqliteStore::open(file.folder.path().join("no/store.db"), Options::default());
     assert!(matches!(opened.err(), Some(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
-async fn the_log_begins_anew_while_writing_goes_on() {
+async fn the_log_restarts_while_writing_continues() {
     let file =
         File::new(Options { log_pages: 16, log_pages_most: 32, batch: 4, ..Options::default() });
     let fixture = file.fixture();
     let length = || file.path().with_extension("db-wal").metadata().unwrap().len();
-    // The file of a log does not get shorter: the migrations have made it this long.
+    // The file of the log is never truncated: the migrations have made it this long.
     let of_migrations = length();
     let mut longest = 0;
     for _ in 0..400 {
         fixture.account().await;
         longest = longest.max(length());
     }
-    // The log is looked at after a commit, and begins anew beyond thirty-two pages, each with a head.
+    // The length is checked after a commit. The log restarts beyond thirty-two pages, each with a header.
     let page = 4_096 + 24;
     let most = of_migrations.max(64 * page) + 36 * page;
     assert!((16 * page..most).contains(&longest), "{longest}, and {of_migrations} before");
@@ -316,7 +315,7 @@ async fn the_log_begins_anew_while_writing_goes_on() {
 }
 
 #[tokio::test]
-async fn what_a_newer_release_set_survives_an_update_by_this_one() {
+async fn members_of_a_newer_release_survive_an_update_by_this_one() {
     let file = File::new(Options::default());
     let fixture = Fixture::new(file.open() as Arc<dyn Store>);
     let was = fixture.service().await;
@@ -335,7 +334,7 @@ async fn what_a_newer_release_set_survives_an_update_by_this_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_it_makes_is_its_owners_alone() {
+async fn a_created_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = File::new(Options::default());
     let fixture = Fixture::new(file.open() as Arc<dyn Store>);
@@ -348,7 +347,7 @@ async fn a_file_that_it_makes_is_its_owners_alone() {
 }
 
 #[test]
-fn a_command_beside_servers_makes_no_file() {
+fn a_command_beside_servers_creates_no_file() {
     let file = File::new(Options { schema_policy: SchemaPolicy::Attach, ..Options::default() });
     assert!(SqliteStore::open(file.path(), file.options.clone()).is_err());
     assert!(!file.path().exists());
@@ -374,11 +373,11 @@ async fn an_event_of_a_newer_release_survives_an_update_by_this_one() {
 }
 
 #[tokio::test]
-async fn words_of_a_newer_release_fail_no_page() {
+async fn words_of_a_newer_release_do_not_fail_reads() {
     let file = File::new(Options::default());
     let (fixture, db) = (file.fixture(), file.other_process());
     let run = |sql: &str| {
         db.execute(sql, ()).unwrap();
     };
-    newer::words_of_a_newer_release_fail_no_page(&fixture, "char(10)", run).await;
+    newer::words_of_a_newer_release_do_not_fail_reads(&fixture, "char(10)", run).await;
 }

@@ -1,15 +1,13 @@
-//! What one database must be able to tell, and another to take, so that everything can move from one to the other: rows in
-//! a form that belongs to none of them, in the order of their keys. Only `countersign migrate-data` asks for it.
+//! Moves all rows from one database to another, in a neutral form and in the order of their keys, for `countersign migrate-data`.
 //!
-//! [`TABLES`] is the one list of what there is; each backend makes its statements of it, and a test compares it with the
-//! schemas.
+//! [`TABLES`] is the only list of tables. Each backend makes its statements from it, and a test compares it with the schemas.
 
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 
 use crate::error::StoreResult;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// 16 bytes: a SID or a node.
@@ -18,23 +16,23 @@ pub enum Kind {
     Bytes,
     /// A number, or an instant.
     Number,
-    /// Yes or no: [`Value::Number`] 1 or 0.
+    /// A boolean: [`Value::Number`] 1 or 0.
     Flag,
     /// Text.
     Text,
 }
 
-/// A column: its name, and what it holds if it is not empty.
+/// A column: its name and its type.
 pub type Column = (&'static str, Kind);
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
-    /// What it is called, everywhere.
+    /// Its name.
     pub name: &'static str,
-    /// The columns that tell its rows apart and that they are in order of, bytewise. They come first.
+    /// The columns of its primary key, by which the rows are ordered, bytewise. They come first.
     pub key: &'static [Column],
-    /// The other ones.
+    /// The other columns.
     pub rest: &'static [Column],
 }
 
@@ -44,12 +42,12 @@ impl Table {
         self.key.iter().chain(self.rest).copied()
     }
 
-    /// Their names with commas between.
+    /// The names of all columns, separated by commas.
     pub fn names(&self) -> String {
         list(self.columns())
     }
 
-    /// The names of the key's columns with commas between.
+    /// The names of the columns of the key, separated by commas.
     pub fn key_names(&self) -> String {
         list(self.key.iter().copied())
     }
@@ -62,7 +60,7 @@ fn list(columns: impl Iterator<Item = Column>) -> String {
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// It is empty.
+    /// NULL.
     Nothing,
     /// A number, an instant, or a flag.
     Number(i64),
@@ -75,27 +73,27 @@ pub enum Value {
 /// The values of a row, one for each of [`Table::columns`].
 pub type Row = Vec<Value>;
 
-/// A database that can move.
+/// A database that rows can be moved from and to.
 #[async_trait]
 pub trait Moving: Send + Sync {
-    /// Up to `most` rows of a table, in the order of the key, behind the key `after`.
+    /// Reads up to `most` rows of a table, in the order of the key, behind the key `after`.
     async fn rows(
         &self,
         table: &'static Table,
         after: Option<&[Value]>,
         most: usize,
     ) -> StoreResult<Vec<Row>>;
-    /// How many rows a table has.
+    /// Counts the rows of a table.
     async fn count(&self, table: &'static Table) -> StoreResult<u64>;
-    /// The greatest key in a table, if it has rows.
+    /// Reads the greatest key of a table, if it has rows.
     async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>>;
-    /// Stores rows that are not there: all, or none.
+    /// Stores rows that do not exist: all, or none.
     async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()>;
-    /// Makes ready for rows that were made from `from` on, up to `now`.
+    /// Prepares the database for rows created between `from` and `now`.
     async fn expect_rows(&self, from: Instant, now: Instant) -> StoreResult<()>;
-    /// The check value of the master key, if one is kept.
+    /// Reads the check value of the master key, if one is stored.
     async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>>;
-    /// Keeps another check value, only if `was` is the one that is kept; whether it was.
+    /// Replaces the check value, only if the stored one is `was`. Returns whether it did.
     async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> StoreResult<bool>;
 }
 
@@ -119,7 +117,7 @@ const fn text(name: &'static str) -> Column {
     (name, Kind::Text)
 }
 
-/// All tables but `installation`, whose check value has methods of its own, and the list of migrations.
+/// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
 pub static TABLES: [Table; 17] = [
     Table {
         name: "accounts",

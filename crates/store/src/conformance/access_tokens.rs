@@ -1,4 +1,4 @@
-//! Access tokens. That each is used once is a rule of enrolment, see [`super::factors`].
+//! Access tokens. The rule that each is used once is one of enrolment, see [`super::factors`].
 
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::text::FriendlyName;
@@ -6,7 +6,7 @@ use countersign_domain::text::FriendlyName;
 use super::fixture::Fixture;
 use crate::seam::{Enrolled, Inserted};
 
-/// In its own service only.
+/// It is found in its own service only.
 pub async fn an_access_token_reads_back_as_it_was_stored(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let plain = fixture.make.access_token(&service, &fixture.make.identity());
@@ -24,7 +24,7 @@ pub async fn an_access_token_reads_back_as_it_was_stored(fixture: &Fixture) {
     }
 }
 
-/// Otherwise nothing is stored.
+/// Without it nothing is stored.
 pub async fn an_access_token_needs_its_service(fixture: &Fixture) {
     let service = fixture.make.service(&fixture.account().await);
     let token = fixture.make.access_token(&service, &fixture.make.identity());
@@ -33,7 +33,7 @@ pub async fn an_access_token_needs_its_service(fixture: &Fixture) {
     assert_eq!(fixture.store.access_token(service.sid, token.sid).await, Ok(None));
 }
 
-/// Whoever asks with one is told more than "unknown".
+/// So the error can say more than "unknown".
 pub async fn used_and_expired_access_tokens_can_still_be_read(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();

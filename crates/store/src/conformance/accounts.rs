@@ -9,7 +9,7 @@ use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{Inserted, Updated};
 
-/// Both tokens included.
+/// Including both tokens.
 pub async fn an_account_reads_back_as_it_was_stored(fixture: &Fixture) {
     let plain = fixture.account().await;
     assert_eq!(fixture.store.account(plain.sid).await, Ok(Some(plain)));
@@ -18,7 +18,7 @@ pub async fn an_account_reads_back_as_it_was_stored(fixture: &Fixture) {
     assert_eq!(fixture.store.account(rotating.sid).await, Ok(Some(rotating)));
 }
 
-/// The second with the same SID changes nothing.
+/// A second account with the same SID changes nothing.
 pub async fn an_account_is_stored_once(fixture: &Fixture) {
     let first = fixture.account().await;
     let second = Account { friendly_name: "another".to_owned(), ..first.clone() };
@@ -27,7 +27,7 @@ pub async fn an_account_is_stored_once(fixture: &Fixture) {
     assert_eq!(fixture.store.account(fixture.make.account().sid).await, Ok(None));
 }
 
-/// However many want to make it at once, and none after another.
+/// Of concurrent commands one creates it, and none does so later.
 pub async fn there_is_one_first_account(fixture: &Fixture) {
     let mut wishes = tokio::task::JoinSet::new();
     for _ in 0..8 {
@@ -42,7 +42,7 @@ pub async fn there_is_one_first_account(fixture: &Fixture) {
     assert_eq!(all.items.len(), 1);
 }
 
-/// Two who read the same do not both replace it.
+/// Of two commands that read the same version, one replaces it.
 pub async fn an_account_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
     let was = fixture.account().await;
     fixture.pass(1);
@@ -66,7 +66,7 @@ pub async fn an_account_is_replaced_only_if_nobody_was_faster(fixture: &Fixture)
     assert_eq!(store.account(stranger.sid).await, Ok(None));
 }
 
-/// In order of their SIDs.
+/// In the order of their SIDs.
 pub async fn accounts_are_listed_page_by_page(fixture: &Fixture) {
     let mut sids = Vec::new();
     for _ in 0..5 {
@@ -76,7 +76,7 @@ pub async fn accounts_are_listed_page_by_page(fixture: &Fixture) {
     walks(&sids, async |page| fixture.store.accounts(page).await.unwrap().map(|a| a.sid)).await;
 }
 
-/// And is stored once.
+/// It is stored once.
 pub async fn an_api_key_needs_its_account(fixture: &Fixture) {
     let store = &fixture.store;
     let orphan = fixture.make.api_key(&fixture.make.account());
@@ -91,7 +91,7 @@ pub async fn an_api_key_needs_its_account(fixture: &Fixture) {
     assert_eq!(store.api_key(key.sid).await, Ok(Some(key)));
 }
 
-/// At once, and only that one.
+/// It is gone at once, and no other key is.
 pub async fn a_deleted_api_key_is_gone(fixture: &Fixture) {
     let account = fixture.account().await;
     let (key, other) = (fixture.make.api_key(&account), fixture.make.api_key(&account));
@@ -106,7 +106,7 @@ pub async fn a_deleted_api_key_is_gone(fixture: &Fixture) {
     assert_eq!(left.items, [other]);
 }
 
-/// Each account's for itself, and past one that is deleted meanwhile.
+/// Only those of the account; a key deleted in between does not disturb the order.
 pub async fn api_keys_are_listed_page_by_page(fixture: &Fixture) {
     let (account, other) = (fixture.account().await, fixture.account().await);
     let store = &fixture.store;

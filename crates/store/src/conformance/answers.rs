@@ -1,4 +1,4 @@
-//! Answers of challenges: the first one wins, and what was still to be delivered ends.
+//! Verdicts on challenges: the first one wins, and the deliveries of the challenge end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::fixture::Fixture;
 use crate::seam::{Notified, Recorded};
 
-/// With its verdict and its instant.
+/// With its verdict and its time.
 pub async fn the_first_answer_is_recorded(fixture: &Fixture) {
     let factor = fixture.factor().await;
     for verdict in [Verdict::Approved, Verdict::Denied] {
@@ -28,7 +28,7 @@ pub async fn the_first_answer_is_recorded(fixture: &Fixture) {
     }
 }
 
-/// Both at once, and neither if the answer is refused.
+/// Both are stored, or neither if the answer is refused.
 pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
     let (factor, store) = (fixture.factor().await, &fixture.store);
     let [first, late] =
@@ -53,7 +53,7 @@ pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
     }
 }
 
-/// Of those that are written together each gets its own, and one that came without keeps what it had.
+/// Also when they share a transaction. An answer without metadata keeps the stored metadata.
 pub async fn answers_at_once_keep_their_own_metadata(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let mut devices = JoinSet::new();
@@ -74,7 +74,7 @@ pub async fn answers_at_once_keep_their_own_metadata(fixture: &Fixture) {
     }
 }
 
-/// Also when it says the same, and also after the challenge would have expired.
+/// Also if it is the same verdict, and also after the challenge would have expired.
 pub async fn a_later_answer_is_refused(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let store = &fixture.store;
@@ -91,7 +91,7 @@ pub async fn a_later_answer_is_refused(fixture: &Fixture) {
     assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
 }
 
-/// From the very instant of its expiry on.
+/// From the instant of its expiry on.
 pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let (store, verdict) = (&fixture.store, Verdict::Approved);
@@ -103,7 +103,7 @@ pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
     assert_eq!(recorded, Ok(Recorded::Done));
 }
 
-/// Whatever they say.
+/// Whatever their verdicts are.
 pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut devices = JoinSet::new();
@@ -124,7 +124,7 @@ pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
     assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
 }
 
-/// Nobody can answer for a device that is gone.
+/// No answer is recorded for a deleted factor.
 pub async fn an_answer_needs_its_challenge_and_its_factor(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -140,8 +140,8 @@ pub async fn an_answer_needs_its_challenge_and_its_factor(fixture: &Fixture) {
     assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge));
 }
 
-/// Be it due, leased or parked; those of other challenges go on.
-pub async fn an_answer_cancels_what_was_still_to_be_delivered(fixture: &Fixture) {
+/// Whether due, leased or parked; deliveries of other challenges continue.
+pub async fn an_answer_cancels_open_deliveries(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
     let due = fixture.due(&challenge).await;
@@ -168,8 +168,8 @@ pub async fn an_answer_cancels_what_was_still_to_be_delivered(fixture: &Fixture)
     assert_eq!(fixture.ending(&leased).await, Some(Ending::cancelled(StatusReason::Answered)));
 }
 
-/// The device has seen it, or will: it answered.
-pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(fixture: &Fixture) {
+/// The device has the prompt, since it answered.
+pub async fn an_answer_leaves_deliveries_written_to_the_stream_as_sent(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.leased(&challenge).await;
     assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
@@ -182,7 +182,7 @@ pub async fn an_answer_leaves_what_was_written_to_the_stream_as_sent(fixture: &F
     assert_eq!((notification.ending, notification.delivery), (Some(Ending::SENT), None));
 }
 
-/// It has no row that an answer could end: whoever holds it sees the answer before the attempt.
+/// It has no row to end; its node reads the answer before the attempt.
 pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
@@ -196,7 +196,7 @@ pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
     assert_eq!(fixture.ending(&lease).await, Some(cancelled));
 }
 
-/// There is nothing left to ask.
+/// The challenge is closed.
 pub async fn an_answered_or_expired_challenge_is_not_pushed_again(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (answered, expired) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);

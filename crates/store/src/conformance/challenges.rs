@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
-use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::factor::Factor;
+use countersign_domain::factor::FactorStatus;
 use countersign_domain::text::StringMap;
 
 use super::fixture::{Fixture, walks};
@@ -48,7 +49,7 @@ pub async fn a_challenge_and_its_notification_need_a_verified_factor(fixture: &F
     assert_eq!(fixture.store.rescue(fixture.later(300), 10).await, Ok(0));
 }
 
-/// Not by another identity's or service's path.
+/// It is not found by the path of another identity or service.
 pub async fn a_challenge_is_found_by_its_own_path_only(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let challenge = fixture.challenge(&factor).await;
@@ -63,7 +64,7 @@ pub async fn a_challenge_is_found_by_its_own_path_only(fixture: &Fixture) {
     assert_eq!(fixture.challenge_now(&fixture.make.challenge(&factor)).await, None);
 }
 
-/// For the history.
+/// It stays in the history.
 pub async fn a_challenge_outlives_its_factor(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -94,7 +95,7 @@ async fn open_within(
     opened
 }
 
-/// In a rolling hour, and in a rolling day; those that were refused do not count.
+/// In a rolling hour and in a rolling day; refused ones do not count.
 pub async fn a_factor_has_only_so_many_challenges(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let other = fixture.factor_of(&fixture.service().await, &factor.owner.identity).await;
@@ -115,7 +116,7 @@ pub async fn a_factor_has_only_so_many_challenges(fixture: &Fixture) {
     assert_eq!(open_within(fixture, &factor, (2, 3, 0)).await, Opened::Done);
 }
 
-/// Those of all its factors together.
+/// The challenges of all its factors are counted together.
 pub async fn an_entity_has_only_so_many_challenges(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -130,7 +131,7 @@ pub async fn an_entity_has_only_so_many_challenges(fixture: &Fixture) {
     assert_eq!(open_within(fixture, &other, (1, 0, 1)).await, Opened::Done);
 }
 
-/// Each entity's for itself.
+/// Only those of the entity.
 pub async fn challenges_are_listed_page_by_page(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let mut sids = Vec::new();
@@ -142,7 +143,7 @@ pub async fn challenges_are_listed_page_by_page(fixture: &Fixture) {
     list(fixture, &factor, ChallengeFilter::default(), &sids).await;
 }
 
-/// Alone and together, page by page, judged at the instant of the question.
+/// By each filter and by both, page by page, with their status at the time of the query.
 pub async fn challenges_are_filtered_by_factor_and_status(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -150,7 +151,7 @@ pub async fn challenges_are_filtered_by_factor_and_status(fixture: &Fixture) {
     let other = fixture.factor_of(&service, &identity).await;
     let mut groups = vec![Vec::new(); 5];
     for round in 0..3 {
-        // three that will have expired, three of each verdict, three that wait
+        // Three that will have expired, three of each verdict, three pending.
         for (group, factor, minutes, verdict) in [
             (0, &one, 5, None),
             (1, &one, 60, Some(Verdict::Approved)),
@@ -210,7 +211,7 @@ async fn list(
     walks(expected, read).await;
 }
 
-/// And nothing else.
+/// Nothing else changes.
 pub async fn an_update_replaces_a_challenges_metadata(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let was = fixture.challenge(&factor).await;
@@ -228,7 +229,7 @@ pub async fn an_update_replaces_a_challenges_metadata(fixture: &Fixture) {
     }
 }
 
-/// What a device adds is part of its answer, so it comes no later; an application may add to the record at any time.
+/// A device's metadata is part of its answer, so it is not accepted later; an application may change metadata at any time.
 pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(fixture: &Fixture) {
     let (factor, store) = (fixture.factor().await, &fixture.store);
     let metadata = StringMap::parse(r#"{"order":"8"}"#).unwrap();
@@ -248,11 +249,11 @@ pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(fixtur
         assert_eq!(updated, Ok(Recorded::Refused(refused)));
         assert_eq!(fixture.challenge_now(challenge).await, was);
         let updated = store.update_challenge(challenge.sid, &other, false, at).await;
-        assert_eq!(updated, Ok(Recorded::Done), "an application's");
+        assert_eq!(updated, Ok(Recorded::Done), "the application may change it");
     }
 }
 
-/// Each challenge's for itself.
+/// Each challenge has its own count.
 pub async fn wrong_answers_are_counted(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (one, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);

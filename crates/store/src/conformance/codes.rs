@@ -6,9 +6,8 @@ use countersign_domain::challenge::{
 use countersign_domain::factor::FactorStatus;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::{TotpChange, TotpConfig};
-use tokio::task::JoinSet;
-
 use countersign_domain::totp_code::CodeVerdict;
+use tokio::task::JoinSet;
 
 use super::fixture::{Fixture, walks};
 use crate::seam::{ChallengeFilter, CodeUse, JudgedCode, Opened, Opening, TotpUpdate};
@@ -24,7 +23,7 @@ fn opening(challenge: Challenge, code: Option<JudgedCode>) -> Opening {
     }
 }
 
-/// And spends its step.
+/// The code's step is used up.
 pub async fn a_right_code_approves_its_challenge(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let challenge = fixture.code_challenge(&factor).await;
@@ -39,7 +38,7 @@ pub async fn a_right_code_approves_its_challenge(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&factor).await.unwrap().last_step, Some(4));
 }
 
-/// And with no other one.
+/// The metadata of other codes is not recorded.
 pub async fn metadata_is_recorded_with_a_code_that_is_accepted(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let challenge = fixture.code_challenge(&factor).await;
@@ -56,8 +55,8 @@ pub async fn metadata_is_recorded_with_a_code_that_is_accepted(fixture: &Fixture
     }
 }
 
-/// Whatever the codes say after them.
-pub async fn so_many_wrong_codes_shut_a_challenge(fixture: &Fixture) {
+/// Later codes are not checked.
+pub async fn too_many_wrong_codes_close_a_challenge(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let challenge = fixture.code_challenge(&factor).await;
     let show = async |code| {
@@ -72,7 +71,7 @@ pub async fn so_many_wrong_codes_shut_a_challenge(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&factor).await.unwrap().last_step, None);
 }
 
-/// And nothing is spent or counted.
+/// Nothing is used up or counted.
 pub async fn a_code_for_a_closed_challenge_is_refused(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let (one, other) =
@@ -89,7 +88,7 @@ pub async fn a_code_for_a_closed_challenge_is_refused(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&factor).await.unwrap().last_step, Some(1));
 }
 
-/// The same code for several challenges at once answers one of them.
+/// The same code, used for several challenges at the same time, answers one of them.
 pub async fn a_code_answers_one_challenge(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let mut hands = JoinSet::new();
@@ -107,7 +106,7 @@ pub async fn a_code_answers_one_challenge(fixture: &Fixture) {
     assert_eq!((accepted, spent), (1, 5), "{shown:?}");
 }
 
-/// Wherever they are shown, and until one is accepted or the application changes the factor.
+/// Whatever they are used for, until one is accepted or the application changes the factor.
 pub async fn wrong_codes_of_a_factor_are_counted_in_a_row(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let judged = |code| JudgedCode { most_in_a_row: 3, ..fixture.shown(&factor, code) };
@@ -146,17 +145,20 @@ pub async fn wrong_codes_of_a_factor_are_counted_in_a_row(fixture: &Fixture) {
         assert_eq!(answer(CodeVerdict::Right(7)).await, Ok(CodeUse::Exhausted));
         assert_eq!(open(CodeVerdict::Right(7)).await, (Opened::Exhausted, false));
         assert_eq!(update(Some(CodeVerdict::Right(7))).await, CodeUse::Exhausted);
-        assert!(matches!(update(None).await, CodeUse::Accepted(_)), "the application acts");
+        assert!(
+            matches!(update(None).await, CodeUse::Accepted(_)),
+            "an update by the application resets the count"
+        );
     }
     assert_eq!(answer(CodeVerdict::Wrong).await, Ok(CodeUse::Wrong));
     assert_eq!(answer(CodeVerdict::Right(8)).await, Ok(CodeUse::Accepted(())));
     for _ in 0..3 {
-        assert_eq!(answer(CodeVerdict::Wrong).await, Ok(CodeUse::Wrong), "from none again");
+        assert_eq!(answer(CodeVerdict::Wrong).await, Ok(CodeUse::Wrong), "the count starts again");
     }
     assert_eq!(answer(CodeVerdict::Right(9)).await, Ok(CodeUse::Exhausted));
 }
 
-/// Its step would be one of another length, and spend all codes for years.
+/// Its step has another length: used as it is, it would block all codes for years.
 pub async fn a_code_judged_by_other_settings_is_judged_again(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let challenge = fixture.code_challenge(&factor).await;
@@ -183,7 +185,7 @@ pub async fn a_code_judged_by_other_settings_is_judged_again(fixture: &Fixture) 
     assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, ChallengeState::Pending);
 }
 
-/// A right one approves it, a wrong one is its first, and without a verified factor there is no challenge.
+/// A right code approves it, a wrong one is counted, and without a verified factor the challenge is not stored.
 pub async fn a_code_may_come_with_its_challenge(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let open = async |code| {
@@ -220,7 +222,7 @@ pub async fn a_code_may_come_with_its_challenge(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&unverified).await.unwrap().last_step, None);
 }
 
-/// In the order of their SIDs, and those that are pending by themselves.
+/// In the order of their SIDs, also filtered by `pending`.
 pub async fn a_list_holds_challenges_of_both_types(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();

@@ -6,7 +6,7 @@ use countersign_domain::secret::Sealed;
 use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::seam::{Inserted, Updated};
 
-/// Whatever is set of it.
+/// With each optional value set and not set.
 pub async fn a_credential_reads_back_as_it_was_stored(fixture: &Fixture) {
     let account = fixture.account().await;
     let store = &fixture.store;
@@ -27,14 +27,14 @@ pub async fn a_credential_reads_back_as_it_was_stored(fixture: &Fixture) {
     }
 }
 
-/// Otherwise nothing is stored.
+/// Without it nothing is stored.
 pub async fn a_credential_needs_its_account(fixture: &Fixture) {
     let orphan = fixture.make.credential(&fixture.make.account());
     assert_eq!(fixture.store.create_credential(&orphan).await, Ok(Inserted::NoParent));
     assert_eq!(fixture.store.credential(orphan.sid).await, Ok(None));
 }
 
-/// Two who read the same do not both replace it.
+/// Of two commands that read the same version, one replaces it.
 pub async fn a_credential_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
     let was = fixture.make.credential(&fixture.account().await);
     let store = &fixture.store;
@@ -57,7 +57,7 @@ pub async fn a_credential_is_replaced_only_if_nobody_was_faster(fixture: &Fixtur
     assert_eq!(store.credential(was.sid).await, Ok(None));
 }
 
-/// Each account's for itself, and past one that is deleted meanwhile.
+/// Only those of the account; a credential deleted in between does not disturb the order.
 pub async fn credentials_are_listed_page_by_page(fixture: &Fixture) {
     let (account, other) = (fixture.account().await, fixture.account().await);
     let store = &fixture.store;

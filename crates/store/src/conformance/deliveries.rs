@@ -1,4 +1,4 @@
-//! Deliveries: who holds them, and when they wake. What becomes of held ones is in [`super::settling`].
+//! Deliveries: their leases and wake-up times. Their outcomes are in [`super::settling`].
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{Challenge, ChallengeState};
@@ -16,7 +16,7 @@ fn sids(leases: &[Lease]) -> Vec<NotificationSid> {
     leases.iter().map(|lease| lease.delivery.notification).collect()
 }
 
-/// Until it ends, or is given up.
+/// Until it ends or is given back.
 pub async fn a_lease_is_held_by_one_worker(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let new = fixture.due(&challenge).await;
@@ -29,7 +29,7 @@ pub async fn a_lease_is_held_by_one_worker(fixture: &Fixture) {
     assert_eq!(fixture.notification(&new).await.delivery, Some((state, 0)));
 }
 
-/// However many take at once.
+/// No delivery is leased twice.
 pub async fn workers_who_lease_at_once_share(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     for _ in 0..20 {
@@ -46,7 +46,7 @@ pub async fn workers_who_lease_at_once_share(fixture: &Fixture) {
     assert_eq!(taken.len(), 20);
 }
 
-/// No more than were asked for, and none before its time.
+/// At most as many as asked for, and none before its time.
 pub async fn those_due_the_longest_are_leased_first(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut expected = Vec::new();
@@ -64,7 +64,7 @@ pub async fn those_due_the_longest_are_leased_first(fixture: &Fixture) {
     assert_eq!(sids(&leases), [future.delivery.notification]);
 }
 
-/// At the deadline and after it, nothing can be leased.
+/// Neither at the deadline nor after it.
 pub async fn nothing_is_leased_past_its_deadline(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -77,7 +77,7 @@ pub async fn nothing_is_leased_past_its_deadline(fixture: &Fixture) {
     assert_eq!(parked, Ok(Vec::new()));
 }
 
-/// Nobody else takes it before its lease runs out; then it is due again, for whoever comes.
+/// No other worker leases it before that; then it is due again.
 pub async fn a_lease_that_ran_out_is_rescued(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let held = fixture.leased(&challenge).await;
@@ -99,7 +99,7 @@ pub async fn a_lease_that_ran_out_is_rescued(fixture: &Fixture) {
 }
 
 /// It can only expire.
-pub async fn what_is_rescued_past_its_deadline_is_not_leased(fixture: &Fixture) {
+pub async fn a_delivery_rescued_past_its_deadline_is_not_leased(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let birth = InitialState::Leased { until: fixture.later(30) };
     let new = fixture.notify(&challenge, 10, birth).await;
@@ -111,7 +111,7 @@ pub async fn what_is_rescued_past_its_deadline_is_not_leased(fixture: &Fixture) 
     assert_eq!(fixture.ending(&new).await, Some(Ending::NOT_ATTEMPTED));
 }
 
-/// The rest waits for the next time.
+/// The others wait for the next call.
 pub async fn rescue_expire_and_void_take_no_more_than_asked(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let (store, other) = (&fixture.store, fixture.make.other_node());
@@ -135,7 +135,7 @@ pub async fn rescue_expire_and_void_take_no_more_than_asked(fixture: &Fixture) {
     }
 }
 
-/// Whatever their leases say; the node's own are kept.
+/// Even if they have not run out; the node keeps its own leases.
 pub async fn the_leases_of_other_nodes_can_be_voided(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let own = fixture.leased(&challenge).await;
@@ -148,8 +148,8 @@ pub async fn the_leases_of_other_nodes_can_be_voided(fixture: &Fixture) {
     assert_eq!(sids(&fixture.lease_due(10).await), [own.delivery.notification]);
 }
 
-/// Due or parked, at the very instant, and its ending says what it waited for; what has time left goes on.
-pub async fn what_outlives_its_deadline_expires(fixture: &Fixture) {
+/// Due or parked, at the instant of the deadline, with the reason for which it waited. Others continue.
+pub async fn a_delivery_past_its_deadline_expires(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let due = fixture.notify(&challenge, 10, InitialState::Due).await;
     let parked = fixture.notify(&challenge, 10, InitialState::Parked).await;
@@ -167,7 +167,7 @@ pub async fn what_outlives_its_deadline_expires(fixture: &Fixture) {
     assert!(fixture.prospect(&leased).await.lease_holds);
 }
 
-/// And only what is waiting for its time counts.
+/// Only due deliveries count.
 pub async fn the_next_due_is_the_earliest(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     assert_eq!(fixture.store.next_due().await, Ok(None));
@@ -184,10 +184,10 @@ pub async fn the_next_due_is_the_earliest(fixture: &Fixture) {
     assert_eq!(fixture.store.next_due().await, Ok(Some(fixture.now())));
 }
 
-/// Those of another factor stay where they are, and a leased one is not given out twice.
+/// Deliveries of another factor stay parked, and a leased one is not leased twice.
 pub async fn of_each_challenge_the_newest_parked_is_leased(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
-    // of the second challenge, the deadline is earlier
+    // The deadline of the second challenge is earlier.
     let late = fixture.challenge(&factor).await;
     let early = Challenge { expires_at: fixture.later(60), ..fixture.make.challenge(&factor) };
     assert_eq!(fixture.open(&early, None).await, Opened::Done);
@@ -210,7 +210,7 @@ pub async fn of_each_challenge_the_newest_parked_is_leased(fixture: &Fixture) {
     assert!(sids(&rest).contains(&newest[1]) && !sids(&rest).contains(&newest[0]));
 }
 
-/// When the newest has no time left, an older one that has may still tell the device.
+/// If the newest has passed its deadline, an older one is offered to the device.
 pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -223,7 +223,7 @@ pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &
     assert_eq!(sids(&leases), [older.delivery.notification]);
 }
 
-/// The state of the challenge, and the factor as it is at that moment.
+/// With the state of the challenge and the factor as they are now.
 pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -249,7 +249,7 @@ pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
     assert!(prospect.challenge.is_some() && prospect.factor.is_none());
 }
 
-/// Whatever became of the lease or of the factor.
+/// Also of lost leases and deleted factors.
 pub async fn prospects_are_in_the_order_of_the_leases(fixture: &Fixture) {
     assert_eq!(fixture.store.prospects(&[]).await, Ok(Vec::new()));
     let mut leases = Vec::new();
@@ -269,7 +269,7 @@ pub async fn prospects_are_in_the_order_of_the_leases(fixture: &Fixture) {
     assert_eq!(found, [(true, false), (true, true), (false, true)]);
 }
 
-/// That of the factor's platform, as the service names it at that moment.
+/// The credential of the factor's platform that the service names now.
 pub async fn a_prospect_names_the_services_credential(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let lease = fixture.leased(&fixture.challenge(&factor).await).await;
@@ -294,7 +294,7 @@ pub async fn a_prospect_names_the_services_credential(fixture: &Fixture) {
     }
 }
 
-/// Only the instant tells one lease of a node from the next.
+/// The end of a lease distinguishes it from the next lease of the same node.
 pub async fn a_lease_taken_again_is_another_one(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let held = fixture.leased(&challenge).await;
@@ -308,7 +308,7 @@ pub async fn a_lease_taken_again_is_another_one(fixture: &Fixture) {
     assert!(!fixture.prospect(&foreign).await.lease_holds);
 }
 
-/// As long as it has no ending.
+/// Until its notification has ended.
 pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
@@ -317,7 +317,7 @@ pub async fn the_lease_of_a_ttl_of_zero_holds_until_it_ends(fixture: &Fixture) {
     assert!(!fixture.prospect(&lease).await.lease_holds);
 }
 
-/// What is due or leased of a factor that was deleted is found to have no target.
+/// Also of deliveries that were due or leased when the factor was deleted.
 pub async fn the_deliveries_of_a_deleted_factor_have_no_target(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;

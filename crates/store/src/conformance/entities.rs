@@ -1,4 +1,4 @@
-//! Entities, and what it means to delete one.
+//! Entities, and the deletion of one.
 
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::challenge::{Challenge, Verdict};
@@ -11,7 +11,7 @@ use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{ChallengeFilter, Inserted, Notified, Opened, Recorded};
 
-/// By its identity.
+/// It is found by its identity.
 pub async fn an_entity_reads_back_as_it_was_stored(fixture: &Fixture) {
     let service = fixture.service().await;
     let entity = fixture.make.entity(&service, &fixture.make.identity());
@@ -24,7 +24,7 @@ pub async fn an_entity_reads_back_as_it_was_stored(fixture: &Fixture) {
     assert_eq!(store.entity(service.sid, &fixture.make.identity()).await, Ok(None));
 }
 
-/// And is its own in another service, or in other letters.
+/// Another service, or other letter case, makes another entity.
 pub async fn an_identity_is_unique_in_its_service(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let identity = Identity::parse("Somebody-1").unwrap();
@@ -37,7 +37,7 @@ pub async fn an_identity_is_unique_in_its_service(fixture: &Fixture) {
     fixture.entity(&service, &Identity::parse("somebody-1").unwrap()).await;
 }
 
-/// Otherwise nothing is stored.
+/// Without it nothing is stored.
 pub async fn an_entity_needs_its_service(fixture: &Fixture) {
     let service = fixture.make.service(&fixture.account().await);
     let entity = fixture.make.entity(&service, &fixture.make.identity());
@@ -46,7 +46,7 @@ pub async fn an_entity_needs_its_service(fixture: &Fixture) {
     assert_eq!(fixture.store.entity(service.sid, &entity.owner.identity).await, Ok(None));
 }
 
-/// Each service's for itself, and past one that is deleted meanwhile.
+/// Only those of the service; an entity deleted in between does not disturb the order.
 pub async fn entities_are_listed_page_by_page(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let mut entities = Vec::new();
@@ -68,7 +68,7 @@ pub async fn entities_are_listed_page_by_page(fixture: &Fixture) {
     walks_past_a_deleted_one(&sids, read, delete).await;
 }
 
-/// Nothing below it is found, and nothing can be put there.
+/// Nothing below it is found, and nothing can be stored there.
 pub async fn below_a_deleted_entity_nothing_is_reachable(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -80,7 +80,7 @@ pub async fn below_a_deleted_entity_nothing_is_reachable(fixture: &Fixture) {
     nothing_is_stored(fixture, &below).await;
 }
 
-/// By an entity that has nothing of the one before.
+/// The new entity has nothing of the deleted one.
 pub async fn the_identity_of_a_deleted_entity_is_free_at_once(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -99,7 +99,7 @@ pub async fn the_identity_of_a_deleted_entity_is_free_at_once(fixture: &Fixture)
     assert_eq!(factors.items, [AnyFactor::Push(Box::new(factor))]);
 }
 
-/// One of everything that can lie below an entity.
+/// One record of each kind that can be below an entity.
 pub(super) struct Below {
     pub(super) factor: Factor,
     pub(super) token: AccessToken,
@@ -119,7 +119,7 @@ impl Below {
     }
 }
 
-/// Whatever way one asks.
+/// By no method.
 pub(super) async fn nothing_is_found(fixture: &Fixture, below: &Below) {
     let owner = &below.factor.owner;
     let store = &fixture.store;
@@ -145,7 +145,7 @@ async fn nothing_below_is_found(fixture: &Fixture, below: &Below) {
     assert_eq!((prospect.challenge, prospect.factor), (None, None));
 }
 
-/// Whatever one tries.
+/// By no method.
 pub(super) async fn nothing_is_stored(fixture: &Fixture, below: &Below) {
     let Below { factor, challenge, .. } = below;
     let (store, entity) = (&fixture.store, factor.owner.entity);

@@ -1,8 +1,9 @@
-//! What webhooks are told of: calls are stored by the command that causes their event.
+//! The events that webhooks are called for. Calls are stored by the command that causes their event.
 
 use countersign_domain::challenge::Verdict;
 use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
-use countersign_domain::factor::{Factor, FactorChange, FactorStatus};
+use countersign_domain::factor::FactorStatus;
+use countersign_domain::factor::{Factor, FactorChange};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::settled::Settled;
 use countersign_domain::totp::TotpChange;
@@ -14,7 +15,7 @@ use super::fixture::Fixture;
 use super::webhook_fixture::{TAKEN, field, hook_for};
 use crate::seam::{CodeUse, Opened, Opening, Recorded, TotpUpdate};
 
-/// All calls that are due, one after the other, each of which is done.
+/// Leases and settles all calls that are due.
 async fn told(fixture: &Fixture) -> Vec<CallLease> {
     let mut all = Vec::new();
     loop {
@@ -41,8 +42,8 @@ async fn verify(fixture: &Fixture, factor: &Factor) {
     assert!(updated.unwrap().is_some());
 }
 
-/// It is verified once, and whoever has no webhook hears nothing.
-pub async fn what_happens_to_a_factor_is_told(fixture: &Fixture) {
+/// The factor is verified once. A service without webhooks stores no calls.
+pub async fn changes_of_a_factor_cause_calls(fixture: &Fixture) {
     let (service, silent) = (fixture.service().await, fixture.service().await);
     hook_for(fixture, &service, &[EventType::All]).await;
     let owner = fixture.make.entity(&service, &fixture.make.identity()).owner;
@@ -69,8 +70,8 @@ pub async fn what_happens_to_a_factor_is_told(fixture: &Fixture) {
     }
 }
 
-/// Likewise; each of its approvals, too, whether the code came with the challenge or later.
-pub async fn what_happens_to_a_factor_with_codes_is_told(fixture: &Fixture) {
+/// Each approval by a code too, whether the code came with the challenge or later.
+pub async fn changes_of_a_totp_factor_cause_calls(fixture: &Fixture) {
     let factor = fixture.totp_factor_in(FactorStatus::Unverified).await;
     let owner = &factor.owner;
     let service = fixture.store.service(owner.service).await.unwrap().unwrap();
@@ -125,8 +126,8 @@ pub async fn what_happens_to_a_factor_with_codes_is_told(fixture: &Fixture) {
     assert_eq!(types(&told(fixture).await), ["factor.deleted"]);
 }
 
-/// Of both types.
-pub async fn a_deleted_entity_tells_of_its_factors(fixture: &Fixture) {
+/// Of factors of both types.
+pub async fn deleting_an_entity_causes_calls_about_its_factors(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
     let push = fixture.factor_of(&service, &identity).await.sid;
@@ -141,8 +142,8 @@ pub async fn a_deleted_entity_tells_of_its_factors(fixture: &Fixture) {
     }
 }
 
-/// As it was answered; a second answer is none.
-pub async fn an_answer_is_told_with_its_challenge(fixture: &Fixture) {
+/// With the verdict. A second answer causes no event.
+pub async fn an_answer_causes_a_call_with_its_challenge(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
     hook_for(fixture, &service, &[EventType::All]).await;
@@ -164,8 +165,8 @@ pub async fn an_answer_is_told_with_its_challenge(fixture: &Fixture) {
     }
 }
 
-/// At its expiry, to those who named it when it was opened.
-pub async fn an_expiry_is_told_if_nobody_answered(fixture: &Fixture) {
+/// At its expiry, for webhooks that were subscribed when it was opened.
+pub async fn an_unanswered_expiry_causes_a_call(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
     hook_for(fixture, &service, &[EventType::All]).await;
@@ -185,8 +186,8 @@ pub async fn an_expiry_is_told_if_nobody_answered(fixture: &Fixture) {
     assert_eq!(fixture.store.next_call(fixture.now()).await, Ok(None));
 }
 
-/// Never by `*`. What was sent is told once it is delivered.
-pub async fn the_end_of_a_push_is_told_to_those_who_name_it(fixture: &Fixture) {
+/// Only for webhooks that name the event; `*` does not include it. A sent notification causes an event when it is delivered.
+pub async fn the_end_of_a_push_causes_calls_of_webhooks_that_name_it(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
     hook_for(fixture, &service, &[EventType::All]).await;
@@ -211,7 +212,10 @@ pub async fn the_end_of_a_push_is_told_to_those_who_name_it(fixture: &Fixture) {
     let attempted = fixture
         .attempted(Outcome::Refused { breaks_credential: false }, AfterAttempt::Done(ending));
     let refused = Settled { lease: refused, event: attempted, at: fixture.now() };
-    assert!(fixture.store.settle(&[refused]).await.unwrap().may_cause_calls, "somebody names it");
+    assert!(
+        fixture.store.settle(&[refused]).await.unwrap().may_cause_calls,
+        "a webhook is subscribed"
+    );
     let late = fixture.due(&challenge).await;
     assert_eq!(types(&told(fixture).await), ["notification.delivered", "notification.failed"]);
     fixture.pass(300);

@@ -1,9 +1,10 @@
-//! Factors: how they come, change and go.
+//! Factors: their enrolment, changes and deletion.
 
 use std::time::Duration;
 
 use countersign_domain::ending::{Ending, StatusReason};
-use countersign_domain::factor::{Factor, FactorChange, FactorStatus, UNVERIFIED_FOR};
+use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::text::{AppId, FriendlyName, Identity, SdkVersion};
 use tokio::task::JoinSet;
 
@@ -11,7 +12,7 @@ use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{Enrolled, Enrolment, Inserted};
 
-/// And makes its entity.
+/// Its entity is created.
 pub async fn a_factor_reads_back_as_it_was_enrolled(fixture: &Fixture) {
     let service = fixture.service().await;
     let mut factor =
@@ -27,7 +28,7 @@ pub async fn a_factor_reads_back_as_it_was_enrolled(fixture: &Fixture) {
     assert_eq!(fixture.stored(&factor).await, Some(factor));
 }
 
-/// Whose SID takes the place of the one that was guessed.
+/// The SID of that entity replaces the one given.
 pub async fn a_factor_joins_the_entity_that_is_there(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -40,7 +41,7 @@ pub async fn a_factor_joins_the_entity_that_is_there(fixture: &Fixture) {
     assert_eq!(found.items.len(), 2);
 }
 
-/// Not by another identity's, service's or entity's path.
+/// It is not found by the path of another identity, service or entity.
 pub async fn a_factor_is_found_by_its_own_path_only(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let store = &fixture.store;
@@ -61,7 +62,7 @@ pub async fn a_factor_is_found_by_its_own_path_only(fixture: &Fixture) {
     assert_eq!(fixture.stored(&factor).await, Some(factor));
 }
 
-/// Otherwise not even the entity is made.
+/// Without it not even the entity is created.
 pub async fn a_factor_needs_its_service(fixture: &Fixture) {
     let service = fixture.make.service(&fixture.account().await);
     let factor =
@@ -72,7 +73,7 @@ pub async fn a_factor_needs_its_service(fixture: &Fixture) {
     assert_eq!(fixture.stored(&factor).await, None);
 }
 
-/// Also by two devices at the same time.
+/// Also of two concurrent enrolments.
 pub async fn an_access_token_enrols_one_factor(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -91,8 +92,8 @@ pub async fn an_access_token_enrols_one_factor(fixture: &Fixture) {
     assert_eq!(found.items.len(), 1);
 }
 
-/// And leaves no entity behind.
-pub async fn a_token_that_expired_or_is_of_another_service_enrols_nobody(fixture: &Fixture) {
+/// No entity is created.
+pub async fn an_expired_token_or_one_of_another_service_enrols_no_factor(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let identity = fixture.make.identity();
     let token = fixture.make.access_token(&service, &identity);
@@ -110,7 +111,7 @@ pub async fn a_token_that_expired_or_is_of_another_service_enrols_nobody(fixture
     assert_eq!(fixture.store.entity(service.sid, &identity).await, Ok(None));
 }
 
-/// The device may try again with the same one.
+/// The device may try again with the same token.
 pub async fn a_failed_enrolment_does_not_use_up_its_token(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -136,7 +137,7 @@ pub async fn a_failed_enrolment_does_not_use_up_its_token(fixture: &Fixture) {
     assert_eq!(enrolled, Enrolled::Done(first.owner.entity));
 }
 
-/// Elsewhere, or once its factor is gone or has lapsed, the key can be used.
+/// The key can be used in another entity, or when its factor was deleted or has lapsed.
 pub async fn a_key_is_taken_only_by_a_living_factor_of_the_same_entity(fixture: &Fixture) {
     let first = fixture.factor().await;
     let twin = || Factor { key: first.key, ..fixture.make.factor(&first.owner) };
@@ -167,7 +168,7 @@ async fn enrol_within(fixture: &Fixture, factor: &Factor, entity: u32, day: u32)
     fixture.store.enrol_factor(&enrolment).await.unwrap()
 }
 
-/// A deleted one makes room, and so does one that lapsed.
+/// Deleted and lapsed factors do not count.
 pub async fn an_entity_has_only_so_many_factors(fixture: &Fixture) {
     let first = fixture.factor().await;
     let entity = first.owner.entity;
@@ -183,7 +184,7 @@ pub async fn an_entity_has_only_so_many_factors(fixture: &Fixture) {
     assert_eq!(enrol_within(fixture, &next(), 2, 0).await, Enrolled::Done(entity));
 }
 
-/// Deleted ones included. The day begins with the first of them, not at midnight; refused ones do not count.
+/// Deleted ones count, refused ones do not. The day begins with the first factor, not at midnight.
 pub async fn only_so_many_factors_are_made_in_a_day(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -204,7 +205,7 @@ pub async fn only_so_many_factors_are_made_in_a_day(fixture: &Fixture) {
     assert_eq!(enrol_within(fixture, &next(), 0, 2).await, Enrolled::TooManyToday);
 }
 
-/// Each entity's for itself, and past one that is deleted meanwhile.
+/// Only those of the entity; a factor deleted in between does not disturb the order.
 pub async fn factors_are_listed_page_by_page(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -224,7 +225,7 @@ pub async fn factors_are_listed_page_by_page(fixture: &Fixture) {
     walks_past_a_deleted_one(&sids, read, delete).await;
 }
 
-/// What it does not name stays.
+/// Other values stay.
 pub async fn an_update_changes_only_what_it_names(fixture: &Fixture) {
     let was = fixture.factor().await;
     let (store, entity) = (&fixture.store, was.owner.entity);
@@ -260,7 +261,7 @@ pub async fn an_update_changes_only_what_it_names(fixture: &Fixture) {
     assert_eq!(store.update_factor(entity, gone, &change, fixture.now()).await, Ok(None));
 }
 
-/// And a verified one stays verified, whatever else is changed.
+/// A verified factor stays verified whatever else changes.
 pub async fn an_update_verifies_a_factor(fixture: &Fixture) {
     let service = fixture.service().await;
     let owner = fixture.make.entity(&service, &fixture.make.identity()).owner;
@@ -274,7 +275,7 @@ pub async fn an_update_verifies_a_factor(fixture: &Fixture) {
     }
 }
 
-/// So that they go there. Neither a new name nor the same address again wakes them.
+/// So that they go to the new address. A new name, or the same address again, does not.
 pub async fn a_new_address_makes_parked_deliveries_due(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (parked, other) = (fixture.challenge(&factor).await, fixture.factor().await);
@@ -299,7 +300,7 @@ pub async fn a_new_address_makes_parked_deliveries_due(fixture: &Fixture) {
     assert_eq!(leases[0].delivery.challenge, parked.sid);
 }
 
-/// At once; those of another factor go on.
+/// At once; those of another factor continue.
 pub async fn deleting_a_factor_cancels_its_parked_deliveries(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let challenge = fixture.challenge(&factor).await;
@@ -315,7 +316,7 @@ pub async fn deleting_a_factor_cancels_its_parked_deliveries(fixture: &Fixture) 
     assert_eq!(fixture.ending(&kept).await, None);
 }
 
-/// Whether they, their entity or their service are gone, or they are reached by another way.
+/// Those that were deleted with or without their entity or service, and those with another address.
 pub async fn factors_without_a_stream_are_told_apart(fixture: &Fixture) {
     let store = &fixture.store;
     let service = fixture.service().await;

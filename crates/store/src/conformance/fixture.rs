@@ -1,4 +1,4 @@
-//! What a rule plays on: a fresh store, and a maker of things that it can put there.
+//! What a rule runs on: an empty store, and a maker of records to store.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -13,14 +13,13 @@ use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{InitialState, Lease, NewNotification};
 use countersign_domain::ending::Ending;
-use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::factor::Factor;
+use countersign_domain::factor::FactorStatus;
 use countersign_domain::notification::Notification;
-use countersign_domain::outcome::Outcome;
-use countersign_domain::outcome::{AfterAttempt, Attempt};
+use countersign_domain::outcome::{AfterAttempt, Attempt, Outcome};
 use countersign_domain::prospect::Prospect;
 use countersign_domain::service::Service;
-use countersign_domain::settled::DeliveryEvent;
-use countersign_domain::settled::Settled;
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -35,17 +34,17 @@ use crate::seam::{
     Recorded, Store, TotpEnrolment,
 };
 
-/// A fresh store and a maker.
+/// An empty store and a maker of records.
 #[derive(Clone)]
 pub struct Fixture {
-    /// What is tried; nothing is in it.
+    /// The store under test, empty.
     pub store: Arc<dyn Store>,
-    /// Makes what is put there, and holds the hands of the clock.
+    /// Makes records, and holds the clock of the test.
     pub make: Fixtures,
 }
 
 impl Fixture {
-    /// With a store that nobody has used.
+    /// Makes a fixture of an unused store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store, make: Fixtures::new(7) }
     }
@@ -55,12 +54,12 @@ impl Fixture {
         self.make.now()
     }
 
-    /// So many seconds from now.
+    /// The instant that many seconds from now.
     pub fn later(&self, seconds: u64) -> Instant {
         self.now() + Duration::from_secs(seconds)
     }
 
-    /// Lets so many seconds pass.
+    /// Moves the clock that many seconds forward.
     pub fn pass(&self, seconds: u64) {
         self.make.clock.advance(Duration::from_secs(seconds));
     }
@@ -79,7 +78,7 @@ impl Fixture {
         service
     }
 
-    /// Stores a factor of `identity`, and its entity if need be.
+    /// Stores a factor of `identity`, and its entity if it has none.
     pub async fn factor_of(&self, service: &Service, identity: &Identity) -> Factor {
         let mut factor = self.make.factor(&self.make.entity(service, identity).owner);
         match self.enrol(&factor, None).await {
@@ -107,24 +106,24 @@ impl Fixture {
         self.store.factor(owner.service, &owner.identity, factor.sid).await.unwrap()
     }
 
-    /// Enrols a factor with codes, without limits.
+    /// Enrols a TOTP factor without limits.
     pub async fn enrol_totp(&self, factor: &TotpFactor) -> Enrolled {
         let enrolment =
             TotpEnrolment { factor: factor.clone(), most_per_entity: 0, most_per_day: 0 };
         self.store.enrol_totp_factor(&enrolment).await.unwrap()
     }
 
-    /// Stores a factor with codes of `identity`, and its entity if need be.
+    /// Stores a TOTP factor of `identity`, and its entity if it has none.
     pub async fn totp_factor_of(&self, service: &Service, identity: &Identity) -> TotpFactor {
         self.totp(service, identity, FactorStatus::Verified).await
     }
 
-    /// Stores a factor with codes of a new entity of a new service.
+    /// Stores a TOTP factor of a new entity of a new service.
     pub async fn totp_factor_in(&self, status: FactorStatus) -> TotpFactor {
         self.totp(&self.service().await, &self.make.identity(), status).await
     }
 
-    /// Stores a verified one.
+    /// Stores a verified TOTP factor.
     pub async fn totp_factor(&self) -> TotpFactor {
         self.totp_factor_in(FactorStatus::Verified).await
     }
@@ -144,32 +143,32 @@ impl Fixture {
         factor
     }
 
-    /// The factor with codes as it is stored now.
+    /// The TOTP factor as it is stored now.
     pub async fn totp_stored(&self, factor: &TotpFactor) -> Option<TotpFactor> {
         let owner = &factor.owner;
         self.store.totp_factor(owner.service, &owner.identity, factor.sid).await.unwrap()
     }
 
-    /// A code of a factor, judged by the factor as it was enrolled, with no limit in a row.
+    /// A code of a factor, judged by the settings of its enrolment, without a limit of wrong codes in a row.
     pub fn shown(&self, factor: &TotpFactor, code: CodeVerdict) -> JudgedCode {
         JudgedCode { code, config: factor.config, most_in_a_row: 0 }
     }
 
-    /// Stores a challenge that a code is to answer.
+    /// Stores a challenge that a code answers.
     pub async fn code_challenge(&self, factor: &TotpFactor) -> Challenge {
         let challenge = self.make.code_challenge(factor);
         assert_eq!(self.open(&challenge, None).await, Opened::Done);
         challenge
     }
 
-    /// Stores a challenge that sends nothing by itself.
+    /// Stores a challenge without an automatic notification.
     pub async fn challenge(&self, factor: &Factor) -> Challenge {
         let challenge = self.make.challenge(factor);
         assert_eq!(self.open(&challenge, None).await, Opened::Done);
         challenge
     }
 
-    /// Has a challenge approved.
+    /// Approves a challenge.
     pub async fn answer(&self, challenge: &Challenge) {
         let recorded =
             self.store.answer_challenge(challenge.sid, Verdict::Approved, None, self.now()).await;
@@ -200,8 +199,8 @@ impl Fixture {
         found.unwrap().map(|(challenge, _)| challenge)
     }
 
-    /// Stores a notification, planned for the platform that the factor has now. What the store tells of the first attempt is
-    /// what it would tell when asked.
+    /// Stores a notification, planned for the platform that the factor has now. Checks that the prospect that the store returns is the
+    /// one that it reads.
     pub async fn notify(
         &self,
         challenge: &Challenge,
@@ -223,29 +222,29 @@ impl Fixture {
         new
     }
 
-    /// Stores a notification that this process holds for half a minute.
+    /// Stores a notification that this node has leased for 30 s.
     pub async fn leased(&self, challenge: &Challenge) -> Lease {
         let birth = InitialState::Leased { until: self.later(30) };
         self.notify(challenge, 300, birth).await.lease().unwrap()
     }
 
-    /// Stores one that is due at once.
+    /// Stores a notification that is due at once.
     pub async fn due(&self, challenge: &Challenge) -> NewNotification {
         self.notify(challenge, 300, InitialState::Due).await
     }
 
-    /// Stores one that waits for its device.
+    /// Stores a parked notification.
     pub async fn parked(&self, challenge: &Challenge) -> NewNotification {
         self.notify(challenge, 300, InitialState::Parked).await
     }
 
-    /// Leases what is due, for half a minute.
+    /// Leases due deliveries for 30 s.
     pub async fn lease_due(&self, most: usize) -> Vec<Lease> {
         let (now, until) = (self.now(), self.later(30));
         self.store.lease_due(self.make.node, now, until, most).await.unwrap()
     }
 
-    /// Leases calls of webhooks that are due, for half a minute, with so many free permits.
+    /// Leases due calls for 30 s, with that many free permits.
     pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
         let (now, until) = (self.now(), self.later(30));
         let permits = PermitPool { free, ..PermitPool::default() };
@@ -254,7 +253,7 @@ impl Fixture {
         self.store.lease_calls(&wanted).await.unwrap()
     }
 
-    /// Leases calls of webhooks that are due, with plenty of permits.
+    /// Leases due calls, with plenty of permits.
     pub async fn lease_calls(&self) -> Vec<CallLease> {
         self.look_for_calls(256, WebhookSid::from_bytes([0; 16])).await.leases
     }
@@ -266,7 +265,7 @@ impl Fixture {
         self.store.notification(challenge, sid).await.unwrap().unwrap()
     }
 
-    /// How it ended, if it has.
+    /// Its ending, if it has ended.
     pub async fn ending(&self, lease: impl Into<Which>) -> Option<Ending> {
         self.notification(lease).await.ending
     }
@@ -277,7 +276,7 @@ impl Fixture {
         prospects.pop().unwrap()
     }
 
-    /// Settles one delivery now; whether its lease held.
+    /// Settles one delivery now. Returns whether its lease held.
     pub async fn settle(&self, lease: &Lease, what: DeliveryEvent) -> bool {
         let settled = Settled { lease: *lease, event: what, at: self.now() };
         self.store.settle(&[settled]).await.unwrap().lost.is_empty()
@@ -299,7 +298,7 @@ impl Fixture {
         self.attempted(Outcome::Acknowledged, AfterAttempt::Done(Ending::DELIVERED))
     }
 
-    /// Opens an entity of its own with nothing below.
+    /// Stores an entity without anything below it.
     pub async fn entity(&self, service: &Service, identity: &Identity) -> EntitySid {
         let entity = self.make.entity(service, identity);
         assert_eq!(self.store.create_entity(&entity).await, Ok(Inserted::Done));
@@ -307,7 +306,7 @@ impl Fixture {
     }
 }
 
-/// Which notification is meant, by whatever names it.
+/// A notification, given by its lease or by its plan.
 pub struct Which(countersign_domain::delivery::Delivery);
 
 impl From<&Lease> for Which {
@@ -322,7 +321,7 @@ impl From<&NewNotification> for Which {
     }
 }
 
-/// Walks a list there and back, in both orders and in pages of several sizes. `expected` is in ascending order.
+/// Reads a list forwards and backwards, in both orders and in pages of several sizes. `expected` is in ascending order.
 pub(super) async fn walks<S: Copy + Eq + Hash + Debug>(
     expected: &[S],
     read: impl AsyncFn(PageQuery<S>) -> Page<S>,
@@ -359,7 +358,7 @@ async fn walks_in<S: Copy + Eq + Debug>(
         }
         (at, next) = (end, place(list[end - 1], Side::After));
     }
-    // beyond the end there is nothing, and all of it lies before
+    // Behind the last item there is nothing, and all items precede.
     let beyond = read(place(list[list.len() - 1], Side::After)).await;
     assert_eq!((beyond.items, beyond.has_previous, beyond.has_next), (vec![], true, false));
 

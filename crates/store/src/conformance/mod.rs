@@ -71,7 +71,7 @@ macro_rules! conformance {
                 a_factor_is_found_by_its_own_path_only
                 a_factor_needs_its_service
                 an_access_token_enrols_one_factor
-                a_token_that_expired_or_is_of_another_service_enrols_nobody
+                an_expired_token_or_one_of_another_service_enrols_no_factor
                 a_failed_enrolment_does_not_use_up_its_token
                 a_key_is_taken_only_by_a_living_factor_of_the_same_entity
                 an_entity_has_only_so_many_factors
@@ -91,14 +91,14 @@ macro_rules! conformance {
                 a_list_holds_factors_of_both_types
                 a_right_code_verifies_a_factor
                 a_step_is_spent_once
-                after_so_many_wrong_codes_in_a_row_nobody_looks
+                after_so_many_wrong_codes_in_a_row_codes_are_not_checked
                 an_update_of_codes_changes_only_what_it_names
                 a_deleted_totp_factor_is_gone
             }
             codes {
                 a_right_code_approves_its_challenge
                 metadata_is_recorded_with_a_code_that_is_accepted
-                so_many_wrong_codes_shut_a_challenge
+                too_many_wrong_codes_close_a_challenge
                 a_code_for_a_closed_challenge_is_refused
                 a_code_answers_one_challenge
                 a_code_may_come_with_its_challenge
@@ -127,8 +127,8 @@ macro_rules! conformance {
                 an_answer_to_an_expired_challenge_is_refused
                 of_racing_answers_one_wins
                 an_answer_needs_its_challenge_and_its_factor
-                an_answer_cancels_what_was_still_to_be_delivered
-                an_answer_leaves_what_was_written_to_the_stream_as_sent
+                an_answer_cancels_open_deliveries
+                an_answer_leaves_deliveries_written_to_the_stream_as_sent
                 an_answer_leaves_a_ttl_of_zero_to_its_holder
                 an_answered_or_expired_challenge_is_not_pushed_again
             }
@@ -140,7 +140,7 @@ macro_rules! conformance {
                 of_fifty_notifications_at_once_three_are_stored
                 every_stored_notification_counts
                 a_fetch_makes_sent_notifications_delivered
-                a_fetch_ends_what_was_written_to_the_stream
+                a_fetch_ends_deliveries_written_to_the_stream
                 nothing_in_the_database_can_start_a_ttl_of_zero
             }
             access_tokens {
@@ -149,10 +149,10 @@ macro_rules! conformance {
                 used_and_expired_access_tokens_can_still_be_read
             }
             webhook_calls {
-                an_enrolment_is_told_once_and_until_it_is_done
+                an_enrolment_causes_one_call_which_is_leased_until_it_is_settled
                 a_webhook_has_few_calls_in_flight
                 webhooks_take_turns
-                an_account_gets_its_share_of_the_places
+                an_account_gets_its_share_of_the_permits
                 a_busy_device_does_not_hide_the_others_of_its_webhook
                 a_quick_webhook_may_have_more_calls_in_flight
                 the_oldest_of_too_many_waiting_calls_are_given_up
@@ -161,16 +161,16 @@ macro_rules! conformance {
                 a_call_that_is_given_up_is_kept_for_a_week
                 the_calls_of_another_run_are_voided
                 calls_of_one_factor_keep_their_order_and_hold_up_no_other
-                what_was_not_tried_in_time_is_given_up
+                a_call_that_was_not_tried_in_time_is_given_up
                 a_call_that_was_taken_is_kept_with_its_challenge
             }
             events {
-                what_happens_to_a_factor_is_told
-                what_happens_to_a_factor_with_codes_is_told
-                a_deleted_entity_tells_of_its_factors
-                an_answer_is_told_with_its_challenge
-                an_expiry_is_told_if_nobody_answered
-                the_end_of_a_push_is_told_to_those_who_name_it
+                changes_of_a_factor_cause_calls
+                changes_of_a_totp_factor_cause_calls
+                deleting_an_entity_causes_calls_about_its_factors
+                an_answer_causes_a_call_with_its_challenge
+                an_unanswered_expiry_causes_a_call
+                the_end_of_a_push_causes_calls_of_webhooks_that_name_it
             }
             webhooks {
                 a_webhook_reads_back_as_it_was_stored
@@ -196,10 +196,10 @@ macro_rules! conformance {
                 those_due_the_longest_are_leased_first
                 nothing_is_leased_past_its_deadline
                 a_lease_that_ran_out_is_rescued
-                what_is_rescued_past_its_deadline_is_not_leased
+                a_delivery_rescued_past_its_deadline_is_not_leased
                 rescue_expire_and_void_take_no_more_than_asked
                 the_leases_of_other_nodes_can_be_voided
-                what_outlives_its_deadline_expires
+                a_delivery_past_its_deadline_expires
                 the_next_due_is_the_earliest
                 of_each_challenge_the_newest_parked_is_leased
                 an_older_parked_one_is_leased_when_the_newest_is_overdue
@@ -215,7 +215,7 @@ macro_rules! conformance {
                 a_delivery_can_end_without_an_attempt
                 a_retry_is_due_at_its_time
                 a_parked_delivery_waits_for_its_device
-                what_was_written_stands_at_sent
+                a_written_delivery_reads_sent
                 of_a_lost_lease_only_the_attempt_is_recorded
                 the_lost_leases_of_a_slice_are_named
                 a_delivered_notification_supersedes_older_parked_ones
@@ -227,10 +227,10 @@ macro_rules! conformance {
             }
             recent {
                 the_newest_challenges_of_an_account_are_found
-                a_look_ends_at_its_bound_and_says_so
-                how_notifications_stand_is_told
+                a_scan_ends_at_its_bound_and_returns_it
+                notifications_are_summarized
                 a_challenge_is_found_by_its_own_sid_or_a_notifications
-                a_call_that_failed_is_seen_and_sent_again
+                a_failed_call_is_listed_and_can_be_resent
                 the_calls_of_a_webhook_are_counted_and_listed_page_by_page
                 the_calls_about_a_challenge_are_found_among_all_of_its_device
             }
@@ -239,21 +239,21 @@ macro_rules! conformance {
                 an_account_ends_only_so_many_sessions
             }
             upkeep {
-                what_is_below_a_deleted_entity_is_removed_in_time
-                what_is_below_a_deleted_service_is_removed_in_time
+                everything_below_a_deleted_entity_is_removed
+                everything_below_a_deleted_service_is_removed
                 a_factor_left_unverified_is_removed
                 an_expired_access_token_is_removed
                 a_challenge_is_removed_after_the_retention
-                nothing_alive_is_removed_whatever_the_retention_is
-                what_is_kept_of_a_call_goes_with_its_challenge
-                settling_what_was_removed_is_a_lost_lease
-                a_store_that_takes_commands_says_so
+                nothing_open_is_removed_whatever_the_retention_is
+                a_taken_call_is_removed_with_its_challenge
+                settling_a_removed_delivery_is_a_lost_lease
+                a_working_store_passes_its_checks
                 the_first_key_check_is_kept
-                a_command_that_fails_sinks_no_other
+                a_failing_command_fails_alone
             }
             usage {
-                what_accounts_have_stored_is_counted_by_account
-                a_count_passes_every_row_once
+                usage_is_counted_by_account
+                a_count_reads_every_row_once
             }
         }
     };

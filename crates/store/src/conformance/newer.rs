@@ -1,5 +1,4 @@
-//! Words that only a newer release knows, in rows that this one reads: while nodes of two releases share a database, and after the
-//! newer one was put back.
+//! Words of a newer release in rows that this release reads: while nodes of two releases share a database, and after a downgrade.
 
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
@@ -9,15 +8,15 @@ use super::fixture::Fixture;
 use super::webhook_fixture::{TAKEN, hook, lease, settle};
 use crate::seam::CallList;
 
-/// What the newer release writes: statements that each database understands.
+/// The writes of a newer release, in statements that both databases understand.
 const WRITES: [&str; 3] = [
     "UPDATE webhook_calls SET event = 'challenge.sung'",
     "UPDATE calls_taken SET event = 'challenge.sung'",
     "UPDATE notifications SET reason = 'tired', attempts = '{\"sung\":true}' || char_10 || attempts",
 ];
 
-/// Plays it; `run` runs a statement of `WRITES` beside the store, with the line feed as the database writes it.
-pub async fn words_of_a_newer_release_fail_no_page(
+/// Runs the rule. `run` runs a statement of `WRITES` beside the store, with the line feed as the database writes it.
+pub async fn words_of_a_newer_release_do_not_fail_reads(
     fixture: &Fixture,
     line_feed: &str,
     run: impl Fn(&str),
@@ -64,5 +63,5 @@ pub async fn words_of_a_newer_release_fail_no_page(
 
     let after = fixture.notification(&delivery).await;
     assert_eq!(after.ending, Some(Ending { reason: None, ..failed }));
-    assert_eq!(after.attempts, before.attempts, "what is not understood is left out");
+    assert_eq!(after.attempts, before.attempts, "unknown attempts are left out");
 }

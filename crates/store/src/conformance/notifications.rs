@@ -1,4 +1,4 @@
-//! Notifications: what is stored of them, how many there may be, and what a device's fetch says about them.
+//! Notifications: their records, their limit, and the effect of a device's fetch.
 
 use countersign_domain::address::Platform;
 use countersign_domain::delivery::{DeliveryState, InitialState, NewNotification};
@@ -13,7 +13,7 @@ use super::fixture::{Fixture, walks};
 use crate::page::PageQuery;
 use crate::seam::{Notified, Opened};
 
-/// However its delivery starts.
+/// Whatever the initial state of its delivery.
 pub async fn a_notification_reads_back_as_it_was_stored(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let until = fixture.later(30);
@@ -45,7 +45,7 @@ pub async fn a_notification_reads_back_as_it_was_stored(fixture: &Fixture) {
     }
 }
 
-/// And unknown elsewhere.
+/// Other challenges do not have it.
 pub async fn a_notification_is_found_by_its_own_challenge_only(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
@@ -61,7 +61,7 @@ pub async fn a_notification_is_found_by_its_own_challenge_only(fixture: &Fixture
     assert_eq!(fixture.store.notify(&new, 3).await, Ok(Notified::NotFound));
 }
 
-/// The automatic one leads, whatever its SID is.
+/// The automatic one is first, whatever its SID is.
 pub async fn notifications_are_listed_with_the_automatic_one_first(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.make.challenge(&factor);
@@ -83,7 +83,7 @@ pub async fn notifications_are_listed_with_the_automatic_one_first(fixture: &Fix
     assert_eq!(marks, [true, false]);
 }
 
-/// Whoever comes first, and however many come at once.
+/// Concurrent commands do not exceed the limit.
 pub async fn of_fifty_notifications_at_once_three_are_stored(fixture: &Fixture) {
     let challenge = fixture.make.challenge(&fixture.factor().await);
     let automatic = fixture.make.automatic(&challenge);
@@ -102,7 +102,7 @@ pub async fn of_fifty_notifications_at_once_three_are_stored(fixture: &Fixture) 
     assert_eq!(fixture.lease_due(100).await.len(), 3);
 }
 
-/// Ended ones and those of `Ttl=0` do, refused ones and the automatic one do not.
+/// Ended ones and those with `Ttl=0` count; refused ones and the automatic one do not.
 pub async fn every_stored_notification_counts(fixture: &Fixture) {
     let challenge = fixture.make.challenge(&fixture.factor().await);
     let automatic = fixture.make.automatic(&challenge);
@@ -118,7 +118,7 @@ pub async fn every_stored_notification_counts(fixture: &Fixture) {
     assert_eq!(fixture.store.notify(&new(), 0).await, Ok(Notified::Done(None)));
 }
 
-/// What was sent has arrived; what was not sent goes on, and a failure stays one.
+/// Unsent notifications continue, and failed ones stay failed.
 pub async fn a_fetch_makes_sent_notifications_delivered(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
@@ -145,8 +145,8 @@ pub async fn a_fetch_makes_sent_notifications_delivered(fixture: &Fixture) {
     assert_eq!((fixture.ending(&parked).await, fixture.ending(&once).await), (None, None));
 }
 
-/// Its delivery ends: the ack that may still come is late.
-pub async fn a_fetch_ends_what_was_written_to_the_stream(fixture: &Fixture) {
+/// Its delivery ends; a later ack changes nothing.
+pub async fn a_fetch_ends_deliveries_written_to_the_stream(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.leased(&challenge).await;
     assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
@@ -157,13 +157,13 @@ pub async fn a_fetch_ends_what_was_written_to_the_stream(fixture: &Fixture) {
     assert_eq!(notification.delivery, None);
     assert!(!fixture.settle(&lease, fixture.delivered()).await);
     assert_eq!(fixture.ending(&lease).await, Some(Ending::DELIVERED));
-    // once more, and of a challenge that nobody knows: nothing happens
+    // A second fetch, and a fetch of an unknown challenge, change nothing.
     assert_eq!(fixture.store.mark_fetched(challenge.sid, fixture.now()).await, Ok(()));
     let unknown = fixture.make.challenge(&fixture.factor().await).sid;
     assert_eq!(fixture.store.mark_fetched(unknown, fixture.now()).await, Ok(()));
 }
 
-/// Its attempt is started by the process that made it, or never.
+/// Only the process that stored it can start its attempt.
 pub async fn nothing_in_the_database_can_start_a_ttl_of_zero(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let new = fixture.notify(&challenge, 0, InitialState::Immediate).await;
@@ -183,7 +183,7 @@ pub async fn nothing_in_the_database_can_start_a_ttl_of_zero(fixture: &Fixture) 
     assert_eq!(notification.current(other), Ending::NOT_ATTEMPTED);
 }
 
-/// Whoever planned it must plan again: where the device is reached has changed, or the device is gone.
+/// If the address has changed or the factor was deleted, the caller must plan again.
 pub async fn a_notification_is_stored_only_for_the_platform_it_was_planned_for(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;

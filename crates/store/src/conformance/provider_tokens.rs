@@ -1,4 +1,4 @@
-//! Provider tokens, of which a key has one at a time.
+//! Provider tokens. A key has one at a time.
 
 use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Sealed;
@@ -14,7 +14,7 @@ fn token(key: KeyFingerprint, version: i64, name: u8, second: i64) -> ProviderTo
     ProviderToken { key, version, token, signed_at, forced_at }
 }
 
-/// By its key only.
+/// It is found by its key only.
 pub async fn a_provider_token_reads_back_as_it_was_stored(fixture: &Fixture) {
     let store = &fixture.store;
     assert_eq!(store.provider_token([1; 16]).await, Ok(None));
@@ -25,7 +25,7 @@ pub async fn a_provider_token_reads_back_as_it_was_stored(fixture: &Fixture) {
     }
 }
 
-/// A node that comes late is told the token that is there.
+/// The other nodes get the stored token.
 pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(fixture: &Fixture) {
     for version in 1..4 {
         let renewals = (0..8).map(|node| {
@@ -39,7 +39,7 @@ pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(fixture: &Fix
             told.push(renewal.await.unwrap());
         }
         told.dedup();
-        assert_eq!(told.len(), 1, "all are told the same");
+        assert_eq!(told.len(), 1, "all get the same token");
         assert_eq!(fixture.store.provider_token([3; 16]).await, Ok(told.pop()));
     }
     let late = token([3; 16], 2, 99, 6_000);
@@ -47,7 +47,7 @@ pub async fn of_nodes_that_renew_a_provider_token_at_once_one_does(fixture: &Fix
     assert_eq!(there.version, 3);
 }
 
-/// Keys that are no longer pushed with leave nothing behind.
+/// Tokens of unused keys are removed.
 pub async fn a_provider_token_of_the_day_before_goes_when_another_is_stored(fixture: &Fixture) {
     let store = &fixture.store;
     let (old, kept) = (token([4; 16], 1, 1, DAY), token([5; 16], 1, 1, DAY + 1));

@@ -1,4 +1,4 @@
-//! What an operator looks at.
+//! What an operator looks at: recent challenges and failing calls.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use super::fixture::Fixture;
 use super::webhook_fixture::TAKEN;
 use crate::seam::{CallCounts, CallCursor, CallList, Inserted, Opened, Scan, ScanBounds};
 
-/// All of the last hour.
+/// Bounds that include everything of the last hour.
 fn look(fixture: &Fixture) -> ScanBounds {
     ScanBounds { since: fixture.now() - Duration::from_secs(3_600), rows: 100 }
 }
 
-/// After everything that was made so far.
+/// A SID behind all challenges so far.
 fn end(fixture: &Fixture, kind: FactorType) -> ChallengeSid {
     ChallengeSid::least(kind, fixture.later(1))
 }
@@ -35,7 +35,7 @@ async fn newest(
     fixture.store.recent_challenges(account, before, look, most).await.unwrap()
 }
 
-/// Newest first, of either type alone, and nobody else's.
+/// Newest first, of one type, and only those of the account.
 pub async fn the_newest_challenges_of_an_account_are_found(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -64,8 +64,8 @@ pub async fn the_newest_challenges_of_an_account_are_found(fixture: &Fixture) {
     assert_eq!(newest(fixture, account, look(fixture), 10).await.items, []);
 }
 
-/// Of its own account: what others do hides nothing. And it says where it ended.
-pub async fn a_look_ends_at_its_bound_and_says_so(fixture: &Fixture) {
+/// Only the account's challenges count towards the bound, and the scan returns where it ended.
+pub async fn a_scan_ends_at_its_bound_and_returns_it(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let account = factor.owner.account;
     let mut mine = Vec::new();
@@ -88,8 +88,8 @@ pub async fn a_look_ends_at_its_bound_and_says_so(fixture: &Fixture) {
     assert_eq!(found, Scan { items: mine, ended_at: None });
 }
 
-/// Of one's own account, whether it has ended or not.
-pub async fn how_notifications_stand_is_told(fixture: &Fixture) {
+/// Only those of the account, ended or not.
+pub async fn notifications_are_summarized(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let challenge = fixture.make.challenge(&factor);
     let automatic = fixture.make.automatic(&challenge);
@@ -117,7 +117,7 @@ pub async fn how_notifications_stand_is_told(fixture: &Fixture) {
     assert_eq!(later.unwrap().items, []);
 }
 
-/// By their SIDs alone; somebody else's are not there.
+/// By the SID alone, and only in its own account.
 pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let (account, stranger) = (factor.owner.account, other.owner.account);
@@ -138,7 +138,7 @@ pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(fixture: &Fi
     assert_eq!(store.challenge_of_notification(account, sid, 1).await, Ok(None), "a bound");
 }
 
-/// A webhook of a new service that hears of everything.
+/// A webhook of a new service that subscribes to all events.
 async fn listener(fixture: &Fixture) -> (Service, Webhook) {
     let service = fixture.service().await;
     let event_types = vec![EventType::All, EventType::ChallengeExpired];
@@ -147,8 +147,8 @@ async fn listener(fixture: &Fixture) -> (Service, Webhook) {
     (service, webhook)
 }
 
-/// One that waits for another try, or that was given up, is due again when somebody says so.
-pub async fn a_call_that_failed_is_seen_and_sent_again(fixture: &Fixture) {
+/// A call that waits for its next try, or that was given up, becomes due.
+pub async fn a_failed_call_is_listed_and_can_be_resent(fixture: &Fixture) {
     let (service, webhook) = listener(fixture).await;
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
     let store = &fixture.store;
@@ -178,12 +178,12 @@ pub async fn a_call_that_failed_is_seen_and_sent_again(fixture: &Fixture) {
     assert_eq!((given_up.len(), given_up[0].state), (1, CallState::Failed));
     fixture.pass(2 * 24 * 3_600);
     assert_eq!(store.resend_call(webhook.sid, id, fixture.now()).await, Ok(true));
-    assert_eq!(settle(TAKEN).await, id, "its day began anew");
+    assert_eq!(settle(TAKEN).await, id, "it gets another day of tries");
     assert_eq!(store.calls_about(webhook.sid, factor.sid, None, 10).await, Ok(vec![]));
     assert_eq!(store.resend_call(webhook.sid, id, fixture.now()).await, Ok(false));
 }
 
-/// Whether a call was tried or not it counts; those that were given up are in a list of their own, behind no other.
+/// Untried calls count too. Given-up calls are in a list of their own.
 pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture: &Fixture) {
     let (service, webhook) = listener(fixture).await;
     let (_, other) = listener(fixture).await;
@@ -216,7 +216,7 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     let rest = page(CallList::Failing, mark(&head[1]), 2).await;
     assert_eq!(ids(&rest), [calls[1].id]);
     assert_eq!(ids(&page(CallList::GivenUp, None, 2).await), [calls[0].id]);
-    // at the same instant, and later
+    // One at the same instant, and one later.
     for call in fixture.lease_calls().await {
         let failed = store.settle_call(&call, AfterCall::Failed, "status 500", fixture.now()).await;
         assert_eq!(failed, Ok(true));
@@ -235,7 +235,7 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     assert_eq!(store.list_calls(other.sid, CallList::GivenUp, None, 10).await, Ok(vec![]));
 }
 
-/// However many calls of the same device wait.
+/// Also if many calls of the same device wait.
 pub async fn the_calls_about_a_challenge_are_found_among_all_of_its_device(fixture: &Fixture) {
     let (service, webhook) = listener(fixture).await;
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;

@@ -1,4 +1,4 @@
-//! Services, and what it means to delete one.
+//! Services, and the deletion of one.
 
 use countersign_domain::delivery::InitialState;
 use countersign_domain::service::Service;
@@ -9,7 +9,7 @@ use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
 use crate::seam::{Enrolled, Inserted, Updated};
 
-/// All settings included.
+/// With all settings.
 pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
     let account = fixture.account().await;
     let mut service = fixture.make.service(&account);
@@ -22,7 +22,7 @@ pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
     assert_eq!(fixture.store.service(unknown.sid).await, Ok(None));
 }
 
-/// And is stored once.
+/// It is stored once.
 pub async fn a_service_needs_its_account(fixture: &Fixture) {
     let store = &fixture.store;
     let orphan = fixture.make.service(&fixture.make.account());
@@ -38,7 +38,7 @@ fn renamed(service: &Service, name: &str) -> Service {
     service
 }
 
-/// Two who read the same do not both replace it.
+/// Of two commands that read the same version, one replaces it.
 pub async fn a_service_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
     let was = fixture.service().await;
     let store = &fixture.store;
@@ -53,7 +53,7 @@ pub async fn a_service_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) 
     assert_eq!(store.service(was.sid).await, Ok(None));
 }
 
-/// Each account's for itself, and past one that is deleted meanwhile.
+/// Only those of the account; a service deleted in between does not disturb the order.
 pub async fn services_are_listed_page_by_page(fixture: &Fixture) {
     let account = fixture.account().await;
     let store = &fixture.store;
@@ -71,7 +71,7 @@ pub async fn services_are_listed_page_by_page(fixture: &Fixture) {
     walks_past_a_deleted_one(&sids, read, delete).await;
 }
 
-/// Nothing below it is found, and nothing can be put there.
+/// Nothing below it is found, and nothing can be stored there.
 pub async fn below_a_deleted_service_nothing_is_reachable(fixture: &Fixture) {
     let store = &fixture.store;
     let service = fixture.service().await;
@@ -105,7 +105,7 @@ pub async fn below_a_deleted_service_nothing_is_reachable(fixture: &Fixture) {
     assert_eq!(fixture.enrol(&factor, None).await, Enrolled::NoService);
 }
 
-/// What the deletion of one does to it, it does to no other.
+/// Nothing below another service changes.
 pub async fn deleting_a_service_leaves_the_others_alone(fixture: &Fixture) {
     let (factor, other) = (fixture.factor().await, fixture.factor().await);
     let challenge = fixture.challenge(&other).await;

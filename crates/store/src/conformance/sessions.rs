@@ -1,4 +1,4 @@
-//! Sessions of operators that were ended.
+//! Sessions of operators that ended before they expired.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use countersign_domain::session::SessionId;
 use super::fixture::Fixture;
 use crate::seam::{Inserted, Retention};
 
-/// Of its own account, and as often as it is said.
+/// In its own account only; ending it again changes nothing.
 pub async fn a_session_that_was_ended_has_ended(fixture: &Fixture) {
     let (account, other) = (fixture.account().await.sid, fixture.account().await.sid);
     let [first, second] = [1, 2].map(|byte| SessionId([byte; 16]));
@@ -22,7 +22,7 @@ pub async fn a_session_that_was_ended_has_ended(fixture: &Fixture) {
     assert_eq!(store.has_session_ended(other, first).await, Ok(false));
 }
 
-/// Those that would be over by now do not count, and are removed.
+/// Sessions that would have expired do not count, and are removed.
 pub async fn an_account_ends_only_so_many_sessions(fixture: &Fixture) {
     let account = fixture.account().await.sid;
     let store = &fixture.store;
@@ -32,7 +32,7 @@ pub async fn an_account_ends_only_so_many_sessions(fixture: &Fixture) {
     };
     assert_eq!((end(1, 60).await, end(2, 120).await), (Inserted::Done, Inserted::Done));
     assert_eq!(end(3, 60).await, Inserted::TooMany);
-    assert_eq!(end(2, 120).await, Inserted::Done, "that one is there");
+    assert_eq!(end(2, 120).await, Inserted::Done, "that session has ended already");
     fixture.pass(60);
     assert_eq!(end(3, 60).await, Inserted::Done);
     let retention = Retention { challenges: Duration::from_secs(3_600) };

@@ -1,4 +1,4 @@
-//! What becomes of leased deliveries.
+//! The outcomes of leased deliveries.
 
 use std::time::Duration;
 
@@ -6,16 +6,14 @@ use countersign_domain::address::Address;
 use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
 use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::{Factor, FactorChange};
-use countersign_domain::outcome::AfterAttempt;
-use countersign_domain::outcome::Outcome;
-use countersign_domain::settled::DeliveryEvent;
-use countersign_domain::settled::Settled;
+use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::time::Instant;
 
 use super::fixture::Fixture;
 use crate::seam::{Enrolled, Settlement};
 
-/// Its row goes, the attempt and the ending are kept.
+/// Its row is removed; the attempt and the ending are kept.
 pub async fn an_ending_is_kept_with_its_attempt(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     for ending in [
@@ -42,7 +40,7 @@ pub async fn an_ending_is_kept_with_its_attempt(fixture: &Fixture) {
     }
 }
 
-/// It ends, and no attempt is recorded.
+/// No attempt is recorded.
 pub async fn a_delivery_can_end_without_an_attempt(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
     let cancelled = Ending::cancelled(StatusReason::Answered);
@@ -52,7 +50,7 @@ pub async fn a_delivery_can_end_without_an_attempt(fixture: &Fixture) {
     assert_eq!(notification.attempts, []);
 }
 
-/// Not before that, and one attempt richer.
+/// Not before that, with one more attempt.
 pub async fn a_retry_is_due_at_its_time(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
     let retry = AfterAttempt::Retry { at: fixture.later(4) };
@@ -75,7 +73,7 @@ pub async fn a_retry_is_due_at_its_time(fixture: &Fixture) {
     assert_eq!(outcomes, ["later", "later", "acknowledged"]);
 }
 
-/// It waits for its device, and is nobody's.
+/// It has no lease.
 pub async fn a_parked_delivery_waits_for_its_device(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let lease = fixture.leased(&fixture.challenge(&factor).await).await;
@@ -96,8 +94,8 @@ pub async fn a_parked_delivery_waits_for_its_device(fixture: &Fixture) {
     assert_eq!(fixture.ending(&lease).await, Some(Ending::DELIVERED));
 }
 
-/// Until it is acknowledged or given back; the lease runs on.
-pub async fn what_was_written_stands_at_sent(fixture: &Fixture) {
+/// Until it is acknowledged or given back. The lease continues.
+pub async fn a_written_delivery_reads_sent(fixture: &Fixture) {
     let lease = fixture.leased(&fixture.challenge(&fixture.factor().await).await).await;
     fixture.pass(1);
     assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
@@ -113,7 +111,7 @@ pub async fn what_was_written_stands_at_sent(fixture: &Fixture) {
     assert_eq!(delivery, Some((DeliveryState::Parked, 1)));
 }
 
-/// By then it may have been sent, or ended, by somebody else.
+/// Another node may have sent or ended it.
 pub async fn of_a_lost_lease_only_the_attempt_is_recorded(fixture: &Fixture) {
     let factor = Factor { address: fixture.make.fcm_address(), ..fixture.factor().await };
     let change = FactorChange { address: Some(factor.address.clone()), ..FactorChange::default() };
@@ -149,7 +147,7 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(fixture: &Fixture) {
     assert!(fixture.settle(&held, fixture.delivered()).await);
     assert_eq!(fixture.notification(&lost).await.attempts.len(), 4);
 
-    // a result that was kept while the database was away is older than the end, and does not move that back
+    // An outcome that waited for the database is older than the ending, and does not change its time.
     let at = fixture.now();
     fixture.pass(9);
     let record = fixture.record(Outcome::Acknowledged);
@@ -166,7 +164,7 @@ pub async fn of_a_lost_lease_only_the_attempt_is_recorded(fixture: &Fixture) {
     assert_eq!(fixture.notification(&lost).await.updated_at, ended);
 }
 
-/// And the others are written.
+/// The others are written.
 pub async fn the_lost_leases_of_a_slice_are_named(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut settled = Vec::new();
@@ -187,7 +185,7 @@ pub async fn the_lost_leases_of_a_slice_are_named(fixture: &Fixture) {
     assert_eq!(fixture.store.settle(&[]).await, Ok(Settlement::default()));
 }
 
-/// Not the newer ones, not those of other challenges, and not what is due or leased.
+/// Not newer ones, not those of other challenges, and not due or leased ones.
 pub async fn a_delivered_notification_supersedes_older_parked_ones(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (challenge, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
@@ -207,7 +205,7 @@ pub async fn a_delivered_notification_supersedes_older_parked_ones(fixture: &Fix
     }
 }
 
-/// An ending that is merely `sent` says nothing about what the device has.
+/// After `sent` the device may not have the notification.
 pub async fn a_sent_notification_supersedes_nothing(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
@@ -217,7 +215,7 @@ pub async fn a_sent_notification_supersedes_nothing(fixture: &Fixture) {
     assert_eq!(fixture.ending(&older).await, None);
 }
 
-/// With no row to lose, it is settled whoever holds it.
+/// It has no row, so its lease cannot be lost.
 pub async fn a_ttl_of_zero_ends_once(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
@@ -242,7 +240,7 @@ pub async fn a_ttl_of_zero_ends_once(fixture: &Fixture) {
     assert_eq!(fixture.notification(&older).await.delivery.unwrap().0, DeliveryState::Parked);
 }
 
-/// And nothing else may follow an ending.
+/// No other change may follow an ending.
 pub async fn a_ttl_of_zero_may_go_from_sent_to_delivered(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let older = fixture.parked(&challenge).await;
@@ -277,7 +275,7 @@ async fn gone(fixture: &Fixture, lease: &Lease, address: &Address, before: Insta
     assert_eq!(fixture.ending(lease).await, Some(ending));
 }
 
-/// The factor keeps its platform and can no longer be reached.
+/// The factor keeps its platform and cannot be reached.
 pub async fn a_dead_address_is_forgotten(fixture: &Fixture) {
     let owner = fixture.factor().await.owner;
     let factor = Factor { address: fixture.make.fcm_address(), ..fixture.make.factor(&owner) };
@@ -290,7 +288,7 @@ pub async fn a_dead_address_is_forgotten(fixture: &Fixture) {
     assert!(address.token().is_none() && !address.can_be_reached());
 }
 
-/// The push service spoke of another one, or of a time before the device came back.
+/// The push service reported another address, or a time before the registration.
 pub async fn an_address_registered_since_is_not_forgotten(fixture: &Fixture) {
     let owner = fixture.factor().await.owner;
     let old = fixture.make.fcm_address();
@@ -299,11 +297,11 @@ pub async fn an_address_registered_since_is_not_forgotten(fixture: &Fixture) {
     let challenge = fixture.challenge(&factor).await;
     let address = async || fixture.stored(&factor).await.unwrap().address;
 
-    // as old as the word of the push service
+    // Registered at the time of the report.
     gone(fixture, &fixture.leased(&challenge).await, &old, factor.updated_at).await;
     assert_eq!(address().await, old);
 
-    // registered again, and the word is older
+    // Registered again after the report.
     fixture.pass(10);
     let again = FactorChange { address: Some(old.clone()), ..FactorChange::default() };
     fixture.store.update_factor(owner.entity, factor.sid, &again, fixture.now()).await.unwrap();
@@ -311,7 +309,7 @@ pub async fn an_address_registered_since_is_not_forgotten(fixture: &Fixture) {
     gone(fixture, &lease, &old, fixture.now() - Duration::from_secs(1)).await;
     assert_eq!(address().await, old);
 
-    // another address by now
+    // Another address is registered.
     let new = fixture.make.fcm_address();
     let moved = FactorChange { address: Some(new.clone()), ..FactorChange::default() };
     fixture.store.update_factor(owner.entity, factor.sid, &moved, fixture.now()).await.unwrap();

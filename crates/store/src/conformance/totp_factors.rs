@@ -1,11 +1,10 @@
-//! Factors with codes: how they come, and what a code does to them.
+//! TOTP factors: their enrolment, and the effect of codes.
 
 use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::totp::{TotpChange, TotpConfigChange, TotpFactor};
-use tokio::task::JoinSet;
-
 use countersign_domain::totp_code::CodeVerdict;
+use tokio::task::JoinSet;
 
 use super::fixture::{Fixture, walks};
 use crate::seam::{CodeUse, Enrolled, Enrolment, TotpEnrolment, TotpUpdate};
@@ -21,7 +20,7 @@ fn shows(fixture: &Fixture, factor: &TotpFactor, code: CodeVerdict) -> TotpUpdat
     }
 }
 
-/// And makes its entity.
+/// Its entity is created.
 pub async fn a_totp_factor_reads_back_as_it_was_enrolled(fixture: &Fixture) {
     let service = fixture.service().await;
     let owner = fixture.make.entity(&service, &fixture.make.identity()).owner;
@@ -42,7 +41,7 @@ pub async fn a_totp_factor_reads_back_as_it_was_enrolled(fixture: &Fixture) {
     }
 }
 
-/// Otherwise not even the entity is made.
+/// Without it not even the entity is created.
 pub async fn a_totp_factor_needs_its_service(fixture: &Fixture) {
     let service = fixture.make.service(&fixture.account().await);
     let owner = fixture.make.entity(&service, &fixture.make.identity()).owner;
@@ -51,7 +50,7 @@ pub async fn a_totp_factor_needs_its_service(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&factor).await, None);
 }
 
-/// Push factors are another matter, and one that lapsed makes room.
+/// Push factors and lapsed factors do not count.
 pub async fn an_entity_has_only_so_many_totp_factors(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -70,7 +69,7 @@ pub async fn an_entity_has_only_so_many_totp_factors(fixture: &Fixture) {
     assert!(matches!(enrol(fixture.make.totp_factor(&owner)).await, Enrolled::Done(_)));
 }
 
-/// Whichever comes first.
+/// In any order.
 pub async fn factors_of_both_types_are_counted_in_a_day(fixture: &Fixture) {
     let service = fixture.service().await;
     let owner = fixture.make.entity(&service, &fixture.make.identity()).owner;
@@ -110,7 +109,7 @@ pub async fn a_list_holds_factors_of_both_types(fixture: &Fixture) {
     .await;
 }
 
-/// And nothing else of it.
+/// Nothing else changes.
 pub async fn a_right_code_verifies_a_factor(fixture: &Fixture) {
     let mut factor = fixture.totp_factor_in(FactorStatus::Unverified).await;
     fixture.pass(1);
@@ -122,7 +121,7 @@ pub async fn a_right_code_verifies_a_factor(fixture: &Fixture) {
     assert_eq!(fixture.totp_stored(&factor).await, Some(factor));
 }
 
-/// Neither is an earlier one good after it.
+/// Earlier steps are not accepted either.
 pub async fn a_step_is_spent_once(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let mut hands = JoinSet::new();
@@ -143,8 +142,8 @@ pub async fn a_step_is_spent_once(fixture: &Fixture) {
     }
 }
 
-/// From the first again after a right one.
-pub async fn after_so_many_wrong_codes_in_a_row_nobody_looks(fixture: &Fixture) {
+/// A right code resets the count.
+pub async fn after_so_many_wrong_codes_in_a_row_codes_are_not_checked(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let show = async |code| {
         fixture.store.update_totp_factor(&shows(fixture, &factor, code)).await.unwrap()
@@ -155,7 +154,7 @@ pub async fn after_so_many_wrong_codes_in_a_row_nobody_looks(fixture: &Fixture) 
         }
         assert!(matches!(show(CodeVerdict::Right(step)).await, CodeUse::Accepted(_)));
         for spent in [CodeVerdict::Right(step), CodeVerdict::Spent] {
-            assert_eq!(show(spent).await, CodeUse::Spent, "which is not counted");
+            assert_eq!(show(spent).await, CodeUse::Spent, "a used code is not counted as wrong");
         }
     }
     for _ in 0..3 {
@@ -165,7 +164,7 @@ pub async fn after_so_many_wrong_codes_in_a_row_nobody_looks(fixture: &Fixture) 
     assert_eq!(fixture.totp_stored(&factor).await.unwrap().last_step, Some(2));
 }
 
-/// With a step of another length, what was spent stays spent.
+/// After a change of the step's length, used steps stay used.
 pub async fn an_update_of_codes_changes_only_what_it_names(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let spent = shows(fixture, &factor, CodeVerdict::Right(10));
@@ -189,7 +188,7 @@ pub async fn an_update_of_codes_changes_only_what_it_names(fixture: &Fixture) {
     assert_eq!(fixture.store.update_totp_factor(&stranger).await, Ok(CodeUse::NotFound));
 }
 
-/// From its list too, and its codes are worth nothing.
+/// From lists too, and its codes are not accepted.
 pub async fn a_deleted_totp_factor_is_gone(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let challenge = fixture.code_challenge(&factor).await;

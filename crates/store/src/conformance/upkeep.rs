@@ -1,9 +1,10 @@
-//! What keeps the database in shape.
+//! Cleaning, and the checks of the database itself.
 
 use std::time::Duration;
 
 use countersign_domain::challenge::Challenge;
-use countersign_domain::factor::{Factor, FactorStatus, UNVERIFIED_FOR};
+use countersign_domain::factor::Factor;
+use countersign_domain::factor::{FactorStatus, UNVERIFIED_FOR};
 use countersign_domain::service::Service;
 use countersign_domain::text::Identity;
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use crate::seam::{Enrolled, Inserted, Retention};
 
 const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) };
 
-/// Cleans by threes until nothing is left to do; how many rows went.
+/// Cleans by threes until nothing is left to do. Returns how many rows were removed.
 async fn clean_all(fixture: &Fixture) -> usize {
     let mut removed = 0;
     loop {
@@ -30,7 +31,7 @@ async fn clean_all(fixture: &Fixture) -> usize {
     removed
 }
 
-/// Two factors with two challenges of three notifications each: at least 18 rows.
+/// Stores two factors with two challenges of three notifications each: at least 18 rows.
 async fn furnish(fixture: &Fixture, service: &Service, identity: &Identity) -> Vec<Factor> {
     let mut factors = Vec::new();
     for _ in 0..2 {
@@ -46,8 +47,8 @@ async fn furnish(fixture: &Fixture, service: &Service, identity: &Identity) -> V
     factors
 }
 
-/// In batches no greater than asked for, and what is alive stays.
-pub async fn what_is_below_a_deleted_entity_is_removed_in_time(fixture: &Fixture) {
+/// In batches of at most the given size. Everything else stays.
+pub async fn everything_below_a_deleted_entity_is_removed(fixture: &Fixture) {
     let service = fixture.service().await;
     let (identity, other) = (fixture.make.identity(), fixture.make.identity());
     furnish(fixture, &service, &identity).await;
@@ -65,8 +66,8 @@ pub async fn what_is_below_a_deleted_entity_is_removed_in_time(fixture: &Fixture
     assert_eq!(fixture.lease_due(100).await.len(), 4);
 }
 
-/// Its webhooks and access tokens too.
-pub async fn what_is_below_a_deleted_service_is_removed_in_time(fixture: &Fixture) {
+/// Including its webhooks and access tokens.
+pub async fn everything_below_a_deleted_service_is_removed(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     for service in [&service, &other] {
         for _ in 0..2 {
@@ -85,7 +86,7 @@ pub async fn what_is_below_a_deleted_service_is_removed_in_time(fixture: &Fixtur
     assert_eq!(fixture.lease_due(100).await.len(), 8);
 }
 
-/// A day after it was made, and not a second before.
+/// A day after its creation, and not a second before.
 pub async fn a_factor_left_unverified_is_removed(fixture: &Fixture) {
     let owner = fixture.factor().await.owner;
     let factor = Factor { status: FactorStatus::Unverified, ..fixture.make.factor(&owner) };
@@ -100,7 +101,7 @@ pub async fn a_factor_left_unverified_is_removed(fixture: &Fixture) {
     assert_eq!(left.items.len(), 1);
 }
 
-/// Used or not.
+/// Used or unused.
 pub async fn an_expired_access_token_is_removed(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
@@ -123,7 +124,7 @@ pub async fn an_expired_access_token_is_removed(fixture: &Fixture) {
     }
 }
 
-/// With its notifications; younger ones stay.
+/// With its notifications. Younger challenges stay.
 pub async fn a_challenge_is_removed_after_the_retention(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (old, young) = (fixture.challenge(&factor).await, async {
@@ -148,8 +149,8 @@ pub async fn a_challenge_is_removed_after_the_retention(fixture: &Fixture) {
     assert_eq!(fixture.notification(&sent).await.attempts, []);
 }
 
-/// Neither the challenge nor what is to be delivered, until it cannot live any more.
-pub async fn nothing_alive_is_removed_whatever_the_retention_is(fixture: &Fixture) {
+/// Neither an open challenge nor its deliveries.
+pub async fn nothing_open_is_removed_whatever_the_retention_is(fixture: &Fixture) {
     const NONE: Retention = Retention { challenges: Duration::ZERO };
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
@@ -174,8 +175,8 @@ pub async fn nothing_alive_is_removed_whatever_the_retention_is(fixture: &Fixtur
     assert_eq!(fixture.challenge_now(&challenge).await, None);
 }
 
-/// At the retention and with a deleted person; also what was taken when the challenge was gone already.
-pub async fn what_is_kept_of_a_call_goes_with_its_challenge(fixture: &Fixture) {
+/// At the retention and with a deleted entity; also a call that was taken after the removal of its challenge.
+pub async fn a_taken_call_is_removed_with_its_challenge(fixture: &Fixture) {
     let service = fixture.service().await;
     for _ in 0..2 {
         hook(fixture, &service).await;
@@ -217,8 +218,8 @@ pub async fn what_is_kept_of_a_call_goes_with_its_challenge(fixture: &Fixture) {
     assert_eq!(kept(&last).await, 0);
 }
 
-/// Nothing is lost but the record.
-pub async fn settling_what_was_removed_is_a_lost_lease(fixture: &Fixture) {
+/// Only the record of the attempt is lost.
+pub async fn settling_a_removed_delivery_is_a_lost_lease(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
     let lease = fixture.leased(&challenge).await;
@@ -230,15 +231,15 @@ pub async fn settling_what_was_removed_is_a_lost_lease(fixture: &Fixture) {
     assert!(!fixture.settle(&lease, fixture.delivered()).await);
 }
 
-/// As often as it is asked.
-pub async fn a_store_that_takes_commands_says_so(fixture: &Fixture) {
+/// Each time.
+pub async fn a_working_store_passes_its_checks(fixture: &Fixture) {
     for _ in 0..3 {
         assert_eq!(fixture.store.check().await, Ok(()));
         assert_eq!(fixture.store.is_writable().await, Ok(()));
     }
 }
 
-/// Whoever brings another one is told.
+/// A later command gets the stored value.
 pub async fn the_first_key_check_is_kept(fixture: &Fixture) {
     let mut nodes = JoinSet::new();
     for node in 0..4 {
@@ -251,8 +252,8 @@ pub async fn the_first_key_check_is_kept(fixture: &Fixture) {
     assert_eq!(fixture.store.key_check([9; 32]).await, Ok(kept[0]));
 }
 
-/// Each answers for itself, whatever its neighbours in a batch come to.
-pub async fn a_command_that_fails_sinks_no_other(fixture: &Fixture) {
+/// Each command has its own result, whatever the others of its batch return.
+pub async fn a_failing_command_fails_alone(fixture: &Fixture) {
     let account = fixture.account().await;
     let twin = fixture.make.service(&account);
     let mut callers = JoinSet::new();
@@ -269,7 +270,7 @@ pub async fn a_command_that_fails_sinks_no_other(fixture: &Fixture) {
     }
     let mut outcomes = callers.join_all().await;
     outcomes.retain(|(outcome, expected)| outcome != expected);
-    // of the twins, one is the first
+    // Of two equal commands, one is the first.
     assert_eq!(outcomes, [(Inserted::Done, Inserted::NotUnique)]);
     let stored = fixture.store.services(account.sid, PageQuery::first(100)).await.unwrap();
     assert_eq!(stored.items.len(), 21);

@@ -1,4 +1,4 @@
-//! What accounts have stored, as their quotas count it.
+//! What accounts have stored, for their quotas.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use countersign_domain::usage::Usage;
 use super::fixture::Fixture;
 use crate::seam::{CountedTable, Inserted, Opened};
 
-/// All that is counted, by so many rows at a time.
+/// Counts everything, that many rows at a time.
 async fn count(fixture: &Fixture, most: usize) -> HashMap<AccountSid, Usage> {
     let mut all: HashMap<_, Usage> = HashMap::new();
     let mut passed = HashSet::new();
@@ -22,7 +22,7 @@ async fn count(fixture: &Fixture, most: usize) -> HashMap<AccountSid, Usage> {
             let Some(last) = rows.last() else { break };
             after = Some(last.key);
             for row in rows {
-                assert!(passed.insert(row.key[1]), "a row is passed twice");
+                assert!(passed.insert(row.key[1]), "a row is read twice");
                 assert!(row.made_at <= fixture.now());
                 *all.entry(row.account).or_default() += row.usage;
             }
@@ -31,8 +31,8 @@ async fn count(fixture: &Fixture, most: usize) -> HashMap<AccountSid, Usage> {
     all
 }
 
-/// Entities, factors of both types, and challenges with all their texts; what another account has is its own.
-pub async fn what_accounts_have_stored_is_counted_by_account(fixture: &Fixture) {
+/// Entities, factors of both types, and challenges with all their texts, for each account.
+pub async fn usage_is_counted_by_account(fixture: &Fixture) {
     let service = fixture.service().await;
     let identity = fixture.make.identity();
     let factor = fixture.factor_of(&service, &identity).await;
@@ -58,11 +58,11 @@ pub async fn what_accounts_have_stored_is_counted_by_account(fixture: &Fixture) 
 
     assert_eq!(fixture.store.delete_entity(service.sid, &identity, fixture.now()).await, Ok(true));
     let counted = count(fixture, 1_000).await;
-    assert_eq!(counted[&service.account].entities, 0, "the rest counts until it is cleaned");
+    assert_eq!(counted[&service.account].entities, 0, "other rows count until they are cleaned");
 }
 
-/// However few are passed at a time.
-pub async fn a_count_passes_every_row_once(fixture: &Fixture) {
+/// Whatever the number of rows at a time.
+pub async fn a_count_reads_every_row_once(fixture: &Fixture) {
     let service = fixture.service().await;
     for _ in 0..5 {
         let factor = fixture.factor_of(&service, &fixture.make.identity()).await;

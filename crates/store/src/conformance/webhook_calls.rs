@@ -27,8 +27,8 @@ fn ids(leases: &[CallLease]) -> Vec<CallId> {
     leases.iter().map(|lease| lease.id).collect()
 }
 
-/// One that was never made is not there either.
-pub async fn an_enrolment_is_told_once_and_until_it_is_done(fixture: &Fixture) {
+/// Without an enrolment there is no call.
+pub async fn an_enrolment_causes_one_call_which_is_leased_until_it_is_settled(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
     assert_eq!(fixture.store.next_call(fixture.now()).await, Ok(None));
@@ -40,12 +40,12 @@ pub async fn an_enrolment_is_told_once_and_until_it_is_done(fixture: &Fixture) {
     fixture.pass(31);
     let again = lease(fixture).await;
     assert_eq!(ids(&again), ids(&first), "its lease ran out");
-    assert!(!settle(fixture, &first[0], TAKEN).await, "the first one was lost");
+    assert!(!settle(fixture, &first[0], TAKEN).await, "the first lease was lost");
     assert!(settle(fixture, &again[0], TAKEN).await);
     assert_eq!(fixture.store.next_call(fixture.now()).await, Ok(None));
 }
 
-/// As many as may be at once, whatever is asked for.
+/// At most its bound, whatever the node asks for.
 pub async fn a_webhook_has_few_calls_in_flight(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
@@ -59,7 +59,7 @@ pub async fn a_webhook_has_few_calls_in_flight(fixture: &Fixture) {
     assert_eq!(lease(fixture).await.len(), 1);
 }
 
-/// A webhook of a new service of an account, with so many calls that are due.
+/// A webhook of a new service of an account, with that many due calls.
 async fn waiting_hook(fixture: &Fixture, account: &Account, calls: usize) -> Webhook {
     let service = fixture.make.service(account);
     assert_eq!(fixture.store.create_service(&service).await, Ok(Inserted::Done));
@@ -74,7 +74,7 @@ fn called(leases: &[CallLease]) -> Vec<WebhookSid> {
     leases.iter().map(|lease| lease.webhook.sid).collect()
 }
 
-/// A low SID is no advantage: each look begins behind the webhook whose turn was last.
+/// A low SID is no advantage: each look begins behind the webhook that was served last.
 pub async fn webhooks_take_turns(fixture: &Fixture) {
     let mut webhooks = Vec::new();
     for _ in 0..3 {
@@ -94,8 +94,8 @@ pub async fn webhooks_take_turns(fixture: &Fixture) {
     assert_eq!(order, [around, around].concat());
 }
 
-/// However many webhooks it has, and whoever else waits: a quarter of what others leave.
-pub async fn an_account_gets_its_share_of_the_places(fixture: &Fixture) {
+/// Whatever the number of its webhooks: a quarter of the permits that others leave.
+pub async fn an_account_gets_its_share_of_the_permits(fixture: &Fixture) {
     let (greedy, other) = (fixture.account().await, fixture.account().await);
     let mut slow = Vec::new();
     for _ in 0..6 {
@@ -105,11 +105,11 @@ pub async fn an_account_gets_its_share_of_the_places(fixture: &Fixture) {
     let found = fixture.look_for_calls(16, WebhookSid::from_bytes([0; 16])).await;
     let of_greedy = called(&found.leases).into_iter().filter(|sid| slow.contains(sid));
     let distinct: HashSet<_> = of_greedy.clone().collect();
-    assert_eq!((of_greedy.count(), distinct.len()), (4, 4), "one for each webhook first");
+    assert_eq!((of_greedy.count(), distinct.len()), (4, 4), "each webhook gets one first");
     assert!(called(&found.leases).contains(&quick));
 }
 
-/// A call behind an earlier one of its device waits for it, also when many calls of one device come first.
+/// Calls behind an earlier call of their device do not fill the look.
 pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(fixture: &Fixture) {
     let service = fixture.service().await;
     let webhook = hook(fixture, &service).await;
@@ -156,7 +156,7 @@ pub async fn a_quick_webhook_may_have_more_calls_in_flight(fixture: &Fixture) {
     assert_eq!(fixture.store.lease_calls(&wanted).await.unwrap().leases, []);
 }
 
-/// A device that has so many events that are told of.
+/// A device with that many events.
 async fn eventful(fixture: &Fixture, service: &Service, events: usize) -> Factor {
     let factor = fixture.factor_of(service, &fixture.make.identity()).await;
     for _ in 1..events {
@@ -166,7 +166,7 @@ async fn eventful(fixture: &Fixture, service: &Service, events: usize) -> Factor
     factor
 }
 
-/// Each with a reason, and the device's next call does not wait for them. A call in progress counts and continues.
+/// Each with a reason. The device's next call does not wait for them. A call in progress counts and continues.
 pub async fn the_oldest_of_too_many_waiting_calls_are_given_up(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
@@ -196,7 +196,7 @@ pub async fn the_oldest_of_too_many_waiting_calls_are_given_up(fixture: &Fixture
     assert_eq!(store.trim_calls(limits, fixture.now()).await, Ok(empty));
 }
 
-/// Of its longest queue first. Another account's calls are not concerned.
+/// From its longest queue first. The calls of other accounts stay.
 pub async fn an_account_has_only_so_many_waiting_calls(fixture: &Fixture) {
     let (account, other) = (fixture.account().await, fixture.account().await);
     let long = waiting_hook(fixture, &account, 6).await;
@@ -209,7 +209,7 @@ pub async fn an_account_has_only_so_many_waiting_calls(fixture: &Fixture) {
     assert_eq!((failing.len(), failing[0].webhook, failing[0].given_up), (1, long.sid, 3));
 }
 
-/// Nobody hears of what happened before.
+/// Waiting calls are removed.
 pub async fn the_calls_of_a_disabled_webhook_end(fixture: &Fixture) {
     let service = fixture.service().await;
     let webhook = hook(fixture, &service).await;
@@ -220,7 +220,7 @@ pub async fn the_calls_of_a_disabled_webhook_end(fixture: &Fixture) {
     assert_eq!(fixture.store.next_call(fixture.now()).await, Ok(None));
 }
 
-/// For the operator to see.
+/// The operator can look at it.
 pub async fn a_call_that_is_given_up_is_kept_for_a_week(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
@@ -235,7 +235,7 @@ pub async fn a_call_that_is_given_up_is_kept_for_a_week(fixture: &Fixture) {
     assert_eq!(fixture.store.failing_webhooks().await, Ok(vec![]));
 }
 
-/// Where no other node can be.
+/// For a database that no other node uses.
 pub async fn the_calls_of_another_run_are_voided(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
@@ -247,7 +247,7 @@ pub async fn the_calls_of_another_run_are_voided(fixture: &Fixture) {
     assert_eq!(ids(&lease(fixture).await), ids(&first));
 }
 
-/// A call that is to be tried again holds up what came after it, of its factor only.
+/// A call that waits for its next try delays later calls of its factor only.
 pub async fn calls_of_one_factor_keep_their_order_and_hold_up_no_other(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
@@ -270,8 +270,8 @@ pub async fn calls_of_one_factor_keep_their_order_and_hold_up_no_other(fixture: 
     assert_eq!(told(&lease(fixture).await), ["factor.deleted"]);
 }
 
-/// Nothing is leased from its deadline on; what stood behind it is not lost by that.
-pub async fn what_was_not_tried_in_time_is_given_up(fixture: &Fixture) {
+/// It is not leased from its deadline on. The call behind it becomes due.
+pub async fn a_call_that_was_not_tried_in_time_is_given_up(fixture: &Fixture) {
     let service = fixture.service().await;
     hook(fixture, &service).await;
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
@@ -281,13 +281,13 @@ pub async fn what_was_not_tried_in_time_is_given_up(fixture: &Fixture) {
     let call = lease(fixture).await.remove(0);
     assert_eq!(call.deadline, fixture.later(31));
     fixture.pass(31);
-    assert_eq!(lease(fixture).await, [], "it ends, and the next one steps up");
+    assert_eq!(lease(fixture).await, [], "it ends, and the next one becomes due");
     assert_eq!(told(&lease(fixture).await), ["factor.deleted"]);
     let failing = fixture.store.failing_webhooks().await.unwrap();
     assert_eq!((failing[0].waiting, failing[0].given_up), (0, 1));
 }
 
-/// With the number of tries and the answer, apart from what is still to be made; nothing is kept of an enrolment's.
+/// With the number of tries and the response. The call of an enrolment is not kept.
 pub async fn a_call_that_was_taken_is_kept_with_its_challenge(fixture: &Fixture) {
     let service = fixture.service().await;
     let webhook = hook(fixture, &service).await;
@@ -315,7 +315,7 @@ pub async fn a_call_that_was_taken_is_kept_with_its_challenge(fixture: &Fixture)
     };
     assert_eq!(store.taken_calls(challenge.sid, 10).await, Ok(vec![kept]));
     fixture.pass(1);
-    assert!(!settle(fixture, &again, TAKEN).await, "it is not leased any more");
+    assert!(!settle(fixture, &again, TAKEN).await, "its lease was lost");
     let next = lease(fixture).await;
     assert_eq!(field(&next[0], "challenge_sid"), other.sid.to_string());
     assert!(settle(fixture, &next[0], TAKEN).await);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::seam::{Inserted, Updated};
 
-/// In its own service only.
+/// It is found in its own service only.
 pub async fn a_webhook_reads_back_as_it_was_stored(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let webhook = fixture.make.webhook(&service);
@@ -22,7 +22,7 @@ pub async fn a_webhook_reads_back_as_it_was_stored(fixture: &Fixture) {
     assert_eq!(store.webhook(service.sid, webhook.sid).await, Ok(Some(webhook)));
 }
 
-/// Otherwise nothing is stored.
+/// Without it nothing is stored.
 pub async fn a_webhook_needs_its_service(fixture: &Fixture) {
     let service = fixture.make.service(&fixture.account().await);
     let webhook = fixture.make.webhook(&service);
@@ -31,7 +31,7 @@ pub async fn a_webhook_needs_its_service(fixture: &Fixture) {
     assert_eq!(fixture.store.webhook(service.sid, webhook.sid).await, Ok(None));
 }
 
-/// However many ask at once. Those that are there already stay, and can be changed.
+/// Concurrent commands do not exceed the limit. Stored webhooks stay, and can be changed.
 pub async fn a_service_has_only_so_many_webhooks(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let store = &fixture.store;
@@ -47,14 +47,18 @@ pub async fn a_service_has_only_so_many_webhooks(fixture: &Fixture) {
     let there = of(Inserted::Done).next().unwrap();
     let refused = of(Inserted::TooMany).next().unwrap();
     assert_eq!(store.webhook(service.sid, refused.sid).await, Ok(None));
-    assert_eq!(store.create_webhook(refused, 1).await, Ok(Inserted::TooMany), "lowered since");
+    assert_eq!(
+        store.create_webhook(refused, 1).await,
+        Ok(Inserted::TooMany),
+        "the limit was lowered"
+    );
     let off = Webhook { enabled: false, ..there.clone() };
     assert_eq!(store.update_webhook(&off, there.updated_at).await, Ok(Updated::Done));
     assert_eq!(store.delete_webhook(service.sid, there.sid).await, Ok(true));
-    assert_eq!(store.create_webhook(refused, 2).await, Ok(Inserted::Done), "a place is free");
+    assert_eq!(store.create_webhook(refused, 2).await, Ok(Inserted::Done), "one was deleted");
 }
 
-/// Two who read the same do not both replace it.
+/// Of two commands that read the same version, one replaces it.
 pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) {
     let service = fixture.service().await;
     let was = fixture.make.webhook(&service);
@@ -79,7 +83,7 @@ pub async fn a_webhook_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) 
     assert_eq!(store.webhook(service.sid, was.sid).await, Ok(None));
 }
 
-/// Each service's for itself, and past one that is deleted meanwhile.
+/// Only those of the service; a webhook deleted in between does not disturb the order.
 pub async fn webhooks_are_listed_page_by_page(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     let store = &fixture.store;

@@ -59,7 +59,7 @@ pub struct Backlog {
 /// when it expires), and those that end notifications. Of one webhook and factor only the earliest unfinished call is leased.
 #[async_trait]
 pub trait Calls {
-    /// Leases calls that are due. [`PermitPool::deal`] shares the permits among the webhooks that wait, in the order of their
+    /// Leases calls that are due. [`PermitPool::assign`] shares the permits among the webhooks that wait, in the order of their
     /// SIDs, from the last turn on and around. No webhook has more calls leased on all nodes together than its pace allows.
     ///
     /// First makes due the calls whose lease has run out, and creates calls for the challenges that expired. Ends the calls of a

@@ -1,0 +1,246 @@
+//! Every method of the store on a filled database.
+
+use std::time::Duration;
+
+use countersign_domain::call_queue::QueueLimits;
+use countersign_domain::delivery::InitialState;
+use countersign_domain::factor::FactorChange;
+use countersign_domain::session::SessionId;
+use countersign_domain::text::StringMap;
+use countersign_domain::totp::TotpChange;
+use countersign_domain::totp_code::CodeVerdict;
+use countersign_domain::webhook::{EventType, Webhook};
+use countersign_domain::webhook_call::AfterCall;
+use countersign_store::conformance::Fixture;
+use countersign_store::moving::{Kind, TABLES, Table};
+use countersign_store::page::PageQuery;
+use countersign_store::seam::{
+    CallList, ChallengeFilter, CountedTable, Inserted, Opened, Opening, ScanBounds, TotpUpdate,
+};
+
+use crate::log::whole_scans;
+use crate::{clean, explaining, work};
+
+/// The rows of each table of a filled database.
+const ROWS: u64 = 5_000;
+
+/// The value of a column in row `i` of a filled table: unique where it can be, and allowed by the constraints of the table. `day` are the
+/// digits of a SID of the day of the test, behind those of its type.
+fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
+    match (table, column) {
+        ("challenges", "state") => "'approved'".to_owned(),
+        ("challenges" | "access_tokens", "factor_type") => "'push'".to_owned(),
+        ("webhook_calls" | "deliveries", "state") => "'due'".to_owned(),
+        ("webhook_calls" | "deliveries", "node")
+        | ("webhook_calls", "last_error" | "challenge_sid") => "NULL".to_owned(),
+        ("factors" | "totp_factors", "status") => "'verified'".to_owned(),
+        ("factors", "platform") => "'stream'".to_owned(),
+        ("totp_factors", "alg") => "'sha1'".to_owned(),
+        ("credentials", "kind") => "'apn'".to_owned(),
+        ("webhooks", "version") => "'v2'".to_owned(),
+        ("webhooks", "event_types") => "'*'".to_owned(),
+        ("webhooks", "url") => "'https://app.example/hook'".to_owned(),
+        ("webhook_calls", "parameters") => "'[]'".to_owned(),
+        ("removals", "kind") => "'entity'".to_owned(),
+        ("notifications", "ending" | "reason" | "code") => "NULL".to_owned(),
+        ("calls_taken", "status") => "200".to_owned(),
+        // Two thirds lie in the partitions of the day of the test, the others in the default partition.
+        ("challenges", "sid") | ("notifications" | "calls_taken", "challenge_sid") => {
+            let other = if table == "notifications" { "03" } else { "02" };
+            let random = "substr(gen_random_uuid()::text, 14)";
+            format!(
+                "(CASE i % 3 WHEN 0 THEN '03{day}' || {random} WHEN 1 THEN '{other}{day}' || {random} \
+                 ELSE gen_random_uuid()::text END)::uuid"
+            )
+        }
+        // Far in the future: not due, not expired, not old.
+        (_, "deadline" | "wake_at" | "expires_at") => "4000000000000000 + i".to_owned(),
+        _ => match kind {
+            Kind::Id => "gen_random_uuid()".to_owned(),
+            Kind::Bytes => "decode(md5(i::text), 'hex')".to_owned(),
+            Kind::Number => "i".to_owned(),
+            Kind::Flag => "false".to_owned(),
+            Kind::Text => "'text ' || i".to_owned(),
+        },
+    }
+}
+
+/// The statement that fills a table. `removals` stays small: the cleaner empties it.
+fn filling(table: &Table, day: &str) -> String {
+    let values: Vec<_> =
+        table.columns().map(|(column, kind)| value(table.name, column, kind, day)).collect();
+    let rows = if table.name == "removals" { 1 } else { ROWS };
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM generate_series(1, {rows}) AS i",
+        table.name,
+        table.names(),
+        values.join(", ")
+    )
+}
+
+/// Runs every method of the store for one service.
+async fn use_everything(fixture: &Fixture) {
+    let (store, now) = (&fixture.store, fixture.now());
+    let first = || PageQuery::first(10);
+    let account = fixture.account().await;
+    store.create_first_account(&account).await.unwrap();
+    store.account(account.sid).await.unwrap();
+    store.update_account(&account, account.updated_at).await.unwrap();
+    let key = fixture.make.api_key(&account);
+    store.create_api_key(&key).await.unwrap();
+    store.api_key(key.sid).await.unwrap();
+    store.api_keys(account.sid, PageQuery::first(10)).await.unwrap();
+    store.delete_api_key(key.sid).await.unwrap();
+    let credential = fixture.make.credential(&account);
+    store.create_credential(&credential).await.unwrap();
+    store.credential(credential.sid).await.unwrap();
+    store.credentials(account.sid, PageQuery::first(10)).await.unwrap();
+    store.update_credential(&credential, credential.updated_at).await.unwrap();
+    store.delete_credential(credential.sid).await.unwrap();
+
+    let service = fixture.make.service(&account);
+    store.create_service(&service).await.unwrap();
+    store.service(service.sid).await.unwrap();
+    store.services(account.sid, PageQuery::first(10)).await.unwrap();
+    store.update_service(&service, service.updated_at).await.unwrap();
+    let webhook = Webhook {
+        event_types: vec![
+            EventType::All,
+            EventType::ChallengeExpired,
+            EventType::NotificationFailed,
+        ],
+        ..fixture.make.webhook(&service)
+    };
+    assert_eq!(store.create_webhook(&webhook, 9).await, Ok(Inserted::Done));
+    store.webhook(service.sid, webhook.sid).await.unwrap();
+    store.webhooks(service.sid, PageQuery::first(10)).await.unwrap();
+    store.update_webhook(&webhook, webhook.updated_at).await.unwrap();
+    let token = fixture.make.access_token(&service, &fixture.make.identity());
+    store.create_access_token(&token).await.unwrap();
+    store.access_token(service.sid, token.sid).await.unwrap();
+
+    let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
+    let owner = factor.owner.clone();
+    store.entity(service.sid, &owner.identity).await.unwrap();
+    store.entities(service.sid, PageQuery::first(10)).await.unwrap();
+    fixture.stored(&factor).await.unwrap();
+    store.factor_by_key(factor.key_sid).await.unwrap();
+    store.factors(owner.entity, PageQuery::first(10)).await.unwrap();
+    store.not_streamed(&[(owner.entity, factor.sid)]).await.unwrap();
+    let change = FactorChange { verified: true, ..FactorChange::default() };
+    store.update_factor(owner.entity, factor.sid, &change, now).await.unwrap();
+    store.lease_parked(factor.sid, fixture.make.node, now, fixture.later(30), 10).await.unwrap();
+
+    work(fixture, &factor).await;
+    let challenge = fixture.make.challenge(&factor);
+    let opening = Opening {
+        challenge: challenge.clone(),
+        notification: None,
+        code: None,
+        most_per_factor_hour: 100,
+        most_per_factor_day: 100,
+        most_per_entity_hour: 100,
+    };
+    assert_eq!(store.open_challenge(&opening).await, Ok(Opened::Done));
+    fixture.parked(&challenge).await;
+    store.lease_parked(factor.sid, fixture.make.node, now, fixture.later(30), 10).await.unwrap();
+    store.challenges(owner.entity, ChallengeFilter::default(), now, first()).await.unwrap();
+    store
+        .update_challenge(challenge.sid, &StringMap::parse("{}").unwrap(), false, now)
+        .await
+        .unwrap();
+    store.count_wrong_answer(challenge.sid).await.unwrap();
+    store.challenge_of_account(account.sid, challenge.sid).await.unwrap();
+    let bounds = ScanBounds { since: now - Duration::from_secs(60), rows: 100 };
+    store.recent_challenges(account.sid, challenge.sid, bounds, 10).await.unwrap();
+    store.recent_notifications(account.sid, fixture.later(1), bounds).await.unwrap();
+    let new = fixture.make.notification(&challenge, 300, InitialState::Due);
+    store.challenge_of_notification(account.sid, new.delivery.notification, 10).await.unwrap();
+
+    let totp = fixture.totp_factor_of(&service, &fixture.make.identity()).await;
+    fixture.totp_stored(&totp).await.unwrap();
+    let asked = fixture.code_challenge(&totp).await;
+    let wrong = fixture.shown(&totp, CodeVerdict::Wrong);
+    let right = fixture.shown(&totp, CodeVerdict::Right(7));
+    for code in [wrong, right] {
+        store.answer_by_code(asked.sid, code, 9, None, now).await.unwrap().unwrap();
+    }
+    let update = TotpUpdate {
+        entity: totp.owner.entity,
+        sid: totp.sid,
+        code: Some(fixture.shown(&totp, CodeVerdict::Right(8))),
+        most_wrong: 9,
+        change: TotpChange::default(),
+        at: now,
+    };
+    store.update_totp_factor(&update).await.unwrap();
+
+    let leases = fixture.lease_calls().await;
+    for (at, lease) in leases.iter().enumerate() {
+        let after = match at % 3 {
+            0 => AfterCall::Taken { status: 204 },
+            1 => AfterCall::Retry { at: fixture.later(5) },
+            _ => AfterCall::Failed,
+        };
+        store.settle_call(lease, after, "status 500", now).await.unwrap();
+        store.resend_call(webhook.sid, lease.id, now).await.unwrap();
+    }
+    store.next_call(now).await.unwrap();
+    store.void_calls(fixture.make.node, now, 10).await.unwrap();
+    store.call_counts(webhook.sid).await.unwrap();
+    for list in [CallList::Failing, CallList::GivenUp] {
+        store.list_calls(webhook.sid, list, None, 10).await.unwrap();
+    }
+    store.calls_about(webhook.sid, factor.sid, Some(challenge.sid), 10).await.unwrap();
+    store.taken_calls(challenge.sid, 10).await.unwrap();
+
+    store.next_due().await.unwrap();
+    let node = fixture.make.node;
+    for lease in store.lease_due(node, now, fixture.later(30), 10).await.unwrap() {
+        fixture.settle(&lease, fixture.delivered()).await;
+    }
+    store.expire(now, 10).await.unwrap();
+    store.rescue(now, 10).await.unwrap();
+    store.void_leases(node, now, 10).await.unwrap();
+    let session = SessionId([9; 16]);
+    store.end_session(account.sid, session, fixture.later(60), 9, now).await.unwrap();
+    store.has_session_ended(account.sid, session).await.unwrap();
+    for table in CountedTable::ALL {
+        store.count_stored(table, None, 10).await.unwrap();
+    }
+    store.check().await.unwrap();
+    store.is_writable().await.unwrap();
+    store.key_check([7; 32]).await.unwrap();
+    store.delete_webhook(service.sid, webhook.sid).await.unwrap();
+    store.delete_factor(totp.owner.entity, totp.sid, now).await.unwrap();
+    store.delete_factor(owner.entity, factor.sid, now).await.unwrap();
+    store.delete_entity(service.sid, &owner.identity, now).await.unwrap();
+    store.delete_service(service.sid, now).await.unwrap();
+    clean(fixture).await;
+}
+
+/// On the filled database, after every method has run on an empty one, so that the cached plans are those of empty tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_finds_its_rows_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, fixture) = explaining(folder.path()).await;
+    clean(&fixture).await;
+    use_everything(&fixture).await;
+    let sid = fixture.make.challenge(&fixture.factor().await).sid.to_string();
+    let day = format!("{}-{}", &sid[4..10], &sid[10..14]);
+    for table in &TABLES {
+        server.psql("postgres", &filling(table, &day));
+    }
+    server.psql("postgres", "VACUUM ANALYZE");
+    let log = folder.path().join("log");
+    let since = std::fs::metadata(&log).unwrap().len();
+    use_everything(&fixture).await;
+    assert_eq!(whole_scans(&log, since), Vec::<String>::new());
+
+    // These two read all waiting calls, by design.
+    let since = std::fs::metadata(&log).unwrap().len();
+    let limits = QueueLimits::default();
+    fixture.store.trim_calls(limits, fixture.now()).await.unwrap();
+    fixture.store.failing_webhooks().await.unwrap();
+    assert_eq!(whole_scans(&log, since), Vec::<String>::new());
+}

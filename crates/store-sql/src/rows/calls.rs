@@ -1,0 +1,127 @@
+//! The calls of webhooks.
+
+use countersign_domain::event::CallId;
+use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
+use countersign_domain::webhook_call::{Call, CallState, FailingWebhook, TakenCall};
+use countersign_store::seam::{CallCursor, CallList};
+
+use crate::cells::{Cells, RowResult, SqlRow};
+
+/// The columns of [`call`].
+#[macro_export]
+macro_rules! call_columns {
+    () => {
+        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error"
+    };
+}
+
+/// Reads a call.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn call<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Call> {
+    let (id, event) = (cells.map(CallId)?, cells.take()?);
+    let watched = cells.map_if_any(ChallengeSid::from_bytes)?;
+    let named = cells.parse(|text| {
+        let parameters: Vec<(String, String)> = serde_json::from_str(text).ok()?;
+        Some(Call::challenge_of(&parameters))
+    })?;
+    Ok(Call {
+        id,
+        event,
+        challenge: watched.or(named),
+        happened_at: cells.map(Instant::from_micros)?,
+        attempts: cells.take()?,
+        state: cells.parse(CallState::from_word)?,
+        wake_at: cells.map(Instant::from_micros)?,
+        last_error: cells.take()?,
+    })
+}
+
+/// The columns of [`taken_call`].
+#[macro_export]
+macro_rules! taken_call_columns {
+    () => {
+        "id, webhook_sid, event, happened_at, attempts, taken_at, status"
+    };
+}
+
+/// Reads a call that was taken.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn taken_call<R: SqlRow>(mut cells: Cells<R>) -> RowResult<TakenCall> {
+    Ok(TakenCall {
+        id: cells.map(CallId)?,
+        webhook: cells.map(WebhookSid::from_bytes)?,
+        event: cells.take()?,
+        happened_at: cells.map(Instant::from_micros)?,
+        attempts: cells.take()?,
+        taken_at: cells.map(Instant::from_micros)?,
+        status: cells.take()?,
+    })
+}
+
+/// Reads two cells: a webhook and its service.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn webhook_and_service<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(WebhookSid, ServiceSid)> {
+    Ok((cells.map(WebhookSid::from_bytes)?, cells.map(ServiceSid::from_bytes)?))
+}
+
+/// The `wake_at` and the id behind which a page of a list begins.
+pub fn list_start(list: CallList, after: Option<CallCursor>) -> (i64, [u8; 16]) {
+    let start = match list {
+        CallList::Failing => i64::MIN,
+        CallList::GivenUp => i64::MAX,
+    };
+    after.map_or((start, [0; 16]), |cursor| (cursor.wake_at.as_micros(), cursor.id.0))
+}
+
+/// A call that failed at least once.
+#[derive(Debug, Clone)]
+pub struct FailedCall {
+    state: String,
+    wake_at: Instant,
+    error: String,
+}
+
+impl FailedCall {
+    /// Reads the cells `state, wake_at, last_error`.
+    ///
+    /// # Errors
+    /// A cell is corrupt.
+    pub fn read<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Self> {
+        Ok(Self {
+            state: cells.take()?,
+            wake_at: cells.map(Instant::from_micros)?,
+            error: cells.take()?,
+        })
+    }
+}
+
+/// Summarizes the failed calls of a webhook; `None` without any.
+pub fn failing_webhook(webhook: &Webhook, calls: Vec<FailedCall>) -> Option<FailingWebhook> {
+    let mut found = FailingWebhook {
+        webhook: webhook.sid,
+        service: webhook.service,
+        url: webhook.url.as_str().to_owned(),
+        waiting: 0,
+        given_up: 0,
+        last_error: String::new(),
+        next_try: None,
+    };
+    for call in calls {
+        if call.state == "failed" {
+            found.given_up += 1;
+        } else {
+            found.waiting += 1;
+            found.next_try = Some(found.next_try.map_or(call.wake_at, |at| at.min(call.wake_at)));
+        }
+        found.last_error = call.error;
+    }
+    (found.waiting + found.given_up > 0).then_some(found)
+}

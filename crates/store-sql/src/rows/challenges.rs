@@ -1,0 +1,162 @@
+//! Challenges.
+
+use countersign_domain::challenge::{
+    Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
+};
+use countersign_domain::factor::Factor;
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid};
+use countersign_domain::text::{FriendlyName, Message, StringMap};
+use countersign_domain::time::Instant;
+use countersign_store::error::StoreResult;
+use countersign_store::seam::Opening;
+
+use super::entities::owner;
+use super::factors::factor;
+use crate::cells::{Cells, RowResult, SqlRow};
+use crate::values::json;
+
+/// The columns of [`challenge`], of the table alias `c`.
+#[macro_export]
+macro_rules! challenge_columns {
+    () => {
+        "c.sid, c.account_sid, c.service_sid, c.entity_sid, c.identity, c.factor_sid, c.factor_type, c.message, \
+         c.fields, c.date, c.hidden_details, c.metadata, c.state, c.answered_at, c.created_at, c.updated_at, \
+         c.expires_at"
+    };
+}
+
+/// Reads a challenge; cells of other tables may follow.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn challenge<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Challenge> {
+    Ok(Challenge {
+        sid: cells.map(ChallengeSid::from_bytes)?,
+        owner: owner(cells)?,
+        factor: cells.map(FactorSid::from_bytes)?,
+        factor_type: cells.parse(|word| word.parse().ok())?,
+        details: Details {
+            message: cells.parse(|text| {
+                if text.is_empty() { Some(None) } else { Message::parse(text).ok().map(Some) }
+            })?,
+            fields: cells.parse(|text| serde_json::from_str(text).ok())?,
+            date: cells.map_if_any(Instant::from_micros)?,
+        },
+        hidden_details: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
+        metadata: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
+        state: challenge_state(cells)?,
+        created_at: cells.map(Instant::from_micros)?,
+        updated_at: cells.map(Instant::from_micros)?,
+        expires_at: cells.map(Instant::from_micros)?,
+    })
+}
+
+/// Reads a challenge and the columns of its push factor, which are NULL if that does not exist.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn challenge_and_factor<R: SqlRow>(
+    mut cells: Cells<R>,
+) -> RowResult<(Challenge, Option<Factor>)> {
+    let challenge = challenge(&mut cells)?;
+    let cells = cells.next_table("factors");
+    if cells.is_null() {
+        return Ok((challenge, None));
+    }
+    Ok((challenge, Some(factor(cells)?)))
+}
+
+/// Reads a challenge and the name of its factor, which is NULL if that does not exist.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn challenge_and_name<R: SqlRow>(
+    mut cells: Cells<R>,
+) -> RowResult<(Challenge, Option<FriendlyName>)> {
+    let challenge = challenge(&mut cells)?;
+    let mut cells = cells.next_table("factors");
+    Ok((challenge, cells.parse_if_any(|text| FriendlyName::parse(text).ok())?))
+}
+
+/// Reads two cells: the word of the state and, unless it is `pending`, the time of the verdict.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn challenge_state<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<ChallengeState> {
+    let verdict = cells.parse(|word| match word {
+        "pending" => Some(None),
+        "approved" => Some(Some(Verdict::Approved)),
+        "denied" => Some(Some(Verdict::Denied)),
+        _ => None,
+    })?;
+    match (verdict, cells.take::<Option<i64>>()?) {
+        (None, None) => Ok(ChallengeState::Pending),
+        (Some(verdict), Some(at)) => {
+            Ok(ChallengeState::Answered { verdict, at: Instant::from_micros(at) })
+        }
+        _ => Err(cells.contradiction()),
+    }
+}
+
+/// Reads three cells: those of the state, and the expiry.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn standing<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<ChallengeLifecycle> {
+    let state = challenge_state(cells)?;
+    Ok(ChallengeLifecycle { state, expires_at: cells.map(Instant::from_micros)? })
+}
+
+/// A challenge that a code is to answer.
+#[derive(Debug, Clone, Copy)]
+pub struct CodeChallenge {
+    /// Its entity.
+    pub entity: EntitySid,
+    /// Its factor.
+    pub factor: FactorSid,
+    /// The wrong codes that it has seen.
+    pub wrong_codes: u32,
+}
+
+impl CodeChallenge {
+    /// Reads the cells `entity_sid, factor_sid, wrong_answers`.
+    ///
+    /// # Errors
+    /// A cell is corrupt.
+    pub fn read<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Self> {
+        Ok(Self {
+            entity: cells.map(EntitySid::from_bytes)?,
+            factor: cells.map(FactorSid::from_bytes)?,
+            wrong_codes: cells.take()?,
+        })
+    }
+}
+
+/// A challenge to store, with its texts as the columns hold them. They are made before the command is queued.
+#[derive(Debug, Clone)]
+pub struct NewChallenge {
+    /// The challenge and its conditions.
+    pub opening: Opening,
+    /// The fields, as JSON.
+    pub fields: String,
+    /// The hidden details.
+    pub hidden_details: Option<String>,
+    /// The metadata.
+    pub metadata: Option<String>,
+}
+
+impl NewChallenge {
+    /// Makes the texts.
+    ///
+    /// # Errors
+    /// The fields cannot be written as JSON.
+    pub fn new(opening: &Opening) -> StoreResult<Self> {
+        let challenge = &opening.challenge;
+        Ok(Self {
+            fields: json(&challenge.details.fields)?,
+            hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
+            metadata: challenge.metadata.as_ref().map(StringMap::to_text),
+            opening: opening.clone(),
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! For each kind of row: its columns, in order, and the function that reads them.
+
+pub mod access_tokens;
+pub mod accounts;
+pub mod calls;
+pub mod challenges;
+pub mod credentials;
+pub mod deliveries;
+pub mod entities;
+pub mod factors;
+pub mod notifications;
+pub mod provider_tokens;
+pub mod services;
+pub mod targets;
+pub mod totp_factors;
+pub mod usage;
+pub mod webhooks;

@@ -1,0 +1,94 @@
+//! The command that records a verdict, and the counter of wrong answers.
+
+use countersign_domain::challenge::{ChallengeStatus, Verdict};
+use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::sid::ChallengeSid;
+use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
+use countersign_store::seam::Recorded;
+use rusqlite::{Connection, params};
+
+use crate::cells::cells_of;
+use crate::command::Command;
+use crate::error::DatabaseError;
+use crate::statement::{execute, one, statements};
+use crate::{endings, events, standing};
+
+statements! {
+    ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
+    UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
+    COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
+}
+
+/// Replaces the metadata of a challenge.
+pub(crate) fn update(
+    db: &Connection,
+    sid: ChallengeSid,
+    metadata: &str,
+    at: Instant,
+) -> Result<(), DatabaseError> {
+    execute(db, UPDATE, params![sid.as_bytes(), metadata, at.as_micros()]).map(|_| ())
+}
+
+/// Counts one more wrong answer and returns the count.
+pub(crate) fn count_wrong(db: &Connection, sid: ChallengeSid) -> Result<u32, DatabaseError> {
+    let count = one(db, COUNT_WRONG, [sid.as_bytes()], |row| cells_of(row, "challenges").take())?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Records the approval of an open challenge by a code, with the metadata that came with it, and the event. Such a challenge has
+/// no deliveries.
+pub(crate) fn approve(
+    db: &Connection,
+    sid: ChallengeSid,
+    metadata: Option<&str>,
+    at: Instant,
+) -> Result<(), DatabaseError> {
+    record(db, sid, Verdict::Approved, metadata, at)?;
+    events::of_challenge(db, EventType::ChallengeApproved, sid, at)
+}
+
+/// Writes the verdict on an open challenge, and the metadata that came with it.
+fn record(
+    db: &Connection,
+    sid: ChallengeSid,
+    verdict: Verdict,
+    metadata: Option<&str>,
+    at: Instant,
+) -> Result<(), DatabaseError> {
+    let word = match verdict {
+        Verdict::Approved => ChallengeStatus::Approved.as_str(),
+        Verdict::Denied => ChallengeStatus::Denied.as_str(),
+    };
+    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
+    metadata.map_or(Ok(()), |metadata| update(db, sid, metadata, at))
+}
+
+/// Records a verdict, ends the deliveries of its challenge, and records the event.
+pub(crate) struct RecordAnswer {
+    pub(crate) sid: ChallengeSid,
+    pub(crate) verdict: Verdict,
+    pub(crate) metadata: Option<String>,
+    pub(crate) at: Instant,
+}
+
+impl Command for RecordAnswer {
+    type Output = Recorded;
+
+    fn run(&self, db: &Connection) -> Result<Recorded, DatabaseError> {
+        let Some((standing, true)) = standing::read(db, self.sid)? else {
+            return Ok(Recorded::NotFound);
+        };
+        if let Err(refused) = standing.is_open(self.at) {
+            return Ok(Recorded::Refused(refused));
+        }
+        record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
+        for open in endings::open_deliveries(db, self.sid)? {
+            let ending =
+                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
+            endings::end(db, &open, ending, self.at)?;
+        }
+        events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;
+        Ok(Recorded::Done)
+    }
+}

@@ -1,0 +1,72 @@
+//! The store: one writer, several readers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_store::error::{StoreError, StoreResult};
+use countersign_store::seam::Store;
+use rusqlite::Connection;
+
+use crate::command::Command;
+use crate::connection;
+use crate::error::DatabaseError;
+use crate::options::Options;
+use crate::readers::Readers;
+use crate::writer::Writer;
+
+/// A store in one SQLite file. Dropping it waits until everything queued is written.
+pub struct SqliteStore {
+    // Dropped before the writer, so that the writer closes the file last, which empties the write-ahead log.
+    readers: Arc<Readers>,
+    pub(crate) writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the file and migrates its schema, as [`Options::schema_policy`] says. A file that it creates has mode 0600.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, or its schema has another version and cannot or may not be migrated.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> StoreResult<Self> {
+        let path = path.as_ref();
+        if options.schema_policy.creates() {
+            connection::create(path)?;
+        }
+        let mut db = connection::writer(path, &options)?;
+        connection::migrate(&mut db, path, options.schema_policy)?;
+        Ok(Self {
+            readers: Arc::new(Readers::open(path, &options)?),
+            writer: Writer::start(db, path.to_owned(), options)?,
+        })
+    }
+
+    /// Queues a command and waits until it is committed.
+    pub(crate) async fn write<C: Command>(&self, command: C) -> StoreResult<C::Output> {
+        self.writer.run(command).await
+    }
+
+    /// Reads on the caller's thread.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, DatabaseError>,
+    ) -> StoreResult<T> {
+        self.readers.read(read)
+    }
+
+    /// Reads on a thread for blocking work: for reads that would occupy a thread that serves requests for too long.
+    pub(crate) async fn read_blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
+    ) -> StoreResult<T> {
+        let readers = Arc::clone(&self.readers);
+        let found = tokio::task::spawn_blocking(move || readers.read(read)).await;
+        found.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+impl Store for SqliteStore {}

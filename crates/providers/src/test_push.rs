@@ -80,7 +80,7 @@ impl TestConclusion {
             Self::Works => "the credential works",
             Self::Rejected => "the credential does not work",
             Self::PushRejected => {
-                "the push service rejects this push, which says nothing about the credential: compare the app id and the token"
+                "the push service refuses this push, which says nothing about the credential: compare the app id and the token"
             }
             Self::Throttled => {
                 "the push service asks for fewer pushes, which says nothing about the credential: try again later"

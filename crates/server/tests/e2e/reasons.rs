@@ -145,7 +145,7 @@ async fn credentials(walk: &mut Walk) {
     let other = token(&phone, |_, payload| payload["sub"] = json!(format!("AC{}", "0".repeat(32))));
     walk.meets(&with(&other).await, 20153, None, "another account");
     let timeless = token(&phone, |_, payload| payload["exp"] = Value::Null);
-    walk.meets(&with(&timeless).await, 20154, None, "nbf or exp");
+    walk.meets(&with(&timeless).await, 20154, None, "must have exp");
     let early = token(&phone, |_, payload| shift(payload, 700));
     walk.meets(&with(&early).await, 20105, None, "s");
     let late = token(&phone, |_, payload| shift(payload, -7_000));

@@ -1,4 +1,4 @@
-//! Entry points of the fuzz targets (`fuzz/`): the parsers of what strangers send to the API.
+//! Entry points of the fuzz targets (`fuzz/`): the parsers of untrusted input.
 
 use countersign_domain::sid::ChallengeSid;
 use countersign_store::Cursor;
@@ -13,12 +13,12 @@ pub fn is_form(bytes: &[u8]) -> bool {
     Params::parse(bytes, &rows::PARAMETER).is_ok()
 }
 
-/// Whether a text is a frame that a device may send on its stream.
+/// Whether a text is a frame of a device.
 pub fn is_frame(text: &str) -> bool {
     DeviceFrame::parse(text).is_ok()
 }
 
-/// Reads a token of a page of challenges, and prints it again. `None` if it is no token of `list`.
+/// Parses a page token of a list of challenges and prints it again. `None` if it is not a token of `list`.
 pub fn page_token(token: &str, list: &str) -> Option<String> {
     let Cursor { sid, side } = parse_token::<ChallengeSid>(token, list)?;
     Some(print_token(side, sid, list))

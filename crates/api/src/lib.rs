@@ -37,4 +37,4 @@ pub use ops::{Render, ops_router};
 pub use router::router;
 pub use socket::KeepsOpen;
 pub use state::{ApiOptions, ApiState};
-pub use urls::{NotPublicUrl, PublicUrl};
+pub use urls::{PublicUrl, PublicUrlError};

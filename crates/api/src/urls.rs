@@ -16,33 +16,33 @@ pub struct PublicUrl {
 
 /// The text is not an absolute http or https URL without user info, query and fragment.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotPublicUrl;
+pub struct PublicUrlError;
 
-impl fmt::Display for NotPublicUrl {
+impl fmt::Display for PublicUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("must be an http or https URL without user, query and fragment")
     }
 }
 
-impl std::error::Error for NotPublicUrl {}
+impl std::error::Error for PublicUrlError {}
 
 impl PublicUrl {
     /// Parses a URL. A trailing slash is ignored.
     ///
     /// # Errors
-    /// [`NotPublicUrl`].
-    pub fn parse(text: &str) -> Result<Self, NotPublicUrl> {
-        let url = url::Url::parse(text).map_err(|_| NotPublicUrl)?;
+    /// [`PublicUrlError`].
+    pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
+        let url = url::Url::parse(text).map_err(|_| PublicUrlError)?;
         let plain = url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
         if !plain || !matches!(url.scheme(), "http" | "https") {
-            return Err(NotPublicUrl);
+            return Err(PublicUrlError);
         }
         Ok(Self {
             base: url.as_str().trim_end_matches('/').to_owned(),
-            host: url.host_str().ok_or(NotPublicUrl)?.to_owned(),
+            host: url.host_str().ok_or(PublicUrlError)?.to_owned(),
             https: url.scheme() == "https",
         })
     }
@@ -119,7 +119,7 @@ mod tests {
             "https://a.example/?x",
             "https://a.example/#x",
         ] {
-            assert_eq!(PublicUrl::parse(text), Err(NotPublicUrl), "{text}");
+            assert_eq!(PublicUrl::parse(text), Err(PublicUrlError), "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use countersign_domain::time::Instant;
 use countersign_verify::AuthError;
 use serde::Serialize;
 
-use super::frames::NoFrame;
+use super::frames::FrameError;
 use crate::error::ApiError;
 
 /// A close frame.
@@ -79,12 +79,12 @@ impl Close {
     }
 }
 
-impl From<NoFrame> for Close {
-    fn from(fault: NoFrame) -> Self {
+impl From<FrameError> for Close {
+    fn from(fault: FrameError) -> Self {
         match fault {
-            NoFrame::TooLong => Self::TOO_LARGE,
-            NoFrame::NotJson => Self::new(1007, "not a JSON object"),
-            NoFrame::Unknown => Self::new(1002, "not a frame of this protocol"),
+            FrameError::TooLong => Self::TOO_LARGE,
+            FrameError::NotJson => Self::new(1007, "not a JSON object"),
+            FrameError::Unknown => Self::new(1002, "not a frame of this protocol"),
         }
     }
 }

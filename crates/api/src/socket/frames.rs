@@ -61,7 +61,7 @@ pub(crate) enum DeviceFrame {
 
 /// Reason why a message is not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoFrame {
+pub(crate) enum FrameError {
     /// Longer than [`LONGEST`].
     TooLong,
     /// Not a JSON object.
@@ -75,17 +75,17 @@ impl DeviceFrame {
     ///
     /// # Errors
     /// Returns the first problem, as far as close codes distinguish them.
-    pub(crate) fn parse(text: &str) -> Result<Self, NoFrame> {
+    pub(crate) fn parse(text: &str) -> Result<Self, FrameError> {
         if text.len() > LONGEST {
-            return Err(NoFrame::TooLong);
+            return Err(FrameError::TooLong);
         }
         // Serde also accepts an array for a tagged enum; the protocol does not.
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(NoFrame::NotJson);
+            return Err(FrameError::NotJson);
         }
         serde_json::from_str(text).map_err(|fault| match fault.classify() {
-            serde_json::error::Category::Data => NoFrame::Unknown,
-            _ => NoFrame::NotJson,
+            serde_json::error::Category::Data => FrameError::Unknown,
+            _ => FrameError::NotJson,
         })
     }
 }
@@ -136,19 +136,19 @@ mod tests {
         let long =
             format!(r#"{{"type":"ack","notification_sid":"{NT}","x":"{}"}}"#, "x".repeat(LONGEST));
         for (text, fault) in [
-            ("", NoFrame::NotJson),
-            ("hello", NoFrame::NotJson),
-            ("{", NoFrame::NotJson),
-            ("{} {}", NoFrame::Unknown),
-            (array.as_str(), NoFrame::NotJson),
-            ("null", NoFrame::NotJson),
-            ("{}", NoFrame::Unknown),
-            (r#"{"type":"nack"}"#, NoFrame::Unknown),
-            (r#"{"type":1}"#, NoFrame::Unknown),
-            (r#"{"type":"ack"}"#, NoFrame::Unknown),
-            (r#"{"type":"ack","notification_sid":"NT12"}"#, NoFrame::Unknown),
-            (r#"{"type":"ack","notification_sid":null}"#, NoFrame::Unknown),
-            (long.as_str(), NoFrame::TooLong),
+            ("", FrameError::NotJson),
+            ("hello", FrameError::NotJson),
+            ("{", FrameError::NotJson),
+            ("{} {}", FrameError::Unknown),
+            (array.as_str(), FrameError::NotJson),
+            ("null", FrameError::NotJson),
+            ("{}", FrameError::Unknown),
+            (r#"{"type":"nack"}"#, FrameError::Unknown),
+            (r#"{"type":1}"#, FrameError::Unknown),
+            (r#"{"type":"ack"}"#, FrameError::Unknown),
+            (r#"{"type":"ack","notification_sid":"NT12"}"#, FrameError::Unknown),
+            (r#"{"type":"ack","notification_sid":null}"#, FrameError::Unknown),
+            (long.as_str(), FrameError::TooLong),
         ] {
             assert_eq!(DeviceFrame::parse(text), Err(fault), "{text}");
         }

@@ -11,7 +11,7 @@ use crate::pace::Pace;
 use crate::population::Population;
 
 /// The upper bound of a run.
-const LONGEST: Duration = Duration::from_secs(120);
+const DURATION_MAX: Duration = Duration::from_secs(120);
 
 /// Answers every challenge once; the answers are signed before the measurement.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
@@ -25,9 +25,9 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         let requests = population.answers(&server, &challenges).await?;
         let plan = Plan {
             connections: bench.connections().min(requests.wire.len()),
-            pace: Pace::Times(requests.wire.len() as u64),
+            pace: Pace::Count(requests.wire.len() as u64),
             warm: Duration::ZERO,
-            window: LONGEST,
+            window: DURATION_MAX,
         };
         let load = load::run(server.target, &Arc::new(requests), plan, None).await?;
         let name = format!("signed answers, {} connections", plan.connections);

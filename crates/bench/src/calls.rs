@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::http::Answer;
+use crate::http::Response;
 use crate::load::{Plan, Requests, Target, run};
 use crate::pace::Pace;
 
 /// A response that is kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
+pub(crate) struct KeptResponse {
     pub(crate) head: Vec<u8>,
     pub(crate) body: Vec<u8>,
 }
@@ -22,13 +22,13 @@ pub(crate) async fn each(
     wire: Vec<Vec<u8>>,
     expected: u16,
     connections: usize,
-) -> Result<Vec<Reply>> {
+) -> Result<Vec<KeptResponse>> {
     let count = wire.len();
-    let replies = Arc::new(Mutex::new(vec![Reply::default(); count]));
+    let replies = Arc::new(Mutex::new(vec![KeptResponse::default(); count]));
     let keep = {
         let replies = Arc::clone(&replies);
-        move |number: u64, _: Instant, answer: &Answer<'_>| {
-            let reply = Reply { head: answer.head.into(), body: answer.body.into() };
+        move |number: u64, _: Instant, answer: &Response<'_>| {
+            let reply = KeptResponse { head: answer.head.into(), body: answer.body.into() };
             let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(slot) = usize::try_from(number).ok().and_then(|n| replies.get_mut(n)) {
                 *slot = reply;
@@ -40,7 +40,7 @@ pub(crate) async fn each(
     }
     let plan = Plan {
         connections: connections.min(count),
-        pace: Pace::Times(count as u64),
+        pace: Pace::Count(count as u64),
         warm: Duration::ZERO,
         // an upper bound: on an idle machine a call takes a millisecond
         window: Duration::from_secs(30) + Duration::from_millis(20) * u32::try_from(count)?,

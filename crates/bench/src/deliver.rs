@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::bench::Bench;
 use crate::calls::each;
 use crate::fleet::Fleet;
-use crate::ledger::{Balance, Promise, Promises};
+use crate::ledger::{Accepted, AcceptedLog, Reconciliation};
 use crate::load::{self, Load, Requests};
 use crate::notify::TTL;
 use crate::pace::Pace;
@@ -20,10 +20,10 @@ const PART: &str = "deliver";
 /// The time to wait for a prompt: an unacknowledged one is offered again after ten seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(13);
 /// The most missing notifications that are looked up.
-const LOOKED_UP: usize = 200;
+const LOOKUPS_MAX: usize = 200;
 
 /// Connected devices and their requests.
-pub(crate) struct Scene {
+pub(crate) struct Setup {
     pub(crate) server: Server,
     pub(crate) fleet: Fleet,
     pub(crate) challenges: Challenges,
@@ -36,21 +36,21 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
         for devices in bench.scale.devices.clone() {
-            let (mut scene, _folder) = set(bench, devices).await?;
-            let most = measure(bench, &scene, Pace::Closed, "the most", Some(floor)).await?;
+            let (mut setup, _folder) = set_up(bench, devices).await?;
+            let most = measure(bench, &setup, Pace::Closed, "the most", Some(floor)).await?;
             let half = Pace::Open((most / 2.0).max(1.0));
-            measure(bench, &scene, half, "on schedule at half the most", None).await?;
+            measure(bench, &setup, half, "on schedule at half the most", None).await?;
             let slow = bench.scale.slow;
             let name = format!("on schedule at {slow} per s");
-            measure(bench, &scene, Pace::Open(slow), &name, None).await?;
-            scene.server.still_runs()?;
+            measure(bench, &setup, Pace::Open(slow), &name, None).await?;
+            setup.server.still_runs()?;
         }
     }
     Ok(())
 }
 
 /// A new server with connected devices, on which every automatic push has arrived.
-pub(crate) async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfile::TempDir)> {
+pub(crate) async fn set_up(bench: &Bench, devices: usize) -> Result<(Setup, tempfile::TempDir)> {
     let (server, folder) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
     let population = Arc::new(Population::enrol(&server, account, devices).await?);
@@ -66,35 +66,36 @@ pub(crate) async fn set(bench: &Bench, devices: usize) -> Result<(Scene, tempfil
         1 => "1 device".to_owned(),
         devices => format!("{devices} devices"),
     };
-    Ok((Scene { server, fleet, challenges, requests, who }, folder))
+    Ok((Setup { server, fleet, challenges, requests, who }, folder))
 }
 
 /// Measures the rate at which frames arrive.
 async fn measure(
     bench: &mut Bench,
-    scene: &Scene,
+    setup: &Setup,
     pace: Pace,
     how: &str,
     floor: Option<f64>,
 ) -> Result<f64> {
-    let promises = Promises::default();
+    let accepted = AcceptedLog::default();
     let plan = bench.plan(bench.connections(), pace);
-    let observer = Some(promises.observer());
-    let stalls = Stalls::watch(&scene.server).await?;
-    let load = load::run(scene.server.target, &scene.requests, plan, observer).await?;
-    let promises = promises.take();
-    scene.fleet.settle(promises.len(), PATIENCE).await;
-    let frames = scene.fleet.take();
+    let observer = Some(accepted.observer());
+    let stalls = Stalls::watch(&setup.server).await?;
+    let load = load::run(setup.server.target, &setup.requests, plan, observer).await?;
+    let accepted = accepted.take();
+    setup.fleet.settle(accepted.len(), PATIENCE).await;
+    let frames = setup.fleet.take();
     let ttl = Duration::from_secs(TTL.into());
-    let balance = Balance::of(&promises, &frames, ttl, load.window);
-    scene.fleet.check_connected()?;
+    let reconciliation = Reconciliation::of(&accepted, &frames, ttl, load.window);
+    setup.fleet.check_connected()?;
 
-    let name = format!("{}, {how}", scene.who);
-    let rate = balance.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
-    let stalls = stalls.readings(&balance.latency).await?;
-    record(bench, &name, &load, &balance, (rate, floor), &stalls);
-    let Scene { server, challenges, .. } = scene;
-    let counts = lost_and_superseded(bench, PART, &name, server, challenges, &balance).await?;
+    let name = format!("{}, {how}", setup.who);
+    let rate = reconciliation.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
+    let stalls = stalls.readings(&reconciliation.latency).await?;
+    record(bench, &name, &load, &reconciliation, (rate, floor), &stalls);
+    let Setup { server, challenges, .. } = setup;
+    let counts =
+        lost_and_superseded(bench, PART, &name, server, challenges, &reconciliation).await?;
     bench.report.add(PART, &name, &counts);
     Ok(rate)
 }
@@ -103,16 +104,16 @@ fn record(
     bench: &mut Bench,
     name: &str,
     load: &Load,
-    balance: &Balance,
+    reconciliation: &Reconciliation,
     (rate, floor): (f64, Option<f64>),
     stalls: &[(&'static str, f64)],
 ) {
     let mut readings = vec![("per s", rate)];
     readings.extend(floor.map(|floor| ("x floor", rate / floor.max(1e-9))));
     for (column, share) in [("p50 ms", 0.5), ("p99 ms", 0.99)] {
-        readings.extend(balance.latency.quantile_ms(share).map(|ms| (column, ms)));
+        readings.extend(reconciliation.latency.quantile_ms(share).map(|ms| (column, ms)));
     }
-    readings.push(("max ms", balance.latency.longest_ms()));
+    readings.push(("max ms", reconciliation.latency.longest_ms()));
     readings.extend(load.latency.quantile_ms(0.5).map(|ms| ("201 p50 ms", ms)));
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
     readings.extend(load.usage.disturbances());
@@ -128,15 +129,15 @@ pub(crate) async fn lost_and_superseded(
     name: &str,
     server: &Server,
     challenges: &Challenges,
-    balance: &Balance,
+    reconciliation: &Reconciliation,
 ) -> Result<[(&'static str, f64); 4]> {
-    let superseded = superseded(server, challenges, &balance.missing).await?;
-    let lost = balance.missing.len() as u64 - superseded;
+    let superseded = superseded(server, challenges, &reconciliation.missing).await?;
+    let lost = reconciliation.missing.len() as u64 - superseded;
     let counts = [
         ("lost", lost),
-        ("twice", balance.duplicated),
-        ("late", balance.late),
-        ("unpromised", balance.unknown),
+        ("twice", reconciliation.duplicated),
+        ("late", reconciliation.late),
+        ("unpromised", reconciliation.unknown),
     ];
     for (what, count) in counts {
         if count > 0 {
@@ -152,11 +153,11 @@ pub(crate) async fn lost_and_superseded(
 }
 
 /// How many of the missing notifications were superseded, according to the server.
-async fn superseded(server: &Server, challenges: &Challenges, missing: &[Promise]) -> Result<u64> {
+async fn superseded(server: &Server, challenges: &Challenges, missing: &[Accepted]) -> Result<u64> {
     let all = &challenges.all;
-    let wire = missing.iter().take(LOOKED_UP).map(|promise| {
-        let at = usize::try_from(promise.request).unwrap_or(0) % all.len();
-        server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
+    let wire = missing.iter().take(LOOKUPS_MAX).map(|accepted| {
+        let at = usize::try_from(accepted.request).unwrap_or(0) % all.len();
+        server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, accepted.sid))
     });
     let replies = each(server.target, wire.collect(), 200, 4).await.context("a missing one")?;
     let is_superseded = |body: &[u8]| body.windows(10).any(|word| word == b"superseded");

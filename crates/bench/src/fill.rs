@@ -20,13 +20,13 @@ const ROWS_PER_COMMIT: u64 = 200_000;
 
 /// The size of the history.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Past {
+pub(crate) struct HistorySize {
     pub(crate) entities: u64,
     pub(crate) notifications: u64,
 }
 
 /// Fills the database. It must hold an approved challenge with a delivered notification to copy.
-pub(crate) fn fill(database: &Path, past: Past) -> Result<()> {
+pub(crate) fn fill(database: &Path, past: HistorySize) -> Result<()> {
     let db = Connection::open(database)
         .with_context(|| format!("cannot open {}", database.display()))?;
     // a crash costs a benchmark and no data
@@ -156,7 +156,7 @@ mod tests {
              INSERT INTO notifications VALUES (x'04', 0, x'05', 'delivered');",
         )
         .unwrap();
-        fill(&file, Past { entities: 5, notifications: 80 }).unwrap();
+        fill(&file, HistorySize { entities: 5, notifications: 80 }).unwrap();
         let count = |sql| db.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM entities"), 6);
         assert_eq!(count("SELECT count(*) FROM challenges WHERE message = 'Log in?'"), 21);

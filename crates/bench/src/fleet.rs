@@ -25,13 +25,13 @@ const LINKED_WITHIN: Duration = Duration::from_secs(20);
 /// Devices on their streams. Dropping it closes their connections.
 pub(crate) struct Fleet {
     devices: JoinSet<()>,
-    notes: Arc<Notes>,
+    notes: Arc<Records>,
     gates: Vec<Arc<Semaphore>>,
 }
 
 /// The records of all devices.
 #[derive(Default)]
-struct Notes {
+struct Records {
     seen: Mutex<Vec<(Sid, Instant)>>,
     lost: AtomicU64,
     last_loss: Mutex<Option<String>>,
@@ -135,7 +135,7 @@ async fn link(
     Ok(socket)
 }
 
-async fn hold(mut socket: Socket, notes: Arc<Notes>) {
+async fn hold(mut socket: Socket, notes: Arc<Records>) {
     let why = loop {
         let sid = match socket.next().await {
             Ok(Message::Text(text)) => sid_after(text.as_bytes(), br#""notification_sid":"NT"#),

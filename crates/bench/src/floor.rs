@@ -112,7 +112,7 @@ fn request(address: std::net::SocketAddr, number: usize) -> Vec<u8> {
 /// `floor-server`: runs until its standard input ends.
 pub(crate) async fn serve(listen: std::net::SocketAddr, sqlite: Option<PathBuf>) -> Result<()> {
     let rows = sqlite.map(|file| Rows::open(&file)).transpose()?;
-    let state = Arc::new(Yardstick { rows, credentials: format!("{}:{}", ACCOUNT.0, ACCOUNT.1) });
+    let state = Arc::new(FloorState { rows, credentials: format!("{}:{}", ACCOUNT.0, ACCOUNT.1) });
     let path = "/v2/Services/{service}/Entities/{identity}/Challenges/{challenge}/Notifications";
     let router = Router::new().route(path, post(create)).with_state(state);
     let listener = TcpListener::bind(listen).await?.tap_io(|socket| {
@@ -124,13 +124,13 @@ pub(crate) async fn serve(listen: std::net::SocketAddr, sqlite: Option<PathBuf>)
     }
 }
 
-struct Yardstick {
+struct FloorState {
     rows: Option<Rows>,
     credentials: String,
 }
 
 async fn create(
-    State(yardstick): State<Arc<Yardstick>>,
+    State(yardstick): State<Arc<FloorState>>,
     Segments((service, identity, challenge)): Segments<(String, String, String)>,
     headers: HeaderMap,
     form: Bytes,

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
 use crate::calls::each;
-use crate::fill::{Past, fill};
+use crate::fill::{HistorySize, fill};
 use crate::fleet::Fleet;
 use crate::load;
 use crate::notify::TTL;
@@ -23,8 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Measures the same notifications in turn on an empty and on a full database.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
-    let past =
-        Past { entities: bench.scale.old_entities, notifications: bench.scale.old_notifications };
+    let past = HistorySize {
+        entities: bench.scale.old_entities,
+        notifications: bench.scale.old_notifications,
+    };
     let (server, empty) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
     let population = Arc::new(Population::enrol(&server, account, bench.scale.entities).await?);

@@ -15,9 +15,9 @@ use tokio::time::sleep;
 
 use crate::bench::Bench;
 use crate::calls::each;
-use crate::deliver::{self, PATIENCE, Scene, lost_and_superseded};
+use crate::deliver::{self, PATIENCE, Setup, lost_and_superseded};
 use crate::http::Connection;
-use crate::ledger::{Balance, Promise, sid_after};
+use crate::ledger::{Accepted, Reconciliation, sid_after};
 use crate::machine::Meter;
 use crate::notify::TTL;
 
@@ -26,7 +26,7 @@ const PART: &str = "hangups";
 const CALLS_MAX: usize = 5_000;
 /// Source addresses of the callers, `127.0.0.1` and the next ones.
 const ADDRESSES: usize = 8;
-const LOOKERS: usize = 16;
+const READERS: usize = 16;
 
 /// The behaviour of a caller.
 #[derive(Clone, Copy)]
@@ -52,55 +52,56 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let devices = bench.scale.devices.last().copied().unwrap_or(1);
     for _ in 0..bench.scale.repeats {
         for (behaviour, name) in Behaviour::ALL {
-            let (mut scene, _folder) = deliver::set(bench, devices).await?;
-            measure(bench, &scene, behaviour, name).await?;
-            scene.server.still_runs()?;
+            let (mut setup, _folder) = deliver::set_up(bench, devices).await?;
+            measure(bench, &setup, behaviour, name).await?;
+            setup.server.still_runs()?;
         }
     }
     Ok(())
 }
 
-async fn measure(bench: &mut Bench, scene: &Scene, behaviour: Behaviour, name: &str) -> Result<()> {
-    let calls = scene.challenges.all.len().min(CALLS_MAX);
-    let meter = Meter::start(scene.server.target.pid);
+async fn measure(bench: &mut Bench, setup: &Setup, behaviour: Behaviour, name: &str) -> Result<()> {
+    let calls = setup.challenges.all.len().min(CALLS_MAX);
+    let meter = Meter::start(setup.server.target.pid);
     let begin = Instant::now();
-    let starts = call_all(scene, calls, bench.connections(), behaviour).await?;
+    let starts = call_all(setup, calls, bench.connections(), behaviour).await?;
     let (called, usage) = (begin.elapsed(), meter.stop());
 
-    scene.fleet.settle(calls, Duration::from_secs(2)).await;
-    let promises = stored(scene, &starts).await?;
-    scene.fleet.settle(promises.len(), PATIENCE).await;
+    setup.fleet.settle(calls, Duration::from_secs(2)).await;
+    let accepted = stored(setup, &starts).await?;
+    setup.fleet.settle(accepted.len(), PATIENCE).await;
     let ttl = Duration::from_secs(TTL.into());
     let window = (begin, Instant::now());
-    let balance = Balance::of(&promises, &scene.fleet.take(), ttl, window);
-    scene.fleet.check_connected()?;
+    let reconciliation = Reconciliation::of(&accepted, &setup.fleet.take(), ttl, window);
+    setup.fleet.check_connected()?;
 
     let mut readings = vec![
         ("calls per s", calls as f64 / called.as_secs_f64().max(1e-9)),
-        ("stored %", promises.len() as f64 * 100.0 / calls.max(1) as f64),
+        ("stored %", accepted.len() as f64 * 100.0 / calls.max(1) as f64),
     ];
     for (column, share) in [("p50 ms", 0.5), ("p99 ms", 0.99)] {
-        readings.extend(balance.latency.quantile_ms(share).map(|ms| (column, ms)));
+        readings.extend(reconciliation.latency.quantile_ms(share).map(|ms| (column, ms)));
     }
-    readings.push(("max ms", balance.latency.longest_ms()));
+    readings.push(("max ms", reconciliation.latency.longest_ms()));
     readings.extend(usage.disturbances());
-    let Scene { server, challenges, .. } = scene;
-    readings.extend(lost_and_superseded(bench, PART, name, server, challenges, &balance).await?);
+    let Setup { server, challenges, .. } = setup;
+    readings
+        .extend(lost_and_superseded(bench, PART, name, server, challenges, &reconciliation).await?);
     bench.report.add(PART, name, &readings);
     Ok(())
 }
 
 /// Makes `calls` calls, `at_once` at a time; returns the start of each.
 async fn call_all(
-    scene: &Scene,
+    setup: &Setup,
     calls: usize,
     at_once: usize,
     behaviour: Behaviour,
 ) -> Result<Vec<Instant>> {
-    let (next, to) = (Arc::new(AtomicUsize::new(0)), scene.server.target.address);
+    let (next, to) = (Arc::new(AtomicUsize::new(0)), setup.server.target.address);
     let mut callers = JoinSet::new();
     for _ in 0..at_once {
-        let (next, requests) = (Arc::clone(&next), Arc::clone(&scene.requests));
+        let (next, requests) = (Arc::clone(&next), Arc::clone(&setup.requests));
         callers.spawn(async move {
             let mut made = Vec::new();
             loop {
@@ -143,20 +144,20 @@ async fn call(to: SocketAddr, number: usize, request: &[u8], behaviour: Behaviou
 }
 
 /// The notifications that the server has stored, each with the start of its call.
-async fn stored(scene: &Scene, starts: &[Instant]) -> Result<Vec<Promise>> {
-    let server = &scene.server;
-    let asked = scene.challenges.all.iter().take(starts.len());
+async fn stored(setup: &Setup, starts: &[Instant]) -> Result<Vec<Accepted>> {
+    let server = &setup.server;
+    let asked = setup.challenges.all.iter().take(starts.len());
     let wire = asked.map(|(path, _)| server.get(&format!("{path}/Notifications"))).collect();
-    let lists = each(server.target, wire, 200, LOOKERS).await.context("the notifications")?;
-    let mut promises = Vec::new();
+    let lists = each(server.target, wire, 200, READERS).await.context("the notifications")?;
+    let mut accepted = Vec::new();
     for (number, (list, start)) in lists.iter().zip(starts).enumerate() {
         let list: Value = serde_json::from_slice(&list.body)?;
         let called = list["notifications"].as_array().into_iter().flatten();
         for one in called.filter(|one| one["automatic"] == false) {
             let sid = one["sid"].as_str().unwrap_or_default();
             let sid = sid_after(sid.as_bytes(), b"NT").context("a SID")?;
-            promises.push(Promise { sid, request: number as u64, start: *start });
+            accepted.push(Accepted { sid, request: number as u64, start: *start });
         }
     }
-    Ok(promises)
+    Ok(accepted)
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use url::form_urlencoded;
 
 /// The largest response in bytes.
-const LARGEST: usize = 1024 * 1024;
+const SIZE_MAX: usize = 1024 * 1024;
 
 /// The value of an `Authorization` header.
 pub(crate) fn basic(user: &str, password: &str) -> String {
@@ -45,7 +45,7 @@ pub(crate) struct Connection {
 
 /// A response.
 #[derive(Debug)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
@@ -64,13 +64,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the whole response.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+    pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         self.socket.write_all(request).await?;
         let mut filled = 0;
         let mut shape = None;
         loop {
             if filled == self.buffer.len() {
-                if filled >= LARGEST {
+                if filled >= SIZE_MAX {
                     return Err(io::Error::other("an answer that is too large"));
                 }
                 self.buffer.resize(filled * 2, 0);
@@ -81,19 +81,19 @@ impl Connection {
             }
             filled += read;
             if shape.is_none() {
-                shape = Shape::of(&self.buffer[..filled])?;
+                shape = Lengths::of(&self.buffer[..filled])?;
             }
-            if let Some(Shape { status, head, body }) = shape
+            if let Some(Lengths { status, head, body }) = shape
                 && filled >= head + body
             {
                 let (head, rest) = self.buffer.split_at(head);
-                return Ok(Answer { status, head, body: &rest[..body] });
+                return Ok(Response { status, head, body: &rest[..body] });
             }
         }
     }
 }
 
-impl Answer<'_> {
+impl Response<'_> {
     /// The response as text, for error messages.
     pub(crate) fn text(&self) -> String {
         format!("{} {}", self.status, String::from_utf8_lossy(self.body))
@@ -107,13 +107,13 @@ pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
 
 /// The status and the lengths of a response.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Shape {
+struct Lengths {
     status: u16,
     head: usize,
     body: usize,
 }
 
-impl Shape {
+impl Lengths {
     /// `None` while the head is incomplete.
     fn of(bytes: &[u8]) -> io::Result<Option<Self>> {
         let bad = |what| io::Error::new(io::ErrorKind::InvalidData, what);
@@ -131,7 +131,7 @@ impl Shape {
                 let body = body.ok_or_else(|| bad("an answer without Content-Length"))?;
                 return Ok(Some(Self { status, head: end, body }));
             } else if let Some(length) = value_of(line, "content-length") {
-                let length = length.parse::<usize>().ok().filter(|length| *length <= LARGEST);
+                let length = length.parse::<usize>().ok().filter(|length| *length <= SIZE_MAX);
                 body = Some(length.ok_or_else(|| bad("a Content-Length that is too large"))?);
             }
         }
@@ -166,10 +166,10 @@ mod tests {
     #[test]
     fn the_lengths_of_a_response_are_known_when_its_head_is_complete() {
         let answer = b"HTTP/1.1 201 Created\r\nDate: x\r\nCONTENT-length:  5\r\n\r\nhello";
-        let shape = Shape { status: 201, head: answer.len() - 5, body: 5 };
-        assert_eq!(Shape::of(answer).unwrap(), Some(shape));
+        let shape = Lengths { status: 201, head: answer.len() - 5, body: 5 };
+        assert_eq!(Lengths::of(answer).unwrap(), Some(shape));
         for end in 0..shape.head {
-            assert_eq!(Shape::of(&answer[..end]).unwrap(), None, "{end}");
+            assert_eq!(Lengths::of(&answer[..end]).unwrap(), None, "{end}");
         }
         assert_eq!(header(answer, "date"), Some("x"));
         assert_eq!(header(answer, "dat"), None);
@@ -179,9 +179,9 @@ mod tests {
     fn an_invalid_response_is_an_error() {
         let answers = ["nonsense\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n"];
         for answer in answers {
-            assert!(Shape::of(answer.as_bytes()).is_err(), "{answer}");
+            assert!(Lengths::of(answer.as_bytes()).is_err(), "{answer}");
         }
-        let empty = Shape::of(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
+        let empty = Lengths::of(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap();
         assert_eq!((empty.status, empty.body), (204, 0));
     }
 

@@ -11,7 +11,7 @@ use crate::machine::{Memory, sockets_max};
 use crate::population::Population;
 
 /// The delay with which allocators return memory.
-const REST: Duration = Duration::from_secs(2);
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 /// Measures memory before and after devices have connected.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
@@ -24,13 +24,13 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
             "idle devices are bounded by the limit of open files (ulimit -n) to {limit}"
         ));
     }
-    let rest = REST.min(bench.scale.window);
+    let settle_time = SETTLE_TIME.min(bench.scale.window);
     for _ in 0..bench.scale.repeats {
         let most = counts.last().copied().unwrap_or(0);
         let (mut server, _folder) = bench.fresh_server().await?;
         let account = bench.installation.account_sid();
         let population = Arc::new(Population::enrol(&server, account, most).await?);
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(settle_time).await;
         let before = Memory::of(server.target.pid);
         let mut fleet = Fleet::new();
         let mut connected = 0;
@@ -39,7 +39,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
             fleet.connect(&server, &population, connected..*count).await?;
             let rate = (count - connected) as f64 / begin.elapsed().as_secs_f64().max(1e-9);
             connected = *count;
-            tokio::time::sleep(rest).await;
+            tokio::time::sleep(settle_time).await;
             fleet.check_connected()?;
             let after = Memory::of(server.target.pid);
             let each = |now: f64, then: f64| (now - then) / 1024.0 / (connected.max(1) as f64);

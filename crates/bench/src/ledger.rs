@@ -12,7 +12,7 @@ pub(crate) type Sid = u128;
 
 /// An accepted notification.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Promise {
+pub(crate) struct Accepted {
     pub(crate) sid: Sid,
     /// The number of its request.
     pub(crate) request: u64,
@@ -22,31 +22,31 @@ pub(crate) struct Promise {
 
 /// Collects accepted notifications while a load runs.
 #[derive(Clone, Default)]
-pub(crate) struct Promises {
-    made: Arc<Mutex<Vec<Promise>>>,
+pub(crate) struct AcceptedLog {
+    made: Arc<Mutex<Vec<Accepted>>>,
 }
 
-impl Promises {
+impl AcceptedLog {
     pub(crate) fn observer(&self) -> Observer {
         let made = Arc::clone(&self.made);
         Arc::new(move |request, start, answer| {
             if let Some(sid) = sid_after(answer.body, br#""sid":"NT"#) {
-                let promise = Promise { sid, request, start };
-                made.lock().unwrap_or_else(PoisonError::into_inner).push(promise);
+                let accepted = Accepted { sid, request, start };
+                made.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
             }
         })
     }
 
-    pub(crate) fn take(&self) -> Vec<Promise> {
+    pub(crate) fn take(&self) -> Vec<Accepted> {
         std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Accepted notifications compared with received ones.
 #[derive(Default)]
-pub(crate) struct Balance {
+pub(crate) struct Reconciliation {
     /// Accepted and never received.
-    pub(crate) missing: Vec<Promise>,
+    pub(crate) missing: Vec<Accepted>,
     /// Received again, in all.
     pub(crate) duplicated: u64,
     /// Received after the TTL.
@@ -59,40 +59,40 @@ pub(crate) struct Balance {
     pub(crate) within: u64,
 }
 
-impl Balance {
+impl Reconciliation {
     /// Compares accepted notifications and frames. `window` is the time of [`within`](Self::within), and latencies
     /// are those of requests that began in it.
     pub(crate) fn of(
-        promises: &[Promise],
+        accepted: &[Accepted],
         frames: &[(Sid, Instant)],
         ttl: Duration,
         window: (Instant, Instant),
     ) -> Self {
-        let mut balance = Self::default();
+        let mut reconciliation = Self::default();
         let mut first: HashMap<Sid, (Instant, bool)> = HashMap::with_capacity(frames.len());
         for (sid, at) in frames {
             match first.entry(*sid) {
-                std::collections::hash_map::Entry::Occupied(_) => balance.duplicated += 1,
+                std::collections::hash_map::Entry::Occupied(_) => reconciliation.duplicated += 1,
                 std::collections::hash_map::Entry::Vacant(entry) => {
                     entry.insert((*at, false));
-                    balance.within += u64::from(*at >= window.0 && *at < window.1);
+                    reconciliation.within += u64::from(*at >= window.0 && *at < window.1);
                 }
             }
         }
-        for promise in promises {
-            let Some((at, promised)) = first.get_mut(&promise.sid) else {
-                balance.missing.push(*promise);
+        for notification in accepted {
+            let Some((at, is_known)) = first.get_mut(&notification.sid) else {
+                reconciliation.missing.push(*notification);
                 continue;
             };
-            *promised = true;
-            let took = at.saturating_duration_since(promise.start);
-            balance.late += u64::from(took >= ttl);
-            if promise.start >= window.0 {
-                balance.latency.record(took);
+            *is_known = true;
+            let took = at.saturating_duration_since(notification.start);
+            reconciliation.late += u64::from(took >= ttl);
+            if notification.start >= window.0 {
+                reconciliation.latency.record(took);
             }
         }
-        balance.unknown = first.values().filter(|(_, promised)| !promised).count() as u64;
-        balance
+        reconciliation.unknown = first.values().filter(|(_, is_known)| !is_known).count() as u64;
+        reconciliation
     }
 }
 
@@ -111,15 +111,19 @@ mod tests {
     fn every_accepted_notification_is_accounted_for() {
         let begin = Instant::now();
         let at = |millis| begin + Duration::from_millis(millis);
-        let promise = |sid, start| Promise { sid, request: 0, start: at(start) };
-        let promises = [promise(1, 0), promise(2, 10), promise(3, 20), promise(4, 30)];
+        let accepted = |sid, start| Accepted { sid, request: 0, start: at(start) };
+        let accepted = [accepted(1, 0), accepted(2, 10), accepted(3, 20), accepted(4, 30)];
         // 1 comes twice, 2 never, 3 too late, 9 was not promised
         let frames = [(1, at(5)), (1, at(6)), (3, at(2_000)), (4, at(31)), (9, at(40))];
-        let balance = Balance::of(&promises, &frames, Duration::from_secs(1), (at(0), at(100)));
-        let missing: Vec<_> = balance.missing.iter().map(|promise| promise.sid).collect();
+        let reconciliation =
+            Reconciliation::of(&accepted, &frames, Duration::from_secs(1), (at(0), at(100)));
+        let missing: Vec<_> = reconciliation.missing.iter().map(|accepted| accepted.sid).collect();
         assert_eq!(missing, [2]);
-        assert_eq!((balance.duplicated, balance.late, balance.unknown), (1, 1, 1));
-        assert_eq!((balance.within, balance.latency.count()), (3, 3));
+        assert_eq!(
+            (reconciliation.duplicated, reconciliation.late, reconciliation.unknown),
+            (1, 1, 1)
+        );
+        assert_eq!((reconciliation.within, reconciliation.latency.count()), (3, 3));
     }
 
     #[test]

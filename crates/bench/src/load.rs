@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use crate::http::{Answer, Connection};
+use crate::http::{Connection, Response};
 use crate::machine::{Meter, Usage};
 use crate::pace::{Pace, Turns};
 use crate::stats::Histogram;
@@ -20,7 +20,7 @@ use crate::stats::Histogram;
 /// The time to wait for responses after the end of a run.
 const GRACE: Duration = Duration::from_secs(20);
 /// Broken connections after which a run is given up.
-const BREAKS: u64 = 100;
+const BREAKS_MAX: u64 = 100;
 
 /// The server that is measured.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +77,9 @@ impl Load {
 }
 
 /// Receives every expected response with the number and the start of its request.
-pub(crate) type Observer = Arc<dyn Fn(u64, Instant, &Answer<'_>) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(u64, Instant, &Response<'_>) + Send + Sync>;
 
-struct Shared {
+struct Run {
     target: Target,
     requests: Arc<Requests>,
     turns: Arc<Turns>,
@@ -88,11 +88,11 @@ struct Shared {
     to: Instant,
     failed: AtomicU64,
     breaks: AtomicU64,
-    seen: Mutex<Seen>,
+    seen: Mutex<Results>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Results {
     answered: u64,
     latency: Histogram,
     shed: Histogram,
@@ -112,12 +112,12 @@ pub(crate) async fn run(
         let connection = Connection::open(target.address).await;
         connections.push(connection.context("cannot connect to the server")?);
     }
-    let counted = matches!(plan.pace, Pace::Times(_));
+    let counted = matches!(plan.pace, Pace::Count(_));
     let begin = Instant::now();
     let from = if counted { begin } else { begin + plan.warm };
     let to = begin + plan.warm + plan.window;
     let turns = Turns::new(plan.pace, begin, to);
-    let shared = Arc::new(Shared {
+    let run_state = Arc::new(Run {
         target,
         requests: Arc::clone(requests),
         turns: Arc::clone(&turns),
@@ -131,7 +131,7 @@ pub(crate) async fn run(
 
     let mut workers = JoinSet::new();
     for connection in connections {
-        workers.spawn(Arc::clone(&shared).work(connection));
+        workers.spawn(Arc::clone(&run_state).work(connection));
     }
     let _clock = turns.start_clock();
     let usage;
@@ -148,9 +148,9 @@ pub(crate) async fn run(
         wait_for(&mut workers, GRACE).await?;
     }
 
-    let failed = shared.failed.load(Ordering::Relaxed);
-    let Seen { answered, latency, shed, failure } =
-        std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let failed = run_state.failed.load(Ordering::Relaxed);
+    let Results { answered, latency, shed, failure } =
+        std::mem::take(&mut *run_state.seen.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Load { answered, failed, failure, window: (from, to), elapsed, latency, shed, usage })
 }
 
@@ -164,14 +164,14 @@ async fn wait_for(workers: &mut JoinSet<Result<()>>, patience: Duration) -> Resu
     timeout(patience, all).await.context("the server did not respond in time")?
 }
 
-impl Shared {
+impl Run {
     async fn work(self: Arc<Self>, mut connection: Connection) -> Result<()> {
         let wires = &self.requests.wire;
         while let Some(turn) = self.turns.next().await {
             let at = usize::try_from(turn.number).unwrap_or(0) % wires.len();
             match connection.call(&wires[at]).await {
                 Ok(answer) if answer.status == self.requests.expected => {
-                    self.seen_within(turn.start, |seen, latency| {
+                    self.count_within(turn.start, |seen, latency| {
                         seen.answered += 1;
                         seen.latency.record(latency);
                     });
@@ -180,13 +180,13 @@ impl Shared {
                     }
                 }
                 Ok(answer) if self.requests.may_shed && SHED.contains(&answer.status) => {
-                    self.seen_within(turn.start, |seen, latency| seen.shed.record(latency));
+                    self.count_within(turn.start, |seen, latency| seen.shed.record(latency));
                 }
                 Ok(answer) => self.failed(answer.text()),
                 Err(error) => {
                     self.failed(error.to_string());
                     let breaks = self.breaks.fetch_add(1, Ordering::Relaxed);
-                    ensure!(breaks < BREAKS, "connections keep breaking: {error}");
+                    ensure!(breaks < BREAKS_MAX, "connections keep breaking: {error}");
                     connection = Connection::open(self.target.address).await?;
                 }
             }
@@ -195,12 +195,12 @@ impl Shared {
     }
 
     /// Counts the response to a request started at `start`, if it is within the window.
-    fn seen_within(&self, start: Instant, count: impl FnOnce(&mut Seen, Duration)) {
+    fn count_within(&self, start: Instant, count: impl FnOnce(&mut Results, Duration)) {
         let now = Instant::now();
         // a schedule counts by its starts: late responses are what it measures
         let within = match self.turns.pace() {
             Pace::Closed => start >= self.from && now <= self.to,
-            Pace::Open(_) | Pace::Times(_) => start >= self.from,
+            Pace::Open(_) | Pace::Count(_) => start >= self.from,
         };
         if within {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

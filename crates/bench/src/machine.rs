@@ -54,9 +54,9 @@ impl Meter {
 }
 
 /// Named groups of processes, measured together.
-pub(crate) struct Crowd(Vec<(&'static str, Vec<u32>, f64)>);
+pub(crate) struct ProcessGroups(Vec<(&'static str, Vec<u32>, f64)>);
 
-impl Crowd {
+impl ProcessGroups {
     /// Starts to measure groups, each with its descendants that are not named themselves.
     pub(crate) fn watch(groups: &[(&'static str, &[u32])]) -> Self {
         let groups = groups.iter().map(|(name, pids)| (*name, pids.to_vec(), 0.0));

@@ -79,7 +79,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Part::Fill { database } => {
             let Scale { old_entities: entities, old_notifications: notifications, .. } =
                 cli.options.scale();
-            fill::fill(database, fill::Past { entities, notifications })?;
+            fill::fill(database, fill::HistorySize { entities, notifications })?;
             Ok(ExitCode::SUCCESS)
         }
         // one thread serves all connections of the load generator: the server needs the rest of the machine

@@ -13,9 +13,9 @@ use crate::backing::{Backing, fresh_folder};
 use crate::bench::Bench;
 use crate::deliver::{PATIENCE, lost_and_superseded};
 use crate::fleet::Fleet;
-use crate::ledger::{Balance, Promise, Promises};
+use crate::ledger::{Accepted, AcceptedLog, Reconciliation};
 use crate::load::{self, Load};
-use crate::machine::Crowd;
+use crate::machine::ProcessGroups;
 use crate::notify::TTL;
 use crate::pace::Pace;
 use crate::population::{Challenges, Population};
@@ -24,7 +24,7 @@ use crate::server::Server;
 const PART: &str = "nodes";
 
 /// Nodes and their shared servers.
-struct Scene {
+struct Setup {
     servers: Vec<Server>,
     nats: NatsServer,
     _folders: Vec<TempDir>,
@@ -33,7 +33,7 @@ struct Scene {
 /// The totals of all nodes.
 struct Sum {
     loads: Vec<Load>,
-    promises: Vec<Promise>,
+    accepted: Vec<Accepted>,
     /// Processor time by process, as shares of one core.
     shares: Vec<(&'static str, f64)>,
 }
@@ -47,11 +47,11 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
         for count in bench.scale.nodes.clone() {
-            let mut scene = set(bench, count).await?;
+            let mut setup = set_up(bench, count).await?;
             let who = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
-            notify(bench, &scene, &format!("{who}, Ttl={TTL}, nobody connected"), floor).await?;
-            deliver(bench, &scene, &who, floor).await?;
-            for server in &mut scene.servers {
+            notify(bench, &setup, &format!("{who}, Ttl={TTL}, nobody connected"), floor).await?;
+            deliver(bench, &setup, &who, floor).await?;
+            for server in &mut setup.servers {
                 server.still_runs()?;
             }
         }
@@ -59,7 +59,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-async fn set(bench: &Bench, count: usize) -> Result<Scene> {
+async fn set_up(bench: &Bench, count: usize) -> Result<Setup> {
     let nats = NatsServer::start("");
     let mut variables = bench.backing.variables();
     variables.push(("COUNTERSIGN_BUS__NATS", nats.url()));
@@ -70,14 +70,14 @@ async fn set(bench: &Bench, count: usize) -> Result<Scene> {
         servers.push(installation.start(folder.path()).await?);
         folders.push(folder);
     }
-    Ok(Scene { servers, nats, _folders: folders })
+    Ok(Setup { servers, nats, _folders: folders })
 }
 
-async fn notify(bench: &mut Bench, scene: &Scene, name: &str, floor: f64) -> Result<()> {
+async fn notify(bench: &mut Bench, setup: &Setup, name: &str, floor: f64) -> Result<()> {
     let account = bench.installation.account_sid();
-    let population = Population::enrol(&scene.servers[0], account, bench.scale.entities).await?;
-    let challenges = population.challenge(&scene.servers[0], bench.scale.challenges).await?;
-    let sum = measure(bench, scene, &challenges).await?;
+    let population = Population::enrol(&setup.servers[0], account, bench.scale.entities).await?;
+    let challenges = population.challenge(&setup.servers[0], bench.scale.challenges).await?;
+    let sum = measure(bench, setup, &challenges).await?;
     let rate = sum.loads.iter().map(Load::per_second).sum();
     let of_first = &sum.loads[0].latency;
     let quantiles = [0.5, 0.99].map(|share| of_first.quantile_ms(share));
@@ -85,14 +85,14 @@ async fn notify(bench: &mut Bench, scene: &Scene, name: &str, floor: f64) -> Res
     Ok(())
 }
 
-async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Result<()> {
+async fn deliver(bench: &mut Bench, setup: &Setup, who: &str, floor: f64) -> Result<()> {
     let devices = bench.scale.devices.iter().copied().max().unwrap_or(1);
     let account = bench.installation.account_sid();
-    let first = &scene.servers[0];
+    let first = &setup.servers[0];
     let population = Arc::new(Population::enrol(first, account, devices).await?);
     let mut fleet = Fleet::new();
-    let nodes = scene.servers.len();
-    for (node, server) in scene.servers.iter().enumerate() {
+    let nodes = setup.servers.len();
+    for (node, server) in setup.servers.iter().enumerate() {
         let part = devices * node / nodes..devices * (node + 1) / nodes;
         fleet.connect(server, &population, part).await?;
     }
@@ -101,56 +101,57 @@ async fn deliver(bench: &mut Bench, scene: &Scene, who: &str, floor: f64) -> Res
     fleet.settle(challenges.all.len(), PATIENCE).await;
     fleet.take();
 
-    let sum = measure(bench, scene, &challenges).await?;
-    fleet.settle(sum.promises.len(), PATIENCE).await;
+    let sum = measure(bench, setup, &challenges).await?;
+    fleet.settle(sum.accepted.len(), PATIENCE).await;
     let frames = fleet.take();
     let ttl = Duration::from_secs(TTL.into());
-    let balance = Balance::of(&sum.promises, &frames, ttl, sum.loads[0].window);
+    let reconciliation = Reconciliation::of(&sum.accepted, &frames, ttl, sum.loads[0].window);
     fleet.check_connected()?;
     let name = format!("{who}, {devices} devices, to the frame");
-    let rate = balance.within as f64 / sum.loads[0].elapsed.as_secs_f64().max(1e-9);
-    let quantiles = [0.5, 0.99].map(|share| balance.latency.quantile_ms(share));
+    let rate = reconciliation.within as f64 / sum.loads[0].elapsed.as_secs_f64().max(1e-9);
+    let quantiles = [0.5, 0.99].map(|share| reconciliation.latency.quantile_ms(share));
     record(bench, &name, (rate, floor), quantiles, &sum);
-    let counts = lost_and_superseded(bench, PART, &name, first, &challenges, &balance).await?;
+    let counts =
+        lost_and_superseded(bench, PART, &name, first, &challenges, &reconciliation).await?;
     bench.report.add(PART, &name, &counts);
     Ok(())
 }
 
 /// Each node receives requests for all challenges, from a different start; the connections are divided among the
 /// nodes.
-async fn measure(bench: &Bench, scene: &Scene, challenges: &Challenges) -> Result<Sum> {
+async fn measure(bench: &Bench, setup: &Setup, challenges: &Challenges) -> Result<Sum> {
     let mut plan = bench.plan(bench.connections(), Pace::Closed);
-    let nodes = scene.servers.len();
+    let nodes = setup.servers.len();
     plan.connections = (plan.connections / nodes).max(1);
     let mut loads = JoinSet::new();
-    for (node, server) in scene.servers.iter().enumerate() {
+    for (node, server) in setup.servers.iter().enumerate() {
         let shift = challenges.all.len() * node / nodes;
-        let requests = challenges.turned(shift).notify(server, TTL);
+        let requests = challenges.rotated(shift).notify(server, TTL);
         let target = server.target;
         loads.spawn(async move {
-            let promises = Promises::default();
-            let load = load::run(target, &requests, plan, Some(promises.observer())).await;
-            let mut made = promises.take();
-            made.iter_mut().for_each(|promise| promise.request += shift as u64);
+            let accepted = AcceptedLog::default();
+            let load = load::run(target, &requests, plan, Some(accepted.observer())).await;
+            let mut made = accepted.take();
+            made.iter_mut().for_each(|accepted| accepted.request += shift as u64);
             load.map(|load| (load, made))
         });
     }
-    let pids: Vec<_> = scene.servers.iter().map(|server| server.target.pid).collect();
-    let crowd = Crowd::watch(&[
+    let pids: Vec<_> = setup.servers.iter().map(|server| server.target.pid).collect();
+    let crowd = ProcessGroups::watch(&[
         ("servers %", &pids),
         ("PostgreSQL %", bench.backing.pid().as_slice()),
-        ("NATS %", scene.nats.pid().as_slice()),
+        ("NATS %", setup.nats.pid().as_slice()),
         ("bench %", &[std::process::id()]),
     ]);
     let begin = Instant::now();
     let (mut sum, mut shares) =
-        (Sum { loads: Vec::new(), promises: Vec::new(), shares: Vec::new() }, None);
+        (Sum { loads: Vec::new(), accepted: Vec::new(), shares: Vec::new() }, None);
     while let Some(done) = loads.join_next().await {
         // the windows of all nodes end together
         shares.get_or_insert_with(|| crowd.shares(begin.elapsed()));
-        let (load, mut promises) = done??;
+        let (load, mut accepted) = done??;
         sum.loads.push(load);
-        sum.promises.append(&mut promises);
+        sum.accepted.append(&mut accepted);
     }
     sum.shares = shares.unwrap_or_default();
     Ok(sum)

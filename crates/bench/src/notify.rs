@@ -49,7 +49,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
             let plan = (connections, Pace::Closed);
             let rate = measure(bench, &server, &challenges, TTL, plan, &name, floor).await?;
             most = most.or(Some(rate));
-            population.freshen(&server, &mut challenges).await?;
+            population.renew_expiring(&server, &mut challenges).await?;
         }
         let name = format!("Ttl=0, {connections} connections");
         measure(bench, &server, &challenges, 0, (connections, Pace::Closed), &name, floor).await?;

@@ -21,7 +21,7 @@ pub(crate) enum Pace {
     /// charged for the requests that were due meanwhile.
     Open(f64),
     /// A number of requests in all, as fast as possible.
-    Times(u64),
+    Count(u64),
 }
 
 /// Hands out turns to connections.
@@ -59,7 +59,7 @@ impl Turns {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let start = match self.pace {
             Pace::Closed => Some(Instant::now()).filter(|now| *now < self.end),
-            Pace::Times(count) => (number < count).then(Instant::now),
+            Pace::Count(count) => (number < count).then(Instant::now),
             Pace::Open(_) => Some(self.scheduled(number)).filter(|start| *start < self.end),
         };
         start.map(|start| Turn { number, start })
@@ -75,7 +75,7 @@ impl Turns {
                 let interval = Duration::from_secs_f64(1.0 / rate.max(0.1));
                 u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1)
             }
-            Pace::Closed | Pace::Times(_) => 0,
+            Pace::Closed | Pace::Count(_) => 0,
         }
     }
 
@@ -84,7 +84,7 @@ impl Turns {
     pub(crate) fn start_clock(self: &Arc<Self>) -> Clock {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = match self.pace {
-            Pace::Closed | Pace::Times(_) => None,
+            Pace::Closed | Pace::Count(_) => None,
             Pace::Open(rate) => {
                 let (turns, stop) = (Arc::clone(self), Arc::clone(&stop));
                 Some(std::thread::spawn(move || turns.tick(rate, &stop)))
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_number_of_turns_is_kept_and_an_end_too() {
-        let some = turns(Pace::Times(3));
+        let some = turns(Pace::Count(3));
         for _ in 0..3 {
             assert!(some.next().await.is_some());
         }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use countersign_phone::{DeviceKey, jwt, system_time};
 use serde_json::Value;
 
-use crate::calls::{Reply, each};
+use crate::calls::{KeptResponse, each};
 use crate::http::{form, get, post};
 use crate::load::Requests;
 use crate::server::Server;
@@ -140,7 +140,11 @@ impl Population {
     }
 
     /// Replaces challenges that are about to expire.
-    pub(crate) async fn freshen(&self, server: &Server, challenges: &mut Challenges) -> Result<()> {
+    pub(crate) async fn renew_expiring(
+        &self,
+        server: &Server,
+        challenges: &mut Challenges,
+    ) -> Result<()> {
         if challenges.expire.saturating_duration_since(Instant::now()) < FRESH {
             *challenges = self.challenge(server, challenges.all.len()).await?;
         }
@@ -192,7 +196,7 @@ impl Population {
 
 impl Challenges {
     /// The same challenges from a different start.
-    pub(crate) fn turned(&self, by: usize) -> Self {
+    pub(crate) fn rotated(&self, by: usize) -> Self {
         let mut all = self.all.clone();
         all.rotate_left(by);
         Self { all, expire: self.expire }
@@ -222,7 +226,7 @@ fn identity(number: usize) -> String {
     format!("{spread:016x}-bench-{number:07}")
 }
 
-fn json(reply: &Reply) -> Result<Value> {
+fn json(reply: &KeptResponse) -> Result<Value> {
     serde_json::from_slice(&reply.body).context("an answer that is not JSON")
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::bench::Bench;
 use crate::calls::each;
 use crate::http::form;
-use crate::ledger::{Promise, Promises};
+use crate::ledger::{Accepted, AcceptedLog};
 use crate::load::{self, Load};
 use crate::notify::TTL;
 use crate::pace::Pace;
@@ -23,7 +23,7 @@ const PART: &str = "push";
 /// The deadline for the stand-ins' readiness.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The polling interval for other processes.
-const ASKED_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The time to wait for pushes: those above a credential's queue wait in the database until their lease runs out,
 /// some more than once.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -33,7 +33,7 @@ const TAKEN: &str = r#"countersign_delivery_attempts_total{platform="apn",outcom
 const CROWDED: &str = "countersign_delivery_crowded_out_total";
 
 /// A server, its stand-ins, and its requests.
-struct Scene {
+struct Setup {
     server: Server,
     others: Process,
     challenges: Challenges,
@@ -44,18 +44,18 @@ struct Scene {
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
-        let mut scene = set(bench).await?;
-        measure(bench, &scene, Pace::Closed, "the most", Some(floor)).await?;
+        let mut setup = set_up(bench).await?;
+        measure(bench, &setup, Pace::Closed, "the most", Some(floor)).await?;
         let slow = bench.scale.slow;
         let name = format!("on schedule at {slow} per s");
-        measure(bench, &scene, Pace::Open(slow), &name, None).await?;
-        scene.others.still_runs().context("the stand-ins")?;
-        scene.server.still_runs()?;
+        measure(bench, &setup, Pace::Open(slow), &name, None).await?;
+        setup.others.still_runs().context("the stand-ins")?;
+        setup.server.still_runs()?;
     }
     Ok(())
 }
 
-async fn set(bench: &Bench) -> Result<Scene> {
+async fn set_up(bench: &Bench) -> Result<Setup> {
     let folder = bench.fresh_folder()?;
     let (keys, log) = (folder.path().join("stand-ins"), folder.path().join("stand-ins.log"));
     let mut command = Command::new(&bench.installation.binary);
@@ -69,7 +69,7 @@ async fn set(bench: &Bench) -> Result<Scene> {
         }
         others.still_runs().context("the stand-ins")?;
         ensure!(begin.elapsed() < READY_WITHIN, "the stand-ins were not ready in time");
-        sleep(ASKED_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     };
 
     let config = keys.join("countersign.toml");
@@ -83,7 +83,7 @@ async fn set(bench: &Bench) -> Result<Scene> {
     let challenges = population.challenge(&server, count).await?;
     // their automatic pushes arrive first and do not count
     until_taken(&server, count as f64).await?;
-    Ok(Scene { server, others, challenges, _folder: folder })
+    Ok(Setup { server, others, challenges, _folder: folder })
 }
 
 /// Creates a credential with the stand-in's key; its ids are in the stand-in's output.
@@ -106,15 +106,15 @@ async fn credential(server: &Server, said: &str, pem: &str) -> Result<String> {
 
 async fn measure(
     bench: &mut Bench,
-    scene: &Scene,
+    setup: &Setup,
     pace: Pace,
     how: &str,
     floor: Option<f64>,
 ) -> Result<()> {
-    let server = &scene.server;
-    let promises = Promises::default();
+    let server = &setup.server;
+    let accepted = AcceptedLog::default();
     let plan = bench.plan(bench.connections(), pace);
-    let requests = scene.challenges.notify(server, TTL);
+    let requests = setup.challenges.notify(server, TTL);
     let before = server.metrics().await?;
     let from = Instant::now() + plan.warm;
     let window = async {
@@ -125,15 +125,15 @@ async fn measure(
         let seconds = end.0.duration_since(begin.0).as_secs_f64().max(1e-9);
         anyhow::Ok((end.1 - begin.1) / seconds)
     };
-    let load = load::run(server.target, &requests, plan, Some(promises.observer()));
+    let load = load::run(server.target, &requests, plan, Some(accepted.observer()));
     let (load, rate) = tokio::join!(load, window);
-    let (load, rate, promises) = (load?, rate?, promises.take());
+    let (load, rate, accepted) = (load?, rate?, accepted.take());
     let drained = Instant::now();
-    until_taken(server, before.of(TAKEN) + promises.len() as f64).await?;
+    until_taken(server, before.of(TAKEN) + accepted.len() as f64).await?;
     let drained = drained.elapsed();
     let after = server.metrics().await?;
-    let lost = lost(scene, &promises).await?;
-    let twice = after.of(TAKEN) - before.of(TAKEN) - (promises.len() as f64 - lost);
+    let lost = lost(setup, &accepted).await?;
+    let twice = after.of(TAKEN) - before.of(TAKEN) - (accepted.len() as f64 - lost);
     let crowded = after.of(CROWDED) - before.of(CROWDED);
     record(bench, how, &load, (rate, floor, drained), [lost, twice, crowded]);
     Ok(())
@@ -171,19 +171,19 @@ fn record(
 async fn until_taken(server: &Server, count: f64) -> Result<()> {
     let begin = Instant::now();
     while server.metrics().await?.of(TAKEN) < count && begin.elapsed() < PATIENCE {
-        sleep(ASKED_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }
 
 /// How many of the accepted notifications the server does not report as sent.
-async fn lost(scene: &Scene, promises: &[Promise]) -> Result<f64> {
-    let all = &scene.challenges.all;
-    let wire = promises.iter().map(|promise| {
-        let at = usize::try_from(promise.request).unwrap_or(0) % all.len();
-        scene.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, promise.sid))
+async fn lost(setup: &Setup, accepted: &[Accepted]) -> Result<f64> {
+    let all = &setup.challenges.all;
+    let wire = accepted.iter().map(|accepted| {
+        let at = usize::try_from(accepted.request).unwrap_or(0) % all.len();
+        setup.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, accepted.sid))
     });
-    let replies = each(scene.server.target, wire.collect(), 200, 16).await?;
+    let replies = each(setup.server.target, wire.collect(), 200, 16).await?;
     let mut lost = 0;
     for reply in &replies {
         let body: Value = serde_json::from_slice(&reply.body)?;

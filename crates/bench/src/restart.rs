@@ -30,7 +30,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
                 let requests = challenges.notify(&server, TTL);
                 let plan = Plan {
                     connections: bench.connections(),
-                    pace: Pace::Times(pending),
+                    pace: Pace::Count(pending),
                     warm: Duration::ZERO,
                     window: MADE_WITHIN,
                 };

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// The largest frame; those of the protocol are smaller.
-const LARGEST: usize = 64 * 1024;
+const SIZE_MAX: usize = 64 * 1024;
 const SMALL: usize = 1024;
 
 const TEXT: u8 = 0x1;
@@ -102,7 +102,7 @@ impl Socket {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
             if self.unread.end == self.buffer.len() {
-                ensure!(self.buffer.len() < LARGEST, "a frame that is too large");
+                ensure!(self.buffer.len() < SIZE_MAX, "a frame that is too large");
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }

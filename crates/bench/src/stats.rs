@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// Significant decimal digits: a reading is off by less than 1 %.
-const DIGITS: u8 = 2;
+const SIGNIFICANT_DIGITS: u8 = 2;
 /// The longest latency that is told apart, an hour in nanoseconds. Longer ones count as this long.
-const LONGEST: u64 = 3_600_000_000_000;
+const NANOS_MAX: u64 = 3_600_000_000_000;
 
 /// A histogram of latencies. Its size is fixed.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);
 
 impl Default for Histogram {
     fn default() -> Self {
-        let counts = hdrhistogram::Histogram::new_with_max(LONGEST, DIGITS);
+        let counts = hdrhistogram::Histogram::new_with_max(NANOS_MAX, SIGNIFICANT_DIGITS);
         Self(counts.expect("these bounds are valid"))
     }
 }
@@ -90,7 +90,7 @@ mod tests {
         let mut latencies = Histogram::default();
         latencies.record(Duration::MAX);
         assert_eq!(latencies.count(), 1);
-        let hour = millis(LONGEST);
+        let hour = millis(NANOS_MAX);
         assert!((latencies.longest_ms() - hour).abs() <= hour / 100.0);
     }
 

@@ -12,12 +12,6 @@ use crate::invalid::Invalid;
 
 mod form;
 
-/// The bytes before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
-const SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
-    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-
 /// A P-256 public key: an uncompressed point on the curve. The private key never leaves the device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DeviceKey([u8; 65]);
@@ -41,7 +35,7 @@ impl DeviceKey {
         let pem = plain.split_once("-----BEGIN PUBLIC KEY-----");
         let body = pem.and_then(|(_, begun)| begun.split_once("-----END PUBLIC KEY-----"));
         let der = crate::base64::decode(body.map_or(plain.as_str(), |(body, _)| body));
-        match der.filter(|der| der.starts_with(&SPKI_PREFIX)) {
+        match der.filter(|der| der.starts_with(&form::SPKI_PREFIX)) {
             Some(der) => Self::parse(&STANDARD.encode(der)),
             None => Self::parse(text),
         }
@@ -66,7 +60,7 @@ impl DeviceKey {
 
     /// Standard base64 of the DER SubjectPublicKeyInfo, as devices send it.
     pub fn to_text(self) -> String {
-        STANDARD.encode([SPKI_PREFIX.as_slice(), &self.0].concat())
+        STANDARD.encode([form::SPKI_PREFIX.as_slice(), &self.0].concat())
     }
 
     /// Whether `signature` is this key's over `message`, in the form of a JWS: r and s, 64 bytes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::close::Closed;
-use crate::error::PhoneError;
+use crate::error::{ApiError, PhoneError};
 use crate::frame::{Linked, Prompt};
 use crate::phone::Phone;
 use crate::stream::Stream;
@@ -177,12 +177,11 @@ fn after(error: &PhoneError) -> Next {
         },
         PhoneError::Unreachable(_) | PhoneError::Socket(_) | PhoneError::Silent => Next::Retry,
         // An overloaded server, or the proxy of a server that restarts.
-        PhoneError::Api(crate::ApiError { status, .. }) | PhoneError::NotTheApi { status } => {
-            match status {
-                408 | 429 | 500.. => Next::Retry,
-                _ => Next::GiveUp,
-            }
-        }
+        PhoneError::Api(ApiError { status, .. }) | PhoneError::NotTheApi { status } => match status
+        {
+            408 | 429 | 500.. => Next::Retry,
+            _ => Next::GiveUp,
+        },
         _ => Next::GiveUp,
     }
 }

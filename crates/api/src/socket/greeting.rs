@@ -10,8 +10,8 @@ use countersign_domain::sid::{FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::world::{Entropy, random};
 
-use super::Now;
 use super::close::{Close, End};
+use super::now::Now;
 use super::protocol::Received;
 use crate::rows;
 

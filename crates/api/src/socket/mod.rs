@@ -5,152 +5,43 @@
 
 pub mod admission;
 mod close;
+mod context;
+mod device_auth;
 pub(crate) mod frames;
 mod greeting;
+mod now;
 mod open_sockets;
 mod protocol;
 mod pump;
+mod revocations;
+mod socket_entry;
 #[cfg(test)]
 mod tests;
 mod transport;
 
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Extension;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse, Response};
-use countersign_bus::{Bus, HandOver};
-use countersign_domain::factor::Factor;
-use countersign_domain::monotonic::Monotonic;
-use countersign_domain::sid::{AccountSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::sid::{FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
-use countersign_domain::time::Instant;
-use countersign_domain::world::{Clock, Entropy};
-use countersign_store::StoreError;
-use countersign_verify::services::ServiceStatus;
-use countersign_verify::{AuthError, Verify};
 use http::HeaderValue;
 use http::header::UPGRADE;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use self::admission::Admission;
+pub use self::context::SocketContext;
+pub use self::device_auth::DeviceAuth;
 use self::greeting::Claim;
-pub use self::open_sockets::{OpenSockets, watch_revocations};
+pub use self::open_sockets::OpenSockets;
+pub use self::revocations::watch_revocations;
 use crate::error::ApiError;
 use crate::paths::PathParams;
 use crate::rows;
-
-/// Authenticates devices.
-#[async_trait]
-pub trait DeviceAuth: Send + Sync {
-    /// Checks everything about a token but the path. `from` is the address of the device.
-    ///
-    /// # Errors
-    /// The first check that fails. It counts against the address.
-    async fn authenticate(
-        &self,
-        from: Option<IpAddr>,
-        token: &str,
-        nonce: &str,
-    ) -> Result<Factor, AuthError>;
-
-    /// Counts a first message that is no token against its address.
-    fn failed(&self, from: Option<IpAddr>);
-
-    /// Whether a service and its account may still have streams.
-    ///
-    /// # Errors
-    /// The database failed.
-    async fn standing(
-        &self,
-        account: AccountSid,
-        service: ServiceSid,
-    ) -> Result<ServiceStatus, StoreError>;
-
-    /// The subset of these factors that may not have a stream.
-    ///
-    /// # Errors
-    /// The database failed.
-    async fn not_streamed(
-        &self,
-        factors: &[(EntitySid, FactorSid)],
-    ) -> Result<Vec<FactorSid>, StoreError>;
-}
-
-#[async_trait]
-impl DeviceAuth for Verify {
-    async fn authenticate(
-        &self,
-        from: Option<IpAddr>,
-        token: &str,
-        nonce: &str,
-    ) -> Result<Factor, AuthError> {
-        self.authenticate_stream(from, token, nonce).await
-    }
-
-    fn failed(&self, from: Option<IpAddr>) {
-        self.stream_failed(from);
-    }
-
-    async fn standing(
-        &self,
-        account: AccountSid,
-        service: ServiceSid,
-    ) -> Result<ServiceStatus, StoreError> {
-        self.service_status(account, service).await
-    }
-
-    async fn not_streamed(
-        &self,
-        factors: &[(EntitySid, FactorSid)],
-    ) -> Result<Vec<FactorSid>, StoreError> {
-        self.not_streamed(factors).await
-    }
-}
-
-/// Both clocks, read at the same time: the monotonic one measures, the time of day is told to devices.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    /// For waits and lifetimes.
-    at: Monotonic,
-    /// The time of day, for messages to devices and the expiry of prompts.
-    day: Instant,
-}
-
-impl Now {
-    fn of(clock: &dyn Clock) -> Self {
-        Self { at: clock.monotonic(), day: clock.now() }
-    }
-}
-
-/// Shared by all sockets of a process.
-pub struct SocketContext {
-    /// Carries offers to devices.
-    pub bus: Arc<dyn Bus>,
-    /// Tells the delivery engine which devices connect.
-    pub handover: HandOver,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// Source of nonces.
-    pub entropy: Arc<dyn Entropy>,
-    /// Authenticates devices.
-    pub auth: Arc<dyn DeviceAuth>,
-    /// Cancelled when the process stops: all sockets are then closed with 1001.
-    pub shutdown: CancellationToken,
-    /// Tracks sockets, so that a shutdown can wait until they are closed.
-    pub tracker: TaskTracker,
-    /// Limits on the number of sockets.
-    pub admission: Admission,
-    /// The open sockets; empty at first.
-    pub open_sockets: OpenSockets,
-}
 
 /// Inserted by a listener into requests that share a connection. The connection is in use while a clone exists.
 #[derive(Clone)]

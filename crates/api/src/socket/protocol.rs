@@ -13,9 +13,9 @@ use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::sync::oneshot;
 
-use super::Now;
 use super::close::{Close, End};
 use super::frames::{self, DeviceFrame};
+use super::now::Now;
 
 /// Largest number of unacknowledged prompts; further ones wait in the database.
 pub(super) const MOST_UNACKNOWLEDGED: usize = 100;

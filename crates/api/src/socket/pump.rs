@@ -18,11 +18,12 @@ use tokio::select;
 
 use super::admission::{LinkedPermit, UnauthenticatedPermit};
 use super::close::{Close, End};
+use super::context::SocketContext;
 use super::greeting::{Claim, Greeting};
-use super::open_sockets::{OpenSockets, SocketEntry};
+use super::now::Now;
 use super::protocol::{self, LONGEST_LIFE, Linked, Received};
+use super::socket_entry::SocketEntry;
 use super::transport::Transport;
-use super::{Now, SocketContext};
 
 /// Time for the database to authenticate a device.
 const CHECK_WITHIN: Duration = Duration::from_secs(10);
@@ -77,7 +78,7 @@ async fn authenticate(
     // Attaches first: deliveries that are parked from here on are seen by `connected`, or find the device attached.
     let attachment = context.bus.attach(factor, now.at).await.ok_or(Close::TOO_OFTEN)?;
     // Entered after attaching: earlier deletions are found by the check below, later ones by the list.
-    let entry = OpenSockets::enter(context, &device.owner, factor);
+    let entry = SocketEntry::enter(context, &device.owner, factor);
     if !entry.may_stay().await {
         return Err(entry.dismissal().await.into());
     }

@@ -4,8 +4,13 @@ use base64::DecodeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::SPKI_PREFIX;
 use crate::invalid::Invalid;
+
+/// The bytes before the point in the DER SubjectPublicKeyInfo of every P-256 key (RFC 5480).
+pub(super) const SPKI_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 /// The length of an uncompressed point.
 const POINT: usize = 65;

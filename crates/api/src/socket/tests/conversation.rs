@@ -8,8 +8,8 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{BEGIN, ack, an_offer, factor};
-use crate::socket::Now;
 use crate::socket::close::{Close, End};
+use crate::socket::now::Now;
 use crate::socket::protocol::{LONGEST_LIFE, Linked, Received, parted};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -24,7 +24,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Entropy;
 use serde_json::json;
 
-use super::Now;
+use super::now::Now;
 
 /// An entropy source that always returns the same byte.
 pub(super) struct Same(pub(super) u8);

@@ -6,6 +6,7 @@ mod clock;
 mod entropy;
 mod keys;
 mod nats;
+mod ports;
 pub mod postgres;
 pub mod proxy;
 
@@ -14,3 +15,4 @@ pub use clock::{ManualClock, SkewedClock};
 pub use entropy::SeededEntropy;
 pub use keys::device_key;
 pub use nats::NatsServer;
+pub use ports::free_port;

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::ports::free_port;
+
 /// The path in Debian, which is not on every PATH.
 const USUALLY: &str = "/usr/sbin/nats-server";
 /// Ends the server when its standard input is closed.
@@ -36,8 +38,7 @@ impl NatsServer {
         let place = folder.path().display().to_string();
         let configuration = configuration.replace("FOLDER", &place);
         std::fs::write(folder.path().join("nats.conf"), configuration).expect("a file");
-        // Port -1 is any free port.
-        let (watchdog, port) = run(folder.path(), "-1");
+        let (watchdog, port) = run(folder.path(), &free_port().to_string());
         Self { folder, port, watchdog: Some(watchdog) }
     }
 

@@ -1,10 +1,11 @@
 //! The built binary as a node that can be killed, frozen and started again.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use countersign_testkit::free_port;
 use tempfile::TempDir;
 
 use crate::until;
@@ -36,11 +37,10 @@ pub struct Node {
 impl Node {
     /// A node that is not started yet.
     pub fn new(database: &str, nats: &str, master_key: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         let mut settings: Vec<_> = SETTINGS.map(str::to_owned).into();
         settings.push(format!("bus.nats={nats}"));
         Self {
-            address: free.expect("a port"),
+            address: (Ipv4Addr::LOCALHOST, free_port()).into(),
             binary: env!("CARGO_BIN_EXE_countersign").into(),
             folder: tempfile::tempdir().expect("a folder"),
             settings,

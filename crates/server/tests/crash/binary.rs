@@ -1,8 +1,9 @@
 //! The built binary as a process that can be killed.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use countersign_testkit::free_port;
 
 pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -25,11 +26,10 @@ pub struct Binary {
 impl Binary {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
-        let process = spawn(folder.path(), port.port());
-        let base = format!("http://{port}");
-        let server = Self { process, base, folder, port: port.port() };
+        let port = free_port();
+        let process = spawn(folder.path(), port);
+        let base = format!("http://127.0.0.1:{port}");
+        let server = Self { process, base, folder, port };
         server.is_ready().await;
         server
     }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
-use super::programs::{free_port, give_away, unprivileged};
+use super::programs::{give_away, unprivileged};
 use super::server::PostgresServer;
+use crate::ports::free_port;
 
 /// A PgBouncer with two connections, assigned per transaction.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::programs::{as_owner, binary, free_port, give_away, succeed};
+use super::programs::{as_owner, binary, give_away, succeed};
+use crate::ports::free_port;
 use crate::proxy::{FaultyProxy, Server};
 
 /// The password of the user `postgres` over TCP. The Unix socket needs none.

@@ -6,4 +6,5 @@ mod process;
 pub mod proxy;
 
 pub use application::{ACCOUNT, Application, TOKEN, client, client_without_redirects};
-pub use process::{Done, Running, Stage, free_port, mode, signal};
+pub use countersign_testkit::free_port;
+pub use process::{Done, Running, Stage, mode, signal};

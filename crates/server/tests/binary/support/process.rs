@@ -1,12 +1,12 @@
 //! The binary as a process, in a folder of its own and an environment without settings.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::{ACCOUNT, TOKEN, client};
+use countersign_testkit::free_port;
 
 /// The interval between looks at another process, and the most looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -263,12 +263,6 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    free.expect("a port").port()
 }
 
 /// Sends a signal to a process by its id.

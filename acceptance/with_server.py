@@ -7,7 +7,7 @@ Every command runs, also after one that failed; the answer is 0 only if all of t
 succeeded. The commands find the server in their environment:
 
     ACCEPTANCE_URL                                             where it listens
-    ACCEPTANCE_PROGRAM                                         the program, for whoever starts it once more
+    ACCEPTANCE_PROGRAM                                         the program, for tests that start it again
     ACCEPTANCE_ACCOUNT_SID, ACCEPTANCE_AUTH_TOKEN              the account they work with
     ACCEPTANCE_OTHER_ACCOUNT_SID, ACCEPTANCE_OTHER_AUTH_TOKEN  an account that must see nothing of it
 

@@ -9,7 +9,7 @@ import { ann, Application, call, stage, visit } from "./stage.mjs";
 describe("the console", () => {
   const scene = stage();
 
-  test("lets in whoever has the token, and nobody else", async (t) => {
+  test("lets in only a person who has the token", async (t) => {
     const page = await door(scene, t);
     await signIn(page, "0123456789abcdef0123456789abcdef");
     await page.getByRole("alert").filter({ hasText: "No account or API key has this SID" }).waitFor();

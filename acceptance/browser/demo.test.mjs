@@ -27,7 +27,7 @@ async function demo(test) {
 describe("the demo", () => {
   const scene = stage();
 
-  test("signs in to its console by a link, and asks whoever enrols by the other", async (t) => {
+  test("signs in to its console by a link, and asks the person who enrols by the other", async (t) => {
     const links = await demo(t);
     const page = await visit(scene, t);
     await page.goto(links.console);

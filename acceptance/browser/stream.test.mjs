@@ -119,7 +119,7 @@ describe("the stream", () => {
     clock.learn(new Date().toISOString());
   });
 
-  test("leaves the stream to whoever took it over, until it is looked at", () => {
+  test("leaves the stream to the page that took it over, until it is looked at", () => {
     ends(4409);
     assert.equal(pause(), Infinity);
     stream.wake();

@@ -16,7 +16,7 @@ enum Assignment {
     /// No owner; the request has not had to wait.
     Unassigned { checks_credentials: bool },
     /// The address, if it is known; the request waits without good credentials.
-    Stranger(Option<Owner>),
+    Unauthenticated(Option<Owner>),
     /// An account, and a device if one sent the request.
     Authenticated(Owner, Option<Owner>),
 }
@@ -115,7 +115,7 @@ impl RequestPermit {
             counts.add(address, limit)?;
         }
         counts.strangers += 1;
-        *assignment = Assignment::Stranger(address);
+        *assignment = Assignment::Unauthenticated(address);
         Ok(())
     }
 
@@ -152,8 +152,8 @@ impl RequestPermit {
     pub fn concurrent(&self) -> usize {
         let owner = match *self.assignment() {
             Assignment::Authenticated(account, _) => account,
-            Assignment::Stranger(Some(address)) => address,
-            Assignment::Stranger(None) | Assignment::Unassigned { .. } => return 1,
+            Assignment::Unauthenticated(Some(address)) => address,
+            Assignment::Unauthenticated(None) | Assignment::Unassigned { .. } => return 1,
         };
         let counts = self.shared.counts();
         counts.by_owner.get(&owner).map_or(1, |count| count.working + count.waiting).max(1)
@@ -184,7 +184,7 @@ impl Assignment {
     fn release(&self, counts: &mut Counts) {
         match *self {
             Self::Unassigned { .. } => {}
-            Self::Stranger(address) => {
+            Self::Unauthenticated(address) => {
                 counts.strangers = counts.strangers.saturating_sub(1);
                 if let Some(address) = address {
                     counts.remove(address);

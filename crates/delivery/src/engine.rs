@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// Accepts no new work, attempts what was handed over, waits until everything in flight is settled, and ends all tasks
-    /// at `deadline` at the latest. What is not settled by then is delivered again after the next start.
+    /// at `deadline` at the latest. Deliveries that are not settled by then are delivered again after the next start.
     pub async fn stop(&self, deadline: Instant) {
         let within = deadline.since(self.timing.now());
         self.tasks.stop().cancel();

@@ -17,7 +17,7 @@ use crate::timing::Timing;
 /// ones wait: a socket that is slow to end must not be asked in a tight loop.
 const IMMEDIATE_REPLAYS: u32 = 3;
 
-/// What follows an attempt whose result is committed.
+/// The work that follows an attempt whose result is committed.
 pub(crate) struct FollowUp {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) alarm: Arc<Alarm>,

@@ -4,6 +4,7 @@
 //! only the envelope has the path and the request's id.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -26,6 +27,15 @@ const MORE_INFO: &str = "https://www.twilio.com/docs/errors/";
 
 /// Reason for rejecting an account that makes too many requests in a second.
 const TOO_FAST: &str = "limits.requests_per_account_per_second is reached";
+
+/// Reason for rejecting a challenge of an entity that approved none of its last ones.
+const TOO_MANY_IN_A_ROW: &str =
+    "limits.push_challenges_in_a_row is reached without an approval: the entity is paused";
+
+/// Seconds to wait, rounded up.
+fn whole_seconds(left: Duration) -> u64 {
+    left.as_secs() + u64::from(left.subsec_nanos() > 0)
+}
 
 /// Reason why a request failed.
 #[derive(Debug, Clone)]
@@ -208,6 +218,11 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
+            VerifyError::TooManyInARow(left) => {
+                let error = Self::because(&rows::TOO_MANY_IN_A_ROW, TOO_MANY_IN_A_ROW);
+                return Self { retry_after: Some(whole_seconds(left)), ..error };
+            }
+            VerifyError::Paused(reason) => return Self::because(&rows::PAUSED, reason.as_str()),
             VerifyError::ChallengeClosed(why) => return why.into(),
             VerifyError::AnswerMalformed => {
                 let why = Invalid::because("must be a compact JWS with alg ES256");
@@ -279,8 +294,8 @@ impl From<AuthError> for ApiError {
             AuthError::TooManyRequests => return Self::because(&rows::TOO_MANY_REQUESTS, TOO_FAST),
             AuthError::TooManyFailures(left) => {
                 let reason = "too many credentials from this address were wrong";
-                let retry_after = Some(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-                return Self { retry_after, ..Self::because(&rows::TOO_MANY_REQUESTS, reason) };
+                let error = Self::because(&rows::TOO_MANY_REQUESTS, reason);
+                return Self { retry_after: Some(whole_seconds(left)), ..error };
             }
             AuthError::Store(fault) => return fault.into(),
         };

@@ -15,7 +15,8 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenges, entities, factors, forms, notifications, services, webhooks,
+    access_tokens, challenges, entities, factors, forms, notifications, protection, services,
+    webhooks,
 };
 use crate::{openapi, ops};
 
@@ -70,6 +71,10 @@ fn enrolment() -> Vec<Route> {
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}",
             get(entities::fetch).delete(entities::delete),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/Protection",
+            get(protection::fetch).post(protection::update),
         ),
         ("/v2/Services/{ServiceSid}/AccessTokens", post(access_tokens::create)),
         ("/v2/Services/{ServiceSid}/AccessTokens/{AccessTokenSid}", get(access_tokens::fetch)),

@@ -95,6 +95,7 @@ rows! {
     UNAVAILABLE = 20503 SERVICE_UNAVAILABLE "Service unavailable"
         because "the server cannot do this now" retry 1;
     SERVICE_PARAMETER = 60200 BAD_REQUEST "Invalid parameter" naming "Invalid parameter: {}";
+    PAUSED = 60204 FORBIDDEN "Entity is paused for push challenges";
     TOO_MANY_SERVICES = 60200 BAD_REQUEST "Reached max limit of Services associated per Account";
     TOO_MANY_CREDENTIALS = 60300 BAD_REQUEST
         "Reached max limit of Credentials associated per Account";
@@ -122,6 +123,7 @@ rows! {
     FACTOR_NOT_PROVED = 60311 FORBIDDEN "Factor verification failed" of "AuthPayload";
     TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached"
         of "FactorSid" because "was challenged too often lately: limits.challenges_per_… of the factor or of its entity";
+    TOO_MANY_IN_A_ROW = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached";
     TOKEN_NOT_FOR_THIS = 60313 FORBIDDEN "Unauthorized factor creation";
     BINDING = 60314 BAD_REQUEST "Factors binding format is invalid";
     TOO_MANY_FACTORS = 60315 BAD_REQUEST

@@ -21,10 +21,11 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Limits that would stop a benchmark. Everything else has its default.
-pub(crate) const LIFTED: [&str; 4] = [
+pub(crate) const LIFTED: [&str; 5] = [
     "limits.requests_per_account_per_second=0",
     "limits.entities_per_account_per_second=0",
     "limits.challenges_per_factor_per_hour=0",
+    "limits.push_challenges_in_a_row=0",
     "limits.notifications_per_challenge=0",
 ];
 

@@ -137,6 +137,10 @@ impl From<VerifyError> for PageError {
                 "The limit of challenges for the device or the person is reached. Try again later."
                     .into(),
             ),
+            VerifyError::TooManyInARow(left) => Self::Refused(format!(
+                "The person has approved none of the last challenges, and gets no more for {} minutes.",
+                left.as_secs().div_ceil(60)
+            )),
             VerifyError::ChallengeClosed(ChallengeClosedError::Expired) => {
                 Self::Refused("The challenge has expired.".into())
             }

@@ -7,14 +7,42 @@ use crate::jws::Jws;
 use crate::key::DeviceKey;
 use crate::time::Instant;
 
+/// Why a person denied a challenge. Devices that speak Twilio's protocol alone do not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenialReason {
+    /// `not_me`: the person did not cause the challenge. Somebody else did.
+    NotMe,
+    /// `cancelled`: the person caused the challenge, and does not want to go on.
+    Cancelled,
+}
+
+impl DenialReason {
+    /// The reason of this name. Another name is no reason: it must not keep anybody from denying.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "not_me" => Some(Self::NotMe),
+            "cancelled" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+
 /// An answer whose signature and signed members agree with a challenge. Only [`check`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerifiedAnswer(Verdict);
+pub struct VerifiedAnswer {
+    verdict: Verdict,
+    reason: Option<DenialReason>,
+}
 
 impl VerifiedAnswer {
     /// The verdict.
     pub const fn verdict(self) -> Verdict {
-        self.0
+        self.verdict
+    }
+
+    /// Why the challenge was denied, if the device signed a reason.
+    pub const fn reason(self) -> Option<DenialReason> {
+        self.reason
     }
 }
 
@@ -52,7 +80,7 @@ pub enum AnswerError {
 }
 
 /// Checks an answer: the signature first, then every member in `fields` (of [`crate::challenge::SIGNED_FIELDS`]). Compares JSON
-/// values and not texts, because platforms differ in escapes and in the order of members.
+/// values and not texts, because platforms differ in escapes and in the order of members. Reads the `reason` of a denial.
 ///
 /// # Errors
 /// See [`AnswerError`].
@@ -73,8 +101,12 @@ pub fn check(
         return Err(AnswerError::Member(name));
     }
     match signed.get("status").and_then(Value::as_str) {
-        Some("approved") => Ok(VerifiedAnswer(Verdict::Approved)),
-        Some("denied") => Ok(VerifiedAnswer(Verdict::Denied)),
+        Some("approved") => Ok(VerifiedAnswer { verdict: Verdict::Approved, reason: None }),
+        Some("denied") => {
+            let reason = signed.get("reason").and_then(Value::as_str);
+            let reason = reason.and_then(DenialReason::named);
+            Ok(VerifiedAnswer { verdict: Verdict::Denied, reason })
+        }
         _ => Err(AnswerError::Status),
     }
 }

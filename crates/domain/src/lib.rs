@@ -33,6 +33,7 @@ pub mod node;
 pub mod notification;
 pub mod outcome;
 pub mod prospect;
+pub mod protection;
 pub mod provider_token;
 pub mod secret;
 pub mod sequence;

@@ -2,6 +2,8 @@
 
 /// The largest limit of services, credentials or API keys, which are counted by reading them.
 pub const MAX_COUNTED: u32 = 50_000;
+/// The largest limit of push challenges in a row: they are read to be counted.
+pub const MAX_IN_A_ROW: u32 = 100;
 
 /// The limits of one installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -15,6 +17,16 @@ pub struct Limits {
     pub challenges_per_factor_per_day: u32,
     /// Challenges of all factors of one entity in a rolling hour. 429/60312.
     pub challenges_per_entity_per_hour: u32,
+    /// Push challenges of one entity in a row, without an approval between, at most [`MAX_IN_A_ROW`]. 429/60312.
+    pub push_challenges_in_a_row: u32,
+    /// For how many minutes a challenge counts for that, 1 to 60.
+    pub push_challenges_in_a_row_minutes: u32,
+    /// How many minutes the first pause of an entity lasts that has reached it, 1 to 1,440. Each further one lasts twice as long.
+    pub pause_minutes: u32,
+    /// How many hours such a pause lasts at most, 1 to 720.
+    pub longest_pause_hours: u32,
+    /// How many hours an entity is paused that has reported a challenge, at most 8,760; 0: not at all. 403/60204.
+    pub reported_pause_hours: u32,
     /// Push factors that one entity may have at a time. 400/60315.
     pub push_factors_per_entity: u32,
     /// Factors created for one entity in a day, which begins with the first of them. 429/60326.
@@ -66,6 +78,11 @@ impl Default for Limits {
             challenges_per_factor_per_hour: 120,
             challenges_per_factor_per_day: 0,
             challenges_per_entity_per_hour: 0,
+            push_challenges_in_a_row: 5,
+            push_challenges_in_a_row_minutes: 10,
+            pause_minutes: 15,
+            longest_pause_hours: 24,
+            reported_pause_hours: 24,
             push_factors_per_entity: 20,
             factors_per_entity_per_day: 100,
             entities_per_account_per_second: 40,

@@ -24,6 +24,8 @@ pub enum EventType {
     ChallengeDenied,
     /// A challenge was not answered in time. Not an event of Twilio's.
     ChallengeExpired,
+    /// A challenge was denied by a person who did not cause it. Not an event of Twilio's.
+    ChallengeReported,
     /// A device has received a push. Not an event of Twilio's.
     NotificationDelivered,
     /// A push cannot be delivered. Not an event of Twilio's.
@@ -32,7 +34,7 @@ pub enum EventType {
     NotificationExpired,
 }
 
-const WORDS: [(EventType, &str); 10] = [
+const WORDS: [(EventType, &str); 11] = [
     (EventType::All, "*"),
     (EventType::FactorCreated, "factor.created"),
     (EventType::FactorVerified, "factor.verified"),
@@ -40,6 +42,7 @@ const WORDS: [(EventType, &str); 10] = [
     (EventType::ChallengeApproved, "challenge.approved"),
     (EventType::ChallengeDenied, "challenge.denied"),
     (EventType::ChallengeExpired, "challenge.expired"),
+    (EventType::ChallengeReported, "challenge.reported"),
     (EventType::NotificationDelivered, "notification.delivered"),
     (EventType::NotificationFailed, "notification.failed"),
     (EventType::NotificationExpired, "notification.expired"),

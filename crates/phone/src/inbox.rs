@@ -5,9 +5,9 @@ use url::Url;
 
 use crate::challenge::Challenge;
 use crate::error::PhoneError;
-use crate::jwt::answer_jwt;
+use crate::jwt::answer_with_reason;
 use crate::phone::Phone;
-use crate::status::{ChallengeStatus, Verdict};
+use crate::status::{ChallengeStatus, DenialReason, Verdict};
 
 /// The page size of the mobile SDKs.
 const PAGE_SIZE: &str = "20";
@@ -61,29 +61,53 @@ impl Phone {
         }
     }
 
-    /// Sends the verdict on a challenge that was read before: the second step of [`answer`](Self::answer).
+    /// Denies a challenge and says why, in the manner of [`answer`](Self::answer).
+    pub async fn deny(&self, sid: &str, reason: DenialReason) -> Result<Challenge, PhoneError> {
+        let asked = self.challenge(sid).await?;
+        let payload = self.signed(&asked, Verdict::Denied, Some(reason))?;
+        self.send(&asked, &payload).await?;
+        match self.challenge(sid).await? {
+            denied if denied.status == ChallengeStatus::Denied => Ok(denied),
+            other => Err(PhoneError::NotUpdated(other.status)),
+        }
+    }
+
+    /// Sends the answer to a challenge that was read before: the middle of [`answer`](Self::answer).
     pub async fn send_answer(
         &self,
         challenge: &Challenge,
         verdict: Verdict,
     ) -> Result<(), PhoneError> {
         let payload = self.signed_answer(challenge, verdict)?;
-        let url = self.entity_url(&["Challenges", &challenge.sid])?;
-        // The SDKs ignore the body too and read the challenge again.
-        self.post(url, &[("AuthPayload", &payload)]).await.map(|_| ())
+        self.send(challenge, &payload).await
     }
 
-    /// The `AuthPayload` of a verdict.
+    async fn send(&self, challenge: &Challenge, payload: &str) -> Result<(), PhoneError> {
+        let url = self.entity_url(&["Challenges", &challenge.sid])?;
+        // the SDKs ignore the body: reading the challenge again tells more
+        self.post(url, &[("AuthPayload", payload)]).await.map(|_| ())
+    }
+
+    /// The `AuthPayload` that would answer a challenge.
     pub fn signed_answer(
         &self,
         challenge: &Challenge,
         verdict: Verdict,
     ) -> Result<String, PhoneError> {
+        self.signed(challenge, verdict, None)
+    }
+
+    fn signed(
+        &self,
+        challenge: &Challenge,
+        verdict: Verdict,
+        reason: Option<DenialReason>,
+    ) -> Result<String, PhoneError> {
         if challenge.status != ChallengeStatus::Pending {
             return Err(PhoneError::NotPending(challenge.status));
         }
         let fields = challenge.fields_to_sign.as_deref().ok_or(PhoneError::NotSignable)?;
-        answer_jwt(self.key(), &challenge.body, fields, verdict)
+        answer_with_reason(self.key(), &challenge.body, fields, verdict, reason)
     }
 
     fn ours(&self, challenge: Challenge) -> Result<Challenge, PhoneError> {

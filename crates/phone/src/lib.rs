@@ -62,5 +62,5 @@ pub use key::DeviceKey;
 pub use listen::{Backoff, Event, Listener};
 pub use phone::Phone;
 pub use server::{Server, ServerOptions};
-pub use status::{ChallengeStatus, Verdict};
+pub use status::{ChallengeStatus, DenialReason, Verdict};
 pub use stream::Stream;

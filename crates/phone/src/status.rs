@@ -24,6 +24,25 @@ pub enum Verdict {
     Denied,
 }
 
+/// Why the person denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenialReason {
+    /// They did not cause the challenge.
+    NotMe,
+    /// They caused it, and do not want to go on.
+    Cancelled,
+}
+
+impl DenialReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMe => "not_me",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl ChallengeStatus {
     /// The value in requests and responses.
     pub fn as_str(self) -> &'static str {

@@ -141,7 +141,7 @@ pub enum Phone {
     /// Approve a challenge
     Approve(Reply),
     /// Deny a challenge
-    Deny(Reply),
+    Deny(Denial),
     /// Delete the factor at the server, and the file
     Remove(KeyFile),
 }
@@ -227,7 +227,7 @@ pub struct Challenges {
     pub all: bool,
 }
 
-/// `phone approve`, `phone deny`
+/// `phone approve`
 #[derive(Debug, Args)]
 pub struct Reply {
     /// The challenge's SID (YC…)
@@ -235,6 +235,17 @@ pub struct Reply {
     /// The file of the phone's key.
     #[command(flatten)]
     pub key: KeyFile,
+}
+
+/// `phone deny`
+#[derive(Debug, Args)]
+pub struct Denial {
+    /// The challenge, and the phone.
+    #[command(flatten)]
+    pub reply: Reply,
+    /// Report that you did not cause the challenge: the server pauses further ones
+    #[arg(long)]
+    pub not_me: bool,
 }
 
 /// `enrol-link`

@@ -1,9 +1,12 @@
 //! The command that records a verdict, and the counter of wrong answers.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
 use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
-use countersign_domain::sid::ChallengeSid;
+use countersign_domain::protection::{Pause, PauseReason, Protection};
+use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::Recorded;
@@ -16,8 +19,9 @@ use crate::error::DatabaseError;
 use crate::gather::Gathered;
 use crate::params::{column, id, params, span};
 use crate::session::Session;
+use crate::standing::LockedChallenge;
 use crate::statement::one;
-use crate::{events, standing};
+use crate::{events, pauses, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
                       FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
@@ -34,6 +38,30 @@ pub(crate) struct RecordAnswer {
     pub(crate) verdict: Verdict,
     pub(crate) metadata: Option<String>,
     pub(crate) at: Instant,
+    /// The person reports the challenge.
+    pub(crate) report: Option<Report>,
+}
+
+/// That a person has reported a challenge, and until when that pauses the entity.
+#[derive(Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) paused_until: Option<Instant>,
+}
+
+/// The pauses that reports begin, one for each entity.
+fn reported_pauses(
+    answers: &[&RecordAnswer],
+    locked: &HashMap<ChallengeSid, LockedChallenge>,
+) -> Vec<(EntitySid, Protection)> {
+    let pause = |answer: &&RecordAnswer| {
+        let until = answer.report?.paused_until?;
+        let pause = Pause { reason: PauseReason::Reported, level: 0, until: Some(until) };
+        let cause = Some(answer.sid);
+        let protection = Protection { pause: Some(pause), cause, counts_from: answer.at };
+        Some((locked.get(&answer.sid)?.entity, protection))
+    };
+    let pauses: HashMap<_, _> = answers.iter().filter_map(pause).collect();
+    pauses.into_iter().collect()
 }
 
 /// Counts one more wrong answer and returns the count.
@@ -74,7 +102,8 @@ pub(crate) async fn approve(
     metadata: Option<String>,
     at: Instant,
 ) -> Result<(), DatabaseError> {
-    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, metadata, at }]).await?;
+    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, metadata, at, report: None }])
+        .await?;
     events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
 }
 
@@ -108,6 +137,13 @@ impl Gathered for RecordAnswer {
             return Ok(outcomes);
         }
         write(db, &first).await?;
+        let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
+        let of_approved = approved.filter_map(|answer| locked.get(&answer.sid));
+        let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);
+        let paused: HashSet<_> = paused.collect();
+        if !paused.is_empty() {
+            pauses::approved(db, &paused).await?;
+        }
         let open = endings::open_deliveries(db, first.iter().map(|answer| answer.sid)).await?;
         let ends = open.into_iter().filter_map(|open| {
             let at = first.iter().find(|answer| answer.sid == open.challenge)?.at;
@@ -116,8 +152,15 @@ impl Gathered for RecordAnswer {
             Some(End { open, ending, at })
         });
         endings::end(db, &ends.collect::<Vec<_>>()).await?;
+        let reported = reported_pauses(&first, &locked);
+        if !reported.is_empty() {
+            pauses::report(db, &reported).await?;
+        }
         let told = |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.sid, answer.at);
-        events::of_challenges(db, &first.iter().map(told).collect::<Vec<_>>()).await?;
+        let mut told: Vec<_> = first.iter().map(told).collect();
+        let reported = first.iter().filter(|answer| answer.report.is_some());
+        told.extend(reported.map(|answer| (EventType::ChallengeReported, answer.sid, answer.at)));
+        events::of_challenges(db, &told).await?;
         Ok(outcomes)
     }
 

@@ -16,7 +16,7 @@ use countersign_store_sql::{challenge_columns, factor_columns, rows};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::answers::{self, RecordAnswer};
+use crate::answers::{self, RecordAnswer, Report};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -166,7 +166,19 @@ impl Challenges for PostgresStore {
         at: Instant,
     ) -> StoreResult<Recorded> {
         let metadata = metadata.map(StringMap::to_text);
-        self.answering.run(RecordAnswer { sid, verdict, metadata, at }).await
+        self.answering.run(RecordAnswer { sid, verdict, metadata, at, report: None }).await
+    }
+
+    async fn report_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: Option<&StringMap>,
+        at: Instant,
+        paused_until: Option<Instant>,
+    ) -> StoreResult<Recorded> {
+        let (verdict, metadata) = (Verdict::Denied, metadata.map(StringMap::to_text));
+        let report = Some(Report { paused_until });
+        self.answering.run(RecordAnswer { sid, verdict, metadata, at, report }).await
     }
 
     async fn update_challenge(

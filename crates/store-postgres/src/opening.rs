@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use countersign_domain::factor::FactorType;
-use countersign_domain::sid::{ChallengeSid, FactorSid};
+use countersign_domain::protection::{PromptDecision, Protection};
+use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use countersign_store::seam::{CodeCheck, Opened, Opening};
@@ -18,9 +19,10 @@ use crate::cells::cells_of;
 use crate::error::DatabaseError;
 use crate::gather::Gathered;
 use crate::params::{column, id, params, span};
+use crate::pauses::{Known, Prompts};
 use crate::session::Session;
 use crate::statement::{factor_of, living};
-use crate::{answers, codes, events, new_notifications};
+use crate::{answers, codes, events, new_notifications, pauses};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -206,14 +208,19 @@ async fn judge(
         .await?;
     let sid = |row| cells_of(row, "factors").map(FactorSid::from_bytes);
     let verified = found.iter().map(sid).collect::<Result<HashSet<_>, _>>()?;
-    let full = at_their_limit(all, db).await?;
-    let (mut results, mut checks) = (Vec::new(), Vec::new());
+    let pushed = all.iter().map(|open| (&open.0.opening.challenge, open.0.opening.prompts));
+    let prompts = Prompts::of(pushed);
+    let (full, known) = tokio::join!(biased; at_their_limit(all, db), prompts.read(db));
+    let (full, known) = (full?, known?);
+    let (mut results, mut checks, mut begun) = (Vec::new(), Vec::new(), Vec::new());
     for (number, open) in all.iter().enumerate() {
         let (mut result, mut check) = (Opened::Done, None);
         if !verified.contains(&open.0.opening.challenge.factor) {
             result = Opened::NoFactor;
         } else if full.contains(&number) {
             result = Opened::TooMany;
+        } else if let Some(refused) = refused(&open.0.opening, &known, &mut begun) {
+            result = refused;
         } else {
             check = check_code(db, &open.0.opening).await?;
             match check {
@@ -225,7 +232,30 @@ async fn judge(
         results.push(result);
         checks.push(check);
     }
+    if !begun.is_empty() {
+        pauses::begin(db, &begun).await?;
+    }
     Ok((results, checks))
+}
+
+/// Why a push challenge must not be opened, if the limits or a pause of its entity say so. Adds a pause that begins to `begun`.
+fn refused(
+    opening: &Opening,
+    known: &Known,
+    begun: &mut Vec<(EntitySid, Protection)>,
+) -> Option<Opened> {
+    let challenge = &opening.challenge;
+    if challenge.factor_type != FactorType::Push {
+        return None;
+    }
+    match known.decide(challenge, &opening.prompts) {
+        PromptDecision::Open => None,
+        PromptDecision::Paused(pause) => Some(Opened::Paused { pause, begins: false }),
+        PromptDecision::Pause(protection, pause) => {
+            begun.push((challenge.owner.entity, protection));
+            Some(Opened::Paused { pause, begins: true })
+        }
+    }
 }
 
 #[async_trait]

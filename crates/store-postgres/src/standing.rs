@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_domain::challenge::ChallengeLifecycle;
-use countersign_domain::sid::ChallengeSid;
+use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows;
 use tokio_postgres::Row;
@@ -18,7 +18,8 @@ use crate::statement::{factor_of, living};
 pub(crate) const LOCK: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// A second statement, since a statement sees only what was committed before it began: this one begins when the lock is held.
 const READ: &str = concat!(
-    "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL FROM challenges c",
+    "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL, c.entity_sid, \
+     EXISTS (SELECT FROM protections p WHERE p.entity_sid = c.entity_sid AND p.reason = 'in_a_row') FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = ANY($1) AND c.sid BETWEEN $2 AND $3"
@@ -29,6 +30,10 @@ pub(crate) struct LockedChallenge {
     pub(crate) standing: ChallengeLifecycle,
     /// Whether its push factor exists.
     pub(crate) has_factor: bool,
+    /// Its entity.
+    pub(crate) entity: EntitySid,
+    /// Whether too many challenges in a row have paused the entity.
+    pub(crate) is_paused: bool,
 }
 
 /// Locks challenges and reads where they stand. Those of deleted entities are left out.
@@ -48,5 +53,6 @@ fn locked(row: &Row) -> RowResult<(ChallengeSid, LockedChallenge)> {
     let mut cells = cells_of(row, "challenges");
     let sid = cells.map(ChallengeSid::from_bytes)?;
     let standing = rows::challenges::standing(&mut cells)?;
-    Ok((sid, LockedChallenge { standing, has_factor: cells.take()? }))
+    let (has_factor, entity) = (cells.take()?, cells.map(EntitySid::from_bytes)?);
+    Ok((sid, LockedChallenge { standing, has_factor, entity, is_paused: cells.take()? }))
 }

@@ -51,6 +51,7 @@ const SERVICE_ENTITIES: &str = "WITH gone AS (DELETE FROM entities WHERE service
                                 ON CONFLICT DO NOTHING";
 const ENTITY_FACTORS: &str = delete!("factors", "entity_sid = $1", "$2");
 const ENTITY_TOTP_FACTORS: &str = delete!("totp_factors", "entity_sid = $1", "$2");
+const ENTITY_PROTECTION: &str = delete!("protections", "entity_sid = $1", "$2");
 /// Locked until the end of the transaction, so that nothing is added below them.
 const ENTITY_CHALLENGES: &str =
     "SELECT sid FROM challenges WHERE entity_sid = $1 ORDER BY sid LIMIT $2 FOR UPDATE";
@@ -111,6 +112,7 @@ impl Cleanup<'_> {
     async fn entity(&mut self, sid: Uuid) -> Result<(), DatabaseError> {
         self.remove(ENTITY_FACTORS, params![sid, self.bound()]).await?;
         self.remove(ENTITY_TOTP_FACTORS, params![sid, self.bound()]).await?;
+        self.remove(ENTITY_PROTECTION, params![sid, self.bound()]).await?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()]).await?;
         self.challenges(challenges).await
     }

@@ -14,6 +14,7 @@ use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, NotificationStatus};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
@@ -117,6 +118,7 @@ async fn a_command_that_decides_by_a_wrong_time_fails_and_writes_nothing() {
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,
+            prompts: PromptLimits::OFF,
         };
         is_given_up("open_challenge", given_up, store.open_challenge(&opening)).await;
         let again = fixture.make.factor(&factor.owner);

@@ -12,7 +12,7 @@ use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
 use crate::statement::{execute, one, statements};
-use crate::{endings, events, standing};
+use crate::{endings, events, pauses, standing};
 
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
@@ -70,6 +70,13 @@ pub(crate) struct RecordAnswer {
     pub(crate) verdict: Verdict,
     pub(crate) metadata: Option<String>,
     pub(crate) at: Instant,
+    /// The person reports the challenge.
+    pub(crate) report: Option<Report>,
+}
+
+/// That a person has reported a challenge, and until when that pauses the entity.
+pub(crate) struct Report {
+    pub(crate) paused_until: Option<Instant>,
 }
 
 impl Command for RecordAnswer {
@@ -83,12 +90,21 @@ impl Command for RecordAnswer {
             return Ok(Recorded::Refused(refused));
         }
         record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
+        if self.verdict == Verdict::Approved {
+            pauses::approved(db, self.sid)?;
+        }
         for open in endings::open_deliveries(db, self.sid)? {
             let ending =
                 if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             endings::end(db, &open, ending, self.at)?;
         }
         events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;
+        if let Some(Report { paused_until }) = self.report {
+            events::of_challenge(db, EventType::ChallengeReported, self.sid, self.at)?;
+            if let Some(until) = paused_until {
+                pauses::reported(db, self.sid, self.at, until)?;
+            }
+        }
         Ok(Recorded::Done)
     }
 }

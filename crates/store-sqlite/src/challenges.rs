@@ -15,7 +15,7 @@ use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor
 use countersign_store_sql::{challenge_columns, factor_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::answers::RecordAnswer;
+use crate::answers::{RecordAnswer, Report};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -167,7 +167,19 @@ impl Challenges for SqliteStore {
         at: Instant,
     ) -> StoreResult<Recorded> {
         let metadata = metadata.map(StringMap::to_text);
-        self.write(RecordAnswer { sid, verdict, metadata, at }).await
+        self.write(RecordAnswer { sid, verdict, metadata, at, report: None }).await
+    }
+
+    async fn report_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: Option<&StringMap>,
+        at: Instant,
+        paused_until: Option<Instant>,
+    ) -> StoreResult<Recorded> {
+        let (verdict, metadata) = (Verdict::Denied, metadata.map(StringMap::to_text));
+        let report = Some(Report { paused_until });
+        self.write(RecordAnswer { sid, verdict, metadata, at, report }).await
     }
 
     async fn update_challenge(

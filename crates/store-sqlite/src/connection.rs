@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::options::Options;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("V8__tenants", include_str!("../migrations/V8__tenants.sql")),
     ("V9__console", include_str!("../migrations/V9__console.sql")),
     ("V10__provider_tokens", include_str!("../migrations/V10__provider_tokens.sql")),
+    ("V11__protections", include_str!("../migrations/V11__protections.sql")),
 ];
 
 /// Read from a schema with unknown migrations.

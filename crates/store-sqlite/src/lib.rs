@@ -37,9 +37,11 @@ mod notifications;
 mod opening;
 mod options;
 mod paging;
+mod pauses;
 #[cfg(test)]
 mod plans;
 mod prospect;
+mod protections;
 mod provider_tokens;
 mod readers;
 mod recent;

@@ -17,7 +17,7 @@ use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
 use crate::statement::{execute, exists, living, one, statements};
-use crate::{answers, codes, events, new_notifications};
+use crate::{answers, codes, events, new_notifications, pauses};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -142,6 +142,11 @@ impl Command for Open {
             || self.limit_is_reached(db, opening.most_per_entity_hour, now - HOUR, false)?
         {
             return Ok(Opened::TooMany);
+        }
+        if challenge.factor_type == FactorType::Push
+            && let Some(refused) = pauses::refusal(db, challenge, &opening.prompts)?
+        {
+            return Ok(refused);
         }
         let owner = &challenge.owner;
         let check = match opening.code {

@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 33] = [
+const ALL: [(&str, &[(&str, &str)]); 35] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -31,6 +31,8 @@ const ALL: [(&str, &[(&str, &str)]); 33] = [
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),
+    ("pauses", crate::pauses::STATEMENTS),
+    ("protections", crate::protections::STATEMENTS),
     ("provider_tokens", crate::provider_tokens::STATEMENTS),
     ("recent", crate::recent::STATEMENTS),
     ("services", crate::services::STATEMENTS),

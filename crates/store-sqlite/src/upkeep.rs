@@ -31,6 +31,7 @@ statements! {
                       WHERE entity_sid = ?1 LIMIT ?2)";
     ENTITY_TOTP_FACTORS = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid IN (SELECT sid FROM totp_factors \
                            WHERE entity_sid = ?1 LIMIT ?2)";
+    ENTITY_PROTECTION = "DELETE FROM protections WHERE entity_sid = ?1";
     ENTITY_CHALLENGES = "SELECT sid FROM challenges WHERE entity_sid = ?1 ORDER BY sid LIMIT ?2";
     DELIVERIES = "DELETE FROM deliveries WHERE challenge_sid = ?1 AND notification_sid IN (SELECT notification_sid \
                   FROM deliveries WHERE challenge_sid = ?1 LIMIT ?2)";
@@ -86,6 +87,9 @@ impl Cleanup<'_> {
     fn entity(&mut self, sid: &[u8; 16]) -> Result<(), DatabaseError> {
         self.remove(ENTITY_FACTORS, params![sid, self.bound()])?;
         self.remove(ENTITY_TOTP_FACTORS, params![sid, self.bound()])?;
+        if self.left > 0 {
+            self.remove(ENTITY_PROTECTION, [sid])?;
+        }
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()])?;
         self.challenges(&challenges)
     }

@@ -118,7 +118,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 17] = [
+pub static TABLES: [Table; 18] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -332,6 +332,17 @@ pub static TABLES: [Table; 17] = [
         name: "sessions_ended",
         key: &[id("account_sid"), id("id")],
         rest: &[number("expires_at")],
+    },
+    Table {
+        name: "protections",
+        key: &[id("entity_sid")],
+        rest: &[
+            number("counts_from"),
+            text("reason"),
+            number("level"),
+            number("paused_until"),
+            id("cause"),
+        ],
     },
     Table {
         name: "provider_tokens",

@@ -1,6 +1,6 @@
 //! Answers to challenges, and the metadata that comes with them.
 
-use countersign_domain::answer::{self, AnswerError};
+use countersign_domain::answer::{self, AnswerError, DenialReason};
 use countersign_domain::challenge::{Challenge, SIGNED_FIELDS};
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
@@ -98,8 +98,13 @@ impl Verify {
         let answer =
             answer.map_err(|error| reject(&challenge, Invalid(error.to_string().into())))?;
         let answered = challenge.answer(&answer, now)?;
-        let verdict = answer.verdict();
-        match self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await? {
+        let recorded = if answer.reason() == Some(DenialReason::NotMe) {
+            self.report(&answered, metadata.as_ref(), now).await?
+        } else {
+            let verdict = answer.verdict();
+            self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await?
+        };
+        match recorded {
             Recorded::Done => {
                 self.handover.happened();
                 self.bus.challenge_changed(sid).await;

@@ -19,6 +19,7 @@ use crate::caller::{Caller, check_own_path};
 use crate::error::{VerifyError, VerifyResult};
 use crate::notification_target::NotificationTarget;
 use crate::parameter::Parameter;
+use crate::protections;
 use crate::quotas::Reservation;
 use crate::verify::Verify;
 
@@ -44,7 +45,8 @@ impl Verify {
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] without the service, [`VerifyError::FactorNotFound`], [`VerifyError::FactorUnverified`],
-    /// [`VerifyError::TooManyChallenges`], [`VerifyError::Parameter`] for an expiry out of bounds or a missing message.
+    /// [`VerifyError::TooManyChallenges`], [`VerifyError::TooManyInARow`], [`VerifyError::Paused`], [`VerifyError::Parameter`]
+    /// for an expiry out of bounds or a missing message.
     pub async fn create_challenge(
         &self,
         account: AccountSid,
@@ -106,6 +108,7 @@ impl Verify {
             most_per_factor_hour: limits.challenges_per_factor_per_hour,
             most_per_factor_day: limits.challenges_per_factor_per_day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
+            prompts: limits.into(),
         };
         let reservation = self.reserve_challenge(&opening.challenge)?;
         match self.store.open_challenge(&opening).await? {
@@ -118,6 +121,9 @@ impl Verify {
                 Ok(opening.challenge)
             }
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
+            Opened::Paused { pause, begins } => {
+                Err(protections::refused(&opening.challenge, pause, begins, now))
+            }
             Opened::NoFactor => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
             Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::SettingsChanged => {
                 unreachable!("the opening holds no code")

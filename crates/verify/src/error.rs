@@ -6,6 +6,7 @@ use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::protection::PauseReason;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
@@ -69,6 +70,12 @@ pub enum VerifyError {
     /// The factor, or its entity, has reached its limit of challenges.
     #[error("challenge limit reached")]
     TooManyChallenges,
+    /// The entity has approved none of its last push challenges, and is paused: how long still.
+    #[error("the person has approved none of the last challenges, and gets no more for {} s", .0.as_secs())]
+    TooManyInARow(Duration),
+    /// The entity is paused by the person or by the application, as the reason says: it gets no push challenge.
+    #[error("the entity is paused ({})", .0.as_str())]
+    Paused(PauseReason),
     /// The challenge is no longer open.
     #[error("{0}")]
     ChallengeClosed(#[from] ChallengeClosedError),

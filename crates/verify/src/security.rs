@@ -89,7 +89,10 @@ events! {
     FactorVerified "factor.verified";
     FactorDeleted "factor.deleted";
     EntityDeleted "entity.deleted";
+    EntityPaused "entity.paused";
+    EntityResumed "entity.resumed";
     Answer "challenge.answer";
+    ChallengeReported "challenge.reported";
     AccountCreated "account.created";
     AccountSuspended "account.suspended";
     AccountResumed "account.resumed";

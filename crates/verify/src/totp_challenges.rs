@@ -3,6 +3,7 @@
 use countersign_domain::challenge::{Challenge, ChallengeState, Details, Verdict};
 use countersign_domain::factor::{FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -72,6 +73,9 @@ impl Verify {
                 Opened::Done | Opened::WrongCode | Opened::SpentCode => reservation.keep(),
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
+                Opened::Paused { .. } => {
+                    unreachable!("only push challenges are refused for a pause")
+                }
                 Opened::NoFactor => return Err(VerifyError::FactorNotFound(factor.sid)),
                 Opened::SettingsChanged => {
                     factor = self.read_again(&factor).await?;
@@ -112,6 +116,7 @@ impl Verify {
             most_per_factor_hour: hour,
             most_per_factor_day: day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
+            prompts: PromptLimits::OFF,
         }
     }
 

@@ -10,6 +10,7 @@ use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::jws::JwsError;
+use countersign_domain::protection::PauseReason;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
 use countersign_store::StoreError;
@@ -80,6 +81,8 @@ async fn every_error_of_a_use_case_has_a_row() {
         VerifyError::FactorNotProved(why()),
         VerifyError::FactorUnverified,
         VerifyError::TooManyChallenges,
+        VerifyError::TooManyInARow(Duration::from_millis(1_500)),
+        VerifyError::Paused(PauseReason::Reported),
         ChallengeClosedError::Expired.into(),
         ChallengeClosedError::AlreadyAnswered.into(),
         VerifyError::AnswerMalformed,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::answer::{AnswerError, VerifiedAnswer, check};
+use countersign_domain::answer::{AnswerError, DenialReason, VerifiedAnswer, check};
 use countersign_domain::challenge::{
     Challenge, ChallengeClosedError, ChallengeStatus, Field, MAX_FIELDS, SIGNED_FIELDS, Verdict,
 };
@@ -50,6 +50,23 @@ fn at_its_expiry_a_challenge_has_expired() {
     assert_eq!(challenge().answer(&answer, expiry), Err(ChallengeClosedError::Expired));
     let answered = challenge().answer(&answer, just_before).unwrap();
     assert_eq!(answered.status(expiry), ChallengeStatus::Approved, "an answer outlives the expiry");
+}
+
+#[test]
+fn a_denial_may_sign_a_reason_and_an_approval_has_none() {
+    let judge = |status: &str, reason: Value| {
+        let payload = with(payload(&challenge(), status), "reason", Some(reason));
+        let token = Signer::known().sign_text(HEADER, &payload.to_string());
+        let answer = check(&token, &challenge(), &SIGNED_FIELDS, &factor().key).unwrap();
+        (answer.verdict(), answer.reason())
+    };
+    let (yes, no) = (Verdict::Approved, Verdict::Denied);
+    assert_eq!(judge("denied", json!("not_me")), (no, Some(DenialReason::NotMe)));
+    assert_eq!(judge("denied", json!("cancelled")), (no, Some(DenialReason::Cancelled)));
+    assert_eq!(judge("approved", json!("not_me")), (yes, None));
+    for other in [json!("NOT_ME"), json!(""), json!(true), json!(null)] {
+        assert_eq!(judge("denied", other), (no, None), "nothing keeps anybody from denying");
+    }
 }
 
 /// The example signs every member except `factor_type`.

@@ -88,8 +88,12 @@ fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config>
         "the demo keeps nothing: it creates a folder and removes it, so --data-dir has no effect"
     );
     let listen = flags.listen.as_deref().unwrap_or("127.0.0.1:0");
-    let flags =
-        [("--listen", format!("http.listen={listen}")), ("demo", "log.filter=off".to_owned())];
+    // A person who tries the demo may deny any number of challenges.
+    let flags = [
+        ("--listen", format!("http.listen={listen}")),
+        ("demo", "log.filter=off".to_owned()),
+        ("demo", "limits.push_challenges_in_a_row=0".to_owned()),
+    ];
     let sources = Sources { settings: common.settings, ..Sources::default() };
     let config = Config::load_with(&sources, &flags)?;
     ensure!(config.http.tls_certificate.is_none(), "the demo speaks plain http on this machine");

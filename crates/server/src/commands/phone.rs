@@ -13,7 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, Enrolment, Phone, Platform, Server, ServerOptions, Verdict,
+    Authority, ChallengeStatus, DenialReason, Enrolment, Phone, Platform, Server, ServerOptions,
+    Verdict,
 };
 
 use self::errors::explain;
@@ -27,7 +28,8 @@ pub(super) async fn run(command: cli::Phone) -> anyhow::Result<ExitCode> {
         cli::Phone::Listen(flags) => listen::run(load(&flags.key)?, &flags).await?,
         cli::Phone::Challenges(flags) => challenges(&load(&flags.key)?, flags.all).await?,
         cli::Phone::Approve(flags) => answer(&flags, Verdict::Approved).await?,
-        cli::Phone::Deny(flags) => answer(&flags, Verdict::Denied).await?,
+        cli::Phone::Deny(flags) if flags.not_me => report(&flags.reply).await?,
+        cli::Phone::Deny(flags) => answer(&flags.reply, Verdict::Denied).await?,
         cli::Phone::Remove(key) => remove(&key).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -111,6 +113,15 @@ async fn answer(flags: &cli::Reply, verdict: Verdict) -> anyhow::Result<()> {
     println!("{}", Card::new(&phone, &challenge, paint));
     let answered = phone.answer(&challenge.sid, verdict).await.map_err(explain)?;
     println!("  {}", paint.verdict(answered.status));
+    Ok(())
+}
+
+async fn report(flags: &cli::Reply) -> anyhow::Result<()> {
+    let phone = load(&flags.key)?;
+    let paint = Paint::of_stdout();
+    let denied = phone.deny(&flags.challenge, DenialReason::NotMe).await.map_err(explain)?;
+    println!("{}", Card::new(&phone, &denied, paint));
+    println!("  {}, reported", paint.verdict(denied.status));
     Ok(())
 }
 

@@ -142,6 +142,8 @@ fn number<T: FromStr + TryFrom<i64>>(given: &RawSetting) -> Option<T> {
 fn number_in_words(key: &str, most: Option<u64>) -> String {
     let unit = match key {
         _ if key.ends_with("_seconds") => " of seconds",
+        _ if key.ends_with("_minutes") => " of minutes",
+        _ if key.ends_with("_hours") => " of hours",
         _ if key.ends_with("_days") => " of days",
         _ if key.contains("_bytes") => " of bytes",
         _ => "",

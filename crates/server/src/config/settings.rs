@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use countersign_domain::limits::{Limits, MAX_COUNTED};
+use countersign_domain::limits::{Limits, MAX_COUNTED, MAX_IN_A_ROW};
 use serde::{Deserialize, Serialize};
 
 use super::bus::BusSection;
@@ -114,7 +114,8 @@ impl Config {
         self.outgoing.check()?;
         self.retention.check()?;
         self.traces.check()?;
-        check_quotas(&self.limits)
+        check_quotas(&self.limits)?;
+        check_prompts(&self.limits)
     }
 }
 
@@ -129,6 +130,20 @@ fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
             most <= MAX_COUNTED,
             "limits.{name} must be at most {MAX_COUNTED}, or 0 for no limit"
         );
+    }
+    Ok(())
+}
+
+/// Challenges are read to be counted, and an approval is looked for as far back as a challenge may live.
+fn check_prompts(limits: &Limits) -> anyhow::Result<()> {
+    for (name, value, least, most) in [
+        ("push_challenges_in_a_row", limits.push_challenges_in_a_row, 0, MAX_IN_A_ROW),
+        ("push_challenges_in_a_row_minutes", limits.push_challenges_in_a_row_minutes, 1, 60),
+        ("pause_minutes", limits.pause_minutes, 1, 1_440),
+        ("longest_pause_hours", limits.longest_pause_hours, 1, 720),
+        ("reported_pause_hours", limits.reported_pause_hours, 0, 8_760),
+    ] {
+        ensure!((least..=most).contains(&value), "limits.{name} must be {least} to {most}");
     }
     Ok(())
 }

@@ -81,6 +81,9 @@ catalogue! {
         "Writing requests whose caller hung up before the response; they were completed.";
     "countersign_stream_connections" Gauge true
         "Authenticated device streams.";
+    "countersign_challenges_paused_total" Counter true
+        ["reason" in &["in_a_row", "reported", "application"]]
+        "Push challenges that were refused because their entity is paused.";
     "countersign_delivery_attempts_total" Counter true
         ["platform" in PLATFORMS] ["outcome" in OUTCOMES]
         "Attempts to deliver a push.";

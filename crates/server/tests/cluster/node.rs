@@ -14,9 +14,10 @@ pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Settings under which the load is not refused, and the shortest lease.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "limits.notifications_per_challenge=0",
     "limits.challenges_per_factor_per_hour=0",
+    "limits.push_challenges_in_a_row=0",
     "limits.entities_per_account_per_second=0",
     "delivery.lease_seconds=12",
     "database.connections_max=8",
@@ -29,7 +30,7 @@ pub struct Node {
     /// The program.
     pub binary: PathBuf,
     folder: TempDir,
-    settings: Vec<String>,
+    pub settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
     process: Option<Child>,
 }

@@ -10,6 +10,9 @@ use crate::stage::Stage;
 /// Challenges before and after each step.
 const BESIDE: usize = 20;
 
+/// The load leaves challenges unanswered.
+const NO_LIMIT: &str = "limits.push_challenges_in_a_row=0";
+
 /// Additions that a later release could make to the schema. One statement at a time: a statement that locks several tables can
 /// deadlock with a command; a server's own migration is retried then.
 const NEXT: [&str; 6] = [
@@ -29,6 +32,8 @@ async fn nodes_are_replaced_one_after_the_other() {
     let mut stage = Stage::set_with(&database.url(), 3, |node| {
         if let Some(older) = &older {
             node.binary.clone_from(older);
+            // A release without this limit refuses to start with the setting.
+            node.settings.retain(|setting| setting != NO_LIMIT);
         }
     })
     .await;
@@ -40,6 +45,9 @@ async fn nodes_are_replaced_one_after_the_other() {
         load.more(BESIDE).await;
         node.stop().await;
         node.binary = env!("CARGO_BIN_EXE_countersign").into();
+        if older.is_some() {
+            node.settings.push(NO_LIMIT.to_owned());
+        }
         node.begin();
         node.is_ready().await;
     }

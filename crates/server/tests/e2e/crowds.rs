@@ -168,7 +168,11 @@ async fn with_a_long_list(app: &TestApp) -> Phone {
 
 #[tokio::test]
 async fn unread_lists_hold_the_places_of_their_account_until_they_are_given_up() {
-    let settings = ["http.requests_per_account=10", "http.write_seconds=1"];
+    let settings = [
+        "http.requests_per_account=10",
+        "http.write_seconds=1",
+        "limits.push_challenges_in_a_row=0",
+    ];
     let app = TestApp::start_with(&settings).await;
     let phone = with_a_long_list(&app).await;
     let path = format!("{}?PageSize=1000", app.challenges_path(&phone));
@@ -202,7 +206,7 @@ async fn unread_lists_are_bounded_in_bytes_by_account_and_in_all() {
     for (setting, refusal) in
         [("http.unsent_bytes_per_account=1000000", 429), ("http.unsent_bytes_max=1000000", 503)]
     {
-        let app = TestApp::start_with(&[setting]).await;
+        let app = TestApp::start_with(&[setting, "limits.push_challenges_in_a_row=0"]).await;
         let phone = with_a_long_list(&app).await;
         let path = format!("{}?PageSize=1000", app.challenges_path(&phone));
         let credentials = basic(&app.api());

@@ -126,7 +126,7 @@ async fn a_device_that_fetches_a_challenge_has_received_it() {
 
 #[tokio::test]
 async fn a_phone_polls_page_by_page_in_the_spelling_of_ios() {
-    let app = TestApp::start_with(&["limits.challenges_per_factor_per_hour=0"]).await;
+    let app = TestApp::start_with(&["limits.push_challenges_in_a_row=0"]).await;
     let phone = app.enrol("alice-0001", Platform::None).await;
     let mut asked = Vec::new();
     for number in 0..23 {

@@ -23,7 +23,11 @@ async fn fill(app: &TestApp, phone: &Phone) -> Vec<String> {
     panic!("it never filled up");
 }
 
-const SETTINGS: [&str; 2] = ["store.pages_max=80", "limits.challenges_per_factor_per_hour=0"];
+const SETTINGS: [&str; 3] = [
+    "store.pages_max=80",
+    "limits.challenges_per_factor_per_hour=0",
+    "limits.push_challenges_in_a_row=0",
+];
 
 #[tokio::test]
 async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {

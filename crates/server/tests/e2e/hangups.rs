@@ -171,7 +171,7 @@ async fn every_writing_route_is_carried_out_though_its_caller_hangs_up() {
 
 #[tokio::test]
 async fn nothing_is_left_under_way_when_many_callers_time_out() {
-    let app = TestApp::start_with(&["limits.challenges_per_factor_per_hour=0"]).await;
+    let app = TestApp::start_with(&["limits.push_challenges_in_a_row=0"]).await;
     let phone = app.enrol_phone("alice-0001").await;
     let mut stream = phone.connect().await.unwrap();
     let listening = tokio::spawn(async move { while stream.next_prompt().await.is_ok() {} });

@@ -74,7 +74,8 @@ async fn challenges_are_limited_by_factor_and_entity_in_a_rolling_window() {
         app.clock.advance(Duration::from_millis(2));
         assert_eq!(ask(&app, &phone).await.0, 201, "{setting}: it does not any more");
     }
-    let app = TestApp::start_with(&["limits.challenges_per_factor_per_hour=0"]).await;
+    let settings = ["limits.challenges_per_factor_per_hour=0", "limits.push_challenges_in_a_row=0"];
+    let app = TestApp::start_with(&settings).await;
     let phone = app.enrol_phone("alice-0001").await;
     // More at once than the default allows.
     let all = futures_util::future::join_all((0..125).map(|_| ask(&app, &phone))).await;

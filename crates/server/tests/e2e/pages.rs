@@ -51,6 +51,7 @@ async fn every_list_can_be_walked_forward_and_back() {
         format!("http.public_url={PUBLIC}/"),
         "limits.notifications_per_challenge=0".into(),
         "limits.entities_per_account_per_second=0".into(),
+        "limits.push_challenges_in_a_row=0".into(),
     ];
     let app = TestApp::start_with(&settings.each_ref().map(String::as_str)).await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
@@ -100,7 +101,7 @@ async fn every_list_can_be_walked_forward_and_back() {
 #[tokio::test]
 async fn urls_carry_the_filters_and_no_token_serves_another_list() {
     let settings = format!("http.public_url={PUBLIC}");
-    let app = TestApp::start_with(&[&settings]).await;
+    let app = TestApp::start_with(&[&settings, "limits.push_challenges_in_a_row=0"]).await;
     let (phone, other) = (app.enrol_phone("alice-0001").await, app.enrol_phone("alice-0001").await);
     let mut asked = Vec::new();
     for number in 0..5 {

@@ -107,7 +107,7 @@ async fn an_answer_cancels_pushes_under_way() {
 
 #[tokio::test]
 async fn of_two_answers_one_wins() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&["limits.push_challenges_in_a_row=0"]).await;
     let phone = app.enrol_phone("alice-0001").await;
     for round in 0..10 {
         let sid = app.challenge(&phone, &format!("Log in {round}?")).await;

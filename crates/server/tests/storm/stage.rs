@@ -202,6 +202,7 @@ fn configure(folder: &std::path::Path, others: &Running) -> Config {
         "outgoing.allow=127.0.0.0/8".to_owned(),
         "limits.notifications_per_challenge=0".to_owned(),
         "limits.entities_per_account_per_second=0".to_owned(),
+        "limits.push_challenges_in_a_row=0".to_owned(),
     ];
     Config::load(&Sources { file: None, environment: HashMap::new(), settings })
         .expect("a configuration")

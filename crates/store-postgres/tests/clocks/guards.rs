@@ -1,10 +1,12 @@
-//! The remaining commands that decide by a time: access tokens, metadata, deletions, TOTP factors and webhook calls.
+//! The remaining commands that decide by a time: access tokens, metadata, deletions, TOTP factors, protections and webhook
+//! calls.
 
 use std::time::Duration;
 
 use countersign_domain::call_permits::{CallConcurrency, PermitPool};
 use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::factor::FactorStatus;
+use countersign_domain::protection::Protection;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::TotpChange;
@@ -25,7 +27,8 @@ const HOURS: Duration = Duration::from_secs(6 * 60 * 60);
 const ROWS: &str = "SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT a::text AS t FROM access_tokens a UNION ALL \
                     SELECT e::text FROM entities e UNION ALL SELECT f::text FROM factors f UNION ALL \
                     SELECT f::text FROM totp_factors f UNION ALL SELECT c::text FROM challenges c UNION ALL \
-                    SELECT c::text FROM webhook_calls c UNION ALL SELECT r::text FROM removals r) AS rows";
+                    SELECT c::text FROM webhook_calls c UNION ALL SELECT r::text FROM removals r UNION ALL \
+                    SELECT p::text FROM protections p) AS rows";
 
 #[tokio::test]
 async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
@@ -68,6 +71,8 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
         is_given_up("enrol_totp_factor", disagreed, store.enrol_totp_factor(&enrolment)).await;
         is_given_up("update_totp_factor", disagreed, store.update_totp_factor(&update(wrong)))
             .await;
+        let cleared = Protection { pause: None, cause: None, counts_from: wrong };
+        is_given_up("protect", disagreed, store.protect(owner, cleared)).await;
         let retry = AfterCall::Retry { at: wrong + SECOND };
         let settled = store.settle_call(&lease, retry, "status 500", wrong);
         is_given_up("settle_call", disagreed, settled).await;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::Factor;
+use countersign_domain::limits::Limits;
 use countersign_store::conformance::Fixture;
 use countersign_store::page::PageQuery;
 use countersign_store::seam::{Notified, Opened, Opening, Recorded, Retention, Store};
@@ -91,6 +92,7 @@ async fn frequent_statements_read_only_the_partition_of_their_day() {
             most_per_factor_hour: 100,
             most_per_factor_day: 100,
             most_per_entity_hour: 100,
+            prompts: (&Limits { push_challenges_in_a_row: 100, ..Limits::default() }).into(),
         };
         assert_eq!(fixture.store.open_challenge(&opening).await, Ok(Opened::Done));
     }

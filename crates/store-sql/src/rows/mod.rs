@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod entities;
 pub mod factors;
 pub mod notifications;
+pub mod protections;
 pub mod provider_tokens;
 pub mod services;
 pub mod targets;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorStatus;
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::text::StringMap;
 
 use super::fixture::{Fixture, walks};
@@ -88,6 +89,7 @@ async fn open_within(
         most_per_factor_hour: factor_hour,
         most_per_factor_day: factor_day,
         most_per_entity_hour: entity_hour,
+        prompts: PromptLimits::OFF,
     };
     let opened = fixture.store.open_challenge(&opening).await.unwrap();
     let stored = fixture.challenge_now(&opening.challenge).await.is_some();

@@ -4,6 +4,7 @@ use countersign_domain::challenge::{
     Challenge, ChallengeClosedError, ChallengeState, ChallengeStatus, Verdict,
 };
 use countersign_domain::factor::FactorStatus;
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::{TotpChange, TotpConfig};
 use countersign_domain::totp_code::CodeVerdict;
@@ -20,6 +21,7 @@ fn opening(challenge: Challenge, code: Option<JudgedCode>) -> Opening {
         most_per_factor_hour: 0,
         most_per_factor_day: 0,
         most_per_entity_hour: 0,
+        prompts: PromptLimits::OFF,
     }
 }
 

@@ -5,6 +5,7 @@ use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::FactorStatus;
 use countersign_domain::factor::{Factor, FactorChange};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::settled::Settled;
 use countersign_domain::totp::TotpChange;
 use countersign_domain::totp_code::CodeVerdict;
@@ -112,6 +113,7 @@ pub async fn changes_of_a_totp_factor_cause_calls(fixture: &Fixture) {
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,
+            prompts: PromptLimits::OFF,
         };
         assert_eq!(fixture.store.open_challenge(&opening).await, Ok(opened));
     }

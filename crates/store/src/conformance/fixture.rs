@@ -18,6 +18,7 @@ use countersign_domain::factor::FactorStatus;
 use countersign_domain::notification::Notification;
 use countersign_domain::outcome::{AfterAttempt, Attempt, Outcome};
 use countersign_domain::prospect::Prospect;
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::service::Service;
 use countersign_domain::settled::{DeliveryEvent, Settled};
 use countersign_domain::sid::{AccessTokenSid, EntitySid, WebhookSid};
@@ -188,6 +189,7 @@ impl Fixture {
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,
+            prompts: PromptLimits::OFF,
         };
         self.store.open_challenge(&opening).await.unwrap()
     }

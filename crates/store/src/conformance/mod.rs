@@ -20,6 +20,7 @@ pub mod factors;
 pub mod fixture;
 pub mod newer;
 pub mod notifications;
+pub mod protections;
 pub mod provider_tokens;
 pub mod recent;
 pub mod services;
@@ -118,6 +119,19 @@ macro_rules! conformance {
                 an_update_replaces_a_challenges_metadata
                 metadata_that_is_for_an_open_challenge_is_refused_by_another
                 wrong_answers_are_counted
+            }
+            protections {
+                an_entity_gets_only_so_many_push_challenges_in_a_row
+                of_many_push_challenges_at_once_so_many_are_opened
+                an_older_push_challenge_does_not_count
+                an_approval_clears_the_count_and_ends_the_pause
+                each_further_pause_lasts_twice_as_long
+                challenges_of_totp_factors_are_neither_counted_nor_paused
+                a_protection_reads_back_as_it_was_stored_and_is_judged_by
+                a_protection_needs_its_entity_and_goes_with_it
+                a_report_denies_its_challenge_and_pauses_its_entity
+                a_report_pauses_only_as_the_first_answer
+                reports_at_once_are_all_recorded
             }
             answers {
                 the_first_answer_is_recorded
@@ -297,6 +311,7 @@ mod tests {
             include_str!("events.rs"),
             include_str!("webhooks.rs"),
             include_str!("credentials.rs"),
+            include_str!("protections.rs"),
             include_str!("provider_tokens.rs"),
             include_str!("deliveries.rs"),
             include_str!("settling.rs"),

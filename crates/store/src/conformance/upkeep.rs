@@ -17,7 +17,7 @@ use crate::seam::{Enrolled, Inserted, Retention};
 const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) };
 
 /// Cleans by threes until nothing is left to do. Returns how many rows were removed.
-async fn clean_all(fixture: &Fixture) -> usize {
+pub(super) async fn clean_all(fixture: &Fixture) -> usize {
     let mut removed = 0;
     loop {
         let rows = fixture.store.clean(fixture.now(), KEPT, 3).await.unwrap();

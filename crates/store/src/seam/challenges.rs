@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::factor::Factor;
+use countersign_domain::protection::{Pause, PromptLimits};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -27,6 +28,8 @@ pub struct Opening {
     pub most_per_factor_day: u32,
     /// The most challenges of the entity within the last hour; 0: no limit.
     pub most_per_entity_hour: u32,
+    /// The most push challenges of the entity in a row. Not used for a challenge of a TOTP factor.
+    pub prompts: PromptLimits,
 }
 
 /// The result of opening a challenge.
@@ -44,6 +47,13 @@ pub enum Opened {
     SettingsChanged,
     /// A limit is reached.
     TooMany,
+    /// The entity is paused: the challenge is not stored.
+    Paused {
+        /// The pause.
+        pause: Pause,
+        /// Whether this command began it, since [`Opening::prompts`] is reached.
+        begins: bool,
+    },
     /// The factor does not exist, or is not verified.
     NoFactor,
 }
@@ -98,6 +108,15 @@ pub trait Challenges {
         verdict: Verdict,
         metadata: Option<&StringMap>,
         at: Instant,
+    ) -> StoreResult<Recorded>;
+    /// Records a denial as [`Challenges::answer_challenge`] does, and that the person did not cause the challenge. In the
+    /// same command pauses the entity until `paused_until`, if that is given, unless the application has paused it for longer.
+    async fn report_challenge(
+        &self,
+        sid: ChallengeSid,
+        metadata: Option<&StringMap>,
+        at: Instant,
+        paused_until: Option<Instant>,
     ) -> StoreResult<Recorded>;
     /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
     /// [`Recorded::Refused`].

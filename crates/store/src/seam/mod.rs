@@ -24,6 +24,7 @@ mod deliveries;
 mod entities;
 mod factors;
 mod notifications;
+mod protections;
 mod provider_tokens;
 mod recent;
 mod services;
@@ -44,6 +45,7 @@ pub use deliveries::{Deliveries, Settlement};
 pub use entities::Entities;
 pub use factors::{Enrolled, Enrolment, Factors};
 pub use notifications::{Notifications, Notified};
+pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds};
 pub use services::Services;
@@ -68,6 +70,7 @@ pub trait Store:
     + Calls
     + Credentials
     + ProviderTokens
+    + Protections
     + Deliveries
     + Upkeep
     + Recent

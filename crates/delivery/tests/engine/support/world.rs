@@ -15,6 +15,7 @@ use countersign_domain::ending::{NotificationStatus, StatusReason};
 use countersign_domain::factor::Factor;
 use countersign_domain::notification::Notification;
 use countersign_domain::prospect::{Prospect, TimedProspect};
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{NotificationSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -210,6 +211,7 @@ impl World {
             most_per_factor_hour: 0,
             most_per_factor_day: 0,
             most_per_entity_hour: 0,
+            prompts: PromptLimits::OFF,
         };
         assert_eq!(self.store.open_challenge(&opening).await, Ok(Opened::Done));
         challenge

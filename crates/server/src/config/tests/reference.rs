@@ -75,6 +75,8 @@ fn every_row_has_the_default_and_the_unit() {
         assert_eq!(default, expected, "{key}");
         let expected = match &key {
             _ if key.ends_with("_seconds") => "s",
+            _ if key.ends_with("_minutes") => "min",
+            _ if key.ends_with("_hours") => "h",
             _ if key.ends_with("_days") => "days",
             _ if key.contains("bytes_") => "bytes",
             _ if key == "store.pages_max" => "4 KiB",

@@ -105,6 +105,8 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     add("POST", &answered, &signed, &answered, "approved");
     add("POST", &notifications, "Ttl=150", &notifications, "150");
     let carol = app.entity("carol-0001");
+    let protection = format!("{carol}/Protection");
+    add("POST", &protection, "Paused=true", &protection, "application");
     add("DELETE", &carol, "", &carol, GONE);
     for route in &mut routes {
         route.by_device = route.path == answered;
@@ -126,6 +128,7 @@ fn pattern(method: &str, path: &str) -> String {
         "Factors",
         "Challenges",
         "Notifications",
+        "Protection",
     ];
     let parts: Vec<_> =
         path.split('/').map(|part| if fixed.contains(&part) { part } else { "*" }).collect();

@@ -31,6 +31,16 @@ pub(super) async fn of_limits(walk: &mut Walk) {
     let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
     let more = api.post(&path, &form).await;
     walk.meets(&more, 60312, Some("FactorSid"), "limits.challenges_per_");
+    let quiet = TestApp::start_with(&["limits.push_challenges_in_a_row=1"]).await;
+    let person = quiet.enrol_phone("alice-0001").await;
+    quiet.challenge(&person, "Log in?").await;
+    let question = [("FactorSid", person.factor_sid()), ("Details.Message", "Log in?")];
+    let challenges = quiet.challenges_path(&person);
+    let more = quiet.api().post(&challenges, &question).await;
+    walk.meets(&more, 60312, None, "limits.push_challenges_in_a_row");
+    let protection = format!("{}/Protection", quiet.entity("alice-0001"));
+    quiet.api().post(&protection, &[("Paused", "true")]).await.expect(200);
+    walk.meets(&quiet.api().post(&challenges, &question).await, 60204, None, "application");
     let entity = [("Identity", "carol-0001")];
     let more = api.post(&format!("/v2/Services/{}/Entities", app.service), &entity).await;
     walk.meets(&more, 60328, None, "limits.entities_per_account_per_second");

@@ -1,0 +1,49 @@
+//! Protections of entities, and the challenges that they count.
+
+use countersign_domain::protection::{Pause, PauseReason, Prompt, Protection};
+use countersign_domain::sid::{ChallengeSid, EntitySid};
+use countersign_domain::time::Instant;
+
+use super::challenges;
+use crate::cells::{Cells, RowResult, SqlRow};
+
+/// The columns of [`protection`].
+#[macro_export]
+macro_rules! protection_columns {
+    () => {
+        "entity_sid, counts_from, reason, level, paused_until, cause"
+    };
+}
+
+/// The columns of [`prompt`].
+#[macro_export]
+macro_rules! prompt_columns {
+    () => {
+        "c.entity_sid, c.created_at, c.state, c.answered_at, c.expires_at"
+    };
+}
+
+/// Reads the protection of an entity.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn protection<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(EntitySid, Protection)> {
+    let entity = cells.map(EntitySid::from_bytes)?;
+    let counts_from = cells.map(Instant::from_micros)?;
+    let reason = cells.parse_if_any(|word| word.parse::<PauseReason>().ok())?;
+    let level = cells.take()?;
+    let until = cells.map_if_any(Instant::from_micros)?;
+    let cause = cells.map_if_any(ChallengeSid::from_bytes)?;
+    let pause = reason.map(|reason| Pause { reason, level, until });
+    Ok((entity, Protection { pause, cause, counts_from }))
+}
+
+/// Reads a push challenge, as far as it is counted, and its entity.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn prompt<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(EntitySid, Prompt)> {
+    let entity = cells.map(EntitySid::from_bytes)?;
+    let created_at = cells.map(Instant::from_micros)?;
+    Ok((entity, Prompt { created_at, state: challenges::standing(&mut cells)?.state }))
+}

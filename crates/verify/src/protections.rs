@@ -1,0 +1,142 @@
+//! Protection of people against prompts that they did not ask for: what follows when an entity is paused, and the
+//! application's switch.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use countersign_domain::challenge::Challenge;
+use countersign_domain::entity::Owner;
+use countersign_domain::protection::{Pause, PauseReason, Protection};
+use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::time::Instant;
+use countersign_store::seam::Recorded;
+use metrics::counter;
+
+use crate::error::{VerifyError, VerifyResult};
+use crate::security::{self, Event};
+use crate::verify::Verify;
+
+/// How many hours an application may pause an entity for.
+pub const PAUSE_HOURS: RangeInclusive<u32> = 1..=8_760;
+
+/// How an entity is protected now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityProtection {
+    /// The entity.
+    pub owner: Owner,
+    /// Its pause, if it is paused.
+    pub pause: Option<Pause>,
+    /// How many pauses in a row it had without an approval. The next one is longer than the last.
+    pub level: u32,
+}
+
+/// A change of an entity's protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtectionChange {
+    /// Pauses the entity, for so many hours or until it is resumed.
+    Pause {
+        /// How many, of [`PAUSE_HOURS`].
+        hours: Option<u32>,
+    },
+    /// Ends any pause, and begins to count challenges again.
+    Resume,
+}
+
+impl Verify {
+    /// Returns how an entity is protected.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the entity.
+    pub async fn protection(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+    ) -> VerifyResult<EntityProtection> {
+        let owner = self.entity(account, service, identity).await?.owner;
+        let stored = self.store.protection(owner.entity).await?;
+        Ok(EntityProtection::of(owner, stored, self.time().await?))
+    }
+
+    /// Pauses an entity, or ends its pause, whatever the reason for that was.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the entity.
+    pub async fn protect(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        change: ProtectionChange,
+    ) -> VerifyResult<EntityProtection> {
+        let owner = self.entity(account, service, identity).await?.owner;
+        let now = self.time().await?;
+        let (event, pause) = match change {
+            ProtectionChange::Pause { hours } => {
+                let until = hours.map(|hours| now + hours_of(hours));
+                let reason = PauseReason::Application;
+                (Event::EntityPaused, Some(Pause { reason, level: 0, until }))
+            }
+            ProtectionChange::Resume => (Event::EntityResumed, None),
+        };
+        let stored = Protection { pause, cause: None, counts_from: now };
+        if !self.store.protect(&owner, stored).await? {
+            return Err(VerifyError::NotFound);
+        }
+        security::done(event, account, owner.entity);
+        Ok(EntityProtection::of(owner, Some(stored), now))
+    }
+
+    /// Records the denial of a challenge that the person did not cause, and pauses the entity as the settings say.
+    pub(crate) async fn report(
+        &self,
+        denied: &Challenge,
+        metadata: Option<&StringMap>,
+        now: Instant,
+    ) -> VerifyResult<Recorded> {
+        let (owner, hours) = (&denied.owner, self.settings.limits.reported_pause_hours);
+        let until = (hours > 0).then(|| now + hours_of(hours));
+        let recorded = self.store.report_challenge(denied.sid, metadata, now, until).await?;
+        if recorded == Recorded::Done {
+            security::done(Event::ChallengeReported, owner.account, denied.sid);
+            if until.is_some() {
+                security::done(Event::EntityPaused, owner.account, owner.entity);
+            }
+        }
+        Ok(recorded)
+    }
+}
+
+fn hours_of(hours: u32) -> Duration {
+    Duration::from_secs(u64::from(hours) * 60 * 60)
+}
+
+impl EntityProtection {
+    fn of(owner: Owner, stored: Option<Protection>, now: Instant) -> Self {
+        let level = stored.and_then(|stored| stored.pause).map_or(0, |pause| pause.level);
+        Self { owner, pause: stored.and_then(|stored| stored.pause_at(now)), level }
+    }
+}
+
+/// Counts a challenge that was refused because its entity is paused, logs the pause if the challenge began it, and returns
+/// the error.
+pub(crate) fn refused(
+    challenge: &Challenge,
+    pause: Pause,
+    begins: bool,
+    now: Instant,
+) -> VerifyError {
+    let owner = &challenge.owner;
+    if begins {
+        security::done(Event::EntityPaused, owner.account, owner.entity);
+    }
+    counter!("countersign_challenges_paused_total", "reason" => pause.reason.as_str()).increment(1);
+    match pause.reason {
+        PauseReason::InARow => {
+            let left = pause.until.map_or(Duration::ZERO, |until| until.since(now));
+            VerifyError::TooManyInARow(left)
+        }
+        PauseReason::Reported | PauseReason::Application => VerifyError::Paused(pause.reason),
+    }
+}

@@ -15,8 +15,8 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenges, entities, factors, forms, notifications, protection, services,
-    webhooks,
+    access_tokens, challenges, entities, factors, forms, notifications, protection,
+    service_protection, services, webhooks,
 };
 use crate::{openapi, ops};
 
@@ -49,6 +49,10 @@ fn set_up() -> Vec<Route> {
         ),
         ("/v2/Services/{ServiceSid}/WebPushKey", get(services::web_push_key)),
         ("/v2/Services/{ServiceSid}/Name", get(services::name)),
+        (
+            "/v2/Services/{ServiceSid}/Protection",
+            get(service_protection::fetch).post(service_protection::update),
+        ),
         ("/v2/Services/{ServiceSid}/Webhooks", get(webhooks::list).post(webhooks::create)),
         (
             "/v2/Services/{ServiceSid}/Webhooks/{WebhookSid}",

@@ -39,6 +39,7 @@ pub mod secret;
 pub mod sequence;
 pub mod service;
 pub mod service_form;
+pub mod service_protection;
 pub mod session;
 pub mod settled;
 pub mod sid;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::challenge::{ChallengeState, MAX_LIFETIME, Verdict};
 use crate::invalid::Invalid;
-use crate::limits::{Limits, is_reached};
+use crate::limits::is_reached;
 use crate::sid::ChallengeSid;
 use crate::time::Instant;
 
@@ -193,18 +193,6 @@ impl PromptLimits {
     fn pause(&self, level: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(level.saturating_sub(1));
         self.first_pause.saturating_mul(doubled).min(self.longest_pause)
-    }
-}
-
-impl From<&Limits> for PromptLimits {
-    fn from(limits: &Limits) -> Self {
-        let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
-        Self {
-            most_in_a_row: limits.push_challenges_in_a_row,
-            window: minutes(limits.push_challenges_in_a_row_minutes),
-            first_pause: minutes(limits.pause_minutes),
-            longest_pause: minutes(limits.longest_pause_hours.saturating_mul(60)),
-        }
     }
 }
 

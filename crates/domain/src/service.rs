@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::service_protection::ServiceProtection;
 use crate::sid::{AccountSid, CredentialSid, ServiceSid};
 use crate::text::ServiceName;
 use crate::time::Instant;
@@ -55,6 +56,9 @@ pub struct ServiceSettings {
     pub whatsapp: WhatsappSettings,
     /// Stored and shown.
     pub passkeys: PasskeySettings,
+    /// The protection of its people. Absent in what an older release has stored.
+    #[serde(default)]
+    pub protection: ServiceProtection,
 }
 
 impl ServiceSettings {
@@ -76,6 +80,7 @@ impl ServiceSettings {
             totp: TotpSettings { issuer: None, time_step: 30, code_length: 6, skew: 1 },
             whatsapp: WhatsappSettings::default(),
             passkeys: PasskeySettings::default(),
+            protection: ServiceProtection::default(),
         }
     }
 }

@@ -49,6 +49,10 @@ pub fn keep_unknown_words(stored: &str, new: &str, is_known: impl Fn(&str) -> bo
 
 #[cfg(test)]
 mod tests {
+    use countersign_domain::service::ServiceSettings;
+    use countersign_domain::service_protection::ServiceLimit;
+    use countersign_domain::text::ServiceName;
+
     use super::*;
 
     #[test]
@@ -66,6 +70,22 @@ mod tests {
     fn a_member_that_was_not_an_object_is_replaced_by_one() {
         assert_eq!(keep_unknown(r#"{"a":1}"#, r#"{"a":{"b":2}}"#).unwrap(), r#"{"a":{"b":2}}"#);
         assert!(keep_unknown("{", "{}").is_err());
+    }
+
+    /// A release without protections writes settings without that member.
+    #[test]
+    fn an_older_release_keeps_the_protection_of_a_service() {
+        let mut settings = ServiceSettings::named(ServiceName::parse("owlbank").unwrap());
+        let mut older = serde_json::to_value(&settings).unwrap();
+        older.as_object_mut().unwrap().remove("protection");
+        older["friendly_name"] = "renamed".into();
+        settings.protection.set(ServiceLimit::InARowMax, Some(3));
+        let stored = serde_json::to_string(&settings).unwrap();
+        let merged = keep_unknown(&stored, &older.to_string()).unwrap();
+        let read: ServiceSettings = serde_json::from_str(&merged).unwrap();
+        assert_eq!(read.friendly_name.as_str(), "renamed");
+        assert_eq!(read.protection, settings.protection);
+        serde_json::from_value::<ServiceSettings>(older).expect("what it creates can be read");
     }
 
     #[test]

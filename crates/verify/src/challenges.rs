@@ -8,6 +8,7 @@ use countersign_domain::challenge::{
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::notification::automatic_ttl;
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
 use countersign_domain::time::Instant;
@@ -84,7 +85,8 @@ impl Verify {
             updated_at: now,
             expires_at,
         };
-        self.open_and_push(challenge, &factor, now).await
+        let prompts = found.settings.protection.prompts(&self.settings.limits);
+        self.open_and_push(challenge, &factor, prompts, now).await
     }
 
     /// Stores a challenge of a push factor together with its automatic notification.
@@ -92,6 +94,7 @@ impl Verify {
         &self,
         challenge: Challenge,
         factor: &Factor,
+        prompts: PromptLimits,
         now: Instant,
     ) -> VerifyResult<Challenge> {
         let is_pushed = factor.address.can_be_reached();
@@ -108,7 +111,7 @@ impl Verify {
             most_per_factor_hour: limits.challenges_per_factor_per_hour,
             most_per_factor_day: limits.challenges_per_factor_per_day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
-            prompts: limits.into(),
+            prompts,
         };
         let reservation = self.reserve_challenge(&opening.challenge)?;
         match self.store.open_challenge(&opening).await? {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::entity::Owner;
 use countersign_domain::protection::{Pause, PauseReason, Protection};
+use countersign_domain::service_protection::ServiceLimit;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -95,7 +96,10 @@ impl Verify {
         metadata: Option<&StringMap>,
         now: Instant,
     ) -> VerifyResult<Recorded> {
-        let (owner, hours) = (&denied.owner, self.settings.limits.reported_pause_hours);
+        let owner = &denied.owner;
+        let service = self.service(owner.account, owner.service).await?;
+        let (protection, limits) = (&service.settings.protection, &self.settings.limits);
+        let hours = protection.limit(ServiceLimit::ReportedPauseHours, limits);
         let until = (hours > 0).then(|| now + hours_of(hours));
         let recorded = self.store.report_challenge(denied.sid, metadata, now, until).await?;
         if recorded == Recorded::Done {

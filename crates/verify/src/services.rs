@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_bus::Changed;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::limits::Limits;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
@@ -59,6 +60,11 @@ impl Verify {
             Inserted::NoParent => Err(VerifyError::NotFound),
             Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
         }
+    }
+
+    /// The limits of this installation, some of which a service may set for itself.
+    pub const fn limits(&self) -> &Limits {
+        &self.settings.limits
     }
 
     /// Returns a service of an account. Cached for at most ten seconds.

@@ -13,6 +13,7 @@ mod notification_view;
 pub(crate) mod notifications;
 pub(crate) mod protection;
 mod service_params;
+pub(crate) mod service_protection;
 pub(crate) mod services;
 mod totp_view;
 pub(crate) mod webhooks;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use countersign_domain::limits::{Limits, MAX_COUNTED, MAX_IN_A_ROW};
+use countersign_domain::limits::{Limits, MAX_COUNTED};
+use countersign_domain::service_protection::ServiceLimit;
 use serde::{Deserialize, Serialize};
 
 use super::bus::BusSection;
@@ -134,16 +135,23 @@ fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Challenges are read to be counted, and an approval is looked for as far back as a challenge may live.
+/// Checks the limits that a service may set for itself, too: the same bounds hold.
 fn check_prompts(limits: &Limits) -> anyhow::Result<()> {
-    for (name, value, least, most) in [
-        ("push_challenges_in_a_row", limits.push_challenges_in_a_row, 0, MAX_IN_A_ROW),
-        ("push_challenges_in_a_row_minutes", limits.push_challenges_in_a_row_minutes, 1, 60),
-        ("pause_minutes", limits.pause_minutes, 1, 1_440),
-        ("longest_pause_hours", limits.longest_pause_hours, 1, 720),
-        ("reported_pause_hours", limits.reported_pause_hours, 0, 8_760),
-    ] {
-        ensure!((least..=most).contains(&value), "limits.{name} must be {least} to {most}");
+    for limit in ServiceLimit::ALL {
+        let name = match limit {
+            ServiceLimit::InARowMax => "push_challenges_in_a_row",
+            ServiceLimit::InARowMinutes => "push_challenges_in_a_row_minutes",
+            ServiceLimit::PauseMinutes => "pause_minutes",
+            ServiceLimit::LongestPauseHours => "longest_pause_hours",
+            ServiceLimit::ReportedPauseHours => "reported_pause_hours",
+        };
+        let bounds = limit.bounds();
+        ensure!(
+            bounds.contains(&limit.configured(limits)),
+            "limits.{name} must be {} to {}",
+            bounds.start(),
+            bounds.end()
+        );
     }
     Ok(())
 }

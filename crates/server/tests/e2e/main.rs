@@ -35,6 +35,7 @@ mod pushes;
 mod quotas;
 mod reasons;
 mod said;
+mod service_protection;
 mod sockets;
 mod streams_h2;
 mod support;

@@ -6,6 +6,7 @@ use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::FactorChange;
 use countersign_domain::limits::Limits;
+use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::session::SessionId;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::TotpChange;
@@ -141,7 +142,8 @@ async fn use_everything(fixture: &Fixture) {
         most_per_factor_hour: 100,
         most_per_factor_day: 100,
         most_per_entity_hour: 100,
-        prompts: (&Limits { push_challenges_in_a_row: 100, ..Limits::default() }).into(),
+        prompts: ServiceProtection::default()
+            .prompts(&Limits { push_challenges_in_a_row: 100, ..Limits::default() }),
     };
     assert_eq!(store.open_challenge(&opening).await, Ok(Opened::Done));
     fixture.parked(&challenge).await;

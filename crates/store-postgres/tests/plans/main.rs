@@ -13,6 +13,7 @@ use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::Factor;
 use countersign_domain::limits::Limits;
+use countersign_domain::service_protection::ServiceProtection;
 use countersign_store::conformance::Fixture;
 use countersign_store::page::PageQuery;
 use countersign_store::seam::{Notified, Opened, Opening, Recorded, Retention, Store};
@@ -92,7 +93,8 @@ async fn frequent_statements_read_only_the_partition_of_their_day() {
             most_per_factor_hour: 100,
             most_per_factor_day: 100,
             most_per_entity_hour: 100,
-            prompts: (&Limits { push_challenges_in_a_row: 100, ..Limits::default() }).into(),
+            prompts: ServiceProtection::default()
+                .prompts(&Limits { push_challenges_in_a_row: 100, ..Limits::default() }),
         };
         assert_eq!(fixture.store.open_challenge(&opening).await, Ok(Opened::Done));
     }

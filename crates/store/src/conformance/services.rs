@@ -2,6 +2,7 @@
 
 use countersign_domain::delivery::InitialState;
 use countersign_domain::service::Service;
+use countersign_domain::service_protection::{PresenceList, ServiceLimit};
 use countersign_domain::text::ServiceName;
 
 use super::entities::{Below, nothing_is_found, nothing_is_stored};
@@ -16,6 +17,8 @@ pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
     service.settings.push.include_date = true;
     service.settings.push.fcm_credential_sid = Some(fixture.make.credential(&account).sid);
     service.settings.totp.issuer = Some("Owl „Bank“ 🦉".to_owned());
+    service.settings.protection.presence = PresenceList::parse("number,code").ok();
+    service.settings.protection.set(ServiceLimit::InARowMax, Some(3));
     assert_eq!(fixture.store.create_service(&service).await, Ok(Inserted::Done));
     assert_eq!(fixture.store.service(service.sid).await, Ok(Some(service)));
     let unknown = fixture.make.service(&account);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::document;
 
 /// The snapshots of views below `src`, with their schemas.
-const VIEWS: [(&str, &str); 13] = [
+const VIEWS: [(&str, &str); 15] = [
     ("v1/credentials/looks_as_documented", "notify.v1.credential"),
     ("v2/access_tokens/looks_as_documented", "verify.v2.service.access_token"),
     ("v2/challenge_view/looks_as_documented", "verify.v2.service.entity.challenge"),
@@ -21,6 +21,8 @@ const VIEWS: [(&str, &str); 13] = [
     ("v2/protection/open", "entity_protection"),
     ("v2/protection/paused", "entity_protection"),
     ("v2/services/looks_as_documented", "verify.v2.service"),
+    ("v2/service_protection/as_configured", "service_protection"),
+    ("v2/service_protection/set_by_the_service", "service_protection"),
     ("v2/service_params/sets_and_removes_every_parameter", ""),
     ("v2/webhooks/looks_as_documented", "verify.v2.service.webhook"),
 ];

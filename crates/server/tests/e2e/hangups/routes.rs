@@ -83,6 +83,8 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     };
     add("POST", services, "FriendlyName=fresh", services, "fresh");
     add("POST", &service, "FriendlyName=renamed", &service, "renamed");
+    let own = format!("{service}/Protection");
+    add("POST", &own, "InARowMax=77", &own, "77");
     add("DELETE", &other, "", &other, GONE);
     add(
         "POST",

@@ -1,0 +1,98 @@
+//! A service sets for itself how its people are protected.
+
+use serde_json::{Value, json};
+
+use crate::support::{Caller, Reply, TestApp};
+
+fn path(app: &TestApp) -> String {
+    format!("/v2/Services/{}/Protection", app.service)
+}
+
+async fn ask(app: &TestApp, phone: &countersign_phone::Phone) -> Reply {
+    let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+    app.api().post(&app.challenges_path(phone), &form).await
+}
+
+fn shown(view: &Value) -> Value {
+    json!([view["presence"], view["user_verification"], view["in_a_row_max"], view["own"]])
+}
+
+#[tokio::test]
+async fn a_service_has_its_own_limit_in_a_row_until_it_leaves_that_to_the_operator() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let path = path(&app);
+    let view = app.api().get(&path).await.expect(200);
+    assert_eq!(shown(&view), json!([["none"], "none", 5, []]));
+    assert_eq!(view["url"], format!("http://{}{path}", app.address()));
+    let form = [("InARowMax", "2"), ("PauseMinutes", "30"), ("Presence", "none")];
+    let view = app.api().post(&path, &form).await.expect(200);
+    let own = json!(["presence", "in_a_row_max", "pause_minutes"]);
+    assert_eq!(shown(&view), json!([["none"], "none", 2, own]));
+    for _ in 0..2 {
+        assert_eq!(ask(&app, &phone).await.status, 201);
+    }
+    let refused = ask(&app, &phone).await;
+    assert_eq!(refused.refusal(), (429, 60312));
+    assert_eq!(refused.header("retry-after"), "1800");
+    let pause = format!("{}/Protection", app.entity("alice-0001"));
+    app.api().post(&pause, &[("Paused", "false")]).await.expect(200);
+
+    let service = format!("/v2/Services/{}", app.service);
+    app.api().post(&service, &[("FriendlyName", "renamed")]).await.expect(200);
+    let form = [("InARowMax", ""), ("PauseMinutes", ""), ("Presence", "")];
+    let view = app.api().post(&path, &form).await.expect(200);
+    assert_eq!(shown(&view), json!([["none"], "none", 5, []]));
+    app.clock.advance(std::time::Duration::from_secs(1));
+    for _ in 0..5 {
+        assert_eq!(ask(&app, &phone).await.status, 201);
+    }
+    assert_eq!(ask(&app, &phone).await.refusal(), (429, 60312));
+}
+
+#[tokio::test]
+async fn another_node_and_another_service_are_told_apart() {
+    let app = TestApp::start().await;
+    let there = app.other_node().await;
+    let at_there = Caller { base: format!("http://{}", there.address), ..app.api() };
+    let path = path(&app);
+    at_there.get(&path).await.expect(200);
+    let form = [("UserVerification", "required"), ("Presence", "number,code")];
+    app.api().post(&path, &form).await.expect(200);
+    app.clock.advance(std::time::Duration::from_secs(11));
+    let own = json!(["presence", "user_verification"]);
+    let view = at_there.get(&path).await.expect(200);
+    assert_eq!(shown(&view), json!([["number", "code"], "required", 5, own]));
+    let other = app.api().post("/v2/Services", &[("FriendlyName", "other")]).await.text("sid");
+    let other = format!("/v2/Services/{other}/Protection");
+    let view = app.api().get(&other).await.expect(200);
+    assert_eq!(shown(&view), json!([["none"], "none", 5, []]));
+}
+
+#[tokio::test]
+async fn only_an_application_of_the_account_sees_and_changes_it() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let (path, form) = (path(&app), [("InARowMax", "0")]);
+    let token = app.access_token("alice-0001").await;
+    let (device, stranger) = (app.device(&phone), app.stranger().await);
+    for (caller, refusal) in [
+        (&device, (403, 20403)),
+        (&app.api().with("token", &token), (403, 20403)),
+        (&stranger, (404, 20404)),
+    ] {
+        assert_eq!(caller.get(&path).await.refusal(), refusal);
+        assert_eq!(caller.post(&path, &form).await.refusal(), refusal);
+    }
+    for form in [
+        [("Presence", "face")],
+        [("UserVerification", "yes")],
+        [("InARowMax", "101")],
+        [("InARowMinutes", "0")],
+        [("ReportedPauseHours", "8761")],
+    ] {
+        assert_eq!(app.api().post(&path, &form).await.refusal(), (400, 60306), "{form:?}");
+    }
+    let view = app.api().get(&path).await.expect(200);
+    assert_eq!(shown(&view), json!([["none"], "none", 5, []]));
+}

@@ -81,9 +81,12 @@ async fn a_full_file_system_refuses_writes_and_fills_no_log() {
 async fn play(stage: Stage, disk: Disk) {
     let stage =
         stage.with("COUNTERSIGN_ACCOUNT_SID", ACCOUNT).with("COUNTERSIGN_AUTH_TOKEN", TOKEN);
-    let running = stage
-        .serve(&["--set", "log.format=json", "--set", "limits.challenges_per_factor_per_hour=0"])
-        .await;
+    let settings = [
+        "log.format=json",
+        "limits.challenges_per_factor_per_hour=0",
+        "limits.push_challenges_in_a_row=0",
+    ];
+    let running = stage.serve(&settings.map(|setting| ["--set", setting]).concat()).await;
     let application = Application::of(&running);
     let phone = application.phone(&ServerOptions::default()).await;
     let (taken, path) = fill(&application, &phone).await;

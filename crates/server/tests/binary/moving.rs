@@ -15,6 +15,7 @@ use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
+use countersign_store::seam::Answer;
 use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
@@ -104,13 +105,19 @@ async fn furnish(store: SqliteStore) {
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);
     store
-        .answer_challenge(answered.sid, Verdict::Approved, None, rows.now())
+        .answer_challenge(Answer::new(answered.sid, Verdict::Approved, rows.now()))
         .await
         .expect("recorded");
     for call in rows.lease_calls().await {
         let taken = AfterCall::Taken { status: 200 };
         assert_eq!(store.settle_call(&call, taken, "", rows.now()).await, Ok(true));
     }
+    let reported = rows.challenge(&factor).await.sid;
+    let pauses_until = Some(rows.now() + Duration::from_secs(60));
+    store
+        .answer_challenge(Answer::report(reported, pauses_until, rows.now()))
+        .await
+        .expect("recorded");
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
 }

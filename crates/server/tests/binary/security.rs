@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_phone::{Phone, ServerOptions, jwt, system_time};
+use countersign_phone::{DenialReason, Phone, ServerOptions, jwt, system_time};
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
@@ -69,6 +69,16 @@ async fn forge_an_answer(application: &Application, phone: &Phone) -> String {
     path.rsplit('/').next().expect("a SID").to_owned()
 }
 
+/// The person reports a challenge, and the application ends the pause that follows; the challenge's SID.
+async fn report_and_resume(application: &Application, phone: &Phone) -> String {
+    let path = application.challenge(phone, &[("Details.Message", "Log in?")]).await;
+    let challenge = path.rsplit('/').next().expect("a SID").to_owned();
+    phone.deny(&challenge, DenialReason::NotMe).await.expect("it is recorded");
+    let entity = path.split("/Challenges").next().expect("the path of the entity");
+    application.post(&format!("{entity}/Protection"), &[("Paused", "false")]).await;
+    challenge
+}
+
 /// Fails to connect a stream: the device's clock is two hours behind, which the phone corrects after the refusal.
 async fn connect_with_a_wrong_clock(stage: &Stage, phone: &Phone) {
     let file = stage.path("phone.json");
@@ -98,6 +108,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     let (credential, webhook) = change_settings(&application, &service).await;
     connect_with_a_wrong_clock(&stage, &phone).await;
     let challenge = forge_an_answer(&application, &phone).await;
+    let reported = report_and_resume(&application, &phone).await;
     phone.delete().await.expect("it is removed");
     let (_, entity) = application.get(&format!("{service}/Entities/alice-0001")).await;
     let entity = entity["sid"].as_str().expect("a SID");
@@ -135,6 +146,9 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         ("webhook.updated", "success", "http", Some(&webhook)),
         ("webhook.deleted", "success", "http", Some(&webhook)),
         ("challenge.answer", "failure", "http", Some(&challenge)),
+        ("challenge.reported", "success", "http", Some(&reported)),
+        ("entity.paused", "success", "http", Some(entity)),
+        ("entity.resumed", "success", "http", Some(entity)),
         ("factor.deleted", "success", "http", Some(factor)),
         ("entity.deleted", "success", "http", Some(entity)),
         ("service.updated", "success", "http", Some(service)),

@@ -25,8 +25,11 @@ async fn one_beyond_any_bound_is_refused_by_name_and_leaves_nothing() {
 
 #[tokio::test]
 async fn the_largest_allowed_values_are_accepted() {
-    let limits =
-        ["limits.notifications_per_challenge=0", "limits.entities_per_account_per_second=0"];
+    let limits = [
+        "limits.notifications_per_challenge=0",
+        "limits.entities_per_account_per_second=0",
+        "limits.push_challenges_in_a_row=0",
+    ];
     let app = TestApp::start_with(&limits).await;
     let home = Home::furnish(&app, app.api(), "alice-0001").await;
     for table in all(&home) {

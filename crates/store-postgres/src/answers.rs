@@ -7,9 +7,10 @@ use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::protection::{Pause, PauseReason, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
+use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::Recorded;
+use countersign_store::seam::{Answer, Recorded};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -31,34 +32,17 @@ const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnes
 
 const COUNT_WRONG: &str = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = $1 RETURNING wrong_answers";
 
-/// Records a verdict with the metadata that came with it, ends the deliveries of its challenge, and records the event.
-#[derive(Clone)]
-pub(crate) struct RecordAnswer {
-    pub(crate) sid: ChallengeSid,
-    pub(crate) verdict: Verdict,
-    pub(crate) metadata: Option<String>,
-    pub(crate) at: Instant,
-    /// The person reports the challenge.
-    pub(crate) report: Option<Report>,
-}
-
-/// That a person has reported a challenge, and until when that pauses the entity.
-#[derive(Clone, Copy)]
-pub(crate) struct Report {
-    pub(crate) paused_until: Option<Instant>,
-}
-
 /// The pauses that reports begin, one for each entity.
 fn reported_pauses(
-    answers: &[&RecordAnswer],
+    answers: &[&Answer],
     locked: &HashMap<ChallengeSid, LockedChallenge>,
 ) -> Vec<(EntitySid, Protection)> {
-    let pause = |answer: &&RecordAnswer| {
-        let until = answer.report?.paused_until?;
+    let pause = |answer: &&Answer| {
+        let until = answer.pauses_until?;
         let pause = Pause { reason: PauseReason::Reported, level: 0, until: Some(until) };
-        let cause = Some(answer.sid);
+        let cause = Some(answer.challenge);
         let protection = Protection { pause: Some(pause), cause, counts_from: answer.at };
-        Some((locked.get(&answer.sid)?.entity, protection))
+        Some((locked.get(&answer.challenge)?.entity, protection))
     };
     let pauses: HashMap<_, _> = answers.iter().filter_map(pause).collect();
     pauses.into_iter().collect()
@@ -72,20 +56,20 @@ pub(crate) async fn count_wrong(db: &Session, sid: ChallengeSid) -> Result<u32, 
 }
 
 /// Writes verdicts on challenges that are locked and open.
-async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), DatabaseError> {
-    let word = |answer: &&RecordAnswer| match answer.verdict {
+async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
+    let word = |answer: &&Answer| match answer.verdict {
         Verdict::Approved => ChallengeStatus::Approved.as_str(),
         Verdict::Denied => ChallengeStatus::Denied.as_str(),
     };
-    let sids = column(answers, |answer| id(answer.sid.as_bytes()));
+    let sids = column(answers, |answer| id(answer.challenge.as_bytes()));
     let states = column(answers, word);
     let instants = column(answers, |answer| answer.at.as_micros());
     let (first, last) = span(&sids);
     db.execute(ANSWER, params![sids, states, instants, first, last]).await?;
-    let noted: Vec<(Uuid, &str)> = answers
-        .iter()
-        .filter_map(|answer| Some((id(answer.sid.as_bytes()), answer.metadata.as_deref()?)))
-        .collect();
+    let noted = answers.iter().filter_map(|answer| {
+        Some((id(answer.challenge.as_bytes()), answer.metadata.as_ref()?.to_text()))
+    });
+    let noted: Vec<(Uuid, String)> = noted.collect();
     if noted.is_empty() {
         return Ok(());
     }
@@ -99,20 +83,21 @@ async fn write(db: &Session, answers: &[&RecordAnswer]) -> Result<(), DatabaseEr
 pub(crate) async fn approve(
     db: &Session,
     sid: ChallengeSid,
-    metadata: Option<String>,
+    metadata: Option<StringMap>,
     at: Instant,
 ) -> Result<(), DatabaseError> {
-    write(db, &[&RecordAnswer { sid, verdict: Verdict::Approved, metadata, at, report: None }])
-        .await?;
+    let answer = Answer { metadata, ..Answer::new(sid, Verdict::Approved, at) };
+    write(db, &[&answer]).await?;
     events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
 }
 
+/// Records answers, ends the deliveries of their challenges, and records the events.
 #[async_trait]
-impl Gathered for RecordAnswer {
+impl Gathered for Answer {
     type Output = Recorded;
 
     fn key(&self) -> [u8; 16] {
-        *self.sid.as_bytes()
+        *self.challenge.as_bytes()
     }
 
     fn decides_at(&self) -> Option<Instant> {
@@ -120,9 +105,9 @@ impl Gathered for RecordAnswer {
     }
 
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, DatabaseError> {
-        let locked = standing::lock(db, all.iter().map(|answer| answer.sid)).await?;
+        let locked = standing::lock(db, all.iter().map(|answer| answer.challenge)).await?;
         let judge = |answer: &Self| {
-            let found = locked.get(&answer.sid).filter(|found| found.has_factor);
+            let found = locked.get(&answer.challenge).filter(|found| found.has_factor);
             match found.map(|found| found.standing.is_open(answer.at)) {
                 None => Recorded::NotFound,
                 Some(Err(refused)) => Recorded::Refused(refused),
@@ -138,15 +123,16 @@ impl Gathered for RecordAnswer {
         }
         write(db, &first).await?;
         let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
-        let of_approved = approved.filter_map(|answer| locked.get(&answer.sid));
+        let of_approved = approved.filter_map(|answer| locked.get(&answer.challenge));
         let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);
         let paused: HashSet<_> = paused.collect();
         if !paused.is_empty() {
             pauses::approved(db, &paused).await?;
         }
-        let open = endings::open_deliveries(db, first.iter().map(|answer| answer.sid)).await?;
+        let open =
+            endings::open_deliveries(db, first.iter().map(|answer| answer.challenge)).await?;
         let ends = open.into_iter().filter_map(|open| {
-            let at = first.iter().find(|answer| answer.sid == open.challenge)?.at;
+            let at = first.iter().find(|answer| answer.challenge == open.challenge)?.at;
             let ending =
                 if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             Some(End { open, ending, at })
@@ -156,10 +142,13 @@ impl Gathered for RecordAnswer {
         if !reported.is_empty() {
             pauses::report(db, &reported).await?;
         }
-        let told = |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.sid, answer.at);
+        let told =
+            |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.challenge, answer.at);
         let mut told: Vec<_> = first.iter().map(told).collect();
-        let reported = first.iter().filter(|answer| answer.report.is_some());
-        told.extend(reported.map(|answer| (EventType::ChallengeReported, answer.sid, answer.at)));
+        let reported = first.iter().filter(|answer| answer.is_report());
+        told.extend(
+            reported.map(|answer| (EventType::ChallengeReported, answer.challenge, answer.at)),
+        );
         events::of_challenges(db, &told).await?;
         Ok(outcomes)
     }
@@ -169,11 +158,12 @@ impl Gathered for RecordAnswer {
         all: &[Self],
         db: &Session,
     ) -> Result<Option<Vec<Option<Recorded>>>, DatabaseError> {
-        let locked = standing::lock(db, all.iter().map(|answer| answer.sid)).await?;
+        let locked = standing::lock(db, all.iter().map(|answer| answer.challenge)).await?;
         let answer = |answer: &Self| {
             let (verdict, at) = (answer.verdict, answer.at);
             let own = ChallengeState::Answered { verdict, at };
-            let is_own = locked.get(&answer.sid).is_some_and(|found| found.standing.state == own);
+            let is_own =
+                locked.get(&answer.challenge).is_some_and(|found| found.standing.state == own);
             is_own.then_some(Recorded::Done)
         };
         Ok(Some(column(all, answer)))

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::health::Health;
-use countersign_store::seam::Store;
+use countersign_store::seam::{Answer, Store};
 use countersign_store::wait_budget::Wait;
 use tokio::sync::Semaphore;
 
-use crate::answers::RecordAnswer;
 use crate::call_results::CallResult;
 use crate::command::Command;
 use crate::database::Database;
@@ -29,7 +28,7 @@ pub struct PostgresStore {
     pub(crate) health: Arc<Health>,
     pub(crate) opening: Gatherer<Open>,
     pub(crate) notifying: Gatherer<Notify>,
-    pub(crate) answering: Gatherer<RecordAnswer>,
+    pub(crate) answering: Gatherer<Answer>,
     pub(crate) settling_calls: Gatherer<CallResult>,
 }
 

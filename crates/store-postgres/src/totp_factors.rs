@@ -206,7 +206,7 @@ struct AnswerByCode {
     sid: ChallengeSid,
     code: JudgedCode,
     most_wrong: u32,
-    metadata: Option<String>,
+    metadata: Option<StringMap>,
     at: Instant,
 }
 
@@ -282,7 +282,7 @@ impl TotpFactors for PostgresStore {
         metadata: Option<&StringMap>,
         at: Instant,
     ) -> StoreResult<Result<CodeUse<()>, ChallengeClosedError>> {
-        let metadata = metadata.map(StringMap::to_text);
+        let metadata = metadata.cloned();
         self.write(AnswerByCode { sid, code, most_wrong, metadata, at }).await
     }
 }

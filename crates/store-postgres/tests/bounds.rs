@@ -11,7 +11,7 @@ use countersign_domain::challenge::Verdict;
 use countersign_domain::delivery::InitialState;
 use countersign_store::conformance::Fixture;
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{Notified, Opened, Recorded};
+use countersign_store::seam::{Answer, Notified, Opened, Recorded};
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
@@ -60,7 +60,7 @@ async fn a_locked_table_makes_all_of_it_unavailable(fixture: &Fixture, url: &str
     let (store, owner, now) = (&fixture.store, &challenge.owner, fixture.now());
     let read = || store.challenge(owner.service, &owner.identity, challenge.sid);
     is_unavailable("a read", read()).await;
-    let answer = || store.answer_challenge(challenge.sid, Verdict::Approved, None, now);
+    let answer = || store.answer_challenge(Answer::new(challenge.sid, Verdict::Approved, now));
     is_unavailable("an answer", answer()).await;
     let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     is_unavailable("a notification", store.notify(&new, 0)).await;

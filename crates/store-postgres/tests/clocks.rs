@@ -23,7 +23,8 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_store::conformance::Fixture;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded, Retention,
+    Answer, CallsWanted, Enrolled, Enrolment, Inserted, Notified, Opened, Opening, Recorded,
+    Retention,
 };
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore, Tolerance};
@@ -105,7 +106,7 @@ async fn a_command_that_decides_by_a_wrong_time_fails_and_writes_nothing() {
         let wanted = CallsWanted { node, now: wrong, until: later, permits, paces, turn };
         is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
-        let answer = store.answer_challenge(challenge.sid, verdict, None, wrong);
+        let answer = store.answer_challenge(Answer::new(challenge.sid, verdict, wrong));
         is_given_up("answer_challenge", given_up, answer).await;
         let by_code = store.answer_by_code(code_challenge.sid, code, 0, None, wrong);
         is_given_up("answer_by_code", given_up, by_code).await;
@@ -140,7 +141,7 @@ async fn a_command_that_decides_by_a_wrong_time_fails_and_writes_nothing() {
     let leases = fixture.store.lease_due(fixture.make.node, now, later, 9).await.unwrap();
     assert_eq!(leases.len(), 1);
     let recorded =
-        fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
+        fixture.store.answer_challenge(Answer::new(challenge.sid, Verdict::Approved, now)).await;
     assert_eq!(recorded, Ok(Recorded::Done));
     assert_eq!(fixture.open(&fixture.make.challenge(&factor), None).await, Opened::Done);
     let again = fixture.make.factor(&factor.owner);

@@ -18,7 +18,8 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome};
 use countersign_store::conformance::Fixture;
 use countersign_store::seam::{
-    Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded, Webhooks as _,
+    Answer, Calls as _, CallsWanted, Challenges as _, Deliveries as _, Inserted, Recorded,
+    Webhooks as _,
 };
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::TestDatabase;
@@ -165,7 +166,8 @@ async fn results_answers_and_calls_of_three_nodes_never_deadlock() {
             let challenge: &Challenge = challenge;
             let (node, sid, now) = (Arc::clone(&nodes[at % NODES]), challenge.sid, fixture.now());
             work.spawn(async move {
-                let recorded = node.answer_challenge(sid, Verdict::Approved, None, now).await;
+                let recorded =
+                    node.answer_challenge(Answer::new(sid, Verdict::Approved, now)).await;
                 assert_eq!(recorded, Ok(Recorded::Done));
             });
         }

@@ -3,9 +3,10 @@
 use countersign_domain::challenge::{ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::sid::ChallengeSid;
+use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
-use countersign_store::seam::Recorded;
+use countersign_store::seam::{Answer, Recorded};
 use rusqlite::{Connection, params};
 
 use crate::cells::cells_of;
@@ -64,46 +65,33 @@ fn record(
     metadata.map_or(Ok(()), |metadata| update(db, sid, metadata, at))
 }
 
-/// Records a verdict, ends the deliveries of its challenge, and records the event.
-pub(crate) struct RecordAnswer {
-    pub(crate) sid: ChallengeSid,
-    pub(crate) verdict: Verdict,
-    pub(crate) metadata: Option<String>,
-    pub(crate) at: Instant,
-    /// The person reports the challenge.
-    pub(crate) report: Option<Report>,
-}
-
-/// That a person has reported a challenge, and until when that pauses the entity.
-pub(crate) struct Report {
-    pub(crate) paused_until: Option<Instant>,
-}
-
-impl Command for RecordAnswer {
+/// Records the answer, ends the deliveries of its challenge, and records the events.
+impl Command for Answer {
     type Output = Recorded;
 
     fn run(&self, db: &Connection) -> Result<Recorded, DatabaseError> {
-        let Some((standing, true)) = standing::read(db, self.sid)? else {
+        let Some((standing, true)) = standing::read(db, self.challenge)? else {
             return Ok(Recorded::NotFound);
         };
         if let Err(refused) = standing.is_open(self.at) {
             return Ok(Recorded::Refused(refused));
         }
-        record(db, self.sid, self.verdict, self.metadata.as_deref(), self.at)?;
+        let metadata = self.metadata.as_ref().map(StringMap::to_text);
+        record(db, self.challenge, self.verdict, metadata.as_deref(), self.at)?;
         if self.verdict == Verdict::Approved {
-            pauses::approved(db, self.sid)?;
+            pauses::approved(db, self.challenge)?;
         }
-        for open in endings::open_deliveries(db, self.sid)? {
+        for open in endings::open_deliveries(db, self.challenge)? {
             let ending =
                 if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
             endings::end(db, &open, ending, self.at)?;
         }
-        events::of_challenge(db, EventType::of_verdict(self.verdict), self.sid, self.at)?;
-        if let Some(Report { paused_until }) = self.report {
-            events::of_challenge(db, EventType::ChallengeReported, self.sid, self.at)?;
-            if let Some(until) = paused_until {
-                pauses::reported(db, self.sid, self.at, until)?;
-            }
+        events::of_challenge(db, EventType::of_verdict(self.verdict), self.challenge, self.at)?;
+        if self.is_report() {
+            events::of_challenge(db, EventType::ChallengeReported, self.challenge, self.at)?;
+        }
+        if let Some(until) = self.pauses_until {
+            pauses::reported(db, self.challenge, self.at, until)?;
         }
         Ok(Recorded::Done)
     }

@@ -1,7 +1,7 @@
 //! Challenges.
 
 use async_trait::async_trait;
-use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME, Verdict};
+use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
@@ -9,13 +9,12 @@ use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::page::{Page, PageQuery};
-use countersign_store::seam::{ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
 use countersign_store_sql::paging::{keyed, merge};
 use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
 use countersign_store_sql::{challenge_columns, factor_columns, rows};
 use rusqlite::{Connection, params};
 
-use crate::answers::{RecordAnswer, Report};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -159,27 +158,8 @@ impl Challenges for SqliteStore {
         of(factor.kind())
     }
 
-    async fn answer_challenge(
-        &self,
-        sid: ChallengeSid,
-        verdict: Verdict,
-        metadata: Option<&StringMap>,
-        at: Instant,
-    ) -> StoreResult<Recorded> {
-        let metadata = metadata.map(StringMap::to_text);
-        self.write(RecordAnswer { sid, verdict, metadata, at, report: None }).await
-    }
-
-    async fn report_challenge(
-        &self,
-        sid: ChallengeSid,
-        metadata: Option<&StringMap>,
-        at: Instant,
-        paused_until: Option<Instant>,
-    ) -> StoreResult<Recorded> {
-        let (verdict, metadata) = (Verdict::Denied, metadata.map(StringMap::to_text));
-        let report = Some(Report { paused_until });
-        self.write(RecordAnswer { sid, verdict, metadata, at, report }).await
+    async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded> {
+        self.write(answer).await
     }
 
     async fn update_challenge(

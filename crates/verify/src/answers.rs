@@ -1,6 +1,6 @@
 //! Answers to challenges, and the metadata that comes with them.
 
-use countersign_domain::answer::{self, AnswerError, DenialReason};
+use countersign_domain::answer::{self, AnswerError};
 use countersign_domain::challenge::{Challenge, SIGNED_FIELDS};
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
@@ -8,10 +8,11 @@ use countersign_domain::limits::is_reached;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::usage::Usage;
-use countersign_store::seam::Recorded;
+use countersign_store::seam::{Answer, Recorded};
 
 use crate::caller::Caller;
 use crate::error::{VerifyError, VerifyResult};
+use crate::protections;
 use crate::security::{self, Event};
 use crate::verify::Verify;
 
@@ -98,14 +99,20 @@ impl Verify {
         let answer =
             answer.map_err(|error| reject(&challenge, Invalid(error.to_string().into())))?;
         let answered = challenge.answer(&answer, now)?;
-        let recorded = if answer.reason() == Some(DenialReason::NotMe) {
-            self.report(&answered, metadata.as_ref(), now).await?
-        } else {
-            let verdict = answer.verdict();
-            self.store.answer_challenge(sid, verdict, metadata.as_ref(), now).await?
+        let given = Answer {
+            challenge: sid,
+            verdict: answer.verdict(),
+            reason: answer.reason(),
+            pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
+            metadata: metadata.clone(),
+            at: now,
         };
-        match recorded {
+        let (is_report, begins_pause) = (given.is_report(), given.pauses_until.is_some());
+        match self.store.answer_challenge(given).await? {
             Recorded::Done => {
+                if is_report {
+                    protections::reported(&answered, begins_pause);
+                }
                 self.handover.happened();
                 self.bus.challenge_changed(sid).await;
                 Ok(self.with_metadata(answered, metadata))

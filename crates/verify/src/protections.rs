@@ -4,14 +4,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use countersign_domain::answer::{DenialReason, VerifiedAnswer};
 use countersign_domain::challenge::Challenge;
 use countersign_domain::entity::Owner;
 use countersign_domain::protection::{Pause, PauseReason, Protection};
 use countersign_domain::service_protection::ServiceLimit;
 use countersign_domain::sid::{AccountSid, ServiceSid};
-use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
-use countersign_store::seam::Recorded;
 use metrics::counter;
 
 use crate::error::{VerifyError, VerifyResult};
@@ -89,26 +89,32 @@ impl Verify {
         Ok(EntityProtection::of(owner, Some(stored), now))
     }
 
-    /// Records the denial of a challenge that the person did not cause, and pauses the entity as the settings say.
-    pub(crate) async fn report(
+    /// Until when an answer given now pauses its entity: as long as its service says, if it reports the challenge.
+    ///
+    /// # Errors
+    /// Those of reading the service.
+    pub(crate) async fn pause_by(
         &self,
-        denied: &Challenge,
-        metadata: Option<&StringMap>,
+        answer: &VerifiedAnswer,
+        owner: &Owner,
         now: Instant,
-    ) -> VerifyResult<Recorded> {
-        let owner = &denied.owner;
-        let service = self.service(owner.account, owner.service).await?;
-        let (protection, limits) = (&service.settings.protection, &self.settings.limits);
-        let hours = protection.limit(ServiceLimit::ReportedPauseHours, limits);
-        let until = (hours > 0).then(|| now + hours_of(hours));
-        let recorded = self.store.report_challenge(denied.sid, metadata, now, until).await?;
-        if recorded == Recorded::Done {
-            security::done(Event::ChallengeReported, owner.account, denied.sid);
-            if until.is_some() {
-                security::done(Event::EntityPaused, owner.account, owner.entity);
-            }
+    ) -> VerifyResult<Option<Instant>> {
+        if answer.reason() != Some(DenialReason::NotMe) {
+            return Ok(None);
         }
-        Ok(recorded)
+        let service = self.service(owner.account, owner.service).await?;
+        let protection = &service.settings.protection;
+        let hours = protection.limit(ServiceLimit::ReportedPauseHours, &self.settings.limits);
+        Ok((hours > 0).then(|| now + hours_of(hours)))
+    }
+}
+
+/// Logs that a person reported a challenge, and whether that paused the entity.
+pub(crate) fn reported(denied: &Challenge, begins_pause: bool) {
+    let owner = &denied.owner;
+    security::done(Event::ChallengeReported, owner.account, denied.sid);
+    if begins_pause {
+        security::done(Event::EntityPaused, owner.account, owner.entity);
     }
 }
 

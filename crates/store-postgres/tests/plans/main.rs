@@ -16,7 +16,7 @@ use countersign_domain::limits::Limits;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_store::conformance::Fixture;
 use countersign_store::page::PageQuery;
-use countersign_store::seam::{Notified, Opened, Opening, Recorded, Retention, Store};
+use countersign_store::seam::{Answer, Notified, Opened, Opening, Recorded, Retention, Store};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_testkit::postgres::PostgresServer;
 
@@ -58,8 +58,11 @@ pub(crate) async fn work(fixture: &Fixture, factor: &Factor) {
         fixture.store.notifications(challenge.sid, PageQuery::first(3)).await.unwrap();
         let new = fixture.make.notification(&challenge, 300, InitialState::Due);
         assert_eq!(fixture.store.notify(&new, 9).await, Ok(Notified::Done(None)));
-        let answered =
-            fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now());
+        let answered = fixture.store.answer_challenge(Answer::new(
+            challenge.sid,
+            Verdict::Approved,
+            fixture.now(),
+        ));
         assert_eq!(answered.await, Ok(Recorded::Done));
         assert!(fixture.challenge_now(&challenge).await.is_some());
     }

@@ -8,10 +8,11 @@ use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::text::StringMap;
+use countersign_domain::time::Instant;
 use tokio::task::JoinSet;
 
 use super::fixture::Fixture;
-use crate::seam::{Notified, Recorded};
+use crate::seam::{Answer, Notified, Recorded};
 
 /// With its verdict and its time.
 pub async fn the_first_answer_is_recorded(fixture: &Fixture) {
@@ -20,7 +21,8 @@ pub async fn the_first_answer_is_recorded(fixture: &Fixture) {
         let challenge = fixture.challenge(&factor).await;
         fixture.pass(1);
         let at = fixture.now();
-        let recorded = fixture.store.answer_challenge(challenge.sid, verdict, None, at).await;
+        let recorded =
+            fixture.store.answer_challenge(Answer::new(challenge.sid, verdict, at)).await;
         assert_eq!(recorded, Ok(Recorded::Done));
         let state = ChallengeState::Answered { verdict, at };
         let expected = Challenge { state, updated_at: at, ..challenge };
@@ -36,7 +38,7 @@ pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
     let challenge = fixture.challenge(&factor).await;
     fixture.pass(1);
     let (at, verdict) = (fixture.now(), Verdict::Denied);
-    let recorded = store.answer_challenge(challenge.sid, verdict, Some(&first), at).await;
+    let recorded = store.answer_challenge(noted(&challenge, verdict, Some(&first), at)).await;
     assert_eq!(recorded, Ok(Recorded::Done));
     let state = ChallengeState::Answered { verdict, at };
     let expected = Challenge { state, updated_at: at, metadata: Some(first), ..challenge };
@@ -47,10 +49,20 @@ pub async fn metadata_is_recorded_with_its_answer(fixture: &Fixture) {
         (&expected, fixture.later(1), ChallengeClosedError::AlreadyAnswered),
         (&expired, expired.expires_at, ChallengeClosedError::Expired),
     ] {
-        let refused = store.answer_challenge(challenge.sid, verdict, Some(&late), at).await;
+        let refused = store.answer_challenge(noted(challenge, verdict, Some(&late), at)).await;
         assert_eq!(refused, Ok(Recorded::Refused(why)));
         assert_eq!(fixture.challenge_now(challenge).await.as_ref(), Some(challenge));
     }
+}
+
+/// An answer that metadata came with.
+fn noted(
+    challenge: &Challenge,
+    verdict: Verdict,
+    metadata: Option<&StringMap>,
+    at: Instant,
+) -> Answer {
+    Answer { metadata: metadata.cloned(), ..Answer::new(challenge.sid, verdict, at) }
 }
 
 /// Also when they share a transaction. An answer without metadata keeps the stored metadata.
@@ -63,10 +75,9 @@ pub async fn answers_at_once_keep_their_own_metadata(fixture: &Fixture) {
         let text = format!(r#"{{"number":"{number}"}}"#);
         let metadata = (number % 2 == 0).then(|| StringMap::parse(&text).unwrap());
         all.push((challenge.clone(), metadata.clone()));
-        let (store, sid, at) = (fixture.store.clone(), challenge.sid, fixture.now());
-        devices.spawn(async move {
-            store.answer_challenge(sid, Verdict::Approved, metadata.as_ref(), at).await
-        });
+        let answer = noted(&challenge, Verdict::Approved, metadata.as_ref(), fixture.now());
+        let store = fixture.store.clone();
+        devices.spawn(async move { store.answer_challenge(answer).await });
     }
     assert!(devices.join_all().await.into_iter().all(|recorded| recorded == Ok(Recorded::Done)));
     for (challenge, metadata) in all {
@@ -79,13 +90,16 @@ pub async fn a_later_answer_is_refused(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let store = &fixture.store;
     let first = fixture.now();
-    store.answer_challenge(challenge.sid, Verdict::Denied, None, first).await.unwrap();
+    store.answer_challenge(Answer::new(challenge.sid, Verdict::Denied, first)).await.unwrap();
     for (verdict, seconds) in
         [(Verdict::Approved, 1), (Verdict::Denied, 1), (Verdict::Approved, 600)]
     {
         let refused = Recorded::Refused(ChallengeClosedError::AlreadyAnswered);
         let at = fixture.later(seconds);
-        assert_eq!(store.answer_challenge(challenge.sid, verdict, None, at).await, Ok(refused));
+        assert_eq!(
+            store.answer_challenge(Answer::new(challenge.sid, verdict, at)).await,
+            Ok(refused)
+        );
     }
     let state = ChallengeState::Answered { verdict: Verdict::Denied, at: first };
     assert_eq!(fixture.challenge_now(&challenge).await.unwrap().state, state);
@@ -95,11 +109,12 @@ pub async fn a_later_answer_is_refused(fixture: &Fixture) {
 pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let (store, verdict) = (&fixture.store, Verdict::Approved);
-    let late = store.answer_challenge(challenge.sid, verdict, None, challenge.expires_at).await;
+    let late =
+        store.answer_challenge(Answer::new(challenge.sid, verdict, challenge.expires_at)).await;
     assert_eq!(late, Ok(Recorded::Refused(ChallengeClosedError::Expired)));
     assert_eq!(fixture.challenge_now(&challenge).await, Some(challenge.clone()));
     let last = challenge.expires_at - Duration::from_micros(1);
-    let recorded = store.answer_challenge(challenge.sid, verdict, None, last).await;
+    let recorded = store.answer_challenge(Answer::new(challenge.sid, verdict, last)).await;
     assert_eq!(recorded, Ok(Recorded::Done));
 }
 
@@ -112,7 +127,7 @@ pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
         let at = fixture.now() + Duration::from_micros(number);
         let verdict = if number % 2 == 0 { Verdict::Approved } else { Verdict::Denied };
         devices.spawn(async move {
-            (verdict, at, store.answer_challenge(sid, verdict, None, at).await)
+            (verdict, at, store.answer_challenge(Answer::new(sid, verdict, at)).await)
         });
     }
     let mut answers = devices.join_all().await;
@@ -133,7 +148,7 @@ pub async fn an_answer_needs_its_challenge_and_its_factor(fixture: &Fixture) {
     for challenge in [&challenge, &unknown] {
         let answered = fixture
             .store
-            .answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now())
+            .answer_challenge(Answer::new(challenge.sid, Verdict::Approved, fixture.now()))
             .await;
         assert_eq!(answered, Ok(Recorded::NotFound));
     }
@@ -149,8 +164,10 @@ pub async fn an_answer_cancels_open_deliveries(fixture: &Fixture) {
     let leased = fixture.leased(&challenge).await;
     let kept = fixture.leased(&other).await;
     fixture.pass(1);
-    let answered =
-        fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, fixture.now()).await;
+    let answered = fixture
+        .store
+        .answer_challenge(Answer::new(challenge.sid, Verdict::Approved, fixture.now()))
+        .await;
     assert_eq!(answered, Ok(Recorded::Done));
 
     for notification in [
@@ -175,7 +192,7 @@ pub async fn an_answer_leaves_deliveries_written_to_the_stream_as_sent(fixture: 
     assert!(fixture.settle(&lease, DeliveryEvent::Written).await);
     fixture
         .store
-        .answer_challenge(challenge.sid, Verdict::Denied, None, fixture.now())
+        .answer_challenge(Answer::new(challenge.sid, Verdict::Denied, fixture.now()))
         .await
         .unwrap();
     let notification = fixture.notification(&lease).await;
@@ -187,7 +204,11 @@ pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let lease = fixture.notify(&challenge, 0, InitialState::Immediate).await.lease().unwrap();
     let at = fixture.now();
-    fixture.store.answer_challenge(challenge.sid, Verdict::Approved, None, at).await.unwrap();
+    fixture
+        .store
+        .answer_challenge(Answer::new(challenge.sid, Verdict::Approved, at))
+        .await
+        .unwrap();
     let prospect = fixture.prospect(&lease).await;
     let (state, _) = prospect.challenge.unwrap();
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
@@ -201,7 +222,7 @@ pub async fn an_answered_or_expired_challenge_is_not_pushed_again(fixture: &Fixt
     let factor = fixture.factor().await;
     let (answered, expired) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
     let at = fixture.now();
-    fixture.store.answer_challenge(answered.sid, Verdict::Approved, None, at).await.unwrap();
+    fixture.store.answer_challenge(Answer::new(answered.sid, Verdict::Approved, at)).await.unwrap();
     fixture.make.clock.set(expired.expires_at);
     for (challenge, why) in [
         (answered, ChallengeClosedError::AlreadyAnswered),

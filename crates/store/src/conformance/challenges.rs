@@ -10,7 +10,7 @@ use countersign_domain::text::StringMap;
 
 use super::fixture::{Fixture, walks};
 use crate::page::PageQuery;
-use crate::seam::{ChallengeFilter, Enrolled, Notified, Opened, Opening, Recorded};
+use crate::seam::{Answer, ChallengeFilter, Enrolled, Notified, Opened, Opening, Recorded};
 
 /// With its factor and the notification that it causes.
 pub async fn a_challenge_reads_back_as_it_was_opened(fixture: &Fixture) {
@@ -168,7 +168,11 @@ pub async fn challenges_are_filtered_by_factor_and_status(fixture: &Fixture) {
             assert_eq!(fixture.open(&challenge, None).await, Opened::Done);
             if let Some(verdict) = verdict {
                 let at = fixture.later(round);
-                fixture.store.answer_challenge(challenge.sid, verdict, None, at).await.unwrap();
+                fixture
+                    .store
+                    .answer_challenge(Answer::new(challenge.sid, verdict, at))
+                    .await
+                    .unwrap();
             }
             groups[group].push(challenge.sid);
             fixture.pass(1);
@@ -240,7 +244,10 @@ pub async fn metadata_that_is_for_an_open_challenge_is_refused_by_another(fixtur
     let updated = store.update_challenge(open.sid, &metadata, true, last).await;
     assert_eq!(updated, Ok(Recorded::Done));
     assert_eq!(fixture.challenge_now(&open).await.unwrap().metadata.as_ref(), Some(&metadata));
-    store.answer_challenge(answered.sid, Verdict::Denied, None, fixture.now()).await.unwrap();
+    store
+        .answer_challenge(Answer::new(answered.sid, Verdict::Denied, fixture.now()))
+        .await
+        .unwrap();
     let other = StringMap::parse(r#"{"order":"9"}"#).unwrap();
     for (challenge, at, refused) in [
         (&answered, fixture.now(), ChallengeClosedError::AlreadyAnswered),

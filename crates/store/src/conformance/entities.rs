@@ -9,7 +9,7 @@ use countersign_domain::text::{Identity, StringMap};
 
 use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
-use crate::seam::{ChallengeFilter, Inserted, Notified, Opened, Recorded};
+use crate::seam::{Answer, ChallengeFilter, Inserted, Notified, Opened, Recorded};
 
 /// It is found by its identity.
 pub async fn an_entity_reads_back_as_it_was_stored(fixture: &Fixture) {
@@ -154,7 +154,7 @@ pub(super) async fn nothing_is_stored(fixture: &Fixture, below: &Below) {
     assert_eq!(store.update_factor(entity, factor.sid, &change, now).await, Ok(None));
     assert_eq!(store.delete_factor(entity, factor.sid, now).await, Ok(false));
     assert_eq!(fixture.open(&fixture.make.challenge(factor), None).await, Opened::NoFactor);
-    let answered = store.answer_challenge(challenge.sid, Verdict::Approved, None, now).await;
+    let answered = store.answer_challenge(Answer::new(challenge.sid, Verdict::Approved, now)).await;
     assert_eq!(answered, Ok(Recorded::NotFound));
     let metadata = StringMap::parse("{}").unwrap();
     let updated = store.update_challenge(challenge.sid, &metadata, false, now).await;

@@ -14,7 +14,7 @@ use countersign_domain::webhook_call::CallLease;
 
 use super::fixture::Fixture;
 use super::webhook_fixture::{TAKEN, field, hook_for};
-use crate::seam::{CodeUse, Opened, Opening, Recorded, TotpUpdate};
+use crate::seam::{Answer, CodeUse, Opened, Opening, Recorded, TotpUpdate};
 
 /// Leases and settles all calls that are due.
 async fn told(fixture: &Fixture) -> Vec<CallLease> {
@@ -156,7 +156,7 @@ pub async fn an_answer_causes_a_call_with_its_challenge(fixture: &Fixture) {
         fixture.pass(1);
         for _ in 0..2 {
             let at = fixture.now();
-            fixture.store.answer_challenge(challenge.sid, verdict, None, at).await.unwrap();
+            fixture.store.answer_challenge(Answer::new(challenge.sid, verdict, at)).await.unwrap();
         }
         let calls = told(fixture).await;
         assert_eq!(types(&calls), [kind]);
@@ -174,8 +174,10 @@ pub async fn an_unanswered_expiry_causes_a_call(fixture: &Fixture) {
     hook_for(fixture, &service, &[EventType::All]).await;
     hook_for(fixture, &service, &[EventType::ChallengeExpired]).await;
     let (one, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
-    let recorded =
-        fixture.store.answer_challenge(other.sid, Verdict::Denied, None, fixture.now()).await;
+    let recorded = fixture
+        .store
+        .answer_challenge(Answer::new(other.sid, Verdict::Denied, fixture.now()))
+        .await;
     assert_eq!(recorded, Ok(Recorded::Done));
     assert_eq!(types(&told(fixture).await), ["challenge.denied"]);
     assert_eq!(fixture.store.next_call(fixture.now()).await, Ok(Some(one.expires_at)));

@@ -31,8 +31,8 @@ use countersign_testkit::Fixtures;
 
 use crate::page::{Cursor, Order, Page, PageQuery, Side};
 use crate::seam::{
-    CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, JudgedCode, Notified, Opened, Opening,
-    Recorded, Store, TotpEnrolment,
+    Answer, CallsFound, CallsWanted, Enrolled, Enrolment, Inserted, JudgedCode, Notified, Opened,
+    Opening, Recorded, Store, TotpEnrolment,
 };
 
 /// An empty store and a maker of records.
@@ -171,8 +171,10 @@ impl Fixture {
 
     /// Approves a challenge.
     pub async fn answer(&self, challenge: &Challenge) {
-        let recorded =
-            self.store.answer_challenge(challenge.sid, Verdict::Approved, None, self.now()).await;
+        let recorded = self
+            .store
+            .answer_challenge(Answer::new(challenge.sid, Verdict::Approved, self.now()))
+            .await;
         assert_eq!(recorded, Ok(Recorded::Done));
     }
 

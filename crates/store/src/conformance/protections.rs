@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::fixture::Fixture;
 use super::upkeep::clean_all;
-use crate::seam::{Opened, Opening, Recorded};
+use crate::seam::{Answer, Opened, Opening, Recorded};
 
 const LIMITS: PromptLimits = PromptLimits {
     most_in_a_row: 5,
@@ -72,7 +72,8 @@ async fn pause_begins(fixture: &Fixture, factor: &Factor, level: u32, seconds: u
 }
 
 async fn answer(fixture: &Fixture, challenge: &Challenge, verdict: Verdict) {
-    let answered = fixture.store.answer_challenge(challenge.sid, verdict, None, fixture.now());
+    let answered =
+        fixture.store.answer_challenge(Answer::new(challenge.sid, verdict, fixture.now()));
     assert_eq!(answered.await, Ok(Recorded::Done));
     fixture.pass(1);
 }
@@ -255,7 +256,7 @@ pub async fn a_report_denies_its_challenge_and_pauses_its_entity(fixture: &Fixtu
     let (first, second) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
     let (at, until) = (fixture.now(), fixture.later(100));
     let store = &fixture.store;
-    let reported = store.report_challenge(first.sid, None, at, Some(until)).await;
+    let reported = store.answer_challenge(Answer::report(first.sid, Some(until), at)).await;
     assert_eq!(reported, Ok(Recorded::Done));
     let denied = fixture.challenge_now(&first).await.unwrap();
     assert_eq!(denied.state, ChallengeState::Answered { verdict: Verdict::Denied, at });
@@ -276,10 +277,10 @@ pub async fn a_report_pauses_only_as_the_first_answer(fixture: &Fixture) {
     let (entity, store, until) = (factor.owner.entity, &fixture.store, Some(fixture.later(100)));
     let answered = fixture.challenge(&factor).await;
     answer(fixture, &answered, Verdict::Approved).await;
-    let late = store.report_challenge(answered.sid, None, fixture.now(), until).await;
+    let late = store.answer_challenge(Answer::report(answered.sid, until, fixture.now())).await;
     assert_eq!(late, Ok(Recorded::Refused(ChallengeClosedError::AlreadyAnswered)));
     let unpaused = fixture.challenge(&factor).await;
-    let reported = store.report_challenge(unpaused.sid, None, fixture.now(), None).await;
+    let reported = store.answer_challenge(Answer::report(unpaused.sid, None, fixture.now())).await;
     assert_eq!(reported, Ok(Recorded::Done));
     assert_eq!(store.protection(entity).await, Ok(None));
     let (one, other) = (fixture.challenge(&factor).await, fixture.challenge(&factor).await);
@@ -289,7 +290,8 @@ pub async fn a_report_pauses_only_as_the_first_answer(fixture: &Fixture) {
         let pause = Pause { reason: PauseReason::Application, level: 0, until: theirs };
         let stored = Protection { pause: Some(pause), cause: None, counts_from: fixture.now() };
         assert_eq!(store.protect(&factor.owner, stored).await, Ok(true));
-        let reported = store.report_challenge(challenge.sid, None, fixture.now(), until).await;
+        let reported =
+            store.answer_challenge(Answer::report(challenge.sid, until, fixture.now())).await;
         assert_eq!(reported, Ok(Recorded::Done));
         let now = store.protection(entity).await.unwrap().unwrap();
         assert_eq!(now.cause == Some(challenge.sid), is_replaced);
@@ -306,7 +308,9 @@ pub async fn reports_at_once_are_all_recorded(fixture: &Fixture) {
     }
     for sid in challenges {
         let store = fixture.store.clone();
-        people.spawn(async move { store.report_challenge(sid, None, at, Some(until)).await });
+        people.spawn(
+            async move { store.answer_challenge(Answer::report(sid, Some(until), at)).await },
+        );
     }
     for recorded in people.join_all().await {
         assert_eq!(recorded, Ok(Recorded::Done));

@@ -1,6 +1,7 @@
 //! Challenges.
 
 use async_trait::async_trait;
+use countersign_domain::answer::DenialReason;
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::factor::Factor;
@@ -58,6 +59,41 @@ pub enum Opened {
     NoFactor,
 }
 
+/// A verdict to record, and what came with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The challenge.
+    pub challenge: ChallengeSid,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why the challenge is denied, if that was said. [`DenialReason::NotMe`] also records that it was reported.
+    pub reason: Option<DenialReason>,
+    /// Until when the answer pauses the challenge's entity, unless the application has paused it for longer.
+    pub pauses_until: Option<Instant>,
+    /// Replaces the challenge's metadata.
+    pub metadata: Option<StringMap>,
+    /// When it was given.
+    pub at: Instant,
+}
+
+impl Answer {
+    /// A verdict that nothing came with.
+    pub const fn new(challenge: ChallengeSid, verdict: Verdict, at: Instant) -> Self {
+        Self { challenge, verdict, reason: None, pauses_until: None, metadata: None, at }
+    }
+
+    /// A report of a challenge that the person did not cause, which pauses the entity until that instant.
+    pub fn report(challenge: ChallengeSid, pauses_until: Option<Instant>, at: Instant) -> Self {
+        let reason = Some(DenialReason::NotMe);
+        Self { reason, pauses_until, ..Self::new(challenge, Verdict::Denied, at) }
+    }
+
+    /// Whether the person reports the challenge.
+    pub fn is_report(&self) -> bool {
+        self.reason == Some(DenialReason::NotMe)
+    }
+}
+
 /// The challenges that a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChallengeFilter {
@@ -99,25 +135,10 @@ pub trait Challenges {
         now: Instant,
         page: PageQuery<ChallengeSid>,
     ) -> StoreResult<Page<Challenge>>;
-    /// Records a verdict, only while the challenge is pending and unexpired at `at` and its factor exists. The challenge's
-    /// deliveries end: `sent` if already written to the device's stream, otherwise `cancelled` with reason `answered`.
-    /// The metadata that came with the verdict replaces the challenge's: both are stored, or neither.
-    async fn answer_challenge(
-        &self,
-        sid: ChallengeSid,
-        verdict: Verdict,
-        metadata: Option<&StringMap>,
-        at: Instant,
-    ) -> StoreResult<Recorded>;
-    /// Records a denial as [`Challenges::answer_challenge`] does, and that the person did not cause the challenge. In the
-    /// same command pauses the entity until `paused_until`, if that is given, unless the application has paused it for longer.
-    async fn report_challenge(
-        &self,
-        sid: ChallengeSid,
-        metadata: Option<&StringMap>,
-        at: Instant,
-        paused_until: Option<Instant>,
-    ) -> StoreResult<Recorded>;
+    /// Records an answer, only while the challenge is pending and unexpired when it is given and its factor exists. The
+    /// challenge's deliveries end: `sent` if already written to the device's stream, otherwise `cancelled` with reason
+    /// `answered`. All that came with the verdict is stored, and what follows from it, or nothing.
+    async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded>;
     /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
     /// [`Recorded::Refused`].
     async fn update_challenge(

@@ -22,8 +22,8 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use countersign_providers::Providers;
 use countersign_store::seam::{
-    Accounts, Challenges, Enrolled, Enrolment, Factors, Inserted, Notifications, Notified, Opened,
-    Opening, Recorded, Services,
+    Accounts, Answer, Challenges, Enrolled, Enrolment, Factors, Inserted, Notifications, Notified,
+    Opened, Opening, Recorded, Services,
 };
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::Fixtures;
@@ -283,8 +283,10 @@ impl World {
     }
 
     pub(crate) async fn answer(&self, challenge: &Challenge) {
-        let answered =
-            self.store.answer_challenge(challenge.sid, Verdict::Approved, None, self.now()).await;
+        let answered = self
+            .store
+            .answer_challenge(Answer::new(challenge.sid, Verdict::Approved, self.now()))
+            .await;
         assert_eq!(answered, Ok(Recorded::Done));
     }
 

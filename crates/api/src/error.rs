@@ -29,8 +29,11 @@ const MORE_INFO: &str = "https://www.twilio.com/docs/errors/";
 const TOO_FAST: &str = "limits.requests_per_account_per_second is reached";
 
 /// Reason for rejecting a challenge of an entity that approved none of its last ones.
-const TOO_MANY_IN_A_ROW: &str =
-    "limits.push_challenges_in_a_row is reached without an approval: the entity is paused";
+const TOO_MANY_IN_A_ROW: &str = "limits.push_challenges_in_a_row, or the service's InARowMax, is reached without an approval: the entity is paused";
+
+/// Reason for rejecting a challenge of a factor that has too many pending ones.
+const TOO_MANY_PENDING: &str = "limits.pending_push_challenges_per_factor, or the service's PendingMax, is reached: \
+     one of the factor's pending challenges must be answered or expire first";
 
 /// Seconds to wait, rounded up.
 fn whole_seconds(left: Duration) -> u64 {
@@ -218,8 +221,11 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyCodes => &rows::TOO_MANY_CODES,
             VerifyError::FactorUnverified => &rows::FACTOR_UNVERIFIED,
             VerifyError::TooManyChallenges => &rows::TOO_MANY_CHALLENGES,
+            VerifyError::TooManyPending => {
+                return Self::because(&rows::TOO_MANY_PROMPTS, TOO_MANY_PENDING);
+            }
             VerifyError::TooManyInARow(left) => {
-                let error = Self::because(&rows::TOO_MANY_IN_A_ROW, TOO_MANY_IN_A_ROW);
+                let error = Self::because(&rows::TOO_MANY_PROMPTS, TOO_MANY_IN_A_ROW);
                 return Self { retry_after: Some(whole_seconds(left)), ..error };
             }
             VerifyError::Paused(reason) => return Self::because(&rows::PAUSED, reason.as_str()),

@@ -123,7 +123,7 @@ rows! {
     FACTOR_NOT_PROVED = 60311 FORBIDDEN "Factor verification failed" of "AuthPayload";
     TOO_MANY_CHALLENGES = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached"
         of "FactorSid" because "was challenged too often lately: limits.challenges_per_… of the factor or of its entity";
-    TOO_MANY_IN_A_ROW = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached";
+    TOO_MANY_PROMPTS = 60312 TOO_MANY_REQUESTS "Challenge creation limit reached";
     TOKEN_NOT_FOR_THIS = 60313 FORBIDDEN "Unauthorized factor creation";
     BINDING = 60314 BAD_REQUEST "Factors binding format is invalid";
     TOO_MANY_FACTORS = 60315 BAD_REQUEST

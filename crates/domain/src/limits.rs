@@ -2,7 +2,7 @@
 
 /// The largest limit of services, credentials or API keys, which are counted by reading them.
 pub const MAX_COUNTED: u32 = 50_000;
-/// The largest limit of push challenges in a row: they are read to be counted.
+/// The largest limit of push challenges in a row, or pending at a time: they are read to be counted.
 pub const MAX_IN_A_ROW: u32 = 100;
 
 /// The limits of one installation.
@@ -17,6 +17,8 @@ pub struct Limits {
     pub challenges_per_factor_per_day: u32,
     /// Challenges of all factors of one entity in a rolling hour. 429/60312.
     pub challenges_per_entity_per_hour: u32,
+    /// Pending push challenges of one factor at a time, at most [`MAX_IN_A_ROW`]. 429/60312.
+    pub pending_push_challenges_per_factor: u32,
     /// Push challenges of one entity in a row, without an approval between, at most [`MAX_IN_A_ROW`]. 429/60312.
     pub push_challenges_in_a_row: u32,
     /// For how many minutes a challenge counts for that, 1 to 60.
@@ -78,6 +80,7 @@ impl Default for Limits {
             challenges_per_factor_per_hour: 120,
             challenges_per_factor_per_day: 0,
             challenges_per_entity_per_hour: 0,
+            pending_push_challenges_per_factor: 0,
             push_challenges_in_a_row: 5,
             push_challenges_in_a_row_minutes: 10,
             pause_minutes: 15,

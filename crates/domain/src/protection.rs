@@ -106,9 +106,11 @@ impl Prompt {
     }
 }
 
-/// How many push challenges an entity gets in a row, and how long it is paused.
+/// How many push challenges a factor has at a time, how many an entity gets in a row, and how long it is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PromptLimits {
+    /// The most pending push challenges of one factor at a time; 0: no limit.
+    pub most_pending: u32,
     /// The most push challenges in a row without an approval; 0: no limit.
     pub most_in_a_row: u32,
     /// How long a challenge counts after it was opened.
@@ -131,8 +133,9 @@ pub enum PromptDecision {
 }
 
 impl PromptLimits {
-    /// No limit in a row.
+    /// No limits.
     pub const OFF: Self = Self {
+        most_pending: 0,
         most_in_a_row: 0,
         window: Duration::ZERO,
         first_pause: Duration::ZERO,
@@ -201,6 +204,7 @@ mod tests {
     use super::*;
 
     const LIMITS: PromptLimits = PromptLimits {
+        most_pending: 0,
         most_in_a_row: 3,
         window: Duration::from_secs(600),
         first_pause: Duration::from_secs(900),

@@ -116,6 +116,7 @@ impl FromStr for UserVerification {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the field of `Limits` that `configured` names")]
 pub enum ServiceLimit {
+    PendingMax,
     InARowMax,
     InARowMinutes,
     PauseMinutes,
@@ -125,7 +126,8 @@ pub enum ServiceLimit {
 
 impl ServiceLimit {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::PendingMax,
         Self::InARowMax,
         Self::InARowMinutes,
         Self::PauseMinutes,
@@ -137,7 +139,7 @@ impl ServiceLimit {
     pub const fn bounds(self) -> RangeInclusive<u32> {
         match self {
             // challenges are read to be counted
-            Self::InARowMax => 0..=MAX_IN_A_ROW,
+            Self::PendingMax | Self::InARowMax => 0..=MAX_IN_A_ROW,
             // an approval is looked for as far back as a challenge may live
             Self::InARowMinutes => 1..=60,
             Self::PauseMinutes => 1..=1_440,
@@ -149,6 +151,7 @@ impl ServiceLimit {
     /// What the operator has configured.
     pub const fn configured(self, limits: &Limits) -> u32 {
         match self {
+            Self::PendingMax => limits.pending_push_challenges_per_factor,
             Self::InARowMax => limits.push_challenges_in_a_row,
             Self::InARowMinutes => limits.push_challenges_in_a_row_minutes,
             Self::PauseMinutes => limits.pause_minutes,
@@ -167,6 +170,7 @@ pub struct ServiceProtection {
     pub presence: Option<PresenceList>,
     /// Whether a device must make sure who holds it.
     pub user_verification: Option<UserVerification>,
+    pending_max: Option<u32>,
     in_a_row_max: Option<u32>,
     in_a_row_minutes: Option<u32>,
     pause_minutes: Option<u32>,
@@ -188,6 +192,7 @@ impl ServiceProtection {
     /// What the service has set, if it has.
     pub const fn own(&self, limit: ServiceLimit) -> Option<u32> {
         match limit {
+            ServiceLimit::PendingMax => self.pending_max,
             ServiceLimit::InARowMax => self.in_a_row_max,
             ServiceLimit::InARowMinutes => self.in_a_row_minutes,
             ServiceLimit::PauseMinutes => self.pause_minutes,
@@ -199,6 +204,7 @@ impl ServiceProtection {
     /// Sets a limit, or leaves it to the operator. The value is within [`ServiceLimit::bounds`].
     pub const fn set(&mut self, limit: ServiceLimit, value: Option<u32>) {
         let place = match limit {
+            ServiceLimit::PendingMax => &mut self.pending_max,
             ServiceLimit::InARowMax => &mut self.in_a_row_max,
             ServiceLimit::InARowMinutes => &mut self.in_a_row_minutes,
             ServiceLimit::PauseMinutes => &mut self.pause_minutes,
@@ -218,6 +224,7 @@ impl ServiceProtection {
         let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
         let of = |limit| self.limit(limit, limits);
         PromptLimits {
+            most_pending: of(ServiceLimit::PendingMax),
             most_in_a_row: of(ServiceLimit::InARowMax),
             window: minutes(of(ServiceLimit::InARowMinutes)),
             first_pause: minutes(of(ServiceLimit::PauseMinutes)),

@@ -208,10 +208,11 @@ async fn judge(
         .await?;
     let sid = |row| cells_of(row, "factors").map(FactorSid::from_bytes);
     let verified = found.iter().map(sid).collect::<Result<HashSet<_>, _>>()?;
-    let pushed = all.iter().map(|open| (&open.0.opening.challenge, open.0.opening.prompts));
-    let prompts = Prompts::of(pushed);
-    let (full, known) = tokio::join!(biased; at_their_limit(all, db), prompts.read(db));
-    let (full, known) = (full?, known?);
+    let limited = || all.iter().map(|open| (&open.0.opening.challenge, open.0.opening.prompts));
+    let (prompts, pending) = (Prompts::of(limited()), pauses::with_too_many_pending(db, limited()));
+    let (full, known, pending) =
+        tokio::join!(biased; at_their_limit(all, db), prompts.read(db), pending);
+    let (full, known, pending) = (full?, known?, pending?);
     let (mut results, mut checks, mut begun) = (Vec::new(), Vec::new(), Vec::new());
     for (number, open) in all.iter().enumerate() {
         let (mut result, mut check) = (Opened::Done, None);
@@ -221,6 +222,8 @@ async fn judge(
             result = Opened::TooMany;
         } else if let Some(refused) = refused(&open.0.opening, &known, &mut begun) {
             result = refused;
+        } else if pending.contains(&open.0.opening.challenge.sid) {
+            result = Opened::TooManyPending;
         } else {
             check = check_code(db, &open.0.opening).await?;
             match check {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use countersign_domain::challenge::Challenge;
+use countersign_domain::challenge::{Challenge, MAX_LIFETIME};
 use countersign_domain::factor::FactorType;
 use countersign_domain::protection::{Pause, Prompt, PromptDecision, PromptLimits, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
@@ -28,6 +28,13 @@ const NEWEST: &str = concat!(
      AND sid < '04000000-0000-0000-0000-000000000000' ORDER BY sid DESC LIMIT u.look) AS c \
      ORDER BY c.entity_sid, c.sid DESC"
 );
+/// The challenges of a batch whose factors have as many pending ones as is permitted. A pending challenge was opened within the longest
+/// lifetime, since `u.since`; `$6` is the earliest of these.
+const PENDING: &str = "SELECT u.sid FROM unnest($1, $2, $3, $4, $5, $7) AS u (sid, entity_sid, factor_sid, since, now, most) \
+                       WHERE u.most <= (SELECT count(*) FROM (SELECT 1 FROM challenges c \
+                       WHERE c.entity_sid = u.entity_sid AND c.factor_sid = u.factor_sid AND c.sid >= u.since AND c.sid >= $6 \
+                       AND c.sid < '04000000-0000-0000-0000-000000000000' AND c.state = 'pending' AND c.expires_at > u.now \
+                       LIMIT u.most) AS counted)";
 /// Stores rows of protections, in place of those that are there.
 macro_rules! write {
     () => {
@@ -98,6 +105,35 @@ impl Prompts {
         }
         Ok(Known { stored, prompts })
     }
+}
+
+/// Those of the challenges whose factors have as many pending ones as is permitted. Their entities are locked. Reads nothing without
+/// a limit.
+pub(crate) async fn with_too_many_pending<'a>(
+    db: &Session,
+    all: impl Iterator<Item = (&'a Challenge, PromptLimits)>,
+) -> Result<HashSet<ChallengeSid>, DatabaseError> {
+    let asked: Vec<_> = all
+        .filter(|(of, limits)| of.factor_type == FactorType::Push && limits.most_pending > 0)
+        .collect();
+    if asked.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let since = column(&asked, |(of, _)| {
+        id(ChallengeSid::least(FactorType::Push, of.created_at - MAX_LIFETIME).as_bytes())
+    });
+    let key = params![
+        column(&asked, |(of, _)| id(of.sid.as_bytes())),
+        column(&asked, |(of, _)| id(of.owner.entity.as_bytes())),
+        column(&asked, |(of, _)| id(of.factor.as_bytes())),
+        since,
+        column(&asked, |(of, _)| of.created_at.as_micros()),
+        since.iter().min().copied(),
+        column(&asked, |(_, limits)| i64::from(limits.most_pending)),
+    ];
+    let rows = db.query(PENDING, key).await?;
+    let sid = |row| cells_of(row, "challenges").map(ChallengeSid::from_bytes);
+    Ok(rows.iter().map(sid).collect::<Result<_, _>>()?)
 }
 
 /// What the push challenges of a batch are judged by.

@@ -1,7 +1,8 @@
 //! Pauses of entities: what push challenges are judged by, and how pauses are stored and removed.
 
-use countersign_domain::challenge::Challenge;
+use countersign_domain::challenge::{Challenge, MAX_LIFETIME};
 use countersign_domain::factor::FactorType;
+use countersign_domain::limits::is_reached;
 use countersign_domain::protection::{Prompt, PromptDecision, PromptLimits, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
@@ -31,6 +32,9 @@ statements! {
                 level = excluded.level, paused_until = excluded.paused_until, cause = excluded.cause \
                 WHERE protections.reason IS NULL OR protections.reason <> 'application' \
                 OR protections.paused_until <= excluded.paused_until";
+    /// Counts up to the limit `?4`. A pending challenge was opened within the longest lifetime, since `?2`.
+    PENDING = "SELECT count(*) FROM (SELECT 1 FROM challenges WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 \
+               AND factor_sid = ?5 AND state = 'pending' AND expires_at > ?6 LIMIT ?4)";
     APPROVED = "DELETE FROM protections WHERE entity_sid = (SELECT entity_sid FROM challenges WHERE sid = ?1) \
                 AND reason = 'in_a_row'";
 }
@@ -45,13 +49,33 @@ pub(crate) fn refusal(
     let stored = read(db, entity)?;
     let newest = newest(db, entity, limits, now)?;
     Ok(match limits.decide(challenge.sid, now, stored, &newest) {
-        PromptDecision::Open => None,
+        PromptDecision::Open => {
+            too_many_pending(db, challenge, limits)?.then_some(Opened::TooManyPending)
+        }
         PromptDecision::Paused(pause) => Some(Opened::Paused { pause, begins: false }),
         PromptDecision::Pause(protection, pause) => {
             write(db, entity, protection)?;
             Some(Opened::Paused { pause, begins: true })
         }
     })
+}
+
+/// Whether the factor has as many pending challenges as is permitted.
+fn too_many_pending(
+    db: &Connection,
+    challenge: &Challenge,
+    limits: &PromptLimits,
+) -> Result<bool, DatabaseError> {
+    let (most, now) = (limits.most_pending, challenge.created_at);
+    if most == 0 {
+        return Ok(false);
+    }
+    let first = ChallengeSid::least(FactorType::Push, now - MAX_LIFETIME);
+    let beyond = [FactorType::Push.lead() + 1];
+    let (entity, factor) = (challenge.owner.entity.as_bytes(), challenge.factor.as_bytes());
+    let key = params![entity, first.as_bytes(), beyond, most, factor, now.as_micros()];
+    let have = one(db, PENDING, key, |row| cells_of(row, "challenges").take::<u32>())?;
+    Ok(is_reached(most, have.unwrap_or(0)))
 }
 
 /// Ends the pause that too many challenges in a row have caused: this one is approved.

@@ -46,8 +46,8 @@ impl Verify {
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] without the service, [`VerifyError::FactorNotFound`], [`VerifyError::FactorUnverified`],
-    /// [`VerifyError::TooManyChallenges`], [`VerifyError::TooManyInARow`], [`VerifyError::Paused`], [`VerifyError::Parameter`]
-    /// for an expiry out of bounds or a missing message.
+    /// [`VerifyError::TooManyChallenges`], [`VerifyError::TooManyPending`], [`VerifyError::TooManyInARow`],
+    /// [`VerifyError::Paused`], [`VerifyError::Parameter`] for an expiry out of bounds or a missing message.
     pub async fn create_challenge(
         &self,
         account: AccountSid,
@@ -124,6 +124,7 @@ impl Verify {
                 Ok(opening.challenge)
             }
             Opened::TooMany => Err(VerifyError::TooManyChallenges),
+            Opened::TooManyPending => Err(VerifyError::TooManyPending),
             Opened::Paused { pause, begins } => {
                 Err(protections::refused(&opening.challenge, pause, begins, now))
             }

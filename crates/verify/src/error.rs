@@ -70,6 +70,9 @@ pub enum VerifyError {
     /// The factor, or its entity, has reached its limit of challenges.
     #[error("challenge limit reached")]
     TooManyChallenges,
+    /// The factor has as many pending challenges as it may have at a time.
+    #[error("the device has too many pending challenges")]
+    TooManyPending,
     /// The entity has approved none of its last push challenges, and is paused: how long still.
     #[error("the person has approved none of the last challenges, and gets no more for {} s", .0.as_secs())]
     TooManyInARow(Duration),

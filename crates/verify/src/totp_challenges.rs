@@ -73,8 +73,8 @@ impl Verify {
                 Opened::Done | Opened::WrongCode | Opened::SpentCode => reservation.keep(),
                 Opened::Exhausted => return Err(VerifyError::TooManyAnswers),
                 Opened::TooMany => return Err(VerifyError::TooManyChallenges),
-                Opened::Paused { .. } => {
-                    unreachable!("only push challenges are refused for a pause")
+                Opened::Paused { .. } | Opened::TooManyPending => {
+                    unreachable!("only push challenges are limited as prompts")
                 }
                 Opened::NoFactor => return Err(VerifyError::FactorNotFound(factor.sid)),
                 Opened::SettingsChanged => {

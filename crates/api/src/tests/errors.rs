@@ -81,6 +81,7 @@ async fn every_error_of_a_use_case_has_a_row() {
         VerifyError::FactorNotProved(why()),
         VerifyError::FactorUnverified,
         VerifyError::TooManyChallenges,
+        VerifyError::TooManyPending,
         VerifyError::TooManyInARow(Duration::from_millis(1_500)),
         VerifyError::Paused(PauseReason::Reported),
         ChallengeClosedError::Expired.into(),

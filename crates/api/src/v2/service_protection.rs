@@ -27,6 +27,7 @@ const USER_VERIFICATION: (&str, &str) = ("UserVerification", "user_verification"
 /// The names of a limit: the parameter, and the property.
 const fn names(limit: ServiceLimit) -> (&'static str, &'static str) {
     match limit {
+        ServiceLimit::PendingMax => ("PendingMax", "pending_max"),
         ServiceLimit::InARowMax => ("InARowMax", "in_a_row_max"),
         ServiceLimit::InARowMinutes => ("InARowMinutes", "in_a_row_minutes"),
         ServiceLimit::PauseMinutes => ("PauseMinutes", "pause_minutes"),
@@ -85,6 +86,7 @@ struct ServiceProtectionView {
     service_sid: ServiceSid,
     presence: Vec<&'static str>,
     user_verification: &'static str,
+    pending_max: u32,
     in_a_row_max: u32,
     in_a_row_minutes: u32,
     pause_minutes: u32,
@@ -110,6 +112,7 @@ impl ServiceProtectionView {
             service_sid: service.sid,
             presence: protection.presence().iter().copied().map(PresenceMode::as_str).collect(),
             user_verification: protection.user_verification().as_str(),
+            pending_max: holds(ServiceLimit::PendingMax),
             in_a_row_max: holds(ServiceLimit::InARowMax),
             in_a_row_minutes: holds(ServiceLimit::InARowMinutes),
             pause_minutes: holds(ServiceLimit::PauseMinutes),
@@ -130,7 +133,7 @@ mod tests {
     use super::*;
     use crate::tests::{at, base};
 
-    const EVERYTHING: &str = "Presence=number,code&UserVerification=required&InARowMax=3&InARowMinutes=20\
+    const EVERYTHING: &str = "Presence=number,code&UserVerification=required&PendingMax=3&InARowMax=3&InARowMinutes=20\
                               &PauseMinutes=30&LongestPauseHours=48&ReportedPauseHours=0";
 
     fn read(form: &str, to: &mut ServiceProtection) -> Result<(), ApiError> {
@@ -183,6 +186,7 @@ mod tests {
     #[case("Presence=none,code")]
     #[case("Presence=code&Presence=number")]
     #[case("UserVerification=preferred")]
+    #[case("PendingMax=101")]
     #[case("InARowMax=101")]
     #[case("InARowMinutes=0")]
     #[case("InARowMinutes=61")]

@@ -139,6 +139,7 @@ fn check_quotas(limits: &Limits) -> anyhow::Result<()> {
 fn check_prompts(limits: &Limits) -> anyhow::Result<()> {
     for limit in ServiceLimit::ALL {
         let name = match limit {
+            ServiceLimit::PendingMax => "pending_push_challenges_per_factor",
             ServiceLimit::InARowMax => "push_challenges_in_a_row",
             ServiceLimit::InARowMinutes => "push_challenges_in_a_row_minutes",
             ServiceLimit::PauseMinutes => "pause_minutes",

@@ -146,6 +146,25 @@ async fn only_an_application_of_the_account_sees_and_changes_a_protection() {
 }
 
 #[tokio::test]
+async fn a_device_shows_only_so_many_prompts_at_a_time_if_that_is_limited() {
+    let app = TestApp::start_with(&["limits.pending_push_challenges_per_factor=2"]).await;
+    let (phone, other) = (app.enrol_phone("alice-0001").await, app.enrol_phone("alice-0001").await);
+    let first = ask(&app, &phone).await.text("sid");
+    assert_eq!(ask(&app, &phone).await.status, 201);
+    let refused = ask(&app, &phone).await;
+    assert_eq!((refused.refusal(), refused.headers.get("retry-after")), ((429, 60312), None));
+    let reason = refused.body["details"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("limits.pending_push_challenges_per_factor"), "{reason}");
+    assert_eq!(ask(&app, &other).await.status, 201, "another device of the person");
+    phone.answer(&first, Verdict::Approved).await.unwrap();
+    assert_eq!(ask(&app, &phone).await.status, 201, "the answer made room");
+    let own = format!("/v2/Services/{}/Protection", app.service);
+    app.api().post(&own, &[("PendingMax", "3")]).await.expect(200);
+    assert_eq!(ask(&app, &phone).await.status, 201, "the service permits more");
+    assert_eq!(ask(&app, &phone).await.refusal(), (429, 60312));
+}
+
+#[tokio::test]
 async fn callers_of_two_servers_at_once_do_not_pass_the_limit() {
     let app = TestApp::start().await;
     let there = app.other_node().await;

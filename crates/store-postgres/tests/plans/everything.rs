@@ -142,8 +142,11 @@ async fn use_everything(fixture: &Fixture) {
         most_per_factor_hour: 100,
         most_per_factor_day: 100,
         most_per_entity_hour: 100,
-        prompts: ServiceProtection::default()
-            .prompts(&Limits { push_challenges_in_a_row: 100, ..Limits::default() }),
+        prompts: ServiceProtection::default().prompts(&Limits {
+            push_challenges_in_a_row: 100,
+            pending_push_challenges_per_factor: 100,
+            ..Limits::default()
+        }),
     };
     assert_eq!(store.open_challenge(&opening).await, Ok(Opened::Done));
     fixture.parked(&challenge).await;

@@ -96,8 +96,11 @@ async fn frequent_statements_read_only_the_partition_of_their_day() {
             most_per_factor_hour: 100,
             most_per_factor_day: 100,
             most_per_entity_hour: 100,
-            prompts: ServiceProtection::default()
-                .prompts(&Limits { push_challenges_in_a_row: 100, ..Limits::default() }),
+            prompts: ServiceProtection::default().prompts(&Limits {
+                push_challenges_in_a_row: 100,
+                pending_push_challenges_per_factor: 100,
+                ..Limits::default()
+            }),
         };
         assert_eq!(fixture.store.open_challenge(&opening).await, Ok(Opened::Done));
     }

@@ -14,6 +14,7 @@ use super::upkeep::clean_all;
 use crate::seam::{Answer, Opened, Opening, Recorded};
 
 const LIMITS: PromptLimits = PromptLimits {
+    most_pending: 0,
     most_in_a_row: 5,
     window: Duration::from_secs(600),
     first_pause: Duration::from_secs(900),
@@ -317,4 +318,48 @@ pub async fn reports_at_once_are_all_recorded(fixture: &Fixture) {
     }
     let stored = fixture.store.protection(factor.owner.entity).await.unwrap().unwrap();
     assert_eq!(stored.pause.and_then(|pause| pause.until), Some(until));
+}
+
+/// Of one factor; an answered or expired one makes room.
+pub async fn a_factor_has_only_so_many_pending_push_challenges(fixture: &Fixture) {
+    let limits = PromptLimits { most_pending: 3, ..PromptLimits::OFF };
+    let (service, identity) = (fixture.service().await, fixture.make.identity());
+    let one = fixture.factor_of(&service, &identity).await;
+    let other = fixture.factor_of(&service, &identity).await;
+    let mut all = Vec::new();
+    for seconds in [100, 200, 300] {
+        let made = fixture.make.challenge(&one);
+        let challenge = Challenge { expires_at: fixture.later(seconds), ..made };
+        assert_eq!(open_within(fixture, &challenge, limits).await, Opened::Done);
+        all.push(challenge);
+    }
+    let open = async |factor| {
+        let challenge = fixture.make.challenge(factor);
+        open_within(fixture, &challenge, limits).await
+    };
+    assert_eq!(open(&one).await, Opened::TooManyPending);
+    assert_eq!(open(&other).await, Opened::Done, "another device of the person");
+    answer(fixture, &all[2], Verdict::Denied).await;
+    assert_eq!(open(&one).await, Opened::Done);
+    assert_eq!(open(&one).await, Opened::TooManyPending);
+    fixture.pass(99);
+    assert_eq!(open(&one).await, Opened::Done, "the first has expired");
+    assert_eq!(open(&one).await, Opened::TooManyPending);
+    let coder = fixture.totp_factor_of(&service, &identity).await;
+    assert_eq!(open_code(fixture, &fixture.make.code_challenge(&coder)).await, Opened::Done);
+}
+
+/// Those of many requests at once too.
+pub async fn of_many_push_challenges_at_once_so_many_are_pending(fixture: &Fixture) {
+    let limits = PromptLimits { most_pending: 3, ..PromptLimits::OFF };
+    let factor = fixture.factor().await;
+    let mut callers = JoinSet::new();
+    for _ in 0..20 {
+        let (store, challenge) = (fixture.store.clone(), fixture.make.challenge(&factor));
+        let opening = opening(challenge, None, limits);
+        callers.spawn(async move { store.open_challenge(&opening).await.unwrap() });
+    }
+    let opened = callers.join_all().await;
+    let count = |is: Opened| opened.iter().filter(|opened| **opened == is).count();
+    assert_eq!((count(Opened::Done), count(Opened::TooManyPending)), (3, 17));
 }

@@ -29,7 +29,7 @@ pub struct Opening {
     pub most_per_factor_day: u32,
     /// The most challenges of the entity within the last hour; 0: no limit.
     pub most_per_entity_hour: u32,
-    /// The most push challenges of the entity in a row. Not used for a challenge of a TOTP factor.
+    /// The most push challenges of the factor at a time and of the entity in a row. Not used for a challenge of a TOTP factor.
     pub prompts: PromptLimits,
 }
 
@@ -55,6 +55,8 @@ pub enum Opened {
         /// Whether this command began it, since [`Opening::prompts`] is reached.
         begins: bool,
     },
+    /// The factor has as many pending challenges as [`Opening::prompts`] permits: the challenge is not stored.
+    TooManyPending,
     /// The factor does not exist, or is not verified.
     NoFactor,
 }

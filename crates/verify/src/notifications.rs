@@ -58,7 +58,14 @@ impl Verify {
             let planned = self.plan(&target, ttl, false, self.time().await?).await;
             let new = planned.new;
             let most = self.settings.limits.notifications_per_challenge;
-            match self.store.notify(&new, most).await? {
+            let notified = match self.store.notify(&new, most).await {
+                Ok(notified) => notified,
+                Err(error) => {
+                    self.hand_over_in_doubt(planned).await;
+                    return Err(error.into());
+                }
+            };
+            match notified {
                 Notified::Done(prospect) => {
                     self.hand_over(planned, prospect).await;
                     return Ok((target.owner.clone(), new));
@@ -172,6 +179,14 @@ impl Verify {
             initial_state,
         };
         PlannedNotification { new, slot, at: self.clock.monotonic() }
+    }
+
+    /// Hands over a notification that may have been stored although the command failed. The engine looks for it before the
+    /// attempt. Only one with `Ttl=0`: no row of `deliveries` would bring it back, and it would never end.
+    async fn hand_over_in_doubt(&self, planned: PlannedNotification) {
+        if matches!(planned.new.initial_state, InitialState::Immediate) {
+            self.hand_over(planned, None).await;
+        }
     }
 
     /// Makes sure, after the commit, that the delivery is worked on.

@@ -1,21 +1,26 @@
-//! A notification with `Ttl=0` is stored without waiting for other nodes.
+//! A notification with `Ttl=0` is stored without waiting for other nodes, and always handed over.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use countersign_bus::handover::Inbox;
 use countersign_bus::seam::Listener;
 use countersign_bus::{
     Attachment, Bus, Changed, HandOver, Link, LocalBus, Offer, OfferOutcome, Watch, Work,
 };
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::InitialState;
+use countersign_domain::delivery::{Delivery, InitialState, NewNotification};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{ChallengeSid, FactorSid};
 use countersign_store::conformance::Fixture;
 use countersign_store_sqlite::{Options, SqliteStore};
-use countersign_verify::{Dependencies, Keys, MasterKey, Verify};
+use countersign_verify::{Dependencies, Keys, MasterKey, Verify, VerifyError};
 use tokio::sync::watch;
+
+/// The name of the database file.
+const DATABASE: &str = "store.db";
 
 /// A bus whose other nodes do not answer: it counts the questions for a device, and never answers them.
 #[derive(Default)]
@@ -62,32 +67,81 @@ impl Bus for SilentBus {
     }
 }
 
+/// Use cases over a database in `folder`.
+struct Stage {
+    fixture: Fixture,
+    bus: Arc<SilentBus>,
+    inbox: Inbox,
+    verify: Verify,
+}
+
+impl Stage {
+    fn new(folder: &Path) -> Self {
+        let store = SqliteStore::open(folder.join(DATABASE), Options::default()).unwrap();
+        let fixture = Fixture::new(Arc::new(store));
+        let bus = Arc::new(SilentBus::default());
+        let (handover, inbox) = HandOver::new(4);
+        let verify = Verify::new(
+            Dependencies {
+                store: Arc::clone(&fixture.store),
+                bus: bus.clone(),
+                handover,
+                clock: Arc::new(fixture.make.clock.clone()),
+                entropy: Arc::new(fixture.make.entropy.clone()),
+                keys: Keys::derive(&MasterKey::new([7; 32])),
+                credential_check: |_, _| Ok(()),
+                node: fixture.make.node,
+            },
+            countersign_verify::Settings::default(),
+        );
+        Self { fixture, bus, inbox, verify }
+    }
+
+    async fn challenge(&self) -> Challenge {
+        self.fixture.challenge(&self.fixture.factor().await).await
+    }
+
+    async fn notify(
+        &self,
+        challenge: &Challenge,
+        ttl: u16,
+    ) -> Result<NewNotification, VerifyError> {
+        let Challenge { sid, owner, .. } = challenge;
+        let notified =
+            self.verify.notify(owner.account, owner.service, &owner.identity, *sid, ttl).await;
+        notified.map(|(_, new)| new)
+    }
+
+    /// The next delivery that was handed over.
+    fn handed_over(&mut self) -> Option<Delivery> {
+        match self.inbox.work.try_recv() {
+            Ok(Work::Attempt(leased)) => Some(leased.lease.delivery),
+            Ok(Work::Connected(_)) | Err(_) => None,
+        }
+    }
+}
+
 #[tokio::test]
 async fn ttl_0_does_not_wait_for_the_presence_of_the_device() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path().join("store.db"), Options::default()).unwrap();
-    let stage = Fixture::new(Arc::new(store));
-    let bus = Arc::new(SilentBus::default());
-    let (handover, mut inbox) = HandOver::new(4);
-    let verify = Verify::new(
-        Dependencies {
-            store: Arc::clone(&stage.store),
-            bus: bus.clone(),
-            handover,
-            clock: Arc::new(stage.make.clock.clone()),
-            entropy: Arc::new(stage.make.entropy.clone()),
-            keys: Keys::derive(&MasterKey::new([7; 32])),
-            credential_check: |_, _| Ok(()),
-            node: stage.make.node,
-        },
-        countersign_verify::Settings::default(),
-    );
-    let Challenge { sid, owner, .. } = stage.challenge(&stage.factor().await).await;
-    let asked = verify.notify(owner.account, owner.service, &owner.identity, sid, 0);
-    let (_, new) = asked.await.unwrap();
-    assert_eq!((new.initial_state, bus.asked.load(Ordering::SeqCst)), (InitialState::Immediate, 0));
-    let Some(Work::Attempt(leased)) = inbox.work.recv().await else {
-        panic!("no delivery was handed over")
-    };
-    assert_eq!(leased.lease.delivery.notification, new.delivery.notification);
+    let mut stage = Stage::new(folder.path());
+    let new = stage.notify(&stage.challenge().await, 0).await.unwrap();
+    let asked = stage.bus.asked.load(Ordering::SeqCst);
+    assert_eq!((new.initial_state, asked), (InitialState::Immediate, 0));
+    assert_eq!(stage.handed_over(), Some(new.delivery));
+}
+
+/// A command that fails may have been committed. A notification with `Ttl=0` has no row that would bring it back.
+#[tokio::test]
+async fn ttl_0_is_handed_over_also_after_a_command_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(folder.path());
+    let challenge = stage.challenge().await;
+    stage.notify(&challenge, 0).await.unwrap();
+    assert!(stage.handed_over().is_some());
+    let database = rusqlite::Connection::open(folder.path().join(DATABASE)).unwrap();
+    database.execute("DROP TABLE notifications", ()).unwrap();
+    assert!(matches!(stage.notify(&challenge, 0).await, Err(VerifyError::Store(_))));
+    let delivery = stage.handed_over().expect("it is handed over");
+    assert_eq!((delivery.challenge, delivery.once), (challenge.sid, true));
 }

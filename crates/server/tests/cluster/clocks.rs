@@ -141,8 +141,8 @@ async fn post_now_or_never(api: Api, phone: Phone, stop: CancellationToken) -> u
     accepted
 }
 
-/// A push with a TTL of 0 has one attempt, at once. Its device is there, so a jump of the node's clocks ends none as too late.
-#[ignore = "a push whose commit is in doubt at the jump is answered 503 and reads sending until its node ends"]
+/// A push with a TTL of 0 has one attempt, at once. Its device is there, so a jump of the node's clocks ends none as too late. Every
+/// push ends, also one that was committed and answered 503, since the connection broke at the jump.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_clocks_of_a_node_jump_and_a_push_with_a_ttl_of_zero_is_still_attempted() {
     let (database, folder) = (TestDatabase::new(), tempfile::tempdir().expect("a folder"));
@@ -167,8 +167,13 @@ async fn all_clocks_of_a_node_jump_and_a_push_with_a_ttl_of_zero_is_still_attemp
     })
     .await;
     // An acknowledgement that a jumped timer did not wait for may fail a push; its time was not over.
-    let ended = "SELECT count(*) || ' ' || count(*) FILTER (WHERE ending = 'expired') FROM notifications WHERE ttl = 0";
-    assert_eq!(database.psql(ended), format!("{accepted} 0"));
+    let expired = "SELECT count(*) FROM notifications WHERE ttl = 0 AND ending = 'expired'";
+    assert_eq!(database.psql(expired), "0");
+    let stored = database.psql("SELECT count(*) FROM notifications WHERE ttl = 0");
+    assert!(
+        stored.parse::<usize>().is_ok_and(|stored| stored >= accepted),
+        "{stored} of {accepted}"
+    );
     assert!(accepted > 20, "{accepted} is no load");
 }
 

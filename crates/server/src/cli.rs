@@ -1,9 +1,16 @@
 //! The command line and its help.
 
+mod accounts;
+mod backup;
+mod check;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::accounts::Accounts;
+pub use self::backup::{Backup, Restore};
+pub use self::check::{Check, Doctor, Results};
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -59,8 +66,14 @@ pub enum Command {
     PushTest(PushTest),
     /// Copy everything from one database into another, empty one; no server may use either
     MigrateData(MigrateData),
-    /// Check the configuration and everything that the server needs
-    Doctor,
+    /// Write a copy of the SQLite database into a file, also while the server runs, and check the copy
+    Backup(Backup),
+    /// Put a backup in the place of the SQLite database; no server may use the data folder
+    Restore(Restore),
+    /// Check the settings, the data folder, the database, its schema and the master key, or a backup; only reads
+    Check(Check),
+    /// Check what `check` does, and try everything else that the server needs
+    Doctor(Doctor),
     /// Print the OpenAPI document of the API
     Openapi,
 }
@@ -283,61 +296,4 @@ pub struct PushTest {
     /// Send a real push
     #[arg(long)]
     pub send: bool,
-}
-
-/// `accounts`
-#[derive(Debug, Subcommand)]
-pub enum Accounts {
-    /// Create an account; prints its SID and its auth token, which is shown only once
-    Create {
-        /// A name for it
-        #[arg(long, default_value = "account")]
-        name: String,
-    },
-    /// List all accounts
-    List,
-    /// Create a secondary auth token for an account; it works beside the primary one
-    Rotate {
-        /// The account's SID (AC…)
-        account: String,
-        /// Replace an existing secondary token, which stops working at once
-        #[arg(long)]
-        replace: bool,
-        /// Create a new primary token instead, and end all others at once, as after a leak
-        #[arg(long, conflicts_with = "replace")]
-        evict: bool,
-    },
-    /// Suspend an account: its tokens, API keys, devices and access tokens are refused until it is resumed
-    Suspend {
-        /// The account's SID (AC…)
-        account: String,
-    },
-    /// End the suspension of an account
-    Resume {
-        /// The account's SID (AC…)
-        account: String,
-    },
-    /// Swap an account's tokens: the secondary one becomes the primary one, which signs webhooks
-    Promote {
-        /// The account's SID (AC…)
-        account: String,
-    },
-    /// Create an API key; prints its SID and its secret, which is shown only once
-    CreateKey {
-        /// The account's SID (AC…)
-        account: String,
-        /// A name for it
-        #[arg(long, default_value = "key")]
-        name: String,
-    },
-    /// List an account's API keys
-    ListKeys {
-        /// The account's SID (AC…)
-        account: String,
-    },
-    /// Revoke an API key
-    RevokeKey {
-        /// The key's SID (SK…)
-        key: String,
-    },
 }

@@ -52,16 +52,23 @@ impl Database {
     /// As [`Database::open_beside`].
     pub async fn open_existing(config: &Config) -> anyhow::Result<Self> {
         if config.database.url.is_none() {
-            let file = config.database_file();
-            ensure!(
-                config.has_database_file(),
-                "there is no database {}, and only `countersign serve` creates one: {}",
-                file.display(),
-                config.database_origin()
-            );
-            folder::check(&config.data_dir)?;
+            Self::require_file(config)?;
         }
         Self::open_as(config, SchemaPolicy::Attach).await
+    }
+
+    /// Rejects a missing file of SQLite, and a data folder that others may access.
+    ///
+    /// # Errors
+    /// The problem, and which settings name the file.
+    pub fn require_file(config: &Config) -> anyhow::Result<()> {
+        ensure!(
+            config.has_database_file(),
+            "there is no database {}, and only `countersign serve` creates one: {}",
+            config.database_file().display(),
+            config.database_origin()
+        );
+        folder::check(&config.data_dir)
     }
 
     /// Rejects a database that no server has used.

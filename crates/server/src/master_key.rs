@@ -59,14 +59,34 @@ pub fn find(
     config: &Config,
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<MasterKey> {
+    match find_if_any(config, variable)? {
+        Some(key) => Ok(key),
+        None => bail!(missing(config, &config.data_dir.join(NAME))),
+    }
+}
+
+/// As [`find`], with `None` if there is no key.
+///
+/// # Errors
+/// The key cannot be read or is malformed, or others may read a file that we created.
+pub fn find_if_any(
+    config: &Config,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<MasterKey>> {
     if let Some(key) = given(variable)? {
-        return Ok(key);
+        return Ok(Some(key));
     }
     let path = config.data_dir.join(NAME);
-    if !path.exists() {
-        bail!(missing(config, &path));
+    if path.exists() { read(config, &path).map(Some) } else { Ok(None) }
+}
+
+/// The place where [`find`] looks for the key, in words.
+pub fn place(config: &Config, variable: impl Fn(&str) -> Option<String>) -> String {
+    if variable("COUNTERSIGN_MASTER_KEY").is_some() {
+        return "COUNTERSIGN_MASTER_KEY in the environment".to_owned();
     }
-    read(config, &path)
+    variable("COUNTERSIGN_MASTER_KEY_FILE")
+        .unwrap_or_else(|| config.data_dir.join(NAME).display().to_string())
 }
 
 /// The master key of a server, found as by [`find`]. With SQLite one is created for a new database; not with

@@ -55,8 +55,11 @@ fn beside(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Syncs the folder, which makes a new name durable.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+/// Syncs the folder of a file, which makes a new name durable.
+///
+/// # Errors
+/// It cannot be synced.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::schema::{SchemaPolicy, Step, check};
 use countersign_store_sql::migrations;
-use refinery::Runner;
+use refinery::{Migration, Runner};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -89,16 +89,11 @@ pub(crate) fn migrate(
     schema_policy: SchemaPolicy,
 ) -> StoreResult<()> {
     let fail = |error: &dyn std::fmt::Display| cannot_open(path, error);
-    let migrations = migrations::known(&MIGRATIONS).map_err(|error| fail(&error))?;
+    let migrations = known_migrations().map_err(|error| fail(&error))?;
     let known: Vec<_> = migrations.iter().map(migrations::step).collect();
     let runner = Runner::new(&migrations);
     let applied = applied(db).map_err(|error| fail(&error))?;
-    let serves_from = if migrations::is_newer(&applied, &known) {
-        let read = db.query_row(SERVES_FROM, (), |row| row.get(0));
-        Some(read.map_err(|error| fail(&error))?)
-    } else {
-        None
-    };
+    let serves_from = serves_from(db, &applied, &known).map_err(|error| fail(&error))?;
     let begin = check(schema_policy, &known, &applied, serves_from).map_err(|why| fail(&why))?;
     if begin < known.len() {
         runner.run(db).map_err(|error| fail(&error))?;
@@ -106,8 +101,23 @@ pub(crate) fn migrate(
     Ok(())
 }
 
+/// The migrations of this version.
+pub(crate) fn known_migrations() -> Result<Vec<Migration>, refinery::Error> {
+    migrations::known(&MIGRATIONS)
+}
+
+/// The oldest version that a newer schema serves.
+pub(crate) fn serves_from(
+    db: &Connection,
+    applied: &[Step],
+    known: &[Step],
+) -> Result<Option<i64>, rusqlite::Error> {
+    let is_newer = migrations::is_newer(applied, known);
+    is_newer.then(|| db.query_row(SERVES_FROM, (), |row| row.get(0))).transpose()
+}
+
 /// The migrations that the file records; none if it is new.
-fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
+pub(crate) fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
     const IS_NEW: &str =
         "SELECT count(*) = 0 FROM sqlite_master WHERE name = 'refinery_schema_history'";
     const APPLIED: &str =

@@ -1,6 +1,7 @@
 //! Checks of the file.
 
 use countersign_store::error::StoreResult;
+use rusqlite::Connection;
 
 use crate::error::DatabaseError;
 use crate::store::SqliteStore;
@@ -21,18 +22,19 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be read for another reason.
     pub async fn faults(&self, depth: Depth) -> StoreResult<Vec<String>> {
-        let pragma = match depth {
-            Depth::Quick => "PRAGMA quick_check(10)",
-            Depth::Full => "PRAGMA integrity_check(10)",
-        };
-        self.read_blocking(move |db| {
-            let mut statement = db.prepare(pragma)?;
-            let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
-            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(DatabaseError::from)?;
-            Ok(lines.into_iter().filter(|line| line != "ok").map(|line| words(&line)).collect())
-        })
-        .await
+        self.read_blocking(move |db| faults_of(db, depth)).await
     }
+}
+
+/// Lists what is wrong with the file of a connection.
+pub(crate) fn faults_of(db: &Connection, depth: Depth) -> Result<Vec<String>, DatabaseError> {
+    let mut statement = db.prepare(match depth {
+        Depth::Quick => "PRAGMA quick_check(10)",
+        Depth::Full => "PRAGMA integrity_check(10)",
+    })?;
+    let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
+    let lines = lines.collect::<Result<Vec<_>, _>>().map_err(DatabaseError::from)?;
+    Ok(lines.into_iter().filter(|line| line != "ok").map(|line| words(&line)).collect())
 }
 
 /// Joins the lines of one message of SQLite.

@@ -11,6 +11,7 @@ mod access_tokens;
 mod accounts;
 mod answers;
 mod backlog;
+mod backup;
 mod batch;
 mod call_leases;
 mod call_order;
@@ -58,6 +59,7 @@ mod usage;
 mod webhooks;
 mod writer;
 
+pub use backup::{FileReport, copy_file, inspect_file};
 pub use integrity::Depth;
 pub use options::Options;
 pub use store::SqliteStore;

@@ -4,14 +4,19 @@
 
 mod accounts;
 mod arrivals;
+mod backup;
 mod beside;
+mod check;
+mod copies;
 mod demo;
 mod doctor;
 mod enrol_link;
+mod findings;
 mod load;
 mod migrate_data;
 mod phone;
 mod push_test;
+mod restore;
 mod serve;
 mod stand_ins;
 
@@ -87,7 +92,12 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::MigrateData(flags) => beside(&common, async |config| {
             Box::pin(migrate_data::run(config, &flags)).await.map(done)
         }),
-        Command::Doctor => runtime()?.block_on(doctor::run(&common)),
+        Command::Backup(flags) => {
+            beside(&common, async |config| backup::run(config, &common, &flags))
+        }
+        Command::Restore(flags) => beside(&common, async |config| restore::run(config, &flags)),
+        Command::Check(flags) => runtime()?.block_on(check::run(&common, &flags)),
+        Command::Doctor(flags) => runtime()?.block_on(doctor::run(&common, &flags)),
         Command::Openapi => {
             let config = load(&common, &[])?;
             let url = config.http.public_url.map_or_else(

@@ -3,6 +3,7 @@
 
 mod absent;
 mod admin;
+mod backup;
 mod clocks;
 mod commands;
 mod connections;

@@ -1,6 +1,7 @@
 // The page's modules against the worked example of the protocol, in Node's own WebCrypto.
 import assert from "node:assert/strict";
 import { createPublicKey, verify, webcrypto } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 const modules = new URL("../../crates/authenticator/files/", import.meta.url);
@@ -11,6 +12,8 @@ const { plain } = await import(new URL("dom.js", modules));
 const { outlook } = await import(new URL("accounts.js", modules));
 const { union } = await import(new URL("reading.js", modules));
 const { base64, base64url } = await import(new URL("encoding.js", modules));
+const { choose, speak } = await import(new URL("words.js", modules));
+speak(choose(["en"]), JSON.parse(await readFile(new URL("languages/en.json", modules), "utf8")));
 
 const SID = "YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
 

@@ -1,24 +1,23 @@
 // The list of accounts, and the state of the page as a whole: whether questions can arrive, and if not, why and what to do.
 import { $, el, foreign, icon, plain } from "./dom.js";
+import { say } from "./words.js";
 
+/** The states of an account, with their colours. */
 const STATES = {
-  connecting: ["", "Connecting…"],
-  live: ["good", "Connected while this page is open"],
-  push: ["good", "Notifications are on, also when this page is closed"],
-  asking: ["good", "Checking every few seconds while this page is open"],
-  shared: ["good", "Connected in another tab"],
-  lost: ["busy", "Reconnecting…"],
-  offline: ["busy", "This device is offline"],
-  suspended: ["bad", "The application’s account is suspended at the server: it cannot ask anything for now."],
-  unknown: [
-    "bad",
-    "The server does not know this device any more: it was removed there, and can neither be asked nor answer. Ask the application for a new link, or remove the account.",
-  ],
+  connecting: "",
+  live: "good",
+  push: "good",
+  asking: "good",
+  shared: "good",
+  lost: "busy",
+  offline: "busy",
+  suspended: "bad",
+  unknown: "bad",
 };
 
 /** The name of the account: the person's own, or the service's. */
 export function nameOf(account) {
-  return account.label || account.name || `Service ${account.serviceSid.slice(-6)}`;
+  return account.label || account.name || say("account.unnamed", { sid: account.serviceSid.slice(-6) });
 }
 
 /** The displayed name of the account. */
@@ -47,15 +46,18 @@ export function showAccounts(connections, edit) {
     const { device } = connection;
     const { account } = device;
     const item = known.get(device.sid) ?? newItem(account, () => edit(device.sid));
-    const [kind, words] = STATES[stateOf(connection)];
+    const state = stateOf(connection);
+    const kind = STATES[state];
     // The same person may have been added twice, with separate keys.
     const same = connections.filter((other) => titleOf(other.device.account) === titleOf(account)).length;
-    const which = same > 1 ? `, device ${account.factorSid.slice(-4)}` : "";
-    item.querySelector("button").setAttribute("aria-label", `Edit ${titleOf(account)}${which}`);
+    const title = titleOf(account);
+    const label =
+      same > 1 ? say("account.edit_one", { title, sid: account.factorSid.slice(-4) }) : say("account.edit", { title });
+    item.querySelector("button").setAttribute("aria-label", label);
     item.querySelector(".monogram").replaceWith(monogram(account));
     item.querySelector(".name").replaceWith(accountName(account));
     item.querySelector(".row-more").replaceChildren(foreign(account.identity));
-    item.querySelector(".row-state").textContent = words;
+    item.querySelector(".row-state").textContent = say(`state.${state}`);
     item.querySelector(".row-state").className = `row-state ${kind}`;
     return item;
   });
@@ -100,29 +102,29 @@ export function outlook(connections) {
   if (has("offline")) {
     return {
       kind: "busy",
-      words: "Offline",
-      title: "You are offline",
-      text: "Questions cannot reach this device now. Questions asked meanwhile appear as soon as it is online again.",
+      words: say("outlook.offline"),
+      title: say("outlook.offline_title"),
+      text: say("outlook.offline_text"),
     };
   }
   if (has("lost")) {
     return {
       kind: "busy",
-      words: "Reconnecting…",
-      title: "The server cannot be reached",
-      text: "Whether a question waits is not known. This page keeps trying, and shows it as soon as the server answers.",
+      words: say("state.lost"),
+      title: say("outlook.lost_title"),
+      text: say("outlook.lost_text"),
     };
   }
-  if (has("connecting")) return { kind: "", words: "Connecting…", title: "Looking for questions…", text: "" };
+  if (has("connecting")) {
+    return { kind: "", words: say("state.connecting"), title: say("outlook.connecting_title"), text: "" };
+  }
   if (states.some((state) => ASKED_HERE.includes(state)))
-    return { kind: "good", words: "Connected", title: "Nothing to answer" };
+    return { kind: "good", words: say("outlook.connected"), title: say("outlook.nothing") };
   return {
     kind: "",
     words: "",
-    title: "Nobody can ask you here",
-    text: has("suspended")
-      ? "The application’s account is suspended at the server. Your key is kept: questions come again when it is not any more."
-      : "This device was removed at the server. Ask the application for a new enrolment link to be asked here again.",
+    title: say("outlook.nobody"),
+    text: has("suspended") ? say("outlook.suspended") : say("outlook.removed"),
   };
 }
 
@@ -132,5 +134,5 @@ export function whyNoPush(connections) {
     ({ device, state }) => ASKED_HERE.includes(state) && state !== "push" && device.account.pushKey,
   );
   if (!could || globalThis.Notification?.permission !== "denied") return "";
-  return "Notifications are blocked for this page, so questions appear only while it is open. Allow them in the browser’s settings for this site.";
+  return say("outlook.blocked");
 }

@@ -1,6 +1,7 @@
 // Adding an account without opening its link: with the camera, or by pasting the link.
 import { $ } from "./dom.js";
 import { readLink } from "./link.js";
+import { say } from "./words.js";
 
 /** Interval between pictures in milliseconds, and the largest size of a picture. */
 const EVERY = 200;
@@ -13,8 +14,7 @@ export function bindAdd(found) {
   const take = (text) => {
     const link = readLink(text);
     if (link.faults) {
-      $("add-error").textContent =
-        "This is no complete enrolment link. Copy it whole, or ask the application for a new one.";
+      $("add-error").textContent = say("add.incomplete");
       return;
     }
     $("add").close();
@@ -44,7 +44,7 @@ async function scan(take) {
   } catch {
     stopCamera();
     if (!$("add").open) return;
-    $("add-error").textContent = "The camera cannot be used. Open the link on this device, or paste it here.";
+    $("add-error").textContent = say("add.no_camera");
   }
 }
 

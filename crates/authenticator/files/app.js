@@ -19,16 +19,10 @@ import {
   sweepNotifications,
 } from "./push.js";
 import { accounts, removeAccount } from "./store.js";
+import { fill, learn, say, tell } from "./words.js";
 
 /** Remembers outside of the database that it contains an account, so that its loss can be reported. */
 const HAD_ACCOUNTS = "countersign.had-accounts";
-
-const PAUSED = {
-  kind: "",
-  words: "Updates are paused",
-  title: "Updates are paused",
-  text: "Questions are listed here when they come. The accounts are shown as they were when you paused.",
-};
 
 const inbox = new Inbox();
 const sheet = new PromptSheet(inbox);
@@ -51,7 +45,7 @@ function show() {
   $("pause").hidden = !some;
   $("notify").hidden = !canAskToNotify();
   $("ready").hidden = !some || inbox.prompts.length > 0;
-  const seen = isPaused() ? PAUSED : outlook(all);
+  const seen = isPaused() ? paused() : outlook(all);
   $("ready-title").textContent = seen.title;
   $("ready-text").replaceChildren(...(seen.text === undefined ? nothingWaits(all) : [seen.text]));
   showStanding(seen);
@@ -61,21 +55,23 @@ function show() {
   sheet.rename();
 }
 
+function paused() {
+  return { kind: "", words: say("pause.title"), title: say("pause.title"), text: say("pause.text") };
+}
+
 function nothingWaits(all) {
-  const names = all.map(({ device }) => accountName(device.account));
-  return names.length === 1
-    ? ["When ", names[0], " asks you something, it appears here."]
-    : ["When one of your accounts asks you something, it appears here."];
+  if (all.length !== 1) return tell("ready.text");
+  return tell("ready.text_one", { name: accountName(all[0].device.account) });
 }
 
 function nameOf(factorSid) {
   const account = connections.get(factorSid)?.device.account;
-  return account ? accountName(account) : el("span", {}, "Removed account");
+  return account ? accountName(account) : el("span", {}, say("account.removed"));
 }
 
-function trouble(title, text) {
-  $("trouble-title").textContent = title;
-  $("trouble-text").textContent = text;
+function trouble(what) {
+  $("trouble-title").textContent = say(`trouble.${what}_title`);
+  $("trouble-text").textContent = say(`trouble.${what}_text`);
   $("trouble").hidden = false;
 }
 
@@ -92,10 +88,7 @@ function readAddress() {
 function meetLink(link) {
   $("trouble").hidden = !link.faults;
   if (link.faults) {
-    trouble(
-      "This link cannot be used",
-      "It was cut off or changed on its way. Ask the application for a new one, and open it whole.",
-    );
+    trouble("link");
     return;
   }
   const all = [...connections.values()].map(({ device }) => device.account);
@@ -109,10 +102,7 @@ function meetLink(link) {
 async function openChallenge({ factorSid, challengeSid, isPushed }) {
   const connection = connections.get(factorSid);
   if (!connection) {
-    trouble(
-      "The key for this question is gone",
-      "This browser’s storage was cleared, or the account was removed. Ask the application for a new enrolment link.",
-    );
+    trouble("key_gone");
     return;
   }
   try {
@@ -122,16 +112,15 @@ async function openChallenge({ factorSid, challengeSid, isPushed }) {
     if (challenge.status !== "pending") tellEnd(challenge, isPushed ? "plain" : "bad");
   } catch (error) {
     if (error instanceof Refused && error.isGone)
-      notify(isPushed ? "plain" : "bad", "This question cannot be answered any more: the application withdrew it.");
+      notify(isPushed ? "plain" : "bad", say("over.withdrawn"));
     else if (error instanceof Refused) connection.failed(error);
     else if (!isPushed)
-      notify("bad", "The server cannot be reached. If the question still waits, it appears here as soon as it can.");
+      notify("bad", say("over.unreachable"));
   }
 }
 
 function tellEnd({ status, details }, kind) {
-  const words = status === "expired" ? "it expired" : `it was ${status} already`;
-  notify(kind, "This question cannot be answered any more, ", words, ": ", foreign(details.message));
+  notify(kind, ...tell(`over.${status}`, { message: foreign(details.message) }));
 }
 
 /** Asks for the permission and switches all accounts to push that can use it. */
@@ -244,13 +233,11 @@ function bind() {
 }
 
 async function start() {
-  $("place").textContent = `${server.host} · the key never leaves this device`;
+  fill(document);
+  $("place").textContent = say("place", { server: server.host });
   if (!isSecureContext || !crypto.subtle) {
     $("starting").hidden = true;
-    trouble(
-      "This page needs https",
-      "A browser makes keys only for pages that nobody on the way can change. Open this address with https://.",
-    );
+    trouble("insecure");
     return;
   }
   $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
@@ -258,10 +245,7 @@ async function start() {
     for (const account of await accounts()) connect(account);
   } catch {
     $("starting").hidden = true;
-    trouble(
-      "This browser keeps nothing",
-      "The key has to be kept in the browser’s storage, which is switched off or full. Allow it for this site, or leave the private window.",
-    );
+    trouble("no_storage");
     return;
   }
   bind();
@@ -271,4 +255,5 @@ async function start() {
   await registerWorker().catch(() => {});
 }
 
+await learn();
 start();

@@ -1,4 +1,5 @@
 // Helpers to create elements. Text is inserted only as text.
+import { say } from "./words.js";
 
 /** An element by its id. */
 export function $(id) {
@@ -56,7 +57,7 @@ export function notify(kind, ...words) {
   const said = el("span", {}, ...words);
   const close = el(
     "button",
-    { type: "button", class: "quiet", "aria-label": `Dismiss: ${said.textContent}` },
+    { type: "button", class: "quiet", "aria-label": say("dismiss", { message: said.textContent }) },
     icon("no"),
   );
   const notice = el("p", { class: `notice ${kind}` }, icon(kind), said, close);

@@ -3,6 +3,7 @@ import { $, foreign, plain } from "./dom.js";
 import { accountName } from "./accounts.js";
 import { Refused } from "./protocol.js";
 import { saveAccount } from "./store.js";
+import { say, tell } from "./words.js";
 
 let device;
 
@@ -41,10 +42,7 @@ export function bindEdit(changed, removed) {
     changed();
   });
   $("edit-remove").addEventListener("click", () => {
-    $("remove-text").replaceChildren(
-      accountName(device.account),
-      " will not be able to ask you on this device any more. Its key is deleted and cannot be brought back.",
-    );
+    $("remove-text").replaceChildren(...tell("remove.text", { name: accountName(device.account) }));
     $("remove-error").textContent = "";
     $("remove-here").hidden = true;
     $("remove").showModal();
@@ -71,6 +69,6 @@ export function bindEdit(changed, removed) {
 }
 
 function why(error) {
-  if (error instanceof Refused) return `The server refused: ${error.message}`;
-  return "The server cannot be reached, and does not know of this yet, unless the connection broke on the way back. Try again.";
+  if (error instanceof Refused) return say("refused", { message: error.message });
+  return say("edit.unreachable");
 }

@@ -4,23 +4,10 @@ import { $, foreign, notify } from "./dom.js";
 import { Device, Refused, Unreachable, enrol, server, serviceName } from "./protocol.js";
 import { bestTarget } from "./push.js";
 import { saveAccount } from "./store.js";
+import { say, tell } from "./words.js";
 
-const NEW_LINK = "Ask the application for a new one.";
-
-/** Messages for errors of the API: what they mean to the person, and what to do. */
-const REFUSALS = {
-  20104: `This link has expired: it is good for a few minutes only. ${NEW_LINK}`,
-  60313: `This link was used already: each adds one device, once. ${NEW_LINK}`,
-  60315: "There are twenty devices for this account already. Remove one of them first.",
-  60326: "Too many devices were added to this account today. Try again tomorrow.",
-  20005: "The application’s account is suspended at the server. Nothing can be added for now.",
-  20403: `This link is not for the service that it names. ${NEW_LINK}`,
-  20404: `The application that made this link is not here any more. ${NEW_LINK}`,
-};
-/** If an enrolment is lost, so is its key. The server deletes a device that never proved its key. */
-const UNSURE =
-  "The connection broke, and it is not known whether the device was added. Try again. If the link turns out to be used up, ask the application for a new one.";
-const DAMAGED = `This link was damaged on its way. ${NEW_LINK}`;
+/** Errors of the API that have a text for the person: what they mean, and what to do. */
+const REFUSALS = [20104, 60313, 60315, 60326, 20005, 20403, 20404];
 
 /** The link, and the `name` of its service once the server has sent it. */
 let link;
@@ -31,15 +18,9 @@ let link;
  */
 export function askToEnrol(asked, known) {
   link = asked;
-  $("enrol-title").textContent = "Add this device?";
+  $("enrol-title").textContent = say("enrol.title");
   $("enrol-text").replaceChildren(
-    ...(known
-      ? [
-          "This device answers for this account already, as ",
-          foreign(known.deviceName),
-          ". Adding it again gives it a second key.",
-        ]
-      : ["Questions like “Is this login yours?” will appear here. Only this device can answer them."]),
+    ...(known ? tell("enrol.known", { device: foreign(known.deviceName) }) : tell("enrol.text")),
   );
   $("enrol-identity").replaceChildren(foreign(link.identity));
   $("enrol-server").textContent = server.host;
@@ -55,10 +36,10 @@ export function askToEnrol(asked, known) {
 
 /** Fetches the name of the link's service. */
 async function introduce(asked) {
-  busy(true, "Asking the server…");
+  busy(true, say("enrol.asking"));
   try {
     asked.name = await serviceName(asked);
-    if (asked === link) $("enrol-title").replaceChildren("Answer for ", foreign(asked.name), " on this device?");
+    if (asked === link) $("enrol-title").replaceChildren(...tell("enrol.title_for", { name: foreign(asked.name) }));
   } finally {
     if (asked === link) busy(false);
   }
@@ -74,10 +55,10 @@ export function bindEnrol(enrolled) {
     try {
       // A name that was not shown before needs a new decision.
       if (!isKnown) return await introduce(asked);
-      busy(true, "Adding…");
+      busy(true, say("enrol.adding"));
       const account = await addDevice(asked, $("enrol-name").value.trim() || thisDevice());
       $("enrol").close();
-      notify("good", "Done. This device now answers for ", foreign(nameOf(account)), ".");
+      notify("good", ...tell("enrol.done", { name: foreign(nameOf(account)) }));
       enrolled(account);
     } catch (error) {
       $("enrol-error").textContent = reason(error, isKnown);
@@ -105,27 +86,31 @@ async function addDevice(asked, deviceName) {
   return account;
 }
 
-/** The reason why nothing was added, or may not have been: `isSent` if the request was sent. */
+/**
+ * The reason why nothing was added, or may not have been: `isSent` if the request was sent. If an enrolment is lost, so is its key;
+ * the server deletes a device that never proved its key.
+ */
 function reason(error, isSent = false) {
   if (error instanceof Unreachable) {
-    if (error.isBusy) return "The server is busy. Nothing was added; try again in a moment.";
-    return isSent ? UNSURE : "The server cannot be reached. Nothing was added; try again.";
+    if (error.isBusy) return say("enrol.busy");
+    return say(isSent ? "enrol.unsure" : "enrol.unreachable");
   }
   if (!(error instanceof Refused)) {
-    return "This browser cannot keep the key: its storage is switched off or full. Allow it for this site, and ask the application for a new link.";
+    return say("enrol.no_storage");
   }
-  return REFUSALS[error.code] ?? (error.status === 401 ? DAMAGED : `The server refused: ${error.message}`);
+  if (REFUSALS.includes(error.code)) return say(`refusal.${error.code}`);
+  return error.status === 401 ? say("enrol.damaged") : say("refused", { message: error.message });
 }
 
 /** A used link needs no more input. */
 function spend(is) {
   for (const id of ["enrol-go", "enrol-naming"]) $(id).hidden = is;
-  $("enrol-cancel").textContent = is ? "Close" : "Cancel";
+  $("enrol-cancel").textContent = say(is ? "close" : "cancel");
 }
 
 function busy(is, words) {
   $("enrol-go").disabled = is;
-  $("enrol-go").textContent = is ? words : "Add this device";
+  $("enrol-go").textContent = is ? words : say("enrol.go");
 }
 
 /** A name such as "Chrome on Android", which a person recognizes in a list of devices. */
@@ -142,5 +127,5 @@ function thisDevice() {
     ChromeOS: /CrOS/,
     Linux: /Linux/,
   });
-  return `${browser ?? "Browser"} on ${system ?? "this device"}`;
+  return say("enrol.this_device", { browser: browser ?? say("enrol.browser"), system: system ?? say("enrol.system") });
 }

@@ -1,20 +1,21 @@
 // The history of answers on this device.
 import { $, el, foreign, icon } from "./dom.js";
 import { answers, clearAnswers } from "./store.js";
+import { date, say } from "./words.js";
 
 const ENDS = {
-  approved: ["yes", "good", "Approved"],
-  denied: ["no", "bad", "Denied"],
-  expired: ["time", "", "Expired"],
-  withdrawn: ["time", "", "Withdrawn"],
-  removed: ["time", "", "Device removed"],
-  lapsed: ["time", "", "Time ran out"],
-  unsure: ["time", "", "Not known yet"],
+  approved: ["yes", "good"],
+  denied: ["no", "bad"],
+  expired: ["time", ""],
+  withdrawn: ["time", ""],
+  removed: ["time", ""],
+  lapsed: ["time", ""],
+  unsure: ["time", ""],
 };
 const SHOWN = 30;
 
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = { dateStyle: "medium" };
+const TIME = { timeStyle: "short" };
 
 export async function showHistory(nameOf) {
   const all = await answers();
@@ -30,14 +31,14 @@ export function bindHistory(nameOf) {
 }
 
 function item({ message, status, at }, name) {
-  const [drawing, kind, words] = ENDS[status];
-  const isToday = day.format(at) === day.format(Date.now());
-  const date = el("time", { datetime: new Date(at).toISOString() }, isToday ? time.format(at) : day.format(at));
+  const [drawing, kind] = ENDS[status];
+  const isToday = date(at, DAY) === date(Date.now(), DAY);
+  const ended = el("time", { datetime: new Date(at).toISOString() }, date(at, isToday ? TIME : DAY));
   const text = el(
     "span",
     { class: "row-text" },
     foreign(message, { class: "row-title" }),
-    el("span", { class: "row-more" }, name, " · ", date),
+    el("span", { class: "row-more" }, name, " · ", ended),
   );
-  return el("li", { class: "row past" }, el("span", { class: `end ${kind}` }, icon(drawing), words), text);
+  return el("li", { class: "row past" }, el("span", { class: `end ${kind}` }, icon(drawing), say(`end.${status}`)), text);
 }

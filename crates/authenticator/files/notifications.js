@@ -4,6 +4,7 @@ import { clock } from "./clock.js";
 import { plain } from "./dom.js";
 import { Device, Refused } from "./protocol.js";
 import { account } from "./store.js";
+import { date, say } from "./words.js";
 
 /** Time for the server to return the status of a question, after which the push itself is believed, in milliseconds. */
 const PATIENCE = 2_500;
@@ -14,7 +15,7 @@ const LONGEST_WATCH = 60_000;
 
 const SIDS = { challenge_sid: /^YC[0-9a-f]{32}$/i, factor_sid: /^YF[0-9a-f]{32}$/i };
 
-const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const TIME = { timeStyle: "short" };
 
 /** The content of a push; `undefined` if it is not from this server. */
 export function readPush(data) {
@@ -49,24 +50,15 @@ export async function standingOf(told) {
   }
 }
 
-const OVER = {
-  approved: ["Approved already", "Nothing waits for you."],
-  denied: ["Denied already", "Nothing waits for you."],
-  expired: ["A question has expired", "It cannot be answered any more."],
-  withdrawn: ["A question was withdrawn", "It cannot be answered any more."],
-  removed: [
-    "A question that this device cannot answer",
-    "Its key is gone or was removed. Ask the application for a new link.",
-  ],
-  late: ["A question came late", "Open the page to see whether it still waits."],
-};
+/** The ends of a question that have a text. */
+const OVER = ["approved", "denied", "expired", "withdrawn", "removed", "late"];
 
 /** Shows a push if its question is still pending. Ends when the worker may stop. */
 export async function show(registration, told, images) {
   if (!told) {
-    await registration.showNotification("Nothing to answer", {
+    await registration.showNotification(say("outlook.nothing"), {
       ...quiet(images),
-      body: "A message came that this page cannot read. Nothing waits for you because of it.",
+      body: say("notification.unreadable"),
       tag: "unreadable",
     });
     return vanish(registration, "unreadable", QUIET_STAYS);
@@ -75,18 +67,15 @@ export async function show(registration, told, images) {
   const tag = told.challenge_sid;
   const message = plain(standing.message ?? told.message);
   const data = { challengeSid: told.challenge_sid, factorSid: told.factor_sid };
-  const words = OVER[standing.standing];
-  if (words) {
-    const body = message ? `${words[1]}\n“${message}”` : words[1];
-    await registration.showNotification(words[0], { ...quiet(images), body, tag, data });
+  if (OVER.includes(standing.standing)) {
+    const words = say(`notification.${standing.standing}_text`);
+    const body = message ? `${words}\n“${message}”` : words;
+    await registration.showNotification(say(`notification.${standing.standing}`), { ...quiet(images), body, tag, data });
     return vanish(registration, tag, QUIET_STAYS);
   }
-  const until = standing.expiresAt ? ` until ${time.format(standing.expiresAt)}` : "";
-  const asked = standing.askedAt ? ` at ${time.format(standing.askedAt)}` : "";
-  const who = standing.name ? `${plain(standing.name)} asked${asked}. ` : "";
-  await registration.showNotification(message || "A question waits for your answer", {
+  await registration.showNotification(message || say("notification.waits"), {
     ...images,
-    body: `${who}Tap to approve or deny${until}.`,
+    body: bodyOf(standing),
     dir: "auto",
     lang: "",
     tag,
@@ -98,6 +87,14 @@ export async function show(registration, told, images) {
   });
   const left = standing.expiresAt - clock.now();
   return left <= LONGEST_WATCH ? vanish(registration, tag, left) : undefined;
+}
+
+/** Who asked, when, and until when it can be answered, as far as that is known. */
+function bodyOf({ name, askedAt, expiresAt }) {
+  const asked = askedAt ? "notification.asked_at" : "notification.asked";
+  const who = name ? say(asked, { name: plain(name), time: askedAt && date(askedAt, TIME) }) : "";
+  const what = expiresAt ? say("notification.answer_until", { time: date(expiresAt, TIME) }) : say("notification.answer");
+  return `${who} ${what}`.trim();
 }
 
 function quiet(images) {

@@ -5,6 +5,7 @@ import { $, el, foreign, notify, plain } from "./dom.js";
 import { accountName, monogram, nameOf } from "./accounts.js";
 import { Refused, Unsure } from "./protocol.js";
 import { Reading } from "./reading.js";
+import { ago, date, left, say, tell } from "./words.js";
 
 /** A dialog may open under a finger or between two keys. Input within this time is ignored. */
 const NOT_MEANT = 500;
@@ -12,17 +13,17 @@ const NOT_MEANT = 500;
 const LARGE = 0.5;
 
 const ENDS = {
-  approved: ["good", "Approved"],
-  denied: ["plain", "Denied"],
-  expired: ["bad", "Expired before it was answered"],
-  withdrawn: ["bad", "Cannot be answered any more"],
-  removed: ["bad", "Cannot be answered any more, since this device was removed at the server"],
-  lapsed: ["bad", "Its time ran out, and the server could not be asked whether it was answered"],
-  unsure: ["bad", "Its time ran out, and it is not known yet whether your answer arrived"],
+  approved: "good",
+  denied: "plain",
+  expired: "bad",
+  withdrawn: "bad",
+  removed: "bad",
+  lapsed: "bad",
+  unsure: "bad",
 };
 
-const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DATE_TIME = { dateStyle: "medium", timeStyle: "long" };
+const HOUR = { timeStyle: "medium" };
 
 let paused = false;
 
@@ -37,7 +38,7 @@ export function isPaused() {
 export function bindPause(changed) {
   $("pause").addEventListener("click", () => {
     paused = !paused;
-    $("pause").textContent = paused ? "Resume updates" : "Pause updates";
+    $("pause").textContent = say(paused ? "pause.off" : "pause.on");
     document.body.classList.toggle("paused", paused);
     changed();
   });
@@ -58,8 +59,8 @@ export class PromptSheet {
     inbox.addEventListener("change", () => this.update());
     inbox.addEventListener("ended", ({ detail }) => announce(detail));
     inbox.addEventListener("unanswered", ({ detail }) => {
-      if (detail === this.#shown) $("prompt-error").textContent = "Your answer did not arrive. Please answer again.";
-      else notify("bad", "Your answer did not arrive, and is asked for again: ", foreign(detail.message));
+      if (detail === this.#shown) $("prompt-error").textContent = say("answer.lost");
+      else notify("bad", ...tell("answer.lost_of", { message: foreign(detail.message) }));
     });
     $("approve").addEventListener("click", () => this.#approve());
     $("deny").addEventListener("click", () => this.#answer("denied"));
@@ -166,13 +167,16 @@ export class PromptSheet {
 
   #tick() {
     const { createdAt, expiresAt } = this.#shown;
-    const left = Math.max(0, expiresAt - clock.now());
+    const remaining = Math.max(0, expiresAt - clock.now());
     $("prompt-time").textContent = isPaused()
-      ? `Valid until ${hour.format(expiresAt)}`
-      : `Valid for another ${minutes(left)}`;
-    if (!isPaused()) $("prompt-left").value = Math.min(1, left / (expiresAt - createdAt));
-    $("prompt").classList.toggle("urgent", left < 30_000);
-    if (left === 0) this.#inbox.sweep();
+      ? say("prompt.until", { time: date(expiresAt, HOUR) })
+      : say("prompt.valid", { left: left(remaining) });
+    $("prompt-asked").textContent = isPaused()
+      ? say("prompt.asked_at", { time: date(createdAt, HOUR) })
+      : say("prompt.asked_ago", { ago: ago(clock.now() - createdAt) });
+    if (!isPaused()) $("prompt-left").value = Math.min(1, remaining / (expiresAt - createdAt));
+    $("prompt").classList.toggle("urgent", remaining < 30_000);
+    if (remaining === 0) this.#inbox.sweep();
   }
 
   /** Lists the other prompts. Existing elements are kept, and with them the focus. */
@@ -190,7 +194,7 @@ export class PromptSheet {
   }
 
   #row({ sid, device, message, createdAt }) {
-    const asked = el("time", { datetime: new Date(createdAt).toISOString() }, hour.format(createdAt));
+    const asked = el("time", { datetime: new Date(createdAt).toISOString() }, date(createdAt, HOUR));
     const text = el(
       "span",
       { class: "row-text" },
@@ -198,40 +202,36 @@ export class PromptSheet {
       el("span", { class: "row-more" }, accountName(device.account), " · ", asked),
     );
     const open = el("button", { type: "button", class: "row", onclick: () => this.open(sid) });
-    open.append(monogram(device.account), text, el("span", { class: "row-do" }, "Answer"));
+    open.append(monogram(device.account), text, el("span", { class: "row-do" }, say("waiting.answer")));
     return el("li", { "data-challenge": sid }, open);
   }
-}
-
-function minutes(milliseconds) {
-  const seconds = Math.ceil(milliseconds / 1_000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
 function name(account) {
   $("prompt-monogram").replaceWith(monogram(account, "prompt-monogram"));
   const own = account.label && account.name && plain(account.label) !== plain(account.name);
-  $("prompt-who").replaceChildren(accountName(account), ...(own ? [" (", foreign(account.name), ")"] : []), " asks");
+  const who = { name: accountName(account), service: foreign(account.name) };
+  $("prompt-who").replaceChildren(...tell(own ? "prompt.who_own" : "prompt.who", who));
 }
 
-function fill({ device, message, fields, date }) {
+function fill({ device, message, fields, date: asked }) {
   name(device.account);
   $("prompt-whom").replaceChildren(foreign(device.account.identity));
   $("prompt-message").replaceChildren(foreign(message));
   const rows = fields.map(({ label, value }) =>
     el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))),
   );
-  const asked = Date.parse(date);
-  if (asked) {
-    const time = el("time", { id: "prompt-date", datetime: date }, dateTime.format(asked));
-    rows.push(el("div", {}, el("dt", {}, "Asked"), el("dd", {}, time)));
+  const at = Date.parse(asked);
+  if (at) {
+    const time = el("time", { id: "prompt-date", datetime: asked }, date(at, DATE_TIME));
+    rows.push(el("div", {}, el("dt", {}, say("prompt.asked")), el("dd", {}, time)));
   }
   $("prompt-fields").replaceChildren(...rows);
   $("prompt-error").textContent = "";
 }
 
 function queue(others) {
-  $("prompt-queue").textContent = others > 0 ? `${others} more waiting` : "";
+  $("prompt-queue").textContent = others > 0 ? say("prompt.more", { count: others }) : "";
 }
 
 function unread(is) {
@@ -268,22 +268,19 @@ function guard() {
 
 function announce({ prompt, status, here }) {
   if (isPaused() && !here) return;
-  const [kind, words] = ENDS[status];
-  const elsewhere = !here && ["approved", "denied"].includes(status) ? " elsewhere" : "";
-  notify(here ? kind : kind === "good" ? "plain" : kind, `${words}${elsewhere}: `, foreign(prompt.message));
+  const kind = ENDS[status];
+  const end = !here && ["approved", "denied"].includes(status) ? `${status}_elsewhere` : status;
+  const words = tell(`ended.${end}`, { message: foreign(prompt.message) });
+  notify(!here && kind === "good" ? "plain" : kind, ...words);
 }
 
 function explain(error) {
   if (error instanceof Refused) {
-    return error.isSuspended
-      ? "The application’s account is suspended at the server, which took no answer."
-      : `The server did not take the answer: ${error.message}`;
+    return error.isSuspended ? say("answer.suspended") : say("answer.refused", { message: error.message });
   }
   if (error instanceof Unsure) {
-    return "The connection broke while your answer was on its way. Whether it arrived is not known yet: this page asks the server as soon as it can. Answering again is safe, since only the first answer counts.";
+    return say("answer.unsure");
   }
-  if (error.isBusy) return "The server is busy, and your answer was not taken. Try again in a moment.";
-  return navigator.onLine === false
-    ? "This device is offline, and your answer was not sent. Try again."
-    : "The server cannot be reached, and your answer was not sent. Try again.";
+  if (error.isBusy) return say("answer.busy");
+  return say(navigator.onLine === false ? "answer.offline" : "answer.unreachable");
 }

@@ -1,10 +1,16 @@
 // The service worker, a module: caches the page for when the server is unreachable, and shows pushes.
 import { readPush, show } from "../authenticator/{version}/notifications.js";
+import { LANGUAGES, choose, fileOf, learn } from "../authenticator/{version}/words.js";
 
 const CACHE = "countersign {version}";
 const HOME = new URL("../authenticator", self.location).href;
 const FILES = "{files}".split(" ").map((name) => `${HOME}/{version}/${name}`);
+/** Files that few people need, fetched when they are. */
+const ON_DEMAND = /\/(languages\/|qr-)/;
 const IMAGES = { icon: `${HOME}/{version}/icon-192.png`, badge: `${HOME}/{version}/badge.png` };
+
+/** The loading of the texts, once. */
+let learning;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keep());
@@ -28,7 +34,7 @@ self.addEventListener("push", (event) => {
 
 /** A hidden page received a question over the stream. */
 self.addEventListener("message", (event) => {
-  event.waitUntil(show(self.registration, event.data, IMAGES));
+  event.waitUntil(told(event.data));
 });
 
 self.addEventListener("notificationclick", (event) => {
@@ -38,7 +44,8 @@ self.addEventListener("notificationclick", (event) => {
 
 async function keep() {
   const cache = await caches.open(CACHE);
-  await cache.addAll([HOME, ...FILES]);
+  const languages = new Set([LANGUAGES[0], choose(navigator.languages).language]);
+  await cache.addAll([HOME, ...FILES.filter((url) => !ON_DEMAND.test(url)), ...[...languages].map(fileOf)]);
   await self.skipWaiting();
 }
 
@@ -60,12 +67,19 @@ async function keptOrFresh(request) {
 
 /** A visible page shows the question itself; the notification is for hidden ones. */
 async function pushed(data) {
-  const told = readPush(data);
-  if (told) {
-    const asked = { challengeSid: told.challenge_sid, factorSid: told.factor_sid, isPushed: true };
-    for (const page of await pages()) page.postMessage(asked);
+  const asked = readPush(data);
+  if (asked) {
+    const { challenge_sid: challengeSid, factor_sid: factorSid } = asked;
+    for (const page of await pages()) page.postMessage({ challengeSid, factorSid, isPushed: true });
   }
-  await show(self.registration, told, IMAGES);
+  await told(asked);
+}
+
+/** Shows a notification in the language of the browser. */
+async function told(asked) {
+  learning ??= learn();
+  await learning;
+  await show(self.registration, asked, IMAGES);
 }
 
 /** A notification without a question only opens the page. */

@@ -128,7 +128,7 @@ pub enum PromptDecision {
     Open,
     /// It may not: the entity is paused.
     Paused(Pause),
-    /// It may not: this is to be stored, whose pause begins now.
+    /// It may not. The protection to store, and its pause, which begins now.
     Pause(Protection, Pause),
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    /// The health that an attempt shows. An attempt that is to be retried had no response, a server error (5xx), or too many
+    /// The health that an attempt shows. A retried attempt had no response, a server error (5xx), or too many
     /// requests (429); the last is a response.
     pub(crate) fn of(attempt: &Attempt) -> Self {
         match (attempt.outcome, attempt.provider_status) {

@@ -86,7 +86,7 @@ impl Client {
         Ok(tried.token.clone())
     }
 
-    /// Applies a remedy; returns whether the push is to be sent again at once.
+    /// Applies a remedy; returns whether to send the push again at once.
     pub(super) async fn apply(
         &self,
         remedy: Remedy,

@@ -11,7 +11,7 @@ use super::client::Client;
 
 /// The result of an attempt. `own`: the response of the credential's own environment, if the other one was asked after it.
 ///
-/// Either environment may accept. Otherwise the own environment's response counts, unless the other one is to be asked again
+/// Either environment may accept. Otherwise the own environment's response counts, unless the other one must be asked again
 /// later. A device token is gone only if no environment can know it: the own one has accepted pushes before and does not know
 /// it, or neither knows it.
 pub(super) fn conclude(client: &Client, attempt: Attempt, own: Option<Attempt>) -> Attempt {

@@ -189,7 +189,7 @@ async fn a_token_of_the_other_environment_is_tried_there_once() {
     assert_eq!(
         attempt.outcome,
         Outcome::Later { not_before: None },
-        "the other environment is to be asked again"
+        "the other environment is asked again"
     );
 
     server.respond_with([ok(), unknown()]);

@@ -1,4 +1,4 @@
-//! SIGHUP: certificates and the log filter are taken up, what needs a restart is named, and what is not right changes nothing.
+//! SIGHUP: certificates and the log filter are taken up, settings that need a restart are named, and an invalid file changes nothing.
 
 use std::path::Path;
 

@@ -181,7 +181,7 @@ async fn callers_of_two_servers_at_once_do_not_pass_the_limit() {
 }
 
 #[tokio::test]
-async fn whoever_says_that_it_was_not_them_is_left_alone_for_a_day() {
+async fn a_person_who_reports_a_challenge_is_paused_for_a_day() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let (first, second) =

@@ -18,7 +18,7 @@ pub(crate) fn code(app: &TestApp, code_length: u8) -> String {
     code.expose().to_owned()
 }
 
-/// A code that is not right for any of the next time steps.
+/// A code that is wrong for each of the next time steps.
 fn wrong(app: &TestApp) -> String {
     let number: u32 = code(app, 6).parse().expect("digits");
     format!("{:06}", (number + 1) % 1_000_000)

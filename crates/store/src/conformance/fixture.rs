@@ -220,7 +220,7 @@ impl Fixture {
             panic!("not stored");
         };
         if let Some(told) = told {
-            let lease = new.lease().expect("an attempt is to begin");
+            let lease = new.lease().expect("an attempt begins");
             assert_eq!(self.store.prospects(&[lease]).await, Ok(vec![told]));
         }
         new

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
     AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -100,6 +101,7 @@ pub fn offer() -> Offer {
         challenge: CHALLENGE,
         factor: PHONE,
         message: Message::parse("Log in from Lisbon?").expect("a message"),
+        manner: PromptManner { quiet: true },
         expires_at: ManualClock::new().now() + Duration::from_secs(300),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
     AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
     ServiceSid,
@@ -23,6 +24,8 @@ pub struct Offer {
     pub factor: FactorSid,
     /// The text of the prompt.
     pub message: Message,
+    /// How the device is to show it.
+    pub manner: PromptManner,
     /// The instant after which it must not be shown.
     pub expires_at: Instant,
 }

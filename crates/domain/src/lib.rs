@@ -32,6 +32,7 @@ pub mod monotonic;
 pub mod node;
 pub mod notification;
 pub mod outcome;
+pub mod prompt_manner;
 pub mod prospect;
 pub mod protection;
 pub mod provider_token;

@@ -21,7 +21,9 @@ pub struct Limits {
     pub pending_push_challenges_per_factor: u32,
     /// Push challenges of one entity in a row, without an approval between, at most [`MAX_IN_A_ROW`]. 429/60312.
     pub push_challenges_in_a_row: u32,
-    /// For how many minutes a challenge counts for that, 1 to 60.
+    /// After how many of them further ones do not disturb the person, at most [`MAX_IN_A_ROW`].
+    pub quiet_after_push_challenges: u32,
+    /// For how many minutes a challenge counts for both, 1 to 60.
     pub push_challenges_in_a_row_minutes: u32,
     /// How many minutes the first pause of an entity lasts that has reached it, 1 to 1,440. Each further one lasts twice as long.
     pub pause_minutes: u32,
@@ -82,6 +84,7 @@ impl Default for Limits {
             challenges_per_entity_per_hour: 0,
             pending_push_challenges_per_factor: 0,
             push_challenges_in_a_row: 5,
+            quiet_after_push_challenges: 0,
             push_challenges_in_a_row_minutes: 10,
             pause_minutes: 15,
             longest_pause_hours: 24,

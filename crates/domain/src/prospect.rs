@@ -5,6 +5,7 @@ use crate::challenge::{ChallengeState, Verdict};
 use crate::delivery::{Delivery, Lease};
 use crate::ending::{Ending, StatusReason};
 use crate::monotonic::Monotonic;
+use crate::prompt_manner::PromptManner;
 use crate::sid::{AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid};
 use crate::text::{AppId, Message};
 use crate::time::Instant;
@@ -14,10 +15,21 @@ use crate::time::Instant;
 pub struct Prospect {
     /// Whether the lease is still held. For `Ttl=0`: whether the notification has not ended.
     pub lease_holds: bool,
-    /// The challenge's state and message; `None` if it was deleted.
-    pub challenge: Option<(ChallengeState, Message)>,
+    /// The challenge; `None` if it was deleted.
+    pub challenge: Option<Asked>,
     /// The factor's target; `None` if the factor, its entity or its service was deleted.
     pub factor: Option<Target>,
+}
+
+/// What an attempt must know of the challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its state.
+    pub state: ChallengeState,
+    /// The question.
+    pub message: Message,
+    /// How the device is to show it.
+    pub manner: PromptManner,
 }
 
 /// A [`Prospect`], and when it was read.
@@ -55,6 +67,8 @@ pub struct Push {
     pub factor: FactorSid,
     /// The question.
     pub message: Message,
+    /// How the device is to show it.
+    pub manner: PromptManner,
     /// Where to push.
     pub target: Target,
     /// When the device must no longer show it.
@@ -82,7 +96,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     if now >= delivery.deadline {
         return Err(Some(overdue(delivery)));
     }
-    let Some((state, message)) = prospect.challenge else {
+    let Some(Asked { state, message, manner }) = prospect.challenge else {
         return Err(Some(Ending::cancelled(StatusReason::FactorGone)));
     };
     if let ChallengeState::Answered { verdict: Verdict::Approved | Verdict::Denied, .. } = state {
@@ -95,6 +109,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
         challenge: delivery.challenge,
         factor: delivery.factor,
         message,
+        manner,
         target,
         expires_at: delivery.deadline,
         once: delivery.once,

@@ -113,6 +113,8 @@ pub struct PromptLimits {
     pub most_pending: u32,
     /// The most push challenges in a row without an approval; 0: no limit.
     pub most_in_a_row: u32,
+    /// After how many of them further ones do not disturb the person; 0: all disturb.
+    pub quiet_after: u32,
     /// How long a challenge counts after it was opened.
     pub window: Duration,
     /// The first pause.
@@ -137,14 +139,19 @@ impl PromptLimits {
     pub const OFF: Self = Self {
         most_pending: 0,
         most_in_a_row: 0,
+        quiet_after: 0,
         window: Duration::ZERO,
         first_pause: Duration::ZERO,
         longest_pause: Duration::ZERO,
     };
 
-    /// How many of an entity's newest push challenges [`Self::decide`] needs. 0 without a limit.
+    /// How many of an entity's newest push challenges [`Self::decide`] and [`Self::is_quiet`] need. 0 without a limit.
     pub const fn look(&self) -> u32 {
-        if self.most_in_a_row == 0 { 0 } else { self.most_in_a_row.saturating_add(LOOK_BEYOND) }
+        let most = match self.most_in_a_row < self.quiet_after {
+            true => self.quiet_after,
+            false => self.most_in_a_row,
+        };
+        if most == 0 { 0 } else { most.saturating_add(LOOK_BEYOND) }
     }
 
     /// The instant after which these were opened. An approval within the window may be of a challenge that was opened before
@@ -175,13 +182,8 @@ impl PromptLimits {
                 None => PromptDecision::Paused(pause),
             };
         }
-        let from =
-            (now - self.window).max(counts_from.max(approved_at).unwrap_or(Instant::default()));
-        let is_counted =
-            |prompt: &&Prompt| prompt.created_at > from && prompt.approved_at().is_none();
-        let counted = || newest.iter().filter(is_counted).map(|prompt| prompt.created_at);
-        let have = u32::try_from(counted().count()).unwrap_or(u32::MAX);
-        let Some(last) = counted().max().filter(|_| is_reached(self.most_in_a_row, have)) else {
+        let (have, last) = self.counted(now, stored, newest);
+        let Some(last) = last.filter(|_| is_reached(self.most_in_a_row, have)) else {
             return PromptDecision::Open;
         };
         let before = pause.filter(|pause| pause.reason == PauseReason::InARow);
@@ -190,6 +192,29 @@ impl PromptLimits {
         let pause = Pause { reason: PauseReason::InARow, level, until };
         let stored = Protection { pause: Some(pause), cause: Some(asked), counts_from: last };
         PromptDecision::Pause(stored, pause)
+    }
+
+    /// Whether a push challenge that may be opened at `now` must not disturb the person.
+    pub fn is_quiet(&self, now: Instant, stored: Option<Protection>, newest: &[Prompt]) -> bool {
+        is_reached(self.quiet_after, self.counted(now, stored, newest).0)
+    }
+
+    /// How many challenges in a row were not approved, and when the last of them was opened.
+    fn counted(
+        &self,
+        now: Instant,
+        stored: Option<Protection>,
+        newest: &[Prompt],
+    ) -> (u32, Option<Instant>) {
+        let approved_at = newest.iter().filter_map(Prompt::approved_at).max();
+        let counts_from = stored.map(|stored| stored.counts_from);
+        let from =
+            (now - self.window).max(counts_from.max(approved_at).unwrap_or(Instant::default()));
+        let is_counted =
+            |prompt: &&Prompt| prompt.created_at > from && prompt.approved_at().is_none();
+        let counted = || newest.iter().filter(is_counted).map(|prompt| prompt.created_at);
+        let have = u32::try_from(counted().count()).unwrap_or(u32::MAX);
+        (have, counted().max())
     }
 
     /// How long a pause of this level lasts.
@@ -206,6 +231,7 @@ mod tests {
     const LIMITS: PromptLimits = PromptLimits {
         most_pending: 0,
         most_in_a_row: 3,
+        quiet_after: 2,
         window: Duration::from_secs(600),
         first_pause: Duration::from_secs(900),
         longest_pause: Duration::from_secs(3_000),
@@ -254,6 +280,25 @@ mod tests {
             "the first is old"
         );
         assert_eq!(PromptLimits::OFF.decide(ASKED, at(50), None, &three), PromptDecision::Open);
+    }
+
+    #[test]
+    fn a_challenge_after_so_many_that_were_not_approved_is_quiet() {
+        let is_quiet = |now, stored, newest: &[Prompt]| LIMITS.is_quiet(at(now), stored, newest);
+        let two = [answered(20, Verdict::Denied, 30), pending(10)];
+        assert!(is_quiet(30, None, &two));
+        assert!(!is_quiet(30, None, &two[..1]));
+        assert!(!is_quiet(610, None, &two), "the first is old");
+        let approved = [two[0], two[1], answered(5, Verdict::Approved, 25)];
+        assert!(!is_quiet(40, None, &approved));
+        let cleared = Protection { pause: None, cause: None, counts_from: at(15) };
+        assert!(!is_quiet(40, Some(cleared), &two), "the application has cleared the first");
+        let loud = PromptLimits { quiet_after: 0, ..LIMITS };
+        assert!(!loud.is_quiet(at(30), None, &two));
+        let looks = [(5, 2), (2, 5), (0, 5), (5, 0), (0, 0)].map(|(most_in_a_row, quiet_after)| {
+            PromptLimits { most_in_a_row, quiet_after, ..LIMITS }.look()
+        });
+        assert_eq!(looks, [55, 55, 55, 55, 0]);
     }
 
     #[test]

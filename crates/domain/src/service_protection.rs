@@ -118,6 +118,7 @@ impl FromStr for UserVerification {
 pub enum ServiceLimit {
     PendingMax,
     InARowMax,
+    QuietAfter,
     InARowMinutes,
     PauseMinutes,
     LongestPauseHours,
@@ -126,9 +127,10 @@ pub enum ServiceLimit {
 
 impl ServiceLimit {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::PendingMax,
         Self::InARowMax,
+        Self::QuietAfter,
         Self::InARowMinutes,
         Self::PauseMinutes,
         Self::LongestPauseHours,
@@ -139,7 +141,7 @@ impl ServiceLimit {
     pub const fn bounds(self) -> RangeInclusive<u32> {
         match self {
             // challenges are read to be counted
-            Self::PendingMax | Self::InARowMax => 0..=MAX_IN_A_ROW,
+            Self::PendingMax | Self::InARowMax | Self::QuietAfter => 0..=MAX_IN_A_ROW,
             // an approval is looked for as far back as a challenge may live
             Self::InARowMinutes => 1..=60,
             Self::PauseMinutes => 1..=1_440,
@@ -153,6 +155,7 @@ impl ServiceLimit {
         match self {
             Self::PendingMax => limits.pending_push_challenges_per_factor,
             Self::InARowMax => limits.push_challenges_in_a_row,
+            Self::QuietAfter => limits.quiet_after_push_challenges,
             Self::InARowMinutes => limits.push_challenges_in_a_row_minutes,
             Self::PauseMinutes => limits.pause_minutes,
             Self::LongestPauseHours => limits.longest_pause_hours,
@@ -172,6 +175,7 @@ pub struct ServiceProtection {
     pub user_verification: Option<UserVerification>,
     pending_max: Option<u32>,
     in_a_row_max: Option<u32>,
+    quiet_after: Option<u32>,
     in_a_row_minutes: Option<u32>,
     pause_minutes: Option<u32>,
     longest_pause_hours: Option<u32>,
@@ -194,6 +198,7 @@ impl ServiceProtection {
         match limit {
             ServiceLimit::PendingMax => self.pending_max,
             ServiceLimit::InARowMax => self.in_a_row_max,
+            ServiceLimit::QuietAfter => self.quiet_after,
             ServiceLimit::InARowMinutes => self.in_a_row_minutes,
             ServiceLimit::PauseMinutes => self.pause_minutes,
             ServiceLimit::LongestPauseHours => self.longest_pause_hours,
@@ -206,6 +211,7 @@ impl ServiceProtection {
         let place = match limit {
             ServiceLimit::PendingMax => &mut self.pending_max,
             ServiceLimit::InARowMax => &mut self.in_a_row_max,
+            ServiceLimit::QuietAfter => &mut self.quiet_after,
             ServiceLimit::InARowMinutes => &mut self.in_a_row_minutes,
             ServiceLimit::PauseMinutes => &mut self.pause_minutes,
             ServiceLimit::LongestPauseHours => &mut self.longest_pause_hours,
@@ -226,6 +232,7 @@ impl ServiceProtection {
         PromptLimits {
             most_pending: of(ServiceLimit::PendingMax),
             most_in_a_row: of(ServiceLimit::InARowMax),
+            quiet_after: of(ServiceLimit::QuietAfter),
             window: minutes(of(ServiceLimit::InARowMinutes)),
             first_pause: minutes(of(ServiceLimit::PauseMinutes)),
             longest_pause: minutes(of(ServiceLimit::LongestPauseHours).saturating_mul(60)),

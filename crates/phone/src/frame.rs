@@ -33,6 +33,9 @@ pub struct Prompt {
     /// Must not be shown after this.
     #[serde(deserialize_with = "timestamp")]
     pub expires_at: Timestamp,
+    /// Must not sound, vibrate or wake.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 /// A frame of the server after its nonce.

@@ -30,6 +30,7 @@ impl Provider for Stream {
             challenge: push.challenge,
             factor: push.factor,
             message: push.message.clone(),
+            manner: push.manner.clone(),
             expires_at: push.expires_at,
         };
         match self.bus.offer(offer).await {

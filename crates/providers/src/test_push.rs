@@ -9,6 +9,7 @@ use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::prospect::{Push, Target};
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
@@ -198,6 +199,7 @@ fn push(test: &TestPush, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Pus
         challenge: ChallengeSid::from_bytes(random(entropy)),
         factor: FactorSid::from_bytes(random(entropy)),
         message: test.message.clone(),
+        manner: PromptManner::default(),
         target: Target {
             account: test.account,
             service: ServiceSid::from_bytes([0; 16]),

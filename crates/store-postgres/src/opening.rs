@@ -56,13 +56,13 @@ const REACHED: &str = "SELECT u.opening FROM unnest($1, $2, $3, $4, $5, $6) \
                        LIMIT u.most) AS counted)";
 const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, \
                       account_sid, factor_type, created_at, updated_at, wrong_answers, message, fields, date, \
-                      hidden_details, metadata) \
+                      hidden_details, metadata, quiet) \
                       SELECT u.sid, 'pending', u.expires_at, u.service_sid, u.identity, u.entity_sid, u.factor_sid, \
                       u.account_sid, u.factor_type, u.created_at, u.updated_at, 0, u.message, u.fields, u.date, \
-                      u.hidden_details, u.metadata \
-                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+                      u.hidden_details, u.metadata, u.quiet \
+                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
                       AS u (sid, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, factor_type, \
-                      created_at, updated_at, message, fields, date, hidden_details, metadata)";
+                      created_at, updated_at, message, fields, date, hidden_details, metadata, quiet)";
 
 /// The challenges of a batch that are stored. If the transaction that stores them is in progress, they cannot be stored twice.
 const STORED: &str = "SELECT sid, state = 'pending', wrong_answers FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
@@ -130,7 +130,11 @@ async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, Da
     Ok(rows.iter().map(number).collect::<Result<_, _>>()?)
 }
 
-async fn insert(db: &Session, all: &[&Open]) -> Result<(), DatabaseError> {
+async fn insert(
+    db: &Session,
+    all: &[&Open],
+    quiet: &HashSet<ChallengeSid>,
+) -> Result<(), DatabaseError> {
     let of = |open: &&'_ Open| open.0.opening.challenge.clone();
     let challenges: Vec<_> = all.iter().map(of).collect();
     db.execute(
@@ -151,6 +155,7 @@ async fn insert(db: &Session, all: &[&Open]) -> Result<(), DatabaseError> {
             column(&challenges, |c| c.details.date.map(Instant::as_micros)),
             column(all, |open| open.0.hidden_details.as_deref()),
             column(all, |open| open.0.metadata.as_deref()),
+            column(&challenges, |c| quiet.contains(&c.sid).then_some(true)),
         ],
     )
     .await?;
@@ -194,11 +199,19 @@ async fn use_code(
     }
 }
 
-/// Judges the openings of a batch and locks their entities. Returns, for each, its result so far and the check of its code.
-async fn judge(
-    all: &[Open],
-    db: &Session,
-) -> Result<(Vec<Opened>, Vec<Option<CodeCheck>>), DatabaseError> {
+/// What the openings of a batch are judged to be.
+#[derive(Default)]
+struct Judged {
+    /// The result of each, so far.
+    results: Vec<Opened>,
+    /// The check of the code of each.
+    checks: Vec<Option<CodeCheck>>,
+    /// Those whose pushes must not disturb the person.
+    quiet: HashSet<ChallengeSid>,
+}
+
+/// Judges the openings of a batch and locks their entities.
+async fn judge(all: &[Open], db: &Session) -> Result<Judged, DatabaseError> {
     let services = column(all, |open| id(open.0.opening.challenge.owner.service.as_bytes()));
     let identities = column(all, |open| open.0.opening.challenge.owner.identity.as_str());
     let entities = column(all, |open| id(open.0.opening.challenge.owner.entity.as_bytes()));
@@ -213,7 +226,7 @@ async fn judge(
     let (full, known, pending) =
         tokio::join!(biased; at_their_limit(all, db), prompts.read(db), pending);
     let (full, known, pending) = (full?, known?, pending?);
-    let (mut results, mut checks, mut begun) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut judged, mut begun) = (Judged::default(), Vec::new());
     for (number, open) in all.iter().enumerate() {
         let (mut result, mut check) = (Opened::Done, None);
         if !verified.contains(&open.0.opening.challenge.factor) {
@@ -232,13 +245,16 @@ async fn judge(
                 Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
             }
         }
-        results.push(result);
-        checks.push(check);
+        if result == Opened::Done && known.is_quiet(&open.0.opening) {
+            judged.quiet.insert(open.0.opening.challenge.sid);
+        }
+        judged.results.push(result);
+        judged.checks.push(check);
     }
     if !begun.is_empty() {
         pauses::begin(db, &begun).await?;
     }
-    Ok((results, checks))
+    Ok(judged)
 }
 
 /// Why a push challenge must not be opened, if the limits or a pause of its entity say so. Adds a pause that begins to `begun`.
@@ -275,7 +291,7 @@ impl Gathered for Open {
     }
 
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Opened>, DatabaseError> {
-        let (mut results, checks) = judge(all, db).await?;
+        let Judged { mut results, checks, quiet } = judge(all, db).await?;
         let is_done = |result: &Opened| *result == Opened::Done;
         let opened: Vec<_> =
             all.iter().zip(&results).filter(|(_, result)| is_done(result)).collect();
@@ -283,7 +299,7 @@ impl Gathered for Open {
         if opened.is_empty() {
             return Ok(results);
         }
-        insert(db, &opened).await?;
+        insert(db, &opened, &quiet).await?;
         let mut pending = Vec::new();
         for ((open, result), check) in all.iter().zip(&mut results).zip(checks) {
             if !is_done(result) {

@@ -7,6 +7,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::protection::{Pause, Prompt, PromptDecision, PromptLimits, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
+use countersign_store::seam::Opening;
 use countersign_store_sql::rows::protections::{prompt, protection};
 use countersign_store_sql::{prompt_columns, protection_columns};
 use uuid::Uuid;
@@ -149,6 +150,15 @@ impl Known {
         let entity = &challenge.owner.entity;
         let newest = self.prompts.get(entity).map_or(&[][..], Vec::as_slice);
         limits.decide(challenge.sid, challenge.created_at, self.stored.get(entity).copied(), newest)
+    }
+
+    /// Whether the pushes of a challenge that may be opened must not disturb the person.
+    pub(crate) fn is_quiet(&self, opening: &Opening) -> bool {
+        let (challenge, limits) = (&opening.challenge, &opening.prompts);
+        let entity = &challenge.owner.entity;
+        let newest = self.prompts.get(entity).map_or(&[][..], Vec::as_slice);
+        challenge.factor_type == FactorType::Push
+            && limits.is_quiet(challenge.created_at, self.stored.get(entity).copied(), newest)
     }
 }
 

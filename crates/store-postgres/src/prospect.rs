@@ -2,7 +2,7 @@
 
 use countersign_domain::challenge::ChallengeState;
 use countersign_domain::delivery::Lease;
-use countersign_domain::prospect::Prospect;
+use countersign_domain::prospect::{Asked, Prospect};
 use countersign_domain::text::Message;
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows;
@@ -18,7 +18,11 @@ use crate::statement::{all, factor_of, living};
 /// The columns of [`prospect_of`], of a challenge `c`, its factor `f` and its `owner`.
 macro_rules! prospect_columns {
     () => {
-        "c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, owner.settings"
+        concat!(
+            "c.message, ",
+            countersign_store_sql::manner_columns!(),
+            ", f.account_sid, f.service_sid, f.platform, f.token, f.app_id, owner.settings"
+        )
     };
 }
 pub(crate) use prospect_columns;
@@ -71,5 +75,7 @@ fn prospect(row: &Row) -> RowResult<Prospect> {
 /// Reads the prospect of a challenge in that state, for a lease that holds: the cells of `prospect_columns!`.
 pub(crate) fn prospect_of(mut cells: Cells<'_>, state: ChallengeState) -> RowResult<Prospect> {
     let message = cells.parse(|text| Message::parse(text).ok())?;
-    Ok(Prospect { lease_holds: true, challenge: Some((state, message)), factor: target(cells)? })
+    let manner = rows::challenges::manner(&mut cells)?;
+    let challenge = Some(Asked { state, message, manner });
+    Ok(Prospect { lease_holds: true, challenge, factor: target(cells)? })
 }

@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
+use crate::pauses::Judged;
 use crate::statement::{execute, exists, living, one, statements};
 use crate::{answers, codes, events, new_notifications, pauses};
 
@@ -35,8 +36,8 @@ statements! {
     OF_ENTITY_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
                        WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 LIMIT ?4)";
     INSERT = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, \
-              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata) \
-              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15)";
+              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata, quiet) \
+              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16)";
 }
 
 /// Opens a challenge.
@@ -73,7 +74,7 @@ impl Open {
         Ok(is_reached(limit, have))
     }
 
-    fn insert(&self, db: &Connection) -> Result<(), DatabaseError> {
+    fn insert(&self, db: &Connection, is_quiet: bool) -> Result<(), DatabaseError> {
         let challenge = &self.0.opening.challenge;
         execute(
             db,
@@ -94,6 +95,7 @@ impl Open {
                 challenge.details.date.map(Instant::as_micros),
                 self.0.hidden_details,
                 self.0.metadata,
+                is_quiet.then_some(true),
             ],
         )
         .map(|_| ())
@@ -143,11 +145,13 @@ impl Command for Open {
         {
             return Ok(Opened::TooMany);
         }
-        if challenge.factor_type == FactorType::Push
-            && let Some(refused) = pauses::refusal(db, challenge, &opening.prompts)?
-        {
-            return Ok(refused);
-        }
+        let is_quiet = match challenge.factor_type {
+            FactorType::Push => match pauses::judge(db, challenge, &opening.prompts)? {
+                Judged::Refused(refused) => return Ok(refused),
+                Judged::Open { is_quiet } => is_quiet,
+            },
+            FactorType::Totp => false,
+        };
         let owner = &challenge.owner;
         let check = match opening.code {
             Some(code) => Some(codes::check(db, owner.entity, challenge.factor, code)?),
@@ -158,7 +162,7 @@ impl Command for Open {
             Some(CodeCheck::SettingsChanged) => return Ok(Opened::SettingsChanged),
             Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
         }
-        self.insert(db)?;
+        self.insert(db, is_quiet)?;
         if let Some(notification) = &opening.notification {
             new_notifications::insert(db, notification, i64::from(!notification.automatic))?;
         }

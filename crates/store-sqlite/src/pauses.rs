@@ -39,23 +39,35 @@ statements! {
                 AND reason = 'in_a_row'";
 }
 
-/// Why a push challenge must not be opened, if the limits or a pause of its entity say so. Stores a pause that begins.
-pub(crate) fn refusal(
+/// What the limits and a pause of its entity say about a push challenge.
+pub(crate) enum Judged {
+    /// It may be opened.
+    Open {
+        /// Whether its pushes must not disturb the person.
+        is_quiet: bool,
+    },
+    /// It must not be opened.
+    Refused(Opened),
+}
+
+/// Judges a push challenge. Stores a pause that begins.
+pub(crate) fn judge(
     db: &Connection,
     challenge: &Challenge,
     limits: &PromptLimits,
-) -> Result<Option<Opened>, DatabaseError> {
+) -> Result<Judged, DatabaseError> {
     let (entity, now) = (challenge.owner.entity, challenge.created_at);
     let stored = read(db, entity)?;
     let newest = newest(db, entity, limits, now)?;
     Ok(match limits.decide(challenge.sid, now, stored, &newest) {
-        PromptDecision::Open => {
-            too_many_pending(db, challenge, limits)?.then_some(Opened::TooManyPending)
+        PromptDecision::Open if too_many_pending(db, challenge, limits)? => {
+            Judged::Refused(Opened::TooManyPending)
         }
-        PromptDecision::Paused(pause) => Some(Opened::Paused { pause, begins: false }),
+        PromptDecision::Open => Judged::Open { is_quiet: limits.is_quiet(now, stored, &newest) },
+        PromptDecision::Paused(pause) => Judged::Refused(Opened::Paused { pause, begins: false }),
         PromptDecision::Pause(protection, pause) => {
             write(db, entity, protection)?;
-            Some(Opened::Paused { pause, begins: true })
+            Judged::Refused(Opened::Paused { pause, begins: true })
         }
     })
 }

@@ -2,10 +2,12 @@
 
 use countersign_domain::challenge::ChallengeLifecycle;
 use countersign_domain::delivery::Lease;
-use countersign_domain::prospect::{Prospect, Target};
+use countersign_domain::prompt_manner::PromptManner;
+use countersign_domain::prospect::{Asked, Prospect, Target};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Message;
 use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::manner_columns;
 use countersign_store_sql::rows;
 use countersign_store_sql::rows::targets::target;
 use rusqlite::{Connection, Row, params};
@@ -35,7 +37,7 @@ macro_rules! outlook {
         concat!(
             "SELECT ",
             $lease_holds,
-            ", c.state, c.answered_at, c.expires_at, c.message, f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
+            ", c.state, c.answered_at, c.expires_at, c.message, ", manner_columns!(), ", f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
              FROM challenges c",
             living!("c"),
             "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
@@ -57,6 +59,7 @@ pub(crate) struct Outlook {
     pub(crate) standing: ChallengeLifecycle,
     lease_holds: bool,
     message: Option<Message>,
+    manner: PromptManner,
     /// `None` if the factor does not exist.
     pub(crate) target: Option<Target>,
 }
@@ -68,15 +71,16 @@ impl Outlook {
         let mut cells = cells.next_table("challenges");
         let standing = rows::challenges::standing(&mut cells)?;
         let message = cells.parse(|text| Some(Message::parse(text).ok()))?;
+        let manner = rows::challenges::manner(&mut cells)?;
         let target = target(cells)?;
-        Ok(Self { standing, lease_holds, message, target })
+        Ok(Self { standing, lease_holds, message, manner, target })
     }
 
     /// Converts it into what an attempt must know.
     pub(crate) fn prospect(self) -> Result<Prospect, DatabaseError> {
         let message =
             self.message.ok_or_else(|| DatabaseError::Corrupt("challenges.message".into()))?;
-        let challenge = Some((self.standing.state, message));
+        let challenge = Some(Asked { state: self.standing.state, message, manner: self.manner });
         Ok(Prospect { lease_holds: self.lease_holds, challenge, factor: self.target })
     }
 }

@@ -262,6 +262,7 @@ pub static TABLES: [Table; 18] = [
             number("date"),
             text("hidden_details"),
             text("metadata"),
+            flag("quiet"),
         ],
     },
     Table {

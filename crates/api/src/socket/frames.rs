@@ -24,6 +24,8 @@ enum ServerFrame<'a> {
         factor_sid: FactorSid,
         message: &'a Message,
         expires_at: String,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        quiet: bool,
     },
 }
 
@@ -40,6 +42,7 @@ pub(super) fn prompt(offer: &Offer) -> String {
         factor_sid: offer.factor,
         message: &offer.message,
         expires_at: offer.expires_at.to_millis_string(),
+        quiet: offer.manner.quiet,
     })
 }
 
@@ -92,6 +95,7 @@ impl DeviceFrame {
 
 #[cfg(test)]
 mod tests {
+    use countersign_domain::prompt_manner::PromptManner;
     use proptest::prelude::*;
 
     use super::*;
@@ -116,6 +120,10 @@ mod tests {
                 r#"{{"type":"verify_push_challenge","notification_sid":"{}","challenge_sid":"{}","factor_sid":"{}","message":"Log in from \"Lisbon\"?","expires_at":"2023-11-14T22:13:20.512Z"}}"#,
                 offer.notification, offer.challenge, offer.factor
             )
+        );
+        let quiet = Offer { manner: PromptManner { quiet: true }, ..offer };
+        assert!(
+            prompt(&quiet).ends_with(r#""expires_at":"2023-11-14T22:13:20.512Z","quiet":true}"#)
         );
     }
 

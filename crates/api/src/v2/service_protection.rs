@@ -29,6 +29,7 @@ const fn names(limit: ServiceLimit) -> (&'static str, &'static str) {
     match limit {
         ServiceLimit::PendingMax => ("PendingMax", "pending_max"),
         ServiceLimit::InARowMax => ("InARowMax", "in_a_row_max"),
+        ServiceLimit::QuietAfter => ("QuietAfter", "quiet_after"),
         ServiceLimit::InARowMinutes => ("InARowMinutes", "in_a_row_minutes"),
         ServiceLimit::PauseMinutes => ("PauseMinutes", "pause_minutes"),
         ServiceLimit::LongestPauseHours => ("LongestPauseHours", "longest_pause_hours"),
@@ -88,6 +89,7 @@ struct ServiceProtectionView {
     user_verification: &'static str,
     pending_max: u32,
     in_a_row_max: u32,
+    quiet_after: u32,
     in_a_row_minutes: u32,
     pause_minutes: u32,
     longest_pause_hours: u32,
@@ -114,6 +116,7 @@ impl ServiceProtectionView {
             user_verification: protection.user_verification().as_str(),
             pending_max: holds(ServiceLimit::PendingMax),
             in_a_row_max: holds(ServiceLimit::InARowMax),
+            quiet_after: holds(ServiceLimit::QuietAfter),
             in_a_row_minutes: holds(ServiceLimit::InARowMinutes),
             pause_minutes: holds(ServiceLimit::PauseMinutes),
             longest_pause_hours: holds(ServiceLimit::LongestPauseHours),
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
     use crate::tests::{at, base};
 
-    const EVERYTHING: &str = "Presence=number,code&UserVerification=required&PendingMax=3&InARowMax=3&InARowMinutes=20\
+    const EVERYTHING: &str = "Presence=number,code&UserVerification=required&PendingMax=3&InARowMax=3&QuietAfter=1&InARowMinutes=20\
                               &PauseMinutes=30&LongestPauseHours=48&ReportedPauseHours=0";
 
     fn read(form: &str, to: &mut ServiceProtection) -> Result<(), ApiError> {
@@ -188,6 +191,7 @@ mod tests {
     #[case("UserVerification=preferred")]
     #[case("PendingMax=101")]
     #[case("InARowMax=101")]
+    #[case("QuietAfter=101")]
     #[case("InARowMinutes=0")]
     #[case("InARowMinutes=61")]
     #[case("PauseMinutes=1441")]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
     AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
     ServiceSid,
@@ -76,6 +77,7 @@ impl HolderRequest {
                 let text = offer.message.as_str().as_bytes();
                 bytes.put_u16(u16::try_from(text.len()).unwrap_or_default());
                 bytes.put_slice(text);
+                put_manner(&mut bytes, &offer.manner);
                 bytes.freeze()
             }
             Self::IsPresent => begin(2).freeze(),
@@ -107,7 +109,9 @@ impl HolderRequest {
                 let length = u16::from_be_bytes(take(rest)?);
                 let text = rest.get(..usize::from(length))?;
                 let message = Message::parse(std::str::from_utf8(text).ok()?).ok()?;
-                let offer = Offer { notification, challenge, factor, message, expires_at };
+                *rest = rest.get(usize::from(length)..)?;
+                let manner = take_manner(rest)?;
+                let offer = Offer { notification, challenge, factor, message, manner, expires_at };
                 Self::Offer { offer, until }
             }
             2 => Self::IsPresent,
@@ -130,6 +134,26 @@ impl HolderRequest {
             Self::HasInHand(_) => "has_in_hand",
         }
     }
+}
+
+/// Appends the manner of a prompt: a length and JSON; nothing but the length for the ordinary one.
+fn put_manner(bytes: &mut BytesMut, manner: &PromptManner) {
+    let text = match *manner == PromptManner::default() {
+        true => Vec::new(),
+        false => serde_json::to_vec(manner).unwrap_or_default(),
+    };
+    bytes.put_u16(u16::try_from(text.len()).unwrap_or_default());
+    bytes.put_slice(&text);
+}
+
+/// The manner of a prompt; `None` if it is truncated. Older nodes send none, and newer ones may send members that are ignored.
+fn take_manner(rest: &mut &[u8]) -> Option<PromptManner> {
+    if rest.is_empty() {
+        return Some(PromptManner::default());
+    }
+    let length = u16::from_be_bytes(take(rest)?);
+    let text = rest.get(..usize::from(length))?;
+    Some(serde_json::from_slice(text).unwrap_or_default())
 }
 
 impl HolderReply {

@@ -9,7 +9,8 @@ use countersign_domain::ending::{Ending, ErrorCode, NotificationStatus, StatusRe
 use countersign_domain::node::NodeId;
 use countersign_domain::notification::{TTL, automatic_ttl, deadline};
 use countersign_domain::outcome::{AfterAttempt, Attempt, Outcome, after_attempt};
-use countersign_domain::prospect::{Prospect, Push, overdue, prepare};
+use countersign_domain::prompt_manner::PromptManner;
+use countersign_domain::prospect::{Asked, Prospect, Push, overdue, prepare};
 use countersign_domain::time::Instant;
 use proptest::option;
 use proptest::prelude::*;
@@ -31,7 +32,11 @@ fn prospect() -> impl Strategy<Value = Prospect> {
     (any::<bool>(), option::of(state()), option::of(target())).prop_map(
         |(lease_holds, state, factor)| Prospect {
             lease_holds,
-            challenge: state.map(|state| (state, message())),
+            challenge: state.map(|state| Asked {
+                state,
+                message: message(),
+                manner: PromptManner::default(),
+            }),
             factor,
         },
     )
@@ -133,7 +138,7 @@ proptest! {
         (delivery, now) in delivery_at(), until in span(), prospect in prospect(),
     ) {
         let lease = Lease { delivery, node: NodeId([0; 16]), until: now - Duration::from_secs(2) + until };
-        let (holds, state) = (prospect.lease_holds, prospect.challenge.as_ref().map(|(state, _)| *state));
+        let (holds, state) = (prospect.lease_holds, prospect.challenge.as_ref().map(|asked| asked.state));
         let can_be_reached = prospect.factor.as_ref().is_some_and(|target| target.address.can_be_reached());
         match prepare(&lease, prospect, now) {
             Ok(push) => {
@@ -171,7 +176,7 @@ proptest! {
         let now = between(created_at, deadline, tried_after);
         let push = Push {
             notification: delivery.notification, challenge: challenge.sid, factor: challenge.factor,
-            message: message(), target, expires_at: deadline, once: ttl == 0,
+            message: message(), manner: PromptManner::default(), target, expires_at: deadline, once: ttl == 0,
         };
         let told = push.remaining_seconds(now);
         prop_assert_eq!(told == 0, ttl == 0);

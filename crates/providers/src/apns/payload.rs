@@ -1,4 +1,5 @@
-//! The payload of a push to an iPhone, as Twilio's Verify SDK reads it: `aps` holds only strings.
+//! The payload of a push to an iPhone, as Twilio's Verify SDK reads it: `aps` holds only strings. A quiet push is a background push,
+//! which must have no alert, sound or badge (developer.apple.com: "Pushing background updates to your App").
 
 use countersign_domain::prospect::Push;
 use serde::Serialize;
@@ -17,10 +18,17 @@ struct Payload<'a> {
 }
 
 #[derive(Serialize)]
-struct Aps<'a> {
-    alert: &'a str,
-    sound: &'static str,
-    category: &'static str,
+#[serde(untagged)]
+enum Aps<'a> {
+    Alert {
+        alert: &'a str,
+        sound: &'static str,
+        category: &'static str,
+    },
+    Background {
+        #[serde(rename = "content-available")]
+        content_available: u8,
+    },
 }
 
 /// The body of a request; with `is_short`, only the beginning of the message.
@@ -28,7 +36,12 @@ pub(super) fn payload(push: &Push, is_short: bool) -> Vec<u8> {
     let whole = push.message.as_str();
     let beginning = is_short.then(|| shorten(whole));
     let payload = Payload {
-        aps: Aps { alert: beginning.as_deref().unwrap_or(whole), sound: "default", category: KIND },
+        aps: if push.manner.quiet {
+            Aps::Background { content_available: 1 }
+        } else {
+            let alert = beginning.as_deref().unwrap_or(whole);
+            Aps::Alert { alert, sound: "default", category: KIND }
+        },
         r#type: KIND,
         challenge_sid: push.challenge.to_string(),
         factor_sid: push.factor.to_string(),
@@ -45,6 +58,7 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use countersign_domain::prompt_manner::PromptManner;
     use countersign_domain::text::Message;
 
     use super::*;
@@ -56,6 +70,15 @@ mod tests {
         assert_eq!(
             text,
             r#"{"aps":{"alert":"Login to Owl Bank?","sound":"default","category":"verify_push_challenge"},"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606"}"#
+        );
+    }
+
+    #[test]
+    fn a_quiet_push_shows_nothing_and_names_its_challenge() {
+        let push = Push { manner: PromptManner { quiet: true }, ..fixtures::apn_push() };
+        assert_eq!(
+            String::from_utf8(payload(&push, false)).unwrap(),
+            r#"{"aps":{"content-available":1},"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606"}"#
         );
     }
 

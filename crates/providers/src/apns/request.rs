@@ -46,8 +46,8 @@ pub(super) fn request(
         .client
         .post(parts.pool.url(&["3", "device", token.expose()]))
         .header("apns-topic", topic)
-        .header("apns-push-type", "alert")
-        .header("apns-priority", "10")
+        .header("apns-push-type", if push.manner.quiet { "background" } else { "alert" })
+        .header("apns-priority", if push.manner.quiet { "5" } else { "10" })
         .header("apns-expiration", expiration(push, parts.now))
         .header("apns-collapse-id", push.challenge.to_string())
         .header("apns-id", apns_id(push.notification))

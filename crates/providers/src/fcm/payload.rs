@@ -32,6 +32,8 @@ struct Data<'a> {
     challenge_sid: String,
     factor_sid: String,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -58,9 +60,10 @@ pub(super) fn payload(
                 challenge_sid: push.challenge.to_string(),
                 factor_sid: push.factor.to_string(),
                 message: push.message.as_str(),
+                quiet: push.manner.quiet.then_some("true"),
             },
             android: Android {
-                priority: "HIGH",
+                priority: if push.manner.quiet { "NORMAL" } else { "HIGH" },
                 ttl: format!("{}s", push.remaining_seconds(now)),
                 collapse_key: is_repeat.then(|| push.challenge.to_string()),
             },
@@ -103,6 +106,8 @@ impl RecentChallenges {
 mod tests {
     use std::time::Duration;
 
+    use countersign_domain::prompt_manner::PromptManner;
+
     use super::*;
     use crate::fixtures;
 
@@ -121,6 +126,15 @@ mod tests {
         let again = text(&push, true, now);
         assert!(again.contains(r#""collapse_key":"YC03050505050505050505050505050505""#));
         assert!(payload(&push, "t", false, now, true).ends_with(br#","validate_only":true}"#));
+    }
+
+    /// Google does not wake a sleeping phone for it, and all values of `data` are texts.
+    #[test]
+    fn a_quiet_push_has_normal_priority_and_says_so() {
+        let quiet = Push { manner: PromptManner { quiet: true }, ..fixtures::fcm_push() };
+        let text = text(&quiet, false, quiet.expires_at - Duration::from_secs(9));
+        assert!(text.contains(r#""message":"Login to Owl Bank?","quiet":"true"}"#), "{text}");
+        assert!(text.contains(r#""android":{"priority":"NORMAL","ttl":"9s"}"#), "{text}");
     }
 
     #[test]

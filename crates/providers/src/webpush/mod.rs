@@ -125,7 +125,7 @@ impl WebPush {
         };
         let request = request
             .header("ttl", push.remaining_seconds(now))
-            .header("urgency", "high")
+            .header("urgency", if push.manner.quiet { "low" } else { "high" })
             .header("topic", topic(push.challenge))
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_ENCODING, "aes128gcm")
@@ -143,7 +143,7 @@ impl WebPush {
     fn body(&self, to: &Subscription, push: &Push) -> Result<Vec<u8>, Attempt> {
         let failed =
             |_| refused(codes::BAD_ADDRESS, "the push cannot be encrypted for this device");
-        let text = json!({
+        let mut text = json!({
             "type": KIND,
             "notification_sid": push.notification,
             "challenge_sid": push.challenge,
@@ -151,6 +151,9 @@ impl WebPush {
             "message": push.message,
             "expires_at": push.expires_at.to_millis_string(),
         });
+        if push.manner.quiet {
+            text["quiet"] = true.into();
+        }
         let sender = PrivateKey::generate(&ECDH_P256).map_err(failed)?;
         let salt = random(&*self.entropy);
         encrypt::encrypt(&to.reader, &sender, salt, text.to_string().as_bytes()).map_err(failed)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_domain::address::Platform;
 use countersign_domain::outcome::Outcome;
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::prospect::Push;
 use countersign_standins::{Action, Faults, apns, fcm};
 
@@ -157,6 +158,31 @@ async fn a_browser_shows_the_push() {
 
     browsers.unsubscribe(&subscription.id);
     assert_eq!(world.send(&push).await.outcome, Outcome::Gone { since: None });
+}
+
+#[tokio::test]
+async fn a_quiet_push_is_one_that_no_phone_sounds_for() {
+    let world = calm().await;
+    let quiet = |push| Push { manner: PromptManner { quiet: true }, ..push };
+    let attempt = world.send(&quiet(world.apn('a'))).await;
+    assert_eq!(attempt.outcome, Outcome::Accepted, "{attempt:?}");
+    let pushes = world.others.apns.pushes().all();
+    let Some(pushed) = pushes.last() else { panic!("Apple got none") };
+    assert_eq!((pushed.push_type.as_deref(), pushed.priority), (Some("background"), Some(5)));
+    assert_eq!(pushed.payload["aps"], serde_json::json!({"content-available": 1}));
+
+    let attempt = world
+        .send(&quiet(world.push(Platform::Fcm, "owl-registration:APA91bHun4MxP5egoKMwt2KZFBaFUH")))
+        .await;
+    assert_eq!(attempt.outcome, Outcome::Accepted, "{attempt:?}");
+    let messages = world.others.fcm.messages().all();
+    assert_eq!(messages[0].priority.as_deref(), Some("NORMAL"));
+
+    let browsers = &world.others.web_push;
+    let subscription = browsers.subscribe(Some(&world.vapid_public_key)).unwrap();
+    let push = world.push(Platform::WebPush, &subscription.json().to_string());
+    assert_eq!(world.send(&quiet(push)).await.outcome, Outcome::Accepted);
+    assert_eq!(browsers.shown(&subscription.id)[0]["quiet"], true);
 }
 
 /// Every attempt ends with an outcome to act on, and retries get every push through.

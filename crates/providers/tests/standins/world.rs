@@ -8,6 +8,7 @@ use countersign_bus::LocalBus;
 use countersign_domain::address::{Address, Platform};
 use countersign_domain::credential::CredentialType;
 use countersign_domain::outcome::Attempt;
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::prospect::{Push, Target};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{
@@ -139,6 +140,7 @@ impl World {
             challenge: ChallengeSid::from_bytes(random(&self.entropy)),
             factor: FactorSid::from_bytes(random(&self.entropy)),
             message: Message::parse("Login to Owl Bank?").expect("a message"),
+            manner: PromptManner::default(),
             target: Target {
                 account: AccountSid::from_bytes([1; 16]),
                 service: ServiceSid::from_bytes([2; 16]),

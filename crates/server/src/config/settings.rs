@@ -141,6 +141,7 @@ fn check_prompts(limits: &Limits) -> anyhow::Result<()> {
         let name = match limit {
             ServiceLimit::PendingMax => "pending_push_challenges_per_factor",
             ServiceLimit::InARowMax => "push_challenges_in_a_row",
+            ServiceLimit::QuietAfter => "quiet_after_push_challenges",
             ServiceLimit::InARowMinutes => "push_challenges_in_a_row_minutes",
             ServiceLimit::PauseMinutes => "pause_minutes",
             ServiceLimit::LongestPauseHours => "longest_pause_hours",

@@ -165,6 +165,31 @@ async fn a_device_shows_only_so_many_prompts_at_a_time_if_that_is_limited() {
 }
 
 #[tokio::test]
+async fn after_some_challenges_without_an_approval_further_ones_come_quietly_if_that_is_wanted() {
+    let app = TestApp::start_with(&["limits.quiet_after_push_challenges=2"]).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let mut stream = phone.connect().await.unwrap();
+    let mut next = async || {
+        let sid = ask(&app, &phone).await.text("sid");
+        let prompt = stream.next_prompt().await.unwrap();
+        assert_eq!(prompt.challenge_sid, sid);
+        (sid, prompt.quiet)
+    };
+    assert!(!next().await.1);
+    assert!(!next().await.1);
+    let (third, quiet) = next().await;
+    assert!(quiet);
+    phone.answer(&third, Verdict::Approved).await.unwrap();
+    app.clock.advance(Duration::from_secs(1));
+    assert!(!next().await.1, "the person is there");
+    let own = format!("/v2/Services/{}/Protection", app.service);
+    app.api().post(&own, &[("QuietAfter", "1")]).await.expect(200);
+    assert!(next().await.1);
+    app.api().post(&own, &[("QuietAfter", "0")]).await.expect(200);
+    assert!(!next().await.1);
+}
+
+#[tokio::test]
 async fn callers_of_two_servers_at_once_do_not_pass_the_limit() {
     let app = TestApp::start().await;
     let there = app.other_node().await;

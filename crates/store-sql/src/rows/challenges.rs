@@ -4,6 +4,7 @@ use countersign_domain::challenge::{
     Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
 };
 use countersign_domain::factor::Factor;
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::text::{FriendlyName, Message, StringMap};
 use countersign_domain::time::Instant;
@@ -159,4 +160,20 @@ impl NewChallenge {
             opening: opening.clone(),
         })
     }
+}
+
+/// The columns of [`manner`], of the table alias `c`.
+#[macro_export]
+macro_rules! manner_columns {
+    () => {
+        "c.quiet"
+    };
+}
+
+/// Reads how a device is to show a challenge.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn manner<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<PromptManner> {
+    Ok(PromptManner { quiet: cells.take::<Option<bool>>()?.unwrap_or(false) })
 }

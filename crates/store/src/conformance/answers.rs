@@ -210,7 +210,7 @@ pub async fn an_answer_leaves_a_ttl_of_zero_to_its_holder(fixture: &Fixture) {
         .await
         .unwrap();
     let prospect = fixture.prospect(&lease).await;
-    let (state, _) = prospect.challenge.unwrap();
+    let state = prospect.challenge.unwrap().state;
     assert_eq!(state, ChallengeState::Answered { verdict: Verdict::Approved, at });
     let cancelled = Ending::cancelled(StatusReason::Answered);
     assert!(fixture.settle(&lease, DeliveryEvent::Ended(cancelled)).await);

@@ -5,7 +5,8 @@ use countersign_domain::challenge::{Challenge, ChallengeState};
 use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::FactorChange;
-use countersign_domain::prospect::Prospect;
+use countersign_domain::prompt_manner::PromptManner;
+use countersign_domain::prospect::{Asked, Prospect};
 use countersign_domain::sid::NotificationSid;
 use tokio::task::JoinSet;
 
@@ -232,7 +233,8 @@ pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
     let prospect = fixture.prospect(&lease).await;
     assert!(prospect.lease_holds);
     let message = challenge.details.message.clone().unwrap();
-    assert_eq!(prospect.challenge, Some((ChallengeState::Pending, message)));
+    let asked = Asked { state: ChallengeState::Pending, message, manner: PromptManner::default() };
+    assert_eq!(prospect.challenge, Some(asked));
     let target = prospect.factor.unwrap();
     let owner = &factor.owner;
     assert_eq!((target.account, target.service), (owner.account, owner.service));

@@ -125,6 +125,7 @@ macro_rules! conformance {
                 of_many_push_challenges_at_once_so_many_are_opened
                 a_factor_has_only_so_many_pending_push_challenges
                 of_many_push_challenges_at_once_so_many_are_pending
+                a_push_challenge_after_so_many_without_an_approval_is_quiet
                 an_older_push_challenge_does_not_count
                 an_approval_clears_the_count_and_ends_the_pause
                 each_further_pause_lasts_twice_as_long

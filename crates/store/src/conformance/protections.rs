@@ -16,6 +16,7 @@ use crate::seam::{Answer, Opened, Opening, Recorded};
 const LIMITS: PromptLimits = PromptLimits {
     most_pending: 0,
     most_in_a_row: 5,
+    quiet_after: 0,
     window: Duration::from_secs(600),
     first_pause: Duration::from_secs(900),
     longest_pause: Duration::from_secs(3_000),
@@ -362,4 +363,27 @@ pub async fn of_many_push_challenges_at_once_so_many_are_pending(fixture: &Fixtu
     let opened = callers.join_all().await;
     let count = |is: Opened| opened.iter().filter(|opened| **opened == is).count();
     assert_eq!((count(Opened::Done), count(Opened::TooManyPending)), (3, 17));
+}
+
+/// All pushes of such a challenge are quiet, also explicit ones. An approval makes the next one loud again.
+pub async fn a_push_challenge_after_so_many_without_an_approval_is_quiet(fixture: &Fixture) {
+    let limits = PromptLimits { quiet_after: 2, window: LIMITS.window, ..PromptLimits::OFF };
+    let (service, identity) = (fixture.service().await, fixture.make.identity());
+    let one = fixture.factor_of(&service, &identity).await;
+    let other = fixture.factor_of(&service, &identity).await;
+    let is_quiet = async |factor: &Factor, limits| {
+        let challenge = fixture.make.challenge(factor);
+        assert_eq!(open_within(fixture, &challenge, limits).await, Opened::Done);
+        let prospect = fixture.prospect(&fixture.leased(&challenge).await).await;
+        fixture.pass(1);
+        (challenge, prospect.challenge.unwrap().manner.quiet)
+    };
+    assert!(!is_quiet(&one, limits).await.1);
+    assert!(!is_quiet(&other, limits).await.1);
+    let (third, quiet) = is_quiet(&one, limits).await;
+    assert!(quiet, "of all devices of the person together");
+    assert!(!is_quiet(&one, PromptLimits::OFF).await.1);
+    assert!(!is_quiet(&fixture.factor().await, limits).await.1);
+    answer(fixture, &third, Verdict::Approved).await;
+    assert!(!is_quiet(&one, limits).await.1);
 }

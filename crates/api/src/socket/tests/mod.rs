@@ -16,6 +16,7 @@ use countersign_domain::entity::Owner;
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::key::DeviceKey;
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, EntitySid, FactorKeySid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -100,6 +101,7 @@ pub(super) fn an_offer(n: u8, expires_at: Instant) -> Offer {
         challenge: ChallengeSid::mint(FactorType::Push, START, &Same(n)),
         factor: factor(7),
         message: Message::parse("Log in from \"Lisbon\"?").unwrap(),
+        manner: PromptManner::default(),
         expires_at,
     }
 }

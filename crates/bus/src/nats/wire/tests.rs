@@ -3,13 +3,14 @@ use proptest::prelude::*;
 use super::*;
 
 fn request() -> impl Strategy<Value = HolderRequest> {
-    let offer = (any::<[[u8; 16]; 3]>(), "[^\\x00-\\x1f]{1,100}", any::<[u32; 2]>());
-    let offer = offer.prop_filter_map("a message", |([a, b, c], text, [expires, until])| {
+    let offer = (any::<[[u8; 16]; 3]>(), "[^\\x00-\\x1f]{1,100}", any::<[u32; 2]>(), any::<bool>());
+    let offer = offer.prop_filter_map("a message", |([a, b, c], text, [expires, until], quiet)| {
         let offer = Offer {
             notification: NotificationSid::from_bytes(a),
             challenge: ChallengeSid::from_bytes(b),
             factor: FactorSid::from_bytes(c),
             message: Message::parse(&text).ok()?,
+            manner: PromptManner { quiet },
             expires_at: Instant::from_seconds(expires.into()),
         };
         Some(HolderRequest::Offer { offer, until: Instant::from_seconds(until.into()) })
@@ -23,6 +24,25 @@ fn request() -> impl Strategy<Value = HolderRequest> {
         any::<[u8; 16]>()
             .prop_map(|sid| HolderRequest::HasInHand(NotificationSid::from_bytes(sid))),
     ]
+}
+
+/// What an older node, which knows no manner, would have meant by the first `cut` bytes of an offer.
+fn as_of_an_older_node(request: HolderRequest, cut: usize) -> Option<HolderRequest> {
+    let HolderRequest::Offer { offer, until } = request else { return None };
+    let offer = Offer { manner: PromptManner::default(), ..offer };
+    (cut == 2 + 3 * 16 + 2 * 8 + 2 + offer.message.as_str().len())
+        .then_some(HolderRequest::Offer { offer, until })
+}
+
+#[test]
+fn an_offer_of_an_older_node_is_an_ordinary_prompt() {
+    let offer = crate::conformance::offer();
+    let request = HolderRequest::Offer { until: offer.expires_at, offer };
+    let bytes = request.encode();
+    let cut = bytes.len() - 2 - r#"{"quiet":true}"#.len();
+    let read = HolderRequest::decode(&bytes[..cut]);
+    assert!(read.is_some());
+    assert_eq!(read, as_of_an_older_node(request, cut));
 }
 
 proptest! {
@@ -42,7 +62,7 @@ proptest! {
         let bytes = request.encode();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length")]
         let cut = (bytes.len() as f64 * share) as usize;
-        prop_assert_eq!(HolderRequest::decode(&bytes[..cut]), None);
+        prop_assert_eq!(HolderRequest::decode(&bytes[..cut]), as_of_an_older_node(request, cut));
     }
 }
 

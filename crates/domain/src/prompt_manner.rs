@@ -1,0 +1,11 @@
+//! How a device is to show a prompt, beyond the question itself.
+
+use serde::{Deserialize, Serialize};
+
+/// How a device is to show a prompt. The default is the ordinary way, and an absent member has its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PromptManner {
+    /// It must not sound, vibrate or wake: the person has approved none of several challenges before it.
+    pub quiet: bool,
+}

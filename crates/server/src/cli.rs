@@ -3,6 +3,7 @@
 mod accounts;
 mod backup;
 mod check;
+mod config;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::accounts::Accounts;
 pub use self::backup::{Backup, Restore};
 pub use self::check::{Check, Doctor, Results};
+pub use self::config::ConfigCommand;
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -74,8 +76,28 @@ pub enum Command {
     Check(Check),
     /// Check what `check` does, and try everything else that the server needs
     Doctor(Doctor),
+    /// Have the running server read its settings, certificates and secret files again, as SIGHUP does
+    Reload,
+    /// Print an annotated settings file, or the settings in use
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the OpenAPI document of the API
     Openapi,
+    /// Print a script that completes commands and flags in a shell
+    #[command(
+        after_help = "Example, for bash:\n  countersign completions bash > /etc/bash_completion.d/countersign"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for every command into a folder
+    #[command(after_help = "Example:\n  countersign man /usr/local/share/man/man1")]
+    Man {
+        /// The folder; created if it is missing
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// `serve`

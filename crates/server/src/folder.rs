@@ -1,6 +1,7 @@
 //! The data folder: private to its owner, and locked to one server.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -12,7 +13,18 @@ use rustix::io::Errno;
 
 /// The lock of the folder, until dropped.
 #[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
+pub struct FolderLock(File);
+
+impl FolderLock {
+    /// Writes the id of this process, a server, into the lock, for commands that signal it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn name_server(&self) -> anyhow::Result<()> {
+        let written = writeln!(&self.0, "{}", std::process::id());
+        written.context("cannot write the process id into the lock of the data folder")
+    }
+}
 
 /// Creates the folder if it is missing, with mode 0700 whatever the umask is.
 ///
@@ -98,7 +110,11 @@ pub fn lock(folder: &Path) -> anyhow::Result<FolderLock> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(FolderLock(file)),
+        Ok(()) => {
+            // The id of a server that has ended.
+            file.set_len(0).with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(FolderLock(file))
+        }
         Err(TryLockError::WouldBlock) => {
             bail!("another countersign server is using the data folder {}", folder.display())
         }
@@ -112,6 +128,31 @@ pub fn lock(folder: &Path) -> anyhow::Result<FolderLock> {
 pub fn is_held(folder: &Path) -> bool {
     let file = OpenOptions::new().write(true).open(folder.join("lock"));
     file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// The process id of the server that has locked the folder. `None` if no server has, or one that this process does not see, such
+/// as in a container.
+pub fn server(folder: &Path) -> Option<u32> {
+    if !is_held(folder) {
+        return None;
+    }
+    let lock = folder.join("lock");
+    let id: u32 = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
+    has_open(id, &lock).then_some(id)
+}
+
+/// Whether a process has a file open; `true` where the system does not say.
+fn has_open(process: u32, file: &Path) -> bool {
+    if !Path::new("/proc/self/fd").exists() {
+        return true;
+    }
+    let of = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let wanted = of(file);
+    match std::fs::read_dir(format!("/proc/{process}/fd")) {
+        Ok(files) => files.flatten().any(|entry| wanted.is_some() && of(&entry.path()) == wanted),
+        // Of another user, whom the signal will name.
+        Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +173,24 @@ mod tests {
         drop(first);
         assert!(!is_held(folder.path()));
         lock(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_server_is_named_while_it_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert_eq!(server(folder.path()), None, "another command holds it");
+        first.name_server().unwrap();
+        assert_eq!(server(folder.path()), Some(std::process::id()));
+        // An id of another process, as one that a container wrote.
+        std::fs::write(folder.path().join("lock"), "1\n").unwrap();
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(server(folder.path()), None);
+        }
+        drop(first);
+        assert_eq!(server(folder.path()), None);
+        let _again = lock(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("lock")).unwrap(), "");
     }
 
     #[test]

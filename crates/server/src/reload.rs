@@ -8,7 +8,7 @@ use countersign_verify::security::{self, Event};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::secret_file;
 use crate::telemetry::Telemetry;
 use crate::wiring::Server;
@@ -116,13 +116,7 @@ fn differing<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>)
 
 /// The value of every setting. `database.url` may hold a password, so its hash stands in for it.
 fn settings(config: &Config) -> BTreeMap<String, Value> {
-    let all = serde_json::to_value(config).unwrap_or_default();
-    let value = |key: &String| {
-        let pointer = format!("/{}", key.replace('.', "/"));
-        all.pointer(&pointer).cloned().unwrap_or_default()
-    };
-    let mut settings: BTreeMap<_, _> =
-        config::keys().iter().map(|key| (key.clone(), value(key))).collect();
+    let mut settings = config.values();
     let url = config.database.url.as_ref().map(|url| hash(url.expose_secret().as_bytes()));
     settings.insert("database.url".to_owned(), url.into());
     settings

@@ -25,11 +25,13 @@ pub enum Accounts {
         evict: bool,
     },
     /// Suspend an account: its tokens, API keys, devices and access tokens are refused until it is resumed
+    #[command(visible_alias = "disable")]
     Suspend {
         /// The account's SID (AC…)
         account: String,
     },
     /// End the suspension of an account
+    #[command(visible_alias = "enable")]
     Resume {
         /// The account's SID (AC…)
         account: String,

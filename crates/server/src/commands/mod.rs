@@ -12,12 +12,15 @@ mod demo;
 mod doctor;
 mod enrol_link;
 mod findings;
+mod generated;
 mod load;
 mod migrate_data;
 mod phone;
 mod push_test;
+mod reload;
 mod restore;
 mod serve;
+mod settings;
 mod stand_ins;
 
 use std::process::ExitCode;
@@ -96,6 +99,13 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             beside(&common, async |config| backup::run(config, &common, &flags))
         }
         Command::Restore(flags) => beside(&common, async |config| restore::run(config, &flags)),
+        Command::Reload => {
+            let config = load(&common, &[])?;
+            reload::run(&config).map_err(|error| config.origins.explain(error))
+        }
+        Command::Config(command) => settings::run(&common, &command),
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man { folder } => generated::man(&folder),
         Command::Check(flags) => runtime()?.block_on(check::run(&common, &flags)),
         Command::Doctor(flags) => runtime()?.block_on(doctor::run(&common, &flags)),
         Command::Openapi => {

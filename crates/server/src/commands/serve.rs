@@ -59,7 +59,8 @@ pub(super) async fn run(
 
     bus::suits_database(&config)?;
     folder::make(&config.data_dir)?;
-    let _lock = folder::lock(&config.data_dir)?;
+    let lock = folder::lock(&config.data_dir)?;
+    lock.name_server()?;
     let world = World::real();
     let key = master_key::for_server(&config, variable, new_database, &*world.entropy)?;
     let database = Database::open(&config).await?;

@@ -16,7 +16,9 @@ mod names;
 mod origin;
 mod outgoing;
 mod reader;
+mod reference;
 mod settings;
+mod shown;
 mod sources;
 mod values;
 
@@ -32,5 +34,6 @@ pub use log::{LogFormat, LogSection, TracesSection};
 pub use names::{keys, variable};
 pub use origin::{Origin, Origins};
 pub use outgoing::OutgoingSection;
+pub use reference::example;
 pub use settings::Config;
 pub use sources::{Flag, Sources};

@@ -28,4 +28,5 @@ mod stand_ins;
 mod start;
 mod stop;
 mod support;
+mod tools;
 mod webhooks;

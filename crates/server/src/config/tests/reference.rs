@@ -1,48 +1,15 @@
 //! `docs/run/configuration.md`, compared with the settings: names, variables, defaults, units and bounds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::reference::{Row, rows};
 use crate::config::*;
-
-/// A row of the page's tables.
-struct Row {
-    key: String,
-    variable: String,
-    default: String,
-    unit: String,
-    values: String,
-}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/run")
-}
-
-fn rows() -> Vec<Row> {
-    let page = std::fs::read_to_string(folder().join("configuration.md")).unwrap();
-    let lines = page.lines().filter_map(|line| line.strip_prefix("| `"));
-    let cells = lines.map(|line| line.split(" | ").map(str::to_owned).collect::<Vec<_>>());
-    let rows = cells.filter_map(|cells| {
-        let (key, variable) = cells[0].split_once("`<br>`")?;
-        let [_, default, unit, values, _] = &cells[..] else { panic!("{cells:?}") };
-        Some(Row {
-            key: key.to_owned(),
-            variable: variable.trim_end_matches('`').to_owned(),
-            default: default.clone(),
-            unit: unit.clone(),
-            values: values.clone(),
-        })
-    });
-    rows.collect()
-}
-
-/// The default of every setting.
-fn defaults() -> BTreeMap<String, Value> {
-    let all = serde_json::to_value(Config::default()).unwrap();
-    let of = |key: &String| all.pointer(&format!("/{}", key.replace('.', "/"))).unwrap().clone();
-    keys().iter().map(|key| (key.clone(), of(key))).collect()
 }
 
 fn with(setting: &str) -> anyhow::Result<Config> {
@@ -64,7 +31,7 @@ fn every_setting_has_a_row_with_its_variable_and_no_other_has() {
 
 #[test]
 fn every_row_has_the_default_and_the_unit() {
-    let defaults = defaults();
+    let defaults = Config::default().values();
     for Row { key, default, unit, .. } in rows() {
         let expected = match &defaults[&key] {
             Value::Null => "none".to_owned(),
@@ -88,7 +55,7 @@ fn every_row_has_the_default_and_the_unit() {
 
 #[test]
 fn every_bound_of_a_number_is_the_one_that_is_checked() {
-    let defaults = defaults();
+    let defaults = Config::default().values();
     for Row { key, values, .. } in rows() {
         let is_number = defaults[&key].is_number() || values.starts_with("≥ ");
         if !is_number {

@@ -157,15 +157,26 @@ describe("in every language the page", () => {
       const sheet = page.locator("#prompt");
       await sheet.locator("#deny:enabled").waitFor();
       await everywhere("question");
+      await button("prompt.not_me").click();
+      await everywhere("not-me");
+      await button("go_back").click();
       await button("prompt.deny").click();
       assert.equal(await person.outcome(sid), "denied");
       await page.locator("#notices").getByText(words["ended.denied"].replace("{message}", "").trim()).waitFor();
       await everywhere("denied");
 
       await person.ask("Log in from Lisbon?", { fields: FIELDS });
+      await sheet.locator("#deny:enabled").waitFor();
+      await person.ask("Change your address to 7 Quay Street?", { fields: FIELDS });
+      await sheet.locator("#prompt-deny-all").waitFor();
+      await everywhere("several");
+      await sheet.locator("#prompt-mute").click();
       await sheet.locator("#prompt-later:enabled").click();
       await page.getByRole("heading", { name: words["waiting.title"] }).waitFor();
       await everywhere("waiting");
+      await page.locator("#deny-all").click();
+      await everywhere("deny-all");
+      await button("go_back").click();
       await page.locator("#accounts-list button").click();
       await everywhere("edit");
       await button("cancel").click();

@@ -147,7 +147,7 @@ describe("a push", () => {
     await shown(page, 2);
     await page.getByText("1 more waiting").waitFor();
     assert.deepEqual(await opened.jsonValue(), [], "the sheet stays as it is");
-    await sheet.getByRole("button", { name: "Deny", disabled: false }).click();
+    await sheet.getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
     assert.equal(await person.outcome(first.sid), "denied");
     await sheet.getByText("Pushed meanwhile?").waitFor();
   });
@@ -166,6 +166,55 @@ describe("a push", () => {
       [challenge.details.date, challenge.expiration_date],
     );
     assert.equal(notification.body, `Harbour Bank asked at ${at}. Tap to approve or deny until ${until}.`);
+  });
+
+  test("says from where somebody logs in, and can be denied or reviewed in the notification", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const sid = await person.ask("From where?", {
+      fields: [
+        ["Device", "Firefox"],
+        ["Place", "Lisbon"],
+      ],
+    });
+    const told = { challenge_sid: sid, factor_sid: (await person.factor()).sid, message: "From where?" };
+    await push(told);
+    const [{ body }] = await shown(page, 1);
+    assert.match(body, /^Harbour Bank asked\. Place: Lisbon\. Tap to approve or deny until /);
+    const there = await worker(page);
+    const actions = await there.evaluate(async () => {
+      const [notification] = await registration.getNotifications();
+      const tap = Object.assign(new Event("notificationclick"), { notification, action: "deny" });
+      let done;
+      tap.waitUntil = (promise) => (done = promise);
+      dispatchEvent(tap);
+      await done;
+      return notification.actions.map(({ action, title }) => [action, title]);
+    });
+    assert.deepEqual(actions, [
+      ["deny", "Deny"],
+      ["review", "Review"],
+    ]);
+    assert.equal(await person.outcome(sid), "denied");
+    await page.getByText("Denied elsewhere: From where?").waitFor();
+  });
+
+  test("that the server calls quiet makes no sound, and its question is listed instead of opened", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    // The question reaches the page by the push only.
+    await page.routeWebSocket(/Stream/, (socket) => socket.close());
+    await page.reload();
+    await deaf(page);
+    const { told } = await asked(person, "Quietly?");
+    await push({ ...told, quiet: true });
+    const [notification] = await shown(page, 1);
+    assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
+    const listed = page.getByRole("button", { name: /Quietly\?/ });
+    await listed.waitFor();
+    assert.equal(await page.locator("#prompt").isVisible(), false);
+    await listed.click();
+    await page.getByRole("dialog", { name: "Quietly?" }).waitFor();
   });
 
   test("of a question that was answered already says so quietly, and goes", async (t) => {

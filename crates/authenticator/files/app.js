@@ -9,6 +9,7 @@ import { bindHistory, showHistory } from "./history.js";
 import { Inbox } from "./inbox.js";
 import { readLink } from "./link.js";
 import { PromptSheet, bindPause, isPaused } from "./prompt.js";
+import { Queue } from "./queue.js";
 import { Device, Refused, server } from "./protocol.js";
 import {
   bestTarget,
@@ -25,7 +26,14 @@ import { fill, learn, say, tell } from "./words.js";
 const HAD_ACCOUNTS = "countersign.had-accounts";
 
 const inbox = new Inbox();
-const sheet = new PromptSheet(inbox);
+const queue = new Queue(inbox, {
+  open: (sid) => sheet.open(sid),
+  changed: (isOwn) => {
+    sheet.update();
+    if (isOwn) tabs.postMessage("muted");
+  },
+});
+const sheet = new PromptSheet(inbox, queue);
 const connections = new Map();
 /** Channel to the other tabs, for changes of accounts and history. */
 const tabs = new BroadcastChannel("countersign");
@@ -99,15 +107,16 @@ function meetLink(link) {
 }
 
 /** Opens what a notification is about. If the question of a push that has just arrived is over, this is no error. */
-async function openChallenge({ factorSid, challengeSid, isPushed }) {
+async function openChallenge({ factorSid, challengeSid, isPushed, isQuiet }) {
   const connection = connections.get(factorSid);
   if (!connection) {
     trouble("key_gone");
     return;
   }
   try {
-    const challenge = await inbox.offer(connection.device, challengeSid);
-    if (isPushed) sheet.remind(challengeSid);
+    const challenge = await inbox.offer(connection.device, challengeSid, isQuiet);
+    if (isPushed && !isQuiet) sheet.remind(challengeSid);
+    else if (isPushed) sheet.update();
     else sheet.open(challengeSid);
     if (challenge.status !== "pending") tellEnd(challenge, isPushed ? "plain" : "bad");
   } catch (error) {
@@ -212,7 +221,7 @@ function bind() {
   });
   inbox.addEventListener("change", show);
   inbox.addEventListener("came", ({ detail }) => {
-    notifyElsewhere(detail);
+    if (!queue.isMuted && !detail.isQuiet) notifyElsewhere(detail);
     // The first message after a renaming may be a question.
     connections.get(detail.device.sid)?.rename();
   });
@@ -222,6 +231,7 @@ function bind() {
   inbox.addEventListener("kept", refreshHistory);
   tabs.addEventListener("message", ({ data }) => {
     if (data === "accounts") reload();
+    else if (data === "muted") queue.reload();
     else for (const connection of connections.values()) connection.ask();
   });
   for (const event of ["online", "pageshow", "focus"]) window.addEventListener(event, wake);
@@ -250,6 +260,7 @@ async function start() {
   }
   bind();
   show();
+  await queue.reload();
   readAddress();
   await refreshHistory();
   await registerWorker().catch(() => {});

@@ -171,7 +171,7 @@ export class Connection {
         if (this.#isNameOld) this.rename();
         this.ask();
       },
-      prompt: (frame) => this.#offered(frame.challenge_sid),
+      prompt: (frame) => this.#offered(frame),
       lost: () => {
         const was = this.#isLinked;
         this.#isLinked = false;
@@ -182,9 +182,9 @@ export class Connection {
     });
   }
 
-  async #offered(sid) {
+  async #offered({ challenge_sid: sid, quiet }) {
     try {
-      await this.#inbox.offer(this.device, sid);
+      await this.#inbox.offer(this.device, sid, quiet === true);
     } catch (error) {
       if (!(error instanceof Refused && error.isGone)) this.failed(error);
     }

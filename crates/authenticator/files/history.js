@@ -6,6 +6,8 @@ import { date, say } from "./words.js";
 const ENDS = {
   approved: ["yes", "good"],
   denied: ["no", "bad"],
+  reported: ["no", "bad"],
+  presence_failed: ["no", "bad"],
   expired: ["time", ""],
   withdrawn: ["time", ""],
   removed: ["time", ""],

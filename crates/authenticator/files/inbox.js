@@ -7,15 +7,20 @@ import { answers, forgetAnswer, keepAnswer } from "./store.js";
 /** Pause after an interrupted or failed wait, in milliseconds. */
 const PAUSE = 5_000;
 const NO_WAIT = 1_000;
+/** Tolerance for the clock, in milliseconds. */
+const EARLY = 2_500;
 
 /** Another device was first (60322), or the challenge expired (60323). */
 const TOO_LATE = [60322, 60323];
+/** The signature or the number is wrong. */
+const WRONG = 60324;
 
 /** Entries of the history whose end the server has not confirmed yet. */
 const OPEN_ENDS = ["unsure", "lapsed"];
 
 /**
- * A prompt ends as `approved`, `denied`, `expired` (confirmed by the server), `withdrawn` (the server has no such challenge),
+ * A prompt ends as `approved`, `denied`, `reported` (denied as not caused by the person), `presence_failed` (denied because the
+ * number was wrong), `expired` (these are confirmed by the server), `withdrawn` (the server has no such challenge, or ended it early),
  * `removed` (the server does not know the device), `lapsed` (expired while the server could not be reached), or `unsure`
  * (likewise, while an answer was being sent).
  *
@@ -31,17 +36,21 @@ export class Inbox extends EventTarget {
     return [...this.#prompts.values()].sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  /** Fetches the challenge of a push and returns its status. */
-  async offer(device, sid) {
-    const { challenge } = await device.challenge(sid);
-    await this.#take(device, challenge);
+  /** Fetches the challenge of a push and returns its status. A quiet one is listed, and does not open by itself. */
+  async offer(device, sid, isQuiet = false) {
+    const { challenge, needs } = await device.challenge(sid);
+    await this.#take(device, challenge, { ...needs, isQuiet });
     return challenge;
   }
 
   /** Fetches the pending challenges, and the status of answers that may have been lost. */
   async refresh(device) {
     const pending = await device.pending();
-    for (const challenge of pending) await this.#take(device, challenge);
+    for (const challenge of pending) {
+      const known = this.#prompts.get(challenge.sid);
+      if (known) await this.#settle(known, challenge);
+      else await this.offer(device, challenge.sid);
+    }
     const listed = new Set(pending.map((challenge) => challenge.sid));
     const missing = this.prompts.filter((prompt) => prompt.device.sid === device.sid && !listed.has(prompt.sid));
     for (const prompt of missing) await this.#reread(prompt);
@@ -66,12 +75,13 @@ export class Inbox extends EventTarget {
 
   /**
    * Answers. Throws if the prompt is still pending: `Unsure` if the answer may have arrived. An unconfirmed answer is looked up
-   * and, if the server does not have it, sent again.
+   * and, if the server does not have it, sent again. `more` has further members to sign. After a wrong number the prompt has
+   * `wrong`, the count of them.
    */
-  async answer(prompt, status) {
+  async answer(prompt, status, more = {}) {
     prompt.answering = true;
     try {
-      await this.#send(prompt, status);
+      await this.#send(prompt, status, more);
     } catch (error) {
       if (error instanceof Refused) this.#tell("refused", { device: prompt.device, error });
       throw error;
@@ -96,13 +106,16 @@ export class Inbox extends EventTarget {
     }
   }
 
-  async #send(prompt, status) {
+  async #send(prompt, status, more) {
     for (const isLast of [false, true]) {
       try {
-        const challenge = await prompt.device.answer(prompt.sid, status);
-        return await this.#end(prompt, challenge.status, challenge.status === status);
+        const challenge = await prompt.device.answer(prompt.sid, status, more);
+        const isHere = challenge.status === status;
+        const end = isHere && more.reason === "not_me" ? "reported" : endedAs(challenge);
+        return await this.#end(prompt, end, isHere);
       } catch (error) {
         if (error instanceof Refused && TOO_LATE.includes(error.code)) return this.#lookUp(prompt, status);
+        if (error.code === WRONG && more.presence_answer) return this.#wrong(prompt, error);
         if (!(error instanceof Unreachable)) throw error;
         if (error instanceof Unsure) await this.#noteSent(prompt, status);
         if (!prompt.sent) throw error;
@@ -110,6 +123,14 @@ export class Inbox extends EventTarget {
       }
     }
     return undefined;
+  }
+
+  /** The number was wrong. Throws if there is another try. */
+  async #wrong(prompt, error) {
+    const { challenge } = await prompt.device.challenge(prompt.sid);
+    prompt.wrong += 1;
+    if (challenge.status === "pending") throw error;
+    return this.#end(prompt, challenge.status === "denied" ? "presence_failed" : challenge.status, true);
   }
 
   /** There may already be an answer, perhaps this one. The server decides. */
@@ -129,7 +150,7 @@ export class Inbox extends EventTarget {
     return this.#keep(prompt, "unsure");
   }
 
-  async #take(device, challenge) {
+  async #take(device, challenge, { presence, verification, isQuiet }) {
     const known = this.#prompts.get(challenge.sid);
     if (known) return this.#settle(known, challenge);
     const { details } = challenge;
@@ -141,6 +162,10 @@ export class Inbox extends EventTarget {
       date: details.date,
       createdAt: Date.parse(challenge.date_created),
       expiresAt: Date.parse(challenge.expiration_date),
+      presence,
+      verification,
+      isQuiet,
+      wrong: 0,
       answering: false,
       /** The answer, while it is unknown whether it arrived. */
       sent: undefined,
@@ -162,10 +187,11 @@ export class Inbox extends EventTarget {
     }
   }
 
-  async #settle(prompt, { status }) {
+  async #settle(prompt, challenge) {
+    const { status } = challenge;
     if (prompt.answering) return;
     if (status !== "pending") {
-      await this.#end(prompt, status, status === prompt.sent);
+      await this.#end(prompt, endedAs(challenge), status === prompt.sent);
     } else if (prompt.sent) {
       prompt.sent = undefined;
       await forgetAnswer(prompt.sid);
@@ -229,11 +255,17 @@ export class Inbox extends EventTarget {
   }
 }
 
+/** How a challenge ended. One that is expired before its time was ended by the server, as when another device answered. */
+function endedAs({ status, expiration_date }) {
+  const isEarly = status === "expired" && clock.now() < Date.parse(expiration_date) - EARLY;
+  return isEarly ? "withdrawn" : status;
+}
+
 /** The status of a challenge at the server; `undefined` while it is pending. */
 async function endOf(device, sid) {
   try {
-    const { status } = (await device.challenge(sid)).challenge;
-    return status === "pending" ? undefined : status;
+    const { challenge } = await device.challenge(sid);
+    return challenge.status === "pending" ? undefined : endedAs(challenge);
   } catch (error) {
     if (error instanceof Refused && error.isGone) return "withdrawn";
     throw error;

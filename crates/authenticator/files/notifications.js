@@ -3,7 +3,7 @@
 import { clock } from "./clock.js";
 import { plain } from "./dom.js";
 import { Device, Refused } from "./protocol.js";
-import { account } from "./store.js";
+import { account, mutedUntil } from "./store.js";
 import { date, say } from "./words.js";
 
 /** Time for the server to return the status of a question, after which the push itself is believed, in milliseconds. */
@@ -40,14 +40,22 @@ export async function standingOf(told) {
   try {
     const { challenge } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
     const { status, details, expiration_date } = challenge;
-    const { message, date } = details;
-    return { standing: status, message, askedAt: Date.parse(date), expiresAt: Date.parse(expiration_date), name };
+    const { message, date, fields } = details;
+    const expiresAt = Date.parse(expiration_date);
+    return { standing: status, message, askedAt: Date.parse(date), expiresAt, name, place: placeIn(fields ?? []) };
   } catch (error) {
     if (error instanceof Refused && error.isUnknownDevice) return { standing: "removed" };
     if (error instanceof Refused && error.isGone) return { standing: "withdrawn" };
     const expiresAt = Date.parse(told.expires_at);
     return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name };
   }
+}
+
+/** Labels under which applications say from where somebody logs in. */
+const PLACE = /^(place|location|ort|standort|lieu|lugar|ubicación|local|localização|المكان|الموقع)$/i;
+
+function placeIn(fields) {
+  return fields.find(({ label }) => PLACE.test(label.trim()));
 }
 
 /** The ends of a question that have a text. */
@@ -79,8 +87,11 @@ export async function show(registration, told, images) {
     dir: "auto",
     lang: "",
     tag,
-    renotify: true,
-    requireInteraction: true,
+    ...((await isSilent(told)) ? { silent: true } : { renotify: true, requireInteraction: true }),
+    actions: [
+      { action: "deny", title: say("prompt.deny") },
+      { action: "review", title: say("notification.review") },
+    ],
     // The time of expiry, which `sweep` reads.
     ...(standing.expiresAt && { timestamp: standing.expiresAt }),
     data,
@@ -90,11 +101,29 @@ export async function show(registration, told, images) {
 }
 
 /** Who asked, when, and until when it can be answered, as far as that is known. */
-function bodyOf({ name, askedAt, expiresAt }) {
+function bodyOf({ name, askedAt, expiresAt, place }) {
   const asked = askedAt ? "notification.asked_at" : "notification.asked";
   const who = name ? say(asked, { name: plain(name), time: askedAt && date(askedAt, TIME) }) : "";
   const what = expiresAt ? say("notification.answer_until", { time: date(expiresAt, TIME) }) : say("notification.answer");
-  return `${who} ${what}`.trim();
+  const where = place && say("notification.place", { label: plain(place.label), value: plain(place.value) });
+  return [who, where, what].filter(Boolean).join(" ");
+}
+
+/** Whether a question makes no sound: the server says so, or the person has muted them. */
+async function isSilent(told) {
+  return told.quiet === true || (await mutedUntil().catch(() => 0)) > Date.now();
+}
+
+/** Denies by the action of a notification, without a page. */
+export async function deny(registration, { challengeSid, factorSid }, images) {
+  const kept = await account(factorSid);
+  try {
+    if (kept) await new Device(kept).answer(challengeSid, "denied", { reason: "cancelled" });
+  } catch {
+    const data = { challengeSid, factorSid };
+    const told = { ...images, body: say("notification.not_denied_text"), dir: "auto", lang: "", tag: challengeSid, data };
+    await registration.showNotification(say("notification.not_denied"), told);
+  }
 }
 
 function quiet(images) {
@@ -117,6 +146,6 @@ export async function forget(registration, tag) {
  */
 export async function sweep(registration) {
   for (const notification of await registration.getNotifications()) {
-    if (notification.requireInteraction && notification.timestamp <= clock.now()) notification.close();
+    if (notification.actions.length > 0 && notification.timestamp <= clock.now()) notification.close();
   }
 }

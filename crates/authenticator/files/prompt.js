@@ -2,9 +2,11 @@
 // that is signed was visible.
 import { clock } from "./clock.js";
 import { $, el, foreign, notify, plain } from "./dom.js";
-import { accountName, monogram, nameOf } from "./accounts.js";
+import { accountName, monogram } from "./accounts.js";
+import { askAgain, askPresence, typedNumber } from "./presence.js";
 import { Refused, Unsure } from "./protocol.js";
 import { Reading } from "./reading.js";
+import { Unverified, verifyPerson } from "./verification.js";
 import { ago, date, left, say, tell } from "./words.js";
 
 /** A dialog may open under a finger or between two keys. Input within this time is ignored. */
@@ -15,6 +17,8 @@ const LARGE = 0.5;
 const ENDS = {
   approved: "good",
   denied: "plain",
+  reported: "plain",
+  presence_failed: "bad",
   expired: "bad",
   withdrawn: "bad",
   removed: "bad",
@@ -44,9 +48,13 @@ export function bindPause(changed) {
   });
 }
 
+/** Tries for a number. A choice of three has one, after which the challenge ends. */
+const TRIES = 2;
+
 /** Shows one prompt at a time, and never replaces it while it can be answered. */
 export class PromptSheet {
   #inbox;
+  #queue;
   #shown;
   #watching;
   #ticking;
@@ -54,8 +62,9 @@ export class PromptSheet {
   /** Prompts that the person wants to answer later. */
   #later = new Set();
 
-  constructor(inbox) {
+  constructor(inbox, queue) {
     this.#inbox = inbox;
+    this.#queue = queue;
     inbox.addEventListener("change", () => this.update());
     inbox.addEventListener("ended", ({ detail }) => announce(detail));
     inbox.addEventListener("unanswered", ({ detail }) => {
@@ -63,7 +72,16 @@ export class PromptSheet {
       else notify("bad", ...tell("answer.lost_of", { message: foreign(detail.message) }));
     });
     $("approve").addEventListener("click", () => this.#approve());
-    $("deny").addEventListener("click", () => this.#answer("denied"));
+    $("deny").addEventListener("click", () => this.#answer("denied", { reason: "cancelled" }));
+    $("prompt-not-me").addEventListener("click", () => this.#askWhether());
+    $("not-me-go").addEventListener("click", () => {
+      $("not-me").close();
+      this.#answer("denied", { reason: "not_me" });
+    });
+    $("prompt-number").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#approve();
+    });
     $("prompt-next").addEventListener("click", () => this.#reading?.next());
     $("prompt-later").addEventListener("click", () => $("prompt").close());
     $("prompt").addEventListener("close", () => this.#closed());
@@ -89,24 +107,26 @@ export class PromptSheet {
   update() {
     const prompts = this.#inbox.prompts;
     if (this.#shown && !prompts.includes(this.#shown)) this.#hide();
-    const next = isPaused() ? undefined : prompts.find((prompt) => !this.#later.has(prompt.sid));
+    const isHeld = isPaused() || this.#queue.holds;
+    const next = isHeld ? undefined : prompts.find(({ sid, isQuiet }) => !isQuiet && !this.#later.has(sid));
     if (!this.#shown && next) this.#show(next);
-    if (this.#shown) queue(prompts.length - 1);
-    this.#showWaiting(prompts);
+    this.#queue.show(prompts, this.#shown);
     document.title = prompts.length > 0 ? `(${prompts.length}) Countersign` : "Countersign";
   }
 
   /** Shows the current names of the accounts. */
   rename() {
     if (this.#shown) name(this.#shown.device.account);
-    this.#showWaiting(this.#inbox.prompts);
+    this.#queue.show(this.#inbox.prompts, this.#shown);
   }
 
   #show(prompt) {
     this.#hide();
     this.#shown = prompt;
     fill(prompt);
-    queue(this.#inbox.prompts.length - 1);
+    askPresence(prompt.presence, prompt.device.account, (number) => this.#approve(number));
+    $("prompt-verification").hidden = !prompt.verification;
+    this.#queue.show(this.#inbox.prompts, prompt);
     this.#tick();
     this.#ticking = setInterval(() => this.#tick(), 1_000);
     this.#watching = new AbortController();
@@ -126,7 +146,7 @@ export class PromptSheet {
     clearInterval(this.#ticking);
     this.#watching?.abort();
     this.#reading?.stop();
-    if ($("prompt").open) $("prompt").close();
+    for (const id of ["not-me", "prompt"]) if ($(id).open) $(id).close();
   }
 
   /** Closed by the person, by the button or Escape; or by the page, which may already show the next prompt. */
@@ -145,18 +165,34 @@ export class PromptSheet {
     if (hadFocus) $("prompt-message").focus({ preventScroll: true });
   }
 
-  #approve() {
-    if (this.#reading?.isOver) this.#answer("approved");
-    else $("prompt-next").focus();
+  /** Says what a report does, and asks whether to send it. */
+  #askWhether() {
+    $("not-me-text").replaceChildren(...tell("not_me.text", { name: accountName(this.#shown.device.account) }));
+    $("not-me").showModal();
+    $("not-me-title").focus();
   }
 
-  async #answer(status) {
+  /** `number` is the one that was picked. */
+  #approve(number) {
+    if (!this.#reading?.isOver) return $("prompt-next").focus();
+    const typed = this.#shown.presence?.mode === "number" ? typedNumber() : number;
+    if (this.#shown.presence && !typed) return undefined;
+    return this.#answer("approved", typed && { presence_answer: typed });
+  }
+
+  async #answer(status, more) {
     const prompt = this.#shown;
     if (!prompt || prompt.answering) return;
     $("prompt-error").textContent = "";
     busy(true);
     try {
-      await this.#inbox.answer(prompt, status);
+      const isVerified = status === "approved" && prompt.verification;
+      if (isVerified) await verifyPerson(prompt.device.account);
+      const wrong = prompt.wrong;
+      await this.#inbox.answer(prompt, status, { ...more, ...(isVerified && { user_verified: true }) }).catch((error) => {
+        if (prompt.wrong === wrong) throw error;
+        if (prompt === this.#shown) askAgain(TRIES - prompt.wrong);
+      });
     } catch (error) {
       if (prompt === this.#shown) $("prompt-error").textContent = explain(error);
     } finally {
@@ -177,33 +213,6 @@ export class PromptSheet {
     if (!isPaused()) $("prompt-left").value = Math.min(1, remaining / (expiresAt - createdAt));
     $("prompt").classList.toggle("urgent", remaining < 30_000);
     if (remaining === 0) this.#inbox.sweep();
-  }
-
-  /** Lists the other prompts. Existing elements are kept, and with them the focus. */
-  #showWaiting(prompts) {
-    const hidden = prompts.filter((prompt) => prompt !== this.#shown);
-    const list = $("waiting-list");
-    const known = new Map([...list.children].map((row) => [row.dataset.challenge, row]));
-    const rows = hidden.map((prompt) => known.get(prompt.sid) ?? this.#row(prompt));
-    $("waiting").hidden = hidden.length === 0;
-    for (const row of known.values()) if (!rows.includes(row)) row.remove();
-    rows.forEach((row, place) => {
-      row.querySelector(".name").replaceWith(accountName(hidden[place].device.account));
-      if (list.children[place] !== row) list.insertBefore(row, list.children[place]);
-    });
-  }
-
-  #row({ sid, device, message, createdAt }) {
-    const asked = el("time", { datetime: new Date(createdAt).toISOString() }, date(createdAt, HOUR));
-    const text = el(
-      "span",
-      { class: "row-text" },
-      foreign(message, { class: "row-title" }),
-      el("span", { class: "row-more" }, accountName(device.account), " · ", asked),
-    );
-    const open = el("button", { type: "button", class: "row", onclick: () => this.open(sid) });
-    open.append(monogram(device.account), text, el("span", { class: "row-do" }, say("waiting.answer")));
-    return el("li", { "data-challenge": sid }, open);
   }
 }
 
@@ -230,18 +239,16 @@ function fill({ device, message, fields, date: asked }) {
   $("prompt-error").textContent = "";
 }
 
-function queue(others) {
-  $("prompt-queue").textContent = others > 0 ? say("prompt.more", { count: others }) : "";
-}
-
 function unread(is) {
   $("prompt-unread").hidden = !is;
-  if (is) {
-    $("approve").setAttribute("aria-disabled", "true");
-    $("approve").setAttribute("aria-describedby", "prompt-unread-text");
-  } else {
-    $("approve").removeAttribute("aria-disabled");
-    $("approve").removeAttribute("aria-describedby");
+  for (const approve of $("prompt").querySelectorAll(".approve")) {
+    if (is) {
+      approve.setAttribute("aria-disabled", "true");
+      approve.setAttribute("aria-describedby", "prompt-unread-text");
+    } else {
+      approve.removeAttribute("aria-disabled");
+      approve.removeAttribute("aria-describedby");
+    }
   }
 }
 
@@ -254,7 +261,7 @@ function fit() {
 }
 
 function busy(is) {
-  for (const id of ["approve", "deny", "prompt-later"]) $(id).disabled = is;
+  for (const button of $("prompt-answers").querySelectorAll("button")) button.disabled = is;
   $("prompt").setAttribute("aria-busy", is);
 }
 
@@ -275,6 +282,9 @@ function announce({ prompt, status, here }) {
 }
 
 function explain(error) {
+  if (error instanceof Unverified) {
+    return say(error.isUnsupported ? "verification.unsupported" : "verification.failed");
+  }
   if (error instanceof Refused) {
     return error.isSuspended ? say("answer.suspended") : say("answer.refused", { message: error.message });
   }

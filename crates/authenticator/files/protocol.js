@@ -137,11 +137,11 @@ export class Device {
     return (await this.#call("GET", url)).body.challenges;
   }
 
-  /** A challenge. While it is pending, with the names of the members to sign. */
+  /** A challenge. While it is pending, with the names of the members to sign, and with what an approval needs. */
   async challenge(sid, options) {
     const { body, headers } = await this.#call("GET", this.#challengeUrl(sid), options);
     const toSign = headers.get("Twilio-Verify-Signature-Fields")?.split(",");
-    return { challenge: body, toSign };
+    return { challenge: body, toSign, needs: needsOf(headers) };
   }
 
   /** The challenge as soon as it is no longer pending, or after a while. */
@@ -153,16 +153,17 @@ export class Device {
 
   /**
    * Answers `approved` or `denied`, as the mobile SDKs do: reads, signs, sends, and reads the challenge again. Returns the
-   * challenge. Safe to repeat, because the first answer counts.
+   * challenge. Safe to repeat, because the first answer counts. `more` has further members to sign: `reason`,
+   * `presence_answer`, `user_verified`.
    *
    * Throws `Unsure` if the answer may have arrived; any other error means that it has not.
    */
-  async answer(sid, status) {
+  async answer(sid, status, more) {
     const { challenge, toSign } = await this.challenge(sid);
     if (challenge.status !== "pending" || !toSign) return challenge;
     const signed = Object.fromEntries(toSign.map((name) => [name, challenge[name]]));
     const header = { typ: "JWT", alg: "ES256" };
-    const AuthPayload = await jws(this.account.privateKey, header, { ...signed, status });
+    const AuthPayload = await jws(this.account.privateKey, header, { ...signed, status, ...more });
     try {
       await this.#call("POST", this.#challengeUrl(sid), { form: { AuthPayload } });
     } catch (error) {
@@ -215,11 +216,23 @@ export class Device {
   }
 }
 
+/** What an approval needs: `{ presence, verification }`. */
+function needsOf(headers) {
+  const [mode, ...rest] = (headers.get("Countersign-Presence") ?? "").split(";").map((part) => part.trim());
+  const told = Object.fromEntries(rest.map((part) => part.split("=")));
+  const verification = headers.get("Countersign-User-Verification") === "required";
+  if (mode === "number") return { presence: { mode, digits: Number(told.digits) }, verification };
+  if (mode === "pick") return { presence: { mode, options: told.options.split(",") }, verification };
+  return { verification };
+}
+
 function config({ platform, subscription }) {
   return {
     "Config.SdkVersion": SDK_VERSION,
     "Config.AppId": APP_ID,
     "Config.NotificationPlatform": platform,
+    // Other servers ignore it.
+    "Config.Presence": "number",
     ...(subscription && { "Config.NotificationToken": JSON.stringify(subscription) }),
   };
 }

@@ -1,6 +1,7 @@
-// The device's data in IndexedDB: accounts with the handles of their keys, and the history.
+// The device's data in IndexedDB: accounts with the handles of their keys, the history, and settings.
 
 const NAME = "countersign";
+const VERSION = 2;
 /** Largest number of answers in the history. */
 const ANSWERS_KEPT = 100;
 
@@ -8,18 +9,25 @@ let opening;
 
 function database() {
   opening ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => {
-      request.result.createObjectStore("accounts", { keyPath: "factorSid" });
-      request.result.createObjectStore("answers", { keyPath: "challengeSid" });
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = ({ oldVersion }) => {
+      if (oldVersion < 1) {
+        request.result.createObjectStore("accounts", { keyPath: "factorSid" });
+        request.result.createObjectStore("answers", { keyPath: "challengeSid" });
+      }
+      if (oldVersion < 2) request.result.createObjectStore("settings", { keyPath: "name" });
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // A newer page upgrades the database: this one must not block it.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error);
   });
   return opening;
 }
 
-/** Runs one request on one of the two stores and waits until it is written. */
+/** Runs one request on one of the stores and waits until it is written. */
 async function run(name, mode, act) {
   const transaction = (await database()).transaction(name, mode);
   const request = act(transaction.objectStore(name));
@@ -67,4 +75,21 @@ export function clearAnswers() {
 
 export function forgetAnswer(challengeSid) {
   return run("answers", "readwrite", (store) => store.delete(challengeSid));
+}
+
+/** The time until which questions are only listed, in milliseconds of this device's clock. */
+export async function mutedUntil() {
+  return (await setting("muted")) ?? 0;
+}
+
+export function muteUntil(until) {
+  return keep("muted", until);
+}
+
+async function setting(name) {
+  return (await run("settings", "readonly", (store) => store.get(name)))?.value;
+}
+
+function keep(name, value) {
+  return run("settings", "readwrite", (store) => store.put({ name, value }));
 }

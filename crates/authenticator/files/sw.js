@@ -1,5 +1,5 @@
 // The service worker, a module: caches the page for when the server is unreachable, and shows pushes.
-import { readPush, show } from "../authenticator/{version}/notifications.js";
+import { deny, readPush, show } from "../authenticator/{version}/notifications.js";
 import { LANGUAGES, choose, fileOf, learn } from "../authenticator/{version}/words.js";
 
 const CACHE = "countersign {version}";
@@ -39,7 +39,7 @@ self.addEventListener("message", (event) => {
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(open(event.notification.data));
+  event.waitUntil(event.action === "deny" ? denied(event.notification.data) : open(event.notification.data));
 });
 
 async function keep() {
@@ -69,17 +69,28 @@ async function keptOrFresh(request) {
 async function pushed(data) {
   const asked = readPush(data);
   if (asked) {
-    const { challenge_sid: challengeSid, factor_sid: factorSid } = asked;
-    for (const page of await pages()) page.postMessage({ challengeSid, factorSid, isPushed: true });
+    const { challenge_sid: challengeSid, factor_sid: factorSid, quiet } = asked;
+    const isQuiet = quiet === true;
+    for (const page of await pages()) page.postMessage({ challengeSid, factorSid, isQuiet, isPushed: true });
   }
   await told(asked);
 }
 
 /** Shows a notification in the language of the browser. */
 async function told(asked) {
-  learning ??= learn();
-  await learning;
+  await known();
   await show(self.registration, asked, IMAGES);
+}
+
+/** Denies without opening a page. Open pages see the end as that of another device. */
+async function denied(asked) {
+  await known();
+  await deny(self.registration, asked, IMAGES);
+}
+
+/** Loads the texts, once. */
+function known() {
+  return (learning ??= learn());
 }
 
 /** A notification without a question only opens the page. */

@@ -1,0 +1,85 @@
+// Many questions at once, and those that the person did not cause: reported, muted, denied together, or arriving quietly.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ann, call, stage, visit } from "./stage.mjs";
+
+describe("a question that the person did not cause", () => {
+  const scene = stage();
+
+  test("is reported after a sentence that says what follows, and further ones are paused", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    const sid = await person.ask("Was it you?");
+    const sheet = page.getByRole("dialog", { name: "Was it you?" });
+    await sheet.getByRole("button", { name: "It was not me", disabled: false }).click();
+    const confirm = page.getByRole("dialog", { name: "Deny and report it?" });
+    await confirm.getByText("Further questions to you are paused, on all your devices, until Harbour Bank ends").waitFor();
+    await confirm.getByRole("button", { name: "Go back" }).click();
+    assert.equal((await call("GET", `${person.path}/Challenges/${sid}`)).body.status, "pending", "nothing happened yet");
+    await sheet.getByRole("button", { name: "It was not me" }).click();
+    await confirm.getByRole("button", { name: "Deny and report" }).click();
+    assert.equal(await person.outcome(sid), "denied");
+    await page.getByText("Denied and reported: Was it you?").waitFor();
+    await page.locator("#history-list").getByText("Reported").waitFor();
+    const { paused, reason } = (await call("GET", `${person.path}/Protection`)).body;
+    assert.deepEqual([paused, reason], [true, "reported"]);
+    await assert.rejects(person.ask("And now?"), /403/);
+  });
+
+  test("is denied without a report by Deny", async (t) => {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    const sid = await person.ask("Only denied?");
+    await page.getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    assert.equal(await person.outcome(sid), "denied");
+    assert.equal(await person.outcome(await person.ask("Asked again?", { seconds: 2 })), "expired");
+  });
+});
+
+describe("several questions", () => {
+  const scene = stage();
+
+  async function asked(t, ...messages) {
+    const page = await visit(scene, t);
+    const person = await ann(scene, page);
+    const sids = [];
+    for (const message of messages) sids.push(await person.ask(message));
+    await page
+      .locator("#prompt-queue")
+      .getByText(`${messages.length - 1} more waiting`)
+      .waitFor();
+    return { page, person, sids };
+  }
+
+  test("are denied together from the sheet of one of them, after a question", async (t) => {
+    const { page, person, sids } = await asked(t, "One?", "Two?", "Three?");
+    await page.locator("#prompt").getByRole("button", { name: "Deny all", disabled: false }).click();
+    const confirm = page.getByRole("dialog", { name: "Deny all 3 questions?" });
+    await confirm.getByRole("button", { name: "Deny all" }).click();
+    for (const sid of sids) assert.equal(await person.outcome(sid), "denied");
+    await page.locator("#prompt").waitFor({ state: "hidden" });
+    assert.equal(await page.locator("#history-list").getByText("Denied", { exact: true }).count(), 3);
+    const next = await person.ask("Afterwards?");
+    await page.getByRole("dialog", { name: "Afterwards?" }).waitFor();
+    assert.equal((await call("GET", `${person.path}/Challenges/${next}`)).body.status, "pending");
+  });
+
+  test("are muted: new ones are listed and do not open, also in other tabs and after a reload, until the person ends it", async (t) => {
+    const { page, person } = await asked(t, "One?", "Two?");
+    await page.locator("#prompt").getByRole("button", { name: "Mute", disabled: false }).click();
+    await page.locator("#prompt").getByRole("button", { name: "Decide later" }).click();
+    await page.getByText(/^Muted until .*: new questions are listed here/).waitFor();
+    assert.equal(await page.locator("#prompt").isVisible(), false, "the other one does not open either");
+    await person.ask("While muted?");
+    await page.getByRole("button", { name: /While muted\?/ }).waitFor();
+    assert.equal(await page.locator("#prompt").isVisible(), false);
+    const other = await page.context().newPage();
+    await other.goto(page.home);
+    await other.getByRole("button", { name: /While muted\?/ }).waitFor();
+    assert.equal(await other.locator("#prompt").isVisible(), false);
+    await other.getByRole("button", { name: "Unmute" }).click();
+    await other.getByRole("dialog").waitFor();
+    await page.getByRole("dialog").waitFor();
+    assert.equal(await page.getByText("Muted until").count(), 0);
+  });
+});

@@ -4,6 +4,7 @@ mod accounts;
 mod backup;
 mod check;
 mod config;
+mod listings;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use self::accounts::Accounts;
 pub use self::backup::{Backup, Restore};
 pub use self::check::{Check, Doctor, Results};
 pub use self::config::ConfigCommand;
+pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Scope};
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -60,7 +62,13 @@ pub enum Command {
     #[command(subcommand)]
     Accounts(Accounts),
     /// List the webhooks with failed calls
-    Webhooks,
+    Webhooks(Listing),
+    /// List a person's devices and TOTP factors, without keys and secrets
+    Factors(ListFactors),
+    /// List the newest challenges: of a person, a service or all
+    Challenges(ListChallenges),
+    /// List what happened to challenges, or follow it as it happens
+    Events(Events),
     /// Create a link that enrols a person's browser as a device, as text and as a QR code; works beside a running
     /// server
     EnrolLink(EnrolLink),

@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+use super::listings::Listing;
+
 /// `accounts`
 #[derive(Debug, Subcommand)]
 pub enum Accounts {
@@ -12,7 +14,7 @@ pub enum Accounts {
         name: String,
     },
     /// List all accounts
-    List,
+    List(Listing),
     /// Create a secondary auth token for an account; it works beside the primary one
     Rotate {
         /// The account's SID (AC…)
@@ -53,6 +55,9 @@ pub enum Accounts {
     ListKeys {
         /// The account's SID (AC…)
         account: String,
+        /// How it is printed.
+        #[command(flatten)]
+        listing: Listing,
     },
     /// Revoke an API key
     RevokeKey {

@@ -2,16 +2,14 @@
 
 use anyhow::{Context as _, anyhow, ensure};
 use countersign_domain::account::{Account, clean_name};
-use countersign_domain::sid::{AccountSid, ServiceSid};
-use countersign_store::{Cursor, Page, PageQuery, Side};
+use countersign_domain::sid::AccountSid;
 use countersign_verify::{Verify, VerifyError};
+use serde_json::json;
 
 use super::beside;
-use crate::cli::Accounts;
+use super::lists::{PAGE, all, print};
+use crate::cli::{Accounts, Listing};
 use crate::config::Config;
-
-/// Rows of a page.
-const PAGE: u16 = 500;
 
 pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()> {
     let (verify, _) = beside::open(config).await?;
@@ -21,7 +19,7 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
             let (account, token) = verify.create_account(&name).await?;
             println!("account_sid={}\nauth_token={}", account.sid, token.expose());
         }
-        Accounts::List => list(&verify).await?,
+        Accounts::List(listing) => list(&verify, listing).await?,
         Accounts::Rotate { account, evict: true, .. } => evict(&verify, &account).await?,
         Accounts::Rotate { account, replace, evict: false } => {
             rotate(&verify, &account, replace).await?;
@@ -46,11 +44,19 @@ pub(super) async fn run(config: &Config, command: Accounts) -> anyhow::Result<()
                 verify.create_api_key(sid, &name).await.map_err(explain(&account))?;
             println!("api_key_sid={}\napi_key_secret={}", key.sid, secret.expose());
         }
-        Accounts::ListKeys { account } => {
+        Accounts::ListKeys { account, listing } => {
             let sid = parse(&account)?;
             let keys = all(PAGE, |page| verify.api_keys(sid, page), |key| key.sid).await?;
             for key in keys {
-                println!("{}  {}  {}", key.sid, key.created_at, key.friendly_name);
+                let line = || format!("{}  {}  {}", key.sid, key.created_at, key.friendly_name);
+                print(listing, line, || {
+                    json!({
+                        "sid": key.sid.to_string(),
+                        "account_sid": sid.to_string(),
+                        "friendly_name": key.friendly_name,
+                        "date_created": key.created_at,
+                    })
+                });
             }
         }
         Accounts::RevokeKey { key } => {
@@ -112,7 +118,7 @@ fn clean(name: &str) -> anyhow::Result<String> {
 }
 
 /// `countersign webhooks`: lists the webhooks with failed calls, one per line.
-pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
+pub(super) async fn webhooks(config: &Config, listing: Listing) -> anyhow::Result<()> {
     let (verify, _) = beside::open(config).await?;
     let failing = verify.failing_webhooks().await?;
     if failing.is_empty() {
@@ -121,62 +127,52 @@ pub(super) async fn webhooks(config: &Config) -> anyhow::Result<()> {
     for webhook in failing {
         let url = url::Url::parse(&webhook.url).ok();
         let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("-");
-        let next = webhook.next_try.map_or_else(|| "-".to_owned(), |at| at.to_string());
-        println!(
-            "{}  {host}  waiting={}  given_up={}  next={next}  last={}",
-            webhook.webhook, webhook.waiting, webhook.given_up, webhook.last_error
-        );
+        let (sid, waiting, given_up) = (webhook.webhook, webhook.waiting, webhook.given_up);
+        let last = &webhook.last_error;
+        let line = || {
+            let next = webhook.next_try.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            format!(
+                "{sid}  {host}  waiting={waiting}  given_up={given_up}  next={next}  last={last}"
+            )
+        };
+        print(listing, line, || {
+            json!({
+                "sid": sid.to_string(),
+                "service_sid": webhook.service.to_string(),
+                "host": host,
+                "waiting": waiting,
+                "given_up": given_up,
+                "next_try": webhook.next_try,
+                "last_error": last,
+            })
+        });
     }
     Ok(())
 }
 
-/// The account that owns a service.
-pub(super) async fn owner(verify: &Verify, service: ServiceSid) -> anyhow::Result<AccountSid> {
-    let accounts = all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
-    for account in accounts {
-        match verify.service(account.sid, service).await {
-            Err(VerifyError::NotFound) => {}
-            found => return Ok(found?.account),
-        }
-    }
-    anyhow::bail!("there is no {service}")
-}
-
-async fn list(verify: &Verify) -> anyhow::Result<()> {
+async fn list(verify: &Verify, listing: Listing) -> anyhow::Result<()> {
     let accounts: Vec<Account> =
         all(PAGE, |page| verify.list_accounts(page), |account| account.sid).await?;
     ensure!(!accounts.is_empty(), "there are no accounts: countersign accounts create creates one");
     for account in accounts {
-        let tokens = if account.secondary.is_some() { "two tokens" } else { "one token" };
-        let state = if account.suspended_at.is_some() { "  suspended" } else { "" };
-        println!(
-            "{}  {}  {tokens}{state}  {}",
-            account.sid, account.created_at, account.friendly_name
-        );
+        let Account { sid, created_at, friendly_name, suspended_at, .. } = &account;
+        let has_two = account.secondary.is_some();
+        let line = || {
+            let tokens = if has_two { "two tokens" } else { "one token" };
+            let state = if suspended_at.is_some() { "  suspended" } else { "" };
+            format!("{sid}  {created_at}  {tokens}{state}  {friendly_name}")
+        };
+        print(listing, line, || {
+            json!({
+                "sid": sid.to_string(),
+                "friendly_name": friendly_name,
+                "tokens": if has_two { 2 } else { 1 },
+                "date_created": created_at,
+                "date_suspended": suspended_at,
+            })
+        });
     }
     Ok(())
-}
-
-/// Reads all items of a list, page by page.
-async fn all<T, S, F>(
-    size: u16,
-    read: impl Fn(PageQuery<S>) -> F,
-    sid: impl Fn(&T) -> S,
-) -> anyhow::Result<Vec<T>>
-where
-    F: Future<Output = countersign_verify::VerifyResult<Page<T>>>,
-{
-    let mut items = Vec::new();
-    let mut query = PageQuery::first(size);
-    loop {
-        let page = read(query).await?;
-        items.extend(page.items);
-        let Some(last) = items.last().filter(|_| page.has_next) else { return Ok(items) };
-        query = PageQuery {
-            cursor: Some(Cursor { sid: sid(last), side: Side::After }),
-            ..PageQuery::first(size)
-        };
-    }
 }
 
 fn parse(account: &str) -> anyhow::Result<AccountSid> {

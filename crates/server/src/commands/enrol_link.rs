@@ -12,7 +12,7 @@ use countersign_verify::access_tokens::NewAccessToken;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use super::{accounts, beside};
+use super::{beside, lists};
 use crate::cli::EnrolLink;
 use crate::config::Config;
 use crate::telemetry::may_be_coloured;
@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     let identity = Identity::parse(&flags.identity).map_err(|why| anyhow!("--identity {why}"))?;
     let server = public_url(config, config.http.listen)?;
     let (verify, _) = beside::open(config).await?;
-    let account = accounts::owner(&verify, service).await?;
+    let account = lists::owner(&verify, service).await?;
     let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
     let (token, text) = verify.create_access_token(account, service, new).await?;
     let push_key = verify.web_push_key(account, service).await?;

@@ -6,13 +6,17 @@ mod accounts;
 mod arrivals;
 mod backup;
 mod beside;
+mod challenges;
 mod check;
 mod copies;
 mod demo;
 mod doctor;
 mod enrol_link;
+mod events;
+mod factors;
 mod findings;
 mod generated;
+mod lists;
 mod load;
 mod migrate_data;
 mod phone;
@@ -83,8 +87,17 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Accounts(accounts) => beside(&common, async |config| {
             Box::pin(accounts::run(config, accounts)).await.map(done)
         }),
-        Command::Webhooks => {
-            beside(&common, async |config| Box::pin(accounts::webhooks(config)).await.map(done))
+        Command::Webhooks(listing) => beside(&common, async |config| {
+            Box::pin(accounts::webhooks(config, listing)).await.map(done)
+        }),
+        Command::Factors(flags) => {
+            beside(&common, async |config| Box::pin(factors::run(config, flags)).await.map(done))
+        }
+        Command::Challenges(flags) => {
+            beside(&common, async |config| Box::pin(challenges::run(config, flags)).await.map(done))
+        }
+        Command::Events(flags) => {
+            beside(&common, async |config| Box::pin(events::run(config, flags)).await.map(done))
         }
         Command::EnrolLink(flags) => {
             beside(&common, async |config| Box::pin(enrol_link::run(config, flags)).await.map(done))

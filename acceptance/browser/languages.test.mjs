@@ -153,6 +153,15 @@ describe("in every language the page", () => {
       await page.getByText(words["state.live"]).waitFor();
       await everywhere("ready");
 
+      for (const id of ["notify-sheet", "install-sheet"]) {
+        await page.evaluate((id) => {
+          for (const one of document.querySelectorAll(`#${id} [hidden]`)) one.hidden = false;
+          document.getElementById(id).showModal();
+        }, id);
+        await everywhere(id);
+        await page.keyboard.press("Escape");
+      }
+
       const sid = await person.ask("Pay 4,000.00 EUR to Ferry Lines?", { fields: FIELDS });
       const sheet = page.locator("#prompt");
       await sheet.locator("#deny:enabled").waitFor();

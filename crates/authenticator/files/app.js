@@ -7,6 +7,7 @@ import { bindEdit, edit } from "./edit.js";
 import { askToEnrol, bindEnrol } from "./enrol.js";
 import { bindHistory, showHistory } from "./history.js";
 import { Inbox } from "./inbox.js";
+import { askToNotify, bindInstall, needsInstallation, rememberLink } from "./install.js";
 import { readLink } from "./link.js";
 import { PromptSheet, bindPause, isPaused } from "./prompt.js";
 import { Queue } from "./queue.js";
@@ -51,7 +52,7 @@ function show() {
   $("starting").hidden = true;
   $("welcome").hidden = some;
   $("pause").hidden = !some;
-  $("notify").hidden = !canAskToNotify();
+  $("notify").hidden = !canAskToNotify() && !needsInstallation();
   $("ready").hidden = !some || inbox.prompts.length > 0;
   const seen = isPaused() ? paused() : outlook(all);
   $("ready-title").textContent = seen.title;
@@ -90,7 +91,10 @@ function readAddress() {
   history.replaceState(null, "", location.pathname);
   const told = new URLSearchParams(fragment.slice(1));
   if (told.has("challenge")) openChallenge({ factorSid: told.get("factor"), challengeSid: told.get("challenge") });
-  else meetLink(readLink(fragment));
+  else {
+    rememberLink(new URL(fragment, location.href).href);
+    meetLink(readLink(fragment));
+  }
 }
 
 function meetLink(link) {
@@ -143,16 +147,6 @@ async function turnOnNotifications() {
   show();
 }
 
-/** The browser can install the page. It waits until the page asks for it. */
-function offerInstallation(event) {
-  event.preventDefault();
-  $("install").hidden = false;
-  $("install").onclick = async () => {
-    $("install").hidden = true;
-    await event.prompt();
-  };
-}
-
 /** The account stays visible until it is removed, because the page may be left before. */
 async function removed(device) {
   connections.get(device.sid)?.stop();
@@ -185,7 +179,7 @@ async function reload() {
 }
 
 function refreshHistory() {
-  return showHistory(nameOf);
+  return showHistory();
 }
 
 function wake() {
@@ -200,6 +194,7 @@ function bind() {
     connect(account);
     tabs.postMessage("accounts");
     show();
+    if (account.pushKey && canAskToNotify()) askToNotify();
   });
   bindAdd(meetLink);
   bindHistory(nameOf);
@@ -214,7 +209,7 @@ function bind() {
   for (const button of document.querySelectorAll("[data-closes]")) {
     button.addEventListener("click", () => $(button.dataset.closes).close());
   }
-  $("notify").addEventListener("click", turnOnNotifications);
+  bindInstall(turnOnNotifications);
   bindPause(() => {
     show();
     sheet.update();
@@ -238,7 +233,6 @@ function bind() {
   window.addEventListener("offline", () => connections.forEach((connection) => connection.ask()));
   document.addEventListener("visibilitychange", wake);
   window.addEventListener("hashchange", readAddress);
-  window.addEventListener("beforeinstallprompt", offerInstallation);
   navigator.serviceWorker?.addEventListener("message", ({ data }) => openChallenge(data));
 }
 

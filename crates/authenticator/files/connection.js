@@ -12,6 +12,8 @@ const SLEPT = 100_000;
 const HELD_ELSEWHERE = 500;
 /** A stream that is rejected twice within this time is rejected for good. */
 const REFUSED_AGAIN = 300_000;
+/** Largest age of the history when the server is asked, in milliseconds. */
+const HISTORY_AGES = 60_000;
 /** Largest age of a service's name when the person returns to the page, in milliseconds. */
 const NAME_AGES = 60_000;
 
@@ -34,6 +36,7 @@ export class Connection {
   #stopped = false;
   #refusedAt = 0;
   #namedAt = 0;
+  #recalledAt = 0;
   #beat = Date.now();
   #timer;
 
@@ -124,10 +127,17 @@ export class Connection {
         await this.#verified();
         await this.#inbox.refresh(this.device);
         this.#reached();
+        await this.#recall();
       } catch (error) {
         this.failed(error);
       }
     }
+  }
+
+  async #recall() {
+    if (Date.now() - this.#recalledAt < HISTORY_AGES) return;
+    this.#recalledAt = Date.now();
+    await this.#inbox.recall(this.device);
   }
 
   /** The server answers. The new state depends on the other ways in which questions reach this page. */

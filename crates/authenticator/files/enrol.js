@@ -1,6 +1,7 @@
 // From an enrolment link to an account, in two taps: the link, and "Add this device".
 import { nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
+import { needsInstallation } from "./install.js";
 import { Device, Refused, Unreachable, enrol, server, serviceName } from "./protocol.js";
 import { bestTarget } from "./push.js";
 import { saveAccount } from "./store.js";
@@ -23,6 +24,7 @@ export function askToEnrol(asked, known) {
     ...(known ? tell("enrol.known", { device: foreign(known.deviceName) }) : tell("enrol.text")),
   );
   $("enrol-identity").replaceChildren(foreign(link.identity));
+  $("enrol-install").hidden = !needsInstallation();
   $("enrol-server").textContent = server.host;
   $("enrol-name").value = thisDevice();
   $("enrol-error").textContent = "";

@@ -2,7 +2,7 @@
 // each end is reported once, and as certain only if the server has confirmed it.
 import { clock } from "./clock.js";
 import { Refused, Unreachable, Unsure } from "./protocol.js";
-import { answers, forgetAnswer, keepAnswer } from "./store.js";
+import { answers, forgetAnswer, keepAnswer, recallAnswers } from "./store.js";
 
 /** Pause after an interrupted or failed wait, in milliseconds. */
 const PAUSE = 5_000;
@@ -55,6 +55,20 @@ export class Inbox extends EventTarget {
     const missing = this.prompts.filter((prompt) => prompt.device.sid === device.sid && !listed.has(prompt.sid));
     for (const prompt of missing) await this.#reread(prompt);
     await this.#closeOpenEnds(device, listed);
+  }
+
+  /** Adds to the history what ended while this page was not open, answered or not. */
+  async recall(device) {
+    const ended = (await device.recent()).filter(({ status }) => status !== "pending");
+    const told = ended.map((challenge) => ({
+      challengeSid: challenge.sid,
+      factorSid: device.sid,
+      message: challenge.details.message,
+      fields: challenge.details.fields ?? [],
+      status: endedAs(challenge),
+      at: Date.parse(challenge.date_responded ?? challenge.expiration_date),
+    }));
+    if (await recallAnswers(told)) this.dispatchEvent(new Event("kept"));
   }
 
   /** Waits until a prompt ends, or until `signal` is aborted because it is no longer shown. */
@@ -233,10 +247,11 @@ export class Inbox extends EventTarget {
     }
   }
 
-  async #keep({ sid, device, message, sent }, status) {
+  async #keep({ sid, device, message, fields, sent }, status) {
     const isOpen = OPEN_ENDS.includes(status);
     const at = clock.now();
-    await keepAnswer({ challengeSid: sid, factorSid: device.sid, message, status, at, ...(isOpen && { sent }) });
+    const kept = { challengeSid: sid, factorSid: device.sid, message, fields, status, at };
+    await keepAnswer({ ...kept, ...(isOpen && { sent }) });
     this.dispatchEvent(new Event("kept"));
   }
 

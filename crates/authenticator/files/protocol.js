@@ -137,6 +137,13 @@ export class Device {
     return (await this.#call("GET", url)).body.challenges;
   }
 
+  /** The newest challenges, of every status. */
+  async recent() {
+    const url = entityUrl(this.#place, "Challenges");
+    url.search = new URLSearchParams({ PageSize: 50, FactorSid: this.sid, Order: "desc" });
+    return (await this.#call("GET", url)).body.challenges;
+  }
+
   /** A challenge. While it is pending, with the names of the members to sign, and with what an approval needs. */
   async challenge(sid, options) {
     const { body, headers } = await this.#call("GET", this.#challengeUrl(sid), options);

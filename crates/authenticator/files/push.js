@@ -50,11 +50,11 @@ function canPush() {
   return "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 }
 
-/** The platform for prompts of a service: push if the browser and the person allow it, otherwise the stream. */
+/** The platform for prompts of a service: push if the person has allowed it, otherwise the stream. */
 export async function bestTarget({ service, pushKey }) {
   if (!pushKey || !canPush()) return { platform: "stream" };
   try {
-    if ((await Notification.requestPermission()) !== "granted") return { platform: "stream" };
+    if (Notification.permission !== "granted") return { platform: "stream" };
     return { platform: "webpush", subscription: await within(PATIENCE, subscribe(service, pushKey)) };
   } catch {
     return { platform: "stream" };

@@ -1,9 +1,10 @@
 // The device's data in IndexedDB: accounts with the handles of their keys, the history, and settings.
+import { clock } from "./clock.js";
 
 const NAME = "countersign";
 const VERSION = 2;
 /** Largest number of answers in the history. */
-const ANSWERS_KEPT = 100;
+const ANSWERS_KEPT = 300;
 
 let opening;
 
@@ -69,7 +70,17 @@ export async function keepAnswer(answer) {
   for (const old of (await answers()).slice(ANSWERS_KEPT)) await forgetAnswer(old.challengeSid);
 }
 
-export function clearAnswers() {
+/** Adds to the history what the server knows and this device does not, unless it is older than the last clearing. Says if any. */
+export async function recallAnswers(told) {
+  const known = new Set((await answers()).map(({ challengeSid }) => challengeSid));
+  const cleared = (await setting("cleared")) ?? 0;
+  const added = told.filter(({ challengeSid, at }) => at > cleared && !known.has(challengeSid));
+  for (const answer of added) await keepAnswer(answer);
+  return added.length > 0;
+}
+
+export async function clearAnswers() {
+  await keep("cleared", clock.now());
   return run("answers", "readwrite", (store) => store.clear());
 }
 

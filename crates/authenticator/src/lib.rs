@@ -31,11 +31,12 @@ static ASSETS: LazyLock<Assets> =
     LazyLock::new(|| Assets::read::<Folder>(&[PAGE, SERVICE_WORKER, MANIFEST]));
 
 /// The page handles keys, so it is allowed only what it needs. Trusted types keep text that applications write from becoming
-/// markup by mistake. The camera reads enrolment codes when the person asks for it.
+/// markup by mistake. The camera reads enrolment codes when the person asks for it, and the
+/// platform's passkey verifies the person where a service asks for that.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let content = "manifest-src 'self'; worker-src 'self'; form-action 'none'; \
                    require-trusted-types-for 'script'; trusted-types countersign";
-    Policy::new(content, "camera=(self)")
+    Policy::new(content, "camera=(self), publickey-credentials-get=(self)")
 });
 
 /// All paths of the page, ready to be merged with the API. The responses bring their own headers.
@@ -50,8 +51,11 @@ pub fn router() -> Router {
         );
     let version = ASSETS.version();
     ASSETS.files().fold(router, |router, (name, _)| {
-        let file =
-            async move |headers: HeaderMap| with_policy(ASSETS.versioned(version, name, &headers));
+        let file = async move |headers: HeaderMap| {
+            let found = ASSETS.versioned(version, name, &headers);
+            // A drawing may be opened as a document.
+            if name.ends_with(".svg") { with_policy(found) } else { as_file(found) }
+        };
         router.route(&format!("{HOME}/{version}/{name}"), get(file))
     })
 }
@@ -69,6 +73,12 @@ async fn service_worker(headers: HeaderMap) -> Response {
 
 fn fixed(name: &str, headers: &HeaderMap) -> Response {
     with_policy(ASSETS.fixed(name, headers))
+}
+
+fn as_file(found: Option<Response>) -> Response {
+    let mut response = found.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
+    POLICY.apply_to_file(response.headers_mut());
+    response
 }
 
 fn with_policy(found: Option<Response>) -> Response {

@@ -97,7 +97,8 @@ async fn files_with_fixed_names_are_revalidated_and_others_are_cached() {
 
 #[tokio::test]
 async fn the_policy_allows_only_what_is_needed() {
-    for path in ["/authenticator".to_owned(), "/authenticator/sw.js".to_owned(), path_of("app.js")]
+    for path in
+        ["/authenticator".to_owned(), "/authenticator/sw.js".to_owned(), path_of("icon.svg")]
     {
         let (parts, _) = fetch(&path, &[]).await;
         let policy = header(&parts, "content-security-policy");
@@ -119,6 +120,15 @@ async fn the_policy_allows_only_what_is_needed() {
         assert_eq!(header(&parts, "cross-origin-opener-policy"), "same-origin");
         assert_eq!(header(&parts, "cross-origin-resource-policy"), "same-origin");
         assert!(header(&parts, "permissions-policy").contains("geolocation=()"));
+    }
+    let (parts, _) = fetch("/authenticator", &[]).await;
+    let permissions = header(&parts, "permissions-policy");
+    assert!(permissions.contains("publickey-credentials-get=(self)"), "{permissions}");
+    for name in ["app.js", "style.css", "languages/ar.json", "badge.png"] {
+        let (parts, _) = fetch(&path_of(name), &[]).await;
+        assert_eq!(header(&parts, "referrer-policy"), "no-referrer", "{name}");
+        assert_eq!(header(&parts, "x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(header(&parts, "cross-origin-resource-policy"), "same-origin", "{name}");
     }
     let (parts, _) = fetch("/authenticator/sw.js", &[]).await;
     assert_eq!(header(&parts, "service-worker-allowed"), "/");

@@ -19,7 +19,7 @@ pub(crate) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::read::<Fol
 
 /// Allows forms to the console itself, and no camera.
 pub(crate) static POLICY: LazyLock<Policy> =
-    LazyLock::new(|| Policy::new("form-action 'self'", "camera=()"));
+    LazyLock::new(|| Policy::new("form-action 'self'", "camera=(), publickey-credentials-get=()"));
 
 /// Serves a file.
 pub(crate) async fn file(

@@ -12,11 +12,19 @@ const CONTENT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; 
 /// Browser features that no page uses.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), display-capture=(), \
     encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), \
-    microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=()";
+    microphone=(), midi=(), payment=(), serial=(), usb=()";
 
-/// The headers of everything that belongs to a page.
+/// The headers of what belongs to a page.
 #[derive(Debug)]
 pub struct Policy(HeaderMap);
+
+/// The headers that browsers obey also on a file that a page loads. The others count on documents and workers only, and would be
+/// most of what a first visit transfers.
+const OF_FILES: [HeaderName; 3] = [
+    REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+    HeaderName::from_static("cross-origin-resource-policy"),
+];
 
 impl Policy {
     /// The rules of all pages, and those of one page: `content` is added to the Content-Security-Policy, `permissions` to the
@@ -44,7 +52,16 @@ impl Policy {
         Self(headers.into_iter().collect())
     }
 
-    /// Sets the headers of a response, replacing any present ones.
+    /// Sets the headers of a script, a style sheet, a bitmap or data that a page loads.
+    pub fn apply_to_file(&self, headers: &mut HeaderMap) {
+        for name in OF_FILES {
+            if let Some(value) = self.0.get(&name) {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// Sets the headers of a document or a worker, replacing any present ones.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
             headers.insert(name.clone(), value.clone());
@@ -68,5 +85,8 @@ mod tests {
         assert!(rules.contains(&"default-src 'none'") && rules.contains(&"form-action 'none'"));
         let permissions = headers["permissions-policy"].to_str().expect("text");
         assert!(permissions.starts_with("camera=(self), ") && permissions.contains("usb=()"));
+        let mut headers = HeaderMap::new();
+        policy.apply_to_file(&mut headers);
+        assert_eq!(headers.len(), OF_FILES.len());
     }
 }

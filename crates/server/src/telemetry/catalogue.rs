@@ -199,4 +199,6 @@ fn series(
 }
 
 #[cfg(test)]
+mod monitoring_tests;
+#[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::presence_check::CodeRefusal;
 use countersign_store::StoreError;
 use countersign_verify::concurrency::OverloadError;
 use countersign_verify::{AuthError, Parameter, VerifyError};
@@ -88,6 +89,14 @@ impl ApiError {
             FactorType::Totp => ("TOTP", "totp_factors_per_entity"),
         };
         Self::limit(&rows::TOO_MANY_FACTORS, limit, most).naming(format!("{most} {named}"))
+    }
+
+    fn wrong_number(tries_left: u8) -> Self {
+        let reason = match tries_left {
+            0 => "signs a wrong presence_answer: the challenge is denied".to_owned(),
+            left => format!("signs a wrong presence_answer: tries left: {left}"),
+        };
+        Self::because(&rows::WRONG_NUMBER, reason)
     }
 
     /// The same error, whose message names `subject`.
@@ -237,6 +246,8 @@ impl From<VerifyError> for ApiError {
             VerifyError::AnswerRejected(why) => {
                 return Self::because(&rows::ANSWER_REJECTED, why.0);
             }
+            VerifyError::WrongNumber(left) => return Self::wrong_number(left),
+            VerifyError::PresenceCode(why) => return why.into(),
             VerifyError::TooManyAnswers => &rows::TOO_MANY_ANSWERS,
             VerifyError::PlatformNone => &rows::PLATFORM_NONE,
             VerifyError::TooManyNotifications => &rows::TOO_MANY_NOTIFICATIONS,
@@ -260,6 +271,23 @@ impl From<VerifyError> for ApiError {
             VerifyError::Store(fault) => return fault.into(),
         };
         row.into()
+    }
+}
+
+impl From<CodeRefusal> for ApiError {
+    fn from(why: CodeRefusal) -> Self {
+        let row = match &why {
+            CodeRefusal::Denied => &rows::ALREADY_ANSWERED,
+            CodeRefusal::Late => &rows::CHALLENGE_EXPIRED,
+            CodeRefusal::Wrong(counted) => {
+                let left = counted.tries_left();
+                return Self::because(&rows::WRONG_CODE, format!("is wrong: tries left: {left}"));
+            }
+            CodeRefusal::Unanswered | CodeRefusal::NoTryLeft | CodeRefusal::OtherMode(_) => {
+                &rows::WRONG_CODE
+            }
+        };
+        Self::because(row, why.to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names of parameters in requests (Twilio Verify v2), and the errors of invalid ones.
 
 use countersign_domain::credential::CredentialPart;
+use countersign_domain::presence_choice::PresencePart;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_verify::Parameter;
 
@@ -14,6 +15,10 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
         Parameter::Answer => "AuthPayload",
         Parameter::Challenge => "ChallengeSid",
         Parameter::PushToken => "Config.NotificationToken",
+        Parameter::Presence(PresencePart::Modes) => "Presence",
+        Parameter::Presence(PresencePart::Label) => "Presence.Label",
+        Parameter::Presence(PresencePart::Answer) => "Presence.Answer",
+        Parameter::PresenceCode => "Code",
         Parameter::Credential(part) => match part {
             CredentialPart::Certificate => "Certificate",
             CredentialPart::PrivateKey => "PrivateKey",
@@ -33,6 +38,8 @@ pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
         | Parameter::Message
         | Parameter::Answer
         | Parameter::Challenge
+        | Parameter::Presence(_)
+        | Parameter::PresenceCode
         | Parameter::PushToken => &rows::PARAMETER,
     }
 }

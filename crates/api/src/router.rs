@@ -15,7 +15,7 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenges, entities, factors, forms, notifications, protection,
+    access_tokens, challenges, entities, factors, forms, notifications, presence, protection,
     service_protection, services, webhooks,
 };
 use crate::{openapi, ops};
@@ -111,6 +111,10 @@ fn challenges() -> Vec<Route> {
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications/{NotificationSid}",
             get(notifications::fetch),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Presence",
+            get(presence::fetch).post(presence::confirm),
         ),
     ]
 }

@@ -136,6 +136,8 @@ rows! {
     ALREADY_ANSWERED = 60322 FORBIDDEN "Challenge already responded";
     CHALLENGE_EXPIRED = 60323 FORBIDDEN "Challenge expired";
     ANSWER_REJECTED = 60324 FORBIDDEN "Challenge verification failed" of "AuthPayload";
+    WRONG_NUMBER = 60324 FORBIDDEN "Presence verification failed" of "AuthPayload";
+    WRONG_CODE = 60324 FORBIDDEN "Presence verification failed" of "Code";
     TOO_MANY_FACTORS_TODAY = 60326 TOO_MANY_REQUESTS
         "Too many requests to create factors for the entity"
         because "limits.factors_per_entity_per_day is reached";

@@ -101,7 +101,7 @@ pub fn offer() -> Offer {
         challenge: CHALLENGE,
         factor: PHONE,
         message: Message::parse("Log in from Lisbon?").expect("a message"),
-        manner: PromptManner { quiet: true },
+        manner: PromptManner { quiet: true, ..PromptManner::default() },
         expires_at: ManualClock::new().now() + Duration::from_secs(300),
     }
 }

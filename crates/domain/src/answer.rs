@@ -1,10 +1,11 @@
 //! Checks a signed answer to a challenge (Twilio Verify v2, push factors).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::challenge::{Challenge, ChallengeClosedError, ChallengeState, Verdict};
 use crate::jws::Jws;
 use crate::key::DeviceKey;
+use crate::presence::PresenceNumber;
 use crate::time::Instant;
 
 /// Why a person denied a challenge. Devices that speak Twilio's protocol alone do not say it.
@@ -14,6 +15,8 @@ pub enum DenialReason {
     NotMe,
     /// `cancelled`: the person caused the challenge, and does not want to go on.
     Cancelled,
+    /// `presence_failed`: the last wrong number denied it. Only the server says so.
+    PresenceFailed,
 }
 
 impl DenialReason {
@@ -32,6 +35,7 @@ impl DenialReason {
 pub struct VerifiedAnswer {
     verdict: Verdict,
     reason: Option<DenialReason>,
+    number: Option<PresenceNumber>,
 }
 
 impl VerifiedAnswer {
@@ -43,6 +47,11 @@ impl VerifiedAnswer {
     /// Why the challenge was denied, if the device signed a reason.
     pub const fn reason(self) -> Option<DenialReason> {
         self.reason
+    }
+
+    /// The number that the person entered to approve. Absent from a denial, and from an answer to a challenge that asks for none.
+    pub const fn number(self) -> Option<PresenceNumber> {
+        self.number
     }
 }
 
@@ -77,10 +86,14 @@ pub enum AnswerError {
     /// `status` is neither `approved` nor `denied`.
     #[error("must sign a status of approved or denied")]
     Status,
+    /// An approval does not sign the number that the challenge asks for.
+    #[error("must sign the number that the page shows, two digits, as presence_answer")]
+    NoNumber,
 }
 
 /// Checks an answer: the signature first, then every member in `fields` (of [`crate::challenge::SIGNED_FIELDS`]). Compares JSON
-/// values and not texts, because platforms differ in escapes and in the order of members. Reads the `reason` of a denial.
+/// values and not texts, because platforms differ in escapes and in the order of members. Reads the `reason` of a denial and the
+/// `presence_answer` of an approval, whose value the store judges.
 ///
 /// # Errors
 /// See [`AnswerError`].
@@ -101,12 +114,22 @@ pub fn check(
         return Err(AnswerError::Member(name));
     }
     match signed.get("status").and_then(Value::as_str) {
-        Some("approved") => Ok(VerifiedAnswer { verdict: Verdict::Approved, reason: None }),
+        Some("approved") => {
+            let is_asked = challenge.presence.as_ref().is_some_and(|it| it.hint().is_some());
+            let number = if is_asked { Some(number(signed)?) } else { None };
+            Ok(VerifiedAnswer { verdict: Verdict::Approved, reason: None, number })
+        }
         Some("denied") => {
             let reason = signed.get("reason").and_then(Value::as_str);
             let reason = reason.and_then(DenialReason::named);
-            Ok(VerifiedAnswer { verdict: Verdict::Denied, reason })
+            Ok(VerifiedAnswer { verdict: Verdict::Denied, reason, number: None })
         }
         _ => Err(AnswerError::Status),
     }
+}
+
+/// The number that an approval signs. A text that is no number is refused and not counted as a try: it cannot be right.
+fn number(signed: &Map<String, Value>) -> Result<PresenceNumber, AnswerError> {
+    let text = signed.get("presence_answer").and_then(Value::as_str);
+    text.and_then(|text| PresenceNumber::parse(text).ok()).ok_or(AnswerError::NoNumber)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::entity::Owner;
 use crate::factor_type::FactorType;
 use crate::invalid::Invalid;
+use crate::presence::Presence;
 use crate::sid::{ChallengeSid, FactorSid};
 use crate::text::{Message, StringMap, bounded};
 use crate::time::Instant;
@@ -134,7 +135,7 @@ pub struct Details {
     pub date: Option<Instant>,
 }
 
-/// A challenge. Everything but its state and its metadata is fixed, because devices sign it.
+/// A challenge. Everything but its state, its metadata and the tries of its presence is fixed, because devices sign it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
     /// Its SID.
@@ -151,6 +152,8 @@ pub struct Challenge {
     pub hidden_details: Option<StringMap>,
     /// Data for the application's use.
     pub metadata: Option<StringMap>,
+    /// What shows that the person who approves looks at the page that asked.
+    pub presence: Option<Box<Presence>>,
     /// Its state.
     pub state: ChallengeState,
     /// When it was created.

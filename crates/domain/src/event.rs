@@ -180,7 +180,7 @@ impl<'a> Event<'a> {
         let Some(challenge) = self.challenge else {
             return;
         };
-        let details = challenge.signed_members().details();
+        let details = challenge.shown_members().details();
         form.extend(details.map(|details| ("challenge_details", details.to_string())));
         let hidden = challenge.hidden_details.as_ref().map(StringMap::to_text);
         form.extend(hidden.map(|text| ("challenge_hidden_details", text)));

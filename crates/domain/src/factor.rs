@@ -32,6 +32,8 @@ pub struct Factor {
     pub sdk_version: SdkVersion,
     /// Where pushes are sent.
     pub address: Address,
+    /// Whether the device asks its person for the number of a challenge (`Config.Presence`).
+    pub takes_numbers: bool,
     /// Data for the application's use.
     pub metadata: Option<StringMap>,
     /// When it was enrolled.
@@ -62,6 +64,7 @@ impl Factor {
             address: change.address.unwrap_or(self.address),
             sdk_version: change.sdk_version.unwrap_or(self.sdk_version),
             app_id: change.app_id.unwrap_or(self.app_id),
+            takes_numbers: change.takes_numbers.unwrap_or(self.takes_numbers),
             updated_at: at,
             ..self
         };
@@ -115,6 +118,8 @@ pub struct FactorChange {
     pub sdk_version: Option<SdkVersion>,
     /// A new id of the app.
     pub app_id: Option<AppId>,
+    /// Whether the device now asks its person for numbers.
+    pub takes_numbers: Option<bool>,
 }
 
 #[cfg(test)]
@@ -144,6 +149,7 @@ mod tests {
             app_id: AppId::parse("com.example.owlbank").unwrap(),
             sdk_version: SdkVersion::parse("0.9.0").unwrap(),
             address: Address::new(Platform::None, None, true).unwrap(),
+            takes_numbers: false,
             metadata: None,
             created_at: Instant::from_seconds(1_700_000_000),
             updated_at: Instant::from_seconds(1_700_000_000),

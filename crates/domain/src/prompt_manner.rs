@@ -2,10 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::presence::PresenceHint;
+
 /// How a device is to show a prompt. The default is the ordinary way, and an absent member has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PromptManner {
     /// It must not sound, vibrate or wake: the person has approved none of several challenges before it.
     pub quiet: bool,
+    /// What it must ask its person for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<PresenceHint>,
 }

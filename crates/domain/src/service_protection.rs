@@ -75,6 +75,11 @@ impl PresenceList {
         Ok(Self(modes))
     }
 
+    /// No presence.
+    pub fn none() -> Self {
+        Self(vec![PresenceMode::None])
+    }
+
     /// The modes, the most wanted first.
     pub fn modes(&self) -> &[PresenceMode] {
         &self.0

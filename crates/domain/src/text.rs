@@ -141,6 +141,12 @@ text!(
     |text| bounded(text, 1, 64)
 );
 text!(
+    /// The label of a field that this server adds to a challenge: 1 to 36 characters, as of any field.
+    FieldLabel,
+    |text| bounded(text, 1, 36),
+    visible::line
+);
+text!(
     /// The question of a challenge: 1 to 256 characters.
     Message,
     |text| bounded(text, 1, 256),

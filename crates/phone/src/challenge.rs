@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::error::PhoneError;
+use crate::presence::Presence;
 use crate::status::ChallengeStatus;
 use crate::wire::{text, wire_date};
 
@@ -29,6 +30,9 @@ pub struct Challenge {
     /// Names of the members that a verdict must sign. Present only while the challenge is pending, and only if a single
     /// challenge is fetched.
     pub fields_to_sign: Option<Vec<String>>,
+    /// What an approval must be given with. Present only while the challenge is pending, and only if a single challenge is
+    /// fetched.
+    pub presence: Option<Presence>,
 }
 
 /// A detail of a challenge, such as a place or an address.
@@ -45,6 +49,7 @@ impl Challenge {
     pub(crate) fn parse(
         body: Map<String, Value>,
         fields_to_sign: Option<&str>,
+        presence: Option<&str>,
     ) -> Result<Self, PhoneError> {
         wire_date(&text(&body, "date_updated")?)?;
         let details = body.get("details").and_then(Value::as_object);
@@ -75,6 +80,7 @@ impl Challenge {
             // Not trimmed: the SDKs do not trim either.
             fields_to_sign: fields_to_sign
                 .map(|names| names.split(',').map(str::to_owned).collect()),
+            presence: presence.map(Presence::parse).transpose()?,
             body,
         })
     }
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_documented_challenge_is_accepted() {
-        let challenge = Challenge::parse(vectors::challenge(), Some("sid,details")).unwrap();
+        let challenge = Challenge::parse(vectors::challenge(), Some("sid,details"), None).unwrap();
         assert_eq!(challenge.sid, vectors::CHALLENGE_SID);
         assert_eq!(challenge.status, ChallengeStatus::Pending);
         assert_eq!(challenge.message, "Login to Owl Bank?");
@@ -124,12 +130,12 @@ mod tests {
             let mut body = vectors::challenge();
             body.remove(name);
             assert!(
-                matches!(Challenge::parse(body, None), Err(PhoneError::Malformed(_))),
+                matches!(Challenge::parse(body, None, None), Err(PhoneError::Malformed(_))),
                 "{name}"
             );
         }
         let mut body = vectors::challenge();
         body["details"]["date"] = Value::Null;
-        assert!(matches!(Challenge::parse(body, None), Err(PhoneError::Malformed(_))));
+        assert!(matches!(Challenge::parse(body, None, None), Err(PhoneError::Malformed(_))));
     }
 }

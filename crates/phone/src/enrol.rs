@@ -25,6 +25,8 @@ pub struct Enrolment {
     pub app_id: String,
     /// The platform for prompts.
     pub platform: Platform,
+    /// Whether the phone asks its person for the number of a challenge. The mobile SDKs do not.
+    pub takes_numbers: bool,
     /// The credentials for the enrolment.
     pub authority: Authority,
 }
@@ -56,6 +58,7 @@ impl Enrolment {
             friendly_name: "Virtual phone".into(),
             app_id: "countersign.phone".into(),
             platform: Platform::Stream,
+            takes_numbers: false,
             authority,
         }
     }
@@ -106,6 +109,9 @@ impl Phone {
             ("Config.AppId", &enrolment.app_id),
         ];
         form.extend(enrolment.platform.form());
+        if enrolment.takes_numbers {
+            form.push(("Config.Presence", "number"));
+        }
         let (service, identity) = (&enrolment.service_sid, &enrolment.identity);
         let path = ["v2", "Services", service, "Entities", identity, "Factors"];
         let call = Call { method: Method::POST, url: server.url(&path)?, form: &form };

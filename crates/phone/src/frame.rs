@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::close::timestamp;
 use crate::error::PhoneError;
+use crate::presence::Presence;
 
 /// The server has authenticated the device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Prompt {
     /// Must not sound, vibrate or wake.
     #[serde(default)]
     pub quiet: bool,
+    /// What an approval must be given with.
+    #[serde(default)]
+    pub presence: Option<Presence>,
 }
 
 /// A frame of the server after its nonce.

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::challenge::Challenge;
 use crate::error::PhoneError;
-use crate::jwt::answer_with_reason;
+use crate::jwt::answer_with;
 use crate::phone::Phone;
 use crate::status::{ChallengeStatus, DenialReason, Verdict};
 
@@ -30,7 +30,7 @@ impl Phone {
                 .extend_pairs(token.as_deref().map(|token| ("PageToken", token)));
             let page = Page::parse(self.get(url).await?.object()?)?;
             for body in page.challenges {
-                challenges.push(self.ours(Challenge::parse(body, None)?)?);
+                challenges.push(self.ours(Challenge::parse(body, None, None)?)?);
             }
             match page.next {
                 None => return Ok(challenges),
@@ -45,29 +45,39 @@ impl Phone {
     /// Fetches a challenge. While it is pending, contains the names of the members that a verdict must sign.
     pub async fn challenge(&self, sid: &str) -> Result<Challenge, PhoneError> {
         let answer = self.get(self.entity_url(&["Challenges", sid])?).await?;
-        let fields_to_sign = answer.fields_to_sign.as_deref();
-        self.ours(Challenge::parse(answer.object()?, fields_to_sign)?)
+        let (fields, presence) = (answer.fields_to_sign.as_deref(), answer.presence.as_deref());
+        self.ours(Challenge::parse(answer.object()?, fields, presence)?)
     }
 
     /// Answers a challenge as the mobile SDKs do: reads it, sends the verdict, and reads it again to check its status. A
     /// challenge that is not pending is an error without a request.
     pub async fn answer(&self, sid: &str, verdict: Verdict) -> Result<Challenge, PhoneError> {
-        let asked = self.challenge(sid).await?;
-        self.send_answer(&asked, verdict).await?;
-        let answered = self.challenge(sid).await?;
-        match answered.status {
-            status if status == verdict.status() => Ok(answered),
-            status => Err(PhoneError::NotUpdated(status)),
-        }
+        self.answer_and_check(sid, verdict, None).await
     }
 
     /// Denies a challenge and says why, in the manner of [`answer`](Self::answer).
     pub async fn deny(&self, sid: &str, reason: DenialReason) -> Result<Challenge, PhoneError> {
+        let more = Some(("reason", reason.as_str()));
+        self.answer_and_check(sid, Verdict::Denied, more).await
+    }
+
+    /// Approves a challenge with the number that the page shows, in the manner of [`answer`](Self::answer).
+    pub async fn approve_with(&self, sid: &str, number: &str) -> Result<Challenge, PhoneError> {
+        let more = Some(("presence_answer", number));
+        self.answer_and_check(sid, Verdict::Approved, more).await
+    }
+
+    async fn answer_and_check(
+        &self,
+        sid: &str,
+        verdict: Verdict,
+        more: Option<(&str, &str)>,
+    ) -> Result<Challenge, PhoneError> {
         let asked = self.challenge(sid).await?;
-        let payload = self.signed(&asked, Verdict::Denied, Some(reason))?;
+        let payload = self.signed(&asked, verdict, more)?;
         self.send(&asked, &payload).await?;
         match self.challenge(sid).await? {
-            denied if denied.status == ChallengeStatus::Denied => Ok(denied),
+            answered if answered.status == verdict.status() => Ok(answered),
             other => Err(PhoneError::NotUpdated(other.status)),
         }
     }
@@ -79,6 +89,13 @@ impl Phone {
         verdict: Verdict,
     ) -> Result<(), PhoneError> {
         let payload = self.signed_answer(challenge, verdict)?;
+        self.send(challenge, &payload).await
+    }
+
+    /// The same with the number that the page shows: the middle of [`approve_with`](Self::approve_with).
+    pub async fn send_number(&self, challenge: &Challenge, number: &str) -> Result<(), PhoneError> {
+        let more = Some(("presence_answer", number));
+        let payload = self.signed(challenge, Verdict::Approved, more)?;
         self.send(challenge, &payload).await
     }
 
@@ -101,13 +118,13 @@ impl Phone {
         &self,
         challenge: &Challenge,
         verdict: Verdict,
-        reason: Option<DenialReason>,
+        more: Option<(&str, &str)>,
     ) -> Result<String, PhoneError> {
         if challenge.status != ChallengeStatus::Pending {
             return Err(PhoneError::NotPending(challenge.status));
         }
         let fields = challenge.fields_to_sign.as_deref().ok_or(PhoneError::NotSignable)?;
-        answer_with_reason(self.key(), &challenge.body, fields, verdict, reason)
+        answer_with(self.key(), &challenge.body, fields, verdict, more)
     }
 
     fn ours(&self, challenge: Challenge) -> Result<Challenge, PhoneError> {

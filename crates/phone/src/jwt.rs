@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::PhoneError;
 use crate::key::DeviceKey;
-use crate::status::{DenialReason, Verdict};
+use crate::status::Verdict;
 
 /// Validity of a device token in seconds, as in the mobile SDKs.
 pub const LIFETIME: i64 = 600;
@@ -53,16 +53,17 @@ pub fn answer_jwt(
     fields_to_sign: &[String],
     verdict: Verdict,
 ) -> Result<String, PhoneError> {
-    answer_with_reason(key, challenge, fields_to_sign, verdict, None)
+    answer_with(key, challenge, fields_to_sign, verdict, None)
 }
 
-/// The same with a `reason`, which is signed too. The mobile SDKs send none.
-pub fn answer_with_reason(
+/// The same with one more signed member: the `reason` of a denial, or the `presence_answer` of an approval. The mobile SDKs add
+/// none.
+pub fn answer_with(
     key: &DeviceKey,
     challenge: &Map<String, Value>,
     fields_to_sign: &[String],
     verdict: Verdict,
-    reason: Option<DenialReason>,
+    more: Option<(&str, &str)>,
 ) -> Result<String, PhoneError> {
     let mut payload = Map::new();
     for name in fields_to_sign {
@@ -72,8 +73,8 @@ pub fn answer_with_reason(
     }
     // Last, because the server may list `status` too, with its old value.
     payload.insert("status".into(), verdict.as_str().into());
-    if let Some(reason) = reason {
-        payload.insert("reason".into(), reason.as_str().into());
+    if let Some((name, value)) = more {
+        payload.insert(name.into(), value.into());
     }
     signed(key, &json!({"typ": "JWT", "alg": "ES256"}), &Value::Object(payload))
 }

@@ -25,7 +25,7 @@
 //! | `server.rs` | addresses, TLS, headers, error bodies |
 //! | `wire.rs`, `factor.rs`, `registration.rs` | what the server tells of a factor |
 //! | `enrol.rs`, `phone.rs` | a factor's life: made, verified, changed, deleted |
-//! | `challenge.rs`, `status.rs`, `inbox.rs` | what is asked, and the answer to it |
+//! | `challenge.rs`, `status.rs`, `presence.rs`, `inbox.rs` | what is asked, and the answer to it |
 //! | `frame.rs`, `close.rs`, `stream.rs`, `listen.rs` | the device stream: its words, one connection, a loop of connections |
 //! | `file.rs` | a phone that outlives its process |
 
@@ -42,6 +42,7 @@ pub mod jwt;
 mod key;
 mod listen;
 mod phone;
+mod presence;
 mod registration;
 mod server;
 mod status;
@@ -61,6 +62,7 @@ pub use frame::{Linked, Prompt};
 pub use key::DeviceKey;
 pub use listen::{Backoff, Event, Listener};
 pub use phone::Phone;
+pub use presence::Presence;
 pub use server::{Server, ServerOptions};
 pub use status::{ChallengeStatus, DenialReason, Verdict};
 pub use stream::Stream;

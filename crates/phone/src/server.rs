@@ -14,6 +14,7 @@ use crate::error::{ApiError, PhoneError};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SIGNATURE_FIELDS: &str = "twilio-verify-signature-fields";
+const PRESENCE: &str = "countersign-presence";
 
 /// Settings for the connection to a server.
 #[derive(Clone, Default)]
@@ -49,6 +50,8 @@ pub(crate) struct Reply {
     pub(crate) date: Option<i64>,
     /// The `Twilio-Verify-Signature-Fields` header.
     pub(crate) fields_to_sign: Option<String>,
+    /// The `Countersign-Presence` header.
+    pub(crate) presence: Option<String>,
     body: Vec<u8>,
 }
 
@@ -144,6 +147,7 @@ impl Reply {
             status: response.status().as_u16(),
             date: header(DATE.as_str()).and_then(|date| unix_seconds(&date)),
             fields_to_sign: header(SIGNATURE_FIELDS),
+            presence: header(PRESENCE),
             body: response.bytes().await.map_err(PhoneError::Unreachable)?.into(),
         })
     }
@@ -256,7 +260,8 @@ mod tests {
     fn an_error_body_is_parsed_and_other_bodies_are_not_the_api() {
         let refusal = |body: &str| {
             let body = body.as_bytes().to_vec();
-            let answer = Reply { status: 403, date: None, fields_to_sign: None, body };
+            let answer =
+                Reply { status: 403, date: None, fields_to_sign: None, presence: None, body };
             answer.accepted().map(|_| ()).unwrap_err()
         };
         let error = refusal(r#"{"code":60318,"message":"Factor is unverified","status":403}"#);

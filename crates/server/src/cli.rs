@@ -182,7 +182,7 @@ pub enum Phone {
     /// Show the challenges of this phone
     Challenges(Challenges),
     /// Approve a challenge
-    Approve(Reply),
+    Approve(Approval),
     /// Deny a challenge
     Deny(Denial),
     /// Delete the factor at the server, and the file
@@ -271,6 +271,17 @@ pub struct Challenges {
 }
 
 /// `phone approve`
+#[derive(Debug, Args)]
+pub struct Approval {
+    /// The challenge, and the phone.
+    #[command(flatten)]
+    pub reply: Reply,
+    /// The number that the page shows, if the challenge asks for one; asked for on a terminal
+    #[arg(long, value_name = "NUMBER")]
+    pub answer: Option<String>,
+}
+
+/// The challenge to answer.
 #[derive(Debug, Args)]
 pub struct Reply {
     /// The challenge's SID (YC…)

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use countersign_domain::challenge::{ChallengeState, ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::presence::Presence;
+use countersign_domain::presence_check::{WrongNumber, judge};
 use countersign_domain::protection::{Pause, PauseReason, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::text::StringMap;
@@ -30,6 +32,9 @@ const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.a
 const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnest($1, $2) AS u (sid, metadata) \
                         WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
 
+const NOTE_PRESENCE: &str = "UPDATE challenges c SET presence = u.presence FROM unnest($1, $2) AS u (sid, presence) \
+                             WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
+
 const COUNT_WRONG: &str = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = $1 RETURNING wrong_answers";
 
 /// The pauses that reports begin, one for each entity.
@@ -46,6 +51,17 @@ fn reported_pauses(
     };
     let pauses: HashMap<_, _> = answers.iter().filter_map(pause).collect();
     pauses.into_iter().collect()
+}
+
+/// Replaces the presences of challenges that are locked: tries were counted, or a code confirmed.
+pub(crate) async fn note_presences(
+    db: &Session,
+    presences: &[(ChallengeSid, Presence)],
+) -> Result<(), DatabaseError> {
+    let sids = column(presences, |(sid, _)| id(sid.as_bytes()));
+    let texts = column(presences, |(_, presence)| presence.to_text());
+    let (first, last) = span(&sids);
+    db.execute(NOTE_PRESENCE, params![sids, texts, first, last]).await.map(|_| ())
 }
 
 /// Counts one more wrong answer and returns the count.
@@ -91,7 +107,59 @@ pub(crate) async fn approve(
     events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
 }
 
-/// Records answers, ends the deliveries of their challenges, and records the events.
+/// Stores answers to challenges that are locked and open, ends the deliveries of the challenges, and records the events.
+async fn settle(
+    db: &Session,
+    first: &[&Answer],
+    locked: &HashMap<ChallengeSid, LockedChallenge>,
+) -> Result<(), DatabaseError> {
+    write(db, first).await?;
+    let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
+    let of_approved = approved.filter_map(|answer| locked.get(&answer.challenge));
+    let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);
+    let paused: HashSet<_> = paused.collect();
+    if !paused.is_empty() {
+        pauses::approved(db, &paused).await?;
+    }
+    let open = endings::open_deliveries(db, first.iter().map(|answer| answer.challenge)).await?;
+    let ends = open.into_iter().filter_map(|open| {
+        let at = first.iter().find(|answer| answer.challenge == open.challenge)?.at;
+        let ending =
+            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
+        Some(End { open, ending, at })
+    });
+    endings::end(db, &ends.collect::<Vec<_>>()).await?;
+    let reported = reported_pauses(first, locked);
+    if !reported.is_empty() {
+        pauses::report(db, &reported).await?;
+    }
+    let told =
+        |answer: &&Answer| (EventType::of_verdict(answer.verdict), answer.challenge, answer.at);
+    let mut told: Vec<_> = first.iter().map(told).collect();
+    let reported = first.iter().filter(|answer| answer.is_report());
+    told.extend(reported.map(|answer| (EventType::ChallengeReported, answer.challenge, answer.at)));
+    events::of_challenges(db, &told).await?;
+    Ok(())
+}
+
+/// Judges an answer to a challenge that is locked, if it exists. Returns the presence with a wrong number counted.
+fn judged(answer: &Answer, found: Option<&LockedChallenge>) -> (Recorded, Option<Presence>) {
+    let Some(found) = found.filter(|found| found.has_factor) else {
+        return (Recorded::NotFound, None);
+    };
+    if let Err(refused) = found.standing.is_open(answer.at) {
+        return (Recorded::Refused(refused), None);
+    }
+    let presence = found.presence.as_ref();
+    match presence.map(|it| judge(it, answer.verdict, answer.number, answer.at)) {
+        None | Some(Ok(())) => (Recorded::Done, None),
+        Some(Err(WrongNumber { counted, tries_left })) => {
+            (Recorded::WrongNumber { tries_left }, Some(counted))
+        }
+    }
+}
+
+/// Judges answers and records them.
 #[async_trait]
 impl Gathered for Answer {
     type Output = Recorded;
@@ -106,66 +174,41 @@ impl Gathered for Answer {
 
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, DatabaseError> {
         let locked = standing::lock(db, all.iter().map(|answer| answer.challenge)).await?;
-        let judge = |answer: &Self| {
-            let found = locked.get(&answer.challenge).filter(|found| found.has_factor);
-            match found.map(|found| found.standing.is_open(answer.at)) {
-                None => Recorded::NotFound,
-                Some(Err(refused)) => Recorded::Refused(refused),
-                Some(Ok(())) => Recorded::Done,
+        let (mut outcomes, mut failed, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for answer in all {
+            let (outcome, counted) = judged(answer, locked.get(&answer.challenge));
+            counts.extend(counted.map(|counted| (answer.challenge, counted)));
+            if outcome == (Recorded::WrongNumber { tries_left: 0 }) {
+                failed.push(answer.presence_failed());
             }
-        };
-        let outcomes: Vec<_> = all.iter().map(judge).collect();
-        let first: Vec<_> =
-            all.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Recorded::Done).collect();
-        let first: Vec<&Self> = first.into_iter().map(|(answer, _)| answer).collect();
-        if first.is_empty() {
-            return Ok(outcomes);
+            outcomes.push(outcome);
         }
-        write(db, &first).await?;
-        let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
-        let of_approved = approved.filter_map(|answer| locked.get(&answer.challenge));
-        let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);
-        let paused: HashSet<_> = paused.collect();
-        if !paused.is_empty() {
-            pauses::approved(db, &paused).await?;
+        let first = all.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Recorded::Done);
+        let first: Vec<_> = first.map(|(answer, _)| answer).chain(&failed).collect();
+        if !counts.is_empty() {
+            note_presences(db, &counts).await?;
         }
-        let open =
-            endings::open_deliveries(db, first.iter().map(|answer| answer.challenge)).await?;
-        let ends = open.into_iter().filter_map(|open| {
-            let at = first.iter().find(|answer| answer.challenge == open.challenge)?.at;
-            let ending =
-                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
-            Some(End { open, ending, at })
-        });
-        endings::end(db, &ends.collect::<Vec<_>>()).await?;
-        let reported = reported_pauses(&first, &locked);
-        if !reported.is_empty() {
-            pauses::report(db, &reported).await?;
+        if !first.is_empty() {
+            settle(db, &first, &locked).await?;
         }
-        let told =
-            |answer: &&Self| (EventType::of_verdict(answer.verdict), answer.challenge, answer.at);
-        let mut told: Vec<_> = first.iter().map(told).collect();
-        let reported = first.iter().filter(|answer| answer.is_report());
-        told.extend(
-            reported.map(|answer| (EventType::ChallengeReported, answer.challenge, answer.at)),
-        );
-        events::of_challenges(db, &told).await?;
         Ok(outcomes)
     }
 
-    /// A verdict is identified by its instant.
+    /// A verdict, and a wrong number, is identified by its instant.
     async fn look_up(
         all: &[Self],
         db: &Session,
     ) -> Result<Option<Vec<Option<Recorded>>>, DatabaseError> {
         let locked = standing::lock(db, all.iter().map(|answer| answer.challenge)).await?;
-        let answer = |answer: &Self| {
+        let found = |answer: &Self| {
+            let found = locked.get(&answer.challenge)?;
             let (verdict, at) = (answer.verdict, answer.at);
-            let own = ChallengeState::Answered { verdict, at };
-            let is_own =
-                locked.get(&answer.challenge).is_some_and(|found| found.standing.state == own);
-            is_own.then_some(Recorded::Done)
+            if found.standing.state == (ChallengeState::Answered { verdict, at }) {
+                return Some(Recorded::Done);
+            }
+            let tries_left = found.presence.as_ref()?.tries_left_after(at)?;
+            Some(Recorded::WrongNumber { tries_left })
         };
-        Ok(Some(column(all, answer)))
+        Ok(Some(column(all, found)))
     }
 }

@@ -4,12 +4,15 @@ use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
+use countersign_domain::presence_check::{CodeRefusal, confirm};
 use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::page::{Page, PageQuery};
-use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::seam::{
+    Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
+};
 use countersign_store_sql::paging::merge;
 use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
 use countersign_store_sql::{challenge_columns, factor_columns, rows};
@@ -79,6 +82,39 @@ impl Command for Update {
         let change = params![id(self.sid.as_bytes()), self.metadata, self.at.as_micros()];
         db.execute(UPDATE, change).await?;
         Ok(Recorded::Done)
+    }
+}
+
+#[async_trait]
+impl Command for Confirmation {
+    type Output = Confirmed;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.at, self.at))
+    }
+
+    async fn run(&self, db: &Session) -> Result<Confirmed, DatabaseError> {
+        let mut locked = standing::lock(db, std::iter::once(self.challenge)).await?;
+        let Some(found) = locked.remove(&self.challenge) else {
+            return Ok(Confirmed::NotFound);
+        };
+        let Some(presence) = found.presence else {
+            return Ok(Confirmed::NotFound);
+        };
+        match confirm(&presence, found.standing, &self.code, self.at) {
+            Ok(changed) => {
+                if let Some(changed) = changed {
+                    answers::note_presences(db, &[(self.challenge, changed)]).await?;
+                }
+                Ok(Confirmed::Done)
+            }
+            Err(refusal) => {
+                if let CodeRefusal::Wrong(counted) = &refusal {
+                    answers::note_presences(db, &[(self.challenge, counted.clone())]).await?;
+                }
+                Ok(Confirmed::Refused(refusal))
+            }
+        }
     }
 }
 
@@ -160,6 +196,10 @@ impl Challenges for PostgresStore {
 
     async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded> {
         self.answering.run(answer).await
+    }
+
+    async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed> {
+        self.write(confirmation).await
     }
 
     async fn update_challenge(

@@ -13,6 +13,7 @@ use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Enrolled, Enrolment, Factors};
 use countersign_store_sql::paging::merge;
 use countersign_store_sql::rows::deliveries::OpenDelivery;
+use countersign_store_sql::rows::factors::TAKES_NUMBERS;
 use countersign_store_sql::{factor_columns, rows};
 use tokio_postgres::Row;
 
@@ -51,7 +52,7 @@ const NOT_STREAMED: &str = concat!(
     "WHERE f.entity_sid = u.entity_sid AND f.sid = u.sid AND f.platform = 'stream' OFFSET 0) AS f ON true WHERE f.there IS NULL"
 );
 const UPDATE: &str = "UPDATE factors SET status = $3, friendly_name = $4, platform = $5, token = $6, sdk_version = $7, \
-                      app_id = $8, updated_at = $9, addressed_at = coalesce($10, addressed_at) \
+                      app_id = $8, updated_at = $9, addressed_at = coalesce($10, addressed_at), presence = $11 \
                       WHERE entity_sid = $1 AND sid = $2";
 const DELETE: &str = "DELETE FROM factors WHERE entity_sid = $1 AND sid = $2";
 const WAKE_PARKED: &str = "UPDATE deliveries SET state = 'due', wake_at = least($2, deadline), changed_at = $2 \
@@ -103,6 +104,7 @@ impl Command for Update {
                 factor.app_id.as_str(),
                 self.at.as_micros(),
                 registered_at.map(Instant::as_micros),
+                factor.takes_numbers.then_some(TAKES_NUMBERS),
             ],
         )
         .await?;

@@ -56,13 +56,13 @@ const REACHED: &str = "SELECT u.opening FROM unnest($1, $2, $3, $4, $5, $6) \
                        LIMIT u.most) AS counted)";
 const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, \
                       account_sid, factor_type, created_at, updated_at, wrong_answers, message, fields, date, \
-                      hidden_details, metadata, quiet) \
+                      hidden_details, metadata, quiet, presence) \
                       SELECT u.sid, 'pending', u.expires_at, u.service_sid, u.identity, u.entity_sid, u.factor_sid, \
                       u.account_sid, u.factor_type, u.created_at, u.updated_at, 0, u.message, u.fields, u.date, \
-                      u.hidden_details, u.metadata, u.quiet \
-                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                      u.hidden_details, u.metadata, u.quiet, u.presence \
+                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
                       AS u (sid, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, factor_type, \
-                      created_at, updated_at, message, fields, date, hidden_details, metadata, quiet)";
+                      created_at, updated_at, message, fields, date, hidden_details, metadata, quiet, presence)";
 
 /// The challenges of a batch that are stored. If the transaction that stores them is in progress, they cannot be stored twice.
 const STORED: &str = "SELECT sid, state = 'pending', wrong_answers FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
@@ -156,6 +156,7 @@ async fn insert(
             column(all, |open| open.0.hidden_details.as_deref()),
             column(all, |open| open.0.metadata.as_deref()),
             column(&challenges, |c| quiet.contains(&c.sid).then_some(true)),
+            column(all, |open| open.0.presence.as_deref()),
         ],
     )
     .await?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_domain::challenge::ChallengeLifecycle;
+use countersign_domain::presence::Presence;
 use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows;
@@ -18,7 +19,7 @@ use crate::statement::{factor_of, living};
 pub(crate) const LOCK: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// A second statement, since a statement sees only what was committed before it began: this one begins when the lock is held.
 const READ: &str = concat!(
-    "SELECT c.sid, c.state, c.answered_at, c.expires_at, f.sid IS NOT NULL, c.entity_sid, \
+    "SELECT c.sid, c.state, c.answered_at, c.expires_at, c.presence, f.sid IS NOT NULL, c.entity_sid, \
      EXISTS (SELECT FROM protections p WHERE p.entity_sid = c.entity_sid AND p.reason = 'in_a_row') FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),
@@ -28,6 +29,7 @@ const READ: &str = concat!(
 /// A challenge that is locked until the end of the transaction.
 pub(crate) struct LockedChallenge {
     pub(crate) standing: ChallengeLifecycle,
+    pub(crate) presence: Option<Presence>,
     /// Whether its push factor exists.
     pub(crate) has_factor: bool,
     /// Its entity.
@@ -53,6 +55,7 @@ fn locked(row: &Row) -> RowResult<(ChallengeSid, LockedChallenge)> {
     let mut cells = cells_of(row, "challenges");
     let sid = cells.map(ChallengeSid::from_bytes)?;
     let standing = rows::challenges::standing(&mut cells)?;
+    let presence = rows::challenges::presence(&mut cells)?;
     let (has_factor, entity) = (cells.take()?, cells.map(EntitySid::from_bytes)?);
-    Ok((sid, LockedChallenge { standing, has_factor, entity, is_paused: cells.take()? }))
+    Ok((sid, LockedChallenge { standing, presence, has_factor, entity, is_paused: cells.take()? }))
 }

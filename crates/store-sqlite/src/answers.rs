@@ -2,6 +2,8 @@
 
 use countersign_domain::challenge::{ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
+use countersign_domain::presence::Presence;
+use countersign_domain::presence_check::{WrongNumber, judge};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
@@ -18,6 +20,7 @@ use crate::{endings, events, pauses, standing};
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
+    NOTE_PRESENCE = "UPDATE challenges SET presence = ?2 WHERE sid = ?1";
     COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
 }
 
@@ -29,6 +32,15 @@ pub(crate) fn update(
     at: Instant,
 ) -> Result<(), DatabaseError> {
     execute(db, UPDATE, params![sid.as_bytes(), metadata, at.as_micros()]).map(|_| ())
+}
+
+/// Replaces the presence of a challenge: a try was counted, or its code confirmed.
+pub(crate) fn note_presence(
+    db: &Connection,
+    sid: ChallengeSid,
+    presence: &Presence,
+) -> Result<(), DatabaseError> {
+    execute(db, NOTE_PRESENCE, params![sid.as_bytes(), presence.to_text()]).map(|_| ())
 }
 
 /// Counts one more wrong answer and returns the count.
@@ -65,34 +77,50 @@ fn record(
     metadata.map_or(Ok(()), |metadata| update(db, sid, metadata, at))
 }
 
-/// Records the answer, ends the deliveries of its challenge, and records the events.
+/// Stores the answer to an open challenge, ends the challenge's deliveries, and records the events.
+fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
+    let Answer { challenge, verdict, at, .. } = *answer;
+    let metadata = answer.metadata.as_ref().map(StringMap::to_text);
+    record(db, challenge, verdict, metadata.as_deref(), at)?;
+    if verdict == Verdict::Approved {
+        pauses::approved(db, challenge)?;
+    }
+    for open in endings::open_deliveries(db, challenge)? {
+        let ending =
+            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
+        endings::end(db, &open, ending, at)?;
+    }
+    events::of_challenge(db, EventType::of_verdict(verdict), challenge, at)?;
+    if answer.is_report() {
+        events::of_challenge(db, EventType::ChallengeReported, challenge, at)?;
+    }
+    if let Some(until) = answer.pauses_until {
+        pauses::reported(db, challenge, at, until)?;
+    }
+    Ok(())
+}
+
+/// Judges the answer and records it.
 impl Command for Answer {
     type Output = Recorded;
 
     fn run(&self, db: &Connection) -> Result<Recorded, DatabaseError> {
-        let Some((standing, true)) = standing::read(db, self.challenge)? else {
+        let standing = standing::read(db, self.challenge)?;
+        let Some(standing) = standing.filter(|standing| standing.has_factor) else {
             return Ok(Recorded::NotFound);
         };
-        if let Err(refused) = standing.is_open(self.at) {
+        if let Err(refused) = standing.lifecycle.is_open(self.at) {
             return Ok(Recorded::Refused(refused));
         }
-        let metadata = self.metadata.as_ref().map(StringMap::to_text);
-        record(db, self.challenge, self.verdict, metadata.as_deref(), self.at)?;
-        if self.verdict == Verdict::Approved {
-            pauses::approved(db, self.challenge)?;
+        let judged = standing.presence.map(|it| judge(&it, self.verdict, self.number, self.at));
+        if let Some(Err(WrongNumber { counted, tries_left })) = judged {
+            note_presence(db, self.challenge, &counted)?;
+            if tries_left == 0 {
+                settle(db, &self.presence_failed())?;
+            }
+            return Ok(Recorded::WrongNumber { tries_left });
         }
-        for open in endings::open_deliveries(db, self.challenge)? {
-            let ending =
-                if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
-            endings::end(db, &open, ending, self.at)?;
-        }
-        events::of_challenge(db, EventType::of_verdict(self.verdict), self.challenge, self.at)?;
-        if self.is_report() {
-            events::of_challenge(db, EventType::ChallengeReported, self.challenge, self.at)?;
-        }
-        if let Some(until) = self.pauses_until {
-            pauses::reported(db, self.challenge, self.at, until)?;
-        }
+        settle(db, self)?;
         Ok(Recorded::Done)
     }
 }

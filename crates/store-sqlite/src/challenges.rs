@@ -4,12 +4,15 @@ use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
+use countersign_domain::presence_check::{CodeRefusal, confirm};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::page::{Page, PageQuery};
-use countersign_store::seam::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+use countersign_store::seam::{
+    Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
+};
 use countersign_store_sql::paging::{keyed, merge};
 use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
 use countersign_store_sql::{challenge_columns, factor_columns, rows};
@@ -98,16 +101,43 @@ impl Command for Update {
     type Output = Recorded;
 
     fn run(&self, db: &Connection) -> Result<Recorded, DatabaseError> {
-        let Some((standing, _)) = standing::read(db, self.sid)? else {
+        let Some(standing) = standing::read(db, self.sid)? else {
             return Ok(Recorded::NotFound);
         };
         if self.while_open
-            && let Err(refused) = standing.is_open(self.at)
+            && let Err(refused) = standing.lifecycle.is_open(self.at)
         {
             return Ok(Recorded::Refused(refused));
         }
         answers::update(db, self.sid, &self.metadata, self.at)?;
         Ok(Recorded::Done)
+    }
+}
+
+impl Command for Confirmation {
+    type Output = Confirmed;
+
+    fn run(&self, db: &Connection) -> Result<Confirmed, DatabaseError> {
+        let Some(standing) = standing::read(db, self.challenge)? else {
+            return Ok(Confirmed::NotFound);
+        };
+        let Some(presence) = standing.presence else {
+            return Ok(Confirmed::NotFound);
+        };
+        match confirm(&presence, standing.lifecycle, &self.code, self.at) {
+            Ok(changed) => {
+                if let Some(changed) = changed {
+                    answers::note_presence(db, self.challenge, &changed)?;
+                }
+                Ok(Confirmed::Done)
+            }
+            Err(refusal) => {
+                if let CodeRefusal::Wrong(counted) = &refusal {
+                    answers::note_presence(db, self.challenge, counted)?;
+                }
+                Ok(Confirmed::Refused(refusal))
+            }
+        }
     }
 }
 
@@ -160,6 +190,10 @@ impl Challenges for SqliteStore {
 
     async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded> {
         self.write(answer).await
+    }
+
+    async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed> {
+        self.write(confirmation).await
     }
 
     async fn update_challenge(

@@ -10,6 +10,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Enrolled, Enrolment};
 use countersign_store_sql::rows::entities::EntityDay;
+use countersign_store_sql::rows::factors::TAKES_NUMBERS;
 use rusqlite::{Connection, params};
 
 use crate::access_tokens::{IS_GOOD, USE_UP};
@@ -27,8 +28,8 @@ statements! {
     KEY_TAKEN = "SELECT 1 FROM factors WHERE entity_sid = ?1 AND (status = 'verified' OR created_at > ?2) \
                  AND public_key = ?3";
     INSERT = "INSERT INTO factors (entity_sid, sid, service_sid, identity, account_sid, key_sid, public_key, status, \
-              platform, created_at, updated_at, addressed_at, friendly_name, app_id, sdk_version, token, metadata) \
-              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?10, ?12, ?13, ?14, ?15, ?16)";
+              platform, created_at, updated_at, addressed_at, friendly_name, app_id, sdk_version, token, metadata, presence) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?10, ?12, ?13, ?14, ?15, ?16, ?17)";
 }
 
 /// Enrols a factor: stores it and its entity and uses up its access token, all or none.
@@ -115,6 +116,7 @@ impl Enrol {
                 factor.sdk_version.as_str(),
                 factor.address.token().map(PushToken::expose),
                 factor.metadata.as_ref().map(StringMap::to_text),
+                factor.takes_numbers.then_some(TAKES_NUMBERS),
             ],
         )?;
         Ok(())

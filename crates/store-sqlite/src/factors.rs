@@ -13,6 +13,7 @@ use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::{Enrolled, Enrolment, Factors};
 use countersign_store_sql::paging::{keyed, merge};
 use countersign_store_sql::rows::deliveries::OpenDelivery;
+use countersign_store_sql::rows::factors::TAKES_NUMBERS;
 use countersign_store_sql::{factor_columns, rows};
 use rusqlite::{Connection, params};
 
@@ -45,7 +46,7 @@ statements! {
     UP = upwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
     DOWN = downwards!("f.sid"; select!(), "WHERE f.entity_sid = ?1");
     UPDATE = "UPDATE factors SET status = ?3, friendly_name = ?4, platform = ?5, token = ?6, sdk_version = ?7, \
-              app_id = ?8, updated_at = ?9, addressed_at = coalesce(?10, addressed_at) \
+              app_id = ?8, updated_at = ?9, addressed_at = coalesce(?10, addressed_at), presence = ?11 \
               WHERE entity_sid = ?1 AND sid = ?2";
     DELETE = "DELETE FROM factors WHERE entity_sid = ?1 AND sid = ?2";
     WAKE_PARKED = "UPDATE deliveries SET state = 'due', wake_at = min(?2, deadline), changed_at = ?2 \
@@ -94,6 +95,7 @@ impl Command for Update {
                 factor.app_id.as_str(),
                 self.at.as_micros(),
                 registered_at.map(Instant::as_micros),
+                factor.takes_numbers.then_some(TAKES_NUMBERS),
             ],
         )?;
         if changed.has_moved {

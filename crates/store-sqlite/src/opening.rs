@@ -36,8 +36,8 @@ statements! {
     OF_ENTITY_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
                        WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 LIMIT ?4)";
     INSERT = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, \
-              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata, quiet) \
-              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16)";
+              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata, quiet, presence) \
+              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 }
 
 /// Opens a challenge.
@@ -96,6 +96,7 @@ impl Open {
                 self.0.hidden_details,
                 self.0.metadata,
                 is_quiet.then_some(true),
+                self.0.presence,
             ],
         )
         .map(|_| ())

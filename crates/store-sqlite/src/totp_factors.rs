@@ -207,10 +207,10 @@ impl Command for AnswerByCode {
         let asked = one(db, ASKED, [sid.as_bytes()], |row| {
             CodeChallenge::read(cells_of(row, "challenges"))
         })?;
-        let Some((asked, (standing, _))) = asked.zip(standing::read(db, sid)?) else {
+        let Some((asked, standing)) = asked.zip(standing::read(db, sid)?) else {
             return Ok(Ok(CodeUse::NotFound));
         };
-        if let Err(refused) = standing.is_open(at) {
+        if let Err(refused) = standing.lifecycle.is_open(at) {
             return Ok(Err(refused));
         }
         if is_reached(most_wrong, asked.wrong_codes) {

@@ -218,6 +218,7 @@ pub static TABLES: [Table; 18] = [
             text("sdk_version"),
             text("token"),
             text("metadata"),
+            text("presence"),
         ],
     },
     Table {
@@ -263,6 +264,7 @@ pub static TABLES: [Table; 18] = [
             text("hidden_details"),
             text("metadata"),
             flag("quiet"),
+            text("presence"),
         ],
     },
     Table {

@@ -34,7 +34,7 @@ impl Verify {
     ///
     /// # Errors
     /// Those of [`Verify::challenge`]; [`VerifyError::ChallengeClosed`], [`VerifyError::AnswerMalformed`],
-    /// [`VerifyError::AnswerRejected`], [`VerifyError::TooManyAnswers`].
+    /// [`VerifyError::AnswerRejected`], [`VerifyError::WrongNumber`], [`VerifyError::TooManyAnswers`].
     pub async fn update_challenge(
         &self,
         caller: &Caller,
@@ -76,6 +76,7 @@ impl Verify {
                 Ok(Challenge { metadata: Some(metadata), updated_at: now, ..challenge })
             }
             Recorded::Refused(why) => Err(why.into()),
+            Recorded::WrongNumber { .. } => unreachable!("metadata comes with no number"),
             Recorded::NotFound => Err(VerifyError::NotFound),
         }
     }
@@ -104,11 +105,15 @@ impl Verify {
             verdict: answer.verdict(),
             reason: answer.reason(),
             pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
+            number: answer.number(),
             metadata: metadata.clone(),
             at: now,
         };
         let (is_report, begins_pause) = (given.is_report(), given.pauses_until.is_some());
         match self.store.answer_challenge(given).await? {
+            Recorded::WrongNumber { tries_left } => {
+                Err(self.wrong_number(&answered, tries_left).await)
+            }
             Recorded::Done => {
                 if is_report {
                     protections::reported(&answered, begins_pause);

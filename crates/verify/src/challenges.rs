@@ -8,6 +8,7 @@ use countersign_domain::challenge::{
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::notification::automatic_ttl;
+use countersign_domain::presence_choice::{PresenceAbility, PresenceWish};
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
@@ -20,6 +21,7 @@ use crate::caller::{Caller, check_own_path};
 use crate::error::{VerifyError, VerifyResult};
 use crate::notification_target::NotificationTarget;
 use crate::parameter::Parameter;
+use crate::presence;
 use crate::protections;
 use crate::quotas::Reservation;
 use crate::verify::Verify;
@@ -39,6 +41,8 @@ pub struct NewChallenge {
     pub hidden_details: Option<StringMap>,
     /// The code that answers a challenge of a TOTP factor at once. Ignored for a push factor.
     pub code: Option<String>,
+    /// What shows that the person who approves looks at the page that asked.
+    pub presence: PresenceWish,
 }
 
 impl Verify {
@@ -47,7 +51,8 @@ impl Verify {
     /// # Errors
     /// [`VerifyError::NotFound`] without the service, [`VerifyError::FactorNotFound`], [`VerifyError::FactorUnverified`],
     /// [`VerifyError::TooManyChallenges`], [`VerifyError::TooManyPending`], [`VerifyError::TooManyInARow`],
-    /// [`VerifyError::Paused`], [`VerifyError::Parameter`] for an expiry out of bounds or a missing message.
+    /// [`VerifyError::Paused`], [`VerifyError::Parameter`] for an expiry out of bounds a missing message, or a presence
+    /// that the factor cannot prove.
     pub async fn create_challenge(
         &self,
         account: AccountSid,
@@ -71,6 +76,13 @@ impl Verify {
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
+        let ability =
+            PresenceAbility { takes_numbers: factor.takes_numbers, fields: new.fields.len() };
+        let presence = new
+            .presence
+            .draw(found.settings.protection.presence(), &*self.entropy)
+            .and_then(|drawn| drawn.map_or(Ok(None), |drawn| drawn.for_device(ability)))
+            .map_err(presence::unfit)?;
         let date = found.settings.push.include_date.then_some(now.whole_seconds());
         let challenge = Challenge {
             sid: ChallengeSid::mint(FactorType::Push, now, &*self.entropy),
@@ -80,6 +92,7 @@ impl Verify {
             details: Details { message: new.message, fields: new.fields, date },
             hidden_details: new.hidden_details,
             metadata: None,
+            presence: presence.map(Box::new),
             state: ChallengeState::Pending,
             created_at: now,
             updated_at: now,

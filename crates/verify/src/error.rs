@@ -6,6 +6,7 @@ use countersign_domain::challenge::ChallengeClosedError;
 use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::presence_check::CodeRefusal;
 use countersign_domain::protection::PauseReason;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
@@ -88,6 +89,12 @@ pub enum VerifyError {
     /// The signature, a signed member or the code of an answer is wrong: which of them.
     #[error("challenge verification failed: it {0}")]
     AnswerRejected(Invalid),
+    /// The number that came with an approval is wrong: how many tries are left.
+    #[error("wrong presence number, {0} tries left")]
+    WrongNumber(u8),
+    /// A code of a challenge's presence is refused.
+    #[error("presence code refused: {0}")]
+    PresenceCode(CodeRefusal),
     /// The challenge has seen too many wrong answers.
     #[error("too many wrong answers")]
     TooManyAnswers,

@@ -31,6 +31,8 @@ pub struct NewFactor {
     pub sdk_version: SdkVersion,
     /// Where pushes are sent.
     pub address: Address,
+    /// Whether the device asks its person for the number of a challenge.
+    pub takes_numbers: bool,
     /// Data for the application's use.
     pub metadata: Option<StringMap>,
 }
@@ -50,6 +52,8 @@ pub struct FactorUpdate {
     pub sdk_version: Option<SdkVersion>,
     /// A new app id.
     pub app_id: Option<AppId>,
+    /// Whether the device now asks its person for numbers.
+    pub takes_numbers: Option<bool>,
 }
 
 impl Verify {
@@ -92,6 +96,7 @@ impl Verify {
             app_id: new.app_id,
             sdk_version: new.sdk_version,
             address: new.address,
+            takes_numbers: new.takes_numbers,
             metadata: new.metadata,
             created_at: now,
             updated_at: now,
@@ -201,6 +206,7 @@ impl Verify {
             address,
             sdk_version: update.sdk_version,
             app_id: update.app_id,
+            takes_numbers: update.takes_numbers,
         };
         if change == FactorChange::default() {
             return Ok(factor);

@@ -28,6 +28,7 @@ pub mod moving;
 mod notification_target;
 pub mod notifications;
 mod parameter;
+mod presence;
 pub mod protections;
 pub mod provider_tokens;
 mod quotas;

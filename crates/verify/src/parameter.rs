@@ -3,6 +3,7 @@
 use std::fmt;
 
 use countersign_domain::credential::CredentialPart;
+use countersign_domain::presence_choice::PresencePart;
 
 /// A value that a use case refused. Its name in a request is for `api` to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,10 @@ pub enum Parameter {
     Challenge,
     /// The token by which a push service reaches a device.
     PushToken,
+    /// What a challenge's presence is to be.
+    Presence(PresencePart),
+    /// The code that a person typed on the page.
+    PresenceCode,
     /// A part of a push credential.
     Credential(CredentialPart),
 }
@@ -29,6 +34,10 @@ impl fmt::Display for Parameter {
             Self::Answer => f.write_str("answer"),
             Self::Challenge => f.write_str("challenge"),
             Self::PushToken => f.write_str("push token"),
+            Self::Presence(PresencePart::Modes) => f.write_str("presence"),
+            Self::Presence(PresencePart::Label) => f.write_str("label of the presence code"),
+            Self::Presence(PresencePart::Answer) => f.write_str("presence number"),
+            Self::PresenceCode => f.write_str("presence code"),
             Self::Credential(part) => part.fmt(f),
         }
     }

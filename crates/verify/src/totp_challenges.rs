@@ -15,6 +15,7 @@ use crate::answers::{NO_FACTOR, reject};
 use crate::challenges::NewChallenge;
 use crate::error::{VerifyError, VerifyResult};
 use crate::parameter::Parameter;
+use crate::presence;
 use crate::totp_factors::{SPENT_CODE, WRONG_CODE};
 use crate::verify::{MAX_TRIES, Verify};
 
@@ -37,6 +38,7 @@ impl Verify {
             VerifyError::NotFound => VerifyError::FactorNotFound(new.factor),
             other => other,
         })?;
+        new.presence.check_for_totp().map_err(presence::unfit)?;
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
@@ -49,6 +51,7 @@ impl Verify {
             details: Details { message: new.message, fields: new.fields, date: None },
             hidden_details: new.hidden_details,
             metadata: None,
+            presence: None,
             state: ChallengeState::Pending,
             created_at: now,
             updated_at: now,

@@ -1,6 +1,7 @@
 //! Frames of the device stream, as specified in `docs/integrate/device.md`.
 
 use countersign_bus::Offer;
+use countersign_domain::presence::PresenceHint;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -26,6 +27,8 @@ enum ServerFrame<'a> {
         expires_at: String,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         quiet: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        presence: Option<PresenceHint>,
     },
 }
 
@@ -43,6 +46,7 @@ pub(super) fn prompt(offer: &Offer) -> String {
         message: &offer.message,
         expires_at: offer.expires_at.to_millis_string(),
         quiet: offer.manner.quiet,
+        presence: offer.manner.presence,
     })
 }
 
@@ -95,8 +99,10 @@ impl DeviceFrame {
 
 #[cfg(test)]
 mod tests {
+    use countersign_domain::presence::PresenceNumber;
     use countersign_domain::prompt_manner::PromptManner;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::socket::tests::{an_offer, factor};
@@ -121,10 +127,24 @@ mod tests {
                 offer.notification, offer.challenge, offer.factor
             )
         );
-        let quiet = Offer { manner: PromptManner { quiet: true }, ..offer };
+        let quiet = Offer { manner: PromptManner { quiet: true, presence: None }, ..offer };
         assert!(
             prompt(&quiet).ends_with(r#""expires_at":"2023-11-14T22:13:20.512Z","quiet":true}"#)
         );
+    }
+
+    #[test]
+    fn a_prompt_tells_what_to_ask_the_person_for() {
+        let options = [27, 64, 91].map(|number| PresenceNumber::new(number).unwrap());
+        for (presence, told) in [
+            (PresenceHint::Number, json!({"mode": "number", "digits": 2})),
+            (PresenceHint::Pick(options), json!({"mode": "pick", "options": ["27", "64", "91"]})),
+        ] {
+            let manner = PromptManner { presence: Some(presence), ..PromptManner::default() };
+            let frame = prompt(&Offer { manner, ..an_offer(1, Instant::from_seconds(9)) });
+            let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+            assert_eq!(frame["presence"], told);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use countersign_domain::device_token::DeviceTokenError;
 use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::jws::JwsError;
+use countersign_domain::presence_check::CodeRefusal;
 use countersign_domain::protection::PauseReason;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::FactorSid;
@@ -88,6 +89,12 @@ async fn every_error_of_a_use_case_has_a_row() {
         ChallengeClosedError::AlreadyAnswered.into(),
         VerifyError::AnswerMalformed,
         VerifyError::AnswerRejected(why()),
+        VerifyError::WrongNumber(1),
+        VerifyError::WrongNumber(0),
+        VerifyError::PresenceCode(CodeRefusal::Unanswered),
+        VerifyError::PresenceCode(CodeRefusal::Denied),
+        VerifyError::PresenceCode(CodeRefusal::Late),
+        VerifyError::PresenceCode(CodeRefusal::NoTryLeft),
         VerifyError::TooManyAnswers,
         VerifyError::PlatformNone,
         VerifyError::TooManyNotifications,

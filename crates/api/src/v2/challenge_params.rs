@@ -2,7 +2,10 @@
 
 use countersign_domain::challenge::{Field, MAX_FIELDS};
 use countersign_domain::invalid::Invalid;
-use countersign_domain::text::{Message, StringMap, bounded};
+use countersign_domain::presence::PresenceNumber;
+use countersign_domain::presence_choice::PresenceWish;
+use countersign_domain::service_protection::PresenceList;
+use countersign_domain::text::{FieldLabel, Message, StringMap, bounded};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use countersign_store::seam::ChallengeFilter;
@@ -35,6 +38,11 @@ pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
         fields: fields.map_err(|why| params.bad("Details.Fields", why))?,
         hidden_details: params.optional("HiddenDetails", StringMap::parse)?,
         code: params.text("AuthPayload")?.map(str::to_owned),
+        presence: PresenceWish {
+            modes: params.optional("Presence", PresenceList::parse)?,
+            label: params.optional("Presence.Label", FieldLabel::written)?,
+            answer: params.optional("Presence.Answer", PresenceNumber::parse)?,
+        },
     })
 }
 
@@ -89,6 +97,10 @@ mod tests {
     #[case(r#"&Details.Message=Hi&Details.Fields={"label":1,"value":""}"#, 60306)]
     #[case("&Details.Message=Hi&HiddenDetails=[]", 60306)]
     #[case(r#"&Details.Message=Hi&HiddenDetails={"n":1}"#, 60306)]
+    #[case("&Details.Message=Hi&Presence=", 60306)]
+    #[case("&Details.Message=Hi&Presence=face", 60306)]
+    #[case("&Details.Message=Hi&Presence=code&Presence.Label=", 60306)]
+    #[case("&Details.Message=Hi&Presence=number&Presence.Answer=9", 60306)]
     #[case("&FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f", 60306)]
     fn rejects(#[case] rest: &str, #[case] code: u32) {
         let form = format!("{FACTOR}{rest}");

@@ -4,6 +4,7 @@ use countersign_domain::challenge::{Challenge, ChallengeState};
 use countersign_domain::signed_members::SignedMembers;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
+use countersign_verify::Caller;
 use serde::Serialize;
 
 use crate::urls::PublicUrl;
@@ -29,10 +30,34 @@ struct Links {
 }
 
 impl<'a> ChallengeView<'a> {
+    /// As the application sees it.
     pub(super) fn of(challenge: &'a Challenge, now: Instant, base: &PublicUrl) -> Self {
+        Self::with(challenge.shown_members(), challenge, now, base)
+    }
+
+    /// As the caller sees it: a device also sees the field with the code that it shows.
+    pub(super) fn to(
+        caller: &Caller,
+        challenge: &'a Challenge,
+        now: Instant,
+        base: &PublicUrl,
+    ) -> Self {
+        let members = match caller {
+            Caller::Device(_) => challenge.signed_members(),
+            Caller::Application(_) | Caller::Enrolling(_) => challenge.shown_members(),
+        };
+        Self::with(members, challenge, now, base)
+    }
+
+    fn with(
+        signed: SignedMembers<'a>,
+        challenge: &'a Challenge,
+        now: Instant,
+        base: &PublicUrl,
+    ) -> Self {
         let url = base.challenge(&challenge.owner, challenge.sid);
         Self {
-            signed: challenge.signed_members(),
+            signed,
             date_updated: challenge.updated_at,
             date_responded: match challenge.state {
                 ChallengeState::Pending => None,

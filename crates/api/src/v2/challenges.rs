@@ -9,6 +9,7 @@ use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
+use countersign_verify::Caller;
 use countersign_verify::concurrency::RequestPermit;
 use http::{HeaderName, HeaderValue};
 
@@ -26,6 +27,8 @@ use crate::state::SharedState;
 
 /// Names the members that a device signs. Without it the mobile SDKs can show a challenge but not answer it.
 const SIGNATURE_FIELDS: HeaderName = HeaderName::from_static("twilio-verify-signature-fields");
+/// Tells a device what to ask its person for.
+const PRESENCE: HeaderName = HeaderName::from_static("countersign-presence");
 /// Longest wait of a long poll, in seconds.
 const LONGEST_WAIT: u64 = 50;
 
@@ -58,11 +61,17 @@ pub(crate) async fn fetch(
         verify.wait_for_challenge(&caller, service, &identity, sid, most, &state.shutdown).await?
     };
     let now = verify.time().await?;
-    let mut response = reply::ok(&ChallengeView::of(&challenge, now, &state.public_url))?;
+    let mut response = reply::ok(&ChallengeView::to(&caller, &challenge, now, &state.public_url))?;
     if challenge.status(now) == ChallengeStatus::Pending {
         let fields = HeaderValue::try_from(SIGNED_FIELDS.join(","));
         let fields = fields.map_err(|error| ApiError::internal(&error))?;
         response.headers_mut().insert(SIGNATURE_FIELDS, fields);
+        let hint = challenge.presence.as_ref().and_then(|presence| presence.hint());
+        if let (Some(hint), Caller::Device(_)) = (hint, &caller) {
+            let hint = HeaderValue::try_from(hint.to_string());
+            let hint = hint.map_err(|error| ApiError::internal(&error))?;
+            response.headers_mut().insert(PRESENCE, hint);
+        }
     }
     Ok(response)
 }
@@ -84,7 +93,13 @@ pub(crate) async fn list(
     let verify = &state.verify;
     let page = verify.challenges(&caller, service, &identity, filter, paging.query).await?;
     let (now, base) = (verify.time().await?, &state.public_url);
-    paging.reply(base, "challenges", &page, |it| it.sid, |it| ChallengeView::of(it, now, base))
+    paging.reply(
+        base,
+        "challenges",
+        &page,
+        |it| it.sid,
+        |it| ChallengeView::to(&caller, it, now, base),
+    )
 }
 
 pub(crate) async fn update(
@@ -97,5 +112,5 @@ pub(crate) async fn update(
     let verify = &state.verify;
     let challenge = verify.update_challenge(&caller, service, &identity, sid, update).await?;
     let now = verify.time().await?;
-    reply::ok(&ChallengeView::of(&challenge, now, &state.public_url))
+    reply::ok(&ChallengeView::to(&caller, &challenge, now, &state.public_url))
 }

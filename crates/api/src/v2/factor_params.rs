@@ -48,6 +48,7 @@ pub(super) fn create(params: &Params<'_>, strict_tokens: bool) -> Result<New, Ap
         app_id,
         sdk_version,
         address,
+        takes_numbers: takes_numbers(params)?.unwrap_or(false),
         metadata: params.optional("Metadata", StringMap::parse)?,
     })))
 }
@@ -62,6 +63,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<FactorUpdate, ApiError> {
         token: params.text("Config.NotificationToken")?.map(push_token),
         sdk_version: params.optional("Config.SdkVersion", SdkVersion::parse)?,
         app_id: params.optional("Config.AppId", AppId::parse)?,
+        takes_numbers: takes_numbers(params)?,
     })
 }
 
@@ -72,6 +74,15 @@ pub(super) fn update_totp(params: &Params<'_>) -> Result<(Option<TotpCode>, Totp
         config: totp_config(params)?,
     };
     Ok((params.optional("AuthPayload", TotpCode::parse)?, change))
+}
+
+/// Ours: whether the device asks its person for the number of a challenge.
+fn takes_numbers(params: &Params<'_>) -> Result<Option<bool>, ApiError> {
+    params.optional("Config.Presence", |text| match text {
+        "number" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(Invalid::because("must be number or none")),
+    })
 }
 
 /// A push token without surrounding spaces. For Apple, the brackets and spaces of older systems, as in `<00fc13ad ff785122>`,

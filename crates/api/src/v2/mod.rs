@@ -11,6 +11,7 @@ pub(crate) mod factors;
 pub(crate) mod forms;
 mod notification_view;
 pub(crate) mod notifications;
+pub(crate) mod presence;
 pub(crate) mod protection;
 mod service_params;
 pub(crate) mod service_protection;

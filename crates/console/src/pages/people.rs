@@ -8,6 +8,8 @@ use countersign_domain::ending::NotificationStatus;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
 use countersign_domain::notification::Notification;
+use countersign_domain::presence_choice::PresenceWish;
+use countersign_domain::service_protection::PresenceList;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message};
 use countersign_domain::time::Instant;
@@ -122,6 +124,8 @@ async fn open(
         fields: Vec::new(),
         hidden_details: None,
         code: None,
+        // This page shows no number.
+        presence: PresenceWish { modes: Some(PresenceList::none()), ..PresenceWish::default() },
     };
     let opened = console.verify.create_challenge(account, service, identity, new).await;
     match opened.map_err(PageError::from) {

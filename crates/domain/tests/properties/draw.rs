@@ -131,6 +131,7 @@ pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
             details: Details { message: Some(message()), fields: Vec::new(), date: None },
             hidden_details: None,
             metadata: None,
+            presence: None,
             state: ChallengeState::Pending,
             created_at,
             updated_at: created_at,

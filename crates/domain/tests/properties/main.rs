@@ -5,5 +5,6 @@ mod delivery;
 mod draw;
 mod notification;
 mod parsers;
+mod presence;
 mod sid;
 mod time;

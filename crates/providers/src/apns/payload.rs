@@ -1,6 +1,7 @@
 //! The payload of a push to an iPhone, as Twilio's Verify SDK reads it: `aps` holds only strings. A quiet push is a background push,
 //! which must have no alert, sound or badge (developer.apple.com: "Pushing background updates to your App").
 
+use countersign_domain::presence::PresenceHint;
 use countersign_domain::prospect::Push;
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ struct Payload<'a> {
     r#type: &'static str,
     challenge_sid: String,
     factor_sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<PresenceHint>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,7 @@ pub(super) fn payload(push: &Push, is_short: bool) -> Vec<u8> {
         r#type: KIND,
         challenge_sid: push.challenge.to_string(),
         factor_sid: push.factor.to_string(),
+        presence: push.manner.presence,
     };
     serde_json::to_vec(&payload).expect("strings serialize")
 }
@@ -75,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_quiet_push_shows_nothing_and_names_its_challenge() {
-        let push = Push { manner: PromptManner { quiet: true }, ..fixtures::apn_push() };
+        let push = Push {
+            manner: PromptManner { quiet: true, ..PromptManner::default() },
+            ..fixtures::apn_push()
+        };
         assert_eq!(
             String::from_utf8(payload(&push, false)).unwrap(),
             r#"{"aps":{"content-available":1},"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606"}"#

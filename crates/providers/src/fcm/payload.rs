@@ -34,6 +34,9 @@ struct Data<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet: Option<&'static str>,
+    /// All values of `data` are texts, so it has the form of the header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -61,6 +64,7 @@ pub(super) fn payload(
                 factor_sid: push.factor.to_string(),
                 message: push.message.as_str(),
                 quiet: push.manner.quiet.then_some("true"),
+                presence: push.manner.presence.map(|presence| presence.to_string()),
             },
             android: Android {
                 priority: if push.manner.quiet { "NORMAL" } else { "HIGH" },
@@ -131,7 +135,10 @@ mod tests {
     /// Google does not wake a sleeping phone for it, and all values of `data` are texts.
     #[test]
     fn a_quiet_push_has_normal_priority_and_says_so() {
-        let quiet = Push { manner: PromptManner { quiet: true }, ..fixtures::fcm_push() };
+        let quiet = Push {
+            manner: PromptManner { quiet: true, ..PromptManner::default() },
+            ..fixtures::fcm_push()
+        };
         let text = text(&quiet, false, quiet.expires_at - Duration::from_secs(9));
         assert!(text.contains(r#""message":"Login to Owl Bank?","quiet":"true"}"#), "{text}");
         assert!(text.contains(r#""android":{"priority":"NORMAL","ttl":"9s"}"#), "{text}");

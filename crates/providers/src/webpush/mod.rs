@@ -154,6 +154,9 @@ impl WebPush {
         if push.manner.quiet {
             text["quiet"] = true.into();
         }
+        if let Some(presence) = push.manner.presence {
+            text["presence"] = json!(presence);
+        }
         let sender = PrivateKey::generate(&ECDH_P256).map_err(failed)?;
         let salt = random(&*self.entropy);
         encrypt::encrypt(&to.reader, &sender, salt, text.to_string().as_bytes()).map_err(failed)

@@ -163,7 +163,8 @@ async fn a_browser_shows_the_push() {
 #[tokio::test]
 async fn a_quiet_push_is_one_that_no_phone_sounds_for() {
     let world = calm().await;
-    let quiet = |push| Push { manner: PromptManner { quiet: true }, ..push };
+    let quiet =
+        |push| Push { manner: PromptManner { quiet: true, ..PromptManner::default() }, ..push };
     let attempt = world.send(&quiet(world.apn('a'))).await;
     assert_eq!(attempt.outcome, Outcome::Accepted, "{attempt:?}");
     let pushes = world.others.apns.pushes().all();

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, DenialReason, Enrolment, Phone, Platform, Server, ServerOptions,
-    Verdict,
+    Authority, ChallengeStatus, DenialReason, Enrolment, Phone, Platform, Presence, Server,
+    ServerOptions, Verdict,
 };
 
 use self::errors::explain;
@@ -27,9 +27,9 @@ pub(super) async fn run(command: cli::Phone) -> anyhow::Result<ExitCode> {
         cli::Phone::Enrol(flags) => enrol(flags).await?,
         cli::Phone::Listen(flags) => listen::run(load(&flags.key)?, &flags).await?,
         cli::Phone::Challenges(flags) => challenges(&load(&flags.key)?, flags.all).await?,
-        cli::Phone::Approve(flags) => answer(&flags, Verdict::Approved).await?,
+        cli::Phone::Approve(flags) => approve(&flags).await?,
         cli::Phone::Deny(flags) if flags.not_me => report(&flags.reply).await?,
-        cli::Phone::Deny(flags) => answer(&flags.reply, Verdict::Denied).await?,
+        cli::Phone::Deny(flags) => deny(&flags.reply).await?,
         cli::Phone::Remove(key) => remove(&key).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -70,6 +70,7 @@ fn enrolment(flags: cli::Enrol) -> anyhow::Result<Enrolment> {
     };
     Ok(Enrolment {
         friendly_name: flags.name,
+        takes_numbers: true,
         platform: if flags.platform == "none" { Platform::None } else { Platform::Stream },
         ..Enrolment::new(flags.service, flags.identity, authority)
     })
@@ -106,13 +107,46 @@ async fn challenges(phone: &Phone, all: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn answer(flags: &cli::Reply, verdict: Verdict) -> anyhow::Result<()> {
+async fn approve(flags: &cli::Approval) -> anyhow::Result<()> {
+    let phone = load(&flags.reply.key)?;
+    let paint = Paint::of_stdout();
+    let challenge = phone.challenge(&flags.reply.challenge).await.map_err(explain)?;
+    println!("{}", Card::new(&phone, &challenge, paint));
+    let answered = match &challenge.presence {
+        None => phone.answer(&challenge.sid, Verdict::Approved).await,
+        Some(presence) => {
+            let number = number(presence, flags.answer.as_deref())?;
+            phone.approve_with(&challenge.sid, &number).await
+        }
+    };
+    println!("  {}", paint.verdict(answered.map_err(explain)?.status));
+    Ok(())
+}
+
+/// The number as it was given, or as the person types it.
+fn number(presence: &Presence, given: Option<&str>) -> anyhow::Result<String> {
+    let number = match given {
+        Some(number) => number.to_owned(),
+        None => {
+            let input = std::io::stdin();
+            ensure!(input.is_terminal(), "the challenge asks for a number: give --answer");
+            eprint!("number that the page shows: ");
+            let mut line = String::new();
+            input.lock().read_line(&mut line).context("cannot read the number")?;
+            line.trim().to_owned()
+        }
+    };
+    ensure!(presence.accepts(&number), "{} is not a number that the page can show", plain(&number));
+    Ok(number)
+}
+
+async fn deny(flags: &cli::Reply) -> anyhow::Result<()> {
     let phone = load(&flags.key)?;
     let paint = Paint::of_stdout();
     let challenge = phone.challenge(&flags.challenge).await.map_err(explain)?;
     println!("{}", Card::new(&phone, &challenge, paint));
-    let answered = phone.answer(&challenge.sid, verdict).await.map_err(explain)?;
-    println!("  {}", paint.verdict(answered.status));
+    let denied = phone.answer(&challenge.sid, Verdict::Denied).await.map_err(explain)?;
+    println!("  {}", paint.verdict(denied.status));
     Ok(())
 }
 
@@ -185,6 +219,14 @@ mod tests {
         let as_account = enrolment(enrol_flags(&words)).unwrap();
         assert!(matches!(as_account.authority, Authority::Account { sid, .. } if sid == "AC1"));
         assert_eq!(as_account.platform, Platform::None);
+    }
+
+    #[test]
+    fn a_number_is_one_that_the_page_can_show() {
+        assert_eq!(number(&Presence::Number, Some("64")).unwrap(), "64");
+        assert!(number(&Presence::Number, Some("640")).is_err());
+        let pick = Presence::Pick(["27", "64", "91"].map(str::to_owned).into());
+        assert!(number(&pick, Some("65")).is_err() && number(&pick, Some("91")).is_ok());
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ mod calls;
 mod clocks;
 mod failover;
 mod front;
+mod guesses;
 mod killed;
 mod ledger;
 mod load;

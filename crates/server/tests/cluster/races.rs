@@ -51,7 +51,7 @@ async fn of_two_answers_at_two_nodes_exactly_one_wins() {
 }
 
 /// The same phone, using another node.
-fn moved(phone: &Phone, from: &str, to: &str) -> Phone {
+pub fn moved(phone: &Phone, from: &str, to: &str) -> Phone {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("phone.json");
     phone.save(&file).expect("it is saved");

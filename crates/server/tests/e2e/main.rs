@@ -28,6 +28,7 @@ mod nodes;
 mod order;
 mod pages;
 mod plays;
+mod presence;
 mod prompts;
 mod proxies;
 mod push_credentials;

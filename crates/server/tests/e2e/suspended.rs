@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::presence_choice::PresenceWish;
 use countersign_domain::text::{Identity, Message};
 use countersign_phone::{Phone, Platform};
 use countersign_standins::CommonOptions;
@@ -24,6 +25,7 @@ async fn open(app: &TestApp, phone: &Phone) -> String {
         fields: Vec::new(),
         hidden_details: None,
         code: None,
+        presence: PresenceWish::default(),
     };
     let (account, service) =
         (app.account.parse().expect("a SID"), app.service.parse().expect("a SID"));

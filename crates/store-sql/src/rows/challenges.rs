@@ -4,6 +4,7 @@ use countersign_domain::challenge::{
     Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
 };
 use countersign_domain::factor::Factor;
+use countersign_domain::presence::Presence;
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::text::{FriendlyName, Message, StringMap};
@@ -21,7 +22,7 @@ use crate::values::json;
 macro_rules! challenge_columns {
     () => {
         "c.sid, c.account_sid, c.service_sid, c.entity_sid, c.identity, c.factor_sid, c.factor_type, c.message, \
-         c.fields, c.date, c.hidden_details, c.metadata, c.state, c.answered_at, c.created_at, c.updated_at, \
+         c.fields, c.date, c.hidden_details, c.metadata, c.presence, c.state, c.answered_at, c.created_at, c.updated_at, \
          c.expires_at"
     };
 }
@@ -45,6 +46,7 @@ pub fn challenge<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Challenge> {
         },
         hidden_details: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
         metadata: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
+        presence: presence(cells)?.map(Box::new),
         state: challenge_state(cells)?,
         created_at: cells.map(Instant::from_micros)?,
         updated_at: cells.map(Instant::from_micros)?,
@@ -99,6 +101,14 @@ pub fn challenge_state<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<ChallengeSt
     }
 }
 
+/// Reads a cell: what shows that the person who approves looks at the page that asked.
+///
+/// # Errors
+/// The cell is corrupt.
+pub fn presence<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Option<Presence>> {
+    cells.parse_if_any(Presence::from_stored)
+}
+
 /// Reads three cells: those of the state, and the expiry.
 ///
 /// # Errors
@@ -144,6 +154,8 @@ pub struct NewChallenge {
     pub hidden_details: Option<String>,
     /// The metadata.
     pub metadata: Option<String>,
+    /// The presence, as JSON.
+    pub presence: Option<String>,
 }
 
 impl NewChallenge {
@@ -157,6 +169,7 @@ impl NewChallenge {
             fields: json(&challenge.details.fields)?,
             hidden_details: challenge.hidden_details.as_ref().map(StringMap::to_text),
             metadata: challenge.metadata.as_ref().map(StringMap::to_text),
+            presence: challenge.presence.as_deref().map(Presence::to_text),
             opening: opening.clone(),
         })
     }
@@ -166,7 +179,7 @@ impl NewChallenge {
 #[macro_export]
 macro_rules! manner_columns {
     () => {
-        "c.quiet"
+        "c.quiet, c.presence"
     };
 }
 
@@ -175,5 +188,7 @@ macro_rules! manner_columns {
 /// # Errors
 /// A cell is corrupt.
 pub fn manner<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<PromptManner> {
-    Ok(PromptManner { quiet: cells.take::<Option<bool>>()?.unwrap_or(false) })
+    let quiet = cells.take::<Option<bool>>()?.unwrap_or(false);
+    let presence = presence(cells)?.and_then(|presence| presence.hint());
+    Ok(PromptManner { quiet, presence })
 }

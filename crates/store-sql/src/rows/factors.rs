@@ -11,12 +11,15 @@ use countersign_domain::time::Instant;
 use super::entities::owner;
 use crate::cells::{Cells, RowResult, SqlRow};
 
+/// The word of a device that asks its person for numbers.
+pub const TAKES_NUMBERS: &str = "number";
+
 /// The columns of [`factor`], of the table alias `f`.
 #[macro_export]
 macro_rules! factor_columns {
     () => {
         "f.sid, f.account_sid, f.service_sid, f.entity_sid, f.identity, f.friendly_name, f.status, f.public_key, \
-         f.key_sid, f.app_id, f.sdk_version, f.platform, f.token, f.metadata, f.created_at, f.updated_at"
+         f.key_sid, f.app_id, f.sdk_version, f.platform, f.token, f.presence, f.metadata, f.created_at, f.updated_at"
     };
 }
 
@@ -35,6 +38,7 @@ pub fn factor<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Factor> {
         app_id: cells.parse(|text| AppId::parse(text).ok())?,
         sdk_version: cells.parse(|text| SdkVersion::parse(text).ok())?,
         address: address(&mut cells)?,
+        takes_numbers: cells.parse_if_any(|word| (word == TAKES_NUMBERS).then_some(()))?.is_some(),
         metadata: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
         created_at: cells.map(Instant::from_micros)?,
         updated_at: cells.map(Instant::from_micros)?,

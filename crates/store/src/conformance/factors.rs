@@ -248,11 +248,13 @@ pub async fn an_update_changes_only_what_it_names(fixture: &Fixture) {
     let change = FactorChange {
         address: Some(fixture.make.fcm_address()),
         app_id: AppId::parse("com.example.renamed").ok(),
+        takes_numbers: Some(true),
         ..FactorChange::default()
     };
     let expected = Factor {
         address: change.address.clone().unwrap(),
         app_id: change.app_id.clone().unwrap(),
+        takes_numbers: true,
         ..expected
     };
     let updated = store.update_factor(entity, expected.sid, &change, fixture.now()).await;

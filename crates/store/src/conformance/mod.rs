@@ -20,6 +20,7 @@ pub mod factors;
 pub mod fixture;
 pub mod newer;
 pub mod notifications;
+pub mod presence;
 pub mod protections;
 pub mod provider_tokens;
 pub mod recent;
@@ -135,6 +136,17 @@ macro_rules! conformance {
                 a_report_denies_its_challenge_and_pauses_its_entity
                 a_report_pauses_only_as_the_first_answer
                 reports_at_once_are_all_recorded
+            }
+            presence {
+                a_presence_reads_back_as_it_was_opened
+                only_the_right_number_approves
+                the_last_wrong_number_denies
+                no_number_is_needed_to_deny
+                guesses_at_once_get_no_more_tries
+                a_code_is_confirmed_after_the_approval
+                a_code_gets_three_tries
+                codes_at_once_get_no_more_tries
+                an_attempt_learns_what_to_ask_for
             }
             answers {
                 the_first_answer_is_recorded
@@ -314,6 +326,7 @@ mod tests {
             include_str!("events.rs"),
             include_str!("webhooks.rs"),
             include_str!("credentials.rs"),
+            include_str!("presence.rs"),
             include_str!("protections.rs"),
             include_str!("provider_tokens.rs"),
             include_str!("deliveries.rs"),

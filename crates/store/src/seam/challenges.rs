@@ -5,6 +5,8 @@ use countersign_domain::answer::DenialReason;
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::factor::Factor;
+use countersign_domain::presence::{PresenceCode, PresenceNumber};
+use countersign_domain::presence_check::CodeRefusal;
 use countersign_domain::protection::{Pause, PromptLimits};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
@@ -72,6 +74,8 @@ pub struct Answer {
     pub reason: Option<DenialReason>,
     /// Until when the answer pauses the challenge's entity, unless the application has paused it for longer.
     pub pauses_until: Option<Instant>,
+    /// The number that the person entered, if the challenge asks for one.
+    pub number: Option<PresenceNumber>,
     /// Replaces the challenge's metadata.
     pub metadata: Option<StringMap>,
     /// When it was given.
@@ -81,7 +85,15 @@ pub struct Answer {
 impl Answer {
     /// A verdict that nothing came with.
     pub const fn new(challenge: ChallengeSid, verdict: Verdict, at: Instant) -> Self {
-        Self { challenge, verdict, reason: None, pauses_until: None, metadata: None, at }
+        Self {
+            challenge,
+            verdict,
+            reason: None,
+            pauses_until: None,
+            number: None,
+            metadata: None,
+            at,
+        }
     }
 
     /// A report of a challenge that the person did not cause, which pauses the entity until that instant.
@@ -90,10 +102,38 @@ impl Answer {
         Self { reason, pauses_until, ..Self::new(challenge, Verdict::Denied, at) }
     }
 
+    /// The denial of a challenge whose last number was wrong.
+    pub fn presence_failed(&self) -> Self {
+        let reason = Some(DenialReason::PresenceFailed);
+        Self { reason, ..Self::new(self.challenge, Verdict::Denied, self.at) }
+    }
+
     /// Whether the person reports the challenge.
     pub fn is_report(&self) -> bool {
         self.reason == Some(DenialReason::NotMe)
     }
+}
+
+/// A code that a person typed on the page, after approving on the device that shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The challenge.
+    pub challenge: ChallengeSid,
+    /// The code.
+    pub code: PresenceCode,
+    /// When it was typed.
+    pub at: Instant,
+}
+
+/// The result of a [`Confirmation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The code is right: that is stored.
+    Done,
+    /// The code is refused. A wrong one is counted.
+    Refused(CodeRefusal),
+    /// The challenge does not exist, or asks for no presence.
+    NotFound,
 }
 
 /// The challenges that a list holds.
@@ -112,6 +152,12 @@ pub enum Recorded {
     Done,
     /// The challenge was answered before, or has expired.
     Refused(ChallengeClosedError),
+    /// The number that came with the approval is wrong. That is counted; if it was the last try, the challenge is denied with
+    /// [`DenialReason::PresenceFailed`], as by an answer.
+    WrongNumber {
+        /// How many tries are left.
+        tries_left: u8,
+    },
     /// The challenge does not exist; or, for a verdict, its factor does not.
     NotFound,
 }
@@ -139,8 +185,11 @@ pub trait Challenges {
     ) -> StoreResult<Page<Challenge>>;
     /// Records an answer, only while the challenge is pending and unexpired when it is given and its factor exists. The
     /// challenge's deliveries end: `sent` if already written to the device's stream, otherwise `cancelled` with reason
-    /// `answered`. All that came with the verdict is stored, and what follows from it, or nothing.
+    /// `answered`. All that came with the verdict is stored, and what follows from it, or nothing. An approval counts only with
+    /// the right number, if the challenge asks for one.
     async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded>;
+    /// Judges and counts a code that a person typed on the page.
+    async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed>;
     /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
     /// [`Recorded::Refused`].
     async fn update_challenge(

@@ -38,7 +38,9 @@ mod writes;
 pub use access_tokens::AccessTokens;
 pub use accounts::Accounts;
 pub use calls::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
-pub use challenges::{Answer, ChallengeFilter, Challenges, Opened, Opening, Recorded};
+pub use challenges::{
+    Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
+};
 pub use codes::{CodeCheck, CodeUse, JudgedCode, StoredCodes};
 pub use credentials::Credentials;
 pub use deliveries::{Deliveries, Settlement};

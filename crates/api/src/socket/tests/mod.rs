@@ -79,6 +79,7 @@ fn device(n: u8) -> Factor {
         app_id: AppId::parse("app").unwrap(),
         sdk_version: SdkVersion::parse("1").unwrap(),
         address: Address::new(Platform::Stream, None, true).unwrap(),
+        takes_numbers: false,
         metadata: None,
         created_at: START,
         updated_at: START,

@@ -1,20 +1,32 @@
+use countersign_domain::presence::{PresenceHint, PresenceNumber};
 use proptest::prelude::*;
 
 use super::*;
 
+fn manner() -> impl Strategy<Value = PromptManner> {
+    let number = (10_u8..=99).prop_map(|number| PresenceNumber::new(number).expect("two digits"));
+    let presence = prop_oneof![
+        Just(None),
+        Just(Some(PresenceHint::Number)),
+        [number.clone(), number.clone(), number].prop_map(|all| Some(PresenceHint::Pick(all))),
+    ];
+    (any::<bool>(), presence).prop_map(|(quiet, presence)| PromptManner { quiet, presence })
+}
+
 fn request() -> impl Strategy<Value = HolderRequest> {
-    let offer = (any::<[[u8; 16]; 3]>(), "[^\\x00-\\x1f]{1,100}", any::<[u32; 2]>(), any::<bool>());
-    let offer = offer.prop_filter_map("a message", |([a, b, c], text, [expires, until], quiet)| {
-        let offer = Offer {
-            notification: NotificationSid::from_bytes(a),
-            challenge: ChallengeSid::from_bytes(b),
-            factor: FactorSid::from_bytes(c),
-            message: Message::parse(&text).ok()?,
-            manner: PromptManner { quiet },
-            expires_at: Instant::from_seconds(expires.into()),
-        };
-        Some(HolderRequest::Offer { offer, until: Instant::from_seconds(until.into()) })
-    });
+    let offer = (any::<[[u8; 16]; 3]>(), "[^\\x00-\\x1f]{1,100}", any::<[u32; 2]>(), manner());
+    let offer =
+        offer.prop_filter_map("a message", |([a, b, c], text, [expires, until], manner)| {
+            let offer = Offer {
+                notification: NotificationSid::from_bytes(a),
+                challenge: ChallengeSid::from_bytes(b),
+                factor: FactorSid::from_bytes(c),
+                message: Message::parse(&text).ok()?,
+                manner,
+                expires_at: Instant::from_seconds(expires.into()),
+            };
+            Some(HolderRequest::Offer { offer, until: Instant::from_seconds(until.into()) })
+        });
     prop_oneof![
         offer,
         Just(HolderRequest::IsPresent),

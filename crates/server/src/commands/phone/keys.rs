@@ -7,6 +7,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 /// The letters.
 pub(super) const KEYS: &str = "a approve · d deny · s skip, and Enter";
 
+/// The letters for a challenge that asks for the number on the page.
+pub(super) const NUMBER_KEYS: &str =
+    "the number that the page shows approves · d deny · s skip, and Enter";
+
 /// Lines of standard input.
 pub(super) struct Keys(UnboundedReceiver<String>);
 

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::errors::explain;
 use super::inbox::{Arrival, Inbox};
-use super::keys::{KEYS, Keys};
+use super::keys::{KEYS, Keys, NUMBER_KEYS};
 use super::screen::{Card, Paint, plain, server_time};
 use super::source::{ChallengeSource, POLL_INTERVAL, PhoneEvent, is_temporary};
 use crate::cli;
@@ -65,6 +65,11 @@ async fn sleep_for(seconds: Option<i64>) {
             tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))).await;
         }
     }
+}
+
+/// What the person may type for a challenge.
+fn keys_of(challenge: &Challenge) -> &'static str {
+    if challenge.presence.is_some() { NUMBER_KEYS } else { KEYS }
 }
 
 /// The state of a listening phone.
@@ -159,9 +164,12 @@ impl ListenSession {
             _ if challenge.status != ChallengeStatus::Pending => {
                 println!("    it is {} already", self.paint.verdict(challenge.status));
             }
-            AnswerMode::Answer(verdict) => self.answer(challenge, verdict).await,
-            AnswerMode::Ask => match self.inbox.keep(challenge) {
-                0 => println!("    {KEYS}"),
+            AnswerMode::Answer(Verdict::Approved) if challenge.presence.is_some() => {
+                println!("    not approved: it asks for the number that the page shows");
+            }
+            AnswerMode::Answer(verdict) => self.answer(challenge, verdict, None).await,
+            AnswerMode::Ask => match self.inbox.keep(challenge.clone()) {
+                0 => println!("    {}", keys_of(&challenge)),
                 before => println!("    {before} before it"),
             },
             AnswerMode::Show => {}
@@ -173,24 +181,31 @@ impl ListenSession {
         let Some(challenge) = self.inbox.take() else {
             return self.note("nothing is open");
         };
-        match line.trim() {
-            "a" | "A" => self.answer(challenge, Verdict::Approved).await,
-            "d" | "D" => self.answer(challenge, Verdict::Denied).await,
-            "s" | "S" => {
+        match (line.trim(), &challenge.presence) {
+            ("a" | "A", None) => self.answer(challenge, Verdict::Approved, None).await,
+            (number, Some(presence)) if presence.accepts(number) => {
+                self.answer(challenge, Verdict::Approved, Some(number)).await;
+            }
+            ("d" | "D", _) => self.answer(challenge, Verdict::Denied, None).await,
+            ("s" | "S", _) => {
                 self.inbox.forget(&challenge.sid);
                 println!("    skipped; it stays pending");
             }
             _ => {
-                self.inbox.put_back(challenge);
-                return println!("    {KEYS}");
+                println!("    {}", keys_of(&challenge));
+                return self.inbox.put_back(challenge);
             }
         }
         self.show_next();
     }
 
-    async fn answer(&mut self, challenge: Challenge, verdict: Verdict) {
+    async fn answer(&mut self, challenge: Challenge, verdict: Verdict, number: Option<&str>) {
         let began = Instant::now();
-        match self.phone.answer(&challenge.sid, verdict).await {
+        let answered = match number {
+            None => self.phone.answer(&challenge.sid, verdict).await,
+            Some(number) => self.phone.approve_with(&challenge.sid, number).await,
+        };
+        match answered {
             Ok(answered) => {
                 let took = began.elapsed().as_secs_f64() * 1_000.0;
                 println!("    {} in {took:.0} ms", self.paint.verdict(answered.status));
@@ -199,7 +214,9 @@ impl ListenSession {
                 println!("    it is {} already", self.paint.verdict(status));
             }
             Err(error) => {
-                let stays = is_temporary(&error) && matches!(self.mode, AnswerMode::Ask);
+                // After a wrong number there may be another try. If not, that try says so.
+                let may_stay = is_temporary(&error) || number.is_some();
+                let stays = may_stay && matches!(self.mode, AnswerMode::Ask);
                 println!("    {}: {:#}", self.paint.bad("not answered"), explain(error));
                 if stays {
                     self.inbox.put_back(challenge);
@@ -222,7 +239,7 @@ impl ListenSession {
     /// Shows the next challenge to answer.
     fn show_next(&self) {
         if let Some(next) = self.inbox.oldest() {
-            println!("\n{}\n    {KEYS}", Card::new(&self.phone, next, self.paint));
+            println!("\n{}\n    {}", Card::new(&self.phone, next, self.paint), keys_of(next));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use countersign_phone::{Challenge, ChallengeStatus, Phone, system_time};
+use countersign_phone::{Challenge, ChallengeStatus, Phone, Presence, system_time};
 
 use crate::telemetry;
 
@@ -68,6 +68,9 @@ impl Display for Card<'_> {
         for field in &challenge.fields {
             let (label, value) = (plain(&field.label), plain(&field.value));
             writeln!(f, "    {label:width$}  {value}", width = width.unwrap_or(0))?;
+        }
+        if let Some(Presence::Pick(options)) = &challenge.presence {
+            writeln!(f, "    {}", paint.bold(options.join("   ")))?;
         }
         write!(f, "    {}", paint.dim(format_args!("{status_line} · {}", challenge.sid)))
     }

@@ -50,6 +50,11 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     let asked = app.enrol_phone("bob-00001").await;
     let notified = app.challenge(&asked, "Log in?").await;
     let factors = format!("{}/Factors", app.entity("alice-0001"));
+    let coded =
+        [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?"), ("Presence", "code")];
+    let coded = made(&app.challenges_path(&phone), &coded).await;
+    let approved = phone.answer(&coded, Verdict::Approved).await.expect("an approval");
+    let code = format!("Code={}", approved.fields[0].value);
     let challenges = app.challenges_path(&phone);
     let answered = format!("{challenges}/{challenge}");
     let notifications = format!("{}/{notified}/Notifications", app.challenges_path(&asked));
@@ -106,6 +111,8 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     add("POST", &challenges, &question, &challenges, "And now");
     add("POST", &answered, &signed, &answered, "approved");
     add("POST", &notifications, "Ttl=150", &notifications, "150");
+    let confirmed = format!("{challenges}/{coded}/Presence");
+    add("POST", &confirmed, &code, &confirmed, "\"confirmed\":true");
     let carol = app.entity("carol-0001");
     let protection = format!("{carol}/Protection");
     add("POST", &protection, "Paused=true", &protection, "application");
@@ -131,6 +138,7 @@ fn pattern(method: &str, path: &str) -> String {
         "Challenges",
         "Notifications",
         "Protection",
+        "Presence",
     ];
     let parts: Vec<_> =
         path.split('/').map(|part| if fixed.contains(&part) { part } else { "*" }).collect();

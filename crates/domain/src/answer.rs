@@ -36,9 +36,16 @@ pub struct VerifiedAnswer {
     verdict: Verdict,
     reason: Option<DenialReason>,
     number: Option<PresenceNumber>,
+    is_user_verified: bool,
 }
 
 impl VerifiedAnswer {
+    /// Whether the device says that its platform has verified the person, by a fingerprint, a face or a PIN. The server cannot
+    /// check it.
+    pub const fn is_user_verified(self) -> bool {
+        self.is_user_verified
+    }
+
     /// The verdict.
     pub const fn verdict(self) -> Verdict {
         self.verdict
@@ -113,16 +120,22 @@ pub fn check(
     if let Some(name) = fields.iter().find(|name| !agrees(name)) {
         return Err(AnswerError::Member(name));
     }
+    let is_user_verified = signed.get("user_verified") == Some(&Value::Bool(true));
     match signed.get("status").and_then(Value::as_str) {
         Some("approved") => {
             let is_asked = challenge.presence.as_ref().is_some_and(|it| it.hint().is_some());
             let number = if is_asked { Some(number(signed)?) } else { None };
-            Ok(VerifiedAnswer { verdict: Verdict::Approved, reason: None, number })
+            Ok(VerifiedAnswer {
+                verdict: Verdict::Approved,
+                reason: None,
+                number,
+                is_user_verified,
+            })
         }
         Some("denied") => {
             let reason = signed.get("reason").and_then(Value::as_str);
             let reason = reason.and_then(DenialReason::named);
-            Ok(VerifiedAnswer { verdict: Verdict::Denied, reason, number: None })
+            Ok(VerifiedAnswer { verdict: Verdict::Denied, reason, number: None, is_user_verified })
         }
         _ => Err(AnswerError::Status),
     }

@@ -1,10 +1,11 @@
 //! Answers to challenges, and the metadata that comes with them.
 
 use countersign_domain::answer::{self, AnswerError};
-use countersign_domain::challenge::{Challenge, SIGNED_FIELDS};
+use countersign_domain::challenge::{Challenge, SIGNED_FIELDS, Verdict};
 use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::limits::is_reached;
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::usage::Usage;
@@ -18,6 +19,10 @@ use crate::verify::Verify;
 
 /// Why a challenge whose factor was deleted cannot be answered.
 pub(crate) const NO_FACTOR: Invalid = Invalid::because("is of a factor that was deleted");
+
+/// Why an approval is refused whose device has not verified the person.
+const NOT_VERIFIED: Invalid =
+    Invalid::because("must sign user_verified as true, since the service asks for it");
 
 /// An update of a challenge; `None` means unchanged.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +62,19 @@ impl Verify {
                 self.annotate(challenge, metadata, while_open).await
             }
         }
+    }
+
+    /// Whether an approval must say that the device's platform has verified the person. The settings are at most ten seconds old.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] if the service was deleted.
+    pub async fn wants_user_verification(&self, challenge: &Challenge) -> VerifyResult<bool> {
+        if challenge.factor_type != FactorType::Push {
+            return Ok(false);
+        }
+        let owner = &challenge.owner;
+        let service = self.service(owner.account, owner.service).await?;
+        Ok(service.settings.protection.user_verification() == UserVerification::Required)
     }
 
     /// Replaces a challenge's metadata, if any is given. With `while_open`, only while the challenge is open.
@@ -99,6 +117,12 @@ impl Verify {
         self.allow_answer(sid).await?;
         let answer =
             answer.map_err(|error| reject(&challenge, Invalid(error.to_string().into())))?;
+        if answer.verdict() == Verdict::Approved
+            && !answer.is_user_verified()
+            && self.wants_user_verification(&challenge).await?
+        {
+            return Err(reject(&challenge, NOT_VERIFIED));
+        }
         let answered = challenge.answer(&answer, now)?;
         let given = Answer {
             challenge: sid,

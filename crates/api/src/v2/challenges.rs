@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
@@ -29,6 +30,8 @@ use crate::state::SharedState;
 const SIGNATURE_FIELDS: HeaderName = HeaderName::from_static("twilio-verify-signature-fields");
 /// Tells a device what to ask its person for.
 const PRESENCE: HeaderName = HeaderName::from_static("countersign-presence");
+/// Tells a device that an approval must say that its platform has verified the person.
+const USER_VERIFICATION: HeaderName = HeaderName::from_static("countersign-user-verification");
 /// Longest wait of a long poll, in seconds.
 const LONGEST_WAIT: u64 = 50;
 
@@ -71,6 +74,11 @@ pub(crate) async fn fetch(
             let hint = HeaderValue::try_from(hint.to_string());
             let hint = hint.map_err(|error| ApiError::internal(&error))?;
             response.headers_mut().insert(PRESENCE, hint);
+        }
+        if matches!(caller, Caller::Device(_)) && verify.wants_user_verification(&challenge).await?
+        {
+            let required = HeaderValue::from_static(UserVerification::Required.as_str());
+            response.headers_mut().insert(USER_VERIFICATION, required);
         }
     }
     Ok(response)

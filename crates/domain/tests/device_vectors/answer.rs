@@ -69,6 +69,20 @@ fn a_denial_may_sign_a_reason_and_an_approval_has_none() {
     }
 }
 
+#[test]
+fn only_true_says_that_the_person_was_verified() {
+    let judge = |said: Option<Value>| {
+        let payload = with(payload(&challenge(), "approved"), "user_verified", said);
+        let token = Signer::known().sign_text(HEADER, &payload.to_string());
+        check(&token, &challenge(), &SIGNED_FIELDS, &factor().key).unwrap().is_user_verified()
+    };
+    assert!(judge(Some(json!(true))));
+    for other in [None, Some(json!(false)), Some(json!("true")), Some(json!(1)), Some(json!(null))]
+    {
+        assert!(!judge(other.clone()), "{other:?}");
+    }
+}
+
 /// The example signs every member except `factor_type`.
 #[test]
 fn a_member_that_is_not_signed_is_a_mismatch() {

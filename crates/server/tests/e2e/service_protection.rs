@@ -1,5 +1,6 @@
 //! A service sets for itself how its people are protected.
 
+use countersign_phone::{ChallengeStatus, PhoneError, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Reply, TestApp};
@@ -95,4 +96,20 @@ async fn only_an_application_of_the_account_sees_and_changes_it() {
     }
     let view = app.api().get(&path).await.expect(200);
     assert_eq!(shown(&view), json!([["none"], "none", 5, []]));
+}
+
+#[tokio::test]
+async fn an_approval_must_say_that_the_person_was_verified_and_a_denial_need_not() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    app.api().post(&path(&app), &[("UserVerification", "required")]).await.expect(200);
+    let sid = ask(&app, &phone).await.text("sid");
+    let refused = phone.answer(&sid, Verdict::Approved).await.unwrap_err();
+    let PhoneError::Api(refused) = refused else { panic!("{refused}") };
+    assert_eq!((refused.status, refused.code), (403, 60324));
+    assert_eq!(phone.challenge(&sid).await.unwrap().status, ChallengeStatus::Pending);
+    phone.answer(&sid, Verdict::Denied).await.expect("a denial needs nothing");
+    app.api().post(&path(&app), &[("UserVerification", "none")]).await.expect(200);
+    let sid = ask(&app, &phone).await.text("sid");
+    phone.answer(&sid, Verdict::Approved).await.expect("nothing is asked for any more");
 }

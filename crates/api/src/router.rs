@@ -4,11 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, VARY};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::envelope::Envelope;
+use crate::fallback::no_such_path;
 use crate::headers::{HeaderWriter, own_headers};
 use crate::routes::{self, Route};
 use crate::socket::{self, SocketContext};
@@ -24,7 +27,8 @@ use crate::{openapi, ops};
 pub fn router(state: &Arc<ApiState>, pages: Router) -> Router {
     let ops = if state.options.ops_on_main { ops::routes() } else { Vec::new() };
     let routes = api(&state.sockets).into_iter().chain(ops);
-    let routes = routes::router(routes).with_state(Arc::clone(state)).merge(own_headers(pages));
+    let routes = routes::router(routes).route("/", any(root)).with_state(Arc::clone(state));
+    let routes = routes.merge(own_headers(pages));
     Envelope::around(
         routes,
         HeaderWriter::of(state),
@@ -32,6 +36,19 @@ pub fn router(state: &Arc<ApiState>, pages: Router) -> Router {
         &state.limiter,
         &state.abandoned,
     )
+}
+
+/// Leads a browser to the page of the API. To all others nothing is here.
+async fn root(method: Method, headers: HeaderMap) -> Response {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_browser = method == Method::GET && accepted.any(|kinds| kinds.contains("text/html"));
+    let mut response = if is_browser {
+        (StatusCode::SEE_OTHER, [(LOCATION, "reference")]).into_response()
+    } else {
+        no_such_path().await.into_response()
+    };
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    response
 }
 
 /// All routes but those of [`ops`].

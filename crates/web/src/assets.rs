@@ -107,7 +107,7 @@ impl Assets {
     /// The response with a file of a fixed path; `None` if there is no such file.
     pub fn fixed(&self, name: &str, request: &HeaderMap) -> Option<Response> {
         let asset = self.files.get(name).filter(|asset| asset.is_fixed)?;
-        Some(asset.response(REVALIDATE, request))
+        Some(asset.fixed_response(request))
     }
 }
 
@@ -129,6 +129,16 @@ impl Asset {
         let etag = format!("\"{}\"", HEXLOWER.encode(&digest(&contents)[..16]));
         let etag = HeaderValue::try_from(etag).expect("hexadecimal digits fit into a header");
         Self { content_type, gzip, plain: contents.into(), etag, is_fixed }
+    }
+
+    /// A page that is made by a program, with a fixed path.
+    pub fn page(html: String) -> Self {
+        Self::of("page.html", html.into_bytes(), true)
+    }
+
+    /// The response with a file of a fixed path.
+    pub fn fixed_response(&self, request: &HeaderMap) -> Response {
+        self.response(REVALIDATE, request)
     }
 
     /// The contents, uncompressed.

@@ -17,9 +17,10 @@ use crate::database::Database;
 use crate::master_key;
 use crate::reload::ActiveSettings;
 use crate::signals::{SignalAction, Signals};
+use crate::version::VERSION;
 use crate::wiring::Server;
 use crate::world::World;
-use crate::{bus, descriptors, folder, push, secret_file, telemetry};
+use crate::{bus, descriptors, folder, push, secret_file, telemetry, urls};
 
 /// The flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<Flag> {
@@ -73,7 +74,8 @@ pub(super) async fn run(
         first_account(&config, verify, requested).await
     };
     let server = Server::start(&config, &world, store, &key.key, metrics, prepare).await?;
-    tracing::info!(address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
+    tracing::info!(version = VERSION, address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
+    tell_pages(&config, &server);
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "the operator's listener serves health, readiness and metrics");
     }
@@ -92,6 +94,18 @@ pub(super) async fn run(
         () = signals.interrupted() => bail!("stopped at once by a second interrupt"),
     }
     Ok(())
+}
+
+/// Logs where a browser finds the pages.
+fn tell_pages(config: &Config, server: &Server) {
+    let page = |base: &str, name: &str| format!("{}/{name}", base.trim_end_matches('/'));
+    let base = server.public_url.as_str();
+    let (reference, authenticator) = (page(base, "reference"), page(base, "authenticator"));
+    tracing::info!(reference, authenticator, "the API reference and the authenticator are pages");
+    if config.console.enabled {
+        let base = urls::console_url(config, &server.public_url, server.admin_address);
+        tracing::info!(console = page(&base, "console"), "the console is for operators");
+    }
 }
 
 /// The first account that the environment names. With SQLite and no database a weak token is rejected; with a

@@ -141,14 +141,21 @@ impl Parts<'_> {
         console: &Arc<Console>,
         metrics: Render,
     ) -> anyhow::Result<(Listener, Option<Listener>)> {
-        let Config { http, console: pages, .. } = self.config;
+        let Config { http, console: pages_of, .. } = self.config;
         let pages = |listener| {
-            let is_there = pages.enabled && pages.listen == listener;
+            let is_there = pages_of.enabled && pages_of.listen == listener;
             if is_there { countersign_console::router(console) } else { Router::new() }
         };
         let certificate = http.tls_certificate.clone().zip(http.tls_key.clone());
         let certificate = certificate.map(|(chain, key)| Certificate::new(chain, key));
-        let main_pages = countersign_authenticator::router().merge(pages(ConsoleListener::Main));
+        let description =
+            serde_json::from_str(&countersign_api::openapi::text(state.public_url.as_str()))
+                .context("the description of the API")?;
+        let has_console = pages_of.enabled && pages_of.listen == ConsoleListener::Main;
+        let reference = countersign_reference::router(&description, has_console);
+        let main_pages = countersign_authenticator::router()
+            .merge(reference)
+            .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
         let bounds = listener::Bounds::of_config(self.config)?;
         let main = Box::pin(Listener::start(sockets.main, router, certificate, bounds)).await?;

@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod moving;
 mod operator;
+mod pages;
 mod postgres;
 mod proxies;
 mod push_test;

@@ -18,8 +18,8 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenges, entities, factors, forms, notifications, presence, protection,
-    service_protection, services, webhooks,
+    access_tokens, challenge_context, challenges, entities, factors, forms, notifications,
+    presence, protection, service_protection, services, webhooks,
 };
 use crate::{openapi, ops};
 
@@ -120,6 +120,10 @@ fn challenges() -> Vec<Route> {
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}",
             get(challenges::fetch).post(challenges::update),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Context",
+            get(challenge_context::fetch),
         ),
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications",

@@ -20,6 +20,21 @@ pub enum DenialReason {
 }
 
 impl DenialReason {
+    /// The word in the databases, in webhooks and in responses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMe => "not_me",
+            Self::Cancelled => "cancelled",
+            Self::PresenceFailed => "presence_failed",
+        }
+    }
+
+    /// The reason that a database holds. One of a newer release is none.
+    pub fn from_stored(word: &str) -> Option<Self> {
+        let own = Some(Self::PresenceFailed).filter(|reason| reason.as_str() == word);
+        own.or_else(|| Self::named(word))
+    }
+
     /// The reason of this name. Another name is no reason: it must not keep anybody from denying.
     fn named(name: &str) -> Option<Self> {
         match name {

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use uuid::{Builder, Uuid};
 
+use crate::answer_context::AnswerContext;
 use crate::challenge::{Challenge, Verdict};
 use crate::ending::{Ending, NotificationStatus, StatusReason};
 use crate::entity::Owner;
@@ -71,6 +72,7 @@ pub struct Event<'a> {
     factor: FactorSid,
     factor_name: Option<&'a FriendlyName>,
     created_at: Instant,
+    answer: AnswerContext,
 }
 
 impl<'a> Event<'a> {
@@ -85,6 +87,7 @@ impl<'a> Event<'a> {
             factor: factor.sid,
             factor_name: Some(factor.friendly_name),
             created_at: factor.created_at,
+            answer: AnswerContext::UNKNOWN,
         }
     }
 
@@ -104,7 +107,14 @@ impl<'a> Event<'a> {
             factor: challenge.factor,
             factor_name,
             created_at: challenge.created_at,
+            answer: AnswerContext::UNKNOWN,
         }
+    }
+
+    /// The same event of an answer with what came with it.
+    #[must_use]
+    pub const fn answered(self, answer: AnswerContext) -> Self {
+        Self { answer, ..self }
     }
 
     /// The event of a notification's ending; `None` for an ending without an event.
@@ -166,6 +176,9 @@ impl<'a> Event<'a> {
                 form.push(("notification_reason", StatusReason::as_str(reason).to_owned()));
             }
         }
+        if let Some(reason) = self.answer.reason {
+            form.push(("challenge_reason", reason.as_str().to_owned()));
+        }
         if webhook.version == WebhookVersion::V2 {
             self.add_details(&mut form);
         }
@@ -187,6 +200,9 @@ impl<'a> Event<'a> {
         let metadata = challenge.metadata.as_ref().map(StringMap::to_text);
         form.extend(metadata.map(|text| ("challenge_metadata", text)));
         form.push(("challenge_status", challenge.status(self.at).as_str().to_owned()));
+        let AnswerContext { address, country, .. } = self.answer;
+        form.extend(address.map(|address| ("answer_address", address.to_string())));
+        form.extend(country.map(|country| ("answer_country", country.to_string())));
     }
 }
 

@@ -7,6 +7,7 @@ pub mod access_token;
 pub mod account;
 pub mod address;
 pub mod answer;
+pub mod answer_context;
 pub mod attempt_record;
 pub mod backoff;
 pub mod base64;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod database;
 pub mod descriptors;
 pub mod folder;
+pub mod geo;
 pub mod listener;
 pub mod master_key;
 pub mod push;

@@ -67,6 +67,17 @@ impl ActiveSettings {
                 );
             }
         }
+        match server.reload_places() {
+            None => {}
+            Some(Ok(())) => tracing::info!("SIGHUP: the database of places was reloaded"),
+            Some(Err(error)) => {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    error,
+                    "SIGHUP: the new database of places is invalid; the old one stays in use"
+                );
+            }
+        }
     }
 
     /// Returns whether everything that can be applied was applied.

@@ -14,12 +14,14 @@ use countersign_console::Console;
 use countersign_delivery::Engine;
 use countersign_domain::world::Clock;
 use countersign_store::Store;
+use countersign_verify::places::Places;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::bus;
 use crate::config::Config;
+use crate::geo::GeoDatabase;
 use crate::listener::Listener;
 use crate::push::PushContext;
 use crate::urls::public_url;
@@ -50,6 +52,7 @@ pub struct Server {
     admin: Option<Listener>,
     tasks: Tasks,
     within: Duration,
+    geo: Option<Arc<GeoDatabase>>,
     /// Aborted with the server, even if that is dropped without a stop.
     _counting: AbortOnDropHandle<()>,
 }
@@ -70,13 +73,17 @@ impl Server {
         let sockets = Sockets::bind(config)?;
         let (address, admin_address) = (sockets.address, sockets.admin_address);
         let public_url = public_url(config, address)?;
+        let geo = GeoDatabase::of(&config.geo)?.map(Arc::new);
         let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
         let (to_store, to_bus) = (Arc::clone(&store), Arc::clone(&bus));
         let verify =
             Box::pin(use_cases(config, world, to_store, key, to_bus, handover.clone())).await?;
         prepare(&verify).await?;
-        let verify = Arc::new(verify);
+        let verify = Arc::new(match &geo {
+            Some(geo) => verify.with_places(Arc::clone(geo) as Arc<dyn Places>),
+            None => verify,
+        });
 
         let push = PushContext::new(config, &verify)?;
         let tasks = Tasks::default();
@@ -101,6 +108,7 @@ impl Server {
             admin,
             tasks,
             within: config.http.shutdown(),
+            geo,
         })
     }
 
@@ -110,6 +118,14 @@ impl Server {
     /// The new certificate cannot be used; the old one stays in use.
     pub async fn reload_certificate(&self) -> Option<anyhow::Result<()>> {
         self.main.reload_certificate().await
+    }
+
+    /// Reads the database of places again; `None` without one.
+    ///
+    /// # Errors
+    /// The new file cannot be used; the old content stays in use.
+    pub fn reload_places(&self) -> Option<anyhow::Result<()>> {
+        self.geo.as_ref().map(|geo| geo.reload())
     }
 
     /// Stops the server: takes no new requests, answers long polls, tells sockets to reconnect, and finishes and

@@ -13,6 +13,7 @@ use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Answer, Recorded};
+use countersign_store_sql::rows::challenges::answer_cells;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -26,8 +27,10 @@ use crate::standing::LockedChallenge;
 use crate::statement::one;
 use crate::{events, pauses, standing};
 
-const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at \
-                      FROM unnest($1, $2, $3) AS u (sid, state, at) WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
+const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at, \
+                      answer_reason = u.reason, answer_address = u.address, answer_country = u.country \
+                      FROM unnest($1, $2, $3, $6, $7, $8) AS u (sid, state, at, reason, address, country) \
+                      WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
 
 const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnest($1, $2) AS u (sid, metadata) \
                         WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
@@ -81,7 +84,12 @@ async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
     let states = column(answers, word);
     let instants = column(answers, |answer| answer.at.as_micros());
     let (first, last) = span(&sids);
-    db.execute(ANSWER, params![sids, states, instants, first, last]).await?;
+    let cells = column(answers, |answer| answer_cells(&answer.context()));
+    let reasons = column(&cells, |(reason, ..)| *reason);
+    let addresses = column(&cells, |(_, address, _)| address.as_deref());
+    let countries = column(&cells, |(.., country)| country.as_deref());
+    let rows = params![sids, states, instants, first, last, reasons, addresses, countries];
+    db.execute(ANSWER, rows).await?;
     let noted = answers.iter().filter_map(|answer| {
         Some((id(answer.challenge.as_bytes()), answer.metadata.as_ref()?.to_text()))
     });
@@ -104,7 +112,8 @@ pub(crate) async fn approve(
 ) -> Result<(), DatabaseError> {
     let answer = Answer { metadata, ..Answer::new(sid, Verdict::Approved, at) };
     write(db, &[&answer]).await?;
-    events::of_challenges(db, &[(EventType::ChallengeApproved, sid, at)]).await
+    let told = events::Told { kind: EventType::ChallengeApproved, answer: &answer };
+    events::of_challenges(db, &[told]).await
 }
 
 /// Stores answers to challenges that are locked and open, ends the deliveries of the challenges, and records the events.
@@ -133,11 +142,14 @@ async fn settle(
     if !reported.is_empty() {
         pauses::report(db, &reported).await?;
     }
-    let told =
-        |answer: &&Answer| (EventType::of_verdict(answer.verdict), answer.challenge, answer.at);
-    let mut told: Vec<_> = first.iter().map(told).collect();
+    let verdicts = first.iter().map(|answer| {
+        let kind = EventType::of_verdict(answer.verdict);
+        events::Told { kind, answer }
+    });
     let reported = first.iter().filter(|answer| answer.is_report());
-    told.extend(reported.map(|answer| (EventType::ChallengeReported, answer.challenge, answer.at)));
+    let kind = EventType::ChallengeReported;
+    let reported = reported.map(|answer| events::Told { kind, answer });
+    let told: Vec<_> = verdicts.chain(reported).collect();
     events::of_challenges(db, &told).await?;
     Ok(())
 }

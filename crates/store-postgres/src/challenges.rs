@@ -1,6 +1,7 @@
 //! Challenges. `opening.rs` opens them, `answers.rs` records verdicts.
 
 use async_trait::async_trait;
+use countersign_domain::answer_context::ChallengeContext;
 use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
@@ -14,8 +15,8 @@ use countersign_store::seam::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
 use countersign_store_sql::paging::merge;
-use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
-use countersign_store_sql::{challenge_columns, factor_columns, rows};
+use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor, context};
+use countersign_store_sql::{challenge_columns, context_columns, factor_columns, rows};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ const READ: &str = concat!(
     factor_of!("c", "factors" as "f"),
     "WHERE c.sid = $1 AND c.service_sid = $2 AND c.identity = $3"
 );
+const CONTEXT: &str =
+    concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = $1");
 /// The challenges of a living entity; `$2` is a factor, `$3` a status at `$4`. Between `$5` and `$6`, so that the index is read only
 /// between them.
 const LIST: &str = concat!(
@@ -200,6 +203,12 @@ impl Challenges for PostgresStore {
 
     async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed> {
         self.write(confirmation).await
+    }
+
+    async fn challenge_context(&self, sid: ChallengeSid) -> StoreResult<Option<ChallengeContext>> {
+        let db = self.session().await?;
+        let read = |row: &Row| context(cells_of(row, "challenges"));
+        Ok(one(&db, CONTEXT, params![id(sid.as_bytes())], read).await?)
     }
 
     async fn update_challenge(

@@ -10,6 +10,7 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::TRIED_FOR;
+use countersign_store::seam::Answer;
 use countersign_store_sql::rows::challenges::challenge_and_name;
 use countersign_store_sql::values::parameters_text;
 use countersign_store_sql::{challenge_columns, rows, webhook_columns};
@@ -87,24 +88,38 @@ pub(crate) async fn of_factor(
     store(db, calls).await
 }
 
+/// An event of an answered challenge.
+pub(crate) struct Told<'a> {
+    pub(crate) kind: EventType,
+    pub(crate) answer: &'a Answer,
+}
+
+impl Told<'_> {
+    const fn sid(&self) -> ChallengeSid {
+        self.answer.challenge
+    }
+}
+
 /// Stores the calls of answered challenges.
 pub(crate) async fn of_challenges(
     db: &Session,
-    answered: &[(EventType, ChallengeSid, Instant)],
+    answered: &[Told<'_>],
 ) -> Result<(), DatabaseError> {
-    let wanting = wanting(db, answered.iter().map(|(_, sid, _)| *sid)).await?;
-    let wanted = |(kind, sid, _): &&(EventType, ChallengeSid, Instant)| {
-        wanting.iter().any(|(of, webhook)| of == sid && webhook.wants(*kind))
+    let wanting = wanting(db, answered.iter().map(Told::sid)).await?;
+    let wanted = |told: &&Told<'_>| {
+        wanting.iter().any(|(of, webhook)| *of == told.sid() && webhook.wants(told.kind))
     };
     let wanted: Vec<_> = answered.iter().filter(wanted).collect();
-    let told = challenges(db, wanted.iter().map(|(_, sid, _)| *sid)).await?;
+    let found = challenges(db, wanted.iter().map(|told| told.sid())).await?;
     let mut calls = Vec::new();
-    for (kind, sid, at) in wanted {
-        let Some((challenge, name)) = told.get(sid) else {
+    for told in wanted {
+        let (sid, answer) = (told.sid(), told.answer);
+        let Some((challenge, name)) = found.get(&sid) else {
             continue;
         };
-        let event = Event::of_challenge(*kind, challenge, name.as_ref(), *at);
-        let hearing = wanting.iter().filter(|(of, _)| of == sid);
+        let event = Event::of_challenge(told.kind, challenge, name.as_ref(), answer.at);
+        let event = event.answered(answer.context());
+        let hearing = wanting.iter().filter(|(of, _)| *of == sid);
         calls.extend(hearing.filter_map(|(_, webhook)| NewCall::of(webhook, &event)));
     }
     store(db, calls).await

@@ -21,7 +21,7 @@ use crate::statement::{self, one};
 use crate::time_limits::TimeLimit;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 13] = [
+const MIGRATIONS: [(&str, &str); 14] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -35,6 +35,7 @@ const MIGRATIONS: [(&str, &str); 13] = [
     ("V11__protections", include_str!("../migrations/V11__protections.sql")),
     ("V12__quiet_challenges", include_str!("../migrations/V12__quiet_challenges.sql")),
     ("V13__presence", include_str!("../migrations/V13__presence.sql")),
+    ("V14__answer_contexts", include_str!("../migrations/V14__answer_contexts.sql")),
 ];
 
 /// The lock that a migrating node holds. The number is arbitrary.

@@ -1,5 +1,6 @@
 //! The command that records a verdict, and the counter of wrong answers.
 
+use countersign_domain::answer_context::AnswerContext;
 use countersign_domain::challenge::{ChallengeStatus, Verdict};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::presence::Presence;
@@ -9,6 +10,7 @@ use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::seam::{Answer, Recorded};
+use countersign_store_sql::rows::challenges::answer_cells;
 use rusqlite::{Connection, params};
 
 use crate::cells::cells_of;
@@ -18,7 +20,8 @@ use crate::statement::{execute, one, statements};
 use crate::{endings, events, pauses, standing};
 
 statements! {
-    ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3 WHERE sid = ?1";
+    ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3, answer_reason = ?4, answer_address = ?5, \
+              answer_country = ?6 WHERE sid = ?1";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
     NOTE_PRESENCE = "UPDATE challenges SET presence = ?2 WHERE sid = ?1";
     COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
@@ -57,15 +60,17 @@ pub(crate) fn approve(
     metadata: Option<&str>,
     at: Instant,
 ) -> Result<(), DatabaseError> {
-    record(db, sid, Verdict::Approved, metadata, at)?;
-    events::of_challenge(db, EventType::ChallengeApproved, sid, at)
+    let answer = AnswerContext::UNKNOWN;
+    record(db, sid, Verdict::Approved, &answer, metadata, at)?;
+    events::of_challenge(db, EventType::ChallengeApproved, sid, answer, at)
 }
 
-/// Writes the verdict on an open challenge, and the metadata that came with it.
+/// Writes the verdict on an open challenge, and what came with it.
 fn record(
     db: &Connection,
     sid: ChallengeSid,
     verdict: Verdict,
+    answer: &AnswerContext,
     metadata: Option<&str>,
     at: Instant,
 ) -> Result<(), DatabaseError> {
@@ -73,7 +78,9 @@ fn record(
         Verdict::Approved => ChallengeStatus::Approved.as_str(),
         Verdict::Denied => ChallengeStatus::Denied.as_str(),
     };
-    execute(db, ANSWER, params![sid.as_bytes(), word, at.as_micros()])?;
+    let (reason, address, country) = answer_cells(answer);
+    let row = params![sid.as_bytes(), word, at.as_micros(), reason, address, country];
+    execute(db, ANSWER, row)?;
     metadata.map_or(Ok(()), |metadata| update(db, sid, metadata, at))
 }
 
@@ -81,7 +88,8 @@ fn record(
 fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
     let Answer { challenge, verdict, at, .. } = *answer;
     let metadata = answer.metadata.as_ref().map(StringMap::to_text);
-    record(db, challenge, verdict, metadata.as_deref(), at)?;
+    let context = answer.context();
+    record(db, challenge, verdict, &context, metadata.as_deref(), at)?;
     if verdict == Verdict::Approved {
         pauses::approved(db, challenge)?;
     }
@@ -90,9 +98,9 @@ fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
             if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
         endings::end(db, &open, ending, at)?;
     }
-    events::of_challenge(db, EventType::of_verdict(verdict), challenge, at)?;
+    events::of_challenge(db, EventType::of_verdict(verdict), challenge, context, at)?;
     if answer.is_report() {
-        events::of_challenge(db, EventType::ChallengeReported, challenge, at)?;
+        events::of_challenge(db, EventType::ChallengeReported, challenge, context, at)?;
     }
     if let Some(until) = answer.pauses_until {
         pauses::reported(db, challenge, at, until)?;

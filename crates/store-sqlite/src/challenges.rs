@@ -1,6 +1,7 @@
 //! Challenges.
 
 use async_trait::async_trait;
+use countersign_domain::answer_context::ChallengeContext;
 use countersign_domain::challenge::{Challenge, ChallengeStatus, MAX_LIFETIME};
 use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
@@ -14,8 +15,8 @@ use countersign_store::seam::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
 use countersign_store_sql::paging::{keyed, merge};
-use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor};
-use countersign_store_sql::{challenge_columns, factor_columns, rows};
+use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor, context};
+use countersign_store_sql::{challenge_columns, context_columns, factor_columns, rows};
 use rusqlite::{Connection, params};
 
 use crate::cells::cells_of;
@@ -47,6 +48,7 @@ statements! {
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid ",
         "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
     );
+    CONTEXT = concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = ?1");
     /// Between `?7` and `?8`: one bound on each side, so that the index is read only between them.
     UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) AND c.sid < ?8 ORDER BY c.sid LIMIT ?3");
     DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < min(?2, ?8) ORDER BY c.sid DESC LIMIT ?3");
@@ -194,6 +196,12 @@ impl Challenges for SqliteStore {
 
     async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed> {
         self.write(confirmation).await
+    }
+
+    async fn challenge_context(&self, sid: ChallengeSid) -> StoreResult<Option<ChallengeContext>> {
+        self.read(|db| {
+            one(db, CONTEXT, [sid.as_bytes()], |row| context(cells_of(row, "challenges")))
+        })
     }
 
     async fn update_challenge(

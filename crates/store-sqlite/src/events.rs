@@ -1,5 +1,6 @@
 //! Stores the calls of events, in the same command as the change that causes them.
 
+use countersign_domain::answer_context::AnswerContext;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::ending::Ending;
 use countersign_domain::event::{Event, FactorFacts};
@@ -68,6 +69,7 @@ pub(crate) fn of_challenge(
     db: &Connection,
     kind: EventType,
     sid: ChallengeSid,
+    answer: AnswerContext,
     at: Instant,
 ) -> Result<(), DatabaseError> {
     let wanting = wanting(db, kind, sid)?;
@@ -77,7 +79,7 @@ pub(crate) fn of_challenge(
     let Some((challenge, name)) = challenge(db, sid)? else {
         return Ok(());
     };
-    let event = Event::of_challenge(kind, &challenge, name.as_ref(), at);
+    let event = Event::of_challenge(kind, &challenge, name.as_ref(), at).answered(answer);
     wanting.iter().try_for_each(|webhook| tell(db, webhook, &event))
 }
 

@@ -265,6 +265,9 @@ pub static TABLES: [Table; 18] = [
             text("metadata"),
             flag("quiet"),
             text("presence"),
+            text("answer_reason"),
+            text("answer_address"),
+            text("answer_country"),
         ],
     },
     Table {

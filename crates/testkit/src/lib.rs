@@ -5,6 +5,7 @@ mod builders;
 mod clock;
 mod entropy;
 mod keys;
+pub mod mmdb;
 mod nats;
 mod ports;
 pub mod postgres;

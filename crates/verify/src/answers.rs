@@ -1,5 +1,7 @@
 //! Answers to challenges, and the metadata that comes with them.
 
+use std::net::IpAddr;
+
 use countersign_domain::answer::{self, AnswerError};
 use countersign_domain::challenge::{Challenge, SIGNED_FIELDS, Verdict};
 use countersign_domain::factor::{Factor, FactorType};
@@ -31,6 +33,8 @@ pub struct ChallengeUpdate {
     pub auth_payload: Option<String>,
     /// Data for the application's use.
     pub metadata: Option<StringMap>,
+    /// The address of the client. Stored with an answer that the device itself sends.
+    pub from: Option<IpAddr>,
 }
 
 impl Verify {
@@ -49,10 +53,11 @@ impl Verify {
         update: ChallengeUpdate,
     ) -> VerifyResult<Challenge> {
         let (challenge, factor) = self.reach_challenge(caller, service, identity, sid).await?;
-        let ChallengeUpdate { auth_payload, metadata } = update;
+        let ChallengeUpdate { auth_payload, metadata, from } = update;
+        let from = from.filter(|_| matches!(caller, Caller::Device(_)));
         match (auth_payload, challenge.factor_type) {
             (Some(payload), FactorType::Push) => {
-                self.answer(challenge, factor.as_ref(), &payload, metadata).await
+                self.answer(challenge, factor.as_ref(), &payload, metadata, from).await
             }
             (Some(payload), FactorType::Totp) => {
                 self.answer_with_code(challenge, &payload, metadata).await
@@ -107,6 +112,7 @@ impl Verify {
         factor: Option<&Factor>,
         payload: &str,
         metadata: Option<StringMap>,
+        from: Option<IpAddr>,
     ) -> VerifyResult<Challenge> {
         let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
@@ -124,10 +130,13 @@ impl Verify {
             return Err(reject(&challenge, NOT_VERIFIED));
         }
         let answered = challenge.answer(&answer, now)?;
+        let country = from.and_then(|from| self.country(from));
         let given = Answer {
             challenge: sid,
             verdict: answer.verdict(),
             reason: answer.reason(),
+            address: from,
+            country,
             pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
             number: answer.number(),
             metadata: metadata.clone(),
@@ -142,6 +151,7 @@ impl Verify {
                 if is_report {
                     protections::reported(&answered, begins_pause);
                 }
+                self.compare_places(&answered, country);
                 self.handover.happened();
                 self.bus.challenge_changed(sid).await;
                 Ok(self.with_metadata(answered, metadata))

@@ -28,6 +28,7 @@ pub mod moving;
 mod notification_target;
 pub mod notifications;
 mod parameter;
+pub mod places;
 mod presence;
 pub mod protections;
 pub mod provider_tokens;

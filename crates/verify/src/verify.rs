@@ -19,6 +19,7 @@ use crate::credential_secrets::{CredentialCheck, CredentialSecrets};
 use crate::failures::Failures;
 use crate::keys::Keys;
 use crate::notification_target::NotificationTarget;
+use crate::places::{NoPlaces, Places};
 use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::readiness::Readiness;
@@ -68,6 +69,7 @@ pub struct Verify {
     pub(crate) credential_check: CredentialCheck,
     pub(crate) node: NodeId,
     pub(crate) settings: Settings,
+    pub(crate) places: Arc<dyn Places>,
     pub(crate) accounts: Arc<Cache<AccountSid, Account>>,
     pub(crate) api_keys: Arc<Cache<ApiKeySid, ApiKey>>,
     /// Device keys that no factor has.
@@ -89,6 +91,12 @@ pub struct Verify {
 }
 
 impl Verify {
+    /// The same use cases with a source of places.
+    #[must_use]
+    pub fn with_places(self, places: Arc<dyn Places>) -> Self {
+        Self { places, ..self }
+    }
+
     /// Puts the use cases together.
     pub fn new(dependencies: Dependencies, settings: Settings) -> Self {
         let accounts = Arc::new(Cache::new(MAX_CACHED));
@@ -126,6 +134,7 @@ impl Verify {
             credential_check: dependencies.credential_check,
             node: dependencies.node,
             settings,
+            places: Arc::new(NoPlaces),
             accounts,
             api_keys,
             unknown_keys: Missing::new(),

@@ -52,6 +52,7 @@ pub(super) fn update(params: &Params<'_>) -> Result<ChallengeUpdate, ApiError> {
     Ok(ChallengeUpdate {
         auth_payload: params.optional("AuthPayload", answer)?,
         metadata: params.optional("Metadata", StringMap::parse)?,
+        from: None,
     })
 }
 

@@ -1,16 +1,19 @@
 //! Challenges (Twilio documentation).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::rejection::ExtensionRejection;
+use axum::extract::{ConnectInfo, State};
 use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
 use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
 use countersign_verify::Caller;
+use countersign_verify::answers::ChallengeUpdate;
 use countersign_verify::concurrency::RequestPermit;
 use http::{HeaderName, HeaderValue};
 
@@ -114,9 +117,12 @@ pub(crate) async fn update(
     State(state): State<SharedState>,
     AnyCaller(caller): AnyCaller,
     PathParams((service, identity, sid)): PathParams<(ServiceSid, Identity, ChallengeSid)>,
+    client: Result<Extension<ConnectInfo<SocketAddr>>, ExtensionRejection>,
     form: Form,
 ) -> ApiResult {
     let update = challenge_params::update(&form.params(&rows::PARAMETER)?)?;
+    let from = client.ok().map(|Extension(ConnectInfo(client))| client.ip().to_canonical());
+    let update = ChallengeUpdate { from, ..update };
     let verify = &state.verify;
     let challenge = verify.update_challenge(&caller, service, &identity, sid, update).await?;
     let now = verify.time().await?;

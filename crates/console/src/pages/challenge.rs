@@ -3,6 +3,8 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use countersign_domain::answer::DenialReason;
+use countersign_domain::answer_context::{AnswerContext, ChallengeContext, asked_address};
 use countersign_domain::challenge::{Challenge, ChallengeState, ChallengeStatus};
 use countersign_domain::factor::Factor;
 use countersign_domain::sid::ChallengeSid;
@@ -61,6 +63,8 @@ struct ChallengePage {
     device: Option<(String, String)>,
     expires: Timestamp,
     fields: Vec<(String, String)>,
+    answered_from: Option<String>,
+    is_elsewhere: bool,
     has_hidden: bool,
     steps: Vec<Step>,
     webhook_calls: Vec<WebhookCalls>,
@@ -81,9 +85,17 @@ pub(crate) async fn show(
     let webhooks = console.verify.webhooks(operator.account, challenge.owner.service, page).await?;
     let (webhook_calls, taken) =
         webhook_calls(&console, &operator, &challenge, &webhooks.items).await?;
-    let mut steps = steps(&challenge, &summary, &console);
+    let context = console.verify.context_of(&challenge).await?;
+    let mut steps = steps(&challenge, &summary, &context, &console);
     steps.extend(taken.iter().map(|call| calling(call, &webhooks.items)));
     steps.sort_by_key(|step| step.at);
+    let asked_from = asked_address(&challenge.details.fields);
+    let asked_from = asked_from.and_then(|address| console.verify.country(address));
+    let AnswerContext { address, country, .. } = context.answer;
+    let answered_from = address.map(|address| match country {
+        Some(country) => format!("{address} ({country})"),
+        None => address.to_string(),
+    });
     let frame = Frame::new(&console, Some(&operator), Section::Nowhere);
     let frame = frame.live(&format!("/challenges/{sid}"), &query);
     let fields = challenge.details.fields.iter();
@@ -93,6 +105,8 @@ pub(crate) async fn show(
         device: factor.as_ref().map(device),
         expires: Timestamp(challenge.expires_at),
         fields: fields.map(|field| (field.label.clone(), field.value.clone())).collect(),
+        answered_from,
+        is_elsewhere: asked_from.zip(country).is_some_and(|(one, other)| one != other),
         has_hidden: challenge.hidden_details.is_some(),
         steps,
         webhook_calls,
@@ -106,12 +120,19 @@ fn device(factor: &Factor) -> (String, String) {
     (name, labels::reached(factor.address.platform()).to_owned())
 }
 
-fn steps(challenge: &Challenge, summary: &ChallengeSummary, console: &Console) -> Vec<Step> {
+fn steps(
+    challenge: &Challenge,
+    summary: &ChallengeSummary,
+    context: &ChallengeContext,
+    console: &Console,
+) -> Vec<Step> {
     let step = |id: &str, at, tone, title: &str, more| {
         let id = format!("step-{id}");
         Step { id, at, tone, title: title.to_owned(), more }
     };
-    let mut steps = vec![step("asked", Timestamp(challenge.created_at), CALM, "Asked", vec![])];
+    let quiet = "Quietly: the person approved none of the challenges before it.";
+    let asked = if context.is_quiet { vec![More::ours(quiet)] } else { vec![] };
+    let mut steps = vec![step("asked", Timestamp(challenge.created_at), CALM, "Asked", asked)];
     for push in &summary.pushes {
         let by = if push.automatic { "with the challenge" } else { "once more, on request" };
         let (sid, title) = (&push.sid, format!("Push {by}"));
@@ -127,7 +148,7 @@ fn steps(challenge: &Challenge, summary: &ChallengeSummary, console: &Console) -
     let expires = Timestamp(challenge.expires_at);
     let (at, tone, title) = match (challenge.status(console.now()), answered_at(challenge)) {
         (ChallengeStatus::Approved, Some(at)) => (at, GOOD, "Approved by the person"),
-        (ChallengeStatus::Denied, Some(at)) => (at, BAD, "Denied by the person"),
+        (ChallengeStatus::Denied, Some(at)) => (at, BAD, denied_title(context)),
         (ChallengeStatus::Expired, _) => (expires, CALM, "Expired unanswered"),
         _ => (expires, BUSY, "Expires"),
     };
@@ -135,6 +156,15 @@ fn steps(challenge: &Challenge, summary: &ChallengeSummary, console: &Console) -
     let more = if tone == BUSY { vec![more] } else { vec![] };
     steps.push(step("end", at, tone, title, more));
     steps
+}
+
+const fn denied_title(context: &ChallengeContext) -> &'static str {
+    match context.answer.reason {
+        Some(DenialReason::NotMe) => "Denied and reported: “It was not me”",
+        Some(DenialReason::Cancelled) => "Denied by the person, who did not want to go on",
+        Some(DenialReason::PresenceFailed) => "Denied: the last number was wrong",
+        None => "Denied by the person",
+    }
 }
 
 fn of_attempt(attempt: &Attempt) -> Vec<More> {

@@ -9,6 +9,7 @@ use super::check;
 use super::findings::Findings;
 use crate::cli::{Common, Doctor};
 use crate::config::Config;
+use crate::geo::GeoDatabase;
 use crate::listener::Certificate;
 use crate::world::World;
 use crate::{bus, folder, listener, push, secret_file, urls};
@@ -41,6 +42,11 @@ async fn try_the_rest(config: &Config, findings: &mut Findings) {
         Err(_) => {}
         Ok(Some(fault)) => findings.hint("outgoing.vapid_subject", &fault),
         Ok(None) => findings.record("outgoing.vapid_subject", Ok("names a contact".to_owned())),
+    }
+    match GeoDatabase::of(&config.geo) {
+        Ok(None) => {}
+        Ok(Some(geo)) => findings.record("geo.database", Ok(geo.description())),
+        Err(error) => findings.record("geo.database", Err(error)),
     }
     let url = urls::public_url(config, config.http.listen);
     findings.record("http.public_url", url.map(|url| format!("callers use {url}")));

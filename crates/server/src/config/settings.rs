@@ -11,6 +11,7 @@ use super::bus::BusSection;
 use super::console::{AdminSection, ConsoleSection};
 use super::database::{DatabaseSection, StoreSection};
 use super::delivery::{DeliverySection, DevicesSection, RetentionSection, StreamSection};
+use super::geo::GeoSection;
 use super::http::HttpSection;
 use super::log::{LogSection, TracesSection};
 use super::origin::Origins;
@@ -44,6 +45,8 @@ pub struct Config {
     pub devices: DevicesSection,
     /// The limits of callers; 0 means no limit.
     pub limits: Limits,
+    /// Places of addresses.
+    pub geo: GeoSection,
     /// How long rows are kept.
     pub retention: RetentionSection,
     /// The log.
@@ -73,6 +76,7 @@ impl Default for Config {
             outgoing: OutgoingSection::default(),
             devices: DevicesSection::default(),
             limits: Limits::default(),
+            geo: GeoSection::default(),
             retention: RetentionSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),

@@ -84,6 +84,8 @@ catalogue! {
     "countersign_challenges_paused_total" Counter true
         ["reason" in &["in_a_row", "reported", "application"]]
         "Push challenges that were refused because their entity is paused.";
+    "countersign_answers_from_another_country_total" Counter true
+        "Challenges that were answered from another country than the one that they ask about.";
     "countersign_delivery_attempts_total" Counter true
         ["platform" in PLATFORMS] ["outcome" in OUTCOMES]
         "Attempts to deliver a push.";

@@ -133,6 +133,7 @@ async fn a_challenge_answered_through_another_process_reads_so_here_at_once() {
     let update = countersign_verify::answers::ChallengeUpdate {
         auth_payload: Some(payload),
         metadata: None,
+        from: None,
     };
     let identity = countersign_domain::text::Identity::parse("alice-0001").unwrap();
     let (service, challenge) = (app.service.parse().unwrap(), sid.parse().unwrap());

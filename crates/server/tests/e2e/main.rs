@@ -10,6 +10,7 @@ mod browsers;
 mod clocks;
 mod connections;
 mod console;
+mod contexts;
 mod credentials;
 mod crowds;
 mod deletion;

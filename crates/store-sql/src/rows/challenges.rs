@@ -1,5 +1,7 @@
 //! Challenges.
 
+use countersign_domain::answer::DenialReason;
+use countersign_domain::answer_context::{AnswerContext, ChallengeContext};
 use countersign_domain::challenge::{
     Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
 };
@@ -191,4 +193,36 @@ pub fn manner<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<PromptManner> {
     let quiet = cells.take::<Option<bool>>()?.unwrap_or(false);
     let presence = presence(cells)?.and_then(|presence| presence.hint());
     Ok(PromptManner { quiet, presence })
+}
+
+/// The columns of [`context`], of the table alias `c`.
+#[macro_export]
+macro_rules! context_columns {
+    () => {
+        "c.quiet, c.answer_reason, c.answer_address, c.answer_country"
+    };
+}
+
+/// Reads what is stored about a challenge for applications and operators alone. A reason of a newer release is none.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn context<R: SqlRow>(mut cells: Cells<R>) -> RowResult<ChallengeContext> {
+    let is_quiet = manner(&mut cells)?.quiet;
+    let reason = cells.take::<Option<String>>()?;
+    let reason = reason.as_deref().and_then(DenialReason::from_stored);
+    let address = cells.parse_if_any(|text| text.parse().ok())?;
+    let country = cells.parse_if_any(|text| text.parse().ok())?;
+    Ok(ChallengeContext { is_quiet, answer: AnswerContext { reason, address, country } })
+}
+
+/// The cells of an answer's context: reason, address and country.
+pub fn answer_cells(
+    answer: &AnswerContext,
+) -> (Option<&'static str>, Option<String>, Option<String>) {
+    (
+        answer.reason.map(DenialReason::as_str),
+        answer.address.map(|address| address.to_string()),
+        answer.country.map(|country| country.to_string()),
+    )
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_domain::answer::DenialReason;
+use countersign_domain::answer_context::{AnswerContext, ChallengeContext};
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeState, Verdict};
 use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, StatusReason};
@@ -234,4 +236,38 @@ pub async fn an_answered_or_expired_challenge_is_not_pushed_again(fixture: &Fixt
         assert_eq!(found, Ok(None));
     }
     assert_eq!(fixture.store.next_due().await, Ok(None));
+}
+
+/// Together with the verdict, and of each answer of a batch its own.
+pub async fn an_answers_context_is_recorded(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let store = &fixture.store;
+    let contexts = [
+        AnswerContext {
+            reason: Some(DenialReason::NotMe),
+            address: "2001:db8::1".parse().ok(),
+            country: "PT".parse().ok(),
+        },
+        AnswerContext { address: "192.0.2.1".parse().ok(), ..AnswerContext::UNKNOWN },
+        AnswerContext { reason: Some(DenialReason::Cancelled), ..AnswerContext::UNKNOWN },
+        AnswerContext { reason: Some(DenialReason::PresenceFailed), ..AnswerContext::UNKNOWN },
+        AnswerContext::UNKNOWN,
+    ];
+    let (mut asked, mut people) = (Vec::new(), JoinSet::new());
+    for context in contexts {
+        let sid = fixture.challenge(&factor).await.sid;
+        assert_eq!(store.challenge_context(sid).await, Ok(Some(ChallengeContext::default())));
+        asked.push((sid, context));
+        let AnswerContext { reason, address, country } = context;
+        let answer = Answer::new(sid, Verdict::Denied, fixture.now());
+        let (answer, store) = (Answer { reason, address, country, ..answer }, store.clone());
+        people.spawn(async move { store.answer_challenge(answer).await });
+    }
+    assert!(people.join_all().await.iter().all(|recorded| *recorded == Ok(Recorded::Done)));
+    for (sid, answer) in asked {
+        let stored = ChallengeContext { is_quiet: false, answer };
+        assert_eq!(store.challenge_context(sid).await, Ok(Some(stored)));
+    }
+    let unknown = fixture.make.challenge(&factor).sid;
+    assert_eq!(store.challenge_context(unknown).await, Ok(None));
 }

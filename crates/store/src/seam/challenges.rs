@@ -1,7 +1,10 @@
 //! Challenges.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use countersign_domain::answer::DenialReason;
+use countersign_domain::answer_context::{AnswerContext, ChallengeContext, Country};
 use countersign_domain::challenge::{Challenge, ChallengeClosedError, ChallengeStatus, Verdict};
 use countersign_domain::delivery::NewNotification;
 use countersign_domain::factor::Factor;
@@ -72,6 +75,10 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Why the challenge is denied, if that was said. [`DenialReason::NotMe`] also records that it was reported.
     pub reason: Option<DenialReason>,
+    /// The address from which the device answered.
+    pub address: Option<IpAddr>,
+    /// The country of that address.
+    pub country: Option<Country>,
     /// Until when the answer pauses the challenge's entity, unless the application has paused it for longer.
     pub pauses_until: Option<Instant>,
     /// The number that the person entered, if the challenge asks for one.
@@ -89,6 +96,8 @@ impl Answer {
             challenge,
             verdict,
             reason: None,
+            address: None,
+            country: None,
             pauses_until: None,
             number: None,
             metadata: None,
@@ -105,7 +114,13 @@ impl Answer {
     /// The denial of a challenge whose last number was wrong.
     pub fn presence_failed(&self) -> Self {
         let reason = Some(DenialReason::PresenceFailed);
-        Self { reason, ..Self::new(self.challenge, Verdict::Denied, self.at) }
+        let (address, country) = (self.address, self.country);
+        Self { reason, address, country, ..Self::new(self.challenge, Verdict::Denied, self.at) }
+    }
+
+    /// What is stored besides the verdict, and told with it.
+    pub const fn context(&self) -> AnswerContext {
+        AnswerContext { reason: self.reason, address: self.address, country: self.country }
     }
 
     /// Whether the person reports the challenge.
@@ -190,6 +205,8 @@ pub trait Challenges {
     async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded>;
     /// Judges and counts a code that a person typed on the page.
     async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed>;
+    /// Reads what is stored about a challenge for applications and operators alone.
+    async fn challenge_context(&self, sid: ChallengeSid) -> StoreResult<Option<ChallengeContext>>;
     /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
     /// [`Recorded::Refused`].
     async fn update_challenge(

@@ -73,9 +73,10 @@ fn every_setting_that_cannot_be_read_from_a_file_is_told_with_its_line_and_what_
 }
 
 /// Texts and files, which accept any word: whether they are valid shows when they are used.
-const ANY_TEXT: [&str; 7] = [
+const ANY_TEXT: [&str; 8] = [
     "data_dir",
     "database.tls_ca",
+    "geo.database",
     "log.filter",
     "outgoing.allow",
     "outgoing.name_servers",

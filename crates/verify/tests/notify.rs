@@ -77,7 +77,8 @@ struct Stage {
 
 impl Stage {
     fn new(folder: &Path) -> Self {
-        let store = SqliteStore::open(folder.join(DATABASE), Options::default()).unwrap();
+        let store =
+            SqliteStore::open(folder.join(DATABASE), Options::default()).expect("a database");
         let fixture = Fixture::new(Arc::new(store));
         let bus = Arc::new(SilentBus::default());
         let (handover, inbox) = HandOver::new(4);

@@ -1,10 +1,11 @@
 //! A guesser who answers at three nodes at the same time gets no more tries than allowed.
 
-use countersign_phone::{Phone, PhoneError, Presence};
+use countersign_phone::{Authority, Enrolment, Phone, PhoneError, Presence, Server, ServerOptions};
 use countersign_testkit::postgres::TestDatabase;
 use tokio::task::JoinSet;
 
 use crate::load::challenges_path;
+use crate::node::{ACCOUNT, TOKEN};
 use crate::races::moved;
 use crate::stage::Stage;
 
@@ -21,13 +22,13 @@ const ANSWERED: i64 = 60322;
 async fn a_guesser_at_three_nodes_gets_no_more_tries_than_allowed() {
     let database = TestDatabase::new();
     let stage = Stage::set(&database.url(), 3).await;
-    let phone = stage.phone_at("alice-0001", &stage.nodes[0].base()).await;
-    let factor = format!(
-        "/v2/Services/{}/Entities/alice-0001/Factors/{}",
-        phone.service_sid(),
-        phone.factor_sid()
-    );
-    stage.api.post(0, &factor, &[("Config.Presence", "number")]).await.expect("200");
+    let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
+    let enrolment = Enrolment {
+        takes_numbers: true,
+        ..Enrolment::new(&stage.service, "alice-0001", authority)
+    };
+    let server = Server::new(&stage.nodes[0].base(), &ServerOptions::default());
+    let phone = Phone::enrol(&server.expect("an address"), &enrolment).await.expect("a phone");
     let base = |node: usize| stage.nodes[node].base();
     let phones =
         [phone.clone(), moved(&phone, &base(0), &base(1)), moved(&phone, &base(0), &base(2))];

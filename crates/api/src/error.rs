@@ -294,7 +294,9 @@ impl From<CodeRefusal> for ApiError {
 impl From<ChallengeClosedError> for ApiError {
     fn from(why: ChallengeClosedError) -> Self {
         let row = match why {
-            ChallengeClosedError::Expired => &rows::CHALLENGE_EXPIRED,
+            ChallengeClosedError::Expired | ChallengeClosedError::AnsweredElsewhere => {
+                &rows::CHALLENGE_EXPIRED
+            }
             ChallengeClosedError::AlreadyAnswered => &rows::ALREADY_ANSWERED,
         };
         Self::because(row, why.to_string())

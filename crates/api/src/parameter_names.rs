@@ -12,6 +12,7 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
     match parameter {
         Parameter::Expiry => "ExpirationDate",
         Parameter::Message => "Details.Message",
+        Parameter::Devices => "Devices",
         Parameter::Answer => "AuthPayload",
         Parameter::Challenge => "ChallengeSid",
         Parameter::PushToken => "Config.NotificationToken",
@@ -36,6 +37,7 @@ pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
         Parameter::Credential(_) => &rows::OTHER_PARAMETER,
         Parameter::Expiry
         | Parameter::Message
+        | Parameter::Devices
         | Parameter::Answer
         | Parameter::Challenge
         | Parameter::Presence(_)

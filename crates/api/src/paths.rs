@@ -3,7 +3,8 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{
-    AccessTokenSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
+    AccessTokenSid, ChallengeGroupSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid,
+    ServiceSid, WebhookSid,
 };
 use countersign_domain::text::Identity;
 use http::Uri;
@@ -38,6 +39,7 @@ parts! {
     ServiceSid "ServiceSid";
     FactorSid "FactorSid";
     ChallengeSid "ChallengeSid";
+    ChallengeGroupSid "ChallengeGroupSid";
     NotificationSid "NotificationSid";
     AccessTokenSid "AccessTokenSid";
     WebhookSid "WebhookSid";

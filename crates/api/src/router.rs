@@ -18,8 +18,8 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenge_context, challenges, entities, factors, forms, notifications,
-    presence, protection, service_protection, services, webhooks,
+    access_tokens, challenge_context, challenge_groups, challenges, entities, factors, forms,
+    notifications, presence, protection, service_protection, services, webhooks,
 };
 use crate::{openapi, ops};
 
@@ -124,6 +124,14 @@ fn challenges() -> Vec<Route> {
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Context",
             get(challenge_context::fetch),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/ChallengeGroups",
+            get(challenge_groups::list),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/ChallengeGroups/{ChallengeGroupSid}",
+            get(challenge_groups::fetch),
         ),
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Notifications",

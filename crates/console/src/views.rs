@@ -191,7 +191,8 @@ pub(crate) fn question(challenge: &Challenge) -> String {
 pub(crate) fn answered_at(challenge: &Challenge) -> Option<Timestamp> {
     match challenge.state {
         countersign_domain::challenge::ChallengeState::Answered { at, .. } => Some(Timestamp(at)),
-        countersign_domain::challenge::ChallengeState::Pending => None,
+        countersign_domain::challenge::ChallengeState::AnsweredElsewhere { .. }
+        | countersign_domain::challenge::ChallengeState::Pending => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::entity::Owner;
 use crate::factor_type::FactorType;
 use crate::invalid::Invalid;
 use crate::presence::Presence;
-use crate::sid::{ChallengeSid, FactorSid};
+use crate::sid::{ChallengeGroupSid, ChallengeSid, FactorSid};
 use crate::text::{Message, StringMap, bounded};
 use crate::time::Instant;
 use crate::visible;
@@ -48,7 +48,7 @@ pub enum Verdict {
 pub enum ChallengeStatus {
     /// It waits for an answer.
     Pending,
-    /// It was not answered in time.
+    /// It was not answered in time, or another challenge of its group was.
     Expired,
     /// It was approved.
     Approved,
@@ -89,6 +89,13 @@ pub enum ChallengeState {
         /// The verdict.
         verdict: Verdict,
         /// When it was answered.
+        at: Instant,
+    },
+    /// Another challenge of its group was answered, which ended this one.
+    AnsweredElsewhere {
+        /// The other one.
+        by: ChallengeSid,
+        /// When that was answered.
         at: Instant,
     },
 }
@@ -142,6 +149,8 @@ pub struct Challenge {
     pub sid: ChallengeSid,
     /// The entity that it belongs to.
     pub owner: Owner,
+    /// The group that it belongs to, if it does.
+    pub group: Option<ChallengeGroupSid>,
     /// The factor that is challenged.
     pub factor: FactorSid,
     /// The type of the factor.
@@ -178,7 +187,9 @@ impl ChallengeLifecycle {
     pub fn status(&self, now: Instant) -> ChallengeStatus {
         match self.state {
             ChallengeState::Pending if now < self.expires_at => ChallengeStatus::Pending,
-            ChallengeState::Pending => ChallengeStatus::Expired,
+            ChallengeState::Pending | ChallengeState::AnsweredElsewhere { .. } => {
+                ChallengeStatus::Expired
+            }
             ChallengeState::Answered { verdict: Verdict::Approved, .. } => {
                 ChallengeStatus::Approved
             }
@@ -191,12 +202,13 @@ impl ChallengeLifecycle {
     /// # Errors
     /// Why it cannot.
     pub fn is_open(&self, now: Instant) -> Result<(), ChallengeClosedError> {
-        match self.status(now) {
-            ChallengeStatus::Pending => Ok(()),
-            ChallengeStatus::Expired => Err(ChallengeClosedError::Expired),
-            ChallengeStatus::Approved | ChallengeStatus::Denied => {
-                Err(ChallengeClosedError::AlreadyAnswered)
+        match self.state {
+            ChallengeState::Pending if now < self.expires_at => Ok(()),
+            ChallengeState::Pending => Err(ChallengeClosedError::Expired),
+            ChallengeState::AnsweredElsewhere { .. } => {
+                Err(ChallengeClosedError::AnsweredElsewhere)
             }
+            ChallengeState::Answered { .. } => Err(ChallengeClosedError::AlreadyAnswered),
         }
     }
 }
@@ -207,6 +219,9 @@ pub enum ChallengeClosedError {
     /// It has expired.
     #[error("its expiration_date is over")]
     Expired,
+    /// Another challenge of its group was answered.
+    #[error("the person answered on another device")]
+    AnsweredElsewhere,
     /// It was answered before.
     #[error("the first answer stands")]
     AlreadyAnswered,

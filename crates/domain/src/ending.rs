@@ -68,7 +68,7 @@ pub enum StatusReason {
     AttemptFailed,
     /// Expired: no attempt was made in time, because no server was running or none had capacity.
     NotAttempted,
-    /// Cancelled: the challenge was answered.
+    /// Cancelled: the challenge, or another one of its group, was answered.
     Answered,
     /// Cancelled: the factor, its entity or its service was deleted, or the factor's platform is `none` now.
     FactorGone,

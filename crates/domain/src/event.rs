@@ -168,6 +168,8 @@ impl<'a> Event<'a> {
         ];
         if let Some(challenge) = self.challenge {
             form.push(("challenge_sid", challenge.sid.to_string()));
+            let group = challenge.group.map(|group| group.to_string());
+            form.extend(group.map(|group| ("challenge_group_sid", group)));
         }
         if let Some((sid, ending)) = self.notification {
             form.push(("notification_sid", sid.to_string()));

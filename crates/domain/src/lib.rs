@@ -14,6 +14,7 @@ pub mod base64;
 pub mod call_permits;
 pub mod call_queue;
 pub mod challenge;
+pub mod challenge_group;
 pub mod client_network;
 pub mod credential;
 pub mod delivery;

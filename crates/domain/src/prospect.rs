@@ -1,7 +1,7 @@
 //! The values that an attempt depends on, and whether it may start.
 
 use crate::address::Address;
-use crate::challenge::{ChallengeState, Verdict};
+use crate::challenge::ChallengeState;
 use crate::delivery::{Delivery, Lease};
 use crate::ending::{Ending, StatusReason};
 use crate::monotonic::Monotonic;
@@ -99,7 +99,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     let Some(Asked { state, message, manner }) = prospect.challenge else {
         return Err(Some(Ending::cancelled(StatusReason::FactorGone)));
     };
-    if let ChallengeState::Answered { verdict: Verdict::Approved | Verdict::Denied, .. } = state {
+    if state != ChallengeState::Pending {
         return Err(Some(Ending::cancelled(StatusReason::Answered)));
     }
     let target = prospect.factor.filter(|target| target.address.can_be_reached());

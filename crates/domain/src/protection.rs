@@ -92,6 +92,8 @@ pub struct Prompt {
     pub created_at: Instant,
     /// Whether and how it was answered.
     pub state: ChallengeState,
+    /// Whether it counts: of a group, only the first challenge does.
+    pub counts: bool,
 }
 
 impl Prompt {
@@ -99,9 +101,9 @@ impl Prompt {
     const fn approved_at(&self) -> Option<Instant> {
         match self.state {
             ChallengeState::Answered { verdict: Verdict::Approved, at } => Some(at),
-            ChallengeState::Answered { verdict: Verdict::Denied, .. } | ChallengeState::Pending => {
-                None
-            }
+            ChallengeState::Answered { verdict: Verdict::Denied, .. }
+            | ChallengeState::AnsweredElsewhere { .. }
+            | ChallengeState::Pending => None,
         }
     }
 }
@@ -210,8 +212,9 @@ impl PromptLimits {
         let counts_from = stored.map(|stored| stored.counts_from);
         let from =
             (now - self.window).max(counts_from.max(approved_at).unwrap_or(Instant::default()));
-        let is_counted =
-            |prompt: &&Prompt| prompt.created_at > from && prompt.approved_at().is_none();
+        let is_counted = |prompt: &&Prompt| {
+            prompt.counts && prompt.created_at > from && prompt.approved_at().is_none()
+        };
         let counted = || newest.iter().filter(is_counted).map(|prompt| prompt.created_at);
         let have = u32::try_from(counted().count()).unwrap_or(u32::MAX);
         (have, counted().max())
@@ -245,12 +248,12 @@ mod tests {
     }
 
     fn pending(second: i64) -> Prompt {
-        Prompt { created_at: at(second), state: ChallengeState::Pending }
+        Prompt { created_at: at(second), state: ChallengeState::Pending, counts: true }
     }
 
     fn answered(second: i64, verdict: Verdict, answered: i64) -> Prompt {
         let state = ChallengeState::Answered { verdict, at: at(answered) };
-        Prompt { created_at: at(second), state }
+        Prompt { created_at: at(second), state, counts: true }
     }
 
     fn paused(level: u32, until: i64, counts_from: i64) -> (Protection, Pause) {

@@ -173,6 +173,11 @@ sid!(
     ChallengeSid, "YC"
 );
 sid!(
+    /// A group of challenges, which ask one person on several devices. It has the digits of the group's first challenge. Twilio
+    /// has no such resource, and no SID of Verify v2 with these letters.
+    ChallengeGroupSid, "YG"
+);
+sid!(
     /// A notification of a challenge.
     NotificationSid, "NT"
 );
@@ -200,3 +205,15 @@ sid!(
 
 minted!(AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid CredentialSid FactorKeySid RequestSid);
 minted_by_type!(FactorSid ChallengeSid);
+
+impl ChallengeGroupSid {
+    /// The group that this challenge is the first of.
+    pub const fn of_first(challenge: ChallengeSid) -> Self {
+        Self(challenge.0)
+    }
+
+    /// The group's first challenge.
+    pub const fn first(self) -> ChallengeSid {
+        ChallengeSid(self.0)
+    }
+}

@@ -32,6 +32,10 @@ const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.a
                       FROM unnest($1, $2, $3, $6, $7, $8) AS u (sid, state, at, reason, address, country) \
                       WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
 
+const END_ELSEWHERE: &str = "UPDATE challenges c SET state = 'denied', answered_at = u.at, updated_at = u.at, ended_by = u.ended_by \
+                             FROM unnest($1, $2, $3) AS u (sid, at, ended_by) WHERE c.sid = u.sid AND c.state = 'pending' \
+                             AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
+
 const ANNOTATE: &str = "UPDATE challenges c SET metadata = u.metadata FROM unnest($1, $2) AS u (sid, metadata) \
                         WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $3 AND $4";
 
@@ -102,6 +106,42 @@ async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
     db.execute(ANNOTATE, params![sids, texts, first, last]).await.map(|_| ())
 }
 
+/// Ends the other challenges of the groups of answered challenges. All are locked.
+async fn end_elsewhere(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
+    let of_group = |answer: &&Answer| {
+        let (at, by) = (answer.at.as_micros(), id(answer.challenge.as_bytes()));
+        column(&answer.others, |other| (id(other.as_bytes()), at, by))
+    };
+    let others: Vec<_> = answers.iter().flat_map(of_group).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let sids = column(&others, |(sid, ..)| *sid);
+    let (first, last) = span(&sids);
+    let instants = column(&others, |(_, at, _)| *at);
+    let answered = column(&others, |(.., by)| *by);
+    db.execute(END_ELSEWHERE, params![sids, instants, answered, first, last]).await.map(|_| ())
+}
+
+/// Ends the deliveries of answered challenges, and of the others of their groups.
+async fn end_deliveries(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
+    let ended = |answer: &&Answer| column(touched(answer), |sid| (*sid, answer.at));
+    let ended: HashMap<_, _> = answers.iter().flat_map(ended).collect();
+    let open = endings::open_deliveries(db, ended.keys().copied()).await?;
+    let ends = open.into_iter().filter_map(|open| {
+        let at = *ended.get(&open.challenge)?;
+        let ending =
+            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
+        Some(End { open, ending, at })
+    });
+    endings::end(db, &ends.collect::<Vec<_>>()).await
+}
+
+/// The challenges that an answer changes.
+fn touched(answer: &Answer) -> impl Iterator<Item = &ChallengeSid> {
+    std::iter::once(&answer.challenge).chain(&answer.others)
+}
+
 /// Records the approval by a code of a challenge that is locked and open, with the metadata that came with it, and the event. Such a
 /// challenge has no deliveries.
 pub(crate) async fn approve(
@@ -116,13 +156,15 @@ pub(crate) async fn approve(
     events::of_challenges(db, &[told]).await
 }
 
-/// Stores answers to challenges that are locked and open, ends the deliveries of the challenges, and records the events.
+/// Stores answers to challenges that are locked and open, ends the others of their groups and the deliveries of all, and records the
+/// events.
 async fn settle(
     db: &Session,
     first: &[&Answer],
     locked: &HashMap<ChallengeSid, LockedChallenge>,
 ) -> Result<(), DatabaseError> {
     write(db, first).await?;
+    end_elsewhere(db, first).await?;
     let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
     let of_approved = approved.filter_map(|answer| locked.get(&answer.challenge));
     let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);
@@ -130,14 +172,7 @@ async fn settle(
     if !paused.is_empty() {
         pauses::approved(db, &paused).await?;
     }
-    let open = endings::open_deliveries(db, first.iter().map(|answer| answer.challenge)).await?;
-    let ends = open.into_iter().filter_map(|open| {
-        let at = first.iter().find(|answer| answer.challenge == open.challenge)?.at;
-        let ending =
-            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
-        Some(End { open, ending, at })
-    });
-    endings::end(db, &ends.collect::<Vec<_>>()).await?;
+    end_deliveries(db, first).await?;
     let reported = reported_pauses(first, locked);
     if !reported.is_empty() {
         pauses::report(db, &reported).await?;
@@ -171,13 +206,26 @@ fn judged(answer: &Answer, found: Option<&LockedChallenge>) -> (Recorded, Option
     }
 }
 
+/// A wrong number counts for each device of the group that asks for one: more devices give no more tries.
+fn counted_elsewhere(
+    answer: &Answer,
+    locked: &HashMap<ChallengeSid, LockedChallenge>,
+) -> Vec<(ChallengeSid, Presence)> {
+    let count = |other: &ChallengeSid| {
+        let presence = locked.get(other)?.presence.as_ref().filter(|it| it.hint().is_some())?;
+        Some((*other, presence.tried(answer.at)))
+    };
+    answer.others.iter().filter_map(count).collect()
+}
+
 /// Judges answers and records them.
 #[async_trait]
 impl Gathered for Answer {
     type Output = Recorded;
 
+    /// The same for all challenges of a group, of which one can be answered.
     fn key(&self) -> [u8; 16] {
-        *self.challenge.as_bytes()
+        *touched(self).min().unwrap_or(&self.challenge).as_bytes()
     }
 
     fn decides_at(&self) -> Option<Instant> {
@@ -185,11 +233,14 @@ impl Gathered for Answer {
     }
 
     async fn run_all(all: &[Self], db: &Session) -> Result<Vec<Recorded>, DatabaseError> {
-        let locked = standing::lock(db, all.iter().map(|answer| answer.challenge)).await?;
+        let locked = standing::lock(db, all.iter().flat_map(touched).copied()).await?;
         let (mut outcomes, mut failed, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         for answer in all {
             let (outcome, counted) = judged(answer, locked.get(&answer.challenge));
-            counts.extend(counted.map(|counted| (answer.challenge, counted)));
+            if let Some(counted) = counted {
+                counts.push((answer.challenge, counted));
+                counts.extend(counted_elsewhere(answer, &locked));
+            }
             if outcome == (Recorded::WrongNumber { tries_left: 0 }) {
                 failed.push(answer.presence_failed());
             }

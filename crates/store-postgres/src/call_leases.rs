@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::call_permits::{DueWebhook, MAX_IN_FLIGHT};
-use countersign_domain::challenge::ChallengeStatus;
+use countersign_domain::challenge::ChallengeState;
 use countersign_domain::event::{CallId, Event};
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
@@ -242,7 +242,7 @@ async fn woken(
     let form = |webhook: WebhookSid, challenge: ChallengeSid| {
         let webhook = living.iter().find(|living| living.sid == webhook)?;
         let (challenge, name) = watched.get(&challenge)?;
-        let is_expired = challenge.status(challenge.expires_at) == ChallengeStatus::Expired;
+        let is_expired = challenge.state == ChallengeState::Pending;
         let (kind, at) = (EventType::ChallengeExpired, challenge.expires_at);
         let event = Event::of_challenge(kind, challenge, name.as_ref(), at);
         is_expired.then(|| parameters_text(&event.parameters(webhook)))

@@ -52,7 +52,7 @@ const LIST: &str = concat!(
     " FROM challenges c",
     living!("c"),
     "WHERE c.entity_sid = $1 AND ($2 IS NULL OR c.factor_sid = $2) AND ($3 IS NULL OR $3 = ",
-    "CASE WHEN c.state = 'pending' AND c.expires_at <= $4 THEN 'expired' ELSE c.state END) ",
+    "CASE WHEN c.ended_by IS NOT NULL OR c.state = 'pending' AND c.expires_at <= $4 THEN 'expired' ELSE c.state END) ",
     "AND c.sid >= $5 AND c.sid < $6"
 );
 const UPDATE: &str = "UPDATE challenges SET metadata = $2, updated_at = $3 WHERE sid = $1";

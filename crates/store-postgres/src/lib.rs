@@ -16,6 +16,7 @@ mod call_leases;
 mod call_results;
 mod calls;
 mod cells;
+mod challenge_groups;
 mod challenges;
 mod clock;
 mod clock_reading;

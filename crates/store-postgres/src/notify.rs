@@ -39,7 +39,7 @@ macro_rules! notify {
             new_columns!(),
             ", platform, most) WHERE ",
             clocks_agree!("$20", "$21"),
-            "), standing AS (SELECT c.sid, c.state, c.answered_at, c.expires_at, \
+            "), standing AS (SELECT c.sid, c.state, c.answered_at, c.ended_by, c.expires_at, \
              CASE WHEN f.platform = 'stream' OR f.platform <> 'none' AND f.token IS NOT NULL THEN f.platform END \
              AS reached_by",
             $prospect,

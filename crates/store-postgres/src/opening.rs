@@ -43,26 +43,36 @@ const VERIFIED: &str = concat!(
     "WHERE f.status = 'verified'"
 );
 /// The limits that are reached. Counts up to the limit, and only challenges since `$7` and `$8`, the earliest beginnings of the limits of
-/// each type.
-const REACHED: &str = "SELECT u.opening FROM unnest($1, $2, $3, $4, $5, $6) \
-                       AS u (opening, entity_sid, factor_sid, push_since, totp_since, most) \
-                       WHERE u.most <= (SELECT count(*) FROM (SELECT 1 FROM challenges c \
-                       WHERE c.entity_sid = u.entity_sid \
-                       AND (u.factor_sid IS NULL OR c.factor_sid = u.factor_sid) \
-                       AND (c.sid >= $7 AND c.sid < '04000000-0000-0000-0000-000000000000' \
-                       OR c.sid >= $8 AND c.sid < '03000000-0000-0000-0000-000000000000') \
-                       AND (c.sid >= u.push_since AND c.sid < '04000000-0000-0000-0000-000000000000' \
-                       OR c.sid >= u.totp_since AND c.sid < '03000000-0000-0000-0000-000000000000') \
-                       LIMIT u.most) AS counted)";
+/// each type, that meet `$which` as well.
+macro_rules! reached {
+    ($which:literal) => {
+        concat!(
+            "SELECT u.number FROM unnest($1, $2, $3, $4, $5, $6) \
+             AS u (number, entity_sid, factor_sid, push_since, totp_since, most) \
+             WHERE u.most <= (SELECT count(*) FROM (SELECT 1 FROM challenges c \
+             WHERE c.entity_sid = u.entity_sid ",
+            $which,
+            " AND (c.sid >= $7 AND c.sid < '04000000-0000-0000-0000-000000000000' \
+             OR c.sid >= $8 AND c.sid < '03000000-0000-0000-0000-000000000000') \
+             AND (c.sid >= u.push_since AND c.sid < '04000000-0000-0000-0000-000000000000' \
+             OR c.sid >= u.totp_since AND c.sid < '03000000-0000-0000-0000-000000000000') \
+             LIMIT u.most) AS counted)"
+        )
+    };
+}
+/// By the index alone, so it counts every challenge of a group.
+const REACHED: &str = reached!("AND (u.factor_sid IS NULL OR c.factor_sid = u.factor_sid)");
+/// For limits of entities that are reached so: of a group, only the first challenge counts.
+const REACHED_BY_GROUPS: &str = reached!("AND (c.group_sid IS NULL OR c.group_sid = c.sid)");
 const INSERT: &str = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, \
                       account_sid, factor_type, created_at, updated_at, wrong_answers, message, fields, date, \
-                      hidden_details, metadata, quiet, presence) \
+                      hidden_details, metadata, quiet, presence, group_sid) \
                       SELECT u.sid, 'pending', u.expires_at, u.service_sid, u.identity, u.entity_sid, u.factor_sid, \
                       u.account_sid, u.factor_type, u.created_at, u.updated_at, 0, u.message, u.fields, u.date, \
-                      u.hidden_details, u.metadata, u.quiet, u.presence \
-                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+                      u.hidden_details, u.metadata, u.quiet, u.presence, u.group_sid \
+                      FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
                       AS u (sid, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, factor_type, \
-                      created_at, updated_at, message, fields, date, hidden_details, metadata, quiet, presence)";
+                      created_at, updated_at, message, fields, date, hidden_details, metadata, quiet, presence, group_sid)";
 
 /// The challenges of a batch that are stored. If the transaction that stores them is in progress, they cannot be stored twice.
 const STORED: &str = "SELECT sid, state = 'pending', wrong_answers FROM challenges WHERE sid = ANY ($1) AND sid BETWEEN $2 AND $3";
@@ -108,8 +118,20 @@ fn limits(all: &[Open]) -> Vec<Limit<'_>> {
 /// The openings that have reached a limit.
 async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, DatabaseError> {
     let limits = limits(all);
+    let mut reached = reached(db, REACHED, limits.iter().collect()).await?;
+    let of_entities: Vec<_> = reached.extract_if(.., |limit| !limit.of_factor).collect();
+    reached.extend(self::reached(db, REACHED_BY_GROUPS, of_entities).await?);
+    Ok(reached.into_iter().map(|limit| limit.opening).collect())
+}
+
+/// Those of the limits that are reached, counted by this statement.
+async fn reached<'l, 'o>(
+    db: &Session,
+    sql: &str,
+    limits: Vec<&'l Limit<'o>>,
+) -> Result<Vec<&'l Limit<'o>>, DatabaseError> {
     if limits.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
     // The SIDs of each type are ordered by time.
     let since = |kind| {
@@ -117,20 +139,22 @@ async fn at_their_limit(all: &[Open], db: &Session) -> Result<HashSet<usize>, Da
         column(&limits, |limit| id(first(limit).as_bytes()))
     };
     let factor =
-        |limit: &Limit<'_>| limit.of_factor.then(|| id(limit.of.challenge.factor.as_bytes()));
-    let numbers = column(&limits, |of| limit(of.opening));
+        |limit: &&Limit<'_>| limit.of_factor.then(|| id(limit.of.challenge.factor.as_bytes()));
+    let numbers: Vec<_> = (0..limits.len()).map(limit).collect();
     let entities = column(&limits, |limit| id(limit.of.challenge.owner.entity.as_bytes()));
     let factors: Vec<Option<Uuid>> = column(&limits, factor);
     let most = column(&limits, |limit| i64::from(limit.most));
     let (push, totp) = (since(FactorType::Push), since(FactorType::Totp));
     let (push_begin, totp_begin) = (push.iter().min().copied(), totp.iter().min().copied());
     let asked = params![numbers, entities, factors, push, totp, most, push_begin, totp_begin];
-    let rows = db.query(REACHED, asked).await?;
+    let rows = db.query(sql, asked).await?;
     let number = |row| cells_of(row, "challenges").map(|number: u32| number as usize);
-    Ok(rows.iter().map(number).collect::<Result<_, _>>()?)
+    let numbers = rows.iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    Ok(numbers.into_iter().filter_map(|number| limits.get(number).copied()).collect())
 }
 
-async fn insert(
+/// Stores challenges and the notifications that they cause.
+pub(crate) async fn insert(
     db: &Session,
     all: &[&Open],
     quiet: &HashSet<ChallengeSid>,
@@ -157,6 +181,7 @@ async fn insert(
             column(all, |open| open.0.metadata.as_deref()),
             column(&challenges, |c| quiet.contains(&c.sid).then_some(true)),
             column(all, |open| open.0.presence.as_deref()),
+            column(&challenges, |c| c.group.map(|group| id(group.as_bytes()))),
         ],
     )
     .await?;
@@ -202,17 +227,17 @@ async fn use_code(
 
 /// What the openings of a batch are judged to be.
 #[derive(Default)]
-struct Judged {
+pub(crate) struct Judged {
     /// The result of each, so far.
-    results: Vec<Opened>,
+    pub(crate) results: Vec<Opened>,
     /// The check of the code of each.
-    checks: Vec<Option<CodeCheck>>,
+    pub(crate) checks: Vec<Option<CodeCheck>>,
     /// Those whose pushes must not disturb the person.
-    quiet: HashSet<ChallengeSid>,
+    pub(crate) quiet: HashSet<ChallengeSid>,
 }
 
 /// Judges the openings of a batch and locks their entities.
-async fn judge(all: &[Open], db: &Session) -> Result<Judged, DatabaseError> {
+pub(crate) async fn judge(all: &[Open], db: &Session) -> Result<Judged, DatabaseError> {
     let services = column(all, |open| id(open.0.opening.challenge.owner.service.as_bytes()));
     let identities = column(all, |open| open.0.opening.challenge.owner.identity.as_str());
     let entities = column(all, |open| id(open.0.opening.challenge.owner.entity.as_bytes()));

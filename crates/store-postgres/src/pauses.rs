@@ -9,7 +9,7 @@ use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
 use countersign_store::seam::Opening;
 use countersign_store_sql::rows::protections::{prompt, protection};
-use countersign_store_sql::{prompt_columns, protection_columns};
+use countersign_store_sql::{prompt_columns, prompt_condition, protection_columns};
 use uuid::Uuid;
 
 use crate::cells::cells_of;
@@ -24,10 +24,11 @@ const NEWEST: &str = concat!(
     "SELECT ",
     prompt_columns!(),
     " FROM unnest($1, $2, $3) AS u (entity_sid, since, look) CROSS JOIN LATERAL \
-     (SELECT sid, entity_sid, created_at, state, answered_at, expires_at FROM challenges \
+     (SELECT sid, entity_sid, group_sid, created_at, state, answered_at, ended_by, expires_at FROM challenges \
      WHERE entity_sid = u.entity_sid AND sid >= u.since AND sid >= $4 \
-     AND sid < '04000000-0000-0000-0000-000000000000' ORDER BY sid DESC LIMIT u.look) AS c \
-     ORDER BY c.entity_sid, c.sid DESC"
+     AND sid < '04000000-0000-0000-0000-000000000000' AND ",
+    prompt_condition!(),
+    " ORDER BY sid DESC LIMIT u.look) AS c ORDER BY c.entity_sid, c.sid DESC"
 );
 /// The challenges of a batch whose factors have as many pending ones as is permitted. A pending challenge was opened within the longest
 /// lifetime, since `u.since`; `$6` is the earliest of these.

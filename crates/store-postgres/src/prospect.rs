@@ -37,7 +37,7 @@ const READ: &str = concat!(
      ELSE EXISTS (SELECT 1 FROM deliveries WHERE challenge_sid = u.challenge_sid AND notification_sid = u.notification_sid \
      AND node = u.node AND wake_at = u.until) END, o.* \
      FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS u (challenge_sid, notification_sid, node, until, place) \
-     LEFT JOIN LATERAL (SELECT c.state, c.answered_at, ",
+     LEFT JOIN LATERAL (SELECT c.state, c.answered_at, c.ended_by, ",
     prospect_columns!(),
     " FROM challenges c",
     living!("c"),

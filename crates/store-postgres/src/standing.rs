@@ -19,7 +19,7 @@ use crate::statement::{factor_of, living};
 pub(crate) const LOCK: &str = "SELECT sid FROM challenges WHERE sid = ANY($1) AND sid BETWEEN $2 AND $3 ORDER BY sid FOR NO KEY UPDATE";
 /// A second statement, since a statement sees only what was committed before it began: this one begins when the lock is held.
 const READ: &str = concat!(
-    "SELECT c.sid, c.state, c.answered_at, c.expires_at, c.presence, f.sid IS NOT NULL, c.entity_sid, \
+    "SELECT c.sid, c.state, c.answered_at, c.ended_by, c.expires_at, c.presence, f.sid IS NOT NULL, c.entity_sid, \
      EXISTS (SELECT FROM protections p WHERE p.entity_sid = c.entity_sid AND p.reason = 'in_a_row') FROM challenges c",
     living!("c"),
     factor_of!("c", "factors" as "f"),

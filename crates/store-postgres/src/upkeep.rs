@@ -51,6 +51,7 @@ const SERVICE_ENTITIES: &str = "WITH gone AS (DELETE FROM entities WHERE service
                                 ON CONFLICT DO NOTHING";
 const ENTITY_FACTORS: &str = delete!("factors", "entity_sid = $1", "$2");
 const ENTITY_TOTP_FACTORS: &str = delete!("totp_factors", "entity_sid = $1", "$2");
+const ENTITY_GROUPS: &str = delete!("challenge_groups", "entity_sid = $1", "$2");
 const ENTITY_PROTECTION: &str = delete!("protections", "entity_sid = $1", "$2");
 /// Locked until the end of the transaction, so that nothing is added below them.
 const ENTITY_CHALLENGES: &str =
@@ -74,6 +75,7 @@ const OLD_NOTIFICATIONS: &str =
     delete!("notifications_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
 const OLD_CALLS_TAKEN: &str =
     delete!("calls_taken_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
+const OLD_GROUPS: &str = delete!("challenge_groups", "sid >= $1 AND sid < $2", "$3");
 const OLD_CHALLENGES: &str = delete!("challenges_rest", "sid >= $1 AND sid < $2", "$3");
 const LAPSED_FACTORS: &str = delete!("factors", "status = 'unverified' AND created_at <= $1", "$2");
 const LAPSED_TOTP_FACTORS: &str =
@@ -113,6 +115,7 @@ impl Cleanup<'_> {
         self.remove(ENTITY_FACTORS, params![sid, self.bound()]).await?;
         self.remove(ENTITY_TOTP_FACTORS, params![sid, self.bound()]).await?;
         self.remove(ENTITY_PROTECTION, params![sid, self.bound()]).await?;
+        self.remove(ENTITY_GROUPS, params![sid, self.bound()]).await?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()]).await?;
         self.challenges(challenges).await
     }
@@ -182,7 +185,9 @@ impl Command for Clean {
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());
-            for sql in [OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CALLS_TAKEN, OLD_CHALLENGES] {
+            for sql in
+                [OLD_GROUPS, OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CALLS_TAKEN, OLD_CHALLENGES]
+            {
                 cleanup.remove(sql, params![first, beyond, cleanup.bound()]).await?;
             }
         }

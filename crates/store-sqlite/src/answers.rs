@@ -22,6 +22,8 @@ use crate::{endings, events, pauses, standing};
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3, answer_reason = ?4, answer_address = ?5, \
               answer_country = ?6 WHERE sid = ?1";
+    END_ELSEWHERE = "UPDATE challenges SET state = 'denied', answered_at = ?2, updated_at = ?2, ended_by = ?3 \
+                     WHERE sid = ?1 AND state = 'pending'";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
     NOTE_PRESENCE = "UPDATE challenges SET presence = ?2 WHERE sid = ?1";
     COUNT_WRONG = "UPDATE challenges SET wrong_answers = wrong_answers + 1 WHERE sid = ?1 RETURNING wrong_answers";
@@ -93,10 +95,15 @@ fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
     if verdict == Verdict::Approved {
         pauses::approved(db, challenge)?;
     }
-    for open in endings::open_deliveries(db, challenge)? {
-        let ending =
-            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
-        endings::end(db, &open, ending, at)?;
+    for other in &answer.others {
+        execute(
+            db,
+            END_ELSEWHERE,
+            params![other.as_bytes(), at.as_micros(), challenge.as_bytes()],
+        )?;
+    }
+    for ended in std::iter::once(challenge).chain(answer.others.iter().copied()) {
+        end_deliveries(db, ended, at)?;
     }
     events::of_challenge(db, EventType::of_verdict(verdict), challenge, context, at)?;
     if answer.is_report() {
@@ -104,6 +111,27 @@ fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
     }
     if let Some(until) = answer.pauses_until {
         pauses::reported(db, challenge, at, until)?;
+    }
+    Ok(())
+}
+
+/// Ends the deliveries of a challenge that has ended.
+fn end_deliveries(db: &Connection, sid: ChallengeSid, at: Instant) -> Result<(), DatabaseError> {
+    for open in endings::open_deliveries(db, sid)? {
+        let ending =
+            if open.written { Ending::SENT } else { Ending::cancelled(StatusReason::Answered) };
+        endings::end(db, &open, ending, at)?;
+    }
+    Ok(())
+}
+
+/// Counts a wrong number for each device of the group that asks for one: more devices give no more tries.
+fn count_elsewhere(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
+    for other in &answer.others {
+        let presence = standing::read(db, *other)?.and_then(|found| found.presence);
+        if let Some(presence) = presence.filter(|it| it.hint().is_some()) {
+            note_presence(db, *other, &presence.tried(answer.at))?;
+        }
     }
     Ok(())
 }
@@ -123,6 +151,7 @@ impl Command for Answer {
         let judged = standing.presence.map(|it| judge(&it, self.verdict, self.number, self.at));
         if let Some(Err(WrongNumber { counted, tries_left })) = judged {
             note_presence(db, self.challenge, &counted)?;
+            count_elsewhere(db, self)?;
             if tries_left == 0 {
                 settle(db, &self.presence_failed())?;
             }

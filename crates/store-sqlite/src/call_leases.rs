@@ -1,7 +1,7 @@
 //! The command that leases calls.
 
 use countersign_domain::call_permits::{DueWebhook, MAX_IN_FLIGHT};
-use countersign_domain::challenge::ChallengeStatus;
+use countersign_domain::challenge::ChallengeState;
 use countersign_domain::event::{CallId, Event};
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
@@ -69,9 +69,8 @@ impl Lease {
         let looked_at = asleep.len();
         for (id, webhook, service, factor, challenge) in asleep {
             let webhook = living(db, service, webhook)?;
-            let found = events::challenge(db, challenge)?.filter(|(challenge, _)| {
-                challenge.status(challenge.expires_at) == ChallengeStatus::Expired
-            });
+            let found = events::challenge(db, challenge)?
+                .filter(|(challenge, _)| challenge.state == ChallengeState::Pending);
             let (Some(webhook), Some((challenge, name))) = (webhook, found) else {
                 execute(db, FORGET_WATCH, [id])?;
                 continue;

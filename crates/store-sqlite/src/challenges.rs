@@ -37,7 +37,7 @@ macro_rules! of_entity {
             " FROM challenges c",
             living!("c"),
             "WHERE c.entity_sid = ?1 AND (?4 IS NULL OR c.factor_sid = ?4) AND (?5 IS NULL OR ?5 = \
-             CASE WHEN c.state = 'pending' AND c.expires_at <= ?6 THEN 'expired' ELSE c.state END)"
+             CASE WHEN c.ended_by IS NOT NULL OR c.state = 'pending' AND c.expires_at <= ?6 THEN 'expired' ELSE c.state END)"
         )
     };
 }

@@ -18,6 +18,7 @@ mod call_order;
 mod call_results;
 mod calls;
 mod cells;
+mod challenge_groups;
 mod challenges;
 mod checkpoint;
 mod codes;

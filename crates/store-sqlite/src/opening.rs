@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::factor::FactorType;
 use countersign_domain::limits::is_reached;
-use countersign_domain::sid::ChallengeSid;
+use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use countersign_store::seam::{CodeCheck, Opened};
@@ -33,11 +33,12 @@ statements! {
     /// Counts up to the limit `?4`.
     OF_FACTOR_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
                        WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 AND factor_sid = ?5 LIMIT ?4)";
+    /// Of a group, only the first challenge counts.
     OF_ENTITY_SINCE = "SELECT count(*) FROM (SELECT 1 FROM challenges \
-                       WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 LIMIT ?4)";
+                       WHERE entity_sid = ?1 AND sid >= ?2 AND sid < ?3 AND (group_sid IS NULL OR group_sid = sid) LIMIT ?4)";
     INSERT = "INSERT INTO challenges (sid, state, expires_at, service_sid, identity, entity_sid, factor_sid, account_sid, \
-              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata, quiet, presence) \
-              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+              factor_type, created_at, updated_at, wrong_answers, message, fields, date, hidden_details, metadata, quiet, presence, group_sid) \
+              VALUES (?1, 'pending', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 }
 
 /// Opens a challenge.
@@ -74,7 +75,7 @@ impl Open {
         Ok(is_reached(limit, have))
     }
 
-    fn insert(&self, db: &Connection, is_quiet: bool) -> Result<(), DatabaseError> {
+    fn insert_challenge(&self, db: &Connection, is_quiet: bool) -> Result<(), DatabaseError> {
         let challenge = &self.0.opening.challenge;
         execute(
             db,
@@ -97,6 +98,7 @@ impl Open {
                 self.0.metadata,
                 is_quiet.then_some(true),
                 self.0.presence,
+                challenge.group.as_ref().map(ChallengeGroupSid::as_bytes),
             ],
         )
         .map(|_| ())
@@ -125,10 +127,9 @@ fn use_code(
     }
 }
 
-impl Command for Open {
-    type Output = Opened;
-
-    fn run(&self, db: &Connection) -> Result<Opened, DatabaseError> {
+impl Open {
+    /// Judges the challenge by the conditions for storing it. Stores a pause that begins.
+    pub(crate) fn judge(&self, db: &Connection) -> Result<Judged, DatabaseError> {
         let opening = &self.0.opening;
         let challenge = &opening.challenge;
         let factor = [challenge.owner.entity.as_bytes(), challenge.factor.as_bytes()];
@@ -137,23 +138,41 @@ impl Command for Open {
             FactorType::Totp => VERIFIED_TOTP_FACTOR,
         };
         if !exists(db, verified, factor)? {
-            return Ok(Opened::NoFactor);
+            return Ok(Judged::Refused(Opened::NoFactor));
         }
         let now = challenge.created_at;
         if self.limit_is_reached(db, opening.most_per_factor_hour, now - HOUR, true)?
             || self.limit_is_reached(db, opening.most_per_factor_day, now - DAY, true)?
             || self.limit_is_reached(db, opening.most_per_entity_hour, now - HOUR, false)?
         {
-            return Ok(Opened::TooMany);
+            return Ok(Judged::Refused(Opened::TooMany));
         }
-        let is_quiet = match challenge.factor_type {
-            FactorType::Push => match pauses::judge(db, challenge, &opening.prompts)? {
-                Judged::Refused(refused) => return Ok(refused),
-                Judged::Open { is_quiet } => is_quiet,
-            },
-            FactorType::Totp => false,
+        match challenge.factor_type {
+            FactorType::Push => pauses::judge(db, challenge, &opening.prompts),
+            FactorType::Totp => Ok(Judged::Open { is_quiet: false }),
+        }
+    }
+
+    /// Stores the challenge and the notification that it causes.
+    pub(crate) fn insert(&self, db: &Connection, is_quiet: bool) -> Result<(), DatabaseError> {
+        self.insert_challenge(db, is_quiet)?;
+        let Some(notification) = &self.0.opening.notification else {
+            return Ok(());
         };
-        let owner = &challenge.owner;
+        new_notifications::insert(db, notification, i64::from(!notification.automatic))
+    }
+}
+
+impl Command for Open {
+    type Output = Opened;
+
+    fn run(&self, db: &Connection) -> Result<Opened, DatabaseError> {
+        let is_quiet = match self.judge(db)? {
+            Judged::Refused(refused) => return Ok(refused),
+            Judged::Open { is_quiet } => is_quiet,
+        };
+        let opening = &self.0.opening;
+        let (challenge, owner) = (&opening.challenge, &opening.challenge.owner);
         let check = match opening.code {
             Some(code) => Some(codes::check(db, owner.entity, challenge.factor, code)?),
             None => None,
@@ -164,9 +183,6 @@ impl Command for Open {
             Some(CodeCheck::Accepted(_) | CodeCheck::Spent | CodeCheck::Wrong) | None => {}
         }
         self.insert(db, is_quiet)?;
-        if let Some(notification) = &opening.notification {
-            new_notifications::insert(db, notification, i64::from(!notification.automatic))?;
-        }
         let opened = match check {
             Some(check) => use_code(db, challenge, check)?,
             None => Opened::Done,

@@ -8,7 +8,7 @@ use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
 use countersign_store::seam::Opened;
 use countersign_store_sql::rows::protections::{prompt, protection};
-use countersign_store_sql::{prompt_columns, protection_columns};
+use countersign_store_sql::{prompt_columns, prompt_condition, protection_columns};
 use rusqlite::{Connection, params};
 
 use crate::cells::cells_of;
@@ -19,7 +19,7 @@ statements! {
     READ = concat!("SELECT ", protection_columns!(), " FROM protections WHERE entity_sid = ?1");
     NEWEST = concat!(
         "SELECT ", prompt_columns!(), " FROM challenges c ",
-        "WHERE c.entity_sid = ?1 AND c.sid >= ?2 AND c.sid < ?3 ORDER BY c.sid DESC LIMIT ?4"
+        "WHERE c.entity_sid = ?1 AND c.sid >= ?2 AND c.sid < ?3 AND ", prompt_condition!(), " ORDER BY c.sid DESC LIMIT ?4"
     );
     WRITE = "INSERT INTO protections (entity_sid, counts_from, reason, level, paused_until, cause) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) \

@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 35] = [
+const ALL: [(&str, &[(&str, &str)]); 36] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -17,6 +17,7 @@ const ALL: [(&str, &[(&str, &str)]); 35] = [
     ("call_order", crate::call_order::STATEMENTS),
     ("call_results", crate::call_results::STATEMENTS),
     ("calls", crate::calls::STATEMENTS),
+    ("challenge_groups", crate::challenge_groups::STATEMENTS),
     ("challenges", crate::challenges::STATEMENTS),
     ("codes", crate::codes::STATEMENTS),
     ("credentials", crate::credentials::STATEMENTS),

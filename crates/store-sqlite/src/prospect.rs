@@ -37,7 +37,7 @@ macro_rules! outlook {
         concat!(
             "SELECT ",
             $lease_holds,
-            ", c.state, c.answered_at, c.expires_at, c.message, ", manner_columns!(), ", f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
+            ", c.state, c.answered_at, c.ended_by, c.expires_at, c.message, ", manner_columns!(), ", f.account_sid, f.service_sid, f.platform, f.token, f.app_id, s.settings \
              FROM challenges c",
             living!("c"),
             "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"

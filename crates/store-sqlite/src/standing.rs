@@ -12,7 +12,7 @@ use crate::statement::{living, one, statements};
 
 statements! {
     STANDING = concat!(
-        "SELECT c.state, c.answered_at, c.expires_at, c.presence, f.sid IS NOT NULL FROM challenges c", living!("c"),
+        "SELECT c.state, c.answered_at, c.ended_by, c.expires_at, c.presence, f.sid IS NOT NULL FROM challenges c", living!("c"),
         "LEFT JOIN factors f ON f.entity_sid = c.entity_sid AND f.sid = c.factor_sid WHERE c.sid = ?1"
     );
 }

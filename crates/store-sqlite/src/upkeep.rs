@@ -32,6 +32,8 @@ statements! {
     ENTITY_TOTP_FACTORS = "DELETE FROM totp_factors WHERE entity_sid = ?1 AND sid IN (SELECT sid FROM totp_factors \
                            WHERE entity_sid = ?1 LIMIT ?2)";
     ENTITY_PROTECTION = "DELETE FROM protections WHERE entity_sid = ?1";
+    ENTITY_GROUPS = "DELETE FROM challenge_groups WHERE sid IN (SELECT sid FROM challenge_groups \
+                     WHERE entity_sid = ?1 LIMIT ?2)";
     ENTITY_CHALLENGES = "SELECT sid FROM challenges WHERE entity_sid = ?1 ORDER BY sid LIMIT ?2";
     DELIVERIES = "DELETE FROM deliveries WHERE challenge_sid = ?1 AND notification_sid IN (SELECT notification_sid \
                   FROM deliveries WHERE challenge_sid = ?1 LIMIT ?2)";
@@ -43,6 +45,8 @@ statements! {
     OLD_CALLS_TAKEN = "DELETE FROM calls_taken WHERE (challenge_sid, id) IN (SELECT challenge_sid, id FROM calls_taken \
                        WHERE challenge_sid >= ?1 AND challenge_sid < ?2 LIMIT ?3)";
     CHALLENGE = "DELETE FROM challenges WHERE sid = ?1";
+    OLD_GROUPS = "DELETE FROM challenge_groups WHERE sid IN (SELECT sid FROM challenge_groups \
+                  WHERE sid >= ?1 AND sid < ?2 LIMIT ?3)";
     OLD_CHALLENGES = "SELECT sid FROM challenges WHERE sid >= ?1 AND sid < ?2 ORDER BY sid LIMIT ?3";
     LAPSED_FACTORS = "DELETE FROM factors WHERE rowid IN (SELECT rowid FROM factors \
                       WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
@@ -90,6 +94,7 @@ impl Cleanup<'_> {
         if self.left > 0 {
             self.remove(ENTITY_PROTECTION, [sid])?;
         }
+        self.remove(ENTITY_GROUPS, params![sid, self.bound()])?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()])?;
         self.challenges(&challenges)
     }
@@ -157,6 +162,7 @@ impl Command for Clean {
             let beyond = ChallengeSid::least(kind, retention.beyond(now));
             let (first, beyond) = (first.as_bytes(), beyond.as_bytes());
             cleanup.remove(OLD_CALLS_TAKEN, params![first, beyond, cleanup.bound()])?;
+            cleanup.remove(OLD_GROUPS, params![first, beyond, cleanup.bound()])?;
             let range = params![first, beyond, cleanup.bound()];
             let old = cleanup.sids(OLD_CHALLENGES, range)?;
             cleanup.challenges(&old)?;

@@ -118,7 +118,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 18] = [
+pub static TABLES: [Table; 19] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -268,7 +268,14 @@ pub static TABLES: [Table; 18] = [
             text("answer_reason"),
             text("answer_address"),
             text("answer_country"),
+            id("group_sid"),
+            id("ended_by"),
         ],
+    },
+    Table {
+        name: "challenge_groups",
+        key: &[id("sid")],
+        rest: &[id("entity_sid"), id("last_sid")],
     },
     Table {
         name: "notifications",

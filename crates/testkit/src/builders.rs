@@ -219,6 +219,7 @@ impl Fixtures {
             sid: ChallengeSid::mint(FactorType::Push, self.now(), &self.entropy),
             owner: factor.owner.clone(),
             factor: factor.sid,
+            group: None,
             factor_type: FactorType::Push,
             details: Details {
                 message: Some(valid(Message::parse("Log in from Lisbon?"))),
@@ -241,6 +242,7 @@ impl Fixtures {
             sid: ChallengeSid::mint(FactorType::Totp, self.now(), &self.entropy),
             owner: factor.owner.clone(),
             factor: factor.sid,
+            group: None,
             factor_type: FactorType::Totp,
             details: Details { message: None, fields: Vec::new(), date: None },
             hidden_details: None,

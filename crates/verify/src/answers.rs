@@ -140,11 +140,16 @@ impl Verify {
             pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
             number: answer.number(),
             metadata: metadata.clone(),
+            others: self.others_of(&answered).await?,
             at: now,
         };
+        let others = given.others.clone();
         let (is_report, begins_pause) = (given.is_report(), given.pauses_until.is_some());
         match self.store.answer_challenge(given).await? {
             Recorded::WrongNumber { tries_left } => {
+                for ended in others.iter().filter(|_| tries_left == 0) {
+                    self.bus.challenge_changed(*ended).await;
+                }
                 Err(self.wrong_number(&answered, tries_left).await)
             }
             Recorded::Done => {
@@ -153,7 +158,9 @@ impl Verify {
                 }
                 self.compare_places(&answered, country);
                 self.handover.happened();
-                self.bus.challenge_changed(sid).await;
+                for changed in std::iter::once(sid).chain(others) {
+                    self.bus.challenge_changed(changed).await;
+                }
                 Ok(self.with_metadata(answered, metadata))
             }
             Recorded::Refused(why) => Err(why.into()),

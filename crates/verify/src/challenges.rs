@@ -8,8 +8,10 @@ use countersign_domain::challenge::{
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::notification::automatic_ttl;
-use countersign_domain::presence_choice::{PresenceAbility, PresenceWish};
+use countersign_domain::presence::Presence;
+use countersign_domain::presence_choice::{PresenceAbility, PresenceDraw, PresenceWish};
 use countersign_domain::protection::PromptLimits;
+use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, Message, StringMap};
 use countersign_domain::time::Instant;
@@ -20,17 +22,16 @@ use countersign_store::{Page, PageQuery};
 use crate::caller::{Caller, check_own_path};
 use crate::error::{VerifyError, VerifyResult};
 use crate::notification_target::NotificationTarget;
+use crate::notifications::PlannedNotification;
 use crate::parameter::Parameter;
 use crate::presence;
 use crate::protections;
 use crate::quotas::Reservation;
 use crate::verify::Verify;
 
-/// A challenge that an application asks for.
+/// A challenge that an application asks for, of one factor or of several.
 #[derive(Debug, Clone)]
 pub struct NewChallenge {
-    /// The factor to challenge.
-    pub factor: FactorSid,
     /// When the challenge expires; in five minutes if `None`.
     pub expires_at: Option<Instant>,
     /// The question. Required for a push factor.
@@ -43,6 +44,50 @@ pub struct NewChallenge {
     pub code: Option<String>,
     /// What shows that the person who approves looks at the page that asked.
     pub presence: PresenceWish,
+}
+
+/// The automatic notification of a challenge, and what its repetitions need to know.
+pub(crate) type PlannedPush = (PlannedNotification, NotificationTarget);
+
+/// When a new challenge expires.
+pub(crate) fn expiry_of(new: &NewChallenge, now: Instant) -> VerifyResult<Instant> {
+    expiry(now, new.expires_at).map_err(|why| VerifyError::Parameter(Parameter::Expiry, why))
+}
+
+/// Refuses a new challenge of a push factor without a message.
+pub(crate) fn check_message(new: &NewChallenge) -> VerifyResult<()> {
+    let reason = Invalid::because("is required");
+    new.message.as_ref().map(|_| ()).ok_or(VerifyError::Parameter(Parameter::Message, reason))
+}
+
+/// What was drawn, as this device can show or enter it.
+pub(crate) fn presence_for(
+    drawn: Option<&PresenceDraw>,
+    factor: &Factor,
+    new: &NewChallenge,
+) -> VerifyResult<Option<Presence>> {
+    let ability = PresenceAbility { takes_numbers: factor.takes_numbers, fields: new.fields.len() };
+    drawn.map_or(Ok(None), |drawn| drawn.for_device(ability)).map_err(presence::unfit)
+}
+
+/// The error of a challenge that was not stored.
+pub(crate) fn refuse_unopened(
+    challenge: &Challenge,
+    opened: Opened,
+    now: Instant,
+) -> VerifyResult<()> {
+    match opened {
+        Opened::Done => Ok(()),
+        Opened::TooMany => Err(VerifyError::TooManyChallenges),
+        Opened::TooManyPending => Err(VerifyError::TooManyPending),
+        Opened::Paused { pause, begins } => {
+            Err(protections::refused(challenge, pause, begins, now))
+        }
+        Opened::NoFactor => Err(VerifyError::FactorNotFound(challenge.factor)),
+        Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::SettingsChanged => {
+            unreachable!("the opening holds no code")
+        }
+    }
 }
 
 impl Verify {
@@ -58,93 +103,107 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         identity: &Identity,
+        factor: FactorSid,
         new: NewChallenge,
     ) -> VerifyResult<Challenge> {
         let found = self.service(account, service).await?;
         let now = self.time().await?;
-        let expires_at = expiry(now, new.expires_at)
-            .map_err(|reason| VerifyError::Parameter(Parameter::Expiry, reason))?;
-        let factor = self.store.factor(service, identity, new.factor).await?;
+        let expires_at = expiry_of(&new, now)?;
+        let sid = factor;
+        let factor = self.store.factor(service, identity, sid).await?;
         let Some(factor) = self.unless_lapsed(factor, Factor::has_lapsed).await? else {
-            let times = (now, expires_at);
-            return self.create_totp_challenge(account, service, identity, new, times).await;
+            let at = (service, identity, sid);
+            return self.create_totp_challenge(account, at, new, (now, expires_at)).await;
         };
-        if new.message.is_none() {
-            let reason = Invalid::because("is required");
-            return Err(VerifyError::Parameter(Parameter::Message, reason));
-        }
+        check_message(&new)?;
         if factor.status == FactorStatus::Unverified {
             return Err(VerifyError::FactorUnverified);
         }
-        let ability =
-            PresenceAbility { takes_numbers: factor.takes_numbers, fields: new.fields.len() };
-        let presence = new
-            .presence
-            .draw(found.settings.protection.presence(), &*self.entropy)
-            .and_then(|drawn| drawn.map_or(Ok(None), |drawn| drawn.for_device(ability)))
-            .map_err(presence::unfit)?;
-        let date = found.settings.push.include_date.then_some(now.whole_seconds());
-        let challenge = Challenge {
+        let drawn = self.draw_presence(&found, &new)?;
+        let presence = presence_for(drawn.as_ref(), &factor, &new)?.map(Box::new);
+        let challenge =
+            Challenge { presence, ..self.draw(&found, &factor, new, (now, expires_at)) };
+        let prompts = found.settings.protection.prompts(&self.settings.limits);
+        let (opening, push) = self.plan_opening(challenge, &factor, prompts, now).await;
+        let reservation = self.reserve_challenge(&opening.challenge)?;
+        let opened = self.store.open_challenge(&opening).await?;
+        refuse_unopened(&opening.challenge, opened, now)?;
+        reservation.keep();
+        self.begin_push(push).await;
+        Ok(opening.challenge)
+    }
+
+    /// Draws what shows that the person who approves looks at the page that asked.
+    pub(crate) fn draw_presence(
+        &self,
+        service: &Service,
+        new: &NewChallenge,
+    ) -> VerifyResult<Option<PresenceDraw>> {
+        let of_service = service.settings.protection.presence();
+        new.presence.clone().draw(of_service, &*self.entropy).map_err(presence::unfit)
+    }
+
+    /// A challenge of a push factor that nothing has stored yet, without presence.
+    pub(crate) fn draw(
+        &self,
+        service: &Service,
+        factor: &Factor,
+        new: NewChallenge,
+        (now, expires_at): (Instant, Instant),
+    ) -> Challenge {
+        let date = service.settings.push.include_date.then_some(now.whole_seconds());
+        Challenge {
             sid: ChallengeSid::mint(FactorType::Push, now, &*self.entropy),
             owner: factor.owner.clone(),
+            group: None,
             factor: factor.sid,
             factor_type: FactorType::Push,
             details: Details { message: new.message, fields: new.fields, date },
             hidden_details: new.hidden_details,
             metadata: None,
-            presence: presence.map(Box::new),
+            presence: None,
             state: ChallengeState::Pending,
             created_at: now,
             updated_at: now,
             expires_at,
-        };
-        let prompts = found.settings.protection.prompts(&self.settings.limits);
-        self.open_and_push(challenge, &factor, prompts, now).await
+        }
     }
 
-    /// Stores a challenge of a push factor together with its automatic notification.
-    async fn open_and_push(
+    /// Plans how a challenge of a push factor is stored together with its automatic notification.
+    pub(crate) async fn plan_opening(
         &self,
         challenge: Challenge,
         factor: &Factor,
         prompts: PromptLimits,
         now: Instant,
-    ) -> VerifyResult<Challenge> {
+    ) -> (Opening, Option<PlannedPush>) {
         let is_pushed = factor.address.can_be_reached();
         let target = is_pushed.then(|| NotificationTarget::of(&challenge, factor));
-        let planned = match &target {
-            Some(target) => Some(self.plan(target, automatic_ttl(&challenge), true, now).await),
+        let push = match target {
+            Some(target) => {
+                let planned = self.plan(&target, automatic_ttl(&challenge), true, now).await;
+                Some((planned, target))
+            }
             None => None,
         };
         let limits = &self.settings.limits;
         let opening = Opening {
             challenge,
-            notification: planned.as_ref().map(|planned| planned.new),
+            notification: push.as_ref().map(|(planned, _)| planned.new),
             code: None,
             most_per_factor_hour: limits.challenges_per_factor_per_hour,
             most_per_factor_day: limits.challenges_per_factor_per_day,
             most_per_entity_hour: limits.challenges_per_entity_per_hour,
             prompts,
         };
-        let reservation = self.reserve_challenge(&opening.challenge)?;
-        match self.store.open_challenge(&opening).await? {
-            Opened::Done => {
-                reservation.keep();
-                if let Some((planned, target)) = planned.zip(target) {
-                    self.targets.insert(opening.challenge.sid, Arc::new(target));
-                    self.hand_over(planned, None).await;
-                }
-                Ok(opening.challenge)
-            }
-            Opened::TooMany => Err(VerifyError::TooManyChallenges),
-            Opened::TooManyPending => Err(VerifyError::TooManyPending),
-            Opened::Paused { pause, begins } => {
-                Err(protections::refused(&opening.challenge, pause, begins, now))
-            }
-            Opened::NoFactor => Err(VerifyError::FactorNotFound(opening.challenge.factor)),
-            Opened::WrongCode | Opened::SpentCode | Opened::Exhausted | Opened::SettingsChanged => {
-                unreachable!("the opening holds no code")
-            }
+        (opening, push)
+    }
+
+    /// Makes sure, after the commit, that the automatic notification is pushed.
+    pub(crate) async fn begin_push(&self, push: Option<PlannedPush>) {
+        if let Some((planned, target)) = push {
+            self.targets.insert(target.challenge, Arc::new(target));
+            self.hand_over(planned, None).await;
         }
     }
 

@@ -12,6 +12,8 @@ pub enum Parameter {
     Expiry,
     /// The question that a challenge asks.
     Message,
+    /// The devices that are asked together.
+    Devices,
     /// A signed answer, or a code.
     Answer,
     /// The challenge that a notification pushes.
@@ -31,6 +33,7 @@ impl fmt::Display for Parameter {
         match self {
             Self::Expiry => f.write_str("expiry"),
             Self::Message => f.write_str("message"),
+            Self::Devices => f.write_str("devices"),
             Self::Answer => f.write_str("answer"),
             Self::Challenge => f.write_str("challenge"),
             Self::PushToken => f.write_str("push token"),

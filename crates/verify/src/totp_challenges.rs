@@ -4,7 +4,7 @@ use countersign_domain::challenge::{Challenge, ChallengeState, Details, Verdict}
 use countersign_domain::factor::{FactorStatus, FactorType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::protection::PromptLimits;
-use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
@@ -28,14 +28,14 @@ impl Verify {
     pub(crate) async fn create_totp_challenge(
         &self,
         account: AccountSid,
-        service: ServiceSid,
-        identity: &Identity,
+        (service, identity, factor): (ServiceSid, &Identity, FactorSid),
         new: NewChallenge,
         (now, expires_at): (Instant, Instant),
     ) -> VerifyResult<Challenge> {
-        let factor = self.reach_totp(account, service, identity, new.factor).await;
+        let sid = factor;
+        let factor = self.reach_totp(account, service, identity, sid).await;
         let factor = factor.map_err(|error| match error {
-            VerifyError::NotFound => VerifyError::FactorNotFound(new.factor),
+            VerifyError::NotFound => VerifyError::FactorNotFound(sid),
             other => other,
         })?;
         new.presence.check_for_totp().map_err(presence::unfit)?;
@@ -46,6 +46,7 @@ impl Verify {
         let challenge = Challenge {
             sid: ChallengeSid::mint(FactorType::Totp, now, &*self.entropy),
             owner: factor.owner.clone(),
+            group: None,
             factor: factor.sid,
             factor_type: FactorType::Totp,
             details: Details { message: new.message, fields: new.fields, date: None },

@@ -86,6 +86,7 @@ async fn every_error_of_a_use_case_has_a_row() {
         VerifyError::TooManyInARow(Duration::from_millis(1_500)),
         VerifyError::Paused(PauseReason::Reported),
         ChallengeClosedError::Expired.into(),
+        ChallengeClosedError::AnsweredElsewhere.into(),
         ChallengeClosedError::AlreadyAnswered.into(),
         VerifyError::AnswerMalformed,
         VerifyError::AnswerRejected(why()),

@@ -70,6 +70,7 @@ pub(crate) fn challenge() -> Challenge {
         hidden_details: None,
         metadata: None,
         presence: None,
+        group: None,
         state: ChallengeState::Pending,
         created_at: at(),
         updated_at: at(),

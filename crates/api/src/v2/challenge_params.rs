@@ -1,15 +1,18 @@
 //! Forms of a challenge, and the filters of the list (Twilio documentation).
 
 use countersign_domain::challenge::{Field, MAX_FIELDS};
+use countersign_domain::challenge_group::MAX_CHALLENGES;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::presence::PresenceNumber;
 use countersign_domain::presence_choice::PresenceWish;
 use countersign_domain::service_protection::PresenceList;
+use countersign_domain::sid::FactorSid;
 use countersign_domain::text::{FieldLabel, Message, StringMap, bounded};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use countersign_store::seam::ChallengeFilter;
 use countersign_verify::answers::ChallengeUpdate;
+use countersign_verify::challenge_groups::{Devices, too_many};
 use countersign_verify::challenges::NewChallenge;
 
 use crate::error::ApiError;
@@ -19,9 +22,50 @@ use crate::params::Params;
 /// reference §3.9).
 const LONGEST_ANSWER: usize = 32 * 1024;
 
+/// What a new challenge is for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// One factor.
+    Factor(FactorSid),
+    /// Several devices, each with a challenge of a group.
+    Devices(Devices),
+}
+
+/// What is asked. Without our parameter `Devices`, a factor is required.
+pub(super) fn asked(params: &Params<'_>) -> Result<Asked, ApiError> {
+    let Some(devices) = params.optional("Devices", devices)? else {
+        return params.required("FactorSid", str::parse).map(Asked::Factor);
+    };
+    match params.text("FactorSid")? {
+        Some(_) => {
+            Err(params.bad("Devices", Invalid::because("cannot be combined with FactorSid")))
+        }
+        None => Ok(Asked::Devices(devices)),
+    }
+}
+
+/// The word `all`, or SIDs with commas between.
+fn devices(text: &str) -> Result<Devices, Invalid> {
+    if text == "all" {
+        return Ok(Devices::All);
+    }
+    let mut sids = Vec::new();
+    for word in text.split(',') {
+        if sids.len() == MAX_CHALLENGES {
+            return Err(too_many());
+        }
+        let form = Invalid::because("must be all, or SIDs of push factors with commas between");
+        let sid: FactorSid = word.trim().parse().map_err(|_| form)?;
+        if sids.contains(&sid) {
+            return Err(Invalid(format!("names {sid} twice").into()));
+        }
+        sids.push(sid);
+    }
+    Ok(Devices::Listed(sids))
+}
+
 /// A new challenge. Its factor decides whether it needs a message, and whether its code is valid.
 pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
-    let factor = params.required("FactorSid", str::parse)?;
     let fields: Result<Vec<Field>, Invalid> =
         params.all("Details.Fields").take(MAX_FIELDS + 1).map(Field::parse).collect();
     let fields = fields.and_then(|fields| {
@@ -32,7 +76,6 @@ pub(super) fn create(params: &Params<'_>) -> Result<NewChallenge, ApiError> {
         }
     });
     Ok(NewChallenge {
-        factor,
         expires_at: params.optional("ExpirationDate", Instant::parse)?,
         message: params.optional("Details.Message", Message::written)?,
         fields: fields.map_err(|why| params.bad("Details.Fields", why))?,
@@ -62,12 +105,16 @@ pub(super) fn filter(params: &Params<'_>) -> Result<(ChallengeFilter, Option<Ord
         factor: params.optional("FactorSid", str::parse)?,
         status: params.optional("Status", str::parse)?,
     };
-    let order = params.optional("Order", |text| match text {
+    Ok((filter, order(params)?))
+}
+
+/// The order of a list, if given.
+pub(super) fn order(params: &Params<'_>) -> Result<Option<Order>, ApiError> {
+    params.optional("Order", |text| match text {
         "asc" => Ok(Order::Ascending),
         "desc" => Ok(Order::Descending),
         _ => Err(Invalid::because("must be asc or desc")),
-    })?;
-    Ok((filter, order))
+    })
 }
 
 /// The order as it appears in a query.
@@ -88,7 +135,35 @@ mod tests {
     const FACTOR: &str = "FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f";
 
     fn read(form: &str) -> Result<NewChallenge, ApiError> {
-        create(&Params::parse(form.as_bytes(), &rows::PARAMETER)?)
+        let params = Params::parse(form.as_bytes(), &rows::PARAMETER)?;
+        asked(&params)?;
+        create(&params)
+    }
+
+    #[rstest]
+    #[case("Devices=all", true)]
+    #[case(
+        "Devices=YF03a1b2c3d4e5f60718293a4b5c6d7e8f,%20YF03a1b2c3d4e5f60718293a4b5c6d7e90",
+        true
+    )]
+    #[case("Devices=", false)]
+    #[case("Devices=ALL", false)]
+    #[case("Devices=all,YF03a1b2c3d4e5f60718293a4b5c6d7e8f", false)]
+    #[case("Devices=YC03a1b2c3d4e5f60718293a4b5c6d7e8f", false)]
+    #[case("Devices=YF03a1b2c3d4e5f60718293a4b5c6d7e8f,YF03a1b2c3d4e5f60718293a4b5c6d7e8f", false)]
+    #[case("Devices=all&FactorSid=YF03a1b2c3d4e5f60718293a4b5c6d7e8f", false)]
+    #[case("Devices=all&FactorSid=", false)]
+    fn devices_are_all_or_listed_once_and_without_a_factor(#[case] form: &str, #[case] good: bool) {
+        let refused = read(form).err().map(|error| error.code_and_text().0);
+        assert_eq!(refused, (!good).then_some(60306), "{form}");
+    }
+
+    #[test]
+    fn lists_at_most_a_hundred_devices() {
+        let list = |count: u32| (0..count).map(|n| format!("YF{n:032x}")).collect::<Vec<_>>();
+        let form = |count| format!("Devices={}", list(count).join(","));
+        assert!(read(&form(100)).is_ok());
+        assert_eq!(read(&form(101)).expect_err("too many").code_and_text().0, 60306);
     }
 
     #[rstest]

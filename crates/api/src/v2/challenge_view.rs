@@ -60,7 +60,7 @@ impl<'a> ChallengeView<'a> {
             signed,
             date_updated: challenge.updated_at,
             date_responded: match challenge.state {
-                ChallengeState::Pending => None,
+                ChallengeState::Pending | ChallengeState::AnsweredElsewhere { .. } => None,
                 ChallengeState::Answered { at, .. } => Some(at),
             },
             status: challenge.status(now).as_str(),

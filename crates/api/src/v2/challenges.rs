@@ -17,7 +17,8 @@ use countersign_verify::answers::ChallengeUpdate;
 use countersign_verify::concurrency::RequestPermit;
 use http::{HeaderName, HeaderValue};
 
-use super::challenge_params;
+use super::challenge_group_view::ChallengeGroupView;
+use super::challenge_params::{self, Asked};
 use super::challenge_view::ChallengeView;
 use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
@@ -36,7 +37,7 @@ const PRESENCE: HeaderName = HeaderName::from_static("countersign-presence");
 /// Tells a device that an approval must say that its platform has verified the person.
 const USER_VERIFICATION: HeaderName = HeaderName::from_static("countersign-user-verification");
 /// Longest wait of a long poll, in seconds.
-const LONGEST_WAIT: u64 = 50;
+pub(super) const LONGEST_WAIT: u64 = 50;
 
 pub(crate) async fn create(
     State(state): State<SharedState>,
@@ -44,10 +45,21 @@ pub(crate) async fn create(
     PathParams((service, identity)): PathParams<(ServiceSid, Identity)>,
     form: Form,
 ) -> ApiResult {
-    let new = challenge_params::create(&form.params(&rows::PARAMETER)?)?;
-    let challenge = state.verify.create_challenge(account, service, &identity, new).await?;
-    let now = state.verify.time().await?;
-    reply::created(&ChallengeView::of(&challenge, now, &state.public_url))
+    let params = form.params(&rows::PARAMETER)?;
+    let asked = challenge_params::asked(&params)?;
+    let (new, verify) = (challenge_params::create(&params)?, &state.verify);
+    match asked {
+        Asked::Factor(factor) => {
+            let opened = verify.create_challenge(account, service, &identity, factor, new).await?;
+            let now = verify.time().await?;
+            reply::created(&ChallengeView::of(&opened, now, &state.public_url))
+        }
+        Asked::Devices(devices) => {
+            let opened = verify.create_challenge_group(account, service, &identity, &devices, &new);
+            let (opened, now) = (opened.await?, verify.time().await?);
+            reply::created(&ChallengeGroupView::of(&opened, now, &state.public_url))
+        }
+    }
 }
 
 pub(crate) async fn fetch(

@@ -2,6 +2,8 @@
 
 pub(crate) mod access_tokens;
 pub(crate) mod challenge_context;
+mod challenge_group_view;
+pub(crate) mod challenge_groups;
 mod challenge_params;
 mod challenge_view;
 pub(crate) mod challenges;

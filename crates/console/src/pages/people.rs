@@ -118,7 +118,6 @@ async fn open(
         Err(why) => return Ok(Err(format!("The question {why}."))),
     };
     let new = NewChallenge {
-        factor,
         expires_at: None,
         message: Some(message),
         fields: Vec::new(),
@@ -127,7 +126,7 @@ async fn open(
         // This page shows no number.
         presence: PresenceWish { modes: Some(PresenceList::none()), ..PresenceWish::default() },
     };
-    let opened = console.verify.create_challenge(account, service, identity, new).await;
+    let opened = console.verify.create_challenge(account, service, identity, factor, new).await;
     match opened.map_err(PageError::from) {
         Ok(challenge) => Ok(Ok(challenge.sid)),
         Err(PageError::Refused(why)) => Ok(Err(why)),

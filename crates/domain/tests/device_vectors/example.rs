@@ -91,6 +91,7 @@ pub(crate) fn challenge() -> Challenge {
         hidden_details: None,
         metadata: None,
         presence: None,
+        group: None,
         state: ChallengeState::Pending,
         created_at: noon(),
         updated_at: noon(),

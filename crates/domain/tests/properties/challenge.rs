@@ -67,6 +67,7 @@ proptest! {
                 Err(ChallengeClosedError::Expired) => {
                     prop_assert!(first.is_none() && now >= opened.expires_at);
                 }
+                Err(ChallengeClosedError::AnsweredElsewhere) => prop_assert!(false, "no group"),
             }
             let expected = match first {
                 Some(verdict) => status_of(verdict),

@@ -152,7 +152,7 @@ proptest! {
                 prop_assert!(holds && is_sound(ending), "{:?}", ending);
                 let why = match (now < delivery.deadline, state) {
                     (false, _) => overdue(&delivery),
-                    (true, Some(ChallengeState::Answered { .. })) => Ending::cancelled(StatusReason::Answered),
+                    (true, Some(state)) if state != ChallengeState::Pending => Ending::cancelled(StatusReason::Answered),
                     (true, _) => Ending::cancelled(StatusReason::FactorGone),
                 };
                 prop_assert_eq!(ending, why);

@@ -63,6 +63,9 @@ pub(crate) fn state() -> impl Strategy<Value = ChallengeState> {
         Just(ChallengeState::Pending),
         answered(Verdict::Approved),
         answered(Verdict::Denied),
+        instant().prop_map(|at| {
+            ChallengeState::AnsweredElsewhere { by: ChallengeSid::from_bytes([9; 16]), at }
+        }),
     ]
 }
 
@@ -132,6 +135,7 @@ pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
             hidden_details: None,
             metadata: None,
             presence: None,
+            group: None,
             state: ChallengeState::Pending,
             created_at,
             updated_at: created_at,

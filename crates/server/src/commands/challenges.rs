@@ -125,7 +125,7 @@ async fn of_account(
 /// When a challenge was answered.
 fn answered_at(challenge: &Challenge) -> Option<Instant> {
     match challenge.state {
-        ChallengeState::Pending => None,
+        ChallengeState::Pending | ChallengeState::AnsweredElsewhere { .. } => None,
         ChallengeState::Answered { at, .. } => Some(at),
     }
 }

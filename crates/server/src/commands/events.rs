@@ -71,6 +71,7 @@ fn events_of(challenges: &[Challenge], now: Instant) -> Vec<Event<'_>> {
         let end = match challenge.state {
             ChallengeState::Answered { verdict: Verdict::Approved, at } => Some(("approved", at)),
             ChallengeState::Answered { verdict: Verdict::Denied, at } => Some(("denied", at)),
+            ChallengeState::AnsweredElsewhere { at, .. } => Some(("expired", at)),
             ChallengeState::Pending if challenge.status(now) == ChallengeStatus::Expired => {
                 Some(("expired", challenge.expires_at))
             }

@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod bounds;
 mod browsers;
+mod challenge_groups;
 mod clocks;
 mod connections;
 mod console;

@@ -8,7 +8,9 @@ use countersign_domain::world::Clock as _;
 use countersign_phone::{Authority, Enrolment, Phone, PhoneError, ServerOptions, Verdict};
 use countersign_server::wiring::Server;
 use countersign_testkit::NatsServer;
+use tokio::task::JoinSet;
 
+use crate::challenge_groups::challenge_of;
 use crate::support::{Caller, TestApp};
 
 struct Stage {
@@ -176,4 +178,64 @@ async fn pushes_parked_without_nats_are_found_when_it_is_back() {
     assert_eq!(stream.next_prompt().await.unwrap().challenge_sid, challenge);
     stage.there.engine.idle().await;
     assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
+}
+
+/// Each of the devices answers over and over, at both nodes.
+#[tokio::test]
+async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
+    let stage = Stage::set().await;
+    let (app, identity) = (&stage.app, "alice-0001");
+    let mut phones = Vec::new();
+    for _ in 0..10 {
+        let there = stage.enrol(identity, &stage.there).await;
+        let here = stage.moved(&there);
+        phones.push([there, here]);
+    }
+    let path = format!("{}/Challenges", app.entity(identity));
+    let form = [("Devices", "all"), ("Details.Message", "Log in?")];
+    let group = app.api().post(&path, &form).await.expect(201);
+    let url =
+        format!("{}/ChallengeGroups/{}", app.entity(identity), group["sid"].as_str().unwrap());
+    let (waiting, before) = (format!("{url}?WaitSeconds=50"), app.serving().await);
+    let application = app.api();
+    let waiting = tokio::spawn(async move { application.get(&waiting).await });
+    while app.serving().await == before {
+        tokio::task::yield_now().await;
+    }
+    let mut prompts = Vec::new();
+    for [there, _] in &phones {
+        prompts.push(there.challenge(&challenge_of(&group, there)).await.unwrap());
+    }
+    let mut answers = JoinSet::new();
+    for ([there, here], asked) in phones.iter().zip(&prompts) {
+        for number in 0..20 {
+            let phone = if number % 2 == 0 { there } else { here }.clone();
+            let verdict = if number % 3 == 0 { Verdict::Denied } else { Verdict::Approved };
+            let asked = asked.clone();
+            answers.spawn(async move {
+                match phone.send_answer(&asked, verdict).await {
+                    Ok(()) => Some(asked.sid),
+                    Err(refused) => {
+                        let refused = refused.to_string();
+                        let is_late = refused.contains("60322") || refused.contains("60323");
+                        assert!(is_late, "{refused}");
+                        None
+                    }
+                }
+            });
+        }
+    }
+    let answers = answers.join_all().await;
+    assert_eq!(answers.len(), 200);
+    let winners: Vec<_> = answers.into_iter().flatten().collect();
+    let [winner] = &winners[..] else { panic!("{winners:?}") };
+    let shown = waiting.await.unwrap().expect(200);
+    assert_eq!(shown["answer"]["challenge_sid"], *winner);
+    let count = |status: &str| {
+        let all = shown["challenges"].as_array().unwrap().iter();
+        all.filter(|one| one["status"] == status).count()
+    };
+    assert_eq!((count("expired"), count(shown["status"].as_str().unwrap())), (9, 1));
+    let there = stage.api_there().get(&url).await.expect(200);
+    assert_eq!((&there["status"], &there["answer"]), (&shown["status"], &shown["answer"]));
 }

@@ -19,7 +19,6 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn open(app: &TestApp, phone: &Phone) -> String {
     let verify = &app.server().verify;
     let new = NewChallenge {
-        factor: phone.factor_sid().parse().expect("a SID"),
         expires_at: None,
         message: Some(Message::parse("Log in?").expect("a message")),
         fields: Vec::new(),
@@ -30,7 +29,8 @@ async fn open(app: &TestApp, phone: &Phone) -> String {
     let (account, service) =
         (app.account.parse().expect("a SID"), app.service.parse().expect("a SID"));
     let identity = Identity::parse(phone.identity()).expect("an identity");
-    let opened = verify.create_challenge(account, service, &identity, new).await;
+    let factor = phone.factor_sid().parse().expect("a SID");
+    let opened = verify.create_challenge(account, service, &identity, factor, new).await;
     opened.expect("a challenge").sid.to_string()
 }
 

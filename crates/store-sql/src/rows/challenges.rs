@@ -8,7 +8,7 @@ use countersign_domain::challenge::{
 use countersign_domain::factor::Factor;
 use countersign_domain::presence::Presence;
 use countersign_domain::prompt_manner::PromptManner;
-use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid};
+use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::text::{FriendlyName, Message, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -23,8 +23,8 @@ use crate::values::json;
 #[macro_export]
 macro_rules! challenge_columns {
     () => {
-        "c.sid, c.account_sid, c.service_sid, c.entity_sid, c.identity, c.factor_sid, c.factor_type, c.message, \
-         c.fields, c.date, c.hidden_details, c.metadata, c.presence, c.state, c.answered_at, c.created_at, c.updated_at, \
+        "c.sid, c.account_sid, c.service_sid, c.entity_sid, c.identity, c.group_sid, c.factor_sid, c.factor_type, c.message, \
+         c.fields, c.date, c.hidden_details, c.metadata, c.presence, c.state, c.answered_at, c.ended_by, c.created_at, c.updated_at, \
          c.expires_at"
     };
 }
@@ -37,6 +37,7 @@ pub fn challenge<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Challenge> {
     Ok(Challenge {
         sid: cells.map(ChallengeSid::from_bytes)?,
         owner: owner(cells)?,
+        group: cells.map_if_any(ChallengeGroupSid::from_bytes)?,
         factor: cells.map(FactorSid::from_bytes)?,
         factor_type: cells.parse(|word| word.parse().ok())?,
         details: Details {
@@ -83,7 +84,8 @@ pub fn challenge_and_name<R: SqlRow>(
     Ok((challenge, cells.parse_if_any(|text| FriendlyName::parse(text).ok())?))
 }
 
-/// Reads two cells: the word of the state and, unless it is `pending`, the time of the verdict.
+/// Reads three cells: the word of the state and, unless it is `pending`, the time of the verdict, and the challenge of the same group
+/// that ended this one. Such a row says `denied`, so that older servers refuse an answer to it.
 ///
 /// # Errors
 /// A cell is corrupt.
@@ -94,10 +96,12 @@ pub fn challenge_state<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<ChallengeSt
         "denied" => Some(Some(Verdict::Denied)),
         _ => None,
     })?;
-    match (verdict, cells.take::<Option<i64>>()?) {
-        (None, None) => Ok(ChallengeState::Pending),
-        (Some(verdict), Some(at)) => {
-            Ok(ChallengeState::Answered { verdict, at: Instant::from_micros(at) })
+    let at = cells.map_if_any(Instant::from_micros)?;
+    match (verdict, at, cells.map_if_any(ChallengeSid::from_bytes)?) {
+        (None, None, None) => Ok(ChallengeState::Pending),
+        (Some(verdict), Some(at), None) => Ok(ChallengeState::Answered { verdict, at }),
+        (Some(Verdict::Denied), Some(at), Some(by)) => {
+            Ok(ChallengeState::AnsweredElsewhere { by, at })
         }
         _ => Err(cells.contradiction()),
     }
@@ -111,7 +115,7 @@ pub fn presence<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Option<Presence>> 
     cells.parse_if_any(Presence::from_stored)
 }
 
-/// Reads three cells: those of the state, and the expiry.
+/// Reads four cells: those of the state, and the expiry.
 ///
 /// # Errors
 /// A cell is corrupt.

@@ -15,11 +15,19 @@ macro_rules! protection_columns {
     };
 }
 
+/// Which challenges [`prompt`](crate::rows::protections::prompt) reads of a group: the first, which counts, and the one that was answered.
+#[macro_export]
+macro_rules! prompt_condition {
+    () => {
+        "(group_sid IS NULL OR group_sid = sid OR answered_at IS NOT NULL AND ended_by IS NULL)"
+    };
+}
+
 /// The columns of [`prompt`].
 #[macro_export]
 macro_rules! prompt_columns {
     () => {
-        "c.entity_sid, c.created_at, c.state, c.answered_at, c.expires_at"
+        "c.entity_sid, c.created_at, c.state, c.answered_at, c.ended_by, c.expires_at, c.group_sid IS NULL OR c.group_sid = c.sid"
     };
 }
 
@@ -45,5 +53,6 @@ pub fn protection<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(EntitySid, Prote
 pub fn prompt<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(EntitySid, Prompt)> {
     let entity = cells.map(EntitySid::from_bytes)?;
     let created_at = cells.map(Instant::from_micros)?;
-    Ok((entity, Prompt { created_at, state: challenges::standing(&mut cells)?.state }))
+    let state = challenges::standing(&mut cells)?.state;
+    Ok((entity, Prompt { created_at, state, counts: cells.take()? }))
 }

@@ -10,6 +10,7 @@
 pub mod access_tokens;
 pub mod accounts;
 pub mod answers;
+pub mod challenge_groups;
 pub mod challenges;
 pub mod codes;
 pub mod credentials;
@@ -120,6 +121,18 @@ macro_rules! conformance {
                 an_update_replaces_a_challenges_metadata
                 metadata_that_is_for_an_open_challenge_is_refused_by_another
                 wrong_answers_are_counted
+            }
+            challenge_groups {
+                a_group_reads_back_as_it_was_opened
+                a_group_is_stored_whole_or_not_at_all
+                the_first_answer_to_a_group_ends_its_other_challenges
+                of_any_interleaving_of_answers_to_a_group_one_wins
+                a_group_calls_webhooks_once
+                a_group_counts_once_for_its_entity
+                an_approval_of_any_challenge_of_a_group_ends_the_pause
+                a_wrong_number_counts_for_all_devices_of_a_group
+                groups_are_listed_page_by_page
+                a_group_goes_with_its_entity_and_with_its_age
             }
             protections {
                 an_entity_gets_only_so_many_push_challenges_in_a_row
@@ -320,6 +333,7 @@ mod tests {
             include_str!("totp_factors.rs"),
             include_str!("codes.rs"),
             include_str!("challenges.rs"),
+            include_str!("challenge_groups.rs"),
             include_str!("answers.rs"),
             include_str!("notifications.rs"),
             include_str!("access_tokens.rs"),

@@ -85,6 +85,8 @@ pub struct Answer {
     pub number: Option<PresenceNumber>,
     /// Replaces the challenge's metadata.
     pub metadata: Option<StringMap>,
+    /// The other challenges of its group, which the answer ends.
+    pub others: Vec<ChallengeSid>,
     /// When it was given.
     pub at: Instant,
 }
@@ -101,6 +103,7 @@ impl Answer {
             pauses_until: None,
             number: None,
             metadata: None,
+            others: Vec::new(),
             at,
         }
     }
@@ -115,7 +118,14 @@ impl Answer {
     pub fn presence_failed(&self) -> Self {
         let reason = Some(DenialReason::PresenceFailed);
         let (address, country) = (self.address, self.country);
-        Self { reason, address, country, ..Self::new(self.challenge, Verdict::Denied, self.at) }
+        let others = self.others.clone();
+        Self {
+            reason,
+            address,
+            country,
+            others,
+            ..Self::new(self.challenge, Verdict::Denied, self.at)
+        }
     }
 
     /// What is stored besides the verdict, and told with it.
@@ -200,8 +210,10 @@ pub trait Challenges {
     ) -> StoreResult<Page<Challenge>>;
     /// Records an answer, only while the challenge is pending and unexpired when it is given and its factor exists. The
     /// challenge's deliveries end: `sent` if already written to the device's stream, otherwise `cancelled` with reason
-    /// `answered`. All that came with the verdict is stored, and what follows from it, or nothing. An approval counts only with
-    /// the right number, if the challenge asks for one.
+    /// `answered`. So do the other challenges of its group, as
+    /// [`AnsweredElsewhere`](countersign_domain::challenge::ChallengeState::AnsweredElsewhere), and
+    /// their deliveries. All that came with the verdict is stored, and what follows from it, or nothing. An approval
+    /// counts only with the right number, if the challenge asks for one.
     async fn answer_challenge(&self, answer: Answer) -> StoreResult<Recorded>;
     /// Judges and counts a code that a person typed on the page.
     async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed>;

@@ -17,6 +17,7 @@
 mod access_tokens;
 mod accounts;
 mod calls;
+mod challenge_groups;
 mod challenges;
 mod codes;
 mod credentials;
@@ -38,6 +39,7 @@ mod writes;
 pub use access_tokens::AccessTokens;
 pub use accounts::Accounts;
 pub use calls::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
+pub use challenge_groups::{ChallengeGroups, GroupOpened};
 pub use challenges::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
@@ -66,6 +68,7 @@ pub trait Store:
     + Factors
     + TotpFactors
     + Challenges
+    + ChallengeGroups
     + Notifications
     + AccessTokens
     + Webhooks

@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use super::document;
 
 /// The snapshots of views below `src`, with their schemas.
-const VIEWS: [(&str, &str); 19] = [
+const VIEWS: [(&str, &str); 21] = [
     ("v1/credentials/looks_as_documented", "notify.v1.credential"),
     ("v2/access_tokens/looks_as_documented", "verify.v2.service.access_token"),
     ("v2/challenge_context/answered", "challenge_context"),
     ("v2/challenge_context/pending", "challenge_context"),
+    ("v2/challenge_group_view/answered_on_one_device", "challenge_group"),
+    ("v2/challenge_group_view/pending", "challenge_group"),
     ("v2/challenge_view/looks_as_documented", "verify.v2.service.entity.challenge"),
     ("v2/entities/looks_as_documented", "verify.v2.service.entity"),
     ("v2/factor_view/created", "verify.v2.service.entity.new_factor"),

@@ -203,7 +203,7 @@ pub fn manner<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<PromptManner> {
 #[macro_export]
 macro_rules! context_columns {
     () => {
-        "c.quiet, c.answer_reason, c.answer_address, c.answer_country"
+        concat!($crate::manner_columns!(), ", c.answer_reason, c.answer_address, c.answer_country")
     };
 }
 

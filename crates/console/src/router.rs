@@ -14,7 +14,8 @@ use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::pages::{
-    challenge, credentials, enrol, overview, people, search, services, sign_in, timeline, webhooks,
+    challenge, credentials, enrol, overview, pauses, people, search, services, sign_in, timeline,
+    webhooks,
 };
 use crate::session::{Operator, Renewal};
 use crate::state::{Console, SharedConsole};
@@ -36,6 +37,7 @@ pub fn router(console: &Arc<Console>) -> Router {
         .route(&at("/services/{service}"), get(services::show).post(services::update))
         .route(&at(person), get(people::show))
         .route(&at(&format!("{person}/challenges")), post(people::ask))
+        .route(&at(&format!("{person}/protection")), post(pauses::change))
         .route(&at("/credentials"), get(credentials::show))
         .route(&at("/credentials/{credential}/test"), post(credentials::test))
         .route(&at("/webhooks"), get(webhooks::show))

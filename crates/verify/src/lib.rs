@@ -10,6 +10,7 @@ mod api_keys;
 mod auth;
 mod cache;
 mod caller;
+mod challenge_contexts;
 pub mod challenge_groups;
 pub mod challenges;
 mod clock;

@@ -4,6 +4,7 @@ pub(crate) mod challenge;
 pub(crate) mod credentials;
 pub(crate) mod enrol;
 pub(crate) mod overview;
+pub(crate) mod pauses;
 pub(crate) mod people;
 pub(crate) mod search;
 pub(crate) mod services;

@@ -16,10 +16,12 @@ use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
 use countersign_store::seam::ChallengeFilter;
 use countersign_store::{Order, PageQuery};
-use countersign_verify::Caller;
 use countersign_verify::challenges::NewChallenge;
+use countersign_verify::protections::EntityProtection;
+use countersign_verify::{Caller, VerifyError};
 use http::StatusCode;
 
+use super::pauses::Pause;
 use crate::error::PageError;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
@@ -65,6 +67,8 @@ struct Person {
     service: String,
     service_name: String,
     identity: String,
+    /// The pause of new push challenges that holds now.
+    pause: Option<Pause>,
     devices: Vec<Device>,
     /// Whether there are more devices.
     is_cut: bool,
@@ -145,6 +149,7 @@ async fn person(
     let page = PageQuery::first(MOST_DEVICES);
     let factors = verify.factors(account, service, identity, page).await?;
     let is_cut = factors.has_next;
+    let protection = protection(console, account, service, identity).await?;
     let recent = newest(console, account, service, identity, None).await?;
     let mut devices = Vec::new();
     for factor in factors.items {
@@ -159,6 +164,7 @@ async fn person(
         service: service.to_string(),
         service_name: settings.settings.friendly_name.to_string(),
         identity: identity.to_string(),
+        pause: protection.as_ref().and_then(Pause::of),
         devices,
         is_cut,
         challenges: recent
@@ -168,6 +174,19 @@ async fn person(
         message: TEST.to_owned(),
         refused: None,
     })
+}
+
+/// How a person is protected; `None` for one that has no device yet.
+async fn protection(
+    console: &Console,
+    account: AccountSid,
+    service: ServiceSid,
+    identity: &Identity,
+) -> Result<Option<EntityProtection>, PageError> {
+    match console.verify.protection(account, service, identity).await {
+        Err(VerifyError::NotFound) => Ok(None),
+        found => Ok(Some(found?)),
+    }
 }
 
 fn totp_device(factor: &TotpFactor) -> Device {

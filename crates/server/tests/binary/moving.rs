@@ -4,18 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::challenge::Verdict;
+use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::protection::PromptLimits;
 use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::Sealed;
 use countersign_domain::session::SessionId;
 use countersign_domain::settled::DeliveryEvent;
+use countersign_domain::sid::ChallengeGroupSid;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
-use countersign_store::seam::Answer;
+use countersign_store::seam::{Answer, GroupOpened, Opening};
 use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
@@ -43,6 +45,24 @@ fn side(folder: &Path) -> String {
 
 fn migrate(stage: &Stage, from: &str, to: &str) -> Done {
     stage.run(&["migrate-data", "--from", from, "--to", to])
+}
+
+/// Opens a group of challenges, one for each device of a person.
+async fn open_group(rows: &Rows, devices: &[Factor]) {
+    let mut asked: Vec<_> = devices.iter().map(|device| rows.make.challenge(device)).collect();
+    asked.sort_by_key(|challenge| challenge.sid);
+    let group = Some(ChallengeGroupSid::of_first(asked[0].sid));
+    let opening = |challenge| Opening {
+        challenge: Challenge { group, ..challenge },
+        notification: None,
+        code: None,
+        most_per_factor_hour: 0,
+        most_per_factor_day: 0,
+        most_per_entity_hour: 0,
+        prompts: PromptLimits::OFF,
+    };
+    let openings: Vec<_> = asked.into_iter().map(opening).collect();
+    assert_eq!(rows.store.open_group(&openings).await, Ok(GroupOpened::Done));
 }
 
 /// All rows, table by table.
@@ -118,6 +138,7 @@ async fn furnish(store: SqliteStore) {
         .answer_challenge(Answer::report(reported, pauses_until, rows.now()))
         .await
         .expect("recorded");
+    open_group(&rows, &[factor.clone(), rows.factor_of(&service, &identity).await]).await;
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
 }

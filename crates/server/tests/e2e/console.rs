@@ -10,7 +10,7 @@ use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response, redirect};
 
 use crate::pushes::{APNS_TOKEN, Stage};
-use crate::support::TestApp;
+use crate::support::{Home, TestApp};
 
 /// A browser without scripts.
 struct Operator {
@@ -273,4 +273,27 @@ async fn a_suspended_account_cannot_sign_in() {
         assert_eq!(response.status(), 401);
         shows(&response.text().await.expect("text"), &[says]);
     }
+}
+
+#[tokio::test]
+async fn a_pause_is_shown_and_ended_on_the_page_of_its_person() {
+    let app = TestApp::start().await;
+    let home = Home::furnish(&app, app.api(), "alice-0001").await;
+    let mut operator = Operator::sign_in(&app).await;
+    let person = format!("/services/{}/people/alice-0001", home.service);
+    let protection = format!("/v2/Services/{}/Entities/alice-0001/Protection", home.service);
+    let change = format!("{person}/protection");
+    for (word, is_paused) in [("true", true), ("false", false)] {
+        let response = operator.post(&person, &change, &[("paused", word)]).await;
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()[LOCATION], format!("/console{person}"));
+        assert_eq!(app.api().get(&protection).await.body["paused"], is_paused);
+        let page = operator.get(&person).await;
+        assert_eq!(page.contains("new challenges are refused"), is_paused, "{page}");
+    }
+    let unclear = operator.post(&person, &change, &[("paused", "perhaps")]).await;
+    assert_eq!(unclear.status(), 400);
+    let foreign = operator.ask(Method::POST, &change, &[("paused", "true")]).await;
+    assert_ne!(foreign.status(), 303, "a form of no page changes nothing");
+    assert_eq!(app.api().get(&protection).await.body["paused"], false);
 }

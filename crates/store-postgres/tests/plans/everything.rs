@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use countersign_domain::call_queue::QueueLimits;
+use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
-use countersign_domain::factor::FactorChange;
+use countersign_domain::factor::{Factor, FactorChange};
 use countersign_domain::limits::Limits;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::session::SessionId;
+use countersign_domain::sid::ChallengeGroupSid;
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::TotpChange;
 use countersign_domain::totp_code::CodeVerdict;
@@ -17,11 +19,31 @@ use countersign_store::conformance::Fixture;
 use countersign_store::moving::{Kind, TABLES, Table};
 use countersign_store::page::PageQuery;
 use countersign_store::seam::{
-    CallList, ChallengeFilter, CountedTable, Inserted, Opened, Opening, ScanBounds, TotpUpdate,
+    Answer, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted, Opened, Opening,
+    Recorded, ScanBounds, TotpUpdate,
 };
 
 use crate::log::whole_scans;
 use crate::{clean, explaining, work};
+
+/// Opens a group of two challenges as `like`, reads it, and answers it.
+async fn open_and_answer_group(fixture: &Fixture, like: &Opening, factor: &Factor) {
+    let store = &fixture.store;
+    let mut asked = [fixture.make.challenge(factor), fixture.make.challenge(factor)];
+    asked.sort_by_key(|challenge| challenge.sid);
+    let sid = ChallengeGroupSid::of_first(asked[0].sid);
+    let [first, second] = asked.map(|challenge| Challenge { group: Some(sid), ..challenge });
+    let (one, other) = (first.sid, second.sid);
+    let opening = |challenge| Opening { challenge, ..like.clone() };
+    let opened = store.open_group(&[opening(first), opening(second)]).await;
+    assert_eq!(opened, Ok(GroupOpened::Done));
+    let owner = &factor.owner;
+    assert!(store.challenge_group(owner.service, &owner.identity, sid).await.unwrap().is_some());
+    store.challenge_groups(owner.entity, PageQuery::first(10)).await.unwrap();
+    let answer = Answer::new(one, Verdict::Approved, fixture.now());
+    let answered = store.answer_challenge(Answer { others: vec![other], ..answer }).await;
+    assert_eq!(answered, Ok(Recorded::Done));
+}
 
 /// The rows of each table of a filled database.
 const ROWS: u64 = 5_000;
@@ -149,6 +171,7 @@ async fn use_everything(fixture: &Fixture) {
         }),
     };
     assert_eq!(store.open_challenge(&opening).await, Ok(Opened::Done));
+    open_and_answer_group(fixture, &opening, &factor).await;
     fixture.parked(&challenge).await;
     store.lease_parked(factor.sid, fixture.make.node, now, fixture.later(30), 10).await.unwrap();
     store.challenges(owner.entity, ChallengeFilter::default(), now, first()).await.unwrap();

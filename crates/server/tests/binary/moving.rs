@@ -132,13 +132,13 @@ async fn furnish(store: SqliteStore) {
         let taken = AfterCall::Taken { status: 200 };
         assert_eq!(store.settle_call(&call, taken, "", rows.now()).await, Ok(true));
     }
+    open_group(&rows, &[factor.clone(), rows.factor_of(&service, &identity).await]).await;
     let reported = rows.challenge(&factor).await.sid;
     let pauses_until = Some(rows.now() + Duration::from_secs(60));
     store
         .answer_challenge(Answer::report(reported, pauses_until, rows.now()))
         .await
         .expect("recorded");
-    open_group(&rows, &[factor.clone(), rows.factor_of(&service, &identity).await]).await;
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
 }

@@ -47,6 +47,15 @@ fn migrate(stage: &Stage, from: &str, to: &str) -> Done {
     stage.run(&["migrate-data", "--from", from, "--to", to])
 }
 
+/// Waits until nobody is connected to a database. A session ends a moment after its client.
+async fn left(database: &TestDatabase) {
+    const CLIENTS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                           AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    while database.psql(CLIENTS) != "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Opens a group of challenges, one for each device of a person.
 async fn open_group(rows: &Rows, devices: &[Factor]) {
     let mut asked: Vec<_> = devices.iter().map(|device| rows.make.challenge(device)).collect();
@@ -158,6 +167,7 @@ async fn everything_moves_to_postgres_and_back() {
     let done = migrate(&stage, &from, &to);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert_eq!(dump(&postgres(&database).await).await, source);
+    left(&database).await;
     let printed = done.stdout.lines().find(|line| line.starts_with("deliveries")).expect("a line");
     let cells: Vec<_> = printed.split_whitespace().collect();
     assert_eq!((cells[1], cells[2].len()), ("7", 64), "{printed}");
@@ -272,15 +282,18 @@ async fn a_move_that_would_do_harm_is_refused() {
     let running = tenant.serve(&[]).await;
     refused(&stage, &from, &to, "stop all of them first");
     running.stop().await;
+    left(&database).await;
     refused(&stage, &from, &to, "the target differs from the source in accounts");
     let other = TestDatabase::new();
     let foreign = postgres(&other).await;
     Rows::new(Arc::new(foreign) as _).account().await;
+    left(&other).await;
     refused(&stage, &from, &other.url(), "there are rows in its table accounts");
 
     // A schema of another version is refused.
     let old = TestDatabase::new();
     drop(postgres(&old).await);
+    left(&old).await;
     let count = || old.psql("SELECT count(*) FROM refinery_schema_history");
     let all = count();
     old.psql("DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)");
@@ -288,6 +301,7 @@ async fn a_move_that_would_do_harm_is_refused() {
     refused(&stage, &old.url(), &side(&stage.path("new")), &words);
     let newer = TestDatabase::new();
     drop(postgres(&newer).await);
+    left(&newer).await;
     newer.psql("INSERT INTO refinery_schema_history VALUES (1000, 'next', '', '1')");
     for (from, to) in [(newer.url(), side(&stage.path("new"))), (from, newer.url())] {
         refused(&stage, &from, &to, "made by a newer version, with V1000__next: use that one");

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use countersign_bus::Link;
 use countersign_domain::world::Clock as _;
-use countersign_phone::{Authority, Enrolment, Phone, PhoneError, ServerOptions, Verdict};
+use countersign_phone::{
+    Authority, Challenge, Enrolment, Phone, PhoneError, ServerOptions, Verdict,
+};
 use countersign_server::wiring::Server;
 use countersign_testkit::NatsServer;
 use tokio::task::JoinSet;
@@ -180,6 +182,21 @@ async fn pushes_parked_without_nats_are_found_when_it_is_back() {
     assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -"]);
 }
 
+/// Answers, again if the server is too busy. Returns the challenge, unless another answer came first.
+async fn answer(phone: &Phone, asked: Challenge, verdict: Verdict) -> Option<String> {
+    loop {
+        let Err(refused) = phone.send_answer(&asked, verdict).await else {
+            return Some(asked.sid);
+        };
+        let refused = refused.to_string();
+        if !refused.contains("20503") {
+            let is_late = refused.contains("60322") || refused.contains("60323");
+            assert!(is_late, "{refused}");
+            return None;
+        }
+    }
+}
+
 /// Each of the devices answers over and over, at both nodes.
 #[tokio::test]
 async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
@@ -212,25 +229,16 @@ async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
             let phone = if number % 2 == 0 { there } else { here }.clone();
             let verdict = if number % 3 == 0 { Verdict::Denied } else { Verdict::Approved };
             let asked = asked.clone();
-            answers.spawn(async move {
-                match phone.send_answer(&asked, verdict).await {
-                    Ok(()) => Some(asked.sid),
-                    Err(refused) => {
-                        let refused = refused.to_string();
-                        let is_late = refused.contains("60322") || refused.contains("60323");
-                        assert!(is_late, "{refused}");
-                        None
-                    }
-                }
-            });
+            answers.spawn(async move { answer(&phone, asked, verdict).await });
         }
     }
     let answers = answers.join_all().await;
     assert_eq!(answers.len(), 200);
     let winners: Vec<_> = answers.into_iter().flatten().collect();
-    let [winner] = &winners[..] else { panic!("{winners:?}") };
     let shown = waiting.await.unwrap().expect(200);
-    assert_eq!(shown["answer"]["challenge_sid"], *winner);
+    let winner = shown["answer"]["challenge_sid"].as_str().expect("a winner");
+    // The first answer may have been stored by a request that the server called too busy.
+    assert!(winners.len() <= 1 && winners.iter().all(|it| it == winner), "{winners:?}");
     let count = |status: &str| {
         let all = shown["challenges"].as_array().unwrap().iter();
         all.filter(|one| one["status"] == status).count()

@@ -30,7 +30,7 @@ impl fmt::Display for Country {
     }
 }
 
-/// What came with an answer besides the verdict.
+/// The reason, address and country of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AnswerContext {
     /// Why the challenge was denied, if that was said.
@@ -46,12 +46,12 @@ impl AnswerContext {
     pub const UNKNOWN: Self = Self { reason: None, address: None, country: None };
 }
 
-/// What is stored about a challenge for applications and operators alone.
+/// The context of a challenge, which applications and operators can read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChallengeContext {
     /// Whether its pushes do not disturb the person.
     pub is_quiet: bool,
-    /// What came with the answer; nothing before.
+    /// The context of the answer; all members are `None` until there is one.
     pub answer: AnswerContext,
 }
 

@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for PresenceCode {
     }
 }
 
-/// What is shown, where, and entered on the other side. Drawn once, when the challenge is made.
+/// The code or number of a presence mode, which one side shows and the other enters. Drawn once, when the challenge is created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum PresenceProof {
@@ -128,7 +128,7 @@ pub enum PresenceProof {
 /// The presence of a challenge: what is to be proved, and what came of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// What is to be proved.
+    /// The code or number to enter.
     #[serde(flatten)]
     pub proof: PresenceProof,
     /// When the wrong tries were made, in microseconds: that identifies a try.

@@ -44,7 +44,7 @@ pub struct PresenceAbility {
     pub fields: usize,
 }
 
-/// What was drawn for a challenge, or for all challenges of a group: they share it.
+/// The numbers and the code drawn for a challenge. All challenges of a group share them.
 #[derive(Debug, Clone)]
 pub struct PresenceDraw {
     modes: Vec<PresenceMode>,

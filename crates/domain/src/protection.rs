@@ -67,7 +67,7 @@ impl Pause {
     }
 }
 
-/// What is stored about the protection of one entity.
+/// The stored protection of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protection {
     /// The latest pause. It may be over: its level is still needed, for the next one.

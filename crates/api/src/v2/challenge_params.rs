@@ -31,7 +31,7 @@ pub(super) enum Asked {
     Devices(Devices),
 }
 
-/// What is asked. Without our parameter `Devices`, a factor is required.
+/// The devices that a challenge is for. Without our parameter `Devices`, `FactorSid` is required.
 pub(super) fn asked(params: &Params<'_>) -> Result<Asked, ApiError> {
     let Some(devices) = params.optional("Devices", devices)? else {
         return params.required("FactorSid", str::parse).map(Asked::Factor);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use countersign_domain::challenge::ChallengeClosedError;
+use countersign_domain::role::Role;
 use countersign_store::StoreError;
 use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyError;
@@ -22,6 +23,8 @@ pub(crate) enum PageError {
     NotFound,
     /// The form belongs to another session, or to no page of the console.
     Forged,
+    /// The operator has another role than the one that is needed.
+    Role { needs: Role, role: Role },
     /// The request was rejected, with a reason.
     Refused(String),
     /// Too many attempts to sign in. Contains the time until the next one is checked.
@@ -41,7 +44,7 @@ impl PageError {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Forged | Self::Role { .. } => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Unread(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(BodyError::Late) => StatusCode::REQUEST_TIMEOUT,
@@ -74,6 +77,14 @@ impl PageError {
                 "It was made for another session, or did not come from a page of this console. Go back, load the page \
                  again and send it once more. Nothing was changed.",
             ),
+            Self::Role { needs, role } => {
+                return (
+                    "Your role does not allow this",
+                    format!(
+                        "This needs the role “{needs}”, and yours is “{role}”. Nothing was changed."
+                    ),
+                );
+            }
             Self::Refused(why) => return ("Rejected", why.clone()),
             Self::TooMany(wait) if *wait <= Duration::from_secs(60) => {
                 let seconds = self.retry_after().unwrap_or(1);

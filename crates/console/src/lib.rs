@@ -4,6 +4,7 @@
 //! Texts of applications reach a page only through templates, which escape them. Static files lie under a path that contains
 //! their version. `htmx` updates parts of pages in the background; every page works without it.
 
+mod access;
 mod attempts;
 mod chart;
 mod error;

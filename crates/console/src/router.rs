@@ -1,15 +1,17 @@
-//! Every route of the console.
+//! Every route of the console, with the role that it needs.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
 
+use crate::access::{ADMIN, ANYBODY, Needs, OPERATE, READ, admit};
 use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
@@ -20,34 +22,80 @@ use crate::pages::{
 use crate::session::{Operator, Renewal};
 use crate::state::{Console, SharedConsole};
 
+/// A route.
+pub(crate) struct Route {
+    pub(crate) needs: Needs,
+    #[cfg(test)]
+    pub(crate) method: http::Method,
+    /// Its path, with the names of its parameters.
+    pub(crate) path: String,
+    handler: MethodRouter<SharedConsole>,
+}
+
+/// All routes. What a role may do is decided here and nowhere else.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get(ANYBODY, "/sign-in", sign_in::show),
+        post(ANYBODY, "/sign-in", sign_in::enter),
+        get(ANYBODY, "/enter", sign_in::by_link),
+        get(ANYBODY, "/files/{version}/{name}", files::file),
+        get(ANYBODY, "/", overview::to_page),
+        get(ANYBODY, "/{*rest}", nothing),
+        post(ANYBODY, "/{*rest}", nothing),
+        post(READ, "/sign-out", sign_in::leave),
+        get(READ, "", overview::show),
+        get(READ, "/timeline", timeline::show),
+        get(READ, "/search", search::show),
+        get(READ, "/challenges/{challenge}", challenge::show),
+        get(READ, "/services", services::list),
+        get(READ, "/services/{service}", services::show),
+        get(READ, "/services/{service}/people/{identity}", people::show),
+        get(READ, "/credentials", credentials::show),
+        get(READ, "/webhooks", webhooks::show),
+        get(READ, "/webhooks/{service}/{webhook}", webhooks::one),
+        get(READ, "/enrol", enrol::show),
+        post(OPERATE, "/services/{service}/people/{identity}/challenges", people::ask),
+        post(OPERATE, "/services/{service}/people/{identity}/protection", pauses::change),
+        post(OPERATE, "/credentials/{credential}/test", credentials::test),
+        post(OPERATE, "/webhooks/{service}/{webhook}/calls/{call}/resend", webhooks::resend),
+        post(OPERATE, "/enrol", enrol::invite),
+        post(ADMIN, "/services", services::create),
+        post(ADMIN, "/services/{service}", services::update),
+    ]
+}
+
+fn get<T: 'static, H: Handler<T, SharedConsole>>(needs: Needs, path: &str, handler: H) -> Route {
+    let handler = on(MethodFilter::GET, handler);
+    let path = format!("/console{path}");
+    Route {
+        needs,
+        #[cfg(test)]
+        method: http::Method::GET,
+        path,
+        handler,
+    }
+}
+
+fn post<T: 'static, H: Handler<T, SharedConsole>>(needs: Needs, path: &str, handler: H) -> Route {
+    let handler = on(MethodFilter::POST, handler);
+    let path = format!("/console{path}");
+    Route {
+        needs,
+        #[cfg(test)]
+        method: http::Method::POST,
+        path,
+        handler,
+    }
+}
+
 /// All pages, ready to be merged with the API. They bring their own headers.
 pub fn router(console: &Arc<Console>) -> Router {
-    let at = |path: &str| format!("/console{path}");
-    let person = "/services/{service}/people/{identity}";
-    Router::new()
-        .route(&at(""), get(overview::show))
-        .route(&at("/"), get(overview::to_page))
-        .route(&at("/sign-in"), get(sign_in::show).post(sign_in::enter))
-        .route(&at("/sign-out"), post(sign_in::leave))
-        .route(&at("/enter"), get(sign_in::by_link))
-        .route(&at("/timeline"), get(timeline::show))
-        .route(&at("/search"), get(search::show))
-        .route(&at("/challenges/{challenge}"), get(challenge::show))
-        .route(&at("/services"), get(services::list).post(services::create))
-        .route(&at("/services/{service}"), get(services::show).post(services::update))
-        .route(&at(person), get(people::show))
-        .route(&at(&format!("{person}/challenges")), post(people::ask))
-        .route(&at(&format!("{person}/protection")), post(pauses::change))
-        .route(&at("/credentials"), get(credentials::show))
-        .route(&at("/credentials/{credential}/test"), post(credentials::test))
-        .route(&at("/webhooks"), get(webhooks::show))
-        .route(&at("/webhooks/{service}/{webhook}"), get(webhooks::one))
-        .route(&at("/webhooks/{service}/{webhook}/calls/{call}/resend"), post(webhooks::resend))
-        .route(&at("/enrol"), get(enrol::show).post(enrol::invite))
-        .route(&at("/files/{version}/{name}"), get(files::file))
-        .route(&at("/{*rest}"), get(nothing).post(nothing))
-        .layer(from_fn_with_state(Arc::clone(console), finish))
-        .with_state(Arc::clone(console))
+    let add = |router: Router<SharedConsole>, route: Route| {
+        let admit = from_fn_with_state((Arc::clone(console), route.needs), admit);
+        router.route(&route.path, route.handler.layer(admit))
+    };
+    let router = routes().into_iter().fold(Router::new(), add);
+    router.layer(from_fn_with_state(Arc::clone(console), finish)).with_state(Arc::clone(console))
 }
 
 async fn nothing() -> PageError {

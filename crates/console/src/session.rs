@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::response::Response;
+use countersign_domain::role::Role;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::concurrency::RequestPermit;
@@ -87,7 +88,7 @@ impl Operator {
     }
 
     /// Like [`of`](Self::of), and counts the request against the account's rate.
-    async fn asking(
+    pub(crate) async fn asking(
         headers: &HeaderMap,
         extensions: &Extensions,
         console: &Console,
@@ -102,16 +103,23 @@ impl Operator {
         }
         Ok(operator)
     }
+
+    /// The operator whom [`admit`](crate::access::admit) let through. A route that needs nothing has none.
+    fn admitted(extensions: &Extensions) -> Result<Self, PageError> {
+        extensions.get().cloned().ok_or(PageError::SignedOut)
+    }
+
+    /// What the operator may do.
+    pub(crate) const fn role(&self) -> Role {
+        self.session.role
+    }
 }
 
 impl FromRequestParts<SharedConsole> for Operator {
     type Rejection = PageError;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &SharedConsole,
-    ) -> Result<Self, PageError> {
-        Self::asking(&parts.headers, &parts.extensions, state).await
+    async fn from_request_parts(parts: &mut Parts, _: &SharedConsole) -> Result<Self, PageError> {
+        Self::admitted(&parts.extensions)
     }
 }
 
@@ -122,8 +130,7 @@ impl FromRequest<SharedConsole> for Posted {
         request: Request<Body>,
         state: &SharedConsole,
     ) -> Result<Self, PageError> {
-        let (headers, extensions) = (request.headers(), request.extensions());
-        let operator = Operator::asking(headers, extensions, state).await?;
+        let operator = Operator::admitted(request.extensions())?;
         let form = read(request).await?;
         check(&form, &operator.session.id, state)?;
         Ok(Self { operator, form })

@@ -41,6 +41,7 @@ pub mod prompt_manner;
 pub mod prospect;
 pub mod protection;
 pub mod provider_token;
+pub mod role;
 pub mod secret;
 pub mod sequence;
 pub mod service;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::role::Role;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
 use countersign_domain::session::SessionId;
 use countersign_domain::sid::{AccountSid, ApiKeySid};
@@ -25,6 +26,8 @@ use crate::verify::Verify;
 const RENEWED_AFTER: Duration = Duration::from_secs(60);
 /// Sessions of an account that were ended early and have not expired yet. Beyond this number sign-outs are refused.
 const MAX_ENDED: u32 = 10_000;
+/// Who has a token or an API key of an account may do everything.
+const TOKEN_ROLE: Role = Role::Admin;
 /// Longer texts are not sessions.
 const MAX_LENGTH: usize = 1_024;
 /// The context that a session's text is sealed for.
@@ -35,6 +38,8 @@ const SEAL_CONTEXT: &str = "sessions";
 pub struct Session {
     /// The account that the operator is signed in to.
     pub account: AccountSid,
+    /// What the operator may do.
+    pub role: Role,
     /// The id of the session, which is not secret.
     pub id: String,
     /// When it expires, however active the operator is.
@@ -165,7 +170,8 @@ impl Verify {
         let after = RENEWED_AFTER.min(self.settings.sessions.idle / 4);
         let is_due = seen.is_none_or(|seen| now >= seen + after);
         let renewed = is_due.then(|| self.seal_session(&content, now));
-        Ok(Session { account: content.account, id: content.id, expires_at, renewed })
+        let account = content.account;
+        Ok(Session { account, role: TOKEN_ROLE, id: content.id, expires_at, renewed })
     }
 
     /// Ends a session on all nodes.
@@ -209,7 +215,7 @@ impl Verify {
         let content =
             SessionContent { account, key, hash: hash.0, id: id.clone(), exp, seen: None };
         let text = self.seal_session(&content, now);
-        (Session { account, id, expires_at, renewed: None }, text)
+        (Session { account, role: TOKEN_ROLE, id, expires_at, renewed: None }, text)
     }
 
     /// The text of a session whose operator is seen at `now`.

@@ -2,5 +2,6 @@
 
 mod actions;
 mod pages;
+mod roles;
 mod scene;
 mod sign_in;

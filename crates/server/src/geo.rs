@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{anyhow, ensure};
 use countersign_domain::answer_context::Country;
 use countersign_verify::places::Places;
-use maxminddb::{Reader, path};
+use maxminddb::{MaxMindDbError, Reader, path};
 
 use crate::config::GeoSection;
 
@@ -65,15 +65,17 @@ impl Places for GeoDatabase {
 
 /// Reads a database whole, and looks one address up, so that a damaged file is noticed at once.
 fn read(file: &Path) -> anyhow::Result<Reader<Vec<u8>>> {
-    let wrong = || format!("geo.database: {} cannot be used", file.display());
-    let reader = Reader::open_readfile(file).with_context(wrong)?;
+    // The text of such an error contains that of its cause.
+    let wrong =
+        |error: MaxMindDbError| anyhow!("geo.database: {} cannot be used: {error}", file.display());
+    let reader = Reader::open_readfile(file).map_err(wrong)?;
     let kind = &reader.metadata().database_type;
     ensure!(
         kind.contains("Country") || kind.contains("City"),
         "geo.database: {} is a database of {kind}, not of countries or cities",
         file.display()
     );
-    reader.verify().with_context(wrong)?;
+    reader.verify().map_err(wrong)?;
     Ok(reader)
 }
 

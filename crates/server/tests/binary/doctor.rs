@@ -88,6 +88,8 @@ async fn every_setting_that_serve_refuses_doctor_finds() {
         (vec!["outgoing.vapid_subject=operator".into()], "outgoing.vapid_subject"),
         (vec!["outgoing.proxy=data:,x".into()], "proxy"),
         (vec!["outgoing.fcm_url=ftp://fcm".into()], "URL"),
+        (vec!["geo.database=/none.mmdb".into()], "geo.database: /none.mmdb"),
+        (vec![set("geo.database", &no_pem)], "geo.database: "),
         (vec!["bus.user=countersign".into()], "bus.user is set, and bus.nats is not"),
         (vec!["bus.nats=nats://127.0.0.1:1".into()], "the database is SQLite"),
         (vec!["database.url=mysql://h/d".into()], "must begin with postgres://"),

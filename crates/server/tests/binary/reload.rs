@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use countersign_phone::{ServerOptions, Verdict};
+use countersign_testkit::mmdb;
 use reqwest::{Certificate, Client};
 
-use crate::support::{Running, Stage, client, free_port, signal};
+use crate::support::{Application, Running, Stage, client, free_port, signal};
 
 /// Writes a fresh certificate for this machine, and gives what a client must trust.
 fn write_certificate(chain: &Path, key: &Path) -> Certificate {
@@ -89,6 +91,54 @@ async fn the_log_filter_is_taken_up_and_the_rest_is_named() {
     assert!(asks().await, "it still serves");
     std::fs::remove_file(&file).expect("removed");
     hang_up(&running, "the new settings are invalid; the old ones stay", 3).await;
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_new_database_of_places_is_used_at_once_and_a_broken_one_never() {
+    let (stage, admin) = (Stage::with_account(), format!("127.0.0.1:{}", free_port()));
+    let file = stage.path("places.mmdb");
+    let write = |country: &str| {
+        let known = [("127.0.0.0", 8, country), ("192.0.2.0", 24, "PT")];
+        std::fs::write(&file, mmdb::countries(&known)).expect("written");
+    };
+    write("PT");
+    let setting = format!("geo.database={}", file.display());
+    let found = stage.run(&["doctor", "--set", &setting]);
+    let line = found.stdout.lines().find(|line| line.contains("geo.database: "));
+    assert!(line.is_some_and(|line| line.starts_with("ok ")), "{found:?}");
+    let running = stage.serve_with_admin(&admin, &["--set", &setting]).await;
+    let application = Application::of(&running);
+    let phone = application.phone(&ServerOptions::default()).await;
+    // A person in Portugal logs in; the answers come from where the database says that this machine is.
+    let log_in = async || {
+        let address = r#"{"label":"Address","value":"192.0.2.9"}"#;
+        let form = [("Details.Message", "Log in?"), ("Details.Fields", address)];
+        let path = application.challenge(&phone, &form).await;
+        let sid = path.rsplit_once('/').expect("a SID").1.to_owned();
+        phone.answer(&sid, Verdict::Approved).await.expect("an answer");
+        let country = application.get(&format!("{path}/Context")).await.1["answer_country"].clone();
+        (sid, country)
+    };
+    let told = |sid: &str| running.stderr().contains(&format!("challenge={sid}"));
+    let (sid, country) = log_in().await;
+    assert_eq!((country, told(&sid)), ("PT".into(), false));
+
+    write("DE");
+    hang_up(&running, "SIGHUP: the database of places was reloaded", 1).await;
+    let (sid, country) = log_in().await;
+    assert_eq!((country, told(&sid)), ("DE".into(), true), "{}", running.stderr());
+    let words = "about an address in PT was answered from DE";
+    assert_eq!(running.stderr().matches(words).count(), 1, "{}", running.stderr());
+    let metrics = client().get(format!("http://{admin}/metrics")).send().await.expect("metrics");
+    let metrics = metrics.text().await.expect("text");
+    let line = "countersign_answers_from_another_country_total 1";
+    assert!(metrics.lines().any(|shown| shown == line), "{metrics}");
+
+    std::fs::write(&file, "no database").expect("written");
+    let stays = "SIGHUP: the new database of places is invalid; the old one stays";
+    hang_up(&running, stays, 1).await;
+    assert_eq!(log_in().await.1, "DE");
     assert_eq!(running.stop().await.code, Some(0));
 }
 

@@ -1,4 +1,4 @@
-//! A guesser who answers at three nodes at the same time gets no more tries than allowed.
+//! At three nodes at the same time a guesser gets no more tries, and a bomber no more prompts, than allowed.
 
 use countersign_phone::{Authority, Enrolment, Phone, PhoneError, Presence, Server, ServerOptions};
 use countersign_testkit::postgres::TestDatabase;
@@ -8,11 +8,16 @@ use crate::load::challenges_path;
 use crate::node::{ACCOUNT, TOKEN};
 use crate::races::moved;
 use crate::stage::Stage;
+use crate::until;
 
 /// Challenges of each mode.
 const ROUNDS: usize = 12;
 /// Guesses at once, at each node.
 const GUESSES: usize = 6;
+/// Prompts that a bomber asks for at once, at each node.
+const BOMBS: usize = 20;
+/// `limits.push_challenges_in_a_row`, as by default.
+const IN_A_ROW: usize = 5;
 /// "Presence verification failed"
 const WRONG: i64 = 60324;
 /// "Challenge already responded"
@@ -89,4 +94,40 @@ fn stored(database: &TestDatabase, sid: &str) -> String {
         "SELECT state || ' ' || json_array_length(presence::json->'wrong') FROM challenges WHERE sid = '{id}'"
     );
     database.psql(&sql).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bomber_at_three_nodes_reaches_a_person_five_times_and_nobody_else() {
+    let database = TestDatabase::new();
+    let limit = format!("limits.push_challenges_in_a_row={IN_A_ROW}");
+    let mut stage = Stage::set_with(&database.url(), 3, |node| node.with_setting(&limit)).await;
+    let phones = stage.listening_phones(2).await;
+    let (victim, neighbour) = (challenges_path(&phones[0]), challenges_path(&phones[1]));
+    let mut bombs = JoinSet::new();
+    for number in 0..3 * BOMBS {
+        let (api, path, phone) = (stage.api.clone(), victim.clone(), phones[0].clone());
+        bombs.spawn(async move {
+            let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+            loop {
+                if let Some(status) = api.status_of_post(number, &path, &form).await {
+                    break status;
+                }
+            }
+        });
+    }
+    let statuses = bombs.join_all().await;
+    let stored = statuses.iter().filter(|status| **status == 201).count();
+    assert_eq!(stored, IN_A_ROW, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [201, 429].contains(status)), "{statuses:?}");
+
+    // The neighbour is asked as if nothing had happened, and a prompt that comes after them all shows that no other does.
+    let form = [("FactorSid", phones[1].factor_sid()), ("Details.Message", "Log in?")];
+    stage.api.post(0, &neighbour, &form).await.expect("201");
+    until("the prompts of both", async || (stage.seen.all().len() > IN_A_ROW).then_some(())).await;
+    let rows = database.psql("SELECT count(*) FROM notifications");
+    assert_eq!(rows.trim(), (IN_A_ROW + 1).to_string());
+    let mut shown: Vec<_> = stage.seen.all().into_iter().map(|it| it.notification).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    assert_eq!(shown.len(), IN_A_ROW + 1);
 }

@@ -57,6 +57,18 @@ impl Api {
         Some(body)
     }
 
+    /// Sends a POST to a node; its status. `None`: no response, or 503.
+    pub async fn status_of_post(
+        &self,
+        node: usize,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Option<u16> {
+        let base = &self.bases[node % self.bases.len()];
+        let request = self.client.post(format!("{base}{path}")).form(form);
+        Some(self.send(request).await?.0)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
         let answer = request.basic_auth(ACCOUNT, Some(TOKEN)).send().await.ok()?;
         let status = answer.status().as_u16();

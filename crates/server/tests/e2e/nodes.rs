@@ -9,6 +9,8 @@ use countersign_phone::{
     Authority, Challenge, Enrolment, Phone, PhoneError, ServerOptions, Verdict,
 };
 use countersign_server::wiring::Server;
+use countersign_standins::CommonOptions;
+use countersign_standins::webhook::Webhook;
 use countersign_testkit::NatsServer;
 use tokio::task::JoinSet;
 
@@ -26,7 +28,8 @@ struct Stage {
 impl Stage {
     async fn set() -> Self {
         let nats = NatsServer::start("");
-        let app = TestApp::start_with(&[&format!("bus.nats={}", nats.url())]).await;
+        let bus = format!("bus.nats={}", nats.url());
+        let app = TestApp::start_with(&[&bus, "outgoing.allow=127.0.0.0/8"]).await;
         let there = app.other_node().await;
         Self { nats, app, there }
     }
@@ -202,6 +205,13 @@ async fn answer(phone: &Phone, asked: Challenge, verdict: Verdict) -> Option<Str
 async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
     let stage = Stage::set().await;
     let (app, identity) = (&stage.app, "alice-0001");
+    let ear = Webhook::start(None, CommonOptions::default()).await.expect("it listens");
+    let hook = format!("{}/hook", ear.url());
+    let mut form = vec![("FriendlyName", "audit"), ("WebhookUrl", &*hook)];
+    for event in ["challenge.approved", "challenge.denied", "challenge.expired"] {
+        form.push(("EventTypes", event));
+    }
+    app.api().post(&format!("/v2/Services/{}/Webhooks", app.service), &form).await.expect(201);
     let mut phones = Vec::new();
     for _ in 0..10 {
         let there = stage.enrol(identity, &stage.there).await;
@@ -246,4 +256,13 @@ async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
     assert_eq!((count("expired"), count(shown["status"].as_str().unwrap())), (9, 1));
     let there = stage.api_there().get(&url).await.expect(200);
     assert_eq!((&there["status"], &there["answer"]), (&shown["status"], &shown["answer"]));
+
+    // A later event shows that the race caused one event only.
+    app.pass(Duration::from_secs(600)).await;
+    let last = app.challenge(&phones[0][0], "Log in?").await;
+    phones[0][0].answer(&last, Verdict::Approved).await.unwrap();
+    app.pass(Duration::from_secs(1)).await;
+    let told: Vec<_> = ear.events().wait_for(2).await;
+    let told: Vec<_> = told.iter().map(|event| event.field("challenge_sid")).collect();
+    assert_eq!(told, [winner, &last]);
 }

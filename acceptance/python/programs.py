@@ -1,6 +1,7 @@
-"""The programs of docs/start/sdk/: extracted from their pages and run under observation."""
+"""The programs of examples/sdk/, run under observation."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,12 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 from reader import blocks, page
 
 FOLDER = Path(__file__).resolve().parent
+PROGRAMS = FOLDER.parents[1] / "examples" / "sdk"
 WITHIN = 60.0
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language: its name, its page, the mark of the program's block, and the commands that check and run the file."""
+    """A language: its name, its page in docs/start/sdk/ with the mark of the program's block, the program's file, and the
+    commands that check and run it."""
 
     name: str
     page: str
@@ -30,12 +33,17 @@ class Language:
     def __str__(self):
         return self.name
 
-    def take_out(self, folder):
-        """Writes the program into a file of this folder."""
+    def shown(self):
+        """The program as its page shows it."""
         program, *_ = blocks(page(f"docs/start/sdk/{self.page}.md"), self.mark)
-        file = folder / self.file
-        file.write_text(program)
-        return file
+        return program
+
+    def program(self):
+        return (PROGRAMS / self.file).read_text()
+
+    def copy(self, folder):
+        """Copies the program into this folder, since what runs it may write beside it."""
+        return Path(shutil.copy(PROGRAMS / self.file, folder))
 
     def runner(self):
         """The command that runs the program, or none: the SDKs of most languages are installed by hand."""

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parents[2]
 # Values from earlier outputs: their placeholder in documents, and their pattern.
@@ -23,7 +24,7 @@ def section(document, heading):
 
 
 def blocks(text, mark):
-    return re.findall(rf"^```{mark}\n(.*?)^```$", text, re.M | re.S)
+    return [dedent(block) for block in re.findall(rf"^ *```{mark}\n(.*?)^ *```$", text, re.M | re.S)]
 
 
 def commands(text):

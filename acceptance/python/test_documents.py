@@ -1,9 +1,11 @@
 """The commands and snippets of the documents work as written."""
 
+import base64
 import json
 import re
 import subprocess
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +13,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from cryptography.x509.oid import NameOID
 from phone import Phone
 from reader import TAKEN, Reader, blocks, commands, page, section
@@ -48,6 +52,20 @@ def test_the_commands_of_the_quick_start_work(reader):
         watchdog.cancel()
         phone.kill()
         phone.communicate()
+
+
+def test_the_commands_of_the_move_work_and_a_kept_totp_secret_goes_on(reader, client):
+    said = [reader.run(command) for command in commands(page("docs/start/from-twilio.md"))]
+
+    factor = json.loads(said[-1])
+    kept = TOTP(base64.b32decode("GEZDGNBVGY3TQOJQ" * 2), 6, SHA1(), 30)
+    person = client.verify.v2.services(factor["service_sid"]).entities(factor["identity"])
+    assert person.factors(factor["sid"]).update(auth_payload=kept.generate(time.time()).decode()).status == "verified"
+
+
+def test_there_are_twenty_questions_in_order():
+    asked = re.findall(r"^### (\d+)\. .*\?$", page("docs/start/questions.md"), re.M)
+    assert asked == [str(number) for number in range(1, 21)]
 
 
 def write_what_apple_gives(folder):

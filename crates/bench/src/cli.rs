@@ -28,6 +28,8 @@ pub(crate) enum Part {
     Deliver,
     /// Callers that hang up: whether their stored notifications arrive as fast as for callers that wait
     Hangups,
+    /// Somebody who asks one person ten times a second: whether prompts to everybody else arrive as before
+    Bomber,
     /// Notifications for Apple devices, from the request to the response of a stand-in over TLS, all accounted for
     Push,
     /// Several nodes with one PostgreSQL and NATS between them: the total rate, and the processor time of each

@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) fleet: Fleet,
     pub(crate) challenges: Challenges,
     pub(crate) requests: Arc<Requests>,
+    /// The part of the benchmark that it serves.
+    part: &'static str,
     who: String,
 }
 
@@ -36,7 +38,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.scale.repeats {
         let floor = bench.bare_floor(PART).await?;
         for devices in bench.scale.devices.clone() {
-            let (mut setup, _folder) = set_up(bench, devices).await?;
+            let (mut setup, _folder) = set_up(bench, PART, devices).await?;
             let most = measure(bench, &setup, Pace::Closed, "the most", Some(floor)).await?;
             let half = Pace::Open((most / 2.0).max(1.0));
             measure(bench, &setup, half, "on schedule at half the most", None).await?;
@@ -50,7 +52,11 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
 }
 
 /// A new server with connected devices, on which every automatic push has arrived.
-pub(crate) async fn set_up(bench: &Bench, devices: usize) -> Result<(Setup, tempfile::TempDir)> {
+pub(crate) async fn set_up(
+    bench: &Bench,
+    part: &'static str,
+    devices: usize,
+) -> Result<(Setup, tempfile::TempDir)> {
     let (server, folder) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
     let population = Arc::new(Population::enrol(&server, account, devices).await?);
@@ -66,11 +72,11 @@ pub(crate) async fn set_up(bench: &Bench, devices: usize) -> Result<(Setup, temp
         1 => "1 device".to_owned(),
         devices => format!("{devices} devices"),
     };
-    Ok((Setup { server, fleet, challenges, requests, who }, folder))
+    Ok((Setup { server, fleet, challenges, requests, part, who }, folder))
 }
 
 /// Measures the rate at which frames arrive.
-async fn measure(
+pub(crate) async fn measure(
     bench: &mut Bench,
     setup: &Setup,
     pace: Pace,
@@ -92,17 +98,17 @@ async fn measure(
     let name = format!("{}, {how}", setup.who);
     let rate = reconciliation.within as f64 / load.elapsed.as_secs_f64().max(1e-9);
     let stalls = stalls.readings(&reconciliation.latency).await?;
-    record(bench, &name, &load, &reconciliation, (rate, floor), &stalls);
-    let Setup { server, challenges, .. } = setup;
+    let Setup { server, challenges, part, .. } = setup;
+    record(bench, (part, &name), &load, &reconciliation, (rate, floor), &stalls);
     let counts =
-        lost_and_superseded(bench, PART, &name, server, challenges, &reconciliation).await?;
-    bench.report.add(PART, &name, &counts);
+        lost_and_superseded(bench, part, &name, server, challenges, &reconciliation).await?;
+    bench.report.add(part, &name, &counts);
     Ok(rate)
 }
 
 fn record(
     bench: &mut Bench,
-    name: &str,
+    (part, name): (&'static str, &str),
     load: &Load,
     reconciliation: &Reconciliation,
     (rate, floor): (f64, Option<f64>),
@@ -118,8 +124,8 @@ fn record(
     readings.push(("CPU us", load.usage.server * 1e6 / (load.answered.max(1) as f64)));
     readings.extend(load.usage.disturbances());
     readings.extend(stalls);
-    bench.report.add(PART, name, &readings);
-    bench.report.fault_of(PART, name, load);
+    bench.report.add(part, name, &readings);
+    bench.report.fault_of(part, name, load);
 }
 
 /// Counts the missing, duplicate, late and unknown notifications as readings; each is a fault.

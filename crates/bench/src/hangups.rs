@@ -52,7 +52,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let devices = bench.scale.devices.last().copied().unwrap_or(1);
     for _ in 0..bench.scale.repeats {
         for (behaviour, name) in Behaviour::ALL {
-            let (mut setup, _folder) = deliver::set_up(bench, devices).await?;
+            let (mut setup, _folder) = deliver::set_up(bench, PART, devices).await?;
             measure(bench, &setup, behaviour, name).await?;
             setup.server.still_runs()?;
         }

@@ -12,6 +12,7 @@
 mod answer;
 mod backing;
 mod bench;
+mod bomber;
 mod calls;
 mod cli;
 mod deliver;
@@ -147,6 +148,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Notify,
         Part::Deliver,
         Part::Hangups,
+        Part::Bomber,
         Part::Push,
         Part::Nodes,
         Part::Idle,
@@ -165,6 +167,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Notify => ("notify", notify::run(bench).await),
             Part::Deliver => ("deliver", deliver::run(bench).await),
             Part::Hangups => ("hangups", hangups::run(bench).await),
+            Part::Bomber => ("bomber", bomber::run(bench).await),
             Part::Push => ("push", push::run(bench).await),
             Part::Nodes => ("nodes", nodes::run(bench).await),
             Part::Idle => ("idle", idle::run(bench).await),

@@ -151,6 +151,18 @@ impl Population {
         Ok(())
     }
 
+    /// The path of the service.
+    pub(crate) fn service_path(&self) -> String {
+        format!("/v2/Services/{}", self.service)
+    }
+
+    /// A request that creates a challenge for a device, with the default lifetime.
+    pub(crate) fn question(&self, server: &Server, device: &Device) -> Vec<u8> {
+        let path = format!("{}/Entities/{}/Challenges", self.service_path(), device.identity);
+        let question = [("FactorSid", &*device.factor_sid), ("Details.Message", "Log in?")];
+        server.post(&path, &form(&question))
+    }
+
     /// The path of a device's stream.
     pub(crate) fn stream_path(&self, device: &Device) -> String {
         let Device { identity, factor_sid, .. } = device;

@@ -220,6 +220,9 @@ impl From<VerifyError> for ApiError {
             VerifyError::TooManyWebhooks(most) => {
                 return Self::limit(&rows::TOO_MANY_WEBHOOKS, "webhooks_per_service", most);
             }
+            VerifyError::TooManyIntegrations(most) => {
+                return Self::limit(&rows::TOO_MANY_INTEGRATIONS, "integrations_per_service", most);
+            }
             VerifyError::TokenNotForThis(why) => {
                 let why = format!("the access token {why}");
                 return Self::because(&rows::TOKEN_NOT_FOR_THIS, why);

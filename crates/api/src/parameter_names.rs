@@ -20,6 +20,7 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
         Parameter::Presence(PresencePart::Label) => "Presence.Label",
         Parameter::Presence(PresencePart::Answer) => "Presence.Answer",
         Parameter::PresenceCode => "Code",
+        Parameter::Networks => "Networks",
         Parameter::Credential(part) => match part {
             CredentialPart::Certificate => "Certificate",
             CredentialPart::PrivateKey => "PrivateKey",
@@ -42,6 +43,7 @@ pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
         | Parameter::Challenge
         | Parameter::Presence(_)
         | Parameter::PresenceCode
+        | Parameter::Networks
         | Parameter::PushToken => &rows::PARAMETER,
     }
 }

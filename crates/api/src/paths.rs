@@ -3,8 +3,8 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{
-    AccessTokenSid, ChallengeGroupSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid,
-    ServiceSid, WebhookSid,
+    AccessTokenSid, ChallengeGroupSid, ChallengeSid, CredentialSid, FactorSid, IntegrationSid,
+    NotificationSid, ServiceSid, WebhookSid,
 };
 use countersign_domain::text::Identity;
 use http::Uri;
@@ -43,6 +43,7 @@ parts! {
     NotificationSid "NotificationSid";
     AccessTokenSid "AccessTokenSid";
     WebhookSid "WebhookSid";
+    IntegrationSid "IntegrationSid";
     CredentialSid "CredentialSid";
 }
 

@@ -19,7 +19,7 @@ use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
     access_tokens, challenge_context, challenge_groups, challenges, entities, factors, forms,
-    notifications, presence, protection, service_protection, services, webhooks,
+    integrations, notifications, presence, protection, service_protection, services, webhooks,
 };
 use crate::{openapi, ops};
 
@@ -76,6 +76,22 @@ fn set_up() -> Vec<Route> {
             get(webhooks::fetch).post(webhooks::update).delete(webhooks::delete),
         ),
         ("/v2/Services/{ServiceSid}/Webhooks/{WebhookSid}/Secret", get(webhooks::secret)),
+        (
+            "/v2/Services/{ServiceSid}/Integrations",
+            get(integrations::list).post(integrations::create),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Integrations/{IntegrationSid}",
+            get(integrations::fetch).post(integrations::update).delete(integrations::delete),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Integrations/{IntegrationSid}/Secret",
+            post(integrations::rotate),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Integrations/{IntegrationSid}/Identity",
+            get(integrations::identity),
+        ),
         ("/v1/Credentials", get(credentials::list).post(credentials::create)),
         (
             "/v1/Credentials/{CredentialSid}",

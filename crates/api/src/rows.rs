@@ -106,6 +106,8 @@ rows! {
         naming "Invalid parameter: {}";
     PARAMETER = 60306 BAD_REQUEST "Invalid Request" naming "Invalid parameter: {}";
     TOO_MANY_WEBHOOKS = 60306 BAD_REQUEST "Reached max limit of Webhooks associated per Service";
+    TOO_MANY_INTEGRATIONS = 60306 BAD_REQUEST
+        "Reached max limit of Integrations associated per Service";
     TOO_MANY_API_KEYS = 60306 BAD_REQUEST "Reached max limit of API keys associated per Account";
     TOO_MANY_STORED_ENTITIES = 60306 BAD_REQUEST
         "Reached max limit of Entities associated per Account";

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, FactorSid, IntegrationSid, NotificationSid,
+    ServiceSid,
 };
 use countersign_domain::text::Message;
 use countersign_domain::world::Clock as _;
@@ -328,6 +329,7 @@ pub async fn listeners_are_told(pair: BusPair) {
         Changed::ApiKey(ApiKeySid::from_bytes(sid)),
         Changed::Service(ServiceSid::from_bytes(sid)),
         Changed::Credential(CredentialSid::from_bytes(sid)),
+        Changed::Integration(IntegrationSid::from_bytes(sid)),
     ] {
         pair.here.announce(changed).await;
         for listener in 0..2 {

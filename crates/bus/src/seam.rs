@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
-    ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, IntegrationSid,
+    NotificationSid, ServiceSid,
 };
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -82,6 +82,8 @@ pub enum Changed {
     Service(ServiceSid),
     /// A push credential.
     Credential(CredentialSid),
+    /// An integration.
+    Integration(IntegrationSid),
     /// An entity, which was deleted.
     Entity(EntitySid),
     /// A factor, which was deleted.

@@ -69,6 +69,8 @@ pub struct Limits {
     pub challenges_per_totp_factor_per_day: u32,
     /// Webhooks that one service may have at a time. A service that has more keeps them. 400/60306.
     pub webhooks_per_service: u32,
+    /// Integrations that one service may have at a time. A service that has more keeps them. 400/60306.
+    pub integrations_per_service: u32,
     /// Waiting calls of one webhook. Past it the oldest are given up.
     pub queued_calls_per_webhook: u32,
     /// Waiting calls of all webhooks of one account. Past it the oldest calls of the webhook with the most are given up.
@@ -108,6 +110,7 @@ impl Default for Limits {
             challenges_per_totp_factor_per_hour: 50,
             challenges_per_totp_factor_per_day: 100,
             webhooks_per_service: 20,
+            integrations_per_service: 100,
             queued_calls_per_webhook: 100_000,
             queued_calls_per_account: 250_000,
         }

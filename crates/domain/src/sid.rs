@@ -190,6 +190,10 @@ sid!(
     WebhookSid, "YW"
 );
 sid!(
+    /// An integration of a service. Twilio has no such resource, and no SID of Verify v2 with these letters.
+    IntegrationSid, "IG"
+);
+sid!(
     /// A push credential of an account, for APNs or FCM.
     CredentialSid, "CR"
 );
@@ -203,7 +207,7 @@ sid!(
     RequestSid, "RQ"
 );
 
-minted!(AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid CredentialSid FactorKeySid RequestSid);
+minted!(AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid IntegrationSid CredentialSid FactorKeySid RequestSid);
 minted_by_type!(FactorSid ChallengeSid);
 
 impl ChallengeGroupSid {

@@ -36,6 +36,7 @@ mod events;
 mod factors;
 mod gather;
 mod history;
+mod integrations;
 mod leases;
 mod migrations;
 mod moving;

@@ -25,6 +25,8 @@ use crate::store::PostgresStore;
 const EXISTS: &str = "SELECT 1 FROM services WHERE sid = $1";
 /// Whether a service exists. It is not deleted before the end of the transaction.
 pub(crate) const STAYS: &str = "SELECT 1 FROM services WHERE sid = $1 FOR KEY SHARE";
+/// Locks a service before something of it is counted, so that the next transaction counts what this one adds.
+pub(crate) const LOCK: &str = "SELECT 1 FROM services WHERE sid = $1 FOR NO KEY UPDATE";
 const READ: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE sid = $1");
 const LIST: &str = concat!("SELECT ", service_columns!(), " FROM services WHERE account_sid = $1");
 const INSERT: &str = concat!(

@@ -43,6 +43,7 @@ const REMOVAL: &str = "SELECT sid, removed_at FROM removals WHERE kind = $1 LIMI
 const REMOVAL_DONE: &str = "DELETE FROM removals WHERE kind = $1 AND sid = $2";
 const SERVICE_TOKENS: &str = delete!("access_tokens", "service_sid = $1", "$2");
 const SERVICE_WEBHOOKS: &str = delete!("webhooks", "service_sid = $1", "$2");
+const SERVICE_INTEGRATIONS: &str = delete!("integrations", "service_sid = $1", "$2");
 /// The entities of a deleted service become deleted entities.
 const SERVICE_ENTITIES: &str = "WITH gone AS (DELETE FROM entities WHERE service_sid = $1 AND sid = ANY (ARRAY(\
                                 SELECT sid FROM entities WHERE service_sid = $1 ORDER BY sid LIMIT $2 FOR UPDATE)) \
@@ -108,6 +109,7 @@ impl Cleanup<'_> {
     async fn service(&mut self, sid: Uuid, removed_at: i64) -> Result<(), DatabaseError> {
         self.remove(SERVICE_TOKENS, params![sid, self.bound()]).await?;
         self.remove(SERVICE_WEBHOOKS, params![sid, self.bound()]).await?;
+        self.remove(SERVICE_INTEGRATIONS, params![sid, self.bound()]).await?;
         self.remove(SERVICE_ENTITIES, params![sid, self.bound(), removed_at]).await
     }
 

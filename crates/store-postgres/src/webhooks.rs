@@ -18,6 +18,7 @@ use crate::command::Command;
 use crate::error::DatabaseError;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
+use crate::services;
 use crate::session::Session;
 use crate::statement::{exists, one, updated};
 use crate::store::PostgresStore;
@@ -38,8 +39,6 @@ const INSERT: &str = "INSERT INTO webhooks (sid, account_sid, service_sid, frien
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE webhooks SET friendly_name = $3, event_types = $4, url = $5, enabled = $6, version = $7, \
                       updated_at = $8 WHERE service_sid = $1 AND sid = $2 AND updated_at = $9";
-/// Locks a service before its webhooks are counted, so that the next transaction counts what this one adds.
-const LOCK_SERVICE: &str = "SELECT 1 FROM services WHERE sid = $1 FOR NO KEY UPDATE";
 const COUNT: &str = "SELECT count(*) FROM webhooks WHERE service_sid = $1";
 const DELETE: &str = "DELETE FROM webhooks WHERE service_sid = $1 AND sid = $2";
 
@@ -52,7 +51,7 @@ impl Command for Create {
     async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
         let webhook = &self.0;
         let service = id(webhook.service.as_bytes());
-        if !exists(db, LOCK_SERVICE, params![service]).await? {
+        if !exists(db, services::LOCK, params![service]).await? {
             return Ok(Inserted::NoParent);
         }
         let read = |row: &Row| cells_of(row, "webhooks").take::<u32>();

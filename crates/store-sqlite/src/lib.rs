@@ -32,6 +32,7 @@ mod entities;
 mod error;
 mod events;
 mod factors;
+mod integrations;
 mod integrity;
 mod moving;
 mod new_notifications;

@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 36] = [
+const ALL: [(&str, &[(&str, &str)]); 37] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -27,6 +27,7 @@ const ALL: [(&str, &[(&str, &str)]); 36] = [
     ("entities", crate::entities::STATEMENTS),
     ("events", crate::events::STATEMENTS),
     ("factors", crate::factors::STATEMENTS),
+    ("integrations", crate::integrations::STATEMENTS),
     ("moving", crate::moving::STATEMENTS),
     ("new_notifications", crate::new_notifications::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),

@@ -25,6 +25,8 @@ statements! {
                       WHERE service_sid = ?1 LIMIT ?2)";
     SERVICE_WEBHOOKS = "DELETE FROM webhooks WHERE service_sid = ?1 AND sid IN (SELECT sid FROM webhooks \
                         WHERE service_sid = ?1 LIMIT ?2)";
+    SERVICE_INTEGRATIONS = "DELETE FROM integrations WHERE service_sid = ?1 AND sid IN (SELECT sid FROM integrations \
+                            WHERE service_sid = ?1 LIMIT ?2)";
     SERVICE_ENTITIES = "SELECT sid FROM entities WHERE service_sid = ?1 ORDER BY sid LIMIT ?2";
     SERVICE_ENTITY = "DELETE FROM entities WHERE service_sid = ?1 AND sid = ?2";
     ENTITY_FACTORS = "DELETE FROM factors WHERE entity_sid = ?1 AND sid IN (SELECT sid FROM factors \
@@ -80,6 +82,7 @@ impl Cleanup<'_> {
     fn service(&mut self, sid: &[u8; 16], removed_at: i64) -> Result<(), DatabaseError> {
         self.remove(SERVICE_TOKENS, params![sid, self.bound()])?;
         self.remove(SERVICE_WEBHOOKS, params![sid, self.bound()])?;
+        self.remove(SERVICE_INTEGRATIONS, params![sid, self.bound()])?;
         let entities = self.sids(SERVICE_ENTITIES, params![sid, self.bound()])?;
         for entity in entities {
             execute(self.db, entities::REMOVED, params![entity, removed_at])?;

@@ -118,7 +118,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 19] = [
+pub static TABLES: [Table; 20] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -169,6 +169,19 @@ pub static TABLES: [Table; 19] = [
             text("url"),
             flag("enabled"),
             text("version"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "integrations",
+        key: &[id("service_sid"), id("sid")],
+        rest: &[
+            id("account_sid"),
+            text("kind"),
+            text("key"),
+            bytes("secret"),
+            text("settings"),
             number("created_at"),
             number("updated_at"),
         ],

@@ -12,13 +12,16 @@ use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::delivery::{Delivery, InitialState, NewNotification};
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::factor::{Factor, FactorStatus, FactorType};
+use countersign_domain::integration::{
+    Integration, IntegrationKey, IntegrationKind, IntegrationSettings,
+};
 use countersign_domain::node::NodeId;
 use countersign_domain::notification;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::sid::{
     AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
-    FactorSid, NotificationSid, ServiceSid, WebhookSid,
+    FactorSid, IntegrationSid, NotificationSid, ServiceSid, WebhookSid,
 };
 use countersign_domain::text::StringMap;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
@@ -136,6 +139,21 @@ impl Fixtures {
             url: valid(WebhookUrl::parse("https://owlbank.example.com/hook")),
             enabled: true,
             version: WebhookVersion::V2,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// An integration of an ssh server.
+    pub fn integration(&self, service: &Service) -> Integration {
+        Integration {
+            sid: IntegrationSid::mint(self.now(), &self.entropy),
+            account: service.account,
+            service: service.sid,
+            kind: IntegrationKind::Duo,
+            key: IntegrationKey::draw(&self.entropy),
+            secret: Sealed::from_bytes(random::<69>(&self.entropy).to_vec()),
+            settings: IntegrationSettings::named(valid(FriendlyName::parse("ssh"))),
             created_at: self.now(),
             updated_at: self.now(),
         }

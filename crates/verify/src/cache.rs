@@ -98,6 +98,16 @@ impl<K: Hash + Eq + Copy + Send + Sync + 'static, V: Send + Sync + 'static> Cach
         }
     }
 
+    /// Forgets the values of which `is_meant` holds. Looks at all of them.
+    pub(crate) fn forget_where(&self, is_meant: impl Fn(&V) -> bool) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        for (key, (_, value)) in &self.values {
+            if is_meant(&value) {
+                self.values.invalidate(&*key);
+            }
+        }
+    }
+
     /// Forgets the value of `key`, and that it was missing.
     pub(crate) fn forget(&self, key: &K) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
@@ -164,6 +174,17 @@ mod tests {
         cache.missing.0.run_pending_tasks();
         assert!(cache.missing.0.entry_count() <= MAX_MISSING);
         assert_eq!(*cache.get(0, at(1), ready(Err(down()))).await.unwrap().unwrap(), "kept");
+    }
+
+    #[tokio::test]
+    async fn values_are_forgotten_by_what_they_are() {
+        let cache = Cache::new(10);
+        for (key, value) in [(1, "a"), (2, "b")] {
+            cache.get(key, at(0), ready(Ok(Some(value)))).await.unwrap();
+        }
+        cache.forget_where(|value| *value == "a");
+        assert_eq!(*cache.get(1, at(1), ready(Ok(Some("new")))).await.unwrap().unwrap(), "new");
+        assert_eq!(*cache.get(2, at(1), ready(Ok(Some("new")))).await.unwrap().unwrap(), "b");
     }
 
     #[tokio::test]

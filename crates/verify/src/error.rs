@@ -56,6 +56,9 @@ pub enum VerifyError {
     /// The service has reached `limits.webhooks_per_service`: the limit.
     #[error("too many webhooks")]
     TooManyWebhooks(u32),
+    /// The service has reached `limits.integrations_per_service`: the limit.
+    #[error("too many integrations")]
+    TooManyIntegrations(u32),
     /// The access token does not allow this enrolment: why.
     #[error("unauthorized factor creation: the access token {0}")]
     TokenNotForThis(Invalid),

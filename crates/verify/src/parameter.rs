@@ -24,6 +24,8 @@ pub enum Parameter {
     Presence(PresencePart),
     /// The code that a person typed on the page.
     PresenceCode,
+    /// The networks that an integration's requests may come from.
+    Networks,
     /// A part of a push credential.
     Credential(CredentialPart),
 }
@@ -41,6 +43,7 @@ impl fmt::Display for Parameter {
             Self::Presence(PresencePart::Label) => f.write_str("label of the presence code"),
             Self::Presence(PresencePart::Answer) => f.write_str("presence number"),
             Self::PresenceCode => f.write_str("presence code"),
+            Self::Networks => f.write_str("networks"),
             Self::Credential(part) => part.fmt(f),
         }
     }

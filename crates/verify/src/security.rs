@@ -107,6 +107,10 @@ events! {
     WebhookCreated "webhook.created";
     WebhookUpdated "webhook.updated";
     WebhookDeleted "webhook.deleted";
+    IntegrationCreated "integration.created";
+    IntegrationUpdated "integration.updated";
+    IntegrationRotated "integration.rotated";
+    IntegrationDeleted "integration.deleted";
     ServiceCreated "service.created";
     ServiceUpdated "service.updated";
     ServiceDeleted "service.deleted";

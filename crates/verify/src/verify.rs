@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_bus::{Bus, Changed, HandOver};
 use countersign_domain::account::{Account, ApiKey};
 use countersign_domain::credential::Credential;
+use countersign_domain::integration::{IntegrationKey, IntegrationKind};
 use countersign_domain::node::NodeId;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{
@@ -19,6 +20,7 @@ use crate::credential_secrets::{CredentialCheck, CredentialSecrets};
 use crate::failures::Failures;
 use crate::keys::Keys;
 use crate::notification_target::NotificationTarget;
+use crate::opened_integration::OpenedIntegration;
 use crate::places::{NoPlaces, Places};
 use crate::quotas::Quotas;
 use crate::rates::Rates;
@@ -33,7 +35,7 @@ pub(crate) const MAX_TRIES: usize = 8;
 const MAX_TARGETS: u64 = 50_000;
 /// Accounts, API keys and services, each, that are kept in memory.
 const MAX_CACHED: u64 = 10_000;
-/// Push credentials that are kept in memory.
+/// Push credentials, and integrations, each, that are kept in memory.
 const MAX_CACHED_CREDENTIALS: u64 = 1_000;
 
 /// Everything outside this crate that a use case may call.
@@ -78,6 +80,8 @@ pub struct Verify {
     pub(crate) spent_tokens: Missing<AccessTokenSid>,
     pub(crate) services: Arc<Cache<ServiceSid, Service>>,
     pub(crate) credentials: Arc<Cache<CredentialSid, (Credential, CredentialSecrets)>>,
+    pub(crate) integrations: Arc<Cache<IntegrationKey, OpenedIntegration>>,
+    pub(crate) integrations_of_kind: Arc<Cache<IntegrationKind, Vec<Arc<OpenedIntegration>>>>,
     /// The targets of recent challenges, so that one more notification costs no read.
     pub(crate) targets: moka::sync::Cache<ChallengeSid, Arc<NotificationTarget>>,
     pub(crate) rates: Box<Rates>,
@@ -103,17 +107,24 @@ impl Verify {
         let api_keys = Arc::new(Cache::new(MAX_CACHED));
         let services = Arc::new(Cache::new(MAX_CACHED));
         let credentials = Arc::new(Cache::new(MAX_CACHED_CREDENTIALS));
+        let integrations = Arc::new(Cache::new(MAX_CACHED_CREDENTIALS));
+        let integrations_of_kind = Arc::new(Cache::new(MAX_CACHED_CREDENTIALS));
         let waiters = Waiters::default();
         dependencies.bus.listen({
             let waiters = waiters.clone();
             let (accounts, api_keys) = (Arc::clone(&accounts), Arc::clone(&api_keys));
             let (services, credentials) = (Arc::clone(&services), Arc::clone(&credentials));
+            let (by_key, by_kind) = (Arc::clone(&integrations), Arc::clone(&integrations_of_kind));
             Box::new(move |changed| {
                 match changed {
                     Changed::Account(sid) => accounts.forget(&sid),
                     Changed::ApiKey(sid) => api_keys.forget(&sid),
                     Changed::Service(sid) => services.forget(&sid),
                     Changed::Credential(sid) => credentials.forget(&sid),
+                    Changed::Integration(sid) => {
+                        by_key.forget_where(|it: &OpenedIntegration| it.integration.sid == sid);
+                        by_kind.forget_where(|_| true);
+                    }
                     Changed::Entity(_) | Changed::Factor(_) => {}
                 }
                 // After the caches: a waiter that reads again must not read the old value.
@@ -141,6 +152,8 @@ impl Verify {
             spent_tokens: Missing::new(),
             services,
             credentials,
+            integrations,
+            integrations_of_kind,
             targets: moka::sync::Cache::new(MAX_TARGETS),
             waiters,
             readiness: Readiness::default(),

@@ -95,7 +95,7 @@ impl Waiter {
                 Ok(Changed::Service(sid)) => sid == owner.service,
                 Ok(Changed::Entity(sid)) => sid == owner.entity,
                 Ok(Changed::Factor(sid)) => Some(sid) == self.device,
-                Ok(Changed::ApiKey(_) | Changed::Credential(_)) => false,
+                Ok(Changed::ApiKey(_) | Changed::Credential(_) | Changed::Integration(_)) => false,
                 Err(RecvError::Lagged(_)) => true,
                 // The sender lives as long as the use cases, which own this future.
                 Err(RecvError::Closed) => std::future::pending().await,

@@ -56,7 +56,8 @@ impl Changes {
             Changed::ApiKey(_)
             | Changed::Credential(_)
             | Changed::Entity(_)
-            | Changed::Factor(_) => return,
+            | Changed::Factor(_)
+            | Changed::Integration(_) => return,
         }
         self.news.notify_one();
     }

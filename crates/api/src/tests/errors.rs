@@ -78,6 +78,7 @@ async fn every_error_of_a_use_case_has_a_row() {
         VerifyError::TooManyFactors(FactorType::Totp, 7),
         VerifyError::TooManyFactorsToday,
         VerifyError::TooManyWebhooks(20),
+        VerifyError::TooManyIntegrations(100),
         VerifyError::TokenNotForThis(why()),
         VerifyError::FactorNotProved(why()),
         VerifyError::FactorUnverified,

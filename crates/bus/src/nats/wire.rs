@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{
-    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, NotificationSid,
-    ServiceSid,
+    AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorSid, IntegrationSid,
+    NotificationSid, ServiceSid,
 };
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -194,6 +194,7 @@ impl Broadcast {
             Self::Changed(Changed::Credential(sid)) => (5, *sid.as_bytes()),
             Self::Changed(Changed::Entity(sid)) => (6, *sid.as_bytes()),
             Self::Changed(Changed::Factor(sid)) => (7, *sid.as_bytes()),
+            Self::Changed(Changed::Integration(sid)) => (8, *sid.as_bytes()),
         };
         let mut bytes = begin(kind);
         bytes.put_slice(&sid);
@@ -211,6 +212,7 @@ impl Broadcast {
             5 => Self::Changed(Changed::Credential(CredentialSid::from_bytes(sid))),
             6 => Self::Changed(Changed::Entity(EntitySid::from_bytes(sid))),
             7 => Self::Changed(Changed::Factor(FactorSid::from_bytes(sid))),
+            8 => Self::Changed(Changed::Integration(IntegrationSid::from_bytes(sid))),
             _ => return None,
         })
     }

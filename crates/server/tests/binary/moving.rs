@@ -111,6 +111,7 @@ async fn furnish(store: SqliteStore) {
         .create_webhook(&Webhook { enabled: false, ..make.webhook(&service) }, 0)
         .await
         .expect("stored");
+    store.create_integration(&make.integration(&service), 0).await.expect("stored");
     let identity = make.identity();
     for _ in 0..2 {
         store.create_access_token(&make.access_token(&service, &identity)).await.expect("stored");

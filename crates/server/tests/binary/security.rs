@@ -57,6 +57,19 @@ async fn change_settings(application: &Application, service: &str) -> (String, S
     (credential, webhook)
 }
 
+/// Makes, changes and deletes an integration, and gives it another secret; its SID, and both secrets.
+async fn integrate(application: &Application, service: &str) -> (String, [String; 2]) {
+    let form = [("FriendlyName", "ssh"), ("Kind", "duo")];
+    let made = application.create(&format!("{service}/Integrations"), &form).await;
+    let text = |body: &Value, name: &str| body[name].as_str().expect(name).to_owned();
+    let sid = text(&made, "sid");
+    let path = format!("{service}/Integrations/{sid}");
+    application.post(&path, &[("PromptLife", "30")]).await;
+    let (_, rotated) = application.post(&format!("{path}/Secret"), &[]).await;
+    delete(application, &path).await;
+    (sid, [text(&made, "secret"), text(&rotated, "secret")])
+}
+
 /// Answers a challenge of the phone with a signature that is not the phone's; the challenge's SID.
 async fn forge_an_answer(application: &Application, phone: &Phone) -> String {
     let path = application.challenge(phone, &[("Details.Message", "Log in?")]).await;
@@ -106,6 +119,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     let nobody = application.with(NOBODY, "a-wrong-token");
     while nobody.visit_console().await != 429 {}
     let (credential, webhook) = change_settings(&application, &service).await;
+    let (integration, integration_secrets) = integrate(&application, &service).await;
     connect_with_a_wrong_clock(&stage, &phone).await;
     let challenge = forge_an_answer(&application, &phone).await;
     let reported = report_and_resume(&application, &phone).await;
@@ -121,7 +135,8 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     }
     let log = running.stop().await.stderr;
 
-    for secret in ["a-wrong-token", "wrong-field", TOKEN, "webhook-secret", "x.y.z"] {
+    let secrets = ["a-wrong-token", "wrong-field", TOKEN, "webhook-secret", "x.y.z"];
+    for secret in secrets.into_iter().chain(integration_secrets.iter().map(String::as_str)) {
         let found: Vec<_> = log.lines().filter(|line| line.contains(secret)).collect();
         assert!(found.is_empty(), "{secret}: {found:#?}");
     }
@@ -145,6 +160,10 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         ("webhook.created", "success", "http", Some(&webhook)),
         ("webhook.updated", "success", "http", Some(&webhook)),
         ("webhook.deleted", "success", "http", Some(&webhook)),
+        ("integration.created", "success", "http", Some(&integration)),
+        ("integration.updated", "success", "http", Some(&integration)),
+        ("integration.rotated", "success", "http", Some(&integration)),
+        ("integration.deleted", "success", "http", Some(&integration)),
         ("challenge.answer", "failure", "http", Some(&challenge)),
         ("challenge.reported", "success", "http", Some(&reported)),
         ("entity.paused", "success", "http", Some(entity)),

@@ -53,6 +53,7 @@ fn complete<'a>(key: &str, home: &'a Home) -> Vec<(&'static str, &'a str)> {
         "webhooks" => {
             vec![("FriendlyName", "a"), ("EventTypes", "*"), ("WebhookUrl", "https://a.example")]
         }
+        "integrations" => vec![("FriendlyName", "a"), ("Kind", "duo")],
         "entities" => vec![("Identity", "mallory-1")],
         "factors" => vec![
             ("FriendlyName", "a"),
@@ -101,7 +102,11 @@ async fn resources_of_another_service_or_identity_are_not_found() {
             }
         }
     }
-    assert_eq!(asked, 3 + 1 + 2 * (3 + 2 + 1), "webhook, token; factor, challenge, notification");
+    assert_eq!(
+        asked,
+        2 * 3 + 1 + 2 * (3 + 2 + 1),
+        "webhook, integration, token; factor, challenge, notification"
+    );
     let stray = format!("{}/Notifications/{}", two.challenge_path(), one.notification);
     assert_eq!(app.api().get(&stray).await.refusal(), (404, 20404));
     assert_eq!((one.inventory().await, two.inventory().await), before);

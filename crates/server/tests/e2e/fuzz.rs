@@ -31,7 +31,7 @@ impl Dice {
     }
 }
 
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 41] = [
     "FriendlyName",
     "friendlyname",
     "Identity",
@@ -55,6 +55,10 @@ const NAMES: [&str; 37] = [
     "WebhookUrl",
     "Status",
     "Version",
+    "Kind",
+    "Aliases",
+    "Networks",
+    "Radius.Mode",
     "Type",
     "Sandbox",
     "Secret",
@@ -116,6 +120,7 @@ fn right(path: &str) -> &'static str {
         "AccessTokens" => "Identity=carol-0001&FactorType=push",
         "Credentials" => "Type=fcm",
         "Webhooks" => "FriendlyName=a&EventTypes=*&WebhookUrl=https://a.example",
+        "Integrations" => "FriendlyName=a&Kind=duo",
         "Notifications" => "Ttl=0",
         _ => "FriendlyName=a&Metadata=%7B%22a%22%3A%22b%22%7D",
     }

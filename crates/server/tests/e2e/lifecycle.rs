@@ -20,6 +20,10 @@ fn members(key: &str) -> Vec<&'static str> {
             "account_sid date_created date_updated event_types friendly_name service_sid sid status url version \
              webhook_method webhook_url"
         }
+        "integrations" => {
+            "account_sid aliases date_created date_updated friendly_name key kind legacy links networks presence \
+             prompt_life radius service_sid sid strangers url user_rule"
+        }
         "entities" => "account_sid date_created date_updated identity links service_sid sid url",
         "factors" => {
             "account_sid config date_created date_updated entity_sid factor_type friendly_name identity metadata \

@@ -124,6 +124,19 @@ async fn webhooks_of_a_service_are_limited_and_the_refusal_names_the_limit() {
 }
 
 #[tokio::test]
+async fn integrations_of_a_service_are_limited_and_the_refusal_names_the_limit() {
+    let app = TestApp::start_with(&["limits.integrations_per_service=1"]).await;
+    let integrations = format!("/v2/Services/{}/Integrations", app.service);
+    let form = [("FriendlyName", "ssh"), ("Kind", "duo")];
+    let first = app.api().post(&integrations, &form).await.text("sid");
+    let refused = app.api().post(&integrations, &form).await;
+    assert_eq!(refused.refusal(), (400, 60306));
+    assert_eq!(refused.body["details"]["reason"], "limits.integrations_per_service is 1");
+    assert_eq!(app.api().delete(&format!("{integrations}/{first}")).await.status, 204);
+    app.api().post(&integrations, &form).await.expect(201);
+}
+
+#[tokio::test]
 async fn entities_and_requests_of_an_account_are_limited_by_the_second() {
     let app = TestApp::start_with(&["limits.entities_per_account_per_second=2"]).await;
     let entities = format!("/v2/Services/{}/Entities", app.service);

@@ -22,6 +22,7 @@ mod full_disk;
 mod fuzz;
 mod hangups;
 mod headers;
+mod integrations;
 mod lenient;
 mod lifecycle;
 mod limits;

@@ -6,7 +6,9 @@ use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::integration::IntegrationKind;
 use countersign_domain::limits::Limits;
+use countersign_domain::service::Service;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::session::SessionId;
 use countersign_domain::sid::ChallengeGroupSid;
@@ -64,6 +66,9 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
         ("webhooks", "version") => "'v2'".to_owned(),
         ("webhooks", "event_types") => "'*'".to_owned(),
         ("webhooks", "url") => "'https://app.example/hook'".to_owned(),
+        ("integrations", "kind") => "'duo'".to_owned(),
+        ("integrations", "key") => "'DI' || lpad(i::text, 18, '0')".to_owned(),
+        ("integrations", "settings") => "'{\"friendly_name\":\"ssh\"}'".to_owned(),
         ("webhook_calls", "parameters") => "'[]'".to_owned(),
         ("removals", "kind") => "'entity'".to_owned(),
         ("notifications", "ending" | "reason" | "code") => "NULL".to_owned(),
@@ -100,6 +105,20 @@ fn filling(table: &Table, day: &str) -> String {
         table.names(),
         values.join(", ")
     )
+}
+
+/// Stores an integration, reads it in every way, changes it and deletes it.
+async fn use_integration(fixture: &Fixture, service: &Service) {
+    let store = &fixture.store;
+    let integration = fixture.make.integration(service);
+    let (sid, key, was) = (integration.sid, integration.key, integration.updated_at);
+    assert_eq!(store.create_integration(&integration, 9).await, Ok(Inserted::Done));
+    store.integration(service.sid, sid).await.unwrap();
+    store.integration_by_key(key).await.unwrap();
+    store.integrations(service.sid, PageQuery::first(10)).await.unwrap();
+    store.integrations_of_kind(IntegrationKind::Duo, 10).await.unwrap();
+    store.update_integration(&integration, was).await.unwrap();
+    store.delete_integration(service.sid, sid).await.unwrap();
 }
 
 /// Runs every method of the store for one service.
@@ -139,6 +158,7 @@ async fn use_everything(fixture: &Fixture) {
     store.webhook(service.sid, webhook.sid).await.unwrap();
     store.webhooks(service.sid, PageQuery::first(10)).await.unwrap();
     store.update_webhook(&webhook, webhook.updated_at).await.unwrap();
+    use_integration(fixture, &service).await;
     let token = fixture.make.access_token(&service, &fixture.make.identity());
     store.create_access_token(&token).await.unwrap();
     store.access_token(service.sid, token.sid).await.unwrap();

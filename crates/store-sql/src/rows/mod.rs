@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod deliveries;
 pub mod entities;
 pub mod factors;
+pub mod integrations;
 pub mod notifications;
 pub mod protections;
 pub mod provider_tokens;

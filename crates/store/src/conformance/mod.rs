@@ -19,6 +19,7 @@ pub mod entities;
 pub mod events;
 pub mod factors;
 pub mod fixture;
+pub mod integrations;
 pub mod newer;
 pub mod notifications;
 pub mod presence;
@@ -222,6 +223,15 @@ macro_rules! conformance {
                 a_webhook_is_replaced_only_if_nobody_was_faster
                 webhooks_are_listed_page_by_page
             }
+            integrations {
+                an_integration_reads_back_as_it_was_stored
+                the_key_of_an_integration_is_unique
+                an_integration_needs_its_service
+                a_service_has_only_so_many_integrations
+                an_integration_is_replaced_only_if_nobody_was_faster
+                integrations_are_listed_page_by_page
+                integrations_of_a_kind_are_read_together
+            }
             credentials {
                 a_credential_reads_back_as_it_was_stored
                 a_credential_needs_its_account
@@ -340,6 +350,7 @@ mod tests {
             include_str!("webhook_calls.rs"),
             include_str!("events.rs"),
             include_str!("webhooks.rs"),
+            include_str!("integrations.rs"),
             include_str!("credentials.rs"),
             include_str!("presence.rs"),
             include_str!("protections.rs"),

@@ -66,7 +66,7 @@ pub async fn everything_below_a_deleted_entity_is_removed(fixture: &Fixture) {
     assert_eq!(fixture.lease_due(100).await.len(), 4);
 }
 
-/// Including its webhooks and access tokens.
+/// Including its webhooks, integrations and access tokens.
 pub async fn everything_below_a_deleted_service_is_removed(fixture: &Fixture) {
     let (service, other) = (fixture.service().await, fixture.service().await);
     for service in [&service, &other] {
@@ -77,11 +77,15 @@ pub async fn everything_below_a_deleted_service_is_removed(fixture: &Fixture) {
             assert_eq!(fixture.store.create_access_token(&token).await, Ok(Inserted::Done));
             let webhook = fixture.make.webhook(service);
             assert_eq!(fixture.store.create_webhook(&webhook, 0).await, Ok(Inserted::Done));
+            let made = fixture.make.integration(service);
+            assert_eq!(fixture.store.create_integration(&made, 0).await, Ok(Inserted::Done));
         }
     }
     assert_eq!(fixture.store.delete_service(service.sid, fixture.now()).await, Ok(true));
-    assert!(clean_all(fixture).await >= 2 * (18 + 3));
+    assert!(clean_all(fixture).await >= 2 * (18 + 4));
     let page = fixture.store.webhooks(other.sid, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items.len(), 2);
+    let page = fixture.store.integrations(other.sid, PageQuery::first(10)).await.unwrap();
     assert_eq!(page.items.len(), 2);
     assert_eq!(fixture.lease_due(100).await.len(), 8);
 }

@@ -24,6 +24,7 @@ mod credentials;
 mod deliveries;
 mod entities;
 mod factors;
+mod integrations;
 mod notifications;
 mod protections;
 mod provider_tokens;
@@ -48,6 +49,7 @@ pub use credentials::Credentials;
 pub use deliveries::{Deliveries, Settlement};
 pub use entities::Entities;
 pub use factors::{Enrolled, Enrolment, Factors};
+pub use integrations::Integrations;
 pub use notifications::{Notifications, Notified};
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
@@ -72,6 +74,7 @@ pub trait Store:
     + Notifications
     + AccessTokens
     + Webhooks
+    + Integrations
     + Calls
     + Credentials
     + ProviderTokens

@@ -6,7 +6,12 @@ use countersign_domain::address::Platform;
 use countersign_domain::challenge::{ChallengeStatus, MAX_FIELDS};
 use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::NotificationStatus;
+use countersign_domain::integration::{
+    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, Strangers,
+};
+use countersign_domain::source_networks::MAX_NETWORKS;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
+use countersign_domain::user_mapping::{MAX_ALIASES, UserRule};
 use countersign_domain::webhook::{EventType, WebhookVersion};
 use countersign_domain::{access_token, notification};
 use serde_json::{Value, json};
@@ -31,6 +36,22 @@ fn the_server_knows_every_value() {
     assert!(are_known::<ChallengeStatus>(&values("challenge_enum_challenge_statuses")));
     assert!(are_known::<CredentialType>(&values("credential_enum_push_service")));
     assert!(are_known::<WebhookVersion>(&values("webhook_enum_version")));
+    let integration = form(&document, "CreateIntegrationRequest");
+    let words = |name: &str| -> Vec<String> {
+        serde_json::from_value(integration[name]["enum"].clone()).expect(name)
+    };
+    assert!(are_known::<IntegrationKind>(&words("Kind")));
+    assert!(are_known::<UserRule>(&words("UserRule")));
+    assert!(are_known::<Strangers>(&words("Strangers")));
+    assert!(are_known::<RadiusMode>(&words("Radius.Mode")));
+    assert!(are_known::<MessageAuthenticator>(&words("Radius.MessageAuthenticator")));
+    let life = &integration["PromptLife"];
+    assert_eq!(
+        (&life["minimum"], &life["maximum"]),
+        (&json!(PROMPT_SECONDS.start()), &json!(PROMPT_SECONDS.end()))
+    );
+    assert_eq!(integration["Aliases"]["maxItems"], MAX_ALIASES);
+    assert_eq!(integration["Networks"]["maxItems"], MAX_NETWORKS);
     let statuses = values("notification_enum_statuses");
     assert_eq!(statuses.len(), 7);
     assert!(statuses.iter().all(|status| NotificationStatus::from_word(status).is_some()));
@@ -61,6 +82,8 @@ fn lengths_are_those_that_the_server_keeps() {
     assert!(is_exact(&form(&document, "CreateEntityRequest")["Identity"], Identity::parse));
     assert!(is_exact(&service["FriendlyName"], ServiceName::parse));
     assert!(is_exact(&factor["FriendlyName"], FriendlyName::parse));
+    let integration = form(&document, "CreateIntegrationRequest");
+    assert!(is_exact(&integration["FriendlyName"], FriendlyName::parse));
     assert!(is_exact(&factor["Config.AppId"], AppId::parse));
     assert!(is_exact(&factor["Config.SdkVersion"], SdkVersion::parse));
     assert!(is_exact(&challenge["Details.Message"], Message::parse));

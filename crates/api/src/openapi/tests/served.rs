@@ -83,6 +83,18 @@ async fn responses_without_a_snapshot_have_exactly_the_properties_of_their_schem
     let secret = format!("{webhooks}/{}/Secret", webhook["sid"].as_str().expect("a SID"));
     application.get(&format!("{template}/Webhooks/{{Sid}}/Secret"), &secret).await;
 
+    let form = "FriendlyName=vpn&Kind=radius&Networks=192.0.2.0%2F24&Aliases=root%3Dalice-0001";
+    let (integrations, pattern) =
+        (format!("{path}/Integrations"), format!("{template}/Integrations"));
+    let made = application.post(&pattern, &integrations, form).await;
+    let integration = format!("{integrations}/{}", made["sid"].as_str().expect("a SID"));
+    let pattern = format!("{pattern}/{{Sid}}");
+    application.get(&pattern, &integration).await;
+    application.post(&pattern, &integration, "PromptLife=30").await;
+    application.post(&format!("{pattern}/Secret"), &format!("{integration}/Secret"), "").await;
+    let who = format!("{integration}/Identity?UserName=ann");
+    application.get(&format!("{pattern}/Identity"), &who).await;
+
     let template = format!("{template}/Entities/{{Identity}}/Factors");
     let factors = format!("{path}/Entities/ff483d1ff591898a9942916050d2ca3f/Factors");
     let totp = application.post(&template, &factors, "FriendlyName=codes&FactorType=totp").await;

@@ -96,6 +96,7 @@ fn every_reply_and_broadcast_survives() {
         Broadcast::Changed(Changed::Credential(CredentialSid::from_bytes(sid))),
         Broadcast::Changed(Changed::Entity(EntitySid::from_bytes(sid))),
         Broadcast::Changed(Changed::Factor(FactorSid::from_bytes(sid))),
+        Broadcast::Changed(Changed::Integration(IntegrationSid::from_bytes(sid))),
     ] {
         assert_eq!(Broadcast::decode(&broadcast.encode()), Some(broadcast));
     }

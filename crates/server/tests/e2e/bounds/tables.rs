@@ -151,6 +151,21 @@ fn webhook(path: String) -> Table {
     table(path, &form, rows)
 }
 
+fn integration(path: String) -> Table {
+    let rows = vec![
+        long("FriendlyName", 64, 60306),
+        row("UserRule", "lower", "upper", 60306),
+        row("Aliases", "root=alice-0001", "root", 60306),
+        row("Strangers", "enrol", "allow", 60306),
+        row("Presence", "number,code", "code,face", 60306),
+        row("Networks", "192.0.2.0/24", "192.0.2.1/24", 60306),
+        row("PromptLife", "10", "9", 60306),
+        row("PromptLife", "600", "601", 60306),
+        row("Legacy", "true", "yes", 60306),
+    ];
+    table(path, &[("FriendlyName", "a"), ("Kind", "duo")], rows)
+}
+
 fn credential(path: &str) -> Table {
     let rows = vec![
         long("FriendlyName", 64, 60300),
@@ -181,6 +196,7 @@ pub fn all(home: &Home) -> Vec<Table> {
     let services = service("/v2/Services");
     let factors = factor(format!("{entity}/Factors"));
     let webhooks = webhook(format!("{service_path}/Webhooks"));
+    let integrations = integration(format!("{service_path}/Integrations"));
     let credentials = credential("/v1/Credentials");
     let identities = vec![
         row("Identity", "x".repeat(8), "x".repeat(7), 60306),
@@ -202,6 +218,7 @@ pub fn all(home: &Home) -> Vec<Table> {
         services.for_update(service_path.clone(), &[]),
         factors.for_update(home.factor_path(), &no_token),
         webhooks.for_update(home.webhook_path(), &[]),
+        integrations.for_update(home.integration_path(), &[]),
         credentials.for_update(home.credential_path(), &["Type"]),
         table(format!("{service_path}/Entities"), &[], identities),
         challenge(format!("{entity}/Challenges"), home.phone.factor_sid()),
@@ -219,6 +236,7 @@ pub fn all(home: &Home) -> Vec<Table> {
         services,
         factors,
         webhooks,
+        integrations,
         credentials,
     ]
 }

@@ -17,7 +17,7 @@ pub(super) struct Route {
     pub(super) phone: Phone,
     /// The path that is read before and after.
     pub(super) shows: String,
-    /// A text that is there afterwards. Empty for access tokens: only the caller learns the SID to read one by, and
+    /// A text that is there afterwards. Empty for access tokens and secrets: only the caller learns what to look for, and
     /// their commit has no consequences.
     pub(super) sign: String,
 }
@@ -38,6 +38,9 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     ];
     let webhooks = format!("{service}/Webhooks");
     let webhook = format!("{webhooks}/{}", made(&webhooks, &hook).await);
+    let integrations = format!("{service}/Integrations");
+    let ssh = [("FriendlyName", "ssh"), ("Kind", "duo")];
+    let integration = format!("{integrations}/{}", made(&integrations, &ssh).await);
     let credentials = "/v1/Credentials";
     let app_key = [("Type", "gcm"), ("FriendlyName", "the app")];
     let credential = format!("{credentials}/{}", made(credentials, &app_key).await);
@@ -100,6 +103,10 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     );
     add("POST", &webhook, "FriendlyName=renamed", &webhook, "renamed");
     add("DELETE", &webhook, "", &webhook, GONE);
+    add("POST", &integrations, "FriendlyName=fresh&Kind=duo", &integrations, "fresh");
+    add("POST", &integration, "FriendlyName=renamed", &integration, "renamed");
+    add("POST", &format!("{integration}/Secret"), "", &integration, "");
+    add("DELETE", &integration, "", &integration, GONE);
     add("POST", credentials, "Type=gcm&FriendlyName=fresh", credentials, "fresh");
     add("POST", &credential, "FriendlyName=renamed", &credential, "renamed");
     add("DELETE", &credential, "", &credential, GONE);
@@ -131,6 +138,8 @@ fn pattern(method: &str, path: &str) -> String {
         "v2",
         "Services",
         "Webhooks",
+        "Integrations",
+        "Secret",
         "Credentials",
         "Entities",
         "AccessTokens",

@@ -18,6 +18,7 @@ pub(super) async fn of_limits(walk: &mut Walk) {
         "limits.services_per_account=1",
         "limits.credentials_per_account=1",
         "limits.webhooks_per_service=1",
+        "limits.integrations_per_service=1",
     ])
     .await;
     let api = app.api();
@@ -57,6 +58,12 @@ pub(super) async fn of_limits(walk: &mut Walk) {
     ];
     api.post(&hooks, &form).await.expect(201);
     walk.meets(&api.post(&hooks, &form).await, 60306, None, "limits.webhooks_per_service is 1");
+
+    let integrations = format!("/v2/Services/{}/Integrations", app.service);
+    let form = [("FriendlyName", "ssh"), ("Kind", "duo")];
+    api.post(&integrations, &form).await.expect(201);
+    let more = api.post(&integrations, &form).await;
+    walk.meets(&more, 60306, None, "limits.integrations_per_service is 1");
 
     let factors = format!("{}/Factors", app.entity("alice-0001"));
     let codes = [("FriendlyName", "codes"), ("FactorType", "totp")];

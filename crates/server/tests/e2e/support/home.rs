@@ -13,6 +13,7 @@ pub struct Home {
     pub challenge: String,
     pub notification: String,
     pub webhook: String,
+    pub integration: String,
     pub access_token: String,
     pub credential: String,
 }
@@ -41,11 +42,23 @@ impl Home {
             ("WebhookUrl", "https://owlbank.example.com/hook"),
         ];
         let webhook = made(&format!("{path}/Webhooks"), &form).await;
+        let form = [("FriendlyName", "ssh"), ("Kind", "duo")];
+        let integration = made(&format!("{path}/Integrations"), &form).await;
         let form = [("Identity", identity), ("FactorType", "push")];
         let access_token = made(&format!("{path}/AccessTokens"), &form).await;
         let form = [("Type", "gcm"), ("FriendlyName", "the app")];
         let credential = made("/v1/Credentials", &form).await;
-        Self { service, phone, challenge, notification, webhook, access_token, credential, caller }
+        Self {
+            service,
+            phone,
+            challenge,
+            notification,
+            webhook,
+            integration,
+            access_token,
+            credential,
+            caller,
+        }
     }
 
     pub fn service_path(&self) -> String {
@@ -54,6 +67,10 @@ impl Home {
 
     pub fn webhook_path(&self) -> String {
         format!("{}/Webhooks/{}", self.service_path(), self.webhook)
+    }
+
+    pub fn integration_path(&self) -> String {
+        format!("{}/Integrations/{}", self.service_path(), self.integration)
     }
 
     pub fn access_token_path(&self) -> String {
@@ -81,10 +98,11 @@ impl Home {
     }
 
     /// Every path of a single resource, and its methods beside GET.
-    pub fn instances(&self) -> [(String, &'static [&'static str]); 8] {
+    pub fn instances(&self) -> [(String, &'static [&'static str]); 9] {
         [
             (self.service_path(), &["POST", "DELETE"]),
             (self.webhook_path(), &["POST", "DELETE"]),
+            (self.integration_path(), &["POST", "DELETE"]),
             (self.access_token_path(), &[]),
             (self.entity_path(), &["DELETE"]),
             (self.factor_path(), &["POST", "DELETE"]),
@@ -95,11 +113,12 @@ impl Home {
     }
 
     /// Every path of a list, and its key in the response; access tokens have no list.
-    pub fn lists(&self) -> [(String, &'static str); 8] {
+    pub fn lists(&self) -> [(String, &'static str); 9] {
         [
             ("/v2/Services".to_owned(), "services"),
             ("/v1/Credentials".to_owned(), "credentials"),
             (format!("{}/Webhooks", self.service_path()), "webhooks"),
+            (format!("{}/Integrations", self.service_path()), "integrations"),
             (format!("{}/AccessTokens", self.service_path()), ""),
             (format!("{}/Entities", self.service_path()), "entities"),
             (format!("{}/Factors", self.entity_path()), "factors"),

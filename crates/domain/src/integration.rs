@@ -1,0 +1,381 @@
+//! An integration: a system that asks for approvals by a protocol of its own, such as an ssh server or a VPN gateway. Twilio has no
+//! such resource.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::invalid::Invalid;
+use crate::secret::{Sealed, Secret};
+use crate::service_protection::PresenceList;
+use crate::sid::{AccountSid, IntegrationSid, ServiceSid};
+use crate::source_networks::SourceNetworks;
+use crate::text::{FriendlyName, Identity};
+use crate::time::Instant;
+use crate::user_mapping::UserMapping;
+use crate::world::{Entropy, random};
+
+/// How many seconds a prompt may live.
+pub const PROMPT_SECONDS: RangeInclusive<u32> = 10..=600;
+
+/// The protocol of an integration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IntegrationKind {
+    /// Clients of the Duo Auth API.
+    Duo,
+    /// RADIUS clients.
+    Radius,
+}
+
+impl IntegrationKind {
+    const ALL: [Self; 2] = [Self::Duo, Self::Radius];
+
+    /// The word in requests, in responses and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Duo => "duo",
+            Self::Radius => "radius",
+        }
+    }
+
+    /// The length of a secret. Clients of the Duo Auth API demand 40 characters; some RADIUS clients take no more than 32.
+    const fn secret_length(self) -> usize {
+        match self {
+            Self::Duo => 40,
+            Self::Radius => 32,
+        }
+    }
+
+    /// Draws a secret of letters and digits.
+    pub fn draw_secret(self, entropy: &dyn Entropy) -> Secret {
+        const CHARACTERS: &[u8; 62] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let drawn = (0..self.secret_length()).map(|_| draw(CHARACTERS, entropy));
+        Secret::new(drawn.map(char::from).collect::<String>())
+    }
+}
+
+impl FromStr for IntegrationKind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(Invalid::because("must be duo or radius"))
+    }
+}
+
+/// One of `characters`. The first ones are more likely than the last by less than one in a million.
+fn draw(characters: &[u8], entropy: &dyn Entropy) -> u8 {
+    let number = u32::from_le_bytes(random(entropy));
+    characters[number as usize % characters.len()]
+}
+
+/// The key by which a client names its integration: `DI` and 18 capital letters and digits. Not secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IntegrationKey([u8; 20]);
+
+impl IntegrationKey {
+    const PREFIX: &'static [u8; 2] = b"DI";
+
+    /// Draws a key.
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        let mut key = [0; 20];
+        key[..2].copy_from_slice(Self::PREFIX);
+        key[2..].fill_with(|| draw(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", entropy));
+        Self(key)
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for IntegrationKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let form = Invalid::because("must be DI and 18 capital letters and digits");
+        let key: [u8; 20] = text.as_bytes().try_into().map_err(|_| form.clone())?;
+        let is_valid = |c: &u8| c.is_ascii_uppercase() || c.is_ascii_digit();
+        if key.starts_with(Self::PREFIX) && key.iter().all(is_valid) {
+            Ok(Self(key))
+        } else {
+            Err(form)
+        }
+    }
+}
+
+impl fmt::Display for IntegrationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for IntegrationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What happens to a user who has no device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strangers {
+    /// They are denied.
+    #[default]
+    Deny,
+    /// They are shown where to enrol a device, if the protocol can.
+    Enrol,
+}
+
+impl Strangers {
+    /// The word in requests, in responses and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Enrol => "enrol",
+        }
+    }
+}
+
+impl FromStr for Strangers {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "deny" => Ok(Self::Deny),
+            "enrol" => Ok(Self::Enrol),
+            _ => Err(Invalid::because("must be deny or enrol")),
+        }
+    }
+}
+
+/// How a RADIUS client learns of the person's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RadiusMode {
+    /// Its request is answered when the person has answered.
+    #[default]
+    Wait,
+    /// Its request is answered at once by a challenge, and it asks again.
+    Challenge,
+}
+
+impl RadiusMode {
+    /// The word in requests, in responses and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Challenge => "challenge",
+        }
+    }
+}
+
+impl FromStr for RadiusMode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "wait" => Ok(Self::Wait),
+            "challenge" => Ok(Self::Challenge),
+            _ => Err(Invalid::because("must be wait or challenge")),
+        }
+    }
+}
+
+/// Whether a RADIUS request must carry a Message-Authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageAuthenticator {
+    /// A request without one is not answered.
+    #[default]
+    Required,
+    /// A request without one is answered: clients that were not updated since 2024 send none.
+    Optional,
+}
+
+impl MessageAuthenticator {
+    /// The word in requests, in responses and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+}
+
+impl FromStr for MessageAuthenticator {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "required" => Ok(Self::Required),
+            "optional" => Ok(Self::Optional),
+            _ => Err(Invalid::because("must be required or optional")),
+        }
+    }
+}
+
+/// The settings of an integration that an application can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntegrationSettings {
+    /// A name, which prompts show.
+    pub friendly_name: FriendlyName,
+    /// Who a user name is.
+    #[serde(default)]
+    pub users: UserMapping,
+    /// What happens to users without a device.
+    #[serde(default)]
+    pub strangers: Strangers,
+    /// What an approval must show; `None`: as the service says.
+    #[serde(default)]
+    pub presence: Option<PresenceList>,
+    /// Where requests may come from.
+    #[serde(default)]
+    pub networks: SourceNetworks,
+    /// How long a prompt lives, within [`PROMPT_SECONDS`].
+    #[serde(default = "prompt_seconds")]
+    pub prompt_seconds: u32,
+    /// Duo: whether signatures without a date are accepted, which can be replayed.
+    #[serde(default)]
+    pub legacy: bool,
+    /// RADIUS: how the client learns of the answer.
+    #[serde(default)]
+    pub radius_mode: RadiusMode,
+    /// RADIUS: whether requests must be authenticated.
+    #[serde(default)]
+    pub message_authenticator: MessageAuthenticator,
+}
+
+const fn prompt_seconds() -> u32 {
+    60
+}
+
+impl IntegrationSettings {
+    /// The settings of an integration of that name, with all others at their defaults.
+    pub fn named(friendly_name: FriendlyName) -> Self {
+        Self {
+            friendly_name,
+            users: UserMapping::default(),
+            strangers: Strangers::default(),
+            presence: None,
+            networks: SourceNetworks::default(),
+            prompt_seconds: prompt_seconds(),
+            legacy: false,
+            radius_mode: RadiusMode::default(),
+            message_authenticator: MessageAuthenticator::default(),
+        }
+    }
+
+    /// Checks the source networks of an integration of this kind.
+    ///
+    /// # Errors
+    /// It is for RADIUS, whose clients are known by their networks only, and names none.
+    pub fn check_networks(&self, kind: IntegrationKind) -> Result<(), Invalid> {
+        if kind == IntegrationKind::Radius && self.networks.is_empty() {
+            return Err(Invalid::because("is required for radius, whose clients are known by it"));
+        }
+        Ok(())
+    }
+}
+
+/// An integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Integration {
+    /// Its SID.
+    pub sid: IntegrationSid,
+    /// The account that it belongs to.
+    pub account: AccountSid,
+    /// The service whose people it asks.
+    pub service: ServiceSid,
+    /// Its protocol.
+    pub kind: IntegrationKind,
+    /// The key by which its client names it.
+    pub key: IntegrationKey,
+    /// The secret that its client shares with this server.
+    pub secret: Sealed,
+    /// What an application can change.
+    pub settings: IntegrationSettings,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+}
+
+impl Integration {
+    /// The identity of a user name.
+    ///
+    /// # Errors
+    /// The name has none.
+    pub fn identity(&self, user_name: &str) -> Result<Identity, Invalid> {
+        self.settings.users.identity(self.service, user_name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts up from zero.
+    struct Counter(std::sync::Mutex<u8>);
+
+    impl Entropy for Counter {
+        fn fill(&self, bytes: &mut [u8]) {
+            let mut next = self.0.lock().unwrap();
+            for byte in bytes {
+                *byte = *next;
+                *next = next.wrapping_add(13);
+            }
+        }
+    }
+
+    fn entropy() -> Counter {
+        Counter(std::sync::Mutex::new(0))
+    }
+
+    #[test]
+    fn keys_and_secrets_have_the_form_that_clients_check() {
+        let entropy = entropy();
+        let key = IntegrationKey::draw(&entropy);
+        assert_eq!(key.as_str().parse(), Ok(key));
+        assert_eq!((key.as_str().len(), &key.as_str()[..2]), (20, "DI"));
+        assert_ne!(IntegrationKey::draw(&entropy), key);
+        for wrong in
+            ["", "DI", "DIXYZV6YM8IFYVWBINC", "DIXYZV6YM8IFYVWBINCa", "XXXYZV6YM8IFYVWBINCA"]
+        {
+            assert!(wrong.parse::<IntegrationKey>().is_err(), "{wrong}");
+        }
+        for (kind, length) in [(IntegrationKind::Duo, 40), (IntegrationKind::Radius, 32)] {
+            let secret = kind.draw_secret(&entropy);
+            assert_eq!(secret.expose().len(), length);
+            assert!(secret.expose().bytes().all(|c| c.is_ascii_alphanumeric()));
+            assert_ne!(kind.draw_secret(&entropy).expose(), secret.expose());
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn settings_of_another_release_are_read_and_all_members_are_written() {
+        let read: IntegrationSettings =
+            serde_json::from_str(r#"{"friendly_name":"ssh","later":1}"#).unwrap();
+        assert_eq!(read, IntegrationSettings::named(FriendlyName::parse("ssh").unwrap()));
+        let written = serde_json::to_value(&read).unwrap();
+        assert_eq!(written.as_object().unwrap().len(), 9);
+        assert_eq!(written["prompt_seconds"], 60);
+    }
+
+    #[test]
+    fn only_radius_needs_networks() {
+        let settings = IntegrationSettings::named(FriendlyName::parse("vpn").unwrap());
+        assert!(settings.check_networks(IntegrationKind::Duo).is_ok());
+        assert!(settings.check_networks(IntegrationKind::Radius).is_err());
+        let networks = SourceNetworks::parse(["192.0.2.1"].into_iter()).unwrap();
+        let settings = IntegrationSettings { networks, ..settings };
+        assert!(settings.check_networks(IntegrationKind::Radius).is_ok());
+    }
+}

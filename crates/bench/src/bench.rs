@@ -39,6 +39,10 @@ pub(crate) struct Scale {
     pub(crate) pending: u64,
     pub(crate) old_entities: u64,
     pub(crate) old_notifications: u64,
+    /// Logins per second.
+    pub(crate) logins: Vec<f64>,
+    /// Requests of each kind whose costs are counted.
+    pub(crate) counted: usize,
 }
 
 impl Scale {
@@ -60,6 +64,8 @@ impl Scale {
             pending: 50,
             old_entities: 50,
             old_notifications: 300,
+            logins: vec![20.0],
+            counted: 5,
         }
     }
 }

@@ -45,6 +45,11 @@ pub(crate) enum Part {
     Overload,
     /// Notifications in a database with a long history, compared with an empty one
     Grow,
+    /// People who log in as on a working day: from the application's request to the prompt, and from the tap to the webhook
+    Morning,
+    /// Instructions, allocations, bytes, writes, syncs and context switches of each request, counted with valgrind and
+    /// strace
+    Counts,
     /// All of the above
     All,
     /// All of the above at a tiny scale: whether everything works, in seconds; also with a debug build
@@ -128,6 +133,18 @@ pub(crate) struct Options {
     /// grow: notifications in the full database
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub(crate) old_notifications: u64,
+    /// morning: logins per second
+    #[arg(long, global = true, value_delimiter = ',', default_value = "200,1000")]
+    pub(crate) logins: Vec<f64>,
+    /// counts: requests of each kind
+    #[arg(long, global = true, default_value_t = 200)]
+    pub(crate) counted: usize,
+    /// counts: fail if a count is more than a tenth above that in this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) check: Option<PathBuf>,
+    /// counts: write the counts to a file for --check
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Options {
@@ -150,6 +167,8 @@ impl Options {
             pending: self.pending,
             old_entities: self.old_entities.max(1),
             old_notifications: self.old_notifications,
+            logins: self.logins.clone(),
+            counted: self.counted.max(1),
         }
     }
 }

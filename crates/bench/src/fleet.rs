@@ -115,7 +115,8 @@ impl Fleet {
     }
 }
 
-async fn link(
+/// Connects a device and authenticates it.
+pub(crate) async fn link(
     to: std::net::SocketAddr,
     from: Ipv4Addr,
     population: &Population,

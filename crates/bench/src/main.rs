@@ -13,8 +13,10 @@ mod answer;
 mod backing;
 mod bench;
 mod bomber;
+mod callgrind;
 mod calls;
 mod cli;
+mod counts;
 mod deliver;
 mod fill;
 mod fleet;
@@ -23,9 +25,12 @@ mod grow;
 mod hangups;
 mod http;
 mod idle;
+mod instruments;
 mod ledger;
 mod load;
+mod logins;
 mod machine;
+mod morning;
 mod nodes;
 mod notify;
 mod overload;
@@ -40,6 +45,7 @@ mod server;
 mod socket;
 mod stalls;
 mod stats;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -129,6 +135,12 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
     if let Some(why) = stopped {
         bench.report.fault(why.to_owned());
     }
+    if let Some(file) = &options.record {
+        counts::record(&bench, file)?;
+    }
+    if let Some(file) = &options.check {
+        counts::check(&mut bench, file)?;
+    }
     report::print(&bench.report.text());
     if let Some(file) = &options.json {
         bench.report.write(file)?;
@@ -156,12 +168,20 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Restart,
         Part::Overload,
         Part::Grow,
+        Part::Morning,
+        Part::Counts,
     ];
     let fits = |one: &Part| {
         matches!(bench.backing, Backing::Sqlite) || !matches!(one, Part::Restart | Part::Grow)
     };
     let all = all.into_iter().filter(fits).collect::<Vec<_>>();
-    for one in all.into_iter().filter(|one| one == part || every && *one != Part::Nodes) {
+    let left_out = |one: &Part| match one {
+        Part::Nodes => true,
+        // It takes a minute, whatever the scale.
+        Part::Counts | Part::Morning => *part == Part::Smoke,
+        _ => false,
+    };
+    for one in all.into_iter().filter(|one| one == part || every && !left_out(one)) {
         let (name, done) = match one {
             Part::Floor => ("floor", notify::floor(bench).await),
             Part::Notify => ("notify", notify::run(bench).await),
@@ -175,6 +195,8 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Restart => ("restart", restart::run(bench).await),
             Part::Overload => ("overload", overload::run(bench).await),
             Part::Grow => ("grow", grow::run(bench).await),
+            Part::Morning => ("morning", morning::run(bench).await),
+            Part::Counts => ("counts", counts::run(bench).await),
             Part::All | Part::Smoke | Part::FloorServer { .. } | Part::Fill { .. } => continue,
         };
         if let Err(error) = done {

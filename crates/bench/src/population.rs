@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use countersign_phone::{DeviceKey, jwt, system_time};
+use anyhow::{Context as _, Result};
+use countersign_phone::{DeviceKey, Verdict, jwt, system_time};
 use serde_json::Value;
 
 use crate::calls::{KeptResponse, each};
@@ -120,8 +120,8 @@ impl Population {
         let (mut wire, mut of) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for number in 0..count {
             let device = number % self.devices.len();
-            let Device { identity, factor_sid, .. } = &self.devices[device];
-            let path = format!("/v2/Services/{}/Entities/{identity}/Challenges", self.service);
+            let Device { factor_sid, .. } = &self.devices[device];
+            let path = self.challenges_path(&self.devices[device]);
             let question = form(&[
                 ("FactorSid", factor_sid),
                 ("ExpirationDate", &date),
@@ -156,9 +156,14 @@ impl Population {
         format!("/v2/Services/{}", self.service)
     }
 
+    /// The path of a device's challenges.
+    pub(crate) fn challenges_path(&self, device: &Device) -> String {
+        format!("{}/Entities/{}/Challenges", self.service_path(), device.identity)
+    }
+
     /// A request that creates a challenge for a device, with the default lifetime.
     pub(crate) fn question(&self, server: &Server, device: &Device) -> Vec<u8> {
-        let path = format!("{}/Entities/{}/Challenges", self.service_path(), device.identity);
+        let path = self.challenges_path(device);
         let question = [("FactorSid", &*device.factor_sid), ("Details.Message", "Log in?")];
         server.post(&path, &form(&question))
     }
@@ -192,17 +197,24 @@ impl Population {
         let replies = each(server.target, read.collect(), 200, MAKERS).await.context("reading")?;
         let mut wire = Vec::with_capacity(replies.len());
         for (reply, (path, device)) in replies.iter().zip(&challenges.all) {
-            let fields = crate::http::header(&reply.head, "Twilio-Verify-Signature-Fields");
-            let fields = fields.context("a challenge without the list of fields to sign")?;
-            let fields: Vec<_> = fields.split(',').map(str::to_owned).collect();
-            let Value::Object(body) = json(reply)? else { continue };
-            let approved = countersign_phone::Verdict::Approved;
-            let payload = jwt::answer_jwt(&self.key, &body, &fields, approved)?;
-            let answer = form(&[("AuthPayload", &payload)]);
-            wire.push(post(host, path, &tokens[*device], &answer));
+            let payload = self.signed_answer(&reply.head, &reply.body, Verdict::Approved)?;
+            wire.push(post(host, path, &tokens[*device], &form(&[("AuthPayload", &payload)])));
         }
-        ensure!(wire.len() == challenges.all.len(), "a challenge that is no object");
         Ok(Requests { wire, expected: 200, may_shed: false })
+    }
+
+    /// The signed answer to a challenge that a device has read.
+    pub(crate) fn signed_answer(
+        &self,
+        head: &[u8],
+        body: &[u8],
+        verdict: Verdict,
+    ) -> Result<String> {
+        let fields = crate::http::header(head, "Twilio-Verify-Signature-Fields");
+        let fields = fields.context("a challenge without the list of fields to sign")?;
+        let fields: Vec<_> = fields.split(',').map(str::to_owned).collect();
+        let body = serde_json::from_slice(body).context("a challenge that is no object")?;
+        Ok(jwt::answer_jwt(&self.key, &body, &fields, verdict)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The report: collected during a run, then printed as a table and written as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -101,6 +102,19 @@ impl Report {
         if !self.notes.contains(&what) {
             self.notes.push(what);
         }
+    }
+
+    /// The medians of a part: by row, then by column.
+    pub(crate) fn medians(&self, part: &str) -> BTreeMap<String, BTreeMap<String, f64>> {
+        let rows = self.rows.iter().filter(|row| row.part == part);
+        let medians = |row: &Row| {
+            let median = |values: &[f64]| Spread::of(values).map(|spread| spread.median);
+            let columns = row.columns.iter();
+            columns
+                .filter_map(|(name, values)| Some(((*name).to_owned(), median(values)?)))
+                .collect()
+        };
+        rows.map(|row| (row.name.clone(), medians(row))).collect()
     }
 
     pub(crate) fn faults(&self) -> &[String] {

@@ -37,6 +37,8 @@ pub(crate) struct Installation {
     auth_token: String,
     /// More environment variables: the database, and the bus.
     variables: Vec<(&'static str, String)>,
+    /// A program that runs the binary in its own process, with its arguments; none by default.
+    wrapper: Vec<String>,
 }
 
 /// A server that is ready.
@@ -59,6 +61,7 @@ impl Installation {
             account_sid: format!("AC{}{}", random(), random()),
             auth_token: [random(), random(), random()].concat(),
             variables: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 
@@ -74,6 +77,11 @@ impl Installation {
         Self { variables: [self.variables.clone(), variables].concat(), ..self.clone() }
     }
 
+    /// Under a program that runs the binary in its own process.
+    pub(crate) fn under(&self, wrapper: Vec<String>) -> Self {
+        Self { wrapper, ..self.clone() }
+    }
+
     pub(crate) fn account_sid(&self) -> &str {
         &self.account_sid
     }
@@ -86,8 +94,10 @@ impl Installation {
     /// Starts a server with more arguments.
     pub(crate) async fn start_with(&self, folder: &Path, more: &[&OsStr]) -> Result<Server> {
         let (address, admin) = (free_address()?, free_address()?);
-        let mut command = Command::new(&self.binary);
-        command.arg("serve");
+        let binary = self.binary.as_os_str();
+        let mut words = self.wrapper.iter().map(OsStr::new).chain([binary]);
+        let mut command = Command::new(words.next().unwrap_or(binary));
+        command.args(words).arg("serve");
         command.args([
             "--listen",
             &address.to_string(),

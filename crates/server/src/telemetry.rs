@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod limit;
+pub mod spans;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
     limit: Limit,
     counting: tokio::task::JoinHandle<()>,
-    _traces: Tracing,
+    _traces: spans::Traces,
 }
 
 impl Telemetry {
@@ -51,7 +52,7 @@ pub fn start_logs(log: &LogSection, traces: &TracesSection) -> anyhow::Result<Te
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let lines = LimitedLayer { lines, limit: limit.clone() };
-    let (spans, tracing) = spans::layer(traces)?;
+    let (spans, traces) = spans::layer(traces)?;
     tracing_subscriber::registry()
         .with(lines.with_filter(bounded(wanted)))
         .with(spans)
@@ -67,7 +68,7 @@ pub fn start_logs(log: &LogSection, traces: &TracesSection) -> anyhow::Result<Te
             }
         }
     });
-    Ok(Telemetry { filter: handle, limit, counting, _traces: tracing })
+    Ok(Telemetry { filter: handle, limit, counting, _traces: traces })
 }
 
 /// The interval between reports of suppressed lines.
@@ -151,70 +152,6 @@ const OURS: [&str; 15] = [
 fn may_be_logged(what: &Metadata<'_>) -> bool {
     let of_crate = what.target().split("::").next().unwrap_or_default();
     *what.level() <= Level::INFO || OURS.contains(&of_crate)
-}
-
-/// Running traces. Dropping it sends the remaining ones.
-struct Tracing(#[cfg(feature = "otlp")] Option<opentelemetry_sdk::trace::SdkTracerProvider>);
-
-#[cfg(feature = "otlp")]
-impl Drop for Tracing {
-    fn drop(&mut self) {
-        if let Some(Err(error)) =
-            self.0.as_ref().map(opentelemetry_sdk::trace::SdkTracerProvider::shutdown)
-        {
-            tracing::warn!(%error, "the remaining traces could not be sent");
-        }
-    }
-}
-
-#[cfg(not(feature = "otlp"))]
-mod spans {
-    use tracing_subscriber::Layer;
-    use tracing_subscriber::layer::Identity;
-
-    use super::{TracesSection, Tracing};
-
-    /// No traces: the configuration was checked to name no collector.
-    #[expect(clippy::unnecessary_wraps, reason = "the same as with the feature otlp")]
-    pub(super) fn layer<S: tracing::Subscriber>(
-        _: &TracesSection,
-    ) -> anyhow::Result<(Option<impl Layer<S> + use<S>>, Tracing)> {
-        Ok((None::<Identity>, Tracing()))
-    }
-}
-
-#[cfg(feature = "otlp")]
-mod spans {
-    use opentelemetry::trace::TracerProvider as _;
-    use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
-    use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::trace::SdkTracerProvider;
-    use tracing_subscriber::Layer;
-    use tracing_subscriber::filter::Targets;
-
-    use super::{TracesSection, Tracing};
-
-    /// The target of our own spans; those of libraries are not sent.
-    const OURS: &str = "countersign";
-
-    pub(super) fn layer<S>(
-        traces: &TracesSection,
-    ) -> anyhow::Result<(Option<impl Layer<S>>, Tracing)>
-    where
-        S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-    {
-        let Some(endpoint) = &traces.endpoint else { return Ok((None, Tracing(None))) };
-        let exporter =
-            SpanExporter::builder().with_http().with_endpoint(endpoint.as_str()).build()?;
-        let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
-            .with_resource(Resource::builder().with_service_name(OURS).build())
-            .build();
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer(OURS))
-            .with_filter(Targets::new().with_target(OURS, tracing::Level::DEBUG));
-        Ok((Some(spans), Tracing(Some(provider))))
-    }
 }
 
 /// The interval at which histograms are compacted; otherwise they would grow.

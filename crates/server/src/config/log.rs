@@ -1,6 +1,5 @@
 //! `[log]` and `[traces]`.
 
-use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -39,18 +38,8 @@ impl Default for LogSection {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TracesSection {
-    /// An OpenTelemetry collector that accepts OTLP over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Needs a
-    /// binary that was built with the feature `otlp`.
+    /// An OpenTelemetry collector that accepts OTLP over HTTP, such as `http://127.0.0.1:4318`. An address
+    /// without a path gets `/v1/traces`.
     #[serde(deserialize_with = "url_if_any")]
     pub endpoint: Option<Url>,
-}
-
-impl TracesSection {
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.endpoint.is_none() || cfg!(feature = "otlp"),
-            "traces.endpoint is set, and this binary was built without the feature otlp"
-        );
-        Ok(())
-    }
 }

@@ -24,6 +24,7 @@ use url::Url;
 use crate::config::{Config, ConsoleListener};
 use crate::listener::{self, Certificate, Listener};
 use crate::push::PushContext;
+use crate::telemetry::spans;
 use crate::urls;
 use crate::world::World;
 
@@ -157,6 +158,7 @@ impl Parts<'_> {
             .merge(reference)
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
+        let router = spans::joined(router, &self.config.traces);
         let bounds = listener::Bounds::of_config(self.config)?;
         let main = Box::pin(Listener::start(sockets.main, router, certificate, bounds)).await?;
         let Some(socket) = sockets.admin else { return Ok((main, None)) };

@@ -31,4 +31,5 @@ mod start;
 mod stop;
 mod support;
 mod tools;
+mod traces;
 mod webhooks;

@@ -84,6 +84,8 @@ pub enum Command {
     Check(Check),
     /// Check what `check` does, and try everything else that the server needs
     Doctor(Doctor),
+    /// Ask the server of these settings whether it is ready; the health check of a container
+    Ready,
     /// Have the running server read its settings, certificates and secret files again, as SIGHUP does
     Reload,
     /// Print an annotated settings file, or the settings in use

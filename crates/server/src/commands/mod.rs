@@ -21,6 +21,7 @@ mod load;
 mod migrate_data;
 mod phone;
 mod push_test;
+mod ready;
 mod reload;
 mod restore;
 mod serve;
@@ -112,6 +113,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             beside(&common, async |config| backup::run(config, &common, &flags))
         }
         Command::Restore(flags) => beside(&common, async |config| restore::run(config, &flags)),
+        Command::Ready => small_runtime()?.block_on(ready::run(&load(&common, &[])?)),
         Command::Reload => {
             let config = load(&common, &[])?;
             reload::run(&config).map_err(|error| config.origins.explain(error))

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Stage, mode, signal};
+use crate::support::{Stage, free_port, mode, signal};
 
 /// Completes a line in a real bash that has loaded the script.
 fn complete(script: &Path, words: &[&str]) -> Vec<String> {
@@ -151,4 +151,38 @@ async fn reload_tells_the_server_of_the_data_folder_and_says_when_there_is_none(
     running.end().await;
     let gone = stage.run(&["reload"]);
     assert!(gone.stderr.contains("no server uses"), "its id is still in the lock: {gone:?}");
+}
+
+#[tokio::test]
+async fn ready_asks_the_server_of_its_settings() {
+    let stage = Stage::with_account();
+    let running = stage.serve(&[]).await;
+    let listen = format!("http.listen={}", running.base.trim_start_matches("http://"));
+    let ready = stage.run(&["ready", "--set", &listen]);
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    assert_eq!(serde_json::from_str::<Value>(&ready.stdout).expect("JSON")["status"], "ready");
+    assert_eq!(running.stop().await.code, Some(0));
+    let gone = stage.run(&["ready", "--set", &listen]);
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.stderr.contains("no server answers at http://127.0.0.1"), "{gone:?}");
+
+    // The operator's listener, if there is one, on all addresses.
+    let port = free_port();
+    let running = stage.serve_with_admin(&format!("0.0.0.0:{port}"), &[]).await;
+    let ready = stage.run(&["ready", "--set", &format!("admin.listen=0.0.0.0:{port}")]);
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    assert_eq!(running.stop().await.code, Some(0));
+
+    // A certificate of another name does not matter on this machine.
+    let made = rcgen::generate_simple_self_signed(["verify.example.com".to_owned()]).expect("one");
+    let chain = format!("http.tls_certificate={}", stage.write("tls.pem", &made.cert.pem()));
+    let key = format!("http.tls_key={}", stage.write("tls.key", &made.signing_key.serialize_pem()));
+    let listen = format!("127.0.0.1:{}", free_port());
+    let tls = ["--set", &chain, "--set", &key];
+    let running = stage.begin(&listen, "https", &tls);
+    running.says("is ready").await;
+    let listen = format!("http.listen={listen}");
+    let ready = stage.run(&[&["ready", "--set", &listen][..], &tls].concat());
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    assert_eq!(running.stop().await.code, Some(0));
 }

@@ -101,7 +101,7 @@ describe("every page of the console", () => {
       await page.goto(`${page.console}${service}`);
       await page.getByLabel("Seconds that a code is valid").fill("7");
       await page.getByRole("button", { name: "Save" }).click();
-      await page.getByText("Totp.TimeStep must be").waitFor();
+      await page.locator("[id=\"Totp.TimeStep-error\"]").getByText("Seconds that a code is valid must be").waitFor();
       await shots(page, "wrong");
       await page.goto(`${page.console}/enrol?service=${scene.app.sid}&identity=${person.identity}`);
       await page.getByRole("button", { name: "Make a link" }).click();

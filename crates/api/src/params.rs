@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use countersign_domain::invalid::Invalid;
-pub(crate) use countersign_domain::service_form::{boolean, integer};
+pub(crate) use countersign_domain::numbers::{boolean, integer};
 
 use crate::error::ApiError;
 use crate::rows::{self, Row};

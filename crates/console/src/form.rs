@@ -19,6 +19,11 @@ impl Form {
         Ok(Self(pairs))
     }
 
+    /// No field.
+    pub(crate) const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// Parses the query of a URL.
     pub(crate) fn of_query(query: Option<&str>) -> Result<Self, PageError> {
         Self::parse(query.unwrap_or_default().as_bytes())
@@ -27,6 +32,11 @@ impl Form {
     /// The first value of that name, if it was sent.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of that name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The first value of that name, trimmed; empty if it was not sent.

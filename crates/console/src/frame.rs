@@ -7,10 +7,12 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 
 use crate::error::PageError;
+use crate::fields::{Field, Wrong};
 use crate::files::ASSETS;
 use crate::form::Form;
 use crate::session::Operator;
 use crate::state::Console;
+use crate::told::Told;
 
 /// The entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub(crate) enum Section {
     Services,
     Credentials,
     Webhooks,
+    ApiKeys,
     Enrol,
     Nowhere,
 }
@@ -44,6 +47,8 @@ pub(crate) struct Frame {
     pub(crate) entries: Vec<Entry>,
     /// Whether the page updates itself.
     pub(crate) pace: Pace,
+    /// What is told above the content.
+    pub(crate) told: Option<Told>,
 }
 
 /// Whether a page updates itself. Contains the path of a page that can.
@@ -66,6 +71,7 @@ impl Frame {
             ("/services", "Services", Section::Services),
             ("/credentials", "Credentials", Section::Credentials),
             ("/webhooks", "Webhooks", Section::Webhooks),
+            ("/api-keys", "API keys", Section::ApiKeys),
             ("/enrol", "Enrol a device", Section::Enrol),
         ];
         let entries = all.into_iter().filter(|_| operator.is_some()).map(|(path, name, it)| {
@@ -76,6 +82,7 @@ impl Frame {
             entries: entries.collect(),
             operator: operator.cloned(),
             pace: Pace::Once,
+            told: None,
             base,
         }
     }
@@ -85,6 +92,21 @@ impl Frame {
         let path = format!("{}{path}", self.base);
         let is_held = query.text("live") == "no";
         Self { pace: if is_held { Pace::Held(path) } else { Pace::Live(path) }, ..self }
+    }
+
+    /// Tells what the form that led here did.
+    pub(crate) fn telling(self, query: &Form) -> Self {
+        Self { told: Told::by(query), ..self }
+    }
+
+    /// Tells what is wrong with a form of the page.
+    pub(crate) fn refusing(self, wrong: Option<&Wrong>, fields: &[Field]) -> Self {
+        Self { told: wrong.map(|wrong| Told::wrong(wrong, fields)).or(self.told), ..self }
+    }
+
+    /// Whether something went wrong, as the title says.
+    pub(crate) const fn has_failed(&self) -> bool {
+        matches!(self.told, Some(Told::Failed { .. }))
     }
 
     /// The path for updates, if the page updates itself.

@@ -8,19 +8,25 @@ mod access;
 mod attempts;
 mod chart;
 mod error;
+mod fields;
 mod files;
 mod form;
 mod frame;
 mod labels;
 mod links;
 mod pages;
+mod paging;
 mod qr;
+mod results;
 mod router;
 mod session;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 mod views;
 
 pub use router::router;
-pub use state::{Console, CredentialTester, Dependencies, TestResult};
+pub use state::{
+    Console, CredentialTester, Dependencies, TestResult, WebhookTestResult, WebhookTester,
+};

@@ -16,8 +16,8 @@ use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::pages::{
-    challenge, credentials, enrol, overview, pauses, people, search, services, sign_in, timeline,
-    webhooks,
+    api_keys, challenge, credential_form, credentials, devices, enrol, overview, pauses, people,
+    protection, search, service, services, sign_in, timeline, webhook_form, webhooks,
 };
 use crate::session::{Operator, Renewal};
 use crate::state::{Console, SharedConsole};
@@ -32,8 +32,16 @@ pub(crate) struct Route {
     handler: MethodRouter<SharedConsole>,
 }
 
-/// All routes. What a role may do is decided here and nowhere else.
+/// All routes. What a role may do is decided here and nowhere else: a form needs the role of what it does.
 pub(crate) fn routes() -> Vec<Route> {
+    [general(), services(), people(), credentials_and_keys(), webhooks()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Signing in, files, and what happened.
+fn general() -> Vec<Route> {
     vec![
         get(ANYBODY, "/sign-in", sign_in::show),
         post(ANYBODY, "/sign-in", sign_in::enter),
@@ -47,20 +55,73 @@ pub(crate) fn routes() -> Vec<Route> {
         get(READ, "/timeline", timeline::show),
         get(READ, "/search", search::show),
         get(READ, "/challenges/{challenge}", challenge::show),
+    ]
+}
+
+fn services() -> Vec<Route> {
+    vec![
         get(READ, "/services", services::list),
-        get(READ, "/services/{service}", services::show),
-        get(READ, "/services/{service}/people/{identity}", people::show),
-        get(READ, "/credentials", credentials::show),
-        get(READ, "/webhooks", webhooks::show),
-        get(READ, "/webhooks/{service}/{webhook}", webhooks::one),
-        get(READ, "/enrol", enrol::show),
-        post(OPERATE, "/services/{service}/people/{identity}/challenges", people::ask),
-        post(OPERATE, "/services/{service}/people/{identity}/protection", pauses::change),
-        post(OPERATE, "/credentials/{credential}/test", credentials::test),
-        post(OPERATE, "/webhooks/{service}/{webhook}/calls/{call}/resend", webhooks::resend),
-        post(OPERATE, "/enrol", enrol::invite),
+        get(READ, "/services/{service}", service::show),
+        get(READ, "/services/{service}/protection", protection::show),
         post(ADMIN, "/services", services::create),
-        post(ADMIN, "/services/{service}", services::update),
+        post(ADMIN, "/services/{service}", service::update),
+        post(ADMIN, "/services/{service}/protection", protection::update),
+        get(ADMIN, "/services/{service}/delete", services::ask_delete),
+        post(ADMIN, "/services/{service}/delete", services::delete),
+    ]
+}
+
+/// People and their devices.
+fn people() -> Vec<Route> {
+    let person = |path: &str| format!("/services/{{service}}/people/{{identity}}{path}");
+    let device = |path: &str| person(&format!("/devices/{{device}}{path}"));
+    vec![
+        get(READ, &person(""), people::show),
+        get(READ, "/enrol", enrol::show),
+        post(OPERATE, "/enrol", enrol::invite),
+        post(OPERATE, &person("/challenges"), devices::ask),
+        get(OPERATE, &person("/pause"), pauses::ask),
+        post(OPERATE, &person("/protection"), pauses::change),
+        get(OPERATE, &person("/delete"), people::ask_delete),
+        post(OPERATE, &person("/delete"), people::delete),
+        get(OPERATE, &device("/name"), devices::ask_name),
+        post(OPERATE, &device("/name"), devices::rename),
+        get(OPERATE, &device("/remove"), devices::ask_remove),
+        post(OPERATE, &device("/remove"), devices::remove),
+    ]
+}
+
+fn credentials_and_keys() -> Vec<Route> {
+    vec![
+        get(READ, "/credentials", credentials::show),
+        post(OPERATE, "/credentials/{credential}/test", credentials::test),
+        get(ADMIN, "/credentials/new", credential_form::show_new),
+        post(ADMIN, "/credentials", credential_form::create),
+        get(ADMIN, "/credentials/{credential}", credential_form::show),
+        post(ADMIN, "/credentials/{credential}", credential_form::update),
+        get(ADMIN, "/credentials/{credential}/delete", credentials::ask_delete),
+        post(ADMIN, "/credentials/{credential}/delete", credentials::delete),
+        get(READ, "/api-keys", api_keys::show),
+        post(ADMIN, "/api-keys", api_keys::create),
+        get(ADMIN, "/api-keys/{key}/revoke", api_keys::ask_revoke),
+        post(ADMIN, "/api-keys/{key}/revoke", api_keys::revoke),
+    ]
+}
+
+fn webhooks() -> Vec<Route> {
+    let webhook = |path: &str| format!("/webhooks/{{service}}/{{webhook}}{path}");
+    vec![
+        get(READ, "/webhooks", webhooks::show),
+        get(READ, &webhook(""), webhooks::one),
+        post(OPERATE, &webhook("/test"), webhook_form::test),
+        post(OPERATE, &webhook("/calls/{call}/resend"), webhooks::resend),
+        get(ADMIN, "/webhooks/new", webhook_form::show_new),
+        post(ADMIN, "/webhooks", webhook_form::create),
+        get(ADMIN, &webhook("/edit"), webhook_form::show),
+        post(ADMIN, &webhook("/edit"), webhook_form::update),
+        get(ADMIN, &webhook("/secret"), webhook_form::secret),
+        get(ADMIN, &webhook("/delete"), webhook_form::ask_delete),
+        post(ADMIN, &webhook("/delete"), webhook_form::delete),
     ]
 }
 

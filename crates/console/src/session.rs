@@ -173,7 +173,8 @@ fn check(form: &Form, session: &str, console: &Console) -> Result<(), PageError>
     if console.verify.is_form_token(session, token) { Ok(()) } else { Err(PageError::Forged) }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';'));
     pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
@@ -203,7 +204,14 @@ pub(crate) fn keep_tie(response: &mut Response, visit: &str, console: &Console) 
     set(response, VISIT, visit, None, console);
 }
 
-fn set(response: &mut Response, name: &str, value: &str, age: Option<u64>, console: &Console) {
+/// Sets a cookie for the console's pages.
+pub(crate) fn set(
+    response: &mut Response,
+    name: &str,
+    value: &str,
+    age: Option<u64>,
+    console: &Console,
+) {
     let mut text = format!("{name}={value}; HttpOnly; SameSite=Strict; Path={}", console.base());
     if let Some(seconds) = age {
         text.push_str(&format!("; Max-Age={seconds}"));

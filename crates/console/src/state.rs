@@ -1,5 +1,6 @@
 //! The console's shared state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +8,9 @@ use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::credential::Credential;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::Webhook;
 use countersign_verify::Verify;
+use serde::{Deserialize, Serialize};
 
 use crate::attempts::Attempts;
 use crate::labels::speaker;
@@ -25,12 +28,12 @@ pub trait CredentialTester: Send + Sync {
 }
 
 /// The result of a test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestResult {
     /// Whether the credential works; `None` if the test cannot tell.
     pub works: Option<bool>,
     /// The conclusion, as a sentence without a full stop.
-    pub conclusion: &'static str,
+    pub conclusion: Cow<'static, str>,
     /// The push service's status; `None` without a response.
     pub status: Option<u16>,
     /// The reason of the push service, or of this server if there was no response.
@@ -60,6 +63,28 @@ impl TestResult {
     }
 }
 
+/// Calls a webhook once with an event of its own. Implemented where calls are made.
+#[async_trait]
+pub trait WebhookTester: Send + Sync {
+    /// Returns what came of the call, which is signed as all others are.
+    async fn try_webhook(&self, webhook: &Webhook) -> WebhookTestResult;
+}
+
+/// The result of a test of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookTestResult {
+    /// Whether the application accepted the call.
+    pub taken: bool,
+    /// The conclusion as a sentence.
+    pub said: String,
+    /// Headers of the response.
+    pub headers: Vec<(String, String)>,
+    /// The beginning of the response's body.
+    pub body: String,
+    /// How long the call took, in milliseconds.
+    pub millis: u64,
+}
+
 /// Services that the console needs.
 pub struct Dependencies {
     /// The use cases.
@@ -68,6 +93,10 @@ pub struct Dependencies {
     pub public_url: String,
     /// Tests credentials.
     pub credential_tester: Arc<dyn CredentialTester>,
+    /// Tests webhooks.
+    pub webhook_tester: Arc<dyn WebhookTester>,
+    /// How long challenges are kept, in days.
+    pub retention_days: u64,
     /// Explains the code of an attempt.
     pub explain: fn(&AttemptRecord) -> Option<&'static str>,
 }
@@ -79,6 +108,8 @@ pub struct Console {
     /// URL by which browsers reach the pages, without `/console`.
     served_at: String,
     pub(crate) credential_tester: Arc<dyn CredentialTester>,
+    pub(crate) webhook_tester: Arc<dyn WebhookTester>,
+    pub(crate) retention_days: u64,
     pub(crate) explain: fn(&AttemptRecord) -> Option<&'static str>,
     pub(crate) attempts: Attempts,
     pub(crate) links: Links,
@@ -90,11 +121,18 @@ pub(crate) type SharedConsole = Arc<Console>;
 impl Console {
     /// Creates the console.
     pub fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { verify, public_url, credential_tester, explain } = dependencies;
-        let public_url = public_url.trim_end_matches('/').to_owned();
-        let (attempts, links) = (Attempts::default(), Links::default());
-        let served_at = public_url.clone();
-        Self { verify, public_url, served_at, credential_tester, explain, attempts, links }
+        let public_url = dependencies.public_url.trim_end_matches('/').to_owned();
+        Self {
+            verify: dependencies.verify,
+            served_at: public_url.clone(),
+            public_url,
+            credential_tester: dependencies.credential_tester,
+            webhook_tester: dependencies.webhook_tester,
+            retention_days: dependencies.retention_days,
+            explain: dependencies.explain,
+            attempts: Attempts::default(),
+            links: Links::default(),
+        }
     }
 
     /// Sets the URL by which browsers reach the pages, if it differs from the API's, such as `http://10.0.0.1:9090`.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::{Challenge, ChallengeStatus};
+use countersign_domain::factor::AnyFactor;
 use countersign_domain::notification::Notification;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
@@ -196,46 +197,10 @@ pub(crate) fn answered_at(challenge: &Challenge) -> Option<Timestamp> {
     }
 }
 
-/// A field of a form, with its error.
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) hint: &'static str,
-    pub(crate) value: String,
-    pub(crate) error: Option<String>,
-    /// The choices, value and name; a text field if empty.
-    pub(crate) choices: Vec<(String, String)>,
-}
-
-impl Field {
-    pub(crate) fn text(name: &'static str, label: &'static str, value: impl Into<String>) -> Self {
-        let value = value.into();
-        Self { name, label, hint: "", value, error: None, choices: Vec::new() }
-    }
-
-    pub(crate) fn hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
-    }
-
-    pub(crate) fn choose(self, choices: Vec<(String, String)>) -> Self {
-        Self { choices, ..self }
-    }
-
-    /// Adds the error if it is about this field.
-    pub(crate) fn judged(self, wrong: Option<&(&'static str, String)>) -> Self {
-        let error = wrong.filter(|(name, _)| *name == self.name).map(|(_, why)| why.clone());
-        Self { error, ..self }
-    }
-
-    /// Ids of the elements that describe it: hint, error, or both.
-    pub(crate) fn described_by(&self) -> String {
-        let mut ids = Vec::new();
-        if !self.hint.is_empty() {
-            ids.push(format!("{}-hint", self.name));
-        }
-        if self.error.is_some() {
-            ids.push(format!("{}-error", self.name));
-        }
-        ids.join(" ")
+/// The name that a device's person gave it.
+pub(crate) fn name_of(factor: &AnyFactor) -> String {
+    match factor {
+        AnyFactor::Push(factor) => factor.friendly_name.to_string(),
+        AnyFactor::Totp(factor) => factor.friendly_name.to_string(),
     }
 }

@@ -148,7 +148,7 @@ impl CallContext {
         metrics::calls_given_up("time", usize::from(after == AfterCall::Failed));
         let error = match &outcome {
             CallOutcome::Taken(_) => String::new(),
-            CallOutcome::Refused(status) => format!("status {status}"),
+            CallOutcome::Refused(response) => format!("status {}", response.status),
             CallOutcome::Unanswered(why) => why.clone(),
         };
         if let Err(error) = self.calls.settle_call(&lease, after, &error, now).await {

@@ -90,6 +90,7 @@ impl CallConcurrency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call_response::CallResponse;
 
     fn due(account: u8) -> DueWebhook {
         DueWebhook { account: AccountSid::from_bytes([account; 16]), capacity: MIN_IN_FLIGHT }
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(concurrency.limit(webhook), MAX_IN_FLIGHT);
         for (outcome, took) in [
             (&taken, Duration::from_secs(2)),
-            (&CallOutcome::Refused(500), quick),
+            (&CallOutcome::Refused(CallResponse::bare(500)), quick),
             (&CallOutcome::Unanswered("timeout".into()), quick),
         ] {
             concurrency.record(webhook, &taken, quick);

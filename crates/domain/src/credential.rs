@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::invalid::Invalid;
 use crate::secret::Sealed;
 use crate::sid::{AccountSid, CredentialSid};
+use crate::text::{bounded, line};
 use crate::time::Instant;
 
 /// The push service that a credential is for.
@@ -96,4 +97,37 @@ pub struct Credential {
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
+}
+
+/// The mark that some editors put at the beginning of a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl Credential {
+    /// Parses the name of a credential, which may be empty.
+    ///
+    /// # Errors
+    /// It is longer than 64 characters, or no line.
+    pub fn name(text: &str) -> Result<String, Invalid> {
+        line(text, 0, 64)
+    }
+
+    /// Parses an id of a key or of a team. One that was copied from Apple's site may bring spaces and line ends, which no id
+    /// contains.
+    ///
+    /// # Errors
+    /// It is empty, or longer than 64 characters.
+    pub fn id(text: &str) -> Result<String, Invalid> {
+        let is_of_it = |c: &char| !c.is_whitespace() && *c != BYTE_ORDER_MARK;
+        let text: String = text.chars().filter(is_of_it).collect();
+        bounded(&text, 1, 64).map(|()| text)
+    }
+
+    /// Parses a topic.
+    ///
+    /// # Errors
+    /// It is empty, or longer than 256 characters.
+    pub fn topic(text: &str) -> Result<String, Invalid> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+        bounded(text, 1, 256).map(|()| text.to_owned())
+    }
 }

@@ -20,6 +20,28 @@ use crate::webhook::{EventType, Webhook, WebhookVersion};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub [u8; 16]);
 
+impl CallId {
+    /// The id of a test, from random bytes.
+    pub fn of_test(random: [u8; 16]) -> Self {
+        Self(Builder::from_random_bytes(random).into_uuid().into_bytes())
+    }
+}
+
+/// The type of the event that tests a webhook. No webhook can subscribe to it.
+const TEST: &str = "webhook.test";
+
+/// The form that tests a webhook.
+pub fn test_form(id: CallId, webhook: &Webhook) -> Vec<(String, String)> {
+    let form = [
+        ("uuid", id.to_string()),
+        ("type", TEST.to_owned()),
+        ("account_sid", webhook.account.to_string()),
+        ("service_sid", webhook.service.to_string()),
+        ("webhook_sid", webhook.sid.to_string()),
+    ];
+    form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 impl fmt::Display for CallId {
     /// As a UUID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

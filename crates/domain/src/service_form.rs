@@ -1,9 +1,8 @@
 //! The settings of a service that an application may change, read from texts (Twilio Verify v2, Service resource). An absent
 //! text leaves a setting unchanged, an empty one resets it.
 
-use std::ops::RangeInclusive;
-
 use crate::invalid::Invalid;
+use crate::numbers::{boolean, integer};
 use crate::service::ServiceSettings;
 use crate::text::{ServiceName, bounded, line};
 
@@ -158,37 +157,4 @@ fn one_of(text: &str, words: &[&str]) -> Result<String, Invalid> {
 fn origins(text: &str) -> Result<Vec<String>, Invalid> {
     bounded(text, 1, 4 * MAX_TEXT)?;
     Ok(text.split(',').map(|origin| origin.trim().to_owned()).collect())
-}
-
-/// Parses a whole number within bounds: digits only, no sign.
-///
-/// # Errors
-/// The bounds.
-pub fn integer<T>(bounds: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, Invalid>
-where
-    T: TryFrom<u32> + PartialOrd + std::fmt::Display,
-{
-    move |text| {
-        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        let number = number.and_then(|number: u32| T::try_from(number).ok());
-        number.filter(|number| bounds.contains(number)).ok_or_else(|| {
-            let (least, most) = (bounds.start(), bounds.end());
-            Invalid(format!("must be a whole number from {least} to {most}").into())
-        })
-    }
-}
-
-/// Parses `true` or `false`, in upper or lower case.
-///
-/// # Errors
-/// Any other text.
-pub fn boolean(text: &str) -> Result<bool, Invalid> {
-    if text.eq_ignore_ascii_case("true") {
-        Ok(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(false)
-    } else {
-        Err(Invalid::because("must be true or false"))
-    }
 }

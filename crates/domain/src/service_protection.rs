@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::invalid::Invalid;
 use crate::limits::{Limits, MAX_IN_A_ROW};
+use crate::numbers::integer;
 use crate::protection::PromptLimits;
 
 /// What shows that the person who approves also looks at the page that asked.
@@ -187,7 +188,46 @@ pub struct ServiceProtection {
     reported_pause_hours: Option<u32>,
 }
 
+/// A parameter of a service's protection. Its name in a request is for the caller to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProtectionParameter {
+    /// [`ServiceProtection::presence`].
+    Presence,
+    /// [`ServiceProtection::user_verification`].
+    UserVerification,
+    /// A limit.
+    Limit(ServiceLimit),
+}
+
+impl ProtectionParameter {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let words = [Self::Presence, Self::UserVerification];
+        words.into_iter().chain(ServiceLimit::ALL.into_iter().map(Self::Limit))
+    }
+}
+
 impl ServiceProtection {
+    /// Sets a parameter by its text. An empty text leaves the value to the operator.
+    ///
+    /// # Errors
+    /// The text is none of the parameter's values.
+    pub fn change(&mut self, parameter: ProtectionParameter, text: &str) -> Result<(), Invalid> {
+        let given = Some(text).filter(|text| !text.is_empty());
+        match parameter {
+            ProtectionParameter::Presence => {
+                self.presence = given.map(PresenceList::parse).transpose()?;
+            }
+            ProtectionParameter::UserVerification => {
+                self.user_verification = given.map(str::parse).transpose()?;
+            }
+            ProtectionParameter::Limit(limit) => {
+                self.set(limit, given.map(integer(limit.bounds())).transpose()?);
+            }
+        }
+        Ok(())
+    }
+
     /// The presence modes that hold, the most wanted first: only [`PresenceMode::None`] unless the service has set others.
     pub fn presence(&self) -> &[PresenceMode] {
         self.presence.as_ref().map_or(&[PresenceMode::None], PresenceList::modes)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call_response::CallResponse;
 use crate::event::CallId;
 use crate::node::NodeId;
 use crate::sid::{ChallengeSid, ServiceSid, WebhookSid};
@@ -51,7 +52,7 @@ pub enum CallOutcome {
     /// The application responded with this status, a 2xx.
     Taken(u16),
     /// The application responded with another status.
-    Refused(u16),
+    Refused(CallResponse),
     /// There was no response: why, without the URL and without secrets.
     Unanswered(String),
 }
@@ -211,7 +212,7 @@ mod tests {
     fn it_is_tried_at_growing_intervals_until_the_deadline() {
         let now = Instant::from_seconds(1_700_000_000);
         let deadline = now + TRIED_FOR;
-        let refused = CallOutcome::Refused(500);
+        let refused = CallOutcome::Refused(CallResponse::bare(500));
         let wait = |attempts, jitter| match after_call(&refused, attempts, now, deadline, jitter) {
             AfterCall::Retry { at } => at.since(now).as_millis(),
             other => panic!("{other:?}"),

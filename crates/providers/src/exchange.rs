@@ -2,7 +2,7 @@
 
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response};
 
 use crate::call_error::CallError;
@@ -18,6 +18,8 @@ pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     /// The instant of its `Retry-After`, if it has one.
     pub(crate) not_before: Option<Instant>,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
     /// The body, up to the bound.
     pub(crate) body: Vec<u8>,
 }
@@ -31,8 +33,9 @@ pub(crate) async fn exchange(
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let not_before = reasons::retry_after(retry_after, clock.now());
     let status = response.status().as_u16();
+    let headers = std::mem::take(response.headers_mut());
     let body = read(&mut response).await;
-    Ok(HttpResponse { status, not_before, body })
+    Ok(HttpResponse { status, not_before, headers, body })
 }
 
 /// Reads the body up to the bound. The status decides the outcome, so a body that breaks off is no error.

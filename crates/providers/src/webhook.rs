@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::webhook_call::{CallLease, CallOutcome};
 use countersign_domain::webhook_signature::{own_signature, twilio_signature};
@@ -15,7 +16,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::call_error::CallError;
-use crate::exchange::exchange;
+use crate::exchange::{HttpResponse, exchange};
 use crate::guard::{CallTimeouts, Guard, guard_error};
 use crate::outgoing::Outgoing;
 use crate::source::WebhookKeys;
@@ -52,7 +53,7 @@ impl WebhookClient {
         Ok(Self { guard, keys, clock })
     }
 
-    async fn attempt(&self, lease: &CallLease) -> Result<u16, String> {
+    async fn attempt(&self, lease: &CallLease) -> Result<CallOutcome, String> {
         let url = lease.webhook.url.as_str();
         let parsed = Url::parse(url).map_err(|_| "the URL cannot be read".to_owned())?;
         let request = self.guard.request(Method::POST, &parsed).map_err(|why| why.to_string())?;
@@ -71,7 +72,7 @@ impl WebhookClient {
             .header("Countersign-Signature", own)
             .body(body);
         match exchange(request, &*self.clock).await {
-            Ok(response) => Ok(response.status),
+            Ok(response) => Ok(outcome(&response)),
             Err(error) => Err(match guard_error(&error) {
                 Some(why) => why.to_string(),
                 None => CallError::new(&error).text,
@@ -83,10 +84,16 @@ impl WebhookClient {
 #[async_trait]
 impl WebhookCaller for WebhookClient {
     async fn call(&self, lease: &CallLease) -> CallOutcome {
-        match self.attempt(lease).await {
-            Ok(status @ 200..=299) => CallOutcome::Taken(status),
-            Ok(status) => CallOutcome::Refused(status),
-            Err(why) => CallOutcome::Unanswered(why),
-        }
+        self.attempt(lease).await.unwrap_or_else(CallOutcome::Unanswered)
     }
+}
+
+/// What a response means.
+fn outcome(response: &HttpResponse) -> CallOutcome {
+    let HttpResponse { status, headers, body, .. } = response;
+    if (200..=299).contains(status) {
+        return CallOutcome::Taken(*status);
+    }
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    CallOutcome::Refused(CallResponse::of(*status, headers, body))
 }

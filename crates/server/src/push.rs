@@ -3,6 +3,7 @@
 mod outgoing;
 mod secrets;
 mod trial;
+mod webhook_trial;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::world::World;
 use outgoing::NOT_RIGHT;
 use secrets::PushSecrets;
 use trial::CredentialTrial;
+use webhook_trial::WebhookTrial;
 
 pub(crate) use outgoing::{outgoing, web_push_fault};
 pub(crate) use secrets::opened;
@@ -70,6 +72,15 @@ impl PushContext {
     pub(crate) fn webhooks(&self, world: &World) -> anyhow::Result<WebhookClient> {
         let keys = Arc::clone(&self.secrets) as _;
         WebhookClient::new(&self.outgoing, keys, Arc::clone(&world.clock)).context(NOT_RIGHT)
+    }
+
+    /// The test of webhooks that the console offers.
+    ///
+    /// # Errors
+    /// A setting of `[outgoing]` is invalid.
+    pub(crate) fn webhook_trial(&self, world: &World) -> anyhow::Result<WebhookTrial> {
+        let client = self.webhooks(world)?;
+        Ok(WebhookTrial { client, world: world.clone(), node: self.verify.node() })
     }
 
     /// The test of credentials that the console offers.

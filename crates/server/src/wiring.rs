@@ -90,7 +90,7 @@ impl Server {
         let parts = Parts { config, world, bus, handover, verify, push, tasks };
         let engine = parts.engine(store, inbox)?;
         let state = parts.api_state(&public_url)?;
-        let console = parts.console(&public_url, admin_address);
+        let console = parts.console(&public_url, admin_address)?;
         let (main, admin) = Box::pin(parts.listen(sockets, &state, &console, metrics)).await?;
         let Parts { bus, verify, tasks, .. } = parts;
         let counting = tokio::spawn(Arc::clone(&verify).keep_counting(tasks.shutdown.clone()));

@@ -65,17 +65,43 @@ impl Verify {
         Ok(self.store.api_keys(account, page).await?)
     }
 
-    /// Revokes an API key.
+    /// Returns an API key of an account.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn api_key(&self, account: AccountSid, sid: ApiKeySid) -> VerifyResult<ApiKey> {
+        let key = self.store.api_key(sid).await?;
+        key.filter(|key| key.account == account).ok_or(VerifyError::NotFound)
+    }
+
+    /// Revokes an API key of an account.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn revoke_api_key(&self, account: AccountSid, sid: ApiKeySid) -> VerifyResult<()> {
+        self.api_key(account, sid).await?;
+        self.remove_api_key(Some(account), sid).await
+    }
+
+    /// Revokes an API key of any account, for the person at the command line.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`].
     pub async fn delete_api_key(&self, sid: ApiKeySid) -> VerifyResult<()> {
+        self.remove_api_key(None, sid).await
+    }
+
+    async fn remove_api_key(
+        &self,
+        account: Option<AccountSid>,
+        sid: ApiKeySid,
+    ) -> VerifyResult<()> {
         let was_there = self.store.delete_api_key(sid).await?;
         self.bus.announce(Changed::ApiKey(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::ApiKeyRevoked, None, sid);
+        security::done(Event::ApiKeyRevoked, account, sid);
         Ok(())
     }
 }

@@ -188,6 +188,18 @@ impl Verify {
         }
     }
 
+    /// Seals a text that only pages of a session can read, on any node.
+    pub fn seal_for_session(&self, session: &str, text: &Secret) -> Secret {
+        let sealed = self.keys.seal(text, &context_of(session), &*self.entropy);
+        Secret::new(URL_SAFE_NO_PAD.encode(sealed.as_bytes()))
+    }
+
+    /// Opens a text that [`Verify::seal_for_session`] sealed for the same session.
+    pub fn open_for_session(&self, session: &str, text: &str) -> Option<Secret> {
+        let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?);
+        self.keys.open(&sealed, &context_of(session)).ok()
+    }
+
     /// The token in the forms of a session, which other sites cannot know.
     pub fn form_token(&self, session: &str) -> String {
         self.keys.form_token(session)
@@ -234,6 +246,11 @@ impl Verify {
         let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?);
         serde_json::from_str(self.keys.open(&sealed, SEAL_CONTEXT).ok()?.expose()).ok()
     }
+}
+
+/// The context of texts that are sealed for a session.
+fn context_of(session: &str) -> String {
+    format!("{SEAL_CONTEXT}/{session}/pages")
 }
 
 /// Parses a text that [`Verify::nonce`] made.

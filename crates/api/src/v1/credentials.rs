@@ -5,7 +5,6 @@ use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccountSid, CredentialSid};
-use countersign_domain::text::{bounded, line};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use countersign_verify::CredentialSecrets;
@@ -75,24 +74,13 @@ pub(crate) async fn delete(
 }
 
 fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
-    // An id copied from Apple's site may bring spaces and line ends, which no id contains.
-    let id = |most| {
-        move |text: &str| {
-            let is_of_it = |c: &char| !c.is_whitespace() && *c != BYTE_ORDER_MARK;
-            let text: String = text.chars().filter(is_of_it).collect();
-            bounded(&text, 1, most).map(|()| text)
-        }
-    };
     let secret = |name| params.optional(name, |text| Ok::<_, Invalid>(Secret::new(text)));
     Ok(CredentialUpdate {
-        friendly_name: params.optional("FriendlyName", |text| line(text, 0, 64))?,
+        friendly_name: params.optional("FriendlyName", Credential::name)?,
         sandbox: params.optional("Sandbox", boolean)?,
-        key_id: params.optional("KeyId", id(64))?,
-        team_id: params.optional("TeamId", id(64))?,
-        topic: params.optional("Topic", |text| {
-            let text = text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
-            bounded(text, 1, 256).map(|()| text.to_owned())
-        })?,
+        key_id: params.optional("KeyId", Credential::id)?,
+        team_id: params.optional("TeamId", Credential::id)?,
+        topic: params.optional("Topic", Credential::topic)?,
         secrets: CredentialSecrets {
             certificate: secret("Certificate")?,
             private_key: secret("PrivateKey")?,
@@ -101,9 +89,6 @@ fn read(params: &Params<'_>) -> Result<CredentialUpdate, ApiError> {
         },
     })
 }
-
-/// The mark that some editors put at the beginning of a file.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[derive(Serialize)]
 struct CredentialView<'a> {

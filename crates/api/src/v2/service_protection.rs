@@ -1,11 +1,10 @@
 //! Ours: how a service protects its people. An absent parameter changes nothing; an empty one leaves the value to the operator.
 
 use axum::extract::State;
-use countersign_domain::invalid::Invalid;
 use countersign_domain::limits::Limits;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::service_protection::{
-    PresenceList, PresenceMode, ServiceLimit, ServiceProtection,
+    PresenceMode, ProtectionParameter, ServiceLimit, ServiceProtection,
 };
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::time::Instant;
@@ -14,7 +13,7 @@ use serde::Serialize;
 use crate::auth::Application;
 use crate::body::Form;
 use crate::error::ApiError;
-use crate::params::{Params, integer};
+use crate::params::Params;
 use crate::paths::PathParams;
 use crate::reply::{self, ApiResult};
 use crate::rows;
@@ -58,25 +57,14 @@ pub(crate) async fn update(
     reply::ok(&ServiceProtectionView::of(&service, state.verify.limits(), &state.public_url))
 }
 
-/// Makes a parser that takes an empty text for no value.
-fn or_none<T>(
-    parse: impl FnOnce(&str) -> Result<T, Invalid>,
-) -> impl FnOnce(&str) -> Result<Option<T>, Invalid> {
-    |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
-}
-
 fn change(params: &Params<'_>, to: &mut ServiceProtection) -> Result<(), ApiError> {
-    if let Some(presence) = params.optional(PRESENCE.0, or_none(PresenceList::parse))? {
-        to.presence = presence;
-    }
-    if let Some(wanted) = params.optional(USER_VERIFICATION.0, or_none(str::parse))? {
-        to.user_verification = wanted;
-    }
-    for limit in ServiceLimit::ALL {
-        let parse = or_none(integer(limit.bounds()));
-        if let Some(value) = params.optional(names(limit).0, parse)? {
-            to.set(limit, value);
-        }
+    for parameter in ProtectionParameter::all() {
+        let name = match parameter {
+            ProtectionParameter::Presence => PRESENCE.0,
+            ProtectionParameter::UserVerification => USER_VERIFICATION.0,
+            ProtectionParameter::Limit(limit) => names(limit).0,
+        };
+        params.optional(name, |text| to.change(parameter, text))?;
     }
     Ok(())
 }

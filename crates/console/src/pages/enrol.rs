@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_domain::access_token::TTL;
 use countersign_domain::invitation::{Invitation, is_safe};
+use countersign_domain::service::Service;
 use countersign_domain::sid::ServiceSid;
 use countersign_domain::text::Identity;
 use countersign_store::PageQuery;
@@ -13,12 +14,13 @@ use http::StatusCode;
 
 use super::services::MOST;
 use crate::error::PageError;
+use crate::fields::{Field, Wrong};
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
 use crate::qr::{self, QrDrawing};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, SharedConsole};
-use crate::views::{Field, Timestamp, isolated};
+use crate::views::{Timestamp, isolated};
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -55,10 +57,10 @@ async fn enrol(
     console: &Console,
     operator: &Operator,
     form: &Form,
-    wrong: Option<(&'static str, String)>,
+    wrong: Option<&Wrong>,
 ) -> Result<Enrol, PageError> {
     let services = console.verify.services(operator.account, PageQuery::first(MOST)).await?.items;
-    let choice = |service: &countersign_domain::service::Service| {
+    let choice = |service: &Service| {
         let name = isolated(service.settings.friendly_name.as_str());
         let name = format!("{name} ({})", service.sid);
         (service.sid.to_string(), name)
@@ -70,11 +72,9 @@ async fn enrol(
         Field::text("service", "Service", form.text("service")).choose(choices),
         Field::text("identity", "Identity of the person", form.text("identity")).hint(hint),
     ];
-    Ok(Enrol {
-        frame: Frame::new(console, Some(operator), Section::Enrol),
-        fields: fields.into_iter().map(|field| field.judged(wrong.as_ref())).collect(),
-        has_service,
-    })
+    let fields: Vec<_> = fields.into_iter().map(|field| field.judged(wrong)).collect();
+    let frame = Frame::new(console, Some(operator), Section::Enrol);
+    Ok(Enrol { frame: frame.refusing(wrong, &fields), fields, has_service })
 }
 
 /// Creates a link and shows it once.
@@ -86,8 +86,8 @@ pub(crate) async fn invite(
     let identity = match Identity::parse(form.text("identity")) {
         Ok(identity) => identity,
         Err(why) => {
-            let wrong = Some(("identity", why.to_string()));
-            let page = enrol(&console, &operator, &form, wrong).await?;
+            let wrong = Wrong { field: Some("identity"), why: why.to_string() };
+            let page = enrol(&console, &operator, &form, Some(&wrong)).await?;
             return frame::page(StatusCode::BAD_REQUEST, &page);
         }
     };

@@ -1,15 +1,22 @@
 //! The pages, one file each: the data and the template.
 
+pub(crate) mod api_keys;
 pub(crate) mod challenge;
+mod confirm;
+pub(crate) mod credential_form;
 pub(crate) mod credentials;
+pub(crate) mod devices;
 pub(crate) mod enrol;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod people;
+pub(crate) mod protection;
 pub(crate) mod search;
+pub(crate) mod service;
 pub(crate) mod services;
 pub(crate) mod sign_in;
 pub(crate) mod timeline;
+pub(crate) mod webhook_form;
 pub(crate) mod webhooks;
 
 use std::str::FromStr;

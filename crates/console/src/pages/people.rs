@@ -1,37 +1,39 @@
 //! A person of a service: their devices, and why a push did not arrive.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_domain::challenge::{Challenge, ChallengeState};
 use countersign_domain::ending::NotificationStatus;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
 use countersign_domain::notification::Notification;
-use countersign_domain::presence_choice::PresenceWish;
-use countersign_domain::service_protection::PresenceList;
-use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, ServiceSid};
-use countersign_domain::text::{Identity, Message};
+use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
 use countersign_store::seam::ChallengeFilter;
 use countersign_store::{Order, PageQuery};
-use countersign_verify::challenges::NewChallenge;
 use countersign_verify::protections::EntityProtection;
 use countersign_verify::{Caller, VerifyError};
-use http::StatusCode;
 
+use super::confirm::Confirm;
 use super::pauses::Pause;
 use crate::error::PageError;
+use crate::fields::Wrong;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
 use crate::labels;
+use crate::paging::{self, Turn};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, SharedConsole};
-use crate::views::{ChallengeSummary, Push, Timestamp};
+use crate::told::Told;
+use crate::views::{ChallengeSummary, Push, Timestamp, isolated, name_of};
 
-/// Largest number of devices that are shown.
-const MOST_DEVICES: u16 = 100;
+/// Devices on a page.
+const MOST_DEVICES: u16 = 20;
+/// Devices that are named before their person is deleted.
+const MOST_NAMED: u16 = 20;
 /// Largest number of challenges of a device that are read for its last activity.
 const MOST_CHALLENGES: u16 = 20;
 /// Largest number of pushes of a challenge that are read.
@@ -70,8 +72,7 @@ struct Person {
     /// The pause of new push challenges that holds now.
     pause: Option<Pause>,
     devices: Vec<Device>,
-    /// Whether there are more devices.
-    is_cut: bool,
+    turn: Turn,
     challenges: Vec<ChallengeSummary>,
     message: String,
     /// The device that was not challenged, and the reason.
@@ -83,59 +84,72 @@ pub(crate) async fn show(
     State(console): State<SharedConsole>,
     operator: Operator,
     Path((service, identity)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
-    frame::ok(&person(&console, &operator, service, &identity).await?)
+    let query = Form::of_query(query.as_deref())?;
+    frame::ok(&person(&console, &operator, service, &identity, &query).await?)
 }
 
-/// Opens a test challenge for a device.
-pub(crate) async fn ask(
-    State(console): State<SharedConsole>,
-    Path((service, identity)): Path<(String, String)>,
-    Posted { operator, form }: Posted,
-) -> Result<Response, PageError> {
-    let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
-    let device: FactorSid = super::sid(form.text("device"))?;
-    let opened = open(&console, operator.account, service, &identity, device, &form).await?;
-    match opened {
-        Ok(challenge) => Ok(frame::go(&console, &format!("/challenges/{challenge}"))),
-        Err(why) => {
-            let mut page = person(&console, &operator, service, &identity).await?;
-            page.refused = Some((device.to_string(), why));
-            form.text("message").clone_into(&mut page.message);
-            frame::page(StatusCode::BAD_REQUEST, &page)
-        }
-    }
-}
-
-/// Opens the challenge; the inner error is the reason for the person at the page.
-async fn open(
+/// The page after a test challenge was refused: the SID of its device, why, and the question.
+pub(super) async fn refused(
     console: &Console,
-    account: AccountSid,
+    operator: &Operator,
     service: ServiceSid,
     identity: &Identity,
-    factor: FactorSid,
-    form: &Form,
-) -> Result<Result<ChallengeSid, String>, PageError> {
-    let message = match Message::written(form.text("message")) {
-        Ok(message) => message,
-        Err(why) => return Ok(Err(format!("The question {why}."))),
+    (device, wrong, question): (String, Wrong, &str),
+) -> Result<impl Template + use<>, PageError> {
+    let mut page = person(console, operator, service, identity, &Form::empty()).await?;
+    let why = match wrong.field {
+        Some(_) => format!("The question {}.", wrong.why),
+        None => wrong.why,
     };
-    let new = NewChallenge {
-        expires_at: None,
-        message: Some(message),
-        fields: Vec::new(),
-        hidden_details: None,
-        code: None,
-        // This page shows no number.
-        presence: PresenceWish { modes: Some(PresenceList::none()), ..PresenceWish::default() },
-    };
-    let opened = console.verify.create_challenge(account, service, identity, factor, new).await;
-    match opened.map_err(PageError::from) {
-        Ok(challenge) => Ok(Ok(challenge.sid)),
-        Err(PageError::Refused(why)) => Ok(Err(why)),
-        Err(error) => Err(error),
+    page.frame.told =
+        Some(Told::Failed { why: why.clone(), focus: Some(format!("message-{device}")) });
+    page.refused = Some((device, why));
+    question.clone_into(&mut page.message);
+    Ok(page)
+}
+
+/// Asks before a person is deleted.
+pub(crate) async fn ask_delete(
+    State(console): State<SharedConsole>,
+    operator: Operator,
+    Path((service, identity)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    let (service, identity) = (super::sid(&service)?, super::identity(&identity)?);
+    let first = PageQuery::first(MOST_NAMED);
+    let factors = console.verify.factors(operator.account, service, &identity, first).await?;
+    let mut names: Vec<_> =
+        factors.items.iter().map(|it| format!("“{}”", isolated(&name_of(it)))).collect();
+    if factors.has_next {
+        names.push("others".to_owned());
     }
+    let devices = match names.as_slice() {
+        [] => "The person has no device.".to_owned(),
+        names => format!("These devices go, and their streams end at once: {}.", names.join(", ")),
+    };
+    let path = format!("/services/{service}/people/{identity}");
+    let words = ("Delete the person", "Delete the person");
+    Confirm::new(&console, &operator, Section::Services, words, identity.to_string())
+        .says([
+            devices,
+            "All challenges of the person go, with their pushes and answers.".to_owned(),
+            "Webhooks are told (factor.deleted, for each device).".to_owned(),
+            "The identity can be used again, for a person without a history.".to_owned(),
+        ])
+        .between(format!("{path}/delete"), path)
+}
+
+/// Deletes a person.
+pub(crate) async fn delete(
+    State(console): State<SharedConsole>,
+    Path((service, identity)): Path<(String, String)>,
+    Posted { operator, .. }: Posted,
+) -> Result<Response, PageError> {
+    let (service, identity): (ServiceSid, _) = (super::sid(&service)?, super::identity(&identity)?);
+    console.verify.delete_entity(operator.account, service, &identity).await?;
+    Ok(frame::go(&console, &format!("/services/{service}?done=person-deleted")))
 }
 
 async fn person(
@@ -143,12 +157,14 @@ async fn person(
     operator: &Operator,
     service: ServiceSid,
     identity: &Identity,
+    query: &Form,
 ) -> Result<Person, PageError> {
     let (verify, account) = (&console.verify, operator.account);
     let settings = verify.service(account, service).await?;
-    let page = PageQuery::first(MOST_DEVICES);
+    let page = PageQuery { size: MOST_DEVICES, ..paging::asked(query)? };
     let factors = verify.factors(account, service, identity, page).await?;
-    let is_cut = factors.has_next;
+    let path = format!("{}/services/{service}/people/{identity}?", console.base());
+    let turn = Turn::of("devices", &path, &factors, AnyFactor::sid);
     let protection = protection(console, account, service, identity).await?;
     let recent = newest(console, account, service, identity, None).await?;
     let mut devices = Vec::new();
@@ -160,13 +176,13 @@ async fn person(
         });
     }
     Ok(Person {
-        frame: Frame::new(console, Some(operator), Section::Services),
+        frame: Frame::new(console, Some(operator), Section::Services).telling(query),
         service: service.to_string(),
         service_name: settings.settings.friendly_name.to_string(),
         identity: identity.to_string(),
         pause: protection.as_ref().and_then(Pause::of),
         devices,
-        is_cut,
+        turn,
         challenges: recent
             .iter()
             .map(|it| ChallengeSummary::without_pushes(it, console.now()))

@@ -9,9 +9,10 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState};
+use countersign_store::PageQuery;
 use countersign_store::seam::{CallCounts, CallCursor};
-use countersign_store::{Cursor, Order, PageQuery, Side};
 use countersign_verify::reports::{FailedCalls, FailedCallsCursor};
+use http::HeaderMap;
 use uuid::Uuid;
 
 use super::challenge::of_call;
@@ -19,8 +20,10 @@ use crate::error::PageError;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
 use crate::labels::{self, BAD, BUSY, CALM, GOOD, Tone};
+use crate::paging::{self, Turn};
+use crate::results::{self, FormResult};
 use crate::session::{Operator, Posted};
-use crate::state::{Console, SharedConsole};
+use crate::state::{Console, SharedConsole, WebhookTestResult};
 use crate::views::Timestamp;
 
 /// Largest number of services on a page.
@@ -72,10 +75,11 @@ struct Card {
 struct Webhooks {
     frame: Frame,
     cards: Vec<Card>,
-    /// The service after which the next page begins.
-    next: Option<String>,
-    is_cut: bool,
-    resent: bool,
+    /// The only service that is shown, and its name.
+    service: Option<(String, String)>,
+    turn: Turn,
+    /// Services with more webhooks: the query of the next page of each, and its name.
+    more: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -83,37 +87,80 @@ struct Webhooks {
 struct One {
     frame: Frame,
     it: Card,
+    /// The result of a test a moment ago.
+    tested: Option<WebhookTestResult>,
 }
 
-/// The page of all webhooks.
+/// The page of all webhooks, or of those of one service.
 pub(crate) async fn show(
     State(console): State<SharedConsole>,
     operator: Operator,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = Form::of_query(query.as_deref())?;
+    let frame = Frame::new(&console, Some(&operator), Section::Webhooks).telling(&query);
+    let page = match query.given("service").map(super::sid::<ServiceSid>).transpose()? {
+        Some(service) => of_service(&console, &operator, service, &query, frame).await?,
+        None => of_all(&console, &operator, &query, frame).await?,
+    };
+    frame::ok(&page)
+}
+
+/// The webhooks of a service, page by page.
+async fn of_service(
+    console: &Console,
+    operator: &Operator,
+    service: ServiceSid,
+    query: &Form,
+    frame: Frame,
+) -> Result<Webhooks, PageError> {
     let (verify, account) = (&console.verify, operator.account);
-    let after = query.given("after").map(super::sid::<ServiceSid>).transpose()?;
-    let cursor = after.map(|sid| Cursor { sid, side: Side::After });
-    let page = PageQuery { size: MOST_SERVICES, order: Order::Ascending, cursor };
+    let service = verify.service(account, service).await?;
+    let page = PageQuery { size: MOST_WEBHOOKS, ..paging::asked(query)? };
+    let webhooks = verify.webhooks(account, service.sid, page).await?;
+    let mut cards = Vec::new();
+    for webhook in &webhooks.items {
+        cards.push(card(console, &service, webhook, FailedCallsCursor::default(), FEW).await?);
+    }
+    let path = format!("{}/webhooks?service={}&", console.base(), service.sid);
+    Ok(Webhooks {
+        frame,
+        cards,
+        service: Some((service.sid.to_string(), service.settings.friendly_name.to_string())),
+        turn: Turn::of("webhooks", &path, &webhooks, |it| it.sid),
+        more: Vec::new(),
+    })
+}
+
+/// The webhooks of all services, some services on a page.
+async fn of_all(
+    console: &Console,
+    operator: &Operator,
+    query: &Form,
+    frame: Frame,
+) -> Result<Webhooks, PageError> {
+    let (verify, account) = (&console.verify, operator.account);
+    let page = PageQuery { size: MOST_SERVICES, ..paging::asked(query)? };
     let services = verify.services(account, page).await?;
-    let (mut cards, mut is_cut) = (Vec::new(), false);
+    let (mut cards, mut more) = (Vec::new(), Vec::new());
     for service in &services.items {
         let page = PageQuery::first(MOST_WEBHOOKS);
         let webhooks = verify.webhooks(account, service.sid, page).await?;
-        is_cut |= webhooks.has_next;
         for webhook in &webhooks.items {
-            cards.push(card(&console, service, webhook, FailedCallsCursor::default(), FEW).await?);
+            cards.push(card(console, service, webhook, FailedCallsCursor::default(), FEW).await?);
+        }
+        if let Some(last) = webhooks.items.last().filter(|_| webhooks.has_next) {
+            let name = service.settings.friendly_name.to_string();
+            more.push((format!("service={}&after={}", service.sid, last.sid), name));
         }
     }
-    let frame = Frame::new(&console, Some(&operator), Section::Webhooks);
-    let last = services.items.last().filter(|_| services.has_next);
-    frame::ok(&Webhooks {
-        frame: if after.is_none() { frame.live("/webhooks", &query) } else { frame },
+    let path = format!("{}/webhooks?", console.base());
+    Ok(Webhooks {
+        frame: if page.cursor.is_none() { frame.live("/webhooks", query) } else { frame },
         cards,
-        next: last.map(|service| service.sid.to_string()),
-        is_cut,
-        resent: query.given("resent").is_some(),
+        service: None,
+        turn: Turn::of("services", &path, &services, |it| it.sid),
+        more,
     })
 }
 
@@ -121,6 +168,7 @@ pub(crate) async fn show(
 pub(crate) async fn one(
     State(console): State<SharedConsole>,
     operator: Operator,
+    headers: HeaderMap,
     Path((service, webhook)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
@@ -132,11 +180,15 @@ pub(crate) async fn one(
     let service = verify.service(account, super::sid(&service)?).await?;
     let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
     let it = card(&console, &service, &webhook, after, MANY).await?;
+    let tested = match results::kept(&headers, &operator, &console) {
+        Some(FormResult::Webhook { sid, result }) if sid == it.sid => Some(result),
+        _ => None,
+    };
     let path = format!("/webhooks/{}/{}", service.sid, webhook.sid);
-    let frame = Frame::new(&console, Some(&operator), Section::Webhooks);
+    let frame = Frame::new(&console, Some(&operator), Section::Webhooks).telling(&query);
     let is_first = after == FailedCallsCursor::default();
     let frame = if is_first { frame.live(&path, &query) } else { frame };
-    frame::ok(&One { frame, it })
+    frame::ok(&One { frame, it, tested })
 }
 
 async fn card(
@@ -227,7 +279,7 @@ pub(crate) async fn resend(
     let webhook: WebhookSid = super::sid(&webhook)?;
     let call = call_id(&call).ok_or(PageError::NotFound)?;
     console.verify.resend_call(operator.account, service, webhook, call).await?;
-    Ok(frame::go(&console, "/webhooks?resent=yes"))
+    Ok(frame::go(&console, &format!("/webhooks/{service}/{webhook}?done=resent")))
 }
 
 /// Parses the end of a list's page: an instant in microseconds, a dot, and a call.

@@ -30,8 +30,8 @@ async fn settings_are_changed_by_the_rules_of_the_api() {
             ],
         )
         .await;
-    assert_eq!((page.status, page.location), (StatusCode::SEE_OTHER, format!("{path}?saved=yes")));
-    let page = browser.get(&format!("{path}?saved=yes")).await;
+    assert_eq!((page.status, page.location), (StatusCode::SEE_OTHER, format!("{path}?done=saved")));
+    let page = browser.get(&format!("{path}?done=saved")).await;
     page.shows("The settings are saved.");
     page.shows("Owl Club");
     let settings =
@@ -41,12 +41,12 @@ async fn settings_are_changed_by_the_rules_of_the_api() {
     assert_eq!(settings.code_length, 6, "settings that are not on the page stay");
 
     for (name, value, why) in [
-        ("Totp.Skew", "3", "Totp.Skew must be a whole number from 0 to 2."),
-        ("FriendlyName", "", "FriendlyName"),
+        ("Totp.Skew", "3", "Time steps of tolerance must be a whole number from 0 to 2."),
+        ("FriendlyName", "", "Name must have"),
         (
             "Push.FcmCredentialSid",
             &credential,
-            "Push.FcmCredentialSid must be a credential of this account and platform.",
+            "Credential for Google must be a credential of this account and platform.",
         ),
     ] {
         let page = browser.post(&path, &path, &[(name, value)]).await;
@@ -54,7 +54,9 @@ async fn settings_are_changed_by_the_rules_of_the_api() {
         let beside = page.text.split(&format!("id=\"{name}-error\">")).nth(1).expect(name);
         assert!(beside.starts_with(why), "{beside}");
         page.shows("aria-invalid=\"true\"");
-        page.shows("Nothing was saved");
+        page.shows("<strong>Nothing was done.</strong>");
+        page.shows("<title>Error: Owl Club");
+        page.shows(&format!("<a href=\"#{name}\">{}", why.split('.').next().unwrap()));
     }
     let again = scene.verify().service(scene.account, furnished.service.sid).await.unwrap();
     assert_eq!(again.settings.totp.skew, 2);
@@ -119,14 +121,33 @@ async fn a_credential_is_tested() {
     let page = browser.get("/console/credentials").await;
     page.shows("value=\"com.example.owl\"");
     let path = format!("/console/credentials/{sid}/test");
-    let page = browser.post("/console/credentials", &path, &[("app_id", "com.example.app")]).await;
-    page.shows("The credential works.");
-    page.shows("The push service said: <q>");
-    page.shows("400 &#60;b&#62;BadDeviceToken&#60;/b&#62; com.example.app");
-    let page = browser.post("/console/credentials", &path, &[("app_id", "com.example.away")]).await;
-    page.shows("This server noted: <q>");
-    let page = browser.post("/console/credentials", &path, &[("app_id", "")]).await;
-    page.shows("Nothing was tried. The app id");
+    for (app_id, texts) in [
+        (
+            "com.example.app",
+            [
+                "The credential works.",
+                "The push service said: <q>",
+                "400 &#60;b&#62;BadDeviceToken&#60;/b&#62; com.example.app",
+            ],
+        ),
+        (
+            "com.example.away",
+            ["The credential works.", "This server noted: <q>", "value=\"com.example.away\""],
+        ),
+        ("", ["Nothing was tried. The app id", "value=\"\"", "role=\"alert\""]),
+    ] {
+        let page = browser.post("/console/credentials", &path, &[("app_id", app_id)]).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER);
+        let place = page.location.split('#').next().unwrap().to_owned();
+        for _ in 0..2 {
+            let page = browser.get(&place).await;
+            for text in texts {
+                page.shows(text);
+            }
+        }
+    }
+    scene.stage.pass(300);
+    browser.get("/console/credentials").await.hides("Nothing was tried.");
 }
 
 #[tokio::test]
@@ -140,7 +161,7 @@ async fn a_failed_call_is_resent() {
     let (service, webhook) = (furnished.service.sid, furnished.webhook.sid);
     let path = format!("/console/webhooks/{service}/{webhook}/calls/{call}/resend");
     let page = browser.post("/console/webhooks", &path, &[]).await;
-    assert_eq!(page.location, "/console/webhooks?resent=yes");
+    assert_eq!(page.location, format!("/console/webhooks/{service}/{webhook}?done=resent"));
     let factor = furnished.factor.sid;
     let calls = scene.stage.store.calls_about(webhook, factor, None, 10).await.unwrap();
     let sent = calls.iter().find(|it| it.id.to_string() == call).unwrap();

@@ -1,6 +1,7 @@
 //! The pages over a real database and the real use cases, with a browser that stores cookies.
 
 mod actions;
+mod jobs;
 mod pages;
 mod roles;
 mod scene;

@@ -33,7 +33,9 @@ use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use crate::{Console, CredentialTester, Dependencies, TestResult, router};
+use crate::{
+    Console, CredentialTester, Dependencies, TestResult, WebhookTestResult, WebhookTester, router,
+};
 
 /// Part of a push credential's key, which no page may show.
 pub(super) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----";
@@ -64,8 +66,28 @@ impl CredentialTester for Apple {
         let reason = Some(format!("<b>BadDeviceToken</b> {app_id}"));
         let conclusion =
             if works { "the credential works" } else { "the credential does not work" };
+        let conclusion = conclusion.into();
         let explanation = "An explanation.".to_owned();
         Ok(TestResult { works: Some(works), conclusion, status, reason, explanation })
+    }
+}
+
+/// An application that takes calls, unless the webhook is called "bad".
+struct Application;
+
+#[async_trait]
+impl WebhookTester for Application {
+    async fn try_webhook(&self, webhook: &Webhook) -> WebhookTestResult {
+        let taken = webhook.friendly_name.as_str() != "bad";
+        let said =
+            if taken { "It was taken with status 204." } else { "It was refused with status 500." };
+        WebhookTestResult {
+            taken,
+            said: said.to_owned(),
+            headers: vec![("content-type".to_owned(), "text/<b>plain</b>".to_owned())],
+            body: if taken { String::new() } else { "<script>alert(1)</script>".to_owned() },
+            millis: 7,
+        }
     }
 }
 
@@ -97,9 +119,14 @@ impl Scene {
             countersign_verify::Settings::default(),
         ));
         let (account, token) = verify.create_account("owlbank").await.unwrap();
-        let (public_url, credential_tester) = (public_url.to_owned(), Arc::new(Apple));
-        let console =
-            Arc::new(Console::new(Dependencies { verify, public_url, credential_tester, explain }));
+        let console = Arc::new(Console::new(Dependencies {
+            verify,
+            public_url: public_url.to_owned(),
+            credential_tester: Arc::new(Apple),
+            webhook_tester: Arc::new(Application),
+            retention_days: 30,
+            explain,
+        }));
         Self { stage, console, account: account.sid, token, _inbox: inbox, _folder: folder }
     }
 
@@ -215,13 +242,14 @@ impl Furnished {
 }
 
 /// The pages that always exist.
-pub(super) const PAGES: [&str; 7] = [
+pub(super) const PAGES: [&str; 8] = [
     "/console",
     "/console/timeline",
     "/console/search",
     "/console/services",
     "/console/credentials",
     "/console/webhooks",
+    "/console/api-keys",
     "/console/enrol",
 ];
 

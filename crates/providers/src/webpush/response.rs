@@ -90,7 +90,7 @@ mod tests {
             (502, later, Some(52_000)),
             (503, later, Some(52_000)),
         ] {
-            let attempt = judge(&HttpResponse { status, not_before, body: Vec::new() });
+            let attempt = judge(&HttpResponse { status, not_before, ..HttpResponse::default() });
             let expected = Attempt {
                 outcome,
                 provider_status: Some(status),
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_table_in_the_docs_is_the_same() {
         for line in crate::fixtures::documented("Browsers' answers") {
-            let response = HttpResponse { status: line.status, not_before: None, body: Vec::new() };
+            let response = HttpResponse { status: line.status, ..HttpResponse::default() };
             let expected = (line.outcome, line.code);
             assert_eq!(
                 crate::fixtures::as_documented(&judge(&response)),

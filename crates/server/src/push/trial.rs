@@ -54,7 +54,7 @@ impl CredentialTester for CredentialTrial {
         let attempt = finding.attempt;
         Ok(countersign_console::TestResult {
             works: finding.conclusion.works(),
-            conclusion: finding.conclusion.as_str(),
+            conclusion: finding.conclusion.as_str().into(),
             status: attempt.provider_status,
             reason: attempt.provider_reason,
             explanation: finding.explanation,

@@ -124,14 +124,20 @@ impl Parts<'_> {
         }))
     }
 
-    pub(super) fn console(&self, public_url: &Url, admin: Option<SocketAddr>) -> Arc<Console> {
+    pub(super) fn console(
+        &self,
+        public_url: &Url,
+        admin: Option<SocketAddr>,
+    ) -> anyhow::Result<Arc<Console>> {
         let console = Console::new(countersign_console::Dependencies {
             verify: Arc::clone(&self.verify),
             public_url: public_url.to_string(),
             credential_tester: Arc::new(self.push.trial(self.world)),
+            webhook_tester: Arc::new(self.push.webhook_trial(self.world)?),
+            retention_days: self.config.retention.challenges_days.into(),
             explain: countersign_providers::codes::explain_attempt,
         });
-        Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin)))
+        Ok(Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin))))
     }
 
     /// Serves the API and the console on the main listener, and on the operator's listener if there is one.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::event::CallId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::webhook_call::{CallLease, CallOutcome};
@@ -52,7 +53,7 @@ impl WebhookCaller for Hooks {
         };
         match answer {
             Some(status @ 200..=299) => CallOutcome::Taken(status),
-            Some(status) => CallOutcome::Refused(status),
+            Some(status) => CallOutcome::Refused(CallResponse::bare(status)),
             None => std::future::pending().await,
         }
     }

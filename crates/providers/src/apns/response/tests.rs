@@ -55,7 +55,7 @@ fn every_row_of_the_table() {
     for (status, reason, outcome, code, remedy) in rows {
         let timestamp = if status == 410 { r#","timestamp":1700000000000"# } else { "" };
         let body = format!(r#"{{"reason":"{reason}"{timestamp}}}"#).into_bytes();
-        let (attempt, found) = judge(&HttpResponse { status, not_before: None, body });
+        let (attempt, found) = judge(&HttpResponse { status, body, ..HttpResponse::default() });
         let words = (!reason.is_empty()).then(|| reason.to_owned());
         let expected = Attempt {
             outcome,
@@ -77,12 +77,13 @@ fn success_has_no_words() {
 fn a_body_that_is_no_json_and_a_wish_are_taken_as_they_come() {
     let not_before = Some(Instant::from_seconds(1_700_000_000));
     let body = b"<html>".to_vec();
-    let (attempt, _) = judge(&HttpResponse { status: 503, not_before, body });
+    let (attempt, _) =
+        judge(&HttpResponse { status: 503, not_before, body, ..HttpResponse::default() });
     assert_eq!(attempt.outcome, Outcome::Later { not_before });
     let (attempt, _) = judge(&HttpResponse { status: 410, ..HttpResponse::default() });
     assert_eq!(attempt.outcome, OURS, "a proxy may send it");
     let body = br#"{"reason":"Unregistered"}"#.to_vec();
-    let (attempt, _) = judge(&HttpResponse { status: 410, not_before: None, body });
+    let (attempt, _) = judge(&HttpResponse { status: 410, body, ..HttpResponse::default() });
     assert_eq!(attempt.outcome, gone(None));
 }
 
@@ -101,7 +102,8 @@ fn the_table_in_the_docs_is_the_same() {
     let lines = crate::fixtures::documented("Apple's answers");
     for line in &lines {
         let body = format!(r#"{{"reason":"{}"}}"#, line.reason).into_bytes();
-        let (attempt, _) = judge(&HttpResponse { status: line.status, not_before: None, body });
+        let (attempt, _) =
+            judge(&HttpResponse { status: line.status, body, ..HttpResponse::default() });
         let said = (line.outcome, line.code);
         assert_eq!(
             crate::fixtures::as_documented(&attempt),

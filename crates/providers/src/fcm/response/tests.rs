@@ -29,7 +29,11 @@ fn body(code: &str, status: &str, message: &str, violation: Option<&str>) -> Vec
 
 fn ask(status: u16, wished: Option<u64>, body: Vec<u8>) -> (Attempt, Option<Remedy>) {
     let not_before = wished.map(|seconds| NOW + Duration::from_secs(seconds));
-    judge(&HttpResponse { status, not_before, body }, NOW, NOW + Duration::from_secs(300))
+    judge(
+        &HttpResponse { status, not_before, body, ..HttpResponse::default() },
+        NOW,
+        NOW + Duration::from_secs(300),
+    )
 }
 
 #[test]

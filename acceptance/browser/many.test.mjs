@@ -1,7 +1,7 @@
 // Many questions at once, and those that the person did not cause: reported, muted, denied together, or arriving quietly.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ann, call, stage, visit } from "./stage.mjs";
+import { ann, call, enrol, stage, visit } from "./stage.mjs";
 
 describe("a question that the person did not cause", () => {
   const scene = stage();
@@ -58,7 +58,10 @@ describe("several questions", () => {
     await confirm.getByRole("button", { name: "Deny all" }).click();
     for (const sid of sids) assert.equal(await person.outcome(sid), "denied");
     await page.locator("#prompt").waitFor({ state: "hidden" });
-    assert.equal(await page.locator("#history-list").getByText("Denied", { exact: true }).count(), 3);
+    // The history is written after the sheet is gone.
+    const denied = page.locator("#history-list").getByText("Denied", { exact: true });
+    await denied.nth(2).waitFor();
+    assert.equal(await denied.count(), 3);
     const next = await person.ask("Afterwards?");
     await page.getByRole("dialog", { name: "Afterwards?" }).waitFor();
     assert.equal((await call("GET", `${person.path}/Challenges/${next}`)).body.status, "pending");
@@ -82,4 +85,87 @@ describe("several questions", () => {
     await page.getByRole("dialog").waitFor();
     assert.equal(await page.getByText("Muted until").count(), 0);
   });
+});
+
+describe("a question to all devices of a person", () => {
+  const scene = stage();
+
+  /** Another device of a person. */
+  async function another(t, person) {
+    const page = await visit(scene, t);
+    await enrol(page, await person.link({ url: new URL(page.home).origin }));
+    await page.getByText("Connected while this page").waitFor();
+    return page;
+  }
+
+  test("that one of them answers goes away at the others, which say so, also later in their history", async (t) => {
+    const first = await visit(scene, t);
+    const person = await ann(scene, first);
+    const other = await another(t, person);
+    const away = await another(t, person);
+    await away.goto("about:blank");
+    const [asked] = await person.askAll("On which device?");
+    const sheet = other.getByRole("dialog", { name: "On which device?" });
+    await sheet.waitFor();
+    await first.getByRole("dialog", { name: "On which device?" }).getByRole("button", { name: "Approve", disabled: false }).click();
+    assert.equal(await person.outcome(asked.sid), "approved");
+    await other.getByText("Answered on another device: On which device?").waitFor();
+    await sheet.waitFor({ state: "hidden" });
+    assert.equal(await other.locator(".notice.bad").count(), 0, "no alarm");
+    await other.locator("#history-list").getByText("On another device").waitFor();
+    await first.locator("#history-list").getByText("Approved", { exact: true }).waitFor();
+    await away.goto(away.home);
+    await away.locator("#history-list").getByText("On another device").waitFor();
+  });
+
+  test("says so by the stream alone, without a request that waits", async (t) => {
+    const first = await visit(scene, t);
+    const person = await ann(scene, first);
+    const other = await another(t, person);
+    await other.route(/WaitSeconds/, (route) => route.abort());
+    await person.askAll("By the stream?");
+    await other.getByRole("dialog", { name: "By the stream?" }).waitFor();
+    await first.getByRole("dialog", { name: "By the stream?" }).getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    await other.getByText("Answered on another device: By the stream?").waitFor();
+  });
+});
+
+describe("a question after several without an approval", () => {
+  const scene = stage();
+
+  async function alreadyAsked(t, page) {
+    await call("POST", `${scene.app.path}/Protection`, { QuietAfter: 1 });
+    t.after(() => call("POST", `${scene.app.path}/Protection`, { QuietAfter: "" }));
+    const person = await ann(scene, page);
+    const sid = await person.ask("A loud one?");
+    await page.getByRole("dialog", { name: "A loud one?" }).getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    assert.equal(await person.outcome(sid), "denied");
+    return person;
+  }
+
+  for (const [how, isCut] of [
+    ["the stream", false],
+    ["asking the server", true],
+  ]) {
+    test(`that arrives by ${how} is listed, and opens when it is tapped`, async (t) => {
+      const page = await visit(scene, t);
+      const person = await alreadyAsked(t, page);
+      if (isCut) {
+        await page.routeWebSocket(/Stream/, (socket) => socket.close());
+        await page.reload();
+      }
+      const sid = await person.ask("A quiet one?");
+      if (isCut) await page.reload();
+      const row = page.getByRole("button", { name: /A quiet one\?/ });
+      await row.waitFor();
+      assert.equal(await page.locator("#prompt").isVisible(), false);
+      assert.equal(await row.count(), 1);
+      await row.click();
+      await page.getByRole("dialog", { name: "A quiet one?" }).getByRole("button", { name: "Approve", disabled: false }).click();
+      assert.equal(await person.outcome(sid), "approved");
+      await person.ask("Loud again?");
+      if (isCut) await page.reload();
+      await page.getByRole("dialog", { name: "Loud again?" }).waitFor();
+    });
+  }
 });

@@ -34,7 +34,7 @@ describe("a push", () => {
     return { page, person, key };
   }
 
-  /** The worker's ids in the debugging protocol, and a way to push to it. */
+  /** A way to push to the page's worker. It returns the notification that the push showed, which may be gone again. */
   async function pushing(page) {
     const session = await page.context().newCDPSession(page);
     const isOurs = ({ scopeURL }) => scopeURL.endsWith(`/authenticator/push/${scene.app.sid}/`);
@@ -51,20 +51,21 @@ describe("a push", () => {
     const there = await worker(page);
     await there.evaluate(() => {
       const show = ServiceWorkerRegistration.prototype.showNotification;
-      self.times = 0;
-      ServiceWorkerRegistration.prototype.showNotification = async function (...words) {
-        await show.apply(this, words);
-        self.times += 1;
+      self.told = [];
+      ServiceWorkerRegistration.prototype.showNotification = async function (title, options) {
+        await show.call(this, title, options);
+        self.told.push({ title, ...options });
         self.dispatchEvent(new Event("shown"));
       };
     });
     return async (data) => {
-      const before = await there.evaluate(() => self.times);
+      const before = await there.evaluate(() => self.told.length);
       const text = typeof data === "string" ? data : JSON.stringify(data);
       await session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: text });
-      await there.evaluate((before) => {
-        if (self.times > before) return undefined;
-        return new Promise((resolve) => self.addEventListener("shown", resolve, { once: true }));
+      return there.evaluate(async (before) => {
+        if (self.told.length === before)
+          await new Promise((resolve) => self.addEventListener("shown", resolve, { once: true }));
+        return self.told[before];
       }, before);
     };
   }
@@ -201,15 +202,24 @@ describe("a push", () => {
 
   test("that the server calls quiet makes no sound, and its question is listed instead of opened", async (t) => {
     const { page, person } = await subscribed(t);
+    await call("POST", `${scene.app.path}/Protection`, { QuietAfter: 1 });
+    t.after(() => call("POST", `${scene.app.path}/Protection`, { QuietAfter: "" }));
     const push = await pushing(page);
+    const loud = await person.ask("Not quietly?");
+    await page.getByRole("dialog", { name: "Not quietly?" }).getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    assert.equal(await person.outcome(loud), "denied");
     // The question reaches the page by the push only.
     await page.routeWebSocket(/Stream/, (socket) => socket.close());
     await page.reload();
     await deaf(page);
     const { told } = await asked(person, "Quietly?");
-    await push({ ...told, quiet: true });
+    const first = await push({ ...told, quiet: true });
+    assert.deepEqual([first.silent, first.requireInteraction, first.renotify], [true, undefined, undefined]);
     const [notification] = await shown(page, 1);
     assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
+    const again = await push({ ...told, quiet: true });
+    assert.deepEqual([again.silent, again.tag], [true, first.tag]);
+    await shown(page, 1);
     const listed = page.getByRole("button", { name: /Quietly\?/ });
     await listed.waitFor();
     assert.equal(await page.locator("#prompt").isVisible(), false);
@@ -223,8 +233,9 @@ describe("a push", () => {
     const { sid, told } = await asked(person, "Pushed twice?");
     await page.getByRole("dialog", { name: "Pushed twice?" }).getByRole("button", { name: "Approve" }).click();
     assert.equal(await person.outcome(sid), "approved");
-    await push(told);
-    const [notification] = await shown(page, 1);
+    // The page closes the notifications of a question that it has answered.
+    await page.getByText("Approved: Pushed twice?").waitFor();
+    const notification = await push(told);
     assert.equal(notification.title, "Approved already");
     assert.match(notification.body, /Nothing waits for you.*Pushed twice\?/s);
     assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
@@ -233,14 +244,29 @@ describe("a push", () => {
     await shown(page, 0);
   });
 
+  test("of a question that another device answered says so quietly", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const own = await person.factor();
+    const other = await visit(scene, t);
+    await enrol(other, await person.link({ url: new URL(other.home).origin }));
+    const group = await person.askAll("Pushed to both?");
+    const told = { challenge_sid: group.find((one) => one.factor_sid === own.sid).sid, factor_sid: own.sid };
+    await other.getByRole("dialog", { name: "Pushed to both?" }).getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    await page.getByText("Answered on another device: Pushed to both?").waitFor();
+    const notification = await push({ ...told, message: "Pushed to both?" });
+    assert.equal(notification.title, "Answered on another device");
+    assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
+    assert.equal(await page.locator(".notice.bad").count(), 0, "no alarm");
+  });
+
   test("that comes too late says that the question has expired, and goes", async (t) => {
     const { page, person } = await subscribed(t);
     const push = await pushing(page);
     const { sid, told } = await asked(person, "Pushed late?", 2);
     assert.equal(await person.outcome(sid), "expired");
     await page.getByText("Expired before").waitFor();
-    await push(told);
-    const [notification] = await shown(page, 1);
+    const notification = await push(told);
     assert.equal(notification.title, "A question has expired");
     assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
     assert.equal(await page.getByRole("dialog").filter({ visible: true }).count(), 0);
@@ -273,8 +299,7 @@ describe("a push", () => {
     test(`that ${what} alarms nobody, and goes`, async (t) => {
       const { page } = await subscribed(t);
       const push = await pushing(page);
-      await push(data);
-      const [notification] = await shown(page, 1);
+      const notification = await push(data);
       assert.equal(notification.title, "Nothing to answer");
       assert.deepEqual([notification.silent, notification.requireInteraction], [true, false]);
       assert.equal(await page.locator("#trouble").isVisible(), false);

@@ -182,6 +182,12 @@ class Person {
     return body.sid;
   }
 
+  /** Asks all devices of the person; returns the group's challenges. */
+  async askAll(message) {
+    const form = { Devices: "all", "Details.Message": message };
+    return (await call("POST", `${this.path}/Challenges`, form)).body.challenges;
+  }
+
   /** The status of a challenge, once it is no longer pending. */
   async outcome(sid) {
     return (await call("GET", `${this.path}/Challenges/${sid}?WaitSeconds=10`)).body.status;

@@ -38,12 +38,12 @@ describe("a service that asks for user verification", () => {
     return { page, person, sid, sheet, press, verify, passkeys };
   }
 
-  test("is answered after the lock, with one passkey for all answers", async (t) => {
+  test("has the passkey made when the device is added, and is answered after the lock with this one", async (t) => {
     const { page, person, sid, press, passkeys } = await asked(t, "With the lock?");
+    const [made, ...others] = await passkeys();
+    assert.ok(made && others.length === 0, "before the first approval");
     await press("Approve");
     assert.equal(await person.outcome(sid), "approved");
-    const [made, ...others] = await passkeys();
-    assert.equal(others.length, 0);
     const next = await person.ask("Once more?");
     await page.getByRole("dialog", { name: "Once more?" }).getByRole("button", { name: "Approve", disabled: false }).click();
     assert.equal(await person.outcome(next), "approved");
@@ -53,17 +53,33 @@ describe("a service that asks for user verification", () => {
   });
 
   test("gets no approval of somebody who cannot unlock the device, but a denial", async (t) => {
-    const { person, sid, sheet, press, verify } = await asked(t, "Not unlocked?", { isVerified: false });
+    const { person, sid, sheet, press, verify, passkeys } = await asked(t, "Not unlocked?", { isVerified: false });
     await press("Approve");
     await sheet.getByText("and it was not confirmed. Try again, or deny.").waitFor();
     assert.equal((await call("GET", `${person.path}/Challenges/${sid}`)).body.status, "pending");
     await verify(true);
     await press("Approve");
     assert.equal(await person.outcome(sid), "approved");
+    assert.equal((await passkeys()).length, 1, "the first approval made it");
     const next = await person.ask("Then no?");
     await verify(false);
     await sheet.page().getByRole("dialog", { name: "Then no?" }).getByRole("button", { name: "Deny", disabled: false }).click();
     assert.equal(await person.outcome(next), "denied");
+  });
+
+  test("says so when a device is added, and asks for nothing after a link of another service", async (t) => {
+    const page = await visit(scene, t, { url: HOST });
+    const app = await Application.create("Harbour Bank");
+    t.after(() => app.remove());
+    const hint = page.locator("#enrol-verification");
+    await page.goto(await app.person().link({ url: HOST }));
+    await page.getByRole("heading", { name: "Answer for Harbour Bank on this device?" }).waitFor();
+    assert.equal(await hint.isVisible(), false);
+    await call("POST", `${app.path}/Protection`, { UserVerification: "required" });
+    await page.reload();
+    await page.goto(await app.person().link({ url: HOST }));
+    await hint.waitFor();
+    assert.equal(await hint.textContent(), "Approving asks for your fingerprint, face or screen lock.");
   });
 
   test("gets no approval from a browser without a lock, which says so", async (t) => {

@@ -44,7 +44,9 @@ const FIXED: [(HeaderName, HeaderValue); 7] = [
     (
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "ETag, Date, Twilio-Verify-Signature-Fields, Retry-After, Twilio-Request-Id",
+            "ETag, Date, Twilio-Verify-Signature-Fields, Retry-After, Twilio-Request-Id, \
+             Countersign-Presence, Countersign-User-Verification, Countersign-Quiet, \
+             Countersign-Status-Reason",
         ),
     ),
 ];
@@ -168,4 +170,21 @@ pub(crate) fn own_headers(pages: Router) -> Router {
         response.extensions_mut().insert(OwnHeaders);
         response
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::challenges::OWN_HEADERS;
+
+    #[test]
+    fn pages_of_other_origins_may_read_every_header_of_our_own() {
+        let mut fixed = FIXED.into_iter();
+        let exposed = fixed.find(|(name, _)| *name == ACCESS_CONTROL_EXPOSE_HEADERS);
+        let exposed = exposed.unwrap().1.to_str().unwrap().to_ascii_lowercase();
+        let exposed: Vec<_> = exposed.split(", ").collect();
+        for name in OWN_HEADERS {
+            assert!(exposed.contains(&name.as_str()), "{name} of {exposed:?}");
+        }
+    }
 }

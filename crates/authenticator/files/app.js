@@ -11,7 +11,7 @@ import { askToNotify, bindInstall, needsInstallation, rememberLink } from "./ins
 import { readLink } from "./link.js";
 import { PromptSheet, bindPause, isPaused } from "./prompt.js";
 import { Queue } from "./queue.js";
-import { Device, Refused, server } from "./protocol.js";
+import { Device, Refused, isElsewhere, server } from "./protocol.js";
 import {
   bestTarget,
   canAskToNotify,
@@ -111,16 +111,15 @@ function meetLink(link) {
 }
 
 /** Opens what a notification is about. If the question of a push that has just arrived is over, this is no error. */
-async function openChallenge({ factorSid, challengeSid, isPushed, isQuiet }) {
+async function openChallenge({ factorSid, challengeSid, isPushed }) {
   const connection = connections.get(factorSid);
   if (!connection) {
     trouble("key_gone");
     return;
   }
   try {
-    const challenge = await inbox.offer(connection.device, challengeSid, isQuiet);
-    if (isPushed && !isQuiet) sheet.remind(challengeSid);
-    else if (isPushed) sheet.update();
+    const challenge = await inbox.offer(connection.device, challengeSid);
+    if (isPushed) sheet.remind(challengeSid);
     else sheet.open(challengeSid);
     if (challenge.status !== "pending") tellEnd(challenge, isPushed ? "plain" : "bad");
   } catch (error) {
@@ -132,8 +131,9 @@ async function openChallenge({ factorSid, challengeSid, isPushed, isQuiet }) {
   }
 }
 
-function tellEnd({ status, details }, kind) {
-  notify(kind, ...tell(`over.${status}`, { message: foreign(details.message) }));
+function tellEnd(challenge, kind) {
+  const end = isElsewhere(challenge) ? "elsewhere" : challenge.status;
+  notify(kind, ...tell(`over.${end}`, { message: foreign(challenge.details.message) }));
 }
 
 /** Asks for the permission and switches all accounts to push that can use it. */

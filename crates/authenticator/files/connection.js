@@ -78,7 +78,7 @@ export class Connection {
     this.#namedAt = Date.now();
     const { account } = this.device;
     try {
-      const name = await this.device.serviceName();
+      const { name } = await this.device.service();
       if (name === account.name || this.#stopped) return;
       account.name = name;
       await saveAccount(account);
@@ -182,6 +182,7 @@ export class Connection {
         this.ask();
       },
       prompt: (frame) => this.#offered(frame),
+      ended: ({ challenge_sid: sid }) => this.#inbox.ended(sid).catch(() => {}),
       lost: () => {
         const was = this.#isLinked;
         this.#isLinked = false;
@@ -192,9 +193,9 @@ export class Connection {
     });
   }
 
-  async #offered({ challenge_sid: sid, quiet }) {
+  async #offered({ challenge_sid: sid }) {
     try {
-      await this.#inbox.offer(this.device, sid, quiet === true);
+      await this.#inbox.offer(this.device, sid);
     } catch (error) {
       if (!(error instanceof Refused && error.isGone)) this.failed(error);
     }

@@ -2,15 +2,16 @@
 import { nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
 import { needsInstallation } from "./install.js";
-import { Device, Refused, Unreachable, enrol, server, serviceName } from "./protocol.js";
+import { Device, Refused, Unreachable, enrol, server, serviceOf } from "./protocol.js";
 import { bestTarget } from "./push.js";
 import { saveAccount } from "./store.js";
+import { prepareVerification } from "./verification.js";
 import { say, tell } from "./words.js";
 
 /** Errors of the API that have a text for the person: what they mean, and what to do. */
 const REFUSALS = [20104, 60313, 60315, 60326, 20005, 20403, 20404];
 
-/** The link, and the `name` of its service once the server has sent it. */
+/** The link, and what is `shown` of its service once the server has sent it. */
 let link;
 
 /**
@@ -25,6 +26,7 @@ export function askToEnrol(asked, known) {
   );
   $("enrol-identity").replaceChildren(foreign(link.identity));
   $("enrol-install").hidden = !needsInstallation();
+  $("enrol-verification").hidden = true;
   $("enrol-server").textContent = server.host;
   $("enrol-name").value = thisDevice();
   $("enrol-error").textContent = "";
@@ -36,12 +38,14 @@ export function askToEnrol(asked, known) {
   });
 }
 
-/** Fetches the name of the link's service. */
+/** Fetches what is shown of the link's service. */
 async function introduce(asked) {
   busy(true, say("enrol.asking"));
   try {
-    asked.name = await serviceName(asked);
-    if (asked === link) $("enrol-title").replaceChildren(...tell("enrol.title_for", { name: foreign(asked.name) }));
+    asked.shown = await serviceOf(asked);
+    if (asked !== link) return;
+    $("enrol-title").replaceChildren(...tell("enrol.title_for", { name: foreign(asked.shown.name) }));
+    $("enrol-verification").hidden = !asked.shown.verification;
   } finally {
     if (asked === link) busy(false);
   }
@@ -52,7 +56,7 @@ export function bindEnrol(enrolled) {
   $("enrol-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const asked = link;
-    const isKnown = Boolean(asked.name);
+    const isKnown = Boolean(asked.shown);
     $("enrol-error").textContent = "";
     try {
       // A name that was not shown before needs a new decision.
@@ -85,6 +89,7 @@ async function addDevice(asked, deviceName) {
   } catch {
     // The connection retries and reports the problem.
   }
+  if (asked.shown.verification) await prepareVerification(account);
   return account;
 }
 

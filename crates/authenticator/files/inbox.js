@@ -1,14 +1,12 @@
 // The pending prompts. A prompt arrives by push, stream or polling. It ends when it is answered, here or elsewhere, or expires;
 // each end is reported once, and as certain only if the server has confirmed it.
 import { clock } from "./clock.js";
-import { Refused, Unreachable, Unsure } from "./protocol.js";
+import { Refused, Unreachable, Unsure, isElsewhere } from "./protocol.js";
 import { answers, forgetAnswer, keepAnswer, recallAnswers } from "./store.js";
 
 /** Pause after an interrupted or failed wait, in milliseconds. */
 const PAUSE = 5_000;
 const NO_WAIT = 1_000;
-/** Tolerance for the clock, in milliseconds. */
-const EARLY = 2_500;
 
 /** Another device was first (60322), or the challenge expired (60323). */
 const TOO_LATE = [60322, 60323];
@@ -20,7 +18,8 @@ const OPEN_ENDS = ["unsure", "lapsed"];
 
 /**
  * A prompt ends as `approved`, `denied`, `reported` (denied as not caused by the person), `presence_failed` (denied because the
- * number was wrong), `expired` (these are confirmed by the server), `withdrawn` (the server has no such challenge, or ended it early),
+ * number was wrong), `elsewhere` (answered on another device), `expired` (these are confirmed by the server), `withdrawn` (the server
+ * has no such challenge),
  * `removed` (the server does not know the device), `lapsed` (expired while the server could not be reached), or `unsure`
  * (likewise, while an answer was being sent).
  *
@@ -36,11 +35,17 @@ export class Inbox extends EventTarget {
     return [...this.#prompts.values()].sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  /** Fetches the challenge of a push and returns its status. A quiet one is listed, and does not open by itself. */
-  async offer(device, sid, isQuiet = false) {
+  /** Fetches the challenge of a push and returns it. A quiet one is listed, and does not open by itself. */
+  async offer(device, sid) {
     const { challenge, needs } = await device.challenge(sid);
-    await this.#take(device, challenge, { ...needs, isQuiet });
+    await this.#take(device, challenge, needs);
     return challenge;
+  }
+
+  /** The server says that a prompt is over: asks how. */
+  async ended(sid) {
+    const prompt = this.#prompts.get(sid);
+    if (prompt) await this.#reread(prompt);
   }
 
   /** Fetches the pending challenges, and the status of answers that may have been lost. */
@@ -68,7 +73,7 @@ export class Inbox extends EventTarget {
       status: endedAs(challenge),
       at: Date.parse(challenge.date_responded ?? challenge.expiration_date),
     }));
-    if (await recallAnswers(told)) this.dispatchEvent(new Event("kept"));
+    if (await recallAnswers(told, (answer) => howItEnded(device, answer))) this.dispatchEvent(new Event("kept"));
   }
 
   /** Waits until a prompt ends, or until `signal` is aborted because it is no longer shown. */
@@ -270,10 +275,16 @@ export class Inbox extends EventTarget {
   }
 }
 
-/** How a challenge ended. One that is expired before its time was ended by the server, as when another device answered. */
-function endedAs({ status, expiration_date }) {
-  const isEarly = status === "expired" && clock.now() < Date.parse(expiration_date) - EARLY;
-  return isEarly ? "withdrawn" : status;
+/** How a challenge ended. */
+function endedAs(challenge) {
+  return isElsewhere(challenge) ? "elsewhere" : challenge.status;
+}
+
+/** A list does not say that another device answered: a challenge that it calls expired is looked up. */
+async function howItEnded(device, answer) {
+  if (answer.status !== "expired") return answer;
+  const status = await endOf(device, answer.challengeSid).catch(() => undefined);
+  return { ...answer, status: status ?? answer.status };
 }
 
 /** The status of a challenge at the server; `undefined` while it is pending. */

@@ -2,7 +2,7 @@
 // unreadable push shows a quiet one that closes itself.
 import { clock } from "./clock.js";
 import { plain } from "./dom.js";
-import { Device, Refused } from "./protocol.js";
+import { Device, Refused, isElsewhere } from "./protocol.js";
 import { account, mutedUntil } from "./store.js";
 import { date, say } from "./words.js";
 
@@ -30,7 +30,7 @@ export function readPush(data) {
 
 /**
  * The status of a push's question: `{ standing, expiresAt }`. If the server does not answer, the content of the push is used.
- * `standing` is `pending`, `approved`, `denied`, `expired`, `withdrawn`, `removed`, or `late` (the push is too late, and the
+ * `standing` is `pending`, `approved`, `denied`, `elsewhere`, `expired`, `withdrawn`, `removed`, or `late` (the push is too late, and the
  * server cannot be reached).
  */
 export async function standingOf(told) {
@@ -38,11 +38,13 @@ export async function standingOf(told) {
   if (kept === undefined) return { standing: "removed" };
   const name = kept?.label || kept?.name;
   try {
-    const { challenge } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
+    const { challenge, needs } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
     const { status, details, expiration_date } = challenge;
     const { message, date, fields } = details;
     const expiresAt = Date.parse(expiration_date);
-    return { standing: status, message, askedAt: Date.parse(date), expiresAt, name, place: placeIn(fields ?? []) };
+    const standing = isElsewhere(challenge) ? "elsewhere" : status;
+    const { isQuiet } = needs;
+    return { standing, isQuiet, message, askedAt: Date.parse(date), expiresAt, name, place: placeIn(fields ?? []) };
   } catch (error) {
     if (error instanceof Refused && error.isUnknownDevice) return { standing: "removed" };
     if (error instanceof Refused && error.isGone) return { standing: "withdrawn" };
@@ -59,7 +61,7 @@ function placeIn(fields) {
 }
 
 /** The ends of a question that have a text. */
-const OVER = ["approved", "denied", "expired", "withdrawn", "removed", "late"];
+const OVER = ["approved", "denied", "elsewhere", "expired", "withdrawn", "removed", "late"];
 
 /** Shows a push if its question is still pending. Ends when the worker may stop. */
 export async function show(registration, told, images) {
@@ -87,7 +89,7 @@ export async function show(registration, told, images) {
     dir: "auto",
     lang: "",
     tag,
-    ...((await isSilent(told)) ? { silent: true } : { renotify: true, requireInteraction: true }),
+    ...(standing.isQuiet || (await isSilent(told)) ? { silent: true } : { renotify: true, requireInteraction: true }),
     actions: [
       { action: "deny", title: say("prompt.deny") },
       { action: "review", title: say("notification.review") },

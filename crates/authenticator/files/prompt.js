@@ -19,6 +19,7 @@ const ENDS = {
   denied: "plain",
   reported: "plain",
   presence_failed: "bad",
+  elsewhere: "plain",
   expired: "bad",
   withdrawn: "bad",
   removed: "bad",

@@ -72,7 +72,7 @@ export async function enrol(link, deviceName, target) {
     identity: link.identity,
     credentialSid: body.config.credential_sid,
     privateKey,
-    name: link.name,
+    name: link.shown.name,
     label: "",
     deviceName,
     pushKey: link.pushKey,
@@ -83,9 +83,9 @@ export async function enrol(link, deviceName, target) {
   };
 }
 
-/** The name of a link's service, for the holder of the link's access token. */
-export async function serviceName({ service, token }) {
-  return accepted(await send("GET", nameUrl(service), token)).body.friendly_name;
+/** A link's service, for the holder of the link's access token. */
+export async function serviceOf({ service, token }) {
+  return asShown(accepted(await send("GET", nameUrl(service), token)));
 }
 
 /** A factor of this device. */
@@ -104,9 +104,9 @@ export class Device {
     await this.#call("POST", this.#factorUrl(), { form: { AuthPayload } });
   }
 
-  /** The current name of the service. */
-  async serviceName() {
-    return (await this.#call("GET", nameUrl(this.account.serviceSid))).body.friendly_name;
+  /** The service as it is now. */
+  async service() {
+    return asShown(await this.#call("GET", nameUrl(this.account.serviceSid)));
   }
 
   /** Changes the name of the device. */
@@ -146,16 +146,16 @@ export class Device {
 
   /** A challenge. While it is pending, with the names of the members to sign, and with what an approval needs. */
   async challenge(sid, options) {
-    const { body, headers } = await this.#call("GET", this.#challengeUrl(sid), options);
-    const toSign = headers.get("Twilio-Verify-Signature-Fields")?.split(",");
-    return { challenge: body, toSign, needs: needsOf(headers) };
+    const answer = await this.#call("GET", this.#challengeUrl(sid), options);
+    const toSign = answer.headers.get("Twilio-Verify-Signature-Fields")?.split(",");
+    return { challenge: withReason(answer), toSign, needs: needsOf(answer.headers) };
   }
 
   /** The challenge as soon as it is no longer pending, or after a while. */
   async challengeOnceEnded(sid, signal) {
     const url = this.#challengeUrl(sid);
     url.search = new URLSearchParams({ WaitSeconds: WAIT });
-    return (await this.#call("GET", url, { signal, patience: PATIENCE + WAIT * 1_000 })).body;
+    return withReason(await this.#call("GET", url, { signal, patience: PATIENCE + WAIT * 1_000 }));
   }
 
   /**
@@ -223,14 +223,32 @@ export class Device {
   }
 }
 
-/** What an approval needs: `{ presence, verification }`. */
+/** Whether a challenge is over because another device of the person has answered. */
+export function isElsewhere({ status_reason }) {
+  return status_reason === "answered_elsewhere";
+}
+
+/** A challenge, with the reason of its end, which is in a header. */
+function withReason({ body, headers }) {
+  return { ...body, status_reason: headers.get("Countersign-Status-Reason") };
+}
+
+/** What a person is shown of a service, `name`, and whether its approvals need `verification`. */
+function asShown({ body }) {
+  return { name: body.friendly_name, verification: body.user_verification === "required" };
+}
+
+/** How to ask: `{ isQuiet, presence, verification }`; the last two are what an approval needs. */
 function needsOf(headers) {
   const [mode, ...rest] = (headers.get("Countersign-Presence") ?? "").split(";").map((part) => part.trim());
   const told = Object.fromEntries(rest.map((part) => part.split("=")));
-  const verification = headers.get("Countersign-User-Verification") === "required";
-  if (mode === "number") return { presence: { mode, digits: Number(told.digits) }, verification };
-  if (mode === "pick") return { presence: { mode, options: told.options.split(",") }, verification };
-  return { verification };
+  const needs = {
+    isQuiet: headers.get("Countersign-Quiet") === "true",
+    verification: headers.get("Countersign-User-Verification") === "required",
+  };
+  if (mode === "number") return { ...needs, presence: { mode, digits: Number(told.digits) } };
+  if (mode === "pick") return { ...needs, presence: { mode, options: told.options.split(",") } };
+  return needs;
 }
 
 function config({ platform, subscription }) {

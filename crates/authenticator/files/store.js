@@ -5,6 +5,8 @@ const NAME = "countersign";
 const VERSION = 2;
 /** Largest number of answers in the history. */
 const ANSWERS_KEPT = 300;
+/** Largest number of recalled answers that are completed at once. */
+const COMPLETED = 20;
 
 let opening;
 
@@ -70,12 +72,15 @@ export async function keepAnswer(answer) {
   for (const old of (await answers()).slice(ANSWERS_KEPT)) await forgetAnswer(old.challengeSid);
 }
 
-/** Adds to the history what the server knows and this device does not, unless it is older than the last clearing. Says if any. */
-export async function recallAnswers(told) {
+/**
+ * Adds to the history what the server knows and this device does not, unless it is older than the last clearing. Says if any.
+ * `complete` adds what the list of the server does not tell, to the newest ones.
+ */
+export async function recallAnswers(told, complete) {
   const known = new Set((await answers()).map(({ challengeSid }) => challengeSid));
   const cleared = (await setting("cleared")) ?? 0;
   const added = told.filter(({ challengeSid, at }) => at > cleared && !known.has(challengeSid));
-  for (const answer of added) await keepAnswer(answer);
+  for (const [place, answer] of added.entries()) await keepAnswer(place < COMPLETED ? await complete(answer) : answer);
   return added.length > 0;
 }
 

@@ -22,7 +22,7 @@ export class Stream {
   #refusals = 0;
   #stopped = false;
 
-  /** `events`: `linked()`, `prompt(frame)`, `lost()` when it will reconnect, and `refused(code)` when that would be useless. */
+  /** `events`: `linked()`, `prompt(frame)`, `ended(frame)`, `lost()` when it will reconnect, and `refused(code)` when that would be useless. */
   constructor(device, events) {
     this.#device = device;
     this.#events = events;
@@ -83,6 +83,8 @@ export class Stream {
     } else if (frame.type === "verify_push_challenge") {
       socket.send(JSON.stringify({ type: "ack", notification_sid: frame.notification_sid }));
       this.#events.prompt(frame);
+    } else if (frame.type === "challenge_ended") {
+      this.#events.ended(frame);
     }
   }
 

@@ -69,9 +69,8 @@ async function keptOrFresh(request) {
 async function pushed(data) {
   const asked = readPush(data);
   if (asked) {
-    const { challenge_sid: challengeSid, factor_sid: factorSid, quiet } = asked;
-    const isQuiet = quiet === true;
-    for (const page of await pages()) page.postMessage({ challengeSid, factorSid, isQuiet, isPushed: true });
+    const { challenge_sid: challengeSid, factor_sid: factorSid } = asked;
+    for (const page of await pages()) page.postMessage({ challengeSid, factorSid, isPushed: true });
   }
   await told(asked);
 }

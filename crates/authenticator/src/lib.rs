@@ -51,11 +51,8 @@ pub fn router() -> Router {
         );
     let version = ASSETS.version();
     ASSETS.files().fold(router, |router, (name, _)| {
-        let file = async move |headers: HeaderMap| {
-            let found = ASSETS.versioned(version, name, &headers);
-            // A drawing may be opened as a document.
-            if name.ends_with(".svg") { with_policy(found) } else { as_file(found) }
-        };
+        let file =
+            async move |headers: HeaderMap| as_file(ASSETS.versioned(version, name, &headers));
         router.route(&format!("{HOME}/{version}/{name}"), get(file))
     })
 }

@@ -95,6 +95,24 @@ async fn files_with_fixed_names_are_revalidated_and_others_are_cached() {
     assert_eq!(header(&parts, "location"), "../authenticator");
 }
 
+/// Scripts run under the policy of the document that loads them, so theirs would only fill a first visit.
+#[tokio::test]
+async fn every_file_that_can_be_a_document_or_a_worker_has_the_policy_and_no_other() {
+    for (name, _) in ASSETS.files() {
+        let is_fixed = ["index.html", "sw.js", "manifest.webmanifest"].contains(&name);
+        let path = match name {
+            "index.html" => "/authenticator".to_owned(),
+            _ if is_fixed => format!("/authenticator/{name}"),
+            _ => path_of(name),
+        };
+        let (parts, _) = fetch(&path, &[]).await;
+        assert_eq!(header(&parts, "x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(header(&parts, "cross-origin-resource-policy"), "same-origin", "{name}");
+        let has_policy = parts.headers.contains_key("content-security-policy");
+        assert_eq!(has_policy, is_fixed || name.ends_with(".svg"), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn the_policy_allows_only_what_is_needed() {
     for path in

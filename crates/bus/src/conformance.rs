@@ -20,8 +20,10 @@ use countersign_domain::world::Clock as _;
 use countersign_testkit::ManualClock;
 use tokio::sync::mpsc;
 
-use crate::local::{OFFERS, SHORTEST_HOLD};
-use crate::seam::{Attachment, Bus, Changed, Detached, Offer, OfferOutcome};
+use crate::local::{MESSAGES, SHORTEST_HOLD};
+use crate::seam::{
+    Attachment, Bus, Changed, Detached, Offer, OfferOutcome, PendingOffer, ToDevice,
+};
 
 /// The device of every rule.
 pub const PHONE: FactorSid = FactorSid::from_bytes([3; 16]);
@@ -45,6 +47,7 @@ macro_rules! conformance {
             a_newer_socket_takes_over_but_not_within_a_second
             the_end_of_an_older_socket_detaches_nothing
             a_dismissed_socket_is_told_and_not_found
+            a_device_is_told_that_another_has_answered
             all_watchers_are_woken
             a_change_between_reading_and_waiting_is_not_missed
             listeners_are_told
@@ -107,9 +110,17 @@ pub fn offer() -> Offer {
     }
 }
 
+/// Takes the next message, which is an offer.
+pub async fn next_offer(socket: &mut Attachment) -> PendingOffer {
+    match *socket.messages.recv().await.expect("the bus is running") {
+        ToDevice::Offer(pending) => pending,
+        other => panic!("not an offer: {other:?}"),
+    }
+}
+
 /// Takes the next offer, and replies to it.
 async fn reply(socket: &mut Attachment, outcome: OfferOutcome) {
-    let pending = socket.offers.recv().await.expect("the bus is running");
+    let pending = next_offer(socket).await;
     assert_eq!(pending.offer, offer());
     pending.reply.send(outcome).expect("the offer is awaited");
 }
@@ -139,7 +150,7 @@ pub async fn offers_do_not_wait_for_each_other(pair: BusPair) {
     let mut socket = pair.attached().await;
     let (first, second, ()) =
         tokio::join!(pair.here.offer(offer()), pair.here.offer(offer()), async {
-            let one = socket.offers.recv().await.expect("the bus is running");
+            let one = next_offer(&mut socket).await;
             reply(&mut socket, OfferOutcome::Acknowledged).await;
             one.reply.send(OfferOutcome::Unacknowledged).expect("the offer is awaited");
         });
@@ -151,11 +162,11 @@ pub async fn offers_do_not_wait_for_each_other(pair: BusPair) {
 /// Whether the socket takes an offer and drops it, or ends with the offer in its queue.
 pub async fn a_dropped_offer_reads_as_not_connected(pair: BusPair) {
     let mut socket = pair.attached().await;
-    let outcome = pair.offered(async { drop(socket.offers.recv().await) }).await;
+    let outcome = pair.offered(async { drop(socket.messages.recv().await) }).await;
     assert_eq!(outcome, OfferOutcome::NotConnected);
 
     let outcome = pair.offered(async {
-        while socket.offers.is_empty() {
+        while socket.messages.is_empty() {
             tokio::task::yield_now().await;
         }
         drop(socket);
@@ -166,7 +177,7 @@ pub async fn a_dropped_offer_reads_as_not_connected(pair: BusPair) {
 /// Such a socket is about to end.
 pub async fn a_socket_that_takes_no_more_offers_is_not_found(pair: BusPair) {
     let mut socket = pair.attached().await;
-    socket.offers.close();
+    socket.messages.close();
     for end in [&pair.here, &pair.there] {
         assert!(!end.is_attached(PHONE).await);
         assert_eq!(end.offer(offer()).await, OfferOutcome::NotConnected);
@@ -180,14 +191,14 @@ pub async fn a_slow_socket_is_busy(pair: BusPair) {
         let here = Arc::clone(&pair.here);
         tokio::spawn(async move { here.offer(offer()).await })
     };
-    let waiting: Vec<_> = (0..OFFERS).map(|_| offered()).collect();
-    while socket.offers.len() < OFFERS {
+    let waiting: Vec<_> = (0..MESSAGES).map(|_| offered()).collect();
+    while socket.messages.len() < MESSAGES {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
         assert_eq!(pair.here.offer(offer()).await, OfferOutcome::Busy);
     }
-    assert_eq!(socket.offers.len(), OFFERS);
+    assert_eq!(socket.messages.len(), MESSAGES);
     drop(socket);
     for outcome in waiting {
         assert_eq!(outcome.await.expect("no panic"), OfferOutcome::NotConnected);
@@ -204,7 +215,7 @@ pub async fn a_silent_socket_has_one_offer_at_a_time_until_it_acknowledges(pair:
             let here = Arc::clone(&pair.here);
             tokio::spawn(async move { here.offer(offer()).await })
         };
-        let pending = socket.offers.recv().await.expect("the bus is running");
+        let pending = next_offer(&mut socket).await;
         for end in [&pair.here, &pair.there] {
             assert_eq!(end.offer(offer()).await, OfferOutcome::Busy);
         }
@@ -228,7 +239,7 @@ pub async fn an_abandoned_offer_does_not_keep_a_silent_socket_busy(pair: BusPair
         let here = Arc::clone(&pair.there);
         tokio::spawn(async move { here.offer(offer()).await })
     };
-    drop(socket.offers.recv().await);
+    drop(socket.messages.recv().await);
     given_up.abort();
     let _ = given_up.await;
     let outcome = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
@@ -289,6 +300,19 @@ pub async fn a_dismissed_socket_is_told_and_not_found(pair: BusPair) {
     assert_eq!(socket.detached.await, Ok(Detached::Dismissed));
     assert!(!pair.here.is_attached(PHONE).await);
     assert_eq!(pair.here.offer(offer()).await, OfferOutcome::NotConnected);
+}
+
+/// On whichever node it is.
+pub async fn a_device_is_told_that_another_has_answered(pair: BusPair) {
+    let mut socket = pair.attached().await;
+    for end in [&pair.here, &pair.there] {
+        end.answered_elsewhere(PHONE, CHALLENGE).await;
+        let told = socket.messages.recv().await.expect("the bus is running");
+        let ToDevice::AnsweredElsewhere { factor, challenge } = *told else { panic!("an offer") };
+        assert_eq!((factor, challenge), (PHONE, CHALLENGE));
+    }
+    let outcome = pair.offered(reply(&mut socket, OfferOutcome::Acknowledged)).await;
+    assert_eq!(outcome, OfferOutcome::Acknowledged, "offers follow");
 }
 
 /// All of them, each time.

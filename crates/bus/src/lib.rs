@@ -15,5 +15,5 @@ pub use handover::{HandOver, Leased, Slot, Work};
 pub use local::LocalBus;
 pub use nats::NatsBus;
 pub use seam::{
-    Attachment, Bus, Changed, Detached, Link, Offer, OfferOutcome, PendingOffer, Watch,
+    Attachment, Bus, Changed, Detached, Link, Offer, OfferOutcome, PendingOffer, ToDevice, Watch,
 };

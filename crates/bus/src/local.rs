@@ -12,17 +12,18 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::seam::{
-    Attachment, Bus, Changed, Detached, Link, Listener, Offer, OfferOutcome, PendingOffer, Watch,
+    Attachment, Bus, Changed, Detached, Link, Listener, Offer, OfferOutcome, PendingOffer,
+    ToDevice, Watch,
 };
 
 /// A newer socket replaces the older one of its device only after this long.
 pub(crate) const SHORTEST_HOLD: Duration = Duration::from_secs(1);
-/// Offers that may wait for a socket to write them. The socket itself bounds those that wait for an acknowledgement.
-pub(crate) const OFFERS: usize = 100;
+/// Messages that may wait for a socket to write them. The socket itself bounds the offers that wait for an acknowledgement.
+pub(crate) const MESSAGES: usize = 100;
 
 /// The bus's end of one socket.
 struct Socket {
-    offers: mpsc::Sender<Box<PendingOffer>>,
+    messages: mpsc::Sender<Box<ToDevice>>,
     detached: oneshot::Sender<Detached>,
     since: Monotonic,
     id: u64,
@@ -133,7 +134,7 @@ impl LocalBus {
     /// Whether a socket of this process holds the device.
     pub(crate) fn is_here(&self, factor: FactorSid) -> bool {
         // A socket that takes no more offers is ending, though it still holds its device.
-        self.0.sockets.get(&factor).is_some_and(|socket| !socket.offers.is_closed())
+        self.0.sockets.get(&factor).is_some_and(|socket| !socket.messages.is_closed())
     }
 
     /// All devices that sockets of this process hold, and since when.
@@ -187,6 +188,14 @@ impl LocalBus {
         }
     }
 
+    /// Tells this process's socket of a device that another one has answered. Without room in its queue the message is lost.
+    pub(crate) fn tell_device(&self, factor: FactorSid, challenge: ChallengeSid) {
+        if let Some(socket) = self.0.sockets.get(&factor) {
+            let message = ToDevice::AnsweredElsewhere { factor, challenge };
+            let _ = socket.messages.try_send(Box::new(message));
+        }
+    }
+
     /// Dismisses this process's socket of a device.
     pub(crate) fn dismiss_here(&self, factor: FactorSid) {
         if let Some((_, held)) = self.0.sockets.remove(&factor) {
@@ -208,7 +217,8 @@ impl Bus for LocalBus {
                 return OfferOutcome::Busy;
             }
             Some(mut socket) => {
-                match socket.offers.try_send(Box::new(PendingOffer { offer, reply })) {
+                let message = ToDevice::Offer(PendingOffer { offer, reply });
+                match socket.messages.try_send(Box::new(message)) {
                     Ok(()) => {
                         socket.outstanding += 1;
                         Outstanding { bus: self, factor, id: socket.id }
@@ -228,11 +238,11 @@ impl Bus for LocalBus {
     }
 
     async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment> {
-        let (sender, offers) = mpsc::channel(OFFERS);
+        let (sender, messages) = mpsc::channel(MESSAGES);
         let (detach, detached) = oneshot::channel();
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let socket = Socket {
-            offers: sender,
+            messages: sender,
             detached: detach,
             since: now,
             id,
@@ -247,11 +257,15 @@ impl Bus for LocalBus {
             }
         }
         let hold = Hold { state: Arc::clone(&self.0), factor, id };
-        Some(Attachment { offers, detached, _hold: Box::new(hold) })
+        Some(Attachment { messages, detached, _hold: Box::new(hold) })
     }
 
     async fn dismiss(&self, factor: FactorSid) {
         self.dismiss_here(factor);
+    }
+
+    async fn answered_elsewhere(&self, factor: FactorSid, challenge: ChallengeSid) {
+        self.tell_device(factor, challenge);
     }
 
     async fn watch(&self, challenge: ChallengeSid) -> Watch {

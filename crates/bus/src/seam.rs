@@ -52,6 +52,20 @@ pub struct PendingOffer {
     pub reply: oneshot::Sender<OfferOutcome>,
 }
 
+/// What a socket is to write to its device.
+#[derive(Debug)]
+pub enum ToDevice {
+    /// A prompt, which the device acknowledges.
+    Offer(PendingOffer),
+    /// A challenge that another device has answered: its prompt is over.
+    AnsweredElsewhere {
+        /// The device.
+        factor: FactorSid,
+        /// Its challenge.
+        challenge: ChallengeSid,
+    },
+}
+
 /// Why a socket was detached from its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detached {
@@ -63,8 +77,8 @@ pub enum Detached {
 
 /// A socket's hold on its device: while it lives, offers reach the socket. Dropping it detaches the socket.
 pub struct Attachment {
-    /// Offers to write. Bounded; an offer above the bound is [`OfferOutcome::Busy`].
-    pub offers: mpsc::Receiver<Box<PendingOffer>>,
+    /// What to write. Bounded; an offer above the bound is [`OfferOutcome::Busy`].
+    pub messages: mpsc::Receiver<Box<ToDevice>>,
     /// Resolves when the bus detaches the socket.
     pub detached: oneshot::Receiver<Detached>,
     /// Detaches the socket when dropped.
@@ -130,6 +144,9 @@ pub trait Bus: Send + Sync {
     async fn attach(&self, factor: FactorSid, now: Monotonic) -> Option<Attachment>;
     /// Detaches the socket of a device, on whichever node, with [`Detached::Dismissed`].
     async fn dismiss(&self, factor: FactorSid);
+    /// Tells the socket of a device, on whichever node, that another device has answered a challenge of this one. The message may
+    /// be lost: a device that reads the challenge sees it, too.
+    async fn answered_elsewhere(&self, factor: FactorSid, challenge: ChallengeSid);
     /// Watches a challenge.
     async fn watch(&self, challenge: ChallengeSid) -> Watch;
     /// Wakes all watchers of a challenge.

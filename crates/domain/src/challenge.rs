@@ -100,6 +100,19 @@ pub enum ChallengeState {
     },
 }
 
+/// The reason of a challenge that ended because another one of its group was answered.
+pub const ANSWERED_ELSEWHERE: &str = "answered_elsewhere";
+
+impl ChallengeState {
+    /// Why it ended, where its status does not say so.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::AnsweredElsewhere { .. } => Some(ANSWERED_ELSEWHERE),
+            Self::Pending | Self::Answered { .. } => None,
+        }
+    }
+}
+
 /// A label and a value that the person sees, such as the place of a login.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Field {
@@ -161,6 +174,8 @@ pub struct Challenge {
     pub hidden_details: Option<StringMap>,
     /// Data for the application's use.
     pub metadata: Option<StringMap>,
+    /// Whether a device must show it quietly. The store decides it for a new one.
+    pub is_quiet: bool,
     /// What shows that the person who approves looks at the page that asked.
     pub presence: Option<Box<Presence>>,
     /// Its state.

@@ -58,9 +58,10 @@ impl ChallengeGroup {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// The SIDs of all challenges but this one.
-    pub fn others_than(&self, challenge: ChallengeSid) -> Vec<ChallengeSid> {
-        self.challenges().map(|other| other.sid).filter(|other| *other != challenge).collect()
+    /// All challenges but this one.
+    pub fn others_than(self, challenge: ChallengeSid) -> Vec<Challenge> {
+        let all = std::iter::once(self.first).chain(self.others);
+        all.filter(|other| other.sid != challenge).collect()
     }
 
     /// The answer, if there is one. The others end with the first, so there is at most one.

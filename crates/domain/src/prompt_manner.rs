@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::presence::PresenceHint;
+use crate::service_protection::UserVerification;
 
 /// How a device is to show a prompt. The default is the ordinary way, and an absent member has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,4 +14,7 @@ pub struct PromptManner {
     /// What it must ask its person for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence: Option<PresenceHint>,
+    /// Whether it must make sure who holds it before an approval.
+    #[serde(skip_serializing_if = "UserVerification::is_none")]
+    pub user_verification: UserVerification,
 }

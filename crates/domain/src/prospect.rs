@@ -6,6 +6,7 @@ use crate::delivery::{Delivery, Lease};
 use crate::ending::{Ending, StatusReason};
 use crate::monotonic::Monotonic;
 use crate::prompt_manner::PromptManner;
+use crate::service_protection::UserVerification;
 use crate::sid::{AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid};
 use crate::text::{AppId, Message};
 use crate::time::Instant;
@@ -28,7 +29,7 @@ pub struct Asked {
     pub state: ChallengeState,
     /// The question.
     pub message: Message,
-    /// How the device is to show it.
+    /// How the device is to show it, by what is stored with the challenge.
     pub manner: PromptManner,
 }
 
@@ -54,6 +55,8 @@ pub struct Target {
     pub app_id: AppId,
     /// The service's credential for the platform.
     pub credential: Option<CredentialSid>,
+    /// Whether the service asks for a verified person.
+    pub user_verification: UserVerification,
 }
 
 /// A push in no provider's format. It does not hold hidden details, fields or identity.
@@ -104,6 +107,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     }
     let target = prospect.factor.filter(|target| target.address.can_be_reached());
     let target = target.ok_or(Some(Ending::cancelled(StatusReason::FactorGone)))?;
+    let manner = PromptManner { user_verification: target.user_verification, ..manner };
     Ok(Push {
         notification: delivery.notification,
         challenge: delivery.challenge,

@@ -88,10 +88,11 @@ impl PresenceList {
 }
 
 /// Whether the device must make sure who holds it before the person approves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserVerification {
     /// It need not.
+    #[default]
     None,
     /// By a fingerprint, a face or its PIN.
     Required,
@@ -104,6 +105,16 @@ impl UserVerification {
             Self::None => "none",
             Self::Required => "required",
         }
+    }
+
+    /// Whether it need not. For members that are left out then.
+    pub const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The word, if something is asked for.
+    pub fn if_wanted(self) -> Option<&'static str> {
+        (!self.is_none()).then_some(self.as_str())
     }
 }
 
@@ -235,7 +246,7 @@ impl ServiceProtection {
 
     /// Whether a device must make sure who holds it: [`UserVerification::None`] unless the service has set it.
     pub fn user_verification(&self) -> UserVerification {
-        self.user_verification.unwrap_or(UserVerification::None)
+        self.user_verification.unwrap_or_default()
     }
 
     /// What the service has set, if it has.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::PhoneError;
 use crate::presence::Presence;
+use crate::server::ChallengeHeaders;
 use crate::status::ChallengeStatus;
 use crate::wire::{text, wire_date};
 
@@ -33,6 +34,12 @@ pub struct Challenge {
     /// What an approval must be given with. Present only while the challenge is pending, and only if a single challenge is
     /// fetched.
     pub presence: Option<Presence>,
+    /// Whether an approval must sign that the person was verified. Told as `presence` is.
+    pub needs_verification: bool,
+    /// Whether it must be shown without a sound. Told as `presence` is.
+    pub is_quiet: bool,
+    /// Whether it is over because another device of the person has answered. Told only if a single challenge is fetched.
+    pub is_answered_elsewhere: bool,
 }
 
 /// A detail of a challenge, such as a place or an address.
@@ -48,8 +55,7 @@ impl Challenge {
     /// Parses a challenge as strictly as both mobile SDKs.
     pub(crate) fn parse(
         body: Map<String, Value>,
-        fields_to_sign: Option<&str>,
-        presence: Option<&str>,
+        told: &ChallengeHeaders,
     ) -> Result<Self, PhoneError> {
         wire_date(&text(&body, "date_updated")?)?;
         let details = body.get("details").and_then(Value::as_object);
@@ -78,9 +84,14 @@ impl Challenge {
             created_at: wire_date(&text(&body, "date_created")?)?,
             expires_at: wire_date(&text(&body, "expiration_date")?)?,
             // Not trimmed: the SDKs do not trim either.
-            fields_to_sign: fields_to_sign
+            fields_to_sign: told
+                .fields_to_sign
+                .as_deref()
                 .map(|names| names.split(',').map(str::to_owned).collect()),
-            presence: presence.map(Presence::parse).transpose()?,
+            presence: told.presence.as_deref().map(Presence::parse).transpose()?,
+            needs_verification: told.user_verification.as_deref() == Some("required"),
+            is_quiet: told.quiet.as_deref() == Some("true"),
+            is_answered_elsewhere: told.status_reason.as_deref() == Some("answered_elsewhere"),
             body,
         })
     }
@@ -114,7 +125,9 @@ mod tests {
 
     #[test]
     fn the_documented_challenge_is_accepted() {
-        let challenge = Challenge::parse(vectors::challenge(), Some("sid,details"), None).unwrap();
+        let fields_to_sign = Some("sid,details".to_owned());
+        let told = ChallengeHeaders { fields_to_sign, ..ChallengeHeaders::default() };
+        let challenge = Challenge::parse(vectors::challenge(), &told).unwrap();
         assert_eq!(challenge.sid, vectors::CHALLENGE_SID);
         assert_eq!(challenge.status, ChallengeStatus::Pending);
         assert_eq!(challenge.message, "Login to Owl Bank?");
@@ -125,17 +138,15 @@ mod tests {
 
     #[test]
     fn a_challenge_that_an_sdk_would_reject_is_malformed() {
+        let parse = |body| Challenge::parse(body, &ChallengeHeaders::default());
         let needed = ["sid", "factor_sid", "status", "date_created", "date_updated"];
         for name in needed.into_iter().chain(["expiration_date", "details"]) {
             let mut body = vectors::challenge();
             body.remove(name);
-            assert!(
-                matches!(Challenge::parse(body, None, None), Err(PhoneError::Malformed(_))),
-                "{name}"
-            );
+            assert!(matches!(parse(body), Err(PhoneError::Malformed(_))), "{name}");
         }
         let mut body = vectors::challenge();
         body["details"]["date"] = Value::Null;
-        assert!(matches!(Challenge::parse(body, None, None), Err(PhoneError::Malformed(_))));
+        assert!(matches!(parse(body), Err(PhoneError::Malformed(_))));
     }
 }

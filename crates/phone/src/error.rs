@@ -41,6 +41,9 @@ pub enum PhoneError {
     /// The challenge is not pending. Detected without a request.
     #[error("the challenge is {0}, not pending")]
     NotPending(ChallengeStatus),
+    /// Another device of the person has answered. Detected without a request.
+    #[error("it was answered on another device")]
+    AnsweredElsewhere,
     /// The server did not name the members that a verdict must sign.
     #[error("the challenge came without the list of fields to sign")]
     NotSignable,

@@ -40,6 +40,20 @@ pub struct Prompt {
     /// What an approval must be given with.
     #[serde(default)]
     pub presence: Option<Presence>,
+    /// `required`: an approval must sign that the person was verified.
+    #[serde(default)]
+    pub user_verification: Option<String>,
+}
+
+/// A challenge is over.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Ended {
+    /// The challenge, `YC…`.
+    pub challenge_sid: String,
+    /// The factor, `YF…`.
+    pub factor_sid: String,
+    /// Why, such as `answered_elsewhere`.
+    pub reason: String,
 }
 
 /// A frame of the server after its nonce.
@@ -47,6 +61,7 @@ pub struct Prompt {
 pub(crate) enum Frame {
     Linked(Linked),
     Prompt(Prompt),
+    Ended(Ended),
     /// An unknown type, which a newer server may use. Ignored.
     Unknown,
 }
@@ -58,6 +73,7 @@ impl Frame {
         let parsed = match value["type"].as_str() {
             Some("linked") => serde_json::from_value(value).map(Self::Linked),
             Some("verify_push_challenge") => serde_json::from_value(value).map(Self::Prompt),
+            Some("challenge_ended") => serde_json::from_value(value).map(Self::Ended),
             Some(_) => Ok(Self::Unknown),
             None => return Err(PhoneError::malformed("a frame without a type")),
         };

@@ -5,12 +5,22 @@ use url::Url;
 
 use crate::challenge::Challenge;
 use crate::error::PhoneError;
-use crate::jwt::answer_with;
+use crate::jwt::{Extras, answer_with};
 use crate::phone::Phone;
+use crate::server::ChallengeHeaders;
 use crate::status::{ChallengeStatus, DenialReason, Verdict};
 
 /// The page size of the mobile SDKs.
 const PAGE_SIZE: &str = "20";
+
+/// What an approval is given with, beyond the tap.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Approval<'a> {
+    /// The number that the page shows.
+    pub number: Option<&'a str>,
+    /// The device has made sure who holds it.
+    pub is_user_verified: bool,
+}
 
 impl Phone {
     /// All challenges of this phone, or those with one status, oldest first. Reads every page.
@@ -30,7 +40,7 @@ impl Phone {
                 .extend_pairs(token.as_deref().map(|token| ("PageToken", token)));
             let page = Page::parse(self.get(url).await?.object()?)?;
             for body in page.challenges {
-                challenges.push(self.ours(Challenge::parse(body, None, None)?)?);
+                challenges.push(self.ours(Challenge::parse(body, &ChallengeHeaders::default())?)?);
             }
             match page.next {
                 None => return Ok(challenges),
@@ -45,36 +55,45 @@ impl Phone {
     /// Fetches a challenge. While it is pending, contains the names of the members that a verdict must sign.
     pub async fn challenge(&self, sid: &str) -> Result<Challenge, PhoneError> {
         let answer = self.get(self.entity_url(&["Challenges", sid])?).await?;
-        let (fields, presence) = (answer.fields_to_sign.as_deref(), answer.presence.as_deref());
-        self.ours(Challenge::parse(answer.object()?, fields, presence)?)
+        self.ours(Challenge::parse(answer.object()?, &answer.of_challenge)?)
     }
 
     /// Answers a challenge as the mobile SDKs do: reads it, sends the verdict, and reads it again to check its status. A
     /// challenge that is not pending is an error without a request.
     pub async fn answer(&self, sid: &str, verdict: Verdict) -> Result<Challenge, PhoneError> {
-        self.answer_and_check(sid, verdict, None).await
+        self.answer_and_check(sid, verdict, Extras::default()).await
     }
 
     /// Denies a challenge and says why, in the manner of [`answer`](Self::answer).
     pub async fn deny(&self, sid: &str, reason: DenialReason) -> Result<Challenge, PhoneError> {
-        let more = Some(("reason", reason.as_str()));
-        self.answer_and_check(sid, Verdict::Denied, more).await
+        let extras = Extras { reason: Some(reason), ..Extras::default() };
+        self.answer_and_check(sid, Verdict::Denied, extras).await
     }
 
     /// Approves a challenge with the number that the page shows, in the manner of [`answer`](Self::answer).
     pub async fn approve_with(&self, sid: &str, number: &str) -> Result<Challenge, PhoneError> {
-        let more = Some(("presence_answer", number));
-        self.answer_and_check(sid, Verdict::Approved, more).await
+        self.approve(sid, Approval { number: Some(number), ..Approval::default() }).await
+    }
+
+    /// Approves a challenge with all that it asks for, in the manner of [`answer`](Self::answer).
+    pub async fn approve(
+        &self,
+        sid: &str,
+        approval: Approval<'_>,
+    ) -> Result<Challenge, PhoneError> {
+        let Approval { number, is_user_verified } = approval;
+        let extras = Extras { number, is_user_verified, reason: None };
+        self.answer_and_check(sid, Verdict::Approved, extras).await
     }
 
     async fn answer_and_check(
         &self,
         sid: &str,
         verdict: Verdict,
-        more: Option<(&str, &str)>,
+        extras: Extras<'_>,
     ) -> Result<Challenge, PhoneError> {
         let asked = self.challenge(sid).await?;
-        let payload = self.signed(&asked, verdict, more)?;
+        let payload = self.signed(&asked, verdict, extras)?;
         self.send(&asked, &payload).await?;
         match self.challenge(sid).await? {
             answered if answered.status == verdict.status() => Ok(answered),
@@ -94,8 +113,8 @@ impl Phone {
 
     /// The same with the number that the page shows: the middle of [`approve_with`](Self::approve_with).
     pub async fn send_number(&self, challenge: &Challenge, number: &str) -> Result<(), PhoneError> {
-        let more = Some(("presence_answer", number));
-        let payload = self.signed(challenge, Verdict::Approved, more)?;
+        let extras = Extras { number: Some(number), ..Extras::default() };
+        let payload = self.signed(challenge, Verdict::Approved, extras)?;
         self.send(challenge, &payload).await
     }
 
@@ -111,20 +130,23 @@ impl Phone {
         challenge: &Challenge,
         verdict: Verdict,
     ) -> Result<String, PhoneError> {
-        self.signed(challenge, verdict, None)
+        self.signed(challenge, verdict, Extras::default())
     }
 
     fn signed(
         &self,
         challenge: &Challenge,
         verdict: Verdict,
-        more: Option<(&str, &str)>,
+        extras: Extras<'_>,
     ) -> Result<String, PhoneError> {
+        if challenge.is_answered_elsewhere {
+            return Err(PhoneError::AnsweredElsewhere);
+        }
         if challenge.status != ChallengeStatus::Pending {
             return Err(PhoneError::NotPending(challenge.status));
         }
         let fields = challenge.fields_to_sign.as_deref().ok_or(PhoneError::NotSignable)?;
-        answer_with(self.key(), &challenge.body, fields, verdict, more)
+        answer_with(self.key(), &challenge.body, fields, verdict, extras)
     }
 
     fn ours(&self, challenge: Challenge) -> Result<Challenge, PhoneError> {

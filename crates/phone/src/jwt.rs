@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::PhoneError;
 use crate::key::DeviceKey;
-use crate::status::Verdict;
+use crate::status::{DenialReason, Verdict};
 
 /// Validity of a device token in seconds, as in the mobile SDKs.
 pub const LIFETIME: i64 = 600;
@@ -53,17 +53,27 @@ pub fn answer_jwt(
     fields_to_sign: &[String],
     verdict: Verdict,
 ) -> Result<String, PhoneError> {
-    answer_with(key, challenge, fields_to_sign, verdict, None)
+    answer_with(key, challenge, fields_to_sign, verdict, Extras::default())
 }
 
-/// The same with one more signed member: the `reason` of a denial, or the `presence_answer` of an approval. The mobile SDKs add
-/// none.
+/// Members that a verdict signs beside the challenge's. The mobile SDKs add none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// `reason`, of a denial.
+    pub reason: Option<DenialReason>,
+    /// `presence_answer`, of an approval.
+    pub number: Option<&'a str>,
+    /// `user_verified`, of an approval.
+    pub is_user_verified: bool,
+}
+
+/// The same with more signed members.
 pub fn answer_with(
     key: &DeviceKey,
     challenge: &Map<String, Value>,
     fields_to_sign: &[String],
     verdict: Verdict,
-    more: Option<(&str, &str)>,
+    extras: Extras<'_>,
 ) -> Result<String, PhoneError> {
     let mut payload = Map::new();
     for name in fields_to_sign {
@@ -73,8 +83,14 @@ pub fn answer_with(
     }
     // Last, because the server may list `status` too, with its old value.
     payload.insert("status".into(), verdict.as_str().into());
-    if let Some((name, value)) = more {
-        payload.insert(name.into(), value.into());
+    if let Some(reason) = extras.reason {
+        payload.insert("reason".into(), reason.as_str().into());
+    }
+    if let Some(number) = extras.number {
+        payload.insert("presence_answer".into(), number.into());
+    }
+    if extras.is_user_verified {
+        payload.insert("user_verified".into(), true.into());
     }
     signed(key, &json!({"typ": "JWT", "alg": "ES256"}), &Value::Object(payload))
 }

@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::close::Closed;
 use crate::error::{ApiError, PhoneError};
-use crate::frame::{Linked, Prompt};
+use crate::frame::{Ended, Linked, Prompt};
 use crate::phone::Phone;
-use crate::stream::Stream;
+use crate::stream::{Stream, Told};
 
 /// Delays before reconnecting. Every delay is random, so that the phones of a restarted server do not reconnect at the same
 /// time.
@@ -39,6 +39,8 @@ pub enum Event {
     Linked(Linked),
     /// A prompt.
     Prompt(Prompt),
+    /// The prompt of a challenge is over.
+    Ended(Ended),
     /// Not connected.
     Lost {
         /// The reason.
@@ -99,7 +101,10 @@ impl Listener {
     /// connection replaced this one. Dropping the future loses no prompt; an attempt to connect starts again.
     pub async fn next(&mut self) -> Result<Event, PhoneError> {
         let received = match &mut self.state {
-            State::Connected(stream) => stream.next_prompt().await.map(Event::Prompt),
+            State::Connected(stream) => stream.next().await.map(|told| match told {
+                Told::Prompt(prompt) => Event::Prompt(prompt),
+                Told::Ended(ended) => Event::Ended(ended),
+            }),
             State::Waiting { until } => {
                 sleep_until(*until).await;
                 let connected = Box::pin(self.phone.connect()).await;

@@ -15,6 +15,9 @@ use crate::error::{ApiError, PhoneError};
 const FORM: &str = "application/x-www-form-urlencoded";
 const SIGNATURE_FIELDS: &str = "twilio-verify-signature-fields";
 const PRESENCE: &str = "countersign-presence";
+const USER_VERIFICATION: &str = "countersign-user-verification";
+const QUIET: &str = "countersign-quiet";
+const STATUS_REASON: &str = "countersign-status-reason";
 
 /// Settings for the connection to a server.
 #[derive(Clone, Default)]
@@ -48,11 +51,24 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header, in Unix seconds.
     pub(crate) date: Option<i64>,
-    /// The `Twilio-Verify-Signature-Fields` header.
-    pub(crate) fields_to_sign: Option<String>,
-    /// The `Countersign-Presence` header.
-    pub(crate) presence: Option<String>,
+    /// What its headers tell of a challenge.
+    pub(crate) of_challenge: ChallengeHeaders,
     body: Vec<u8>,
+}
+
+/// The headers of a response with a challenge.
+#[derive(Default)]
+pub(crate) struct ChallengeHeaders {
+    /// `Twilio-Verify-Signature-Fields`.
+    pub(crate) fields_to_sign: Option<String>,
+    /// `Countersign-Presence`.
+    pub(crate) presence: Option<String>,
+    /// `Countersign-User-Verification`.
+    pub(crate) user_verification: Option<String>,
+    /// `Countersign-Quiet`.
+    pub(crate) quiet: Option<String>,
+    /// `Countersign-Status-Reason`.
+    pub(crate) status_reason: Option<String>,
 }
 
 impl Server {
@@ -146,8 +162,13 @@ impl Reply {
         Ok(Self {
             status: response.status().as_u16(),
             date: header(DATE.as_str()).and_then(|date| unix_seconds(&date)),
-            fields_to_sign: header(SIGNATURE_FIELDS),
-            presence: header(PRESENCE),
+            of_challenge: ChallengeHeaders {
+                fields_to_sign: header(SIGNATURE_FIELDS),
+                presence: header(PRESENCE),
+                user_verification: header(USER_VERIFICATION),
+                quiet: header(QUIET),
+                status_reason: header(STATUS_REASON),
+            },
             body: response.bytes().await.map_err(PhoneError::Unreachable)?.into(),
         })
     }
@@ -260,8 +281,8 @@ mod tests {
     fn an_error_body_is_parsed_and_other_bodies_are_not_the_api() {
         let refusal = |body: &str| {
             let body = body.as_bytes().to_vec();
-            let answer =
-                Reply { status: 403, date: None, fields_to_sign: None, presence: None, body };
+            let of_challenge = ChallengeHeaders::default();
+            let answer = Reply { status: 403, date: None, of_challenge, body };
             answer.accepted().map(|_| ()).unwrap_err()
         };
         let error = refusal(r#"{"code":60318,"message":"Factor is unverified","status":403}"#);

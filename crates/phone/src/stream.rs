@@ -17,7 +17,7 @@ use tokio_tungstenite::{WebSocketStream, tungstenite};
 
 use crate::close::Closed;
 use crate::error::PhoneError;
-use crate::frame::{self, Frame, Linked, Prompt};
+use crate::frame::{self, Ended, Frame, Linked, Prompt};
 use crate::phone::Phone;
 use crate::server::Reply;
 
@@ -38,6 +38,15 @@ pub struct Stream {
     held: Option<Prompt>,
     last_heard: Instant,
     closed: Option<Closed>,
+}
+
+/// What the server tells of a challenge.
+#[derive(Debug)]
+pub enum Told {
+    /// A prompt.
+    Prompt(Prompt),
+    /// The prompt of a challenge is over.
+    Ended(Ended),
 }
 
 impl Phone {
@@ -136,9 +145,21 @@ impl Stream {
     ///
     /// Returns [`PhoneError::Closed`] when the server has ended the stream, and on every later call.
     pub async fn next_prompt(&mut self) -> Result<Prompt, PhoneError> {
+        loop {
+            if let Told::Prompt(prompt) = self.next().await? {
+                return Ok(prompt);
+            }
+        }
+    }
+
+    /// Waits for the next prompt, or the end of one, in the manner of [`next_prompt`](Self::next_prompt).
+    pub async fn next(&mut self) -> Result<Told, PhoneError> {
         let prompt = match self.held.take() {
             Some(prompt) => prompt,
-            None => self.read_prompt().await?,
+            None => match self.read().await? {
+                Told::Prompt(prompt) => prompt,
+                ended @ Told::Ended(_) => return Ok(ended),
+            },
         };
         if self.automatic_ack {
             // Kept until the ack has been written, so that a caller that is cancelled still gets the prompt.
@@ -148,7 +169,7 @@ impl Stream {
             self.held = None;
             sent?;
         }
-        Ok(prompt)
+        Ok(Told::Prompt(prompt))
     }
 
     /// Acknowledges a prompt.
@@ -170,16 +191,18 @@ impl Stream {
         let _ = timeout(CLOSING, closing).await;
     }
 
-    async fn read_prompt(&mut self) -> Result<Prompt, PhoneError> {
+    async fn read(&mut self) -> Result<Told, PhoneError> {
         loop {
             let text = self.read_text().await?;
-            let Frame::Prompt(prompt) = Frame::parse(&text)? else {
-                continue;
+            let (factor, told) = match Frame::parse(&text)? {
+                Frame::Prompt(prompt) => (prompt.factor_sid.clone(), Told::Prompt(prompt)),
+                Frame::Ended(ended) => (ended.factor_sid.clone(), Told::Ended(ended)),
+                Frame::Linked(_) | Frame::Unknown => continue,
             };
-            if prompt.factor_sid != self.linked.factor_sid {
-                return Err(PhoneError::WrongFactor(prompt.factor_sid));
+            if factor != self.linked.factor_sid {
+                return Err(PhoneError::WrongFactor(factor));
             }
-            return Ok(prompt);
+            return Ok(told);
         }
     }
 

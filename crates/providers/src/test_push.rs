@@ -11,6 +11,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::prospect::{Push, Target};
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -206,6 +207,7 @@ fn push(test: &TestPush, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<Pus
             address: address.map_err(|bad| TestPushError::Token(bad.0))?,
             app_id: test.app_id.clone(),
             credential: Some(test.credential.sid),
+            user_verification: UserVerification::None,
         },
         expires_at: clock.now() + TTL,
         once: false,

@@ -259,6 +259,17 @@ pub struct Listen {
     /// Deny every challenge
     #[arg(long)]
     pub deny_all: bool,
+    /// What an approval says of the person.
+    #[command(flatten)]
+    pub verification: Verification,
+}
+
+/// Whether the person is verified.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Verification {
+    /// Say with an approval that this device has verified the person, for a service that asks for it
+    #[arg(long)]
+    pub verify_user: bool,
 }
 
 /// `phone challenges`
@@ -281,6 +292,9 @@ pub struct Approval {
     /// The number that the page shows, if the challenge asks for one; asked for on a terminal
     #[arg(long, value_name = "NUMBER")]
     pub answer: Option<String>,
+    /// What it says of the person.
+    #[command(flatten)]
+    pub verification: Verification,
 }
 
 /// The challenge to answer.

@@ -69,17 +69,17 @@ impl Verify {
         }
     }
 
-    /// Whether an approval must say that the device's platform has verified the person. The settings are at most ten seconds old.
+    /// Whether an approval must say that the device's platform has verified the person. The setting is at most ten seconds old.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] if the service was deleted.
-    pub async fn wants_user_verification(&self, challenge: &Challenge) -> VerifyResult<bool> {
+    pub async fn user_verification(&self, challenge: &Challenge) -> VerifyResult<UserVerification> {
         if challenge.factor_type != FactorType::Push {
-            return Ok(false);
+            return Ok(UserVerification::None);
         }
         let owner = &challenge.owner;
         let service = self.service(owner.account, owner.service).await?;
-        Ok(service.settings.protection.user_verification() == UserVerification::Required)
+        Ok(service.settings.protection.user_verification())
     }
 
     /// Replaces a challenge's metadata, if any is given. With `while_open`, only while the challenge is open.
@@ -125,12 +125,13 @@ impl Verify {
             answer.map_err(|error| reject(&challenge, Invalid(error.to_string().into())))?;
         if answer.verdict() == Verdict::Approved
             && !answer.is_user_verified()
-            && self.wants_user_verification(&challenge).await?
+            && self.user_verification(&challenge).await? == UserVerification::Required
         {
             return Err(reject(&challenge, NOT_VERIFIED));
         }
         let answered = challenge.answer(&answer, now)?;
         let country = from.and_then(|from| self.country(from));
+        let others = self.others_of(&answered).await?;
         let given = Answer {
             challenge: sid,
             verdict: answer.verdict(),
@@ -140,15 +141,14 @@ impl Verify {
             pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
             number: answer.number(),
             metadata: metadata.clone(),
-            others: self.others_of(&answered).await?,
+            others: others.iter().map(|other| other.sid).collect(),
             at: now,
         };
-        let others = given.others.clone();
         let (is_report, begins_pause) = (given.is_report(), given.pauses_until.is_some());
         match self.store.answer_challenge(given).await? {
             Recorded::WrongNumber { tries_left } => {
-                for ended in others.iter().filter(|_| tries_left == 0) {
-                    self.bus.challenge_changed(*ended).await;
+                if tries_left == 0 {
+                    self.ended_by_another(&others).await;
                 }
                 Err(self.wrong_number(&answered, tries_left).await)
             }
@@ -158,13 +158,20 @@ impl Verify {
                 }
                 self.compare_places(&answered, country);
                 self.handover.happened();
-                for changed in std::iter::once(sid).chain(others) {
-                    self.bus.challenge_changed(changed).await;
-                }
+                self.bus.challenge_changed(sid).await;
+                self.ended_by_another(&others).await;
                 Ok(self.with_metadata(answered, metadata))
             }
             Recorded::Refused(why) => Err(why.into()),
             Recorded::NotFound => Err(VerifyError::NotFound),
+        }
+    }
+
+    /// Tells those who wait for these challenges, and their devices, that the answer to another one has ended them.
+    async fn ended_by_another(&self, others: &[Challenge]) {
+        for other in others {
+            self.bus.challenge_changed(other.sid).await;
+            self.bus.answered_elsewhere(other.factor, other.sid).await;
         }
     }
 

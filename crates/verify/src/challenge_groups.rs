@@ -8,9 +8,7 @@ use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::service::Service;
-use countersign_domain::sid::{
-    AccountSid, ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid, ServiceSid,
-};
+use countersign_domain::sid::{AccountSid, ChallengeGroupSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::usage::Usage;
@@ -124,7 +122,7 @@ impl Verify {
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] if the group was deleted.
-    pub(crate) async fn others_of(&self, challenge: &Challenge) -> VerifyResult<Vec<ChallengeSid>> {
+    pub(crate) async fn others_of(&self, challenge: &Challenge) -> VerifyResult<Vec<Challenge>> {
         let Some(sid) = challenge.group else { return Ok(Vec::new()) };
         let (service, identity) = (challenge.owner.service, &challenge.owner.identity);
         let found = self.store.challenge_group(service, identity, sid).await?;

@@ -161,6 +161,7 @@ impl Verify {
             details: Details { message: new.message, fields: new.fields, date },
             hidden_details: new.hidden_details,
             metadata: None,
+            is_quiet: false,
             presence: None,
             state: ChallengeState::Pending,
             created_at: now,

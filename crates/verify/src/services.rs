@@ -9,7 +9,6 @@ use countersign_domain::limits::Limits;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
-use countersign_domain::text::ServiceName;
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
@@ -80,16 +79,12 @@ impl Verify {
         service.filter(|service| service.account == account).ok_or(VerifyError::NotFound)
     }
 
-    /// Returns the name of a service, which its devices show: for the application, for a device of the service, and for a device
+    /// Returns a service as its devices see it: for the application, for a device of the service, and for a device
     /// that holds an access token of it. Cached for at most ten seconds.
     ///
     /// # Errors
     /// [`VerifyError::Forbidden`] for a device of another service; [`VerifyError::NotFound`].
-    pub async fn service_name(
-        &self,
-        caller: &Caller,
-        sid: ServiceSid,
-    ) -> VerifyResult<ServiceName> {
+    pub async fn service_of(&self, caller: &Caller, sid: ServiceSid) -> VerifyResult<Arc<Service>> {
         let own = match caller {
             Caller::Application(_) => sid,
             Caller::Enrolling(token) => token.service,
@@ -98,8 +93,7 @@ impl Verify {
         if own != sid {
             return Err(VerifyError::Forbidden);
         }
-        let service = self.service(caller.account(), sid).await?;
-        Ok(service.settings.friendly_name.clone())
+        self.service(caller.account(), sid).await
     }
 
     /// Returns the status of a service. Its devices' streams end unless it is active.

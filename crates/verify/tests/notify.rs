@@ -44,6 +44,9 @@ impl Bus for SilentBus {
     async fn dismiss(&self, factor: FactorSid) {
         self.inner.dismiss(factor).await;
     }
+    async fn answered_elsewhere(&self, factor: FactorSid, challenge: ChallengeSid) {
+        self.inner.answered_elsewhere(factor, challenge).await;
+    }
     async fn watch(&self, challenge: ChallengeSid) -> Watch {
         self.inner.watch(challenge).await
     }

@@ -1,7 +1,7 @@
 //! The response headers that restrict what a browser does with a page.
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -18,9 +18,13 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), browsing
 #[derive(Debug)]
 pub struct Policy(HeaderMap);
 
-/// The headers that browsers obey also on a file that a page loads. The others count on documents and workers only, and would be
-/// most of what a first visit transfers.
-const OF_FILES: [HeaderName; 3] = [
+/// The kinds of files that browsers never run as a document: no script of theirs runs in a context of its own, whoever opens them.
+const INERT: [&str; 5] =
+    ["text/javascript", "text/css", "application/json", "image/png", "text/plain"];
+
+/// The headers that browsers obey on inert files. The others count on documents and workers only, and would be most of what a first
+/// visit transfers.
+const OF_INERT_FILES: [HeaderName; 3] = [
     REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
     HeaderName::from_static("cross-origin-resource-policy"),
@@ -52,9 +56,13 @@ impl Policy {
         Self(headers.into_iter().collect())
     }
 
-    /// Sets the headers of a script, a style sheet, a bitmap or data that a page loads.
+    /// Sets the headers of a file that a page loads: all of them, unless its type says that no browser makes a document of it. The
+    /// response has its `Content-Type` already.
     pub fn apply_to_file(&self, headers: &mut HeaderMap) {
-        for name in OF_FILES {
+        if !is_inert(headers) {
+            return self.apply(headers);
+        }
+        for name in OF_INERT_FILES {
             if let Some(value) = self.0.get(&name) {
                 headers.insert(name, value.clone());
             }
@@ -67,6 +75,12 @@ impl Policy {
             headers.insert(name.clone(), value.clone());
         }
     }
+}
+
+fn is_inert(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default());
+    kind.is_some_and(|kind| INERT.contains(&kind))
 }
 
 #[cfg(test)]
@@ -85,8 +99,28 @@ mod tests {
         assert!(rules.contains(&"default-src 'none'") && rules.contains(&"form-action 'none'"));
         let permissions = headers["permissions-policy"].to_str().expect("text");
         assert!(permissions.starts_with("camera=(self), ") && permissions.contains("usb=()"));
-        let mut headers = HeaderMap::new();
-        policy.apply_to_file(&mut headers);
-        assert_eq!(headers.len(), OF_FILES.len());
+    }
+
+    #[test]
+    fn what_a_browser_may_open_as_a_document_has_every_rule_and_inert_files_have_three() {
+        let policy = Policy::new("form-action 'none'", "camera=(self)");
+        let ruled = |kind: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(kind) = kind {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            policy.apply_to_file(&mut headers);
+            assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff", "{kind:?}");
+            assert_eq!(headers["cross-origin-resource-policy"], "same-origin", "{kind:?}");
+            headers.contains_key(CONTENT_SECURITY_POLICY)
+        };
+        for kind in INERT {
+            assert!(!ruled(Some(kind)), "{kind}");
+        }
+        assert!(!ruled(Some("text/javascript; charset=utf-8")));
+        for kind in ["text/html; charset=utf-8", "image/svg+xml", "application/xml", "font/woff2"] {
+            assert!(ruled(Some(kind)), "{kind}");
+        }
+        assert!(ruled(None), "a response without a body may be about a document");
     }
 }

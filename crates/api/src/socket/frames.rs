@@ -1,7 +1,9 @@
 //! Frames of the device stream, as specified in `docs/integrate/device.md`.
 
 use countersign_bus::Offer;
+use countersign_domain::challenge::ANSWERED_ELSEWHERE;
 use countersign_domain::presence::PresenceHint;
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{ChallengeSid, FactorSid, NotificationSid};
 use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
@@ -29,6 +31,13 @@ enum ServerFrame<'a> {
         quiet: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         presence: Option<PresenceHint>,
+        #[serde(skip_serializing_if = "UserVerification::is_none")]
+        user_verification: UserVerification,
+    },
+    ChallengeEnded {
+        challenge_sid: ChallengeSid,
+        factor_sid: FactorSid,
+        reason: &'static str,
     },
 }
 
@@ -47,6 +56,16 @@ pub(super) fn prompt(offer: &Offer) -> String {
         expires_at: offer.expires_at.to_millis_string(),
         quiet: offer.manner.quiet,
         presence: offer.manner.presence,
+        user_verification: offer.manner.user_verification,
+    })
+}
+
+/// The frame of a prompt that is over, since another device of the person has answered.
+pub(super) fn answered_elsewhere(factor: FactorSid, challenge: ChallengeSid) -> String {
+    print(&ServerFrame::ChallengeEnded {
+        challenge_sid: challenge,
+        factor_sid: factor,
+        reason: ANSWERED_ELSEWHERE,
     })
 }
 
@@ -127,7 +146,8 @@ mod tests {
                 offer.notification, offer.challenge, offer.factor
             )
         );
-        let quiet = Offer { manner: PromptManner { quiet: true, presence: None }, ..offer };
+        let quiet =
+            Offer { manner: PromptManner { quiet: true, ..PromptManner::default() }, ..offer };
         assert!(
             prompt(&quiet).ends_with(r#""expires_at":"2023-11-14T22:13:20.512Z","quiet":true}"#)
         );
@@ -145,6 +165,26 @@ mod tests {
             let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
             assert_eq!(frame["presence"], told);
         }
+    }
+
+    #[test]
+    fn a_prompt_tells_that_the_person_must_be_verified() {
+        let user_verification = UserVerification::Required;
+        let manner = PromptManner { user_verification, ..PromptManner::default() };
+        let frame = prompt(&Offer { manner, ..an_offer(1, Instant::from_seconds(9)) });
+        assert!(frame.ends_with(r#","user_verification":"required"}"#), "{frame}");
+    }
+
+    #[test]
+    fn the_end_of_a_prompt_says_why() {
+        let challenge = an_offer(1, Instant::from_seconds(9)).challenge;
+        assert_eq!(
+            answered_elsewhere(factor(7), challenge),
+            format!(
+                r#"{{"type":"challenge_ended","challenge_sid":"{challenge}","factor_sid":"{}","reason":"answered_elsewhere"}}"#,
+                factor(7)
+            )
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use countersign_bus::{Detached, OfferOutcome, PendingOffer};
+use countersign_bus::{Detached, OfferOutcome, PendingOffer, ToDevice};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::sync::oneshot;
@@ -128,6 +128,17 @@ impl Linked {
         }
         self.writing = Some(Writing { until: now.at + WRITE_WITHIN, offer: Some(offered) });
         Some(frames::prompt(&offer))
+    }
+
+    /// Accepts a message for the device and returns the frame to write, if there is one. Needs [room](Self::has_room).
+    pub(super) fn take(&mut self, message: ToDevice, now: Now) -> Option<String> {
+        match message {
+            ToDevice::Offer(pending) => self.offer(pending, now),
+            ToDevice::AnsweredElsewhere { factor, challenge } => {
+                self.writing = Some(Writing { until: now.at + WRITE_WITHIN, offer: None });
+                Some(frames::answered_elsewhere(factor, challenge))
+            }
+        }
     }
 
     /// Must be called when the frame has been written.

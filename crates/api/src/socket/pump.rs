@@ -158,7 +158,7 @@ async fn converse(
     let clock = &*context.clock;
     let mut shutdown = pin!(context.shutdown.cancelled());
     let mut alarm = Alarm::new(clock, linked.deadline());
-    let mut is_offered = true;
+    let mut is_attached = true;
     loop {
         if linked.deadline() < alarm.at {
             alarm = Alarm::new(clock, linked.deadline());
@@ -172,9 +172,9 @@ async fn converse(
                 }
                 Some(received) => linked.receive(received, clock.monotonic()),
             },
-            pending = attachment.offers.recv(), if is_offered && linked.has_room() => {
-                is_offered = pending.is_some();
-                let frame = pending.and_then(|pending| linked.offer(*pending, Now::of(clock)));
+            message = attachment.messages.recv(), if is_attached && linked.has_room() => {
+                is_attached = message.is_some();
+                let frame = message.and_then(|it| linked.take(*it, Now::of(clock)));
                 if let Some(frame) = frame {
                     transport.send(Message::text(frame));
                 }

@@ -69,6 +69,7 @@ pub(crate) fn challenge() -> Challenge {
         },
         hidden_details: None,
         metadata: None,
+        is_quiet: false,
         presence: None,
         group: None,
         state: ChallengeState::Pending,

@@ -1,6 +1,6 @@
 //! The representation of a group of challenges.
 
-use countersign_domain::challenge::{Challenge, ChallengeState, ChallengeStatus};
+use countersign_domain::challenge::{Challenge, ChallengeStatus};
 use countersign_domain::challenge_group::{ChallengeGroup, GroupAnswer};
 use countersign_domain::sid::{
     AccountSid, ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid, ServiceSid,
@@ -83,12 +83,11 @@ impl AnswerView {
 
 impl MemberView {
     fn of(challenge: &Challenge, now: Instant, base: &PublicUrl) -> Self {
-        let is_elsewhere = matches!(challenge.state, ChallengeState::AnsweredElsewhere { .. });
         Self {
             sid: challenge.sid,
             factor_sid: challenge.factor,
             status: challenge.status(now).as_str(),
-            status_reason: is_elsewhere.then_some("answered_elsewhere"),
+            status_reason: challenge.state.reason(),
             url: base.challenge(&challenge.owner, challenge.sid),
         }
     }
@@ -96,7 +95,7 @@ impl MemberView {
 
 #[cfg(test)]
 mod tests {
-    use countersign_domain::challenge::Verdict;
+    use countersign_domain::challenge::{ChallengeState, Verdict};
 
     use super::*;
     use crate::tests::{at, base, challenge};

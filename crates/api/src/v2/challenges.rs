@@ -7,15 +7,14 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{ConnectInfo, State};
-use countersign_domain::challenge::{ChallengeStatus, SIGNED_FIELDS};
-use countersign_domain::service_protection::UserVerification;
+use countersign_domain::challenge::{Challenge, ChallengeStatus, SIGNED_FIELDS};
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_store::Order;
-use countersign_verify::Caller;
 use countersign_verify::answers::ChallengeUpdate;
 use countersign_verify::concurrency::RequestPermit;
-use http::{HeaderName, HeaderValue};
+use countersign_verify::{Caller, Verify};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::challenge_group_view::ChallengeGroupView;
 use super::challenge_params::{self, Asked};
@@ -36,6 +35,13 @@ const SIGNATURE_FIELDS: HeaderName = HeaderName::from_static("twilio-verify-sign
 const PRESENCE: HeaderName = HeaderName::from_static("countersign-presence");
 /// Tells a device that an approval must say that its platform has verified the person.
 const USER_VERIFICATION: HeaderName = HeaderName::from_static("countersign-user-verification");
+/// Tells a device to show the challenge without a sound, as the push of it says.
+const QUIET: HeaderName = HeaderName::from_static("countersign-quiet");
+/// Why a challenge is over, where its status does not say so.
+const STATUS_REASON: HeaderName = HeaderName::from_static("countersign-status-reason");
+/// The headers of our own, which pages of other origins may read.
+#[cfg(test)]
+pub(crate) const OWN_HEADERS: [HeaderName; 4] = [PRESENCE, USER_VERIFICATION, QUIET, STATUS_REASON];
 /// Longest wait of a long poll, in seconds.
 pub(super) const LONGEST_WAIT: u64 = 50;
 
@@ -84,19 +90,33 @@ pub(crate) async fn fetch(
         let fields = HeaderValue::try_from(SIGNED_FIELDS.join(","));
         let fields = fields.map_err(|error| ApiError::internal(&error))?;
         response.headers_mut().insert(SIGNATURE_FIELDS, fields);
-        let hint = challenge.presence.as_ref().and_then(|presence| presence.hint());
-        if let (Some(hint), Caller::Device(_)) = (hint, &caller) {
-            let hint = HeaderValue::try_from(hint.to_string());
-            let hint = hint.map_err(|error| ApiError::internal(&error))?;
-            response.headers_mut().insert(PRESENCE, hint);
-        }
-        if matches!(caller, Caller::Device(_)) && verify.wants_user_verification(&challenge).await?
-        {
-            let required = HeaderValue::from_static(UserVerification::Required.as_str());
-            response.headers_mut().insert(USER_VERIFICATION, required);
+        if matches!(caller, Caller::Device(_)) {
+            tell_manner(response.headers_mut(), &challenge, verify).await?;
         }
     }
+    if let Some(reason) = challenge.state.reason() {
+        response.headers_mut().insert(STATUS_REASON, HeaderValue::from_static(reason));
+    }
     Ok(response)
+}
+
+/// Tells a device what its frame or push tells: how to show a challenge that is pending, and what to ask its person for.
+async fn tell_manner(
+    headers: &mut HeaderMap,
+    challenge: &Challenge,
+    verify: &Verify,
+) -> Result<(), ApiError> {
+    if challenge.is_quiet {
+        headers.insert(QUIET, HeaderValue::from_static("true"));
+    }
+    if let Some(hint) = challenge.presence.as_ref().and_then(|presence| presence.hint()) {
+        let hint = HeaderValue::try_from(hint.to_string());
+        headers.insert(PRESENCE, hint.map_err(|error| ApiError::internal(&error))?);
+    }
+    if let Some(word) = verify.user_verification(challenge).await?.if_wanted() {
+        headers.insert(USER_VERIFICATION, HeaderValue::from_static(word));
+    }
+    Ok(())
 }
 
 pub(crate) async fn list(

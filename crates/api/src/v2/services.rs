@@ -63,12 +63,14 @@ pub(crate) async fn name(
     PathParams((sid,)): PathParams<(ServiceSid,)>,
 ) -> ApiResult {
     #[derive(serde::Serialize)]
-    struct View {
+    struct View<'a> {
         service_sid: ServiceSid,
-        friendly_name: ServiceName,
+        friendly_name: &'a ServiceName,
+        user_verification: &'static str,
     }
-    let friendly_name = state.verify.service_name(&caller, sid).await?;
-    reply::ok(&View { service_sid: sid, friendly_name })
+    let settings = &state.verify.service_of(&caller, sid).await?.settings;
+    let user_verification = settings.protection.user_verification().as_str();
+    reply::ok(&View { service_sid: sid, friendly_name: &settings.friendly_name, user_verification })
 }
 
 pub(crate) async fn list(

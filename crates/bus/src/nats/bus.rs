@@ -168,6 +168,15 @@ impl Bus for NatsBus {
         self.node.say(subject, request.name(), request.encode()).await;
     }
 
+    async fn answered_elsewhere(&self, factor: FactorSid, challenge: ChallengeSid) {
+        if self.node.local.is_here(factor) {
+            return self.node.local.tell_device(factor, challenge);
+        }
+        let request = HolderRequest::AnsweredElsewhere(challenge);
+        let subject = self.node.device_subject(factor);
+        self.node.say(subject, request.name(), request.encode()).await;
+    }
+
     async fn watch(&self, challenge: ChallengeSid) -> Watch {
         self.node.local.watch(challenge).await
     }

@@ -121,6 +121,10 @@ async fn act(
             node.local.dismiss_here(factor);
             None
         }
+        HolderRequest::AnsweredElsewhere(challenge) => {
+            node.local.tell_device(factor, challenge);
+            None
+        }
     }
 }
 

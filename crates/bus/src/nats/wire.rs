@@ -40,6 +40,8 @@ pub(super) enum HolderRequest {
     Dismiss,
     /// Does an offer of this notification have no outcome yet?
     HasInHand(NotificationSid),
+    /// Another device has answered this challenge of the device.
+    AnsweredElsewhere(ChallengeSid),
 }
 
 /// The reply of a node to a [`HolderRequest`].
@@ -93,6 +95,11 @@ impl HolderRequest {
                 bytes.put_slice(notification.as_bytes());
                 bytes.freeze()
             }
+            Self::AnsweredElsewhere(challenge) => {
+                let mut bytes = begin(7);
+                bytes.put_slice(challenge.as_bytes());
+                bytes.freeze()
+            }
         }
     }
 
@@ -119,6 +126,7 @@ impl HolderRequest {
             4 => Self::Held(Duration::from_micros(u64::from_be_bytes(take(&mut rest)?))),
             5 => Self::Dismiss,
             6 => Self::HasInHand(NotificationSid::from_bytes(take(&mut rest)?)),
+            7 => Self::AnsweredElsewhere(ChallengeSid::from_bytes(take(&mut rest)?)),
             _ => return None,
         })
     }
@@ -132,6 +140,7 @@ impl HolderRequest {
             Self::Held(_) => "held",
             Self::Dismiss => "dismiss",
             Self::HasInHand(_) => "has_in_hand",
+            Self::AnsweredElsewhere(_) => "answered_elsewhere",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::conformance::{PHONE, offer};
+use countersign_bus::conformance::{PHONE, next_offer, offer};
 use countersign_bus::{Attachment, Bus as _, Detached, NatsBus, OfferOutcome};
 use countersign_domain::world::Clock as _;
 use countersign_testkit::{ManualClock, NatsServer, SeededEntropy};
@@ -38,7 +38,7 @@ impl Stage {
     async fn only_the_socket_replies(&self, socket: &mut Attachment, other: &Node) {
         for _ in 0..20 {
             let (outcome, ()) = tokio::join!(self.asking.bus.offer(offer()), async {
-                let pending = socket.offers.recv().await.expect("the bus is running");
+                let pending = next_offer(socket).await;
                 for _ in 0..5 {
                     // Gives other nodes time to reply.
                     assert!(other.bus.is_attached(PHONE).await);
@@ -98,7 +98,7 @@ async fn an_offer_to_a_dead_node_ends_early() {
         let bus = NatsBus::connect(&options, time.clone(), entropy).await.expect("a connection");
         let mut socket = bus.attach(PHONE, time.monotonic()).await.expect("no socket holds it");
         tell.send(()).unwrap();
-        let pending = socket.offers.recv().await.expect("an offer");
+        let pending = next_offer(&mut socket).await;
         written.send(()).unwrap();
         std::future::pending::<()>().await;
         drop((bus, socket, pending));
@@ -124,7 +124,7 @@ async fn an_offer_in_hand_does_not_end_early() {
     let mut socket = stage.attached(&stage.before).await;
     let asking = Arc::clone(&stage.asking.bus);
     let offered = tokio::spawn(async move { asking.offer(offer()).await });
-    let pending = socket.offers.recv().await.expect("the bus is running");
+    let pending = next_offer(&mut socket).await;
     for _ in 0..9 {
         stage.clock.advance(Duration::from_secs(1));
         assert!(stage.asking.bus.is_attached(PHONE).await);

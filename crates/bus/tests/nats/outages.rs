@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_bus::conformance::{CHALLENGE, PHONE, offer};
+use countersign_bus::conformance::{CHALLENGE, PHONE, next_offer, offer};
 use countersign_bus::{Attachment, Bus, Link, OfferOutcome};
 use countersign_bus::{Detached, NatsBus};
 use countersign_domain::world::Clock as _;
@@ -50,7 +50,7 @@ impl Stage {
 /// An offer from `node` that `socket` acknowledges.
 async fn is_acknowledged(node: &Node, socket: &mut Attachment) {
     let (heard, ()) = tokio::join!(node.bus.offer(offer()), async {
-        let pending = socket.offers.recv().await.expect("the bus is running");
+        let pending = next_offer(socket).await;
         pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
     });
     assert_eq!(heard, OfferOutcome::Acknowledged);
@@ -115,7 +115,7 @@ async fn an_acknowledgement_survives_a_short_outage() {
     let mut socket = stage.attached(&stage.there).await;
     let bus = Arc::clone(&stage.here.bus);
     let offered = tokio::spawn(async move { bus.offer(offer()).await });
-    let pending = socket.offers.recv().await.expect("the bus is running");
+    let pending = next_offer(&mut socket).await;
     stage.stop_server().await;
     stage.restart_server().await;
     pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
@@ -128,7 +128,7 @@ async fn an_offer_times_out() {
     let mut socket = stage.attached(&stage.there).await;
     let bus = Arc::clone(&stage.here.bus);
     let offered = tokio::spawn(async move { bus.offer(offer()).await });
-    let _pending = socket.offers.recv().await.expect("the bus is running");
+    let _pending = next_offer(&mut socket).await;
     stage.clock.advance(Duration::from_secs(11));
     tokio::task::yield_now().await;
     assert!(!offered.is_finished());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
-use countersign_bus::conformance::{CHALLENGE, PHONE, offer};
+use countersign_bus::conformance::{CHALLENGE, PHONE, next_offer, offer};
 use countersign_bus::nats::{NatsOptions, SealingKey};
 use countersign_bus::{Attachment, Detached, OfferOutcome};
 use countersign_domain::world::Clock as _;
@@ -76,7 +76,7 @@ impl Stage {
     /// Makes an offer here that `socket` acknowledges.
     async fn is_acknowledged(&self, socket: &mut Attachment) {
         let (outcome, ()) = tokio::join!(self.here.bus.offer(offer()), async {
-            let pending = socket.offers.recv().await.expect("the bus is running");
+            let pending = next_offer(socket).await;
             pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
         });
         assert_eq!(outcome, OfferOutcome::Acknowledged);
@@ -109,7 +109,7 @@ async fn a_stranger_cannot_acknowledge_a_prompt() {
     let mut tap = stage.tap(DEVICE).await;
     let bus = stage.here.bus.clone();
     let mut offered = tokio::spawn(async move { bus.offer(offer()).await });
-    let pending = socket.offers.recv().await.expect("the bus is running");
+    let pending = next_offer(&mut socket).await;
     let inbox = tap.next().await.unwrap().reply.expect("a reply is awaited");
     // The reply of the other node without a seal, then a sealed reply to another request.
     stage.publish(&inbox, ACKNOWLEDGED).await;
@@ -120,7 +120,7 @@ async fn a_stranger_cannot_acknowledge_a_prompt() {
 
     let bus = stage.here.bus.clone();
     let offered = tokio::spawn(async move { bus.offer(offer()).await });
-    let pending = socket.offers.recv().await.expect("the bus is running");
+    let pending = next_offer(&mut socket).await;
     let inbox = tap.next().await.unwrap().reply.expect("a reply is awaited");
     stage.publish(&inbox, &old_reply.payload).await;
     pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
@@ -214,7 +214,7 @@ async fn a_stranger_subscribed_to_everything_delays_no_offer_for_long() {
     assert!(stage.here.bus.is_attached(PHONE).await);
     let (outcome, ()) =
         tokio::join!(clock_runs(&stage.clock, stage.here.bus.offer(offer())), async {
-            let pending = socket.offers.recv().await.expect("the bus is running");
+            let pending = next_offer(&mut socket).await;
             pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
         });
     assert_eq!(outcome, OfferOutcome::Acknowledged);

@@ -1,4 +1,5 @@
 use countersign_domain::address::Address;
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::text::AppId;
 
@@ -89,6 +90,7 @@ fn target(platform: Platform, credential: u8) -> Target {
         address: Address::from_stored(platform, None),
         app_id: AppId::parse("com.example.app").expect("an app id"),
         credential: Some(CredentialSid::from_bytes([credential; 16])),
+        user_verification: UserVerification::None,
     }
 }
 

@@ -11,6 +11,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::node::NodeId;
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::prospect::Target;
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, EntitySid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -109,6 +110,7 @@ pub(crate) fn target() -> impl Strategy<Value = Target> {
         address: Address::from_stored(platform, token),
         app_id: AppId::parse("com.example.owlbank").expect("an app"),
         credential: None,
+        user_verification: UserVerification::None,
     })
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn challenge() -> impl Strategy<Value = Challenge> {
             details: Details { message: Some(message()), fields: Vec::new(), date: None },
             hidden_details: None,
             metadata: None,
+            is_quiet: false,
             presence: None,
             group: None,
             state: ChallengeState::Pending,

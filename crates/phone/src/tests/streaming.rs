@@ -6,7 +6,7 @@ use tokio::join;
 use super::fake_api::{FakeApi, Reply};
 use super::fake_stream::{FakeStream, ack, linked, prompt, refusal};
 use super::vectors;
-use crate::{PhoneError, Stream};
+use crate::{PhoneError, Stream, Told};
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -41,6 +41,31 @@ async fn a_prompt_is_read_and_acknowledged() {
     assert_eq!(prompt.challenge_sid, vectors::CHALLENGE_SID);
     assert_eq!(prompt.message, "Log in from Lisbon?");
     assert_eq!(prompt.expires_at.as_millisecond(), 1_700_000_300_512);
+}
+
+#[tokio::test]
+async fn the_end_of_a_prompt_is_told_and_skipped_by_a_phone_that_waits_for_prompts() {
+    let server = FakeStream::open().await;
+    let phone = vectors::phone(&server.base_url());
+    let ended = json!({"type": "challenge_ended", "challenge_sid": vectors::CHALLENGE_SID,
+        "factor_sid": vectors::FACTOR_SID, "reason": "answered_elsewhere", "new": 1});
+    let server = async {
+        let mut connection = server.link().await;
+        connection.say(&ended).await;
+        connection.say(&ended).await;
+        connection.say(&prompt("NT1")).await;
+        connection.hear().await;
+        connection
+    };
+    let device = async {
+        let mut stream = phone.connect().await.unwrap();
+        let Told::Ended(ended) = stream.next().await.unwrap() else { panic!("not an end") };
+        assert_eq!(ended.challenge_sid, vectors::CHALLENGE_SID);
+        assert_eq!(ended.reason, "answered_elsewhere");
+        assert_eq!(stream.next_prompt().await.unwrap().notification_sid, "NT1");
+        stream
+    };
+    join!(server, device);
 }
 
 #[tokio::test]

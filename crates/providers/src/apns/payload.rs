@@ -3,6 +3,7 @@
 
 use countersign_domain::presence::PresenceHint;
 use countersign_domain::prospect::Push;
+use countersign_domain::service_protection::UserVerification;
 use serde::Serialize;
 
 /// The `type` and category by which apps recognise the pushes.
@@ -18,6 +19,8 @@ struct Payload<'a> {
     factor_sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     presence: Option<PresenceHint>,
+    #[serde(skip_serializing_if = "UserVerification::is_none")]
+    user_verification: UserVerification,
 }
 
 #[derive(Serialize)]
@@ -49,6 +52,7 @@ pub(super) fn payload(push: &Push, is_short: bool) -> Vec<u8> {
         challenge_sid: push.challenge.to_string(),
         factor_sid: push.factor.to_string(),
         presence: push.manner.presence,
+        user_verification: push.manner.user_verification,
     };
     serde_json::to_vec(&payload).expect("strings serialize")
 }
@@ -87,6 +91,18 @@ mod tests {
             String::from_utf8(payload(&push, false)).unwrap(),
             r#"{"aps":{"content-available":1},"type":"verify_push_challenge","challenge_sid":"YC03050505050505050505050505050505","factor_sid":"YF03060606060606060606060606060606"}"#
         );
+    }
+
+    #[test]
+    fn a_push_tells_what_to_ask_the_person_for() {
+        for (manner, told) in fixtures::asking_manners() {
+            let push = Push { manner, ..fixtures::apn_push() };
+            let payload: serde_json::Value =
+                serde_json::from_slice(&payload(&push, false)).unwrap();
+            for (name, value) in told {
+                assert_eq!(payload[name], value, "beside `aps`, {name}");
+            }
+        }
     }
 
     #[test]

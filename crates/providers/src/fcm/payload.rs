@@ -37,6 +37,8 @@ struct Data<'a> {
     /// All values of `data` are texts, so it has the form of the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     presence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_verification: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +67,7 @@ pub(super) fn payload(
                 message: push.message.as_str(),
                 quiet: push.manner.quiet.then_some("true"),
                 presence: push.manner.presence.map(|presence| presence.to_string()),
+                user_verification: push.manner.user_verification.if_wanted(),
             },
             android: Android {
                 priority: if push.manner.quiet { "NORMAL" } else { "HIGH" },
@@ -142,6 +145,23 @@ mod tests {
         let text = text(&quiet, false, quiet.expires_at - Duration::from_secs(9));
         assert!(text.contains(r#""message":"Login to Owl Bank?","quiet":"true"}"#), "{text}");
         assert!(text.contains(r#""android":{"priority":"NORMAL","ttl":"9s"}"#), "{text}");
+    }
+
+    /// As texts: the presence has the form of the header of a `GET`.
+    #[test]
+    fn a_push_tells_what_to_ask_the_person_for() {
+        let now = fixtures::NOON;
+        for (manner, told) in fixtures::asking_manners() {
+            let presence = manner.presence.map(|presence| presence.to_string());
+            let push = Push { manner, ..fixtures::fcm_push() };
+            let payload: serde_json::Value =
+                serde_json::from_str(&text(&push, false, now)).unwrap();
+            let data = &payload["message"]["data"];
+            assert_eq!(data["presence"].as_str(), presence.as_deref());
+            let verification = told.iter().find(|(name, _)| *name == "user_verification");
+            assert_eq!(data.get("user_verification"), verification.map(|(_, value)| value));
+            assert!(data.as_object().unwrap().values().all(serde_json::Value::is_string));
+        }
     }
 
     #[test]

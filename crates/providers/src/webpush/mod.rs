@@ -157,6 +157,9 @@ impl WebPush {
         if let Some(presence) = push.manner.presence {
             text["presence"] = json!(presence);
         }
+        if let Some(word) = push.manner.user_verification.if_wanted() {
+            text["user_verification"] = word.into();
+        }
         let sender = PrivateKey::generate(&ECDH_P256).map_err(failed)?;
         let salt = random(&*self.entropy);
         encrypt::encrypt(&to.reader, &sender, salt, text.to_string().as_bytes()).map_err(failed)

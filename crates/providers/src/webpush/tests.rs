@@ -107,6 +107,21 @@ async fn a_request_has_every_header_and_only_the_browser_reads_it() {
 }
 
 #[tokio::test]
+async fn a_push_tells_what_to_ask_the_person_for() {
+    for (manner, told) in fixtures::asking_manners() {
+        let (server, world, push, browser) = world([CannedResponse::new(201, "")]).await;
+        let is_quiet = manner.quiet;
+        world.send(&Push { manner, ..push }).await;
+        let asked = server.requests().remove(0);
+        let read = browser.read(&asked.body);
+        for (name, value) in told {
+            assert_eq!(read[name], value, "{name}");
+        }
+        assert_eq!(asked.header("urgency"), if is_quiet { "low" } else { "high" });
+    }
+}
+
+#[tokio::test]
 async fn the_ttl_is_zero_only_for_ttl_0() {
     let (server, world, push, _) = world([CannedResponse::new(201, "")]).await;
     world.clock.set(push.expires_at - Duration::from_millis(1));

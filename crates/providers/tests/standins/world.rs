@@ -11,6 +11,7 @@ use countersign_domain::outcome::Attempt;
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::prospect::{Push, Target};
 use countersign_domain::secret::Secret;
+use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, CredentialSid, FactorSid, NotificationSid, ServiceSid,
 };
@@ -147,6 +148,7 @@ impl World {
                 address: Address::new(platform, Some(token), true).expect("an address"),
                 app_id: AppId::parse(APP).expect("an app id"),
                 credential: Some(sid(kind)),
+                user_verification: UserVerification::None,
             },
             expires_at: self.clock.now() + Duration::from_secs(300),
             once: false,

@@ -6,6 +6,7 @@ mod keys;
 mod listen;
 pub(super) mod screen;
 mod source;
+mod verification;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
@@ -13,12 +14,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use countersign_phone::{
-    Authority, ChallengeStatus, DenialReason, Enrolment, Phone, Platform, Presence, Server,
-    ServerOptions, Verdict,
+    Approval, Authority, ChallengeStatus, DenialReason, Enrolment, Phone, Platform, Presence,
+    Server, ServerOptions, Verdict,
 };
 
 use self::errors::explain;
 use self::screen::{Card, Paint, plain, status_line};
+use self::verification::verified;
 use crate::{cli, secret_file};
 
 /// Runs a command of the phone.
@@ -112,14 +114,12 @@ async fn approve(flags: &cli::Approval) -> anyhow::Result<()> {
     let paint = Paint::of_stdout();
     let challenge = phone.challenge(&flags.reply.challenge).await.map_err(explain)?;
     println!("{}", Card::new(&phone, &challenge, paint));
-    let answered = match &challenge.presence {
-        None => phone.answer(&challenge.sid, Verdict::Approved).await,
-        Some(presence) => {
-            let number = number(presence, flags.answer.as_deref())?;
-            phone.approve_with(&challenge.sid, &number).await
-        }
-    };
-    println!("  {}", paint.verdict(answered.map_err(explain)?.status));
+    let is_user_verified = verified(&challenge, flags.verification)?;
+    let presence = challenge.presence.as_ref();
+    let number = presence.map(|it| number(it, flags.answer.as_deref())).transpose()?;
+    let approval = Approval { number: number.as_deref(), is_user_verified };
+    let answered = phone.approve(&challenge.sid, approval).await.map_err(explain)?;
+    println!("  {}", paint.verdict(answered.status));
     Ok(())
 }
 

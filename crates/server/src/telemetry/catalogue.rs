@@ -46,9 +46,19 @@ const OUTCOMES: &[&str] =
     &["accepted", "acknowledged", "unacknowledged", "offline", "gone", "later", "refused"];
 const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer"];
 const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx"];
-const QUESTIONS: &[&str] = &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand"];
-const MESSAGES: &[&str] =
-    &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "settled", "changed"];
+const QUESTIONS: &[&str] =
+    &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "answered_elsewhere"];
+const MESSAGES: &[&str] = &[
+    "offer",
+    "is_there",
+    "give_up",
+    "held",
+    "dismiss",
+    "has_in_hand",
+    "answered_elsewhere",
+    "settled",
+    "changed",
+];
 
 macro_rules! catalogue {
     ($($name:literal $kind:ident $(($bounds:ident))? $always:literal $([$label:literal in $values:expr])* $help:literal;)*) => {

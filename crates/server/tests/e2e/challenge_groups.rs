@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use countersign_domain::world::Clock as _;
-use countersign_phone::{ChallengeStatus, DenialReason, Phone, Platform, Verdict};
+use countersign_phone::{
+    ChallengeStatus, DenialReason, Phone, PhoneError, Platform, Told, Verdict,
+};
 use countersign_standins::CommonOptions;
 use countersign_standins::webhook::Webhook;
 use serde_json::{Value, json};
@@ -119,6 +121,15 @@ async fn the_first_answer_counts_and_ends_the_prompts_of_the_others() {
         assert_eq!(seen["status"], status);
         assert_eq!(seen["date_responded"].is_null(), status == "expired");
     }
+    // A device that holds a stream is told without asking, and every device when it asks.
+    let Told::Ended(ended) = streams[0].next().await.unwrap() else { panic!("a prompt") };
+    assert_eq!((&ended.challenge_sid, &*ended.reason), (&challenges[0], "answered_elsewhere"));
+    for (phone, challenge) in [(&phones[0], &challenges[0]), (&phones[2], &challenges[2])] {
+        assert!(phone.challenge(challenge).await.unwrap().is_answered_elsewhere);
+        let refused = phone.answer(challenge, Verdict::Denied).await.unwrap_err();
+        assert!(matches!(refused, PhoneError::AnsweredElsewhere), "{refused}");
+    }
+    assert!(!phones[1].challenge(&challenges[1]).await.unwrap().is_answered_elsewhere);
     // The phone without a stream is not offered its prompt any more.
     assert_eq!(app.standing(&phones[2], &challenges[2]).await, ["cancelled answered"]);
     for (phone, asked) in [(&phones[0], &late), (&phones[2], &asked)] {

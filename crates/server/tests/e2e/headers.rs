@@ -34,7 +34,9 @@ async fn names_are_in_title_case_over_http_1() {
         ("Access-Control-Allow-Credentials", "true"),
         (
             "Access-Control-Expose-Headers",
-            "ETag, Date, Twilio-Verify-Signature-Fields, Retry-After, Twilio-Request-Id",
+            "ETag, Date, Twilio-Verify-Signature-Fields, Retry-After, Twilio-Request-Id, \
+             Countersign-Presence, Countersign-User-Verification, Countersign-Quiet, \
+             Countersign-Status-Reason",
         ),
         (
             "Twilio-Verify-Signature-Fields",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_bus::Link;
 use countersign_domain::world::Clock as _;
 use countersign_phone::{
-    Authority, Challenge, Enrolment, Phone, PhoneError, ServerOptions, Verdict,
+    Authority, Challenge, Enrolment, Phone, PhoneError, ServerOptions, Told, Verdict,
 };
 use countersign_server::wiring::Server;
 use countersign_standins::CommonOptions;
@@ -90,6 +90,21 @@ async fn a_push_reaches_a_device_at_another_node() {
     assert_eq!(stream.next_prompt().await.unwrap().notification_sid, now["sid"].as_str().unwrap());
     stage.app.deliver_everything().await;
     assert_eq!(stage.app.standing(&phone, &challenge).await, ["delivered -", "delivered -"]);
+}
+
+#[tokio::test]
+async fn a_prompt_at_one_node_ends_with_the_answer_at_another() {
+    let stage = Stage::set().await;
+    let there = stage.enrol("alice-0001", &stage.there).await;
+    let here = stage.app.enrol_phone("alice-0001").await;
+    let mut stream = there.connect().await.unwrap();
+    let form = [("Devices", "all"), ("Details.Message", "Log in?")];
+    let group = stage.app.api().post(&stage.app.challenges_path(&here), &form).await.expect(201);
+    let prompt = stream.next_prompt().await.unwrap();
+    here.answer(&challenge_of(&group, &here), Verdict::Denied).await.unwrap();
+    let Told::Ended(ended) = stream.next().await.unwrap() else { panic!("a prompt") };
+    assert_eq!(ended.challenge_sid, prompt.challenge_sid);
+    assert_eq!(ended.reason, "answered_elsewhere");
 }
 
 #[tokio::test]

@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use countersign_phone::{Authority, DenialReason, Enrolment, Phone, PhoneError, Presence, Verdict};
+use countersign_phone::{DenialReason, Phone, PhoneError, Presence, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Reply, TestApp};
 
 /// A phone that asks its person for numbers.
 async fn enrol(app: &TestApp) -> Phone {
-    let token = app.access_token("alice-0001").await;
-    let authority = Authority::AccessToken(token);
-    let enrolment = Enrolment {
-        takes_numbers: true,
-        ..Enrolment::new(app.service.clone(), "alice-0001", authority)
-    };
-    Phone::enrol(&app.phone_server(), &enrolment).await.expect("a phone")
+    app.enrol_phone_with_numbers("alice-0001").await
 }
 
 async fn ask(app: &TestApp, phone: &Phone, more: &[(&str, &str)]) -> Reply {

@@ -193,10 +193,12 @@ async fn after_some_challenges_without_an_approval_further_ones_come_quietly_if_
         assert_eq!(prompt.challenge_sid, sid);
         (sid, prompt.quiet)
     };
-    assert!(!next().await.1);
+    let (first, quiet) = next().await;
+    assert!(!quiet && !phone.challenge(&first).await.unwrap().is_quiet);
     assert!(!next().await.1);
     let (third, quiet) = next().await;
     assert!(quiet);
+    assert!(phone.challenge(&third).await.unwrap().is_quiet, "a device that polls is told, too");
     phone.answer(&third, Verdict::Approved).await.unwrap();
     app.clock.advance(Duration::from_secs(1));
     assert!(!next().await.1, "the person is there");

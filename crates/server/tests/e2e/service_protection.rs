@@ -1,6 +1,6 @@
 //! A service sets for itself how its people are protected.
 
-use countersign_phone::{ChallengeStatus, PhoneError, Verdict};
+use countersign_phone::{Approval, ChallengeStatus, PhoneError, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Reply, TestApp};
@@ -112,4 +112,44 @@ async fn an_approval_must_say_that_the_person_was_verified_and_a_denial_need_not
     app.api().post(&path(&app), &[("UserVerification", "none")]).await.expect(200);
     let sid = ask(&app, &phone).await.text("sid");
     phone.answer(&sid, Verdict::Approved).await.expect("nothing is asked for any more");
+}
+
+/// Told by the frame and by the headers of its `GET`, as soon as the service asks for it.
+#[tokio::test]
+async fn a_device_that_verifies_its_person_is_told_to_and_may_approve() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let mut stream = phone.connect().await.expect("a stream");
+    let sid = ask(&app, &phone).await.text("sid");
+    let prompt = stream.next_prompt().await.expect("a prompt");
+    assert_eq!(prompt.user_verification, None);
+    assert!(!phone.challenge(&sid).await.unwrap().needs_verification);
+
+    app.api().post(&path(&app), &[("UserVerification", "required")]).await.expect(200);
+    let sid = ask(&app, &phone).await.text("sid");
+    let prompt = stream.next_prompt().await.expect("a prompt");
+    assert_eq!(prompt.user_verification.as_deref(), Some("required"));
+    let read = app.device(&phone).get(&format!("{}/{sid}", app.challenges_path(&phone))).await;
+    assert_eq!(read.header("countersign-user-verification"), "required");
+    let read = app.api().get(&format!("{}/{sid}", app.challenges_path(&phone))).await;
+    assert!(!read.headers.contains_key("countersign-user-verification"), "for devices only");
+    assert!(phone.challenge(&sid).await.unwrap().needs_verification);
+    let approval = Approval { is_user_verified: true, ..Approval::default() };
+    let approved = phone.approve(&sid, approval).await.expect("an approval");
+    assert_eq!(approved.status, ChallengeStatus::Approved);
+}
+
+#[tokio::test]
+async fn a_number_and_a_verified_person_are_asked_for_at_once() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone_with_numbers("alice-0001").await;
+    let form = [("UserVerification", "required"), ("Presence", "number")];
+    app.api().post(&path(&app), &form).await.expect(200);
+    let sid = ask(&app, &phone).await.text("sid");
+    let presence = format!("{}/{sid}/Presence", app.challenges_path(&phone));
+    let number = app.api().get(&presence).await.text("answer");
+    let refused = phone.approve_with(&sid, &number).await.unwrap_err();
+    assert_eq!(refused.code(), Some(60324), "without the person: {refused}");
+    let approval = Approval { number: Some(&number), is_user_verified: true };
+    phone.approve(&sid, approval).await.expect("an approval");
 }

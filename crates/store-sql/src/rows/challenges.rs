@@ -24,7 +24,7 @@ use crate::values::json;
 macro_rules! challenge_columns {
     () => {
         "c.sid, c.account_sid, c.service_sid, c.entity_sid, c.identity, c.group_sid, c.factor_sid, c.factor_type, c.message, \
-         c.fields, c.date, c.hidden_details, c.metadata, c.presence, c.state, c.answered_at, c.ended_by, c.created_at, c.updated_at, \
+         c.fields, c.date, c.hidden_details, c.metadata, c.quiet, c.presence, c.state, c.answered_at, c.ended_by, c.created_at, c.updated_at, \
          c.expires_at"
     };
 }
@@ -49,6 +49,7 @@ pub fn challenge<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Challenge> {
         },
         hidden_details: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
         metadata: cells.parse_if_any(|text| StringMap::from_stored(text).ok())?,
+        is_quiet: quiet(cells)?,
         presence: presence(cells)?.map(Box::new),
         state: challenge_state(cells)?,
         created_at: cells.map(Instant::from_micros)?,
@@ -113,6 +114,11 @@ pub fn challenge_state<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<ChallengeSt
 /// The cell is corrupt.
 pub fn presence<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<Option<Presence>> {
     cells.parse_if_any(Presence::from_stored)
+}
+
+/// Reads a cell: whether a device must show the challenge quietly. It is NULL in the rows of older releases.
+fn quiet<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<bool> {
+    Ok(cells.take::<Option<bool>>()?.unwrap_or(false))
 }
 
 /// Reads four cells: those of the state, and the expiry.
@@ -194,9 +200,9 @@ macro_rules! manner_columns {
 /// # Errors
 /// A cell is corrupt.
 pub fn manner<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<PromptManner> {
-    let quiet = cells.take::<Option<bool>>()?.unwrap_or(false);
+    let quiet = quiet(cells)?;
     let presence = presence(cells)?.and_then(|presence| presence.hint());
-    Ok(PromptManner { quiet, presence })
+    Ok(PromptManner { quiet, presence, ..PromptManner::default() })
 }
 
 /// The columns of [`context`], of the table alias `c`.

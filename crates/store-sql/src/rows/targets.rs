@@ -2,15 +2,35 @@
 
 use countersign_domain::address::Platform;
 use countersign_domain::prospect::Target;
-use countersign_domain::service::ServiceSettings;
-use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::service_protection::UserVerification;
+use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::text::AppId;
+use serde::Deserialize;
 
 use super::factors::address;
 use crate::cells::{Cells, RowResult, SqlRow};
 
+/// The settings of a service that an attempt depends on. Reading these alone skips all others without an allocation.
+#[derive(Deserialize)]
+struct AttemptSettings {
+    push: Credentials,
+    #[serde(default)]
+    protection: Protection,
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    apn_credential_sid: Option<CredentialSid>,
+    fcm_credential_sid: Option<CredentialSid>,
+}
+
+#[derive(Default, Deserialize)]
+struct Protection {
+    user_verification: Option<UserVerification>,
+}
+
 /// Reads the cells `account_sid, service_sid, platform, token, app_id` of a factor and the settings of its service; `None` if
-/// they are NULL. The settings are parsed only for platforms with a credential.
+/// they are NULL.
 ///
 /// # Errors
 /// A cell is corrupt.
@@ -24,11 +44,13 @@ pub fn target<R: SqlRow>(cells: Cells<R>) -> RowResult<Option<Target>> {
     let address = address(&mut cells)?;
     let app_id = cells.parse(|text| AppId::parse(text).ok())?;
     let mut cells = cells.next_table("services");
-    let mut settings = || cells.parse(|text| serde_json::from_str::<ServiceSettings>(text).ok());
+    let AttemptSettings { push, protection } =
+        cells.parse(|text| serde_json::from_str(text).ok())?;
     let credential = match address.platform() {
-        Platform::Apn => settings()?.push.apn_credential_sid,
-        Platform::Fcm => settings()?.push.fcm_credential_sid,
+        Platform::Apn => push.apn_credential_sid,
+        Platform::Fcm => push.fcm_credential_sid,
         Platform::WebPush | Platform::Stream | Platform::None => None,
     };
-    Ok(Some(Target { account, service, address, app_id, credential }))
+    let user_verification = protection.user_verification.unwrap_or_default();
+    Ok(Some(Target { account, service, address, app_id, credential, user_verification }))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_bus::{Detached, OfferOutcome, PendingOffer};
+use countersign_bus::{Detached, OfferOutcome, PendingOffer, ToDevice};
 use countersign_domain::time::Instant;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{self, Receiver};
@@ -44,6 +44,21 @@ pub(super) fn reception_of(reception: &mut Receiver<OfferOutcome>) -> Option<Off
         Err(TryRecvError::Empty) => None,
         Err(TryRecvError::Closed) => Some(OfferOutcome::NotConnected),
     }
+}
+
+#[test]
+fn the_end_of_a_prompt_is_one_frame_that_waits_for_no_ack() {
+    let mut linked = linked();
+    let mut one = offer(&mut linked, 1, BEGIN);
+    let challenge = an_offer(1, BEGIN.day).challenge;
+    let told = ToDevice::AnsweredElsewhere { factor: factor(7), challenge };
+    let frame = linked.take(told, BEGIN);
+    assert!(frame.unwrap().starts_with(r#"{"type":"challenge_ended""#));
+    assert!(!linked.has_room(), "until it is written");
+    linked.written(BEGIN.at);
+    assert!(linked.has_room());
+    assert_eq!(linked.receive(Received::Text(&ack(1)), BEGIN.at), Ok(()));
+    assert_eq!(reception_of(&mut one), Some(OfferOutcome::Acknowledged));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use countersign_domain::presence::{PresenceHint, PresenceNumber};
+use countersign_domain::service_protection::UserVerification;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +11,10 @@ fn manner() -> impl Strategy<Value = PromptManner> {
         Just(Some(PresenceHint::Number)),
         [number.clone(), number.clone(), number].prop_map(|all| Some(PresenceHint::Pick(all))),
     ];
-    (any::<bool>(), presence).prop_map(|(quiet, presence)| PromptManner { quiet, presence })
+    let verification = prop_oneof![Just(UserVerification::None), Just(UserVerification::Required)];
+    (any::<bool>(), presence, verification).prop_map(|(quiet, presence, user_verification)| {
+        PromptManner { quiet, presence, user_verification }
+    })
 }
 
 fn request() -> impl Strategy<Value = HolderRequest> {
@@ -35,6 +39,8 @@ fn request() -> impl Strategy<Value = HolderRequest> {
         Just(HolderRequest::Dismiss),
         any::<[u8; 16]>()
             .prop_map(|sid| HolderRequest::HasInHand(NotificationSid::from_bytes(sid))),
+        any::<[u8; 16]>()
+            .prop_map(|sid| HolderRequest::AnsweredElsewhere(ChallengeSid::from_bytes(sid))),
     ]
 }
 

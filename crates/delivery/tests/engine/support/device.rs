@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use countersign_bus::{Attachment, Bus as _, HandOver, LocalBus, OfferOutcome, PendingOffer};
+use countersign_bus::{
+    Attachment, Bus as _, HandOver, LocalBus, OfferOutcome, PendingOffer, ToDevice,
+};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::sid::{FactorSid, NotificationSid};
 use tokio::task::JoinHandle;
@@ -26,13 +28,20 @@ impl Device {
     }
 
     /// The next offer.
-    pub(crate) async fn next(&mut self) -> Box<PendingOffer> {
-        self.attachment.offers.recv().await.expect("the socket is held")
+    pub(crate) async fn next(&mut self) -> PendingOffer {
+        self.offer().await.expect("the socket is held")
+    }
+
+    async fn offer(&mut self) -> Option<PendingOffer> {
+        match *self.attachment.messages.recv().await? {
+            ToDevice::Offer(pending) => Some(pending),
+            ToDevice::AnsweredElsewhere { challenge, .. } => panic!("{challenge} is nobody's here"),
+        }
     }
 
     /// Whether no offer is queued.
     pub(crate) fn sees_nothing(&mut self) -> bool {
-        self.attachment.offers.try_recv().is_err()
+        self.attachment.messages.try_recv().is_err()
     }
 
     /// Acknowledges the next offer; returns its notification.
@@ -50,7 +59,7 @@ impl Device {
         let task = tokio::spawn(async move {
             // Captures the whole device and not only its offers: the device holds its socket.
             let mut device = self;
-            while let Some(pending) = device.attachment.offers.recv().await {
+            while let Some(pending) = device.offer().await {
                 noted.lock().unwrap().push(pending.offer.notification);
                 let _ = pending.reply.send(OfferOutcome::Acknowledged);
             }

@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use countersign_phone::jwt::answer_jwt;
-use countersign_phone::{ChallengeStatus, DeviceKey, Verdict};
+use countersign_phone::{ApiError, ChallengeStatus, DeviceKey, PhoneError, Verdict};
 
 use super::application::Call;
 use super::connected_phone::{ConnectedPhone, ReceivedPush};
@@ -99,11 +99,49 @@ impl<'a> Chapter<'a> {
         Ok(())
     }
 
+    /// Approves with a number that the page does not show, which must be refused.
+    pub(super) async fn reject_number(
+        &mut self,
+        challenge: &str,
+        number: &str,
+    ) -> anyhow::Result<()> {
+        let phone = &self.participants.phone;
+        let answering = async { Ok(phone.approve_with(challenge, number).await) };
+        match within("the wrong number to be refused", answering).await? {
+            Err(PhoneError::Api(ApiError { status, code, message, .. })) if code == 60_324 => {
+                let refusal = format!("{status}, {code} {message}");
+                self.time.note_now(format!("an approval with {number}: {refusal}"));
+                Ok(())
+            }
+            other => bail!("the wrong number was not refused: {other:?}"),
+        }
+    }
+
     /// Shows the challenge on the phone, and answers it.
     pub(super) async fn answer(
         &mut self,
         challenge: &str,
         verdict: Verdict,
+        pushes: usize,
+    ) -> anyhow::Result<()> {
+        self.show_and_answer(challenge, verdict, None, pushes).await
+    }
+
+    /// Shows the challenge on the phone, and approves it with the number that the page shows.
+    pub(super) async fn answer_with(
+        &mut self,
+        challenge: &str,
+        number: &str,
+        pushes: usize,
+    ) -> anyhow::Result<()> {
+        self.show_and_answer(challenge, Verdict::Approved, Some(number), pushes).await
+    }
+
+    async fn show_and_answer(
+        &mut self,
+        challenge: &str,
+        verdict: Verdict,
+        number: Option<&str>,
         pushes: usize,
     ) -> anyhow::Result<()> {
         let (phone, paint) = (&self.participants.phone, self.participants.paint);
@@ -115,10 +153,17 @@ impl<'a> Chapter<'a> {
         self.time.print();
         println!("\n{}\n", Card::new(phone, &shown, paint));
 
-        let answering = async { Ok(phone.send_answer(&shown, verdict).await?) };
+        let answering = async {
+            match number {
+                None => phone.send_answer(&shown, verdict).await?,
+                Some(number) => phone.send_number(&shown, number).await?,
+            }
+            Ok(())
+        };
         within("the answer to be taken", answering).await?;
+        let with = number.map(|number| format!(" with {number}")).unwrap_or_default();
         self.time.note_now(format!(
-            "{verdict}, signed with the phone’s key; the server accepted the signature"
+            "{verdict}{with}, signed with the phone’s key; the server accepted the signature"
         ));
         let call = Call::get(self.participants.challenge_url(challenge));
         let read: ChallengeBody = self.participants.app.expect(&call, 200).await?.read()?;

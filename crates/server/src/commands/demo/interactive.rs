@@ -74,6 +74,7 @@ impl Person {
                     Event::Lost { error, again_in } => {
                         self.note(&format!("the phone is not connected ({error}); again in {again_in:.1?}"));
                     }
+                    Event::Ended(_) => self.note("    answered on another device"),
                     Event::Prompt(prompt) => {
                         let count: &mut u32 = pushes.entry(prompt.challenge_sid.clone()).or_default();
                         *count += 1;

@@ -100,6 +100,11 @@ impl Participants {
         format!("{}/Challenges/{challenge}", self.entity)
     }
 
+    /// The call that reads the number that the page shows.
+    pub(super) fn presence(&self, challenge: &str) -> Call {
+        Call::get(format!("{}/Presence", self.challenge_url(challenge)))
+    }
+
     /// The call that pushes a challenge again, as in the API reference.
     pub(super) fn notify(&self, challenge: &str, ttl: u16) -> Call {
         let url = format!("{}/Notifications", self.challenge_url(challenge));
@@ -132,6 +137,7 @@ async fn enrol(app: &Application, service: &str) -> anyhow::Result<Phone> {
     let server = Server::new(&app.base, &options)?;
     let enrolment = Enrolment {
         friendly_name: "Sam’s phone".to_owned(),
+        takes_numbers: true,
         ..Enrolment::new(service, IDENTITY, Authority::AccessToken(token))
     };
     Phone::enrol(&server, &enrolment).await.context("the phone cannot enrol")

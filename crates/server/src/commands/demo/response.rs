@@ -32,6 +32,12 @@ pub(super) struct ChallengeBody {
     pub(super) status: String,
 }
 
+/// The number that the page shows.
+#[derive(Deserialize)]
+pub(super) struct PresenceBody {
+    pub(super) answer: String,
+}
+
 /// The API's error body.
 #[derive(Deserialize)]
 pub(super) struct ErrorBody {

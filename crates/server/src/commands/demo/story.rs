@@ -1,15 +1,15 @@
-//! The demonstration in three chapters: the phone is connected; it is offline and comes back; it is offline and the
-//! push does not wait. Every duration is measured, and every promise is checked.
+//! The demonstration in four chapters: the phone is connected; it is offline and comes back; it is offline and the
+//! push does not wait; the page shows a number, without which nobody approves. Every duration is measured, and every promise is checked.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use countersign_phone::Verdict;
+use countersign_phone::{Presence, Verdict};
 
 use super::chapter::Chapter;
 use super::connected_phone::ConnectedPhone;
 use super::participants::Participants;
-use super::response::Notifications;
+use super::response::{Notifications, PresenceBody};
 use super::timeline::short;
 
 /// How long the phone listens for a push that must not arrive.
@@ -20,6 +20,7 @@ pub(super) async fn run(participants: &Participants) -> anyhow::Result<()> {
     Box::pin(connected(participants)).await.context("chapter 1 failed")?;
     Box::pin(comes_back(participants)).await.context("chapter 2 failed")?;
     Box::pin(now_or_never(participants)).await.context("chapter 3 failed")?;
+    Box::pin(number(participants)).await.context("chapter 4 failed")?;
     println!(
         "\n{}",
         participants.paint.good("Every status, body, signature and delivery above was checked.")
@@ -101,5 +102,25 @@ async fn now_or_never(participants: &Participants) -> anyhow::Result<()> {
     let pushes = phone.pushes_of(&challenge.sid);
     chapter.answer(&challenge.sid, Verdict::Denied, pushes).await?;
     chapter.expect_final(&challenge.sid, &dropped, ("failed", Some("device_offline"))).await?;
+    phone.switch_off().await
+}
+
+async fn number(participants: &Participants) -> anyhow::Result<()> {
+    let mut chapter =
+        Chapter::open(participants, "4  The page shows a number, which the phone asks for");
+    let mut phone = ConnectedPhone::switch_on(&participants.phone).await?;
+    let challenge = chapter.ask("Log in from Porto?", &[("Presence", "number")]).await?;
+    let call = participants.presence(&challenge.sid);
+    let shown: PresenceBody = participants.app.expect(&call, 200).await?.read()?;
+    chapter
+        .time
+        .note_now(format!("the page shows {}, which only the application can read", shown.answer));
+    let push = phone.push("the automatic push", |it| it.challenge_sid == challenge.sid).await?;
+    ensure!(push.prompt.presence == Some(Presence::Number), "the push does not ask for a number");
+    chapter.note_arrival(&push, "asks for a number", (challenge.asked_at, "the request"));
+    let other = if shown.answer == "46" { "64" } else { "46" };
+    chapter.reject_number(&challenge.sid, other).await?;
+    let pushes = phone.pushes_of(&challenge.sid);
+    chapter.answer_with(&challenge.sid, &shown.answer, pushes).await?;
     phone.switch_off().await
 }

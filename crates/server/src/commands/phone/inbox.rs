@@ -74,6 +74,12 @@ impl Inbox {
         self.open.push_front(challenge);
     }
 
+    /// Removes a challenge that is over; returns it if it was open.
+    pub(super) fn remove(&mut self, sid: &str) -> Option<Challenge> {
+        let at = self.open.iter().position(|challenge| challenge.sid == sid)?;
+        self.open.remove(at)
+    }
+
     /// Forgets that a challenge was shown, so that the next push shows it again.
     pub(super) fn forget(&mut self, sid: &str) {
         self.shown.remove(sid);

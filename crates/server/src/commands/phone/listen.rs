@@ -3,7 +3,9 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use countersign_phone::{Challenge, ChallengeStatus, Event, Phone, PhoneError, Prompt, Verdict};
+use countersign_phone::{
+    Approval, Challenge, ChallengeStatus, Ended, Event, Phone, PhoneError, Prompt, Verdict,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::errors::explain;
@@ -11,7 +13,11 @@ use super::inbox::{Arrival, Inbox};
 use super::keys::{KEYS, Keys, NUMBER_KEYS};
 use super::screen::{Card, Paint, plain, server_time};
 use super::source::{ChallengeSource, POLL_INTERVAL, PhoneEvent, is_temporary};
+use super::verification::verified;
 use crate::cli;
+
+/// What the person reads of a challenge that another device has answered.
+const ELSEWHERE: &str = "it was answered on another device";
 
 /// What to do with a challenge that is shown.
 #[derive(Clone, Copy)]
@@ -44,6 +50,7 @@ pub(super) async fn run(phone: Phone, flags: &cli::Listen) -> anyhow::Result<()>
     let mut session = ListenSession {
         phone,
         mode,
+        verification: flags.verification,
         inbox: Inbox::default(),
         paint: Paint::of_stdout(),
         connected: false,
@@ -76,6 +83,7 @@ fn keys_of(challenge: &Challenge) -> &'static str {
 struct ListenSession {
     phone: Phone,
     mode: AnswerMode,
+    verification: cli::Verification,
     inbox: Inbox,
     paint: Paint,
     connected: bool,
@@ -107,6 +115,7 @@ impl ListenSession {
                 self.catch_up().await;
             }
             PhoneEvent::Stream(Event::Prompt(prompt)) => self.pushed(&prompt).await,
+            PhoneEvent::Stream(Event::Ended(ended)) => self.ended(&ended),
             PhoneEvent::Stream(Event::Lost { error, again_in }) => {
                 let wait = again_in.as_secs_f64();
                 self.note(&format!("not connected ({:#}); again in {wait:.1} s", explain(error)));
@@ -161,9 +170,7 @@ impl ListenSession {
         self.inbox.show(&challenge, pushes);
         println!("\n{}", Card::new(&self.phone, &challenge, self.paint));
         match self.mode {
-            _ if challenge.status != ChallengeStatus::Pending => {
-                println!("    it is {} already", self.paint.verdict(challenge.status));
-            }
+            _ if challenge.status != ChallengeStatus::Pending => self.over(&challenge),
             AnswerMode::Answer(Verdict::Approved) if challenge.presence.is_some() => {
                 println!("    not approved: it asks for the number that the page shows");
             }
@@ -173,6 +180,28 @@ impl ListenSession {
                 before => println!("    {before} before it"),
             },
             AnswerMode::Show => {}
+        }
+    }
+
+    fn over(&self, challenge: &Challenge) {
+        if challenge.is_answered_elsewhere {
+            println!("    {ELSEWHERE}");
+        } else {
+            println!("    it is {} already", self.paint.verdict(challenge.status));
+        }
+    }
+
+    /// The prompt of a challenge is over.
+    fn ended(&mut self, ended: &Ended) {
+        let was_next = self.inbox.oldest().is_some_and(|next| next.sid == ended.challenge_sid);
+        let Some(challenge) = self.inbox.remove(&ended.challenge_sid) else { return };
+        let why = match ended.reason.as_str() {
+            "answered_elsewhere" => ELSEWHERE.to_owned(),
+            other => format!("it is over: {}", plain(other)),
+        };
+        println!("\n  {}: {why}", plain(&challenge.message));
+        if was_next {
+            self.show_next();
         }
     }
 
@@ -201,9 +230,17 @@ impl ListenSession {
 
     async fn answer(&mut self, challenge: Challenge, verdict: Verdict, number: Option<&str>) {
         let began = Instant::now();
-        let answered = match number {
-            None => self.phone.answer(&challenge.sid, verdict).await,
-            Some(number) => self.phone.approve_with(&challenge.sid, number).await,
+        let answered = match verdict {
+            Verdict::Denied => self.phone.answer(&challenge.sid, verdict).await,
+            Verdict::Approved => match verified(&challenge, self.verification) {
+                Ok(is_user_verified) => {
+                    self.phone.approve(&challenge.sid, Approval { number, is_user_verified }).await
+                }
+                Err(why) => {
+                    println!("    {}: {why}", self.paint.bad("not answered"));
+                    return self.keep_asking(challenge);
+                }
+            },
         };
         match answered {
             Ok(answered) => {
@@ -213,15 +250,22 @@ impl ListenSession {
             Err(PhoneError::NotPending(status)) => {
                 println!("    it is {} already", self.paint.verdict(status));
             }
+            Err(PhoneError::AnsweredElsewhere) => println!("    {ELSEWHERE}"),
             Err(error) => {
                 // After a wrong number there may be another try. If not, that try says so.
                 let may_stay = is_temporary(&error) || number.is_some();
-                let stays = may_stay && matches!(self.mode, AnswerMode::Ask);
                 println!("    {}: {:#}", self.paint.bad("not answered"), explain(error));
-                if stays {
-                    self.inbox.put_back(challenge);
+                if may_stay {
+                    self.keep_asking(challenge);
                 }
             }
+        }
+    }
+
+    /// Keeps a challenge open that was not answered, if somebody can try again.
+    fn keep_asking(&mut self, challenge: Challenge) {
+        if matches!(self.mode, AnswerMode::Ask) {
+            self.inbox.put_back(challenge);
         }
     }
 

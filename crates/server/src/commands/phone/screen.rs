@@ -81,8 +81,10 @@ pub(super) fn status_line(phone: &Phone, challenge: &Challenge) -> String {
     match challenge.status {
         ChallengeStatus::Pending => {
             let left = challenge.expires_at.as_second().saturating_sub(server_time(phone));
-            format!("open for {}", span(left))
+            let quietly = if challenge.is_quiet { ", asked quietly" } else { "" };
+            format!("open for {}{quietly}", span(left))
         }
+        _ if challenge.is_answered_elsewhere => "answered on another device".to_owned(),
         status => status.to_string(),
     }
 }

@@ -15,6 +15,14 @@ impl TestApp {
         self.enrol(identity, Platform::Stream).await
     }
 
+    /// A phone that asks its person for the number of a challenge.
+    pub async fn enrol_phone_with_numbers(&self, identity: &str) -> Phone {
+        let authority = Authority::AccessToken(self.access_token(identity).await);
+        let enrolment =
+            Enrolment { takes_numbers: true, ..Enrolment::new(&self.service, identity, authority) };
+        Phone::enrol(&self.phone_server(), &enrolment).await.expect("the phone enrols")
+    }
+
     /// A new access token for an identity.
     pub async fn access_token(&self, identity: &str) -> String {
         let path = format!("/v2/Services/{}/AccessTokens", self.service);

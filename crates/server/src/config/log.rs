@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::values::url_if_any;
+use super::values::{has_scheme, url_if_any};
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,4 +42,10 @@ pub struct TracesSection {
     /// without a path gets `/v1/traces`.
     #[serde(deserialize_with = "url_if_any")]
     pub endpoint: Option<Url>,
+}
+
+impl TracesSection {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        has_scheme("traces.endpoint", self.endpoint.as_ref(), &["http", "https"])
+    }
 }

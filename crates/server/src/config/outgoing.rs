@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::values::{list, url_if_any};
+use super::values::{has_scheme, list, url_if_any};
 
 /// `[outgoing]`: calls to push services.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,23 +42,13 @@ pub struct OutgoingSection {
 
 impl OutgoingSection {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        let schemes = |key, url: &Option<Url>, schemes: &[&str]| {
-            let is_one = |url: &Url| schemes.contains(&url.scheme()) && url.host().is_some();
-            // Not shown: a password may be in it.
-            ensure!(
-                url.as_ref().is_none_or(is_one),
-                "{key} must be a URL with a host that begins with {}://",
-                schemes.join(":// or ")
-            );
-            Ok(())
-        };
         for (key, url) in [
             ("outgoing.apns_url", &self.apns_url),
             ("outgoing.apns_sandbox_url", &self.apns_sandbox_url),
             ("outgoing.fcm_url", &self.fcm_url),
         ] {
-            schemes(key, url, &["https", "http"])?;
+            has_scheme(key, url.as_ref(), &["https", "http"])?;
         }
-        schemes("outgoing.proxy", &self.proxy, &["http", "https"])
+        has_scheme("outgoing.proxy", self.proxy.as_ref(), &["http", "https"])
     }
 }

@@ -118,6 +118,7 @@ impl Config {
         self.delivery.check()?;
         self.outgoing.check()?;
         self.retention.check()?;
+        self.traces.check()?;
         check_quotas(&self.limits)?;
         check_prompts(&self.limits)
     }

@@ -95,6 +95,18 @@ pub(super) fn url_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ur
     Ok(found.map(|link| link.0))
 }
 
+/// Checks that a URL, if there is one, has a host and one of these schemes.
+pub(super) fn has_scheme(key: &str, url: Option<&Url>, schemes: &[&str]) -> anyhow::Result<()> {
+    let has = |url: &Url| schemes.contains(&url.scheme()) && url.host().is_some();
+    // Not shown: a password may be in it.
+    ensure!(
+        url.is_none_or(has),
+        "{key} must be a URL with a host that begins with {}://",
+        schemes.join(":// or ")
+    );
+    Ok(())
+}
+
 /// Checks that the URLs of pages can begin with a URL.
 pub(super) fn is_base(key: &str, url: &Url) -> anyhow::Result<()> {
     ensure!(

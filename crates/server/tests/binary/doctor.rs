@@ -67,7 +67,7 @@ async fn every_setting_that_serve_refuses_doctor_finds() {
         (vec!["limits.notifications_per_challenge=many".into()], "expected a whole number"),
         (vec!["log.format=loud".into()], "expected human or json"),
         (vec!["log.filter=[[".into()], "log.filter is invalid"),
-        (vec!["traces.endpoint=127.0.0.1:4318".into()], "traces.endpoint"),
+        (vec!["traces.endpoint=grpc://127.0.0.1:4317".into()], "traces.endpoint must be a URL"),
         (vec!["http.listen=0.0.0.0:0".into()], "--insecure-http"),
         (vec!["http.listen=nowhere".into()], "expected an address and a port"),
         (vec![set("http.listen", &taken)], "cannot listen on"),

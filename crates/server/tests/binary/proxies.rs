@@ -67,6 +67,7 @@ impl Visitor {
 #[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
 #[case::caddy(Documented::Caddy(PROXIES))]
+#[case::caddy_of_the_compose_files(Documented::Compose)]
 #[tokio::test]
 async fn wrong_sign_ins_of_a_stranger_lock_nobody_else_out(#[case] documented: Documented) {
     let (_stage, running, proxy) = stand(documented, &TRUST).await;
@@ -87,6 +88,7 @@ async fn wrong_sign_ins_of_a_stranger_lock_nobody_else_out(#[case] documented: D
 #[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
 #[case::caddy(Documented::Caddy(PROXIES))]
+#[case::caddy_of_the_compose_files(Documented::Compose)]
 #[tokio::test]
 async fn forty_devices_behind_a_proxy_are_all_let_in(#[case] documented: Documented) {
     let path =
@@ -112,6 +114,7 @@ async fn forty_devices_behind_a_proxy_are_all_let_in(#[case] documented: Documen
 #[case::nginx(Documented::Nginx(PROXIES))]
 #[case::nginx_before_a_cluster(Documented::Nginx(CLUSTER))]
 #[case::caddy(Documented::Caddy(PROXIES))]
+#[case::caddy_of_the_compose_files(Documented::Compose)]
 #[tokio::test]
 async fn streams_and_long_polls_pass_through_a_proxy(#[case] documented: Documented) {
     let limit = ["--set", "limits.failed_credentials_per_address_per_minute=3"];

@@ -21,10 +21,13 @@ use super::Stage;
 pub enum Documented {
     Nginx(&'static str),
     Caddy(&'static str),
+    /// The file of the compose files, for nodes whose operator's listener is the main one.
+    Compose,
 }
 
 pub const PROXIES: &str = include_str!("../../../../../docs/run/proxies.md");
 pub const CLUSTER: &str = include_str!("../../../../../docs/run/cluster.md");
+const COMPOSE: &str = include_str!("../../../../../packaging/compose/Caddyfile");
 
 /// A proxy that runs.
 pub struct Proxy {
@@ -59,12 +62,15 @@ impl Proxy {
             Documented::Caddy(document) => {
                 let text = fenced(document, "caddyfile");
                 let site = format!("https://localhost:{port} {{\n    tls {chain} {key}");
-                let text = upstreams(&text.replacen("verify.example.com {", &site, 1), upstream);
-                let global = "{\n    admin off\n    auto_https disable_redirects\n}\n";
-                let file = stage.write("Caddyfile", &format!("{global}{text}"));
-                let mut command = Command::new("caddy");
-                command.args(["run", "--adapter", "caddyfile", "--config", &file]);
-                command.env("XDG_DATA_HOME", stage.path("")).env("XDG_CONFIG_HOME", stage.path(""));
+                caddy(stage, &upstreams(&text.replacen("verify.example.com {", &site, 1), upstream))
+            }
+            Documented::Compose => {
+                let (_, node) = upstream.rsplit_once(':').expect("a port");
+                let text = change(COMPOSE, "health_port ", "\n", node);
+                let text =
+                    text.replacen("{$HOST} {", &format!("{{$HOST}} {{\n    tls {chain} {key}"), 1);
+                let mut command = caddy(stage, &text);
+                command.env("HOST", format!("https://localhost:{port}")).env("NODES", upstream);
                 command
             }
         };
@@ -125,6 +131,16 @@ impl Drop for Proxy {
         super::signal(self.process.id(), "TERM");
         let _ = self.process.wait();
     }
+}
+
+/// Caddy with a site that listens at nothing but its own address.
+fn caddy(stage: &Stage, site: &str) -> Command {
+    let global = "{\n    admin off\n    auto_https disable_redirects\n}\n";
+    let file = stage.write("Caddyfile", &format!("{global}{site}"));
+    let mut command = Command::new("caddy");
+    command.args(["run", "--adapter", "caddyfile", "--config", &file]);
+    command.env("XDG_DATA_HOME", stage.path("")).env("XDG_CONFIG_HOME", stage.path(""));
+    command
 }
 
 /// A program in Debian's `/usr/sbin`, which is not in every user's path; elsewhere by its name.

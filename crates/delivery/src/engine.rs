@@ -9,7 +9,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_providers::Providers;
 use countersign_providers::webhook::WebhookCaller;
-use countersign_store::seam::{Calls, Deliveries, Upkeep};
+use countersign_store::seam::{Calls, Deliveries, Summaries, Upkeep};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +37,7 @@ use crate::rounds::Rounds;
 use crate::send::Sender;
 use crate::settler::Settler;
 use crate::signals::{Counts, Signals};
+use crate::summarizer::Summarizer;
 use crate::tasks::Tasks;
 use crate::timing::Timing;
 
@@ -48,6 +49,8 @@ pub struct EngineParts {
     pub calls: Arc<dyn Calls + Send + Sync>,
     /// The same database: its upkeep.
     pub upkeep: Arc<dyn Upkeep + Send + Sync>,
+    /// The same database: its summaries.
+    pub summaries: Arc<dyn Summaries + Send + Sync>,
     /// Tells which devices are present.
     pub bus: Arc<dyn Bus>,
     /// The ways to reach a device.
@@ -140,6 +143,10 @@ impl Engine {
             upkeep: Arc::clone(upkeep),
             retention: options.retention,
             interval: options.clean_interval,
+        }));
+        self.begin(runner.clone().run(Summarizer {
+            summaries: Arc::clone(&parts.summaries),
+            interval: options.summary_interval,
         }));
         self.begin(runner.clone().run(Backlog {
             calls: Arc::clone(calls),

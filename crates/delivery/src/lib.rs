@@ -9,6 +9,7 @@
 //! | caller | `caller.rs` | calls webhooks |
 //! | settler | `settler.rs` | commits the results of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
+//! | summarizer | `summarizer.rs` | counts challenges and pushes for the operator's pages |
 //! | backlog | `backlog.rs` | counts queued webhook calls, and gives up those above the limits |
 //!
 //! Each delivery runs from its lease to the commit of its result (`attempt.rs`): judged (`readiness.rs`), sent (`send.rs`),
@@ -46,6 +47,7 @@ mod rounds;
 mod send;
 mod settler;
 pub mod signals;
+mod summarizer;
 mod tasks;
 mod timing;
 

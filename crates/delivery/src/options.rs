@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub call_queue: QueueLimits,
     /// How often to look for rows whose retention has ended. Default 60 s.
     pub clean_interval: Duration,
+    /// How often to count challenges and pushes. Default 5 s.
+    pub summary_interval: Duration,
     /// Rows that one command of a background duty touches at most. Default 500.
     pub batch_max: usize,
     /// How long rows are kept. Default: challenges for 30 days.
@@ -63,6 +65,7 @@ impl Default for EngineOptions {
             backlog_interval: Duration::from_secs(10),
             call_queue: QueueLimits::default(),
             clean_interval: Duration::from_secs(60),
+            summary_interval: Duration::from_secs(5),
             batch_max: 500,
             retention: Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) },
             is_only_process: false,

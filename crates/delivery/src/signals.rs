@@ -49,6 +49,8 @@ pub struct Counts {
     pub cleaned: u64,
     /// Sweeps of the cleaner that left nothing.
     pub cleaner_sweeps: u64,
+    /// Sweeps of the summarizer that left nothing.
+    pub summarizer_sweeps: u64,
 }
 
 /// The counts of one engine.

@@ -9,7 +9,7 @@ use crate::invalid::Invalid;
 use crate::text::bounded;
 
 /// How a device is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Platform {
     /// Apple's push service.
     Apn,

@@ -55,6 +55,7 @@ pub mod settled;
 pub mod sid;
 pub mod signed_members;
 pub mod source_networks;
+pub mod summary;
 pub mod text;
 pub mod time;
 pub mod totp;

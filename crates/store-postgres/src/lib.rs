@@ -64,6 +64,7 @@ mod settlement;
 mod standing;
 mod statement;
 mod store;
+mod summaries;
 mod time_limits;
 mod totp_factors;
 mod transaction_id;

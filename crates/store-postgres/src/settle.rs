@@ -53,7 +53,7 @@ const GIVE_BACK: &str = "UPDATE deliveries d SET state = u.state, node = NULL, w
                          WHERE d.challenge_sid = u.challenge_sid AND d.notification_sid = u.notification_sid \
                          AND d.challenge_sid = ANY ($1)";
 const RECORD: &str = "UPDATE notifications n SET attempts = n.attempts || u.line, \
-                      updated_at = greatest(n.updated_at, u.at) \
+                      updated_at = CASE WHEN n.ending IS NULL THEN greatest(n.updated_at, u.at) ELSE n.updated_at END \
                       FROM unnest($1, $2, $3, $4) AS u (challenge_sid, ordinal, line, at) \
                       WHERE n.challenge_sid = u.challenge_sid AND n.ordinal = u.ordinal AND n.challenge_sid = ANY ($1) \
                       AND n.challenge_sid BETWEEN $5 AND $6";

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
+use countersign_domain::summary::Grain;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Retention, Upkeep};
@@ -83,6 +84,7 @@ const LAPSED_TOTP_FACTORS: &str =
     delete!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
 const SPENT_TOKENS: &str = delete!("access_tokens", "expires_at <= $1", "$2");
 const OVER_SESSIONS: &str = delete!("sessions_ended", "expires_at <= $1", "$2");
+const OLD_SUMMARIES: &str = delete!("summaries", "grain = $1 AND begins_at < $2", "$3");
 const KEEP_KEY_CHECK: &str =
     "UPDATE installation SET key_check = coalesce(key_check, $1) WHERE id = 1 RETURNING key_check";
 const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1 AND key_check IS NOT NULL";
@@ -184,6 +186,10 @@ impl Command for Clean {
         cleanup.remove(calls::FORGET, params![now.as_micros(), cleanup.bound()]).await?;
         cleanup.remove(SPENT_TOKENS, params![now.as_micros(), cleanup.bound()]).await?;
         cleanup.remove(OVER_SESSIONS, params![now.as_micros(), cleanup.bound()]).await?;
+        for grain in Grain::ALL {
+            let old = (now - grain.kept()).as_micros();
+            cleanup.remove(OLD_SUMMARIES, params![grain.seconds(), old, cleanup.bound()]).await?;
+        }
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());

@@ -22,7 +22,8 @@ statements! {
     CLOSE = "UPDATE notifications SET ending = ?3, reason = ?4, code = ?5, updated_at = ?6, attempts = attempts || ?7 \
              WHERE challenge_sid = ?1 AND ordinal = ?2 \
              AND (ending IS NULL OR (ending = 'sent' AND ?3 = 'delivered'))";
-    RECORD = "UPDATE notifications SET attempts = attempts || ?3, updated_at = max(updated_at, ?4) WHERE challenge_sid = ?1 AND ordinal = ?2";
+    /// An ended notification keeps the time of its end.
+    RECORD = "UPDATE notifications SET attempts = attempts || ?3, updated_at = CASE WHEN ending IS NULL THEN max(updated_at, ?4) ELSE updated_at END WHERE challenge_sid = ?1 AND ordinal = ?2";
 }
 
 /// Writes the ending of a notification and the `line` of its last attempt, and records the event. Returns whether the

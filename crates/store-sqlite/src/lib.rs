@@ -54,6 +54,7 @@ mod settle;
 mod standing;
 mod statement;
 mod store;
+mod summaries;
 mod test_write;
 mod totp_factors;
 mod upkeep;

@@ -41,6 +41,7 @@ const ALL: [(&str, &[(&str, &str)]); 37] = [
     ("sessions", crate::sessions::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
     ("standing", crate::standing::STATEMENTS),
+    ("summaries", crate::summaries::STATEMENTS),
     ("test_write", crate::test_write::STATEMENTS),
     ("totp_factors", crate::totp_factors::STATEMENTS),
     ("upkeep", crate::upkeep::STATEMENTS),
@@ -48,8 +49,10 @@ const ALL: [(&str, &[(&str, &str)]); 37] = [
     ("webhooks", crate::webhooks::STATEMENTS),
 ];
 
-/// They sort few rows: the parked deliveries of one factor, and the waiting calls of one webhook that has too many.
-const MAY_SORT: [&str; 2] = ["backlog::OLDEST", "deliveries::PARKED"];
+/// They sort few rows: the parked deliveries of one factor, the waiting calls of one webhook that has too many, and the summaries of one
+/// account.
+const MAY_SORT: [&str; 4] =
+    ["backlog::OLDEST", "deliveries::PARKED", "summaries::PERIODS", "summaries::SERVICES"];
 
 /// Rare statements, which return a changed row (RETURNING) or change many rows of the index that they search.
 const MAY_BUILD: [&str; 3] =

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
+use countersign_domain::summary::Grain;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Retention, Upkeep};
@@ -16,7 +17,7 @@ use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
 use crate::store::SqliteStore;
 use crate::test_write::TestWrite;
-use crate::{calls, entities, sessions};
+use crate::{calls, entities, sessions, summaries};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -160,6 +161,10 @@ impl Command for Clean {
         cleanup.remove(calls::FORGET, params![now.as_micros(), cleanup.bound()])?;
         cleanup.remove(SPENT_TOKENS, params![now.as_micros(), cleanup.bound()])?;
         cleanup.remove(sessions::FORGET, params![now.as_micros(), cleanup.bound()])?;
+        for grain in Grain::ALL {
+            let old = (now - grain.kept()).as_micros();
+            cleanup.remove(summaries::FORGET, params![grain.seconds(), old, cleanup.bound()])?;
+        }
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
             let beyond = ChallengeSid::least(kind, retention.beyond(now));

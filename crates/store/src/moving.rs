@@ -118,7 +118,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 20] = [
+pub static TABLES: [Table; 22] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -369,6 +369,24 @@ pub static TABLES: [Table; 20] = [
             number("paused_until"),
             id("cause"),
         ],
+    },
+    Table {
+        name: "summaries",
+        key: &[
+            id("account_sid"),
+            number("grain"),
+            number("begins_at"),
+            id("service_sid"),
+            text("platform"),
+            text("measure"),
+            number("bucket"),
+        ],
+        rest: &[number("count")],
+    },
+    Table {
+        name: "summary_cursors",
+        key: &[text("kind"), number("stage")],
+        rest: &[id("position")],
     },
     Table {
         name: "provider_tokens",

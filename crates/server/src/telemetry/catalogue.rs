@@ -44,7 +44,7 @@ const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.
 const PLATFORMS: &[&str] = &["apn", "fcm", "webpush", "stream", "none"];
 const OUTCOMES: &[&str] =
     &["accepted", "acknowledged", "unacknowledged", "offline", "gone", "later", "refused"];
-const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer"];
+const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer", "summarizer"];
 const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx"];
 const QUESTIONS: &[&str] =
     &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "answered_elsewhere"];

@@ -73,6 +73,7 @@ impl Parts<'_> {
         let parts = EngineParts {
             deliveries: Arc::clone(&store) as _,
             calls: Arc::clone(&store) as _,
+            summaries: Arc::clone(&store) as _,
             upkeep: store,
             bus: Arc::clone(&self.bus),
             providers: Arc::new(self.push.providers(self.world, Arc::clone(&self.bus))?),

@@ -12,12 +12,13 @@ use countersign_domain::secret::Sealed;
 use countersign_domain::session::SessionId;
 use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::sid::ChallengeGroupSid;
+use countersign_domain::summary::{CountedPlatform, Grain, Measure, SummaryKey};
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
-use countersign_store::seam::{Answer, GroupOpened, Opening};
+use countersign_store::seam::{Answer, GroupOpened, Opening, SummaryCursor, SummaryStep};
 use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
@@ -72,6 +73,24 @@ async fn open_group(rows: &Rows, devices: &[Factor]) {
     };
     let openings: Vec<_> = asked.into_iter().map(opening).collect();
     assert_eq!(rows.store.open_group(&openings).await, Ok(GroupOpened::Done));
+}
+
+/// Counts one challenge of a device.
+async fn count_one(rows: &Rows, device: &Factor) {
+    let cursor = SummaryCursor::all().next().expect("a stage");
+    let from = rows.store.summary_cursor(cursor).await.expect("read");
+    let key = SummaryKey {
+        account: device.owner.account,
+        grain: Grain::Hour,
+        begins_at: Grain::Hour.begin(rows.now()),
+        service: device.owner.service,
+        platform: CountedPlatform::Device(device.address.platform()),
+        measure: Measure::Asked,
+        bucket: 0,
+    };
+    let to = rows.make.challenge(device).sid;
+    let step = SummaryStep { cursor, from, to, counts: [(key, 1)].into() };
+    assert_eq!(rows.store.add_summary(&step).await, Ok(true));
 }
 
 /// All rows, table by table.
@@ -149,6 +168,7 @@ async fn furnish(store: SqliteStore) {
         .answer_challenge(Answer::report(reported, pauses_until, rows.now()))
         .await
         .expect("recorded");
+    count_one(&rows, &factor).await;
     let gone = rows.factor().await.owner;
     store.delete_entity(gone.service, &gone.identity, rows.now()).await.expect("deleted");
 }

@@ -11,7 +11,8 @@ use countersign_domain::limits::Limits;
 use countersign_domain::service::Service;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::session::SessionId;
-use countersign_domain::sid::ChallengeGroupSid;
+use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid};
+use countersign_domain::summary::{Grain, count};
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::TotpChange;
 use countersign_domain::totp_code::CodeVerdict;
@@ -22,7 +23,7 @@ use countersign_store::moving::{Kind, TABLES, Table};
 use countersign_store::page::PageQuery;
 use countersign_store::seam::{
     Answer, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted, Opened, Opening,
-    Recorded, ScanBounds, TotpUpdate,
+    Recorded, ScanBounds, SummaryCursor, SummaryQuery, SummaryStep, TotpUpdate,
 };
 
 use crate::log::whole_scans;
@@ -45,6 +46,31 @@ async fn open_and_answer_group(fixture: &Fixture, like: &Opening, factor: &Facto
     let answer = Answer::new(one, Verdict::Approved, fixture.now());
     let answered = store.answer_challenge(Answer { others: vec![other], ..answer }).await;
     assert_eq!(answered, Ok(Recorded::Done));
+}
+
+/// Counts a challenge, and reads the sums.
+async fn count_something(fixture: &Fixture, service: &Service) {
+    let (store, now) = (&fixture.store, fixture.now());
+    for cursor in SummaryCursor::all() {
+        let from = store.summary_cursor(cursor).await.unwrap();
+        let begin = ChallengeSid::least(cursor.kind, now - Duration::from_secs(60));
+        let end = ChallengeSid::least(cursor.kind, fixture.later(1));
+        let found = store.challenges_to_count(begin, end, 10).await.unwrap();
+        let (_, challenges): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let step =
+            SummaryStep { cursor, from, to: begin, counts: count(&challenges, cursor.stage) };
+        assert_eq!(store.add_summary(&step).await, Ok(true));
+    }
+    for (grain, of) in [(Grain::Hour, None), (Grain::Day, Some(service.sid))] {
+        let query = SummaryQuery {
+            account: service.account,
+            grain,
+            from: now - Duration::from_secs(3_600),
+            service: of,
+        };
+        store.summaries(query).await.unwrap();
+        store.service_summaries(query).await.unwrap();
+    }
 }
 
 /// The rows of each table of a filled database.
@@ -255,6 +281,7 @@ async fn use_everything(fixture: &Fixture) {
     let session = SessionId([9; 16]);
     store.end_session(account.sid, session, fixture.later(60), 9, now).await.unwrap();
     store.has_session_ended(account.sid, session).await.unwrap();
+    count_something(fixture, &service).await;
     for table in CountedTable::ALL {
         store.count_stored(table, None, 10).await.unwrap();
     }

@@ -13,6 +13,7 @@ pub mod notifications;
 pub mod protections;
 pub mod provider_tokens;
 pub mod services;
+pub mod summaries;
 pub mod targets;
 pub mod totp_factors;
 pub mod usage;

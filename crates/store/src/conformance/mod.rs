@@ -29,6 +29,7 @@ pub mod recent;
 pub mod services;
 pub mod sessions;
 pub mod settling;
+pub mod summaries;
 pub mod totp_factors;
 pub mod upkeep;
 pub mod usage;
@@ -304,6 +305,14 @@ macro_rules! conformance {
                 the_first_key_check_is_kept
                 a_failing_command_fails_alone
             }
+            summaries {
+                every_challenge_and_push_is_counted_once
+                of_two_that_count_the_same_one_is_told_so
+                challenges_are_read_for_counting
+                an_account_sees_its_own_sums_by_service_and_period
+                old_summaries_are_removed
+                an_ended_push_keeps_the_time_of_its_end
+            }
             usage {
                 usage_is_counted_by_account
                 a_count_reads_every_row_once
@@ -359,6 +368,7 @@ mod tests {
             include_str!("settling.rs"),
             include_str!("recent.rs"),
             include_str!("sessions.rs"),
+            include_str!("summaries.rs"),
             include_str!("upkeep.rs"),
             include_str!("usage.rs"),
         ] {

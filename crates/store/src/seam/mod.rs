@@ -31,6 +31,7 @@ mod provider_tokens;
 mod recent;
 mod services;
 mod sessions;
+mod summaries;
 mod totp_factors;
 mod upkeep;
 mod usage;
@@ -56,6 +57,10 @@ pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds};
 pub use services::Services;
 pub use sessions::Sessions;
+pub use summaries::{
+    PeriodSummary, SUMMARY_ROWS, ServiceSummary, Summaries, SummaryCursor, SummaryQuery,
+    SummaryRow, SummaryStep,
+};
 pub use totp_factors::{TotpEnrolment, TotpFactors, TotpUpdate};
 pub use upkeep::{Retention, Upkeep};
 pub use usage::{CountedKey, CountedRow, CountedTable, Usages};
@@ -84,6 +89,7 @@ pub trait Store:
     + Recent
     + Sessions
     + Usages
+    + Summaries
     + Send
     + Sync
 {

@@ -30,8 +30,9 @@ impl Retention {
 #[async_trait]
 pub trait Upkeep {
     /// Removes up to `most` unneeded rows: everything below deleted services and entities, factors that lapsed unverified,
-    /// expired access tokens, records of ended sessions that would have expired, and challenges older than the retention with
-    /// their notifications and the taken calls about them.
+    /// expired access tokens, records of ended sessions that would have expired, and summaries older than
+    /// [`Grain::kept`](countersign_domain::summary::Grain::kept), and challenges older than the retention with their notifications
+    /// and the taken calls about them.
     ///
     /// Returns how many; fewer than `most` means that nothing is left to do. A store may keep old history until everything
     /// created in the same days is old (a day for each thirty of the retention, or part of them), remove it all at once, and not

@@ -117,6 +117,7 @@ impl World {
             deliveries: store.clone(),
             calls: self.store.clone(),
             upkeep: store,
+            summaries: self.store.clone(),
             bus,
             providers: Arc::new(providers),
             webhooks: Arc::new(self.hooks.clone()),

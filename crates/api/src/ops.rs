@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use countersign_bus::Link;
+use countersign_domain::attention::{Attention, Matter};
+use countersign_verify::vitals::{Checkup, Vitals};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
@@ -21,9 +23,14 @@ use crate::state::{ApiState, SharedState};
 /// Returns all metrics in the Prometheus text format.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// A router for a separate admin listener: health, readiness and metrics, without authentication. `others` are pages that are
-/// served beside them and bring their own headers.
-pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Router {
+/// A router for a separate admin listener: health, readiness, what needs attention, and metrics, without authentication. `others` are
+/// pages that are served beside them and bring their own headers.
+pub fn ops_router(
+    state: &Arc<ApiState>,
+    render: Render,
+    vitals: Arc<Vitals>,
+    others: Router,
+) -> Router {
     let limiter = state.limiter.clone();
     let metrics = get(async move || {
         // Updated when metrics are read, so that requests do not pay for it.
@@ -33,7 +40,9 @@ pub fn ops_router(state: &Arc<ApiState>, render: Render, others: Router) -> Rout
             .set(gauge(limiter.waiting()));
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render()).into_response()
     });
-    let routes = routes::router(routes().into_iter().chain([("/metrics", metrics)]))
+    let status = get(async move || attention(vitals.of_everything().await?));
+    let others_of_admin = [("/metrics", metrics), ("/status", status)];
+    let routes = routes::router(routes().into_iter().chain(others_of_admin))
         .with_state(Arc::clone(state))
         .merge(own_headers(others));
     Envelope::around(
@@ -58,6 +67,54 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Serialize)]
 struct Status {
     status: &'static str,
+}
+
+/// What needs attention.
+#[derive(Serialize)]
+struct AttentionList {
+    status: &'static str,
+    date_checked: String,
+    attention: Vec<AttentionView>,
+}
+
+#[derive(Serialize)]
+struct AttentionView {
+    matter: &'static str,
+    title: String,
+    cause: String,
+    since: Option<String>,
+    /// The credential, webhook or service that it is about.
+    sid: Option<String>,
+}
+
+impl From<Attention> for AttentionView {
+    fn from(Attention { matter, since }: Attention) -> Self {
+        let sid = match &matter {
+            Matter::CredentialRefused { credential, .. }
+            | Matter::PushServiceFails { credential, .. } => Some(credential.to_string()),
+            Matter::BrowserServiceFails { service, .. } => Some(service.to_string()),
+            Matter::WebhookCalls { webhook, .. } => Some(webhook.to_string()),
+            Matter::PushesFail(_)
+            | Matter::DiskNearlyFull(_)
+            | Matter::DatabaseSlow(_)
+            | Matter::DatabaseAway(_)
+            | Matter::NodesApart
+            | Matter::ClockOff(_) => None,
+        };
+        Self {
+            matter: matter.as_str(),
+            title: matter.title(),
+            cause: matter.cause(),
+            since: since.map(|since| since.to_string()),
+            sid,
+        }
+    }
+}
+
+fn attention(Checkup { attention, checked_at }: Checkup) -> Result<Response, ApiError> {
+    let status = if attention.is_empty() { "well" } else { "needs_attention" };
+    let attention = attention.into_iter().map(AttentionView::from).collect();
+    reply::ok(&AttentionList { status, date_checked: checked_at.to_string(), attention })
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@
 
 mod access;
 mod attempts;
+mod attention;
 mod chart;
 mod error;
 mod fields;
@@ -17,6 +18,7 @@ mod links;
 mod pages;
 mod paging;
 mod qr;
+mod rates;
 mod results;
 mod router;
 mod session;

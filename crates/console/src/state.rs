@@ -10,6 +10,7 @@ use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_verify::Verify;
+use countersign_verify::vitals::Vitals;
 use serde::{Deserialize, Serialize};
 
 use crate::attempts::Attempts;
@@ -89,6 +90,8 @@ pub struct WebhookTestResult {
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,
+    /// Finds out what needs attention.
+    pub vitals: Arc<Vitals>,
     /// The public URL of the server, such as `https://verify.example.com`.
     pub public_url: String,
     /// Tests credentials.
@@ -104,6 +107,7 @@ pub struct Dependencies {
 /// The console. Shared by all pages.
 pub struct Console {
     pub(crate) verify: Arc<Verify>,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) public_url: String,
     /// URL by which browsers reach the pages, without `/console`.
     served_at: String,
@@ -124,6 +128,7 @@ impl Console {
         let public_url = dependencies.public_url.trim_end_matches('/').to_owned();
         Self {
             verify: dependencies.verify,
+            vitals: dependencies.vitals,
             served_at: public_url.clone(),
             public_url,
             credential_tester: dependencies.credential_tester,

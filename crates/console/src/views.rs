@@ -48,6 +48,11 @@ impl Timestamp {
         self.machine().get(11..19).unwrap_or_default().to_owned()
     }
 
+    /// `12:00`
+    pub(crate) fn minute(&self) -> String {
+        self.machine().get(11..16).unwrap_or_default().to_owned()
+    }
+
     /// `2026-01-31`
     pub(crate) fn day(&self) -> String {
         self.machine().get(..10).unwrap_or_default().to_owned()

@@ -38,6 +38,11 @@ pub trait Clock: Send + Sync {
         false
     }
 
+    /// By how many milliseconds the machine's clock is ahead of [`now`](Self::now). Negative if it is behind.
+    fn machine_ahead(&self) -> i64 {
+        0
+    }
+
     /// The time of day after a comparison with the clock that this one follows, which is the database's; `None` if that cannot be read.
     /// For decisions that are final: it costs a round trip.
     fn checked(&self) -> CheckedTime {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::outage::{Destination, Outage};
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::prospect::Push;
 use countersign_domain::sid::CredentialSid;
@@ -93,6 +94,10 @@ impl<S: PushService> Provider for CredentialProvider<S> {
             }
             Err(why) => refused(S::UNUSABLE, &format!("the credential cannot be used: {why}")),
         }
+    }
+
+    fn outages(&self) -> Vec<Outage> {
+        self.destinations.outages(|credential| Destination::Credential(*credential))
     }
 }
 

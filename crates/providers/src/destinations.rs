@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::outage::{self, Outage};
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
@@ -37,7 +38,14 @@ pub(crate) struct Destination<T> {
 struct Breaker {
     circuit: Circuit,
     last_failure: LastFailure,
-    open: Option<OpenCircuit>,
+    open: Option<Opening>,
+}
+
+/// Since when the circuit is open, and why.
+struct Opening {
+    since: Instant,
+    is_rejected: bool,
+    _counted: OpenCircuit,
 }
 
 /// The last failed attempt.
@@ -73,7 +81,7 @@ impl<T> Destination<T> {
         };
         let attempt = send.await;
         let health = Health::of(&attempt);
-        let transition = self.report(permit, health, &attempt, clock.monotonic());
+        let transition = self.report(permit, health, &attempt, clock);
         let (code, reason) = (attempt.code.map(|code| code.0), attempt.provider_reason.as_deref());
         match transition {
             Transition::None => {}
@@ -95,23 +103,38 @@ impl<T> Destination<T> {
         permit: CircuitPermit,
         health: Health,
         attempt: &Attempt,
-        now: Monotonic,
+        clock: &dyn Clock,
     ) -> Transition {
         let mut breaker = lock(&self.breaker);
         if health != Health::Healthy {
             breaker.last_failure =
                 LastFailure { code: attempt.code, reason: attempt.provider_reason.clone() };
         }
-        let transition = breaker.circuit.report(permit, health, now);
+        let transition = breaker.circuit.report(permit, health, clock.monotonic());
         match transition {
             Transition::None => {}
             // A circuit that opens again after a probe has been open all the time.
             Transition::Opened(_) => {
-                breaker.open.get_or_insert_with(|| OpenCircuit::new(self.platform));
+                let opening = breaker.open.get_or_insert_with(|| Opening {
+                    since: clock.now(),
+                    is_rejected: false,
+                    _counted: OpenCircuit::new(self.platform),
+                });
+                opening.is_rejected = health == Health::Broken;
             }
             Transition::Closed => breaker.open = None,
         }
         transition
+    }
+
+    /// The outage, if the circuit is not closed.
+    fn outage(&self, destination: outage::Destination) -> Option<Outage> {
+        let breaker = lock(&self.breaker);
+        let (since, is_rejected) =
+            breaker.open.as_ref().map(|open| (open.since, open.is_rejected))?;
+        let LastFailure { code, reason } = breaker.last_failure.clone();
+        let version = self.version;
+        Some(Outage { destination, version, since, is_rejected, code, reason })
     }
 
     fn not_sent(&self, until: Instant, deadline: Instant) -> Attempt {
@@ -151,6 +174,12 @@ impl<K: Hash + Eq + Clone, T> Destinations<K, T> {
     pub(crate) fn new(platform: &'static str, bound: usize) -> Self {
         metrics::init_circuits(platform);
         Self { platform, bound, kept: Mutex::default() }
+    }
+
+    /// The destinations whose circuit is not closed.
+    pub(crate) fn outages(&self, name: impl Fn(&K) -> outage::Destination) -> Vec<Outage> {
+        let kept = lock(&self.kept);
+        kept.iter().filter_map(|(key, (destination, _))| destination.outage(name(key))).collect()
     }
 
     /// The destination of `key`. A newer version of its credential makes a new destination.

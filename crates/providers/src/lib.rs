@@ -37,6 +37,7 @@ use std::sync::Arc;
 use countersign_bus::Bus;
 use countersign_domain::address::Platform;
 use countersign_domain::invalid::Invalid;
+use countersign_domain::outage::Outage;
 use countersign_domain::world::{Clock, Entropy};
 
 pub use apns::ProviderTokens;
@@ -127,6 +128,14 @@ impl Providers {
             Platform::None => {}
         }
         self
+    }
+
+    /// To whom nothing is sent now.
+    pub fn outages(&self) -> Vec<Outage> {
+        [&self.stream, &self.apn, &self.fcm, &self.web_push]
+            .into_iter()
+            .flat_map(|provider| provider.outages())
+            .collect()
     }
 
     /// The provider of a platform.

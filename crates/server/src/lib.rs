@@ -17,6 +17,7 @@ pub mod push;
 pub mod reload;
 pub mod secret_file;
 pub mod signals;
+mod surroundings;
 pub mod telemetry;
 mod urls;
 pub mod version;

@@ -15,6 +15,7 @@ use countersign_delivery::Engine;
 use countersign_domain::world::Clock;
 use countersign_store::Store;
 use countersign_verify::places::Places;
+use countersign_verify::vitals::Vitals;
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::geo::GeoDatabase;
 use crate::listener::Listener;
 use crate::push::PushContext;
+use crate::surroundings::ServerSurroundings;
 use crate::urls::public_url;
 use crate::world::World;
 
@@ -55,6 +57,8 @@ pub struct Server {
     geo: Option<Arc<GeoDatabase>>,
     /// Aborted with the server, even if that is dropped without a stop.
     _counting: AbortOnDropHandle<()>,
+    /// Likewise.
+    _looking: AbortOnDropHandle<()>,
 }
 
 impl Server {
@@ -87,7 +91,12 @@ impl Server {
 
         let push = PushContext::new(config, &verify)?;
         let tasks = Tasks::default();
-        let parts = Parts { config, world, bus, handover, verify, push, tasks };
+        let providers = Arc::new(push.providers(world, Arc::clone(&bus))?);
+        let surroundings = Arc::new(ServerSurroundings::new(config, Arc::clone(&providers)));
+        let operators = config.console.installation_account;
+        let vitals = Arc::new(Vitals::new(Arc::clone(&verify), surroundings, operators));
+        let looking = tokio::spawn(Arc::clone(&vitals).keep_looking(tasks.shutdown.clone()));
+        let parts = Parts { config, world, bus, handover, verify, push, providers, vitals, tasks };
         let engine = parts.engine(store, inbox)?;
         let state = parts.api_state(&public_url)?;
         let console = parts.console(&public_url, admin_address)?;
@@ -96,6 +105,7 @@ impl Server {
         let counting = tokio::spawn(Arc::clone(&verify).keep_counting(tasks.shutdown.clone()));
         Ok(Self {
             _counting: AbortOnDropHandle::new(counting),
+            _looking: AbortOnDropHandle::new(looking),
             verify,
             public_url,
             console,

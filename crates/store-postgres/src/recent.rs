@@ -14,10 +14,10 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
+    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
 };
 use countersign_store_sql::cells::RowResult;
-use countersign_store_sql::rows::calls::{call, list_start, taken_call};
+use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
 use countersign_store_sql::rows::notifications::summary;
 use countersign_store_sql::values::limit;
 use countersign_store_sql::{
@@ -65,6 +65,20 @@ const COUNTS: &str = "SELECT waiting, oldest, (SELECT count(*) FROM webhook_call
                       (SELECT count(*) FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed') AS given_up \
                       FROM (SELECT count(*) AS waiting, min(happened_at) AS oldest FROM webhook_calls \
                       WHERE webhook_sid = $1 AND state IN ('due', 'behind', 'leased')) AS waiting";
+/// Each count reads a range of an index.
+const STATES: &str = "SELECT w.service_sid, w.sid, w.friendly_name, c.waiting, c.oldest, c.failing, c.given_up, c.error \
+                      FROM services s CROSS JOIN LATERAL \
+                      (SELECT * FROM webhooks WHERE service_sid = s.sid OFFSET 0) AS w CROSS JOIN LATERAL \
+                      (SELECT q.waiting, q.oldest, (SELECT count(*) FROM webhook_calls \
+                      WHERE webhook_sid = w.sid AND last_error IS NOT NULL AND state <> 'failed') AS failing, \
+                      (SELECT count(*) FROM webhook_calls WHERE webhook_sid = w.sid AND state = 'failed') AS given_up, \
+                      coalesce((SELECT last_error FROM webhook_calls WHERE webhook_sid = w.sid \
+                      AND last_error IS NOT NULL AND state <> 'failed' ORDER BY wake_at, id LIMIT 1), \
+                      (SELECT last_error FROM webhook_calls WHERE webhook_sid = w.sid AND state = 'failed' \
+                      ORDER BY wake_at DESC, id DESC LIMIT 1)) AS error \
+                      FROM (SELECT count(*) AS waiting, min(happened_at) AS oldest FROM webhook_calls \
+                      WHERE webhook_sid = w.sid AND state IN ('due', 'behind', 'leased')) AS q) AS c \
+                      WHERE s.account_sid = $1 ORDER BY w.service_sid, w.sid LIMIT $2";
 const FAILING: &str = concat!(
     "SELECT ",
     call_columns!(),
@@ -214,6 +228,16 @@ impl Recent for PostgresStore {
         };
         let key = params![id(&found), id(account.as_bytes())];
         Ok(one(&db, CHALLENGE, key, challenge).await?)
+    }
+
+    async fn webhook_states(
+        &self,
+        account: AccountSid,
+        most: usize,
+    ) -> StoreResult<Vec<WebhookState>> {
+        let db = self.session().await?;
+        let read = |row: &Row| webhook_state(cells_of(row, "webhooks"));
+        Ok(all(&db, STATES, params![id(account.as_bytes()), limit(most)], read).await?)
     }
 
     async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts> {

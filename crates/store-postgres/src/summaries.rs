@@ -76,14 +76,15 @@ impl Command for Add {
         if counts.is_empty() {
             return Ok(true);
         }
-        let accounts = column(counts, |(key, _)| id(key.account.as_bytes()));
-        let grains = column(counts, |(key, _)| key.grain.seconds());
-        let begins = column(counts, |(key, _)| key.begins_at.as_micros());
-        let services = column(counts, |(key, _)| id(key.service.as_bytes()));
-        let platforms = column(counts, |(key, _)| key.platform.as_str());
-        let measures = column(counts, |(key, _)| key.measure.as_str());
-        let buckets = column(counts, |(key, _)| i64::from(key.bucket));
-        let numbers = column(counts, |(_, count)| i64::try_from(*count).unwrap_or(i64::MAX));
+        let rows: Vec<_> = counts.iter().collect();
+        let accounts = column(&rows, |(key, _)| id(key.account.as_bytes()));
+        let grains = column(&rows, |(key, _)| key.grain.seconds());
+        let begins = column(&rows, |(key, _)| key.begins_at.as_micros());
+        let services = column(&rows, |(key, _)| id(key.service.as_bytes()));
+        let platforms = column(&rows, |(key, _)| key.platform.as_str());
+        let measures = column(&rows, |(key, _)| key.measure.as_str());
+        let buckets = column(&rows, |(key, _)| i64::from(key.bucket));
+        let numbers = column(&rows, |(_, count)| i64::try_from(**count).unwrap_or(i64::MAX));
         let rows =
             params![accounts, grains, begins, services, platforms, measures, buckets, numbers];
         db.execute(ADD, rows).await?;

@@ -15,10 +15,10 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds,
+    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
 };
 use countersign_store_sql::cells::RowResult;
-use countersign_store_sql::rows::calls::{call, list_start, taken_call};
+use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
 use countersign_store_sql::rows::notifications::summary;
 use countersign_store_sql::values::limit;
 use countersign_store_sql::{
@@ -58,6 +58,21 @@ statements! {
                      WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed'";
     GIVEN_UP_COUNT = "SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_given_up \
                       WHERE webhook_sid = ?1 AND state = 'failed'";
+    /// Each count reads a range of an index.
+    STATES = "SELECT w.service_sid, w.sid, w.friendly_name, \
+              (SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_in_order \
+              WHERE webhook_sid = w.sid AND state IN ('due', 'behind', 'leased')), \
+              (SELECT min(happened_at) FROM webhook_calls INDEXED BY webhook_calls_in_order \
+              WHERE webhook_sid = w.sid AND state IN ('due', 'behind', 'leased')), \
+              (SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_failing \
+              WHERE webhook_sid = w.sid AND last_error IS NOT NULL AND state <> 'failed'), \
+              (SELECT count(*) FROM webhook_calls INDEXED BY webhook_calls_given_up \
+              WHERE webhook_sid = w.sid AND state = 'failed'), \
+              coalesce((SELECT last_error FROM webhook_calls INDEXED BY webhook_calls_failing \
+              WHERE webhook_sid = w.sid AND last_error IS NOT NULL AND state <> 'failed' ORDER BY wake_at, id LIMIT 1), \
+              (SELECT last_error FROM webhook_calls INDEXED BY webhook_calls_given_up \
+              WHERE webhook_sid = w.sid AND state = 'failed' ORDER BY wake_at DESC, id DESC LIMIT 1)) \
+              FROM services s JOIN webhooks w ON w.service_sid = s.sid WHERE s.account_sid = ?1 ORDER BY s.sid, w.sid LIMIT ?2";
     FAILING = concat!(
         "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_failing \
          WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed' AND (wake_at, id) > (?2, ?3) \
@@ -194,6 +209,19 @@ impl Recent for SqliteStore {
                 Some(found) => one(db, CHALLENGE, [&found, account.as_bytes()], challenge),
                 None => Ok(None),
             }
+        })
+        .await
+    }
+
+    async fn webhook_states(
+        &self,
+        account: AccountSid,
+        most: usize,
+    ) -> StoreResult<Vec<WebhookState>> {
+        self.read_blocking(move |db| {
+            all(db, STATES, params![account.as_bytes(), limit(most)], |row| {
+                webhook_state(cells_of(row, "webhooks"))
+            })
         })
         .await
     }

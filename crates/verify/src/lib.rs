@@ -49,6 +49,7 @@ pub mod tally;
 mod totp_challenges;
 pub mod totp_factors;
 mod verify;
+pub mod vitals;
 pub mod waiting;
 pub mod webhooks;
 

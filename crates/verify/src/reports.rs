@@ -9,12 +9,14 @@ use countersign_domain::factor::{Factor, FactorType};
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
 };
+use countersign_domain::summary::Grain;
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::PageQuery;
 use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, Scan, ScanBounds,
+    CallCounts, CallCursor, CallList, NotificationSummary, PeriodSummary, Scan, ScanBounds,
+    ServiceSummary, SummaryQuery,
 };
 
 use crate::caller::Caller;
@@ -78,6 +80,44 @@ impl Verify {
         items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
         items.truncate(most);
         Ok(Scan { items, ended_at: push.ended_at.max(totp.ended_at) })
+    }
+
+    /// Returns the counts of an account's challenges and pushes by period and platform, in the last `periods` periods: the present one
+    /// is the last.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn summaries(
+        &self,
+        account: AccountSid,
+        service: Option<ServiceSid>,
+        grain: Grain,
+        periods: u32,
+    ) -> VerifyResult<Vec<PeriodSummary>> {
+        let from = self.first_period(grain, periods);
+        let report = self.store.summaries(SummaryQuery { account, grain, from, service });
+        Ok(self.reports.run(report).await?)
+    }
+
+    /// Returns the same counts by service.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn service_summaries(
+        &self,
+        account: AccountSid,
+        service: Option<ServiceSid>,
+        grain: Grain,
+        periods: u32,
+    ) -> VerifyResult<Vec<ServiceSummary>> {
+        let from = self.first_period(grain, periods);
+        let report = self.store.service_summaries(SummaryQuery { account, grain, from, service });
+        Ok(self.reports.run(report).await?)
+    }
+
+    /// The beginning of the first of this many periods, of which the present one is the last.
+    pub fn first_period(&self, grain: Grain, periods: u32) -> Instant {
+        grain.begin(self.now()) - grain.duration() * periods.saturating_sub(1)
     }
 
     /// Returns the states of an account's notifications that were created at or after `since`. Concurrent callers share one report.

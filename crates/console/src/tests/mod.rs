@@ -2,6 +2,7 @@
 
 mod actions;
 mod jobs;
+mod overview;
 mod pages;
 mod roles;
 mod scene;

@@ -115,10 +115,11 @@ async fn a_challenge_is_shown_from_its_creation_to_the_webhook_calls() {
     person.shows("410 Unregistered");
     person.shows("codes (TOTP)");
     person.shows("not connected");
-    let overview = browser.get("/console").await;
-    overview.shows("The last hour: 1 pushes, of which 1 failed.");
-    overview.shows("<rect class=\"bar-failed\"");
     scene.stage.pass(300);
+    scene.stage.count_challenges(9).await;
+    let overview = browser.get("/console").await;
+    overview.shows("1 push: 1 failed");
+    overview.shows("<rect class=\"bar-failed\"");
     browser.get(&path).await.shows("Expired unanswered");
 }
 

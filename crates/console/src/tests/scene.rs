@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -11,10 +11,12 @@ use axum::extract::ConnectInfo;
 use countersign_bus::handover::Inbox;
 use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::attempt_record::AttemptRecord;
+use countersign_domain::attention::Disk;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::ending::ErrorCode;
 use countersign_domain::factor::Factor;
+use countersign_domain::outage::Outage;
 use countersign_domain::secret::Secret;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::sid::AccountSid;
@@ -26,6 +28,7 @@ use countersign_store::seam::Inserted;
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::CredentialSecrets;
 use countersign_verify::credentials::CredentialUpdate;
+use countersign_verify::vitals::{Surroundings, Vitals};
 use countersign_verify::{Keys, MasterKey, Verify};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request, StatusCode};
@@ -43,6 +46,7 @@ pub(super) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----";
 pub(super) struct Scene {
     pub(super) stage: Fixture,
     pub(super) console: Arc<Console>,
+    pub(super) around: Arc<Around>,
     pub(super) account: AccountSid,
     pub(super) token: Secret,
     /// Receives what is handed to the engine.
@@ -91,6 +95,23 @@ impl WebhookTester for Application {
     }
 }
 
+/// Surroundings that a test sets.
+#[derive(Default)]
+pub(super) struct Around {
+    pub(super) outages: Mutex<Vec<Outage>>,
+    pub(super) disk: Mutex<Option<Disk>>,
+}
+
+impl Surroundings for Around {
+    fn outages(&self) -> Vec<Outage> {
+        self.outages.lock().unwrap().clone()
+    }
+
+    fn disk(&self) -> Option<Disk> {
+        *self.disk.lock().unwrap()
+    }
+}
+
 fn explain(attempt: &AttemptRecord) -> Option<&'static str> {
     (attempt.code == Some(ErrorCode::NO_DESTINATION)).then_some("Nobody is there.")
 }
@@ -119,15 +140,18 @@ impl Scene {
             countersign_verify::Settings::default(),
         ));
         let (account, token) = verify.create_account("owlbank").await.unwrap();
+        let around = Arc::new(Around::default());
+        let vitals = Arc::new(Vitals::new(Arc::clone(&verify), Arc::clone(&around) as _, None));
         let console = Arc::new(Console::new(Dependencies {
             verify,
+            vitals,
             public_url: public_url.to_owned(),
             credential_tester: Arc::new(Apple),
             webhook_tester: Arc::new(Application),
             retention_days: 30,
             explain,
         }));
-        Self { stage, console, account: account.sid, token, _inbox: inbox, _folder: folder }
+        Self { stage, console, around, account: account.sid, token, _inbox: inbox, _folder: folder }
     }
 
     pub(super) fn verify(&self) -> &Verify {

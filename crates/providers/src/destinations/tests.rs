@@ -1,3 +1,4 @@
+use countersign_domain::sid::CredentialSid;
 use countersign_testkit::ManualClock;
 
 use super::*;
@@ -93,4 +94,41 @@ async fn an_open_circuit_is_counted_until_it_closes_or_is_removed() {
     // The owner corrects the second credential: a new version, with a new circuit.
     destinations.of(&2, NOON + SECOND, START);
     shown(0, 2);
+}
+
+#[tokio::test]
+async fn an_outage_lasts_from_the_opening_of_the_circuit_to_its_close_or_a_new_version() {
+    let clock = ManualClock::at(NOON);
+    let destinations: Destinations<u8, ()> = Destinations::new("apn", 2);
+    let sid = CredentialSid::from_bytes([1; 16]);
+    let outages = || destinations.outages(|_| outage::Destination::Credential(sid));
+    let send = async |destination: &Destination<()>, outcome, reason: &str| {
+        let attempt = Attempt {
+            provider_status: Some(403),
+            provider_reason: Some(reason.to_owned()),
+            ..Attempt::plain(outcome, Some(ErrorCode(52_149)))
+        };
+        destination.guarded(&clock, &"test", FAR, async { attempt }).await
+    };
+    let broken = Outcome::Refused { breaks_credential: true };
+    let one = destinations.of(&1, NOON, START);
+    assert_eq!(outages(), []);
+    send(&one, broken, "InvalidProviderToken").await;
+    clock.advance(SECOND * 60);
+    send(&one, broken, "ExpiredProviderToken").await;
+    let outage = Outage {
+        destination: outage::Destination::Credential(sid),
+        version: NOON,
+        since: NOON,
+        is_rejected: true,
+        code: Some(ErrorCode(52_149)),
+        reason: Some("ExpiredProviderToken".to_owned()),
+    };
+    assert_eq!(outages(), [outage], "since the first, with the last reason");
+    clock.advance(SECOND * 60);
+    send(&one, Outcome::Accepted, "").await;
+    assert_eq!(outages(), []);
+    send(&one, broken, "InvalidProviderToken").await;
+    destinations.of(&1, NOON + SECOND, START);
+    assert_eq!(outages(), [], "its owner has corrected it");
 }

@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::address::{Platform, PushToken};
 use countersign_domain::invalid::Invalid;
+use countersign_domain::outage::{self, Outage};
 use countersign_domain::outcome::{Attempt, Outcome};
 use countersign_domain::prospect::{Push, Target};
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
@@ -209,6 +210,12 @@ impl Provider for WebPush {
         };
         let send = async { reasons::redact(push, self.push(vapid, &to, push).await) };
         destination.guarded(&*self.clock, &name, push.expires_at, send).await
+    }
+
+    fn outages(&self) -> Vec<Outage> {
+        self.destinations.outages(|ServiceAtOrigin { service, origin }| {
+            outage::Destination::Browser { service: *service, origin: origin.clone() }
+        })
     }
 }
 

@@ -63,6 +63,11 @@ impl<T: TimeSource> Clock for SourceClock<T> {
         self.0.is_doubtful()
     }
 
+    fn machine_ahead(&self) -> i64 {
+        let machine = self.0.machine().now().as_micros();
+        machine.saturating_sub(self.now().as_micros()) / 1_000
+    }
+
     fn checked(&self) -> CheckedTime {
         Arc::clone(&self.0).checked()
     }

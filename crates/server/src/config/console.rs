@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::ensure;
+use countersign_domain::sid::AccountSid;
 use countersign_verify::SessionDurations;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -34,6 +35,9 @@ pub struct ConsoleSection {
     pub public_url: Option<Url>,
     /// Seconds after which an operator must sign in again in any case; 300 to 2,592,000.
     pub session_seconds: u64,
+    /// The account whose operators see what concerns the whole installation. If absent, those of the only account; with
+    /// several accounts nobody.
+    pub installation_account: Option<AccountSid>,
     /// Seconds without a request after which an operator must sign in again; 60 to `session_seconds`.
     pub session_idle_seconds: u64,
 }
@@ -56,6 +60,7 @@ impl Default for ConsoleSection {
             enabled: true,
             listen: ConsoleListener::Main,
             public_url: None,
+            installation_account: None,
             session_seconds: max.as_secs(),
             session_idle_seconds: idle.as_secs(),
         }

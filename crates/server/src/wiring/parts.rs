@@ -13,10 +13,12 @@ use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
+use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_verify::Verify;
 use countersign_verify::concurrency::RequestLimiter;
+use countersign_verify::vitals::Vitals;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -65,6 +67,8 @@ pub(super) struct Parts<'a> {
     pub(super) handover: HandOver,
     pub(super) verify: Arc<Verify>,
     pub(super) push: PushContext,
+    pub(super) providers: Arc<Providers>,
+    pub(super) vitals: Arc<Vitals>,
     pub(super) tasks: Tasks,
 }
 
@@ -76,7 +80,7 @@ impl Parts<'_> {
             summaries: Arc::clone(&store) as _,
             upkeep: store,
             bus: Arc::clone(&self.bus),
-            providers: Arc::new(self.push.providers(self.world, Arc::clone(&self.bus))?),
+            providers: Arc::clone(&self.providers),
             webhooks: Arc::new(self.push.webhooks(self.world)?),
             clock: Arc::clone(&self.world.clock),
             entropy: Arc::clone(&self.world.entropy),
@@ -132,6 +136,7 @@ impl Parts<'_> {
     ) -> anyhow::Result<Arc<Console>> {
         let console = Console::new(countersign_console::Dependencies {
             verify: Arc::clone(&self.verify),
+            vitals: Arc::clone(&self.vitals),
             public_url: public_url.to_string(),
             credential_tester: Arc::new(self.push.trial(self.world)),
             webhook_tester: Arc::new(self.push.webhook_trial(self.world)?),
@@ -169,7 +174,8 @@ impl Parts<'_> {
         let bounds = listener::Bounds::of_config(self.config)?;
         let main = Box::pin(Listener::start(sockets.main, router, certificate, bounds)).await?;
         let Some(socket) = sockets.admin else { return Ok((main, None)) };
-        let router = countersign_api::ops_router(state, metrics, pages(ConsoleListener::Admin));
+        let (vitals, pages) = (Arc::clone(&self.vitals), pages(ConsoleListener::Admin));
+        let router = countersign_api::ops_router(state, metrics, vitals, pages);
         let bounds = listener::Bounds::of_admin(http)?;
         let admin = Box::pin(Listener::start(socket, router, None, bounds)).await?;
         Ok((main, Some(admin)))

@@ -26,6 +26,7 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
         ("/healthz", 404, 200),
         ("/readyz", 404, 200),
         ("/metrics", 404, 200),
+        ("/status", 404, 200),
         ("/v2/Services", 401, 404),
     ] {
         assert_eq!(status(&format!("{}{path}", running.base)).await, on_main, "{path}");
@@ -45,6 +46,14 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
     for secret in [ACCOUNT, TOKEN, "alice-0001", phone.factor_sid()] {
         assert!(!metrics.contains(secret), "no series of one tenant's: {secret}");
     }
+    let status = client().get(format!("http://{admin}/status")).send().await.unwrap();
+    let status: serde_json::Value = status.json().await.unwrap();
+    assert!(status["date_checked"].is_string(), "{status}");
+    let found = status["attention"].as_array().unwrap();
+    let word = if found.is_empty() { "well" } else { "needs_attention" };
+    assert_eq!(status["status"], word, "{status}");
+    // A busy machine may write slowly.
+    assert!(found.iter().all(|it| it["matter"] == "database_slow"), "{status}");
     let done = running.stop().await;
     assert_eq!(done.code, Some(0), "{done:?}");
 }

@@ -13,7 +13,7 @@ use crate::pushes::{APNS_TOKEN, Stage};
 use crate::support::{Home, TestApp};
 
 /// A browser without scripts.
-struct Operator {
+pub struct Operator {
     client: reqwest::Client,
     base: String,
     cookies: BTreeMap<String, String>,
@@ -27,7 +27,7 @@ impl Operator {
         Self { client, base, cookies: BTreeMap::new() }
     }
 
-    async fn sign_in(app: &TestApp) -> Self {
+    pub async fn sign_in(app: &TestApp) -> Self {
         let mut operator = Self::new(app);
         let form = [("user", &*app.account), ("secret", &*app.token)];
         let response = operator.post("/sign-in", "/sign-in", &form).await;
@@ -52,7 +52,7 @@ impl Operator {
         }
     }
 
-    async fn get(&mut self, path: &str) -> String {
+    pub async fn get(&mut self, path: &str) -> String {
         let response = self.ask(Method::GET, path, &[]).await;
         assert_eq!(response.status(), 200, "{path}");
         response.text().await.expect("text")
@@ -94,7 +94,7 @@ impl Operator {
 }
 
 #[track_caller]
-fn shows(page: &str, texts: &[&str]) {
+pub fn shows(page: &str, texts: &[&str]) {
     for text in texts {
         assert!(page.contains(text), "{text}: {page}");
     }

@@ -29,6 +29,7 @@ mod limits;
 mod long_poll;
 mod nodes;
 mod order;
+mod overview;
 mod pages;
 mod plays;
 mod presence;

@@ -81,6 +81,7 @@ const ROWS: u64 = 5_000;
 fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
     match (table, column) {
         ("challenges", "state") => "'approved'".to_owned(),
+        ("challenges", "ended_by") => "NULL".to_owned(),
         ("challenges" | "access_tokens", "factor_type") => "'push'".to_owned(),
         ("webhook_calls" | "deliveries", "state") => "'due'".to_owned(),
         ("webhook_calls" | "deliveries", "node")
@@ -264,6 +265,7 @@ async fn use_everything(fixture: &Fixture) {
     store.next_call(now).await.unwrap();
     store.void_calls(fixture.make.node, now, 10).await.unwrap();
     store.call_counts(webhook.sid).await.unwrap();
+    store.webhook_states(account.sid, 10).await.unwrap();
     for list in [CallList::Failing, CallList::GivenUp] {
         store.list_calls(webhook.sid, list, None, 10).await.unwrap();
     }

@@ -1,13 +1,34 @@
 //! The calls of webhooks.
 
+use countersign_domain::attention::CallCounts;
 use countersign_domain::event::CallId;
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState, FailingWebhook, TakenCall};
-use countersign_store::seam::{CallCursor, CallList};
+use countersign_store::seam::{CallCursor, CallList, WebhookState};
 
 use crate::cells::{Cells, RowResult, SqlRow};
+
+/// Reads a webhook with its calls: service, SID, name, how many calls wait, since when, how many of them failed, how many were given
+/// up, and the error of one.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn webhook_state<R: SqlRow>(mut cells: Cells<R>) -> RowResult<WebhookState> {
+    Ok(WebhookState {
+        service: cells.map(ServiceSid::from_bytes)?,
+        webhook: cells.map(WebhookSid::from_bytes)?,
+        name: cells.take()?,
+        calls: CallCounts {
+            waiting: cells.take()?,
+            oldest: cells.map_if_any(Instant::from_micros)?,
+            failing: cells.take()?,
+            given_up: cells.take()?,
+        },
+        error: cells.take()?,
+    })
+}
 
 /// The columns of [`call`].
 #[macro_export]

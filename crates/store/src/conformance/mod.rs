@@ -13,6 +13,7 @@ pub mod answers;
 pub mod challenge_groups;
 pub mod challenges;
 pub mod codes;
+mod counting;
 pub mod credentials;
 pub mod deliveries;
 pub mod entities;

@@ -207,6 +207,12 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     assert!(first <= oldest && oldest < fixture.now(), "{oldest:?}");
     assert_eq!(store.call_counts(other.sid).await, Ok(CallCounts::default()));
 
+    let states = store.webhook_states(service.account, 9).await.unwrap();
+    assert_eq!(states.len(), 1, "those of the account");
+    assert_eq!((states[0].webhook, states[0].calls), (webhook.sid, counts));
+    assert_eq!(states[0].error.as_deref(), Some("status 500"));
+    assert_eq!(store.webhook_states(service.account, 0).await, Ok(vec![]));
+
     let page =
         async |list, after, most| store.list_calls(webhook.sid, list, after, most).await.unwrap();
     let ids = |calls: &[Call]| calls.iter().map(|call| call.id).collect::<Vec<_>>();

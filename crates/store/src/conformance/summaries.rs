@@ -10,39 +10,18 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::summary::{
-    COUNTED_BACK, CountedPlatform, CountedState, Counts, Grain, Measure, Stage, count,
+    COUNTED_BACK, CountedPlatform, CountedState, Grain, Measure, Stage,
 };
 
 use super::fixture::Fixture;
-use crate::seam::{Retention, SummaryCursor, SummaryQuery, SummaryStep};
+use crate::seam::{Retention, SummaryCursor, SummaryQuery};
 
 /// Makes the first step of every stage.
 async fn begin(fixture: &Fixture) {
     for cursor in SummaryCursor::all() {
-        let to = ChallengeSid::least(cursor.kind, fixture.now() - COUNTED_BACK);
-        let step = SummaryStep { cursor, from: None, to, counts: Counts::new() };
+        let step = fixture.first_step(cursor);
         assert_eq!(fixture.store.add_summary(&step).await, Ok(true));
         assert_eq!(fixture.store.add_summary(&step).await, Ok(false), "it begins once");
-    }
-}
-
-/// The next step of a stage, if there is anything to count.
-async fn next(fixture: &Fixture, cursor: SummaryCursor, most: usize) -> Option<SummaryStep> {
-    let from = fixture.store.summary_cursor(cursor).await.unwrap().unwrap();
-    let before = ChallengeSid::least(cursor.kind, fixture.now() - cursor.stage.reached_at());
-    let found = fixture.store.challenges_to_count(from, before, most).await.unwrap();
-    assert!(found.len() <= most);
-    let (sids, challenges): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    let to = sids.last().copied()?;
-    Some(SummaryStep { cursor, from: Some(from), to, counts: count(&challenges, cursor.stage) })
-}
-
-/// Counts everything, that many challenges at a time.
-async fn count_all(fixture: &Fixture, most: usize) {
-    for cursor in SummaryCursor::all() {
-        while let Some(step) = next(fixture, cursor, most).await {
-            assert_eq!(fixture.store.add_summary(&step).await, Ok(true));
-        }
     }
 }
 
@@ -78,14 +57,14 @@ pub async fn every_challenge_and_push_is_counted_once(fixture: &Fixture) {
         fixture.pass(wait);
         fixture.settle(&lease, fixture.delivered()).await;
         fixture.answer(&challenge).await;
-        count_all(fixture, 1).await;
+        fixture.count_challenges(1).await;
     }
     fixture.code_challenge(&coded).await;
     let open = fixture.challenge(&factor).await;
     fixture.notify(&open, 0, InitialState::Ended(Ending::EXPIRED)).await;
     for _ in 0..4 {
         fixture.pass(HOURS / 4);
-        count_all(fixture, 2).await;
+        fixture.count_challenges(2).await;
     }
     let device = CountedPlatform::Device(factor.address.platform());
     let expected = BTreeMap::from([
@@ -101,7 +80,7 @@ pub async fn every_challenge_and_push_is_counted_once(fixture: &Fixture) {
     for grain in Grain::ALL {
         assert_eq!(sums(fixture, service.account, grain, None).await, expected, "{grain:?}");
     }
-    count_all(fixture, 100).await;
+    fixture.count_challenges(100).await;
     assert_eq!(sums(fixture, service.account, Grain::Hour, None).await, expected);
 }
 
@@ -114,12 +93,12 @@ pub async fn of_two_that_count_the_same_one_is_told_so(fixture: &Fixture) {
     }
     fixture.pass(HOURS);
     let cursor = SummaryCursor { kind: FactorType::Push, stage: Stage::ALL[0] };
-    let lost = next(fixture, cursor, 2).await.unwrap();
-    let one = next(fixture, cursor, 3).await.unwrap();
+    let lost = fixture.next_step(cursor, 2).await.unwrap();
+    let one = fixture.next_step(cursor, 3).await.unwrap();
     let (first, second) =
         tokio::join!(fixture.store.add_summary(&lost), fixture.store.add_summary(&one));
     assert_ne!(first, second, "one of them");
-    count_all(fixture, 1).await;
+    fixture.count_challenges(1).await;
     let sums = sums(fixture, factor.owner.account, Grain::Hour, None).await;
     assert_eq!(sums[&(Measure::Asked, CountedPlatform::Device(factor.address.platform()))], 3);
     assert_eq!(fixture.store.add_summary(&lost).await, Ok(false));
@@ -169,7 +148,7 @@ pub async fn an_account_sees_its_own_sums_by_service_and_period(fixture: &Fixtur
     fixture.pass(HOURS);
     let later = fixture.challenge(&mine).await;
     fixture.pass(HOURS);
-    count_all(fixture, 100).await;
+    fixture.count_challenges(100).await;
     let (account, service) = (mine.owner.account, mine.owner.service);
     let asked = (Measure::Asked, CountedPlatform::Device(mine.address.platform()));
     assert_eq!(sums(fixture, account, Grain::Hour, None).await[&asked], 2);
@@ -193,7 +172,7 @@ pub async fn old_summaries_are_removed(fixture: &Fixture) {
     let factor = fixture.factor().await;
     fixture.challenge(&factor).await;
     fixture.pass(HOURS);
-    count_all(fixture, 100).await;
+    fixture.count_challenges(100).await;
     let account = factor.owner.account;
     let left = async |grain| {
         let query = SummaryQuery {

@@ -46,6 +46,7 @@ pub use challenges::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
 pub use codes::{CodeCheck, CodeUse, JudgedCode, StoredCodes};
+pub use countersign_domain::attention::CallCounts;
 pub use credentials::Credentials;
 pub use deliveries::{Deliveries, Settlement};
 pub use entities::Entities;
@@ -54,7 +55,9 @@ pub use integrations::Integrations;
 pub use notifications::{Notifications, Notified};
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
-pub use recent::{CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds};
+pub use recent::{
+    CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
+};
 pub use services::Services;
 pub use sessions::Sessions;
 pub use summaries::{

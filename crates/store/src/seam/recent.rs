@@ -1,10 +1,13 @@
 //! What an operator looks at: recent challenges and notifications, and the calls that fail.
 
 use async_trait::async_trait;
+use countersign_domain::attention::CallCounts;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::ending::Ending;
 use countersign_domain::event::CallId;
-use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
+use countersign_domain::sid::{
+    AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
+};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
 
@@ -39,17 +42,19 @@ pub struct NotificationSummary {
     pub ending: Option<Ending>,
 }
 
-/// The number of calls of one webhook, by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CallCounts {
-    /// Calls that are due, wait behind another one, or are being made.
-    pub waiting: u64,
-    /// The time of the event of the oldest waiting call.
-    pub oldest: Option<Instant>,
-    /// Waiting calls that failed at least once.
-    pub failing: u64,
-    /// Calls that were given up and are still kept.
-    pub given_up: u64,
+/// A webhook with its calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookState {
+    /// The service.
+    pub service: ServiceSid,
+    /// The webhook.
+    pub webhook: WebhookSid,
+    /// Its name.
+    pub name: String,
+    /// Its calls.
+    pub calls: CallCounts,
+    /// The error of the failed call that is tried next, or else of one that was given up.
+    pub error: Option<String>,
 }
 
 /// The lists of a webhook's calls.
@@ -103,6 +108,12 @@ pub trait Recent {
         sid: NotificationSid,
         rows: usize,
     ) -> StoreResult<Option<Challenge>>;
+    /// Reads the webhooks of an account with their calls, at most `most`.
+    async fn webhook_states(
+        &self,
+        account: AccountSid,
+        most: usize,
+    ) -> StoreResult<Vec<WebhookState>>;
     /// Counts the calls of a webhook.
     async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts>;
     /// Lists calls of a webhook: those of `list` behind `after`, or from its start, at most `most`.

@@ -1,0 +1,225 @@
+// The overview of the console: what is wrong, really caused, and rates. A server of its own, which pushes to the stand-in for Apple.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Phone } from "../node/phone.mjs";
+import { eye } from "./look.mjs";
+import { launch, PATIENCE, visit } from "./stage.mjs";
+
+/** A challenge is counted half a minute after it was asked. */
+const COUNTED = 120_000;
+
+function unusedPort() {
+  return new Promise((resolve) => {
+    const listener = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = listener.address();
+      listener.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts the program, and waits until it has printed this. */
+async function begin(started, args, words, env = {}) {
+  const program = spawn(process.env.ACCEPTANCE_PROGRAM, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  started.push(program);
+  let said = "";
+  await new Promise((resolve, reject) => {
+    const hear = (text) => {
+      said += text;
+      if (said.includes(words)) resolve();
+    };
+    program.stdout.on("data", hear);
+    program.stderr.on("data", hear);
+    program.on("exit", () => reject(new Error(`it ended: ${said}`)));
+  });
+}
+
+describe("the overview", () => {
+  const scene = {};
+  const started = [];
+  let look;
+
+  /** A call of the application. */
+  const call = async (method, path, form) => {
+    const response = await fetch(scene.url + path, {
+      method,
+      headers: { Authorization: `Basic ${Buffer.from(`${scene.sid}:${scene.token}`).toString("base64")}` },
+      body: form && new URLSearchParams(form),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    return text && JSON.parse(text);
+  };
+
+  /** A browser that is signed in. */
+  const operator = async (t, options) => {
+    const page = await visit(scene, t, { reducedMotion: "reduce", ...options });
+    await page.goto(`${scene.url}/console`);
+    await page.getByLabel("Account SID").fill(scene.sid);
+    await page.getByLabel("Auth token").fill(scene.token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    return page;
+  };
+
+  /** Checks the page on a phone and on a desktop, in light and dark. */
+  const looks = async (t, name) => {
+    for (const [window, width, height] of [
+      ["phone", 360, 740],
+      ["broad", 1440, 900],
+    ]) {
+      const page = await operator(t, { viewport: { width, height } });
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        await look(page, `overview-${name}-${window}-${colorScheme}`);
+      }
+      await page.close();
+    }
+  };
+
+  before(async () => {
+    look = await eye();
+    scene.browser = await launch();
+    scene.folder = await mkdtemp(join(tmpdir(), "countersign-overview-"));
+    const standIns = join(scene.folder, "stand-ins");
+    await begin(started, ["stand-ins", "--folder", standIns], "Ctrl-C ends the stand-ins");
+    const port = await unusedPort();
+    Object.assign(scene, {
+      url: `http://127.0.0.1:${port}`,
+      sid: `AC${randomBytes(16).toString("hex")}`,
+      token: randomBytes(32).toString("hex"),
+    });
+    const flags = ["--config", join(standIns, "countersign.toml"), "--data-dir", join(scene.folder, "data")];
+    const own = ["serve", ...flags, "--listen", `127.0.0.1:${port}`, "--public-url", scene.url];
+    const account = { COUNTERSIGN_ACCOUNT_SID: scene.sid, COUNTERSIGN_AUTH_TOKEN: scene.token };
+    const limits = { COUNTERSIGN_LIMITS__PUSH_CHALLENGES_IN_A_ROW: "0" };
+    await begin(started, own, scene.url, { ...account, ...limits });
+    for (;;) {
+      const response = await fetch(`${scene.url}/readyz`).catch(() => undefined);
+      if (response?.ok) break;
+    }
+    scene.service = (await call("POST", "/v2/Services", { FriendlyName: "Harbour Bank" })).sid;
+  });
+  after(async () => {
+    await scene.browser?.close();
+    for (const program of started.reverse()) {
+      const ended = new Promise((resolve) => program.on("exit", resolve));
+      if (program.exitCode === null && program.kill("SIGINT")) await ended;
+    }
+    if (scene.folder) await rm(scene.folder, { recursive: true });
+  });
+
+  /** A phone that Apple's push service wakes. */
+  const enrol = async (identity) => {
+    const phone = new Phone(scene.url);
+    const path = `/v2/Services/${scene.service}/Entities/${identity}`;
+    const factor = await call("POST", `${path}/Factors`, {
+      FriendlyName: "Sam's phone",
+      FactorType: "push",
+      "Binding.Alg": "ES256",
+      "Binding.PublicKey": phone.publicKey,
+      "Config.AppId": "com.example.harbour",
+      "Config.NotificationPlatform": "apn",
+      "Config.NotificationToken": "0f".repeat(32),
+      "Config.SdkVersion": "1.0.0",
+    });
+    phone.keep({ ...factor, accountSid: factor.account_sid, serviceSid: factor.service_sid });
+    await call("POST", `${path}/Factors/${factor.sid}`, { AuthPayload: phone.proof() });
+    const ask = (message) =>
+      call("POST", `${path}/Challenges`, { FactorSid: factor.sid, "Details.Message": message });
+    return { phone, ask };
+  };
+
+  test("says that all is well, and then what is wrong, with its cause and a link to where it is mended", async (t) => {
+    const page = await operator(t);
+    await page.getByText("All is well. Checked at").waitFor();
+    await looks(t, "well");
+
+    // A key that Apple does not know, and an application that is away.
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const credential = await call("POST", "/v1/Credentials", {
+      Type: "apn",
+      FriendlyName: "the app",
+      PrivateKey: privateKey.export({ type: "pkcs8", format: "pem" }),
+      KeyId: "ABCDE12345",
+      TeamId: "TEAM123456",
+      Topic: "com.example.harbour",
+    });
+    await call("POST", `/v2/Services/${scene.service}`, { "Push.ApnCredentialSid": credential.sid });
+    const hook = { FriendlyName: "orders", EventTypes: "factor.verified", WebhookUrl: "http://127.0.0.1:9/hook" };
+    const webhook = await call("POST", `/v2/Services/${scene.service}/Webhooks`, hook);
+    await page.evaluate(() => (globalThis.untouched = true));
+    const { phone, ask } = await enrol("sam-porter");
+    for (const verdict of ["approved", "approved", "denied"]) {
+      const { sid } = await ask("Log in to Harbour Bank?");
+      await phone.answer(sid, verdict);
+    }
+    await ask("Pay 40 EUR to Ferry Lines?");
+
+    const refused = page.getByRole("listitem").filter({ hasText: "The push credential “the app” is refused" });
+    await refused.getByText("InvalidProviderToken").waitFor();
+    await refused.getByText(/^since /).waitFor();
+    const failing = page.getByRole("listitem").filter({ hasText: "Calls of the webhook “orders” fail" });
+    await failing.getByText(/1 call waits, 1 of them after a failure/).waitFor();
+    assert.equal(await page.evaluate(() => globalThis.untouched), true, "it appears by itself");
+    assert.equal(await page.getByText("All is well").count(), 0);
+
+    // By the keyboard alone.
+    const follow = async (link, address) => {
+      await link.focus();
+      await page.keyboard.press("Enter");
+      await page.waitForURL((url) => url.href.endsWith(address));
+      await page.goBack();
+      await page.getByRole("heading", { name: "Overview" }).waitFor();
+    };
+    await follow(failing.getByRole("link"), `/console/webhooks/${scene.service}/${webhook.sid}`);
+    await follow(refused.getByRole("link"), `/console/credentials#credential-${credential.sid}`);
+    await page.goto(`${scene.url}/console/credentials#credential-${credential.sid}`);
+    assert.equal(await page.locator(`#credential-${credential.sid}`).count(), 1, "the link leads to the credential");
+
+    // Changed, it may work; the next push tells.
+    await call("POST", `/v1/Credentials/${credential.sid}`, { FriendlyName: "the app, repaired" });
+    await page.goto(`${scene.url}/console`);
+    await failing.waitFor();
+    assert.equal(await page.getByText("is refused").count(), 0);
+    await ask("Still there?");
+    await page.getByText("The push credential “the app, repaired” is refused").waitFor();
+  });
+
+  test("shows rates whose bars tell their values and lead to the timeline", async (t) => {
+    const page = await operator(t);
+    const bar = page.locator("#challenges a.stack").first();
+    await page.getByText(/2 approved/).first().waitFor({ state: "attached", timeout: COUNTED });
+    assert.match(await bar.getAttribute("aria-label"), /^\d\d:00 to \d\d:00: \d+ challenges: 2 approved, 1 denied, \d+ open$/);
+    const tip = bar.locator(".tip");
+    assert.equal(await tip.isVisible(), false);
+    await bar.hover();
+    await tip.waitFor({ state: "visible", timeout: PATIENCE });
+    await page.mouse.move(0, 0);
+    await tip.waitFor({ state: "hidden" });
+    await page.locator("h2").filter({ hasText: "The last 24 hours" }).waitFor();
+    await page.getByRole("link", { name: "30 days" }).focus();
+    await page.keyboard.press("Tab");
+    assert.equal(await bar.evaluate((element) => element === document.activeElement), true, "one stop from the ranges");
+    await tip.waitFor({ state: "visible" });
+    await page.getByRole("table").filter({ hasText: "Apple (apn)" }).waitFor();
+    await page.getByText("As a table").first().click();
+    await page.getByRole("columnheader", { name: "Denied" }).first().waitFor();
+    await looks(t, "rates");
+    await bar.focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/console\/timeline\?from=\S+Z&to=\S+Z$/);
+    await page.goBack();
+    await page.getByRole("link", { name: "30 days" }).click();
+    await page.getByRole("heading", { name: "The last 30 days" }).waitFor();
+    await page.getByText(/2 approved/).first().waitFor({ state: "attached" });
+  });
+});

@@ -1,10 +1,12 @@
 """Fixtures: two accounts, a service for each test module, and an enrolled phone."""
 
+import os
 import uuid
 from types import SimpleNamespace
 
 import pytest
 from phone import Phone
+from secure import SecureServer
 from wire import Server
 
 
@@ -91,3 +93,14 @@ def ann(entity, verified):
         return entity.challenges.create(factor_sid=phone.sid, details_message=message, **more)
 
     return SimpleNamespace(entity=entity, phone=phone, ask=ask)
+
+
+@pytest.fixture(scope="session")
+def secure_server(tmp_path_factory):
+    """A server over https, whose authority this process trusts."""
+    server = SecureServer(tmp_path_factory.mktemp("secure"))
+    os.environ["REQUESTS_CA_BUNDLE"] = str(server.certificates.authority)
+    server.start()
+    yield server
+    server.stop()
+    del os.environ["REQUESTS_CA_BUNDLE"]

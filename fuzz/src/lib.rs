@@ -10,6 +10,7 @@ use countersign_domain::device_token::DeviceToken;
 use countersign_domain::key::DeviceKey;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::WebhookUrl;
+use countersign_doors::fuzzing as doors;
 use countersign_server::config::HttpSection;
 use countersign_server::listener::{Proxies, fuzzing as listener};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,9 +19,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("device_key", device_key),
     ("device_token", device_token),
+    ("duo_request", duo_request),
     ("form", form),
     ("forwarded", forwarded),
     ("page_token", page_token),
@@ -47,6 +49,18 @@ pub fn device_token(data: &[u8]) -> bool {
     assert!(token.check(&key, account, now).is_err());
     let _ = token.check_nonce("0123456789abcdef0123456789abcdef");
     true
+}
+
+/// The parts of a request to the Duo door: a body, the value of `Authorization`, and the name of a login. The signed form of
+/// parameters stands for itself, and nothing but the server makes the name of a login.
+pub fn duo_request(data: &[u8]) -> bool {
+    for signed in [doors::duo_form(data), doors::duo_json(data)].into_iter().flatten() {
+        assert_eq!(doors::duo_form(signed.as_bytes()), Some(signed));
+    }
+    let is_authorization = doors::is_duo_authorization(data);
+    let name = text(data).and_then(|name| doors::duo_transaction(name, "secret"));
+    assert_eq!(name, None);
+    is_authorization || doors::duo_json(data).is_some_and(|signed| !signed.is_empty())
 }
 
 /// A form has a bounded number of parameters.

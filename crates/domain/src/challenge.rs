@@ -113,6 +113,11 @@ impl ChallengeState {
     }
 }
 
+/// The longest label of a field, in characters.
+const LONGEST_LABEL: usize = 36;
+/// The longest value of a field, in characters.
+const LONGEST_VALUE: usize = 128;
+
 /// A label and a value that the person sees, such as the place of a login.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Field {
@@ -123,6 +128,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field of texts that others chose: a line each, without characters that people cannot see, cut to what fits.
+    pub fn shortened(label: &str, value: &str) -> Self {
+        Self { label: cut(label, LONGEST_LABEL), value: cut(value, LONGEST_VALUE) }
+    }
+
     /// Parses a JSON object with `label` and `value`. Removes characters that people cannot see.
     ///
     /// # Errors
@@ -138,10 +148,20 @@ impl Field {
         let label = visible::line(&label).unwrap_or(label);
         let value = visible::lines(&value).unwrap_or(value);
         let field = Self { label, value };
-        bounded(&field.label, 0, 36)?;
-        bounded(&field.value, 0, 128)?;
+        bounded(&field.label, 0, LONGEST_LABEL)?;
+        bounded(&field.value, 0, LONGEST_VALUE)?;
         Ok(field)
     }
+}
+
+/// The first `most` visible characters of a text. The last one says that some are missing.
+fn cut(text: &str, most: usize) -> String {
+    let text: String = text.chars().filter(|c| *c != '\0').collect();
+    let text = visible::line(&text).unwrap_or(text);
+    if text.chars().count() <= most {
+        return text;
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
 }
 
 /// The details of a challenge, which the person sees.
@@ -299,6 +319,16 @@ mod tests {
         for wrong in ["", "null", r#"["Path","/login"]"#, r#"{"label":"a"}"#, number, two] {
             assert!(Field::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_field_of_others_is_cut_to_what_fits_and_can_be_seen() {
+        let long = "é".repeat(200);
+        let field = Field::shortened(&long, &long);
+        assert_eq!((field.label.chars().count(), field.value.chars().count()), (36, 128));
+        assert!(field.value.ends_with("é…"));
+        let field = Field::shortened("Command", "ls\0 -l\n\u{202e}Place: here");
+        assert_eq!(field, Field { label: "Command".into(), value: "ls -lPlace: here".into() });
     }
 
     #[test]

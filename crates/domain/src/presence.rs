@@ -9,6 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::invalid::Invalid;
 use crate::text::FieldLabel;
 use crate::time::Instant;
+use crate::world::{Entropy, random};
+
+/// A number below `bound`. Of 2^64 values the bias cannot be noticed.
+pub(crate) fn below(bound: u64, entropy: &dyn Entropy) -> u64 {
+    u64::from_be_bytes(random(entropy)) % bound
+}
 
 /// A number that a page shows and a person enters on the device: two digits, from 10 to 99. `Debug` does not print it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +29,19 @@ impl PresenceNumber {
     /// The number, if it has two digits.
     pub fn new(number: u8) -> Option<Self> {
         (Self::LEAST..=Self::GREATEST).contains(&number).then_some(Self(number))
+    }
+
+    /// Draws a number.
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        Self::draw_unlike(&[], entropy)
+    }
+
+    /// Draws a number that is none of `taken`, which are few.
+    pub(crate) fn draw_unlike(taken: &[Self], entropy: &dyn Entropy) -> Self {
+        let all = (Self::LEAST..=Self::GREATEST).filter_map(Self::new);
+        let free: Vec<_> = all.filter(|number| !taken.contains(number)).collect();
+        let place = below(free.len() as u64, entropy);
+        free[usize::try_from(place).unwrap_or(0)]
     }
 
     /// Parses two digits.

@@ -2,10 +2,10 @@
 
 use crate::challenge::MAX_FIELDS;
 use crate::invalid::Invalid;
-use crate::presence::{Presence, PresenceCode, PresenceNumber, PresenceProof};
+use crate::presence::{Presence, PresenceCode, PresenceNumber, PresenceProof, below};
 use crate::service_protection::{PresenceList, PresenceMode};
 use crate::text::FieldLabel;
-use crate::world::{Entropy, random};
+use crate::world::Entropy;
 
 /// The label of a code's field, unless the application gives another one.
 pub const CODE_LABEL: &str = "Code";
@@ -76,7 +76,7 @@ impl PresenceWish {
         if modes == [PresenceMode::None] {
             return Ok(None);
         }
-        let number = self.answer.unwrap_or_else(|| draw_number(&[], entropy));
+        let number = self.answer.unwrap_or_else(|| PresenceNumber::draw(entropy));
         let label = match self.label {
             Some(label) => label,
             None => FieldLabel::parse(CODE_LABEL)
@@ -146,29 +146,15 @@ impl PresenceDraw {
     }
 }
 
-/// A number below `bound`. Of 2^64 values the bias cannot be noticed.
-fn below(bound: u64, entropy: &dyn Entropy) -> u64 {
-    u64::from_be_bytes(random(entropy)) % bound
-}
-
 fn draw_code(entropy: &dyn Entropy) -> PresenceCode {
     PresenceCode::parse(&format!("{:04}", below(10_000, entropy)))
         .unwrap_or_else(|_| unreachable!("four digits are a code"))
 }
 
-/// A number that is none of `taken`.
-fn draw_number(taken: &[PresenceNumber], entropy: &dyn Entropy) -> PresenceNumber {
-    let all = PresenceNumber::LEAST..=PresenceNumber::GREATEST;
-    let free = all.filter_map(PresenceNumber::new).filter(|number| !taken.contains(number));
-    let free: Vec<_> = free.collect();
-    let place = below(free.len() as u64, entropy);
-    free[usize::try_from(place).unwrap_or(0)]
-}
-
 /// The answer and two other numbers, shuffled.
 fn draw_options(answer: PresenceNumber, entropy: &dyn Entropy) -> [PresenceNumber; 3] {
-    let second = draw_number(&[answer], entropy);
-    let third = draw_number(&[answer, second], entropy);
+    let second = PresenceNumber::draw_unlike(&[answer], entropy);
+    let third = PresenceNumber::draw_unlike(&[answer, second], entropy);
     let mut options = [answer, second, third];
     let at = |bound| usize::try_from(below(bound, entropy)).unwrap_or(0);
     options.swap(2, at(3));

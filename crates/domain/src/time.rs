@@ -72,6 +72,12 @@ impl Instant {
         if at.as_microsecond() < 0 { Err(FORM) } else { Ok(Self::from_micros(at.as_microsecond())) }
     }
 
+    /// Parses the date of a mail or an HTTP header (RFC 2822): `Tue, 14 Nov 2023 22:13:20 -0000`, or `GMT` at the end.
+    pub fn parse_mail_date(text: &str) -> Option<Self> {
+        let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        (at.as_microsecond() >= 0).then(|| Self::from_micros(at.as_microsecond()))
+    }
+
     /// The form of the `Date` header (RFC 9110): `Tue, 14 Nov 2023 22:13:20 GMT`.
     pub fn to_http_date(self) -> String {
         rfc2822::DateTimePrinter::new()
@@ -154,6 +160,22 @@ mod tests {
         for text in ["", "tomorrow", "2023-11-14", "1700000000", "1969-12-31T23:59:59Z"] {
             assert!(Instant::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn parses_dates_of_mails_and_headers() {
+        let at = Some(Instant::from_seconds(1_700_000_000));
+        for text in [
+            "Tue, 14 Nov 2023 22:13:20 -0000",
+            "Tue, 14 Nov 2023 22:13:20 GMT",
+            "Tue, 14 Nov 2023 23:13:20 +0100",
+        ] {
+            assert_eq!(Instant::parse_mail_date(text), at, "{text}");
+        }
+        for text in ["", "2023-11-14T22:13:20Z", "Mon, 14 Nov 2023 22:13:20 GMT", "1700000000"] {
+            assert_eq!(Instant::parse_mail_date(text), None, "{text}");
+        }
+        assert_eq!(Instant::parse_mail_date("Wed, 31 Dec 1969 23:59:59 GMT"), None);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Verify {
 
     /// Runs `judge` and counts a failure of the credentials. Past the limit of failures, credentials that cost a read are not
     /// judged unless they worked from that network lately.
-    async fn judge_from<'a, T>(
+    pub(crate) async fn judge_from<'a, T>(
         &self,
         from: ClientNetwork,
         costs_a_read: bool,

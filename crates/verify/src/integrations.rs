@@ -178,22 +178,17 @@ impl Verify {
         Ok(())
     }
 
-    /// Returns the integration that a client names by its key, with its secret; `None` if there is none. Cached for at most ten
-    /// seconds, and an unknown key for one, so that strangers cause few reads.
-    ///
-    /// # Errors
-    /// [`VerifyError::AccountSuspended`]; the database failed, or the secret cannot be opened.
-    pub async fn opened_integration(
+    /// The integration that a client names by its key, with its secret; `None` if there is none. Cached for at most ten seconds,
+    /// and an unknown key for one, so that strangers cause few reads.
+    pub(crate) async fn cached_integration(
         &self,
         key: IntegrationKey,
-    ) -> VerifyResult<Option<Arc<OpenedIntegration>>> {
+    ) -> Result<Option<Arc<OpenedIntegration>>, StoreError> {
         let read = async {
             let found = self.store.integration_by_key(key).await?;
             found.map(|integration| self.open_integration(integration)).transpose()
         };
-        let found = self.integrations.get(key, self.monotonic(), read).await?;
-        let Some(opened) = found else { return Ok(None) };
-        self.usable(opened).await
+        self.integrations.get(key, self.monotonic(), read).await
     }
 
     /// The integration, if its service is still there and its account is not suspended.

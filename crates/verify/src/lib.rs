@@ -23,6 +23,7 @@ pub mod error;
 pub mod factors;
 mod failures;
 mod health;
+mod integration_requests;
 mod integrations;
 pub mod keys;
 mod known_credentials;

@@ -13,6 +13,7 @@ use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
+use countersign_doors::duo::{self, DuoDoor};
 use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
@@ -146,7 +147,15 @@ impl Parts<'_> {
         Ok(Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin))))
     }
 
-    /// Serves the API and the console on the main listener, and on the operator's listener if there is one.
+    fn duo_door(&self, public_url: &str) -> Arc<DuoDoor> {
+        Arc::new(DuoDoor::new(duo::Dependencies {
+            verify: Arc::clone(&self.verify),
+            public_url: public_url.to_owned(),
+            shutdown: self.tasks.shutdown.clone(),
+        }))
+    }
+
+    /// Serves the API, the doors and the console on the main listener, and on the operator's listener if there is one.
     pub(super) async fn listen(
         &self,
         sockets: Sockets,
@@ -168,6 +177,7 @@ impl Parts<'_> {
         let reference = countersign_reference::router(&description, has_console);
         let main_pages = countersign_authenticator::router()
             .merge(reference)
+            .merge(duo::router(&self.duo_door(state.public_url.as_str())))
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
         let router = spans::joined(router, &self.config.traces);

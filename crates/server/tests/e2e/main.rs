@@ -17,6 +17,7 @@ mod crowds;
 mod deletion;
 mod deliveries;
 mod device;
+mod duo;
 mod foreign;
 mod full_disk;
 mod fuzz;

@@ -1,0 +1,93 @@
+// The client of the Duo Auth API for Node, unchanged. It trusts a fixed list of authorities and knows port 443 alone: the test
+// puts its own authority into that list, and another port into Node's.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import https from "node:https";
+import { createRequire } from "node:module";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import tls from "node:tls";
+import { ann, stage } from "./stage.mjs";
+import { server } from "./wire.mjs";
+
+const require = createRequire(import.meta.url);
+const { Client, SIGNATURE_VERSION_2, SIGNATURE_VERSION_5 } = require("@duosecurity/duo_api");
+const { DUO_PINNED_CERT } = require("@duosecurity/duo_api/lib/constants.js");
+
+/** A certificate for localhost, of itself. */
+function certificate() {
+  const folder = mkdtempSync(join(tmpdir(), "duo-"));
+  const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+  const what = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
+  const names = ["-addext", "subjectAltName=DNS:localhost"];
+  execFileSync("openssl", ["req", "-x509", ...what, ...names, "-keyout", key, "-out", cert], { stdio: "pipe" });
+  const made = { key: readFileSync(key), cert: readFileSync(cert) };
+  rmSync(folder, { recursive: true });
+  return made;
+}
+
+describe("the Duo client for Node", () => {
+  const scene = stage();
+  const known = {};
+  let relay;
+
+  before(async () => {
+    const own = certificate();
+    // https in front of the server, which the suite started without it.
+    const target = new URL(server.url);
+    relay = tls.createServer(own, (client) => {
+      const onward = net.connect(Number(target.port), target.hostname);
+      client.pipe(onward).pipe(client);
+      for (const end of [client, onward]) end.on("error", () => {});
+    });
+    await new Promise((listening) => relay.listen(0, "127.0.0.1", listening));
+    DUO_PINNED_CERT.splice(0, DUO_PINNED_CERT.length, own.cert.toString());
+    known.port = https.globalAgent.defaultPort;
+    https.globalAgent.defaultPort = relay.address().port;
+
+    Object.assign(known, await ann(scene));
+    const form = { FriendlyName: "Owl portal", Kind: "duo", Aliases: `ann=${known.identity}` };
+    const response = await fetch(`${server.url}/v2/Services/${scene.sid}/Integrations`, {
+      method: "POST",
+      headers: { Authorization: `Basic ${Buffer.from(`${server.sid}:${server.token}`).toString("base64")}` },
+      body: new URLSearchParams(form),
+    });
+    assert.equal(response.status, 201);
+    known.integration = await response.json();
+  });
+  after(() => {
+    https.globalAgent.defaultPort = known.port;
+    https.globalAgent.destroy();
+    relay.close();
+  });
+
+  /** A call of the client. */
+  function call(version, method, path, params = {}) {
+    const { key, secret } = known.integration;
+    const client = new Client(key, secret, "localhost", version);
+    return new Promise((said) => client.jsonApiCall(method, `/auth/v2/${path}`, params, said));
+  }
+
+  for (const version of [SIGNATURE_VERSION_2, SIGNATURE_VERSION_5]) {
+    test(`a push is approved, with signatures of version ${version}`, async () => {
+      assert.equal((await call(version, "GET", "check")).stat, "OK");
+      const offered = await call(version, "POST", "preauth", { username: "ann" });
+      assert.deepEqual([offered.stat, offered.response.result], ["OK", "auth"]);
+      const ask = { username: "ann", factor: "push", device: "auto", async: "1", type: `Log in ${randomUUID()}` };
+      const { response } = await call(version, "POST", "auth", ask);
+      const pushed = await call(version, "GET", "auth_status", { txid: response.txid });
+      assert.equal(pushed.response.status, "pushed");
+      const pending = await known.phone.call("GET", "/Challenges?Status=pending");
+      const prompt = pending.body.challenges.find(({ details }) => details.message === ask.type);
+      const [answered, said] = await Promise.all([
+        known.phone.answer(prompt.sid, "approved"),
+        call(version, "GET", "auth_status", { txid: response.txid }),
+      ]);
+      assert.deepEqual([answered.status, said.response.result], [200, "allow"]);
+    });
+  }
+});

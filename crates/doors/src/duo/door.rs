@@ -1,0 +1,55 @@
+//! What all calls of the door share.
+
+use std::sync::Arc;
+
+use countersign_domain::sid::ChallengeGroupSid;
+use countersign_verify::Verify;
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::transaction::Transaction;
+
+/// Logins that are remembered, each with some 300 bytes.
+const REMEMBERED: u64 = 10_000;
+
+/// What the door needs.
+pub struct Dependencies {
+    /// The use cases.
+    pub verify: Arc<Verify>,
+    /// The public URL of the server, for links.
+    pub public_url: String,
+    /// Cancelled when the server stops: waiting requests are answered.
+    pub shutdown: CancellationToken,
+}
+
+/// The door. What it remembers may be lost: it saves a prompt or a second.
+pub struct DuoDoor {
+    pub(super) verify: Arc<Verify>,
+    pub(super) public_url: String,
+    pub(super) shutdown: CancellationToken,
+    /// What was begun by a request, by its key and signature: a copy of the request begins nothing. Signed dates bound how
+    /// long a copy is accepted.
+    begun: Cache<String, Arc<OnceCell<Transaction>>>,
+    /// Logins whose client was told that a prompt was sent. The next question waits.
+    told: Cache<ChallengeGroupSid, ()>,
+}
+
+impl DuoDoor {
+    /// Creates the door.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { verify, public_url, shutdown } = dependencies;
+        let (begun, told) = (Cache::new(REMEMBERED), Cache::new(REMEMBERED));
+        Self { verify, public_url, shutdown, begun, told }
+    }
+
+    /// The place for what a request begins.
+    pub(super) fn begun_by(&self, fingerprint: &str) -> Arc<OnceCell<Transaction>> {
+        self.begun.get_with_by_ref(fingerprint, Arc::default)
+    }
+
+    /// Whether a client asks about a login for the first time.
+    pub(super) fn is_first_question(&self, group: ChallengeGroupSid) -> bool {
+        self.told.entry(group).or_insert(()).is_fresh()
+    }
+}
